@@ -1,0 +1,1 @@
+"""Example sites and the schema of the site file."""

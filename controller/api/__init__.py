@@ -1,0 +1,1 @@
+"""HTTP: orders, status, health, metrics."""

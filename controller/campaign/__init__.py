@@ -1,0 +1,1 @@
+"""Runs of the controller against simulated worlds."""

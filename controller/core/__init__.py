@@ -1,0 +1,1 @@
+"""The control itself: Snapshot to Decision, pure."""

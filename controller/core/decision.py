@@ -1,0 +1,42 @@
+"""What the core wants done after a tick, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controller.core.modes import Mode
+from controller.core.site import F64, Bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The outcome of one `step`; arrays are never changed after it.
+
+    `at_s`: CLOCK_BOOTTIME of the snapshot; `seq`: counts the ticks from 1.
+    `mode`, `reason`: the mode and, in words, why it is not NORMAL (empty when it is).
+    `site_w`: trusted site power, None without one. `surplus_w`: the surplus that counts, None while unknown.
+    Per node (N,): `envelope_w`, the name of its binding limit in `binding` (``contract``, ``rating:NODE``,
+    ``surplus``, ``order:ID``, ``failsafe``), `floor_w` (draw with everything off), `infeasible` (envelope < floor),
+    `house_w` (estimate of what is not a device), `planned_w`, `committed_w` (devices only, without house load).
+    `setpoint_w` (D,): the watts that each device may draw from now on.
+    `value_per_h`, `bound_per_h`: value of the allocation and its certified upper bound, currency per hour.
+    `orders_in_force`: ids of the orders that bind now, whether or not they are the smallest limit.
+    """
+
+    at_s: float
+    seq: int
+    mode: Mode
+    reason: str
+    site_w: float | None
+    surplus_w: float | None
+    envelope_w: F64
+    binding: tuple[str, ...]
+    floor_w: F64
+    infeasible: Bool
+    house_w: F64
+    planned_w: F64
+    committed_w: F64
+    setpoint_w: F64
+    value_per_h: float
+    bound_per_h: float
+    orders_in_force: tuple[str, ...]

@@ -1,0 +1,124 @@
+"""The site as columns: the limit tree, the devices and their modes, the meters.
+
+Built once from the configuration, read-only afterwards. Watts are site-side and positive into the site.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+
+
+class SurplusModel(IntEnum):
+    """How the surplus S follows from the reading x and the site's power P at the same instant."""
+
+    DIRECT = 0  #: S = x
+    EXPORT = 1  #: S = x + P
+    HEADROOM = 2  #: S = rating - (x - P)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """N nodes in topological order: node 0 is the site (PCC), ``parent[i] < i``, ``parent[0] == -1``.
+
+    `limit_w` (N,): the node's own rating, ``inf`` for unlimited.
+    `house_w` (N,): declared load of the node and everything below it beyond its devices (cooling, light, losses).
+    """
+
+    ids: tuple[str, ...]
+    parent: I64
+    limit_w: F64
+    house_w: F64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Devices:
+    """D devices ordered by id, with their modes as one ragged table of M rows.
+
+    `node`, `agent` (D,): index into the tree and into `Site.agents`.
+    `failsafe_w` (D,): watts that the device may draw when nobody leads it; never under `off_w`.
+    `tolerance` (D,): share by which the real draw may differ from the setpoint, e.g. 0.05.
+    `down_s`, `up_s` (D,): seconds from a setpoint to the draw that follows it.
+    `lock_s` (D,): seconds after a change during which another economic change is not wanted (restart on change).
+    `steady` (D,): True where the draw follows the setpoint; False where a setpoint only caps it (GPU nodes).
+    `mode_start` (D+1,): device i owns the rows ``mode_start[i]:mode_start[i+1]``; its first row is off (the residual
+    watts, value 0), rows ascend in watts, its last row is its signed maximum.
+    `mode_w`, `mode_value` (M,): watts and value in currency per hour.
+    `mode_continuous` (M,): True where every power between the row before and this one is allowed too.
+    """
+
+    ids: tuple[str, ...]
+    node: I64
+    agent: I64
+    failsafe_w: F64
+    tolerance: F64
+    down_s: F64
+    up_s: F64
+    lock_s: F64
+    steady: Bool
+    mode_start: I64
+    mode_w: F64
+    mode_value: F64
+    mode_continuous: Bool
+
+    @property
+    def off_w(self) -> F64:
+        """Residual watts of each device when off (D,)."""
+        return self.mode_w[self.mode_start[:-1]]
+
+    @property
+    def max_w(self) -> F64:
+        """Signed maximum of each device (D,)."""
+        return self.mode_w[self.mode_start[1:] - 1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meters:
+    """K meters ordered by id. `node` (K,), `rating_w` (K,) the most they can see, `accuracy` (K,) class as a share."""
+
+    ids: tuple[str, ...]
+    node: I64
+    rating_w: F64
+    accuracy: F64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The site's contract with the grid, and the times of the control, in W, W/s and s."""
+
+    contract_w: float
+    firm_w: float
+    failsafe_w: float
+    ramp_up_w_s: float
+    ramp_down_w_s: float
+    emergency_ramp_w_s: float
+    settle_s: float
+    lease_s: float
+    surplus_model: SurplusModel
+    surplus_rating_w: float
+    surplus_stale_s: float
+    skew_s: float = 2.0
+    suspect_s: float = 3.0
+    bad_s: float = 10.0
+    surplus_suspect_s: float = 6.0
+    init_s: float = 10.0
+    recover_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """All that the core knows before the first reading."""
+
+    id: str
+    tree: Tree
+    devices: Devices
+    meters: Meters
+    agents: tuple[str, ...]
+    rules: Rules

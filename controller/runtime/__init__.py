@@ -1,0 +1,1 @@
+"""The daemon: configuration, tick, journal, metrics, supervision."""

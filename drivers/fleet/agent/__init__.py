@@ -1,0 +1,1 @@
+"""The agent beside the devices: lease holder and hardware."""

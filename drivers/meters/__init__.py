@@ -1,0 +1,1 @@
+"""Meters: profiles as data, Modbus, OPC UA."""
