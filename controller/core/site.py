@@ -47,6 +47,7 @@ class Devices:
     `tolerance` (D,): share by which the real draw may differ from the setpoint, e.g. 0.05.
     `down_s`, `up_s` (D,): seconds from a setpoint to the draw that follows it.
     `lock_s` (D,): seconds after a change during which another economic change is not wanted (restart on change).
+    `report_error` (D,): share by which the power that the device itself reports may be off.
     `steady` (D,): True where the draw follows the setpoint; False where a setpoint only caps it (GPU nodes).
     `mode_start` (D+1,): device i owns the rows ``mode_start[i]:mode_start[i+1]``; its first row is off (the residual
     watts, value 0), rows ascend in watts, its last row is its signed maximum.
@@ -62,6 +63,7 @@ class Devices:
     down_s: F64
     up_s: F64
     lock_s: F64
+    report_error: F64
     steady: Bool
     mode_start: I64
     mode_w: F64

@@ -1,0 +1,112 @@
+"""Which readings may be believed, and what each node draws by them.
+
+Where two meters of a node disagree, the larger load counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from controller.core.modes import Trust
+from controller.core.site import F64, Bool, Rules, Site
+from controller.core.snapshot import MeterColumns, Snapshot
+
+#: A meter that shows more than this multiple of its rating shows nonsense.
+_PLAUSIBLE = 1.2
+#: Two meters of one node may differ by this share of the larger, and by this share of their rating.
+_AGREE_SHARE = 0.10
+_AGREE_RATING = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePower:
+    """Power of the nodes (N,) by their fresh meters; `known` where there is one; `taken_s` of the oldest used."""
+
+    watts: F64
+    known: Bool
+    taken_s: F64
+
+
+def plausible(site: Site, meters: MeterColumns) -> Bool:
+    """Return which meters (K,) show a power that their node can draw and a frequency that a 50 Hz grid can have."""
+    believable = np.abs(meters.power_w) <= _PLAUSIBLE * site.meters.rating_w
+    return np.asarray(believable & meters.frequency_ok, dtype=np.bool_)
+
+
+def node_power(site: Site, meters: MeterColumns, now_s: float) -> NodePower:
+    """Return each node's power by its fresh and plausible meters, the largest where there are several."""
+    count = len(site.tree.ids)
+    watts = np.zeros(count)
+    known = np.zeros(count, dtype=np.bool_)
+    taken_s = np.full(count, now_s)
+    usable = plausible(site, meters) & (now_s - meters.taken_s <= site.rules.suspect_s)
+    for k in np.flatnonzero(usable):
+        n = site.meters.node[k]
+        watts[n] = max(watts[n], meters.power_w[k]) if known[n] else meters.power_w[k]
+        taken_s[n] = min(taken_s[n], meters.taken_s[k])
+        known[n] = True
+    return NodePower(watts=watts, known=known, taken_s=taken_s)
+
+
+def trust_meters(site: Site, meters: MeterColumns, now_s: float) -> Trust:
+    """Return what the meters leave in doubt: any that is late or implausible; lost is a site without any for long."""
+    rules = site.rules
+    age_s = now_s - meters.taken_s
+    sane = plausible(site, meters)
+    doubts = [_doubt(site, k, age_s[k], bool(sane[k]), meters) for k in range(len(site.meters.ids))]
+    doubts += [_disagreement(site, k, j, meters) for k, j in _pairs(site, sane & (age_s <= rules.suspect_s))]
+    at_root = site.meters.node == 0
+    lost = () if np.any(at_root & sane & (age_s <= rules.bad_s)) else ("no trusted meter of the site's power",)
+    return Trust(doubts=tuple(text for text in doubts if text), lost=lost)
+
+
+def _doubt(site: Site, k: int, age_s: float, sane: bool, meters: MeterColumns) -> str:
+    name = site.meters.ids[k]
+    if age_s > site.rules.suspect_s:
+        return f"meter {name} has never been read" if np.isinf(age_s) else f"meter {name} is silent"
+    if not meters.frequency_ok[k]:
+        return f"meter {name} shows no 50 Hz grid frequency: is its profile the right one?"
+    if not sane:
+        return f"meter {name} shows more than {_PLAUSIBLE:.0%} of its rating: is its profile the right one?"
+    return ""
+
+
+def _pairs(site: Site, usable: Bool) -> list[tuple[int, int]]:
+    fresh = [int(k) for k in np.flatnonzero(usable)]
+    return [(k, j) for a, k in enumerate(fresh) for j in fresh[a + 1 :] if site.meters.node[k] == site.meters.node[j]]
+
+
+def _disagreement(site: Site, k: int, j: int, meters: MeterColumns) -> str:
+    a, b = meters.power_w[k], meters.power_w[j]
+    allowed = _AGREE_SHARE * max(abs(a), abs(b)) + _AGREE_RATING * min(site.meters.rating_w[k], site.meters.rating_w[j])
+    return f"meters {site.meters.ids[k]} and {site.meters.ids[j]} disagree" if abs(a - b) > allowed else ""
+
+
+def trust_inputs(site: Site, snapshot: Snapshot, surplus_heard_s: float) -> Trust:
+    """Return all that is in doubt or lost in this snapshot: meters, surplus, the link to the fleet.
+
+    `surplus_heard_s`: when the newest surplus reading was taken.
+    """
+    rules, now_s = site.rules, snapshot.now_s
+    meters = trust_meters(site, snapshot.meters, now_s)
+    doubts, lost = list(meters.doubts), list(meters.lost)
+    doubts += _surplus_doubt(rules, now_s - surplus_heard_s)
+    if now_s >= snapshot.link_lost_s:
+        doubts.append("no link to the broker")
+    if now_s - snapshot.link_lost_s > rules.lease_s:
+        lost.append("no link to the broker for longer than a lease")
+    if snapshot.orders_unsure:
+        lost.append(snapshot.orders_unsure)
+    return Trust(doubts=tuple(doubts), lost=tuple(lost))
+
+
+def _surplus_doubt(rules: Rules, age_s: float) -> list[str]:
+    if age_s <= rules.surplus_suspect_s:
+        return []
+    if np.isinf(age_s):
+        return ["the surplus has never been read"]
+    return [
+        "the surplus signal is stale: it counts as zero" if age_s > rules.surplus_stale_s else "the surplus is silent"
+    ]

@@ -1,0 +1,63 @@
+"""What follows from the site alone and is worked out once: merit order, tolerances, smallest useful steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from controller.core.merit import Merit, merit_order
+from controller.core.safe import watts_below
+from controller.core.site import F64, Bool, Site
+
+#: A raise of a running device by less than this share of its maximum is not worth a change.
+_LEAST_STEP = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The site and what is derived from it.
+
+    `on_w`, `on_value` (D,): watts and value of each device's lowest running mode. `least_step_w` (D,): no smaller
+    raise. `largest_start_w`: the biggest step that a start makes. `tolerance` (N,): the largest below each node.
+    `metered` (N,): nodes with a meter of their own. `off_below_w` (N,): residual watts below each node.
+    """
+
+    site: Site
+    merit: Merit
+    on_w: F64
+    on_value: F64
+    least_step_w: F64
+    largest_start_w: float
+    tolerance: F64
+    metered: Bool
+    off_below_w: F64
+
+
+def make_plan(site: Site) -> Plan:
+    """Return the plan of a site."""
+    devices, count = site.devices, len(site.tree.ids)
+    first_on = np.minimum(devices.mode_start[:-1] + 1, devices.mode_start[1:] - 1)
+    on_w = devices.mode_w[first_on]
+    metered = np.zeros(count, dtype=np.bool_)
+    metered[site.meters.node] = True
+    return Plan(
+        site=site,
+        merit=merit_order(devices),
+        on_w=on_w,
+        on_value=devices.mode_value[first_on],
+        least_step_w=_LEAST_STEP * devices.max_w,
+        largest_start_w=float(np.max((on_w - devices.off_w) * (1.0 + devices.tolerance), initial=0.0)),
+        tolerance=_largest_below(site),
+        metered=metered,
+        off_below_w=watts_below(site, devices.off_w),
+    )
+
+
+def _largest_below(site: Site) -> F64:
+    largest = np.zeros(len(site.tree.ids))
+    np.maximum.at(largest, site.devices.node, site.devices.tolerance)
+    for n in range(len(site.tree.ids) - 1, 0, -1):
+        parent = site.tree.parent[n]
+        largest[parent] = max(largest[parent], largest[n])
+    return largest

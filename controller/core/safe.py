@@ -1,0 +1,78 @@
+"""Failsafe setpoints: the part of the control that needs nothing but numpy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from controller.core.belief import committed_w, observe, send
+from controller.core.decision import Decision
+from controller.core.modes import Mode, ModeState
+from controller.core.orders import in_force
+from controller.core.site import F64, Devices, Site
+from controller.core.snapshot import Snapshot
+from controller.core.state import State
+
+
+def failsafe_setpoints(devices: Devices, current_w: F64) -> F64:
+    """Return min(current, failsafe) of every device (D,): never a raise."""
+    return np.minimum(current_w, devices.failsafe_w)
+
+
+def emergency_setpoints(devices: Devices, current_w: F64, ramp_w: float) -> F64:
+    """Return the setpoints (D,) one tick further on the emergency ramp to failsafe, lowering by `ramp_w` or one device.
+
+    Devices come down one after the other in the order of their columns.
+    """
+    goal_w = failsafe_setpoints(devices, current_w)
+    fall_w = current_w - goal_w
+    before_w = np.cumsum(fall_w) - fall_w
+    return np.where(before_w < ramp_w, goal_w, current_w)
+
+
+def watts_below(site: Site, device_w: F64) -> F64:
+    """Return the watts of all devices below each node (N,)."""
+    node_w = np.zeros(len(site.tree.ids))
+    np.add.at(node_w, site.devices.node, device_w)
+    for n in range(len(site.tree.ids) - 1, 0, -1):
+        node_w[site.tree.parent[n]] += node_w[n]
+    return node_w
+
+
+def safe_step(site: Site, state: State, snapshot: Snapshot) -> tuple[State, Decision]:
+    """Return a tick that trusts nothing but the agents' reports: FAILSAFE, every device on its way to failsafe.
+
+    Under an order everything goes off: what the order leaves cannot be worked out without the control.
+    """
+    devices, now_s = site.devices, snapshot.now_s
+    belief = observe(state.belief, devices, snapshot)
+    ramp_w = site.rules.emergency_ramp_w_s * max(now_s - state.now_s, 0.0)
+    orders = tuple(order.id for order in snapshot.orders if in_force(order, snapshot.utc_s, snapshot.utc_trusted))
+    setpoint_w = devices.off_w if orders else emergency_setpoints(devices, belief.current_w, ramp_w)
+    belief = send(belief, devices, setpoint_w, now_s)
+    limit_w = np.full(len(site.tree.ids), np.inf)
+    limit_w[0] = min(site.rules.failsafe_w, site.rules.contract_w)
+    floor_w = site.tree.house_w + watts_below(site, devices.off_w)
+    reason = "the control step failed"
+    decision = Decision(
+        at_s=now_s,
+        seq=state.seq + 1,
+        mode=Mode.FAILSAFE,
+        reason=reason,
+        site_w=None,
+        surplus_w=None,
+        envelope_w=limit_w,
+        binding=("failsafe",) + ("unlimited",) * (len(limit_w) - 1),
+        floor_w=floor_w,
+        infeasible=np.asarray(limit_w < floor_w, dtype=np.bool_),
+        house_w=site.tree.house_w,
+        planned_w=watts_below(site, setpoint_w),
+        committed_w=watts_below(site, committed_w(belief, devices)),
+        setpoint_w=setpoint_w,
+        value_per_h=0.0,
+        bound_per_h=0.0,
+        orders_in_force=orders,
+    )
+    mode = ModeState(mode=Mode.FAILSAFE, since_s=now_s, reason=reason, trusted_since_s=float("inf"))
+    return replace(state, seq=decision.seq, now_s=now_s, mode=mode, belief=belief), decision

@@ -1,0 +1,92 @@
+"""What the core remembers from tick to tick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from controller.core.modes import ModeState, first_mode
+from controller.core.site import F64, Bool, Site
+from controller.core.surplus import SurplusState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belief:
+    """What each device (D,) may be drawing, given every setpoint that may still be in force.
+
+    `setpoint_w`: the newest setpoint sent. `changed_s`: time of the decision that changed it last.
+    `applied_w`: what the device's agent reported last. `steady_s`: since when report and setpoint agree, ``inf`` while
+    they do not. `low_w`, `high_w`: the least and the most that the meter may be seeing of the device; of one that was
+    never heard its residual watts, the rest of it counts as house load.
+    `current_w`: the setpoint that the device is taken to run on. `known`: its agent has been heard.
+    `lock_until_s`: no economic change before.
+    """
+
+    setpoint_w: F64
+    changed_s: F64
+    applied_w: F64
+    steady_s: F64
+    low_w: F64
+    high_w: F64
+    current_w: F64
+    known: Bool
+    lock_until_s: F64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRamp:
+    """An order that came into force at `begun_s`, when its node drew `from_w`."""
+
+    id: str
+    begun_s: float
+    from_w: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Everything that one tick hands to the next.
+
+    `house_w` (N,): the estimate of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over.
+    `failsafe_cap_w`: the site's limit while it comes down to failsafe, else ``inf``.
+    """
+
+    seq: int
+    now_s: float
+    mode: ModeState
+    belief: Belief
+    surplus: SurplusState
+    house_w: F64
+    rise_room_w: float
+    fall_room_w: float
+    failsafe_cap_w: float
+    order_ramps: tuple[OrderRamp, ...]
+
+
+def initial_state(site: Site, now_s: float) -> State:
+    """Return the state of a controller that has just started and knows nothing of its fleet."""
+    devices = site.devices
+    count = len(devices.ids)
+    off_w = devices.off_w
+    return State(
+        seq=0,
+        now_s=now_s,
+        mode=first_mode(now_s),
+        belief=Belief(
+            setpoint_w=devices.failsafe_w.copy(),
+            changed_s=np.full(count, -np.inf),
+            applied_w=off_w.copy(),
+            steady_s=np.full(count, np.inf),
+            low_w=off_w.copy(),
+            high_w=off_w.copy(),
+            current_w=devices.failsafe_w.copy(),
+            known=np.zeros(count, dtype=np.bool_),
+            lock_until_s=np.full(count, -np.inf),
+        ),
+        surplus=SurplusState(),
+        house_w=site.tree.house_w.copy(),
+        rise_room_w=0.0,
+        fall_room_w=0.0,
+        failsafe_cap_w=np.inf,
+        order_ramps=(),
+    )

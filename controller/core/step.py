@@ -1,0 +1,214 @@
+"""The control: one pure step from what is known to what is wanted done.
+
+Readings are judged, limits become the envelope, the house load is kept free, the rest is allotted by value, and what
+may be raised now is granted: down first, by the ramp, and never while committed power stands in the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from controller.core.belief import committed_w, in_contact, in_step, least_w, observe, send, unheard_w
+from controller.core.decision import Decision
+from controller.core.envelope import (
+    Envelope,
+    Limit,
+    envelope,
+    failsafe_cap_w,
+    follow_orders,
+    standing_limits,
+    surplus_limit,
+)
+from controller.core.house import estimate_house
+from controller.core.judge import NodePower, node_power, trust_inputs
+from controller.core.kernels.allocate import allocate, release_bases, upper_bound
+from controller.core.kernels.grant import grant
+from controller.core.kernels.tree import device_watts_below
+from controller.core.modes import Mode, next_mode
+from controller.core.plan import Plan
+from controller.core.safe import emergency_setpoints
+from controller.core.site import F64
+from controller.core.snapshot import Snapshot
+from controller.core.state import Belief, State
+from controller.core.surplus import estimate_surplus
+
+#: After a pause longer than this, ramps and filters go on as if only this much time had passed.
+_LONGEST_TICK_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Allotment:
+    watts: F64
+    value_per_h: float
+    bound_per_h: float
+
+
+def step(plan: Plan, state: State, snapshot: Snapshot) -> tuple[State, Decision]:
+    """Return the next state and the decision of this tick."""
+    site, now_s = plan.site, snapshot.now_s
+    elapsed_s = min(max(now_s - state.now_s, 0.0), _LONGEST_TICK_S)
+    power = node_power(site, snapshot.meters, now_s)
+    belief = observe(state.belief, site.devices, snapshot)
+    site_power = (float(power.taken_s[0]), float(power.watts[0])) if power.known[0] else None
+    surplus = estimate_surplus(state.surplus, site.rules, snapshot.surplus, site_power, now_s)
+    mode = next_mode(state.mode, trust_inputs(site, snapshot, surplus.heard_s), site.rules, now_s)
+
+    committed = committed_w(belief, site.devices)
+    committed_below = _below(plan, committed)
+    current_below = _below(plan, belief.current_w)
+    house_w = _house(plan, state.house_w, power, belief, snapshot, committed_below, elapsed_s)
+    drawn_w = np.where(power.known, power.watts, house_w + current_below)
+    cap_w = failsafe_cap_w(state.failsafe_cap_w, site, mode.mode, float(drawn_w[0]), elapsed_s)
+    order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w)
+    limits = [*standing_limits(site), *order_limits, *surplus_limit(site, surplus.estimate_w)]
+    limits.append(Limit(node=0, limit_w=cap_w, name="failsafe"))
+    bounds = envelope(site, limits, np.maximum(house_w, 0.0) + plan.off_below_w)
+
+    usable_w = _usable(plan, bounds, house_w, _below(plan, unheard_w(belief, site.devices)))
+    upper_w = _upper(plan, mode.mode, belief, snapshot, elapsed_s)
+    floor_w = _floor(plan, belief, snapshot)
+    allotment = _allot(plan, belief, floor_w, upper_w, _room(plan, usable_w, current_below), now_s)
+    rooms = _ramp_rooms(
+        plan, state, elapsed_s, forced=mode.mode is Mode.FAILSAFE or bool(np.any(usable_w < current_below))
+    )
+    setpoint_w, rise_room_w, fall_room_w = _grant(plan, belief, allotment.watts, usable_w - committed_below, rooms)
+
+    sent = send(belief, site.devices, setpoint_w, now_s)
+    decision = Decision(
+        at_s=now_s,
+        seq=state.seq + 1,
+        mode=mode.mode,
+        reason=mode.reason,
+        site_w=float(power.watts[0]) if power.known[0] else None,
+        surplus_w=surplus.estimate_w,
+        envelope_w=bounds.limit_w,
+        binding=bounds.binding,
+        floor_w=bounds.floor_w,
+        infeasible=bounds.infeasible,
+        house_w=house_w,
+        planned_w=_below(plan, setpoint_w),
+        committed_w=_below(plan, committed_w(sent, site.devices)),
+        setpoint_w=setpoint_w,
+        value_per_h=allotment.value_per_h,
+        bound_per_h=allotment.bound_per_h,
+        orders_in_force=tuple(ramp.id for ramp in order_ramps),
+    )
+    state = replace(
+        state,
+        seq=decision.seq,
+        now_s=now_s,
+        mode=mode,
+        belief=sent,
+        surplus=surplus,
+        house_w=house_w,
+        rise_room_w=rise_room_w,
+        fall_room_w=fall_room_w,
+        failsafe_cap_w=cap_w,
+        order_ramps=order_ramps,
+    )
+    return state, decision
+
+
+def _below(plan: Plan, device_w: F64) -> F64:
+    return device_watts_below(plan.site.tree.parent, plan.site.devices.node, device_w)
+
+
+def _house(
+    plan: Plan,
+    house_w: F64,
+    power: NodePower,
+    belief: Belief,
+    snapshot: Snapshot,
+    most_w: F64,
+    elapsed_s: float,
+) -> F64:
+    devices = plan.site.devices
+    least = _below(plan, least_w(belief, devices, snapshot.fleet.measured_w))
+    slack = _below(plan, belief.low_w * devices.tolerance)
+    return estimate_house(house_w, power, least, most_w, slack, elapsed_s)
+
+
+def _usable(plan: Plan, bounds: Envelope, house_w: F64, unheard_w: F64) -> F64:
+    """Watts of each node's envelope that its devices may be set to.
+
+    Without a meter of its own, a node keeps their tolerance free, and the nameplate of what was never heard of.
+    """
+    free_w = bounds.limit_w - house_w
+    blind_w = free_w - unheard_w
+    blind_w = np.where(blind_w <= 0.0, blind_w, blind_w / (1.0 + plan.tolerance))
+    return np.where(plan.metered, free_w, blind_w)
+
+
+def _room(plan: Plan, usable_w: F64, current_w: F64) -> F64:
+    """Usable watts, less what a cut may fall short by because devices draw less than they are set to."""
+    cut_w = np.maximum(current_w - usable_w, 0.0)
+    return np.where(cut_w > 0.0, current_w - cut_w / (1.0 - plan.tolerance), usable_w)
+
+
+def _upper(plan: Plan, mode: Mode, belief: Belief, snapshot: Snapshot, elapsed_s: float) -> F64:
+    """No device is set above this (D,): its maximum only where everything allows a raise, else what it runs on."""
+    devices, now_s = plan.site.devices, snapshot.now_s
+    if mode is Mode.FAILSAFE:
+        return emergency_setpoints(devices, belief.current_w, plan.site.rules.emergency_ramp_w_s * elapsed_s)
+    if mode is not Mode.NORMAL:
+        return belief.current_w
+    kept_off = (now_s < belief.lock_until_s) & (belief.current_w <= devices.off_w)
+    free = in_contact(devices, snapshot) & in_step(belief, now_s) & ~kept_off
+    return np.where(free, np.minimum(devices.max_w, snapshot.fleet.max_w), belief.current_w)
+
+
+def _floor(plan: Plan, belief: Belief, snapshot: Snapshot) -> F64:
+    """Watts of each device (D,) that cannot be freed: what nobody leads now goes on, and the others absorb the cut."""
+    devices = plan.site.devices
+    led = in_contact(devices, snapshot) & in_step(belief, snapshot.now_s)
+    return np.where(led | ~belief.known, devices.off_w, belief.high_w)
+
+
+def _allot(plan: Plan, belief: Belief, floor_w: F64, upper_w: F64, room_w: F64, now_s: float) -> _Allotment:
+    site, merit = plan.site, plan.merit
+    tree, devices = site.tree, site.devices
+    locked_on = (now_s < belief.lock_until_s) & (belief.current_w >= plan.on_w) & (upper_w >= plan.on_w)
+    base_w = np.maximum(np.where(locked_on, plan.on_w, 0.0), floor_w)
+    release_bases(tree.parent, devices.node, merit.device_order, floor_w, base_w, room_w)
+    bound = upper_bound(
+        tree.parent, devices.node, merit.order, merit.device, merit.from_w, merit.to_w, merit.density,
+        base_w, upper_w, room_w.copy(),
+    )  # fmt: skip
+    base_value = float(np.sum(plan.on_value, where=base_w >= plan.on_w))
+    watts = base_w.copy()
+    value = allocate(
+        tree.parent, devices.node, merit.held_order, merit.held_density, merit.new_order, merit.new_density,
+        merit.device, merit.from_w, merit.to_w, merit.density, merit.divisible, upper_w, belief.current_w, room_w, watts,
+    )  # fmt: skip
+    wanted_w = np.minimum(watts, upper_w)
+    return _Allotment(watts=wanted_w, value_per_h=base_value + value, bound_per_h=base_value + bound)
+
+
+def _ramp_rooms(plan: Plan, state: State, elapsed_s: float, *, forced: bool) -> tuple[float, float]:
+    """Return the watts by which the site may be raised and lowered in this tick; a limit lowers without any ramp.
+
+    A step bigger than a tick's share has to be saved up.
+    """
+    rules = plan.site.rules
+    rise_w = _saved(plan, max(state.rise_room_w, 0.0), rules.ramp_up_w_s * elapsed_s)
+    fall_w = _saved(plan, 0.0 if np.isinf(state.fall_room_w) else state.fall_room_w, rules.ramp_down_w_s * elapsed_s)
+    return rise_w, float("inf") if forced else fall_w
+
+
+def _saved(plan: Plan, saved_w: float, gained_w: float) -> float:
+    return min(saved_w + gained_w, max(gained_w, plan.largest_start_w))
+
+
+def _grant(
+    plan: Plan, belief: Belief, target_w: F64, room_w: F64, rooms: tuple[float, float]
+) -> tuple[F64, float, float]:
+    tree, devices = plan.site.tree, plan.site.devices
+    setpoint_w = np.empty_like(target_w)
+    rise_w, fall_w = grant(
+        tree.parent, devices.node, plan.merit.device_order, belief.current_w, target_w, belief.low_w, belief.high_w,
+        devices.tolerance, plan.least_step_w, devices.mode_start, devices.mode_w, devices.mode_continuous,
+        room_w, *rooms, setpoint_w,
+    )  # fmt: skip
+    return setpoint_w, rise_w, fall_w

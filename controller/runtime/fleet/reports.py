@@ -1,0 +1,132 @@
+"""What the agents said last, as columns for the core.
+
+Only what an agent has signed counts. A view is replaced as a whole, so that the tick reads without waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from controller.core.site import F64, I64, Site
+from drivers.errors import Refused
+from drivers.fleet.keys import PublicKey
+from drivers.fleet.wire import DeviceState, Echo, Inventory, Leaf, Report, open_inventory, open_report, open_status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentView:
+    """One agent with its n devices, in the order of the site's columns.
+
+    `heard_s`: when the newest report arrived, ``-inf`` if never. `echo`: the agent's clock by that report, None where
+    a lease cannot be given: before the first report, and from a loss of the link to the next one.
+    """
+
+    heard_s: float
+    echo: Echo | None
+    epoch: int
+    accepted_seq: int
+    applied_seq: int
+    lapsed: bool
+    lease_left_s: float
+    online: bool
+    refused: str | None
+    applied_w: F64
+    measured_w: F64
+    max_w: F64
+    states: tuple[DeviceState, ...]
+
+
+class Reports:
+    """The views of all agents of a site, by the order of `Site.agents`.
+
+    `keys`: the public key of every agent. `devices` tells which columns belong to an agent.
+    """
+
+    def __init__(self, site: Site, keys: Mapping[str, PublicKey]) -> None:
+        self._site = site
+        self._keys = keys
+        self._index = {agent: a for a, agent in enumerate(site.agents)}
+        self.devices: tuple[I64, ...] = tuple(np.flatnonzero(site.devices.agent == a) for a in range(len(site.agents)))
+        self.views: tuple[AgentView, ...] = tuple(self._unheard(mine) for mine in self.devices)
+
+    def _unheard(self, mine: I64) -> AgentView:
+        off_w, max_w = self._site.devices.off_w[mine], self._site.devices.max_w[mine]
+        return AgentView(
+            heard_s=float("-inf"),
+            echo=None,
+            epoch=0,
+            accepted_seq=0,
+            applied_seq=0,
+            lapsed=False,
+            lease_left_s=0.0,
+            online=False,
+            refused=None,
+            applied_w=off_w,
+            measured_w=off_w,
+            max_w=max_w,
+            states=(DeviceState.LOST,) * len(mine),
+        )
+
+    def take(self, agent: str, leaf: Leaf, payload: bytes, retained: bool, now_s: float) -> None:
+        """Take one message of an agent in; raises Refused, and changes nothing, for one that does not count."""
+        a = self._index.get(agent)
+        if a is None:
+            raise Refused(f"no agent {agent!r} at this site")
+        site = self._site.id
+        if leaf is Leaf.STATUS:
+            status = open_status(payload, site=site, agent=agent)
+            self._swap(a, replace(self.views[a], online=status.state == "online"))
+        elif leaf is Leaf.INVENTORY:
+            inventory = open_inventory(payload, {agent: self._keys[agent]}, site=site, agent=agent)
+            self._swap(a, self._narrowed(a, inventory))
+        elif leaf is Leaf.REPORT and not retained:
+            report = open_report(payload, {agent: self._keys[agent]}, site=site, agent=agent)
+            self._swap(a, self._reported(a, report, now_s))
+
+    def forget_clocks(self) -> None:
+        """Give no more leases until every agent has told its clock anew: the link was lost."""
+        self.views = tuple(replace(view, echo=None) for view in self.views)
+
+    def _swap(self, a: int, view: AgentView) -> None:
+        self.views = (*self.views[:a], view, *self.views[a + 1 :])
+
+    def _ids(self, a: int, named: Mapping[str, object]) -> list[str]:
+        ids = [self._site.devices.ids[i] for i in self.devices[a]]
+        if named.keys() != set(ids):
+            raise Refused(f"agent {self._site.agents[a]} names other devices than the configuration gives it")
+        return ids
+
+    def _narrowed(self, a: int, inventory: Inventory) -> AgentView:
+        ids = self._ids(a, inventory.devices)
+        told_w = np.array([inventory.devices[id_].max_w for id_ in ids], dtype=np.float64)
+        return replace(self.views[a], max_w=np.minimum(told_w, self._site.devices.max_w[self.devices[a]]))
+
+    def _reported(self, a: int, report: Report, now_s: float) -> AgentView:
+        devices = [report.devices[id_] for id_ in self._ids(a, report.devices)]
+        old = self.views[a]
+        if (
+            old.echo is not None
+            and old.echo.boot == report.echo.boot
+            and old.echo.boottime_ms > report.echo.boottime_ms
+        ):
+            raise Refused(f"agent {report.agent} reports a time before its last report")
+        applied_w = np.array([device.setpoint_w for device in devices], dtype=np.float64)
+        measured = [device.setpoint_w if device.measured_w is None else device.measured_w for device in devices]
+        return replace(
+            old,
+            heard_s=now_s,
+            echo=report.echo,
+            epoch=report.epoch,
+            accepted_seq=report.accepted_seq,
+            applied_seq=report.applied_seq,
+            lapsed=report.lapsed,
+            lease_left_s=report.lease_left_ms / 1000.0,
+            online=True,
+            refused=report.refused,
+            applied_w=applied_w,
+            measured_w=np.array(measured, dtype=np.float64),
+            states=tuple(device.state for device in devices),
+        )

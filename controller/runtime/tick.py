@@ -1,0 +1,83 @@
+"""The tick: a thread of its own that looks, decides and hands over, and is never kept waiting."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controller.core.decision import Decision
+from controller.core.snapshot import Snapshot
+from controller.core.state import State
+from drivers.clock import Clock, boottime_s
+
+_log = logging.getLogger(__name__)
+
+#: One step of the control, with the site's plan bound to it.
+Step = Callable[[State, Snapshot], tuple[State, Decision]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """One tick that has been carried out; `duration_s` from the look to the handing over, `late_s` behind its time."""
+
+    decision: Decision
+    duration_s: float
+    late_s: float
+
+
+class Ticker:
+    """Carries out a tick every `period_s`; a tick that overruns is followed by the next one due, not by a burst.
+
+    `look` gives the snapshot, `act` takes what was decided; both return at once. An exception in `step` is an error of
+    ours: it is logged, `safe_step` decides instead, and the next tick is tried.
+    """
+
+    def __init__(
+        self,
+        *,
+        period_s: float,
+        state: State,
+        step: Step,
+        safe_step: Step,
+        look: Callable[[], Snapshot],
+        act: Callable[[Tick], None],
+        clock: Clock = boottime_s,
+    ) -> None:
+        self._period_s, self._clock = period_s, clock
+        self._state, self._step, self._safe_step, self._look, self._act = state, step, safe_step, look, act
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tick", daemon=True)
+
+    def start(self) -> None:
+        """Begin to tick."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the tick that is under way."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        due_s = self._clock()
+        while not self._stopping.wait(max(0.0, due_s - self._clock())):
+            self.tick(due_s)
+            missed = max(0, int((self._clock() - due_s) // self._period_s))
+            due_s += (1 + missed) * self._period_s
+
+    def tick(self, due_s: float) -> Tick:
+        """Carry out one tick that was due at `due_s`."""
+        begun_s = self._clock()
+        decision = self._decide(self._look())
+        done = Tick(decision=decision, duration_s=self._clock() - begun_s, late_s=begun_s - due_s)
+        self._act(done)
+        return done
+
+    def _decide(self, snapshot: Snapshot) -> Decision:
+        try:
+            self._state, decision = self._step(self._state, snapshot)
+        except Exception:  # noqa: BLE001  whatever is wrong in the control, the site must come down and the daemon go on
+            _log.exception("the control step failed; devices go to failsafe", extra={"event": "step_failed"})
+            self._state, decision = self._safe_step(self._state, snapshot)
+        return decision

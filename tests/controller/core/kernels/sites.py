@@ -1,0 +1,46 @@
+"""Random trees and fleets for the kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+
+from controller.core.site import Tree
+from tests.controller.core.world import devices
+
+MODES = st.lists(
+    st.tuples(st.integers(100, 5000), st.floats(-1.0, 5.0), st.booleans()),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda m: m[0],
+).map(lambda rows: ((float(min(r[0] for r in rows) // 3), 0.0, False), *((float(w), v, c) for w, v, c in sorted(rows))))
+
+
+@st.composite
+def fleets(draw, most_devices: int = 12, most_nodes: int = 5):
+    """Return (tree, devices) with limits that bind."""
+    count = draw(st.integers(1, most_nodes))
+    parent = [-1] + [draw(st.integers(0, n - 1)) for n in range(1, count)]
+    rows = draw(
+        st.lists(
+            st.fixed_dictionaries({"modes": MODES, "node": st.integers(0, count - 1), "up": st.floats(0.0, 700.0)}),
+            min_size=1,
+            max_size=most_devices,
+        )
+    )
+    columns = devices(rows)
+    most = float(columns.max_w.sum())
+    limit = [draw(st.floats(0.0, 1.2)) * most for _ in range(count)]
+    tree = Tree(
+        ids=tuple(f"n{n}" for n in range(count)),
+        parent=np.array(parent, dtype=np.int64),
+        limit_w=np.array(limit),
+        house_w=np.zeros(count),
+    )
+    return tree, columns
+
+
+def a_mode(draw, columns, i: int) -> float:
+    """Draw one of the watts that device `i` may be set to."""
+    part = slice(int(columns.mode_start[i]), int(columns.mode_start[i + 1]))
+    return float(draw(st.sampled_from(list(columns.mode_w[part]))))

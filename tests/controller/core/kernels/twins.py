@@ -1,0 +1,96 @@
+"""The kernels once more, written separately in plain Python with dictionaries and lists."""
+
+from __future__ import annotations
+
+import math
+
+
+def sums_below(parent: list[int], node: list[int], watts: list[float]) -> list[float]:
+    def holds(n: int, leaf: int) -> bool:
+        while leaf != -1:
+            if leaf == n:
+                return True
+            leaf = parent[leaf]
+        return False
+
+    return [math.fsum(w for w, leaf in zip(watts, node, strict=True) if holds(n, leaf)) for n in range(len(parent))]
+
+
+def path(parent: list[int], n: int) -> list[int]:
+    return [] if n == -1 else [n, *path(parent, parent[n])]
+
+
+class Rooms:
+    def __init__(self, parent: list[int], room: list[float]) -> None:
+        self.parent, self.left = parent, list(room)
+
+    def least(self, n: int) -> float:
+        return min(self.left[k] for k in path(self.parent, n))
+
+    def take(self, n: int, watts: float) -> None:
+        for k in path(self.parent, n):
+            self.left[k] -= watts
+
+
+def allocate(parent, node, segments, upper, held, room, base, bonus) -> list[float]:
+    """`segments`: (device, from, to, density, divisible, cost share of a start); greedy, held ones first at equal value."""
+    rooms = Rooms(parent, room)
+    watts = list(base)
+
+    def rank(k: int) -> tuple[float, int, int]:
+        device, _, to, density, _, start_share = segments[k]
+        is_held = to <= held[device] + 1e-6
+        return (-(density * (1 + bonus)) if is_held else -start_share, 0 if is_held else 1, k)
+
+    closed: set[int] = set()
+    for k in sorted(range(len(segments)), key=rank):
+        device, start, to, density, divisible, _ = segments[k]
+        if -rank(k)[0] <= 0 or device in closed or to <= watts[device] + 1e-6 or start > watts[device] + 1e-6:
+            continue
+        low = max(start, watts[device])
+        goal = min(to, upper[device]) if divisible else to
+        step = goal - low
+        fits = rooms.least(node[device])
+        if goal > upper[device] + 1e-6 or step <= 0:
+            closed.add(device)
+        elif step <= fits + 1e-6:
+            watts[device] = low + step
+            rooms.take(node[device], step)
+        else:
+            closed.add(device)
+            if divisible and fits > 1e-6:
+                watts[device] = low + fits
+                rooms.take(node[device], fits)
+    return watts
+
+
+def largest_mode(modes: list[tuple[float, bool]], at_most: float) -> float:
+    best = modes[0][0]
+    for (below, _), (watts, continuous) in zip(modes, modes[1:], strict=False):
+        if watts <= at_most + 1e-6:
+            best = watts
+        elif continuous and below <= at_most:
+            best = float(math.floor(at_most + 1e-6))
+    return best
+
+
+def grant(
+    parent, node, order, current, target, low, high, tolerance, least_step, modes, room, rise, fall
+) -> list[float]:
+    rooms = Rooms(parent, room)
+    setpoint = list(current)
+    for i in reversed(order):
+        wanted = min(target[i], current[i]) if fall > 0 else current[i]
+        setpoint[i] = largest_mode(modes[i], wanted)
+        fall -= current[i] - setpoint[i]
+    for i in order:
+        if target[i] <= current[i] + 1e-6 or rooms.least(node[i]) < 0:
+            continue
+        factor = 1 + tolerance[i]
+        most = min(max(high[i], low[i]) + rooms.least(node[i]) / factor, current[i] + rise / factor, target[i])
+        new = largest_mode(modes[i], most)
+        if new - current[i] >= least_step[i]:
+            setpoint[i] = new
+            rise -= (new - current[i]) * factor
+            rooms.take(node[i], max(0.0, new - high[i]) * factor)
+    return setpoint

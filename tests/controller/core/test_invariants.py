@@ -1,0 +1,137 @@
+"""The invariants of the design, over random worlds."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.core.kernels.tree import device_watts_below
+from controller.core.modes import Mode
+from controller.core.site import SurplusModel
+from tests.controller.core.world import World, order, site, with_rules
+
+MODELS = list(SurplusModel)
+
+
+@st.composite
+def worlds(draw, *, faults: bool):
+    """Return (world, plan): a biased fleet and a list of (seconds, surplus, order limit or None, silent names)."""
+    rules = with_rules(surplus_model=draw(st.sampled_from(MODELS)), surplus_rating_w=500e3)
+    built = site(rules, miners=20, stepped=6, gpus=1)
+    seed = draw(st.integers(0, 2**32 - 1))
+    bias = np.random.default_rng(seed).uniform(0.95, 1.05, len(built.devices.ids))
+    delays = draw(st.sampled_from([{}, {"meter_delay_s": 1.0}, {"meter_delay_s": 2.0}, {"reading_delay_s": 2.0}]))
+    world = World(built, surplus_w=60e3, bias=bias, gpu_use=draw(st.floats(0.6, 1.0)), **delays)
+    names = ["main", "check", "surplus", "link", "agent-a", "agent-b"]
+    silent = st.sets(st.sampled_from(names), max_size=3) if faults else st.just(set())
+    leg = st.tuples(
+        st.integers(2, 40), st.floats(0.0, 130e3), st.none() | st.floats(0.0, 100e3), silent, st.floats(0.6, 1.0)
+    )
+    return world, draw(st.lists(leg, min_size=1, max_size=5))
+
+
+def play(world, plan):
+    world.run(25)
+    for k, (seconds, surplus_w, limit_w, silent, gpu_use) in enumerate(plan):
+        world.surplus_w, world.silent, world.gpu_use = surplus_w, set(silent), gpu_use
+        world.orders = () if limit_w is None else (order(limit_w, world, id=f"o{k}", begun=True),)
+        world.run(seconds)
+
+
+@given(worlds(faults=False))
+@settings(max_examples=25)
+def test_i1_site_power_stays_inside_the_envelope(case):
+    world, plan = case
+    play(world, plan)
+    assert world.violations() == []
+
+
+@given(worlds(faults=True))
+@settings(max_examples=25)
+def test_i2_nothing_is_relaxed_without_trusted_readings(case):
+    world, plan = case
+    play(world, plan)
+    before = None
+    for *_, decision in world.history:
+        if before is not None and decision.mode is not Mode.NORMAL:
+            raised = decision.setpoint_w > before.setpoint_w
+            # In INIT a device may be found to run on more than its failsafe watts: that is stated, not granted.
+            assert not raised.any() or before.mode is Mode.INIT
+        before = decision
+
+
+@given(worlds(faults=True))
+@settings(max_examples=15)
+def test_i5_no_device_is_granted_more_than_its_signed_maximum(case):
+    world, plan = case
+    play(world, plan)
+    for *_, decision in world.history:
+        assert np.all(decision.setpoint_w <= world.site.devices.max_w)
+        assert np.all(decision.setpoint_w == np.floor(decision.setpoint_w))
+
+
+@given(worlds(faults=True))
+@settings(max_examples=15)
+def test_i6_the_plan_rises_no_faster_than_the_declared_ramp(case):
+    world, plan = case
+    play(world, plan)
+    rules, start_w = world.site.rules, world.plan.largest_start_w
+    planned = [(now_s, entry[-1].planned_w[0]) for now_s, *entry in world.history]
+    for (t0, w0), (t1, w1) in zip(planned, planned[5:], strict=False):
+        assert w1 - w0 <= rules.ramp_up_w_s * (t1 - t0) + start_w + 1.0
+
+
+@given(worlds(faults=True))
+@settings(max_examples=15)
+def test_i7_planned_power_fits_and_committed_power_stops_raises(case):
+    world, plan = case
+    play(world, plan)
+    before = None
+    tree, devices = world.site.tree, world.site.devices
+    for *_, decision in world.history:
+        if before is not None:
+            over = decision.committed_w + decision.house_w > np.maximum(decision.envelope_w, decision.floor_w) + 1.0
+            raised = decision.setpoint_w > before.setpoint_w
+            below = device_watts_below(tree.parent, devices.node, raised.astype(np.float64)) > 0
+            assert not np.any(over & below & world.plan.metered)
+        before = decision
+
+
+def test_i9_same_inputs_same_trace():
+    def trace():
+        world = World(site(), surplus_w=70e3, bias=np.linspace(0.95, 1.05, len(site().devices.ids)))
+        world.run(20)
+        world.surplus_w = 30e3
+        world.run(20)
+        return [(d.mode, d.setpoint_w.tobytes(), d.envelope_w.tobytes()) for *_, d in world.history]
+
+    assert trace() == trace()
+
+
+def test_i10_a_tick_of_ten_thousand_devices_is_bounded():
+    """Twenty milliseconds is the budget of the issue; the bench measures it, this only catches a wrong complexity."""
+    import time
+
+    world = World(site(with_rules(contract_w=4e7), miners=8000, stepped=1900, gpus=100), surplus_w=2e7)
+    world.run(3)
+    spent = []
+    for _ in range(20):
+        snapshot = world.snapshot()
+        begun = time.perf_counter()
+        world.cycle()
+        spent.append(time.perf_counter() - begun)
+        assert snapshot is not None
+    assert float(np.median(spent)) < 0.1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7])
+def test_doubt_may_tighten(share):
+    """In HOLD an order still counts at once."""
+    world = World(site(), surplus_w=90e3)
+    world.run(50)
+    world.silent.add("main")
+    world.run(5)
+    world.orders = (order(share * 100e3, world),)
+    decision = world.run(15)
+    assert decision.mode is Mode.HOLD
+    assert world.site_w <= max(share * 100e3, decision.floor_w[0]) * 1.01

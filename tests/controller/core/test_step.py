@@ -1,0 +1,210 @@
+"""The control as tables of cycles: input, let time pass, expect."""
+
+import numpy as np
+import pytest
+
+from controller.core.modes import Mode
+from controller.core.site import SurplusModel
+from tests.controller.core.world import World, order, site, with_rules
+
+
+@pytest.fixture
+def running() -> World:
+    """A site of about 200 kW that has settled on an envelope of 100 kW."""
+    world = World(site(), surplus_w=90e3)
+    world.run(60)
+    assert world.history[-1][3].mode is Mode.NORMAL
+    return world
+
+
+def test_uses_what_is_offered_but_what_idle_gpus_may_still_take(running):
+    idle_w = 2 * 10_200 * (1 - running.gpu_use)
+    unsure_w = 0.05 * 2 * 10_200
+    assert 100e3 - idle_w - unsure_w - 1000 <= running.site_w <= 100e3
+
+
+@pytest.mark.parametrize(
+    ("why", "act", "binding", "envelope_w"),
+    [
+        ("contract", lambda w: setattr(w, "surplus_w", 900e3), "contract", 200e3),
+        ("surplus", lambda w: setattr(w, "surplus_w", 30e3), "surplus", 40e3),
+        ("no surplus leaves the firm power", lambda w: setattr(w, "surplus_w", 0.0), "surplus", 10e3),
+        ("a surplus below zero takes nothing from it", lambda w: setattr(w, "surplus_w", -50e3), "surplus", 10e3),
+        ("order", lambda w: setattr(w, "orders", (order(50e3, w),)), "order:o1", 50e3),
+    ],
+)
+def test_smallest_limit_wins_and_is_named(running, why, act, binding, envelope_w):
+    act(running)
+    decision = running.run(20)
+    assert (decision.binding[0], decision.envelope_w[0]) == (binding, pytest.approx(envelope_w)), why
+    assert running.site_w <= max(envelope_w, decision.floor_w[0]) * 1.01
+
+
+def test_rating_of_a_node_binds_below_the_site():
+    world = World(site(miners=40, stepped=0, gpus=0), surplus_w=190e3)
+    decision = world.run(60)
+    assert decision.binding[1] == "rating:tx"
+    assert decision.planned_w[2] <= 150e3 / 1.05
+    assert decision.planned_w[2] > 0.95 * min(150e3 / 1.05, 40 * 3500)
+
+
+def test_an_order_is_met_within_twelve_seconds(running):
+    running.orders = (order(50e3, running),)
+    assert running.until(lambda _: running.site_w <= 52.5e3, 12.0) <= 12.0
+    assert running.run(30).mode is Mode.NORMAL
+    assert running.site_w <= 50e3 * 1.005
+
+
+def test_an_order_with_a_ramp_is_followed_at_its_ramp(running):
+    start_w = running.site_w
+    running.orders = (order(50e3, running, ramp_w_s=1000.0),)
+    running.run(20)
+    assert start_w - 28e3 < running.site_w < start_w - 18e3
+    running.run(40)
+    assert running.site_w <= 50.5e3
+
+
+def test_release_of_an_order_is_followed_at_the_up_ramp(running):
+    running.orders = (order(30e3, running),)
+    running.run(30)
+    before_w, running.orders = running.site_w, ()
+    running.run(2)
+    assert running.site_w <= before_w + 2.5 * running.site.rules.ramp_up_w_s
+    running.run(40)
+    assert running.site_w > 92e3
+
+
+def test_order_under_the_floor_is_infeasible_and_everything_goes_off(running):
+    running.orders = (order(0.0, running),)
+    decision = running.run(20)
+    assert decision.infeasible[0]
+    assert np.all(decision.setpoint_w == running.site.devices.off_w)
+    assert running.site_w <= decision.floor_w[0] * 1.01
+
+
+def test_a_scheduled_end_needs_trusted_utc(running):
+    running.utc_trusted = False
+    running.orders = (order(50e3, running, lasts_s=20.0),)
+    assert running.run(40).orders_in_force == ("o1",)
+    running.utc_trusted = True
+    assert running.run(1).orders_in_force == ()
+
+
+def test_a_clock_set_back_does_not_suspend_a_begun_order(running):
+    running.orders = (order(50e3, running, begun=True),)
+    running.run(5)
+    running.utc_offset_s -= 3600.0
+    assert running.run(5).orders_in_force == ("o1",)
+
+
+@pytest.mark.parametrize(
+    ("what", "mode"),
+    [("main", Mode.HOLD), ("surplus", Mode.HOLD), ("link", Mode.HOLD)],
+)
+def test_losing_any_source_shows_in_the_mode_and_ends_with_its_return(running, what, mode):
+    running.silent.add(what)
+    decision = running.run(8)
+    assert decision.mode is mode
+    assert what in decision.reason or "broker" in decision.reason
+    running.silent.clear()
+    running.until(lambda d: d.mode is Mode.NORMAL, 8.0)
+
+
+def test_losing_every_meter_of_the_site_ends_in_failsafe_by_the_emergency_ramp(running):
+    running.silent |= {"main", "check"}
+    assert running.run(5).mode is Mode.HOLD
+    running.until(lambda d: d.mode is Mode.FAILSAFE, 7.0)
+    start_w = running.site_w
+    running.run(2)
+    assert running.site_w >= start_w - 2.5 * running.site.rules.emergency_ramp_w_s - 4000
+    running.run(30)
+    assert running.site_w <= running.site.rules.failsafe_w
+    running.silent.clear()
+    running.until(lambda d: d.mode is Mode.NORMAL, 8.0)
+    running.run(60)
+    assert running.site_w > 92e3
+
+
+def test_stale_surplus_leaves_the_firm_power_only(running):
+    running.silent.add("surplus")
+    decision = running.run(75)
+    assert decision.envelope_w[0] == pytest.approx(10e3)
+    assert running.site_w <= max(10e3, decision.floor_w[0]) * 1.01
+
+
+def test_lost_orders_keep_the_site_in_failsafe():
+    world = World(site(), surplus_w=90e3, orders_unsure="the journal was damaged")
+    decision = world.run(30)
+    assert (decision.mode, decision.reason) == (Mode.FAILSAFE, "the journal was damaged")
+
+
+@pytest.mark.parametrize("factor", [1000.0, -1.0, 0.001])
+def test_a_wrong_profile_never_reaches_normal(factor):
+    world = World(site(), surplus_w=90e3, scale={"main": factor})
+    world.run(60)
+    assert Mode.NORMAL not in {entry[3].mode for entry in world.history}
+
+
+def test_an_agent_out_of_contact_is_not_raised_and_the_others_take_its_share(running):
+    running.silent.add("agent-b")
+    running.run(6)
+    before = running.history[-1][3].setpoint_w.copy()
+    running.surplus_w = 140e3
+    decision = running.run(30)
+    theirs = running.site.devices.agent == 1
+    assert np.all(decision.setpoint_w[theirs] <= before[theirs])
+    assert decision.setpoint_w[~theirs].sum() > before[~theirs].sum() + 30e3
+
+
+def test_cut_is_made_by_the_others_when_an_agent_is_gone(running):
+    running.silent.add("agent-b")
+    running.run(2)
+    running.surplus_w = 50e3
+    running.run(15)
+    assert running.site_w <= 60e3 * 1.01
+
+
+def test_a_restarted_controller_takes_over_what_runs(running):
+    before_w = running.site_w
+    running.reboot()
+    lowest_w = before_w
+    for _ in range(20):
+        running.cycle()
+        lowest_w = min(lowest_w, running.site_w)
+    assert lowest_w > 0.97 * before_w
+    assert running.history[-1][3].mode is Mode.NORMAL
+
+
+def test_restart_on_change_devices_are_left_alone_while_they_settle():
+    from dataclasses import replace
+
+    base = site(miners=10, stepped=0, gpus=0)
+    locked = replace(base, devices=replace(base.devices, lock_s=np.full(10, 600.0)))
+    world = World(locked, surplus_w=50e3)
+    world.run(30)
+    running_w = world.history[-1][3].setpoint_w
+    assert np.all(running_w >= 1400.0)
+    world.surplus_w = 22e3
+    decision = world.run(20)
+    assert np.all(decision.setpoint_w >= 1400.0), "in-place reductions come before a restart"
+    world.surplus_w = 0.0
+    decision = world.run(20)
+    assert np.sum(decision.setpoint_w >= 1400.0) < 10, "a limit comes before a lock"
+    world.surplus_w = 50e3
+    off = decision.setpoint_w < 1400.0
+    assert np.all(world.run(30).setpoint_w[off] < 1400.0), "what was switched off stays off while it is locked"
+
+
+@pytest.mark.parametrize("model", [SurplusModel.EXPORT, SurplusModel.HEADROOM])
+@pytest.mark.parametrize("skew", [{"meter_delay_s": 2.0}, {"reading_delay_s": 2.0}])
+def test_skewed_meters_do_not_make_the_site_oscillate(model, skew):
+    rules = with_rules(surplus_model=model, surplus_rating_w=500e3)
+    world = World(site(rules), surplus_w=60e3, **skew)
+    world.run(40)
+    world.surplus_w = 120e3
+    world.run(60)
+    envelopes = [entry[3].envelope_w[0] for entry in world.history[-60:]]
+    powers = [entry[1] for entry in world.history[-60:]]
+    assert max(envelopes) - min(envelopes) < 500.0
+    assert max(powers) - min(powers) < 2000.0
+    assert not world.violations()

@@ -1,0 +1,265 @@
+"""A small closed loop for the core: devices that err and lag, meters that are late, seen through snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from controller.core.decision import Decision
+from controller.core.orders import OrderLimit
+from controller.core.plan import Plan, make_plan
+from controller.core.site import Devices, Meters, Rules, Site, SurplusModel, Tree
+from controller.core.snapshot import FleetColumns, MeterColumns, Snapshot, SurplusReading
+from controller.core.state import State, initial_state
+from controller.core.step import step
+
+RULES = Rules(
+    contract_w=200_000.0,
+    firm_w=10_000.0,
+    failsafe_w=20_000.0,
+    ramp_up_w_s=10_000.0,
+    ramp_down_w_s=20_000.0,
+    emergency_ramp_w_s=10_000.0,
+    settle_s=15.0,
+    lease_s=30.0,
+    surplus_model=SurplusModel.DIRECT,
+    surplus_rating_w=0.0,
+    surplus_stale_s=60.0,
+)
+
+#: Modes as (watts, value per hour, continuous), off first.
+MINER = ((25.0, 0.0, False), (1400.0, 0.15, False), (3500.0, 0.30, True))
+STEPS = ((25.0, 0.0, False), (1080.0, 0.09, False), (1916.0, 0.14, False), (2794.0, 0.16, False))
+GPU = ((150.0, 0.0, False), (3600.0, 8.0, False), (10200.0, 20.0, True))
+
+
+def devices(rows: list[dict]) -> Devices:
+    """Build device columns from rows {modes, node, agent, failsafe, up, down, lock, steady}."""
+    start = np.cumsum([0, *(len(row["modes"]) for row in rows)])
+    modes = [mode for row in rows for mode in row["modes"]]
+    return Devices(
+        ids=tuple(f"d{k:04d}" for k in range(len(rows))),
+        node=np.array([row.get("node", 0) for row in rows], dtype=np.int64),
+        agent=np.array([row.get("agent", 0) for row in rows], dtype=np.int64),
+        failsafe_w=np.array([row.get("failsafe", row["modes"][0][0]) for row in rows], dtype=np.float64),
+        tolerance=np.array([row.get("tolerance", 0.05) for row in rows], dtype=np.float64),
+        down_s=np.array([row.get("down", 2.0) for row in rows], dtype=np.float64),
+        up_s=np.array([row.get("up", 5.0) for row in rows], dtype=np.float64),
+        lock_s=np.array([row.get("lock", 0.0) for row in rows], dtype=np.float64),
+        report_error=np.array([row.get("report_error", 0.08) for row in rows], dtype=np.float64),
+        steady=np.array([row.get("steady", True) for row in rows], dtype=np.bool_),
+        mode_start=start.astype(np.int64),
+        mode_w=np.array([mode[0] for mode in modes]),
+        mode_value=np.array([mode[1] for mode in modes]),
+        mode_continuous=np.array([mode[2] for mode in modes], dtype=np.bool_),
+    )
+
+
+def tree(*nodes: tuple[str, int, float, float]) -> Tree:
+    """Build a tree from (id, parent, limit, house)."""
+    return Tree(
+        ids=tuple(node[0] for node in nodes),
+        parent=np.array([node[1] for node in nodes], dtype=np.int64),
+        limit_w=np.array([node[2] for node in nodes]),
+        house_w=np.array([node[3] for node in nodes]),
+    )
+
+
+def site(rules: Rules = RULES, miners: int = 40, stepped: int = 10, gpus: int = 2) -> Site:
+    """Return a site of one transformer, two feeders, two agents and two PCC meters."""
+    rows = [{"modes": MINER, "node": 2, "agent": 0} for _ in range(miners)]
+    rows += [{"modes": STEPS, "node": 3, "agent": 1, "down": 5.0, "up": 10.0} for _ in range(stepped)]
+    rows += [{"modes": GPU, "node": 3, "agent": 1, "down": 1.0, "up": 1.0, "steady": False} for _ in range(gpus)]
+    inf = float("inf")
+    return Site(
+        id="test",
+        tree=tree(("pcc", -1, inf, 8_000.0), ("tx", 0, 195_000.0, 0.0), ("a", 1, 150_000.0, 0.0), ("b", 1, inf, 0.0)),
+        devices=devices(rows),
+        meters=Meters(
+            ids=("check", "main"),
+            node=np.array([0, 0], dtype=np.int64),
+            rating_w=np.array([300_000.0, 300_000.0]),
+            accuracy=np.array([0.005, 0.005]),
+        ),
+        agents=("agent-a", "agent-b"),
+        rules=rules,
+    )
+
+
+@dataclass(repr=False)
+class World:
+    """Truth beside the controller; `cycle` lets one tick pass and returns the decision.
+
+    `bias` (D,): real draw over setpoint. `meter_delay_s`: how old a meter's power is when it is stamped.
+    `surplus_w`: what the grid can spare now. `silent`: names of what does not answer: a meter's id, ``surplus``,
+    ``link``, an agent's id.
+    """
+
+    site: Site
+    surplus_w: float
+    tick_s: float = 0.5
+    house_w: float = 6_000.0
+    bias: np.ndarray | None = None
+    gpu_use: float = 0.8
+    meter_delay_s: float = 0.0
+    reading_delay_s: float = 0.0
+    silent: set[str] = field(default_factory=set)
+    scale: dict[str, float] = field(default_factory=dict)
+    orders: tuple[OrderLimit, ...] = ()
+    utc_offset_s: float = 1.7e9
+    utc_trusted: bool = True
+    orders_unsure: str = ""
+
+    def __post_init__(self) -> None:
+        count = len(self.site.devices.ids)
+        self.plan: Plan = make_plan(self.site)
+        self.now_s = 1000.0
+        self.state: State = initial_state(self.site, self.now_s)
+        self.bias = np.ones(count) if self.bias is None else self.bias
+        self.applied_w = self.site.devices.off_w.copy()
+        self.draw_w = self.site.devices.off_w.copy()
+        self.pending: list[tuple[float, float, np.ndarray]] = []
+        self.confirmed_s = np.full(len(self.site.agents), -np.inf)
+        self.heard_s = np.full(len(self.site.agents), -np.inf)
+        self.powers: list[tuple[float, float]] = []
+        self.readings: list[tuple[float, float]] = []
+        self.meter = {name: (-np.inf, 0.0) for name in self.site.meters.ids}
+        self.link_lost_s = np.inf
+        self.reading: SurplusReading | None = None
+        self.history: list[tuple[float, float, float, Decision]] = []
+
+    @property
+    def site_w(self) -> float:
+        return float(self.draw_w.sum() + self.house_w)
+
+    def cycle(self, count: int = 1) -> Decision:
+        for _ in range(count):
+            decision = self._cycle()
+        return decision
+
+    def run(self, seconds: float) -> Decision:
+        return self.cycle(max(1, round(seconds / self.tick_s)))
+
+    def until(self, condition, seconds: float) -> float:
+        """Let time pass until `condition(decision)` and return the seconds it took."""
+        start_s = self.now_s
+        while not condition(self.cycle()):
+            assert self.now_s - start_s <= seconds, f"not within {seconds} s: {self.history[-1][3]}"
+        return self.now_s - start_s
+
+    def _cycle(self) -> Decision:
+        self.now_s += self.tick_s
+        self._devices_move()
+        self._meters_read()
+        self.state, decision = step(self.plan, self.state, self.snapshot())
+        if "link" not in self.silent:
+            self.pending.append((self.now_s + 0.1, decision.at_s, decision.setpoint_w))
+        self.history.append((self.now_s, self.site_w, self.surplus_w, decision))
+        return decision
+
+    def _devices_move(self) -> None:
+        for at_s, decided_s, setpoint_w in list(self.pending):
+            if at_s <= self.now_s:
+                self.pending.remove((at_s, decided_s, setpoint_w))
+                for a, name in enumerate(self.site.agents):
+                    if name not in self.silent:
+                        mine = self.site.devices.agent == a
+                        self.applied_w[mine] = setpoint_w[mine]
+                        self.confirmed_s[a] = decided_s
+        for a, name in enumerate(self.site.agents):
+            if name not in self.silent and "link" not in self.silent:
+                self.heard_s[a] = self.now_s
+        d = self.site.devices
+        use = np.where(d.steady | (self.applied_w <= d.off_w), 1.0, self.gpu_use)
+        goal = np.where(self.applied_w <= d.off_w, d.off_w, self.applied_w * self.bias * use)
+        pace = (d.max_w - d.off_w) * self.tick_s / np.where(goal < self.draw_w, d.down_s, d.up_s)
+        self.draw_w = np.clip(goal, self.draw_w - pace, self.draw_w + pace)
+
+    def _meters_read(self) -> None:
+        self.powers.append((self.now_s, self.site_w))
+        self.readings.append((self.now_s, self._reading()))
+        for name in self.site.meters.ids:
+            if name not in self.silent:
+                value = _delayed(self.powers, self.now_s - self.meter_delay_s)
+                self.meter[name] = (self.now_s, value * self.scale.get(name, 1.0))
+        if "surplus" not in self.silent:
+            value = _delayed(self.readings, self.now_s - self.reading_delay_s)
+            self.reading = SurplusReading(value_w=value, taken_s=self.now_s)
+        if "link" not in self.silent:
+            self.link_lost_s = np.inf
+        else:
+            self.link_lost_s = min(self.link_lost_s, self.now_s)
+
+    def _reading(self) -> float:
+        rules = self.site.rules
+        if rules.surplus_model is SurplusModel.EXPORT:
+            return self.surplus_w - self.site_w
+        if rules.surplus_model is SurplusModel.HEADROOM:
+            return rules.surplus_rating_w - self.surplus_w + self.site_w
+        return self.surplus_w
+
+    def snapshot(self) -> Snapshot:
+        taken, power = zip(*self.meter.values(), strict=True)
+        return Snapshot(
+            now_s=self.now_s,
+            utc_s=self.now_s + self.utc_offset_s,
+            utc_trusted=self.utc_trusted,
+            meters=MeterColumns(
+                power_w=np.array(power), taken_s=np.array(taken), frequency_ok=np.ones(len(power), dtype=np.bool_)
+            ),
+            surplus=self.reading,
+            fleet=FleetColumns(
+                heard_s=self.heard_s.copy(),
+                echo=np.isfinite(self.heard_s) & ("link" not in self.silent),
+                confirmed_s=self.confirmed_s.copy(),
+                applied_w=self.applied_w.copy(),
+                measured_w=self.draw_w * 1.07,
+                max_w=self.site.devices.max_w,
+            ),
+            link_lost_s=self.link_lost_s,
+            orders=self.orders,
+            orders_unsure=self.orders_unsure,
+        )
+
+    def reboot(self) -> None:
+        """Start the controller anew; the fleet runs on."""
+        self.state = initial_state(self.site, self.now_s)
+        self.confirmed_s[:] = -np.inf
+        self.pending.clear()
+
+    def violations(self, after_s: float = 0.0) -> list[tuple[float, float, float]]:
+        """Return (time, power, allowed) of every instant that breaks invariant I1, from the true surplus."""
+        kept = round(self.site.rules.settle_s / self.tick_s) + 1
+        floor_w = self.house_w + self.site.devices.off_w.sum()
+        limits = [max(self._true_limit(entry), floor_w) for entry in self.history]
+        found = []
+        for k, (now_s, site_w, *_) in enumerate(self.history):
+            allowed = 1.01 * max(limits[max(0, k + 1 - kept) : k + 1])
+            if site_w > allowed and now_s >= after_s:
+                found.append((now_s, site_w, allowed))
+        return found
+
+    def _true_limit(self, entry: tuple[float, float, float, Decision]) -> float:
+        now_s, _, surplus_w, _ = entry
+        limit = min(self.site.rules.contract_w, self.site.rules.firm_w + surplus_w)
+        for order in self.orders:
+            if order.node == 0 and order.starts_utc_s <= now_s + self.utc_offset_s < order.ends_utc_s:
+                limit = min(limit, order.limit_w)
+        return limit
+
+
+def order(limit_w: float, world: World, *, node: int = 0, lasts_s: float = float("inf"), **kwargs) -> OrderLimit:
+    """Return an order that begins now."""
+    starts = world.now_s + world.utc_offset_s
+    given = {"ramp_w_s": float("inf"), "begun": False, "id": "o1"} | kwargs
+    return OrderLimit(node=node, limit_w=limit_w, starts_utc_s=starts, ends_utc_s=starts + lasts_s, **given)
+
+
+def with_rules(**changes) -> Rules:
+    return replace(RULES, **changes)
+
+
+def _delayed(series: list[tuple[float, float]], at_s: float) -> float:
+    values = [value for taken_s, value in series if taken_s <= at_s]
+    return values[-1] if values else series[0][1]
