@@ -13,7 +13,7 @@ from controller.core.site import F64, I64, Bool, Devices
 #: What runs already is worth this share more, so that near-equal devices do not swap.
 HELD_BONUS: Final = 0.05
 #: Seconds over which a start has to pay: a device that needs `up_s` to start earns that much less of it.
-START_HORIZON_S: Final = 600.0
+START_HORIZON_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

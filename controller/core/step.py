@@ -169,7 +169,8 @@ def _floor(plan: Plan, belief: Belief, snapshot: Snapshot) -> F64:
 def _allot(plan: Plan, belief: Belief, floor_w: F64, upper_w: F64, room_w: F64, now_s: float) -> _Allotment:
     site, merit = plan.site, plan.merit
     tree, devices = site.tree, site.devices
-    locked_on = (now_s < belief.lock_until_s) & (belief.current_w >= plan.on_w) & (upper_w >= plan.on_w)
+    # A device that is still starting has nothing yet that would be lost by sending it off again.
+    locked_on = (now_s < belief.lock_until_s) & (belief.low_w >= plan.on_w) & (upper_w >= plan.on_w)
     base_w = np.maximum(np.where(locked_on, plan.on_w, 0.0), floor_w)
     release_bases(tree.parent, devices.node, merit.device_order, floor_w, base_w, room_w)
     bound = upper_bound(

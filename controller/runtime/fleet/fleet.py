@@ -40,6 +40,7 @@ class Fleet:
 
     `epoch`: this start of the controller. `agent_keys`: public keys by agent id. Until the first decision, every agent
     is told its failsafe watts without a clock: nothing is raised and no lease is lengthened by it.
+    `first_sent_s`: when the first of these was handed to the link. `on_refused` is told what sort of message was refused.
     """
 
     def __init__(
@@ -56,7 +57,8 @@ class Fleet:
         self.reports = Reports(site, agent_keys)
         self._statements = tuple(self._statements_of(a, epoch) for a in range(len(site.agents)))
         self.link_lost_s = clock()
-        self.refused: Counter[str] = Counter()
+        self.on_refused: Callable[[str], None] = lambda _leaf: None
+        self._refused: Counter[str] = Counter()
         self.first_sent_s: float | None = None
         self._decision: Decision | None = None
         self._wake = threading.Event()
@@ -124,8 +126,9 @@ class Fleet:
             self._note_refusal(name, refusal)
 
     def _note_refusal(self, name: str, refusal: Refused) -> None:
-        self.refused[name] += 1
-        level = logging.WARNING if self.refused[name] == 1 else logging.DEBUG
+        self._refused[name] += 1
+        self.on_refused(name.rpartition("/")[2] if name.rpartition("/")[2] in tuple(Leaf) else "topic")
+        level = logging.WARNING if self._refused[name] == 1 else logging.DEBUG
         _log.log(level, "message on %s refused: %s", name, refusal, extra={"event": "message_refused", "topic": name})
 
     def _send_forever(self) -> None:

@@ -32,7 +32,7 @@ def test_a_slow_start_comes_after_an_equal_device_that_starts_fast():
     columns = devices([{"modes": MINER, "up": 120.0}, {"modes": MINER, "up": 5.0}])
     merit = merit_order(columns)
     assert list(merit.device[merit.order][:2]) == [0, 1]
-    assert list(merit.device[merit.new_order][:2]) == [1, 0]
+    assert list(merit.device[merit.new_order][:2]) == [1, 1]
 
 
 def test_devices_with_equal_modes_get_equal_segments():

@@ -1,0 +1,86 @@
+"""Every error leaves in one shape: ``{"error": {"reason": word, "details": [text, …]}}``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from controller.runtime.order_request import Cause, OrderRefused
+from drivers.errors import JournalUnusable
+
+_log = logging.getLogger(__name__)
+
+_STATUS: Final = {
+    Cause.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Cause.CONFLICT: HTTPStatus.CONFLICT,
+    Cause.UNKNOWN: HTTPStatus.NOT_FOUND,
+    Cause.FULL: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+class Error(BaseModel):
+    """`reason`: a word for programs; `details`: every reason in words for people."""
+
+    reason: str
+    details: list[str]
+
+
+class ErrorBody(BaseModel):
+    """The body of every answer that is not a success."""
+
+    error: Error
+
+
+class RequestRefused(Exception):
+    """A request that is answered with `status`, a word and its details."""
+
+    def __init__(self, status: HTTPStatus, reason: str, *details: str) -> None:
+        """Refuse the request."""
+        super().__init__(reason, *details)
+        self.status = status
+        self.reason = reason
+        self.details = details
+
+
+def answer(status: int, reason: str, *details: str) -> JSONResponse:
+    """Return an error as it leaves."""
+    body = ErrorBody(error=Error(reason=reason, details=list(details)))
+    challenge = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    return JSONResponse(body.model_dump(), status, challenge)
+
+
+def install(app: FastAPI, refused: Callable[[str], None]) -> None:
+    """Turn what the routes raise into answers, and count it by its reason with `refused`."""
+
+    @app.exception_handler(RequestRefused)
+    async def request_refused(_: Request, error: RequestRefused) -> JSONResponse:
+        refused(error.reason)
+        return answer(error.status, error.reason, *error.details)
+
+    @app.exception_handler(OrderRefused)
+    async def order_refused(_: Request, error: OrderRefused) -> JSONResponse:
+        refused(error.cause.value)
+        return answer(_STATUS[error.cause], error.cause.value, *error.reasons)
+
+    @app.exception_handler(JournalUnusable)
+    async def journal_unusable(_: Request, error: JournalUnusable) -> JSONResponse:
+        refused("journal_unusable")
+        return answer(HTTPStatus.SERVICE_UNAVAILABLE, "journal_unusable", str(error))
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
+        reason = HTTPStatus(error.status_code).name.lower()
+        refused(reason)
+        return answer(error.status_code, reason, str(error.detail))
+
+    @app.exception_handler(Exception)
+    async def fault(_: Request, error: Exception) -> JSONResponse:
+        _log.error("a request failed", exc_info=error, extra={"event": "http_fault"})
+        return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", "the daemon has logged what went wrong")

@@ -1,0 +1,121 @@
+"""``/api/v1/orders``: post, list, release."""
+
+import asyncio
+import math
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+import anyio
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
+
+from controller.api.auth import require
+from controller.api.errors import ErrorBody, RequestRefused
+from controller.api.service import Service
+from controller.runtime.order_request import OrderRequest
+from controller.runtime.orders import OrderAnswer, OrderView, Outcome, Principal, Role
+
+#: The longest body of an order in bytes, and how long its sender may take for it.
+MAX_BODY: Final = 4096
+BODY_TIMEOUT_S: Final = 5.0
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status.value: {"model": ErrorBody}
+    for status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE)
+}
+_POST_ERRORS = _ERRORS | {408: {"model": ErrorBody}, 409: {"model": ErrorBody}, 413: {"model": ErrorBody}}
+_BODY = {"required": True, "content": {"application/json": {"schema": OrderRequest.model_json_schema()}}}
+
+
+class Order(BaseModel):
+    """An order of the book. `state`: scheduled, in_force, released or expired; no end means until released."""
+
+    id: str
+    state: str
+    node: str
+    limit_w: float
+    starts_at: datetime
+    ends_at: datetime | None
+    ramp_w_per_s: float | None
+    by: str
+    accepted_at: datetime
+    outcome: Outcome
+    durable: bool
+
+
+class OrderList(BaseModel):
+    """Every order, the newest last."""
+
+    orders: list[Order]
+
+
+def routes(service: Service) -> APIRouter:
+    """Return the routes; the book blocks on the disk, so it is called in threads."""
+    router = APIRouter(prefix="/api/v1/orders", tags=["orders"])
+    readers = Depends(require(service.tokens, *Role))
+    Authority = Annotated[Principal, Depends(require(service.tokens, Role.AUTHORITY))]  # noqa: N806  a type
+    # Of their own, so that releases that wait for a dead disk never keep a tightening order waiting.
+    tightening, relaxing = anyio.CapacityLimiter(32), anyio.CapacityLimiter(4)
+
+    @router.post("", responses=_POST_ERRORS, openapi_extra={"requestBody": _BODY})
+    async def post_order(request: Request, by: Authority) -> OrderAnswer:
+        order = OrderRequest.parse(await _read(request))
+        return await to_thread.run_sync(lambda: _accept(service, order, by), limiter=tightening)
+
+    @router.get("", responses=_ERRORS, dependencies=[readers])
+    async def list_orders() -> OrderList:
+        return OrderList(orders=[_order(view) for view in service.book.list()])
+
+    @router.post("/{order_id}/release", responses=_ERRORS | {404: {"model": ErrorBody}})
+    async def release_order(order_id: str, by: Authority) -> OrderAnswer:
+        utc_s = service.utc().utc_s
+        return await to_thread.run_sync(lambda: service.book.release(order_id, by, utc_s), limiter=relaxing)
+
+    return router
+
+
+async def _read(request: Request) -> bytes:
+    body = b""
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+                    raise RequestRefused(status, "too_large", f"body: more than {MAX_BODY} bytes")
+    except (TimeoutError, ClientDisconnect) as error:
+        late = f"body: not complete within {BODY_TIMEOUT_S:g} s"
+        raise RequestRefused(HTTPStatus.REQUEST_TIMEOUT, "too_late", late) from error
+    return body
+
+
+def _accept(service: Service, order: OrderRequest, by: Principal) -> OrderAnswer:
+    decision, utc = service.decision(), service.utc()
+    live = decision if service.health().ok else None
+    return service.book.accept(
+        order,
+        by,
+        site_w=live.site_w if live else None,
+        floor_w=live.floor_w if live else None,
+        utc_s=utc.utc_s,
+        utc_trusted=utc.trusted,
+    )
+
+
+def _order(view: OrderView) -> Order:
+    return Order(
+        id=view.id,
+        state=view.ended or ("in_force" if view.begun else "scheduled"),
+        node=view.node,
+        limit_w=view.limit_w,
+        starts_at=datetime.fromtimestamp(view.starts_utc_s, UTC),
+        ends_at=None if math.isinf(view.ends_utc_s) else datetime.fromtimestamp(view.ends_utc_s, UTC),
+        ramp_w_per_s=None if math.isinf(view.ramp_w_s) else view.ramp_w_s,
+        by=view.by,
+        accepted_at=datetime.fromtimestamp(view.accepted_utc_s, UTC),
+        outcome=view.outcome,
+        durable=view.durable,
+    )

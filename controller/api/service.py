@@ -1,0 +1,49 @@
+"""What the daemon gives to HTTP: ways to look, the order book, and who may do what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controller.api.auth import Token
+from controller.core.decision import Decision
+from controller.core.site import Site
+from controller.runtime.orders import OrderBook
+from controller.runtime.utc import Utc
+from controller.runtime.views import Views
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Whether the tick runs; `tick_age_s`: since the last one, None before the first."""
+
+    ok: bool
+    tick_age_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Whether the mode is not INIT and the drivers are up, and why not (empty if they are)."""
+
+    ready: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Everything behind the HTTP interface; what is called returns at once, but for the book and `metrics`.
+
+    `utc`: the newest look at the wall clock. `metrics`: the exposition for Prometheus.
+    `refused`: counts a refused request by its reason, a short word.
+    """
+
+    site: Site
+    book: OrderBook
+    tokens: tuple[Token, ...]
+    views: Views
+    decision: Callable[[], Decision | None]
+    health: Callable[[], Health]
+    readiness: Callable[[], Readiness]
+    utc: Callable[[], Utc]
+    metrics: Callable[[], bytes]
+    refused: Callable[[str], None]

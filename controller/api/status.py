@@ -1,0 +1,127 @@
+"""``/api/v1/status``: what the site does now, what limits it, and why."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any, Literal
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+
+from controller.api.auth import require
+from controller.api.errors import ErrorBody
+from controller.api.service import Service
+from controller.core.decision import Decision
+from controller.core.modes import Mode
+from controller.runtime.orders import Role
+from controller.runtime.views import DEVICE_STATES, AgentView
+
+#: Watts, the word for no limit, or null where unknown.
+Watts = float | Literal["unlimited"] | None
+
+
+class Node(BaseModel):
+    """A node of the limit tree; `binding` names the limit that is its envelope."""
+
+    envelope_w: Watts
+    binding: str
+    floor_w: Watts
+    infeasible: bool
+    house_w: Watts
+    planned_w: Watts
+    committed_w: Watts
+
+
+class Meter(BaseModel):
+    """A meter or the surplus source."""
+
+    value_w: float | None
+    quality: str
+    age_s: float | None
+
+
+class Status(BaseModel):
+    """The site now. `reason`: why the mode is not normal. Before the first tick the mode is init and nodes is empty."""
+
+    site: str
+    mode: Mode
+    reason: str
+    tick: int
+    tick_age_s: float | None
+    site_w: float | None
+    surplus_w: float | None
+    nodes: dict[str, Node]
+    orders_in_force: list[str]
+    orders_doubt: str | None
+    utc_doubt: str
+    meters: dict[str, Meter]
+    agents: dict[str, AgentView]
+    devices: dict[str, int]
+    value_per_h: float
+    bound_per_h: float
+
+
+_ERRORS: dict[int | str, dict[str, Any]] = {401: {"model": ErrorBody}}
+
+
+def routes(service: Service) -> APIRouter:
+    """Return the route; every role may read it."""
+    router = APIRouter(prefix="/api/v1", tags=["status"], dependencies=[Depends(require(service.tokens, *Role))])
+
+    @router.get("/status", responses=_ERRORS)
+    async def status() -> Status:
+        return _status(service)
+
+    return router
+
+
+def _status(service: Service) -> Status:
+    decision, views = service.decision(), service.views
+    return Status(
+        site=service.site.id,
+        mode=decision.mode if decision else Mode.INIT,
+        reason=decision.reason if decision else "no tick yet",
+        tick=decision.seq if decision else 0,
+        tick_age_s=service.health().tick_age_s,
+        site_w=decision.site_w if decision else None,
+        surplus_w=decision.surplus_w if decision else None,
+        nodes=_nodes(service.site.tree.ids, decision) if decision else {},
+        orders_in_force=list(decision.orders_in_force) if decision else [],
+        orders_doubt=service.book.unsure,
+        utc_doubt=service.utc().doubt,
+        meters={
+            name: Meter(value_w=meter.value_w, quality=meter.quality.name.lower(), age_s=meter.age_s)
+            for name, meter in views.meters().items()
+        },
+        agents=dict(views.agents()),
+        devices=_by_state(views.devices().state.tolist()),
+        value_per_h=decision.value_per_h if decision else 0.0,
+        bound_per_h=decision.bound_per_h if decision else 0.0,
+    )
+
+
+def _nodes(ids: tuple[str, ...], decision: Decision) -> dict[str, Node]:
+    return {
+        node: Node(
+            envelope_w=_watts(decision.envelope_w[i]),
+            binding=decision.binding[i],
+            floor_w=_watts(decision.floor_w[i]),
+            infeasible=bool(decision.infeasible[i]),
+            house_w=_watts(decision.house_w[i]),
+            planned_w=_watts(decision.planned_w[i]),
+            committed_w=_watts(decision.committed_w[i]),
+        )
+        for i, node in enumerate(ids)
+    }
+
+
+def _by_state(codes: list[int]) -> dict[str, int]:
+    counts = Counter(codes)
+    return {name: counts[code] for code, name in enumerate(DEVICE_STATES)}
+
+
+def _watts(watts: float) -> Watts:
+    if math.isnan(watts):
+        return None
+    return "unlimited" if math.isinf(watts) else float(watts)

@@ -1,0 +1,166 @@
+"""The ground that a demo stands on: a folder with keys, tokens and the site file, its addresses on free ports."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from drivers.errors import ConfigError
+from drivers.fleet.keys import CONTROLLER, make_keys
+
+LOOPBACK: Final = "127.0.0.1"
+#: What the simulated SCADA shows for each surplus model.
+SCADA_VARIABLES: Final = {"direct": "Grid.Surplus", "export": "Grid.Export", "headroom": "Grid.FeederLoad"}
+FEEDER_RATING: Final = "2 MW"
+
+Raw = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the user wants otherwise than in the site file; None leaves it as it is.
+
+    `broker`: host and port of a broker that runs already. `spoil`: changes what the daemon alone is told, so that a
+    wrong configuration can be shown to fail.
+    """
+
+    model: str | None = None
+    broker: tuple[str, int] | None = None
+    protocol: str | None = None
+    http_port: int | None = None
+    spoil: Callable[[Raw], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """Where everything of one demo is.
+
+    `site_file` is what the simulators read, `daemon_file` what the daemon reads. `root`: id of the root node. `model`: of the surplus.
+    `meters`: ``NODE:PROFILE:PORT:UNIT`` of each; `scada`: the OPC UA endpoint; `world`, `broker`, `http`: host and port.
+    """
+
+    folder: Path
+    site_file: Path
+    daemon_file: Path
+    root: str
+    model: str
+    world: tuple[str, int]
+    meters: tuple[str, ...]
+    scada: str
+    broker: tuple[str, int]
+    protocol: str
+    http: tuple[str, int]
+
+    @property
+    def url(self) -> str:
+        """Return the daemon's HTTP address."""
+        return f"http://{self.http[0]}:{self.http[1]}"
+
+    def token_file(self, role: str) -> Path:
+        """Return the file with the bearer token of a role."""
+        return self.folder / f"{role}.token"
+
+
+def prepare(folder: Path, site_text: str, wishes: Wishes) -> Ground:
+    """Write keys, tokens and site files into `folder`; raises ConfigError for a site that no demo can run."""
+    try:
+        raw: Raw = yaml.load(site_text, _WordsLoader)  # noqa: S506  a SafeLoader that keeps `off` a word
+        root = next(node["id"] for node in raw["nodes"] if "parent" not in node)
+        _place(raw, folder, wishes)
+    except (yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
+        raise ConfigError(f"the demo cannot use this site: {error!r}") from error
+    make_keys(folder / "keys", [CONTROLLER, *_agents(raw["fleet"])])
+    for entry in raw["orders"]["tokens"]:
+        _write_secret(Path(entry["token_file"]))
+    ground = Ground(
+        folder=folder,
+        site_file=folder / "site.yaml",
+        daemon_file=folder / ("site.yaml" if wishes.spoil is None else "daemon.yaml"),
+        root=root,
+        model=raw["surplus"]["model"],
+        world=(LOOPBACK, free_port()),
+        meters=tuple(_meter(meter["node"], **meter["modbus"]) for meter in raw["meters"]),
+        scada=raw["surplus"]["opcua"]["endpoint"],
+        broker=(raw["mqtt"]["host"], raw["mqtt"]["port"]),
+        protocol=raw["mqtt"]["protocol"],
+        http=_split(raw["http"]["listen"]),
+    )
+    _write(ground.site_file, raw)
+    if wishes.spoil is not None:
+        wishes.spoil(raw)
+        _write(ground.daemon_file, raw)
+    return ground
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def _place(raw: Raw, folder: Path, wishes: Wishes) -> None:
+    """Put every address on a free port of the loopback, and every file into the folder."""
+    for meter in raw["meters"]:
+        meter["modbus"] |= {"host": LOOPBACK, "port": free_port()}
+    surplus = raw["surplus"]
+    surplus["opcua"]["endpoint"] = f"opc.tcp://{LOOPBACK}:{free_port()}/"
+    if wishes.model is not None:
+        _change_model(surplus, wishes.model)
+    host, port = wishes.broker or (LOOPBACK, free_port())
+    raw["mqtt"] |= {"host": host, "port": port, "keys": str(folder / "keys")}
+    raw["mqtt"]["protocol"] = wishes.protocol or raw["mqtt"]["protocol"]
+    for entry in raw["orders"]["tokens"]:
+        entry["token_file"] = str(folder / f"{entry['role']}.token")
+    raw["http"]["listen"] = f"{LOOPBACK}:{wishes.http_port or free_port()}"
+    raw["state"] = str(folder / "state")
+
+
+def _change_model(surplus: Raw, model: str) -> None:
+    """Point the surplus at the variable of the SCADA that the model is about."""
+    space, _, _ = surplus["opcua"]["node"].rpartition("s=")
+    surplus["model"] = model
+    surplus["opcua"]["node"] = f"{space}s={SCADA_VARIABLES[model]}"
+    if model == "headroom":
+        surplus.setdefault("rating", FEEDER_RATING)
+
+
+def _meter(node: str, *, profile: str, port: int, unit: int, **_: object) -> str:
+    return f"{node}:{profile}:{port}:{unit}"
+
+
+def _agents(fleet: Raw) -> list[str]:
+    return sorted({entry["agent"] for entry in [*fleet.get("groups", ()), *fleet.get("devices", ())]})
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host, int(port)
+
+
+def _write(path: Path, raw: Raw) -> None:
+    path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+
+
+def _write_secret(path: Path) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(secrets.token_urlsafe(32) + "\n")
+
+
+class _WordsLoader(yaml.SafeLoader):
+    """A loader to which ``off`` is a word, as it is in a site file, and not a boolean."""
+
+
+_WordsLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_WordsLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))

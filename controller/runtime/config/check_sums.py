@@ -1,0 +1,66 @@
+"""Checks of what the site draws with everything off, and with every device at its failsafe watts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from controller.runtime.config.devices import Load, declared_failsafe_w
+from controller.runtime.config.model import Node, SiteFile
+from controller.runtime.config.problems import Problem, kw
+from controller.runtime.config.tree import parents_of, root_of, way_up
+from controller.runtime.config.unknown import UNKNOWN
+from drivers.fleet.catalogue import Model
+
+#: Sums of many terms may be off by the last digits.
+_ROUNDING_W = 1e-3
+
+
+def sum_problems(site: SiteFile, fleet: Sequence[Load], catalogue: Mapping[str, Model]) -> Iterator[Problem]:
+    """Report limits under the floor, or under the failsafe watts and the house load; the tree must be sound."""
+    known = [(load, catalogue[load.entry.model]) for load in fleet if load.entry.model in catalogue]
+    house = _below(site.nodes, [(node.id, node.house_load_w) for node in site.nodes])
+    off = _below(site.nodes, [(load.entry.node, len(load.ids) * model.off_w) for load, model in known])
+    failsafe = _below(site.nodes, [(load.entry.node, len(load.ids) * _most_w(load, model)) for load, model in known])
+    yield from _grid_sums(site, house, off, failsafe)
+    for index, node in enumerate(site.nodes):
+        if node.id is not UNKNOWN and _too_small(node.limit_w, failsafe[node.id] + house[node.id]):
+            text = _sum_text("failsafe watts", failsafe[node.id], house[node.id])
+            yield Problem(loc=("nodes", index, "limit"), allowed=f"at least {text}")
+
+
+def _most_w(load: Load, model: Model) -> float:
+    """Return the declared failsafe watts of each device of an entry, its residual watts where they are unknown."""
+    failsafe = load.entry.failsafe
+    return declared_failsafe_w("off" if failsafe is UNKNOWN else failsafe, model)
+
+
+def _grid_sums(
+    site: SiteFile, house: Mapping[str, float], off: Mapping[str, float], failsafe: Mapping[str, float]
+) -> Iterator[Problem]:
+    root = root_of(site.nodes)
+    if root is None:
+        return
+    if _too_small(site.grid.contract_w, off[root] + house[root]):
+        text = _sum_text("residual watts", off[root], house[root])
+        yield Problem(loc=("grid", "contract"), allowed=f"at least the floor, {text}")
+    if _too_small(site.grid.failsafe_w, failsafe[root] + house[root]):
+        text = _sum_text("failsafe watts", failsafe[root], house[root])
+        yield Problem(loc=("grid", "failsafe"), allowed=f"at least {text}")
+
+
+def _too_small(limit_w: float, need_w: float) -> bool:
+    return limit_w + _ROUNDING_W < need_w
+
+
+def _below(nodes: Sequence[Node], watts: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """Return for each node the sum of what stands at it and below it."""
+    parents = parents_of(nodes)
+    sums = dict.fromkeys(parents, 0.0)
+    for start, value_w in watts:
+        for node in way_up(start, parents):
+            sums[node] += value_w
+    return sums
+
+
+def _sum_text(what: str, devices_w: float, house_w: float) -> str:
+    return f"{kw(devices_w + house_w)}: {what} of {kw(devices_w)} and house load of {kw(house_w)}"

@@ -1,0 +1,116 @@
+"""Structured logs: one JSON object a line, or text for people; written by a thread of their own.
+
+Fields come with a record's ``extra``. A log line never waits for the reader of the stream: where too many wait, lines
+are dropped and counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import sys
+import threading
+from datetime import UTC, datetime
+from logging.handlers import QueueHandler
+from typing import Final, TextIO
+
+import msgspec
+
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+_SECRET: Final = ("token", "password", "secret", "authorization", "private_key")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object: at, level, logger, message, the record's extra fields, and the exception where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line without its end."""
+        line: dict[str, object] = {
+            "at": _utc(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= fields(record)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line, enc_hook=str).decode()
+
+
+class TextFormatter(logging.Formatter):
+    """``time level logger: message field=value``; a message is one line, whatever stands in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and below it the exception where there is one."""
+        message = record.getMessage().replace("\n", "\\n").replace("\r", "\\r")
+        extra = "".join(f" {name}={value!s}" for name, value in fields(record).items())
+        line = f"{_utc(record.created)} {record.levelname:7} {record.name}: {message}{extra}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def fields(record: logging.LogRecord) -> dict[str, object]:
+    """Return the extra fields of a record, without what a field's name calls a secret."""
+    return {
+        name: "***" if any(word in name.lower() for word in _SECRET) else value
+        for name, value in vars(record).items()
+        if name not in _STANDARD
+    }
+
+
+def _utc(created: float) -> str:
+    return datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class _Handler(QueueHandler):
+    """Hands records to the writing thread and never waits."""
+
+    dropped = 0
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        # The arguments may change before the other thread looks at them.
+        record.msg, record.args = record.getMessage(), None
+        return record
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        try:
+            self.queue.put_nowait(record)
+        except queue.Full:
+            self.dropped += 1
+
+
+class Logs:
+    """The running log."""
+
+    def __init__(self, waiting: queue.Queue[logging.LogRecord | None], writer: logging.Handler) -> None:
+        """See `configure`."""
+        self._waiting = waiting
+        self._writer = writer
+        self._handler = _Handler(waiting)
+        self._thread = threading.Thread(target=self._write, name="logs", daemon=True)
+        self._thread.start()
+        logging.getLogger().addHandler(self._handler)
+
+    @property
+    def dropped(self) -> int:
+        """Lines lost because their reader was too slow."""
+        return self._handler.dropped
+
+    def stop(self, timeout_s: float = 2.0) -> None:
+        """Write what waits, unless the reader sleeps for longer than `timeout_s`, and end the log."""
+        logging.getLogger().removeHandler(self._handler)
+        with contextlib.suppress(queue.Full):
+            self._waiting.put(None, timeout=timeout_s)
+        self._thread.join(timeout_s)
+
+    def _write(self) -> None:
+        while (record := self._waiting.get()) is not None:
+            self._writer.handle(record)
+
+
+def configure(level: str = "INFO", *, json: bool, stream: TextIO | None = None, max_waiting: int = 10_000) -> Logs:
+    """Send all logs of `level` and above to `stream`, by default standard error; ValueError for an unknown level."""
+    logging.getLogger().setLevel(level.upper())
+    writer = logging.StreamHandler(stream or sys.stderr)
+    writer.setFormatter(JsonFormatter() if json else TextFormatter())
+    return Logs(queue.Queue(max_waiting), writer)

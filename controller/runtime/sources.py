@@ -1,0 +1,90 @@
+"""From the site file's meters to running drivers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+from controller.runtime.board import SURPLUS
+from controller.runtime.config.model import ModbusSource, OpcuaSecurity, OpcuaSource, SiteFile
+from drivers.errors import ConfigError
+from drivers.meters.modbus import ModbusMeter, read_forever
+from drivers.meters.opcua import OpcuaPoint, Security, subscribe_forever
+from drivers.meters.profiles import load_profile
+from drivers.readings import Publish
+
+#: A driver that runs for ever, to be started in a task.
+Driver = Callable[[], Coroutine[None, None, None]]
+
+
+def drivers(site_file: SiteFile, publish: Publish) -> dict[str, Driver]:
+    """Return a driver for every meter and for the surplus, by name.
+
+    Raises ConfigError, before anything is started, for a profile, certificate or password that cannot be used.
+    """
+    surplus = site_file.surplus
+    made = {
+        meter.id: _driver(meter.id, meter.modbus, meter.opcua, "active_power_w", publish) for meter in site_file.meters
+    }
+    return made | {SURPLUS: _driver(SURPLUS, surplus.modbus, surplus.opcua, "surplus_w", publish)}
+
+
+def _driver(
+    name: str, modbus: ModbusSource | None, opcua: OpcuaSource | None, quantity: str, publish: Publish
+) -> Driver:
+    if modbus is not None:
+        meter = _modbus(name, modbus, quantity)
+        return lambda: read_forever(meter, publish)
+    if opcua is not None:
+        point = _opcua(name, opcua, quantity)
+        return lambda: subscribe_forever(point, publish)
+    raise ConfigError(f"{name}: found neither modbus nor opcua, allowed is exactly one of them")
+
+
+def _modbus(name: str, source: ModbusSource, quantity: str) -> ModbusMeter:
+    return ModbusMeter(
+        id=name,
+        host=source.host,
+        port=source.port,
+        unit=source.unit,
+        profile=load_profile(str(source.profile)),
+        poll_s=source.poll_s,
+        timeout_s=source.timeout_s,
+        sign=source.sign,
+        ct_ratio=source.ct_ratio,
+        quantity=quantity,
+    )
+
+
+def _opcua(name: str, source: OpcuaSource, quantity: str) -> OpcuaPoint:
+    return OpcuaPoint(
+        id=name,
+        endpoint=source.endpoint,
+        node=source.node,
+        quantity=quantity,
+        unit=source.unit,
+        sign=source.sign,
+        security=_security(source.security),
+        username=source.username,
+        password=source.password_file.read_text().strip() if source.password_file else None,
+        publish_interval_s=source.publish_interval_s,
+        timeout_s=source.timeout_s,
+    )
+
+
+def _security(security: OpcuaSecurity | None) -> Security | None:
+    if security is None:
+        return None
+    return Security(
+        policy=security.policy,
+        certificate=security.certificate,
+        private_key=security.private_key,
+        server_certificate=security.server_certificate,
+    )
+
+
+async def run_drivers(made: dict[str, Driver]) -> None:
+    """Run all drivers until cancelled; each brings itself back, so that none ends."""
+    async with asyncio.TaskGroup() as group:
+        for name, driver in made.items():
+            group.create_task(driver(), name=f"driver-{name}")

@@ -1,0 +1,48 @@
+"""What the daemon sees around itself, as the page and Prometheus show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from controller.core.site import F64, I64
+from drivers.readings import Quality
+
+#: States of a device; `DeviceColumns.state` indexes them.
+DEVICE_STATES: Final = ("off", "starting", "running", "stopping", "lost")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterView:
+    """The newest value of a meter or of the surplus source, its quality and age; None where there never was one."""
+
+    value_w: float | None
+    quality: Quality
+    age_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentView:
+    """An agent: whether it is in contact, the age of its last report, and what is left of its lease."""
+
+    online: bool
+    age_s: float | None
+    lease_left_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceColumns:
+    """D devices in the order of the site. `measured_w` (D,): as reported, NaN where unknown; `state` (D,): see above."""
+
+    measured_w: F64
+    state: I64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Views:
+    """Ways to look; each returns at once and may be called from any thread."""
+
+    meters: Callable[[], Mapping[str, MeterView]]
+    agents: Callable[[], Mapping[str, AgentView]]
+    devices: Callable[[], DeviceColumns]

@@ -1,0 +1,1 @@
+"""The simulated fleet: the real agents over simulated hardware."""

@@ -1,0 +1,60 @@
+"""The site file as the agents read it: their devices, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from drivers.errors import ConfigError
+from drivers.fleet.agent.lease import Device
+from drivers.fleet.catalogue import load_catalogue
+from drivers.quantities import Kind, QuantityError, parse_quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetSite:
+    """The devices of each agent by id, and the site's settle time in s; `protocol` is the MQTT version as written."""
+
+    id: str
+    settle_s: float
+    protocol: Literal["5", "3.1.1"]
+    agents: Mapping[str, Mapping[str, Device]]
+
+
+def read_fleet(path: Path) -> FleetSite:
+    """Read a site file that `surplusd check` accepts; raises ConfigError for one that is no use to the agents."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        agents: dict[str, dict[str, Device]] = {}
+        for agent, device_id, device in _devices(raw["fleet"]):
+            agents.setdefault(agent, {})[device_id] = device
+        return FleetSite(
+            id=raw["site"],
+            settle_s=parse_quantity(raw["grid"]["settle"], Kind.TIME),
+            protocol=raw["mqtt"].get("protocol", "5"),
+            agents=agents,
+        )
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, QuantityError) as error:
+        raise ConfigError(f"{path}: the fleet cannot use this site: {error!r}") from error
+
+
+def _devices(fleet: Mapping[str, Any]) -> Iterator[tuple[str, str, Device]]:
+    for group in fleet.get("groups", ()):
+        device = _device(group)
+        for k in range(1, group["count"] + 1):
+            yield group["agent"], f"{group['id']}-{k:03d}", device
+    for entry in fleet.get("devices", ()):
+        yield entry["agent"], entry["id"], _device(entry)
+
+
+def _device(entry: Mapping[str, Any]) -> Device:
+    return Device(model=load_catalogue()[entry["model"]], failsafe_w=_failsafe_w(entry["failsafe"]))
+
+
+def _failsafe_w(text: object) -> float:
+    # YAML 1.1 reads a bare `off` as False.
+    return 0.0 if text is False or text == "off" else parse_quantity(text, Kind.POWER)

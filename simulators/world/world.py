@@ -1,0 +1,155 @@
+"""The one world: physics, surplus and referee behind the world link."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+
+from drivers.clock import Clock, boottime_s
+from drivers.errors import Refused
+from simulators import worldlink as link
+from simulators.curve import Curve
+from simulators.world.physics import Physics, State
+from simulators.world.referee import Order, Thresholds, Trace, judge, limits_w, terms_of
+from simulators.world.report import Report
+
+
+class World:
+    """Answers the world link, and advances by one step of the physics at a time.
+
+    The surplus stands at its first value until `ready`; from then on the curve runs and every step is judged, until
+    the first `result`.
+    """
+
+    def __init__(self, physics: Physics, curve: Curve, thresholds: Thresholds) -> None:
+        self._physics = physics
+        self._curve = curve
+        self._thresholds = thresholds
+        self._terms = terms_of(physics.site)
+        self._ready_s: float | None = None
+        self._steps = 0
+        self._report: Report | None = None
+        self._orders: dict[str, Order] = {}
+        self._lost = False
+        self._scalars: list[tuple[float, float, bool]] = []
+        self._nodes: list[np.ndarray[tuple[int, int], np.dtype[np.float64]]] = []
+
+    def step(self) -> None:
+        """Advance the physics, and note the sample while the window is judged."""
+        self._physics.step()
+        if self._ready_s is None or self._report is not None:
+            return
+        physics = self._physics
+        floor_w = physics.up_the_tree(physics.off_w)
+        able_w = physics.at_nodes(physics.able_w(self._ready_s)) + physics.house_w
+        self._scalars.append((self._surplus_w(), float(physics.led_w.sum()), self._lost))
+        self._nodes.append(np.stack([physics.node_w, floor_w, able_w]))
+        self._steps += 1
+
+    def answer(self, request: link.AnyRequest) -> link.AnyReply:
+        """Answer one request of the world link; raises Refused with the reason."""
+        match request:
+            case link.Apply():
+                self._physics.apply(request.setpoints)
+            case link.Measure():
+                return self._measured(request.devices)
+            case link.GetTruth():
+                return self._truth()
+            case link.GetCurve():
+                curve = self._curve
+                return link.CurveSamples(
+                    t_s=curve.t_s.tolist(), surplus_w=curve.surplus_w.tolist(), firm_w=self._terms.firm_w
+                )
+            case link.NoteOrder():
+                self._note_order(request)
+            case link.NoteContact():
+                self._lost = request.lost
+            case link.Ready():
+                self._ready_s = self._physics.now_s if self._ready_s is None else self._ready_s
+            case link.GetResult():
+                return link.Result(report=self._result())
+        return link.Ok()
+
+    def _t_s(self) -> float:
+        return self._steps * self._physics.step_s
+
+    def _surplus_w(self) -> float:
+        return self._curve.at(self._t_s())
+
+    def _measured(self, devices: list[str]) -> link.Measured:
+        columns = [self._physics.device_index(name) for name in devices]
+        watts, states = self._physics.reported_w(), self._physics.states()
+        return link.Measured(
+            watts={name: float(watts[i]) for name, i in zip(devices, columns, strict=True)},
+            state={name: State(states[i]).name.lower() for name, i in zip(devices, columns, strict=True)},
+        )
+
+    def _truth(self) -> link.Truth:
+        physics, surplus_w = self._physics, self._surplus_w()
+        limits = limits_w(self._terms, tuple(self._orders.values()), t_s=self._t_s(), surplus_w=surplus_w)
+        binding = min(limits, key=lambda name: limits[name])
+        site_w = float(physics.node_w[0])
+        states = Counter(physics.states().tolist())
+        return link.Truth(
+            t_s=self._t_s(),
+            ready=self._ready_s is not None,
+            site_w=site_w,
+            node_w=dict(zip(physics.site.node_ids, physics.node_w.tolist(), strict=True)),
+            surplus_w=surplus_w,
+            export_w=surplus_w - site_w,
+            feeder_load_w=physics.site.feeder_rating_w - surplus_w + site_w,
+            frequency_hz=physics.frequency_hz(),
+            devices_by_state={state.name.lower(): states[state] for state in State},
+            envelope_w=limits[binding],
+            binding=binding,
+        )
+
+    def _note_order(self, note: link.NoteOrder) -> None:
+        known = self._orders.get(note.id)
+        if note.limit_w is None:
+            if known is None:
+                raise Refused(f"no such order: {note.id}")
+            self._orders[note.id] = replace(known, released_s=min(known.released_s, self._t_s()))
+        elif known is None:
+            self._orders[note.id] = Order(
+                id=note.id, node=self._node(note.node), limit_w=note.limit_w, sent_s=self._t_s()
+            )
+
+    def _node(self, name: str) -> int:
+        if name not in self._terms.node_ids:
+            raise Refused(f"no such node: {name}")
+        return self._terms.node_ids.index(name)
+
+    def _result(self) -> Report:
+        if self._report is None:
+            if not self._scalars:
+                raise Refused("nothing has been judged yet: the window starts with `ready`")
+            self._report = judge(self.trace(), self._terms, tuple(self._orders.values()), self._thresholds)
+        return self._report
+
+    def trace(self) -> Trace:
+        """Return what has been judged so far, one row a step."""
+        surplus_w, led_w, lost = (np.array(column) for column in zip(*self._scalars, strict=True))
+        nodes = np.stack(self._nodes)
+        return Trace(
+            step_s=self._physics.step_s,
+            surplus_w=surplus_w,
+            led_w=led_w,
+            power_w=nodes[:, 0],
+            floor_w=nodes[:, 1],
+            able_w=nodes[:, 2],
+            lost=lost,
+        )
+
+
+async def run_forever(world: World, step_s: float, clock: Clock = boottime_s) -> None:
+    """Keep the world in step with the clock; a late loop catches up. Cancel it to stop."""
+    began_s, steps = clock(), 0
+    while True:
+        while clock() >= began_s + (steps + 1) * step_s:
+            world.step()
+            steps += 1
+        await asyncio.sleep(max(0.0, began_s + (steps + 1) * step_s - clock()))

@@ -1,0 +1,298 @@
+"""The world link: how every simulator reads and drives the one physical world.
+
+Newline-delimited JSON over TCP; every request is answered in order on its connection, by the reply that the request's
+docstring names, or by `Failed` with the reason. Watts are site-side, positive into the site; ids are those of the
+site file. `t_s` counts seconds since `ready`, and is 0 before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import BinaryIO, Final, TypeVar, cast
+
+import msgspec
+
+from drivers.errors import DriverLoss, Refused
+from simulators.world.report import Report
+
+#: Longest line that is read, in bytes: the setpoints of about 300,000 devices.
+LINE_LIMIT: Final = 16 * 1024 * 1024
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=str.lower):
+    """Base of the requests."""
+
+
+class Apply(Request, frozen=True):
+    """Set what the devices may draw, in watts; all or, for an unknown device, nothing. Answer: `Ok`."""
+
+    setpoints: dict[str, float]
+
+
+class Measure(Request, frozen=True):
+    """Ask what the devices themselves report. Answer: `Measured`."""
+
+    devices: list[str]
+
+
+class GetTruth(Request, frozen=True, tag="truth"):
+    """Ask for the true state of the world. Answer: `Truth`."""
+
+
+class GetCurve(Request, frozen=True, tag="curve"):
+    """Ask for the surplus that is to come. Answer: `CurveSamples`."""
+
+
+class NoteOrder(Request, frozen=True, tag="note_order"):
+    """Tell the referee that the order is being sent now; `limit_w` of None tells its release. Answer: `Ok`."""
+
+    id: str
+    node: str
+    limit_w: float | None
+
+
+class NoteContact(Request, frozen=True, tag="note_contact"):
+    """Tell the referee that agents lose (`lost`) or regain contact with the controller now. Answer: `Ok`."""
+
+    lost: bool
+
+
+class Ready(Request, frozen=True):
+    """Start the judged window and the surplus curve; the first one counts. Answer: `Ok`."""
+
+
+class GetResult(Request, frozen=True, tag="result"):
+    """End the judged window; the first one counts. Answer: `Result`."""
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True, tag=str.lower):
+    """Base of the replies."""
+
+
+class Ok(Reply, frozen=True):
+    """Done."""
+
+
+class Failed(Reply, frozen=True):
+    """Nothing was changed; the reason says why."""
+
+    reason: str
+
+
+class Measured(Reply, frozen=True):
+    """Watts as each device reports them, off by its estimate error, and off | starting | running | stopping."""
+
+    watts: dict[str, float]
+    state: dict[str, str]
+
+
+class Truth(Reply, frozen=True):
+    """The world as it is now.
+
+    `site_w`, `node_w`: true power; `surplus_w`: S, never negative.
+    `export_w` = S - P, the reading of an export meter; `feeder_load_w` = rating - S + P, of a feeder meter.
+    `envelope_w`, `binding`: the true envelope of the site and the limit that binds it.
+    """
+
+    t_s: float
+    ready: bool
+    site_w: float
+    node_w: dict[str, float]
+    surplus_w: float
+    export_w: float
+    feeder_load_w: float
+    frequency_hz: float
+    devices_by_state: dict[str, int]
+    envelope_w: float
+    binding: str
+
+
+class CurveSamples(Reply, frozen=True, tag="curve"):
+    """The surplus: ``surplus_w[i]`` holds from ``t_s[i]`` until the next; `firm_w` comes on top of it."""
+
+    t_s: list[float]
+    surplus_w: list[float]
+    firm_w: float
+
+
+class Result(Reply, frozen=True):
+    """The referee's report."""
+
+    report: Report
+
+
+AnyRequest = Apply | Measure | GetTruth | GetCurve | NoteOrder | NoteContact | Ready | GetResult
+AnyReply = Ok | Failed | Measured | Truth | CurveSamples | Result
+
+_encode = msgspec.json.Encoder().encode
+_decode_request = msgspec.json.Decoder(AnyRequest).decode
+_decode_reply = msgspec.json.Decoder(AnyReply).decode
+
+R = TypeVar("R", bound=Reply)
+
+
+async def serve(host: str, port: int, answer: Callable[[AnyRequest], AnyReply]) -> asyncio.Server:
+    """Serve the world link; `answer` runs in the loop and raises Refused for what it does not accept."""
+    return await asyncio.get_running_loop().create_server(lambda: _Conversation(answer), host, port)
+
+
+class _Conversation(asyncio.Protocol):
+    """One connection of the server; a line over the limit ends it."""
+
+    def __init__(self, answer: Callable[[AnyRequest], AnyReply]) -> None:
+        self._answer = answer
+        self._pending = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._pending += data
+        *lines, rest = self._pending.split(b"\n")
+        self._pending = rest
+        for line in lines:
+            self._transport.write(_encode(_reply(bytes(line), self._answer)) + b"\n")
+        if len(rest) > LINE_LIMIT:
+            self._transport.abort()
+
+
+def _reply(line: bytes, answer: Callable[[AnyRequest], AnyReply]) -> AnyReply:
+    try:
+        return answer(_decode_request(line))
+    except (msgspec.DecodeError, Refused) as error:
+        return Failed(reason=str(error))
+
+
+def _expect(line: bytes, wanted: type[R], peer: str) -> R:
+    """Return the reply in `line`; Refused for `Failed`, DriverLoss for anything else that is not `wanted`."""
+    if not line.endswith(b"\n"):
+        raise DriverLoss(f"the world at {peer} closed the connection")
+    try:
+        reply = _decode_reply(line)
+    except msgspec.DecodeError as error:
+        raise DriverLoss(f"the world at {peer} answered nonsense: {error}") from error
+    if isinstance(reply, Failed):
+        raise Refused(reply.reason)
+    if not isinstance(reply, wanted):
+        raise DriverLoss(f"the world at {peer} answered {type(reply).__name__}, not {wanted.__name__}")
+    return reply
+
+
+class WorldClient:
+    """Blocking client; connects on the first call and again after a loss. Safe to share between threads.
+
+    Every method raises DriverLoss where the world does not answer within `timeout_s`, Refused where it says no.
+    """
+
+    def __init__(self, host: str, port: int, *, timeout_s: float = 2.0) -> None:
+        self._peer = f"{host}:{port}"
+        self._address = (host, port)
+        self._timeout_s = timeout_s
+        self._lock = threading.Lock()
+        self._connection: tuple[socket.socket, BinaryIO] | None = None
+
+    def apply(self, setpoints: Mapping[str, float]) -> None:
+        """Set what devices may draw, in watts."""
+        self._ask(Apply(setpoints=dict(setpoints)), Ok)
+
+    def measure(self, devices: Iterable[str]) -> Measured:
+        """Return what the devices themselves report."""
+        return self._ask(Measure(devices=list(devices)), Measured)
+
+    def truth(self) -> Truth:
+        """Return the true state of the world."""
+        return self._ask(GetTruth(), Truth)
+
+    def curve(self) -> CurveSamples:
+        """Return the surplus that is to come."""
+        return self._ask(GetCurve(), CurveSamples)
+
+    def note_order(self, order_id: str, *, node: str, limit_w: float | None) -> None:
+        """Tell the referee of an order that is being sent now, or (limit_w of None) of its release."""
+        self._ask(NoteOrder(id=order_id, node=node, limit_w=limit_w), Ok)
+
+    def note_contact(self, *, lost: bool) -> None:
+        """Tell the referee that agents lost or regained contact with the controller."""
+        self._ask(NoteContact(lost=lost), Ok)
+
+    def ready(self) -> None:
+        """Start the judged window."""
+        self._ask(Ready(), Ok)
+
+    def result(self) -> Report:
+        """End the judged window and return the referee's report."""
+        return self._ask(GetResult(), Result).report
+
+    def close(self) -> None:
+        """Close the connection; the next call opens another."""
+        with self._lock:
+            self._drop()
+
+    def _ask(self, request: AnyRequest, wanted: type[R]) -> R:
+        with self._lock:
+            try:
+                connection, lines = self._connection or self._connect()
+                connection.sendall(_encode(request) + b"\n")
+                return _expect(lines.readline(), wanted, self._peer)
+            except OSError as error:
+                self._drop()
+                raise DriverLoss(f"the world at {self._peer} does not answer: {error}") from error
+            except (DriverLoss, KeyboardInterrupt):
+                self._drop()  # a reply that nobody read must not answer the next request
+                raise
+
+    def _connect(self) -> tuple[socket.socket, BinaryIO]:
+        connection = socket.create_connection(self._address, self._timeout_s)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connection = connection, connection.makefile("rb")
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            for part in reversed(self._connection):
+                part.close()
+            self._connection = None
+
+
+class AsyncWorldClient:
+    """The same for asyncio: only what a meter needs, the truth. Share one between the tasks of a loop."""
+
+    def __init__(self, host: str, port: int, *, timeout_s: float = 2.0) -> None:
+        self._peer = f"{host}:{port}"
+        self._address = (host, port)
+        self._timeout_s = timeout_s
+        self._lock = asyncio.Lock()
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def truth(self) -> Truth:
+        """Return the true state of the world; raises DriverLoss after `timeout_s`."""
+        async with self._lock:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    return await self._ask(GetTruth(), Truth)
+            except (OSError, ValueError) as error:
+                self._drop()
+                raise DriverLoss(f"the world at {self._peer} does not answer: {error!r}") from error
+            except (DriverLoss, asyncio.CancelledError):
+                self._drop()  # a reply that nobody read must not answer the next request
+                raise
+
+    async def close(self) -> None:
+        """Close the connection; the next call opens another."""
+        async with self._lock:
+            self._drop()
+
+    async def _ask(self, request: AnyRequest, wanted: type[R]) -> R:
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(*self._address, limit=LINE_LIMIT)
+        reader, writer = self._streams
+        writer.write(_encode(request) + b"\n")
+        return _expect(await reader.readline(), wanted, self._peer)
+
+    def _drop(self) -> None:
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None

@@ -1,0 +1,32 @@
+"""Running servers for the tests of the HTTP interface."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.controller.api.server import Running, World, make_service, serving
+
+
+@contextmanager
+def server_at(path: Path) -> Iterator[Running]:
+    world = World()
+    service, journal = make_service(path, world)
+    with serving(service) as port:
+        yield Running(f"http://127.0.0.1:{port}", world, service.book, journal)
+    journal.close()
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    """A server of the test's own."""
+    with server_at(tmp_path / "journal.db") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One server for all tests that change nothing."""
+    with server_at(tmp_path_factory.mktemp("untouched") / "journal.db") as running:
+        yield running

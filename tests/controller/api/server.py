@@ -1,0 +1,107 @@
+"""The real HTTP interface over a small site, on a free port of loopback."""
+
+import asyncio
+import hashlib
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+from controller.api.app import create_app
+from controller.api.auth import Token
+from controller.api.serve import serve
+from controller.api.service import Health, Readiness, Service
+from controller.core.decision import Decision
+from controller.runtime.journal import Journal
+from controller.runtime.metrics import Metrics
+from controller.runtime.orders import OrderBook, Role
+from controller.runtime.utc import Utc
+from controller.runtime.views import AgentView, DeviceColumns, MeterView, Views
+from drivers.readings import Quality
+from tests.controller.north import make_decision, make_site
+
+UTC_S = 1_795_000_000.0
+DEADLINE_S = 10.0
+
+
+@dataclass
+class World:
+    """What the daemon would know; tests change it under the running server."""
+
+    decision: Decision | None = field(default_factory=make_decision)
+    health: Health = field(default_factory=lambda: Health(ok=True, tick_age_s=0.2))
+    readiness: Readiness = field(default_factory=lambda: Readiness(ready=True, reason=""))
+    utc: Utc = field(default_factory=lambda: Utc(utc_s=UTC_S, trusted=True, doubt=""))
+    refused: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Running:
+    url: str
+    world: World
+    book: OrderBook
+    journal: Journal
+
+    def client(self, name: str | None = "authority", **more: object) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {name}-secret"} if name else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=DEADLINE_S, **more)
+
+
+def make_service(path: Path, world: World) -> tuple[Service, Journal]:
+    site, journal = make_site(), Journal.open(path)
+    book = OrderBook(journal, site)
+    views = Views(
+        meters=lambda: {"main": MeterView(value_w=80e3, quality=Quality.GOOD, age_s=0.3)},
+        agents=lambda: {"hall-a": AgentView(online=True, age_s=1.0, lease_left_s=29.0)},
+        devices=lambda: DeviceColumns(measured_w=np.array([3400.0, np.nan]), state=np.array([2, 4])),
+    )
+    metrics = Metrics(site, views, book, journal, clock=lambda: 1001.0)
+    metrics.observe_tick(make_decision(), 0.004)
+    digests = {role: hashlib.sha256(f"{role}-secret".encode()).hexdigest() for role in Role}
+    service = Service(
+        site=site,
+        book=book,
+        tokens=tuple(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
+        views=views,
+        decision=lambda: world.decision,
+        health=lambda: world.health,
+        readiness=lambda: world.readiness,
+        utc=lambda: world.utc,
+        metrics=metrics.render,
+        refused=world.refused.append,
+    )
+    return service, journal
+
+
+class serving:  # noqa: N801
+    """Runs the real server in a thread with a loop of its own, as the daemon does."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._up = threading.Event()
+        self._port = 0
+
+    def __enter__(self) -> int:
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()))
+        self._thread.start()
+        assert self._up.wait(DEADLINE_S)
+        return self._port
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        try:
+            await serve(create_app(self._service), "127.0.0.1", 0, self._listening)
+        except asyncio.CancelledError:
+            return
+
+    def _listening(self, port: int) -> None:
+        self._port = port
+        self._up.set()
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(DEADLINE_S)
+        assert not self._thread.is_alive()

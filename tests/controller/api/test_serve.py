@@ -1,0 +1,68 @@
+"""The server as a task of the daemon's loop."""
+
+import asyncio
+import signal
+import socket
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from controller.api.serve import serve
+from drivers.errors import ConfigError
+
+
+def make_app(inside: asyncio.Event | None = None) -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/slow")
+    async def slow() -> str:
+        inside.set()
+        await asyncio.sleep(0.3)
+        return "done"
+
+    return app
+
+
+async def start(app):
+    port = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(serve(app, "127.0.0.1", 0, port.set_result))
+    return task, await asyncio.wait_for(port, 5)
+
+
+def test_a_cancelled_server_finishes_what_is_under_way():
+    async def main():
+        inside = asyncio.Event()
+        task, port = await start(make_app(inside))
+        async with httpx.AsyncClient(timeout=5) as http:
+            request = asyncio.create_task(http.get(f"http://127.0.0.1:{port}/slow"))
+            await asyncio.wait_for(inside.wait(), 5)
+            task.cancel()
+            answer = await request
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.wait_for(task, 5)
+            with pytest.raises(httpx.ConnectError):
+                await http.get(f"http://127.0.0.1:{port}/slow")
+        return answer
+
+    assert asyncio.run(main()).json() == "done"
+
+
+def test_the_signals_stay_with_the_daemon():
+    async def main():
+        before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+        task, _ = await start(make_app())
+        during = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert during == before
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "no.such.host.invalid"])
+def test_an_address_that_cannot_be_had_is_an_error_of_the_configuration(host):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"cannot listen on {host}:{port}"):
+            asyncio.run(serve(make_app(), host, port))

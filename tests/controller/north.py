@@ -1,0 +1,72 @@
+"""A small site of two nodes and two miners behind one agent, and a decision over it."""
+
+import numpy as np
+
+from controller.core.decision import Decision
+from controller.core.modes import Mode
+from controller.core.site import Devices, Meters, Rules, Site, SurplusModel, Tree
+
+
+def make_site() -> Site:
+    return Site(
+        id="north",
+        tree=Tree(
+            ids=("pcc", "feeder"),
+            parent=np.array([-1, 0]),
+            limit_w=np.array([np.inf, 50e3]),
+            house_w=np.array([2000.0, 500.0]),
+        ),
+        devices=Devices(
+            ids=("m-001", "m-002"),
+            node=np.array([1, 1]),
+            agent=np.array([0, 0]),
+            failsafe_w=np.array([50.0, 50.0]),
+            tolerance=np.array([0.05, 0.05]),
+            down_s=np.array([5.0, 5.0]),
+            up_s=np.array([5.0, 5.0]),
+            lock_s=np.zeros(2),
+            report_error=np.full(2, 0.05),
+            steady=np.array([True, True]),
+            mode_start=np.array([0, 2, 4]),
+            mode_w=np.array([50.0, 3500.0, 50.0, 3500.0]),
+            mode_value=np.array([0.0, 1.0, 0.0, 1.0]),
+            mode_continuous=np.array([False, True, False, True]),
+        ),
+        meters=Meters(ids=("main",), node=np.array([0]), rating_w=np.array([2e5]), accuracy=np.array([0.005])),
+        agents=("hall-a",),
+        rules=Rules(
+            contract_w=100e3,
+            firm_w=10e3,
+            failsafe_w=10e3,
+            ramp_up_w_s=1e3,
+            ramp_down_w_s=1e3,
+            emergency_ramp_w_s=1e3,
+            settle_s=15.0,
+            lease_s=30.0,
+            surplus_model=SurplusModel.DIRECT,
+            surplus_rating_w=np.inf,
+            surplus_stale_s=60.0,
+        ),
+    )
+
+
+def make_decision(site_w: float | None = 80e3) -> Decision:
+    return Decision(
+        at_s=1000.0,
+        seq=7,
+        mode=Mode.NORMAL,
+        reason="",
+        site_w=site_w,
+        surplus_w=70e3,
+        envelope_w=np.array([80e3, np.inf]),
+        binding=("surplus", "rating:feeder"),
+        floor_w=np.array([2100.0, 600.0]),
+        infeasible=np.array([False, False]),
+        house_w=np.array([2000.0, np.nan]),
+        planned_w=np.array([7000.0, 7000.0]),
+        committed_w=np.array([7000.0, 7000.0]),
+        setpoint_w=np.array([3500.0, 3500.0]),
+        value_per_h=2.0,
+        bound_per_h=2.5,
+        orders_in_force=(),
+    )

@@ -1,0 +1,93 @@
+"""The daemon's own metrics module behind a web server, fed with a made-up decision of the demo site."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+
+from controller.core.decision import Decision
+from controller.core.modes import Mode
+from controller.core.site import Site
+from controller.runtime.config.compile import compile_site
+from controller.runtime.config.load import load
+from controller.runtime.journal import Journal
+from controller.runtime.metrics import CONTENT_TYPE, Metrics
+from controller.runtime.orders import OrderBook
+from controller.runtime.views import DEVICE_STATES, AgentView, DeviceColumns, MeterView, Views
+from drivers.clock import boottime_s
+from drivers.readings import Quality
+
+DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
+
+
+def decision(site: Site, seq: int) -> Decision:
+    node_w = np.linspace(400_000.0, 100_000.0, len(site.tree.ids))
+    return Decision(
+        at_s=boottime_s(),
+        seq=seq,
+        mode=Mode.NORMAL,
+        reason="",
+        site_w=390_000.0,
+        surplus_w=340_000.0,
+        envelope_w=node_w,
+        binding=("surplus", *(f"rating:{node}" for node in site.tree.ids[1:])),
+        floor_w=0.1 * node_w,
+        infeasible=np.zeros(len(node_w), dtype=np.bool_),
+        house_w=0.05 * node_w,
+        planned_w=0.90 * node_w,
+        committed_w=0.92 * node_w,
+        setpoint_w=site.devices.max_w,
+        value_per_h=1.0,
+        bound_per_h=1.01,
+        orders_in_force=(),
+    )
+
+
+def views(site: Site) -> Views:
+    """All is well, but the first device, whose power is unknown."""
+    good = MeterView(value_w=390_000.0, quality=Quality.GOOD, age_s=0.3)
+    agent = AgentView(online=True, age_s=0.5, lease_left_s=25.0)
+    measured_w = site.devices.max_w.copy()
+    measured_w[0] = np.nan
+    devices = DeviceColumns(measured_w=measured_w, state=np.arange(len(measured_w)) % len(DEVICE_STATES))
+    return Views(
+        meters=lambda: dict.fromkeys([*site.meters.ids, "surplus"], good),
+        agents=lambda: dict.fromkeys(site.agents, agent),
+        devices=lambda: devices,
+    )
+
+
+@contextmanager
+def exporter(folder: Path) -> Iterator[str]:
+    """Serve the metrics and give host:port; every scrape is preceded by a tick."""
+    site = compile_site(load(DEMO))
+    journal = Journal.open(folder / "journal.db")
+    metrics = Metrics(site, views(site), OrderBook(journal, site), journal)
+    ticks = iter(range(1, 1_000_000))
+
+    class Scrape(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            metrics.observe_tick(decision(site, next(ticks)), 0.003)
+            body = metrics.render()
+            self.send_response(200)
+            self.send_header("Content-Type", CONTENT_TYPE)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Scrape) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+            journal.close()

@@ -1,0 +1,63 @@
+"""What docs/operations.md tells the operator is what the daemon says and takes."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from controller.runtime import chain
+from controller.runtime.journal import Journal, Kind
+from drivers.fleet.keys import load_private, load_public
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return (ROOT / "docs" / "operations.md").read_text()
+
+
+def test_every_reason_of_the_table_is_one_that_the_daemon_gives(page):
+    table = page.split("| reason |")[1].split("\n\n")[0]
+    reasons = re.findall(r"^\| `(.+?)` \|", table, flags=re.MULTILINE)
+    source = "".join(path.read_text() for path in (ROOT / "controller").glob("[cr]*/*.py"))
+    assert len(reasons) > 10
+    for reason in reasons:
+        words = [re.escape(part) for part in reason.split("NAME")]
+        assert re.search(r"\{[^}]+\}".join(words), source), reason
+
+
+def test_every_file_that_is_installed_exists(page):
+    named = re.findall(r"\bdeploy/[\w./-]+", page)
+    assert len(named) > 8
+    for name in named:
+        assert (ROOT / name).exists(), name
+
+
+def test_keys_made_as_written_are_keys_of_the_contract(page, installed, tmp_path):
+    installed("openssl")
+    (command,) = re.findall(r"^openssl genpkey .+$", page, flags=re.MULTILINE)
+    subprocess.run(["sh", "-euc", f"umask 077; {command}"], cwd=tmp_path, check=True)
+    private, public = load_private(tmp_path / "controller.key"), load_public(tmp_path / "controller.pub")
+    public.verify(private.sign(b"text"), b"text")
+
+
+def test_a_journal_is_copied_whole_while_it_is_written(tmp_path):
+    """By SQLite's online backup, which is what `sqlite3 .backup` does."""
+    journal = Journal.open(tmp_path / "journal.db")
+    try:
+        for _ in range(10):
+            journal.append(Kind.MODE, {"mode": "hold"})
+        with (
+            closing(sqlite3.connect(tmp_path / "journal.db")) as source,
+            closing(sqlite3.connect(tmp_path / "copy.db")) as copy,
+        ):
+            source.backup(copy)
+    finally:
+        journal.close()
+    assert chain.verify(tmp_path / "copy.db") == 10

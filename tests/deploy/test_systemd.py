@@ -1,0 +1,64 @@
+"""The shipped unit, judged by systemd itself."""
+
+from __future__ import annotations
+
+import configparser
+import subprocess
+from pathlib import Path
+
+import pytest
+
+COMMAND = "/opt/surplusd/venv/bin/surplusd"
+
+
+@pytest.fixture
+def unit(deploy: Path, tmp_path: Path) -> Path:
+    """The unit with a command that exists here, as `systemd-analyze` looks for it."""
+    text = (deploy / "systemd" / "surplusd.service").read_text()
+    assert text.count(f"={COMMAND} ") == 2
+    path = tmp_path / "surplusd.service"
+    path.write_text(text.replace(COMMAND, "/bin/true"))
+    return path
+
+
+def test_systemd_finds_nothing_wrong(unit: Path, installed):
+    done = subprocess.run([installed("systemd-analyze"), "verify", unit], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_exposure_is_low(unit: Path, installed):
+    program = installed("systemd-analyze")
+    subprocess.run([program, "security", "--offline=yes", "--threshold=20", "--no-pager", unit], check=True)
+
+
+def test_the_watchdog_fires_within_a_lease_of_the_demo(unit: Path):
+    service = configparser.ConfigParser(strict=False, interpolation=None)
+    service.optionxform = str  # type: ignore[assignment]
+    service.read(unit)
+    assert service["Service"]["Type"] == "notify"
+    assert service["Service"]["NotifyAccess"] == "main"
+    assert service["Service"]["Restart"] == "always"
+    assert float(service["Service"]["WatchdogSec"].removesuffix("s")) <= 10
+
+
+@pytest.mark.parametrize(
+    "tempting",
+    [
+        "MemoryDenyWriteExecute=yes",  # numba: cannot allocate executable memory
+        "ProtectClock=yes",  # adjtimex is refused, so that no order ever ends by its schedule
+        "ProcSubset=pid",  # no process_* metrics
+        "PrivateNetwork=yes",
+    ],
+)
+def test_what_the_daemon_needs_is_not_taken_from_it(unit: Path, tempting: str):
+    assert tempting not in unit.read_text().splitlines()
+
+
+def test_the_daemon_may_ask_the_kernel_for_the_state_of_the_clock(unit: Path):
+    filters = [line for line in unit.read_text().splitlines() if line.startswith("SystemCallFilter=")]
+    assert filters[-1] == "SystemCallFilter=adjtimex clock_adjtime"  # after the groups that hold them are refused
+
+
+def test_the_user_of_the_unit_is_the_one_that_is_made(deploy: Path, unit: Path):
+    assert "User=surplusd\n" in unit.read_text()
+    assert "\nu surplusd - " in (deploy / "systemd" / "surplusd.sysusers").read_text()

@@ -1,0 +1,455 @@
+"""The rules of the lease holder, one test a rule, then all of them against arbitrary networks and controllers."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from drivers.errors import Refused
+from drivers.fleet.agent.lease import Device, Held, LeaseHolder
+from drivers.fleet.catalogue import load_catalogue
+from drivers.fleet.wire import MAX_TTL_MS, Echo, Set
+
+MODELS = load_catalogue()
+DEVICES = {
+    "a-s21": Device(model=MODELS["antminer-s21"], failsafe_w=0),
+    "b-s19k": Device(model=MODELS["antminer-s19k-pro"], failsafe_w=1100),
+    "c-gpu": Device(model=MODELS["hgx-h100"], failsafe_w=4000),
+    "d-narrow": Device(model=MODELS["antminer-s21"], failsafe_w=9999, max_w=2000),
+}
+OFF = {id_: device.at_most(0) for id_, device in DEVICES.items()}
+FULL = {"a-s21": 3500, "b-s19k": 2794, "c-gpu": 10200, "d-narrow": 2000}
+FAILSAFE = {"a-s21": 25, "b-s19k": 1080, "c-gpu": 4000, "d-narrow": 2000}
+T0 = 1_000_000
+TTL = 30_000
+
+
+def holder(*, held: Held | None = None, now_ms: int = T0, settle_s: float = 15.0, boot: str = "b1") -> LeaseHolder:
+    return LeaseHolder(
+        agent="hall-a", boot=boot, devices=DEVICES, settle_s=settle_s, held=held or Held(), now_ms=now_ms
+    )
+
+
+def statement(
+    seq: int, setpoints=None, *, at: int | None = T0, boot: str = "b1", epoch: int = 1, ttl_ms=TTL, same_as=None
+):
+    return Set(
+        v=1,
+        site="s",
+        agent="hall-a",
+        key="controller",
+        epoch=epoch,
+        seq=seq,
+        ttl_ms=ttl_ms,
+        echo=None if at is None else Echo(boot=boot, boottime_ms=at),
+        setpoints=setpoints,
+        same_as=same_as,
+    )
+
+
+def granted(**kwargs) -> LeaseHolder:
+    lease = holder(**kwargs)
+    lease.offer(statement(1, FULL), T0)
+    lease.took(lease.setpoints)
+    assert lease.setpoints == FULL
+    return lease
+
+
+def test_starts_off_without_a_lease() -> None:
+    lease = holder()
+    assert lease.setpoints == OFF
+    assert lease.lapsed
+    assert lease.next_end_ms() is None
+    assert lease.lease_left_ms(T0) == 0
+
+
+def test_restart_is_min_of_applied_and_failsafe() -> None:
+    held = Held(epoch=3, seq=7, applied={"a-s21": 3500, "b-s19k": 25, "c-gpu": 10200})
+    lease = holder(held=held)
+    assert lease.setpoints == {"a-s21": 25, "b-s19k": 25, "c-gpu": 4000, "d-narrow": 25}
+    assert (lease.epoch, lease.accepted_seq) == (3, 7)
+
+
+def test_lease_ends_at_echo_plus_ttl_however_late_the_message_was() -> None:
+    lease = holder()
+    lease.offer(statement(1, FULL, at=T0), T0 + 12_000)
+    assert lease.setpoints == FULL
+    assert lease.lease_left_ms(T0 + 12_000) == TTL - 12_000
+    lease.took(lease.setpoints)
+    lease.advance(T0 + TTL)
+    assert lease.setpoints == FAILSAFE
+
+
+def test_i6_lease_ends_of_an_agent_are_spread_over_the_last_third_and_never_a_step() -> None:
+    lease = granted()
+    lease.advance(T0 + 20_000)
+    assert lease.setpoints == FULL
+    changed = []
+    for _ in DEVICES:
+        end_ms = lease.next_end_ms()
+        before = dict(lease.setpoints)
+        lease.advance(end_ms - 1)
+        assert lease.setpoints == before
+        lease.advance(end_ms)
+        changed.append(end_ms)
+    assert lease.next_end_ms() is None
+    assert lease.setpoints == FAILSAFE
+    assert len(set(changed)) == len(DEVICES)
+    assert changed[0] > T0 + 20_000
+    assert changed[-1] <= T0 + TTL
+    gaps = {late - early for early, late in pairwise(changed)}
+    assert max(gaps) - min(gaps) <= 1, "evenly"
+
+
+def test_i6_spread_is_no_longer_than_settle() -> None:
+    lease = granted(settle_s=2.0)
+    lease.advance(T0 + 27_999)
+    assert lease.setpoints == FULL
+    lease.advance(T0 + TTL)
+    assert lease.setpoints == FAILSAFE
+
+
+def test_i6_single_devices_of_many_agents_end_at_different_times() -> None:
+    ends = set()
+    for k in range(50):
+        one = LeaseHolder(
+            agent=f"rack-{k}",
+            boot="b1",
+            devices={"x": DEVICES["a-s21"]},
+            settle_s=15,
+            held=Held(),
+            now_ms=T0,
+        )
+        one.offer(statement(1, {"x": 3500}), T0)
+        ends.add(one.next_end_ms())
+    assert len(ends) == 50
+    assert max(ends) - min(ends) > 8000
+
+
+def test_a_lease_that_ends_never_raises() -> None:
+    lease = holder()
+    lease.offer(statement(1, dict.fromkeys(FULL, 0)), T0)
+    lease.advance(T0 + TTL)
+    assert lease.setpoints == OFF
+
+
+def test_a_lease_end_is_not_above_what_the_hardware_was_told() -> None:
+    lease = holder()
+    lease.offer(statement(1, FULL), T0)
+    lease.advance(T0 + TTL)
+    assert lease.setpoints == OFF, "the hardware never took the statement"
+
+
+def test_without_echo_a_running_lease_runs_on_and_is_not_lengthened() -> None:
+    lease = granted()
+    lease.offer(statement(1, OFF, at=None, epoch=2), T0 + 1000)
+    assert lease.setpoints == FULL
+    assert lease.lease_left_ms(T0 + 1000) == TTL - 1000
+    assert (lease.epoch, lease.accepted_seq) == (2, 1)
+
+
+@pytest.mark.parametrize("unusable", [{"at": None}, {"boot": "b0"}, {"at": T0 - TTL}])
+def test_without_a_usable_echo_a_device_without_lease_takes_the_lower(unusable) -> None:
+    lease = holder(held=Held(applied=FULL))
+    wanted = FULL | {"c-gpu": 3800}
+    lease.offer(statement(1, wanted, **unusable), T0)
+    assert lease.setpoints == FAILSAFE | {"c-gpu": 3800}
+    assert lease.lapsed
+    assert lease.next_end_ms() is None
+
+
+def test_a_statement_past_its_end_leaves_running_leases_alone() -> None:
+    lease = granted()
+    lease.offer(statement(2, OFF, ttl_ms=1000), T0 + 1000)
+    assert lease.setpoints == FULL
+    assert lease.lease_left_ms(T0 + 1000) == TTL - 1000
+
+
+def test_leases_that_ended_while_the_agent_slept_are_ended_before_a_statement_is_taken() -> None:
+    lease = granted()
+    wake = T0 + TTL + 1000
+    lease.offer(statement(2, FULL, at=T0 + 5000), wake)
+    assert lease.setpoints == FAILSAFE
+
+
+def test_an_echo_ahead_of_the_agents_clock_is_refused() -> None:
+    lease = holder()
+    with pytest.raises(Refused, match="ahead"):
+        lease.offer(statement(1, FULL, at=T0 + 1), T0)
+    assert lease.setpoints == OFF
+
+
+def test_a_lapsed_device_is_raised_only_by_a_controller_that_knows() -> None:
+    lease = granted()
+    lease.advance(T0 + TTL)
+    late = T0 + TTL + 1000
+    lease.offer(statement(2, FULL, at=T0 + TTL - 1), late)
+    assert lease.setpoints == FAILSAFE
+    assert lease.lapsed
+    assert lease.lease_left_ms(late) > 0
+    lease.offer(statement(3, same_as=2, at=T0 + TTL), late)
+    assert lease.setpoints == FULL
+    assert not lease.lapsed
+
+
+def test_a_newer_statement_shortens_a_lease() -> None:
+    lease = granted()
+    lease.offer(statement(2, FULL, ttl_ms=3000, at=T0), T0 + 1)
+    assert lease.lease_left_ms(T0 + 1) == 2999
+
+
+def test_a_statement_that_arrives_within_its_own_spread_does_not_raise_what_it_would_end() -> None:
+    lease = holder()
+    lease.took(FULL)  # the hardware has not followed down yet
+    lease.offer(statement(1, FULL), T0 + TTL - 1)
+    assert lease.setpoints == OFF
+
+
+def test_a_statement_that_ends_a_device_at_once_still_lowers_it() -> None:
+    lease = holder()
+    lease.offer(statement(1, FULL, ttl_ms=100_000), T0)
+    lease.took(FULL)
+    lease.offer(statement(2, FULL | {"c-gpu": 3700}), T0 + TTL - 1)
+    assert lease.setpoints == FAILSAFE | {"c-gpu": 3700}
+    assert lease.lapsed
+
+
+@pytest.mark.parametrize(("epoch", "seq"), [(1, 1), (1, 0), (0, 9)])
+def test_replayed_late_and_old_epoch_statements_are_refused(epoch: int, seq: int) -> None:
+    lease = granted()
+    with pytest.raises(Refused, match="not newer"):
+        lease.offer(statement(seq, OFF, epoch=epoch), T0 + 1)
+    assert lease.setpoints == FULL
+
+
+def test_a_retained_statement_is_refused() -> None:
+    lease = granted()
+    with pytest.raises(Refused, match="retained"):
+        lease.offer(statement(2, OFF), T0 + 1, retained=True)
+    assert lease.setpoints == FULL
+
+
+@pytest.mark.parametrize("same_as", [0, 2, 5])
+def test_same_as_another_sequence_than_held_is_refused(same_as: int) -> None:
+    lease = granted()
+    with pytest.raises(Refused, match="setpoints held are of 1/1"):
+        lease.offer(statement(6, same_as=same_as), T0 + 1)
+    assert lease.accepted_seq == 1
+
+
+def test_same_as_does_not_reach_over_an_epoch_nor_a_restart() -> None:
+    lease = granted()
+    with pytest.raises(Refused, match="same as 2/1"):
+        lease.offer(statement(2, same_as=1, epoch=2), T0 + 1)
+    with pytest.raises(Refused, match="held are of none"):
+        holder(held=Held(epoch=1, seq=1)).offer(statement(2, same_as=1), T0 + 1)
+
+
+def test_same_as_names_the_sequence_that_spelled_the_setpoints_out() -> None:
+    lease = granted()
+    lease.offer(statement(2, same_as=1, at=T0 + 5), T0 + 5)
+    lease.offer(statement(3, same_as=1, at=T0 + 9), T0 + 9)
+    assert lease.lease_left_ms(T0 + 9) == TTL
+    with pytest.raises(Refused):
+        lease.offer(statement(4, same_as=3), T0 + 9)
+
+
+@pytest.mark.parametrize("wrong", [FULL | {"stranger": 1}, {"a-s21": 3500}, {}])
+def test_a_statement_that_is_not_whole_is_refused(wrong) -> None:
+    lease = granted()
+    with pytest.raises(Refused, match="every device"):
+        lease.offer(statement(2, wrong), T0 + 1)
+    assert lease.setpoints == FULL
+
+
+def test_i5_watts_are_fitted_to_the_mode_below_and_the_maximum() -> None:
+    lease = holder()
+    lease.offer(statement(1, {"a-s21": 1399, "b-s19k": 2793, "c-gpu": 99_999, "d-narrow": 3500}), T0)
+    assert lease.setpoints == {"a-s21": 25, "b-s19k": 2485, "c-gpu": 10200, "d-narrow": 2000}
+
+
+def test_two_starts_order_is_the_same_whatever_order_the_devices_came_in() -> None:
+    turned = LeaseHolder(
+        agent="hall-a",
+        boot="b1",
+        devices=dict(reversed(DEVICES.items())),
+        settle_s=15,
+        held=Held(),
+        now_ms=T0,
+    )
+    turned.offer(statement(1, FULL), T0)
+    assert turned.next_end_ms() == granted().next_end_ms()
+
+
+watts = st.one_of(st.sampled_from([0, 25, 1400, 1700, 2794, 3500, 4000, 10200]), st.integers(0, 12_000))
+whole = st.fixed_dictionaries(dict.fromkeys(DEVICES, watts))
+
+
+class AnyNetwork(RuleBasedStateMachine):
+    """A controller that says anything it may sign, and a network that loses, delays, repeats and reorders."""
+
+    sent = Bundle("sent")
+
+    @initialize(
+        offset_ms=st.sampled_from([0, 3_600_000, 10**10]),
+        settle_s=st.sampled_from([0.0, 2.0, 15.0]),
+        applied=st.none() | whole,
+    )
+    def start(self, offset_ms: int, settle_s: float, applied: dict[str, int] | None) -> None:
+        self.now = T0 + offset_ms
+        self.settle_s = settle_s
+        self.starts = 0
+        self.seq = 0
+        self.basis = 0
+        self.echoes: list[Echo] = []
+        self.begin(Held(applied=applied or {}))
+
+    def begin(self, held: Held) -> None:
+        self.starts += 1
+        self.boot = f"b{self.starts}"
+        self.holder = holder(held=held, now_ms=self.now, settle_s=self.settle_s, boot=self.boot)
+        self.newest = (held.epoch, held.seq)
+        self.grant: dict[str, int] | None = None  # the setpoints of the newest statement that had a usable lease
+        self.end = self.now  # of that lease
+        self.fell = dict.fromkeys(DEVICES, self.now)  # when time or a restart last took each device down
+        self.spelled: dict[int, dict[str, int]] = {}
+        self.applied = dict(held.applied)
+        self.report()
+
+    def report(self) -> None:
+        self.holder.advance(self.now)
+        self.echoes.append(Echo(boot=self.boot, boottime_ms=self.now))
+
+    @rule(
+        target=sent,
+        setpoints=st.none() | whole,
+        ttl_ms=st.sampled_from([1, 500, 6_000, 30_000, MAX_TTL_MS]),
+        reported=st.booleans(),
+        echo=st.sampled_from(["newest"] * 6 + ["older", "oldest", "none", "stranger", "future"]),
+        flight_ms=st.sampled_from([None, 0, 1, 400, 7_000, 29_000]),
+        followed=st.booleans(),
+    )
+    def exchange(self, setpoints, ttl_ms: int, reported: bool, echo: str, flight_ms: int | None, followed: bool) -> Set:
+        """Report, state, fly, arrive (or be lost, or come later), follow."""
+        if reported:
+            self.report()
+        self.seq += 1
+        if setpoints is not None:
+            self.basis = self.seq
+        message = Set(
+            v=1,
+            site="s",
+            agent="hall-a",
+            key="controller",
+            epoch=1,
+            seq=self.seq,
+            ttl_ms=ttl_ms,
+            echo=self.choose(echo),
+            setpoints=setpoints,
+            same_as=self.basis if setpoints is None else None,
+        )
+        if flight_ms is not None:
+            self.wait(flight_ms)
+            self.arrive(message)
+        if followed:
+            self.applied = dict(self.holder.setpoints)
+            self.holder.took(self.applied)
+        return message
+
+    def choose(self, echo: str) -> Echo | None:
+        return {
+            "newest": self.echoes[-1],
+            "older": self.echoes[-min(2, len(self.echoes))],
+            "oldest": self.echoes[0],
+            "stranger": Echo(boot="stranger", boottime_ms=self.now),
+            "future": Echo(boot=self.boot, boottime_ms=self.now + 30_000),
+        }.get(echo)
+
+    @rule(message=sent)
+    def arrive(self, message: Set) -> None:
+        """A message arrives: the first time, late, or again."""
+        before, wanted = dict(self.holder.setpoints), (message.epoch, message.seq)
+        echo = message.echo if message.echo is not None and message.echo.boot == self.boot else None
+        basis = self.spelled.get(message.same_as) if message.setpoints is None else message.setpoints
+        ahead = echo is not None and echo.boottime_ms > self.now
+        if wanted <= self.newest or ahead or basis is None:
+            with pytest.raises(Refused):
+                self.holder.offer(message, self.now)
+            assert self.holder.setpoints == before
+            return
+        self.holder.offer(message, self.now)
+        self.newest = wanted
+        self.spelled = {message.seq if message.setpoints is not None else message.same_as: basis}
+        risen = [id_ for id_, watts in self.holder.setpoints.items() if watts > before[id_]]
+        if echo is None or echo.boottime_ms + message.ttl_ms <= self.now:
+            assert not risen, "nothing is raised without a lease"
+            return
+        assert all(echo.boottime_ms >= self.fell[id_] for id_ in risen), "nor by a controller that does not know"
+        self.grant, self.end = basis, echo.boottime_ms + message.ttl_ms
+        if not self.holder.lapsed:
+            fitted = {id_: DEVICES[id_].at_most(watts) for id_, watts in basis.items()}
+            assert self.holder.setpoints == fitted, "never a mixture"
+
+    @rule(message=sent)
+    def arrive_retained(self, message: Set) -> None:
+        before = dict(self.holder.setpoints)
+        with pytest.raises(Refused):
+            self.holder.offer(message, self.now, retained=True)
+        assert self.holder.setpoints == before
+
+    @rule(ms=st.sampled_from([1, 300, 5_000, 28_000, 130_000]))
+    def wait(self, ms: int) -> None:
+        before = dict(self.holder.setpoints)
+        self.now += ms
+        self.holder.advance(self.now)
+        assert all(watts <= before[id_] for id_, watts in self.holder.setpoints.items()), "time alone never raises"
+        self.fell |= {id_: self.now for id_, watts in self.holder.setpoints.items() if watts < before[id_]}
+        if self.end <= self.now:
+            for id_, watts in self.holder.setpoints.items():
+                least = min(before[id_], self.applied.get(id_, 0), DEVICES[id_].failsafe_w)
+                assert watts <= max(OFF[id_], least)
+
+    @rule()
+    def restart(self) -> None:
+        applied = self.applied
+        self.begin(Held(epoch=self.newest[0], seq=self.newest[1], applied=applied))
+        for id_, watts in self.holder.setpoints.items():
+            assert watts <= max(OFF[id_], min(applied.get(id_, 0), DEVICES[id_].failsafe_w))
+
+    @invariant()
+    def i5_no_setpoint_outlives_its_lease(self) -> None:
+        if not hasattr(self, "holder"):
+            return
+        assert self.holder.lease_left_ms(self.now) == max(0, self.end - self.now)
+        for id_, watts in self.holder.setpoints.items():
+            device = DEVICES[id_]
+            assert watts <= device.max_w
+            assert watts == device.at_most(watts)
+            assert self.grant is None or watts <= max(OFF[id_], self.grant[id_]), "never above the newest grant"
+            assert self.now < self.end or watts <= max(OFF[id_], device.failsafe_w)
+
+
+TestAnyNetwork = AnyNetwork.TestCase
+TestAnyNetwork.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
+
+
+@given(
+    offset_ms=st.integers(-900_000, 10**12),
+    delays=st.lists(st.integers(0, 60_000), max_size=6),
+    setpoints=whole,
+)
+@settings(max_examples=100, deadline=None)
+def test_i5_the_offset_of_the_agents_clock_changes_nothing(offset_ms: int, delays: list[int], setpoints) -> None:
+    def story(shift: int) -> list[dict[str, int]]:
+        lease = holder(now_ms=T0 + shift)
+        now, seen = T0 + shift, []
+        for k, delay in enumerate(delays):
+            echoed, now = now, now + delay
+            lease.offer(statement(k + 1, setpoints, at=echoed), now)
+            lease.took(lease.setpoints)
+            seen.append(dict(lease.setpoints))
+        return seen
+
+    assert story(0) == story(offset_ms)

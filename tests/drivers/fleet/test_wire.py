@@ -1,0 +1,194 @@
+"""What a message may be; everything else is refused with its reason and changes nothing."""
+
+import json
+import math
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.errors import Refused
+from drivers.fleet import wire
+from drivers.fleet.keys import PrivateKey
+
+KEY = PrivateKey.from_private_bytes(bytes(range(32)))
+KEYS = {"controller": KEY.public_key()}
+AGENT_KEYS = {"hall-a": KEY.public_key()}
+ECHO = wire.Echo(boot="b1", boottime_ms=5)
+SET = wire.Set(
+    v=1,
+    site="demo",
+    agent="hall-a",
+    key="controller",
+    epoch=3,
+    seq=7,
+    ttl_ms=30_000,
+    echo=ECHO,
+    setpoints={"s21-001": 3500, "s21-002": 0},
+)
+REPORT = wire.Report(
+    v=1,
+    site="demo",
+    agent="hall-a",
+    key="hall-a",
+    echo=ECHO,
+    epoch=3,
+    accepted_seq=7,
+    applied_seq=6,
+    lease_left_ms=29_000,
+    lapsed=False,
+    devices={"s21-001": wire.DeviceReport(setpoint_w=3500, measured_w=3480.5, state=wire.DeviceState.RUNNING)},
+    refused=None,
+)
+INVENTORY = wire.Inventory(
+    v=1,
+    site="demo",
+    agent="hall-a",
+    key="hall-a",
+    echo=ECHO,
+    devices={"s21-001": wire.InventoryDevice(model="antminer-s21", max_w=3500, off_w=25, failsafe_w=0)},
+)
+STATUS = wire.Status(v=1, site="demo", agent="hall-a", state=wire.Presence.ONLINE)
+
+
+def signed(text: bytes) -> bytes:
+    return KEY.sign(text) + text
+
+
+def body(**changes) -> bytes:
+    fields = json.loads(msgspec.json.encode(SET)) | changes
+    return signed(json.dumps({k: v for k, v in fields.items() if v is not ...}).encode())
+
+
+def open_set(payload: bytes) -> wire.Set:
+    return wire.open_set(payload, KEYS, site="demo", agent="hall-a")
+
+
+def test_what_is_signed_is_opened() -> None:
+    assert open_set(wire.sign(SET, KEY)) == SET
+    assert wire.open_report(wire.sign(REPORT, KEY), AGENT_KEYS, site="demo", agent="hall-a") == REPORT
+    assert wire.open_inventory(wire.sign(INVENTORY, KEY), AGENT_KEYS, site="demo", agent="hall-a") == INVENTORY
+    assert wire.open_status(wire.encode_status(STATUS), site="demo", agent="hall-a") == STATUS
+
+
+def test_any_key_of_the_controller_may_sign_under_its_own_name() -> None:
+    next_key = PrivateKey.generate()
+    keys = KEYS | {"controller-2": next_key.public_key()}
+    renamed = msgspec.structs.replace(SET, key="controller-2")
+    assert wire.open_set(wire.sign(renamed, next_key), keys, site="demo", agent="hall-a") == renamed
+    with pytest.raises(Refused, match="names the key 'controller'"):
+        wire.open_set(wire.sign(SET, next_key), keys, site="demo", agent="hall-a")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"ttl_ms": "30000"}, "Expected `int`, got `str`"),
+        ({"ttl_ms": 0}, ">= 1"),
+        ({"ttl_ms": 120_001}, "<= 120000"),
+        ({"ttl_ms": 1.5}, "Expected `int`, got `float`"),
+        ({"epoch": -1}, ">= 0"),
+        ({"seq": 2**60}, "<= 9007199254740991"),
+        ({"seq": True}, "Expected `int`, got `bool`"),
+        ({"setpoints": {"s21-001": -1}}, ">= 0"),
+        ({"setpoints": {"s21-001": 10_000_001}}, "<= 10000000"),
+        ({"setpoints": {"s21-001": 1.5}}, "got `float`"),
+        ({"setpoints": {"s21-001": "3500"}}, "got `str`"),
+        ({"setpoints": {"s21-001": None}}, "got `null`"),
+        ({"setpoints": {"S21": 1}}, "regex"),
+        ({"setpoints": {"s21-001": math.nan}}, "malformed"),
+        ({"setpoints": {"s21-001": math.inf}}, "malformed"),
+        ({"setpoints": None}, "exactly one"),
+        ({"same_as": 3}, "exactly one"),
+        ({"unknown": 1}, "unknown field `unknown`"),
+        ({"v": 2}, "Invalid enum value 2"),
+        ({"v": ...}, "missing required field `v`"),
+        ({"echo": ...}, "missing required field `echo`"),
+        ({"echo": {"boot": "b1"}}, "missing required field `boottime_ms`"),
+        ({"echo": {"boot": "", "boottime_ms": 1}}, "length >= 1"),
+        ({"echo": {"boot": "b", "boottime_ms": -1}}, ">= 0"),
+        ({"site": "other"}, "is for other/hall-a"),
+        ({"agent": "hall-b"}, "is for demo/hall-b"),
+        ({"key": "someone"}, "names the key 'someone'"),
+    ],
+)
+def test_a_signed_body_that_breaks_the_contract_is_refused(changes: dict[str, object], reason: str) -> None:
+    with pytest.raises(Refused, match=reason.replace("(", r"\(")):
+        open_set(body(**changes))
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"", "payload of 0 bytes"),
+        (b"x" * 64, "payload of 64 bytes"),
+        (b"x" * (wire.MAX_PAYLOAD_BYTES + 1), "payload of 1048577 bytes"),
+        (b"x" * 65, "no known key"),
+        (wire.sign(SET, PrivateKey.generate()), "no known key"),
+        (signed(b"null"), "Expected `object`, got `null`"),
+        (signed(b"\xff\xfe"), "malformed"),
+        (signed(b"[" * 100_000), "no valid set"),
+        (signed(msgspec.json.encode(SET) + b"x"), "trailing"),
+        (wire.sign(REPORT, KEY), "no valid set"),
+    ],
+)
+def test_bytes_that_are_no_set_are_refused(payload: bytes, reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        open_set(payload)
+
+
+@given(index=st.integers(0, 10_000), bit=st.integers(0, 7))
+@settings(deadline=None)
+def test_any_flipped_bit_is_refused(index: int, bit: int) -> None:
+    payload = bytearray(wire.sign(SET, KEY))
+    payload[index % len(payload)] ^= 1 << bit
+    with pytest.raises(Refused):
+        open_set(bytes(payload))
+
+
+@given(
+    text=st.binary(max_size=300)
+    | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(lambda v: json.dumps(v).encode())
+)
+@settings(deadline=None)
+def test_nothing_but_refused_comes_out_of_a_strange_body(text: bytes) -> None:
+    with pytest.raises(Refused):
+        open_set(signed(text))
+    with pytest.raises(Refused):
+        wire.open_status(text, site="demo", agent="hall-a")
+
+
+def test_what_would_be_refused_is_not_signed() -> None:
+    with pytest.raises(Refused, match=">= 0"):
+        wire.sign(msgspec.structs.replace(SET, setpoints={"s21-001": -5}), KEY)
+    with pytest.raises(Refused, match="got `float`"):
+        wire.sign(msgspec.structs.replace(SET, setpoints={"s21-001": 3500.5}), KEY)
+
+
+def test_a_status_is_refused_when_it_is_long_or_of_another() -> None:
+    with pytest.raises(Refused, match="payload"):
+        wire.open_status(b"x" * (wire.MAX_PAYLOAD_BYTES + 1), site="demo", agent="hall-a")
+    with pytest.raises(Refused, match="is for"):
+        wire.open_status(wire.encode_status(STATUS), site="demo", agent="hall-b")
+
+
+def test_topics() -> None:
+    assert wire.topic("demo", "hall-a", "set") == "surplus/v1/demo/hall-a/set"
+    assert wire.parse_topic("surplus/v1/demo/hall-a/report", "demo") == ("hall-a", wire.Leaf.REPORT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "surplus/v1/demo/hall-a",
+        "surplus/v2/demo/hall-a/set",
+        "surplus/v1/other/hall-a/set",
+        "surplus/v1/demo/a/x",
+        "surplus/v1/demo/a/set/x",
+    ],
+)
+def test_a_topic_of_nobody_is_refused(text: str) -> None:
+    with pytest.raises(Refused, match="the topic"):
+        wire.parse_topic(text, "demo")

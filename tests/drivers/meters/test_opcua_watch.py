@@ -1,0 +1,193 @@
+"""How the driver judges made-up answers, with an injected clock."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from types import SimpleNamespace
+
+import pytest
+from asyncua import ua
+from asyncua.ua.status_codes import StatusCodes
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.errors import DriverLoss
+from drivers.meters.opcua_watch import STANDSTILL_S, Watch, quality_of
+from drivers.readings import Quality, Sample
+from tests.drivers.meters.watching import Seen
+
+SERVER_NOON = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
+
+
+def data_value(value: object = 500.0, status: int = 0, stamp: dt.datetime | None = SERVER_NOON) -> ua.DataValue:
+    return ua.DataValue(ua.Variant(value), StatusCode=ua.StatusCode(status), SourceTimestamp=stamp)
+
+
+def notification(value: ua.DataValue) -> SimpleNamespace:
+    return SimpleNamespace(monitored_item=SimpleNamespace(Value=value))
+
+
+class Bench:
+    """A watch with a clock that stands at 1000 s; the server's noon is second 1000 plus `ahead_s`."""
+
+    def __init__(self, *, ahead_s: float = 0.0, **changes) -> None:
+        self.now_s = 1000.0
+        self.ahead_s = ahead_s
+        self.seen = Seen()
+        arguments = {"quantity": "surplus_w", "watts_per_unit": 1e3, "source_max_age_s": None}
+        self.watch = Watch(meter="scada", see=self.seen, clock=lambda: self.now_s, **arguments | changes)
+
+    def utc(self, at_s: float) -> dt.datetime:
+        return SERVER_NOON + dt.timedelta(seconds=at_s - 1000.0 + self.ahead_s)
+
+    def confirm(self, value: ua.DataValue, server_time: dt.datetime | None = None) -> Sample:
+        self.watch.confirm(value, data_value(server_time or self.utc(self.now_s)), self.now_s)
+        return self.seen[-1]
+
+    def change(self, value: ua.DataValue) -> None:
+        self.watch.datachange_notification(None, None, notification(value))
+
+
+@pytest.mark.parametrize(
+    ("status", "quality"),
+    [
+        (0x00000000, Quality.GOOD),
+        (0x00960000, Quality.GOOD),  # Good_LocalOverride
+        (0x00000480, Quality.GOOD),  # flags in the low bits: overflow
+        (0x40000000, Quality.UNCERTAIN),
+        (0x40900480, Quality.UNCERTAIN),  # Uncertain_LastUsableValue with flags
+        (0x80000000, Quality.BAD),
+        (0x808C0000, Quality.BAD),  # Bad_SensorFailure
+        (0xC0000000, Quality.BAD),  # reserved severity
+    ],
+)
+def test_severity_is_in_the_top_two_bits(status, quality):
+    assert quality_of(data_value(status=status)) is quality
+
+
+def test_kilowatts_become_watts_with_the_sign_of_the_point():
+    assert Bench().confirm(data_value(500.0)).values == {"surplus_w": 500_000.0}
+    assert Bench(watts_per_unit=-1e6).confirm(data_value(2)).values == {"surplus_w": -2e6}
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (math.nan, "nan is not finite"),
+        (-math.inf, "-inf is not finite"),
+        (1.7e308, "1.7e+308 is not finite"),  # in kW
+        (True, "True is not a number"),
+        ("500", "'500' is not a number"),
+        (None, "None is not a number"),
+    ],
+)
+def test_what_is_not_a_finite_number_is_bad_and_has_no_value(value, reason):
+    sample = Bench().confirm(data_value(value))
+    assert (dict(sample.values), sample.quality) == ({}, Quality.BAD)
+    assert sample.invalid == {"surplus_w": reason}
+
+
+def test_a_bad_status_has_no_value_though_the_last_one_is_still_there():
+    sample = Bench().confirm(data_value(500.0, StatusCodes.BadSensorFailure | 0x480))
+    assert (dict(sample.values), sample.quality) == ({}, Quality.BAD)
+    assert sample.invalid == {"surplus_w": "the server says BadSensorFailure"}
+
+
+@pytest.mark.parametrize("ahead_s", [0.0, 3600.0, -3600.0])
+def test_an_uncertain_value_is_as_old_as_its_source_says_whatever_the_server_s_clock_shows(ahead_s):
+    bench = Bench(ahead_s=ahead_s)
+    sample = bench.confirm(data_value(500.0, 0x40900000, bench.utc(970.0)))
+    assert sample.quality is Quality.UNCERTAIN
+    assert sample.taken_at_s == pytest.approx(970.0)
+    assert sample.values == {"surplus_w": 500_000.0}
+
+
+def test_a_good_answer_is_as_old_as_the_read_though_the_value_has_not_changed_for_an_hour():
+    bench = Bench()
+    sample = bench.confirm(data_value(stamp=bench.utc(-2600.0)))
+    assert (sample.quality, sample.taken_at_s) == (Quality.GOOD, 1000.0)
+
+
+def test_where_every_scan_is_stamped_an_old_stamp_is_uncertain_and_old():
+    bench = Bench(source_max_age_s=5.0)
+    assert bench.confirm(data_value(stamp=bench.utc(996.0))).quality is Quality.GOOD
+    sample = bench.confirm(data_value(stamp=bench.utc(990.0)))
+    assert sample.quality is Quality.UNCERTAIN
+    assert sample.taken_at_s == pytest.approx(990.0)
+
+
+@pytest.mark.parametrize("ahead_s", [0.0, 3600.0, -3600.0])
+def test_a_change_is_taken_when_its_source_says(ahead_s):
+    bench = Bench(ahead_s=ahead_s)
+    bench.confirm(data_value())
+    bench.now_s = 1002.0
+    bench.change(data_value(400.0, stamp=bench.utc(1001.5)))
+    assert bench.seen[-1].values == {"surplus_w": 400_000.0}
+    assert bench.seen[-1].taken_at_s == pytest.approx(1001.5)
+
+
+def test_a_change_without_a_stamp_or_from_the_future_is_taken_when_it_arrives():
+    bench = Bench()
+    bench.confirm(data_value())
+    for stamp in (None, bench.utc(5000.0)):
+        bench.now_s += 1.0
+        bench.change(data_value(400.0, stamp=stamp))
+        assert bench.seen[-1].taken_at_s == bench.now_s
+
+
+def test_a_change_that_a_read_has_overtaken_does_not_bring_the_old_value_back():
+    bench = Bench()
+    bench.confirm(data_value(300.0))
+    before = len(bench.seen)
+    bench.change(data_value(400.0, stamp=bench.utc(999.9)))
+    assert len(bench.seen) == before
+
+
+def test_a_change_to_bad_is_told_at_once():
+    bench = Bench()
+    bench.confirm(data_value(300.0))
+    bench.now_s = 1000.1
+    bench.change(data_value(300.0, StatusCodes.BadNoCommunication, bench.utc(900.0)))
+    assert (bench.seen[-1].quality, bench.seen[-1].taken_at_s) == (Quality.BAD, 1000.1)
+
+
+def test_a_server_that_refreshes_its_clock_once_a_second_only_is_mapped_by_its_nearest_tick():
+    bench = Bench()
+    for tenth in range(9):
+        bench.now_s = 1000.0 + tenth / 10
+        bench.confirm(data_value(), bench.utc(1000.0))
+    bench.change(data_value(400.0, stamp=bench.utc(1000.85)))
+    assert bench.seen[-1].taken_at_s == bench.now_s
+    bench.now_s = 1000.9
+    bench.change(data_value(450.0, stamp=bench.utc(1000.85)))
+    assert bench.seen[-1].taken_at_s == pytest.approx(1000.85)
+
+
+def test_a_server_whose_clock_stands_still_is_lost():
+    bench = Bench()
+    bench.confirm(data_value(), SERVER_NOON)
+    bench.now_s += STANDSTILL_S
+    bench.confirm(data_value(), SERVER_NOON)
+    bench.now_s += 0.1
+    with pytest.raises(DriverLoss, match="stands still"):
+        bench.confirm(data_value(), SERVER_NOON)
+
+
+@given(
+    st.one_of(st.floats(), st.integers(-(2**63), 2**63), st.booleans(), st.text(max_size=5), st.none()),
+    st.integers(0, 2**32 - 1),
+    st.one_of(st.none(), st.datetimes(timezones=st.just(dt.UTC))),
+)
+def test_no_answer_raises_or_gives_a_value_that_is_not_finite_or_from_the_future(value, status, stamp):
+    bench = Bench()
+    answer = ua.DataValue(ua.Variant(), StatusCode=ua.StatusCode(status), SourceTimestamp=stamp)
+    object.__setattr__(answer.Value, "Value", value)
+    bench.confirm(answer)
+    bench.now_s += 1.0
+    bench.change(answer)
+    for sample in bench.seen:
+        assert all(math.isfinite(each) for each in sample.values.values())
+        assert sample.taken_at_s <= sample.arrived_at_s
+        assert bool(sample.values) is (sample.quality is not Quality.BAD)
+        assert bool(sample.values) is not bool(sample.invalid)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from drivers.errors import DriverLoss
+from drivers.meters.sessions import LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Watched, run_sessions
+from drivers.readings import Loss, Quality, Sample
+from tests.drivers.meters.watching import Seen, running
+
+GOOD = Sample(meter="m", values={"active_power_w": 1.0}, quality=Quality.GOOD, taken_at_s=1.0, arrived_at_s=1.0)
+EMPTY = Sample(
+    meter="m", values={}, quality=Quality.BAD, taken_at_s=1.0, arrived_at_s=1.0, invalid={"active_power_w": "NaN"}
+)
+LOSS = Loss(meter="m", reason="gone", at_s=1.0)
+
+
+def test_a_loss_is_logged_once_and_its_return_once(caplog):
+    caplog.set_level(logging.INFO, "drivers.meters.sessions")
+    seen = Seen()
+    watched = Watched(seen)
+    for each in (GOOD, LOSS, LOSS, EMPTY, GOOD, GOOD, EMPTY):
+        watched(each)
+    assert [record.event for record in caplog.records] == ["meter_lost", "meter_back", "meter_lost"]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO", "WARNING"]
+    assert caplog.records[0].reason == "gone"
+    assert caplog.records[2].reason == "active_power_w: NaN"
+    assert seen == [GOOD, LOSS, LOSS, EMPTY, GOOD, GOOD, EMPTY]
+
+
+def test_pauses_double_with_jitter_up_to_the_longest_and_start_over_with_a_reading():
+    watched = Watched(Seen())
+    pauses_s = [watched.next_pause_s() for _ in range(10)]
+    bounds_s = [min(SHORTEST_PAUSE_S * 2**step, LONGEST_PAUSE_S) for step in range(10)]
+    assert all(bound_s / 2 <= pause_s <= bound_s for pause_s, bound_s in zip(pauses_s, bounds_s, strict=True))
+    watched(EMPTY)
+    assert watched.next_pause_s() >= LONGEST_PAUSE_S / 2
+    watched(GOOD)
+    assert watched.next_pause_s() <= SHORTEST_PAUSE_S
+
+
+def test_sessions_follow_one_another_through_losses_and_faults_of_the_driver(caplog):
+    ends = [ZeroDivisionError("oops"), DriverLoss("unplugged"), ZeroDivisionError("oops")]
+
+    async def session(see):
+        if ends:
+            raise ends.pop(0)
+        see(GOOD)
+        await asyncio.Event().wait()
+
+    async def scenario():
+        seen = Seen()
+        async with running(run_sessions("m", session, seen, lambda: 7.0)):
+            await seen.sample()
+        return seen
+
+    seen = asyncio.run(scenario())
+    assert seen[0].reason == "the driver failed: ZeroDivisionError('oops')"
+    assert seen[1] == Loss(meter="m", reason="unplugged", at_s=7.0)
+    assert seen[3] == GOOD
+    assert [record.event for record in caplog.records if record.levelno == logging.ERROR] == ["driver_failed"]

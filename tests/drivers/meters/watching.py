@@ -1,0 +1,60 @@
+"""What the meter tests share: a collector that tests wait on, and free ports."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from drivers.readings import Loss, Sample
+
+
+class Seen(list[Sample | Loss]):
+    """Collects what a driver publishes; `until` waits for one that fits."""
+
+    def __call__(self, seen: Sample | Loss) -> None:
+        self.append(seen)
+
+    async def until(
+        self, fits: Callable[[Sample | Loss], bool], *, after: int = 0, deadline_s: float = 8.0
+    ) -> Sample | Loss:
+        """Return the first fitting one from index `after` on; fails after the deadline."""
+        async with asyncio.timeout(deadline_s):
+            while True:
+                for each in self[after:]:
+                    if fits(each):
+                        return each
+                await asyncio.sleep(0.01)
+
+    async def sample(self, *, after: int = 0) -> Sample:
+        """Return the first sample that carries a value."""
+        found = await self.until(lambda seen: isinstance(seen, Sample) and bool(seen.values), after=after)
+        assert isinstance(found, Sample)
+        return found
+
+    async def loss(self, *, after: int = 0) -> Loss:
+        """Return the first loss."""
+        found = await self.until(lambda seen: isinstance(seen, Loss), after=after)
+        assert isinstance(found, Loss)
+        return found
+
+
+@asynccontextmanager
+async def running(work: Awaitable[None]) -> AsyncIterator[None]:
+    """Run `work`, which never returns, beside the block."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+        assert not task.done(), "the driver ended"
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def free_port() -> int:
+    """Return a TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,219 @@
+"""The simulated fleet as a process: real agents, a real broker, a world link that answers."""
+
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from drivers.errors import ConfigError, DriverLoss, Refused
+from drivers.fleet import wire
+from drivers.fleet.keys import CONTROLLER, load_private, load_public, make_keys
+from drivers.fleet.wire import DeviceState
+from simulators import worldlink
+from simulators.fleet.hardware import SimulatedHardware
+from simulators.fleet.site import read_fleet
+from simulators.worldlink import WorldClient
+from tests.brokers import BrokerProcess, amqtt_broker, free_port
+from tests.drivers.fleet.fakes import SITE, FakeController, until
+
+SITE_FILE = f"""\
+version: 1
+site: {SITE}
+grid: {{settle: 2 s}}
+fleet:
+  groups:
+    - {{id: s21, model: antminer-s21, count: 3, agent: hall-a, node: pcc, failsafe: off}}
+    - {{id: gpu, model: hgx-h100, count: 1, agent: rack-b, node: pcc, failsafe: 4 kW}}
+  devices:
+    - {{id: lone, model: whatsminer-m60s, agent: rack-b, node: pcc, failsafe: "off"}}
+mqtt: {{protocol: "3.1.1"}}
+"""
+
+
+class TinyWorld:
+    """Answers the world link: every device draws its setpoint."""
+
+    def __init__(self) -> None:
+        self.watts: dict[str, float] = {f"s21-00{k}": 25.0 for k in (1, 2, 3)} | {"gpu-001": 150.0, "lone": 13.0}
+        self.port = free_port()
+        self._loop = asyncio.new_event_loop()
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._started.wait(10)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        server = self._loop.run_until_complete(worldlink.serve("127.0.0.1", self.port, self._answer))
+        self._started.set()
+        self._loop.run_forever()
+        server.close()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
+
+    def _answer(self, request: worldlink.AnyRequest) -> worldlink.AnyReply:
+        match request:
+            case worldlink.Apply(setpoints=setpoints):
+                if unknown := setpoints.keys() - self.watts.keys():
+                    raise Refused(f"no device {unknown}")
+                self.watts |= setpoints
+                return worldlink.Ok()
+            case worldlink.Measure(devices=devices):
+                if unknown := set(devices) - self.watts.keys():
+                    raise Refused(f"no device {unknown}")
+                return worldlink.Measured(
+                    watts={id_: self.watts[id_] for id_ in devices}, state=dict.fromkeys(devices, "running")
+                )
+        raise Refused("not here")
+
+
+class Fleet:
+    def __init__(self, folder: Path, world_port: int, broker: BrokerProcess) -> None:
+        self.folder = folder
+        self.site_file = folder / "site.yaml"
+        self.site_file.write_text(SITE_FILE)
+        make_keys(folder / "keys", [CONTROLLER, "hall-a", "rack-b"])
+        self._world, self._broker = f"127.0.0.1:{world_port}", f"127.0.0.1:{broker.port}"
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def start(self, *more: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "simulators.fleet", "--site-file", str(self.site_file)]
+        command += ["--world", self._world, "--broker", self._broker, "--keys", str(self.folder / "keys")]
+        command += ["--state", str(self.folder / "state"), "--report", "100 ms", *more]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.processes.append(process)
+        return process
+
+    def ready(self, *more: str) -> subprocess.Popen[str]:
+        process = self.start(*more)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("ready"), line + (process.stderr.read() if process.stderr else "")
+        return process
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.communicate(timeout=10)
+
+
+@pytest.fixture
+def world() -> Iterator[TinyWorld]:
+    with TinyWorld() as world:
+        yield world
+
+
+@pytest.fixture
+def broker() -> Iterator[BrokerProcess]:
+    with amqtt_broker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, world: TinyWorld, broker: BrokerProcess) -> Iterator[Fleet]:
+    fleet = Fleet(tmp_path, world.port, broker)
+    yield fleet
+    fleet.close()
+
+
+@pytest.fixture
+def controller(fleet: Fleet, broker: BrokerProcess) -> Iterator[FakeController]:
+    keys = fleet.folder / "keys"
+    agent_keys = {name: load_public(keys / f"{name}.pub") for name in ("hall-a", "rack-b")}
+    with FakeController(broker.port, "3.1.1", load_private(keys / "controller.key"), agent_keys) as controller:
+        yield controller
+
+
+def grant(controller: FakeController, agent: str, setpoints: dict[str, int], ttl_ms: int) -> None:
+    report = until(lambda: next((r for r in reversed(controller.reports) if r.agent == agent), None), agent)
+    sent = controller.send(agent, setpoints=setpoints, ttl_ms=ttl_ms, echo=report.echo)
+    until(lambda: any(r.agent == agent and r.applied_seq == sent.seq for r in controller.reports), "applied")
+
+
+@pytest.mark.parametrize("offset", ["0 s", "3600s"])
+def test_the_fleet_obeys_and_ends_its_leases_by_itself(
+    fleet: Fleet, world: TinyWorld, controller: FakeController, offset: str
+) -> None:
+    fleet.ready(f"--clock-offset={offset}")
+    until(lambda: {i.agent for i in controller.inventories} == {"hall-a", "rack-b"}, "inventories")
+    grant(controller, "hall-a", {"s21-001": 3500, "s21-002": 2000, "s21-003": 0}, 1500)
+    grant(controller, "rack-b", {"gpu-001": 10_200, "lone": 3441}, 1500)
+    assert world.watts == {"s21-001": 3500, "s21-002": 2000, "s21-003": 25, "gpu-001": 10_200, "lone": 3441}
+    until(lambda: world.watts["gpu-001"] == 4000 and world.watts["lone"] == 13, "failsafe")
+    until(lambda: world.watts["s21-001"] == 25, "off")
+
+
+def test_the_world_goes_on_when_the_fleet_is_killed_and_a_restart_takes_failsafe(
+    fleet: Fleet, world: TinyWorld, controller: FakeController
+) -> None:
+    first = fleet.ready("--agent", "rack-b")
+    grant(controller, "rack-b", {"gpu-001": 10_200, "lone": 3441}, 30_000)
+    first.send_signal(signal.SIGKILL)
+    first.wait(10)
+    assert world.watts["gpu-001"] == 10_200
+    until(lambda: controller.statuses[-1].state is wire.Presence.OFFLINE, "will")
+    fleet.ready("--agent", "rack-b")
+    until(lambda: world.watts["gpu-001"] == 4000 and world.watts["lone"] == 13, "failsafe")
+
+
+def test_an_orderly_end_leaves_failsafe_and_exit_status_0(
+    fleet: Fleet, world: TinyWorld, controller: FakeController
+) -> None:
+    process = fleet.ready("--agent", "rack-b")
+    grant(controller, "rack-b", {"gpu-001": 10_200, "lone": 3441}, 30_000)
+    process.terminate()
+    assert process.wait(10) == 0
+    assert (world.watts["gpu-001"], world.watts["lone"]) == (4000, 13)
+    assert json.loads((fleet.folder / "state" / "rack-b.json").read_text())["applied"] == {"gpu-001": 4000, "lone": 13}
+
+
+def test_an_unknown_agent_and_a_missing_key_are_said(fleet: Fleet) -> None:
+    for more, words in ((["--agent", "nobody"], "'nobody', allowed are hall-a, rack-b"), ([], "No such file")):
+        (fleet.folder / "keys" / "rack-b.key").unlink(missing_ok=True)
+        process = fleet.start(*more)
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode == 1
+        assert re.search(words, errors), errors
+
+
+def test_hardware_over_the_world_link(world: TinyWorld) -> None:
+    client = WorldClient("127.0.0.1", world.port)
+    hardware = SimulatedHardware(client, ["lone", "gpu-001"])
+    hardware.apply({"lone": 3000})
+    measured = hardware.measure()
+    assert measured.keys() == {"lone", "gpu-001"}
+    assert (measured["lone"].watts, measured["lone"].state) == (3000, DeviceState.RUNNING)
+    with pytest.raises(DriverLoss, match="refuses"):
+        hardware.apply({"stranger": 1})
+    with pytest.raises(DriverLoss, match="refuses"):
+        SimulatedHardware(client, ["stranger"]).measure()
+    client.close()
+    with pytest.raises(DriverLoss):
+        SimulatedHardware(WorldClient("127.0.0.1", free_port()), ["lone"]).measure()
+
+
+def test_the_demo_site_is_read() -> None:
+    site = read_fleet(Path("configs/demo.yaml"))
+    assert sum(len(devices) for devices in site.agents.values()) == 208
+    assert site.agents["rack-b3"]["gpu-008"].at_most(site.agents["rack-b3"]["gpu-008"].failsafe_w) == 4000
+
+
+@pytest.mark.parametrize("text", ["[", "fleet: 1", "site: x", SITE_FILE.replace("4 kW", "4")])
+def test_a_site_file_that_is_no_use_is_a_config_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "site.yaml").write_text(text)
+    with pytest.raises(ConfigError, match="the fleet cannot use this site"):
+        read_fleet(tmp_path / "site.yaml")

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from drivers.errors import DriverLoss, Refused
+from simulators import worldlink as link
+from simulators.curve import Curve
+from simulators.world.physics import Physics
+from simulators.world.referee import Thresholds
+from simulators.world.site import WorldSite
+from simulators.world.world import World, run_forever
+
+CURVE = Curve(t_s=np.array([0.0, 2.0, 4.0]), surplus_w=np.array([300e3, 100e3, 500e3]), label="steps")
+
+
+@pytest.fixture
+def world(site: WorldSite) -> World:
+    return World(Physics(site, seed=1), CURVE, Thresholds())
+
+
+def run(world: World, seconds: float) -> None:
+    for _ in range(round(seconds / 0.1)):
+        world.step()
+
+
+def truth(world: World) -> link.Truth:
+    reply = world.answer(link.GetTruth())
+    assert isinstance(reply, link.Truth)
+    return reply
+
+
+def test_the_surplus_waits_for_ready_and_then_runs(world: World) -> None:
+    run(world, 10.0)
+    assert (truth(world).t_s, truth(world).ready, truth(world).surplus_w) == (0.0, False, 300e3)
+    world.answer(link.Ready())
+    run(world, 1.9)
+    assert (truth(world).ready, truth(world).surplus_w) == (True, 300e3)
+    run(world, 0.2)
+    world.answer(link.Ready())  # only the first counts
+    assert truth(world).t_s == pytest.approx(2.1)
+    assert truth(world).surplus_w == 100e3
+    run(world, 100.0)
+    assert truth(world).surplus_w == 500e3
+
+
+def test_the_three_surplus_models_see_the_same_surplus(world: World, site: WorldSite) -> None:
+    world.answer(link.Apply(setpoints={device.id: device.model.max_w for device in site.devices}))
+    run(world, 7.0)
+    now = truth(world)
+    assert now.export_w + now.site_w == pytest.approx(now.surplus_w)
+    assert site.feeder_rating_w - (now.feeder_load_w - now.site_w) == pytest.approx(now.surplus_w)
+    assert now.node_w["pcc"] == now.site_w
+    assert abs(now.frequency_hz - 50.0) < 0.2
+
+
+def test_the_true_envelope_names_what_binds(world: World) -> None:
+    assert (truth(world).envelope_w, truth(world).binding) == (360e3, "surplus")
+    world.answer(link.NoteOrder(id="o", node="pcc", limit_w=200e3))
+    assert (truth(world).envelope_w, truth(world).binding) == (200e3, "order:o")
+    world.answer(link.NoteOrder(id="o", node="pcc", limit_w=None))
+    assert truth(world).binding == "surplus"
+    world.answer(link.Ready())
+    run(world, 5.0)
+    assert truth(world).envelope_w == 560e3
+
+
+def test_the_result_is_of_the_judged_window_alone(world: World) -> None:
+    run(world, 5.0)
+    with pytest.raises(Refused, match="ready"):
+        world.answer(link.GetResult())
+    world.answer(link.Ready())
+    run(world, 3.0)
+    world.answer(link.NoteOrder(id="o", node="pcc", limit_w=40e3))
+    run(world, 3.0)
+    reply = world.answer(link.GetResult())
+    assert isinstance(reply, link.Result)
+    assert reply.report.seconds == pytest.approx(6.0)
+    assert reply.report.orders[0].sent_s == pytest.approx(3.0)
+    assert reply.report.offered_raw_wh == pytest.approx((360e3 * 2 + 160e3 + 40e3 * 3) / 3600.0)
+    run(world, 3.0)
+    assert world.answer(link.GetResult()) == reply
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        link.Apply(setpoints={"nobody": 1.0}),
+        link.Measure(devices=["nobody"]),
+        link.NoteOrder(id="o", node="nowhere", limit_w=1.0),
+        link.NoteOrder(id="never-sent", node="pcc", limit_w=None),
+    ],
+)
+def test_what_does_not_exist_is_refused(world: World, request_: link.AnyRequest) -> None:
+    with pytest.raises(Refused):
+        world.answer(request_)
+
+
+@contextmanager
+def served(world: World) -> Iterator[int]:
+    """The world on a real socket, in a thread of its own, ten times faster than real."""
+    loop = asyncio.new_event_loop()
+    port: asyncio.Future[int] = loop.create_future()
+
+    async def serve() -> None:
+        server = await link.serve("127.0.0.1", 0, world.answer)
+        port.set_result(server.sockets[0].getsockname()[1])
+        async with server:
+            await run_forever(world, 0.01)
+
+    task = loop.create_task(serve())
+
+    def work() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            loop.run_until_complete(task)
+        loop.run_until_complete(asyncio.sleep(0.05))  # the connections see their end
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield asyncio.run_coroutine_threadsafe(_value(port), loop).result(5.0)
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join(5.0)
+        loop.close()
+
+
+async def _value(future: asyncio.Future[int]) -> int:
+    return await future
+
+
+def test_a_fleet_drives_the_world_over_the_link(world: World, site: WorldSite) -> None:
+    with served(world) as port:
+        client = link.WorldClient("127.0.0.1", port)
+        client.ready()
+        names = [device.id for device in site.devices if device.model.id == "antminer-s21"]
+        client.apply(dict.fromkeys(names, 3500))
+        asyncio.run(_until(port, lambda now: now.devices_by_state["running"] == len(names)))
+        measured = client.measure(names[:2])
+        assert measured.state == dict.fromkeys(names[:2], "running")
+        assert all(math.isclose(watts, 3500, rel_tol=0.15) for watts in measured.watts.values())
+        assert client.truth().site_w > 80 * 3300
+        assert client.curve().surplus_w == [300e3, 100e3, 500e3]
+        client.note_order("o", node="pcc", limit_w=100e3)
+        client.note_contact(lost=True)
+        with pytest.raises(Refused, match="nobody"):
+            client.apply({"nobody": 1.0})
+        assert client.result().orders[0].id == "o"
+        client.close()
+        assert client.truth().ready  # connects again by itself
+        client.close()
+    with pytest.raises(DriverLoss):
+        client.truth()
+
+
+async def _until(port: int, good: Callable[[link.Truth], bool]) -> None:
+    client = link.AsyncWorldClient("127.0.0.1", port)
+    try:
+        async with asyncio.timeout(10.0):
+            while not good(await client.truth()):  # noqa: ASYNC110  the world has no event for it
+                await asyncio.sleep(0.02)
+    finally:
+        await client.close()
+
+
+def test_the_world_catches_up_when_its_loop_was_late(world: World) -> None:
+    now = [100.0]
+    world.answer(link.Ready())
+
+    async def play() -> None:
+        task = asyncio.create_task(run_forever(world, 0.1, clock=lambda: now[0]))
+        await asyncio.sleep(0)
+        now[0] += 3.0
+        while truth(world).t_s < 2.9:  # noqa: ASYNC110  the world has no event for it
+            await asyncio.sleep(0.01)
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(play(), 5.0))
+    assert truth(world).t_s == pytest.approx(3.0, abs=0.11)
