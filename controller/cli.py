@@ -67,8 +67,13 @@ def _add_check(verbs: type_of_verbs[argparse.ArgumentParser]) -> None:
 def _check(arguments: argparse.Namespace) -> int:
     from controller.runtime.config.compile import compile_site
     from controller.runtime.config.load import load
+    from drivers.meters.profiles import load_profile
 
-    site = compile_site(load(arguments.file))
+    site_file = load(arguments.file)
+    site = compile_site(site_file)
+    for source in (*site_file.meters, site_file.surplus):
+        if source.modbus is not None:
+            load_profile(str(source.modbus.profile))
     counts = f"{len(site.tree.ids)} nodes, {len(site.meters.ids)} meters, {len(site.devices.ids)} devices"
     print(f"{arguments.file}: site {site.id} is good: {counts}, {len(site.agents)} agents")  # noqa: T201
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import signal
 import sys
@@ -28,8 +29,8 @@ async def until_signalled(work: Coroutine[Any, Any, None]) -> None:
 
 
 def split_address(text: str) -> tuple[str, int]:
-    """Return host and port of ``HOST:PORT``; an argparse type."""
+    """Return host and port of ``HOST:PORT``; a type for argparse, and raises its ArgumentTypeError."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit():
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"found {text!r}, allowed is HOST:PORT")
     return host, int(port)

@@ -69,6 +69,7 @@ def _opcua(name: str, source: OpcuaSource, quantity: str) -> OpcuaPoint:
         password=source.password_file.read_text().strip() if source.password_file else None,
         publish_interval_s=source.publish_interval_s,
         timeout_s=source.timeout_s,
+        source_max_age_s=source.source_max_age_s,
     )
 
 

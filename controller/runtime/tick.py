@@ -62,7 +62,10 @@ class Ticker:
     def _run(self) -> None:
         due_s = self._clock()
         while not self._stopping.wait(max(0.0, due_s - self._clock())):
-            self.tick(due_s)
+            try:
+                self.tick(due_s)
+            except Exception:  # noqa: BLE001  a tick that fails kicks no watchdog and renews no lease, but the next one is tried
+                _log.exception("the tick failed", extra={"event": "tick_failed"})
             missed = max(0, int((self._clock() - due_s) // self._period_s))
             due_s += (1 + missed) * self._period_s
 

@@ -231,6 +231,9 @@ class MqttLink:
 
     def _received(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         try:
+            # amqtt hands a new session retained messages that match the subscriptions of others.
+            if not any(paho.topic_matches_sub(wanted, message.topic) for wanted in self._subscriptions):
+                return
             self._on_message(message.topic, bytes(message.payload), message.retain)
         except Exception:  # noqa: BLE001  it would end paho's loop, and every later message would be lost with this one
             _log.exception("message dropped", extra={"event": "message_dropped", "client": self._client_id})

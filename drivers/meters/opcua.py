@@ -39,7 +39,7 @@ logging.getLogger("asyncua").setLevel(logging.CRITICAL)
 #: Policies that are not deprecated (OPC 10000-7).
 POLICIES: Final = ("Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss")
 
-#: How long a server forgets a session of ours that it can no longer reach.
+#: After how long a server may forget a session that we left without a word.
 SESSION_TIMEOUT_S: Final = 30.0
 #: How long the closing of a session may keep the next one waiting.
 CLOSING_S: Final = 0.5

@@ -8,6 +8,9 @@ import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from asyncua.ua.status_codes import StatusCodes
 
 from simulators.process import announce_ready, split_address, until_signalled
 from simulators.substation.encoder import read_data
@@ -22,7 +25,7 @@ class MeterArgument:
     """One ``--meter``."""
 
     node: str
-    profile: str
+    data: dict[str, Any]
     port: int
     unit: int
 
@@ -51,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     opcua = kinds.add_parser("opcua", help="SCADA on OPC UA")
     opcua.set_defaults(serve=_serve_opcua)
     opcua.add_argument("--endpoint", default="opc.tcp://127.0.0.1:14840/")
-    opcua.add_argument("--status", default="Good", help="status of the values, such as BadNoCommunication")
+    opcua.add_argument(
+        "--status", type=_status, default="Good", help="status of the values, such as BadNoCommunication"
+    )
     opcua.add_argument("--stamp-age", type=float, default=0.0, help="age of SourceTimestamp in s")
     opcua.add_argument("--utc-offset", type=float, default=0.0, help="how far the server's clock is ahead, in s")
     opcua.add_argument("--certificate", type=Path, help=".pem or .der; with it, only Basic256Sha256 is served")
@@ -64,7 +69,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _meter(text: str) -> MeterArgument:
     node, profile, port, *unit = text.split(":")
-    return MeterArgument(node, profile, int(port), int(unit[0]) if unit else 1)
+    try:
+        data = read_data(profile)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"profile {profile!r} cannot be read: {error}") from error
+    return MeterArgument(node, data, int(port), int(unit[0]) if unit else 1)
+
+
+def _status(text: str) -> str:
+    if not hasattr(StatusCodes, text):
+        raise ValueError(text)
+    return text
 
 
 async def _serve_modbus(args: argparse.Namespace) -> None:
@@ -79,7 +94,7 @@ async def _serve_modbus(args: argparse.Namespace) -> None:
     )
     async with asyncio.TaskGroup() as group:
         for wanted in args.meter:
-            meter = SimulatedMeter(node=wanted.node, data=read_data(wanted.profile), faults=faults)
+            meter = SimulatedMeter(node=wanted.node, data=wanted.data, faults=faults)
             await serve_meter(
                 args.host,
                 wanted.port,

@@ -22,13 +22,13 @@ _COLOURS: Final = {"NORMAL": "green", "HOLD": "yellow", "INIT": "cyan"}
 @contextmanager
 def live_view(root: str) -> Iterator[Show]:
     """Draw a panel anew at every look: the facts, the course of the last half minute, and the newest events."""
-    with Live(refresh_per_second=4) as live:
+    with Live(auto_refresh=False) as live:  # no thread of its own: the launcher forks
 
         def show(moments: Sequence[Moment], events: Sequence[str]) -> None:
             news = Text("\n".join(events[-4:]), style="yellow")
             parts: list[RenderableType] = [_facts(moments[-1], root), _course(moments), news]
             title = f"surplusd demo  {moments[-1].truth.t_s:.0f} s"
-            live.update(Panel(Group(*parts), title=title, title_align="left"))
+            live.update(Panel(Group(*parts), title=title, title_align="left"), refresh=True)
 
         yield show
 

@@ -107,7 +107,7 @@ def _preview(ground: Ground, args: argparse.Namespace, duration_s: float) -> tup
     samples = CurveSamples(t_s=curve.t_s.tolist(), surplus_w=curve.surplus_w.tolist(), firm_w=site.firm_w)
     moment_s = choose_moment(samples, duration_s=duration_s)
     if moment_s is None:
-        _say("no order in this run: its surplus is never level for long enough")
+        _say("no order in this run: it is too short, or its surplus is never level for long enough")
     return curve.label, moment_s
 
 

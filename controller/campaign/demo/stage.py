@@ -15,6 +15,8 @@ from simulators.worldlink import WorldClient
 
 #: The parts without which the agents are out of the daemon's contact.
 CONTACT: Final = frozenset({"broker", "fleet", "surplusd"})
+#: The parts that cannot come back in the middle of a run: the world forgets it, the authority where it was.
+ONCE: Final = frozenset({"world", "authority"})
 #: Longest time for one part to become ready; the daemon may have to compile its kernels first.
 START_S: Final = 60.0
 
@@ -61,7 +63,7 @@ class Stage:
             if name not in self._fallen_s:
                 self._fallen_s[name] = self._clock()
                 self.events.append(f"{name} ended with status {status}")
-            elif self._clock() >= self._fallen_s[name] + self._restart_s and name != "world":
+            elif self._clock() >= self._fallen_s[name] + self._restart_s and name not in ONCE:
                 del self._fallen_s[name]
                 child.start()
                 self.events.append(f"{name} started again")

@@ -63,7 +63,8 @@ PowerLimit = Annotated[float, quantity(Kind.POWER, 0.0, _MOST_W, low_open=True, 
 PowerRate = Annotated[float, quantity(Kind.POWER_RATE, 0.0, _MOST_W_S, low_open=True)]
 Seconds = Annotated[float, quantity(Kind.TIME, 0.0, _DAY_S, low_open=True)]
 TickSeconds = Annotated[float, quantity(Kind.TIME, 0.1, 10.0)]
-LeaseSeconds = Annotated[float, quantity(Kind.TIME, 0.0, 900.0, low_open=True)]
+#: At most what a statement to an agent may grant, `MAX_TTL_MS` of the wire.
+LeaseSeconds = Annotated[float, quantity(Kind.TIME, 0.0, 120.0, low_open=True)]
 MeterClass = Annotated[float, quantity(Kind.FRACTION, 0.0, 0.1, low_open=True)]
 
 _POWER: Final = quantity(Kind.POWER, 0.0, _MOST_W)

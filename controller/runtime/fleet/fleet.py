@@ -134,9 +134,14 @@ class Fleet:
     def _send_forever(self) -> None:
         while self._wake.wait() and not self._stopping:
             self._wake.clear()
-            decision = self._decision
-            for a, statements in enumerate(self._statements):
-                self._send_one(a, statements, decision)
+            try:
+                self._send_all(self._decision)
+            except Exception:  # noqa: BLE001  leases that are not renewed end in failsafe; the next decision is sent again
+                _log.exception("leases could not be sent", extra={"event": "send_failed"})
+
+    def _send_all(self, decision: Decision | None) -> None:
+        for a, statements in enumerate(self._statements):
+            self._send_one(a, statements, decision)
 
     def _send_one(self, a: int, statements: Statements, decision: Decision | None) -> None:
         now_s = self._clock()

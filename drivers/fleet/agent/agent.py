@@ -7,7 +7,7 @@ import logging
 import queue
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -242,9 +242,9 @@ class Agent:
             self._measured = {}
         lost = frozenset(id_ for id_ in self._devices if self._state(id_) is DeviceState.LOST)
         if gone := lost - self._lost:
-            _log.warning("devices lost: %s", ", ".join(sorted(gone)), extra={"event": "devices_lost"} | self._who)
+            _log.warning("%d devices lost: %s", len(gone), _some(gone), extra={"event": "devices_lost"} | self._who)
         if back := self._lost - lost:
-            _log.info("devices back: %s", ", ".join(sorted(back)), extra={"event": "devices_back"} | self._who)
+            _log.info("%d devices back: %s", len(back), _some(back), extra={"event": "devices_back"} | self._who)
         self._unsure |= back
         self._lost = lost
 
@@ -333,3 +333,9 @@ def _inventory_device(device: Device) -> wire.InventoryDevice:
         off_w=device.model.off_w,
         failsafe_w=device.at_most(device.failsafe_w),
     )
+
+
+def _some(ids: Iterable[str]) -> str:
+    """Return the first of the ids as a person reads them."""
+    first, rest = sorted(ids)[:10], sorted(ids)[10:]
+    return ", ".join(first) + (", …" if rest else "")

@@ -97,6 +97,17 @@ def test_a_failing_connection_callback_does_not_stop_the_link(broker: BrokerProc
         link.stop()
 
 
+def test_nothing_arrives_that_only_others_subscribed_to(broker: BrokerProcess) -> None:
+    with peer(broker, "all", subscriptions=["#"]) as everything:
+        everything.wait(True)
+        assert everything.link.publish("b", b"not for you", retain=True)
+        assert everything.messages.get(timeout=DEADLINE_S)[1] == b"not for you"
+        with peer(broker, "one", subscriptions=["a/+"]) as one:
+            one.wait(True)
+            assert everything.link.publish("a/1", b"for you")
+            assert one.messages.get(timeout=DEADLINE_S)[1] == b"for you"
+
+
 def test_a_retained_message_is_known_as_one(broker: BrokerProcess) -> None:
     with peer(broker, "pub") as pub:
         pub.wait(True)

@@ -136,7 +136,7 @@ def test_a_change_comes_by_subscription_long_before_the_next_heartbeat():
                 grid.surplus_w, changed_s = 120_000.0, boottime_s()
                 changed = await seen.until(surplus(120_000.0))
                 assert changed.quality is Quality.GOOD
-                assert changed_s <= changed.taken_at_s <= changed.arrived_at_s <= changed_s + 3.0
+                assert changed_s - 0.1 <= changed.taken_at_s <= changed.arrived_at_s <= changed_s + 3.0
 
     asyncio.run(scenario())
 

@@ -17,6 +17,7 @@ from drivers.meters.modbus import ModbusMeter, read_forever
 from drivers.meters.opcua import OpcuaPoint, subscribe_forever
 from drivers.meters.profiles import load_profile
 from drivers.readings import Quality, Sample
+from simulators.substation.__main__ import main
 from simulators.worldlink import Truth, serve
 from tests.drivers.meters.watching import Seen, free_port, running
 
@@ -206,3 +207,19 @@ def test_the_switches_of_the_command_line_reach_the_meter():
             assert await ends_well(process)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("modbus", "--meter", "pcc:no_such_meter:15020"),
+        ("modbus", "--meter", "pcc:schneider_pm5xxx"),
+        ("opcua", "--status", "Bda"),
+    ],
+)
+def test_an_argument_that_is_not_usable_ends_with_status_2_and_says_so(arguments, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["substation", *arguments, "--world", "127.0.0.1:1"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert arguments[1] in capsys.readouterr().err

@@ -30,7 +30,7 @@ class World:
         self.told.append(lost)
 
 
-def stage_of(folder: Path, ground: Ground, world: World, now: list[float], **codes: str) -> Stage:
+def stage_of(folder: Path, ground: Ground, world: World, now: list[float], /, **codes: str) -> Stage:
     children = [Child(name, [sys.executable, "-c", code], folder / f"{name}.log") for name, code in codes.items()]
     return Stage(ground, world, children, restart_s=20.0, clock=lambda: now[0])  # type: ignore[arg-type]
 
@@ -101,3 +101,17 @@ def test_every_part_is_a_process_of_its_own(ground: Ground, options: Options) ->
     assert [part.name for part in parts] == ["world", "meters", "scada", "broker", "fleet", "surplusd", "authority"]
     without = cast(ground, options(), duration_s=60.0, orders=1, broker=False)
     assert "broker" not in [part.name for part in without]
+
+
+@pytest.mark.parametrize("name", ["world", "authority"])
+def test_what_cannot_come_back_in_the_middle_of_a_run_stays_down(tmp_path: Path, ground: Ground, name: str) -> None:
+    now = [100.0]
+    stage = stage_of(tmp_path, ground, World(), now, **{name: SLEEP})
+    stage.open()
+    kill(stage, name)
+    stage.tend()
+    now[0] += 1000.0
+    stage.tend()
+    assert stage.events == [f"{name} ended with status -9"]
+    assert stage.fallen() == (name,)
+    stage.close()

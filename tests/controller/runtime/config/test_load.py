@@ -198,7 +198,7 @@ BROKEN = {
         "tls: §none",
         ["mqtt.tls", "none for the host broker.example", "loopback"],
     ),
-    "endless lease": ("lease: 20 s", "lease: §16 min", ["fleet.lease", "to 15 min"]),
+    "endless lease": ("lease: 20 s", "lease: §16 min", ["fleet.lease", "to 2 min"]),
     "no token": (
         ", token_file: authority.token",
         "",

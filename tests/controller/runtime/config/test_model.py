@@ -95,3 +95,10 @@ def test_on_loopback_nothing_need_be_secured(host, small, load_text):
     for address in (f"opc.tcp://{in_url}:4840/a:b", f"opc.tcp://{in_url}"):
         site = load_text(text.replace("opc.tcp://127.0.0.1:4840", address))
         assert (site.mqtt.tls, site.meters[1].opcua.security) == (None, None)
+
+
+def test_the_longest_lease_is_what_the_wire_allows():
+    from controller.runtime.config.schema import schema
+    from drivers.fleet.wire import MAX_TTL_MS
+
+    assert f"to {MAX_TTL_MS // 60_000} min" in schema()["$defs"]["Fleet"]["properties"]["lease"]["$comment"]

@@ -1,0 +1,54 @@
+# Two commands do all the set-up: `make demo` runs a whole simulated site, `make test` runs the tests.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+READY := $(VENV)/.ready
+
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+# One process needs no more than one BLAS thread, and each costs memory at the start.
+export OPENBLAS_NUM_THREADS := 1
+
+.PHONY: help demo test check bench verify format clean
+
+help:
+	@echo "make demo    a whole simulated site in the terminal (ARGS='--for 60s --plot demo.png')"
+	@echo "make test    all tests"
+	@echo "make check   lint, formatting, types, import contracts"
+	@echo "make bench   figures beside their baselines"
+	@echo "make verify  long campaigns; results as JSON in build/verify"
+	@echo "make format  format the code"
+
+# --compile-bytecode: without it every start of the daemon takes twice as long.
+$(READY): pyproject.toml uv.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	$(BIN)/uv sync --quiet --frozen --inexact --all-extras --compile-bytecode
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/surplusd demo $(ARGS)
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+verify: $(READY)
+	mkdir -p build/verify
+	$(BIN)/python -m tests.verify --out build/verify $(ARGS)
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

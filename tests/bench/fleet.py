@@ -1,0 +1,100 @@
+"""A large site and a fleet that follows it, for the figures."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from controller.core.plan import Plan, make_plan
+from controller.core.site import Site
+from controller.core.snapshot import FleetColumns, MeterColumns, Snapshot, SurplusReading
+from controller.core.state import State, initial_state
+from controller.core.step import step
+from controller.runtime.config.compile import compile_site
+from controller.runtime.config.load import load
+
+_MODELS = ("antminer-s21", "antminer-s19k-pro", "antminer-s19-xp", "whatsminer-m60s")
+_RATED_W = {"antminer-s21": 3500, "antminer-s19k-pro": 2794, "antminer-s19-xp": 3010, "whatsminer-m60s": 3441}
+
+
+def site_text(devices: int) -> str:
+    """Return a site file: 40 devices a PDU, 16 PDUs a feeder, 8 feeders a transformer, an agent a hundred devices."""
+    pdus = devices // 40
+    feeders, transformers = -(-pdus // 16), -(-pdus // 128)
+    total_w = sum(40 * _RATED_W[_MODELS[k % 4]] for k in range(pdus))
+    lines = [
+        "version: 1", "site: bench", "tick: 1 s",
+        "grid: {contract: %d W, firm: 100 kW, failsafe: %d W, ramp_up: %d W/s, ramp_down: %d W/s, emergency_ramp: %d W/s}"
+        % (total_w, total_w // 2, total_w // 20, total_w // 10, total_w // 10),
+        "nodes:", "  - {id: pcc, house_load: 50 kW}",
+        *(f"  - {{id: tx{t}, parent: pcc, limit: {0.9 * 128 * 40 * 3200:.0f} W}}" for t in range(transformers)),
+        *(f"  - {{id: f{f}, parent: tx{f // 8}, limit: {0.85 * 16 * 40 * 3200:.0f} W}}" for f in range(feeders)),
+        *(f"  - {{id: p{p}, parent: f{p // 16}, limit: {0.8 * 40 * 3200:.0f} W}}" for p in range(pdus)),
+        "meters:",
+        "  - {id: main, node: pcc, rating: %d W, class: 0.5 %%, modbus: {host: 127.0.0.1, profile: siemens_pac3200_4200}}"
+        % (2 * total_w),
+        "surplus: {model: direct, modbus: {host: 127.0.0.1, unit: 2, profile: siemens_pac3200_4200}}",
+        "economics: {hashprice: 0.05 USD/TH/day, tariff: 0.04 USD/kWh}",
+        "fleet:", "  groups:",
+        *(
+            f"    - {{id: g{p}, model: {_MODELS[p % 4]}, count: 40, agent: a{p * 40 // 100}, node: p{p}}}"
+            for p in range(pdus)
+        ),
+        "mqtt: {host: 127.0.0.1, port: 1883, tls: none}",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def read_site(devices: int) -> Site:
+    """Return the columns of such a site."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "site.yaml"
+        path.write_text(site_text(devices))
+        return compile_site(load(path))
+
+
+class Loop:
+    """Ticks of a site whose devices follow at once and whose surplus moves in every tick."""
+
+    def __init__(self, site: Site) -> None:
+        self.plan: Plan = make_plan(site)
+        self.now_s = 1000.0
+        self.state: State = initial_state(site, self.now_s)
+        self._draw_w = site.devices.off_w.copy()
+        self._random = np.random.default_rng(1)
+
+    def snapshot(self) -> Snapshot:
+        """Return the inputs of the next tick."""
+        site = self.plan.site
+        self.now_s += 1.0
+        site_w = float(self._draw_w.sum()) + 40e3
+        agents = len(site.agents)
+        return Snapshot(
+            now_s=self.now_s,
+            utc_s=self.now_s,
+            utc_trusted=True,
+            meters=MeterColumns(
+                power_w=np.array([site_w]), taken_s=np.array([self.now_s]), frequency_ok=np.array([True])
+            ),
+            surplus=SurplusReading(
+                value_w=float(self._random.uniform(0.3, 0.9)) * site.rules.contract_w, taken_s=self.now_s
+            ),
+            fleet=FleetColumns(
+                heard_s=np.full(agents, self.now_s),
+                echo=np.ones(agents, dtype=np.bool_),
+                confirmed_s=np.full(agents, self.now_s - 1.0),
+                applied_w=self._draw_w,
+                measured_w=self._draw_w,
+                max_w=site.devices.max_w,
+            ),
+            link_lost_s=float("inf"),
+            orders=(),
+            orders_unsure="",
+        )
+
+    def tick(self, snapshot: Snapshot) -> None:
+        """Carry out one tick and let the fleet follow."""
+        self.state, decision = step(self.plan, self.state, snapshot)
+        self._draw_w = decision.setpoint_w
