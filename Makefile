@@ -24,7 +24,7 @@ help:
 $(READY): pyproject.toml uv.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
-	$(BIN)/uv sync --quiet --frozen --inexact --all-extras --compile-bytecode
+	$(BIN)/uv sync --quiet --frozen --inexact --all-extras --all-groups --compile-bytecode
 	@touch $@
 
 demo: $(READY)

@@ -71,9 +71,9 @@ def _check(arguments: argparse.Namespace) -> int:
 
     site_file = load(arguments.file)
     site = compile_site(site_file)
-    for source in (*site_file.meters, site_file.surplus):
-        if source.modbus is not None:
-            load_profile(str(source.modbus.profile))
+    for modbus in (site_file.surplus.modbus, *(meter.modbus for meter in site_file.meters)):
+        if modbus is not None:
+            load_profile(str(modbus.profile))
     counts = f"{len(site.tree.ids)} nodes, {len(site.meters.ids)} meters, {len(site.devices.ids)} devices"
     print(f"{arguments.file}: site {site.id} is good: {counts}, {len(site.agents)} agents")  # noqa: T201
     return 0

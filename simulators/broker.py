@@ -8,15 +8,35 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+from collections.abc import ItemsView, Iterator
+from typing import Any
 
 from amqtt.broker import Broker
 
 from simulators.process import announce_ready, split_address, until_signalled
 
 
+class _Snapshot(dict[str, Any]):
+    """A dict whose iterations see it as it was when they began."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self.keys()))
+
+    def items(self) -> ItemsView[str, Any]:  # type: ignore[override]
+        return dict(super().items()).items()
+
+
+class _Broker(Broker):  # type: ignore[misc]
+    """amqtt iterates its subscriptions across awaits; a client that subscribes meanwhile would cut another one off."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        self._subscriptions = _Snapshot()
+
+
 async def serve(host: str, port: int) -> None:
     """Serve until cancelled."""
-    broker = Broker(
+    broker = _Broker(
         {
             "listeners": {"default": {"type": "tcp", "bind": f"{host}:{port}"}},
             "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},

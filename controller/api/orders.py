@@ -47,7 +47,7 @@ class Order(BaseModel):
 
 
 class OrderList(BaseModel):
-    """Every order, the newest last."""
+    """Every open order and the newest of the others, the newest last."""
 
     orders: list[Order]
 

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
@@ -22,6 +22,7 @@ from drivers.quantities import format_power
 ABSURD: Final = 10.0
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_YEARS = "allowed is a time between the years 1970 and 3000"
 
 
 class Cause(StrEnum):
@@ -48,7 +49,13 @@ def _instant(value: object) -> object:
         return None
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError("allowed is a time by RFC 3339 with its offset, like 2026-11-21T18:00:00Z")
-    return datetime.fromisoformat(value.upper())
+    try:
+        instant = datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(_YEARS) from error
+    if not 1970 <= instant.year < 3000:
+        raise ValueError(_YEARS)
+    return instant
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
@@ -93,7 +100,7 @@ def content_hash(request: OrderRequest, site: Site) -> str:
     """Return the hash of what a request means: the same order written in two ways is the same order."""
     meaning = request.model_dump(exclude={"node", "starts_at", "ends_at"})
     meaning |= {
-        "node": request.node or site.tree.ids[0],
+        "node": site.tree.ids[0] if request.node is None else request.node,
         "starts_utc_s": request.starts_at and request.starts_at.timestamp(),
         "ends_utc_s": request.ends_at and request.ends_at.timestamp(),
     }

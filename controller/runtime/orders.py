@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 #: Orders that may be open at once; more is a flood.
 MAX_OPEN: Final = 1000
+#: Ended orders in a listing.
+LISTED_ENDED: Final = 200
 #: Seconds that an answer waits for the disk.
 ANSWER_S: Final = 5.0
 
@@ -220,10 +222,12 @@ class OrderBook:
                 self._begin(limit.id)
 
     def list(self) -> tuple[OrderView, ...]:
-        """Return every order, the newest last."""
+        """Return every open order and the newest `LISTED_ENDED` others, in the order of their acceptance."""
         with self._lock:
-            known = tuple(self._orders.values())
-        return tuple(self._view(entry) for entry in sorted(known, key=lambda entry: _order(entry).accepted_utc_s))
+            known = tuple(self._orders.items())
+        ended = [order_id for order_id, entry in known if isinstance(entry, EndedOrder)]
+        forgotten = set(ended[:-LISTED_ENDED])
+        return tuple(self._view(entry) for order_id, entry in known if order_id not in forgotten)
 
     def _find_or_enter(self, order_id: str, content: str, admit: Callable[[], OpenOrder]) -> OpenOrder:
         with self._lock:

@@ -34,15 +34,13 @@ class Looker:
     def look(self) -> Snapshot:
         """Return all that the core is to know now."""
         self.utc = self._judge.look()
-        # The columns first: a report that arrives meanwhile is then newer than the decision, never older.
-        fleet, now_s = self._fleet.columns(), self._clock()
         return Snapshot(
-            now_s=now_s,
+            now_s=self._clock(),
             utc_s=self.utc.utc_s,
             utc_trusted=self.utc.trusted,
             meters=self._board.meters(),
             surplus=self._board.surplus(),
-            fleet=fleet,
+            fleet=self._fleet.columns(),
             link_lost_s=self._fleet.link_lost_s,
             orders=self._book.limits(),
             orders_unsure=self._book.unsure or "",

@@ -25,6 +25,8 @@ SIGNATURE_BYTES: Final = 64
 MAX_PAYLOAD_BYTES: Final = 1 << 20
 #: The longest lease that a set may ask for.
 MAX_TTL_MS: Final = 120_000
+#: The longest text, in characters.
+MAX_TEXT: Final = 500
 
 #: Integers stay exact in every JSON parser up to here.
 _EXACT: Final = 2**53 - 1
@@ -33,7 +35,7 @@ Id = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
 Counter = Annotated[int, Meta(ge=0, le=_EXACT)]
 Watts = Annotated[int, Meta(ge=0, le=10_000_000)]
 MeasuredWatts = Annotated[float, Meta(ge=-10_000_000, le=10_000_000)]
-Text = Annotated[str, Meta(max_length=500)]
+Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 
 
 class DeviceState(StrEnum):

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from controller.core.decision import Decision
-from controller.core.safe import failsafe_setpoints
-from controller.core.site import F64, Site
+from controller.core.site import Site
 from controller.core.snapshot import FleetColumns
 from controller.runtime.fleet.reports import AgentView, Reports
 from controller.runtime.fleet.statements import Statements
@@ -60,7 +59,9 @@ class Fleet:
         self.on_refused: Callable[[str], None] = lambda _leaf: None
         self._refused: Counter[str] = Counter()
         self.first_sent_s: float | None = None
-        self._decision: Decision | None = None
+        self._seen = self.reports.views
+        self._decided: tuple[Decision, tuple[AgentView, ...]] | None = None
+        self._unsendable: set[str] = set()
         self._wake = threading.Event()
         self._stopping = False
         self._sender = threading.Thread(target=self._send_forever, name="fleet-sender", daemon=True)
@@ -91,13 +92,13 @@ class Fleet:
         self._link.stop()
 
     def send(self, decision: Decision) -> None:
-        """Hand a decision over; returns at once."""
-        self._decision = decision
+        """Hand over the decision that was taken on the last `columns`; returns at once."""
+        self._decided = decision, self._seen
         self._wake.set()
 
     def columns(self) -> FleetColumns:
-        """Return what the agents reported last."""
-        views = self.reports.views
+        """Return what the agents reported last, for the next decision."""
+        self._seen = views = self.reports.views
         count = len(self._site.devices.ids)
         applied_w, measured_w, max_w = np.empty(count), np.empty(count), np.empty(count)
         for mine, view in zip(self.reports.devices, views, strict=True):
@@ -134,33 +135,33 @@ class Fleet:
     def _send_forever(self) -> None:
         while self._wake.wait() and not self._stopping:
             self._wake.clear()
-            try:
-                self._send_all(self._decision)
-            except Exception:  # noqa: BLE001  leases that are not renewed end in failsafe; the next decision is sent again
-                _log.exception("leases could not be sent", extra={"event": "send_failed"})
+            decided = self._decided
+            for a, agent in enumerate(self._site.agents):
+                try:
+                    self._send_one(a, decided)
+                except Exception:  # noqa: BLE001  its leases end in failsafe; those of the other agents must not
+                    self._note_unsendable(agent)
+                else:
+                    self._unsendable.discard(agent)
 
-    def _send_all(self, decision: Decision | None) -> None:
-        for a, statements in enumerate(self._statements):
-            self._send_one(a, statements, decision)
+    def _note_unsendable(self, agent: str) -> None:
+        if agent not in self._unsendable:
+            _log.exception("agent %s gets no leases", agent, extra={"event": "send_failed", "agent": agent})
+        self._unsendable.add(agent)
 
-    def _send_one(self, a: int, statements: Statements, decision: Decision | None) -> None:
-        now_s = self._clock()
-        view, setpoint_w = self.reports.views[a], self._setpoints(a, decision)
-        decided_s = decision.at_s if decision else float("-inf")
-        body = statements.due(setpoint_w, view, decided_s, now_s)
+    def _send_one(self, a: int, decided: tuple[Decision, tuple[AgentView, ...]] | None) -> None:
+        now_s, mine, statements = self._clock(), self.reports.devices[a], self._statements[a]
+        setpoint_w, known, decided_s = self._site.devices.failsafe_w[mine], None, float("-inf")
+        if decided is not None:
+            decision, seen = decided
+            setpoint_w, known, decided_s = decision.setpoint_w[mine], seen[a].echo, decision.at_s
+        body = statements.due(setpoint_w, self.reports.views[a], known, now_s)
         if body is None:
             return
         payload = sign(body, self._key)
         if self._link.publish(topic(self._site.id, body.agent, Leaf.SET), payload, expiry_s=body.ttl_ms / 1000.0):
             statements.sent(body, setpoint_w, decided_s, now_s)
             self.first_sent_s = self.first_sent_s or now_s
-
-    def _setpoints(self, a: int, decision: Decision | None) -> F64:
-        mine = self.reports.devices[a]
-        if decision is not None:
-            return decision.setpoint_w[mine]
-        failsafe_w = self._site.devices.failsafe_w
-        return failsafe_setpoints(self._site.devices, failsafe_w)[mine]
 
     def views(self) -> dict[str, AgentView]:
         """Return what each agent said last, by id."""

@@ -9,7 +9,7 @@ import numpy as np
 from controller.core.site import F64
 from controller.runtime.fleet.reports import AgentView
 from drivers.fleet.keys import CONTROLLER
-from drivers.fleet.wire import Set
+from drivers.fleet.wire import Echo, Set
 
 #: A statement that the agent has not taken after this long is sent again in full.
 _RESEND_S = 1.5
@@ -41,23 +41,23 @@ class Statements:
         times = [decided_s for seq, decided_s in tuple(self._decided) if seq <= view.applied_seq]
         return times[-1] if times else float("-inf")
 
-    def due(self, setpoint_w: F64, view: AgentView, decided_s: float, now_s: float) -> Set | None:
+    def due(self, setpoint_w: F64, view: AgentView, known: Echo | None, now_s: float) -> Set | None:
         """Return what is to be sent after a decision, None if nothing is.
 
-        A decision that was taken before the agent's newest report may not know of a lease that has ended, so it is
-        sent without the agent's clock until the next one.
+        `known`: the agent's clock by the report that the decision was taken on. The lease runs from there, so that the
+        agent itself can tell whether the decision knew of a lease that has ended.
         """
-        knows = view.echo is not None and view.heard_s <= decided_s
+        echo = known if known is not None and view.echo is not None and known.boot == view.echo.boot else None
         waited = now_s - self._sent_s >= _RESEND_S
         taken = view.epoch == self._epoch and view.accepted_seq >= self._full_seq and not view.lapsed
         if self._full_w is None or not np.array_equal(setpoint_w, self._full_w):
-            return self._full(setpoint_w, view if knows else None)
-        if not knows:
+            return self._full(setpoint_w, echo)
+        if echo is None:
             return self._full(setpoint_w, None) if waited else None
         if not self._granted or (waited and not taken):
-            return self._full(setpoint_w, view)
+            return self._full(setpoint_w, echo)
         if taken and now_s - self._sent_s >= _RENEW_SHARE * self._ttl_s:
-            return self._body(same_as=self._full_seq, view=view)
+            return self._body(same_as=self._full_seq, echo=echo)
         return None
 
     def sent(self, statement: Set, setpoint_w: F64, decided_s: float, now_s: float) -> None:
@@ -68,13 +68,11 @@ class Statements:
             self._full_seq, self._full_w = statement.seq, setpoint_w
             self._granted = statement.echo is not None
 
-    def _full(self, setpoint_w: F64, view: AgentView | None) -> Set:
+    def _full(self, setpoint_w: F64, echo: Echo | None) -> Set:
         watts = {id_: int(w) for id_, w in zip(self._devices, setpoint_w.tolist(), strict=True)}
-        return self._body(setpoints=watts, view=view)
+        return self._body(setpoints=watts, echo=echo)
 
-    def _body(
-        self, *, setpoints: dict[str, int] | None = None, same_as: int | None = None, view: AgentView | None
-    ) -> Set:
+    def _body(self, *, setpoints: dict[str, int] | None = None, same_as: int | None = None, echo: Echo | None) -> Set:
         self._seq += 1
         return Set(
             v=1,
@@ -84,7 +82,7 @@ class Statements:
             epoch=self._epoch,
             seq=self._seq,
             ttl_ms=round(1000 * self._ttl_s),
-            echo=view.echo if view else None,
+            echo=echo,
             setpoints=setpoints,
             same_as=same_as,
         )

@@ -136,6 +136,8 @@ def test_unknown_orders_routes_and_methods_keep_the_one_error_shape(running):
         (b'{"id":"a","limit_w":1,"ends_at":"2030-13-01T00:00:00Z"}', ["month"]),
         (b'{"id":"a","limit_w":1,"ends_at":"2020-01-01T00:00:00Z"}', ["ended already"]),
         (b'{"id":"a","limit_w":1,"starts_at":"2031-01-01T00:00:00Z","ends_at":"2030-01-01T00:00:00Z"}', ["before it starts"]),
+        (b'{"id":"a","limit_w":1,"ends_at":"9999-12-31T23:59:59-14:00"}', ["between the years"]),
+        (b'{"id":"a","limit_w":1,"starts_at":"0001-01-01T00:00:00+14:00"}', ["between the years"]),
         (b'{"id":"a","limit_w":1,"ramp_w_per_s":0}', ["ramp_w_per_s"]),
         (b'{"id":7,"limit_w":-1,"node":3,"more":1}', ["id:", "limit_w:", "node:", "more:"]),
         (b'{"id":"a","limit_w":1e7,"node":"moon","ends_at":"2020-01-01T00:00:00Z"}', ["moon", "absurd", "ended already"]),
@@ -312,7 +314,9 @@ def test_a_fault_of_ours_keeps_the_shape_and_tells_nothing(running, monkeypatch)
 
 
 NUMBERS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
-TIMES = NUMBERS | st.datetimes().map(lambda t: t.isoformat() + "Z")
+TIMES = NUMBERS | st.builds(
+    lambda time, zone: time.isoformat() + zone, st.datetimes(), st.sampled_from(["Z", "+14:00", "-12:00"])
+)
 BODIES = st.fixed_dictionaries(
     {},
     optional={
@@ -337,6 +341,7 @@ def test_i3_no_body_is_a_fault_and_a_refused_one_changes_nothing(running, body):
         assert answer.status_code in {200, 409, 422}, answer.text
         if answer.status_code == 200:
             assert answer.json()["durable"]
+            assert http.get("/api/v1/orders").status_code == 200
             http.post(f"/api/v1/orders/{answer.json()['id']}/release")
         else:
             assert error_of(answer)["details"]

@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.core.orders import OrderLimit
+from controller.runtime import orders
 from controller.runtime.journal import Journal, Kind
 from controller.runtime.order_request import Cause, OrderRefused, OrderRequest
 from controller.runtime.orders import MAX_OPEN, Ending, OrderBook, Outcome, Principal, Role, declared_floor_w
@@ -79,7 +80,14 @@ def test_i3_an_answered_order_survives_kill_9(path):
         assert len(list(journal.records(Kind.ORDER))) == 5
 
 
-def test_i3_concurrent_duplicates_are_one_order(path):
+def test_i3_concurrent_duplicates_are_one_order(path, monkeypatch):
+    admit = orders._admit
+
+    def slowly(*arguments):
+        threading.Event().wait(0.02)
+        return admit(*arguments)
+
+    monkeypatch.setattr(orders, "_admit", slowly)
     with book_at(path) as (book, journal):
         start, answers = threading.Barrier(16), []
 
@@ -224,6 +232,18 @@ def test_an_order_on_a_node_that_is_gone_limits_the_site(path, caplog):
     journal.close()
     assert [(limit.node, limit.limit_w) for limit in book.limits()] == [(0, 1e3)]
     assert [record.event for record in caplog.records] == ["order_node_gone"]
+
+
+def test_a_listing_has_every_open_order_and_the_newest_others(path, monkeypatch):
+    monkeypatch.setattr(orders, "LISTED_ENDED", 2)
+    with book_at(path) as (book, _):
+        for k in range(6):
+            accept(book, id=f"o-{k}", limit_w=40e3)
+        for k in range(1, 5):
+            book.release(f"o-{k}", GRID, NOW_S)
+        assert [order.id for order in book.list()] == ["o-0", "o-3", "o-4", "o-5"]
+        assert accept(book, id="o-1", limit_w=40e3).durable
+        assert [limit.id for limit in book.limits()] == ["o-0", "o-5"]
 
 
 def test_a_record_that_is_not_understood_stops_the_start(path):

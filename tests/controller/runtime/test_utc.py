@@ -78,8 +78,22 @@ def test_the_kernel_answers():
     timex = utc._Timex()
     utc._libc.adjtimex(utc.ctypes.byref(timex))
     assert abs(timex.time_s - time.time()) < 5, "the structure is laid out as the kernel's"
-    assert kernel_synchronised() is not bool(timex.status & utc.STA_UNSYNC) or not kernel_synchronised()
     assert timex.tolerance > 0
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "synchronised"),
+    [(0, 0x2001, True), (1, 0, True), (5, 0, False), (0, utc.STA_UNSYNC, False), (5, utc.STA_UNSYNC, False)],
+)
+def test_state_and_status_must_both_be_good(monkeypatch, state, status, synchronised):
+    class Kernel:
+        @staticmethod
+        def adjtimex(reference):
+            reference._obj.status = status
+            return state
+
+    monkeypatch.setattr(utc, "_libc", Kernel)
+    assert kernel_synchronised() is synchronised
 
 
 def test_a_kernel_that_refuses_is_an_error(monkeypatch):

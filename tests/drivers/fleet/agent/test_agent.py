@@ -1,6 +1,7 @@
 """The agent against a controller over real brokers, with short leases."""
 
 import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -212,6 +213,16 @@ def test_poison_changes_nothing_and_is_named_in_the_report(bench: Bench) -> None
     assert bench.hardware.watts == FULL
 
 
+def test_a_flood_of_poison_delays_no_lease_end(bench: Bench) -> None:
+    bench.agent()
+    bench.granted(ttl_ms=1500)
+    granted_at = bench.hardware.times[-1]
+    while bench.hardware.watts != FAILSAFE:
+        bench.controller.link.publish(wire.topic(SITE, AGENT, Leaf.SET), b"poison" * 20, qos=0)
+        assert time.monotonic() - granted_at < 5
+    assert bench.hardware.times[-1] - granted_at < 1.6
+
+
 def test_a_retained_poisoned_setpoint_is_dropped(bench: Bench) -> None:
     poison = bench.controller.statement(AGENT, setpoints=dict.fromkeys(FULL, 0), epoch=99, echo=None)
     bench.raw(wire.sign(poison, bench.controller_key), retain=True)
@@ -242,7 +253,7 @@ def test_silent_hardware_is_lost_logged_once_and_told_again(bench: Bench, caplog
     bench.hardware.silent = False
     report = bench.controller.report(lambda r: r.applied_seq == sent.seq and r.devices["m-0"].measured_w == 25)
     assert bench.hardware.watts == OFF
-    events = [record.event for record in caplog.records if record.name == "drivers.fleet.agent.agent"]
+    events = [record.event for record in caplog.records if record.name == "drivers.fleet.agent.actuation"]
     assert sorted(events) == ["devices_back", "devices_lost", "hardware_back", "hardware_lost"]
 
 

@@ -1,0 +1,271 @@
+"""A whole small site on the demo's own stage, every part a process that a test may kill, and ways to look at it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import signal
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from controller.campaign.demo.children import Child
+from controller.campaign.demo.ground import Ground, Raw, Wishes, prepare
+from controller.campaign.demo.main import add_arguments
+from controller.campaign.demo.stage import Stage, cast
+from controller.core.site import Site
+from controller.runtime.config.compile import compile_site
+from controller.runtime.config.load import load
+from drivers.clock import boottime_s
+from simulators.worldlink import WorldClient
+from tests.brokers import BrokerProcess
+
+SITE = Path(__file__).with_name("site.yaml")
+#: More surplus than the whole fleet can use: the devices alone say what the site draws.
+PLENTY = "--scale=300 %"
+LOOK_S = 0.04
+
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], what: str, deadline_s: float = 20.0) -> T:
+    """Return the first truthy answer of what has no event to wait on."""
+    pause, end_s = threading.Event(), boottime_s() + deadline_s
+    while not (answer := condition()):
+        assert boottime_s() < end_s, f"not within {deadline_s:g} s: {what}"
+        pause.wait(LOOK_S)
+    return answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One look at the physics and at what the agents have told the hardware."""
+
+    at_s: float
+    site_w: float
+    applied_w: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the daemon answered over HTTP."""
+
+    code: int
+    body: Any
+
+
+class Yard:
+    """The site of `site.yaml` in processes: the demo's, over a broker that is no part of its stage."""
+
+    def __init__(self, folder: Path, broker: BrokerProcess, options: argparse.Namespace) -> None:
+        self.folder, self.broker, self._broker_up = folder, broker, True
+        wishes = Wishes(broker=("127.0.0.1", broker.port), protocol=broker.protocol)
+        self.ground: Ground = prepare(folder, SITE.read_text(encoding="utf-8"), wishes)
+        self.site: Site = compile_site(load(self.ground.daemon_file))
+        self.world = WorldClient(*self.ground.world, timeout_s=10.0)
+        cast_of_it = cast(self.ground, options, duration_s=3600.0, orders=0, broker=False)
+        self._argv = {child.name: child._argv for child in cast_of_it}
+        parts = [part for child in cast_of_it if child.name != "authority" for part in self._parts(child)]
+        self.stage = Stage(self.ground, self.world, parts, restart_s=math.inf)
+
+    def _parts(self, child: Child) -> Iterator[Child]:
+        """Yield the child; a process of its own for each meter, named after it."""
+        if child.name != "meters":
+            yield child
+            return
+        meters = [word for word in child._argv if word.startswith("--meter=")]
+        rest = [word for word in child._argv if not word.startswith("--meter=")]
+        names = [meter["id"] for meter in yaml.safe_load(SITE.read_text())["meters"]]
+        for name, meter in zip(names, meters, strict=True):
+            yield Child(name, [*rest, meter], self.folder / f"{name}.log")
+
+    def close(self) -> None:
+        self.world.close()
+        self.stage.close()
+
+    # -- processes
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        child = self.stage.children[name]
+        assert child.pid is not None
+        assert child.ended() is None, f"{name} has ended before: {child.tail()}"
+        os.kill(child.pid, number)
+        until(lambda: child.ended() is not None, f"{name} is gone")
+
+    def stop_broker(self) -> None:
+        self.broker.stop(signal.SIGKILL)
+        self._broker_up = False
+
+    def start_broker(self) -> None:
+        if not self._broker_up:
+            self.broker.start()
+        self._broker_up = True
+
+    def start(self, name: str, *more: str) -> None:
+        """Start a part again, with more arguments than it had if there are any, and wait until it is ready."""
+        log = self.folder / f"{name}.log"
+        if name in self._argv:
+            self.stage.children[name] = Child(name, [*self._argv[name], *more], log)
+        child = self.stage.children[name]
+        child.start()
+        child.wait_ready(boottime_s() + 60.0, self.stage._daemon_is_ready if name == "surplusd" else None)
+
+    def restart(self, name: str, *more: str) -> None:
+        self.kill(name)
+        self.start(name, *more)
+
+    def reconfigure(self, change: Callable[[Raw], None]) -> Callable[[], None]:
+        """Change the daemon's site file for its next start; returns what undoes it."""
+        before = self.ground.daemon_file.read_text()
+        raw = yaml.safe_load(before)
+        change(raw)
+        self.ground.daemon_file.write_text(yaml.safe_dump(raw, sort_keys=False))
+        return lambda: void(self.ground.daemon_file.write_text(before))
+
+    def calm(self) -> Sample:
+        """Bring back what fell, release every order, and wait for the site at full power; return it."""
+        self.start_broker()
+        for name, child in self.stage.children.items():
+            if child.ended() is not None:
+                self.start(name)
+        for order in self.orders():
+            if order["state"] in ("in_force", "scheduled"):
+                self.release(order["id"])
+        until(lambda: self.mode() == "normal", "normal mode", 30.0)
+        return self.full_power()
+
+    def full_power(self) -> Sample:
+        most_w = dict(zip(self.site.devices.ids, self.site.devices.max_w.astype(int).tolist(), strict=True))
+        until(lambda: self.applied_w() == most_w, "every device at its maximum", 40.0)
+        until(lambda: set(self.states().values()) == {"running"}, "every device runs", 20.0)
+        return self.look()
+
+    # -- looks
+
+    def look(self) -> Sample:
+        return Sample(at_s=boottime_s(), site_w=self.world.truth().site_w, applied_w=self.applied_w())
+
+    def watch(self, condition: Callable[[Sample], object], what: str, deadline_s: float = 20.0) -> list[Sample]:
+        """Return every look up to the first that fulfils the condition."""
+        seen: list[Sample] = []
+
+        def fulfilled() -> object:
+            seen.append(self.look())
+            return condition(seen[-1])
+
+        until(fulfilled, what, deadline_s)
+        return seen
+
+    def watch_for(self, seconds: float) -> list[Sample]:
+        end_s = boottime_s() + seconds
+        return self.watch(lambda sample: sample.at_s >= end_s, "the end of the time", seconds + 5.0)
+
+    def applied_w(self) -> dict[str, int]:
+        """Return what the hardware was last told, by the agents' own stores."""
+        return {id_: watts for agent in self.site.agents for id_, watts in self.stored(agent)["applied"].items()}
+
+    def stored(self, agent: str) -> Any:
+        return json.loads((self.folder / "agents" / f"{agent}.json").read_bytes())
+
+    def states(self) -> Mapping[str, str]:
+        return self.world.measure(self.site.devices.ids).state
+
+    @property
+    def failsafe_w(self) -> dict[str, int]:
+        devices = self.site.devices
+        return dict(zip(devices.ids, devices.failsafe_w.astype(int).tolist(), strict=True))
+
+    def lapsed(self, before_w: Mapping[str, int]) -> dict[str, int]:
+        """Return what the devices may draw after their leases have ended."""
+        return {id_: min(watts, self.failsafe_w[id_]) for id_, watts in before_w.items()}
+
+    # -- HTTP
+
+    def ask(self, path: str, body: object = None, *, role: str | None = "authority", raw: bytes | None = None) -> Answer:
+        """GET without a body, POST with one; `role` names whose token, None sends a wrong one."""
+        token = "wrong" if role is None else self.ground.token_file(role).read_text().strip()
+        data = raw if raw is not None else None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(self.ground.url + path, data=data, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return Answer(code=answer.status, body=json.load(answer))
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(code=error.code, body=json.load(error))
+
+    def status(self) -> Any:
+        return self.ask("/api/v1/status", role="viewer").body
+
+    def mode(self) -> str:
+        return str(self.status()["mode"])
+
+    def binding(self) -> str:
+        return str(self.status()["nodes"][self.ground.root]["binding"])
+
+    def orders(self) -> Any:
+        return self.ask("/api/v1/orders", role="viewer").body["orders"]
+
+    def order(self, order_id: str, limit_w: float) -> Answer:
+        answer = self.ask("/api/v1/orders", {"id": order_id, "limit_w": limit_w})
+        assert answer.code == 200, answer
+        return answer
+
+    def release(self, order_id: str) -> Answer:
+        answer = self.ask(f"/api/v1/orders/{order_id}/release", {})
+        assert answer.code == 200, answer
+        return answer
+
+    def wait_mode(self, mode: str, reason: str = "", deadline_s: float = 20.0) -> Any:
+        def reached() -> Any:
+            status = self.status()
+            return status if status["mode"] == mode and reason in status["reason"] else None
+
+        return until(reached, f"{mode} because of {reason!r}", deadline_s)
+
+
+def void(_: object) -> None:
+    """Drop a value."""
+
+
+def options(*words: str) -> argparse.Namespace:
+    """Return the options of the demo."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(words)
+
+
+@contextlib.contextmanager
+def yard_over(broker: BrokerProcess, folder: Path, *words: str) -> Iterator[Yard]:
+    """A yard with all its parts started and the site at full power."""
+    yard = Yard(folder, broker, options(*(words or (PLENTY,))))
+    try:
+        yard.stage.open()
+        yield yard
+    finally:
+        yard.close()
+
+
+def daemon_argv(file: Path) -> list[str]:
+    """Return the command that runs the daemon."""
+    return [sys.executable, "-m", "controller.cli", "run", str(file)]
+
+
+def largest_fall_w(samples: list[Sample], within_s: float = 1.0) -> float:
+    """Return the largest fall of the site's true power between two looks at most so far apart."""
+    return max(
+        (early.site_w - late.site_w
+         for i, early in enumerate(samples)
+         for late in samples[i:] if late.at_s - early.at_s <= within_s),
+        default=0.0,
+    )  # fmt: skip

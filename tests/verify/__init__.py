@@ -1,0 +1,1 @@
+"""Long campaigns: `make verify`. Each writes what it found as JSON."""
