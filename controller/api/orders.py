@@ -98,7 +98,7 @@ def _accept(service: Service, order: OrderRequest, by: Principal) -> OrderAnswer
     return service.book.accept(
         order,
         by,
-        site_w=live.site_w if live else None,
+        power_w=live.power_w if live else (),
         floor_w=live.floor_w if live else None,
         utc_s=utc.utc_s,
         utc_trusted=utc.trusted,

@@ -22,8 +22,9 @@ Watts = float | Literal["unlimited"] | None
 
 
 class Node(BaseModel):
-    """A node of the limit tree; `binding` names the limit that is its envelope."""
+    """A node of the limit tree; `power_w` is that of its own trusted meters, `binding` names the limit that is its envelope."""
 
+    power_w: float | None
     envelope_w: Watts
     binding: str
     floor_w: Watts
@@ -104,6 +105,7 @@ def _status(service: Service) -> Status:
 def _nodes(ids: tuple[str, ...], decision: Decision) -> dict[str, Node]:
     return {
         node: Node(
+            power_w=decision.power_w[i],
             envelope_w=_watts(decision.envelope_w[i]),
             binding=decision.binding[i],
             floor_w=_watts(decision.floor_w[i]),

@@ -14,7 +14,7 @@ class Decision:
 
     `at_s`: CLOCK_BOOTTIME of the snapshot; `seq`: counts the ticks from 1.
     `mode`, `reason`: the mode and, in words, why it is not NORMAL (empty when it is).
-    `site_w`: trusted site power, None without one. `surplus_w`: the surplus that counts, None while unknown.
+    `power_w` (N,): trusted power of each node by its own meters, None without one. `surplus_w`: the surplus that counts, None while unknown.
     Per node (N,): `envelope_w`, the name of its binding limit in `binding` (``contract``, ``rating:NODE``,
     ``surplus``, ``order:ID``, ``failsafe``), `floor_w` (draw with everything off), `infeasible` (envelope < floor),
     `house_w` (estimate of what is not a device), `planned_w`, `committed_w` (devices only, without house load).
@@ -27,7 +27,7 @@ class Decision:
     seq: int
     mode: Mode
     reason: str
-    site_w: float | None
+    power_w: tuple[float | None, ...]
     surplus_w: float | None
     envelope_w: F64
     binding: tuple[str, ...]
@@ -40,3 +40,8 @@ class Decision:
     value_per_h: float
     bound_per_h: float
     orders_in_force: tuple[str, ...]
+
+    @property
+    def site_w(self) -> float | None:
+        """Trusted power of the site, None without one."""
+        return self.power_w[0]

@@ -60,7 +60,7 @@ def safe_step(site: Site, state: State, snapshot: Snapshot) -> tuple[State, Deci
         seq=state.seq + 1,
         mode=Mode.FAILSAFE,
         reason=reason,
-        site_w=None,
+        power_w=(None,) * len(limit_w),
         surplus_w=None,
         envelope_w=limit_w,
         binding=("failsafe",) + ("unlimited",) * (len(limit_w) - 1),

@@ -81,7 +81,7 @@ def step(plan: Plan, state: State, snapshot: Snapshot) -> tuple[State, Decision]
         seq=state.seq + 1,
         mode=mode.mode,
         reason=mode.reason,
-        site_w=float(power.watts[0]) if power.known[0] else None,
+        power_w=tuple(float(w) if known else None for w, known in zip(power.watts, power.known, strict=True)),
         surplus_w=surplus.estimate_w,
         envelope_w=bounds.limit_w,
         binding=bounds.binding,

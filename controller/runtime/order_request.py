@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
@@ -108,27 +108,29 @@ def content_hash(request: OrderRequest, site: Site) -> str:
 
 
 def objections(
-    request: OrderRequest, site: Site, *, site_w: float | None, utc_s: float, utc_trusted: bool
+    request: OrderRequest, site: Site, *, power_w: Sequence[float | None], utc_s: float, utc_trusted: bool
 ) -> tuple[str, ...]:
     """Return every reason why a well-formed request cannot be an order of this site; empty where it can."""
     node = site.tree.ids[0] if request.node is None else request.node
     return (
-        *_reasons_of_node(node, request, site, site_w),
+        *_reasons_of_node(node, request, site, power_w),
         *_reasons_of_size(request, site.rules.contract_w),
         *_reasons_of_time(request, utc_s, utc_trusted),
     )
 
 
-def _reasons_of_node(node: str, request: OrderRequest, site: Site, site_w: float | None) -> list[str]:
+def _reasons_of_node(node: str, request: OrderRequest, site: Site, power_w: Sequence[float | None]) -> list[str]:
     if node not in site.tree.ids:
         return [f"node: there is no node {node!r}, allowed is one of {', '.join(site.tree.ids)}"]
-    if request.reduce_by_w is None:
-        return []
-    if node != site.tree.ids[0]:
-        return [f"reduce_by_w: only on the site itself ({site.tree.ids[0]}); give {node} a limit_w"]
-    if site_w is None or not math.isfinite(site_w):
-        return ["reduce_by_w: there is no trusted site power now; give a limit_w"]
+    if request.reduce_by_w is not None and trusted_w(power_w, site.tree.ids.index(node)) is None:
+        return [f"reduce_by_w: there is no trusted power of {node} now; give a limit_w"]
     return []
+
+
+def trusted_w(power_w: Sequence[float | None], node: int) -> float | None:
+    """Return the trusted power of a node, None without one."""
+    watts = power_w[node] if power_w else None
+    return watts if watts is not None and math.isfinite(watts) else None
 
 
 def _reasons_of_size(request: OrderRequest, contract_w: float) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -20,7 +20,7 @@ from controller.core.orders import OrderLimit
 from controller.core.site import F64, Site
 from controller.runtime.chain import Record
 from controller.runtime.journal import Journal, Kind, Pending
-from controller.runtime.order_request import Cause, OrderRefused, OrderRequest, content_hash, objections
+from controller.runtime.order_request import Cause, OrderRefused, OrderRequest, content_hash, objections, trusted_w
 from drivers.errors import JournalUnusable
 from drivers.quantities import format_power
 
@@ -159,21 +159,21 @@ class OrderBook:
         request: OrderRequest,
         by: Principal,
         *,
-        site_w: float | None,
+        power_w: Sequence[float | None],
         floor_w: F64 | None,
         utc_s: float,
         utc_trusted: bool = False,
     ) -> OrderAnswer:
         """Apply and store an order; the same request again returns the first answer and changes nothing.
 
-        `site_w`: trusted site power, `floor_w`: (N,) watts with everything off, None for the declared ones.
+        `power_w`: trusted power of each node, None without one; empty where nothing is known. `floor_w`: (N,) watts with everything off, None for the declared ones.
         Blocks until the order is on the disk; where the journal cannot be used the order counts all the same, and
         the answer is not durable. OrderRefused: nothing changed.
         """
         content = content_hash(request, self._site)
 
         def admit() -> OpenOrder:
-            return _admit(request, self._site, site_w, floor_w, utc_s, utc_trusted, by, content)
+            return _admit(request, self._site, power_w, floor_w, utc_s, utc_trusted, by, content)
 
         try:
             order = self._find_or_enter(request.id, content, admit)
@@ -344,7 +344,7 @@ def _note_order(order: OpenOrder) -> None:
 def _admit(
     request: OrderRequest,
     site: Site,
-    site_w: float | None,
+    power_w: Sequence[float | None],
     floor_w: F64 | None,
     utc_s: float,
     utc_trusted: bool,
@@ -352,7 +352,7 @@ def _admit(
     content: str,
 ) -> OpenOrder:
     """Return the order that the request becomes; OrderRefused with every reason why it cannot."""
-    reasons = objections(request, site, site_w=site_w, utc_s=utc_s, utc_trusted=utc_trusted)
+    reasons = objections(request, site, power_w=power_w, utc_s=utc_s, utc_trusted=utc_trusted)
     if reasons:
         raise OrderRefused(Cause.INVALID, *reasons)
     node = site.tree.ids[0] if request.node is None else request.node
@@ -360,7 +360,7 @@ def _admit(
     limit = OrderLimit(
         id=request.id,
         node=index,
-        limit_w=_limit_w(request, site_w),
+        limit_w=_limit_w(request, trusted_w(power_w, index)),
         starts_utc_s=utc_s if request.starts_at is None else request.starts_at.timestamp(),
         ends_utc_s=math.inf if request.ends_at is None else request.ends_at.timestamp(),
         ramp_w_s=math.inf if request.ramp_w_per_s is None else request.ramp_w_per_s,
@@ -381,11 +381,11 @@ def _admit(
     )
 
 
-def _limit_w(request: OrderRequest, site_w: float | None) -> float:
+def _limit_w(request: OrderRequest, node_w: float | None) -> float:
     if request.limit_w is not None:
         return request.limit_w
-    assert request.reduce_by_w is not None and site_w is not None  # noqa: S101, PT018  refused before
-    return max(0.0, site_w - request.reduce_by_w)
+    assert request.reduce_by_w is not None and node_w is not None  # noqa: S101, PT018  refused before
+    return max(0.0, node_w - request.reduce_by_w)
 
 
 def _body(order: OpenOrder) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from drivers.quantities import format_power
 _log = logging.getLogger(__name__)
 
 #: A decision is put on record at least this often, and whenever the mode or the binding limit of the site changes.
-_RECORD_S = 60.0
+_RECORD_S = 600.0
 
 
 class Looker:

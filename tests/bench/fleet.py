@@ -24,17 +24,19 @@ def site_text(devices: int) -> str:
     pdus = devices // 40
     feeders, transformers = -(-pdus // 16), -(-pdus // 128)
     total_w = sum(40 * _RATED_W[_MODELS[k % 4]] for k in range(pdus))
+    grid = (
+        f"{{contract: {total_w} W, firm: 100 kW, failsafe: {total_w // 2} W, ramp_up: {total_w // 20} W/s,"
+        f" ramp_down: {total_w // 10} W/s, emergency_ramp: {total_w // 10} W/s}}"
+    )
+    modbus = "{host: 127.0.0.1, profile: siemens_pac3200_4200}"
     lines = [
-        "version: 1", "site: bench", "tick: 1 s",
-        "grid: {contract: %d W, firm: 100 kW, failsafe: %d W, ramp_up: %d W/s, ramp_down: %d W/s, emergency_ramp: %d W/s}"
-        % (total_w, total_w // 2, total_w // 20, total_w // 10, total_w // 10),
+        "version: 1", "site: bench", "tick: 1 s", f"grid: {grid}",
         "nodes:", "  - {id: pcc, house_load: 50 kW}",
         *(f"  - {{id: tx{t}, parent: pcc, limit: {0.9 * 128 * 40 * 3200:.0f} W}}" for t in range(transformers)),
         *(f"  - {{id: f{f}, parent: tx{f // 8}, limit: {0.85 * 16 * 40 * 3200:.0f} W}}" for f in range(feeders)),
         *(f"  - {{id: p{p}, parent: f{p // 16}, limit: {0.8 * 40 * 3200:.0f} W}}" for p in range(pdus)),
         "meters:",
-        "  - {id: main, node: pcc, rating: %d W, class: 0.5 %%, modbus: {host: 127.0.0.1, profile: siemens_pac3200_4200}}"
-        % (2 * total_w),
+        f"  - {{id: main, node: pcc, rating: {2 * total_w} W, class: 0.5 %, modbus: {modbus}}}",
         "surplus: {model: direct, modbus: {host: 127.0.0.1, unit: 2, profile: siemens_pac3200_4200}}",
         "economics: {hashprice: 0.05 USD/TH/day, tariff: 0.04 USD/kWh}",
         "fleet:", "  groups:",

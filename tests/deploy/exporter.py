@@ -32,7 +32,7 @@ def decision(site: Site, seq: int) -> Decision:
         seq=seq,
         mode=Mode.NORMAL,
         reason="",
-        site_w=390_000.0,
+        power_w=(390_000.0, *(None for _ in node_w[1:])),
         surplus_w=340_000.0,
         envelope_w=node_w,
         binding=("surplus", *(f"rating:{node}" for node in site.tree.ids[1:])),

@@ -38,11 +38,11 @@ LOOK_S = 0.04
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], what: str, deadline_s: float = 20.0) -> T:
-    """Return the first truthy answer of what has no event to wait on."""
+def until(condition: Callable[[], T], what: str, deadline_s: float = 20.0, tell: Callable[[], object] = str) -> T:
+    """Return the first truthy answer of what has no event to wait on; `tell` says at the deadline how things are."""
     pause, end_s = threading.Event(), boottime_s() + deadline_s
     while not (answer := condition()):
-        assert boottime_s() < end_s, f"not within {deadline_s:g} s: {what}"
+        assert boottime_s() < end_s, f"not within {deadline_s:g} s: {what}; {tell()}"
         pause.wait(LOOK_S)
     return answer
 
@@ -146,11 +146,17 @@ class Yard:
 
     def full_power(self) -> Sample:
         most_w = dict(zip(self.site.devices.ids, self.site.devices.max_w.astype(int).tolist(), strict=True))
-        until(lambda: self.applied_w() == most_w, "every device at its maximum", 40.0)
-        until(lambda: set(self.states().values()) == {"running"}, "every device runs", 20.0)
+        until(lambda: self.applied_w() == most_w, "every device at its maximum", 40.0, self.tell)
+        hall_w = sum(watts for id_, watts in most_w.items() if id_ != "gpu")
+        until(lambda: self.world.truth().node_w["hall"] > 0.94 * hall_w, "every device draws it", 20.0, self.tell)
         return self.look()
 
     # -- looks
+
+    def tell(self) -> str:
+        """Return all there is to see, for the message of a failure."""
+        status = self.status() if self.stage._daemon_is_ready() else "no daemon"
+        return f"{status}\n{self.applied_w()}\n{self.stage.children['surplusd'].tail(12)}"
 
     def look(self) -> Sample:
         return Sample(at_s=boottime_s(), site_w=self.world.truth().site_w, applied_w=self.applied_w())

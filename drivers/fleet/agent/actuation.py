@@ -40,7 +40,7 @@ class Actuation:
     def follow(self, holder: LeaseHolder) -> bool:
         """Tell the hardware what the leases allow; return whether there was something new to tell, and it took it.
 
-        What is stored is never above what is applied: lowered before, raised after the hardware is told. Where it
+        What is stored is never above what is applied: lowered before, raised after the hardware is told. Once it
         cannot be stored, setpoints are lowered only. What failed is tried again by the next call.
         """
         wanted = holder.setpoints

@@ -129,7 +129,7 @@ def test_unknown_orders_routes_and_methods_keep_the_one_error_shape(running):
         (b'{"id":"a","limit_kw":1}', ["limit_kw"]),
         (b'{"id":"a b","limit_w":1}', ["id"]),
         (b'{"id":"a","limit_w":1,"node":"moon"}', ["no node 'moon'"]),
-        (b'{"id":"a","reduce_by_w":1,"node":"feeder"}', ["only on the site itself"]),
+        (b'{"id":"a","reduce_by_w":1,"node":"feeder"}', ["no trusted power of feeder"]),
         (b'{"id":"a","limit_w":1,"ends_at":"tomorrow"}', ["ends_at: allowed is a time by RFC 3339"]),
         (b'{"id":"a","limit_w":1,"ends_at":"2030-01-01T00:00:00"}', ["RFC 3339"]),
         (b'{"id":"a","limit_w":1,"ends_at":1893456000}', ["RFC 3339"]),
@@ -181,7 +181,7 @@ def test_reduce_by_needs_trusted_power(running, health):
     with running.client() as http:
         answer = http.post("/api/v1/orders", json={"id": "cut", "reduce_by_w": 30e3})
     assert answer.status_code == 422
-    assert "no trusted site power" in error_of(answer)["details"][0]
+    assert "no trusted power" in error_of(answer)["details"][0]
 
 
 def test_before_the_first_tick_the_declared_floor_counts(running):

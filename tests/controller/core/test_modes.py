@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,7 +59,7 @@ def test_from_normal(why, cycles, expected):
 @given(st.lists(st.tuples(st.sampled_from([FINE, DOUBT, LOST]), st.integers(1, 8)), max_size=20))
 def test_i4_modes_change_only_along_the_mode_machine(cycles):
     seen = run(cycles, Mode.INIT)
-    assert set(zip(seen, seen[1:], strict=False)) <= TRANSITIONS
+    assert set(itertools.pairwise(seen)) <= TRANSITIONS
 
 
 def test_reason_says_what_is_in_doubt_and_is_empty_in_normal():

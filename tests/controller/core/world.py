@@ -124,7 +124,7 @@ class World:
         self.heard_s = np.full(len(self.site.agents), -np.inf)
         self.powers: list[tuple[float, float]] = []
         self.readings: list[tuple[float, float]] = []
-        self.meter = {name: (-np.inf, 0.0) for name in self.site.meters.ids}
+        self.meter = dict.fromkeys(self.site.meters.ids, (-np.inf, 0.0))
         self.link_lost_s = np.inf
         self.reading: SurplusReading | None = None
         self.history: list[tuple[float, float, float, Decision]] = []

@@ -47,9 +47,9 @@ def path(tmp_path):
     return tmp_path / "journal.db"
 
 
-def accept(book, *, site_w=80e3, utc_s=NOW_S, utc_trusted=True, **fields):
+def accept(book, *, power_w=(80e3, None), utc_s=NOW_S, utc_trusted=True, **fields):
     request = OrderRequest.parse(json.dumps({"id": "o-1"} | fields).encode())
-    return book.accept(request, GRID, site_w=site_w, floor_w=FLOOR_W, utc_s=utc_s, utc_trusted=utc_trusted)
+    return book.accept(request, GRID, power_w=power_w, floor_w=FLOOR_W, utc_s=utc_s, utc_trusted=utc_trusted)
 
 
 SENDER = """
@@ -74,7 +74,7 @@ def test_i3_an_answered_order_survives_kill_9(path):
     assert line == str([(f"o-{k}", 80e3 - 1000 * k, True) for k in range(1, 6)]) + "\n"
     with book_at(path) as (book, journal):
         assert {limit.id: limit.limit_w for limit in book.limits()} == {f"o-{k}": 80e3 - 1e3 * k for k in (1, 3, 4, 5)}
-        again = accept(book, id="o-5", reduce_by_w=5000.0, site_w=10e3)
+        again = accept(book, id="o-5", reduce_by_w=5000.0, power_w=(10e3, None))
         assert (again.limit_w, again.durable) == (75e3, True), "the first answer, whatever the power is by now"
         journal.append(Kind.MODE, {})
         assert len(list(journal.records(Kind.ORDER))) == 5
@@ -128,9 +128,9 @@ def test_reduce_by_is_resolved_once_and_never_below_zero(path):
         assert accept(book, id="a", reduce_by_w=30e3).limit_w == 50e3
         below = accept(book, id="b", reduce_by_w=500e3)
         assert (below.limit_w, below.outcome, below.achievable_w) == (0.0, Outcome.PARTIAL, 2100.0)
-        for site_w in (None, math.nan):
-            with pytest.raises(OrderRefused, match="no trusted site power"):
-                accept(book, id="c", reduce_by_w=1e3, site_w=site_w)
+        for power_w in ((), (None, None), (math.nan, None)):
+            with pytest.raises(OrderRefused, match="no trusted power"):
+                accept(book, id="c", reduce_by_w=1e3, power_w=power_w)
         assert len(book.limits()) == 2
 
 
@@ -139,7 +139,7 @@ def test_an_unknown_floor_is_the_declared_one(path):
     with book_at(path) as (book, _):
         request = OrderRequest(id="z", limit_w=0)
         for floor_w in (None, np.array([math.nan, math.nan])):
-            answer = book.accept(request, GRID, site_w=None, floor_w=floor_w, utc_s=NOW_S)
+            answer = book.accept(request, GRID, power_w=(), floor_w=floor_w, utc_s=NOW_S)
             assert (answer.outcome, answer.achievable_w) == (Outcome.PARTIAL, 2100.0)
 
 

@@ -58,7 +58,7 @@ def test_no_node_is_above_its_limit_but_by_residual_power(fleet):
 @settings(max_examples=150)
 def test_bound_is_above_brute_force_and_value_below(fleet):
     tree, columns = fleet
-    watts, value, bound, _, _ = solve(tree, columns)
+    _watts, value, bound, _, _ = solve(tree, columns)
     best = brute_force(tree, columns)
     if best is None:
         return

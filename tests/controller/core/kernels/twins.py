@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 
@@ -44,7 +45,7 @@ def allocate(parent, node, segments, upper, held, room, base, bonus) -> list[flo
 
     closed: set[int] = set()
     for k in sorted(range(len(segments)), key=rank):
-        device, start, to, density, divisible, _ = segments[k]
+        device, start, to, _density, divisible, _ = segments[k]
         if -rank(k)[0] <= 0 or device in closed or to <= watts[device] + 1e-6 or start > watts[device] + 1e-6:
             continue
         low = max(start, watts[device])
@@ -66,7 +67,7 @@ def allocate(parent, node, segments, upper, held, room, base, bonus) -> list[flo
 
 def largest_mode(modes: list[tuple[float, bool]], at_most: float) -> float:
     best = modes[0][0]
-    for (below, _), (watts, continuous) in zip(modes, modes[1:], strict=False):
+    for (below, _), (watts, continuous) in itertools.pairwise(modes):
         if watts <= at_most + 1e-6:
             best = watts
         elif continuous and below <= at_most:
