@@ -12,8 +12,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from controller.campaign.demo.screen import SPARK_WIDTH, Show, binding_of, devices_of, mode_of, sparkline
 from controller.campaign.demo.watch import Moment
+from controller.campaign.demo.words import SPARK_WIDTH, Show, binding_of, devices_of, mode_of, sparkline
 from drivers.quantities import format_power
 
 _COLOURS: Final = {"NORMAL": "green", "HOLD": "yellow", "INIT": "cyan"}

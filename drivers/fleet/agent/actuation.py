@@ -94,7 +94,7 @@ class Actuation:
 
     def _keep(self, holder: LeaseHolder, applied: Mapping[str, int]) -> bool:
         """Store what a restart needs, unless it is stored already; return whether it is."""
-        if (self._stored.epoch, self._stored.applied) == (holder.epoch, applied):
+        if self.unstored is None and (self._stored.epoch, self._stored.applied) == (holder.epoch, applied):
             return True
         held = Held(epoch=holder.epoch, seq=holder.accepted_seq, applied=dict(applied))
         try:

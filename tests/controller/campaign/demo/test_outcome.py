@@ -13,8 +13,9 @@ from rich.live import Live
 from controller.campaign.demo import live
 from controller.campaign.demo.outcome import DaemonFigures, Outcome, figures_of, summary
 from controller.campaign.demo.picture import draw
-from controller.campaign.demo.screen import PlainLines, sparkline
+from controller.campaign.demo.screen import PlainLines
 from controller.campaign.demo.watch import DaemonStatus, Moment, NodeStatus
+from controller.campaign.demo.words import sparkline
 from simulators.world.report import OrderReport, Report
 from simulators.worldlink import Truth
 

@@ -188,6 +188,23 @@ def test_a_new_controller_takes_over_and_its_former_self_is_not_heard(led: Pair)
     assert led.agent.holder.setpoints == HALF
 
 
+def test_what_the_agent_took_of_the_former_controller_is_nothing_of_ours(led: Pair) -> None:
+    for k in range(20):
+        led.run({**FULL, "a-s21": 1400 + k}, 1)
+    led.controller = ControllerSide(epoch=8)
+    led.run(HALF, 3, sets=False)
+    assert led.agent.holder.accepted_seq > led.sent[-1].seq, "its number alone would say that it has taken ours"
+    led.run(HALF, 2)
+    assert led.agent.applied == HALF
+
+
+@pytest.mark.parametrize("ttl_s", [24.0, 30.0])
+def test_no_lease_is_longer_than_the_sites(ttl_s: float) -> None:
+    pair = Pair(ttl_s)
+    pair.run(FULL, 20)
+    assert {body.ttl_ms for body in pair.sent} == {1000 * ttl_s}
+
+
 def test_confirmed_is_the_decision_that_the_hardware_follows(led: Pair) -> None:
     led.tick(HALF)
     decided_ms = led.now

@@ -1,0 +1,118 @@
+"""The link over TLS with client certificates, on a real mosquitto."""
+
+import datetime as dt
+import ipaddress
+import queue
+import signal
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from drivers.fleet.link import MqttLink, Tls
+from tests.brokers import MOSQUITTO, BrokerProcess, free_port
+
+pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
+
+CONF = """\
+listener {port} 127.0.0.1
+cafile {folder}/ca.pem
+certfile {folder}/broker.pem
+keyfile {folder}/broker.key
+require_certificate true
+use_identity_as_username true
+acl_file {folder}/acl
+log_type none
+user root
+"""
+ACL = """\
+pattern read surplus/v1/+/%u/set
+pattern write surplus/v1/+/%u/report
+"""
+
+
+def issue(folder: Path, name: str, ca: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None):
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    issuer, signer = (ca[0].subject, ca[1]) if ca else (subject, key)
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=2))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=ca is None, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(signer, hashes.SHA256())
+    )
+    (folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / f"{name}.key").write_bytes(pem)
+    return certificate, key
+
+
+@pytest.fixture
+def secured(tmp_path: Path):
+    ca = issue(tmp_path, "ca", None)
+    for name in ("broker", "hall-a"):
+        issue(tmp_path, name, ca)
+    port = free_port()
+    (tmp_path / "acl").write_text(ACL)
+    (tmp_path / "mosquitto.conf").write_text(CONF.format(port=port, folder=tmp_path))
+    broker = BrokerProcess([MOSQUITTO, "-c", str(tmp_path / "mosquitto.conf")], port, "5")
+    broker.start()
+    yield tmp_path, port
+    broker.stop(signal.SIGKILL)
+
+
+def connections(port: int, tls: Tls, caplog: pytest.LogCaptureFixture) -> tuple[MqttLink, queue.Queue[bool]]:
+    caplog.set_level("INFO")
+    seen: queue.Queue[bool] = queue.Queue()
+    link = MqttLink(
+        host="127.0.0.1",
+        port=port,
+        client_id="hall-a",
+        tls=tls,
+        subscriptions=["surplus/v1/demo/hall-a/set"],
+        on_message=lambda *_: None,
+        on_connection=seen.put,
+        retry_s=(0.05, 0.2),
+    )
+    link.start()
+    return link, seen
+
+
+def test_both_sides_prove_who_they_are_and_a_refused_publish_is_said(secured, caplog) -> None:
+    folder, port = secured
+    tls = Tls(ca=folder / "ca.pem", certificate=folder / "hall-a.pem", private_key=folder / "hall-a.key")
+    link, seen = connections(port, tls, caplog)
+    try:
+        assert seen.get(timeout=10)
+        assert link.publish("surplus/v1/demo/hall-a/report", b"mine")
+        assert link.publish("surplus/v1/demo/hall-b/report", b"another's")
+    finally:
+        link.stop()
+    assert [r.event for r in caplog.records if "event" in vars(r)].count("publish_refused") == 1
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_without_a_certificate_or_with_another_ca_there_is_no_connection(secured, caplog, bare: bool) -> None:
+    folder, port = secured
+    other = folder / "other"
+    other.mkdir()
+    issue(other, "ca", None)
+    tls = Tls(ca=folder / "ca.pem") if bare else Tls(ca=other / "ca.pem")
+    link, seen = connections(port, tls, caplog)
+    try:
+        with pytest.raises(queue.Empty):
+            seen.get(timeout=0.6)
+        assert not link.connected
+    finally:
+        link.stop()
+    assert [r.event for r in caplog.records if "event" in vars(r)] == ["broker_lost"]
