@@ -1,4 +1,4 @@
-"""`make bench`: a table of ratios, and a JSON file where one is asked for."""
+"""`make bench`: tables of ratios beside baselines of the same run; a JSON file and a plot where they are asked for."""
 
 from __future__ import annotations
 
@@ -7,38 +7,64 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+
+from tests.bench import compare, curtail, gaps, memory, rolling
+from tests.bench.plot import plot_cost
+from tests.bench.report import Row, Scale, show
 
 #: Devices, ticks that count with compiled kernels, ticks that count in the plain loop.
 _SIZES = ((1_000, 200, 5), (10_000, 200, 3), (100_000, 30, 1))
+_TICK_COLUMNS = {"devices": ",", "median_ms": ",.2f", "worst_ms": ",.2f", "plain_ms": ",.1f", "ratio": ",.0f"}
 
 
-def measure(devices: int, ticks: int, *, compiled: bool) -> dict[str, Any]:
-    """Return the figures of one size, taken in a process of its own."""
+def ticks(scale: Scale) -> list[Row]:
+    """Measure the whole control tick on one core, compiled kernels beside the same loops in plain Python."""
+    rows = []
+    for devices, count, plain_count in _SIZES[: scale.pick(1, 3, 3)]:
+        fast, slow = _tick(devices, count, compiled=True), _tick(devices, plain_count, compiled=False)
+        row = {"devices": devices, "median_ms": fast["median_ms"], "worst_ms": fast["max_ms"]}
+        row |= {"plain_ms": slow["median_ms"], "ratio": slow["median_ms"] / fast["median_ms"]}
+        rows.append(row | {"compiled": fast, "plain": slow})
+    show("whole control tick on one core: compiled kernels beside the same loops in plain Python", _TICK_COLUMNS, rows)
+    return rows
+
+
+def _tick(devices: int, count: int, *, compiled: bool) -> Row:
     environment = os.environ | ({} if compiled else {"NUMBA_DISABLE_JIT": "1"})
-    command = [sys.executable, "-m", "tests.bench.tick", str(devices), str(ticks)]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)  # noqa: S603  our own module
-    figures: dict[str, Any] = json.loads(done.stdout)
+    command = [sys.executable, "-m", "tests.bench.tick", str(devices), str(count)]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    figures: Row = json.loads(done.stdout)
     return figures
 
 
+PARTS: dict[str, Callable[[Scale], list[Row]]] = {
+    "tick": ticks,
+    "compare": compare.run,
+    "curtail": curtail.run,
+    "gaps": gaps.run,
+    "memory": memory.run,
+    "rolling": rolling.run,
+}
+
+
 def main() -> None:
-    """Measure every size, compiled and plain side by side, and print the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run the parts and write what is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--only", action="append", choices=PARTS, help="this part only; may be given again")
+    parser.add_argument("--quick", action="store_true", help="small sites only, under a minute")
+    parser.add_argument("--full", action="store_true", help="all trees and sizes, about an hour")
     parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--plot", type=Path, help="write a picture of cost against devices there (part compare)")
     arguments = parser.parse_args()
-    rows = []
-    print("whole control tick on one core: compiled kernels beside the same loops in plain Python")  # noqa: T201
-    print(f"{'devices':>9} {'median':>10} {'worst':>10} {'plain loop':>12} {'ratio':>7}")  # noqa: T201
-    for devices, ticks, plain_ticks in _SIZES:
-        fast, slow = measure(devices, ticks, compiled=True), measure(devices, plain_ticks, compiled=False)
-        ratio = slow["median_ms"] / fast["median_ms"]
-        rows.append({"compiled": fast, "plain": slow, "ratio": ratio})
-        line = f"{devices:>9} {fast['median_ms']:>7.2f} ms {fast['max_ms']:>7.2f} ms {slow['median_ms']:>9.1f} ms"
-        print(f"{line} {ratio:>6.0f}x", flush=True)  # noqa: T201
+    scale = Scale(quick=arguments.quick, full=arguments.full)
+    figures = {name: PARTS[name](scale) for name in arguments.only or PARTS}
     if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+    if arguments.plot and "compare" in figures:
+        plot_cost(figures["compare"], arguments.plot)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -132,8 +132,8 @@ class Yard:
         self.ground.daemon_file.write_text(yaml.safe_dump(raw, sort_keys=False))
         return lambda: void(self.ground.daemon_file.write_text(before))
 
-    def calm(self) -> Sample:
-        """Bring back what fell, release every order, and wait for the site at full power; return it."""
+    def calm(self, *, drawing: bool = False) -> Sample:
+        """Bring back what fell, release every order, and wait for the site at full power: all set, or `drawing` it."""
         self.start_broker()
         for name, child in self.stage.children.items():
             if child.ended() is not None:
@@ -142,12 +142,12 @@ class Yard:
             if order["state"] in ("in_force", "scheduled"):
                 self.release(order["id"])
         until(lambda: self.mode() == "normal", "normal mode", 30.0)
-        return self.full_power()
+        return self.full_power(drawing=drawing)
 
-    def full_power(self) -> Sample:
+    def full_power(self, *, drawing: bool = False) -> Sample:
         most_w = dict(zip(self.site.devices.ids, self.site.devices.max_w.astype(int).tolist(), strict=True))
         until(lambda: self.applied_w() == most_w, "every device at its maximum", 40.0, self.tell)
-        hall_w = sum(watts for id_, watts in most_w.items() if id_ != "gpu")
+        hall_w = drawing * sum(watts for id_, watts in most_w.items() if id_ != "gpu")
         until(lambda: self.world.truth().node_w["hall"] > 0.94 * hall_w, "every device draws it", 20.0, self.tell)
         return self.look()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -57,7 +56,8 @@ class Fleet:
         self._statements = tuple(self._statements_of(a, epoch) for a in range(len(site.agents)))
         self.link_lost_s = clock()
         self.on_refused: Callable[[str], None] = lambda _leaf: None
-        self._refused: Counter[str] = Counter()
+        self._topics = frozenset(topic(site.id, agent, leaf) for agent in site.agents for leaf in Leaf)
+        self._refused: set[str] = set()
         self.first_sent_s: float | None = None
         self._seen = self.reports.views
         self._decided: tuple[Decision, tuple[AgentView, ...]] | None = None
@@ -127,9 +127,12 @@ class Fleet:
             self._note_refusal(name, refusal)
 
     def _note_refusal(self, name: str, refusal: Refused) -> None:
-        self._refused[name] += 1
-        self.on_refused(name.rpartition("/")[2] if name.rpartition("/")[2] in tuple(Leaf) else "topic")
-        level = logging.WARNING if self._refused[name] == 1 else logging.DEBUG
+        ours = name in self._topics
+        self.on_refused(name.rpartition("/")[2] if ours else "topic")
+        # Strange topics are noted as one: whoever makes them up must fill neither the memory nor the log.
+        source = name if ours else "topic"
+        level = logging.DEBUG if source in self._refused else logging.WARNING
+        self._refused.add(source)
         _log.log(level, "message on %s refused: %s", name, refusal, extra={"event": "message_refused", "topic": name})
 
     def _send_forever(self) -> None:

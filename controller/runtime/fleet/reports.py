@@ -82,7 +82,9 @@ class Reports:
         elif leaf is Leaf.INVENTORY:
             inventory = open_inventory(payload, {agent: self._keys[agent]}, site=site, agent=agent)
             self._swap(a, self._narrowed(a, inventory))
-        elif leaf is Leaf.REPORT and not retained:
+        elif leaf is Leaf.SET or retained:
+            raise Refused(f"a {'retained ' if retained else ''}{leaf} of an agent is never taken")
+        else:
             report = open_report(payload, {agent: self._keys[agent]}, site=site, agent=agent)
             self._swap(a, self._reported(a, report, now_s))
 

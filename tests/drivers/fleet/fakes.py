@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Self, TypeVar
 
+from drivers.clock import boottime_s
 from drivers.errors import DriverLoss
 from drivers.fleet import wire
 from drivers.fleet.agent.hardware import Measured
@@ -40,7 +41,7 @@ class FakeHardware:
         if self.silent:
             raise DriverLoss("no answer")
         self.applied.append(dict(watts))
-        self.times.append(time.monotonic())
+        self.times.append(boottime_s())
         self.watts |= watts
 
     def measure(self) -> Mapping[str, Measured]:

@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from drivers.fleet.link import MqttLink, Tls
 from tests.brokers import MOSQUITTO, BrokerProcess, free_port
+from tests.drivers.fleet.fakes import until
 
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
@@ -88,6 +89,10 @@ def connections(port: int, tls: Tls, caplog: pytest.LogCaptureFixture) -> tuple[
     return link, seen
 
 
+def events(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.event for record in caplog.records if record.name == "drivers.fleet.link"]
+
+
 def test_both_sides_prove_who_they_are_and_a_refused_publish_is_said(secured, caplog) -> None:
     folder, port = secured
     tls = Tls(ca=folder / "ca.pem", certificate=folder / "hall-a.pem", private_key=folder / "hall-a.key")
@@ -96,11 +101,16 @@ def test_both_sides_prove_who_they_are_and_a_refused_publish_is_said(secured, ca
         assert seen.get(timeout=10)
         assert link.publish("surplus/v1/demo/hall-a/report", b"mine")
         assert link.publish("surplus/v1/demo/hall-b/report", b"another's")
+        until(lambda: "publish_refused" in events(caplog))
+        assert link.publish("surplus/v1/demo/hall-b/report", b"again")
+        until(lambda: not link._open._out_messages)
     finally:
         link.stop()
-    assert [r.event for r in caplog.records if "event" in vars(r)].count("publish_refused") == 1
+    assert events(caplog) == ["broker_back", "publish_refused"]
 
 
+# paho leaves the socket of a failed handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("bare", [True, False])
 def test_without_a_certificate_or_with_another_ca_there_is_no_connection(secured, caplog, bare: bool) -> None:
     folder, port = secured
@@ -115,4 +125,4 @@ def test_without_a_certificate_or_with_another_ca_there_is_no_connection(secured
         assert not link.connected
     finally:
         link.stop()
-    assert [r.event for r in caplog.records if "event" in vars(r)] == ["broker_lost"]
+    assert events(caplog) == ["broker_lost"]

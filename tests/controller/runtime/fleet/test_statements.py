@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from drivers.fleet.wire import Echo, Report, Set
 from tests.controller.runtime.fleet.loop import (
@@ -243,9 +243,10 @@ def test_memory_of_what_was_decided_is_bounded_and_forgets_the_oldest() -> None:
 
 
 watts = st.one_of(st.sampled_from([0, 25, 1080, 1400, 2794, 3500, 10200]), st.integers(0, 10_200))
-decisions = st.sampled_from([FULL, HALF, OFF]) | st.fixed_dictionaries(
+news = st.sampled_from([FULL, HALF, OFF]) | st.fixed_dictionaries(
     {id_: watts.map(lambda w, most=FULL[id_]: min(w, most)) for id_ in MODELS}
 )
+decisions = st.none() | news  #: None: as before
 flights = st.sampled_from([0, 0, 0, 10, 400, 7_000, 29_000])
 
 
@@ -270,6 +271,7 @@ class AnyNetwork(RuleBasedStateMachine):
     def tick(self, decision, raced: bool, up: bool) -> Set | None:
         """Look, decide, send; a report may come in between. `up`: the link takes the message."""
         self.now += 1
+        self.wanted = decision = self.wanted if decision is None else decision
         known = self.controller.view.echo
         if raced:
             self.controller.hear(self.agent.report(self.now), self.now)
@@ -346,13 +348,30 @@ class AnyNetwork(RuleBasedStateMachine):
         self.epoch += 1
         self.controller = ControllerSide(self.epoch)
 
-    @rule(decision=decisions, body=consumes(sets))
-    def faults_stop(self, decision, body: Set | None) -> None:
+    @rule(decision=decisions, lost=st.lists(st.sampled_from(["", "", "set", "report", "follow"]), max_size=12))
+    def some_messages_are_lost(self, decision, lost: list[str]) -> None:
+        for what in lost:
+            self.cycle(decision, what)
+
+    def cycle(self, decision, lost: str = "") -> None:
+        self.wait(TICK_MS)
+        report = self.agent.report(self.now)
+        if lost != "report":
+            self.controller.hear(report, self.now)
+        body = self.tick(decision, raced=False, up=True)
+        if lost != "set":
+            self.set_arrives(body, flight_ms=0, followed=lost != "follow")
+
+    @initialize(decision=news)
+    def all_is_well(self, decision) -> None:
+        self.faults_stop(decision)
+
+    @rule(decision=decisions)
+    def faults_stop(self, decision) -> None:
         """Whatever has happened: within four seconds the agent does what is decided, and it is known to."""
         for _ in range(4 * 1000 // TICK_MS):
-            self.wait(TICK_MS)
-            self.controller.hear(self.agent.report(self.now), self.now)
-            self.set_arrives(self.tick(decision, raced=False, up=True), flight_ms=0, followed=True)
+            self.cycle(decision)
+        decision = self.wanted
         assert dict(self.agent.holder.setpoints) == fitted(decision)
         assert not self.agent.holder.lapsed
         self.controller.hear(self.agent.report(self.now), self.now)

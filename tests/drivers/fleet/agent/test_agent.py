@@ -1,7 +1,6 @@
 """The agent against a controller over real brokers, with short leases."""
 
 import threading
-import time
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from drivers.fleet.keys import CONTROLLER, PrivateKey
 from drivers.fleet.link import MqttLink
 from drivers.fleet.wire import DeviceState, Leaf
 from tests.brokers import BrokerProcess
-from tests.drivers.fleet.fakes import SITE, FakeController, FakeHardware, until
+from tests.drivers.fleet.fakes import DEADLINE_S, SITE, FakeController, FakeHardware, until
 
 AGENT = "hall-a"
 S21 = load_catalogue()["antminer-s21"]
@@ -26,6 +25,7 @@ DEVICES = {f"m-{k}": Device(model=S21, failsafe_w=0) for k in range(3)} | {"g-1"
 OFF = {id_: device.model.off_w for id_, device in DEVICES.items()}
 FULL = {"m-0": 3500, "m-1": 3000, "m-2": 1400, "g-1": 10200}
 FAILSAFE = OFF | {"g-1": 4000}
+LATE_S = 0.5  # what a busy machine may add
 
 
 class Bench:
@@ -112,13 +112,13 @@ def test_reports_by_itself(bench: Bench) -> None:
 
 @pytest.mark.parametrize("offset_s", [3600.0, -3600.0, 0.0])
 def test_i5_no_setpoint_outlives_its_lease_whatever_the_clock_offset(bench: Bench, offset_s: float) -> None:
-    bench.agent(offset_s=max(offset_s, 10.0 - boottime_s()))
-    bench.granted(ttl_ms=1500)
-    granted_at = bench.hardware.times[-1]
+    offset_s = max(offset_s, 10.0 - boottime_s())
+    bench.agent(offset_s=offset_s)
+    sent = bench.granted(ttl_ms=1500)
     until(lambda: bench.hardware.watts == FAILSAFE, "failsafe")
     ends = bench.hardware.times[-4:]
-    assert len(ends) == 4, "one after the other"
-    assert 0.9 < ends[0] - granted_at <= ends[-1] - granted_at < 1.6
+    end_s = (sent.echo.boottime_ms + sent.ttl_ms) / 1000 - offset_s
+    assert end_s - 0.51 < ends[0] < ends[-1] < end_s + LATE_S, "one after the other"
     report = bench.controller.report(lambda r: r.lapsed and r.lease_left_ms == 0)
     assert {id_: d.setpoint_w for id_, d in report.devices.items()} == FAILSAFE
 
@@ -203,7 +203,7 @@ def test_poison_changes_nothing_and_is_named_in_the_report(bench: Bench) -> None
         bench.raw(payload)
         bench.controller.report(lambda r, reason=reason: reason in (r.refused or ""), reason)
     bench.raw(good)
-    bench.controller.report(lambda r: r.accepted_seq == 2 and r.refused is None)
+    bench.controller.report(lambda r: r.applied_seq == 2 and r.refused is None)
     bench.raw(good)
     assert bench.hardware.watts == OFF
     bench.controller.report(lambda r: "not newer" in (r.refused or ""))
@@ -215,12 +215,11 @@ def test_poison_changes_nothing_and_is_named_in_the_report(bench: Bench) -> None
 
 def test_a_flood_of_poison_delays_no_lease_end(bench: Bench) -> None:
     bench.agent()
-    bench.granted(ttl_ms=1500)
-    granted_at = bench.hardware.times[-1]
+    sent = bench.granted(ttl_ms=1500)
     while bench.hardware.watts != FAILSAFE:
         bench.controller.link.publish(wire.topic(SITE, AGENT, Leaf.SET), b"poison" * 20, qos=0)
-        assert time.monotonic() - granted_at < 5
-    assert bench.hardware.times[-1] - granted_at < 1.6
+        assert boottime_s() - bench.hardware.times[-1] < DEADLINE_S
+    assert bench.hardware.times[-1] < (sent.echo.boottime_ms + sent.ttl_ms) / 1000 + LATE_S
 
 
 def test_a_retained_poisoned_setpoint_is_dropped(bench: Bench) -> None:
@@ -240,6 +239,10 @@ def test_a_missed_message_is_no_mixture(bench: Bench) -> None:
     assert bench.hardware.watts == FULL
 
 
+def events(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.event for record in caplog.records if record.name == "drivers.fleet.agent.actuation"]
+
+
 def test_silent_hardware_is_lost_logged_once_and_told_again(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     bench.agent(report_s=0.05)
@@ -247,14 +250,14 @@ def test_silent_hardware_is_lost_logged_once_and_told_again(bench: Bench, caplog
     bench.hardware.silent = True
     bench.controller.report(lambda r: all(d.state is DeviceState.LOST for d in r.devices.values()))
     sent = bench.controller.send(AGENT, setpoints=OFF)
+    until(lambda: "hardware_lost" in events(caplog))
     report = bench.controller.report(lambda r: r.accepted_seq == sent.seq)
     assert report.applied_seq == 1
     assert {id_: d.setpoint_w for id_, d in report.devices.items()} == FULL
     bench.hardware.silent = False
     report = bench.controller.report(lambda r: r.applied_seq == sent.seq and r.devices["m-0"].measured_w == 25)
     assert bench.hardware.watts == OFF
-    events = [record.event for record in caplog.records if record.name == "drivers.fleet.agent.actuation"]
-    assert sorted(events) == ["devices_back", "devices_lost", "hardware_back", "hardware_lost"]
+    assert sorted(events(caplog)) == ["devices_back", "devices_lost", "hardware_back", "hardware_lost"]
 
 
 def test_a_device_that_comes_back_is_told_again(bench: Bench) -> None:

@@ -1,0 +1,141 @@
+"""The daemon as a process: how fast it leads, how it speaks to systemd, and what it refuses to start on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+
+from drivers.clock import boottime_s
+from drivers.fleet.keys import CONTROLLER, load_public
+from drivers.fleet.wire import Leaf, open_set, parse_topic, topic
+from tests.e2e.yard import SITE, Yard, until
+
+#: What the way to the first leases must not import.
+SLOW = ("numba", "asyncua", "pymodbus", "fastapi", "uvicorn", "prometheus_client")
+
+
+@contextlib.contextmanager
+def daemon(yard: Yard, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The yard's daemon as a child of the test, in place of the stage's."""
+    if yard.stage.children["surplusd"].ended() is None:
+        yard.kill("surplusd", signal.SIGTERM)
+    command = [sys.executable, "-m", "controller.cli", "run", str(yard.ground.daemon_file)]
+    with (
+        (yard.folder / "daemon.log").open("ab") as log,
+        subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextlib.contextmanager
+def first_sets(yard: Yard) -> Iterator[dict[str, tuple[float, bytes]]]:
+    """When the first set of each agent arrives at an independent subscriber, and what it is."""
+    heard: dict[str, tuple[float, bytes]] = {}
+    subscribed = threading.Event()
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="listener")
+    client.on_connect = lambda *_: client.subscribe(topic(yard.site.id, "+", Leaf.SET), qos=1)
+    client.on_subscribe = lambda *_: subscribed.set()
+    client.on_message = lambda _client, _data, message: heard.setdefault(
+        parse_topic(message.topic, yard.site.id)[0], (boottime_s(), message.payload)
+    )
+    client.connect(*yard.ground.broker)
+    client.loop_start()
+    try:
+        assert subscribed.wait(10)
+        yield heard
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def test_the_first_safe_leases_are_out_within_a_second(yard: Yard) -> None:
+    yard.kill("surplusd", signal.SIGTERM)
+    with first_sets(yard) as heard:
+        began_s = boottime_s()
+        with daemon(yard):
+            until(lambda: heard.keys() == set(yard.site.agents), "a set for every agent")
+    took_s = max(at_s for at_s, _ in heard.values()) - began_s
+    print(f"first safe leases {took_s:.2f} s after exec")
+    assert took_s < 3.0  # 1 s on a machine that does nothing else
+    keys = {CONTROLLER: load_public(yard.folder / "keys" / f"{CONTROLLER}.pub")}
+    for agent, (_, payload) in heard.items():
+        first = open_set(payload, keys, site=yard.site.id, agent=agent)
+        assert first.echo is None  # without the agent's clock it can raise nothing
+        assert first.setpoints is not None
+        assert all(watts <= yard.failsafe_w[id_] for id_, watts in first.setpoints.items())
+
+
+def test_the_way_to_the_first_leases_imports_nothing_slow() -> None:
+    code = f"import sys, controller.daemon; print(*[name for name in {SLOW!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("kind", ["path", "abstract"])
+def test_systemd_is_told_of_readiness_every_tick_and_the_end(yard: Yard, tmp_path: Path, kind: str) -> None:
+    address = str(tmp_path / "notify") if kind == "path" else f"@surplusd-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(address.replace("@", "\0"))
+        listener.settimeout(20)
+        with daemon(yard, NOTIFY_SOCKET=address) as process:
+            said: list[str] = []
+
+            def hear_until(wanted: str, times: int) -> None:
+                while said.count(wanted) < times:
+                    said.append(listener.recv(4096).decode())
+
+            hear_until("READY=1", 1)
+            hear_until("WATCHDOG=1", 8)
+            assert any(re.match(r"STATUS=(init|normal)", line) for line in said)
+            process.terminate()
+            hear_until("STOPPING=1", 1)
+            assert process.wait(10) == 0
+        assert said.count("READY=1") == 1
+
+
+def broken_site(folder: Path) -> Path:
+    text = SITE.read_text().replace("firm: 4 kW", "firm: 4 kWh").replace("node: hall, failsafe: off}", "node: hal}", 1)
+    file = folder / "broken.yaml"
+    file.write_text(text.replace("\nstate: state", "\nstatus: state").replace("limit: 60 kW", "limit: -1 kW"))
+    return file
+
+
+@pytest.mark.parametrize("verb", ["check", "run"])
+def test_a_broken_file_is_refused_with_every_error_and_its_place(tmp_path: Path, verb: str) -> None:
+    file = broken_site(tmp_path)
+    command = [sys.executable, "-m", "controller.cli", verb, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    places = [re.match(rf"{re.escape(str(file))}:(\d+):(\d+): (\S+):", line) for line in done.stderr.splitlines()]
+    assert all(places), done.stderr
+    found = {place[3]: file.read_text().splitlines()[int(place[1]) - 1][int(place[2]) - 1 :] for place in places if place}
+    assert found["grid.firm"].startswith("4 kWh")
+    assert any(text.startswith("-1 kW") for text in found.values())
+    assert any(text.startswith("hal}") for text in found.values())
+    assert found["status"].startswith("status")
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_file_that_is_no_yaml_is_refused_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text("version: 1\nsite: [unclosed\n")
+    command = [sys.executable, "-m", "controller.cli", "run", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert re.match(rf"{re.escape(str(file))}:\d+:\d+: ", done.stderr)
+    assert "Traceback" not in done.stderr
