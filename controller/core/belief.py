@@ -92,7 +92,8 @@ def least_w(belief: Belief, devices: Devices, measured_w: F64) -> F64:
 
 def send(belief: Belief, devices: Devices, setpoint_w: F64, now_s: float) -> Belief:
     """Return the belief after `setpoint_w` (D,) has been handed to the fleet."""
-    changed = setpoint_w != belief.setpoint_w
+    # A device that has fallen from its setpoint, by the end of its lease, is raised by sending the same setpoint again.
+    changed = (setpoint_w != belief.setpoint_w) | (setpoint_w > belief.current_w)
     was_off = belief.current_w <= devices.off_w
     switched = changed & (was_off != (setpoint_w <= devices.off_w))
     return replace(

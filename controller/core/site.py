@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,10 @@ from numpy.typing import NDArray
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
+
+
+#: The leases of a site's agents are from this share of its lease to all of it, so that their ends are no step.
+SHORTEST_LEASE: Final = 0.8
 
 
 class SurplusModel(IntEnum):

@@ -163,6 +163,11 @@ class Leaf(StrEnum):
     STATUS = "status"
 
 
+def spread_ms(ttl_ms: int, settle_ms: int) -> int:
+    """Return over how long before the end of its lease an agent takes its devices down, one after the other."""
+    return min(settle_ms, ttl_ms // 3)
+
+
 def topic(site: str, agent: str, leaf: Leaf | Literal["set", "report", "inventory", "status"]) -> str:
     """Return the topic of a message; `agent` may be ``+`` to subscribe to all agents of a site."""
     return f"surplus/v{VERSION}/{site}/{agent}/{leaf}"

@@ -1,6 +1,6 @@
-"""Random sites for judges and gap tables: the generator of control_and_grid.md section 3.2.
+"""Sites for judges and gap tables.
 
-Site, transformers, feeders, PDUs, devices. Every limit is drawn at 0.6-1.0 of the most that the devices below can draw,
+Random ones: site, transformers, feeders, PDUs, devices. Every limit is drawn at 0.6-1.0 of the most that the devices below can draw,
 so levels bind in turn and everything-off always fits.
 """
 
@@ -9,11 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from controller.core.site import F64, I64, Bool, Devices, Tree
+from drivers.fleet.catalogue import load_catalogue
 
 #: USD per TH/s and hour, USD per Wh.
 HASHPRICE = 0.05 / 24.0
 TARIFF = 0.04 / 1000.0
 _OFF_W = 25.0
+_MINERS = ("antminer-s21", "antminer-s19k-pro", "antminer-s19-xp", "whatsminer-m60s")
 
 
 def random_site(
@@ -34,11 +36,12 @@ def random_site(
     earns, so the hull leaves out their lowest modes).
     """
     random = np.random.default_rng(seed)
-    columns = _devices(random, devices, 2 if onoff else modes, continuous)
+    watts, value, between = _devices(random, devices, 2 if onoff else modes, continuous)
     parent, above = _tree(devices, (per_pdu, pdus_per_feeder, feeders_per_transformer))
     pdus = -(-devices // per_pdu)
     node = (parent.size - pdus) + np.arange(devices) // per_pdu
-    fleet = _fleet(node, *columns)
+    mode_count = np.full(devices, watts.shape[1])
+    fleet = _fleet(node, mode_count, watts.ravel(), value.ravel(), between.ravel())
     load_w = np.bincount(node, weights=fleet.max_w, minlength=parent.size)
     for level in above:
         load_w += np.bincount(parent[level], weights=load_w[level], minlength=parent.size)
@@ -47,6 +50,27 @@ def random_site(
         parent=parent,
         limit_w=np.floor(load_w * random.uniform(0.6, 1.0, parent.size)),
         house_w=np.zeros(parent.size),
+    )
+    return tree, fleet
+
+
+def catalogue_site(pdus: int, *, per_pdu: int = 40) -> tuple[Tree, Devices]:
+    """Return a site of the catalogue's miners: PDUs of one model each, limited to 90 % of what its devices can draw."""
+    models = [load_catalogue()[_MINERS[k % len(_MINERS)]] for k in range(pdus) for _ in range(per_pdu)]
+    modes = [mode for model in models for mode in model.modes]
+    watts = np.array([mode.watts for mode in modes])
+    hashrate = np.array([mode.hashrate_ths for mode in modes])
+    value = np.where(hashrate > 0.0, hashrate * HASHPRICE - watts * TARIFF, 0.0)
+    mode_count = np.array([len(model.modes) for model in models])
+    node = 1 + np.arange(len(models)) // per_pdu
+    fleet = _fleet(node, mode_count, watts, value, np.array([mode.continuous for mode in modes]))
+    limit_w = np.bincount(node, weights=0.9 * fleet.max_w)
+    limit_w[0] = np.inf
+    tree = Tree(
+        ids=tuple(f"n{k}" for k in range(pdus + 1)),
+        parent=np.append(-1, np.zeros(pdus, dtype=np.int64)),
+        limit_w=limit_w,
+        house_w=np.zeros(pdus + 1),
     )
     return tree, fleet
 
@@ -80,23 +104,23 @@ def _devices(random: np.random.Generator, devices: int, modes: int, continuous: 
     return watts, value, between
 
 
-def _fleet(node: I64, watts: F64, value: F64, between: Bool) -> Devices:
-    count, modes = watts.shape
-    off_w = np.full(count, _OFF_W)
+def _fleet(node: I64, mode_count: I64, mode_w: F64, mode_value: F64, mode_continuous: Bool) -> Devices:
+    count = node.size
+    mode_start = np.append(0, np.cumsum(mode_count))
     zeros = np.zeros(count)
     return Devices(
         ids=tuple(f"d{k:07d}" for k in range(count)),
         node=node.astype(np.int64),
         agent=np.zeros(count, dtype=np.int64),
-        failsafe_w=off_w,
+        failsafe_w=mode_w[mode_start[:-1]],
         tolerance=zeros,
         down_s=zeros,
         up_s=zeros,
         lock_s=zeros,
         report_error=zeros,
         steady=np.ones(count, dtype=np.bool_),
-        mode_start=np.arange(0, count * modes + 1, modes, dtype=np.int64),
-        mode_w=np.ascontiguousarray(watts).ravel(),
-        mode_value=np.ascontiguousarray(value).ravel(),
-        mode_continuous=between.ravel(),
+        mode_start=mode_start,
+        mode_w=mode_w,
+        mode_value=mode_value,
+        mode_continuous=mode_continuous,
     )

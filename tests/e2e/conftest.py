@@ -1,4 +1,4 @@
-"""The yard: one small site of processes for the tests of a module, over the broker that they ask for."""
+"""The yard: one small site of processes for the tests of a module; and the demos, which run beside it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.brokers import amqtt_broker, mosquitto_broker
+from tests.e2e.demos import Demos, running_demos
 from tests.e2e.yard import Yard, yard_over
 
 
@@ -26,3 +27,10 @@ def yard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     real = getattr(request, "param", "amqtt") == "mosquitto"
     with mosquitto_broker(folder) if real else amqtt_broker() as broker, yard_over(broker, folder) as yard:
         yield yard
+
+
+@pytest.fixture(scope="session")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demos]:
+    """The demos, from the first test that asks for them; the others wait for their ends."""
+    with running_demos(tmp_path_factory.mktemp("demos")) as demos:
+        yield demos

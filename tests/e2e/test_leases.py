@@ -99,7 +99,7 @@ def test_a_daemon_killed_in_a_curtailment_comes_back_still_curtailing(yard: Yard
     assert yard.stored("hall-1")["epoch"] > epoch
     assert largest_change_w(samples, 60.0) <= set_w(before) * 0.1
     yard.release(order)
-    yard.full_power()
+    yard.watch(lambda sample: set_w(sample) > 1.3 * set_w(before), "the site rises again")
 
 
 @embedded_broker

@@ -1,24 +1,32 @@
 """What a device can still be raised by: the upper concave hull of its modes between its lock limits.
 
-A device of `base_w` to `upper_w` stands on its highest mode row that is not above its base. From there a hull edge
-leads to the next row; ``climb[row]`` is how many rows it spans, 0 where the hull ends. A row above `upper_w` is cut to it
-if it is continuous. What a mode is worth to the allocator is its value less what a start loses, plus a bonus for what
-runs already (`worth`).
+A device that must draw `base_w` and may draw `upper_w` stands on its highest mode row that is not above its base. A hull
+edge leads from there to the next row; ``climb[row]`` says how many rows it spans, 0 where the hull ends. A continuous row
+above `upper_w` is cut to it. What a value is worth to the allocator is less by what a start loses and more by a bonus for
+what runs already (`worth`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-from controller.core.site import F64, I64, U8, U64, Bool
+from controller.core.site import F64, I64, Bool
 
-_EPS_W = 1e-6
+U8 = NDArray[np.uint8]
+I32 = NDArray[np.int32]
+U64 = NDArray[np.uint64]
+
+EPS_W = 1e-6
+#: The lower bits of `climb`: how many rows a hull edge spans. CLIPPED: it ends at `upper_w`, inside its last row.
+ROWS = 127
+CLIPPED = 128
 
 
-@njit("float64(float64, float64, float64, float64)", cache=True)
+@njit("float64(float64, float64, float64, float64)", cache=True, inline="always")
 def worth(value: float, kept_value: float, start_share: float, bonus: float) -> float:
-    """Return the worth of `value` to a device that earns `kept_value` now (0: it is off and would have to start)."""
+    """Return the worth of `value` to a device that earns `kept_value` now; 0 means that it would have to start."""
     if kept_value <= 0.0:
         return value * start_share
     return value + bonus * min(max(value, 0.0), kept_value)
@@ -29,16 +37,128 @@ def row_at(mode_start: I64, mode_w: F64, device: int, watts: float) -> int:
     """Return the highest row of `device` that is not above `watts`; its first row if none is."""
     row = mode_start[device]
     last = mode_start[device + 1] - 1
-    while row < last and mode_w[row + 1] <= watts + _EPS_W:
+    while row < last and mode_w[row + 1] <= watts + EPS_W:
         row += 1
-    return row
+    return int(row)
 
 
 @njit("float64(int64[::1], float64[::1], float64[::1], boolean[::1], int64, float64)", cache=True)
 def value_at(mode_start: I64, mode_w: F64, mode_value: F64, mode_continuous: Bool, device: int, watts: float) -> float:
-    """Return the value of `device` at `watts`; between two discrete modes that of the lower one."""
+    """Return the value of `device` at `watts`; between two discrete modes it is that of the lower one."""
     row = row_at(mode_start, mode_w, device, watts)
+    value = mode_value[row]
     if row + 1 < mode_start[device + 1] and mode_continuous[row + 1] and watts > mode_w[row]:
         share = (watts - mode_w[row]) / (mode_w[row + 1] - mode_w[row])
-        return mode_value[row] + share * (mode_value[row + 1] - mode_value[row])
-    return mode_value[row]
+        value += share * (mode_value[row + 1] - value)
+    return float(value)
+
+
+@njit(
+    "int64(int64[::1], float64[::1], float64[::1], boolean[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
+    " float64, int64, int64, float64[::1], int32[::1], uint8[::1], uint64[::1], int64)",
+    cache=True,
+)
+def hulls(
+    mode_start: I64,
+    mode_w: F64,
+    mode_value: F64,
+    mode_continuous: Bool,
+    start_share: F64,
+    base_w: F64,
+    upper_w: F64,
+    held_w: F64,
+    bonus: float,
+    first: int,
+    last: int,
+    kept_value: F64,
+    at: I32,
+    climb: U8,
+    items: U64,
+    device_bits: int,
+) -> int:
+    """Write the hulls of the devices `first` to `last` (exclusive) into `climb` (M,) and return how many edges they have.
+
+    `items` takes an edge each: its density, in bits that ascend as the density falls, above `device_bits` bits for the
+    device. `kept_value` (D,) takes what the device earns at `held_w`. Edges that earn nothing are left out.
+    """
+    count = 0
+    for i in range(first, last):
+        start = mode_start[i]
+        end = mode_start[i + 1]
+        kept = 0.0
+        if held_w[i] > mode_w[start] + EPS_W:
+            kept = max(value_at(mode_start, mode_w, mode_value, mode_continuous, i, held_w[i]), 0.0)
+        kept_value[i] = kept
+        share = start_share[i]
+        base = base_w[i]
+        upper = upper_w[i]
+        bottom = row_at(mode_start, mode_w, i, base)
+        base_value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, base)
+        at[i] = bottom
+        for row in range(start, end):
+            climb[row] = 0
+        # The links lead downwards while the chain is built: climb[row] rows below stands the corner before it.
+        top = bottom
+        for row in range(bottom + 1, end):
+            to_w = mode_w[row]
+            value = mode_value[row]
+            if to_w > upper + EPS_W:
+                low = max(mode_w[row - 1], base)
+                if not mode_continuous[row] or upper <= low + EPS_W:
+                    break
+                value = mode_value[row - 1] + (upper - mode_w[row - 1]) * (value - mode_value[row - 1]) / (
+                    to_w - mode_w[row - 1]
+                )
+                to_w = upper
+            gain = worth(value, kept, share, bonus)
+            while True:
+                from_w = max(mode_w[top], base)
+                from_gain = worth(base_value if top == bottom else mode_value[top], kept, share, bonus)
+                if top == bottom:
+                    break
+                under = top - climb[top]
+                under_w = max(mode_w[under], base)
+                under_gain = worth(base_value if under == bottom else mode_value[under], kept, share, bonus)
+                # A corner that lies on the line is kept: it is one more whole step to take.
+                if (from_gain - under_gain) * (to_w - from_w) >= (gain - from_gain) * (from_w - under_w):
+                    break
+                climb[top] = 0
+                top = under
+            if gain <= from_gain:
+                # Nothing is earned by going here; a later row may still lie above.
+                continue
+            climb[row] = row - top
+            density = (gain - from_gain) / (to_w - from_w)
+            top = row
+            if to_w < mode_w[row]:
+                break
+        above = 0
+        while top != bottom:
+            below = climb[top]
+            climb[top] = above
+            above = below
+            top -= below
+        climb[bottom] = above
+        # From below again, with the densities.
+        row = bottom
+        from_w = base
+        from_gain = worth(base_value, kept, share, bonus)
+        while climb[row] > 0:
+            corner = row
+            row += climb[row]
+            to_w = mode_w[row]
+            value = mode_value[row]
+            if to_w > upper + EPS_W:
+                climb[corner] |= CLIPPED
+                to_w = upper
+                value = mode_value[row - 1] + (upper - mode_w[row - 1]) * (value - mode_value[row - 1]) / (
+                    mode_w[row] - mode_w[row - 1]
+                )
+            gain = worth(value, kept, share, bonus)
+            density = (gain - from_gain) / (to_w - from_w)
+            bits = np.uint64(0x7FFFFFFFFFFFFFFF) - np.float64(density).view(np.uint64)
+            items[count] = ((bits >> np.uint64(device_bits - 1)) << np.uint64(device_bits)) | np.uint64(i)
+            count += 1
+            from_w = to_w
+            from_gain = gain
+    return count

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from controller.core.site import SHORTEST_LEASE
 from controller.runtime.config.devices import Load, declared_failsafe_w
 from controller.runtime.config.model import Node, SiteFile
 from controller.runtime.config.problems import Problem, kw
 from controller.runtime.config.tree import parents_of, root_of, way_up
 from controller.runtime.config.unknown import UNKNOWN
 from drivers.fleet.catalogue import Model
+from drivers.fleet.wire import spread_ms
 
 #: Sums of many terms may be off by the last digits.
 _ROUNDING_W = 1e-3
@@ -22,6 +24,7 @@ def sum_problems(site: SiteFile, fleet: Sequence[Load], catalogue: Mapping[str, 
     off = _below(site.nodes, [(load.entry.node, len(load.ids) * model.off_w) for load, model in known])
     failsafe = _below(site.nodes, [(load.entry.node, len(load.ids) * _most_w(load, model)) for load, model in known])
     yield from _grid_sums(site, house, off, failsafe)
+    yield from _lease_ends(site, sum(len(load.ids) * (model.max_w - _most_w(load, model)) for load, model in known))
     for index, node in enumerate(site.nodes):
         if node.id is not UNKNOWN and _too_small(node.limit_w, failsafe[node.id] + house[node.id]):
             text = _sum_text("failsafe watts", failsafe[node.id], house[node.id])
@@ -46,6 +49,17 @@ def _grid_sums(
     if _too_small(site.grid.failsafe_w, failsafe[root] + house[root]):
         text = _sum_text("failsafe watts", failsafe[root], house[root])
         yield Problem(loc=("grid", "failsafe"), allowed=f"at least {text}")
+
+
+def _lease_ends(site: SiteFile, fall_w: float) -> Iterator[Problem]:
+    """Report an emergency ramp that the end of all leases, which nobody leads, would break (invariant I6)."""
+    lease_s, settle_s, ramp_w_s = site.fleet.lease_s, site.grid.settle_s, site.grid.emergency_ramp_w_s
+    if UNKNOWN in (lease_s, settle_s, ramp_w_s):
+        return
+    fall_s = spread_ms(round(1000 * SHORTEST_LEASE * lease_s), round(1000 * settle_s)) / 1000
+    if ramp_w_s * fall_s + _ROUNDING_W < min(fall_w, site.grid.contract_w):
+        need = f"{kw(fall_w / fall_s)}/s: without a controller {kw(fall_w)} of devices go down within {fall_s:.1f} s"
+        yield Problem(loc=("grid", "emergency_ramp"), allowed=f"at least {need}; a longer lease makes it slower")
 
 
 def _too_small(limit_w: float, need_w: float) -> bool:

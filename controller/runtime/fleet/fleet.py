@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from controller.core.decision import Decision
-from controller.core.site import Site
+from controller.core.site import SHORTEST_LEASE, Site
 from controller.core.snapshot import FleetColumns
 from controller.runtime.fleet.reports import AgentView, Reports
 from controller.runtime.fleet.statements import Statements
@@ -20,9 +20,6 @@ from drivers.fleet.link import Link, OnConnection, OnMessage
 from drivers.fleet.wire import Leaf, parse_topic, sign, topic
 
 _log = logging.getLogger(__name__)
-
-#: The lease ends of a site are spread over this share of the lease, so that they are no step.
-_STAGGER_SHARE = 0.2
 
 #: Makes the link from its callbacks, its subscriptions with it.
 MakeLink = Callable[[OnMessage, OnConnection, tuple[str, ...]], Link]
@@ -69,7 +66,7 @@ class Fleet:
 
     def _statements_of(self, a: int, epoch: int) -> Statements:
         last = max(1, len(self._site.agents) - 1)
-        share = 1.0 - _STAGGER_SHARE * a / last
+        share = 1.0 - (1.0 - SHORTEST_LEASE) * a / last
         devices = tuple(self._site.devices.ids[i] for i in self.reports.devices[a])
         return Statements(
             site=self._site.id,

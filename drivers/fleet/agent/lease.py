@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from drivers.errors import Refused
 from drivers.fleet.catalogue import Model
-from drivers.fleet.wire import Echo, Set
+from drivers.fleet.wire import Echo, Set, spread_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class LeaseHolder:
         self._basis = basis
         if echo is not None:
             self._end_ms = echo.boottime_ms + statement.ttl_ms
-            self._spread_ms = min(self._settle_ms, statement.ttl_ms // 3)
+            self._spread_ms = spread_ms(statement.ttl_ms, self._settle_ms)
         for id_, watts in basis[1].items():
             self._grant(id_, watts, echo, now_ms)
 

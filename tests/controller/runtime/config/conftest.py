@@ -17,7 +17,7 @@ grid:
   failsafe: 40 kW
   ramp_up: 2 kW/s
   ramp_down: 6 MW/min
-  emergency_ramp: 3 kW/s
+  emergency_ramp: 30 kW/s
 nodes:
   - {id: pcc, house_load: 3 kW}
   - {id: hall, parent: pcc, limit: 60 kW, house_load: 2 kW}

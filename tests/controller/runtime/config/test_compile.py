@@ -74,7 +74,7 @@ def test_meters(site):
 def test_rules_and_their_defaults(site):
     rules = site.rules
     assert (rules.contract_w, rules.firm_w, rules.failsafe_w) == (100e3, 10e3, 40e3)
-    assert (rules.ramp_up_w_s, rules.ramp_down_w_s, rules.emergency_ramp_w_s) == (2e3, pytest.approx(100e3), 3e3)
+    assert (rules.ramp_up_w_s, rules.ramp_down_w_s, rules.emergency_ramp_w_s) == (2e3, pytest.approx(100e3), 30e3)
     assert (rules.lease_s, rules.settle_s) == (20.0, 15.0)
     assert (rules.surplus_model, rules.surplus_rating_w) == (SurplusModel.HEADROOM, 5e6)
     assert (rules.surplus_stale_s, rules.surplus_suspect_s, rules.skew_s) == (60.0, 6.0, 2.0)
@@ -101,7 +101,7 @@ def test_ten_thousand_devices_fit_into_the_start(small, load_text):
         for n in range(100)
     )
     text = small.replace("  devices:", hundred + "  devices:").replace("100 kW", "50 MW").replace("120 kW", "60 MW")
-    text = text.replace("failsafe: 40 kW", "failsafe: 300 kW")
+    text = text.replace("failsafe: 40 kW", "failsafe: 300 kW").replace("emergency_ramp: 30 kW/s", "emergency_ramp: 6 MW/s")
     compile_site(load_text(small))
     began = time.perf_counter()
     devices = compile_site(load_text(text)).devices

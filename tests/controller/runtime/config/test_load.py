@@ -23,7 +23,12 @@ BROKEN = {
     "unlimited contract": ("contract: 100 kW", "contract: §unlimited", ["'unlimited'"]),
     "zero up-ramp": ("ramp_up: 2 kW/s", "ramp_up: §0 kW/s", ["grid.ramp_up", "above 0 W/s"]),
     "zero down-ramp": ("ramp_down: 6 MW/min", "ramp_down: §0 kW/s", ["grid.ramp_down", "above 0 W/s"]),
-    "zero emergency ramp": ("emergency_ramp: 3 kW/s", "emergency_ramp: §0 W/s", ["grid.emergency_ramp"]),
+    "emergency ramp that the end of all leases breaks": (
+        "emergency_ramp: 30 kW/s",
+        "emergency_ramp: §1 kW/s",
+        ["grid.emergency_ramp", "of devices go down within 5.3 s", "a longer lease"],
+    ),
+    "zero emergency ramp": ("emergency_ramp: 30 kW/s", "emergency_ramp: §0 W/s", ["grid.emergency_ramp"]),
     "tick too short": ("tick: 1 s", "tick: §99 ms", ["100 ms to 10 s"]),
     "tick too long": ("tick: 1 s", "tick: §11 s", ["100 ms to 10 s"]),
     "class of zero": ("class: 0.5 %", "class: §0 %", ["meters[0].class"]),
