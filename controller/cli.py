@@ -91,7 +91,10 @@ def _keys(arguments: argparse.Namespace) -> int:
     from drivers.fleet.keys import CONTROLLER, make_keys
 
     site_file = load(arguments.file)
-    make_keys(site_file.mqtt.keys, (CONTROLLER, *compile_site(site_file).agents))
+    try:
+        make_keys(site_file.mqtt.keys, (CONTROLLER, *compile_site(site_file).agents))
+    except OSError as error:
+        raise ConfigError(f"mqtt.keys: {site_file.mqtt.keys}: {error.strerror}") from error
     print(f"keys in {site_file.mqtt.keys}; give every agent its AGENT.key and controller.pub, and nothing else")  # noqa: T201
     return 0
 

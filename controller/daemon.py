@@ -20,6 +20,7 @@ from controller.runtime.fleet.fleet import Fleet, MakeLink
 from controller.runtime.journal import Journal
 from controller.runtime.logs import configure
 from controller.runtime.orders import OrderBook
+from controller.runtime.secret import read_secret
 from drivers.errors import ConfigError
 from drivers.fleet.keys import CONTROLLER, load_private, load_public
 from drivers.fleet.link import Link, MqttLink, OnConnection, OnMessage, Tls
@@ -85,7 +86,7 @@ def _make_link(mqtt: Mqtt, client_id: str) -> MakeLink:
             protocol=mqtt.protocol,
             tls=Tls(ca=tls.ca, certificate=tls.certificate, private_key=tls.private_key) if tls else None,
             username=mqtt.username,
-            password=mqtt.password_file.read_text().strip() if mqtt.password_file else None,
+            password=read_secret(mqtt.password_file) if mqtt.password_file else None,
         )
 
     return make

@@ -28,6 +28,7 @@ from controller.runtime.metrics import Metrics
 from controller.runtime.notify import Notifier
 from controller.runtime.orders import OrderBook, Role
 from controller.runtime.recorder import Looker, Recorder
+from controller.runtime.secret import read_secret
 from controller.runtime.sources import drivers, run_drivers
 from controller.runtime.tick import Ticker
 from drivers.clock import boottime_s
@@ -115,13 +116,7 @@ def _token(entry: TokenEntry) -> Token:
 def _sha256_of_file(entry: TokenEntry) -> str:
     if entry.token_file is None:
         raise ConfigError(f"orders.tokens: {entry.name} has neither token_file nor token_sha256")
-    try:
-        text = entry.token_file.read_text().strip()
-    except OSError as error:
-        raise ConfigError(f"orders.tokens: {entry.name}: {entry.token_file}: {error.strerror}") from error
-    if not text:
-        raise ConfigError(f"orders.tokens: {entry.name}: {entry.token_file} is empty")
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(read_secret(entry.token_file).encode()).hexdigest()
 
 
 def _health(recorder: Recorder, period_s: float) -> Health:

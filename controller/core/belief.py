@@ -52,6 +52,7 @@ def observe(belief: Belief, devices: Devices, snapshot: Snapshot) -> Belief:
     low_w = np.where(now_s - heard_s <= CONTACT_S, low_w, devices.off_w)
     high_w = np.maximum(belief.high_w, applied_w)
     high_w = np.where(_settled(stable_s, devices.down_s), applied_w, high_w)
+    seen_w = np.where(low_w >= high_w, high_w, belief.seen_w)
     taken = ~confirmed & (now_s - belief.changed_s < _CONFIRM_S)
     current_w = np.where(taken, belief.setpoint_w, np.minimum(belief.setpoint_w, applied_w))
     current_w = np.where(np.isinf(belief.changed_s), applied_w, current_w)
@@ -61,6 +62,7 @@ def observe(belief: Belief, devices: Devices, snapshot: Snapshot) -> Belief:
         steady_s=steady_s,
         low_w=low_w,
         high_w=high_w,
+        seen_w=seen_w,
         current_w=np.where(known, current_w, devices.failsafe_w),
         known=known,
     )
@@ -80,8 +82,8 @@ def unheard_w(belief: Belief, devices: Devices) -> F64:
 
 def committed_w(belief: Belief, devices: Devices) -> F64:
     """Return the most that each device (D,) may be drawing; what no meter has shown yet counts with its tolerance."""
-    unseen_w = np.maximum(belief.high_w - belief.low_w, 0.0)
-    return np.asarray(belief.low_w + unseen_w * (1.0 + devices.tolerance), dtype=np.float64)
+    unseen_w = np.maximum(belief.high_w - belief.seen_w, 0.0)
+    return np.asarray(belief.high_w + unseen_w * devices.tolerance, dtype=np.float64)
 
 
 def least_w(belief: Belief, devices: Devices, measured_w: F64) -> F64:
@@ -90,12 +92,10 @@ def least_w(belief: Belief, devices: Devices, measured_w: F64) -> F64:
     return np.asarray(np.where(devices.steady, belief.low_w, np.maximum(drawn_w, 0.0)), dtype=np.float64)
 
 
-def send(belief: Belief, devices: Devices, setpoint_w: F64, now_s: float) -> Belief:
+def send(belief: Belief, setpoint_w: F64, now_s: float) -> Belief:
     """Return the belief after `setpoint_w` (D,) has been handed to the fleet."""
     # A device that has fallen from its setpoint, by the end of its lease, is raised by sending the same setpoint again.
     changed = (setpoint_w != belief.setpoint_w) | (setpoint_w > belief.current_w)
-    was_off = belief.current_w <= devices.off_w
-    switched = changed & (was_off != (setpoint_w <= devices.off_w))
     return replace(
         belief,
         setpoint_w=setpoint_w,
@@ -103,5 +103,4 @@ def send(belief: Belief, devices: Devices, setpoint_w: F64, now_s: float) -> Bel
         steady_s=np.where(changed, np.inf, belief.steady_s),
         low_w=np.minimum(belief.low_w, setpoint_w),
         high_w=np.maximum(belief.high_w, setpoint_w),
-        lock_until_s=np.where(switched, now_s + devices.lock_s, belief.lock_until_s),
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from controller.core.merit import Merit, merit_order
 from controller.core.safe import watts_below
-from controller.core.site import F64, Bool, Site
+from controller.core.site import F64, Bool, Devices, Site
 
 #: A raise of a running device by less than this share of its maximum is not worth a change.
 _LEAST_STEP = 0.01
@@ -20,7 +20,7 @@ class Plan:
 
     `on_w`, `on_value` (D,): watts and value of each device's lowest running mode. `least_step_w` (D,): no smaller
     raise. `largest_start_w`: the biggest step that a start makes. `tolerance` (N,): the largest below each node.
-    `metered` (N,): nodes with a meter of their own. `off_below_w` (N,): residual watts below each node.
+    `in_place` (D,): changes among the running modes need no restart. `metered` (N,): nodes with a meter of their own. `off_below_w` (N,): residual watts below each node.
     """
 
     site: Site
@@ -28,6 +28,7 @@ class Plan:
     on_w: F64
     on_value: F64
     least_step_w: F64
+    in_place: Bool
     largest_start_w: float
     tolerance: F64
     metered: Bool
@@ -47,11 +48,18 @@ def make_plan(site: Site) -> Plan:
         on_w=on_w,
         on_value=devices.mode_value[first_on],
         least_step_w=_LEAST_STEP * devices.max_w,
+        in_place=_in_place(devices),
         largest_start_w=float(np.max((on_w - devices.off_w) * (1.0 + devices.tolerance), initial=0.0)),
         tolerance=_largest_below(site),
         metered=metered,
         off_below_w=watts_below(site, devices.off_w),
     )
+
+
+def _in_place(devices: Devices) -> Bool:
+    steps = np.concatenate([[0], np.cumsum(~devices.mode_continuous)])
+    end = devices.mode_start[1:]
+    return np.asarray(steps[end] == steps[np.minimum(devices.mode_start[:-1] + 2, end)], dtype=np.bool_)
 
 
 def _largest_below(site: Site) -> F64:

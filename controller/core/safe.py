@@ -50,7 +50,7 @@ def safe_step(site: Site, state: State, snapshot: Snapshot) -> tuple[State, Deci
     ramp_w = site.rules.emergency_ramp_w_s * max(now_s - state.now_s, 0.0)
     orders = tuple(order.id for order in snapshot.orders if in_force(order, snapshot.utc_s, snapshot.utc_trusted))
     setpoint_w = devices.off_w if orders else emergency_setpoints(devices, belief.current_w, ramp_w)
-    belief = send(belief, devices, setpoint_w, now_s)
+    belief = send(belief, setpoint_w, now_s)
     limit_w = np.full(len(site.tree.ids), np.inf)
     limit_w[0] = min(site.rules.failsafe_w, site.rules.contract_w)
     floor_w = site.tree.house_w + watts_below(site, devices.off_w)

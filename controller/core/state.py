@@ -18,9 +18,9 @@ class Belief:
     `setpoint_w`: the newest setpoint sent. `changed_s`: time of the decision that changed it last.
     `applied_w`: what the device's agent reported last. `steady_s`: since when report and setpoint agree, ``inf`` while
     they do not. `low_w`, `high_w`: the least and the most that the meter may be seeing of the device; of one that was
-    never heard its residual watts, the rest of it counts as house load.
+    never heard its residual watts, the rest of it counts as house load. `seen_w`: the setpoint that the meter has last
+    seen in full.
     `current_w`: the setpoint that the device is taken to run on. `known`: its agent has been heard.
-    `lock_until_s`: no economic change before.
     """
 
     setpoint_w: F64
@@ -29,9 +29,9 @@ class Belief:
     steady_s: F64
     low_w: F64
     high_w: F64
+    seen_w: F64
     current_w: F64
     known: Bool
-    lock_until_s: F64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class OrderRamp:
 class State:
     """Everything that one tick hands to the next.
 
-    `house_w` (N,): the estimate of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over.
+    `locked_until_s` (D,): no economic change before. `house_w` (N,): the estimate of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over.
     `failsafe_cap_w`: the site's limit while it comes down to failsafe, else ``inf``.
     """
 
@@ -56,6 +56,7 @@ class State:
     mode: ModeState
     belief: Belief
     surplus: SurplusState
+    locked_until_s: F64
     house_w: F64
     rise_room_w: float
     fall_room_w: float
@@ -79,10 +80,11 @@ def initial_state(site: Site, now_s: float) -> State:
             steady_s=np.full(count, np.inf),
             low_w=off_w.copy(),
             high_w=off_w.copy(),
+            seen_w=off_w.copy(),
             current_w=devices.failsafe_w.copy(),
             known=np.zeros(count, dtype=np.bool_),
-            lock_until_s=np.full(count, -np.inf),
         ),
+        locked_until_s=np.full(count, -np.inf),
         surplus=SurplusState(),
         house_w=site.tree.house_w.copy(),
         rise_room_w=0.0,

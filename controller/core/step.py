@@ -26,10 +26,11 @@ from controller.core.judge import NodePower, node_power, trust_inputs
 from controller.core.kernels.allocate import allocate, release_bases, upper_bound
 from controller.core.kernels.grant import grant
 from controller.core.kernels.tree import device_watts_below
+from controller.core.locks import held_on_w, locks_after, may_rise
 from controller.core.modes import Mode, next_mode
 from controller.core.plan import Plan
 from controller.core.safe import emergency_setpoints
-from controller.core.site import F64
+from controller.core.site import F64, Bool
 from controller.core.snapshot import Snapshot
 from controller.core.state import Belief, State
 from controller.core.surplus import estimate_surplus
@@ -67,15 +68,17 @@ def step(plan: Plan, state: State, snapshot: Snapshot) -> tuple[State, Decision]
     bounds = envelope(site, limits, np.maximum(house_w, 0.0) + plan.off_below_w)
 
     usable_w = _usable(plan, bounds, house_w, _below(plan, unheard_w(belief, site.devices)))
-    upper_w = _upper(plan, mode.mode, belief, snapshot, elapsed_s)
+    locked = now_s < state.locked_until_s
+    upper_w = _upper(plan, mode.mode, belief, locked, snapshot, elapsed_s)
     floor_w = _floor(plan, belief, snapshot)
-    allotment = _allot(plan, belief, floor_w, upper_w, _room(plan, usable_w, current_below), now_s)
+    base_w = np.maximum(np.minimum(held_on_w(plan, belief, locked), upper_w), floor_w)
+    allotment = _allot(plan, belief, (floor_w, base_w, upper_w), _room(plan, usable_w, current_below))
     rooms = _ramp_rooms(
         plan, state, elapsed_s, forced=mode.mode is Mode.FAILSAFE or bool(np.any(usable_w < current_below))
     )
     setpoint_w, rise_room_w, fall_room_w = _grant(plan, belief, allotment.watts, usable_w - committed_below, rooms)
 
-    sent = send(belief, site.devices, setpoint_w, now_s)
+    sent = send(belief, setpoint_w, now_s)
     decision = Decision(
         at_s=now_s,
         seq=state.seq + 1,
@@ -102,6 +105,7 @@ def step(plan: Plan, state: State, snapshot: Snapshot) -> tuple[State, Decision]
         mode=mode,
         belief=sent,
         surplus=surplus,
+        locked_until_s=locks_after(plan, state.locked_until_s, belief.current_w, setpoint_w, now_s),
         house_w=house_w,
         rise_room_w=rise_room_w,
         fall_room_w=fall_room_w,
@@ -147,15 +151,14 @@ def _room(plan: Plan, usable_w: F64, current_w: F64) -> F64:
     return np.where(cut_w > 0.0, current_w - cut_w / (1.0 - plan.tolerance), usable_w)
 
 
-def _upper(plan: Plan, mode: Mode, belief: Belief, snapshot: Snapshot, elapsed_s: float) -> F64:
+def _upper(plan: Plan, mode: Mode, belief: Belief, locked: Bool, snapshot: Snapshot, elapsed_s: float) -> F64:
     """No device is set above this (D,): its maximum only where everything allows a raise, else what it runs on."""
     devices, now_s = plan.site.devices, snapshot.now_s
     if mode is Mode.FAILSAFE:
         return emergency_setpoints(devices, belief.current_w, plan.site.rules.emergency_ramp_w_s * elapsed_s)
     if mode is not Mode.NORMAL:
         return belief.current_w
-    kept_off = (now_s < belief.lock_until_s) & (belief.current_w <= devices.off_w)
-    free = in_contact(devices, snapshot) & in_step(belief, now_s) & ~kept_off
+    free = in_contact(devices, snapshot) & in_step(belief, now_s) & may_rise(plan, belief, locked)
     return np.where(free, np.minimum(devices.max_w, snapshot.fleet.max_w), belief.current_w)
 
 
@@ -166,12 +169,11 @@ def _floor(plan: Plan, belief: Belief, snapshot: Snapshot) -> F64:
     return np.where(led | ~belief.known, devices.off_w, belief.high_w)
 
 
-def _allot(plan: Plan, belief: Belief, floor_w: F64, upper_w: F64, room_w: F64, now_s: float) -> _Allotment:
+def _allot(plan: Plan, belief: Belief, bounds_w: tuple[F64, F64, F64], room_w: F64) -> _Allotment:
+    """Allot `room_w` (N,) within `bounds_w`: what cannot be freed, what the locks want, the most; each (D,)."""
     site, merit = plan.site, plan.merit
     tree, devices = site.tree, site.devices
-    # A device that is still starting has nothing yet that would be lost by sending it off again.
-    locked_on = (now_s < belief.lock_until_s) & (belief.low_w >= plan.on_w) & (upper_w >= plan.on_w)
-    base_w = np.maximum(np.where(locked_on, plan.on_w, 0.0), floor_w)
+    floor_w, base_w, upper_w = bounds_w
     release_bases(tree.parent, devices.node, merit.device_order, floor_w, base_w, room_w)
     bound = upper_bound(
         tree.parent, devices.node, merit.order, merit.device, merit.from_w, merit.to_w, merit.density,
@@ -208,7 +210,7 @@ def _grant(
     tree, devices = plan.site.tree, plan.site.devices
     setpoint_w = np.empty_like(target_w)
     rise_w, fall_w = grant(
-        tree.parent, devices.node, plan.merit.device_order, belief.current_w, target_w, belief.low_w, belief.high_w,
+        tree.parent, devices.node, plan.merit.device_order, belief.current_w, target_w, belief.high_w,
         devices.tolerance, plan.least_step_w, devices.mode_start, devices.mode_w, devices.mode_continuous,
         room_w, *rooms, setpoint_w,
     )  # fmt: skip

@@ -1,21 +1,29 @@
 """The surplus S from the surplus reading x and the site's power P at the same instant.
 
-``direct`` S = x; ``export`` S = x + P; ``headroom`` S = rating - (x - P). The two readings may be apart by up to
-`skew_s`, so S is only known to lie between x + min P and x + max P over that time around x. The estimate moves only
-when that interval leaves it no choice: that is what keeps a site from chasing its own change.
+``direct`` S = x; ``export`` S = x + P; ``headroom`` S = rating - (x - P). The clocks of the two readings may be apart by
+up to `skew_s`, by how much is not known. So each shift of P that is possible gives a course of S, and those that make S
+move more than need be are dropped: they mistake the site's own change for one of the surplus. S is taken to lie between
+the lowest and the highest of what is left, and the estimate moves only when that leaves it no choice, which is what keeps
+a site from chasing its own change.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.core.site import Rules, SurplusModel
+import numpy as np
+
+from controller.core.site import F64, Rules, SurplusModel
 from controller.core.snapshot import SurplusReading
 
 #: A rise counts after this many samples in a row, a fall after two: one spike moves nothing.
 _RAISE_SAMPLES = 3
 _LOWER_SAMPLES = 2
 _KEPT_S = 10.0
+#: Shifts between the two clocks that are looked at.
+_SHIFTS = 9
+#: A shift is likely when its surplus moves more than the steadiest by at most this share of what the worst one does.
+_LIKELY = 0.1
 
 Series = tuple[tuple[float, float], ...]
 
@@ -64,32 +72,47 @@ def _append(series: Series, item: tuple[float, float] | None) -> Series:
 
 
 def _bounds(rules: Rules, readings: Series, powers: Series) -> tuple[float, float] | None:
-    if rules.surplus_model is SurplusModel.DIRECT:
-        return _window([value for _, value in readings], [value for _, value in readings])
-    lows: list[float] = []
-    highs: list[float] = []
-    for taken_s, value in readings:
-        near = _powers_near(powers, taken_s, rules.skew_s)
-        if near:
-            x = value if rules.surplus_model is SurplusModel.EXPORT else rules.surplus_rating_w - value
-            lows.append(x + min(near))
-            highs.append(x + max(near))
-    return _window(lows, highs)
-
-
-def _powers_near(powers: Series, at_s: float, skew_s: float) -> list[float]:
-    # Empty until P is known on both sides: a half window would take the site's own change for surplus.
-    if not powers or powers[-1][0] < at_s + skew_s:
-        return []
-    inside = [value for taken_s, value in powers if abs(taken_s - at_s) <= skew_s]
-    before = [value for taken_s, value in powers if taken_s < at_s - skew_s][-1:]
-    after = [value for taken_s, value in powers if taken_s > at_s + skew_s][:1]
-    return before + inside + after
-
-
-def _window(lows: list[float], highs: list[float]) -> tuple[float, float] | None:
-    if not lows:
+    if not readings:
         return None
-    low = min(lows[-_RAISE_SAMPLES:])
-    high = max(highs[-_LOWER_SAMPLES:])
+    if rules.surplus_model is SurplusModel.DIRECT:
+        return _window([np.array([value for _, value in readings])])
+    if not powers:
+        return None
+    courses = _likely(_courses(rules, np.array(readings), np.array(powers)), rules.skew_s)
+    return _window([surplus_w for _, surplus_w in courses])
+
+
+def _courses(rules: Rules, readings: F64, powers: F64) -> list[tuple[F64, F64]]:
+    """Return (seconds before the newest power, surplus) of every reading, for each shift that is possible."""
+    taken_s, value_w = readings.T
+    at_s, power_w = powers.T
+    x = value_w if rules.surplus_model is SurplusModel.EXPORT else rules.surplus_rating_w - value_w
+    courses = []
+    for shift_s in np.linspace(-rules.skew_s, rules.skew_s, _SHIFTS):
+        seen = (taken_s + shift_s >= at_s[0]) & (taken_s + shift_s <= at_s[-1])
+        if seen.any():
+            aligned_w = x[seen] + np.interp(taken_s[seen] + shift_s, at_s, power_w)
+            courses.append((at_s[-1] - taken_s[seen], aligned_w))
+    return courses
+
+
+def _likely(courses: list[tuple[F64, F64]], skew_s: float) -> list[tuple[F64, F64]]:
+    """Return the courses that move least over what all of them cover; those that move hardly more are kept too."""
+    if len(courses) < _SHIFTS:
+        return []
+    oldest_s = min(age_s[0] for age_s, _ in courses)
+    moves = [_movement(surplus_w[(age_s >= skew_s) & (age_s <= oldest_s)]) for age_s, surplus_w in courses]
+    least, most = min(moves), max(moves)
+    return [course for course, move in zip(courses, moves, strict=True) if move <= least + _LIKELY * (most - least)]
+
+
+def _movement(surplus_w: F64) -> float:
+    return float(np.abs(np.diff(surplus_w)).sum())
+
+
+def _window(courses: list[F64]) -> tuple[float, float] | None:
+    if not courses:
+        return None
+    low = min(float(surplus_w[-_RAISE_SAMPLES:].min()) for surplus_w in courses)
+    high = max(float(surplus_w[-_LOWER_SAMPLES:].max()) for surplus_w in courses)
     return low, max(low, high)

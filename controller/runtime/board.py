@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -68,9 +69,10 @@ def _lost(view: SourceView, loss: Loss) -> SourceView:
 
 def _taken(view: SourceView, sample: Sample) -> SourceView:
     value_w = next((sample.values[name] for name in _VALUES if name in sample.values), None)
-    if sample.quality is not Quality.GOOD or value_w is None:
+    if sample.quality is not Quality.GOOD or value_w is None or not math.isfinite(value_w):
         reasons = [f"{name}: {reason}" for name, reason in sample.invalid.items()]
-        problem = "; ".join(reasons) or f"quality {sample.quality.name.lower()}"
+        quality = "no usable value" if sample.quality is Quality.GOOD else f"quality {sample.quality.name.lower()}"
+        problem = "; ".join(reasons) or quality
         return replace(view, quality=max(sample.quality, Quality.UNCERTAIN), problem=problem)
     frequency_hz = sample.values.get("frequency_hz")
     ok = frequency_hz is None or _FREQUENCY_HZ[0] <= frequency_hz <= _FREQUENCY_HZ[1]

@@ -20,7 +20,7 @@ from drivers.quantities import format_power
 _log = logging.getLogger(__name__)
 
 #: A decision is put on record at least this often, and whenever the mode or the binding limit of the site changes.
-_RECORD_S = 600.0
+RECORD_S = 600.0
 
 
 class Looker:
@@ -98,7 +98,7 @@ class Recorder:
         last = self._recorded
         if (
             last is not None
-            and decision.at_s - last.at_s < _RECORD_S
+            and decision.at_s - last.at_s < RECORD_S
             and (last.mode, last.binding[0]) == (decision.mode, decision.binding[0])
         ):
             return

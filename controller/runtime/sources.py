@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from typing import Final
 
 from controller.runtime.board import SURPLUS
 from controller.runtime.config.model import ModbusSource, OpcuaSecurity, OpcuaSource, SiteFile
+from controller.runtime.secret import read_secret
 from drivers.errors import ConfigError
 from drivers.meters.modbus import ModbusMeter, read_forever
 from drivers.meters.opcua import OpcuaPoint, Security, subscribe_forever
 from drivers.meters.profiles import load_profile
 from drivers.readings import Publish
+
+_CANCEL_AGAIN_S: Final = 0.2
 
 #: A driver that runs for ever, to be started in a task.
 Driver = Callable[[], Coroutine[None, None, None]]
@@ -66,7 +70,7 @@ def _opcua(name: str, source: OpcuaSource, quantity: str) -> OpcuaPoint:
         sign=source.sign,
         security=_security(source.security),
         username=source.username,
-        password=source.password_file.read_text().strip() if source.password_file else None,
+        password=read_secret(source.password_file) if source.password_file else None,
         publish_interval_s=source.publish_interval_s,
         timeout_s=source.timeout_s,
         source_max_age_s=source.source_max_age_s,
@@ -86,6 +90,19 @@ def _security(security: OpcuaSecurity | None) -> Security | None:
 
 async def run_drivers(made: dict[str, Driver]) -> None:
     """Run all drivers until cancelled; each brings itself back, so that none ends."""
-    async with asyncio.TaskGroup() as group:
-        for name, driver in made.items():
-            group.create_task(driver(), name=f"driver-{name}")
+    tasks = [asyncio.create_task(driver(), name=f"driver-{name}") for name, driver in made.items()]
+    try:
+        # Not gather: when cancelled, that waits for the tasks itself.
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await _end(tasks)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    # asyncio.wait_for, which the protocol libraries use, loses a cancellation that meets its end (Python before 3.12).
+    while not all(task.done() for task in tasks):
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=_CANCEL_AGAIN_S)

@@ -1,7 +1,7 @@
-"""What nobody can beat over a day: the surplus known in advance, devices divisible, only starts cost something.
+"""What nobody can beat over a day: the surplus known in advance, devices divisible, starts cost something.
 
-An LP over groups of equal devices and periods. It knows no minimum times, and its periods are means over many control
-steps, which both only raise it (value is concave in watts, and of a mean never fewer starts are needed than it counts).
+An LP over groups of equal devices and periods in which nothing changes. Who decides more often than once a period
+cannot earn more either: the mean of their decisions over a period is a solution here.
 """
 
 from __future__ import annotations
@@ -15,8 +15,14 @@ from tests.bench.referee import below
 _KW = 1e-3
 
 
-def bound(tree: Tree, devices: Devices, limit_w: F64, *, hours: float, start_cost: F64) -> Judgement:
-    """Return the most that a day can earn; `limit_w` (T,) of the site, periods of `hours`, `start_cost` (D,)."""
+def bound(
+    tree: Tree, devices: Devices, limit_w: F64, *, hours: float, start_cost: F64, least_periods: int = 0
+) -> Judgement:
+    """Return the most that a day from everything off can earn, after starts.
+
+    `limit_w` (T,) of the site in periods of `hours`; `start_cost` (D,); what starts stays on and what stops stays off
+    for `least_periods` (Rajan and Takriti's rows, tight for equal devices).
+    """
     first, count = _groups(devices)
     row_of = [np.arange(devices.mode_start[i] + 1, devices.mode_start[i + 1]) for i in first]
     mode_row = np.concatenate(row_of)
@@ -25,40 +31,48 @@ def bound(tree: Tree, devices: Devices, limit_w: F64, *, hours: float, start_cos
     paths = _paths(tree, devices.node[first])
     room_kw = (tree.limit_w - below(tree, devices.node, devices.off_w)) * _KW
 
-    # A period: one column a mode (devices in it), one a group (starts); rows: nodes, groups, starts of groups.
+    # A period has a column a mode (devices in it) and one a group (starts); its rows are nodes, then four of groups:
+    # all devices, starts at least what is on more than before, least time on, least time off.
     modes, groups, nodes, periods = mode_row.size, first.size, tree.parent.size, limit_w.size
-    width, height = modes + groups, nodes + 2 * groups
+    on, begun, each = np.arange(modes), modes + np.arange(groups), np.arange(groups)
+    total, starts, stay_on, stay_off = (nodes + k * groups for k in range(4))
     at_node, at_mode = np.nonzero(paths[:, of])
+    blocks = [
+        (0, _entries(at_mode, at_node, above_kw[at_mode])),
+        (0, _entries(on, total + of, 1.0)),
+        (0, _entries(on, starts + of, 1.0)),
+        (1, _entries(on, starts + of, -1.0)),
+        (0, _entries(begun, starts + each, -1.0)),
+    ]
+    if least_periods:
+        blocks += [(0, _entries(on, stay_on + of, -1.0)), (least_periods, _entries(on, stay_off + of, 1.0))]
+        for lag in range(least_periods):
+            blocks += [(lag, _entries(begun, row + each, 1.0)) for row in (stay_on, stay_off)]
+    width, height = modes + groups, nodes + 4 * groups
     entries = np.concatenate(
         [
-            _entries(at_mode, at_node, above_kw[at_mode]),
-            _entries(np.arange(modes), nodes + of, np.ones(modes)),
-            _entries(np.arange(modes), nodes + groups + of, np.ones(modes)),
-            _entries(modes + np.arange(groups), nodes + groups + np.arange(groups), np.full(groups, -1.0)),
+            block + np.array([width * (t - lag), height * t, 0.0])
+            for t in range(periods)
+            for lag, block in blocks
+            if t >= lag
         ]
     )
-    before = _entries(np.arange(modes) - width, nodes + groups + of, np.full(modes, -1.0))
-    later = np.concatenate([entries, before])
-    whole = [entries, *(later + np.array([width * t, height * t, 0.0]) for t in range(1, periods))]
-    column, row, value = np.concatenate(whole).T
-    high = np.tile(np.concatenate([room_kw, count, np.zeros(groups)]), periods)
+    high = np.tile(np.concatenate([room_kw, count, np.zeros(2 * groups), count]), periods)
     high[::height] = np.minimum(room_kw[0], (limit_w - devices.off_w.sum()) * _KW)
-    period_cost = np.concatenate([devices.mode_value[mode_row] * hours, -start_cost[first]])
-    period_upper = np.concatenate([count[of], count]).astype(np.float64)
     model = Model(
-        cost=np.tile(period_cost, periods),
-        upper=np.tile(period_upper, periods),
-        column=column.astype(np.int64),
-        row=row.astype(np.int64),
-        value=value,
+        cost=np.tile(np.concatenate([devices.mode_value[mode_row] * hours, -start_cost[first]]), periods),
+        upper=np.tile(np.concatenate([count[of], count]).astype(np.float64), periods),
+        column=entries[:, 0].astype(np.int64),
+        row=entries[:, 1].astype(np.int64),
+        value=entries[:, 2],
         row_low=np.full(high.size, -np.inf),
         row_high=high,
     )
     return run(model, {"solver": "simplex"})
 
 
-def _entries(column: I64, row: I64, value: F64) -> F64:
-    return np.stack([column.astype(np.float64), row.astype(np.float64), value], axis=1)
+def _entries(column: I64, row: I64, value: F64 | float) -> F64:
+    return np.stack(np.broadcast_arrays(column, row, value), axis=1).astype(np.float64)
 
 
 def _groups(devices: Devices) -> tuple[I64, I64]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from tests.bench.report import Row, Scale, show, timed_ms
 from tests.bench.trees import random_site
 
 _SEED = 1
+_SITES = ((1_000, 40), (1_000, 4), (10_000, 40), (10_000, 4), (100_000, 40))
 _COLUMNS = {
     "devices": ",", "per_pdu": "d", "who": "", "ms": ",.3f", "times_ours": ",.1f", "of_bound": ".4%",
     "limit_used": ".2%", "over_limit": ".0f", "note": "",
@@ -28,11 +30,7 @@ _COLUMNS = {
 def run(scale: Scale) -> list[Row]:
     """Measure and print."""
     rows: list[Row] = []
-    for devices, per_pdu in [
-        (1_000, 40),
-        (1_000, 4),
-        *([] if scale.quick else [(10_000, 40), (10_000, 4), (100_000, 40)]),
-    ]:
+    for devices, per_pdu in _SITES[: scale.pick(2, len(_SITES), len(_SITES))]:
         rows += _site(scale, devices, per_pdu)
     if not scale.quick:
         rows.append(_ours(1_000_000, 40, 1))
@@ -44,14 +42,14 @@ def _site(scale: Scale, devices: int, per_pdu: int) -> list[Row]:
     tree, fleet = random_site(_SEED, devices, per_pdu)
     rows = [_ours(devices, per_pdu, 5 if devices < 100_000 else 3)]
     for who, solve in (("NumPy", columns.solve), ("plain loop", plain.solve)):
-        answer, ms = timed_ms(lambda solve=solve: solve(tree, fleet), 3 if devices <= 10_000 else 1)
+        answer, ms = timed_ms(partial(solve, tree, fleet), 3 if devices <= 10_000 else 1)
         rows.append({"who": who, "ms": ms} | _judged(tree, fleet, answer))
     rows += [{"who": who, "ms": 1e3 * found.seconds} | _found(found) for who, found in _judges(scale, tree, fleet)]
     if devices <= scale.pick(0, 1_000, 10_000):
         found = cpsat.judge(_SEED, devices, per_pdu, scale.pick(0, 15, 60))
         rows.append({"who": "CP-SAT", "ms": 1e3 * found.pop("seconds"), "note": found.pop("status")} | found)
     for who, policy in POLICIES.items():
-        watts, ms = timed_ms(lambda policy=policy: policy(tree, fleet))
+        watts, ms = timed_ms(partial(policy, tree, fleet))
         rows.append({"who": who, "ms": ms} | _judged(tree, fleet, Answer(watts=watts)))
     rows.append(_thunderbolt(tree, fleet))
     bound_per_h = rows[0]["bound_per_h"]
@@ -62,14 +60,14 @@ def _site(scale: Scale, devices: int, per_pdu: int) -> list[Row]:
 
 
 def _ours(devices: int, per_pdu: int, repeats: int) -> Row:
-    """Return the best of as many sites; none is solved twice, so nothing can be remembered."""
+    """Return the median time over as many sites, each solved once so that nothing can be remembered."""
     spent = []
     for seed in range(_SEED + repeats - 1, _SEED - 1, -1):
         tree, fleet = random_site(seed, devices, per_pdu)
         ours = Ours(tree, fleet)
         answer, ms = timed_ms(ours.solve)
         spent.append(ms)
-    row = {"who": "ours", "devices": devices, "per_pdu": per_pdu, "ms": float(np.median(spent))}
+    row: Row = {"who": "ours", "devices": devices, "per_pdu": per_pdu, "ms": float(np.median(spent))}
     row |= _judged(tree, fleet, answer)
     return row | {"of_bound": row["value_per_h"] / row["bound_per_h"], "times_ours": 1.0}
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from controller.core.kernels.allocate import allocate, release_bases, upper_bound
 from controller.core.merit import Merit, merit_order
-from controller.core.site import F64, I64, Devices, Tree
+from controller.core.site import F64, Bool, Devices, Tree
 from tests.bench.referee import Answer
 
 
@@ -48,13 +49,11 @@ class Rolling:
     """Our allocator from minute to minute: what ran lately stays, what was just stopped rests, a start has to pay."""
 
     #: Seconds over which a start has to pay.
-    _HORIZON_H = 1.0
+    _HORIZON_H = 0.5
 
-    def __init__(
-        self, tree: Tree, devices: Devices, *, start_cost: F64, min_up_s: float, min_down_s: float, calm: bool
-    ) -> None:
+    def __init__(self, tree: Tree, devices: Devices, *, start_cost: F64, least_s: float, calm: bool) -> None:
         self._tree, self._start_cost, self._calm = tree, start_cost, calm
-        self._min_up_s, self._min_down_s = min_up_s, min_down_s
+        self._least_s = least_s
         self._watts = devices.off_w.copy()
         self._changed_s = np.full(devices.node.size, -np.inf)
         first_on = np.minimum(devices.mode_start[:-1] + 1, devices.mode_start[1:] - 1)
@@ -63,34 +62,27 @@ class Rolling:
 
     def tick(self, now_s: float, limit_w: float, devices: Devices) -> F64:
         """Return the watts of each device (D,) from now on."""
-        tree, merit = self._tree, merit_order(devices)
+        tree, on = self._tree, self._watts > devices.off_w
         begun_s = time.perf_counter()
-        on = self._watts > devices.off_w
-        locked_on = self._calm & on & (now_s - self._changed_s < self._min_up_s)
-        locked_off = self._calm & ~on & (now_s - self._changed_s < self._min_down_s)
+        merit = merit_order(self._with_starts(devices, on) if self._calm else devices)
+        locked = self._calm & (now_s - self._changed_s < self._least_s)
         room_w = tree.limit_w.copy()
         room_w[0] = min(limit_w, room_w[0])
-        watts = np.where(locked_on, self._on_w, devices.off_w)
-        upper_w = np.where(locked_off, devices.off_w, devices.max_w)
+        watts = np.where(locked & on, self._on_w, devices.off_w)
+        upper_w = np.where(locked & ~on, devices.off_w, devices.max_w)
         release_bases(tree.parent, devices.node, merit.device_order, devices.off_w, watts, room_w)
-        held_w, new = devices.off_w, (merit.order, merit.density[merit.order])
-        if self._calm:
-            held_w, new = self._watts, self._dear_starts(devices, merit)
         allocate(
-            tree.parent, devices.node, merit.held_order, merit.held_density, *new,
-            merit.device, merit.from_w, merit.to_w, merit.density, merit.divisible, upper_w, held_w, room_w, watts,
+            tree.parent, devices.node, merit.order, merit.density[merit.order], merit.order, merit.density[merit.order],
+            merit.device, merit.from_w, merit.to_w, merit.density, merit.divisible, upper_w, devices.off_w, room_w, watts,
         )  # fmt: skip
         self.spent_s = time.perf_counter() - begun_s
         self._changed_s[(watts > devices.off_w) != on] = now_s
         self._watts = watts
         return watts
 
-    def _dear_starts(self, devices: Devices, merit: Merit) -> tuple[I64, F64]:
-        starts = merit.from_w <= devices.off_w[merit.device]
-        dearer = self._start_cost[merit.device] / self._HORIZON_H / (merit.to_w - merit.from_w)
-        density = merit.density - np.where(starts, dearer, 0.0)
-        for k in range(1, density.size):
-            if merit.device[k] == merit.device[k - 1]:
-                density[k] = min(density[k], density[k - 1])
-        order = np.argsort(-density, kind="stable")
-        return order, density[order]
+    def _with_starts(self, devices: Devices, on: Bool) -> Devices:
+        """Return the devices with a start's wear taken from the modes of what is off and added to what runs."""
+        per_h = np.where(on, self._start_cost, -self._start_cost) / self._HORIZON_H
+        value = devices.mode_value + np.repeat(per_h, np.diff(devices.mode_start))
+        value[devices.mode_start[:-1]] = 0.0
+        return replace(devices, mode_value=value)

@@ -71,7 +71,7 @@ def value_per_h(devices: Devices, watts: F64) -> float:
 def run_at(devices: Devices, cap_w: F64) -> F64:
     """Return the most that each device can draw under its cap; a cap under the residual watts is those watts."""
     row, within = _row(devices, np.maximum(cap_w, devices.off_w))
-    return np.where(within, np.maximum(cap_w, devices.mode_w[row]), devices.mode_w[row]).astype(np.float64)
+    return np.where(within, np.maximum(cap_w, devices.mode_w[row]), devices.mode_w[row])
 
 
 def _row(devices: Devices, watts: F64) -> tuple[I64, Bool]:
@@ -96,7 +96,7 @@ def levels(tree: Tree) -> Iterator[I64]:
 
 def below(tree: Tree, node: I64, watts: F64) -> F64:
     """Return the sum below each node (N,)."""
-    total = np.bincount(node, weights=watts, minlength=tree.parent.size)
+    total: F64 = np.bincount(node, weights=watts, minlength=tree.parent.size).astype(np.float64)
     for nodes in levels(tree):
         if nodes[0] > 0:
             total += np.bincount(tree.parent[nodes], weights=total[nodes], minlength=total.size)

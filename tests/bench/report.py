@@ -37,9 +37,14 @@ def show(title: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
     """Print a table; `columns`: key and format of its values, `-` where a row has none."""
     cells = [[_cell(row.get(key), form) for key, form in columns.items()] for row in rows]
     widths = [max(len(key), *(len(line[k]) for line in cells)) for k, key in enumerate(columns)]
-    print(f"\n{title}")
+    say(f"\n{title}")
     for line in [list(columns), *cells]:
-        print("  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)), flush=True)
+        say("  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)))
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    print(text, flush=True)  # noqa: T201
 
 
 def _cell(value: Any, form: str) -> str:

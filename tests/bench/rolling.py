@@ -17,22 +17,24 @@ from simulators.recording import read_recording
 from tests.bench.clairvoyant import bound
 from tests.bench.ours import Rolling
 from tests.bench.referee import value_per_h
-from tests.bench.report import Row, Scale, show
+from tests.bench.report import Row, Scale, say, show
 from tests.bench.trees import catalogue_site
 
 RECORDINGS = Path(__file__).parents[3] / "shared/data/liander_substations_15min"
 _DAYS = (("LLS", "2021-10-21T00:15:00"), ("WHF", "2021-08-10T00:15:00"), ("NRYN", "2021-08-06T00:15:00"))
 _COLUMNS = {
-    "day": "", "signal": "", "hysteresis": "", "of_bound": ".3%", "starts": ",.1f", "starts_ratio": ".3f",
+    "day": "", "signal": "", "hysteresis": "", "of_bound": ".3%", "of_locked_bound": ".3%", "starts": ",.1f", "starts_ratio": ".3f",
     "locks_broken": "d", "over_share": ".3%", "ms": ".3f",
 }  # fmt: skip
 
 _STEP_S = 60.0
 _STEPS_A_PERIOD = 15
-MIN_UP_S = 1800.0
-MIN_DOWN_S = 1800.0
-#: A start wears as much as this many hours at full power earn.
-WEAR_HOURS = 0.15
+_PERIODS = 96
+#: What starts stays on, and what stops stays off, for as many samples of the recording.
+LEAST_PERIODS = 3
+_LEAST_S = LEAST_PERIODS * _STEPS_A_PERIOD * _STEP_S
+#: A start wears as much as this share of a sample's time at full power earns.
+WEAR = 0.15
 _NOISE = 0.01
 _VALUE_NOISE = 0.01
 
@@ -51,54 +53,57 @@ class Day:
 def run(scale: Scale) -> list[Row]:
     """Measure and print."""
     if not RECORDINGS.is_dir():
-        print(f"\nrolling use: skipped, no recordings at {RECORDINGS}")
+        say(f"\nrolling use: skipped, no recordings at {RECORDINGS}")
         return []
     tree, devices = catalogue_site(scale.pick(4, 8, 8))
     rows: list[Row] = []
-    for station, begin in _DAYS[: scale.pick(1, 1, 3)]:
+    for station, begin in _DAYS[: scale.pick(1, 3, 3)]:
         rows += _day_rows(f"{station} {begin[:10]}", tree, devices, _surplus(station, begin, devices))
     show("a day of surplus: share of the clairvoyant bound, starts a device", _COLUMNS, rows)
     return rows
 
 
 def _surplus(station: str, begin: str, devices: Devices) -> F64:
-    """Return the day's surplus (1440,) W at every minute, straight between samples, its peak the whole fleet."""
+    """Return the day's surplus (96,) W, held from sample to sample, its peak the whole fleet."""
     recording = read_recording(RECORDINGS / f"{station}.csv", "-total_substation")
-    first_s = recording.seconds_at(begin)
-    minutes = np.interp(first_s + np.arange(0.0, 86400.0, _STEP_S), recording.t_s, np.maximum(recording.values, 0.0))
-    return np.maximum(minutes / minutes.max() * devices.max_w.sum(), devices.off_w.sum())
+    first = int(recording.seconds_at(begin) / recording.step_s)
+    samples: F64 = np.maximum(recording.values[first : first + _PERIODS], 0.0)
+    share: F64 = samples / samples.max()
+    return np.maximum(share * float(devices.max_w.sum()), float(devices.off_w.sum()))
 
 
 def _day_rows(day: str, tree: Tree, devices: Devices, surplus_w: F64) -> Iterator[Row]:
-    start_cost = WEAR_HOURS * devices.mode_value[devices.mode_start[1:] - 1]
-    period_w = surplus_w.reshape(-1, _STEPS_A_PERIOD).mean(axis=1)
     hours = _STEPS_A_PERIOD * _STEP_S / 3600.0
-    best = bound(tree, devices, period_w, hours=hours, start_cost=start_cost)
+    start_cost = WEAR * hours * devices.mode_value[devices.mode_start[1:] - 1]
+    best, best_locked = (
+        bound(tree, devices, surplus_w, hours=hours, start_cost=start_cost, least_periods=periods).value_per_h
+        for periods in (0, LEAST_PERIODS)
+    )
     for signal, noise in (("perfect", 0.0), ("noisy", 1.0)):
-        plain = _live(tree, devices, surplus_w, start_cost, noise, hysteresis=False)
-        calm = _live(tree, devices, surplus_w, start_cost, noise, hysteresis=True)
+        plain, calm = (_live(tree, devices, surplus_w, start_cost, noise, calm=calm) for calm in (False, True))
         for name, lived in (("none", plain), ("ours", calm)):
             yield {
                 "day": day,
                 "signal": signal,
                 "hysteresis": name,
-                "of_bound": lived.value / best.value_per_h,
+                "of_bound": lived.value / best,
+                "of_locked_bound": lived.value / best_locked if lived is calm else None,
                 "starts": lived.starts / devices.node.size,
                 "starts_ratio": lived.starts / max(plain.starts, 1),
-                "locks_broken": lived.locks_broken,
+                "locks_broken": lived.locks_broken if lived is calm else None,
                 "over_share": lived.over_share,
                 "ms": lived.ms,
             }
 
 
-def _live(tree: Tree, devices: Devices, surplus_w: F64, start_cost: F64, noise: float, *, hysteresis: bool) -> Day:
-    """Live through the day; without hysteresis every minute is decided as if it were the first."""
+def _live(tree: Tree, devices: Devices, surplus_w: F64, start_cost: F64, noise: float, *, calm: bool) -> Day:
+    """Live through the day; unless `calm`, every minute is decided as if it were the first."""
     random = np.random.default_rng(1)
-    rolling = Rolling(tree, devices, start_cost=start_cost, min_up_s=MIN_UP_S, min_down_s=MIN_DOWN_S, calm=hysteresis)
+    rolling = Rolling(tree, devices, start_cost=start_cost, least_s=_LEAST_S, calm=calm)
     owner = np.repeat(np.arange(devices.node.size), np.diff(devices.mode_start))
     changed_s, on = np.full(devices.node.size, -np.inf), np.zeros(devices.node.size, dtype=np.bool_)
     value, starts, broken, over_w, drawn_w, spent_s = 0.0, 0, 0, 0.0, 0.0, []
-    for k, true_w in enumerate(surplus_w):
+    for k, true_w in enumerate(np.repeat(surplus_w, _STEPS_A_PERIOD)):
         seen_w = true_w * (1.0 + noise * _NOISE * random.standard_normal())
         estimate = 1.0 + noise * _VALUE_NOISE * random.standard_normal(devices.node.size)
         seen = replace(devices, mode_value=devices.mode_value * estimate[owner])
@@ -119,11 +124,11 @@ def _live(tree: Tree, devices: Devices, surplus_w: F64, start_cost: F64, noise: 
     return Day(
         value=value,
         starts=starts,
-        locks_broken=broken if hysteresis else 0,
+        locks_broken=broken,
         over_share=over_w / drawn_w,
         ms=1e3 * float(np.median(spent_s)),
     )
 
 
 def _broken(on: Bool, now_on: Bool, since_s: F64) -> int:
-    return int(np.count_nonzero((on & ~now_on & (since_s < MIN_UP_S)) | (~on & now_on & (since_s < MIN_DOWN_S))))
+    return int(np.count_nonzero((on != now_on) & (since_s < _LEAST_S)))

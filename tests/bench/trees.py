@@ -64,7 +64,7 @@ def catalogue_site(pdus: int, *, per_pdu: int = 40) -> tuple[Tree, Devices]:
     mode_count = np.array([len(model.modes) for model in models])
     node = 1 + np.arange(len(models)) // per_pdu
     fleet = _fleet(node, mode_count, watts, value, np.array([mode.continuous for mode in modes]))
-    limit_w = np.bincount(node, weights=0.9 * fleet.max_w)
+    limit_w = np.bincount(node, weights=0.9 * fleet.max_w).astype(np.float64)
     limit_w[0] = np.inf
     tree = Tree(
         ids=tuple(f"n{k}" for k in range(pdus + 1)),

@@ -50,7 +50,7 @@ class Demo:
         assert self.result.exists(), self.text()
         raw: Any = msgspec.json.decode(self.result.read_bytes())
         outcome = msgspec.json.decode(self.result.read_bytes(), type=Outcome)
-        assert msgspec.to_builtins(outcome) == raw
+        assert msgspec.json.decode(msgspec.json.encode(outcome)) == raw
         return outcome
 
     def text(self) -> str:

@@ -46,11 +46,16 @@ def first_sets(yard: Yard) -> Iterator[dict[str, tuple[float, bytes]]]:
     """When the first set of each agent arrives at an independent subscriber, and what it is."""
     heard: dict[str, tuple[float, bytes]] = {}
     subscribed = threading.Event()
+    sets = topic(yard.site.id, "+", Leaf.SET)
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="listener")
-    client.on_connect = lambda *_: client.subscribe(topic(yard.site.id, "+", Leaf.SET), qos=1)
+    client.on_connect = lambda *_: client.subscribe(sets, qos=1)
     client.on_subscribe = lambda *_: subscribed.set()
-    client.on_message = lambda _client, _data, message: heard.setdefault(
-        parse_topic(message.topic, yard.site.id)[0], (boottime_s(), message.payload)
+    # By topic: amqtt hands a new client the retained messages of other clients' subscriptions too.
+    client.message_callback_add(
+        sets,
+        lambda _client, _data, message: heard.setdefault(
+            parse_topic(message.topic, yard.site.id)[0], (boottime_s(), message.payload)
+        ),
     )
     client.connect(*yard.ground.broker)
     client.loop_start()

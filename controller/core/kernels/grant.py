@@ -23,7 +23,7 @@ def largest_mode(device: int, at_most_w: float, mode_start: I64, mode_w: F64, mo
 
 
 @njit(
-    "UniTuple(float64, 2)(int64[::1], int64[::1], int64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
+    "UniTuple(float64, 2)(int64[::1], int64[::1], int64[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
     " float64[::1], int64[::1], float64[::1], boolean[::1], float64[::1], float64, float64, float64[::1])",
     cache=True,
 )
@@ -33,7 +33,6 @@ def grant(
     order: I64,
     current_w: F64,
     target_w: F64,
-    low_w: F64,
     high_w: F64,
     tolerance: F64,
     least_step_w: F64,
@@ -70,7 +69,7 @@ def grant(
             n = parent[n]
         if least < 0.0:
             continue
-        most = max(high_w[i], low_w[i]) + least / factor
+        most = high_w[i] + least / factor
         most = min(most, current_w[i] + rise_room_w / factor, target_w[i])
         new = largest_mode(i, most, mode_start, mode_w, mode_continuous)
         if new - current_w[i] < least_step_w[i]:

@@ -17,7 +17,10 @@ from controller.core.kernels.hull import CLIPPED, EPS_W, F64, I32, I64, ROWS, U8
 
 #: Position at which a node that is open was closed.
 OPEN = np.iinfo(np.int64).max
+#: So many items are looked ahead while the order is admitted.
 AHEAD = 64
+#: Items that do not fit into what is left of the site's limit before the search for one that does ends.
+MISSES = 64
 
 
 @njit("float64(uint64, int64)", cache=True)
@@ -119,3 +122,123 @@ def admit(
             room_w[n] -= step
             n = parent[n]
     return touched
+
+
+@njit(
+    "int64(int64[::1], float64[::1], float64[::1], uint8[::1], uint64[::1], int64, int64, float64[::1], float64[::1],"
+    " float64[::1], int64, float64)",
+    cache=True,
+)
+def cut(
+    mode_start: I64,
+    mode_w: F64,
+    upper_w: F64,
+    climb: U8,
+    items: U64,
+    count: int,
+    device_bits: int,
+    from_w: F64,
+    sum_w: F64,
+    watts: F64,
+    end: int,
+    room_w: float,
+) -> int:
+    """Move the end of the admitted items from `end` to the last one that fits whole into `room_w`; return the new end.
+
+    `watts` (D,) of the devices between is put back or forth.
+    """
+    mask = (np.uint64(1) << np.uint64(device_bits)) - np.uint64(1)
+    goal = np.searchsorted(sum_w[:count], room_w + EPS_W, side="right")
+    for p in range(end - 1, goal - 1, -1):
+        if from_w[p] < np.inf:
+            watts[np.int64(items[p] & mask)] = from_w[p]
+    for p in range(end, goal):
+        if from_w[p] < np.inf:
+            i = np.int64(items[p] & mask)
+            row = row_at(mode_start, mode_w, i, from_w[p])
+            to_w = upper_w[i] if climb[row] & CLIPPED else mode_w[row + (climb[row] & ROWS)]
+            step = sum_w[p] - (sum_w[p - 1] if p > 0 else 0.0)
+            # The sums are rounded: a part is taken for the whole where it lacks less than a milliwatt.
+            watts[i] = to_w if from_w[p] + step > to_w - 1e-3 else from_w[p] + step
+    return int(goal)
+
+
+@njit(
+    "float64(uint64[::1], int64, int64, float64[::1], int64[::1], int64[::1], float64[::1], int64, float64)",
+    cache=True,
+)
+def program_rest(
+    items: U64,
+    count: int,
+    device_bits: int,
+    sum_w: F64,
+    closed_at: I64,
+    cut_device: I64,
+    cut_w: F64,
+    end: int,
+    room_w: float,
+) -> float:
+    """Return what the parts of edges that whole modes leave out are worth to the linear program."""
+    total = 0.0
+    for n in range(closed_at.size):
+        if cut_device[n] >= 0 and closed_at[n] < end:
+            total += cut_w[n] * density_of(items[closed_at[n]], device_bits)
+    if end < count:
+        below = sum_w[end - 1] if end > 0 else 0.0
+        total += max(room_w - below, 0.0) * density_of(items[end], device_bits)
+    return total
+
+
+@njit(
+    "void(int64[::1], float64[::1], boolean[::1], float64[::1], uint8[::1], uint64[::1], int64, int64, float64[::1],"
+    " float64[::1], int64[::1], int64[::1], float64[::1], int64, float64, float64[::1])",
+    cache=True,
+)
+def fill_site(
+    mode_start: I64,
+    mode_w: F64,
+    mode_continuous: Bool,
+    upper_w: F64,
+    climb: U8,
+    items: U64,
+    count: int,
+    device_bits: int,
+    from_w: F64,
+    sum_w: F64,
+    closed_at: I64,
+    cut_device: I64,
+    cut_w: F64,
+    end: int,
+    room_w: float,
+    watts: F64,
+) -> None:
+    """Use what whole modes leave of the site's limit for the admitted items beyond `end` that still fit.
+
+    All of them together fit every node below the site, so any of them do.
+    """
+    mask = (np.uint64(1) << np.uint64(device_bits)) - np.uint64(1)
+    left_w = room_w - (sum_w[end - 1] if end > 0 else 0.0)
+    for n in range(closed_at.size):
+        if cut_device[n] >= 0 and closed_at[n] < end:
+            left_w += cut_w[n]
+    misses = 0
+    for p in range(end, count):
+        if misses == MISSES:
+            break
+        i = np.int64(items[p] & mask)
+        if watts[i] != from_w[p]:
+            continue
+        row = row_at(mode_start, mode_w, i, watts[i])
+        rows = climb[row] & ROWS
+        step = sum_w[p] - (sum_w[p - 1] if p > 0 else 0.0)
+        to_w = upper_w[i] if climb[row] & CLIPPED else mode_w[row + rows]
+        if watts[i] + step < to_w - 1e-3:
+            to_w = watts[i] + step
+        if to_w - watts[i] <= left_w + EPS_W:
+            left_w -= to_w - watts[i]
+            watts[i] = to_w
+        elif rows == 1 and mode_continuous[row + 1]:
+            watts[i] += max(left_w, 0.0)
+            break
+        else:
+            misses += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from controller.runtime.board import SURPLUS
 from controller.runtime.config.check_access import opcua_problems
 from controller.runtime.config.model import Meter, ModbusSource, OpcuaSource, SiteFile, Surplus
 from controller.runtime.config.problems import Loc, Problem, kw, repeated, unless_known, unless_one
@@ -19,6 +20,8 @@ def meter_problems(site: SiteFile) -> Iterator[Problem]:
     yield from _twice(site.meters)
     for index, meter in enumerate(site.meters):
         loc: Loc = ("meters", index)
+        if meter.id == SURPLUS:
+            yield Problem(loc=(*loc, "id"), allowed="any other name: the source of the surplus is called so")
         yield from unless_known((*loc, "node"), meter.node, parents, "nodes", complete=complete)
         yield from _source_problems(loc, meter.modbus, meter.opcua, site.control.suspect_after_s)
         most_w = _most_w(site, meter.node)

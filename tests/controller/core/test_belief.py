@@ -15,7 +15,9 @@ from tests.controller.core.world import GPU, MINER, World, devices, site, tree
 SITE = replace(
     site(),
     tree=tree(("pcc", -1, float("inf"), 0.0)),
-    devices=devices([{"modes": MINER, "down": 2.0, "up": 4.0}, {"modes": GPU, "down": 1.0, "up": 1.0, "steady": False}]),
+    devices=devices(
+        [{"modes": MINER, "down": 2.0, "up": 4.0}, {"modes": GPU, "down": 1.0, "up": 1.0, "steady": False}]
+    ),
     agents=("agent-a",),
 )
 DEVICES = SITE.devices
@@ -48,7 +50,7 @@ def unknown() -> Belief:
 def settled(watts, at_s=100.0) -> Belief:
     """Return a belief in devices that have run on `watts` for long, by this controller's word."""
     belief = observe(unknown(), DEVICES, seen(0.0, watts))
-    belief = send(belief, DEVICES, np.array(watts), 0.0)
+    belief = send(belief, np.array(watts), 0.0)
     for now_s in (1.0, 2.0, 50.0, at_s):
         belief = observe(belief, DEVICES, seen(now_s, watts, confirmed_s=0.0))
     assert np.array_equal(belief.low_w, watts)
@@ -72,14 +74,14 @@ def test_first_report_tells_what_runs():
 
 
 def test_a_raise_commits_at_once_with_its_tolerance():
-    belief = send(settled(HALF), DEVICES, FULL, 100.0)
+    belief = send(settled(HALF), FULL, 100.0)
     assert np.array_equal(belief.high_w, FULL)
     assert np.array_equal(belief.low_w, HALF)
     assert committed_w(belief, DEVICES) == pytest.approx(HALF + 1.05 * (FULL - HALF))
 
 
 def test_a_cut_frees_nothing_before_it_is_confirmed_and_settled():
-    belief = send(settled(FULL), DEVICES, HALF, 100.0)
+    belief = send(settled(FULL), HALF, 100.0)
     for now_s in np.arange(100.5, 140.0, 0.5):
         belief = observe(belief, DEVICES, seen(now_s, FULL))
         assert np.array_equal(belief.high_w, FULL), "the agent has not said that it took it"
@@ -92,14 +94,14 @@ def test_a_cut_frees_nothing_before_it_is_confirmed_and_settled():
 
 
 def test_an_old_acknowledgement_does_not_confirm_a_newer_cut():
-    belief = send(settled(FULL), DEVICES, HALF, 100.0)
+    belief = send(settled(FULL), HALF, 100.0)
     for now_s in np.arange(100.5, 120.0, 0.5):
         belief = observe(belief, DEVICES, seen(now_s, HALF, confirmed_s=99.9))
     assert np.array_equal(belief.high_w, FULL)
 
 
 def test_a_device_that_comes_up_is_counted_on_only_when_it_has_come_up():
-    belief = send(settled(HALF), DEVICES, FULL, 100.0)
+    belief = send(settled(HALF), FULL, 100.0)
     belief = observe(belief, DEVICES, seen(101.0, FULL, confirmed_s=100.0))
     assert np.array_equal(belief.low_w, HALF)
     belief = observe(belief, DEVICES, seen(101.0 + UP_S, FULL, confirmed_s=100.0))
@@ -127,7 +129,7 @@ def test_contact(why, heard_s, echo, reachable):
 
 
 def test_a_device_that_does_not_take_its_setpoint_is_out_of_step_after_a_while():
-    belief = send(settled(HALF), DEVICES, FULL, 100.0)
+    belief = send(settled(HALF), FULL, 100.0)
     belief = observe(belief, DEVICES, seen(103.9, HALF, confirmed_s=0.0))
     assert in_step(belief, 103.9).all()
     assert np.array_equal(belief.current_w, FULL)
@@ -150,27 +152,20 @@ def test_raising_a_lapsed_device_to_its_former_setpoint_commits_it_until_the_age
     for now_s in np.arange(101.0, 120.0, 0.5):
         belief = observe(belief, DEVICES, seen(now_s, OFF, confirmed_s=0.0))
     assert np.array_equal(belief.high_w, OFF)
-    belief = send(belief, DEVICES, FULL, 120.0)
+    belief = send(belief, FULL, 120.0)
     assert np.array_equal(belief.high_w, FULL)
     belief = observe(belief, DEVICES, seen(120.5, OFF, confirmed_s=0.0))
     assert np.array_equal(belief.high_w, FULL), "the statement is on its way"
-    belief = send(belief, DEVICES, OFF, 121.0)
+    belief = send(belief, OFF, 121.0)
     belief = observe(belief, DEVICES, seen(121.5, OFF, confirmed_s=0.0))
     assert np.array_equal(belief.high_w, FULL), "and so is the one that takes it back"
 
 
 def test_a_repeated_setpoint_changes_nothing():
     belief = settled(HALF)
-    again = send(belief, DEVICES, HALF, 200.0)
+    again = send(belief, HALF, 200.0)
     for name in belief.__slots__:
         assert np.array_equal(getattr(again, name), getattr(belief, name)), name
-
-
-def test_lock_begins_with_switching_only():
-    locked = replace(DEVICES, lock_s=np.full(2, 600.0))
-    assert send(settled(FULL), locked, HALF, 100.0).lock_until_s.tolist() == [-np.inf] * 2
-    assert send(settled(FULL), locked, OFF, 100.0).lock_until_s.tolist() == [700.0] * 2
-    assert send(settled(OFF), locked, HALF, 100.0).lock_until_s.tolist() == [700.0] * 2
 
 
 def test_a_cap_that_is_not_used_is_no_draw():
@@ -220,7 +215,7 @@ def test_i7_committed_power_is_never_less_than_what_devices_may_draw(legs):
                 fleet.reported = (now_s, fleet.applied_w.copy(), fleet.decided_s)
             heard_s, applied_w, confirmed_s = fleet.reported
             belief = observe(belief, DEVICES, seen(now_s, applied_w, heard_s=heard_s, confirmed_s=confirmed_s))
-            belief = send(belief, DEVICES, wanted_w, now_s)
+            belief = send(belief, wanted_w, now_s)
             if fault != "set lost":
                 fleet.flying.append((now_s, wanted_w))
             if fault != "set late":

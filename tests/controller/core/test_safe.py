@@ -64,7 +64,6 @@ def test_watts_below_are_those_of_the_kernel(device_w):
 
 def failing(world: World, seconds: float):
     """Let the control fail for a while; the world goes on."""
-    decisions = []
     plan_step = step
 
     def safe(plan, state, snapshot):
@@ -74,11 +73,9 @@ def failing(world: World, seconds: float):
 
     module.step = safe
     try:
-        for _ in range(round(seconds / world.tick_s)):
-            decisions.append(world.cycle())
+        return [world.cycle() for _ in range(round(seconds / world.tick_s))]
     finally:
         module.step = plan_step
-    return decisions
 
 
 def test_a_failed_control_takes_the_site_to_failsafe_by_the_emergency_ramp(running):

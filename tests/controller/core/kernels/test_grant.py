@@ -16,14 +16,12 @@ def requests(draw):
     column = lambda: np.array([a_mode(draw, columns, i) for i in range(count)])  # noqa: E731
     current, target = column(), column()
     high = np.maximum(current, column())
-    low = np.minimum(current, column())
     room = np.array([draw(st.floats(-2000.0, 20_000.0)) for _ in tree.ids])
     return (
         tree,
         columns,
         current,
         target,
-        low,
         high,
         room,
         draw(st.floats(0.0, 9e3)),
@@ -31,13 +29,13 @@ def requests(draw):
     )
 
 
-def granted(tree, columns, current, target, low, high, room, rise, fall):
+def granted(tree, columns, current, target, high, room, rise, fall):
     setpoint = np.empty_like(current)
     order = merit_order(columns).device_order
     table = (columns.mode_start, columns.mode_w, columns.mode_continuous)
     step = 0.01 * columns.max_w
     left = grant(
-        tree.parent, columns.node, order, current, target, low, high, columns.tolerance, step, *table, room.copy(),
+        tree.parent, columns.node, order, current, target, high, columns.tolerance, step, *table, room.copy(),
         rise, fall, setpoint,
     )  # fmt: skip
     return setpoint, left
@@ -51,12 +49,12 @@ def table_of(columns, i):
 @given(requests())
 @settings(max_examples=300)
 def test_grant_equals_the_twin(request_):
-    tree, columns, current, target, low, high, room, rise, fall = request_
+    tree, columns, current, target, high, room, rise, fall = request_
     setpoint, _ = granted(*request_)
     modes = [table_of(columns, i) for i in range(len(columns.ids))]
     order = list(merit_order(columns).device_order)
     expected = twins.grant(
-        list(tree.parent), list(columns.node), order, current, target, low, high, columns.tolerance,
+        list(tree.parent), list(columns.node), order, current, target, high, columns.tolerance,
         0.01 * columns.max_w, modes, list(room), rise, fall,
     )  # fmt: skip
     assert np.allclose(setpoint, expected)
@@ -65,7 +63,7 @@ def test_grant_equals_the_twin(request_):
 @given(requests())
 def test_i7_nothing_is_raised_below_a_node_without_room(request_):
     tree, columns, current, *_ = request_
-    room = request_[6]
+    room = request_[5]
     setpoint, _ = granted(*request_)
     for i in np.flatnonzero(setpoint > current):
         assert all(room[n] >= 0.0 for n in twins.path(list(tree.parent), int(columns.node[i])))
@@ -73,7 +71,7 @@ def test_i7_nothing_is_raised_below_a_node_without_room(request_):
 
 @given(requests())
 def test_i7_newly_committed_power_fits_every_node(request_):
-    tree, columns, current, _, _, high, room, _, _ = request_
+    tree, columns, current, _, high, room, _, _ = request_
     setpoint, _ = granted(*request_)
     more = np.where(setpoint > current, np.maximum(setpoint - high, 0.0) * (1.0 + columns.tolerance), 0.0)
     assert np.all(device_watts_below(tree.parent, columns.node, more) <= np.maximum(room, 0.0) + 1e-3)
@@ -89,8 +87,8 @@ def test_i6_raises_stay_within_the_ramp(request_):
 
 @given(requests())
 def test_a_limit_lowers_at_once(request_):
-    tree, columns, current, target, low, high, room, rise, _ = request_
-    setpoint, _ = granted(tree, columns, current, target, low, high, room, rise, float("inf"))
+    tree, columns, current, target, high, room, rise, _ = request_
+    setpoint, _ = granted(tree, columns, current, target, high, room, rise, float("inf"))
     lowered = target < current
     assert np.all(setpoint[lowered] <= target[lowered] + 1e-6)
 

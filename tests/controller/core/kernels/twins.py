@@ -75,9 +75,7 @@ def largest_mode(modes: list[tuple[float, bool]], at_most: float) -> float:
     return best
 
 
-def grant(
-    parent, node, order, current, target, low, high, tolerance, least_step, modes, room, rise, fall
-) -> list[float]:
+def grant(parent, node, order, current, target, high, tolerance, least_step, modes, room, rise, fall) -> list[float]:
     rooms = Rooms(parent, room)
     setpoint = list(current)
     for i in reversed(order):
@@ -88,7 +86,7 @@ def grant(
         if target[i] <= current[i] + 1e-6 or rooms.least(node[i]) < 0:
             continue
         factor = 1 + tolerance[i]
-        most = min(max(high[i], low[i]) + rooms.least(node[i]) / factor, current[i] + rise / factor, target[i])
+        most = min(high[i] + rooms.least(node[i]) / factor, current[i] + rise / factor, target[i])
         new = largest_mode(modes[i], most)
         if new - current[i] >= least_step[i]:
             setpoint[i] = new

@@ -38,9 +38,7 @@ def key() -> PrivateKey:
 
 
 def agent_devices() -> dict[str, Device]:
-    return {
-        id_: Device(model=catalogue()[model], failsafe_w=FAILSAFE[id_]) for id_, model in MODELS.items()
-    }
+    return {id_: Device(model=catalogue()[model], failsafe_w=FAILSAFE[id_]) for id_, model in MODELS.items()}
 
 
 @cache
@@ -85,9 +83,7 @@ def report_of(
 
 
 def inventory_of(max_w: dict[str, int], *, agent: str = AGENT, boot: str = "b1", now_ms: int = 1_000_000) -> Inventory:
-    listed = {
-        id_: InventoryDevice(model="m", max_w=watts, off_w=25, failsafe_w=25) for id_, watts in max_w.items()
-    }
+    listed = {id_: InventoryDevice(model="m", max_w=watts, off_w=25, failsafe_w=25) for id_, watts in max_w.items()}
     return Inventory(v=1, site=SITE, agent=agent, key=agent, echo=Echo(boot=boot, boottime_ms=now_ms), devices=listed)
 
 

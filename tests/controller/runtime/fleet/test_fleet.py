@@ -79,7 +79,11 @@ class Rig:
         self.on_message(topic(SITE, AGENTS[a], Leaf.REPORT), sign(body, key()), retained)
 
     def defaults(self, a: int):
-        return {"ids": [id_ for id_, agent in zip(self.site.devices.ids, self.site.devices.agent, strict=True) if agent == a]}
+        return {
+            "ids": [
+                id_ for id_, agent in zip(self.site.devices.ids, self.site.devices.agent, strict=True) if agent == a
+            ]
+        }
 
     def decide(self, setpoint_w=None, *, look: bool = True) -> Decision:
         """Look and send one decision; everything at its maximum unless told otherwise."""

@@ -66,7 +66,10 @@ def test_measured_watts_are_taken_where_there_are_any(reports):
         ("empty", lambda: b""),
         ("NaN", lambda: _signed_text(report_text().replace('"measured_w":null', '"measured_w":NaN', 1))),
         ("Infinity", lambda: _signed_text(report_text().replace('"measured_w":null', '"measured_w":1e999', 1))),
-        ("watts that are a text", lambda: _signed_text(report_text().replace('"setpoint_w":25', '"setpoint_w":"25"', 1))),
+        (
+            "watts that are a text",
+            lambda: _signed_text(report_text().replace('"setpoint_w":25', '"setpoint_w":"25"', 1)),
+        ),
         ("watts below zero", lambda: _signed_text(report_text().replace('"setpoint_w":25', '"setpoint_w":-1', 1))),
     ],
 )

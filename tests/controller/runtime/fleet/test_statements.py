@@ -355,6 +355,8 @@ class AnyNetwork(RuleBasedStateMachine):
 
     def cycle(self, decision, lost: str = "") -> None:
         self.wait(TICK_MS)
+        if lost != "follow":
+            self.agent.follow()
         report = self.agent.report(self.now)
         if lost != "report":
             self.controller.hear(report, self.now)

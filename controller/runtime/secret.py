@@ -1,0 +1,20 @@
+"""Secrets come from files of their own, so that a site file can be shown to anyone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from drivers.errors import ConfigError
+
+
+def read_secret(path: Path) -> str:
+    """Return the text of a password or token file without its line end; ConfigError where there is none."""
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: found bytes that are no UTF-8 text") from error
+    if not text:
+        raise ConfigError(f"{path}: the file is empty")
+    return text
