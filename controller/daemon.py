@@ -37,6 +37,14 @@ def run(path: Path, *, level: str = "INFO", json_logs: bool = False) -> int:
     site_file = load(path)
     site = compile_site(site_file)
     logs = configure(level, json=json_logs)
+    try:
+        _run(site_file, site)
+    finally:
+        logs.stop()
+    return 0
+
+
+def _run(site_file: SiteFile, site: Site) -> None:
     journal = _open_journal(site_file)
     try:
         book = OrderBook(journal, site)
@@ -48,8 +56,6 @@ def run(path: Path, *, level: str = "INFO", json_logs: bool = False) -> int:
             fleet.stop()
     finally:
         journal.close()
-        logs.stop()
-    return 0
 
 
 def _open_journal(site_file: SiteFile) -> Journal:

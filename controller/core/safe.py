@@ -47,7 +47,7 @@ def safe_step(site: Site, state: State, snapshot: Snapshot) -> tuple[State, Deci
     """
     devices, now_s = site.devices, snapshot.now_s
     belief = observe(state.belief, devices, snapshot)
-    ramp_w = site.rules.emergency_ramp_w_s * max(now_s - state.now_s, 0.0)
+    ramp_w = site.rules.emergency_ramp_w_s * state.elapsed_s(now_s)
     orders = tuple(order.id for order in snapshot.orders if in_force(order, snapshot.utc_s, snapshot.utc_trusted))
     setpoint_w = devices.off_w if orders else emergency_setpoints(devices, belief.current_w, ramp_w)
     belief = send(belief, setpoint_w, now_s)

@@ -10,6 +10,8 @@ from controller.core.modes import ModeState, first_mode
 from controller.core.site import F64, Bool, Site
 from controller.core.surplus import SurplusState
 
+_LONGEST_TICK_S = 5.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Belief:
@@ -62,6 +64,10 @@ class State:
     fall_room_w: float
     failsafe_cap_w: float
     order_ramps: tuple[OrderRamp, ...]
+
+    def elapsed_s(self, now_s: float) -> float:
+        """Return the seconds since the last tick by which ramps and filters go on; a long pause counts as a short one."""
+        return min(max(now_s - self.now_s, 0.0), _LONGEST_TICK_S)
 
 
 def initial_state(site: Site, now_s: float) -> State:

@@ -35,9 +35,6 @@ from controller.core.snapshot import Snapshot
 from controller.core.state import Belief, State
 from controller.core.surplus import estimate_surplus
 
-#: After a pause longer than this, ramps and filters go on as if only this much time had passed.
-_LONGEST_TICK_S = 5.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Allotment:
@@ -49,7 +46,7 @@ class _Allotment:
 def step(plan: Plan, state: State, snapshot: Snapshot) -> tuple[State, Decision]:
     """Return the next state and the decision of this tick."""
     site, now_s = plan.site, snapshot.now_s
-    elapsed_s = min(max(now_s - state.now_s, 0.0), _LONGEST_TICK_S)
+    elapsed_s = state.elapsed_s(now_s)
     power = node_power(site, snapshot.meters, now_s)
     belief = observe(state.belief, site.devices, snapshot)
     site_power = (float(power.taken_s[0]), float(power.watts[0])) if power.known[0] else None

@@ -20,7 +20,7 @@ def solve(tree: Tree, devices: Devices) -> Answer:
     taken_w = clip_by_level(tree, devices, devices.node[of], edges.length_w[order])
     kept_w = np.where((taken_w >= edges.length_w[order] - 1e-6) | edges.divisible[order], taken_w, 0.0)
     watts = devices.off_w + np.bincount(of, weights=kept_w, minlength=devices.node.size)
-    return Answer(watts=watts, bound_per_h=float(np.sum(edges.density[order] * taken_w)))
+    return Answer(watts=watts, program_per_h=float(np.sum(edges.density[order] * taken_w)))
 
 
 def clip_by_level(tree: Tree, devices: Devices, node: I64, want_w: F64, *, whole: bool = False) -> F64:

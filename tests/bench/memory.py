@@ -40,7 +40,7 @@ def _measure(devices: int) -> Row:
     ours = Ours(tree, fleet)
     ours.solve()
     kept_b, peak_b = _resident_b("VmRSS") - before_b, _resident_b("VmHWM") - before_b
-    ours.at_site_limit(float(tree.limit_w[0]))
+    ours.at_site_limit(0.5 * float(tree.limit_w[0]))
     return {
         "devices": devices,
         "site_b": site_b / devices,

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from controller.core.kernels.allocate import allocate, release_bases, upper_bound
-from controller.core.merit import Merit, merit_order
+from controller.core.allocator import make_allocator
 from controller.core.site import F64, Bool, Devices, Tree
 from tests.bench.referee import Answer
 
@@ -18,42 +17,34 @@ class Ours:
 
     def __init__(self, tree: Tree, devices: Devices) -> None:
         self._tree, self._devices = tree, devices
-        self._merit: Merit | None = None
+        self._allocator = make_allocator(tree, devices)
+        self._off_w, self._max_w = devices.off_w, devices.max_w
 
     def solve(self) -> Answer:
         """All data new: from modes, values and limits to every watt and the bound."""
-        self._merit = merit_order(self._devices)
-        return self.at_site_limit(float(self._tree.limit_w[0]))
+        found = self._allocator.solve(
+            limit_w=self._tree.limit_w, base_w=self._off_w, upper_w=self._max_w, held_w=self._off_w
+        )
+        return Answer(watts=found.watts, bound_per_h=found.bound_per_h, program_per_h=found.program_per_h)
 
-    def at_site_limit(self, limit_w: float) -> Answer:
-        """Only the site's limit is new."""
-        tree, devices, merit = self._tree, self._devices, self._merit
-        if merit is None:
-            raise RuntimeError("solve first")
-        room_w = tree.limit_w.copy()
-        room_w[0] = limit_w
-        watts, held_w = devices.off_w.copy(), devices.off_w
-        release_bases(tree.parent, devices.node, merit.device_order, held_w, watts, room_w)
-        bound = upper_bound(
-            tree.parent, devices.node, merit.order, merit.device, merit.from_w, merit.to_w, merit.density,
-            watts, devices.max_w, room_w.copy(),
-        )  # fmt: skip
-        allocate(
-            tree.parent, devices.node, merit.held_order, merit.held_density, merit.new_order, merit.new_density,
-            merit.device, merit.from_w, merit.to_w, merit.density, merit.divisible, devices.max_w, held_w, room_w, watts,
-        )  # fmt: skip
-        return Answer(watts=watts, bound_per_h=bound)
+    def at_site_limit(self, limit_w: float) -> F64:
+        """Only the site's limit is new: return every watt."""
+        return self._allocator.site_limit(limit_w)
+
+    def refined(self) -> Answer:
+        """Return what is decided with the time that is left, and the bound."""
+        found = self._allocator.refined()
+        return Answer(watts=found.watts, bound_per_h=found.bound_per_h, program_per_h=found.program_per_h)
 
 
 class Rolling:
     """Our allocator from minute to minute: what ran lately stays, what was just stopped rests, a start has to pay."""
 
-    #: Seconds over which a start has to pay.
+    #: Hours over which a start has to pay.
     _HORIZON_H = 0.5
 
     def __init__(self, tree: Tree, devices: Devices, *, start_cost: F64, least_s: float, calm: bool) -> None:
-        self._tree, self._start_cost, self._calm = tree, start_cost, calm
-        self._least_s = least_s
+        self._tree, self._start_cost, self._calm, self._least_s = tree, start_cost, calm, least_s
         self._watts = devices.off_w.copy()
         self._changed_s = np.full(devices.node.size, -np.inf)
         first_on = np.minimum(devices.mode_start[:-1] + 1, devices.mode_start[1:] - 1)
@@ -62,19 +53,18 @@ class Rolling:
 
     def tick(self, now_s: float, limit_w: float, devices: Devices) -> F64:
         """Return the watts of each device (D,) from now on."""
-        tree, on = self._tree, self._watts > devices.off_w
+        on = self._watts > devices.off_w
+        allocator = make_allocator(self._tree, self._with_starts(devices, on) if self._calm else devices)
+        limits_w = self._tree.limit_w.copy()
+        limits_w[0] = min(limit_w, limits_w[0])
         begun_s = time.perf_counter()
-        merit = merit_order(self._with_starts(devices, on) if self._calm else devices)
         locked = self._calm & (now_s - self._changed_s < self._least_s)
-        room_w = tree.limit_w.copy()
-        room_w[0] = min(limit_w, room_w[0])
-        watts = np.where(locked & on, self._on_w, devices.off_w)
-        upper_w = np.where(locked & ~on, devices.off_w, devices.max_w)
-        release_bases(tree.parent, devices.node, merit.device_order, devices.off_w, watts, room_w)
-        allocate(
-            tree.parent, devices.node, merit.order, merit.density[merit.order], merit.order, merit.density[merit.order],
-            merit.device, merit.from_w, merit.to_w, merit.density, merit.divisible, upper_w, devices.off_w, room_w, watts,
-        )  # fmt: skip
+        watts = allocator.solve(
+            limit_w=limits_w,
+            base_w=np.where(locked & on, self._on_w, devices.off_w),
+            upper_w=np.where(locked & ~on, devices.off_w, devices.max_w),
+            held_w=self._watts if self._calm else devices.off_w,
+        ).watts.copy()
         self.spent_s = time.perf_counter() - begun_s
         self._changed_s[(watts > devices.off_w) != on] = now_s
         self._watts = watts

@@ -43,7 +43,7 @@ def solve(tree: Tree, devices: Devices) -> Answer:
         at_w[i] += step_w
         for n in path:
             whole[n] -= step_w
-    return Answer(watts=np.array(at_w), bound_per_h=bound)
+    return Answer(watts=np.array(at_w), program_per_h=bound)
 
 
 def _edges(

@@ -17,10 +17,12 @@ _EPS_W = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a judge, a peer or we decided: `watts` (D,), `None` where only the optimum is known, and the upper bound."""
+    """What a solver or a peer decided: `watts` (D,), and where it has them the upper bound on what any allocation is
+    worth, and on what one with divisible modes is worth (the linear program)."""
 
-    watts: F64 | None
+    watts: F64
     bound_per_h: float | None = None
+    program_per_h: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ def test_all_bounds_are_the_lp_optimum(seed, site):
     assert highs.solve_lp(tree, fleet, form="modes").value_per_h == pytest.approx(best, rel=1e-9)
     for solve in (columns.solve, plain.solve):
         answer = solve(tree, fleet)
-        assert answer.bound_per_h == pytest.approx(best, rel=1e-9)
+        assert answer.program_per_h == pytest.approx(best, rel=1e-9)
         seen = verdict(tree, fleet, answer.watts)
         assert seen.over_limit == 0
         assert 0.8 * best < seen.value_per_h <= best * (1.0 + 1e-9)
@@ -50,11 +50,15 @@ def test_cp_sat_finds_what_the_milp_finds():
 def test_ours_stays_inside_every_limit_and_under_its_bound(site):
     tree, fleet = random_site(1, **site)
     ours = Ours(tree, fleet)
-    for answer in (ours.solve(), ours.at_site_limit(0.5 * tree.limit_w[0])):
-        seen = verdict(tree, fleet, answer.watts)
-        assert seen.over_limit == 0
-        assert 0.0 < seen.value_per_h <= answer.bound_per_h * (1.0 + 1e-9)
-    assert seen.used_w <= 0.5 * tree.limit_w[0]
+    solved = ours.solve()
+    assert solved.program_per_h == pytest.approx(highs.solve_lp(tree, fleet).value_per_h, rel=1e-9)
+    seen = verdict(tree, fleet, solved.watts)
+    assert seen.over_limit == 0
+    assert 0.0 < seen.value_per_h <= solved.bound_per_h * (1.0 + 1e-9)
+    tree.limit_w[0] *= 0.5
+    seen = verdict(tree, fleet, ours.at_site_limit(tree.limit_w[0]))
+    assert seen.over_limit == 0
+    assert seen.value_per_h <= ours.refined().bound_per_h * (1.0 + 1e-9)
 
 
 def test_the_referee_counts_limits_that_are_broken():

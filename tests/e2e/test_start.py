@@ -112,6 +112,19 @@ def test_systemd_is_told_of_readiness_every_tick_and_the_end(yard: Yard, tmp_pat
         assert said.count("READY=1") == 1
 
 
+def listens(address: tuple[str, int]) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(address, timeout=1):
+        return True
+    return False
+
+
+def test_an_end_that_meets_the_first_readings_is_an_end(yard: Yard) -> None:
+    with daemon(yard) as process:
+        until(lambda: listens(yard.ground.http), "HTTP")
+        process.terminate()
+        assert process.wait(10) == 0
+
+
 def broken_site(folder: Path) -> Path:
     text = SITE.read_text().replace("firm: 4 kW", "firm: 4 kWh").replace("node: hall, failsafe: off}", "node: hal}", 1)
     file = folder / "broken.yaml"

@@ -16,7 +16,7 @@ from controller.core.kernels.hull import F64, I64, U64
 
 #: Most changes that are looked at, a bit each, and most sets of half of them.
 CHANGES = 64
-SETS = 512
+SETS = 256
 
 
 @njit(
@@ -54,7 +54,8 @@ def offer(
 
 
 @njit(
-    "int64(int64, float64, float64, int64, float64[::1], float64[::1], int64[::1], float64[:, :, ::1], uint64[:, ::1])",
+    "UniTuple(int64, 2)(int64, float64, float64, int64, float64[::1], float64[::1], int64[::1], float64[:, :, ::1],"
+    " uint64[:, ::1])",
     cache=True,
 )
 def _sets(
@@ -67,12 +68,13 @@ def _sets(
     change_device: I64,
     lists: F64,
     masks: U64,
-) -> int:
-    """List the sets of one half by ascending watts in ``lists[0]`` (watts, loss) and ``masks[0]``; return how many.
+) -> tuple[int, int]:
+    """List the sets of one half by ascending watts; return how many, and in which of the lists (watts, loss) they are.
 
     Only sets are kept that are better at `price` than all sets of fewer watts. Negative: there was no place for all.
     """
     most = masks.shape[1]
+    now = 0
     size = 1
     whole = True
     lists[0, 0, 0] = 0.0
@@ -80,54 +82,60 @@ def _sets(
     masks[0, 0] = 0
     side = 0
     seen = np.uint64(0)
+    one = np.uint64(1)
     for first in range(count):
-        if seen >> np.uint64(first) & np.uint64(1):
+        if seen >> np.uint64(first) & one:
             continue
         if change_loss[first] > window:
             break
         side = 1 - side
+        before = now
         old = size
-        if side == half:
-            lists[2, :, :old] = lists[0, :, :old]
-            masks[2, :old] = masks[0, :old]
         for k in range(first, count):
+            if change_loss[k] > window:
+                break
             if change_device[k] != change_device[first]:
                 continue
-            seen |= np.uint64(1) << np.uint64(k)
-            if side != half or change_loss[k] > window:
+            bit = one << np.uint64(k)
+            seen |= bit
+            if side != half:
                 continue
-            # Merge the sets so far with those that this device's change makes of the sets without it.
+            # Merge the sets so far with those that this change makes of the sets without its device.
+            into = (before + 1) % 3 if now == before else 3 - before - now
+            step = change[k]
+            dear = change_loss[k]
             a = 0
             b = 0
             n = 0
             best = -np.inf
-            while a < size or b < old:
-                while b < old and lists[2, 1, b] + change_loss[k] > window:
+            while True:
+                while b < old and lists[before, 1, b] + dear > window:
                     b += 1
-                if b == old and a == size:
-                    break
-                if b == old or (a < size and lists[0, 0, a] <= lists[2, 0, b] + change[k]):
-                    watts, loss, mask = lists[0, 0, a], lists[0, 1, a], masks[0, a]
+                if b < old and (a == size or lists[before, 0, b] + step < lists[now, 0, a]):
+                    watts = lists[before, 0, b] + step
+                    loss = lists[before, 1, b] + dear
+                    mask = masks[before, b] | bit
+                    b += 1
+                elif a < size:
+                    watts = lists[now, 0, a]
+                    loss = lists[now, 1, a]
+                    mask = masks[now, a]
                     a += 1
                 else:
-                    watts, loss = lists[2, 0, b] + change[k], lists[2, 1, b] + change_loss[k]
-                    mask = masks[2, b] | np.uint64(1) << np.uint64(k)
-                    b += 1
-                gain = price * watts - loss
-                if gain <= best:
-                    continue
-                if n == most:
-                    whole = False
                     break
-                best = gain
-                lists[1, 0, n] = watts
-                lists[1, 1, n] = loss
-                masks[1, n] = mask
-                n += 1
+                gain = price * watts - loss
+                if gain > best:
+                    if n == most:
+                        whole = False
+                        break
+                    best = gain
+                    lists[into, 0, n] = watts
+                    lists[into, 1, n] = loss
+                    masks[into, n] = mask
+                    n += 1
+            now = into
             size = n
-            lists[0, :, :size] = lists[1, :, :size]
-            masks[0, :size] = masks[1, :size]
-    return size if whole else -size
+    return (size if whole else -size), now
 
 
 @njit(
@@ -154,24 +162,32 @@ def cheapest(
     proven = 0.0
     chosen = np.uint64(0)
     window = max(found / 64.0, change_loss[min(3, count - 1)]) if count > 0 else found
+    growth = 2.0
+    spilled = 0
     while True:
         window = min(window, found)
-        sizes = _sets(1, window, price, count, change, change_loss, change_device, lists[0], masks[0])
-        others = _sets(0, window, price, count, change, change_loss, change_device, lists[1], masks[1])
+        sizes, x = _sets(1, window, price, count, change, change_loss, change_device, lists[0], masks[0])
+        others, y = _sets(0, window, price, count, change, change_loss, change_device, lists[1], masks[1])
         b = abs(others) - 1
         for a in range(abs(sizes)):
-            left_w = rest_w - lists[0, 0, 0, a]
-            while b >= 0 and lists[1, 0, 0, b] > left_w:
+            left_w = rest_w - lists[0, x, 0, a]
+            while b >= 0 and lists[1, y, 0, b] > left_w:
                 b -= 1
             if b < 0:
                 break
-            loss = lists[0, 0, 1, a] + lists[1, 0, 1, b] + price * (left_w - lists[1, 0, 0, b])
+            loss = lists[0, x, 1, a] + lists[1, y, 1, b] + price * (left_w - lists[1, y, 0, b])
             if loss < found:
                 found = loss
-                chosen = masks[0, 0, a] | masks[1, 0, b]
-        if sizes < 0 or others < 0:
-            return found, proven, chosen
-        proven = min(window, found)
-        if window >= found:
-            return found, proven, chosen
-        window *= 2.0
+                chosen = masks[0, x, a] | masks[1, y, b]
+        if sizes > 0 and others > 0:
+            proven = min(window, found)
+            if window >= found:
+                return found, proven, chosen
+            window *= growth
+        else:
+            # Too many sets: a smaller window may do.
+            spilled += 1
+            if spilled == 4:
+                return found, proven, chosen
+            window = 0.5 * (proven + window) if proven > 0.0 else 0.125 * window
+            growth = 1.25

@@ -219,8 +219,8 @@ def test_i7_committed_power_is_never_less_than_what_devices_may_draw(legs):
             if fault != "set lost":
                 fleet.flying.append((now_s, wanted_w))
             if fault != "set late":
-                for fleet.decided_s, arrived_w in fleet.flying:
-                    fleet.applied_w = arrived_w
+                for decided_s, arrived_w in fleet.flying:
+                    fleet.decided_s, fleet.applied_w = decided_s, arrived_w
                 fleet.flying.clear()
             fleet.pass_time(0.5)
             most_w = np.maximum.reduce([fleet.applied_w, fleet.draw_w, *(w for _, w in fleet.flying)])

@@ -151,3 +151,12 @@ def test_what_was_never_heard_is_told_its_failsafe_watts():
     world = World(SITE, surplus_w=0.0)
     _, decision = safe_step(SITE, initial_state(SITE, world.now_s), replace(world.snapshot(), now_s=world.now_s + 1))
     assert np.array_equal(decision.setpoint_w, DEVICES.failsafe_w)
+
+
+def test_a_pause_is_no_step():
+    world = World(site(), surplus_w=90e3)
+    world.run(40)
+    running_w = world.state.belief.current_w.sum()
+    _, decision = safe_step(world.site, world.state, replace(world.snapshot(), now_s=world.now_s + 3600.0))
+    fallen_w = running_w - decision.setpoint_w.sum()
+    assert 0.0 < fallen_w <= 5.0 * world.site.rules.emergency_ramp_w_s + float(world.site.devices.max_w.max())
