@@ -12,9 +12,19 @@ from typing import Final
 import numpy as np
 
 from controller.core.kernels.greedy import OPEN, admit, cut, fill_site, program_rest
-from controller.core.kernels.hull import hulls
+from controller.core.kernels.hull import ROWS, hulls
 from controller.core.kernels.order import sort_items
-from controller.core.kernels.refine import earnings, fill_leaves, fill_nodes, rooms, stand, top_up, unused_worth
+from controller.core.kernels.refine import (
+    dual_bound,
+    earnings,
+    fill_leaves,
+    fill_nodes,
+    prices,
+    rooms,
+    stand,
+    top_up,
+    unused_worth,
+)
 from controller.core.kernels.search import CHANGES, SETS
 from controller.core.site import F64, Devices, Tree
 
@@ -22,6 +32,10 @@ from controller.core.site import F64, Devices, Tree
 HELD_BONUS: Final = 0.05
 #: Seconds over which a start has to pay: a device that needs `up_s` to start earns that much less of it.
 START_HORIZON_S: Final = 300.0
+#: A solution whose certified gap is at most this share is good; else the prices are improved, in so many rounds.
+GOOD_GAP: Final = 1e-5
+ROUNDS: Final = 6
+SMALL = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +81,18 @@ class Allocator:
         self._sum_w = self._spare.view(np.float64)
         self._from_w = np.zeros(edges)
         self._climb = np.zeros(modes, dtype=np.uint8)
-        self._kept_value, self._level_w, self._watts = np.zeros((3, count))
+        self._kept_value, self._level_w, self._try_w, self._watts = np.zeros((4, count))
         self._base_w, self._upper_w = np.zeros((2, count))
         self._at = np.zeros(count, dtype=np.int32)
-        self._limit_w, self._room_w, self._cut_w, self._recut_w, self._lost, self._proven = np.zeros((6, nodes))
-        self._closed_at, self._reclosed_at, self._cut_device, self._recut_device = np.zeros((4, nodes), dtype=np.int64)
+        self._limit_w, self._room_w, self._cut_w, self._recut_w = np.zeros((4, nodes))
+        self._price_above, self._rest_w, self._unproven, self._node_price, self._next_price = np.zeros((5, nodes))
+        self._closed_at, self._now_at, self._next_at = np.zeros((3, nodes), dtype=np.int64)
+        self._cut_device, self._recut_device = np.zeros((2, nodes), dtype=np.int64)
+        self._corner, self._corners = np.zeros(ROWS + 1, dtype=np.int64), np.zeros((2, ROWS + 1))
         self._tally = np.zeros((4, 2048), dtype=np.int64)
         self._changes = np.zeros((3, CHANGES))
         self._change_device = np.zeros(CHANGES, dtype=np.int64)
-        self._near = np.zeros(48, dtype=np.int64)
+        self._near = np.zeros(2 * CHANGES, dtype=np.int32)
         self._lists = np.zeros((2, 3, 2, SETS))
         self._masks = np.zeros((2, 3, SETS), dtype=np.uint64)
         self._count = self._end = self._released = 0
@@ -88,8 +105,8 @@ class Allocator:
         self._upper_w[:] = upper_w
         self._count = hulls(
             devices.mode_start, devices.mode_w, self._mode_value, devices.mode_continuous, self._start_share,
-            self._base_w, self._upper_w, held_w, HELD_BONUS, 0, len(devices.ids), self._kept_value, self._at,
-            self._climb, self._items, self._device_bits,
+            self._base_w, self._upper_w, held_w, HELD_BONUS, self._kept_value, self._at, self._climb, self._items,
+            self._device_bits, self._corner, self._corners,
         )  # fmt: skip
         sort_items(self._items, self._spare, self._count, self._device_bits, self._tally)
         self._level_w[:] = self._base_w
@@ -120,46 +137,98 @@ class Allocator:
         return self._watts
 
     def refined(self) -> Allotment:
-        devices, parent, watts = self._devices, self._parent, self._watts
-        modes = (devices.mode_start, devices.mode_w, self._mode_value, devices.mode_continuous)
-        worths = (self._start_share, self._kept_value, HELD_BONUS)
+        """Return the best whole modes for the site limit as it is, with the tightest bound."""
+        devices = self._devices
+        stand(devices.mode_start, devices.mode_w, self._level_w, self._at)
+        program = self._earnings(self._level_w)[0] + program_rest(
+            self._items, self._count, self._device_bits, self._sum_w, self._closed_at, self._cut_device, self._cut_w,
+            self._end, self._site_room_w,
+        )  # fmt: skip
         order = (self._items, self._count, self._device_bits)
-        lists = (self._lists, self._masks)
-        watts[:] = self._level_w
-        program = earnings(*modes, *worths, watts)[0] + program_rest(
-            *order, self._sum_w, self._closed_at, self._cut_device, self._cut_w, self._end, self._site_room_w
-        )
-        stand(devices.mode_start, devices.mode_w, watts, self._at)
-        fill_leaves(
-            parent, self._size, self._member_start, self._member, *modes, *worths, self._base_w, self._upper_w, *order,
-            self._closed_at, self._end, self._cut_device, self._cut_w, watts, self._reclosed_at,
-            self._lost, self._proven, self._changes, self._change_device, *lists,
-        )  # fmt: skip
-        rooms(parent, self._home, self._limit_w, watts, self._room_w)
-        self._recut_device[:] = -1
-        top_up(
-            parent, self._size, self._member_start, self._home, devices.mode_w, devices.mode_continuous, self._upper_w,
-            self._climb, *order, self._closed_at, self._end, self._room_w, watts, self._at, self._reclosed_at,
-            self._recut_device, self._recut_w,
-        )  # fmt: skip
-        rooms(parent, self._home, self._limit_w, watts, self._room_w)
-        worth, value = earnings(*modes, *worths, watts)
-        bound = worth + unused_worth(
-            parent, *order, self._closed_at, self._end, self._reclosed_at, self._recut_device, self._recut_w,
-            self._room_w, self._lost, self._proven,
-        )  # fmt: skip
-        more = fill_nodes(
-            parent, self._size, self._member_start, self._member, self._home, *modes, *worths, self._base_w,
-            self._upper_w, *order, self._reclosed_at, self._recut_device, self._room_w, watts, self._changes, self._change_device, self._near, *lists,
-        )  # fmt: skip
+        np.minimum(self._closed_at, self._end if self._end < self._count else OPEN, out=self._now_at)
+        prices(*order, self._now_at, self._node_price)
+        bound, worth, value = program, -np.inf, 0.0
+        for turn in range(ROUNDS if len(devices.ids) > SMALL else 30):
+            *new, new_bound = self._fill()
+            bound = min(bound, new_bound)
+            if new[0] > worth:
+                worth, value = new
+                self._watts[:] = self._try_w
+            if bound - worth <= GOOD_GAP * abs(bound):
+                break
+            # Leaves that are filled at too high a price leave room above, at too low a one they leave none: go between.
+            prices(*order, self._now_at, self._next_price)
+            if turn == 0:
+                first = self._node_price.copy()
+            if turn < ROUNDS:
+                self._node_price += self._next_price
+                self._node_price *= 0.5
+            else:
+                self._node_price[:] = first * (turn - ROUNDS) / 24
         return Allotment(
-            watts=watts,
-            value_per_h=value + more[1],
-            worth_per_h=worth + more[0],
-            bound_per_h=min(bound, program),
+            watts=self._watts,
+            value_per_h=value,
+            worth_per_h=worth,
+            bound_per_h=bound,
             program_per_h=program,
             released=self._released,
         )
+
+    def _fill(self) -> tuple[float, float, float]:
+        """Fill the tree with the leaves at the prices `_node_price`; return worth, value and bound."""
+        devices, parent, watts = self._devices, self._parent, self._try_w
+        modes = (devices.mode_start, devices.mode_w, self._mode_value, devices.mode_continuous)
+        worths = (self._start_share, self._kept_value, HELD_BONUS)
+        order = (self._items, self._count, self._device_bits)
+        lists = (self._changes, self._change_device)
+        watts[:] = self._level_w
+        stand(devices.mode_start, devices.mode_w, watts, self._at)
+        np.minimum(self._closed_at, self._end if self._end < self._count else OPEN, out=self._now_at)
+        self._price_above[:] = -1.0
+        cuts = (self._cut_device, self._cut_w)
+        while True:
+            filled = fill_leaves(
+                parent, self._size, self._member_start, self._member, self._home, *modes, *worths, self._base_w,
+                self._upper_w, *order, self._now_at, self._node_price, *cuts, watts, self._at, self._price_above, self._rest_w,
+                self._unproven, *lists, self._lists, self._masks,
+            )  # fmt: skip
+            if filled == 0 and cuts[0] is self._recut_device:
+                break
+            cuts = (self._recut_device, self._recut_w)
+            rooms(parent, self._home, self._limit_w, watts, self._room_w)
+            top_up(
+                parent, self._size, self._member_start, self._home, devices.mode_w, devices.mode_continuous,
+                self._upper_w, self._climb, *order, self._now_at, self._price_above, self._room_w, watts, self._at,
+                self._next_at, *cuts,
+            )  # fmt: skip
+            self._now_at, self._next_at = self._next_at, self._now_at
+        rooms(parent, self._home, self._limit_w, watts, self._room_w)
+        worth, value = self._earnings(watts)
+        bound = worth + unused_worth(
+            parent, *order, self._now_at, *cuts, self._room_w, self._price_above, self._rest_w, self._unproven
+        )
+        if bound - worth > GOOD_GAP * abs(bound):
+            dual = dual_bound(
+                parent, self._size, self._member_start, self._member, *modes, *worths, self._base_w, self._upper_w,
+                self._climb, watts, self._limit_w, self._node_price, self._price_above, self._unproven,
+            )  # fmt: skip
+            bound = min(bound, dual)
+        more = fill_nodes(
+            parent, self._size, self._member_start, self._member, self._home, *modes, *worths, self._base_w,
+            self._upper_w, *order, self._now_at, self._price_above, self._recut_device, self._room_w, watts, *lists,
+            self._near,
+            self._lists, self._masks,
+        )  # fmt: skip
+        return worth + more[0], value + more[1], bound
+
+    def _earnings(self, watts: F64) -> tuple[float, float]:
+        """Return worth and value of `watts`, at which `_at` stands."""
+        devices = self._devices
+        worth, value = earnings(
+            devices.mode_w, self._mode_value, devices.mode_continuous, self._start_share, self._kept_value, HELD_BONUS,
+            self._at, watts,
+        )  # fmt: skip
+        return worth, value
 
     def _cut(self) -> None:
         devices = self._devices

@@ -54,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=PARTS, help="this part only; may be given again")
     parser.add_argument("--quick", action="store_true", help="small sites only, under a minute")
-    parser.add_argument("--full", action="store_true", help="all trees and sizes, about an hour")
+    parser.add_argument("--full", action="store_true", help="all trees and judges, about half an hour")
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--plot", type=Path, help="write a picture of cost against devices there (part compare)")
     arguments = parser.parse_args()

@@ -48,15 +48,8 @@ def bound(
         blocks += [(0, _entries(on, stay_on + of, -1.0)), (least_periods, _entries(on, stay_off + of, 1.0))]
         for lag in range(least_periods):
             blocks += [(lag, _entries(begun, row + each, 1.0)) for row in (stay_on, stay_off)]
-    width, height = modes + groups, nodes + 4 * groups
-    entries = np.concatenate(
-        [
-            block + np.array([width * (t - lag), height * t, 0.0])
-            for t in range(periods)
-            for lag, block in blocks
-            if t >= lag
-        ]
-    )
+    height = nodes + 4 * groups
+    entries = _repeated(blocks, modes + groups, height, periods)
     high = np.tile(np.concatenate([room_kw, count, np.zeros(2 * groups), count]), periods)
     high[::height] = np.minimum(room_kw[0], (limit_w - devices.off_w.sum()) * _KW)
     model = Model(
@@ -73,6 +66,18 @@ def bound(
 
 def _entries(column: I64, row: I64, value: F64 | float) -> F64:
     return np.stack(np.broadcast_arrays(column, row, value), axis=1).astype(np.float64)
+
+
+def _repeated(blocks: list[tuple[int, F64]], width: int, height: int, periods: int) -> F64:
+    """Return the entries of all periods; a block (lag, entries) is about the columns of `lag` periods before."""
+    return np.concatenate(
+        [
+            block + np.array([width * (t - lag), height * t, 0.0])
+            for t in range(periods)
+            for lag, block in blocks
+            if t >= lag
+        ]
+    )
 
 
 def _groups(devices: Devices) -> tuple[I64, I64]:

@@ -26,7 +26,7 @@ def site_text(devices: int) -> str:
     total_w = sum(40 * _RATED_W[_MODELS[k % 4]] for k in range(pdus))
     grid = (
         f"{{contract: {total_w} W, firm: 100 kW, failsafe: {total_w // 2} W, ramp_up: {total_w // 20} W/s,"
-        f" ramp_down: {total_w // 10} W/s, emergency_ramp: {total_w // 10} W/s}}"
+        f" ramp_down: {total_w // 10} W/s, emergency_ramp: {total_w // 7} W/s}}"
     )
     modbus = "{host: 127.0.0.1, profile: siemens_pac3200_4200}"
     lines = [

@@ -1,7 +1,7 @@
 """Sites for judges and gap tables.
 
-Random ones: site, transformers, feeders, PDUs, devices. Every limit is drawn at 0.6-1.0 of the most that the devices below can draw,
-so levels bind in turn and everything-off always fits.
+Random ones: site, transformers, feeders, PDUs, devices. Every limit is drawn at 0.6-1.0 of the most that the devices
+below can draw, so levels bind in turn and everything off always fits.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from tests.brokers import MOSQUITTO, amqtt_broker, mosquitto_broker
 from tests.e2e.demos import Demos, running_demos
 from tests.e2e.yard import Yard, yard_over
 
-
 _HERE = Path(__file__).parent
 #: The demos start first and are asked last; a demo that wants series needs a while until its order.
 _ORDER = ("test_wheel.py", "test_demo.py", "test_leases.py", "test_site.py", "test_start.py", "test_verdict.py")

@@ -63,7 +63,6 @@ def test_a_killed_daemon_leaves_every_device_at_failsafe_when_its_lease_ends(yar
     assert goal_w["gpu"] == 4000
     fall_w = before.site_w - samples[-1].site_w
     assert fall_w > 25e3
-    print(f"largest step in 1 s: {largest_fall_w(samples):.0f} W of {fall_w:.0f} W")
     assert largest_fall_w(samples) <= 0.6 * fall_w
 
 
@@ -114,7 +113,6 @@ def test_a_restarted_daemon_takes_the_running_leases_over_without_a_dip(yard: Ya
     assert all(sample.applied_w == before.applied_w for sample in samples)
     assert {yard.stored(agent)["epoch"] for agent in yard.site.agents} == {epoch + 1}
     lowest_w = min(sample.site_w for sample in samples)
-    print(f"lowest site power {lowest_w:.0f} W of {before.site_w:.0f} W")
     assert lowest_w >= 0.85 * before.site_w  # the jobs of the GPU node come and go
 
 

@@ -29,7 +29,9 @@ def test_a_site_without_any_meter_goes_to_failsafe_and_returns(yard: Yard) -> No
     before = yard.calm()
     yard.kill("main")
     yard.kill("check")
-    yard.wait_mode("failsafe", "no trusted meter of the site's power; meter check is silent; meter main is silent", 10.0)
+    yard.wait_mode(
+        "failsafe", "no trusted meter of the site's power; meter check is silent; meter main is silent", 10.0
+    )
     goal_w = yard.lapsed(before.applied_w)
     yard.watch(lambda sample: sample.applied_w == goal_w, "every device at failsafe")
     yard.start("main")
@@ -69,15 +71,13 @@ def test_clocks_that_differ_by_an_hour_change_nothing(yard: Yard) -> None:
 def test_an_order_is_met_at_the_meter_and_binds_until_it_is_released(yard: Yard) -> None:
     full = yard.calm(drawing=True)
     limit_w = round(full.site_w / 2)
-    sent_s = boottime_s()
     answer = yard.order("curtail-1", limit_w)
     assert answer.body | {"achievable_w": None} == {
         "id": "curtail-1", "outcome": "accepted", "node": "pcc", "limit_w": limit_w, "achievable_w": None,
         "durable": True, "why": "",
     }  # fmt: skip
     met_w = limit_w + 0.05 * (full.site_w - limit_w)
-    samples = yard.watch(lambda sample: sample.site_w <= met_w, "the order is met", 12.0)
-    print(f"met after {samples[-1].at_s - sent_s:.1f} s")
+    yard.watch(lambda sample: sample.site_w <= met_w, "the order is met", 12.0)
     assert until(lambda: yard.binding() == "order:curtail-1", "the order binds", 3.0)
     assert all(sample.site_w <= met_w for sample in yard.watch_for(3.0))
 
@@ -97,9 +97,10 @@ def test_an_order_is_met_at_the_meter_and_binds_until_it_is_released(yard: Yard)
 
 @pytest.mark.slow
 def test_a_reduction_is_counted_from_the_power_at_its_acceptance(yard: Yard) -> None:
-    full = yard.calm(drawing=True)
+    yard.calm(drawing=True)
+    metered_w = yard.status()["site_w"]
     answer = yard.ask("/api/v1/orders", {"id": "reduce-1", "reduce_by_w": 15e3})
-    assert answer.body["limit_w"] == pytest.approx(full.site_w - 15e3, rel=0.03)
+    assert answer.body["limit_w"] == pytest.approx(metered_w - 15e3, rel=0.05)
     yard.watch(lambda sample: sample.site_w <= answer.body["limit_w"] + 0.05 * 15e3, "the order is met", 12.0)
 
 

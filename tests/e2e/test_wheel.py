@@ -57,7 +57,12 @@ def run(command: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[st
 def test_it_holds_the_four_packages_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.split("/", 1)[0] for name in names}
-    assert {name for name in top if not name.endswith(".dist-info")} == {"controller", "drivers", "simulators", "configs"}
+    assert {name for name in top if not name.endswith(".dist-info")} == {
+        "controller",
+        "drivers",
+        "simulators",
+        "configs",
+    }
     assert len(top) == 5
     assert {"configs/demo.yaml", "configs/site.schema.json", "drivers/fleet/models.yaml"} <= set(names)
     for package in ("drivers", "configs", "controller", "simulators"):

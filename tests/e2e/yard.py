@@ -8,7 +8,6 @@ import json
 import math
 import os
 import signal
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -148,7 +147,7 @@ class Yard:
         most_w = dict(zip(self.site.devices.ids, self.site.devices.max_w.astype(int).tolist(), strict=True))
         until(lambda: self.applied_w() == most_w, "every device at its maximum", 40.0, self.tell)
         hall_w = drawing * sum(watts for id_, watts in most_w.items() if id_ != "gpu")
-        until(lambda: self.world.truth().node_w["hall"] > 0.94 * hall_w, "every device draws it", 20.0, self.tell)
+        until(lambda: self.world.truth().node_w["hall"] > 0.9 * hall_w, "every device draws it", 20.0, self.tell)
         return self.look()
 
     # -- looks
@@ -197,7 +196,9 @@ class Yard:
 
     # -- HTTP
 
-    def ask(self, path: str, body: object = None, *, role: str | None = "authority", raw: bytes | None = None) -> Answer:
+    def ask(
+        self, path: str, body: object = None, *, role: str | None = "authority", raw: bytes | None = None
+    ) -> Answer:
         """GET without a body, POST with one; `role` names whose token, None sends a wrong one."""
         token = "wrong" if role is None else self.ground.token_file(role).read_text().strip()
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
@@ -260,11 +261,6 @@ def yard_over(broker: BrokerProcess, folder: Path, *words: str) -> Iterator[Yard
         yield yard
     finally:
         yard.close()
-
-
-def daemon_argv(file: Path) -> list[str]:
-    """Return the command that runs the daemon."""
-    return [sys.executable, "-m", "controller.cli", "run", str(file)]
 
 
 def largest_fall_w(samples: list[Sample], within_s: float = 1.0) -> float:

@@ -55,7 +55,7 @@ def value_at(mode_start: I64, mode_w: F64, mode_value: F64, mode_continuous: Boo
 
 @njit(
     "int64(int64[::1], float64[::1], float64[::1], boolean[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
-    " float64, int64, int64, float64[::1], int32[::1], uint8[::1], uint64[::1], int64)",
+    " float64, int64, int64, float64[::1], int32[::1], uint8[::1], uint64[::1], int64, int64[::1], float64[:, ::1])",
     cache=True,
 )
 def hulls(
@@ -75,12 +75,16 @@ def hulls(
     climb: U8,
     items: U64,
     device_bits: int,
+    corner: I64,
+    corners: F64,
 ) -> int:
-    """Write the hulls of the devices `first` to `last` (exclusive) into `climb` (M,) and return how many edges they have.
+    """Write the hulls of the devices from `first` to before `last` into `climb` (M,); return how many edges they have.
 
     `items` takes an edge each: its density, in bits that ascend as the density falls, above `device_bits` bits for the
-    device. `kept_value` (D,) takes what the device earns at `held_w`. Edges that earn nothing are left out.
+    device. `kept_value` (D,) takes what the device earns at `held_w`, `at` (D,) the row that it starts from. Edges that
+    earn nothing are left out. `corner` (ROWS + 1,), `corners` (2, ROWS + 1): workspace.
     """
+    corner_w, corner_gain = corners[0], corners[1]
     count = 0
     for i in range(first, last):
         start = mode_start[i]
@@ -92,73 +96,50 @@ def hulls(
         share = start_share[i]
         base = base_w[i]
         upper = upper_w[i]
-        bottom = row_at(mode_start, mode_w, i, base)
-        base_value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, base)
+        bottom = start
+        value = mode_value[start]
+        if base > mode_w[start] + EPS_W:
+            bottom = row_at(mode_start, mode_w, i, base)
+            value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, base)
         at[i] = bottom
-        for row in range(start, end):
-            climb[row] = 0
-        # The links lead downwards while the chain is built: climb[row] rows below stands the corner before it.
-        top = bottom
+        corner[0] = bottom
+        corner_w[0] = base
+        corner_gain[0] = worth(value, kept, share, bonus)
+        begin = count
+        density = np.inf
+        clipped = False
         for row in range(bottom + 1, end):
             to_w = mode_w[row]
             value = mode_value[row]
             if to_w > upper + EPS_W:
-                low = max(mode_w[row - 1], base)
-                if not mode_continuous[row] or upper <= low + EPS_W:
+                if not mode_continuous[row] or upper <= max(mode_w[row - 1], base) + EPS_W:
                     break
-                value = mode_value[row - 1] + (upper - mode_w[row - 1]) * (value - mode_value[row - 1]) / (
-                    to_w - mode_w[row - 1]
-                )
+                clipped = True
                 to_w = upper
+                value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, upper)
             gain = worth(value, kept, share, bonus)
-            while True:
-                from_w = max(mode_w[top], base)
-                from_gain = worth(base_value if top == bottom else mode_value[top], kept, share, bonus)
-                if top == bottom:
-                    break
-                under = top - climb[top]
-                under_w = max(mode_w[under], base)
-                under_gain = worth(base_value if under == bottom else mode_value[under], kept, share, bonus)
-                # A corner that lies on the line is kept: it is one more whole step to take.
-                if (from_gain - under_gain) * (to_w - from_w) >= (gain - from_gain) * (from_w - under_w):
-                    break
-                climb[top] = 0
-                top = under
-            if gain <= from_gain:
-                # Nothing is earned by going here; a later row may still lie above.
-                continue
-            climb[row] = row - top
-            density = (gain - from_gain) / (to_w - from_w)
-            top = row
-            if to_w < mode_w[row]:
+            top = count - begin
+            slope = (gain - corner_gain[top]) / (to_w - corner_w[top])
+            # A corner that lies on the line is kept: it is one more whole step to take.
+            while slope > density:
+                count -= 1
+                top -= 1
+                slope = (gain - corner_gain[top]) / (to_w - corner_w[top])
+                density = np.inf
+                if top > 0:
+                    density = (corner_gain[top] - corner_gain[top - 1]) / (corner_w[top] - corner_w[top - 1])
+            if slope > 0.0:
+                climb[corner[top]] = row - corner[top]
+                corner[top + 1] = row
+                corner_w[top + 1] = to_w
+                corner_gain[top + 1] = gain
+                density = slope
+                bits = np.uint64(0x7FFFFFFFFFFFFFFF) - np.float64(slope).view(np.uint64)
+                items[count] = ((bits >> np.uint64(device_bits - 1)) << np.uint64(device_bits)) | np.uint64(i)
+                count += 1
+                if clipped:
+                    climb[corner[top]] |= CLIPPED
+            if clipped:
                 break
-        above = 0
-        while top != bottom:
-            below = climb[top]
-            climb[top] = above
-            above = below
-            top -= below
-        climb[bottom] = above
-        # From below again, with the densities.
-        row = bottom
-        from_w = base
-        from_gain = worth(base_value, kept, share, bonus)
-        while climb[row] > 0:
-            corner = row
-            row += climb[row]
-            to_w = mode_w[row]
-            value = mode_value[row]
-            if to_w > upper + EPS_W:
-                climb[corner] |= CLIPPED
-                to_w = upper
-                value = mode_value[row - 1] + (upper - mode_w[row - 1]) * (value - mode_value[row - 1]) / (
-                    mode_w[row] - mode_w[row - 1]
-                )
-            gain = worth(value, kept, share, bonus)
-            density = (gain - from_gain) / (to_w - from_w)
-            bits = np.uint64(0x7FFFFFFFFFFFFFFF) - np.float64(density).view(np.uint64)
-            items[count] = ((bits >> np.uint64(device_bits - 1)) << np.uint64(device_bits)) | np.uint64(i)
-            count += 1
-            from_w = to_w
-            from_gain = gain
+        climb[corner[count - begin]] = 0
     return count

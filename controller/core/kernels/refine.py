@@ -14,8 +14,8 @@ from controller.core.kernels.greedy import OPEN, density_of
 from controller.core.kernels.hull import CLIPPED, EPS_W, F64, I32, I64, ROWS, U8, U64, Bool, row_at, value_at, worth
 from controller.core.kernels.search import cheapest, offer
 
-#: A node with more devices below takes its changes from around its place in the merit order.
-WIDEST = 2048
+#: Places around the closing of a node in the merit order at which devices to change are looked for.
+WIDEST = 16384
 
 
 @njit("float64(uint64[::1], int64, int64, int64)", cache=True)
@@ -24,60 +24,85 @@ def price_at(items: U64, count: int, device_bits: int, position: int) -> float:
     return density_of(items[position], device_bits) if position < count else 0.0
 
 
+@njit("float64(int64[::1], float64[::1], int64, int64)", cache=True)
+def _room_between(parent: I64, room_w: F64, leaf: int, top: int) -> float:
+    """Return the least room from `leaf` up to `top`, `top` included."""
+    least = np.inf
+    n = leaf
+    while n >= top:
+        least = min(least, room_w[n])
+        n = parent[n]
+    return least
+
+
 @njit(
-    "int64(int64, float64, float64, float64, int64[::1], float64[::1], float64[::1], boolean[::1], float64, float64, float64,"
-    " float64, float64, float64, int64, float64[::1], float64[::1], int64[::1], float64[::1])",
+    "int64(int32[::1], int64[::1], int32[::1], float64[::1], int64, float64, float64, int64[::1], float64[::1], float64[::1],"
+    " boolean[::1], float64[::1], float64[::1], float64, float64[::1], float64[::1], float64[::1], float64[:, ::1], int64[::1])",
     cache=True,
 )
 def offer_changes(
-    device: int,
+    devices: I32,
+    parent: I64,
+    home: I32,
+    room_w: F64,
+    top: int,
     price: float,
     most_loss: float,
-    most_w: float,
     mode_start: I64,
     mode_w: F64,
     mode_value: F64,
     mode_continuous: Bool,
-    start_share: float,
-    kept_value: float,
+    start_share: F64,
+    kept_value: F64,
     bonus: float,
-    base_w: float,
-    upper_w: float,
-    watts: float,
-    count: int,
-    change: F64,
-    change_loss: F64,
+    base_w: F64,
+    upper_w: F64,
+    watts: F64,
+    changes: F64,
     change_device: I64,
-    change_to_w: F64,
 ) -> int:
-    """Offer every other mode of a device that loses less than `most_loss` at `price` and adds at most `most_w`."""
-    bottom = row_at(mode_start, mode_w, device, base_w)
-    value = value_at(mode_start, mode_w, mode_value, mode_continuous, device, watts)
-    best = worth(value, kept_value, start_share, bonus) - price * watts
-    for row in range(bottom, mode_start[device + 1]):
-        to_w = mode_w[row]
-        value = mode_value[row]
-        if row == bottom:
-            to_w = base_w
-            value = value_at(mode_start, mode_w, mode_value, mode_continuous, device, to_w)
-        elif to_w > upper_w + EPS_W:
-            if not mode_continuous[row] or upper_w <= max(mode_w[row - 1], base_w) + EPS_W:
+    """List the other modes of `devices` that lose less than `most_loss` at `price`; return how many there are.
+
+    They fit into the room of every node up to `top`; a `top` below the devices' nodes allows them all.
+    """
+    count = 0
+    for k in range(devices.size):
+        i = np.int64(devices[k])
+        end = mode_start[i + 1]
+        base = base_w[i]
+        upper = upper_w[i]
+        here = watts[i]
+        most_w = here + _room_between(parent, room_w, home[i], top)
+        share = start_share[i]
+        kept = kept_value[i]
+        value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, here)
+        best = worth(value, kept, share, bonus) - price * here
+        for row in range(mode_start[i], end):
+            to_w = mode_w[row]
+            if row + 1 < end and mode_w[row + 1] <= base + EPS_W:
+                continue
+            value = mode_value[row]
+            if to_w < base:
+                to_w = base
+                value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, base)
+            last = to_w > upper + EPS_W
+            if last and to_w > base:
+                if not mode_continuous[row] or upper <= max(mode_w[row - 1], base) + EPS_W:
+                    break
+                to_w = upper
+                value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, upper)
+            loss = best - worth(value, kept, share, bonus) + price * to_w
+            if loss < most_loss and to_w <= most_w and abs(to_w - here) > EPS_W:
+                count = offer(to_w - here, max(loss, 0.0), i, to_w, count, changes, change_device)
+            if last:
                 break
-            to_w = upper_w
-            value = value_at(mode_start, mode_w, mode_value, mode_continuous, device, to_w)
-        if abs(to_w - watts) > EPS_W and to_w - watts <= most_w:
-            loss = max(best - worth(value, kept_value, start_share, bonus) + price * to_w, 0.0)
-            if loss < most_loss:
-                count = offer(to_w - watts, loss, device, to_w, count, change, change_loss, change_device, change_to_w)
-        if to_w < mode_w[row] and row > bottom:
-            break
     return count
 
 
 @njit(
-    "void(int64[::1], int64[::1], int64[::1], int32[::1], int64[::1], float64[::1], float64[::1], boolean[::1], float64[::1],"
-    " float64[::1], float64, float64[::1], float64[::1], uint64[::1], int64, int64, int64[::1], int64, int64[::1],"
-    " float64[::1], float64[::1], int64[::1], float64[::1], float64[::1], float64[:, ::1], int64[::1],"
+    "int64(int64[::1], int64[::1], int64[::1], int32[::1], int32[::1], int64[::1], float64[::1], float64[::1], boolean[::1],"
+    " float64[::1], float64[::1], float64, float64[::1], float64[::1], uint64[::1], int64, int64, int64[::1], float64[::1], int64[::1],"
+    " float64[::1], float64[::1], int32[::1], float64[::1], float64[::1], float64[::1], float64[:, ::1], int64[::1],"
     " float64[:, :, :, ::1], uint64[:, :, ::1])",
     cache=True,
 )
@@ -86,6 +111,7 @@ def fill_leaves(
     size: I64,
     member_start: I64,
     member: I32,
+    home: I32,
     mode_start: I64,
     mode_w: F64,
     mode_value: F64,
@@ -99,66 +125,71 @@ def fill_leaves(
     count: int,
     device_bits: int,
     closed_at: I64,
-    end: int,
+    node_price: F64,
     cut_device: I64,
     cut_w: F64,
     watts: F64,
-    reclosed_at: I64,
-    lost: F64,
-    proven: F64,
+    at: I32,
+    price_above: F64,
+    rest_w: F64,
+    unproven: F64,
     changes: F64,
     change_device: I64,
     lists: F64,
     masks: U64,
-) -> None:
-    """Fill what is left of every leaf node that its own limit closes before `end`.
+) -> int:
+    """Fill what is left of every leaf node that its own limit closes; return how many were filled.
 
-    `watts` (D,) is changed in place. `lost`, `proven` (N,) take what the rounding of the node loses against the linear
-    program, and the least that any other would; `reclosed_at` (N,) the closing of these nodes, `OPEN` for all others. `changes` (3, CHANGES), `change_device`, `lists`, `masks`: workspace.
+    `watts`, `at` (D,) are changed in place. A filled leaf is fixed: `price_above` (N,), negative before, takes the price
+    of a watt above it as of `node_price` (N,), `rest_w` what rounding left of its limit, and `unproven` by how much its
+    filling may be worse than the best. `changes` (3, CHANGES), `change_device`, `lists`, `masks`: workspace.
     """
     change, change_loss, change_to_w = changes[0], changes[1], changes[2]
-    lost[:] = 0.0
-    proven[:] = 0.0
-    reclosed_at[:] = OPEN
+    filled = 0
     for n in range(1, parent.size):
-        above = min(closed_at[parent[n]], end)
-        if size[n] > 1 or closed_at[n] >= above:
-            continue
-        reclosed_at[n] = closed_at[n]
-        if cut_device[n] < 0:
+        if size[n] > 1 or price_above[n] >= 0.0 or closed_at[n] >= closed_at[parent[n]]:
             continue
         price = price_at(items, count, device_bits, closed_at[n])
-        own_price = price - price_at(items, count, device_bits, above)
-        rest_w = cut_w[n]
+        if price <= node_price[parent[n]]:
+            continue
+        filled += 1
+        price_above[n] = node_price[parent[n]]
+        rest_w[n] = 0.0
+        unproven[n] = 0.0
+        if cut_device[n] < 0:
+            continue
+        rest_w[n] = cut_w[n]
+        own_price = price - price_above[n]
+        devices = member[member_start[n] : member_start[n + 1]]
+        whole = True
+        for i in devices:
+            for row in range(mode_start[i] + 1, mode_start[i + 1]):
+                whole &= not mode_continuous[row]
         # Few changes that lose little are mostly enough; all of them are looked at where that proves nothing.
-        for most_loss in (own_price * rest_w / 16.0, own_price * rest_w):
-            changed = 0
-            whole = True
-            for k in range(member_start[n], member_start[n + 1]):
-                i = np.int64(member[k])
-                changed = offer_changes(
-                    i, price, most_loss, np.inf, mode_start, mode_w, mode_value, mode_continuous, start_share[i],
-                    kept_value[i], bonus, base_w[i], upper_w[i], watts[i], changed, change, change_loss, change_device,
-                    change_to_w,
-                )  # fmt: skip
-                for row in range(mode_start[i] + 1, mode_start[i + 1]):
-                    whole &= not mode_continuous[row]
-            lost[n], proven[n], chosen = cheapest(
-                rest_w, own_price, changed, change, change_loss, change_device, lists, masks
+        for most_loss in (own_price * rest_w[n] / 16.0, own_price * rest_w[n]):
+            changed = offer_changes(
+                devices, parent, home, cut_w, parent.size, price, most_loss, mode_start, mode_w, mode_value,
+                mode_continuous, start_share, kept_value, bonus, base_w, upper_w, watts, changes, change_device,
+            )  # fmt: skip
+            lost, proven, chosen = cheapest(
+                rest_w[n], own_price, changed, change, change_loss, change_device, 0.0, lists, masks
             )
             if changed == change.size:
                 most_loss = change_loss[changed - 1]
-            proven[n] = min(proven[n], most_loss) if whole else 0.0
-            if lost[n] <= most_loss:
+            unproven[n] = lost - (min(proven, most_loss) if whole else 0.0)
+            if lost <= most_loss:
                 break
         for k in range(changed):
             if chosen >> np.uint64(k) & np.uint64(1):
-                watts[change_device[k]] = change_to_w[k]
+                i = change_device[k]
+                watts[i] = change_to_w[k]
+                at[i] = row_at(mode_start, mode_w, i, watts[i])
+    return filled
 
 
 @njit(
-    "void(int64[::1], int64[::1], int64[::1], int32[::1], float64[::1], boolean[::1], float64[::1], uint8[::1], uint64[::1], int64, int64,"
-    " int64[::1], int64, float64[::1], float64[::1], int32[::1], int64[::1], int64[::1], float64[::1])",
+    "void(int64[::1], int64[::1], int64[::1], int32[::1], float64[::1], boolean[::1], float64[::1], uint8[::1], uint64[::1],"
+    " int64, int64, int64[::1], float64[::1], float64[::1], float64[::1], int32[::1], int64[::1], int64[::1], float64[::1])",
     cache=True,
 )
 def top_up(
@@ -174,7 +205,7 @@ def top_up(
     count: int,
     device_bits: int,
     closed_at: I64,
-    end: int,
+    price_above: F64,
     room_w: F64,
     watts: F64,
     at: I32,
@@ -184,22 +215,24 @@ def top_up(
 ) -> None:
     """Let the merit order go on below the nodes that were closed for their sake of what fixed leaves left unused.
 
-    As `admit`, with the site as one node of the tree. `reclosed_at` (N,) holds the closing of the fixed leaves on
-    entry, `OPEN` for all other nodes, and takes the positions at which they close now.
+    As `admit`, with the site as one node of the tree. `closed_at` (N,) says where each node was closed, `reclosed_at`
+    (N,) takes where it is closed now; the leaves that have a `price_above` are fixed.
     """
     mask = (np.uint64(1) << np.uint64(device_bits)) - np.uint64(1)
     begin = count
     live = 0
+    cut_device[:] = -1
     for n in range(parent.size):
-        if reclosed_at[n] == OPEN and min(closed_at[n], end) < count:
-            begin = min(begin, closed_at[n], end)
+        reclosed_at[n] = closed_at[n] if price_above[n] >= 0.0 else OPEN
+        if reclosed_at[n] == OPEN and closed_at[n] < count:
+            begin = min(begin, closed_at[n])
             live += member_start[n] < member_start[n + 1]
     for p in range(begin, count):
         if live == 0:
             break
         i = np.int64(items[p] & mask)
         leaf = home[i]
-        if reclosed_at[leaf] != OPEN or p < min(closed_at[leaf], end):
+        if reclosed_at[leaf] != OPEN or p < closed_at[leaf]:
             continue
         row = at[i]
         rows = climb[row] & ROWS
@@ -221,7 +254,7 @@ def top_up(
             for m in range(stop, stop + size[stop]):
                 if reclosed_at[m] == OPEN:
                     reclosed_at[m] = p
-                    live -= member_start[m] < member_start[m + 1] and min(closed_at[m], end) < count
+                    live -= member_start[m] < member_start[m + 1] and closed_at[m] < count
             if rows == 1 and mode_continuous[row + 1]:
                 watts[i] += step
             else:
@@ -233,21 +266,16 @@ def top_up(
             n = parent[n]
 
 
-@njit("float64(int64[::1], float64[::1], int64, int64)", cache=True)
-def _room_between(parent: I64, room_w: F64, leaf: int, top: int) -> float:
-    """Return the least room from `leaf` up to `top`, `top` included."""
-    least = np.inf
-    n = leaf
-    while n >= top:
-        least = min(least, room_w[n])
-        n = parent[n]
-    return least
+@njit("boolean(int64[::1], int64, int64, int64[::1], float64[::1])", cache=True)
+def _held_by(parent: I64, leaf: int, closing: int, reclosed_at: I64, price_above: F64) -> bool:
+    """Return whether the devices of `leaf`, or the best filling of a fixed one, hang on the node closed at `closing`."""
+    return bool(reclosed_at[parent[leaf] if price_above[leaf] >= 0.0 else leaf] == closing)
 
 
 @njit(
     "UniTuple(float64, 2)(int64[::1], int64[::1], int64[::1], int32[::1], int32[::1], int64[::1], float64[::1], float64[::1],"
     " boolean[::1], float64[::1], float64[::1], float64, float64[::1], float64[::1], uint64[::1], int64, int64, int64[::1],"
-    " int64[::1], float64[::1], float64[::1], float64[:, ::1], int64[::1], int64[::1], float64[:, :, :, ::1],"
+    " float64[::1], int64[::1], float64[::1], float64[::1], float64[:, ::1], int64[::1], int32[::1], float64[:, :, :, ::1],"
     " uint64[:, :, ::1])",
     cache=True,
 )
@@ -270,18 +298,19 @@ def fill_nodes(
     count: int,
     device_bits: int,
     reclosed_at: I64,
+    price_above: F64,
     cut_device: I64,
     room_w: F64,
     watts: F64,
     changes: F64,
     change_device: I64,
-    near: I64,
+    near: I32,
     lists: F64,
     masks: U64,
 ) -> tuple[float, float]:
     """Fill what is left of the nodes that `top_up` closed; return how much worth and value that adds.
 
-    Only devices that such a node alone holds back are changed. `room_w` (N,), `watts` (D,) are changed in place.
+    Only devices that such a node alone holds back are changed, and those of the fixed leaves right below it. `room_w` (N,), `watts` (D,) are changed in place.
     """
     change, change_loss, change_to_w = changes[0], changes[1], changes[2]
     mask = (np.uint64(1) << np.uint64(device_bits)) - np.uint64(1)
@@ -298,37 +327,33 @@ def fill_nodes(
         price = price_at(items, count, device_bits, closing)
         own_price = price - price_at(items, count, device_bits, above)
         first, last = member_start[n], member_start[n + size[n]]
-        changed = 0
-        if last - first <= WIDEST:
-            for k in range(first, last):
-                i = np.int64(member[k])
-                if reclosed_at[home[i]] == closing:
-                    changed = offer_changes(
-                        i, price, own_price * rest_w, _room_between(parent, room_w, home[i], n + 1), mode_start, mode_w,
-                        mode_value, mode_continuous, start_share[i], kept_value[i], bonus, base_w[i], upper_w[i],
-                        watts[i], changed, change, change_loss, change_device, change_to_w,
-                    )  # fmt: skip
+        seen = 0
+        if last - first <= near.size:
+            for i in member[first:last]:
+                if _held_by(parent, home[i], closing, reclosed_at, price_above):
+                    near[seen] = i
+                    seen += 1
         else:
-            seen = 0
-            for k in range(2 * WIDEST):
+            for k in range(WIDEST):
                 p = closing + (k + 1) // 2 * (1 if k % 2 else -1)
-                if p < 0 or p >= count or seen == near.size:
+                if p < 0 or p >= count:
                     continue
-                i = np.int64(items[p] & mask)
-                known = reclosed_at[home[i]] != closing
+                i = np.int32(items[p] & mask)
+                if reclosed_at[home[i]] != closing:
+                    continue
+                known = False
                 for d in range(seen):
                     known |= near[d] == i
                 if not known:
                     near[seen] = i
                     seen += 1
-            for d in range(seen):
-                i = near[d]
-                changed = offer_changes(
-                    i, price, own_price * rest_w, _room_between(parent, room_w, home[i], n + 1), mode_start, mode_w,
-                    mode_value, mode_continuous, start_share[i], kept_value[i], bonus, base_w[i], upper_w[i],
-                    watts[i], changed, change, change_loss, change_device, change_to_w,
-                )  # fmt: skip
-        chosen = cheapest(rest_w, own_price, changed, change, change_loss, change_device, lists, masks)[2]
+                    if 2 * seen == near.size:
+                        break
+        changed = offer_changes(
+            near[:seen], parent, home, room_w, n + 1, price, own_price * rest_w, mode_start, mode_w, mode_value,
+            mode_continuous, start_share, kept_value, bonus, base_w, upper_w, watts, changes, change_device,
+        )  # fmt: skip
+        chosen = cheapest(rest_w, own_price, changed, change, change_loss, change_device, 2e-3 * own_price * rest_w, lists, masks)[2]
         for turn in range(2):
             for k in range(changed):
                 if not chosen >> np.uint64(k) & np.uint64(1):
@@ -352,25 +377,29 @@ def fill_nodes(
 
 
 @njit(
-    "UniTuple(float64, 2)(int64[::1], float64[::1], float64[::1], boolean[::1], float64[::1], float64[::1], float64,"
+    "UniTuple(float64, 2)(float64[::1], float64[::1], boolean[::1], float64[::1], float64[::1], float64, int32[::1],"
     " float64[::1])",
     cache=True,
 )
 def earnings(
-    mode_start: I64,
     mode_w: F64,
     mode_value: F64,
     mode_continuous: Bool,
     start_share: F64,
     kept_value: F64,
     bonus: float,
+    at: I32,
     watts: F64,
 ) -> tuple[float, float]:
-    """Return the worth and the value of all devices at `watts` (D,)."""
+    """Return the worth and the value of all devices at `watts` (D,), where they stand `at` their rows."""
     total_worth = 0.0
     total_value = 0.0
     for i in range(watts.size):
-        value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, watts[i])
+        row = at[i]
+        value = mode_value[row]
+        more = watts[i] - mode_w[row]
+        if more > EPS_W and row + 1 < mode_w.size and mode_continuous[row + 1]:
+            value += more / (mode_w[row + 1] - mode_w[row]) * (mode_value[row + 1] - value)
         total_value += value
         total_worth += worth(value, kept_value[i], start_share[i], bonus)
     return total_worth, total_value
@@ -389,7 +418,7 @@ def rooms(parent: I64, home: I32, limit_w: F64, watts: F64, room_w: F64) -> None
 
 
 @njit(
-    "float64(int64[::1], uint64[::1], int64, int64, int64[::1], int64, int64[::1], int64[::1], float64[::1], float64[::1],"
+    "float64(int64[::1], uint64[::1], int64, int64, int64[::1], int64[::1], float64[::1], float64[::1], float64[::1],"
     " float64[::1], float64[::1])",
     cache=True,
 )
@@ -398,29 +427,29 @@ def unused_worth(
     items: U64,
     count: int,
     device_bits: int,
-    closed_at: I64,
-    end: int,
     reclosed_at: I64,
     cut_device: I64,
     cut_w: F64,
     room_w: F64,
-    lost: F64,
-    proven: F64,
+    price_above: F64,
+    rest_w: F64,
+    unproven: F64,
 ) -> float:
     """Return how much more than at the end of `top_up` any allocation could be worth.
 
-    The parts that rounding cut off, what a leaf may lack of its optimum, and, where prices fell while the merit order
-    went on, what the rest of a fixed leaf would be worth by that difference. `room_w` (N,) is that rest, as after
-    `top_up`.
+    The parts that rounding cut off, and what the fixed leaves could be worth more at the prices that hold now: a leaf was
+    filled best for another price above it. At any price its best filling leaves between none and `rest_w` of its
+    limit; `room_w` (N,) is what this one leaves.
     """
     total = 0.0
     for n in range(parent.size):
         if cut_device[n] >= 0:
             total += cut_w[n] * price_at(items, count, device_bits, reclosed_at[n])
-        if n > 0 and reclosed_at[n] < reclosed_at[parent[n]] and reclosed_at[n] == closed_at[n]:
-            then = price_at(items, count, device_bits, min(closed_at[parent[n]], end))
+        if price_above[n] >= 0.0:
             now = price_at(items, count, device_bits, reclosed_at[parent[n]])
-            total += lost[n] - proven[n] + max(then - now, 0.0) * max(room_w[n], 0.0)
+            total += unproven[n] + max(
+                (price_above[n] - now) * room_w[n], (now - price_above[n]) * (rest_w[n] - room_w[n]), 0.0
+            )
     return total
 
 
@@ -429,3 +458,68 @@ def stand(mode_start: I64, mode_w: F64, watts: F64, at: I32) -> None:
     """Write into `at` (D,) the row at which every device stands."""
     for i in range(watts.size):
         at[i] = row_at(mode_start, mode_w, i, watts[i])
+
+
+@njit("void(uint64[::1], int64, int64, int64[::1], float64[::1])", cache=True)
+def prices(items: U64, count: int, device_bits: int, closed_at: I64, node_price: F64) -> None:
+    """Write into `node_price` (N,) the price of a watt below each node."""
+    for n in range(closed_at.size):
+        node_price[n] = price_at(items, count, device_bits, closed_at[n])
+
+
+@njit(
+    "float64(int64[::1], int64[::1], int64[::1], int32[::1], int64[::1], float64[::1], float64[::1], boolean[::1],"
+    " float64[::1], float64[::1], float64, float64[::1], float64[::1], uint8[::1], float64[::1], float64[::1], float64[::1],"
+    " float64[::1], float64[::1])",
+    cache=True,
+)
+def dual_bound(
+    parent: I64,
+    size: I64,
+    member_start: I64,
+    member: I32,
+    mode_start: I64,
+    mode_w: F64,
+    mode_value: F64,
+    mode_continuous: Bool,
+    start_share: F64,
+    kept_value: F64,
+    bonus: float,
+    base_w: F64,
+    upper_w: F64,
+    climb: U8,
+    watts: F64,
+    limit_w: F64,
+    node_price: F64,
+    price_above: F64,
+    unproven: F64,
+) -> float:
+    """Return the Lagrangian bound at `node_price` (N,), which falls on the way up: no allocation is worth more.
+
+    A watt of a limit is paid for; what a device or a fixed leaf, as it is filled at these prices in `watts`, earns beyond
+    that is added.
+    """
+    total = 0.0
+    for n in range(parent.size):
+        above = node_price[parent[n]] if n > 0 else 0.0
+        fixed = price_above[n] >= 0.0
+        price = above if fixed else node_price[n]
+        if price > above:
+            total += (price - above) * limit_w[n]
+        if fixed:
+            total += unproven[n]
+        for i in member[member_start[n] : member_start[n + 1]]:
+            to_w = watts[i] if fixed else base_w[i]
+            value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, to_w)
+            gain = worth(value, kept_value[i], start_share[i], bonus) - price * to_w
+            row = row_at(mode_start, mode_w, i, base_w[i])
+            while not fixed and climb[row] & ROWS:
+                to_w = upper_w[i] if climb[row] & CLIPPED else mode_w[row + (climb[row] & ROWS)]
+                value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, to_w)
+                more = worth(value, kept_value[i], start_share[i], bonus) - price * to_w
+                if more < gain:
+                    break
+                gain = more
+                row += climb[row] & ROWS
+            total += gain
+    return total

@@ -19,37 +19,29 @@ CHANGES = 64
 SETS = 256
 
 
-@njit(
-    "int64(float64, float64, int64, float64, int64, float64[::1], float64[::1], int64[::1], float64[::1])",
-    cache=True,
-)
+@njit("int64(float64, float64, int64, float64, int64, float64[:, ::1], int64[::1])", cache=True)
 def offer(
-    change_w: float,
-    loss: float,
-    device: int,
-    to_w: float,
-    count: int,
-    change: F64,
-    change_loss: F64,
-    change_device: I64,
-    change_to_w: F64,
+    change_w: float, loss: float, device: int, to_w: float, count: int, changes: F64, change_device: I64
 ) -> int:
-    """Insert a change into the list, which is sorted by loss and keeps the `CHANGES` least; return the new count."""
-    if count == change.size:
-        if loss >= change_loss[count - 1]:
+    """Insert a change into `changes` (watts, loss, new watts), which ascends in loss; return the new count.
+
+    Where there is no more place the one that loses the most is left out.
+    """
+    if count == change_device.size:
+        if loss >= changes[1, count - 1]:
             return count
         count -= 1
     k = count
-    while k > 0 and change_loss[k - 1] > loss:
-        change[k] = change[k - 1]
-        change_loss[k] = change_loss[k - 1]
+    while k > 0 and changes[1, k - 1] > loss:
+        changes[0, k] = changes[0, k - 1]
+        changes[1, k] = changes[1, k - 1]
+        changes[2, k] = changes[2, k - 1]
         change_device[k] = change_device[k - 1]
-        change_to_w[k] = change_to_w[k - 1]
         k -= 1
-    change[k] = change_w
-    change_loss[k] = loss
+    changes[0, k] = change_w
+    changes[1, k] = loss
+    changes[2, k] = to_w
     change_device[k] = device
-    change_to_w[k] = to_w
     return count + 1
 
 
@@ -135,12 +127,14 @@ def _sets(
                     n += 1
             now = into
             size = n
-    return (size if whole else -size), now
+            if not whole:
+                return -size, now
+    return size, now
 
 
 @njit(
     "Tuple((float64, float64, uint64))(float64, float64, int64, float64[::1], float64[::1], int64[::1],"
-    " float64[:, :, :, ::1], uint64[:, :, ::1])",
+    " float64, float64[:, :, :, ::1], uint64[:, :, ::1])",
     cache=True,
 )
 def cheapest(
@@ -150,18 +144,21 @@ def cheapest(
     change: F64,
     change_loss: F64,
     change_device: I64,
+    enough: float,
     lists: F64,
     masks: U64,
 ) -> tuple[float, float, int]:
     """Return what the cheapest set loses, a proven least loss, and the set, bit k for change k.
 
-    The changes ascend in loss. The two losses are equal unless `lists` (2, 3, 2, SETS) and `masks` (2, 3, SETS), the
+    The changes ascend in loss. A set that loses no more than `enough` is taken without a proof. Else the two losses are equal unless `lists` (2, 3, 2, SETS) and `masks` (2, 3, SETS), the
     workspace, were too small.
     """
     found = price * rest_w
     proven = 0.0
     chosen = np.uint64(0)
-    window = max(found / 64.0, change_loss[min(3, count - 1)]) if count > 0 else found
+    window = found
+    if count > 0:
+        window = max(change_loss[min(7, count - 1)], enough) if enough > 0.0 else max(found / 64.0, change_loss[min(3, count - 1)])
     growth = 2.0
     spilled = 0
     while True:
@@ -181,7 +178,7 @@ def cheapest(
                 chosen = masks[0, x, a] | masks[1, y, b]
         if sizes > 0 and others > 0:
             proven = min(window, found)
-            if window >= found:
+            if window >= found or found <= enough:
                 return found, proven, chosen
             window *= growth
         else:
