@@ -1,19 +1,19 @@
 """The allocator: which device draws how much, so that the site earns the most inside every limit, and the proof of it.
 
-Every answer comes with an upper bound on what any allocation could be worth, so its gap is known in every tick. All memory
-is taken when the allocator is made. The watts that are handed out are overwritten by the next call.
+Every answer comes with an upper bound on what any allocation could be worth, so its gap is known in every tick. A solution
+whose gap is not good yet is improved in rounds. All memory is taken when the allocator is made.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from controller.core.kernels.greedy import OPEN, admit, cut, fill_site, program_rest
+from controller.core.kernels.greedy import OPEN, admit, cut, fill_site, program_rest, release, restart
 from controller.core.kernels.hull import ROWS, hulls
-from controller.core.kernels.order import sort_items
+from controller.core.kernels.order import replace_items, sort_items
 from controller.core.kernels.refine import (
     dual_bound,
     earnings,
@@ -26,25 +26,31 @@ from controller.core.kernels.refine import (
     unused_worth,
 )
 from controller.core.kernels.search import CHANGES, SETS
-from controller.core.site import F64, Devices, Tree
+from controller.core.site import F64, I64, Bool, Devices, Tree
 
 #: What runs already is worth this share more, so that near-equal devices do not swap.
 HELD_BONUS: Final = 0.05
 #: Seconds over which a start has to pay: a device that needs `up_s` to start earns that much less of it.
 START_HORIZON_S: Final = 300.0
-#: A solution whose certified gap is at most this share is good; else the prices are improved, in so many rounds.
+#: A certified gap up to this share is good. Else the prices that leaves are filled at are improved, in so many rounds.
 GOOD_GAP: Final = 1e-5
 ROUNDS: Final = 6
-SMALL = 256
+#: Sites of no more devices have time to try so many further prices, from none up to those of the linear program.
+SMALL: Final = 256
+SMALL_ROUNDS: Final = 24
+
+
+class BadSite(ValueError):
+    """The tree or the devices cannot be right; the message names the node or the device."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allotment:
-    """Watts of each device (D,) and what they are worth.
+    """Watts of each device (D,), overwritten by the next call, and what they are worth per hour.
 
     `value_per_h` is what they earn. `worth_per_h` counts the bonus of what runs already and the cost of starts too: it is
-    what was maximised. No allocation is worth more than `bound_per_h`, nor, with divisible modes, than `program_per_h` (the
-    optimum of the linear program). `released`: devices whose lower limit had to be given up.
+    what is maximised. No allocation is worth more than `bound_per_h`; `program_per_h` is the bound with every mode
+    divisible, the optimum of the linear program. `released`: devices whose lower limit did not fit and was given up.
     """
 
     watts: F64
@@ -56,190 +62,360 @@ class Allotment:
 
 
 class Allocator:
-    """The allocator of one site, see `make_allocator`."""
+    """The allocator of one site, made by `make_allocator`."""
 
     def __init__(self, tree: Tree, devices: Devices) -> None:
-        nodes, count, modes = len(tree.ids), len(devices.ids), devices.mode_w.size
-        self._tree, self._devices = tree, devices
+        nodes, count, rows = len(tree.ids), len(devices.ids), devices.mode_w.size
+        self._devices, self._mode_value = devices, devices.mode_value
         self._preorder = _preorder(tree.parent)
-        rank = np.empty(nodes, dtype=np.int64)
-        rank[self._preorder] = np.arange(nodes)
-        self._parent = np.concatenate([[-1], rank[tree.parent[self._preorder[1:]]]]).astype(np.int64)
+        self._place = np.empty(nodes, dtype=np.int64)
+        self._place[self._preorder] = np.arange(nodes)
+        self._parent = np.append(-1, self._place[tree.parent[self._preorder[1:]]]).astype(np.int64)
         self._size = _sizes(self._parent)
-        self._home = rank[devices.node].astype(np.int32)
+        self._home = self._place[devices.node].astype(np.int32)
         self._member = np.argsort(self._home, kind="stable").astype(np.int32)
         self._member_start = np.searchsorted(self._home[self._member], np.arange(nodes + 1)).astype(np.int64)
         self._start_share = np.clip(1.0 - devices.up_s / START_HORIZON_S, 0.0, 1.0)
-        self._off_w = devices.off_w.copy()
-        self._device_bits = max(20, int(count).bit_length())
-        self._mode_value = devices.mode_value
+        self._off_w = devices.off_w
+        self._device_bits = max(20, count.bit_length())
 
-        edges = modes - count
-        self._items = np.zeros(edges, dtype=np.uint64)
-        # The sorting needs a second list only until the sums of the first are known.
-        self._spare = np.zeros(edges, dtype=np.uint64)
+        self._items = np.zeros(rows - count, dtype=np.uint64)
+        # The order is sorted by way of a second list; its sums are known only when that is done.
+        self._spare = np.zeros(rows - count, dtype=np.uint64)
         self._sum_w = self._spare.view(np.float64)
-        self._from_w = np.zeros(edges)
-        self._climb = np.zeros(modes, dtype=np.uint8)
-        self._kept_value, self._level_w, self._try_w, self._watts = np.zeros((4, count))
-        self._base_w, self._upper_w = np.zeros((2, count))
+        self._from_w = np.zeros(rows - count)
+        self._climb = np.zeros(rows, dtype=np.uint8)
+        self._kept_value, self._base_w, self._upper_w = np.zeros(count), np.zeros(count), np.zeros(count)
+        self._level_w, self._try_w, self._watts = np.zeros(count), np.zeros(count), np.zeros(count)
         self._at = np.zeros(count, dtype=np.int32)
         self._limit_w, self._room_w, self._cut_w, self._recut_w = np.zeros((4, nodes))
-        self._price_above, self._rest_w, self._unproven, self._node_price, self._next_price = np.zeros((5, nodes))
-        self._closed_at, self._now_at, self._next_at = np.zeros((3, nodes), dtype=np.int64)
-        self._cut_device, self._recut_device = np.zeros((2, nodes), dtype=np.int64)
-        self._corner, self._corners = np.zeros(ROWS + 1, dtype=np.int64), np.zeros((2, ROWS + 1))
+        self._price_above, self._rest_w, self._unproven = np.zeros((3, nodes))
+        self._first_price, self._node_price, self._next_price = np.zeros((3, nodes))
+        self._closed_at, self._now_at, self._next_at, self._cut_device, self._recut_device = np.zeros(
+            (5, nodes), dtype=np.int64
+        )
         self._tally = np.zeros((4, 2048), dtype=np.int64)
-        self._changes = np.zeros((3, CHANGES))
-        self._change_device = np.zeros(CHANGES, dtype=np.int64)
+        self._corner, self._corners = np.zeros(ROWS + 1, dtype=np.int64), np.zeros((2, ROWS + 1))
+        self._new_items = np.zeros(ROWS + 1, dtype=np.uint64)
+        self._changes, self._change_device = np.zeros((3, CHANGES)), np.zeros(CHANGES, dtype=np.int64)
         self._near = np.zeros(2 * CHANGES, dtype=np.int32)
-        self._lists = np.zeros((2, 3, 2, SETS))
-        self._masks = np.zeros((2, 3, SETS), dtype=np.uint64)
+        self._lists, self._masks = np.zeros((2, 3, 2, SETS)), np.zeros((2, 3, SETS), dtype=np.uint64)
         self._count = self._end = self._released = 0
         self._site_room_w = 0.0
 
-    def solve(self, *, limit_w: F64, base_w: F64, upper_w: F64, held_w: F64) -> Allotment:
-        devices = self._devices
+    def solve(
+        self,
+        *,
+        limit_w: F64,
+        base_w: F64,
+        upper_w: F64,
+        held_w: F64,
+        floor_w: F64 | None = None,
+        mode_value: F64 | None = None,
+    ) -> Allotment:
+        """Decide with all data new.
+
+        `limit_w` (N,): watts that the devices below each node may draw. `base_w`, `upper_w` (D,): between these each device
+        is kept (locks); a base above the upper limit stays. Where bases do not fit, the least valuable devices are
+        released to `floor_w` (D,; off where None). `held_w` (D,): what they run at now. `mode_value` (M,): from now on.
+        """
+        self._check(limit_w, base_w, upper_w, held_w)
+        if mode_value is not None:
+            self._mode_value = mode_value
         np.take(limit_w, self._preorder, out=self._limit_w)
         self._base_w[:] = base_w
         self._upper_w[:] = upper_w
-        self._count = hulls(
-            devices.mode_start, devices.mode_w, self._mode_value, devices.mode_continuous, self._start_share,
-            self._base_w, self._upper_w, held_w, HELD_BONUS, self._kept_value, self._at, self._climb, self._items,
-            self._device_bits, self._corner, self._corners,
-        )  # fmt: skip
+        rooms(self._parent, self._home, self._limit_w, self._base_w, self._room_w)
+        self._released = 0
+        if np.min(self._room_w) < 0.0:
+            floor = self._off_w if floor_w is None else floor_w
+            self._released = release(self._parent, self._home, self._by_value(), floor, self._base_w, self._room_w)
+        self._count = self._hulls(held_w, 0, self._base_w.size, self._items)
         sort_items(self._items, self._spare, self._count, self._device_bits, self._tally)
         self._level_w[:] = self._base_w
-        rooms(self._parent, self._home, self._limit_w, self._base_w, self._room_w)
-        self._site_room_w = self._room_w[0]
-        self._closed_at[:] = OPEN
-        self._cut_device[:] = -1
-        admit(
-            self._parent, self._size, 0, self._home, devices.mode_w, devices.mode_continuous, self._upper_w,
-            self._climb, self._items, self._count, self._device_bits, self._room_w, self._level_w, self._at,
-            self._from_w, self._sum_w, self._closed_at, self._cut_device, self._cut_w,
-        )  # fmt: skip
-        self._end = self._count
+        self._admit(0)
         self._cut()
         return self.refined()
 
     def site_limit(self, limit_w: float) -> F64:
+        """Return the watts (D,) at another limit of the site: best whole modes but for the leaves' rests (`refined`)."""
         self._site_room_w += limit_w - self._limit_w[0]
         self._limit_w[0] = limit_w
         self._cut()
-        devices = self._devices
-        self._watts[:] = self._level_w
-        fill_site(
-            devices.mode_start, devices.mode_w, devices.mode_continuous, self._upper_w, self._climb, self._items,
-            self._count, self._device_bits, self._from_w, self._sum_w, self._closed_at, self._cut_device, self._cut_w,
-            self._end, self._site_room_w, self._watts,
+        return self._quick()
+
+    def node_limit(self, node: int, limit_w: float) -> F64:
+        """Return the watts (D,) at another limit of one node, as `site_limit`; only its branch of the tree is decided."""
+        if node == 0:
+            return self.site_limit(limit_w)
+        place = int(self._place[node])
+        self._limit_w[place] = limit_w
+        self._readmit(place)
+        return self._quick()
+
+    def device(self, device: int, *, base_w: float, upper_w: float, held_w: float) -> F64:
+        """Return the watts (D,) with other limits of one device, as `node_limit`. A base that does not fit is kept."""
+        home = int(self._home[device])
+        branch = self._branch(home)
+        self._rewind(branch)
+        self._base_w[device], self._upper_w[device] = base_w, upper_w
+        held = self._try_w
+        held[device] = held_w
+        count = self._hulls(held, device, device + 1, self._new_items)
+        self._count = replace_items(
+            self._items, self._from_w, self._sum_w, self._count, self._device_bits, device, self._new_items, count,
+            self._closed_at,
         )  # fmt: skip
-        return self._watts
+        self._end = self._count
+        self._readmit(home)
+        return self._quick()
 
     def refined(self) -> Allotment:
-        """Return the best whole modes for the site limit as it is, with the tightest bound."""
-        devices = self._devices
-        stand(devices.mode_start, devices.mode_w, self._level_w, self._at)
+        """Return the best whole modes for the limits as they are, with the bound."""
+        order = self._order()
+        self._stand()
         program = self._earnings(self._level_w)[0] + program_rest(
-            self._items, self._count, self._device_bits, self._sum_w, self._closed_at, self._cut_device, self._cut_w,
-            self._end, self._site_room_w,
-        )  # fmt: skip
-        order = (self._items, self._count, self._device_bits)
-        np.minimum(self._closed_at, self._end if self._end < self._count else OPEN, out=self._now_at)
+            *order, self._sum_w, self._closed_at, self._cut_device, self._cut_w, self._end, self._site_room_w
+        )
+        self._close()
         prices(*order, self._now_at, self._node_price)
+        self._first_price[:] = self._node_price
         bound, worth, value = program, -np.inf, 0.0
-        for turn in range(ROUNDS if len(devices.ids) > SMALL else 30):
-            *new, new_bound = self._fill()
+        for turn in range(ROUNDS + (SMALL_ROUNDS if self._base_w.size <= SMALL else 0)):
+            new_worth, new_value, new_bound = self._round()
             bound = min(bound, new_bound)
-            if new[0] > worth:
-                worth, value = new
+            if new_worth > worth:
+                worth, value = new_worth, new_value
                 self._watts[:] = self._try_w
             if bound - worth <= GOOD_GAP * abs(bound):
                 break
-            # Leaves that are filled at too high a price leave room above, at too low a one they leave none: go between.
-            prices(*order, self._now_at, self._next_price)
-            if turn == 0:
-                first = self._node_price.copy()
-            if turn < ROUNDS:
-                self._node_price += self._next_price
-                self._node_price *= 0.5
-            else:
-                self._node_price[:] = first * (turn - ROUNDS) / 24
+            self._reprice(turn)
+            self._stand()
         return Allotment(
             watts=self._watts,
             value_per_h=value,
             worth_per_h=worth,
-            bound_per_h=bound,
+            bound_per_h=max(bound, worth),
             program_per_h=program,
             released=self._released,
         )
 
-    def _fill(self) -> tuple[float, float, float]:
-        """Fill the tree with the leaves at the prices `_node_price`; return worth, value and bound."""
-        devices, parent, watts = self._devices, self._parent, self._try_w
-        modes = (devices.mode_start, devices.mode_w, self._mode_value, devices.mode_continuous)
-        worths = (self._start_share, self._kept_value, HELD_BONUS)
-        order = (self._items, self._count, self._device_bits)
-        lists = (self._changes, self._change_device)
+    def _reprice(self, turn: int) -> None:
+        if turn < ROUNDS - 1:
+            # Leaves filled at too high a price leave room above, at too low a one they leave none: go between.
+            prices(self._items, self._count, self._device_bits, self._now_at, self._next_price)
+            self._node_price += self._next_price
+            self._node_price *= 0.5
+        else:
+            np.multiply(self._first_price, (turn - ROUNDS + 1) / SMALL_ROUNDS, out=self._node_price)
+
+    def _round(self) -> tuple[float, float, float]:
+        """Fill the tree, its leaves at the prices `_node_price`, in `_try_w`; return worth, value and bound."""
+        parent, watts, members = self._parent, self._try_w, (self._size, self._member_start)
+        modes, limits, order, work = self._modes(), (self._base_w, self._upper_w), self._order(), self._work()
         watts[:] = self._level_w
-        stand(devices.mode_start, devices.mode_w, watts, self._at)
-        np.minimum(self._closed_at, self._end if self._end < self._count else OPEN, out=self._now_at)
+        self._close()
         self._price_above[:] = -1.0
         cuts = (self._cut_device, self._cut_w)
+        first = True
         while True:
             filled = fill_leaves(
-                parent, self._size, self._member_start, self._member, self._home, *modes, *worths, self._base_w,
-                self._upper_w, *order, self._now_at, self._node_price, *cuts, watts, self._at, self._price_above, self._rest_w,
-                self._unproven, *lists, self._lists, self._masks,
+                parent, *members, self._member, self._home, *modes, *limits, *order, self._now_at, self._node_price,
+                *cuts, watts, self._at, self._price_above, self._rest_w, self._unproven, *work,
             )  # fmt: skip
-            if filled == 0 and cuts[0] is self._recut_device:
+            if filled == 0 and not first:
                 break
+            first = False
             cuts = (self._recut_device, self._recut_w)
             rooms(parent, self._home, self._limit_w, watts, self._room_w)
             top_up(
-                parent, self._size, self._member_start, self._home, devices.mode_w, devices.mode_continuous,
-                self._upper_w, self._climb, *order, self._now_at, self._price_above, self._room_w, watts, self._at,
-                self._next_at, *cuts,
+                parent, *members, self._home, self._devices.mode_w, self._devices.mode_continuous, self._upper_w,
+                self._climb, *order, self._now_at, self._price_above, self._room_w, watts, self._at, self._next_at,
+                *cuts,
             )  # fmt: skip
             self._now_at, self._next_at = self._next_at, self._now_at
         rooms(parent, self._home, self._limit_w, watts, self._room_w)
         worth, value = self._earnings(watts)
-        bound = worth + unused_worth(
+        parts, lost = unused_worth(
             parent, *order, self._now_at, *cuts, self._room_w, self._price_above, self._rest_w, self._unproven
         )
-        if bound - worth > GOOD_GAP * abs(bound):
+        bound = worth + parts + lost
+        if lost > 0.1 * GOOD_GAP * abs(bound):
             dual = dual_bound(
-                parent, self._size, self._member_start, self._member, *modes, *worths, self._base_w, self._upper_w,
-                self._climb, watts, self._limit_w, self._node_price, self._price_above, self._unproven,
+                parent, *members, self._member, *modes, *limits, self._climb, watts, self._limit_w, self._node_price,
+                self._price_above, self._unproven,
             )  # fmt: skip
             bound = min(bound, dual)
-        more = fill_nodes(
-            parent, self._size, self._member_start, self._member, self._home, *modes, *worths, self._base_w,
-            self._upper_w, *order, self._now_at, self._price_above, self._recut_device, self._room_w, watts, *lists,
-            self._near,
-            self._lists, self._masks,
+        more_worth, more_value = fill_nodes(
+            parent, *members, self._member, self._home, *modes, *limits, *order, self._now_at, self._price_above,
+            cuts[0], self._room_w, watts, *work[:2], self._near, *work[2:],
         )  # fmt: skip
-        return worth + more[0], value + more[1], bound
+        return worth + more_worth, value + more_value, bound
+
+    def _modes(self) -> tuple[Any, ...]:
+        devices = self._devices
+        table = (devices.mode_start, devices.mode_w, self._mode_value, devices.mode_continuous)
+        return (*table, self._start_share, self._kept_value, HELD_BONUS)
+
+    def _order(self) -> tuple[Any, ...]:
+        return (self._items, self._count, self._device_bits)
+
+    def _work(self) -> tuple[Any, ...]:
+        return (self._changes, self._change_device, self._lists, self._masks)
 
     def _earnings(self, watts: F64) -> tuple[float, float]:
-        """Return worth and value of `watts`, at which `_at` stands."""
-        devices = self._devices
-        worth, value = earnings(
-            devices.mode_w, self._mode_value, devices.mode_continuous, self._start_share, self._kept_value, HELD_BONUS,
-            self._at, watts,
-        )  # fmt: skip
-        return worth, value
+        """Return worth and value of `watts`, where the devices stand `_at` their rows."""
+        worth, value = earnings(*self._modes()[1:], self._at, watts)
+        return float(worth), float(value)
 
-    def _cut(self) -> None:
+    def _hulls(self, held_w: F64, first: int, last: int, items: Any) -> int:
+        devices = self._devices
+        return int(
+            hulls(
+                devices.mode_start, devices.mode_w, self._mode_value, devices.mode_continuous, self._start_share,
+                self._base_w, self._upper_w, held_w, HELD_BONUS, first, last, self._kept_value, self._at, self._climb,
+                items, self._device_bits, self._corner, self._corners,
+            )  # fmt: skip
+        )
+
+    def _admit(self, branch: int) -> None:
+        """Admit all items below `branch`, whose devices are at their bases; all others are at the end of the order."""
+        rooms(self._parent, self._home, self._limit_w, self._base_w, self._room_w)
+        self._site_room_w = float(self._room_w[0])
+        below = slice(branch, branch + int(self._size[branch]))
+        self._closed_at[below] = OPEN
+        self._cut_device[below] = -1
+        admit(
+            self._parent, self._size, branch, self._home, self._devices.mode_w, self._devices.mode_continuous,
+            self._upper_w, self._climb, *self._order(), self._room_w, self._level_w, self._at, self._from_w,
+            self._sum_w, self._closed_at, self._cut_device, self._cut_w,
+        )  # fmt: skip
+        self._end = self._count
+
+    def _branch(self, place: int) -> int:
+        """Return the node right below the site that `place` belongs to; the site itself for the site."""
+        while place > 0 and self._parent[place] > 0:
+            place = int(self._parent[place])
+        return place
+
+    def _readmit(self, place: int) -> None:
+        branch = self._branch(place)
+        self._rewind(branch)
+        self._admit(branch)
+        self._cut()
+
+    def _rewind(self, branch: int) -> None:
+        """Put the devices below `branch` back to their bases, and all others to the end of the order."""
+        devices = self._devices
+        self._cut(np.inf)
+        first, last = self._member_start[branch], self._member_start[branch + self._size[branch]]
+        restart(
+            self._member[first:last], devices.mode_start, devices.mode_w, self._base_w, self._level_w, self._at
+        )
+
+    def _cut(self, room_w: float | None = None) -> None:
         devices = self._devices
         self._end = cut(
-            devices.mode_start, devices.mode_w, self._upper_w, self._climb, self._items, self._count,
-            self._device_bits, self._from_w, self._sum_w, self._level_w, self._end, self._site_room_w,
+            devices.mode_start, devices.mode_w, self._upper_w, self._climb, *self._order(), self._from_w, self._sum_w,
+            self._level_w, self._end, self._site_room_w if room_w is None else room_w,
         )  # fmt: skip
 
+    def _quick(self) -> F64:
+        devices = self._devices
+        self._watts[:] = self._level_w
+        fill_site(
+            devices.mode_start, devices.mode_w, devices.mode_continuous, self._upper_w, self._climb, *self._order(),
+            self._from_w, self._sum_w, self._closed_at, self._cut_device, self._cut_w, self._end, self._site_room_w,
+            self._watts,
+        )  # fmt: skip
+        return self._watts
 
-def _preorder(parent):
-    below = [[] for _ in parent]
+    def _stand(self) -> None:
+        """Let `_at` be where the devices stand at the end of the order."""
+        stand(self._devices.mode_start, self._devices.mode_w, self._level_w, self._at)
+
+    def _close(self) -> None:
+        """Write into `_now_at` where the nodes are closed, the site's own limit included."""
+        end = self._end if self._end < self._count else OPEN
+        np.minimum(self._closed_at, end, out=self._now_at)
+
+    def _by_value(self) -> I64:
+        """Return the devices (D,), the one with the most value per watt first."""
+        devices = self._devices
+        first = devices.mode_start[:-1]
+        step_w = devices.mode_w - np.repeat(devices.mode_w[first], np.diff(devices.mode_start))
+        gain = self._mode_value - np.repeat(self._mode_value[first], np.diff(devices.mode_start))
+        density = np.divide(gain, step_w, out=np.full_like(gain, -np.inf), where=step_w > 0.0)
+        return np.argsort(-np.maximum.reduceat(density, first), kind="stable")
+
+    def _check(self, limit_w: F64, *device_w: F64) -> None:
+        if limit_w.shape != self._limit_w.shape or any(column.shape != self._base_w.shape for column in device_w):
+            raise BadSite("the limits are not one a node, or the watts not one a device")
+        if np.isnan(limit_w.sum()) and np.isnan(limit_w).any():
+            raise BadSite(f"the limit of node {int(np.flatnonzero(np.isnan(limit_w))[0])} is no number")
+        for column in device_w:
+            if not np.isfinite(column.sum()) or column.min(initial=0.0) < 0.0:
+                bad = np.flatnonzero(~np.isfinite(column) | (column < 0.0))[0]
+                raise BadSite(f"device {self._devices.ids[bad]} is given {column[bad]} W")
+
+
+def make_allocator(tree: Tree, devices: Devices) -> Allocator:
+    """Return the allocator of a site; raise BadSite, which names what is wrong, where the site cannot be right."""
+    _check_tree(tree)
+    _check_devices(tree, devices)
+    return Allocator(tree, devices)
+
+
+def _check_tree(tree: Tree) -> None:
+    _check_unique("node", tree.ids)
+    if not tree.ids or tree.parent.shape != (len(tree.ids),) or tree.limit_w.shape != tree.parent.shape:
+        raise BadSite("the tree needs one parent and one limit a node, and a node at least")
+    for n, name in enumerate(tree.ids):
+        parent = int(tree.parent[n])
+        if n == 0 and parent != -1:
+            raise BadSite(f"node {name}: the first node is the site and has no parent")
+        if n > 0 and not 0 <= parent < n:
+            raise BadSite(f"node {name}: its parent does not stand before it (a cycle, or a wrong order)")
+        if not tree.limit_w[n] >= 0.0:
+            raise BadSite(f"node {name}: its limit is {tree.limit_w[n]} W")
+
+
+def _check_devices(tree: Tree, devices: Devices) -> None:
+    _check_unique("device", devices.ids)
+    count, rows = len(devices.ids), devices.mode_w.size
+    start = devices.mode_start
+    if start.shape != (count + 1,) or start[0] != 0 or start[-1] != rows or devices.node.shape != (count,):
+        raise BadSite("the devices need a node each, and modes from the first row to the last")
+    owner = np.searchsorted(start, np.arange(rows), side="right") - 1
+    first = np.zeros(rows, dtype=np.bool_)
+    modes = np.diff(start)
+    _blame(devices, modes < 1, "has no modes")
+    _blame(devices, modes > ROWS, f"has more than {ROWS} modes")
+    _blame(devices, (devices.node < 0) | (devices.node >= len(tree.ids)), "is at no node of the tree")
+    first[start[:-1]] = True
+    rises = np.append(True, np.diff(devices.mode_w) > 0.0) | first
+    _blame(devices, ~(np.isfinite(devices.mode_w) & (devices.mode_w >= 0.0)), "has watts below 0 or no number", owner)
+    _blame(devices, ~np.isfinite(devices.mode_value), "has a value that is no number", owner)
+    _blame(devices, ~rises, "has modes that do not ascend in watts", owner)
+    _blame(devices, first & devices.mode_continuous, "is continuous below its first mode", owner)
+    _blame(devices, ~np.isfinite(devices.up_s), "has a start time that is no number")
+
+
+def _check_unique(what: str, ids: tuple[str, ...]) -> None:
+    if len(set(ids)) < len(ids):
+        seen: set[str] = set()
+        twice = next(name for name in ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise BadSite(f"{what} {twice} is there twice")
+
+
+def _blame(devices: Devices, bad: Bool, why: str, owner: I64 | None = None) -> None:
+    if bad.any():
+        k = int(np.flatnonzero(bad)[0])
+        raise BadSite(f"device {devices.ids[k if owner is None else owner[k]]} {why}")
+
+
+def _preorder(parent: I64) -> I64:
+    below: list[list[int]] = [[] for _ in parent]
     for n in range(1, len(parent)):
         below[parent[n]].append(n)
     order, waiting = [], [0]
@@ -250,12 +426,8 @@ def _preorder(parent):
     return np.array(order, dtype=np.int64)
 
 
-def _sizes(parent):
+def _sizes(parent: I64) -> I64:
     size = np.ones(len(parent), dtype=np.int64)
     for n in range(len(parent) - 1, 0, -1):
         size[parent[n]] += size[n]
     return size
-
-
-def make_allocator(tree: Tree, devices: Devices) -> Allocator:
-    return Allocator(tree, devices)

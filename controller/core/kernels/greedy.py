@@ -60,7 +60,7 @@ def admit(
     """Admit the items of the devices below `branch`; those of other branches stay as they are.
 
     In place: `room_w` (N,) holds what the bases leave of each limit and keeps what remains; `watts` and `at` (D,) the
-    watts of each device and how many rows above its first one it stands; ``from_w[p]`` where item p has raised its device
+    watts of each device and the row at which it stands; ``from_w[p]`` where item p has raised its device
     from (inf: not at all), ``sum_w[p]`` the watts that all items up to p add at the site, parts included. A closed node has
     the position of its closing in `closed_at` (N,) and, if the edge there cannot be divided, the device and the part
     in `cut_device` (else -1) and `cut_w`; the device then stays below the edge.
@@ -71,7 +71,7 @@ def admit(
     old = 0.0
     touched = 0.0
     for p in range(count):
-        if p % AHEAD == 0:
+        if branch == 0 and p % AHEAD == 0:
             # Touch what the next items need: independent reads overlap, those of the loop below wait for each other.
             for q in range(p, min(p + AHEAD, count)):
                 i = np.int64(items[q] & mask)
@@ -268,3 +268,12 @@ def release(parent: I64, home: I32, order: I64, floor_w: F64, base_w: F64, room_
         base_w[i] = floor_w[i]
         released += 1
     return released
+
+
+@njit("void(int32[::1], int64[::1], float64[::1], float64[::1], float64[::1], int32[::1])", cache=True)
+def restart(devices: I32, mode_start: I64, mode_w: F64, base_w: F64, watts: F64, at: I32) -> None:
+    """Put `devices` back to their bases in `watts` and `at` (D,)."""
+    for k in range(devices.size):
+        i = np.int64(devices[k])
+        watts[i] = base_w[i]
+        at[i] = row_at(mode_start, mode_w, i, base_w[i])

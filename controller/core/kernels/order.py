@@ -8,6 +8,10 @@ from numba import njit
 from controller.core.kernels.hull import F64, I64, U64
 
 
+#: No position is as high: what is above stands for no position.
+LAST = 1 << 62
+
+
 @njit("void(uint64[::1], uint64[::1], int64, int64, int64[::1])", cache=True)
 def _spread(source: U64, target: U64, count: int, bit: int, place: I64) -> None:
     shift = np.uint64(bit)
@@ -43,33 +47,53 @@ def sort_items(items: U64, spare: U64, count: int, low_bit: int, tally: I64) -> 
         _spread(spare, items, count, low_bit + 11 * digit + 11, tally[digit + 1])
 
 
-@njit("int64(uint64[::1], float64[::1], float64[::1], int64, int64, int64, uint64[::1], int64)", cache=True)
+@njit(
+    "int64(uint64[::1], float64[::1], float64[::1], int64, int64, int64, uint64[::1], int64, int64[::1])",
+    cache=True,
+)
 def replace_items(
-    items: U64, from_w: F64, sum_w: F64, count: int, device_bits: int, device: int, new: U64, new_count: int
+    items: U64,
+    from_w: F64,
+    sum_w: F64,
+    count: int,
+    device_bits: int,
+    device: int,
+    new: U64,
+    new_count: int,
+    closed_at: I64,
 ) -> int:
-    """Put the sorted `new` items of `device` in the place of its old ones and return the new count.
+    """Put the sorted `new` items of `device` in the place of its old ones, not admitted yet; return the new count.
 
-    `from_w` and `sum_w` go along with their items; what they hold for the new ones has no meaning.
+    `from_w`, `sum_w` and the positions `closed_at` (N,) of other devices' items go along with them.
     """
     mask = (np.uint64(1) << np.uint64(device_bits)) - np.uint64(1)
     kept = 0
+    gone_w = 0.0
+    before_w = 0.0
     for p in range(count):
-        if np.int64(items[p] & mask) != device:
-            items[kept] = items[p]
-            from_w[kept] = from_w[p]
-            sum_w[kept] = sum_w[p]
-            kept += 1
-    q = kept - 1
-    b = new_count - 1
-    p = kept + new_count - 1
-    while b >= 0:
-        if q >= 0 and items[q] > new[b]:
-            items[p] = items[q]
-            from_w[p] = from_w[q]
-            sum_w[p] = sum_w[q]
-            q -= 1
-        else:
-            items[p] = new[b]
-            b -= 1
-        p -= 1
-    return kept + new_count
+        step = sum_w[p] - before_w
+        before_w = sum_w[p]
+        if np.int64(items[p] & mask) == device:
+            gone_w += step
+            for n in range(closed_at.size):
+                # An item that goes lowers all positions behind it; `kept` is where the one behind it comes to stand.
+                closed_at[n] -= kept < closed_at[n] < LAST
+            continue
+        items[kept] = items[p]
+        from_w[kept] = from_w[p]
+        sum_w[kept] = sum_w[p] - gone_w
+        kept += 1
+    for b in range(new_count):
+        p = kept
+        while p > 0 and items[p - 1] > new[b]:
+            items[p] = items[p - 1]
+            from_w[p] = from_w[p - 1]
+            sum_w[p] = sum_w[p - 1]
+            p -= 1
+        items[p] = new[b]
+        from_w[p] = np.inf
+        sum_w[p] = sum_w[p - 1] if p > 0 else 0.0
+        for n in range(closed_at.size):
+            closed_at[n] += p <= closed_at[n] < LAST
+        kept += 1
+    return kept

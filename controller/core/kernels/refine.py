@@ -418,7 +418,7 @@ def rooms(parent: I64, home: I32, limit_w: F64, watts: F64, room_w: F64) -> None
 
 
 @njit(
-    "float64(int64[::1], uint64[::1], int64, int64, int64[::1], int64[::1], float64[::1], float64[::1], float64[::1],"
+    "UniTuple(float64, 2)(int64[::1], uint64[::1], int64, int64, int64[::1], int64[::1], float64[::1], float64[::1], float64[::1],"
     " float64[::1], float64[::1])",
     cache=True,
 )
@@ -434,23 +434,24 @@ def unused_worth(
     price_above: F64,
     rest_w: F64,
     unproven: F64,
-) -> float:
-    """Return how much more than at the end of `top_up` any allocation could be worth.
+) -> tuple[float, float]:
+    """Return how much more than at the end of `top_up` any allocation could be worth, in two terms.
 
     The parts that rounding cut off, and what the fixed leaves could be worth more at the prices that hold now: a leaf was
     filled best for another price above it. At any price its best filling leaves between none and `rest_w` of its
     limit; `room_w` (N,) is what this one leaves.
     """
-    total = 0.0
+    parts = 0.0
+    fixed = 0.0
     for n in range(parent.size):
         if cut_device[n] >= 0:
-            total += cut_w[n] * price_at(items, count, device_bits, reclosed_at[n])
+            parts += cut_w[n] * price_at(items, count, device_bits, reclosed_at[n])
         if price_above[n] >= 0.0:
             now = price_at(items, count, device_bits, reclosed_at[parent[n]])
-            total += unproven[n] + max(
+            fixed += unproven[n] + max(
                 (price_above[n] - now) * room_w[n], (now - price_above[n]) * (rest_w[n] - room_w[n]), 0.0
             )
-    return total
+    return parts, fixed
 
 
 @njit("void(int64[::1], float64[::1], float64[::1], int32[::1])", cache=True)

@@ -1,0 +1,84 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.core.kernels.greedy import density_of
+from controller.core.kernels.hull import CLIPPED, ROWS, hulls, row_at, value_at
+from tests.controller.core.kernels import twins_allocator as twins
+from tests.controller.core.kernels.sites import a_mode, fleets
+
+
+def hull(columns, base, upper, held, bonus=0.05, share=None):
+    """Return per device its corners as rows, its densities, and whether the hull is clipped."""
+    count, rows = len(columns.ids), columns.mode_w.size
+    at, climb, items = np.zeros(count, np.int32), np.zeros(rows, np.uint8), np.zeros(rows, np.uint64)
+    share = np.ones(count) if share is None else share
+    found = hulls(
+        columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous, share, base, upper, held, bonus,
+        0, count, np.zeros(count), at, climb, items, 20, np.zeros(ROWS + 1, np.int64), np.zeros((2, ROWS + 1)),
+    )  # fmt: skip
+    densities = [[] for _ in range(count)]
+    for item in items[:found]:
+        densities[int(item) & 0xFFFFF].append(density_of(item, 20))
+    corners, clipped = [], []
+    for i in range(count):
+        chain, cut = [int(at[i])], False
+        while climb[chain[-1]] & ROWS:
+            cut = bool(climb[chain[-1]] & CLIPPED)
+            chain.append(chain[-1] + int(climb[chain[-1]] & ROWS))
+        corners.append(chain)
+        clipped.append(cut)
+    return corners, densities, clipped
+
+
+def points(columns, i, base, upper):
+    """Return (row, watts, value) of everything that the device may stand at, from its base up."""
+    table = (columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous)
+    bottom = row_at(columns.mode_start, columns.mode_w, i, base)
+    found = [(bottom, base, value_at(*table, i, base))]
+    for row in range(bottom + 1, int(columns.mode_start[i + 1])):
+        watts = float(columns.mode_w[row])
+        if watts <= upper + 1e-6:
+            found.append((row, watts, float(columns.mode_value[row])))
+        elif columns.mode_continuous[row] and upper > max(columns.mode_w[row - 1], base) + 1e-6:
+            found.append((row, upper, value_at(*table, i, upper)))
+    return found
+
+
+@given(fleets(), st.data())
+def test_hull_equals_the_twin(fleet, data):
+    _, columns = fleet
+    count = len(columns.ids)
+    held = np.array([a_mode(data.draw, columns, i) for i in range(count)])
+    base = np.array([a_mode(data.draw, columns, i) for i in range(count)])
+    upper = np.array([data.draw(st.floats(0.0, 1.0)) * float(w) for w in columns.max_w])
+    share = np.array([data.draw(st.floats(0.0, 1.0)) for _ in range(count)])
+    corners, densities, _ = hull(columns, base, upper, held, share=share)
+    for i in range(count):
+        where = points(columns, i, base[i], upper[i])
+        table = (columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous)
+        kept = max(value_at(*table, i, held[i]), 0.0) if held[i] > columns.off_w[i] + 1e-6 else 0.0
+        curve = [(watts, twins.worth(value, kept, share[i], 0.05)) for _, watts, value in where]
+        expected = twins.edges(curve)
+        assert np.allclose(densities[i], [density for *_, density in expected], rtol=1e-6)
+        # Three points on a line may round either way, then the corner between is one more or one less.
+        if len(corners[i]) == len(expected) + 1:
+            assert corners[i] == [where[0][0], *(where[to][0] for _, to, _ in expected)]
+
+
+def test_clipped_continuous_row_ends_at_the_upper_limit():
+    from tests.controller.core.world import devices
+
+    columns = devices([{"modes": ((10.0, 0.0, False), (1000.0, 1.0, False), (3000.0, 2.0, True))}])
+    corners, densities, clipped = hull(columns, np.array([10.0]), np.array([2000.0]), np.array([10.0]))
+    assert corners == [[0, 1, 2]]
+    assert clipped == [True]
+    assert np.allclose(densities[0], [1.0 / 990.0, 0.0005])
+
+
+def test_modes_that_earn_nothing_are_left_out():
+    from tests.controller.core.world import devices
+
+    columns = devices([{"modes": ((10.0, 0.0, False), (1000.0, -1.0, False), (3000.0, 2.0, False), (4000.0, 1.0, False))}])
+    corners, *_ = hull(columns, np.array([10.0]), np.array([4000.0]), np.array([10.0]))
+    assert corners == [[0, 2]]

@@ -1,0 +1,54 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.core.kernels.search import CHANGES, SETS, cheapest, offer
+from tests.controller.core.kernels import twins_allocator as twins
+
+CHANGE = st.tuples(st.integers(-900, 900), st.floats(0.0, 300.0), st.integers(0, 5))
+
+
+def search(rest, price, changes, enough=0.0):
+    """Return loss, proven loss and the chosen changes, dearest last."""
+    changes = sorted(changes, key=lambda change: change[1])
+    columns = [np.array([change[k] for change in changes] or [0.0], dtype=kind) for k, kind in ((0, float), (1, float))]
+    device = np.array([change[2] for change in changes] or [0], dtype=np.int64)
+    lists, masks = np.zeros((2, 3, 2, SETS)), np.zeros((2, 3, SETS), dtype=np.uint64)
+    found, proven, chosen = cheapest(rest, price, len(changes), *columns, device, enough, lists, masks)
+    return found, proven, [changes[k] for k in range(len(changes)) if int(chosen) >> k & 1]
+
+
+@given(st.lists(CHANGE, max_size=9), st.floats(0.0, 1500.0), st.floats(0.01, 2.0))
+@settings(max_examples=300)
+def test_search_equals_trying_every_set(changes, rest, price):
+    found, proven, chosen = search(rest, price, changes)
+    assert np.isclose(found, twins.cheapest(rest, price, changes), atol=1e-9)
+    assert proven == found
+    watts = sum(change[0] for change in chosen)
+    assert watts <= rest
+    assert len({change[2] for change in chosen}) == len(chosen)
+    assert np.isclose(found, sum(change[1] for change in chosen) + price * (rest - watts))
+
+
+def test_a_proof_that_has_no_place_is_not_claimed():
+    random = np.random.default_rng(1)
+    changes = [(float(w), 1e-3 * k, k) for k, w in enumerate(random.integers(300, 1800, 60) * random.choice([-1, 1], 60))]
+    found, proven, _ = search(1374.5, 1.0, changes)
+    assert proven <= found <= 1374.5
+
+
+def test_identical_devices_need_no_more_than_their_number():
+    changes = [(500.0, 0.0, k) for k in range(20)] + [(-500.0, 1.0, 20 + k) for k in range(20)]
+    found, proven, chosen = search(1700.0, 1.0, changes)
+    assert found == proven == 200.0
+    assert len(chosen) == 3
+
+
+@given(st.lists(st.floats(0.0, 100.0), max_size=100))
+def test_offered_changes_ascend_and_the_dearest_are_left_out(losses):
+    changes, device = np.zeros((3, CHANGES)), np.zeros(CHANGES, dtype=np.int64)
+    count = 0
+    for k, loss in enumerate(losses):
+        count = offer(1.0, loss, k, 2.0, count, changes, device)
+    assert list(changes[1, :count]) == sorted(losses)[:CHANGES]
+    assert [losses[k] for k in device[:count]] == list(changes[1, :count])
