@@ -1,7 +1,4 @@
-"""Which readings may be believed, and what each node draws by them.
-
-Where two meters of a node disagree, the larger load counts.
-"""
+"""Which readings may be believed, and what each node draws by them; of two meters of a node the larger load counts."""
 
 from __future__ import annotations
 
@@ -15,9 +12,6 @@ from controller.core.snapshot import MeterColumns, Snapshot
 
 #: A meter that shows more than this multiple of its rating shows nonsense.
 _PLAUSIBLE = 1.2
-#: Two meters of one node may differ by this share of the larger, and by this share of their rating.
-_AGREE_SHARE = 0.10
-_AGREE_RATING = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +50,6 @@ def trust_meters(site: Site, meters: MeterColumns, now_s: float) -> Trust:
     age_s = now_s - meters.taken_s
     sane = plausible(site, meters)
     doubts = [_doubt(site, k, age_s[k], bool(sane[k]), meters) for k in range(len(site.meters.ids))]
-    doubts += [_disagreement(site, k, j, meters) for k, j in _pairs(site, sane & (age_s <= rules.suspect_s))]
     at_root = site.meters.node == 0
     lost = () if np.any(at_root & sane & (age_s <= rules.bad_s)) else ("no trusted meter of the site's power",)
     return Trust(doubts=tuple(text for text in doubts if text), lost=lost)
@@ -73,25 +66,14 @@ def _doubt(site: Site, k: int, age_s: float, sane: bool, meters: MeterColumns) -
     return ""
 
 
-def _pairs(site: Site, usable: Bool) -> list[tuple[int, int]]:
-    fresh = [int(k) for k in np.flatnonzero(usable)]
-    return [(k, j) for a, k in enumerate(fresh) for j in fresh[a + 1 :] if site.meters.node[k] == site.meters.node[j]]
-
-
-def _disagreement(site: Site, k: int, j: int, meters: MeterColumns) -> str:
-    a, b = meters.power_w[k], meters.power_w[j]
-    allowed = _AGREE_SHARE * max(abs(a), abs(b)) + _AGREE_RATING * min(site.meters.rating_w[k], site.meters.rating_w[j])
-    return f"meters {site.meters.ids[k]} and {site.meters.ids[j]} disagree" if abs(a - b) > allowed else ""
-
-
-def trust_inputs(site: Site, snapshot: Snapshot, surplus_heard_s: float) -> Trust:
+def trust_inputs(site: Site, snapshot: Snapshot, surplus_heard_s: float, contradictions: tuple[str, ...]) -> Trust:
     """Return all that is in doubt or lost in this snapshot: meters, surplus, the link to the fleet.
 
-    `surplus_heard_s`: when the newest surplus reading was taken.
+    `surplus_heard_s`: when the newest surplus reading was taken. `contradictions`: those that have lasted.
     """
     rules, now_s = site.rules, snapshot.now_s
     meters = trust_meters(site, snapshot.meters, now_s)
-    doubts, lost = list(meters.doubts), list(meters.lost)
+    doubts, lost = [*meters.doubts, *contradictions], list(meters.lost)
     doubts += _surplus_doubt(rules, now_s - surplus_heard_s)
     if now_s >= snapshot.link_lost_s:
         doubts.append("no link to the broker")

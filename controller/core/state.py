@@ -46,6 +46,13 @@ class OrderRamp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doubted:
+    """Readings have contradicted each other since then."""
+
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """Everything that one tick hands to the next.
 
@@ -56,6 +63,7 @@ class State:
     seq: int
     now_s: float
     mode: ModeState
+    doubted: Doubted | None
     belief: Belief
     surplus: SurplusState
     locked_until_s: F64
@@ -79,6 +87,7 @@ def initial_state(site: Site, now_s: float) -> State:
         seq=0,
         now_s=now_s,
         mode=first_mode(now_s),
+        doubted=None,
         belief=Belief(
             setpoint_w=devices.failsafe_w.copy(),
             changed_s=np.full(count, -np.inf),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from controller.core.belief import committed_w, in_contact, in_step, least_w, observe, send, unheard_w
+from controller.core.contradict import contradictions, lasting
 from controller.core.decision import Decision
 from controller.core.envelope import (
     Envelope,
@@ -51,7 +52,9 @@ def step(plan: Plan, state: State, snapshot: Snapshot) -> tuple[State, Decision]
     belief = observe(state.belief, site.devices, snapshot)
     site_power = (float(power.taken_s[0]), float(power.watts[0])) if power.known[0] else None
     surplus = estimate_surplus(state.surplus, site.rules, snapshot.surplus, site_power, now_s)
-    mode = next_mode(state.mode, trust_inputs(site, snapshot, surplus.heard_s), site.rules, now_s)
+    found = contradictions(site, snapshot, power)
+    doubted, counting = lasting(state.doubted, found, state.mode.mode, now_s)
+    mode = next_mode(state.mode, trust_inputs(site, snapshot, surplus.heard_s, counting), site.rules, now_s)
 
     committed = committed_w(belief, site.devices)
     committed_below = _below(plan, committed)
@@ -100,6 +103,7 @@ def step(plan: Plan, state: State, snapshot: Snapshot) -> tuple[State, Decision]
         seq=decision.seq,
         now_s=now_s,
         mode=mode,
+        doubted=doubted,
         belief=sent,
         surplus=surplus,
         locked_until_s=locks_after(plan, state.locked_until_s, belief.current_w, setpoint_w, now_s),

@@ -47,9 +47,6 @@ def test_nothing_is_known_without_a_fresh_meter():
         (meters(age=(0.5, float("inf"))), ["main has never been read"], False),
         (meters(power=(50e3, 50e6)), ["main shows more than 120% of its rating"], False),
         (meters(ok=(False, True)), ["check shows no 50 Hz"], False),
-        (meters(power=(50e3, -50e3)), ["check and main disagree"], False),
-        (meters(power=(50e3, 50.0)), ["check and main disagree"], False),
-        (meters(power=(50e3, 54e3)), [], False),
     ],
 )
 def test_what_is_in_doubt_is_said(columns, words, lost):

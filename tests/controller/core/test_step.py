@@ -138,11 +138,20 @@ def test_lost_orders_keep_the_site_in_failsafe():
     assert (decision.mode, decision.reason) == (Mode.FAILSAFE, "the journal was damaged")
 
 
+@pytest.mark.parametrize("meters", [("main",), ("main", "check")])
 @pytest.mark.parametrize("factor", [1000.0, -1.0, 0.001])
-def test_a_wrong_profile_never_reaches_normal(factor):
-    world = World(site(), surplus_w=90e3, scale={"main": factor})
+def test_a_wrong_profile_never_reaches_normal(meters, factor):
+    world = World(site(), surplus_w=90e3, scale=dict.fromkeys(meters, factor))
     world.run(60)
     assert Mode.NORMAL not in {entry[3].mode for entry in world.history}
+    assert world.history[15][3].reason
+
+
+def test_a_meter_that_turns_wrong_holds_the_site(running):
+    running.scale = {"main": 0.5, "check": 0.5}
+    running.run(4)
+    running.until(lambda d: d.mode is Mode.HOLD, 4.0)
+    assert running.history[-1][3].reason == "the meters of pcc show less than the devices below it draw"
 
 
 def test_an_agent_out_of_contact_is_not_raised_and_the_others_take_its_share(running):

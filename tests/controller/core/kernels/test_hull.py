@@ -79,6 +79,8 @@ def test_clipped_continuous_row_ends_at_the_upper_limit():
 def test_modes_that_earn_nothing_are_left_out():
     from tests.controller.core.world import devices
 
-    columns = devices([{"modes": ((10.0, 0.0, False), (1000.0, -1.0, False), (3000.0, 2.0, False), (4000.0, 1.0, False))}])
+    columns = devices(
+        [{"modes": ((10.0, 0.0, False), (1000.0, -1.0, False), (3000.0, 2.0, False), (4000.0, 1.0, False))}]
+    )
     corners, *_ = hull(columns, np.array([10.0]), np.array([4000.0]), np.array([10.0]))
     assert corners == [[0, 2]]

@@ -32,7 +32,9 @@ def test_search_equals_trying_every_set(changes, rest, price):
 
 def test_a_proof_that_has_no_place_is_not_claimed():
     random = np.random.default_rng(1)
-    changes = [(float(w), 1e-3 * k, k) for k, w in enumerate(random.integers(300, 1800, 60) * random.choice([-1, 1], 60))]
+    changes = [
+        (float(w), 1e-3 * k, k) for k, w in enumerate(random.integers(300, 1800, 60) * random.choice([-1, 1], 60))
+    ]
     found, proven, _ = search(1374.5, 1.0, changes)
     assert proven <= found <= 1374.5
 

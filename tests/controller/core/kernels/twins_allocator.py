@@ -14,9 +14,7 @@ def edges(points: list[tuple[float, float]]) -> list[tuple[int, int, float]]:
     at, found = 0, []
     while True:
         slopes = [
-            ((value - points[at][1]) / (watts - points[at][0]), -k)
-            for k, (watts, value) in enumerate(points)
-            if k > at
+            ((value - points[at][1]) / (watts - points[at][0]), -k) for k, (watts, value) in enumerate(points) if k > at
         ]
         if not slopes or max(slopes)[0] <= 0:
             return found
