@@ -34,6 +34,7 @@ def run(path: Path, *, level: str = "INFO", json_logs: bool = False) -> int:
 
     Raises ConfigError where the file, a key or an address cannot be used, JournalUnusable where the journal cannot.
     """
+    signal.signal(signal.SIGTERM, _leave)
     site_file = load(path)
     site = compile_site(site_file)
     logs = configure(level, json=json_logs)
@@ -56,6 +57,11 @@ def _run(site_file: SiteFile, site: Site) -> None:
             fleet.stop()
     finally:
         journal.close()
+
+
+def _leave(_number: int, _frame: object) -> None:
+    """End at once, in good order; until the event loop takes the signals over."""
+    raise SystemExit(0)
 
 
 def _open_journal(site_file: SiteFile) -> Journal:

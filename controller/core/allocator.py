@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from controller.core.kernels.exact import MERGED, STATES, best_modes
 from controller.core.kernels.greedy import OPEN, admit, cut, fill_site, program_rest, release, restart
 from controller.core.kernels.hull import ROWS, hulls
 from controller.core.kernels.order import replace_items, sort_items
@@ -35,9 +36,10 @@ START_HORIZON_S: Final = 300.0
 #: A certified gap up to this share is good. Else the prices that leaves are filled at are improved, in so many rounds.
 GOOD_GAP: Final = 1e-5
 ROUNDS: Final = 6
-#: Sites of no more devices have time to try so many further prices, from none up to those of the linear program.
-SMALL: Final = 256
-SMALL_ROUNDS: Final = 24
+#: Sites of no more devices have the time to try all modes that could be the best, in windows of these shares of what is
+#: lost against the linear program.
+SMALL: Final = 128
+WINDOWS: Final = (1 / 32, 1 / 8, 1 / 2, 1.0)
 
 
 class BadSite(ValueError):
@@ -100,6 +102,11 @@ class Allocator:
         self._changes, self._change_device = np.zeros((3, CHANGES)), np.zeros(CHANGES, dtype=np.int64)
         self._near = np.zeros(2 * CHANGES, dtype=np.int32)
         self._lists, self._masks = np.zeros((2, 3, 2, SETS)), np.zeros((2, 3, SETS), dtype=np.uint64)
+        if count <= SMALL:
+            self._states = (
+                np.zeros((2, nodes), dtype=np.int64), np.zeros((2, STATES)), np.zeros((2, STATES), dtype=np.int32),
+                np.zeros((2, MERGED)), np.zeros((2, MERGED), dtype=np.int32), np.zeros((2, MERGED), dtype=np.uint64),
+            )  # fmt: skip
         self._count = self._end = self._released = 0
         self._site_room_w = 0.0
 
@@ -181,7 +188,7 @@ class Allocator:
         prices(*order, self._now_at, self._node_price)
         self._first_price[:] = self._node_price
         bound, worth, value = program, -np.inf, 0.0
-        for turn in range(ROUNDS + (SMALL_ROUNDS if self._base_w.size <= SMALL else 0)):
+        for _ in range(ROUNDS):
             new_worth, new_value, new_bound = self._round()
             bound = min(bound, new_bound)
             if new_worth > worth:
@@ -189,8 +196,13 @@ class Allocator:
                 self._watts[:] = self._try_w
             if bound - worth <= GOOD_GAP * abs(bound):
                 break
-            self._reprice(turn)
+            # Leaves filled at too high a price leave room above, at too low a one they leave none: go between.
+            prices(*order, self._now_at, self._next_price)
+            self._node_price += self._next_price
+            self._node_price *= 0.5
             self._stand()
+        if bound - worth > GOOD_GAP * abs(bound) and self._base_w.size <= SMALL:
+            worth, value, bound = self._try_all(program, worth, value, bound)
         return Allotment(
             watts=self._watts,
             value_per_h=value,
@@ -200,14 +212,28 @@ class Allocator:
             released=self._released,
         )
 
-    def _reprice(self, turn: int) -> None:
-        if turn < ROUNDS - 1:
-            # Leaves filled at too high a price leave room above, at too low a one they leave none: go between.
-            prices(self._items, self._count, self._device_bits, self._now_at, self._next_price)
-            self._node_price += self._next_price
-            self._node_price *= 0.5
-        else:
-            np.multiply(self._first_price, (turn - ROUNDS + 1) / SMALL_ROUNDS, out=self._node_price)
+    def _try_all(self, program: float, worth: float, value: float, bound: float) -> tuple[float, float, float]:
+        """Return worth, value and bound of the best modes of a small site, in `_watts`; as given if none are better."""
+        whole = not self._devices.mode_continuous.any()
+        most_loss = program - worth
+        window = WINDOWS[0] * most_loss
+        for share in WINDOWS:
+            window = share * most_loss
+            loss, least = best_modes(
+                self._parent, self._member_start, self._member, *self._modes(), self._base_w, self._upper_w,
+                self._limit_w, self._first_price, window, most_loss, self._try_w, *self._states, self._tally,
+            )  # fmt: skip
+            if loss < 0.0:
+                break
+            if np.isfinite(loss):
+                stand(self._devices.mode_start, self._devices.mode_w, self._try_w, self._at)
+                new_worth, new_value = self._earnings(self._try_w)
+                if new_worth > worth:
+                    worth, value = new_worth, new_value
+                    self._watts[:] = self._try_w
+                if loss <= window:
+                    return worth, value, min(bound, new_worth) if whole else bound
+        return worth, value, bound
 
     def _round(self) -> tuple[float, float, float]:
         """Fill the tree, its leaves at the prices `_node_price`, in `_try_w`; return worth, value and bound."""

@@ -216,7 +216,9 @@ def test_poison_changes_nothing_and_is_named_in_the_report(bench: Bench) -> None
 def test_a_flood_of_poison_delays_no_lease_end(bench: Bench) -> None:
     bench.agent()
     sent = bench.granted(ttl_ms=1500)
+    breath = threading.Event()  # the flood comes from this very process: without it the agent would not get its turn
     while bench.hardware.watts != FAILSAFE:
+        breath.wait(0.001)
         bench.controller.link.publish(wire.topic(SITE, AGENT, Leaf.SET), b"poison" * 20, qos=0)
         assert boottime_s() - bench.hardware.times[-1] < DEADLINE_S
     assert bench.hardware.times[-1] < (sent.echo.boottime_ms + sent.ttl_ms) / 1000 + LATE_S
