@@ -35,6 +35,7 @@ def _parser(*, with_demo: bool) -> argparse.ArgumentParser:
     _add_check(verbs)
     _add_keys(verbs)
     _add_schema(verbs)
+    _add_warmup(verbs)
     verb = verbs.add_parser("demo", help="run a whole simulated site on this machine")
     if with_demo:
         _fill_demo(verb)
@@ -108,6 +109,21 @@ def _schema(_: argparse.Namespace) -> int:
     from controller.runtime.config.schema import schema
 
     print(json.dumps(schema(), indent=2))  # noqa: T201
+    return 0
+
+
+def _add_warmup(verbs: type_of_verbs[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser("warmup", help="compile the kernels into NUMBA_CACHE_DIR, so that no start waits for it")
+    verb.set_defaults(carry_out=_warmup)
+
+
+def _warmup(_: argparse.Namespace) -> int:
+    import time
+
+    begun_s = time.perf_counter()
+    import controller.core.step  # noqa: F401  every kernel has its signature, so importing compiles or loads it
+
+    print(f"kernels are ready after {time.perf_counter() - begun_s:.1f} s")  # noqa: T201
     return 0
 
 

@@ -85,7 +85,6 @@ async def operate(
     try:
         if not http.done():
             _log.info("up", extra={"event": "up", "site": site.id, "http": f"{listen.host}:{listening.result()}"})
-            notifier.ready()
         await _until(stop, http, sources)
     finally:
         notifier.stopping()

@@ -214,25 +214,22 @@ class Allocator:
 
     def _try_all(self, program: float, worth: float, value: float, bound: float) -> tuple[float, float, float]:
         """Return worth, value and bound of the best modes of a small site, in `_watts`; as given if none are better."""
-        whole = not self._devices.mode_continuous.any()
         most_loss = program - worth
-        window = WINDOWS[0] * most_loss
         for share in WINDOWS:
-            window = share * most_loss
-            loss, least = best_modes(
+            loss = best_modes(
                 self._parent, self._member_start, self._member, *self._modes(), self._base_w, self._upper_w,
-                self._limit_w, self._first_price, window, most_loss, self._try_w, *self._states, self._tally,
+                self._limit_w, self._first_price, share * most_loss, most_loss, self._try_w, *self._states, self._tally,
             )  # fmt: skip
             if loss < 0.0:
                 break
-            if np.isfinite(loss):
+            if loss < np.inf:
                 stand(self._devices.mode_start, self._devices.mode_w, self._try_w, self._at)
                 new_worth, new_value = self._earnings(self._try_w)
                 if new_worth > worth:
                     worth, value = new_worth, new_value
                     self._watts[:] = self._try_w
-                if loss <= window:
-                    return worth, value, min(bound, new_worth) if whole else bound
+                whole = not self._devices.mode_continuous.any()
+                return worth, value, min(bound, worth) if whole else bound
         return worth, value, bound
 
     def _round(self) -> tuple[float, float, float]:

@@ -71,14 +71,17 @@ class Recorder:
         self.ended_s = float("-inf")
 
     def act(self, tick: Tick) -> None:
-        """Send the leases first, then tell everyone else."""
+        """Send the leases first, then tell everyone else; with the first tick handed on, the daemon is ready."""
         decision, utc = tick.decision, self._looker.utc
         self._fleet.send(decision)
         self._book.observe(decision.orders_in_force, utc_s=utc.utc_s, utc_trusted=utc.trusted)
         self._metrics.observe_tick(decision, tick.duration_s)
         self._note_mode(decision)
         self._record(decision)
+        first = self.latest is None
         self.latest, self.ended_s = tick, self._clock()
+        if first:
+            self._notifier.ready()
         self._notifier.watchdog()
 
     def _note_mode(self, decision: Decision) -> None:

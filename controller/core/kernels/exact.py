@@ -1,9 +1,9 @@
 """The best whole modes of a small site: all of them that could still be the best, by dynamic programming over the tree.
 
 Against the linear program's prices every choice of modes loses something: each device for its mode, each node for the
-watts of its limit that stay unused. The states of a node are its watts and what is lost below it. Only states are kept
-that lose little more than the node's least (a window) and that no state of fewer watts beats. If the site's best state
-is inside the window, nothing better was left out.
+watts of its limit that stay unused. The states of a node are its watts and what is lost below it, beyond the least that
+each of its leaf nodes must lose. Only states are kept that lose no more than a window and that no state of fewer watts
+beats. If the site's best state is inside the window, nothing better was left out.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _take(state: int, states: F64, links: I32, watts: F64, waiting: I32) -> None
 
 
 @njit(
-    "UniTuple(float64, 2)(int64[::1], int64[::1], int32[::1], int64[::1], float64[::1], float64[::1], boolean[::1],"
+    "float64(int64[::1], int64[::1], int32[::1], int64[::1], float64[::1], float64[::1], boolean[::1],"
     " float64[::1], float64[::1], float64, float64[::1], float64[::1], float64[::1], float64[::1], float64, float64,"
     " float64[::1], int64[:, ::1], float64[:, ::1], int32[:, ::1], float64[:, ::1], int32[:, ::1], uint64[:, ::1],"
     " int64[:, ::1])",
@@ -126,20 +126,19 @@ def best_modes(
     sources: I32,
     items: U64,
     tally: I64,
-) -> tuple[float, float]:
-    """Write the best modes into `watts` (D,); return the site's loss within the window and the least loss of the parts.
+) -> float:
+    """Write the best modes into `watts` (D,) and return what they lose beyond what the leaf nodes must.
 
-    Their sum is what the modes lose against the prices `node_price` (N,). The first is inf where nothing was found
-    that loses at most `most_loss`, and negative where there was no place to try. `spans` (2, N) and the arrays behind it
-    are workspace.
+    `node_price` (N,) are the prices; modes that lose more than `most_loss` in all are of no interest. The answer is inf where
+    nothing loses at most `window`, and negative where there was no place to try. `spans` (2, N) and the arrays behind
+    it are workspace.
     """
     free = 0
-    least = 0.0
     for n in range(parent.size - 1, -1, -1):
         # A state of no watts to begin with.
         first = free
         if free + OPTIONS >= states.shape[1]:
-            return -1.0, 0.0
+            return -1.0
         states[0, free] = 0.0
         states[1, free] = 0.0
         links[0, free] = -1
@@ -150,7 +149,7 @@ def best_modes(
         for k in range(member_start[n], member_start[n + 1]):
             i = np.int64(member[k])
             if free + OPTIONS >= states.shape[1]:
-                return -1.0, 0.0
+                return -1.0
             option = free
             bottom = row_at(mode_start, mode_w, i, base_w[i])
             dearest = np.inf
@@ -171,22 +170,21 @@ def best_modes(
                     break
             for s in range(option, free):
                 states[1, s] -= dearest
-            least += dearest
             end = _merge(
                 price, most_loss, first, last, option, free, free, states, links, merged, sources, items, tally
             )
             if end < 0:
-                return -1.0, 0.0
+                return -1.0
             first, last, free = free, end, end
         for child in range(n + 1, parent.size):
             if parent[child] != n:
                 continue
             end = _merge(
-                price, most_loss, first, last, spans[0, child], spans[1, child], free, states, links, merged, sources,
-                items, tally,
+                price, window, first, last, spans[0, child], spans[1, child], free, states, links, merged, sources, items,
+                tally,
             )  # fmt: skip
             if end < 0:
-                return -1.0, 0.0
+                return -1.0
             first, last, free = free, end, end
         # What stays unused of the node's own limit is lost; states that break it go.
         own_price = price - (node_price[parent[n]] if n > 0 else 0.0)
@@ -197,23 +195,26 @@ def best_modes(
             elif own_price > 0.0:
                 states[1, s] += own_price * (limit_w[n] - states[0, s])
             dearest = min(dearest, states[1, s])
-        if not dearest <= most_loss:
-            return np.inf, 0.0
+        leaf = True
+        for child in range(n + 1, parent.size):
+            leaf &= parent[child] != n
+        if not dearest <= (most_loss if leaf else window):
+            return np.inf
         if n == 0:
             for s in range(first, last):
                 if states[1, s] == dearest:
                     _take(s, states, links, watts, sources)
-                    return dearest, least
-        least += dearest
+                    return float(dearest)
+        must = dearest if leaf else 0.0
         kept = first
         for s in range(first, last):
-            if states[1, s] - dearest <= window:
+            if states[1, s] - must <= window:
                 states[0, kept] = states[0, s]
-                states[1, kept] = states[1, s] - dearest
+                states[1, kept] = states[1, s] - must
                 links[0, kept] = links[0, s]
                 links[1, kept] = links[1, s]
                 kept += 1
         free = kept
         spans[0, n] = first
         spans[1, n] = kept
-    return np.inf, 0.0
+    return np.inf

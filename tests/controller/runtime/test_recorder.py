@@ -42,6 +42,9 @@ class Notifier:
         self.calls = calls
         self.texts: list[str] = []
 
+    def ready(self) -> None:
+        self.calls.append("ready")
+
     def watchdog(self) -> None:
         self.calls.append("watchdog")
 
@@ -90,6 +93,13 @@ def test_leases_go_out_first_and_the_watchdog_is_kicked_last(bench):
     bench.act()
     assert (bench.calls[0], bench.calls[-1], bench.calls.count("watchdog")) == ("leases", "watchdog", 1)
     assert bench.fleet.sent[0] is bench.recorder.latest.decision
+
+
+def test_the_daemon_is_ready_with_its_first_tick(bench):
+    bench.act()
+    bench.act()
+    assert bench.calls.count("ready") == 1
+    assert bench.calls.index("leases") < bench.calls.index("ready")
 
 
 def test_nothing_but_a_tick_kicks_the_watchdog(bench):
