@@ -7,13 +7,13 @@ whose gap is not good yet is improved in rounds. All memory is taken when the al
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from controller.core.kernels.exact import MERGED, STATES, best_modes
 from controller.core.kernels.greedy import OPEN, admit, cut, fill_site, program_rest, release, restart
-from controller.core.kernels.hull import ROWS, hulls
+from controller.core.kernels.hull import ROWS, U64, hulls
 from controller.core.kernels.order import replace_items, sort_items
 from controller.core.kernels.refine import (
     dual_bound,
@@ -42,6 +42,10 @@ SMALL: Final = 128
 WINDOWS: Final = (1 / 32, 1 / 8, 1 / 2, 1.0)
 
 
+#: Mode table (start, watts, value, continuous), then per device share of a start and value of what runs, then the bonus.
+_Modes = tuple[I64, F64, F64, Bool, F64, F64, float]
+
+
 class BadSite(ValueError):
     """The tree or the devices cannot be right; the message names the node or the device."""
 
@@ -68,7 +72,7 @@ class Allocator:
 
     def __init__(self, tree: Tree, devices: Devices) -> None:
         nodes, count, rows = len(tree.ids), len(devices.ids), devices.mode_w.size
-        self._devices, self._mode_value = devices, devices.mode_value
+        self._node_ids, self._devices, self._mode_value = tree.ids, devices, devices.mode_value
         self._preorder = _preorder(tree.parent)
         self._place = np.empty(nodes, dtype=np.int64)
         self._place[self._preorder] = np.arange(nodes)
@@ -163,8 +167,7 @@ class Allocator:
     def device(self, device: int, *, base_w: float, upper_w: float, held_w: float) -> F64:
         """Return the watts (D,) with other limits of one device, as `node_limit`. A base that does not fit is kept."""
         home = int(self._home[device])
-        branch = self._branch(home)
-        self._rewind(branch)
+        self._cut(np.inf)
         self._base_w[device], self._upper_w[device] = base_w, upper_w
         held = self._try_w
         held[device] = held_w
@@ -182,10 +185,10 @@ class Allocator:
         order = self._order()
         self._stand()
         program = self._earnings(self._level_w)[0] + program_rest(
-            *order, self._sum_w, self._closed_at, self._cut_device, self._cut_w, self._end, self._site_room_w
+            *(*order, self._sum_w, self._closed_at, self._cut_device, self._cut_w, self._end, self._site_room_w)
         )
         self._close()
-        prices(*order, self._now_at, self._node_price)
+        prices(*(*order, self._now_at, self._node_price))
         self._first_price[:] = self._node_price
         bound, worth, value = program, -np.inf, 0.0
         for _ in range(ROUNDS):
@@ -197,7 +200,7 @@ class Allocator:
             if bound - worth <= GOOD_GAP * abs(bound):
                 break
             # Leaves filled at too high a price leave room above, at too low a one they leave none: go between.
-            prices(*order, self._now_at, self._next_price)
+            prices(*(*order, self._now_at, self._next_price))
             self._node_price += self._next_price
             self._node_price *= 0.5
             self._stand()
@@ -216,10 +219,10 @@ class Allocator:
         """Return worth, value and bound of the best modes of a small site, in `_watts`; as given if none are better."""
         most_loss = program - worth
         for share in WINDOWS:
-            loss = best_modes(
+            loss = best_modes(*(
                 self._parent, self._member_start, self._member, *self._modes(), self._base_w, self._upper_w,
                 self._limit_w, self._first_price, share * most_loss, most_loss, self._try_w, *self._states, self._tally,
-            )  # fmt: skip
+            ))  # fmt: skip
             if loss < 0.0:
                 break
             if loss < np.inf:
@@ -242,64 +245,61 @@ class Allocator:
         cuts = (self._cut_device, self._cut_w)
         first = True
         while True:
-            filled = fill_leaves(
+            filled = fill_leaves(*(
                 parent, *members, self._member, self._home, *modes, *limits, *order, self._now_at, self._node_price,
-                *cuts, watts, self._at, self._price_above, self._rest_w, self._unproven, *work,
-            )  # fmt: skip
+                *cuts, watts, self._at, self._price_above, self._rest_w, self._unproven, *work))  # fmt: skip
             if filled == 0 and not first:
                 break
             first = False
             cuts = (self._recut_device, self._recut_w)
             rooms(parent, self._home, self._limit_w, watts, self._room_w)
-            top_up(
+            top_up(*(
                 parent, *members, self._home, self._devices.mode_w, self._devices.mode_continuous, self._upper_w,
                 self._climb, *order, self._now_at, self._price_above, self._room_w, watts, self._at, self._next_at,
-                *cuts,
-            )  # fmt: skip
+                *cuts))  # fmt: skip
             self._now_at, self._next_at = self._next_at, self._now_at
         rooms(parent, self._home, self._limit_w, watts, self._room_w)
         worth, value = self._earnings(watts)
         parts, lost = unused_worth(
-            parent, *order, self._now_at, *cuts, self._room_w, self._price_above, self._rest_w, self._unproven
+            *(parent, *order, self._now_at, *cuts, self._room_w, self._price_above, self._rest_w, self._unproven)
         )
         bound = worth + parts + lost
         if lost > 0.1 * GOOD_GAP * abs(bound):
-            dual = dual_bound(
-                parent, *members, self._member, *modes, *limits, self._climb, watts, self._limit_w, self._node_price,
-                self._price_above, self._unproven,
-            )  # fmt: skip
+            dual = dual_bound(*(
+                parent, self._member_start, self._member, *modes, *limits, self._climb, watts, self._limit_w,
+                self._node_price, self._price_above, self._unproven))  # fmt: skip
             bound = min(bound, dual)
-        more_worth, more_value = fill_nodes(
+        more_worth, more_value = fill_nodes(*(
             parent, *members, self._member, self._home, *modes, *limits, *order, self._now_at, self._price_above,
-            cuts[0], self._room_w, watts, *work[:2], self._near, *work[2:],
-        )  # fmt: skip
+            cuts[0], self._room_w, watts, *work[:2], self._near, *work[2:]))  # fmt: skip
         return worth + more_worth, value + more_value, bound
 
-    def _modes(self) -> tuple[Any, ...]:
+    def _modes(self) -> _Modes:
         devices = self._devices
-        table = (devices.mode_start, devices.mode_w, self._mode_value, devices.mode_continuous)
-        return (*table, self._start_share, self._kept_value, HELD_BONUS)
+        return (
+            devices.mode_start, devices.mode_w, self._mode_value, devices.mode_continuous, self._start_share,
+            self._kept_value, HELD_BONUS,
+        )  # fmt: skip
 
-    def _order(self) -> tuple[Any, ...]:
+    def _order(self) -> tuple[U64, int, int]:
         return (self._items, self._count, self._device_bits)
 
-    def _work(self) -> tuple[Any, ...]:
+    def _work(self) -> tuple[F64, I64, F64, U64]:
         return (self._changes, self._change_device, self._lists, self._masks)
 
     def _earnings(self, watts: F64) -> tuple[float, float]:
         """Return worth and value of `watts`, where the devices stand `_at` their rows."""
-        worth, value = earnings(*self._modes()[1:], self._at, watts)
+        worth, value = earnings(*(*self._modes()[1:], self._at, watts))
         return float(worth), float(value)
 
-    def _hulls(self, held_w: F64, first: int, last: int, items: Any) -> int:
+    def _hulls(self, held_w: F64, first: int, last: int, items: U64) -> int:
         devices = self._devices
-        return int(
-            hulls(
-                devices.mode_start, devices.mode_w, self._mode_value, devices.mode_continuous, self._start_share,
-                self._base_w, self._upper_w, held_w, HELD_BONUS, first, last, self._kept_value, self._at, self._climb,
-                items, self._device_bits, self._corner, self._corners,
-            )  # fmt: skip
-        )
+        count = hulls(
+            devices.mode_start, devices.mode_w, self._mode_value, devices.mode_continuous, self._start_share,
+            self._base_w, self._upper_w, held_w, HELD_BONUS, first, last, self._kept_value, self._at, self._climb, items,
+            self._device_bits, self._corner, self._corners,
+        )  # fmt: skip
+        return int(count)
 
     def _admit(self, branch: int) -> None:
         """Admit all items below `branch`, whose devices are at their bases; all others are at the end of the order."""
@@ -308,11 +308,10 @@ class Allocator:
         below = slice(branch, branch + int(self._size[branch]))
         self._closed_at[below] = OPEN
         self._cut_device[below] = -1
-        admit(
+        admit(*(
             self._parent, self._size, branch, self._home, self._devices.mode_w, self._devices.mode_continuous,
             self._upper_w, self._climb, *self._order(), self._room_w, self._level_w, self._at, self._from_w,
-            self._sum_w, self._closed_at, self._cut_device, self._cut_w,
-        )  # fmt: skip
+            self._sum_w, self._closed_at, self._cut_device, self._cut_w))  # fmt: skip
         self._end = self._count
 
     def _branch(self, place: int) -> int:
@@ -322,35 +321,27 @@ class Allocator:
         return place
 
     def _readmit(self, place: int) -> None:
-        branch = self._branch(place)
-        self._rewind(branch)
+        """Admit the branch of the tree that `place` belongs to once more; the others stay as admitted."""
+        devices, branch = self._devices, self._branch(place)
+        self._cut(np.inf)
+        first, last = self._member_start[branch], self._member_start[branch + self._size[branch]]
+        restart(self._member[first:last], devices.mode_start, devices.mode_w, self._base_w, self._level_w, self._at)
         self._admit(branch)
         self._cut()
 
-    def _rewind(self, branch: int) -> None:
-        """Put the devices below `branch` back to their bases, and all others to the end of the order."""
-        devices = self._devices
-        self._cut(np.inf)
-        first, last = self._member_start[branch], self._member_start[branch + self._size[branch]]
-        restart(
-            self._member[first:last], devices.mode_start, devices.mode_w, self._base_w, self._level_w, self._at
-        )
-
     def _cut(self, room_w: float | None = None) -> None:
         devices = self._devices
-        self._end = cut(
+        self._end = cut(*(
             devices.mode_start, devices.mode_w, self._upper_w, self._climb, *self._order(), self._from_w, self._sum_w,
-            self._level_w, self._end, self._site_room_w if room_w is None else room_w,
-        )  # fmt: skip
+            self._level_w, self._end, self._site_room_w if room_w is None else room_w))  # fmt: skip
 
     def _quick(self) -> F64:
         devices = self._devices
         self._watts[:] = self._level_w
-        fill_site(
+        fill_site(*(
             devices.mode_start, devices.mode_w, devices.mode_continuous, self._upper_w, self._climb, *self._order(),
             self._from_w, self._sum_w, self._closed_at, self._cut_device, self._cut_w, self._end, self._site_room_w,
-            self._watts,
-        )  # fmt: skip
+            self._watts))  # fmt: skip
         return self._watts
 
     def _stand(self) -> None:
@@ -375,7 +366,7 @@ class Allocator:
         if limit_w.shape != self._limit_w.shape or any(column.shape != self._base_w.shape for column in device_w):
             raise BadSite("the limits are not one a node, or the watts not one a device")
         if np.isnan(limit_w.sum()) and np.isnan(limit_w).any():
-            raise BadSite(f"the limit of node {int(np.flatnonzero(np.isnan(limit_w))[0])} is no number")
+            raise BadSite(f"the limit of node {self._node_ids[int(np.flatnonzero(np.isnan(limit_w))[0])]} is no number")
         for column in device_w:
             if not np.isfinite(column.sum()) or column.min(initial=0.0) < 0.0:
                 bad = np.flatnonzero(~np.isfinite(column) | (column < 0.0))[0]

@@ -1,8 +1,7 @@
 """Registers to engineering values: pure, total, and never a number that is not finite.
 
 Modbus registers are 16-bit words, the most significant byte first. A value of several words comes in big word order
-(most significant word first) or in little word order (least significant word first), which differs between makers;
-``devices.md`` of the references, section 1.3, lists what goes wrong in the field.
+(most significant word first) or in little word order (least significant word first), which differs between makers.
 """
 
 from __future__ import annotations

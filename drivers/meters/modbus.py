@@ -1,6 +1,6 @@
 """Modbus TCP meters, read by profile with pymodbus.
 
-What was measured with pymodbus 3.16 and is guarded against here (``dependencies.md`` of the references, section 4): its
+What was measured with pymodbus 3.16 and is guarded against here: its
 defaults spend 12 s on a mute meter that stays "connected" after it; a first connect that fails is never retried; its own
 back-off grows to 300 s; an exception answer is returned, not raised. Therefore: no retries, one deadline for all of a
 poll, a fresh client for every connection, and every answer is checked for kind and length.

@@ -1,6 +1,6 @@
 """One value of an OPC UA server, by subscription for promptness and by a periodic read for certainty.
 
-What a subscription alone cannot tell, and is done here instead (``devices.md`` of the references, sections 2.2 and 2.3):
+What a subscription alone cannot tell, and is done here instead:
 
 - Silence is normal while a value does not move, and asyncua's subscription stays silent for ever after a server restart.
   So the node is read at every heartbeat; the answer confirms the value at that moment, and its absence ends the session. A

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from controller.campaign.worth import run_at
 from controller.core.site import F64, Devices, Tree
 from tests.bench.columns import clip_by_level
-from tests.bench.referee import below, levels, run_at, verdict
+from tests.bench.referee import below, levels, verdict
 
 Policy = Callable[[Tree, Devices], F64]
 

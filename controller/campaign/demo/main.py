@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +19,8 @@ from controller.campaign.demo.ground import SCADA_VARIABLES, Ground, Raw, Wishes
 from controller.campaign.demo.outcome import Outcome, figures_of, summary
 from controller.campaign.demo.screen import open_screen
 from controller.campaign.demo.stage import Stage, cast
-from controller.campaign.demo.watch import Moment, Watch
+from controller.campaign.demo.watch import Moment, Watch, course_of
+from controller.campaign.earnings import Books, Earnings, OpenBooks, earnings, value_of
 from drivers.errors import ConfigError, DriverLoss, Refused
 from drivers.quantities import Kind, QuantityError, parse_quantity
 from simulators import curve as surplus
@@ -56,10 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     surplus.add_arguments(parser)
 
 
-def run(args: argparse.Namespace, spoil: Callable[[Raw], None] | None = None) -> int:
+def run(
+    args: argparse.Namespace, spoil: Callable[[Raw], None] | None = None, open_books: OpenBooks | None = None
+) -> int:
     """Run the demo; return 0 where the referee passes it, 1 where it does not or a part does not start.
 
     `spoil` changes the site file that the daemon alone reads, so that a wrong one can be shown to fail.
+    `open_books` reads from the site file what the summary's earnings are counted by; without it there are none.
     """
     try:
         _refuse_missing_extras(args)
@@ -68,7 +73,8 @@ def run(args: argparse.Namespace, spoil: Callable[[Raw], None] | None = None) ->
                 model=args.model, broker=args.broker, protocol=args.protocol, http_port=args.port, spoil=spoil
             )
             site_text = files("configs").joinpath("demo.yaml").read_text(encoding="utf-8")
-            return _play(prepare(folder, site_text, wishes), args)
+            ground = prepare(folder, site_text, wishes)
+            return _play(ground, args, open_books(ground.site_file) if open_books else None)
     except (ConfigError, DriverLoss, Refused) as error:
         sys.stderr.write(f"surplusd demo: {error}\n")
     except KeyboardInterrupt:
@@ -76,14 +82,15 @@ def run(args: argparse.Namespace, spoil: Callable[[Raw], None] | None = None) ->
     return 1
 
 
-def _play(ground: Ground, args: argparse.Namespace) -> int:
+def _play(ground: Ground, args: argparse.Namespace, books: Books | None = None) -> int:
     duration_s = args.for_s or (OPEN_MODEL_S if args.surplus_csv is None else OPEN_REPLAY_S)
     label, moment_s = _preview(ground, args, duration_s)
     orders = int(args.for_s is not None and moment_s is not None)
     world = WorldClient(*ground.world, timeout_s=10.0)
     children = cast(ground, args, duration_s=duration_s, orders=orders, broker=args.broker is None)
     stage = Stage(ground, world, children, restart_s=args.restart)
-    watch = Watch(world, ground.url, ground.token_file("viewer").read_text(encoding="utf-8").strip())
+    worth = partial(value_of, books.site.devices) if books else None
+    watch = Watch(world, ground.url, ground.token_file("viewer").read_text(encoding="utf-8").strip(), worth)
     try:
         _say(f"starting {', '.join(stage.children)}; files in {ground.folder}")
         stage.open()
@@ -93,7 +100,9 @@ def _play(ground: Ground, args: argparse.Namespace) -> int:
         )
         _say(f"open {ground.url}/metrics, or {_curl(ground)}")
         moments = _watch(stage, watch, ground.root, args.for_s)
-        outcome = _outcome(ground, args, world.result(), label, moments[-1], watch.tick_p99_s(), stage.events)
+        report, p99_s = world.result(), watch.tick_p99_s()
+        earned = _earned(books, moments, ground.root) if books else None
+        outcome = _outcome(ground, args, report, label, moments[-1], p99_s, stage.events, earned)
     finally:
         world.close()
         stage.close()
@@ -128,6 +137,10 @@ def _watch(stage: Stage, watch: Watch, root: str, for_s: float | None) -> list[M
     return moments
 
 
+def _earned(books: Books, moments: Sequence[Moment], root: str) -> Earnings:
+    return earnings(books, course_of(moments, root, float(books.site.tree.house_w[0])))
+
+
 def _outcome(
     ground: Ground,
     args: argparse.Namespace,
@@ -136,6 +149,7 @@ def _outcome(
     last: Moment,
     p99_s: float | None,
     events: Sequence[str],
+    earned: Earnings | None,
 ) -> Outcome:
     return Outcome(
         passed=report.passed,
@@ -147,6 +161,7 @@ def _outcome(
         envelope_w=last.truth.envelope_w,
         daemon=figures_of(last.daemon, ground.root, p99_s),
         events=tuple(events),
+        earnings=earned,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from controller.campaign.demo.watch import DaemonStatus
+from controller.campaign.earnings import Earnings
 from drivers.quantities import format_power
 from simulators.world.report import Report
 
@@ -22,7 +23,10 @@ class DaemonFigures(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Outcome(msgspec.Struct, kw_only=True, frozen=True):
-    """All of one demo. `site_w`: true power at the end, beside the daemon's; `events`: who fell and came back."""
+    """All of one demo. `site_w`: true power at the end, beside the daemon's; `events`: who fell and came back.
+
+    `earnings`: None where no books were kept.
+    """
 
     passed: bool
     seed: int
@@ -33,6 +37,7 @@ class Outcome(msgspec.Struct, kw_only=True, frozen=True):
     envelope_w: float
     daemon: DaemonFigures
     events: tuple[str, ...]
+    earnings: Earnings | None = None
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
@@ -55,6 +60,8 @@ def figures_of(status: DaemonStatus | None, root: str, tick_p99_s: float | None)
 def summary(outcome: Outcome) -> str:
     """Return the table that is printed at the end."""
     rows = [*_judged(outcome.referee), *_beside(outcome)]
+    if outcome.earnings is not None:
+        rows += _earned(outcome.earnings)
     width = max(len(name) for name, _ in rows)
     verdict = "PASSED" if outcome.passed else "FAILED"
     lines = [f"{verdict}  (judged by the world; {outcome.surplus}, seed {outcome.seed})"]
@@ -86,6 +93,25 @@ def _beside(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield "daemon's mode", daemon.mode or "no answer"
     p99 = "no answer" if daemon.tick_p99_s is None else f"at most {daemon.tick_p99_s * 1e3:g} ms"
     yield "daemon's tick, p99", p99
+
+
+def _earned(earned: Earnings) -> Iterator[tuple[str, str]]:
+    silent = f"; {earned.silent_s:.1f} s unknown, counted as nothing" if earned.silent_s else ""
+    yield "earned", f"{_money(earned, earned.allocation)} in {earned.seconds:.1f} s, by its setpoints{silent}"
+    yield "equal share", f"{_against(earned, earned.equal_share)} (true envelope, no ramps)"
+    yield "all on / all off", f"{_against(earned, earned.all_or_nothing)} (the same)"
+    share = _percent(earned.surplus_taken_wh / earned.surplus_wh) if earned.surplus_wh > 0.0 else "none offered"
+    yield "surplus taken", f"{_kwh(earned.surplus_taken_wh)} of {_kwh(earned.surplus_wh)} = {share}, else curtailed"
+
+
+def _against(earned: Earnings, other: float) -> str:
+    """Return what another policy would have earned, and what the allocation earned more, as a share of it."""
+    more = f"; {earned.allocation / other - 1.0:+.1%} earned" if other > 0.0 else ""
+    return f"would have earned {_money(earned, other)}{more}"
+
+
+def _money(earned: Earnings, amount: float) -> str:
+    return f"{amount:.2f} {earned.currency}"
 
 
 def _kwh(watt_hours: float) -> str:

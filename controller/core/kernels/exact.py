@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from controller.core.kernels.hull import EPS_W, F64, I64, I32, U64, Bool, row_at, value_at, worth
+from controller.core.kernels.hull import EPS_W, F64, I32, I64, U64, Bool, row_at, value_at, worth
 from controller.core.kernels.order import sort_items
 
 #: Most states of all nodes together, and most that come of one merge.
@@ -101,7 +101,7 @@ def _take(state: int, states: F64, links: I32, watts: F64, waiting: I32) -> None
     " int64[:, ::1])",
     cache=True,
 )
-def best_modes(
+def best_modes(  # noqa: PLR0911  # found, nothing found, no place
     parent: I64,
     member_start: I64,
     member: I32,

@@ -7,7 +7,6 @@ from numba import njit
 
 from controller.core.kernels.hull import F64, I64, U64
 
-
 #: No position is as high: what is above stands for no position.
 LAST = 1 << 62
 

@@ -166,7 +166,8 @@ def fill_leaves(
             for row in range(mode_start[i] + 1, mode_start[i + 1]):
                 whole &= not mode_continuous[row]
         # Few changes that lose little are mostly enough; all of them are looked at where that proves nothing.
-        for most_loss in (own_price * rest_w[n] / 16.0, own_price * rest_w[n]):
+        for share in (1.0 / 16.0, 1.0):
+            most_loss = share * own_price * rest_w[n]
             changed = offer_changes(
                 devices, parent, home, cut_w, parent.size, price, most_loss, mode_start, mode_w, mode_value,
                 mode_continuous, start_share, kept_value, bonus, base_w, upper_w, watts, changes, change_device,
@@ -353,7 +354,9 @@ def fill_nodes(
             near[:seen], parent, home, room_w, n + 1, price, own_price * rest_w, mode_start, mode_w, mode_value,
             mode_continuous, start_share, kept_value, bonus, base_w, upper_w, watts, changes, change_device,
         )  # fmt: skip
-        chosen = cheapest(rest_w, own_price, changed, change, change_loss, change_device, 2e-3 * own_price * rest_w, lists, masks)[2]
+        chosen = cheapest(
+            rest_w, own_price, changed, change, change_loss, change_device, 2e-3 * own_price * rest_w, lists, masks
+        )[2]
         for turn in range(2):
             for k in range(changed):
                 if not chosen >> np.uint64(k) & np.uint64(1):
@@ -469,14 +472,13 @@ def prices(items: U64, count: int, device_bits: int, closed_at: I64, node_price:
 
 
 @njit(
-    "float64(int64[::1], int64[::1], int64[::1], int32[::1], int64[::1], float64[::1], float64[::1], boolean[::1],"
+    "float64(int64[::1], int64[::1], int32[::1], int64[::1], float64[::1], float64[::1], boolean[::1],"
     " float64[::1], float64[::1], float64, float64[::1], float64[::1], uint8[::1], float64[::1], float64[::1], float64[::1],"
     " float64[::1], float64[::1])",
     cache=True,
 )
 def dual_bound(
     parent: I64,
-    size: I64,
     member_start: I64,
     member: I32,
     mode_start: I64,

@@ -20,9 +20,7 @@ SETS = 256
 
 
 @njit("int64(float64, float64, int64, float64, int64, float64[:, ::1], int64[::1])", cache=True)
-def offer(
-    change_w: float, loss: float, device: int, to_w: float, count: int, changes: F64, change_device: I64
-) -> int:
+def offer(change_w: float, loss: float, device: int, to_w: float, count: int, changes: F64, change_device: I64) -> int:
     """Insert a change into `changes` (watts, loss, new watts), which ascends in loss; return the new count.
 
     Where there is no more place the one that loses the most is left out.
@@ -158,7 +156,11 @@ def cheapest(
     chosen = np.uint64(0)
     window = found
     if count > 0:
-        window = max(change_loss[min(7, count - 1)], enough) if enough > 0.0 else max(found / 64.0, change_loss[min(3, count - 1)])
+        window = (
+            max(change_loss[min(7, count - 1)], enough)
+            if enough > 0.0
+            else max(found / 64.0, change_loss[min(3, count - 1)])
+        )
     growth = 2.0
     spilled = 0
     while True:

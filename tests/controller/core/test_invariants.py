@@ -109,7 +109,7 @@ def test_i9_same_inputs_same_trace():
 
 
 def test_i10_a_tick_of_ten_thousand_devices_is_bounded():
-    """Twenty milliseconds is the budget of the issue; the bench measures it, this only catches a wrong complexity."""
+    """Twenty milliseconds is the budget; the bench measures it, this only catches a wrong complexity."""
     import time
 
     world = World(site(with_rules(contract_w=4e7), miners=8000, stepped=1900, gpus=100), surplus_w=2e7)

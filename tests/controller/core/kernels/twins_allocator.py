@@ -1,8 +1,10 @@
-"""The allocator's kernels once more, written separately in plain Python with lists and fractions of the textbook."""
+"""The allocator's kernels once more, written separately in plain Python with lists."""
 
 from __future__ import annotations
 
 import itertools
+
+from tests.controller.core.kernels import twins
 
 
 def worth(value: float, kept: float, start_share: float, bonus: float) -> float:
@@ -28,10 +30,7 @@ def program(parent: list[int], room: list[float], rows: list[tuple[int, float, f
     """Return what the divisible edges (node, watts, density) can be worth in the rooms: the greedy."""
     left, total = list(room), 0.0
     for node, watts, density in sorted(rows, key=lambda row: -row[2]):
-        path = []
-        while node != -1:
-            path.append(node)
-            node = parent[node]
+        path = twins.path(parent, node)
         step = max(0.0, min([watts, *(left[n] for n in path)]))
         for n in path:
             left[n] -= step

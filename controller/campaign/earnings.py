@@ -1,0 +1,143 @@
+"""What an allocation earned over a run, beside what two simple policies would have earned in its place.
+
+Everything is valued by the modes that the devices may run at, as the site file prices them: hash revenue or job price
+less the energy. Under the same envelope and the same house load at the same moments:
+
+=================  ===================================================================================================
+the allocation     the setpoints that were in force, with ramps, locks, margins and every wait for readings; a moment
+                   without a word from the daemon earned nothing
+equal share        every device has the same share of its range, rounded down to its modes; the share is the highest
+                   at which all that fits. Below a node that is full it stays, the others go on
+all on, all off    everything runs at full power while all of it fits the envelope, else nothing does
+=================  ===================================================================================================
+
+The two policies are flattered: they know the true envelope, need no ramp and no restart, and keep no margin. All three
+are valued at what devices may draw; a GPU node whose jobs leave a part of its cap unused is worth its cap in all.
+
+Energy taken from the surplus is energy that nobody else would have used. What that is in kg of CO2 depends on the grid
+at that hour, which no site file tells, so no such figure is made up here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from controller.campaign.worth import run_at, worth_per_h
+from controller.core.site import F64, Devices, Site, Tree
+
+#: The shares of their ranges that equal share chooses from.
+_SHARES: Final = np.linspace(0.0, 1.0, 1001)
+_EPS_W: Final = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What earnings are counted by: the site with its values per hour, and the currency that these are in."""
+
+    site: Site
+    currency: str
+
+
+#: Reads the books from a site file; raises ConfigError.
+OpenBooks = Callable[[Path], Books]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """T moments of a run, each of which holds until the next; the last only ends it.
+
+    `t_s` (T,) s ascending; `envelope_w`, `surplus_w`, `site_w` (T,) true envelope, surplus and power of the site;
+    `house_w` (T,) power of the site that is not for devices; `value_per_h` (T,) of the setpoints, NaN while unknown.
+    """
+
+    t_s: F64
+    envelope_w: F64
+    surplus_w: F64
+    site_w: F64
+    house_w: F64
+    value_per_h: F64
+
+
+class Earnings(msgspec.Struct, kw_only=True, frozen=True):
+    """Amounts of `currency`, and Wh, over `seconds`; see the module. `silent_s`: without a word from the daemon.
+
+    `surplus_wh`: the grid's surplus. `surplus_taken_wh`: what of it the site drew, which is what it drew beyond its
+    firm power.
+    """
+
+    currency: str
+    seconds: float
+    silent_s: float
+    allocation: float
+    equal_share: float
+    all_or_nothing: float
+    surplus_wh: float
+    surplus_taken_wh: float
+
+
+def earnings(books: Books, course: Course) -> Earnings:
+    """Return what a course of at least one moment earned."""
+    site = books.site
+    held_s = np.diff(course.t_s, append=course.t_s[-1:])
+    hours = held_s / 3600.0
+    room_w = course.envelope_w - course.house_w
+    spread = equal_share(site.tree, site.devices)
+    taken_w = np.clip(course.site_w - site.rules.firm_w, 0.0, course.surplus_w)
+    return Earnings(
+        currency=books.currency,
+        seconds=float(held_s.sum()),
+        silent_s=float(held_s[np.isnan(course.value_per_h)].sum()),
+        allocation=float(np.nan_to_num(course.value_per_h) @ hours),
+        equal_share=float(spread.at(room_w) @ hours),
+        all_or_nothing=float(all_or_nothing(site.devices, spread, room_w) @ hours),
+        surplus_wh=float(course.surplus_w @ hours),
+        surplus_taken_wh=float(taken_w @ hours),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """What the devices draw and are worth in all at each share (S,), inside every limit but the site's own."""
+
+    watts: F64
+    value_per_h: F64
+
+    def at(self, room_w: F64) -> F64:
+        """Return the value at the highest share that fits into `room_w` (T,); with everything off where none does."""
+        fits = np.searchsorted(self.watts, room_w + _EPS_W, side="right") - 1
+        return self.value_per_h[np.maximum(fits, 0)]
+
+
+def equal_share(tree: Tree, devices: Devices) -> Spread:
+    """Return the policy for every room that the site may have; a node's declared house load is kept free below it."""
+    watts, value = (np.empty((_SHARES.size, len(tree.ids))) for _ in range(2))
+    for k, share in enumerate(_SHARES):
+        run_w = run_at(devices, devices.off_w + share * (devices.max_w - devices.off_w))
+        watts[k] = np.bincount(devices.node, weights=run_w, minlength=len(tree.ids))
+        value[k] = np.bincount(devices.node, weights=worth_per_h(devices, run_w), minlength=len(tree.ids))
+    for n in range(len(tree.ids) - 1, 0, -1):
+        free_w = tree.limit_w[n] - tree.house_w[n]
+        full = max(int(np.searchsorted(watts[:, n], free_w + _EPS_W, side="right")) - 1, 0)
+        for column in (watts, value):
+            column[full:, n] = column[full, n]
+            column[:, tree.parent[n]] += column[:, n]
+    return Spread(watts=watts[:, 0], value_per_h=value[:, 0])
+
+
+def all_or_nothing(devices: Devices, spread: Spread, room_w: F64) -> F64:
+    """Return the value (T,) of everything at full power where that fits into `room_w` and all nodes, else 0."""
+    fleet_w = float(devices.max_w.sum())
+    fits_nodes = spread.watts[-1] >= fleet_w - _EPS_W
+    return np.where(fits_nodes & (room_w + _EPS_W >= fleet_w), spread.value_per_h[-1], 0.0)
+
+
+def value_of(devices: Devices, setpoints_w: dict[str, float]) -> float:
+    """Return what the devices are worth an hour at their setpoints; one without a setpoint is off."""
+    cap_w = np.array([setpoints_w.get(name, 0.0) for name in devices.ids], dtype=np.float64)
+    return float(worth_per_h(devices, run_at(devices, cap_w)).sum())
