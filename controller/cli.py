@@ -137,8 +137,15 @@ def _fill_demo(verb: argparse.ArgumentParser) -> None:
 
 def _demo(arguments: argparse.Namespace) -> int:
     from controller.campaign.demo.main import run
+    from controller.campaign.earnings import Books
+    from controller.runtime.config.compile import compile_site
+    from controller.runtime.config.load import load
 
-    return run(arguments)
+    def open_books(path: Path) -> Books:
+        site_file = load(path)
+        return Books(site=compile_site(site_file), currency=site_file.economics.tariff.currency)
+
+    return run(arguments, open_books=open_books)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,20 @@
 """What an allocation earned over a run, beside what two simple policies would have earned in its place.
 
 Everything is valued by the modes that the devices may run at, as the site file prices them: hash revenue or job price
-less the energy. Under the same envelope and the same house load at the same moments:
+less the energy. Under the same envelope and the same house load (the daemon's estimate) at the same moments:
 
-=================  ===================================================================================================
-the allocation     the setpoints that were in force, with ramps, locks, margins and every wait for readings; a moment
-                   without a word from the daemon earned nothing
-equal share        every device has the same share of its range, rounded down to its modes; the share is the highest
-                   at which all that fits. Below a node that is full it stays, the others go on
-all on, all off    everything runs at full power while all of it fits the envelope, else nothing does
-=================  ===================================================================================================
+================  ====================================================================================================
+earned            the daemon's setpoints, with ramps, locks, margins and every wait for readings
+decided           the daemon's allocation, which the setpoints ramp towards
+equal share       every device has the same share of its range, rounded down to its modes; the share is the highest at
+                  which all that fits. Below a node that is full it stays, the others go on
+all on / all off  everything runs at full power while all of it fits the envelope, else nothing does
+================  ====================================================================================================
 
-The two policies are flattered: they know the true envelope, need no ramp and no restart, and keep no margin. All three
-are valued at what devices may draw; a GPU node whose jobs leave a part of its cap unused is worth its cap in all.
+The two policies are flattered beside what was earned: they know the true envelope at once, need no ramp and no restart,
+and keep no margin. Beside them stands what was decided. A moment without a word from the daemon is worth nothing to it.
+All are valued at what devices may draw: a GPU node whose jobs leave a part of its cap unused is worth its cap in all,
+and so is a setpoint that an agent out of contact no longer holds.
 
 Energy taken from the surplus is energy that nobody else would have used. What that is in kg of CO2 depends on the grid
 at that hour, which no site file tells, so no such figure is made up here.
@@ -53,7 +55,8 @@ class Course:
     """T moments of a run, each of which holds until the next; the last only ends it.
 
     `t_s` (T,) s ascending; `envelope_w`, `surplus_w`, `site_w` (T,) true envelope, surplus and power of the site;
-    `house_w` (T,) power of the site that is not for devices; `value_per_h` (T,) of the setpoints, NaN while unknown.
+    `house_w` (T,) power of the site that is not for devices. `earned_per_h`, `decided_per_h` (T,): value of the setpoints
+    and of the allocation, NaN while unknown.
     """
 
     t_s: F64
@@ -61,7 +64,8 @@ class Course:
     surplus_w: F64
     site_w: F64
     house_w: F64
-    value_per_h: F64
+    earned_per_h: F64
+    decided_per_h: F64
 
 
 class Earnings(msgspec.Struct, kw_only=True, frozen=True):
@@ -74,7 +78,8 @@ class Earnings(msgspec.Struct, kw_only=True, frozen=True):
     currency: str
     seconds: float
     silent_s: float
-    allocation: float
+    earned: float
+    decided: float
     equal_share: float
     all_or_nothing: float
     surplus_wh: float
@@ -92,8 +97,9 @@ def earnings(books: Books, course: Course) -> Earnings:
     return Earnings(
         currency=books.currency,
         seconds=float(held_s.sum()),
-        silent_s=float(held_s[np.isnan(course.value_per_h)].sum()),
-        allocation=float(np.nan_to_num(course.value_per_h) @ hours),
+        silent_s=float(held_s[np.isnan(course.earned_per_h)].sum()),
+        earned=float(np.nan_to_num(course.earned_per_h) @ hours),
+        decided=float(np.nan_to_num(course.decided_per_h) @ hours),
         equal_share=float(spread.at(room_w) @ hours),
         all_or_nothing=float(all_or_nothing(site.devices, spread, room_w) @ hours),
         surplus_wh=float(course.surplus_w @ hours),

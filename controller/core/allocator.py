@@ -1,7 +1,8 @@
 """The allocator: which device draws how much, so that the site earns the most inside every limit, and the proof of it.
 
 Every answer comes with an upper bound on what any allocation could be worth, so its gap is known in every tick. A solution
-whose gap is not good yet is improved in rounds. All memory is taken when the allocator is made.
+whose gap is not good yet is improved in rounds. All memory is taken when the allocator is made. Kernels get their columns as
+one unpacked tuple: mypy does not follow more than one unpacking in a call.
 """
 
 from __future__ import annotations
@@ -82,7 +83,6 @@ class Allocator:
         self._member = np.argsort(self._home, kind="stable").astype(np.int32)
         self._member_start = np.searchsorted(self._home[self._member], np.arange(nodes + 1)).astype(np.int64)
         self._start_share = np.clip(1.0 - devices.up_s / START_HORIZON_S, 0.0, 1.0)
-        self._off_w = devices.off_w
         self._device_bits = max(20, count.bit_length())
 
         self._items = np.zeros(rows - count, dtype=np.uint64)
@@ -139,7 +139,7 @@ class Allocator:
         rooms(self._parent, self._home, self._limit_w, self._base_w, self._room_w)
         self._released = 0
         if np.min(self._room_w) < 0.0:
-            floor = self._off_w if floor_w is None else floor_w
+            floor = self._devices.off_w if floor_w is None else floor_w
             self._released = release(self._parent, self._home, self._by_value(), floor, self._base_w, self._room_w)
         self._count = self._hulls(held_w, 0, self._base_w.size, self._items)
         sort_items(self._items, self._spare, self._count, self._device_bits, self._tally)

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from controller.campaign.worth import run_at
 from tests.bench import columns, cpsat, plain
 from tests.bench.ours import Ours
-from tests.bench.referee import hull_edges, run_at, value_per_h, verdict
+from tests.bench.referee import hull_edges, value_per_h, verdict
 from tests.bench.trees import random_site
 from tests.bench_checks.sites import best_choice
 

@@ -25,7 +25,7 @@ class DaemonFigures(msgspec.Struct, kw_only=True, frozen=True):
 class Outcome(msgspec.Struct, kw_only=True, frozen=True):
     """All of one demo. `site_w`: true power at the end, beside the daemon's; `events`: who fell and came back.
 
-    `earnings`: None where no books were kept.
+    `earnings`: of a very long run the last hours, None where no books were kept.
     """
 
     passed: bool
@@ -95,23 +95,26 @@ def _beside(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield "daemon's tick, p99", p99
 
 
-def _earned(earned: Earnings) -> Iterator[tuple[str, str]]:
-    silent = f"; {earned.silent_s:.1f} s unknown, counted as nothing" if earned.silent_s else ""
-    yield "earned", f"{_money(earned, earned.allocation)} in {earned.seconds:.1f} s, by its setpoints{silent}"
-    yield "equal share", f"{_against(earned, earned.equal_share)} (true envelope, no ramps)"
-    yield "all on / all off", f"{_against(earned, earned.all_or_nothing)} (the same)"
-    share = _percent(earned.surplus_taken_wh / earned.surplus_wh) if earned.surplus_wh > 0.0 else "none offered"
-    yield "surplus taken", f"{_kwh(earned.surplus_taken_wh)} of {_kwh(earned.surplus_wh)} = {share}, else curtailed"
+def _earned(books: Earnings) -> Iterator[tuple[str, str]]:
+    silent = f" ({books.silent_s:.1f} s unknown, counted as nothing)" if books.silent_s else ""
+    decided = f"{_money(books, books.decided)} as decided, without ramps"
+    yield "earned", f"{_money(books, books.earned)} in {books.seconds:.1f} s by its setpoints{silent}; {decided}"
+    yield "equal share", _against(books, books.equal_share)
+    yield "all on / all off", _against(books, books.all_or_nothing)
+    share = _percent(books.surplus_taken_wh / books.surplus_wh) if books.surplus_wh > 0.0 else "none offered"
+    yield "surplus taken", f"{_kwh(books.surplus_taken_wh)} of {_kwh(books.surplus_wh)} = {share}, else curtailed"
 
 
-def _against(earned: Earnings, other: float) -> str:
-    """Return what another policy would have earned, and what the allocation earned more, as a share of it."""
-    more = f"; {earned.allocation / other - 1.0:+.1%} earned" if other > 0.0 else ""
-    return f"would have earned {_money(earned, other)}{more}"
+def _against(books: Earnings, other: float) -> str:
+    """Return what another policy would have earned, and by what share of it the daemon's figures are above that."""
+    text = f"{_money(books, other)} without ramps"
+    if other <= 0.0:
+        return text
+    return f"{text}; against it earned {books.earned / other - 1.0:+.1%}, decided {books.decided / other - 1.0:+.1%}"
 
 
-def _money(earned: Earnings, amount: float) -> str:
-    return f"{amount:.2f} {earned.currency}"
+def _money(books: Earnings, amount: float) -> str:
+    return f"{amount:.2f} {books.currency}"
 
 
 def _kwh(watt_hours: float) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
 import numpy as np
 
 from controller.campaign.earnings import Course
+from controller.core.site import F64
 from drivers.errors import DriverLoss
 from simulators.worldlink import Truth, WorldClient
 
@@ -31,7 +32,7 @@ class NodeStatus(msgspec.Struct):
 
 
 class DaemonStatus(msgspec.Struct):
-    """What is shown of ``/api/v1/status``."""
+    """What is shown of ``/api/v1/status``; `value_per_h` is that of the allocation, which the setpoints ramp towards."""
 
     mode: str
     reason: str
@@ -39,17 +40,18 @@ class DaemonStatus(msgspec.Struct):
     nodes: dict[str, NodeStatus]
     orders_in_force: list[str]
     devices: dict[str, int]
+    value_per_h: float | None = None
 
 
 class Moment(msgspec.Struct, frozen=True):
     """One look; `daemon` is None while the daemon does not answer.
 
-    `value_per_h`: what its setpoints are worth, currency per hour; None while unknown.
+    `earning_per_h`: what its setpoints are worth, currency per hour; None while unknown.
     """
 
     truth: Truth
     daemon: DaemonStatus | None
-    value_per_h: float | None = None
+    earning_per_h: float | None = None
 
 
 class Watch:
@@ -63,7 +65,7 @@ class Watch:
 
     def look(self) -> Moment:
         """Return the present moment; raises DriverLoss when the world is gone."""
-        return Moment(self._world.truth(), self._status(), self._value_per_h())
+        return Moment(self._world.truth(), self._status(), self._earning_per_h())
 
     def tick_p99_s(self) -> float | None:
         """Return a bound that 99 % of the daemon's ticks kept, in s; None where it shows no ticks."""
@@ -78,7 +80,7 @@ class Watch:
         except (DriverLoss, msgspec.DecodeError):
             return None  # shown as "does not answer"; the demo goes on, killing parts is its point
 
-    def _value_per_h(self) -> float | None:
+    def _earning_per_h(self) -> float | None:
         if self._value_of is None:
             return None
         try:
@@ -117,8 +119,13 @@ def course_of(moments: Sequence[Moment], root: str, declared_house_w: float) -> 
         surplus_w=np.array([truth.surplus_w for truth in truths]),
         site_w=np.array([truth.site_w for truth in truths]),
         house_w=np.array([_house_w(moment.daemon, root, declared_house_w) for moment in moments]),
-        value_per_h=np.array([math.nan if m.value_per_h is None else m.value_per_h for m in moments]),
+        earned_per_h=_column(moment.earning_per_h for moment in moments),
+        decided_per_h=_column(moment.daemon.value_per_h if moment.daemon else None for moment in moments),
     )
+
+
+def _column(values: Iterable[float | None]) -> F64:
+    return np.array([math.nan if value is None else value for value in values])
 
 
 def _house_w(daemon: DaemonStatus | None, root: str, declared_w: float) -> float:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from controller.core.kernels.hull import EPS_W, F64, I32, I64, U64, Bool, row_at, value_at, worth
+from controller.core.kernels.hull import EPS_W, I32, U64, row_at, worth_at
 from controller.core.kernels.order import sort_items
+from controller.core.site import F64, I64, Bool
 
 #: Most states of all nodes together, and most that come of one merge.
 STATES = 1 << 18
@@ -63,7 +64,7 @@ def _merge(
     sort_items(items[0], items[1], count, 20, tally)
     best = -np.inf
     for k in range(count):
-        c = np.int64(items[0, k] & np.uint64(0xFFFFF))
+        c = int(items[0, k] & np.uint64(0xFFFFF))
         gain = price * merged[0, c] - merged[1, c]
         if gain <= best:
             continue
@@ -147,7 +148,7 @@ def best_modes(  # noqa: PLR0911  # found, nothing found, no place
         last = free
         price = node_price[n]
         for k in range(member_start[n], member_start[n + 1]):
-            i = np.int64(member[k])
+            i = int(member[k])
             if free + OPTIONS >= states.shape[1]:
                 return -1.0
             option = free
@@ -159,9 +160,10 @@ def best_modes(  # noqa: PLR0911  # found, nothing found, no place
                     if not mode_continuous[row] or upper_w[i] <= max(mode_w[row - 1], base_w[i]) + EPS_W:
                         break
                     to_w = upper_w[i]
-                value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, to_w)
                 states[0, free] = to_w
-                states[1, free] = price * to_w - worth(value, kept_value[i], start_share[i], bonus)
+                states[1, free] = price * to_w - worth_at(
+                    mode_start, mode_w, mode_value, mode_continuous, i, to_w, kept_value[i], start_share[i], bonus
+                )
                 dearest = min(dearest, states[1, free])
                 links[0, free] = -1
                 links[1, free] = i

@@ -10,15 +10,20 @@ Nodes are numbered in preorder: node n and all below it are ``n .. n + size[n] -
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 
-from controller.core.kernels.hull import CLIPPED, EPS_W, F64, I32, I64, ROWS, U8, U64, Bool, row_at
+from controller.core.kernels.hull import CLIPPED, EPS_W, I32, ROWS, U8, U64, row_at
+from controller.core.site import F64, I64, Bool
 
 #: Position at which a node that is open was closed.
 OPEN = np.iinfo(np.int64).max
 #: So many items are looked ahead while the order is admitted.
 AHEAD = 64
+#: Watts of so many devices stay in the cache of a core.
+CACHED = 1 << 18
 #: Items that do not fit into what is left of the site's limit before the search for one that does ends.
 MISSES = 64
 
@@ -60,10 +65,11 @@ def admit(
     """Admit the items of the devices below `branch`; those of other branches stay as they are.
 
     In place: `room_w` (N,) holds what the bases leave of each limit and keeps what remains; `watts` and `at` (D,) the
-    watts of each device and the row at which it stands; ``from_w[p]`` where item p has raised its device
-    from (inf: not at all), ``sum_w[p]`` the watts that all items up to p add at the site, parts included. A closed node has
-    the position of its closing in `closed_at` (N,) and, if the edge there cannot be divided, the device and the part
-    in `cut_device` (else -1) and `cut_w`; the device then stays below the edge.
+    watts of each device and the row at which it stands; ``from_w[p]`` where the device of item p stood before it (with a
+    minus sign, zero included, if the item has not raised it), ``sum_w[p]`` the watts that all items up to p add at the
+    site, parts included. A closed node has the position of its closing in `closed_at` (N,) and, if the edge there cannot
+    be divided, the device and the part in `cut_device` (else -1) and `cut_w`; the device then stays below the edge.
+    What is returned has no meaning; it keeps the look-ahead from being left out.
     """
     mask = (np.uint64(1) << np.uint64(device_bits)) - np.uint64(1)
     last = branch + size[branch]
@@ -74,10 +80,10 @@ def admit(
         if branch == 0 and p % AHEAD == 0:
             # Touch what the next items need: independent reads overlap, those of the loop below wait for each other.
             for q in range(p, min(p + AHEAD, count)):
-                i = np.int64(items[q] & mask)
+                i = int(items[q] & mask)
                 row = at[i]
                 touched += mode_w[row + (climb[row] & ROWS)] + watts[i] + home[i]
-        i = np.int64(items[p] & mask)
+        i = int(items[p] & mask)
         leaf = home[i]
         if leaf < branch or leaf >= last:
             total += sum_w[p] - old
@@ -86,7 +92,7 @@ def admit(
             continue
         old = sum_w[p]
         sum_w[p] = total
-        from_w[p] = np.inf
+        from_w[p] = -watts[i]
         if closed_at[leaf] != OPEN:
             continue
         row = at[i]
@@ -95,7 +101,7 @@ def admit(
         step = to_w - watts[i]
         least = np.inf
         stop = 0
-        n = np.int64(leaf)
+        n = int(leaf)
         while n > 0:
             if room_w[n] <= least + EPS_W:
                 least = min(least, room_w[n])
@@ -117,7 +123,7 @@ def admit(
                 cut_w[stop] = step
         total += step
         sum_w[p] = total
-        n = np.int64(leaf)
+        n = int(leaf)
         while n > 0:
             room_w[n] -= step
             n = parent[n]
@@ -149,12 +155,14 @@ def cut(
     """
     mask = (np.uint64(1) << np.uint64(device_bits)) - np.uint64(1)
     goal = np.searchsorted(sum_w[:count], room_w + EPS_W, side="right")
+    cached = watts.size <= CACHED
     for p in range(end - 1, goal - 1, -1):
-        if from_w[p] < np.inf:
-            watts[np.int64(items[p] & mask)] = from_w[p]
+        # A device that an item did not raise stood there too: as long as it is in the cache, writing is cheaper than asking.
+        if cached or math.copysign(1.0, from_w[p]) > 0.0:
+            watts[int(items[p] & mask)] = abs(from_w[p])
     for p in range(end, goal):
-        if from_w[p] < np.inf:
-            i = np.int64(items[p] & mask)
+        if math.copysign(1.0, from_w[p]) > 0.0:
+            i = int(items[p] & mask)
             row = row_at(mode_start, mode_w, i, from_w[p])
             to_w = upper_w[i] if climb[row] & CLIPPED else mode_w[row + (climb[row] & ROWS)]
             step = sum_w[p] - (sum_w[p - 1] if p > 0 else 0.0)
@@ -225,8 +233,8 @@ def fill_site(
     for p in range(end, count):
         if misses == MISSES:
             break
-        i = np.int64(items[p] & mask)
-        if watts[i] != from_w[p]:
+        i = int(items[p] & mask)
+        if watts[i] != from_w[p] or math.copysign(1.0, from_w[p]) < 0.0:
             continue
         row = row_at(mode_start, mode_w, i, watts[i])
         rows = climb[row] & ROWS
@@ -255,13 +263,13 @@ def release(parent: I64, home: I32, order: I64, floor_w: F64, base_w: F64, room_
     for k in range(order.size - 1, -1, -1):
         i = order[k]
         short = False
-        n = np.int64(home[i])
+        n = int(home[i])
         while n >= 0:
             short |= room_w[n] < -EPS_W
             n = parent[n]
         if not short or base_w[i] <= floor_w[i]:
             continue
-        n = np.int64(home[i])
+        n = int(home[i])
         while n >= 0:
             room_w[n] += base_w[i] - floor_w[i]
             n = parent[n]
@@ -274,6 +282,6 @@ def release(parent: I64, home: I32, order: I64, floor_w: F64, base_w: F64, room_
 def restart(devices: I32, mode_start: I64, mode_w: F64, base_w: F64, watts: F64, at: I32) -> None:
     """Put `devices` back to their bases in `watts` and `at` (D,)."""
     for k in range(devices.size):
-        i = np.int64(devices[k])
+        i = int(devices[k])
         watts[i] = base_w[i]
         at[i] = row_at(mode_start, mode_w, i, base_w[i])

@@ -54,6 +54,30 @@ def value_at(mode_start: I64, mode_w: F64, mode_value: F64, mode_continuous: Boo
 
 
 @njit(
+    "float64(int64[::1], float64[::1], float64[::1], boolean[::1], int64, float64, float64, float64, float64)",
+    cache=True,
+)
+def worth_at(
+    mode_start: I64,
+    mode_w: F64,
+    mode_value: F64,
+    mode_continuous: Bool,
+    device: int,
+    watts: float,
+    kept_value: float,
+    start_share: float,
+    bonus: float,
+) -> float:
+    """Return the worth of `device` at `watts`: between two continuous modes on the line from one to the other."""
+    row = row_at(mode_start, mode_w, device, watts)
+    gain = worth(mode_value[row], kept_value, start_share, bonus)
+    if row + 1 < mode_start[device + 1] and mode_continuous[row + 1] and watts > mode_w[row]:
+        share = (watts - mode_w[row]) / (mode_w[row + 1] - mode_w[row])
+        gain += share * (worth(mode_value[row + 1], kept_value, start_share, bonus) - gain)
+    return float(gain)
+
+
+@njit(
     "int64(int64[::1], float64[::1], float64[::1], boolean[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
     " float64, int64, int64, float64[::1], int32[::1], uint8[::1], uint64[::1], int64, int64[::1], float64[:, ::1])",
     cache=True,
@@ -97,27 +121,26 @@ def hulls(
         base = base_w[i]
         upper = upper_w[i]
         bottom = start
-        value = mode_value[start]
+        gain = worth(mode_value[start], kept, share, bonus)
         if base > mode_w[start] + EPS_W:
             bottom = row_at(mode_start, mode_w, i, base)
-            value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, base)
+            gain = worth_at(mode_start, mode_w, mode_value, mode_continuous, i, base, kept, share, bonus)
         at[i] = bottom
         corner[0] = bottom
         corner_w[0] = base
-        corner_gain[0] = worth(value, kept, share, bonus)
+        corner_gain[0] = gain
         begin = count
         density = np.inf
         clipped = False
         for row in range(bottom + 1, end):
             to_w = mode_w[row]
-            value = mode_value[row]
+            gain = worth(mode_value[row], kept, share, bonus)
             if to_w > upper + EPS_W:
                 if not mode_continuous[row] or upper <= max(mode_w[row - 1], base) + EPS_W:
                     break
                 clipped = True
                 to_w = upper
-                value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, upper)
-            gain = worth(value, kept, share, bonus)
+                gain = worth_at(mode_start, mode_w, mode_value, mode_continuous, i, upper, kept, share, bonus)
             top = count - begin
             slope = (gain - corner_gain[top]) / (to_w - corner_w[top])
             # A corner that lies on the line is kept: it is one more whole step to take.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from controller.core.kernels.hull import F64, I64, U64
+from controller.core.kernels.hull import U64
+from controller.core.site import F64, I64
 
 #: No position is as high: what is above stands for no position.
 LAST = 1 << 62
@@ -72,7 +73,7 @@ def replace_items(
     for p in range(count):
         step = sum_w[p] - before_w
         before_w = sum_w[p]
-        if np.int64(items[p] & mask) == device:
+        if int(items[p] & mask) == device:
             gone_w += step
             for n in range(closed_at.size):
                 # An item that goes lowers all positions behind it; `kept` is where the one behind it comes to stand.
@@ -90,7 +91,7 @@ def replace_items(
             sum_w[p] = sum_w[p - 1]
             p -= 1
         items[p] = new[b]
-        from_w[p] = np.inf
+        from_w[p] = 0.0
         sum_w[p] = sum_w[p - 1] if p > 0 else 0.0
         for n in range(closed_at.size):
             closed_at[n] += p <= closed_at[n] < LAST

@@ -11,8 +11,9 @@ import numpy as np
 from numba import njit
 
 from controller.core.kernels.greedy import OPEN, density_of
-from controller.core.kernels.hull import CLIPPED, EPS_W, F64, I32, I64, ROWS, U8, U64, Bool, row_at, value_at, worth
+from controller.core.kernels.hull import CLIPPED, EPS_W, I32, ROWS, U8, U64, row_at, value_at, worth, worth_at
 from controller.core.kernels.search import cheapest, offer
+from controller.core.site import F64, I64, Bool
 
 #: Places around the closing of a node in the merit order at which devices to change are looked for.
 WIDEST = 16384
@@ -67,7 +68,7 @@ def offer_changes(
     """
     count = 0
     for k in range(devices.size):
-        i = np.int64(devices[k])
+        i = int(devices[k])
         end = mode_start[i + 1]
         base = base_w[i]
         upper = upper_w[i]
@@ -75,23 +76,22 @@ def offer_changes(
         most_w = here + _room_between(parent, room_w, home[i], top)
         share = start_share[i]
         kept = kept_value[i]
-        value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, here)
-        best = worth(value, kept, share, bonus) - price * here
+        best = worth_at(mode_start, mode_w, mode_value, mode_continuous, i, here, kept, share, bonus) - price * here
         for row in range(mode_start[i], end):
             to_w = mode_w[row]
             if row + 1 < end and mode_w[row + 1] <= base + EPS_W:
                 continue
-            value = mode_value[row]
+            gain = worth(mode_value[row], kept, share, bonus)
             if to_w < base:
                 to_w = base
-                value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, base)
+                gain = worth_at(mode_start, mode_w, mode_value, mode_continuous, i, base, kept, share, bonus)
             last = to_w > upper + EPS_W
             if last and to_w > base:
                 if not mode_continuous[row] or upper <= max(mode_w[row - 1], base) + EPS_W:
                     break
                 to_w = upper
-                value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, upper)
-            loss = best - worth(value, kept, share, bonus) + price * to_w
+                gain = worth_at(mode_start, mode_w, mode_value, mode_continuous, i, upper, kept, share, bonus)
+            loss = best - gain + price * to_w
             if loss < most_loss and to_w <= most_w and abs(to_w - here) > EPS_W:
                 count = offer(to_w - here, max(loss, 0.0), i, to_w, count, changes, change_device)
             if last:
@@ -166,7 +166,7 @@ def fill_leaves(
             for row in range(mode_start[i] + 1, mode_start[i + 1]):
                 whole &= not mode_continuous[row]
         # Few changes that lose little are mostly enough; all of them are looked at where that proves nothing.
-        for share in (1.0 / 16.0, 1.0):
+        for share in (1.0 / 32.0, 1.0):
             most_loss = share * own_price * rest_w[n]
             changed = offer_changes(
                 devices, parent, home, cut_w, parent.size, price, most_loss, mode_start, mode_w, mode_value,
@@ -231,7 +231,7 @@ def top_up(
     for p in range(begin, count):
         if live == 0:
             break
-        i = np.int64(items[p] & mask)
+        i = int(items[p] & mask)
         leaf = home[i]
         if reclosed_at[leaf] != OPEN or p < closed_at[leaf]:
             continue
@@ -241,7 +241,7 @@ def top_up(
         step = to_w - watts[i]
         least = np.inf
         stop = 0
-        n = np.int64(leaf)
+        n = int(leaf)
         while n >= 0:
             if room_w[n] <= least + EPS_W:
                 least = min(least, room_w[n])
@@ -261,7 +261,7 @@ def top_up(
             else:
                 cut_device[stop] = i
                 cut_w[stop] = step
-        n = np.int64(leaf)
+        n = int(leaf)
         while n >= 0:
             room_w[n] -= step
             n = parent[n]
@@ -363,16 +363,20 @@ def fill_nodes(
                     continue
                 step = change[k]
                 i = change_device[k]
-                m = np.int64(home[i])
+                m = int(home[i])
                 # Lower first; two raises may meet in a node between, then the second has to wait.
                 if (step > 0.0) != (turn == 1) or step > _room_between(parent, room_w, m, 0):
                     continue
-                old = value_at(mode_start, mode_w, mode_value, mode_continuous, i, watts[i])
-                watts[i] = change_to_w[k]
-                new = value_at(mode_start, mode_w, mode_value, mode_continuous, i, watts[i])
-                value_added += new - old
                 share, kept = start_share[i], kept_value[i]
-                worth_added += worth(new, kept, share, bonus) - worth(old, kept, share, bonus)
+                value_added -= value_at(mode_start, mode_w, mode_value, mode_continuous, i, watts[i])
+                worth_added -= worth_at(
+                    mode_start, mode_w, mode_value, mode_continuous, i, watts[i], kept, share, bonus
+                )
+                watts[i] = change_to_w[k]
+                value_added += value_at(mode_start, mode_w, mode_value, mode_continuous, i, watts[i])
+                worth_added += worth_at(
+                    mode_start, mode_w, mode_value, mode_continuous, i, watts[i], kept, share, bonus
+                )
                 while m >= 0:
                     room_w[m] -= step
                     m = parent[m]
@@ -400,11 +404,14 @@ def earnings(
     for i in range(watts.size):
         row = at[i]
         value = mode_value[row]
+        gain = worth(value, kept_value[i], start_share[i], bonus)
         more = watts[i] - mode_w[row]
         if more > EPS_W and row + 1 < mode_w.size and mode_continuous[row + 1]:
-            value += more / (mode_w[row + 1] - mode_w[row]) * (mode_value[row + 1] - value)
+            share = more / (mode_w[row + 1] - mode_w[row])
+            gain += share * (worth(mode_value[row + 1], kept_value[i], start_share[i], bonus) - gain)
+            value += share * (mode_value[row + 1] - value)
         total_value += value
-        total_worth += worth(value, kept_value[i], start_share[i], bonus)
+        total_worth += gain
     return total_worth, total_value
 
 
@@ -513,13 +520,15 @@ def dual_bound(
             total += unproven[n]
         for i in member[member_start[n] : member_start[n + 1]]:
             to_w = watts[i] if fixed else base_w[i]
-            value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, to_w)
-            gain = worth(value, kept_value[i], start_share[i], bonus) - price * to_w
+            kept, share = kept_value[i], start_share[i]
+            gain = worth_at(mode_start, mode_w, mode_value, mode_continuous, i, to_w, kept, share, bonus) - price * to_w
             row = row_at(mode_start, mode_w, i, base_w[i])
             while not fixed and climb[row] & ROWS:
                 to_w = upper_w[i] if climb[row] & CLIPPED else mode_w[row + (climb[row] & ROWS)]
-                value = value_at(mode_start, mode_w, mode_value, mode_continuous, i, to_w)
-                more = worth(value, kept_value[i], start_share[i], bonus) - price * to_w
+                more = (
+                    worth_at(mode_start, mode_w, mode_value, mode_continuous, i, to_w, kept, share, bonus)
+                    - price * to_w
+                )
                 if more < gain:
                     break
                 gain = more

@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from controller.core.kernels.hull import F64, I64, U64
+from controller.core.kernels.hull import U64
+from controller.core.site import F64, I64
 
 #: Most changes that are looked at, a bit each, and most sets of half of them.
 CHANGES = 64
@@ -145,7 +146,7 @@ def cheapest(
     enough: float,
     lists: F64,
     masks: U64,
-) -> tuple[float, float, int]:
+) -> tuple[float, float, np.uint64]:
     """Return what the cheapest set loses, a proven least loss, and the set, bit k for change k.
 
     The changes ascend in loss. A set that loses no more than `enough` is taken without a proof. Else the two losses are equal unless `lists` (2, 3, 2, SETS) and `masks` (2, 3, SETS), the

@@ -17,7 +17,10 @@ from drivers.errors import DriverLoss
 from simulators.process import split_address
 from simulators.worldlink import WorldClient
 
-METRICS = b'surplusd_tick_duration_seconds_bucket{le="0.005"} 99\nsurplusd_tick_duration_seconds_bucket{le="+Inf"} 99\n'
+METRICS = b"""surplusd_tick_duration_seconds_bucket{le="0.005"} 99
+surplusd_tick_duration_seconds_bucket{le="+Inf"} 99
+surplusd_device_setpoint_watts{device="s21-a-001",node="pdu-a1",agent="hall-a1"} 3500
+"""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -36,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
         bodies = {
             "/readyz": b"{}",
             "/metrics": METRICS,
-            "/api/v1/status": json.dumps(status | {"devices": {}}).encode(),
+            "/api/v1/status": json.dumps(status | {"devices": {}, "value_per_h": 3.6}).encode(),
         }
         self._answer(200, bodies[self.path])
 

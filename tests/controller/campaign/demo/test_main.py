@@ -13,9 +13,17 @@ import pytest
 
 from controller.campaign.demo import main as demo
 from controller.campaign.demo.children import Child
+from controller.campaign.earnings import Books
+from controller.runtime.config.compile import compile_site
+from controller.runtime.config.load import load
 
 Options = Callable[..., argparse.Namespace]
 FAKE = Path(__file__).with_name("fake_daemon.py")
+
+
+def open_books(path: Path) -> Books:
+    site_file = load(path)
+    return Books(site=compile_site(site_file), currency=site_file.economics.tariff.currency)
 
 
 @pytest.fixture
@@ -38,7 +46,9 @@ def test_a_run_from_the_first_process_to_the_verdict(
     tmp_path: Path, options: Options, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result, picture, kept = tmp_path / "run.json", tmp_path / "run.png", tmp_path / "kept"
-    status = demo.run(options("--for=3s", f"--json={result}", f"--plot={picture}", f"--keep={kept}"))
+    status = demo.run(
+        options("--for=3s", f"--json={result}", f"--plot={picture}", f"--keep={kept}"), open_books=open_books
+    )
     printed = capsys.readouterr().out
     raw = json.loads(result.read_text())
     assert status == (0 if raw["passed"] else 1)
@@ -46,6 +56,11 @@ def test_a_run_from_the_first_process_to_the_verdict(
     assert 3.0 <= raw["referee"]["seconds"] < 6.0
     assert raw["referee"]["offered_raw_wh"] > raw["referee"]["used_raw_wh"] > 0.0
     assert raw["daemon"] == {"mode": "normal", "site_w": 5e4, "envelope_w": 1e5, "tick_p99_s": 0.005}
+    miner_per_h = 200.0 * 0.05 / 24.0 - 3.5 * 0.04
+    assert raw["earnings"]["earned"] == pytest.approx(miner_per_h * raw["earnings"]["seconds"] / 3600.0)
+    assert raw["earnings"]["decided"] == pytest.approx(raw["earnings"]["seconds"] / 1e3)
+    assert (raw["earnings"]["currency"], raw["earnings"]["silent_s"]) == ("USD", 0.0)
+    assert "USD in " in printed
     assert picture.stat().st_size > 1000
     assert "no order in this run" in printed
     assert printed.count("open http://127.0.0.1:") == 1

@@ -16,6 +16,7 @@ from controller.campaign.demo.picture import draw
 from controller.campaign.demo.screen import PlainLines
 from controller.campaign.demo.watch import DaemonStatus, Moment, NodeStatus
 from controller.campaign.demo.words import sparkline
+from controller.campaign.earnings import Earnings
 from simulators.world.report import OrderReport, Report
 from simulators.worldlink import Truth
 
@@ -58,8 +59,20 @@ STATUS = DaemonStatus(
     devices={},
 )
 
+EARNINGS = Earnings(
+    currency="EUR",
+    seconds=180.0,
+    silent_s=0.0,
+    earned=9.5,
+    decided=11.4,
+    equal_share=7.6,
+    all_or_nothing=0.0,
+    surplus_wh=20e3,
+    surplus_taken_wh=15e3,
+)
 
-def outcome(daemon: DaemonFigures) -> Outcome:
+
+def outcome(daemon: DaemonFigures, earnings: Earnings | None = EARNINGS) -> Outcome:
     return Outcome(
         passed=False,
         seed=7,
@@ -70,6 +83,7 @@ def outcome(daemon: DaemonFigures) -> Outcome:
         envelope_w=501e3,
         daemon=daemon,
         events=("broker ended with status -9",),
+        earnings=earnings,
     )
 
 
@@ -105,6 +119,29 @@ def test_the_summary_puts_the_daemons_figures_beside_the_referees() -> None:
         assert words in text
 
 
+def rows(text: str) -> dict[str, str]:
+    return dict(line.strip().split("  ", 1) for line in text.splitlines()[1:] if "because" not in line)
+
+
+def test_the_summary_says_what_was_earned_against_the_two_policies_and_what_surplus_was_taken() -> None:
+    found = {name: value.strip() for name, value in rows(summary(outcome(figures_of(STATUS, "pcc", 0.005)))).items()}
+    assert found["earned"] == "9.50 EUR in 180.0 s by its setpoints; 11.40 EUR as decided, without ramps"
+    assert found["equal share"] == "7.60 EUR without ramps; against it earned +25.0%, decided +50.0%"
+    assert found["all on / all off"] == "0.00 EUR without ramps"
+    assert found["surplus taken"] == "15.00 kWh of 20.00 kWh = 75.0%, else curtailed"
+
+
+def test_time_without_a_word_from_the_daemon_and_a_night_without_surplus_are_told() -> None:
+    dark = msgspec.structs.replace(EARNINGS, silent_s=20.5, surplus_wh=0.0, surplus_taken_wh=0.0)
+    text = summary(outcome(figures_of(STATUS, "pcc", 0.005), dark))
+    assert "by its setpoints (20.5 s unknown, counted as nothing); " in text
+    assert "0.00 kWh of 0.00 kWh = none offered" in text
+
+
+def test_without_books_nothing_is_said_of_money() -> None:
+    assert "earned" not in summary(outcome(figures_of(STATUS, "pcc", 0.005), None))
+
+
 def test_a_daemon_that_is_gone_is_said_to_be() -> None:
     text = summary(outcome(figures_of(None, "pcc", None)))
     assert text.count("no answer") == 4
@@ -117,6 +154,7 @@ def test_the_json_holds_the_report_and_reads_back(tmp_path: Path) -> None:
     raw = json.loads(path.read_text())
     assert raw["referee"]["orders"][0]["binding_s"] == 40.0
     assert (raw["passed"], raw["daemon"]["mode"]) == (False, "normal")
+    assert (raw["earnings"]["currency"], raw["earnings"]["earned"]) == ("EUR", 9.5)
     assert msgspec.json.decode(path.read_bytes(), type=Outcome) == written
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.core.kernels.greedy import density_of
-from controller.core.kernels.hull import CLIPPED, ROWS, hulls, row_at, value_at
+from controller.core.kernels.hull import CLIPPED, ROWS, hulls, value_at
 from tests.controller.core.kernels import twins_allocator as twins
 from tests.controller.core.kernels.sites import a_mode, fleets
 
@@ -31,17 +31,18 @@ def hull(columns, base, upper, held, bonus=0.05, share=None):
     return corners, densities, clipped
 
 
-def points(columns, i, base, upper):
-    """Return (row, watts, value) of everything that the device may stand at, from its base up."""
-    table = (columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous)
-    bottom = row_at(columns.mode_start, columns.mode_w, i, base)
-    found = [(bottom, base, value_at(*table, i, base))]
-    for row in range(bottom + 1, int(columns.mode_start[i + 1])):
-        watts = float(columns.mode_w[row])
-        if watts <= upper + 1e-6:
-            found.append((row, watts, float(columns.mode_value[row])))
-        elif columns.mode_continuous[row] and upper > max(columns.mode_w[row - 1], base) + 1e-6:
-            found.append((row, upper, value_at(*table, i, upper)))
+def points(columns, i, base, upper, worth):
+    """Return (row, watts, worth) of everything that the device may stand at, from its base up."""
+    rows = range(int(columns.mode_start[i]), int(columns.mode_start[i + 1]))
+    watts = [float(columns.mode_w[row]) for row in rows]
+    gains = [worth(float(columns.mode_value[row])) for row in rows]
+    bottom = max(k for k, w in enumerate(watts) if w <= base + 1e-6)
+    found = [(rows[bottom], base, gains[bottom])]
+    for k in range(bottom + 1, len(watts)):
+        if watts[k] <= upper + 1e-6:
+            found.append((rows[k], watts[k], gains[k]))
+        elif columns.mode_continuous[rows[k]] and upper > max(watts[k - 1], base) + 1e-6:
+            found.append((rows[k], upper, float(np.interp(upper, watts[k - 1 : k + 1], gains[k - 1 : k + 1]))))
     return found
 
 
@@ -55,10 +56,10 @@ def test_hull_equals_the_twin(fleet, data):
     share = np.array([data.draw(st.floats(0.0, 1.0)) for _ in range(count)])
     corners, densities, _ = hull(columns, base, upper, held, share=share)
     for i in range(count):
-        where = points(columns, i, base[i], upper[i])
         table = (columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous)
         kept = max(value_at(*table, i, held[i]), 0.0) if held[i] > columns.off_w[i] + 1e-6 else 0.0
-        curve = [(watts, twins.worth(value, kept, share[i], 0.05)) for _, watts, value in where]
+        where = points(columns, i, base[i], upper[i], lambda value: twins.worth(value, kept, share[i], 0.05))  # noqa: B023
+        curve = [(watts, gain) for _, watts, gain in where]
         expected = twins.edges(curve)
         assert np.allclose(densities[i], [density for *_, density in expected], rtol=1e-6)
         # Three points on a line may round either way, then the corner between is one more or one less.
