@@ -19,7 +19,8 @@ class Decision:
     ``surplus``, ``order:ID``, ``failsafe``), `floor_w` (draw with everything off), `infeasible` (envelope < floor),
     `house_w` (estimate of what is not a device), `planned_w`, `committed_w` (devices only, without house load).
     `setpoint_w` (D,): the watts that each device may draw from now on.
-    `value_per_h`, `bound_per_h`: value of the allocation and its certified upper bound, currency per hour.
+    `value_per_h`: what the allocation earns, currency per hour. `worth_per_h`: the same with the bonus of what runs
+    already and the cost of starts, and `bound_per_h`: no allocation is worth more.
     `orders_in_force`: ids of the orders that bind now, whether or not they are the smallest limit.
     """
 
@@ -38,6 +39,7 @@ class Decision:
     committed_w: F64
     setpoint_w: F64
     value_per_h: float
+    worth_per_h: float
     bound_per_h: float
     orders_in_force: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""What follows from the site alone and is worked out once: merit order, tolerances, smallest useful steps."""
+"""What follows from the site alone and is worked out once: the allocator, tolerances, smallest useful steps."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from controller.core.merit import Merit, merit_order
+from controller.core.allocator import Allocator, make_allocator
 from controller.core.safe import watts_below
-from controller.core.site import F64, Bool, Devices, Site
+from controller.core.site import F64, I64, Bool, Devices, Site
 
 #: A raise of a running device by less than this share of its maximum is not worth a change.
 _LEAST_STEP = 0.01
@@ -18,15 +18,17 @@ _LEAST_STEP = 0.01
 class Plan:
     """The site and what is derived from it.
 
-    `on_w`, `on_value` (D,): watts and value of each device's lowest running mode. `least_step_w` (D,): no smaller
-    raise. `largest_start_w`: the biggest step that a start makes. `tolerance` (N,): the largest below each node.
-    `in_place` (D,): changes among the running modes need no restart. `metered` (N,): nodes with a meter of their own. `off_below_w` (N,): residual watts below each node.
+    `allocator`: with the working memory of one thread. `device_order` (D,): devices by value per watt, the best first.
+    `on_w` (D,): watts of each device's lowest running mode. `least_step_w` (D,): no smaller raise. `in_place` (D,):
+    changes among the running modes need no restart. `largest_start_w`: the biggest step that a start makes.
+    `tolerance` (N,): the largest below each node. `metered` (N,): nodes with a meter of their own. `off_below_w` (N,):
+    residual watts below each node.
     """
 
     site: Site
-    merit: Merit
+    allocator: Allocator
+    device_order: I64
     on_w: F64
-    on_value: F64
     least_step_w: F64
     in_place: Bool
     largest_start_w: float
@@ -44,9 +46,9 @@ def make_plan(site: Site) -> Plan:
     metered[site.meters.node] = True
     return Plan(
         site=site,
-        merit=merit_order(devices),
+        allocator=make_allocator(site.tree, devices),
+        device_order=by_value(devices),
         on_w=on_w,
-        on_value=devices.mode_value[first_on],
         least_step_w=_LEAST_STEP * devices.max_w,
         in_place=_in_place(devices),
         largest_start_w=float(np.max((on_w - devices.off_w) * (1.0 + devices.tolerance), initial=0.0)),
@@ -54,6 +56,17 @@ def make_plan(site: Site) -> Plan:
         metered=metered,
         off_below_w=watts_below(site, devices.off_w),
     )
+
+
+def by_value(devices: Devices) -> I64:
+    """Return the devices (D,) by the most value per watt that any of their modes adds, the best first."""
+    owner = np.repeat(np.arange(len(devices.ids)), np.diff(devices.mode_start))
+    above_w = devices.mode_w - devices.off_w[owner]
+    best = np.full(len(devices.ids), -np.inf)
+    np.maximum.at(
+        best, owner, np.divide(devices.mode_value, above_w, out=np.full_like(above_w, -np.inf), where=above_w > 0.0)
+    )
+    return np.argsort(-best, kind="stable")
 
 
 def _in_place(devices: Devices) -> Bool:

@@ -71,6 +71,7 @@ def safe_step(site: Site, state: State, snapshot: Snapshot) -> tuple[State, Deci
         committed_w=watts_below(site, committed_w(belief, devices)),
         setpoint_w=setpoint_w,
         value_per_h=0.0,
+        worth_per_h=0.0,
         bound_per_h=0.0,
         orders_in_force=orders,
     )

@@ -6,10 +6,11 @@ may be raised now is granted: down first, by the ramp, and never while committed
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from controller.core.allocator import Allotment
 from controller.core.belief import committed_w, in_contact, in_step, least_w, observe, send, unheard_w
 from controller.core.contradict import contradictions, lasting
 from controller.core.decision import Decision
@@ -24,7 +25,6 @@ from controller.core.envelope import (
 )
 from controller.core.house import estimate_house
 from controller.core.judge import NodePower, node_power, trust_inputs
-from controller.core.kernels.allocate import allocate, release_bases, upper_bound
 from controller.core.kernels.grant import grant
 from controller.core.kernels.tree import device_watts_below
 from controller.core.locks import held_on_w, locks_after, may_rise
@@ -35,13 +35,6 @@ from controller.core.site import F64, Bool
 from controller.core.snapshot import Snapshot
 from controller.core.state import Belief, State
 from controller.core.surplus import estimate_surplus
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Allotment:
-    watts: F64
-    value_per_h: float
-    bound_per_h: float
 
 
 def step(plan: Plan, state: State, snapshot: Snapshot) -> tuple[State, Decision]:
@@ -95,6 +88,7 @@ def step(plan: Plan, state: State, snapshot: Snapshot) -> tuple[State, Decision]
         committed_w=_below(plan, committed_w(sent, site.devices)),
         setpoint_w=setpoint_w,
         value_per_h=allotment.value_per_h,
+        worth_per_h=allotment.worth_per_h,
         bound_per_h=allotment.bound_per_h,
         orders_in_force=tuple(ramp.id for ramp in order_ramps),
     )
@@ -170,24 +164,13 @@ def _floor(plan: Plan, belief: Belief, snapshot: Snapshot) -> F64:
     return np.where(led | ~belief.known, devices.off_w, belief.high_w)
 
 
-def _allot(plan: Plan, belief: Belief, bounds_w: tuple[F64, F64, F64], room_w: F64) -> _Allotment:
+def _allot(plan: Plan, belief: Belief, bounds_w: tuple[F64, F64, F64], room_w: F64) -> Allotment:
     """Allot `room_w` (N,) within `bounds_w`: what cannot be freed, what the locks want, the most; each (D,)."""
-    site, merit = plan.site, plan.merit
-    tree, devices = site.tree, site.devices
     floor_w, base_w, upper_w = bounds_w
-    release_bases(tree.parent, devices.node, merit.device_order, floor_w, base_w, room_w)
-    bound = upper_bound(
-        tree.parent, devices.node, merit.order, merit.device, merit.from_w, merit.to_w, merit.density,
-        base_w, upper_w, room_w.copy(),
-    )  # fmt: skip
-    base_value = float(np.sum(plan.on_value, where=base_w >= plan.on_w))
-    watts = base_w.copy()
-    value = allocate(
-        tree.parent, devices.node, merit.held_order, merit.held_density, merit.new_order, merit.new_density,
-        merit.device, merit.from_w, merit.to_w, merit.density, merit.divisible, upper_w, belief.current_w, room_w, watts,
-    )  # fmt: skip
-    wanted_w = np.minimum(watts, upper_w)
-    return _Allotment(watts=wanted_w, value_per_h=base_value + value, bound_per_h=base_value + bound)
+    answer = plan.allocator.solve(
+        limit_w=room_w, base_w=base_w, upper_w=upper_w, held_w=belief.current_w, floor_w=floor_w
+    )
+    return replace(answer, watts=np.minimum(answer.watts, upper_w))
 
 
 def _ramp_rooms(plan: Plan, state: State, elapsed_s: float, *, forced: bool) -> tuple[float, float]:
@@ -211,7 +194,7 @@ def _grant(
     tree, devices = plan.site.tree, plan.site.devices
     setpoint_w = np.empty_like(target_w)
     rise_w, fall_w = grant(
-        tree.parent, devices.node, plan.merit.device_order, belief.current_w, target_w, belief.high_w,
+        tree.parent, devices.node, plan.device_order, belief.current_w, target_w, belief.high_w,
         devices.tolerance, plan.least_step_w, devices.mode_start, devices.mode_w, devices.mode_continuous,
         room_w, *rooms, setpoint_w,
     )  # fmt: skip

@@ -155,7 +155,7 @@ class Metrics(Collector):
         if decision.surplus_w is not None:
             yield _gauge("surplusd_surplus_watts", "Surplus that counts now.", decision.surplus_w)
         yield _gauge("surplusd_orders_in_force", "Orders that bind now.", len(decision.orders_in_force))
-        yield from _allocation(decision.value_per_h, decision.bound_per_h)
+        yield from _allocation(decision)
 
     def _per_node(self, decision: Decision) -> Iterator[Metric]:
         columns = (
@@ -199,11 +199,13 @@ def _agents(agents: Mapping[str, AgentView]) -> Iterator[Metric]:
     yield _labelled("surplusd_agent_lease_left_seconds", "Time left of the agent's lease.", "agent", leases)
 
 
-def _allocation(value_per_h: float, bound_per_h: float) -> Iterator[Metric]:
-    yield _gauge("surplusd_allocation_value_rate", "Value of the allocation, currency per hour.", value_per_h)
-    yield _gauge("surplusd_allocation_bound_rate", "Upper bound of that value, currency per hour.", bound_per_h)
-    if bound_per_h > 0:
-        gap = (bound_per_h - value_per_h) / bound_per_h
+def _allocation(decision: Decision) -> Iterator[Metric]:
+    worth, bound = decision.worth_per_h, decision.bound_per_h
+    yield _gauge("surplusd_allocation_value_rate", "Value of the allocation, currency per hour.", decision.value_per_h)
+    yield _gauge("surplusd_allocation_worth_rate", "The same with bonus of running and cost of starts.", worth)
+    yield _gauge("surplusd_allocation_bound_rate", "Upper bound of what any allocation is worth.", bound)
+    if bound > 0:
+        gap = (bound - worth) / bound
         yield _gauge("surplusd_allocation_gap_ratio", "Share of the bound that is not reached.", gap)
 
 

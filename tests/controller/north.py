@@ -67,6 +67,7 @@ def make_decision(site_w: float | None = 80e3) -> Decision:
         committed_w=np.array([7000.0, 7000.0]),
         setpoint_w=np.array([3500.0, 3500.0]),
         value_per_h=2.0,
+        worth_per_h=2.0,
         bound_per_h=2.5,
         orders_in_force=(),
     )

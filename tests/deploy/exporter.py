@@ -43,6 +43,7 @@ def decision(site: Site, seq: int) -> Decision:
         committed_w=0.92 * node_w,
         setpoint_w=site.devices.max_w,
         value_per_h=1.0,
+        worth_per_h=1.0,
         bound_per_h=1.01,
         orders_in_force=(),
     )

@@ -1,1 +1,27 @@
-"""Compiled kernels; the only place that imports numba."""
+"""Compiled kernels; the only place that imports numba.
+
+Importing a kernel compiles it, or loads it from the cache. numba keys the cache of a function by the file that defines it,
+so a kernel would go stale with a change of another one that it calls; here every change of any kernel has its own cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numba
+
+_HERE = Path(__file__).parent
+
+
+def _cache_folder() -> str:
+    """Return where this version of the kernels is cached; numba's own choice where neither folder can be written."""
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_HERE.glob("*.py")))).hexdigest()[:16]
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    if chosen:
+        return str(Path(chosen) / digest)
+    return str(_HERE / "__pycache__" / digest) if os.access(_HERE, os.W_OK) else ""
+
+
+numba.config.CACHE_DIR = _cache_folder()  # type: ignore[attr-defined]  # set from the environment by numba itself

@@ -38,4 +38,4 @@ def test_every_column_has_its_shape_and_no_nan():
         assert not np.isnan(getattr(decision, name)).any(), name
     assert decision.setpoint_w.shape == (count,)
     assert len(decision.binding) == nodes
-    assert decision.value_per_h <= decision.bound_per_h * (1 + 1e-9)
+    assert decision.worth_per_h <= decision.bound_per_h * (1 + 1e-9)

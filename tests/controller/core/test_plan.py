@@ -19,7 +19,11 @@ def planned(rows, **changes):
 def test_the_lowest_running_mode_is_the_one_after_off():
     plan = planned([{"modes": MINER}, {"modes": STEPS}, {"modes": GPU}])
     assert plan.on_w.tolist() == [1400.0, 1080.0, 3600.0]
-    assert plan.on_value.tolist() == [0.15, 0.09, 8.0]
+
+
+def test_devices_come_by_what_their_best_mode_earns_a_watt():
+    plan = planned([{"modes": STEPS}, {"modes": GPU}, {"modes": ((40.0, 0.0, False),)}, {"modes": MINER}])
+    assert plan.device_order.tolist() == [1, 3, 0, 2]
 
 
 def test_a_device_that_is_only_ever_off_starts_with_no_step():

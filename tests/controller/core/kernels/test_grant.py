@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from controller.core.kernels.grant import grant, largest_mode
 from controller.core.kernels.tree import device_watts_below
-from controller.core.merit import merit_order
+from controller.core.plan import by_value
 from tests.controller.core.kernels import twins
 from tests.controller.core.kernels.sites import a_mode, fleets
 
@@ -31,7 +31,7 @@ def requests(draw):
 
 def granted(tree, columns, current, target, high, room, rise, fall):
     setpoint = np.empty_like(current)
-    order = merit_order(columns).device_order
+    order = by_value(columns)
     table = (columns.mode_start, columns.mode_w, columns.mode_continuous)
     step = 0.01 * columns.max_w
     left = grant(
@@ -52,7 +52,7 @@ def test_grant_equals_the_twin(request_):
     tree, columns, current, target, high, room, rise, fall = request_
     setpoint, _ = granted(*request_)
     modes = [table_of(columns, i) for i in range(len(columns.ids))]
-    order = list(merit_order(columns).device_order)
+    order = by_value(columns).tolist()
     expected = twins.grant(
         list(tree.parent), list(columns.node), order, current, target, high, columns.tolerance,
         0.01 * columns.max_w, modes, list(room), rise, fall,

@@ -33,38 +33,6 @@ class Rooms:
             self.left[k] -= watts
 
 
-def allocate(parent, node, segments, upper, held, room, base, bonus) -> list[float]:
-    """`segments`: (device, from, to, density, divisible, cost share of a start); greedy, held ones first at equal value."""
-    rooms = Rooms(parent, room)
-    watts = list(base)
-
-    def rank(k: int) -> tuple[float, int, int]:
-        device, _, to, density, _, start_share = segments[k]
-        is_held = to <= held[device] + 1e-6
-        return (-(density * (1 + bonus)) if is_held else -start_share, 0 if is_held else 1, k)
-
-    closed: set[int] = set()
-    for k in sorted(range(len(segments)), key=rank):
-        device, start, to, _density, divisible, _ = segments[k]
-        if -rank(k)[0] <= 0 or device in closed or to <= watts[device] + 1e-6 or start > watts[device] + 1e-6:
-            continue
-        low = max(start, watts[device])
-        goal = min(to, upper[device]) if divisible else to
-        step = goal - low
-        fits = rooms.least(node[device])
-        if goal > upper[device] + 1e-6 or step <= 0:
-            closed.add(device)
-        elif step <= fits + 1e-6:
-            watts[device] = low + step
-            rooms.take(node[device], step)
-        else:
-            closed.add(device)
-            if divisible and fits > 1e-6:
-                watts[device] = low + fits
-                rooms.take(node[device], fits)
-    return watts
-
-
 def largest_mode(modes: list[tuple[float, bool]], at_most: float) -> float:
     best = modes[0][0]
     for (below, _), (watts, continuous) in itertools.pairwise(modes):

@@ -101,7 +101,9 @@ def test_ten_thousand_devices_fit_into_the_start(small, load_text):
         for n in range(100)
     )
     text = small.replace("  devices:", hundred + "  devices:").replace("100 kW", "50 MW").replace("120 kW", "60 MW")
-    text = text.replace("failsafe: 40 kW", "failsafe: 300 kW").replace("emergency_ramp: 30 kW/s", "emergency_ramp: 6 MW/s")
+    text = text.replace("failsafe: 40 kW", "failsafe: 300 kW").replace(
+        "emergency_ramp: 30 kW/s", "emergency_ramp: 6 MW/s"
+    )
     compile_site(load_text(small))
     began = time.perf_counter()
     devices = compile_site(load_text(text)).devices
