@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Final
 
 from controller.core.site import Site
 from controller.runtime.config.compile import compile_site
@@ -24,6 +25,8 @@ from controller.runtime.secret import read_secret
 from drivers.errors import ConfigError
 from drivers.fleet.keys import CONTROLLER, load_private, load_public
 from drivers.fleet.link import Link, MqttLink, OnConnection, OnMessage, Tls
+
+_KERNELS: Final = Path(__file__).parent / "core" / "kernels"
 
 #: Runs the site until the event is set.
 Operate = Callable[[SiteFile, Site, Journal, OrderBook, Fleet, asyncio.Event], Awaitable[None]]
@@ -69,8 +72,9 @@ def _open_journal(site_file: SiteFile) -> Journal:
         site_file.state.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"state: {site_file.state}: {error.strerror}") from error
-    # numba needs a writable place for its cache, also where the package is installed read-only.
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(site_file.state / "kernels"))
+    if not os.access(_KERNELS, os.W_OK):
+        # The compiled kernels need a place to be kept, also where the package is installed read-only.
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(site_file.state / "kernels"))
     return Journal.open(site_file.state / "journal.db")
 
 
