@@ -71,7 +71,8 @@ class Allotment:
 class Allocator:
     """The allocator of one site, made by `make_allocator`."""
 
-    def __init__(self, tree: Tree, devices: Devices) -> None:
+    def __init__(self, tree: Tree, devices: Devices, rounds: int) -> None:
+        self._rounds = rounds
         nodes, count, rows = len(tree.ids), len(devices.ids), devices.mode_w.size
         self._node_ids, self._devices, self._mode_value = tree.ids, devices, devices.mode_value
         self._preorder = _preorder(tree.parent)
@@ -191,7 +192,7 @@ class Allocator:
         prices(*(*order, self._now_at, self._node_price))
         self._first_price[:] = self._node_price
         bound, worth, value = program, -np.inf, 0.0
-        for _ in range(ROUNDS):
+        for _ in range(self._rounds):
             new_worth, new_value, new_bound = self._round()
             bound = min(bound, new_bound)
             if new_worth > worth:
@@ -373,11 +374,14 @@ class Allocator:
                 raise BadSite(f"device {self._devices.ids[bad]} is given {column[bad]} W")
 
 
-def make_allocator(tree: Tree, devices: Devices) -> Allocator:
-    """Return the allocator of a site; raise BadSite, which names what is wrong, where the site cannot be right."""
+def make_allocator(tree: Tree, devices: Devices, *, rounds: int = ROUNDS) -> Allocator:
+    """Return the allocator of a site; raise BadSite, which names what is wrong, where the site cannot be right.
+
+    `rounds`: how often at most the answer is improved; each costs as much as a solve, or several where nodes are small.
+    """
     _check_tree(tree)
     _check_devices(tree, devices)
-    return Allocator(tree, devices)
+    return Allocator(tree, devices, rounds)
 
 
 def _check_tree(tree: Tree) -> None:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from controller.core.allocator import Allocator, make_allocator
+from controller.core.allocator import ROUNDS, Allocator, make_allocator
 from controller.core.safe import watts_below
 from controller.core.site import F64, I64, Bool, Devices, Site
 
 #: A raise of a running device by less than this share of its maximum is not worth a change.
 _LEAST_STEP = 0.01
+#: With more devices than this an allocation is good enough at once, and improving it would cost the tick its bound.
+_MANY = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,7 @@ def make_plan(site: Site) -> Plan:
     metered[site.meters.node] = True
     return Plan(
         site=site,
-        allocator=make_allocator(site.tree, devices),
+        allocator=make_allocator(site.tree, devices, rounds=ROUNDS if len(devices.ids) <= _MANY else 1),
         device_order=by_value(devices),
         on_w=on_w,
         least_step_w=_LEAST_STEP * devices.max_w,
