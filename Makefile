@@ -22,7 +22,7 @@ help:
 
 # --compile-bytecode: without it every start of the daemon takes twice as long.
 $(READY): pyproject.toml uv.lock
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
 	$(BIN)/uv sync --quiet --frozen --inexact --all-extras --all-groups --compile-bytecode
 	@touch $@
