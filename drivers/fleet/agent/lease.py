@@ -65,7 +65,8 @@ class LeaseHolder:
         self._basis: tuple[int, Mapping[str, int]] | None = None
         self._end_ms = now_ms
         self._spread_ms = 0
-        self._lapsed_ms: dict[str, int] = {}
+        self._lapsed: set[str] = set()
+        self._fell_ms: dict[str, int] = {}
         self.lapse(now_ms)
 
     @property
@@ -76,7 +77,7 @@ class LeaseHolder:
     @property
     def lapsed(self) -> bool:
         """Whether a device has been taken down by the end of its lease, or a restart, and not been granted since."""
-        return bool(self._lapsed_ms)
+        return bool(self._lapsed)
 
     def lease_left_ms(self, now_ms: int) -> int:
         """Return how long the last device's lease still runs."""
@@ -84,7 +85,7 @@ class LeaseHolder:
 
     def next_end_ms(self) -> int | None:
         """Return when the next device's lease ends; None when none runs."""
-        return min((self._device_end_ms(id_) for id_ in self._devices if id_ not in self._lapsed_ms), default=None)
+        return min((self._device_end_ms(id_) for id_ in self._devices if id_ not in self._lapsed), default=None)
 
     def took(self, applied: Mapping[str, int]) -> None:
         """Learn what the hardware has been told, in W."""
@@ -93,7 +94,7 @@ class LeaseHolder:
     def advance(self, now_ms: int) -> None:
         """End the leases whose time has come."""
         for id_ in self._devices:
-            if id_ not in self._lapsed_ms and self._device_end_ms(id_) <= now_ms:
+            if id_ not in self._lapsed and self._device_end_ms(id_) <= now_ms:
                 self._lapse(id_, now_ms)
 
     def lapse(self, now_ms: int) -> None:
@@ -144,22 +145,22 @@ class LeaseHolder:
         return statement.seq, fitted
 
     def _grant(self, id_: str, watts: int, echo: Echo | None, now_ms: int) -> None:
-        lapsed_ms = self._lapsed_ms.get(id_)
-        if echo is None and lapsed_ms is None:
+        if echo is None and id_ not in self._lapsed:
             return
         ended = echo is not None and self._device_end_ms(id_) <= now_ms
-        unaware = echo is None or (lapsed_ms is not None and echo.boottime_ms < lapsed_ms)
+        unaware = echo is None or echo.boottime_ms < self._fell_ms[id_]
         self._setpoints[id_] = min(self._setpoints[id_], watts) if ended or unaware else watts
         if ended:
             self._lapse(id_, now_ms)
         elif not unaware:
-            self._lapsed_ms.pop(id_, None)
+            self._lapsed.discard(id_)
 
     def _lapse(self, id_: str, now_ms: int) -> None:
         device = self._devices[id_]
         lowest = min(self._setpoints[id_], self._applied[id_], device.failsafe_w)
         self._setpoints[id_] = device.at_most(lowest)
-        self._lapsed_ms[id_] = now_ms
+        self._lapsed.add(id_)
+        self._fell_ms[id_] = now_ms
 
     def _device_end_ms(self, id_: str) -> int:
         return self._end_ms - int(self._spread_ms * self._order[id_])
