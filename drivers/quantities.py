@@ -18,6 +18,7 @@ class Kind(Enum):
     """What a quantity measures; its value is the SI unit of the parsed number."""
 
     POWER = "W"
+    REACTIVE_POWER = "var"
     ENERGY = "Wh"
     TIME = "s"
     POWER_RATE = "W/s"
@@ -25,11 +26,13 @@ class Kind(Enum):
     FREQUENCY = "Hz"
     VOLTAGE = "V"
     CURRENT = "A"
+    CARBON = "g/kWh"
 
 
 #: Unit as written -> factor to the kind's SI unit. Case matters: mW and MW differ by 10^9.
 UNITS: Final[dict[Kind, dict[str, float]]] = {
     Kind.POWER: {"W": 1.0, "kW": 1e3, "MW": 1e6, "GW": 1e9},
+    Kind.REACTIVE_POWER: {"var": 1.0, "kvar": 1e3, "Mvar": 1e6},
     Kind.ENERGY: {"Wh": 1.0, "kWh": 1e3, "MWh": 1e6, "GWh": 1e9},
     Kind.TIME: {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0},
     Kind.POWER_RATE: {
@@ -43,6 +46,7 @@ UNITS: Final[dict[Kind, dict[str, float]]] = {
     Kind.FREQUENCY: {"Hz": 1.0, "mHz": 1e-3},
     Kind.VOLTAGE: {"V": 1.0, "kV": 1e3},
     Kind.CURRENT: {"A": 1.0, "mA": 1e-3, "kA": 1e3},
+    Kind.CARBON: {"g/kWh": 1.0, "kg/MWh": 1.0},
 }
 
 

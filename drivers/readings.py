@@ -27,6 +27,7 @@ class Sample:
     `values`: quantity name (``active_power_w``, ``frequency_hz``, ``energy_import_wh``, …) to its value in the unit
     that the name carries; always finite; positive power flows from the grid into the site.
     `invalid`: quantity name to the reason why the meter's value was dropped.
+    `notes`: quantity name to what a person should know about a value that is used.
     `taken_at_s`, `arrived_at_s`: CLOCK_BOOTTIME seconds at which the meter took, and this machine got, the values.
     """
 
@@ -36,6 +37,7 @@ class Sample:
     taken_at_s: float
     arrived_at_s: float
     invalid: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,8 +45,7 @@ class Mode:
 class Model:
     """One device model; its first mode is off and draws the residual watts, the others ascend.
 
-    `tolerance`, `estimate_error` are shares; `down_s`, `up_s`, `lock_s` seconds; see ``models.yaml`` for the meaning
-    and for the source of each fact.
+    `tolerance`, `estimate_error` are shares; see ``models.yaml`` for the meaning and for the source of each fact.
     """
 
     id: str
@@ -56,9 +55,19 @@ class Model:
     tolerance: float
     down_s: float
     up_s: float
-    lock_s: float
+    restarts: bool
+    min_up_s: float
+    min_down_s: float
+    settle_s: float
+    start_wear_s: float
+    change_wear_s: float
     steady: bool
     estimate_error: float
+
+    @property
+    def in_place(self) -> bool:
+        """Return whether every running mode is reached from every other without a step."""
+        return all(mode.continuous for mode in self.modes[2:])
 
     @property
     def off_w(self) -> int:
@@ -122,7 +131,12 @@ class _Entry(_Strict, frozen=True):
     tolerance: str
     down: str
     up: str
-    lock: str
+    restarts: bool
+    min_up: str
+    min_down: str
+    settle: str
+    start_wear: str
+    change_wear: str
     steady: bool
     estimate_error: str
     sources: Annotated[dict[str, str], Meta(min_length=1)]
@@ -143,7 +157,12 @@ def _model(name: str, model_id: str, entry: _Entry) -> Model:
         tolerance=_quantity(where, "tolerance", entry.tolerance, QuantityKind.FRACTION),
         down_s=_quantity(where, "down", entry.down, QuantityKind.TIME),
         up_s=_quantity(where, "up", entry.up, QuantityKind.TIME),
-        lock_s=_quantity(where, "lock", entry.lock, QuantityKind.TIME),
+        restarts=entry.restarts,
+        min_up_s=_quantity(where, "min_up", entry.min_up, QuantityKind.TIME),
+        min_down_s=_quantity(where, "min_down", entry.min_down, QuantityKind.TIME),
+        settle_s=_quantity(where, "settle", entry.settle, QuantityKind.TIME),
+        start_wear_s=_quantity(where, "start_wear", entry.start_wear, QuantityKind.TIME),
+        change_wear_s=_quantity(where, "change_wear", entry.change_wear, QuantityKind.TIME),
         steady=entry.steady,
         estimate_error=_quantity(where, "estimate_error", entry.estimate_error, QuantityKind.FRACTION),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from random import SystemRandom
 from typing import Final
 
@@ -24,19 +24,40 @@ LONGEST_PAUSE_S: Final = 5.0
 _random = SystemRandom()
 
 
-class Watched:
-    """Passes on what one meter's driver sees, and logs its loss once and its return once."""
+class Pause:
+    """The distance between attempts; it doubles from one to the next until `reset`."""
 
-    def __init__(self, publish: Publish) -> None:
+    def __init__(self) -> None:
+        self._pause_s = SHORTEST_PAUSE_S
+
+    def next_s(self) -> float:
+        """Return how long to wait before the next attempt; full jitter over the upper half."""
+        pause_s = self._pause_s * _random.uniform(0.5, 1.0)
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+        return pause_s
+
+    def reset(self) -> None:
+        """Start over."""
+        self._pause_s = SHORTEST_PAUSE_S
+
+
+class Watched:
+    """Passes on what one meter's driver sees, and logs its loss once and its return once.
+
+    `pauses`: what starts over with every reading.
+    """
+
+    def __init__(self, publish: Publish, *pauses: Pause) -> None:
         self._publish = publish
+        self._pauses = pauses
         self.lost = False
-        self.pause_s = SHORTEST_PAUSE_S
 
     def __call__(self, seen: Sample | Loss) -> None:
         """Publish `seen`; a sample without a single value counts as a loss."""
         reason = _why_lost(seen)
         if reason is None:
-            self.pause_s = SHORTEST_PAUSE_S
+            for pause in self._pauses:
+                pause.reset()
         if reason is not None and not self.lost:
             fields = {"event": "meter_lost", "meter": seen.meter, "reason": reason}
             log.warning("meter %s is lost: %s", seen.meter, reason, extra=fields)
@@ -45,28 +66,29 @@ class Watched:
         self.lost = reason is not None
         self._publish(seen)
 
-    def next_pause_s(self) -> float:
-        """Return how long to wait before the next session; full jitter over the upper half."""
-        pause_s = self.pause_s * _random.uniform(0.5, 1.0)
-        self.pause_s = min(2 * self.pause_s, LONGEST_PAUSE_S)
-        return pause_s
-
 
 async def run_sessions(
-    meter: str, session: Callable[[Publish], Awaitable[None]], publish: Publish, clock: Clock
+    meters: Mapping[str, Watched], session: Callable[[], Awaitable[None]], pause: Pause, clock: Clock
 ) -> None:
-    """Run session after session and publish a Loss at the end of each. Never returns; cancel it to stop."""
-    watched = Watched(publish)
+    """Run session after session of a connection that `meters` share, by name; the end of one is a loss of each.
+
+    Never returns; cancel it to stop.
+    """
     while True:
         try:
-            await session(watched)
+            await session()
         except DriverLoss as loss:
-            watched(Loss(meter=meter, reason=str(loss), at_s=clock()))
+            reason = str(loss)
         except Exception as error:  # a fault in one driver must not end it: its meter is lost until it works again
-            if not watched.lost:
-                log.exception("meter %s: the driver failed", meter, extra={"event": "driver_failed", "meter": meter})
-            watched(Loss(meter=meter, reason=f"the driver failed: {error!r}", at_s=clock()))
-        await asyncio.sleep(watched.next_pause_s())
+            reason = f"the driver failed: {error!r}"
+            if not all(watched.lost for watched in meters.values()):
+                name = ", ".join(meters)
+                log.exception("meter %s: the driver failed", name, extra={"event": "driver_failed", "meter": name})
+        else:
+            reason = "the session ended"
+        for meter, watched in meters.items():
+            watched(Loss(meter=meter, reason=reason, at_s=clock()))
+        await asyncio.sleep(pause.next_s())
 
 
 def _why_lost(seen: Sample | Loss) -> str | None:

@@ -19,12 +19,16 @@ MARKER: Final = [0x5375, 0x6E53]
 END: Final = 0xFFFF
 
 
+class NoModel(DriverLoss):
+    """The meter answers, and has none of the models that its profile is for."""
+
+
 async def find_model(read: Read, models: Collection[int]) -> int:
-    """Return the address of the ID register of the first of `models`; raises DriverLoss where there is none."""
+    """Return the address of the ID register of the first of `models`; raises NoModel."""
     for base in BASES:
-        if await read(3, base, 2) == MARKER:
+        if list(await read(3, base, 2)) == MARKER:
             return await _walk(read, base + 2, models)
-    raise DriverLoss(f"no SunSpec marker at {', '.join(map(str, BASES))}")
+    raise NoModel(f"no SunSpec marker at {', '.join(map(str, BASES))}")
 
 
 async def _walk(read: Read, address: int, models: Collection[int]) -> int:
@@ -38,4 +42,4 @@ async def _walk(read: Read, address: int, models: Collection[int]) -> int:
             return address
         found.append(model)
         address += 2 + length
-    raise DriverLoss(f"no SunSpec model {', '.join(map(str, models))}; the meter has {found}")
+    raise NoModel(f"no SunSpec model {', '.join(map(str, models))}; the meter has {found}")

@@ -1,1 +1,1 @@
-"""The substation: meters on Modbus TCP and a SCADA server on OPC UA, over the truth of the world."""
+"""The substation: meters on Modbus and a SCADA server on OPC UA, over the truth of the world."""

@@ -5,28 +5,32 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import ssl
 import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asyncua.ua.status_codes import StatusCodes
-
 from simulators.process import announce_ready, split_address, until_signalled
-from simulators.substation.encoder import read_data
+from simulators.substation.encoder import identity, read_data
 from simulators.substation.meter import SimulatedMeter
-from simulators.substation.modbus_server import Faults, serve_meter
-from simulators.substation.opcua_server import Behaviour, Scada
+from simulators.substation.modbus_server import Faults, Unit, serve_gateway, serve_serial
+from simulators.substation.options import add_fault_options, add_trap_options, faults_of, traps_of
+from simulators.substation.scada_options import add_scada_options, scada_of
+from simulators.substation.traps import Traps
 from simulators.worldlink import AsyncWorldClient
 
 
 @dataclass(frozen=True, slots=True)
 class MeterArgument:
-    """One ``--meter``."""
+    """One ``--meter``; `port` is the path of a pseudo terminal where it is no number."""
 
     node: str
     data: dict[str, Any]
-    port: int
+    port: str
     unit: int
 
 
@@ -41,26 +45,30 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simulators.substation", description=__doc__)
     kinds = parser.add_subparsers(required=True)
-    modbus = kinds.add_parser("modbus", help="meters on Modbus TCP, one port each")
+    modbus = kinds.add_parser("modbus", help="meters on Modbus; those of one port are units behind one gateway")
     modbus.set_defaults(serve=_serve_modbus)
-    modbus.add_argument("--meter", type=_meter, action="append", required=True, metavar="NODE:PROFILE:PORT[:UNIT]")
+    modbus.add_argument("--meter", type=_meter, action="append", required=True, metavar="NODE:PROFILE:PORT[:UNIT]",
+                        help="PORT may be a path: RTU on a pseudo terminal, to which the path becomes a link")  # fmt: skip
+    modbus.add_argument("--only", type=int, action="append", metavar="UNIT", help="faults and traps are of this unit")
     modbus.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    modbus.add_argument("--scale-error", type=float, default=1.0, help="factor on the power that is shown")
-    modbus.add_argument("--flip-sign", action="store_true", help="of the power that is shown")
-    modbus.add_argument("--nan", action="store_true", help="every float register is NaN")
-    modbus.add_argument("--exception", type=int, metavar="CODE", help="answer every request with this exception")
-    modbus.add_argument("--mute", action="store_true", help="read requests, never answer")
-    modbus.add_argument("--delay", type=float, default=0.0, help="seconds before each answer")
+    modbus.add_argument("--framing", choices=["tcp", "rtu"], default="tcp", help="rtu: RTU over TCP")
+    modbus.add_argument("--certificate", type=Path, help=".pem; with it, Modbus over TLS is served")
+    modbus.add_argument("--private-key", type=Path, help=".pem")
+    modbus.add_argument(
+        "--turn", type=float, default=0.0, metavar="S", help="what each request takes on the serial side"
+    )
+    modbus.add_argument("--gateway-timeout", type=float, default=1.0, metavar="S", help="spent on a dead unit")
+    modbus.add_argument("--largest-block", type=int, metavar="N", help="of a request (default: the profile's)")
+    modbus.add_argument("--unmapped", choices=["exception", "gaps", "zero"], default="gaps",
+                        help="what registers without a meaning read as")  # fmt: skip
+    modbus.add_argument("--alike", action="store_true", help="function codes 3 and 4 read the same registers")
+    modbus.add_argument("--start-wh", type=float, default=1e6, metavar="WH", help="what the import counter starts at")
+    modbus.add_argument("--full-scale", type=float, default=10e6, metavar="W", help="of the powers of a LIN3 meter")
+    add_fault_options(modbus)
+    add_trap_options(modbus)
     opcua = kinds.add_parser("opcua", help="SCADA on OPC UA")
     opcua.set_defaults(serve=_serve_opcua)
-    opcua.add_argument("--endpoint", default="opc.tcp://127.0.0.1:14840/")
-    opcua.add_argument(
-        "--status", type=_status, default="Good", help="status of the values, such as BadNoCommunication"
-    )
-    opcua.add_argument("--stamp-age", type=float, default=0.0, help="age of SourceTimestamp in s")
-    opcua.add_argument("--utc-offset", type=float, default=0.0, help="how far the server's clock is ahead, in s")
-    opcua.add_argument("--certificate", type=Path, help=".pem or .der; with it, only Basic256Sha256 is served")
-    opcua.add_argument("--private-key", type=Path, help=".pem or .der")
+    add_scada_options(opcua)
     for kind in (modbus, opcua):
         kind.add_argument("--world", type=split_address, required=True, metavar="HOST:PORT", help="the world link")
         kind.add_argument("--refresh", type=float, default=0.2, help="seconds between measurements")
@@ -69,53 +77,89 @@ def _parser() -> argparse.ArgumentParser:
 
 def _meter(text: str) -> MeterArgument:
     node, profile, port, *unit = text.split(":")
+    if not port.isdigit() and "/" not in port:
+        raise argparse.ArgumentTypeError(f"found the port {port!r}, allowed is a number, or a path with a slash in it")
     try:
         data = read_data(profile)
     except OSError as error:
         raise argparse.ArgumentTypeError(f"profile {profile!r} cannot be read: {error}") from error
-    return MeterArgument(node, data, int(port), int(unit[0]) if unit else 1)
-
-
-def _status(text: str) -> str:
-    if not hasattr(StatusCodes, text):
-        raise ValueError(text)
-    return text
+    return MeterArgument(node, data, port, int(unit[0]) if unit else 1)
 
 
 async def _serve_modbus(args: argparse.Namespace) -> None:
     world = AsyncWorldClient(*args.world)
-    faults = Faults(
-        scale_error=args.scale_error,
-        flip_sign=args.flip_sign,
-        nan=args.nan,
-        exception=args.exception,
-        mute=args.mute,
-        delay_s=args.delay,
-    )
-    async with asyncio.TaskGroup() as group:
+    buses: defaultdict[str, dict[int, Unit]] = defaultdict(dict)
+    async with AsyncExitStack() as serving, asyncio.TaskGroup() as group:
         for wanted in args.meter:
-            meter = SimulatedMeter(node=wanted.node, data=wanted.data, faults=faults)
-            await serve_meter(
-                args.host,
-                wanted.port,
-                unit=wanted.unit,
-                largest_block=meter.data.get("largest_block", 125),
-                image=meter.shown,
-                faults=faults,
-            )
+            meter, unit = _simulated(args, wanted)
+            if buses[wanted.port].setdefault(wanted.unit, unit) is not unit:
+                raise SystemExit(f"--meter: found unit {wanted.unit} at {wanted.port} twice, allowed is once")
             group.create_task(meter.run(world.truth, args.refresh), name=f"meter of {wanted.node}")
+        for port, units in buses.items():
+            await _serve_bus(args, port, units, serving)
         announce_ready(f"meters at {args.host}")
+
+
+def _simulated(args: argparse.Namespace, wanted: MeterArgument) -> tuple[SimulatedMeter, Unit]:
+    misled = args.only is None or wanted.unit in args.only
+    meter = SimulatedMeter(
+        node=wanted.node,
+        data=wanted.data,
+        traps=traps_of(args) if misled else Traps(),
+        start_wh=args.start_wh,
+        full_scale_w=args.full_scale,
+    )
+    unit = Unit(
+        meter.shown,
+        faults_of(args) if misled else Faults(),
+        args.largest_block or wanted.data.get("largest_block", 125),
+        args.unmapped,
+        alone=identity(wanted.data),
+        alike=args.alike,
+    )
+    return meter, unit
+
+
+async def _serve_bus(args: argparse.Namespace, port: str, units: Mapping[int, Unit], serving: AsyncExitStack) -> None:
+    if port.isdigit():
+        tls = _tls(args.certificate, args.private_key) if args.certificate else None
+        await serve_gateway(
+            *(args.host, int(port)),
+            units=units,
+            framing=args.framing,
+            tls=tls,
+            turn_s=args.turn,
+            timeout_s=args.gateway_timeout,
+        )
+        return
+    line = serve_serial(units=units, turn_s=args.turn, timeout_s=args.gateway_timeout)
+    serving.enter_context(_linked(port, await serving.enter_async_context(line)))
+
+
+@contextmanager
+def _linked(path: str, device: str) -> Iterator[None]:
+    """Make `path` a link to `device`; one that is left of an earlier run is replaced."""
+    link = Path(path)
+    if link.is_symlink():
+        link.unlink()
+    link.symlink_to(device)
+    try:
+        yield
+    finally:
+        link.unlink(missing_ok=True)
+
+
+def _tls(certificate: Path, private_key: Path | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, private_key)
+    return context
 
 
 async def _serve_opcua(args: argparse.Namespace) -> None:
     world = AsyncWorldClient(*args.world)
-    behaviour = Behaviour(status=args.status, stamp_age_s=args.stamp_age, utc_offset_s=args.utc_offset)
-    scada = Scada(
-        endpoint=args.endpoint, behaviour=behaviour, certificate=args.certificate, private_key=args.private_key
-    )
     started = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(scada.run(world.truth, args.refresh, started), name="scada")
+        group.create_task(scada_of(args).run(world.truth, args.refresh, started), name="scada")
         await started.wait()
         announce_ready(f"scada at {args.endpoint}")
 

@@ -1,26 +1,52 @@
 """From true quantities to the registers of a meter, straight from the data of its profile.
 
 Written apart from `drivers.meters.codec` and without its help, so that one misreading of a profile does not cancel out.
+It reckons in fractions: what a register cannot show is lost in the register, never before it.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-_PACK: Final = {16: ("h", "H"), 32: ("i", "I"), 64: ("q", "Q")}
-_PER_UNIT: Final = {"kW": 1e3, "MW": 1e6, "kWh": 1e3, "MWh": 1e6, "kV": 1e3, "mA": 1e-3, "kA": 1e3, "mHz": 1e-3}
+#: (function code, PDU address) to word.
+Words = dict[tuple[int, int], int]
 
-#: Where the SunSpec chain starts, and the length of model 1 (common) that comes before the meter model.
+_PREFIX: Final = {"m": Fraction(1, 1000), "k": Fraction(1000), "M": Fraction(10**6), "G": Fraction(10**9)}
+_UNITS: Final[Mapping[str, int | Fraction]] = {
+    "Wh": 1,
+    "W": 1,
+    "var": 1,
+    "Hz": 1,
+    "V": 1,
+    "A": 1,
+    "1": 1,
+    "%": Fraction(1, 100),
+}
+
+#: Raw numbers of SATEC's LIN3 run from 0 to this.
+_LIN3_TOP: Final = 9999
+#: Stands for infinity: no type has room for it.
+_BEYOND: Final = Fraction(10**400)
+#: Exponents of ten that a meter with scale factors chooses from, the finest first.
+_EXPONENTS: Final = range(-3, 11)
+
+#: Where the SunSpec chain starts unless it is named, and the length of model 1 (common) that comes before the meter's.
 SUNSPEC_BASE: Final = 40000
 _COMMON_LENGTH: Final = 66
-_METER_LENGTH: Final = 124
+#: Length of the meter models with floats, and with integers and scale factors.
+_FLOAT_LENGTH: Final = 124
+_INTEGER_LENGTH: Final = 105
+#: Points of an integer model that are 0 where there is no value (accumulators, events); the others are 0x8000.
+_ZERO_POINTS: Final = frozenset({*range(38, 54), *range(55, 71), *range(72, 104), 105, 106})
 
 
 def read_data(name_or_path: str) -> dict[str, Any]:
@@ -31,58 +57,163 @@ def read_data(name_or_path: str) -> dict[str, Any]:
     return data
 
 
-def encode(data: Mapping[str, Any], values: Mapping[str, float]) -> dict[tuple[int, int], int]:
-    """Return the words of a meter that shows `values` (SI, by quantity): (function code, PDU address) to word.
+def encode(
+    data: Mapping[str, Any],
+    values: Mapping[str, float | Fraction],
+    *,
+    full_scale_w: float | None = None,
+    coarser: int = 0,
+    sunspec_base: int = SUNSPEC_BASE,
+) -> Words:
+    """Return the words of a meter that shows `values` (SI, by quantity); one that is NaN or missing shows no value.
 
-    A quantity that is the sum of several addresses is spread over them, 3 : 1, as two tariffs would be.
+    A quantity that is the sum of several addresses is spread over them, 3 : 1, as two tariffs would be; one that others
+    are subtracted from stands in either the first or the subtracted ones. `full_scale_w`: what LIN3 powers reach.
+    `coarser`: how much greater scale factors are than the finest with which the values fit.
     """
     models = data.get("sunspec_models")
-    words = dict(_sunspec_chain(models[0])) if models else {}
-    start = SUNSPEC_BASE + 4 + _COMMON_LENGTH if models else 0
+    words = dict(_sunspec_chain(models[0], sunspec_base)) if models else {}
+    start = sunspec_base + 4 + _COMMON_LENGTH if models else 0
+    for (fc, address, _), shown in identity(data).items():
+        words |= {(fc, address + index): word for index, word in enumerate(shown)}
+    raws = {name: _raw(row, values.get(name, math.nan), full_scale_w) for name, row in data["registers"].items()}
+    chosen = {address: exponent + coarser for address, exponent in _choose_exponents(data, raws).items()}
     for name, row in data["registers"].items():
-        addresses = row["address"] if isinstance(row["address"], list) else [row["address"]]
-        for address, share in zip(addresses, [1.0] if len(addresses) == 1 else [0.75, 0.25], strict=True):
-            raw = values[name] * share / _PER_UNIT.get(row["unit"], 1.0) / row.get("scale", 1) * row.get("sign", 1)
-            image = _marker(data, row["type"]) if math.isnan(raw) else image_of(raw, row["type"])
-            for offset, word in enumerate(words_of(image, data["word_order"])):
+        orders = [row.get(key, data.get(key, "big")) for key in ("word_order", "byte_order")]
+        if "scale_address" in row:
+            exponent = image_of(Fraction(chosen[row["scale_address"]]), "int16")
+            words[row["fc"], start + row["scale_address"]] = words_of(exponent, *orders)[0]
+        for address, part in _parts(row, raws[name], Fraction(10) ** chosen.get(row.get("scale_address"), 0)):
+            image = _marker(data, row) if part is None else image_of(part, row["type"])
+            for offset, word in enumerate(words_of(image, *orders)):
                 words[row["fc"], start + address + offset] = word
     return words
 
 
-def image_of(raw: float, type_name: str) -> bytes:
+def identity(data: Mapping[str, Any]) -> dict[tuple[int, int, int], tuple[int, ...]]:
+    """Return what the meter answers to requests (function code, address, count) for its identity, and to nothing else."""
+    return {(row["fc"], row["address"], len(row["words"])): tuple(row["words"]) for row in data.get("identity", ())}
+
+
+def image_of(raw: Fraction, type_name: str) -> bytes:
     """Return the bytes of one raw number, most significant first; integers are rounded and saturate, as meters do."""
-    bits = int(type_name.lstrip("uintfloa"))
-    if type_name.startswith("float"):
-        return struct.pack(">f" if bits == 32 else ">d", raw)
-    signed = type_name.startswith("int")
-    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    return struct.pack(">" + _PACK[bits][not signed], round(max(low, min(high, raw))))
+    kind, bits = _kind_and_bits(type_name)
+    if kind == "float":
+        return _float_image(raw, ">f" if bits == 32 else ">d")
+    low, high = _range(kind, bits)
+    whole = max(low, min(high, round(raw)))
+    if kind == "sm":
+        whole = -whole | 1 << bits - 1 if whole < 0 else whole
+    elif kind == "bcd":
+        whole = int(str(whole), 16)
+    elif kind == "mod10000":
+        whole = sum(whole // 10_000**place % 10_000 << 16 * place for place in range(bits // 16))
+    return whole.to_bytes(bits // 8, "big", signed=kind == "int")
 
 
-def words_of(image: bytes, word_order: str) -> list[int]:
-    """Return the bytes as registers, the most significant first or (``little``) last."""
-    words = [image[index] << 8 | image[index + 1] for index in range(0, len(image), 2)]
-    return words if word_order == "big" else list(reversed(words))
+def words_of(image: bytes, word_order: str, byte_order: str = "big") -> list[int]:
+    """Return the bytes as registers: the most significant word first, or last; so within each word its bytes."""
+    pairs = [image[index : index + 2] for index in range(0, len(image), 2)]
+    words = [int.from_bytes(pair if byte_order == "big" else pair[::-1], "big") for pair in pairs]
+    return words if word_order == "big" else words[::-1]
 
 
-def _marker(data: Mapping[str, Any], type_name: str) -> bytes:
-    """Return what the meter shows for "no value": NaN, its own marker, or all ones."""
-    if type_name.startswith("float"):
-        return image_of(math.nan, type_name)
-    size = int(type_name.lstrip("uint")) // 8
-    marker = data.get("invalid", {}).get(type_name, [256**size - 1])[0]
-    return int(marker[0] if isinstance(marker, list) else marker).to_bytes(size, "big")
+def _float_image(raw: Fraction, form: str) -> bytes:
+    try:
+        return struct.pack(form, float(raw))
+    except OverflowError:
+        return struct.pack(form, math.inf if raw > 0 else -math.inf)
 
 
-def _sunspec_chain(model: int) -> Iterator[tuple[tuple[int, int], int]]:
-    """Yield marker, common model, an empty meter model and the end; float points that are not there are NaN."""
-    meter = SUNSPEC_BASE + 4 + _COMMON_LENGTH
-    yield from (((3, SUNSPEC_BASE + index), word) for index, word in enumerate(words_of(b"SunS", "big")))
-    yield from (((3, SUNSPEC_BASE + 2 + index), 0) for index in range(_COMMON_LENGTH + 2))
-    yield from (((3, meter + 2 + index), (0x7FC0, 0)[index % 2]) for index in range(_METER_LENGTH))
-    yield from zip(
-        [(3, SUNSPEC_BASE + 2), (3, SUNSPEC_BASE + 3), (3, meter), (3, meter + 1), (3, meter + 2 + _METER_LENGTH)],
-        [1, _COMMON_LENGTH, model, _METER_LENGTH, 0xFFFF],
-        strict=True,
-    )
-    yield (3, meter + 3 + _METER_LENGTH), 0
+def _kind_and_bits(type_name: str) -> tuple[str, int]:
+    found = re.fullmatch(r"(mod10000|[a-z]+)_?(\d+)", type_name)
+    if found is None:
+        raise ValueError(f"no type: {type_name!r}")
+    return found[1], int(found[2])
+
+
+def _range(kind: str, bits: int) -> tuple[int, int]:
+    """Return the smallest and the largest number that an integer type can show."""
+    half = 1 << bits - 1
+    match kind:
+        case "int":
+            return -half, half - 1
+        case "sm":
+            return 1 - half, half - 1
+        case "bcd" | "mod10000":
+            return 0, int(10 ** (bits // 4)) - 1
+        case _:
+            return 0, 2 * half - 1
+
+
+def _raw(row: Mapping[str, Any], value: float | Fraction, full_scale_w: float | None) -> Fraction | None:
+    """Return the number that stands for `value` before its scale factor; None for no value."""
+    if math.isnan(value):
+        return None
+    finite = int(math.copysign(1, value)) * _BEYOND if math.isinf(value) else Fraction(value)
+    in_unit = finite / _unit(row["unit"]) * int(row.get("sign", 1))
+    if "lin3" not in row:
+        return in_unit / Fraction(str(row.get("scale", 1)))
+    if row["lin3"] == "full_scale":
+        if full_scale_w is None:
+            raise ValueError("this profile needs a full scale")
+        high = Fraction(full_scale_w) / _unit(row["unit"])
+        low = -high
+    else:
+        low, high = (Fraction(str(each)) for each in row["lin3"])
+    return max(Fraction(0), min(Fraction(_LIN3_TOP), (in_unit - low) / (high - low) * _LIN3_TOP))
+
+
+def _unit(unit: str) -> Fraction:
+    return Fraction(_UNITS[unit]) if unit in _UNITS else _PREFIX[unit[0]] * _UNITS[unit[1:]]
+
+
+def _choose_exponents(data: Mapping[str, Any], raws: Mapping[str, Fraction | None]) -> dict[int, int]:
+    """Return the exponent for each scale address: the finest with which every value that shares it fits its type."""
+    finest: dict[int, int] = {}
+    for name, row in data["registers"].items():
+        if "scale_address" in row:
+            kind, bits = _kind_and_bits(row["type"])
+            room, size = _range(kind, bits)[1] - 1, abs(raws[name] or Fraction(0))
+            fits = next((each for each in _EXPONENTS if size <= room * Fraction(10) ** each), _EXPONENTS[-1])
+            finest[row["scale_address"]] = max(fits, finest.get(row["scale_address"], fits))
+    return finest
+
+
+def _parts(row: Mapping[str, Any], total: Fraction | None, step: Fraction) -> Iterator[tuple[int, Fraction | None]]:
+    """Yield address and raw number, in steps of the scale factor, of all addresses of a quantity."""
+    added = row["address"] if isinstance(row["address"], list) else [row["address"]]
+    taken: Sequence[int] = row.get("subtract", ())
+    if total is None:
+        yield from ((address, None) for address in (*added, *taken))
+        return
+    shown, empty = (taken, added) if taken and total < 0 else (added, taken)
+    size = (abs(total) if taken else total) / step
+    share = size / 4 if row["type"].startswith("float") else Fraction(size // 4)
+    yield shown[0], size - share * (len(shown) - 1)
+    yield from ((address, share) for address in shown[1:])
+    yield from ((address, Fraction(0)) for address in empty)
+
+
+def _marker(data: Mapping[str, Any], row: Mapping[str, Any]) -> bytes:
+    """Return what the meter shows for "no value": NaN, its own marker, or what the type has for it."""
+    kind, bits = _kind_and_bits(row["type"])
+    own = data.get("invalid", {}).get(row["type"])
+    if kind == "float":
+        return struct.pack(">f" if bits == 32 else ">d", math.nan)
+    if own and "lin3" not in row:
+        return int(own[0][0] if isinstance(own[0], list) else own[0]).to_bytes(bits // 8, "big")
+    ones = (1 << bits) - 1
+    return {"int": 1 << bits - 1, "sm": ones >> 1, "acc": 0}.get(kind, ones).to_bytes(bits // 8, "big")
+
+
+def _sunspec_chain(model: int, base: int) -> Iterator[tuple[tuple[int, int], int]]:
+    """Yield marker, common model, a meter model without values, and the end of the chain."""
+    floats = 211 <= model <= 214
+    length = _FLOAT_LENGTH if floats else _INTEGER_LENGTH
+    points = [
+        (0x7FC0, 0)[index % 2] if floats else 0x8000 * (index not in _ZERO_POINTS) for index in range(2, length + 2)
+    ]
+    marker = words_of(b"SunS", "big")
+    chain = [*marker, 1, _COMMON_LENGTH, *[0] * _COMMON_LENGTH, model, length, *points, 0xFFFF, 0]
+    yield from (((3, base + index), word) for index, word in enumerate(chain))

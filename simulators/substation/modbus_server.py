@@ -1,19 +1,26 @@
-"""A Modbus TCP server of one meter, small enough that every misbehaviour of the field can be switched on in it.
+"""Modbus meters behind a gateway, or one alone, small enough that every misbehaviour of the field can be switched on.
 
-Source: Modbus application protocol 1.1b3; Modbus messaging on TCP/IP 1.0b (header of 7 bytes).
+Source: Modbus application protocol 1.1b3.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import ssl
 import struct
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+import tty
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
-_HEADER: Final = struct.Struct(">HHHB")
+from simulators.substation.frames import Request, Rtu, Tcp
+
 _REQUEST: Final = struct.Struct(">BHH")
+#: How many requests a unit remembers.
+_REMEMBERED: Final = 4096
 
 ILLEGAL_FUNCTION: Final = 1
 ILLEGAL_ADDRESS: Final = 2
@@ -24,63 +31,183 @@ NO_TARGET: Final = 11
 #: What the meter shows now: (function code, address) to word; None while it has no reading.
 Image = Callable[[], Mapping[tuple[int, int], int] | None]
 
+#: One read request: function code, address, count.
+Asked = tuple[int, int, int]
+
 
 @dataclass(slots=True, kw_only=True)
 class Faults:
-    """Misbehaviour, switchable while the server runs.
+    """Misbehaviour of a unit on the wire, switchable while the server runs.
 
-    `scale_error`: factor on what is shown of power. `flip_sign`: of power. `nan`: every float register is NaN.
-    `exception`: code that answers every request. `mute`: requests are read and never answered. `delay_s`: before each
-    answer. `unit_shift`, `transaction_shift`: added to the ids of each answer.
+    `exception`: code that answers every request. `mute`: requests are read and never answered. `dead`: the unit is not
+    there; its gateway waits for it in vain, and then answers exception 11 or nothing. `delay_s`: the unit is slow, and
+    holds up what is asked after it. `late_s`: the answer is under way for so long while others pass it. `unit_shift`,
+    `transaction_shift`: added to the ids of each answer. `crossed`: each request is answered with the answer to the one
+    before it on the bus, of whatever unit (the first with none). `cut_to`: so many bytes of each answer are sent. `split_s`:
+    pause in the middle of an answer. `extra`: bytes after each answer. `spoilt`: wrong checksum (RTU), wrong length (TCP).
     """
 
-    scale_error: float = 1.0
-    flip_sign: bool = False
-    nan: bool = False
     exception: int | None = None
     mute: bool = False
+    dead: Literal["exception", "silence"] | None = None
     delay_s: float = 0.0
+    late_s: float = 0.0
     unit_shift: int = 0
     transaction_shift: int = 0
+    crossed: bool = False
+    cut_to: int | None = None
+    split_s: float = 0.0
+    extra: bytes = b""
+    spoilt: bool = False
 
 
-async def serve_meter(
-    host: str, port: int, *, unit: int, largest_block: int, image: Image, faults: Faults
+@dataclass(slots=True)
+class Unit:
+    """One meter on the bus.
+
+    `largest_block`: registers that a request may ask for. `unmapped`: what registers that the image lacks read as: a
+    request that touches one is refused (``exception``), is refused if it begins or ends with one and else shows 0
+    (``gaps``), or shows 0 (``zero``). `alone`: requests that are answered with these words when they ask for exactly
+    this, as for a model code that shares its address with a measurement. `alike`: function codes 3 and 4 read the same.
+    `asked`: the newest requests.
+    """
+
+    image: Image
+    faults: Faults = field(default_factory=Faults)
+    largest_block: int = 125
+    unmapped: Literal["exception", "gaps", "zero"] = "gaps"
+    alone: Mapping[Asked, tuple[int, ...]] = field(default_factory=dict)
+    alike: bool = False
+    asked: deque[Asked] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+
+    def answer(self, pdu: bytes) -> bytes:
+        """Return what the unit answers to `pdu`."""
+        if len(pdu) != _REQUEST.size or pdu[0] not in {3, 4}:
+            return _failed(pdu, ILLEGAL_FUNCTION)
+        fc, address, count = asked = _REQUEST.unpack(pdu)
+        self.asked.append(asked)
+        if self.faults.exception is not None:
+            return _failed(pdu, self.faults.exception)
+        if not 1 <= count <= self.largest_block:
+            return _failed(pdu, ILLEGAL_VALUE)
+        image = self.image()
+        if image is None:
+            return _failed(pdu, DEVICE_FAILURE)
+        words = self.alone.get(asked) or (self.alone.get((7 - fc, address, count)) if self.alike else None)
+        words = words or self._words(image, fc, range(address, address + count))
+        return struct.pack(f">BB{count}H", fc, 2 * count, *words) if words else _failed(pdu, ILLEGAL_ADDRESS)
+
+    def _words(self, image: Mapping[tuple[int, int], int], fc: int, wanted: range) -> tuple[int, ...] | None:
+        """Return the words at these addresses; None where the unit refuses to tell."""
+        words = [image.get((fc, each), image.get((7 - fc, each)) if self.alike else None) for each in wanted]
+        needed = {"exception": words, "gaps": (words[0], words[-1]), "zero": ()}[self.unmapped]
+        return None if wanted[-1] > 0xFFFF or None in needed else tuple(word or 0 for word in words)
+
+
+#: Stands for every unit that the gateway does not know.
+_NOBODY: Final = Unit(lambda: None, Faults(exception=NO_TARGET), asked=deque(maxlen=0))
+
+#: Writes bytes towards the client.
+Send = Callable[[bytes], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Bus:
+    """The serial side of a gateway: one request at a time, of all connections together.
+
+    `turn_s`: what each request takes on it. `timeout_s`: how long the gateway waits for a dead unit.
+    """
+
+    units: Mapping[int, Unit]
+    framing: type[Tcp | Rtu]
+    turn_s: float = 0.0
+    timeout_s: float = 1.0
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _before: bytes | None = None
+
+    async def converse(self, reader: asyncio.StreamReader, send: Send) -> None:
+        """Answer the requests of one connection until it ends."""
+        async with asyncio.TaskGroup() as late:
+            async for request in self.framing.requests(reader):
+                unit = self.units.get(request.unit, _NOBODY)
+                frame = await self._frame(request, unit)
+                self._before, sent = frame, self._before if unit.faults.crossed else frame
+                if sent is not None and unit.faults.late_s:
+                    late.create_task(_send(send, sent, unit.faults))
+                elif sent is not None:
+                    await _send(send, sent, unit.faults)
+
+    async def _frame(self, request: Request, unit: Unit) -> bytes | None:
+        """Ask the unit in its turn; returns the bytes of the answer, or None where there is none."""
+        faults = unit.faults
+        async with self._lock:
+            await asyncio.sleep(self.timeout_s if faults.dead else self.turn_s + faults.delay_s)
+            if faults.mute or faults.dead == "silence":
+                return None
+            pdu = _failed(request.pdu, NO_TARGET) if faults.dead else unit.answer(request.pdu)
+        ids = (request.transaction + faults.transaction_shift) % 65536, (request.unit + faults.unit_shift) % 256
+        return self.framing.frame(*ids, pdu, spoilt=faults.spoilt)
+
+
+async def serve_gateway(
+    host: str,
+    port: int,
+    *,
+    units: Mapping[int, Unit],
+    framing: Literal["tcp", "rtu"] = "tcp",
+    tls: ssl.SSLContext | None = None,
+    turn_s: float = 0.0,
+    timeout_s: float = 1.0,
 ) -> asyncio.Server:
-    """Listen on host:port (0: any free one) and answer for `unit`; other units are answered as a gateway would."""
+    """Listen on host:port (0: any free one) and answer for `units`; others are answered with exception 11 at once.
+
+    See `Bus` for `turn_s` and `timeout_s`. `framing`: ``rtu`` is RTU over TCP.
+    """
+    bus = Bus(units=units, framing=Tcp if framing == "tcp" else Rtu, turn_s=turn_s, timeout_s=timeout_s)
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            while True:
-                transaction, protocol, length, asked = _HEADER.unpack(await reader.readexactly(_HEADER.size))
-                request = await reader.readexactly(length - 1)
-                if faults.mute or protocol != 0:
-                    continue
-                await asyncio.sleep(faults.delay_s)
-                answer = _answer(request, image(), largest_block) if asked == unit else _failed(request, NO_TARGET)
-                if faults.exception is not None:
-                    answer = _failed(request, faults.exception)
-                ids = (transaction + faults.transaction_shift) % 65536, (asked + faults.unit_shift) % 256
-                writer.write(_HEADER.pack(ids[0], 0, len(answer) + 1, ids[1]) + answer)
-                await writer.drain()
+        with contextlib.suppress(asyncio.CancelledError):
+            await bus.converse(reader, writer.write)
         writer.close()
 
-    return await asyncio.start_server(converse, host, port)
+    return await asyncio.start_server(converse, host, port, ssl=tls)
 
 
-def _answer(request: bytes, image: Mapping[tuple[int, int], int] | None, largest_block: int) -> bytes:
-    if len(request) != _REQUEST.size or request[0] not in {3, 4}:
-        return _failed(request, ILLEGAL_FUNCTION)
-    fc, address, count = _REQUEST.unpack(request)
-    if not 1 <= count <= largest_block:
-        return _failed(request, ILLEGAL_VALUE)
-    if image is None:
-        return _failed(request, DEVICE_FAILURE)
-    if (fc, address) not in image or (fc, address + count - 1) not in image:
-        return _failed(request, ILLEGAL_ADDRESS)
-    words = [image.get((fc, each), 0) for each in range(address, address + count)]
-    return struct.pack(f">BB{count}H", fc, 2 * count, *words)
+@contextlib.asynccontextmanager
+async def serve_serial(*, units: Mapping[int, Unit], turn_s: float = 0.0, timeout_s: float = 1.0) -> AsyncIterator[str]:
+    """Answer for `units` with RTU frames on a pseudo terminal; yields the path of the device that a client opens."""
+    ours, theirs = os.openpty()  # theirs stays open here too: without it, ours would end whenever a client leaves
+    tty.setraw(theirs)
+    bus = Bus(units=units, framing=Rtu, turn_s=turn_s, timeout_s=timeout_s)
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", buffering=0)
+    )
+
+    def send(data: bytes) -> None:
+        with contextlib.suppress(BlockingIOError):  # nobody reads: a line has no memory
+            os.write(ours, data)
+
+    task = asyncio.ensure_future(bus.converse(reader, send))
+    try:
+        yield os.ttyname(theirs)
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        transport.close()
+        os.close(theirs)
 
 
-def _failed(request: bytes, code: int) -> bytes:
-    return bytes([request[0] | 0x80, code])
+async def _send(send: Send, frame: bytes, faults: Faults) -> None:
+    await asyncio.sleep(faults.late_s)
+    shown = frame[: faults.cut_to] + faults.extra
+    half = len(shown) // 2 if faults.split_s else len(shown)
+    send(shown[:half])
+    if half < len(shown):
+        await asyncio.sleep(faults.split_s)
+        send(shown[half:])
+
+
+def _failed(pdu: bytes, code: int) -> bytes:
+    return bytes([pdu[0] | 0x80, code])

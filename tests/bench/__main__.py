@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import compare, curtail, gaps, memory, rolling
+from tests.bench import compare, curtail, gaps, memory, meters, opcua, rolling
 from tests.bench.plot import plot_cost
 from tests.bench.report import Row, Scale, show
 
@@ -45,6 +45,8 @@ PARTS: dict[str, Callable[[Scale], list[Row]]] = {
     "curtail": curtail.run,
     "gaps": gaps.run,
     "memory": memory.run,
+    "opcua": opcua.run,
+    "meters": meters.run,
     "rolling": rolling.run,
 }
 

@@ -10,6 +10,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.verify.fuzz.campaign import campaign
+from tests.verify.opcua import report
+
 RECORDINGS = Path(__file__).parents[3] / "shared/data/liander_substations_15min"
 
 
@@ -51,10 +54,22 @@ def properties(out: Path) -> dict[str, str]:
     return {"slow": "passed" if slow in {0, 5} else "failed", "thorough": "passed" if thorough == 0 else "failed"}
 
 
+def fuzz(out: Path) -> dict[str, str]:
+    """Feed ten million inputs to the decoder of meters, to the framing that carries them and to the loader of profiles."""
+    return campaign(out)
+
+
+def opcua(out: Path) -> dict[str, str]:
+    """Kill and freeze an OPC UA server again and again, and see how soon its values flow once it is back."""
+    return report(out)
+
+
 CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "recordings": recordings,
     "models": models,
     "properties": properties,
+    "fuzz": fuzz,
+    "opcua": opcua,
 }
 
 

@@ -31,7 +31,7 @@ def test_the_demo_models_are_what_their_sources_say() -> None:
     ]
     assert [m.watts for m in models["antminer-s19-xp"].modes] == [25, 1700, 2200, 2700, 3010]
     m60s = models["whatsminer-m60s"]
-    assert (m60s.off_w, m60s.max_w, m60s.up_s, m60s.lock_s) == (13, 3441, 120, 600)
+    assert (m60s.off_w, m60s.max_w, m60s.up_s, m60s.min_up_s, m60s.min_down_s) == (13, 3441, 120, 600, 120)
     gpu = models["hgx-h100"]
     assert (gpu.kind, gpu.steady, gpu.off_w, gpu.max_w) == (Kind.GPU, False, 150, 10200)
 
@@ -74,7 +74,7 @@ def test_at_most_is_the_largest_setpoint_below(model: catalogue.Model, watts: fl
         ("watts: 25, hashrate_ths: 0}", "watts: 25, hashrate_ths: 1}", "allowed is off"),
         ("kind: asic", "kind: toaster", "Invalid enum value 'toaster'"),
         ("  antminer-s21:", "  Antminer_S21:", "regex"),
-        ("    lock: 0 s\n", "", "missing required field `lock`"),
+        ("    settle: 0 s\n", "", "missing required field `settle`"),
     ],
 )
 def test_a_broken_catalogue_says_what_is_wrong(old: str, new: str, reason: str) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.meters.blocks import Block, decode_all, plan
+from drivers.meters.blocks import RENEWED_AFTER_S, Block, Plan, Refusal, decode_all, plan
 from drivers.meters.codec import Dropped, Register
 from drivers.meters.profiles import Profile
 
@@ -60,3 +60,96 @@ def test_an_answered_exception_drops_the_quantities_of_its_block_only():
     plans = profile({"a": at(0), "b": at(50)})
     decoded = decode_all(plans, {Block(3, 0, 2): [0x42C8, 0], Block(3, 50, 2): "exception 2"})
     assert decoded == {"a": 100.0, "b": Dropped("exception 2")}
+
+
+def test_what_belongs_together_is_one_request_and_is_never_torn_apart():
+    scaled = Register(fc=3, addresses=(18,), type="int16", scale_address=22)
+    net = Register(fc=3, addresses=(40,), subtract=(44,), type="uint32")
+    plans = profile({"active_power_w": scaled, "net": net, "b": at(19, type_name="int16")}, largest_gap=4)
+    assert plan(plans) == (Block(3, 18, 5), Block(3, 40, 6))
+    words = {Block(3, 18, 5): [7, 0, 0, 0, 2], Block(3, 40, 6): [0, 9, 0, 0, 0, 5]}
+    assert decode_all(plans, words) == {"active_power_w": 700.0, "net": 4.0, "b": 0.0}
+
+
+def test_a_few_quantities_are_read_in_the_blocks_of_all_without_what_stands_at_their_ends():
+    registers = {"active_power_w": at(10), "other": at(12), "frequency_hz": at(14), "energy_import_wh": at(16)}
+    assert plan(profile(registers), ["active_power_w", "frequency_hz"]) == (Block(3, 10, 6),)
+    assert plan(profile(registers), ["other"]) == (Block(3, 12, 2),)
+
+
+NARROW = {f"q{address}": at(address) for address in range(0, 16, 2)} | {"active_power_w": at(16)}
+ILLEGAL = Refusal(2, "exception 2 (illegal data address)")
+
+
+def answered(plans: Plan, missing: set[int], now_s: float) -> tuple[dict[Block, object], int]:
+    """Return the answers of a meter that refuses every request that touches `missing`, and how many were asked."""
+    answers, todo, asked = {}, list(plans.blocks(now_s)), 0
+    while todo:
+        block, asked = todo.pop(), asked + 1
+        if missing & set(range(block.address, block.end)):
+            if parts := plans.narrow(block, ILLEGAL):
+                todo.extend(parts)
+            else:
+                answers[block] = ILLEGAL
+        else:
+            answers[block] = [0] * block.count
+    return plans.refused | answers, asked
+
+
+@given(st.sets(st.integers(0, 17), max_size=6))
+def test_a_refused_register_costs_its_own_quantity_and_no_request_until_all_is_tried_again(missing):
+    plans = Plan(profile(NARROW), tuple(NARROW))
+    lost = {name for name, register in NARROW.items() if missing & {register.addresses[0], register.addresses[0] + 1}}
+    for now_s in (1.0, 2.0):
+        answers, asked = answered(plans, missing, now_s)
+        decoded = plans.decode(answers)
+        assert {name for name, value in decoded.items() if isinstance(value, Dropped)} == lost
+        assert now_s == 1.0 or asked <= len(NARROW)
+    assert not any(
+        missing & set(range(block.address, block.end)) for block in plans.blocks(3.0) if not plans.urgent(block)
+    )
+    assert plans.blocks(1.0 + RENEWED_AFTER_S) == (Block(3, 0, 18),) or not lost
+
+
+def test_power_is_asked_for_again_and_again_although_it_is_refused():
+    plans = Plan(profile(NARROW), tuple(NARROW))
+    answered(plans, {16}, 1.0)
+    assert Block(3, 16, 2) in plans.blocks(2.0)
+
+
+def test_an_exception_that_is_not_about_registers_narrows_nothing():
+    plans = Plan(profile(NARROW), tuple(NARROW))
+    (block,) = plans.blocks(1.0)
+    assert plans.narrow(block, Refusal(6, "exception 6 (server device busy)")) == ()
+    assert plans.blocks(2.0) == (block,)
+
+
+def test_power_and_frequency_are_read_first():
+    plans = Plan(
+        profile({"a": at(0), "active_power_w": at(10), "frequency_hz": at(90)}), ("a", "active_power_w", "frequency_hz")
+    )
+    assert [block.address for block in plans.blocks(0.0)] == [10, 90, 0]
+
+
+@given(
+    st.dictionaries(st.integers(0, 12), st.integers(0, 6), min_size=1, max_size=8),
+    st.sets(st.integers(0, 30), max_size=6),
+)
+def test_parts_that_overlap_are_narrowed_too_and_it_ends(parts, missing):
+    """Each int16 has its exponent some registers behind it, as SunSpec has: what belongs together overlaps."""
+    registers = {
+        f"q{address}": Register(fc=3, addresses=(address,), type="int16", scale_address=address + 1 + behind)
+        for address, behind in parts.items()
+    }
+    registers["active_power_w"] = Register(fc=3, addresses=(2,), type="int16", scale_address=9)
+    plans = Plan(profile(registers, largest_gap=125), tuple(registers))
+    for now_s in (1.0, 2.0):
+        answers, asked = answered(plans, missing, now_s)
+        assert asked < 60
+        lost = {
+            name
+            for name, register in registers.items()
+            if missing & set(range(register.addresses[0], register.scale_address + 1))
+        }
+        assert {name for name, value in plans.decode(answers).items() if isinstance(value, Dropped)} == lost
+    assert Block(3, 2, 8) in plans.blocks(3.0) or "active_power_w" not in lost

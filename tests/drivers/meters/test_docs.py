@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from drivers.meters.blocks import plan
-from drivers.meters.profiles import bundled_profiles, load_profile, parse_profile
+from drivers.meters import profiles
+from drivers.meters.encodings import TYPES
+from drivers.meters.profiles import parse_profile
+from drivers.meters.reference import MARK, table, write
 
 TEXT = (Path(__file__).parents[3] / "docs" / "meters.md").read_text(encoding="utf-8")
 
@@ -16,11 +18,49 @@ def test_the_example_profile_is_a_profile():
     assert set(parse_profile(example, "docs").registers) == {"active_power_w", "energy_import_wh", "frequency_hz"}
 
 
-@pytest.mark.parametrize("profile_id", bundled_profiles())
-def test_the_table_tells_the_truth_about_every_profile(profile_id):
-    row = next(line for line in TEXT.splitlines() if line.startswith(f"| `{profile_id}` |"))
-    _, _, word_order, power, _, requests, _ = [cell.strip() for cell in row.strip("|").split("|")]
-    profile = load_profile(profile_id)
-    assert word_order.strip("*") == profile.word_order
-    assert power.startswith(profile.registers["active_power_w"].type)
-    assert int(requests.split(",")[0]) == len(plan(profile))
+def test_the_table_of_the_bundled_profiles_is_the_generated_one():
+    assert TEXT.partition(MARK)[2] == f"\n{table()}\n", "run python -m drivers.meters.reference"
+
+
+def test_the_generator_writes_below_its_mark_alone(tmp_path):
+    (tmp_path / "docs").mkdir()
+    page = tmp_path / "docs" / "meters.md"
+    page.write_text(f"by hand\n{MARK}old\n", encoding="utf-8")
+    write(tmp_path)
+    assert page.read_text(encoding="utf-8") == f"by hand\n{MARK}\n{table()}\n"
+
+
+def test_every_key_and_type_of_a_profile_is_explained():
+    keys = {*profiles._PROFILE, *profiles._REGISTER, "unit"}
+    assert {
+        key for key in keys if f"`{key}`" not in TEXT and f"\n{key}: " not in TEXT and f"\n{key}:" not in TEXT
+    } == set()
+    assert {name for name in TYPES if name not in TEXT} == set()
+
+
+@pytest.mark.parametrize("quantity", profiles.QUANTITIES)
+def test_every_quantity_is_named(quantity):
+    first = re.sub(r"l[23]_(n_v|a|w)$", r"l1_\1", quantity)
+    assert f"`{first}`" in TEXT
+
+
+@pytest.mark.parametrize(
+    ("profile_id", "cells"),
+    [
+        ("abb_b23_b24", ("int32 * 0.01 W", "21.475 MW", "uint64 * 0.01 kWh")),
+        ("siemens_pac2200", ("float32 W", "-", "float64 Wh, 801 + 805")),
+        ("satec_pm180", ("LIN3", "full scale", "mod10000_32 kWh")),
+        ("sunspec_203", ("int16 * 10^SF W", "-", "acc32 * 10^SF Wh")),
+        ("dzg_dvh4013", ("uint32 * 0.1 W, less another", "429.497 MW", "uint32 * 0.001 kWh")),
+        ("ccs_wattnode", ("float32 W", "-", "float32 kWh, import only")),
+        ("artemes_am2", ("int64 * 0.001 W", "-", "uint64 * 0.1 Wh")),
+    ],
+)
+def test_the_table_says_how_power_and_energy_are_written_and_where_power_ends(profile_id, cells):
+    row = next(line for line in table().splitlines() if line.startswith(f"| `{profile_id}` |"))
+    assert tuple(cell.strip() for cell in row.split("|")[5:8]) == cells
+
+
+def test_what_is_in_doubt_stands_in_the_table():
+    row = next(line for line in table().splitlines() if "`iskra_mc3x0`" in line)
+    assert row.endswith("| `active_power_w`: the source does not name the function code: 4 is likely |")

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from drivers.errors import DriverLoss
-from drivers.meters.sessions import LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Watched, run_sessions
+from drivers.meters.sessions import LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Pause, Watched, run_sessions
 from drivers.readings import Loss, Quality, Sample
 from tests.drivers.meters.watching import Seen, running
 
@@ -29,33 +29,49 @@ def test_a_loss_is_logged_once_and_its_return_once(caplog):
 
 
 def test_pauses_double_with_jitter_up_to_the_longest_and_start_over_with_a_reading():
-    watched = Watched(Seen())
-    pauses_s = [watched.next_pause_s() for _ in range(10)]
+    pause = Pause()
+    watched = Watched(Seen(), pause)
+    pauses_s = [pause.next_s() for _ in range(10)]
     bounds_s = [min(SHORTEST_PAUSE_S * 2**step, LONGEST_PAUSE_S) for step in range(10)]
     assert all(bound_s / 2 <= pause_s <= bound_s for pause_s, bound_s in zip(pauses_s, bounds_s, strict=True))
     watched(EMPTY)
-    assert watched.next_pause_s() >= LONGEST_PAUSE_S / 2
+    assert pause.next_s() >= LONGEST_PAUSE_S / 2
     watched(GOOD)
-    assert watched.next_pause_s() <= SHORTEST_PAUSE_S
+    assert pause.next_s() <= SHORTEST_PAUSE_S
 
 
 def test_sessions_follow_one_another_through_losses_and_faults_of_the_driver(caplog):
     ends = [ZeroDivisionError("oops"), DriverLoss("unplugged"), ZeroDivisionError("oops")]
 
-    async def session(see):
+    async def session():
         if ends:
             raise ends.pop(0)
-        see(GOOD)
+        watched(GOOD)
         await asyncio.Event().wait()
 
     async def scenario():
-        seen = Seen()
-        async with running(run_sessions("m", session, seen, lambda: 7.0)):
+        async with running(run_sessions({"m": watched}, session, Pause(), lambda: 7.0)):
             await seen.sample()
-        return seen
 
-    seen = asyncio.run(scenario())
+    seen = Seen()
+    watched = Watched(seen)
+    asyncio.run(scenario())
     assert seen[0].reason == "the driver failed: ZeroDivisionError('oops')"
     assert seen[1] == Loss(meter="m", reason="unplugged", at_s=7.0)
     assert seen[3] == GOOD
     assert [record.event for record in caplog.records if record.levelno == logging.ERROR] == ["driver_failed"]
+
+
+def test_the_end_of_a_shared_session_is_a_loss_of_each_of_its_meters():
+    async def session():
+        raise DriverLoss("unplugged")
+
+    async def scenario():
+        seen = Seen()
+        meters = {name: Watched(seen) for name in ("a", "b")}
+        async with running(run_sessions(meters, session, Pause(), lambda: 7.0)):
+            await seen.until(lambda _: len(seen) >= 4)
+        return seen
+
+    seen = asyncio.run(scenario())
+    assert seen[:2] == [Loss(meter=name, reason="unplugged", at_s=7.0) for name in ("a", "b")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import signal
 import subprocess
 import sys
@@ -13,8 +14,9 @@ from typing import Self
 
 import pytest
 
-from drivers.meters.modbus import ModbusMeter, read_forever
-from drivers.meters.opcua import OpcuaPoint, subscribe_forever
+from drivers.meters.modbus import ModbusMeter, Serial, Tls, read_forever
+from drivers.meters.opcua.driver import watch_forever
+from drivers.meters.opcua.points import Point, Server
 from drivers.meters.profiles import load_profile
 from drivers.readings import Quality, Sample
 from simulators.substation.__main__ import main
@@ -146,19 +148,12 @@ def test_a_killed_or_stopped_scada_is_a_loss_and_comes_back(number):
 
     async def scenario() -> None:
         endpoint, seen = f"opc.tcp://127.0.0.1:{free_port()}/", Seen()
-        point = OpcuaPoint(
-            id="scada",
-            endpoint=endpoint,
-            node="nsu=urn:surplusd:substation;s=Grid.Surplus",
-            quantity="surplus_w",
-            unit="kW",
-            heartbeat_s=0.2,
-            timeout_s=0.5,
-        )
+        point = Point(id="scada", node="nsu=urn:surplusd:substation;s=Grid.Surplus", quantity="surplus_w", unit="kW")
+        server = Server(endpoint=endpoint, heartbeat_s=0.2, timeout_s=0.5)
         async with world() as address, Processes() as processes:
             arguments = ("opcua", "--world", address, "--endpoint", endpoint)
             process = await processes.start(*arguments)
-            async with running(subscribe_forever(point, seen)):
+            async with running(watch_forever(server, (point,), seen)):
                 await seen.until(surplus)
                 after = len(seen)
                 process.send_signal(number)
@@ -179,17 +174,79 @@ def test_without_a_world_the_meter_answers_device_failure_and_the_scada_no_commu
     async def scenario() -> None:
         port, endpoint, nowhere = free_port(), f"opc.tcp://127.0.0.1:{free_port()}/", f"127.0.0.1:{free_port()}"
         seen = Seen()
-        point = OpcuaPoint(
-            id="s", endpoint=endpoint, node="nsu=urn:surplusd:substation;s=Grid.Export", quantity="surplus_w", unit="kW"
-        )
+        point = Point(id="s", node="nsu=urn:surplusd:substation;s=Grid.Export", quantity="surplus_w", unit="kW")
         async with Processes() as processes:
             await processes.start("modbus", "--world", nowhere, "--meter", f"pcc:schneider_pm5xxx:{port}")
             await processes.start("opcua", "--world", nowhere, "--endpoint", endpoint)
             async with running(read_forever(meter(port), seen)):
                 assert "exception 4 (server device failure)" in (await seen.loss()).reason
-            async with running(subscribe_forever(point, seen)):
+            async with running(watch_forever(Server(endpoint=endpoint), (point,), seen)):
                 bad = await seen.until(lambda each: isinstance(each, Sample) and each.quality is Quality.BAD)
                 assert bad.values == {}
+
+    asyncio.run(scenario())
+
+
+def test_meters_of_one_port_are_units_behind_one_gateway_and_a_dead_one_costs_its_time_out():
+    async def scenario() -> None:
+        port, alive, dead = free_port(), Seen(), Seen()
+        async with world() as address, Processes() as processes:
+            process = await processes.start(
+                *("modbus", "--world", address, "--framing", "rtu", "--turn", "0.01", "--gateway-timeout", "0.1"),
+                *("--meter", f"pcc:carlo_gavazzi_em24:{port}:1", "--meter", f"feeder-b:abb_b23_b24:{port}:2"),
+                *("--meter", f"pcc:abb_b23_b24:{port}:3", "--only", "3", "--dead", "exception"),
+            )
+            points = [
+                dataclasses.replace(meter(port, profile_id), transport="rtu_over_tcp", unit=unit, timeout_s=1.0)
+                for profile_id, unit in (("abb_b23_b24", 2), ("abb_b23_b24", 3))
+            ]
+            async with running(read_forever(points[0], alive)), running(read_forever(points[1], dead)):
+                await alive.until(power(-20_000.0))
+                loss = await dead.loss()
+                assert "exception 11" in loss.reason
+            assert await ends_well(process)
+
+    asyncio.run(scenario())
+
+
+def test_a_meter_on_a_serial_line(tmp_path):
+    async def scenario() -> None:
+        line, seen = tmp_path / "meter", Seen()
+        async with world() as address, Processes() as processes:
+            process = await processes.start("modbus", "--world", address, "--meter", f"pcc:wago_879:{line}:17")
+            point = ModbusMeter(
+                id="m",
+                transport="rtu",
+                serial=Serial(device=str(line)),
+                unit=17,
+                profile=load_profile("wago_879"),
+                poll_s=0.1,
+                timeout_s=1.0,
+            )
+            async with running(read_forever(point, seen)):
+                await seen.until(power(812_500.0))
+            assert await ends_well(process)
+            assert not line.is_symlink()
+
+    asyncio.run(scenario())
+
+
+def test_a_meter_behind_tls(tmp_path):
+    certificate, key = tmp_path / "meter.pem", tmp_path / "key.pem"
+    kind = ("-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=meter")
+    names = ("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate))
+    subprocess.run(("openssl", "req", *kind, *names), check=True, capture_output=True)
+
+    async def scenario() -> None:
+        port, seen = free_port(), Seen()
+        async with world() as address, Processes() as processes:
+            await processes.start(
+                *("modbus", "--world", address, "--meter", f"pcc:schneider_pm5xxx:{port}"),
+                *("--certificate", str(certificate), "--private-key", str(key)),
+            )
+            point = dataclasses.replace(meter(port), transport="tls", tls=Tls(ca=certificate), timeout_s=3.0)
+            async with running(read_forever(point, seen)):
+                await seen.until(power(812_500.0))
 
     asyncio.run(scenario())
 
@@ -214,6 +271,7 @@ def test_the_switches_of_the_command_line_reach_the_meter():
     [
         ("modbus", "--meter", "pcc:no_such_meter:15020"),
         ("modbus", "--meter", "pcc:schneider_pm5xxx"),
+        ("modbus", "--meter", "pcc:schneider_pm5xxx:15O20"),
         ("opcua", "--status", "Bda"),
     ],
 )
@@ -223,3 +281,10 @@ def test_an_argument_that_is_not_usable_ends_with_status_2_and_says_so(arguments
         main()
     assert ended.value.code == 2
     assert arguments[1] in capsys.readouterr().err
+
+
+def test_two_meters_cannot_be_the_same_unit(monkeypatch):
+    meters = ("--meter", "pcc:wago_879:15020:4", "--meter", "pcc:abb_m2m:15020:4")
+    monkeypatch.setattr(sys, "argv", ["substation", "modbus", "--world", "127.0.0.1:1", *meters])
+    with pytest.raises(SystemExit, match="unit 4 at 15020 twice"):
+        main()

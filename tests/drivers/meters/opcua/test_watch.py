@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from types import SimpleNamespace
 
 import pytest
 from asyncua import ua
@@ -13,62 +12,51 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.errors import DriverLoss
-from drivers.meters.opcua_watch import STANDSTILL_S, Watch, quality_of
-from drivers.readings import Quality, Sample
+from drivers.meters.opcua.points import Point
+from drivers.meters.opcua.watch import RIDES_S, STANDSTILL_S, WAITING_S, Clockwork, Item, PointWatch
+from drivers.meters.opcua.wire import Value
+from drivers.readings import Loss, Quality, Sample
 from tests.drivers.meters.watching import Seen
 
 SERVER_NOON = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 
 
-def data_value(value: object = 500.0, status: int = 0, stamp: dt.datetime | None = SERVER_NOON) -> ua.DataValue:
-    return ua.DataValue(ua.Variant(value), StatusCode=ua.StatusCode(status), SourceTimestamp=stamp)
-
-
-def notification(value: ua.DataValue) -> SimpleNamespace:
-    return SimpleNamespace(monitored_item=SimpleNamespace(Value=value))
+def data_value(value: object = 500.0, status: int = 0, stamp: dt.datetime | None = SERVER_NOON) -> Value:
+    return Value(value, status, None if stamp is None else stamp.timestamp())
 
 
 class Bench:
-    """A watch with a clock that stands at 1000 s; the server's noon is second 1000 plus `ahead_s`."""
+    """A point with a clock that stands at 1000 s; the server's noon is second 1000 plus `ahead_s`."""
 
-    def __init__(self, *, ahead_s: float = 0.0, **changes) -> None:
+    def __init__(self, *, ahead_s: float = 0.0, factor: float = 1e3, **changes) -> None:
         self.now_s = 1000.0
         self.ahead_s = ahead_s
         self.seen = Seen()
-        arguments = {"quantity": "surplus_w", "watts_per_unit": 1e3, "source_max_age_s": None}
-        self.watch = Watch(meter="scada", see=self.seen, clock=lambda: self.now_s, **arguments | changes)
+        point = Point(id="scada", node="i=1", quantity="surplus_w", unit="kW", **changes)
+        self.watch = PointWatch(point, self.seen)
+        self.clockwork = Clockwork(lambda: self.now_s)
+        self.item = Item(point=self.watch, quantity="surplus_w", node=ua.NodeId(1), factor=factor)
+        self.energy = Item(point=self.watch, quantity="energy_import_wh", node=ua.NodeId(2), factor=1.0)
 
     def utc(self, at_s: float) -> dt.datetime:
         return SERVER_NOON + dt.timedelta(seconds=at_s - 1000.0 + self.ahead_s)
 
-    def confirm(self, value: ua.DataValue, server_time: dt.datetime | None = None) -> Sample:
-        self.watch.confirm(value, data_value(server_time or self.utc(self.now_s)), self.now_s)
+    def confirm(self, value: Value, server_time: dt.datetime | None = None, energy: Value | None = None) -> Sample:
+        self.clockwork.hear(server_time or self.utc(self.now_s), self.now_s)
+        if energy is not None:
+            self.energy.confirm(energy, self.clockwork, self.now_s, self.now_s)
+        self.item.confirm(value, self.clockwork, self.now_s, self.now_s)
+        self.watch.publish(self.clockwork, self.now_s)
         return self.seen[-1]
 
-    def change(self, value: ua.DataValue) -> None:
-        self.watch.datachange_notification(None, None, notification(value))
-
-
-@pytest.mark.parametrize(
-    ("status", "quality"),
-    [
-        (0x00000000, Quality.GOOD),
-        (0x00960000, Quality.GOOD),  # Good_LocalOverride
-        (0x00000480, Quality.GOOD),  # flags in the low bits: overflow
-        (0x40000000, Quality.UNCERTAIN),
-        (0x40900480, Quality.UNCERTAIN),  # Uncertain_LastUsableValue with flags
-        (0x80000000, Quality.BAD),
-        (0x808C0000, Quality.BAD),  # Bad_SensorFailure
-        (0xC0000000, Quality.BAD),  # reserved severity
-    ],
-)
-def test_severity_is_in_the_top_two_bits(status, quality):
-    assert quality_of(data_value(status=status)) is quality
+    def change(self, value: Value, *, of_energy: bool = False) -> None:
+        (self.energy if of_energy else self.item).change(value, self.clockwork, self.now_s)
+        self.watch.publish(self.clockwork, self.now_s)
 
 
 def test_kilowatts_become_watts_with_the_sign_of_the_point():
     assert Bench().confirm(data_value(500.0)).values == {"surplus_w": 500_000.0}
-    assert Bench(watts_per_unit=-1e6).confirm(data_value(2)).values == {"surplus_w": -2e6}
+    assert Bench(factor=-1e6).confirm(data_value(2)).values == {"surplus_w": -2e6}
 
 
 @pytest.mark.parametrize(
@@ -181,8 +169,7 @@ def test_a_server_whose_clock_stands_still_is_lost():
 )
 def test_no_answer_raises_or_gives_a_value_that_is_not_finite_or_from_the_future(value, status, stamp):
     bench = Bench()
-    answer = ua.DataValue(ua.Variant(), StatusCode=ua.StatusCode(status), SourceTimestamp=stamp)
-    object.__setattr__(answer.Value, "Value", value)
+    answer = data_value(value, status, stamp)
     bench.confirm(answer)
     bench.now_s += 1.0
     bench.change(answer)
@@ -191,3 +178,62 @@ def test_no_answer_raises_or_gives_a_value_that_is_not_finite_or_from_the_future
         assert sample.taken_at_s <= sample.arrived_at_s
         assert bool(sample.values) is (sample.quality is not Quality.BAD)
         assert bool(sample.values) is not bool(sample.invalid)
+
+
+def test_a_server_that_does_not_tell_its_time_is_lost():
+    with pytest.raises(DriverLoss, match="does not tell its CurrentTime"):
+        Bench().confirm(data_value(), "noon")  # type: ignore[arg-type]
+
+
+def test_other_quantities_ride_along_with_the_power_and_never_alone():
+    bench = Bench()
+    sample = bench.confirm(data_value(1.0), energy=data_value(7_000.0))
+    assert sample.values == {"surplus_w": 1_000.0, "energy_import_wh": 7_000.0}
+    before = len(bench.seen)
+    bench.now_s += 1.0
+    bench.change(data_value(7_100.0, stamp=bench.utc(1001.0)), of_energy=True)
+    assert len(bench.seen) == before
+    bench.change(data_value(2.0, stamp=bench.utc(1001.0)))
+    assert bench.seen[-1].values == {"surplus_w": 2_000.0, "energy_import_wh": 7_100.0}
+    bench.now_s += 1.0
+    bench.change(data_value(3.0, stamp=bench.utc(1002.0)))
+    assert bench.seen[-1].values == {"surplus_w": 3_000.0}
+
+
+def test_an_energy_that_has_become_old_rides_no_more():
+    bench = Bench()
+    bench.confirm(data_value(1.0))
+    bench.change(data_value(7_000.0, stamp=bench.utc(1000.0)), of_energy=True)
+    bench.now_s += RIDES_S + 0.1
+    assert bench.confirm(data_value(1.0)).values == {"surplus_w": 1_000.0}
+
+
+@pytest.mark.parametrize("status", [StatusCodes.BadSensorFailure, StatusCodes.UncertainLastUsableValue])
+def test_a_counter_without_a_good_value_is_invalid_and_loses_no_meter(status, caplog):
+    bench = Bench()
+    sample = bench.confirm(data_value(1.0), energy=data_value(7_000.0, status))
+    assert (sample.quality, sample.values) == (Quality.GOOD, {"surplus_w": 1_000.0})
+    assert list(sample.invalid) == ["energy_import_wh"]
+    assert not bench.watch.lost
+    sample = bench.confirm(data_value(1.0), energy=data_value(7_100.0))
+    assert sample.values == {"surplus_w": 1_000.0, "energy_import_wh": 7_100.0}
+    assert sample.invalid == {}
+
+
+def test_waiting_for_initial_data_is_a_loss_only_when_it_lasts():
+    bench = Bench()
+    waiting = data_value(0.0, StatusCodes.BadWaitingForInitialData)
+    assert bench.confirm(waiting).invalid == {"surplus_w": "the server says BadWaitingForInitialData"}
+    assert not bench.watch.lost
+    bench.now_s += WAITING_S
+    bench.confirm(waiting)
+    assert bench.watch.lost
+
+
+def test_a_loss_forgets_what_rode_along():
+    bench = Bench()
+    bench.confirm(data_value(1.0))
+    bench.change(data_value(7_000.0, stamp=bench.utc(1000.0)), of_energy=True)
+    bench.watch.lose("gone", 1000.0)
+    assert bench.seen[-1] == Loss(meter="scada", reason="gone", at_s=1000.0)
+    assert bench.confirm(data_value(1.0)).values == {"surplus_w": 1_000.0}

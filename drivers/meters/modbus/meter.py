@@ -1,0 +1,91 @@
+"""One Modbus meter as the site has it, and what the answers to a poll of it say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from drivers.meters.blocks import Answer, Block, Plan
+from drivers.meters.codec import Dropped
+from drivers.meters.modbus.place import Place, Serial, Tls, Transport
+from drivers.meters.profiles import REQUIRED, Profile
+from drivers.readings import Loss, Quality, Sample
+
+#: Reversing the direction of power turns one counter into the other.
+_REVERSED: Final = {"energy_import_wh": "energy_export_wh", "energy_export_wh": "energy_import_wh"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModbusMeter:
+    """One meter on Modbus.
+
+    `transport`, `host`, `port`, `serial`, `tls`: see `Place`; meters at the same place share one connection. `unit`: unit
+    id 0 to 247. `poll_s`: from one poll of power and frequency to the next; `poll_slow_s`: the same for all quantities.
+    `timeout_s`: for connecting, for all requests of a poll together that bring power and frequency, and for each other
+    request. `sign`: -1 where the current transformers are mounted backwards: active and reactive powers are negated and the
+    energy counters change places. `ct_ratio`: what powers, energies and currents are multiplied with, for a meter that
+    shows secondary values. `quantity`: name under which active power is published; `surplus_w` makes the meter a surplus
+    source, which carries nothing else.
+    """
+
+    id: str
+    host: str = ""
+    port: int = 502
+    transport: Transport = "tcp"
+    serial: Serial | None = None
+    tls: Tls | None = None
+    unit: int = 1
+    profile: Profile
+    poll_s: float
+    poll_slow_s: float = 10.0
+    timeout_s: float
+    sign: int = 1
+    ct_ratio: float = 1.0
+    quantity: str = REQUIRED
+
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+        return Place(transport=self.transport, host=self.host, port=self.port, serial=self.serial, tls=self.tls)
+
+
+def judged(
+    meter: ModbusMeter, plan: Plan, answers: Mapping[Block, Answer], taken_at_s: float, arrived_at_s: float
+) -> Sample | Loss:
+    """Return what a poll saw, from the answers to all blocks of its plan."""
+    words = [answer for answer in answers.values() if not isinstance(answer, str)]
+    if not words:
+        reason = next(answer for answer in answers.values() if isinstance(answer, str))
+        return Loss(meter=meter.id, reason=reason, at_s=arrived_at_s)
+    if meter.profile.zero_not_ready and not any(map(any, words)):
+        return Loss(meter=meter.id, reason="shows zeros only: it has no reading yet", at_s=arrived_at_s)
+    decoded = plan.decode(answers)
+    doubtful = any(isinstance(value, Dropped) and value.implausible for value in decoded.values())
+    shown = _oriented(meter, decoded)
+    return Sample(
+        meter=meter.id,
+        values={name: value for name, value in shown.items() if not isinstance(value, Dropped)},
+        quality=Quality.UNCERTAIN if doubtful else Quality.GOOD,
+        taken_at_s=taken_at_s,
+        arrived_at_s=arrived_at_s,
+        invalid={name: value.reason for name, value in shown.items() if isinstance(value, Dropped)},
+    )
+
+
+def _oriented(meter: ModbusMeter, decoded: Mapping[str, float | Dropped]) -> dict[str, float | Dropped]:
+    """Apply the meter's sign, transformer ratio and quantity."""
+    directed = meter.sign * meter.ct_ratio
+    if meter.quantity != REQUIRED:
+        return {meter.quantity: _scaled(decoded[REQUIRED], directed)}
+    factors = {"_w": directed, "_var": directed, "_wh": meter.ct_ratio, "_a": meter.ct_ratio}
+    scaled = {name: _scaled(value, factors.get(name[name.rindex("_") :], 1.0)) for name, value in decoded.items()}
+    return {_REVERSED.get(name, name) if meter.sign < 0 else name: value for name, value in scaled.items()}
+
+
+def _scaled(value: float | Dropped, factor: float) -> float | Dropped:
+    if factor == 1.0 or isinstance(value, Dropped):
+        return value
+    scaled = value * factor
+    return scaled if math.isfinite(scaled) else Dropped(f"{value:g} times {factor:g} is not finite")

@@ -1,0 +1,237 @@
+"""How old and how good the values of an OPC UA server are.
+
+- The age must not depend on how far two wall clocks differ. With every heartbeat comes the server's own CurrentTime, which
+  maps its UTC to our boottime clock; SourceTimestamp goes through that map and is never later than arrival. Servers
+  refresh CurrentTime as seldom as once a second, so the largest of the last offsets is the nearest.
+- A value may be Good and yet old. Servers stamp either every scan or changes only; which, the server does not tell. By
+  default a Good answer is as old as the read that brought it; with `source_max_age_s` an older SourceTimestamp makes the
+  value uncertain and as old as its stamp.
+- A change that arrives after a read has overtaken it is dropped.
+- An object has one value that counts, its power, and others. The others ride along with it: a counter without a value
+  makes no meter lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from datetime import datetime
+from typing import Final
+
+from asyncua import ua
+
+from drivers.clock import Clock
+from drivers.errors import DriverLoss
+from drivers.meters.opcua.points import Point
+from drivers.meters.opcua.status import CODE, WAITING, Meaning, meaning
+from drivers.meters.opcua.wire import Value
+from drivers.meters.sessions import Watched
+from drivers.readings import Loss, Publish, Quality, Sample
+
+log = logging.getLogger(__name__)
+
+#: A server whose CurrentTime stands still for longer is not running.
+STANDSTILL_S: Final = 5.0
+#: Heartbeats that the map of the server's clock looks back on.
+OFFSETS: Final = 10
+#: For how long after a connection a server may wait for its own field before that is a loss.
+WAITING_S: Final = 30.0
+#: Age from which another quantity no longer rides along with the power.
+RIDES_S: Final = 5.0
+
+
+class Clockwork:
+    """Our boottime clock, and the map from the server's UTC to it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.now = clock
+        self.began_s = clock()
+        self._offsets_s: deque[float] = deque(maxlen=OFFSETS)
+        self._server_time: datetime | None = None
+        self._moved_s = -math.inf
+
+    def hear(self, server_time: object, at_s: float) -> None:
+        """Take the server's CurrentTime as it was `at_s`; raises DriverLoss where it stands still or is none."""
+        if not isinstance(server_time, datetime):
+            raise DriverLoss("the server does not tell its CurrentTime")
+        if server_time != self._server_time:
+            self._server_time, self._moved_s = server_time, at_s
+        elif at_s - self._moved_s > STANDSTILL_S:
+            raise DriverLoss(f"the server's clock stands still at {server_time}")
+        self._offsets_s.append(server_time.timestamp() - at_s)
+
+    def source_s(self, value: Value, latest_s: float) -> float:
+        """Return when the source took the value, on our clock; `latest_s` where it does not say or says later."""
+        if value.source_s is None or not self._offsets_s:
+            return latest_s
+        return min(latest_s, value.source_s - max(self._offsets_s))
+
+
+class Item:
+    """One variable that is watched for a point.
+
+    `factor`: from its raw value to the SI unit of `quantity`, sign and scale included. `read_only`: the server does not
+    monitor it, so that it is read at every heartbeat.
+    """
+
+    __slots__ = ("factor", "handle", "heard_s", "newest_s", "node", "point", "quantity", "server_handle")
+
+    def __init__(self, *, point: PointWatch, quantity: str, node: ua.NodeId, factor: float) -> None:
+        self.point = point
+        self.quantity = quantity
+        self.node = node
+        self.factor = factor
+        self.handle = 0
+        self.server_handle: int | None = None
+        #: When a value was last taken, and from when that value is.
+        self.heard_s = -math.inf
+        self.newest_s = -math.inf
+
+    def change(self, value: Value, clockwork: Clockwork, arrived_s: float) -> None:
+        """Take a change; one that a read has overtaken is old news."""
+        meant = meaning(value.status)
+        taken_s = arrived_s if meant.quality is Quality.BAD else clockwork.source_s(value, arrived_s)
+        if taken_s > self.newest_s:
+            self._take(value, meant, meant.quality, taken_s, arrived_s)
+
+    def confirm(self, value: Value, clockwork: Clockwork, started_s: float, arrived_s: float) -> None:
+        """Take the answer to a read that was asked at `started_s`."""
+        middle_s = (started_s + arrived_s) / 2
+        meant = meaning(value.status)
+        quality, taken_s, source_s = meant.quality, middle_s, clockwork.source_s(value, middle_s)
+        oldest_s = middle_s - (self.point.point.source_max_age_s or math.inf)
+        if quality is Quality.UNCERTAIN or (quality is Quality.GOOD and source_s < oldest_s):
+            quality, taken_s = Quality.UNCERTAIN, source_s
+        self._take(value, meant, quality, taken_s, arrived_s)
+
+    def _take(self, value: Value, meant: Meaning, quality: Quality, taken_s: float, arrived_s: float) -> None:
+        self.heard_s, self.newest_s = arrived_s, taken_s
+        number, why = _number(value.raw, self.factor) if meant.why is None else (None, meant.why)
+        self.point.take(self, number, why, meant.note, quality, taken_s, waiting=value.status & CODE == WAITING)
+
+
+class PointWatch:
+    """What is known of one point; it lives longer than a session and tells each thing once."""
+
+    def __init__(self, point: Point, publish: Publish) -> None:
+        self.point = point
+        self.items: list[Item] = []
+        #: Why the point is not watched, None while it is.
+        self.unresolved: str | None = "not looked up yet"
+        self.lookup_s = -math.inf
+        self._publish = publish
+        self._watched = Watched(publish)
+        self._told: set[str] = set()
+        self._others: dict[str, tuple[float, float]] = {}
+        self._invalid: dict[str, str] = {}
+        self._notes: dict[str, str] = {}
+        self._slow = ""
+        self._fresh: tuple[float | None, str | None, Quality, float, bool] | None = None
+
+    def begin(self) -> None:
+        """Forget what a former session brought."""
+        self.items, self.unresolved, self.lookup_s = [], "not looked up yet", -math.inf
+        self._slow = ""
+        self._forget()
+
+    def _forget(self) -> None:
+        self._others.clear()
+        self._invalid.clear()
+        self._notes.clear()
+        self._fresh = None
+
+    def take(
+        self,
+        item: Item,
+        number: float | None,
+        why: str | None,
+        note: str | None,
+        quality: Quality,
+        taken_s: float,
+        *,
+        waiting: bool,
+    ) -> None:
+        """Take what an item brought; `publish` hands it over."""
+        name = item.quantity
+        if note is None:
+            self._notes.pop(name, None)
+        else:
+            self._note(name, note)
+        if name == self.point.quantity:
+            self._fresh = (number, why, Quality.BAD if why else quality, taken_s, waiting)
+        elif number is not None and quality is Quality.GOOD:
+            self._invalid.pop(name, None)
+            self._others[name] = (number, taken_s)
+        else:
+            self._invalid[name] = why or note or "the server says it is uncertain"
+
+    def publish(self, clockwork: Clockwork, arrived_s: float) -> None:
+        """Publish a sample where the value that counts has come."""
+        if self._fresh is None:
+            return
+        (number, why, quality, taken_s, waiting), self._fresh = self._fresh, None
+        name = self.point.quantity
+        values = {} if number is None else {name: number}
+        invalid = {} if why is None else {name: why}
+        if number is not None:
+            values |= {other: value for other, (value, at_s) in self._others.items() if at_s >= taken_s - RIDES_S}
+            invalid |= self._invalid
+            self._others.clear()
+        sample = Sample(
+            meter=self.point.id,
+            values=values,
+            quality=quality,
+            taken_at_s=taken_s,
+            arrived_at_s=arrived_s,
+            invalid=invalid,
+            notes=self._all_notes() if self._notes or self._slow else {},
+        )
+        # A server that has just started has no values yet; that is no loss of the meter.
+        early = waiting and arrived_s - clockwork.began_s < WAITING_S
+        (self._publish if early else self._watched)(sample)
+
+    def _all_notes(self) -> dict[str, str]:
+        if not self._slow:
+            return dict(self._notes)
+        name = self.point.quantity
+        return self._notes | {name: "; ".join(filter(None, (self._notes.get(name), self._slow)))}
+
+    def lose(self, reason: str, at_s: float) -> None:
+        """Say that the point is lost."""
+        self._forget()
+        self._watched(Loss(meter=self.point.id, reason=reason, at_s=at_s))
+
+    @property
+    def lost(self) -> bool:
+        """Whether the newest that was said is a loss."""
+        return self._watched.lost
+
+    def slow(self, publishing_s: float, sampling_s: float) -> None:
+        """Say so where the intervals that the server revised are too slow for the age at which the site doubts."""
+        if publishing_s + sampling_s > self.point.suspect_after_s:
+            self._slow = (
+                f"the server samples every {sampling_s:g} s and publishes every {publishing_s:g} s, "
+                f"too slow for a value that is suspect after {self.point.suspect_after_s:g} s"
+            )
+            self.tell(self._slow)
+
+    def tell(self, text: str) -> None:
+        """Warn of something, once."""
+        if text not in self._told:
+            self._told.add(text)
+            fields = {"event": "meter_note", "meter": self.point.id, "reason": text}
+            log.warning("meter %s: %s", self.point.id, text, extra=fields)
+
+    def _note(self, name: str, note: str) -> None:
+        if self._notes.get(name) != note:
+            self._notes[name] = note
+            self.tell(f"{name}: {note}")
+
+
+def _number(raw: object, factor: float) -> tuple[float | None, str | None]:
+    """Return the finite value in its SI unit, or why there is none."""
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        return None, f"{raw!r} is not a number"
+    number = raw * factor
+    return (number, None) if math.isfinite(number) else (None, f"{raw} is not finite")

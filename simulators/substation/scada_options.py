@@ -1,0 +1,73 @@
+"""Command line options of the simulated SCADA: every behaviour of servers in the field."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from asyncua.ua.status_codes import StatusCodes
+
+from simulators.substation.opcua_server import UNITS, Behaviour, Scada
+
+
+def add_scada_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `scada_of` reads."""
+    parser.add_argument("--endpoint", default="opc.tcp://127.0.0.1:14840/")
+    parser.add_argument("--certificate", type=Path, help=".pem or .der; with it, only secure policies are served")
+    parser.add_argument("--private-key", type=Path, help=".pem or .der")
+    values = parser.add_argument_group("values")
+    values.add_argument("--status", type=_status, default="Good", help="of the values, such as BadNoCommunication")
+    values.add_argument("--stamp-age", type=float, default=0.0, metavar="S", help="age of SourceTimestamp")
+    values.add_argument(
+        "--utc-offset", type=float, default=0.0, metavar="S", help="how far the server's clock is ahead"
+    )
+    values.add_argument("--on-change", action="store_true", help="stamps move with the value only")
+    values.add_argument("--frozen", action="store_true", help="values and stamps stay as they are")
+    values.add_argument("--stuck", action="store_true", help="values stay, Good and with fresh stamps")
+    values.add_argument("--deadband", type=float, default=0.0, metavar="W", help="smaller changes are not shown")
+    values.add_argument("--overflow", action="store_true", help="the flag that the queue has lost values")
+    values.add_argument("--waiting", type=float, default=0.0, metavar="S", help="no initial data for so long")
+    values.add_argument("--unit", choices=UNITS, default="kW", help="of surplus, export and feeder load")
+    values.add_argument("--stated-unit", choices=UNITS, help="what their EngineeringUnits say, which may be a lie")
+    values.add_argument("--counts", type=float, metavar="N", help="int32 values, N a unit")
+    server = parser.add_argument_group("server")
+    server.add_argument(
+        "--publishing", type=float, default=0.0, metavar="S", help="shorter intervals are revised to it"
+    )
+    server.add_argument("--sampling", type=float, default=0.0, metavar="S", help="shorter intervals are revised to it")
+    server.add_argument("--max-sessions", type=int, metavar="N", help="more are refused")
+    server.add_argument("--namespace", action="append", default=[], metavar="URI", help="one that comes before ours")
+
+
+def scada_of(args: argparse.Namespace) -> Scada:
+    """Return what the options ask for."""
+    behaviour = Behaviour(
+        status=args.status,
+        frozen=args.frozen,
+        stuck=args.stuck,
+        stamp_age_s=args.stamp_age,
+        utc_offset_s=args.utc_offset,
+        on_change=args.on_change,
+        deadband_w=args.deadband,
+        overflow=args.overflow,
+        waiting_s=args.waiting,
+    )
+    return Scada(
+        endpoint=args.endpoint,
+        behaviour=behaviour,
+        certificate=args.certificate,
+        private_key=args.private_key,
+        namespaces_before=tuple(args.namespace),
+        unit=args.unit,
+        stated_unit=args.stated_unit,
+        counts=args.counts,
+        fastest_publishing_s=args.publishing,
+        fastest_sampling_s=args.sampling,
+        max_sessions=args.max_sessions,
+    )
+
+
+def _status(text: str) -> str:
+    if not hasattr(StatusCodes, text):
+        raise ValueError(text)
+    return text

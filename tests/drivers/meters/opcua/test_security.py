@@ -1,0 +1,301 @@
+"""Certificates in real handshakes: what is trusted connects, everything else never does and says why."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from drivers.meters.opcua.certificates import Identity, make, retire, rotate
+from drivers.meters.opcua.connect import presented_certificates
+from drivers.meters.opcua.driver import watch_forever
+from drivers.meters.opcua.points import POLICIES, Security, Server
+from drivers.meters.opcua.trust import thumbprint
+from drivers.readings import Loss, Sample
+from simulators.substation.opcua_server import Scada
+from tests.drivers.meters.opcua.serving import Authority, Made, endpoint, point, server, serving, shows
+from tests.drivers.meters.opcua.serving import make as certify
+from tests.drivers.meters.watching import Seen, running
+
+
+class Site:
+    """Our own certificate, a trust list, and an authority whose certificates lie elsewhere."""
+
+    def __init__(self, folder: Path) -> None:
+        for name in ("elsewhere", "trusted"):
+            (folder / name).mkdir()
+        self.elsewhere, self.trusted = folder / "elsewhere", folder / "trusted"
+        self.own = Identity(folder / "site.pem", folder / "site-key.pem")
+        make(self.own, "urn:surplusd:test")
+        self.authority = Authority(self.elsewhere)
+
+    def trust(self, *made: Made) -> None:
+        for each in made:
+            (self.trusted / each.path.name).write_bytes(each.path.read_bytes())
+
+    def trust_issuer(self, *revoked: Made, days: float = 30) -> None:
+        self.trust(self.authority.root)
+        (self.trusted / "authority.crl").write_bytes(self.authority.revoke(*revoked, days=days))
+
+    def server(self, at: str, policy: str = "Basic256Sha256", trusted: Path | None = None) -> Server:
+        security = Security(
+            policy=policy,
+            certificate=self.own.certificate,
+            private_key=self.own.private_key,
+            trusted=trusted or self.trusted,
+        )
+        return server(at, security=security, timeout_s=3.0)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+async def connects(site: Site, scada: Scada, **changes) -> None:
+    seen = Seen()
+    async with running(watch_forever(site.server(scada.endpoint, **changes), (point(),), seen)):
+        await seen.until(shows(500_000.0))
+
+
+async def refused(site: Site, scada: Scada, **changes) -> str:
+    """Return why no session came about, twice in a row."""
+    seen = Seen()
+    async with running(watch_forever(site.server(scada.endpoint, **changes), (point(),), seen)):
+        reason = (await seen.loss()).reason
+        await seen.loss(after=len(seen))
+        assert not any(isinstance(each, Sample) for each in seen)
+    return reason
+
+
+def shown(made: Made) -> Scada:
+    return Scada(endpoint=endpoint(), certificate=made.path, private_key=made.key_path)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("by_issuer", [False, True])
+def test_what_is_trusted_connects_with_every_policy(site, policy, by_issuer):
+    async def scenario() -> None:
+        made = site.authority.issue("scada")
+        if by_issuer:
+            site.trust_issuer()
+        else:
+            site.trust(made)
+        scada = shown(made)
+        async with serving(scada):
+            await connects(site, scada, policy=policy)
+
+    asyncio.run(scenario())
+
+
+def test_a_single_file_is_a_trust_list_of_one(site):
+    async def scenario() -> None:
+        made, other = certify(site.elsewhere, "scada"), certify(site.elsewhere, "other")
+        scada = shown(made)
+        async with serving(scada):
+            await connects(site, scada, trusted=made.path)
+            reason = await refused(site, scada, trusted=other.path)
+            assert "is unknown" in reason
+            assert thumbprint(made.certificate) in reason
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("issue", "trust", "reason"),
+    [
+        ({}, "nothing", "CN=scada .* is unknown: neither it nor its issuer is in the trust list"),
+        ({}, "revoked", "CN=scada .* is revoked"),
+        ({}, "itself, revoked", "CN=scada .* is revoked"),
+        ({"days": (-30, -1)}, "issuer", "CN=scada .* has expired on 20"),
+        ({"days": (-30, -1)}, "itself", "CN=scada .* has expired on 20"),
+        ({"days": (1, 30)}, "itself", "CN=scada .* is not valid before 20.*is the clock of this machine right"),
+        ({"hosts": ("192.0.2.7",)}, "issuer", r"is for another host: it names 192\.0\.2\.7, not 127\.0\.0\.1"),
+        ({"usage": ExtendedKeyUsageOID.CLIENT_AUTH}, "issuer", "is not one of a server"),
+        ({}, "broken list", "broken.crl in the trust list is neither a certificate nor a revocation list"),
+        ({}, "forged list", "the revocation list of CN=authority is not signed by an issuer"),
+        ({}, "no folder", "the trust list .* cannot be read"),
+    ],
+)
+def test_what_is_not_trusted_never_connects_and_says_why(site, issue, trust, reason):
+    made = site.authority.issue("scada", **issue)
+    if "itself" in trust:
+        site.trust(made)
+    if trust in {"issuer", "broken list"}:
+        site.trust_issuer()
+    if "revoked" in trust:
+        site.trust_issuer(made)
+    if trust == "broken list":
+        (site.trusted / "broken.crl").write_bytes(b"\x30\x00")
+    if trust == "forged list":
+        site.trust(site.authority.root)
+        (site.elsewhere / "forger").mkdir()
+        forger = Authority(site.elsewhere / "forger")
+        (site.trusted / "forged.crl").write_bytes(forger.revoke())
+    if trust == "no folder":
+        site.trusted.rmdir()
+
+    async def scenario() -> str:
+        scada = shown(made)
+        async with serving(scada):
+            return await refused(site, scada)
+
+    told = asyncio.run(scenario())
+    assert re.search(reason, told), told
+
+
+def test_a_certificate_that_is_revoked_while_it_is_in_use_ends_the_session(site, monkeypatch):
+    monkeypatch.setattr("drivers.meters.opcua.connect.TRUST_AGAIN_S", 0.1)
+    made = site.authority.issue("scada")
+    site.trust_issuer()
+
+    async def scenario() -> None:
+        scada, seen = shown(made), Seen()
+        async with serving(scada), running(watch_forever(site.server(scada.endpoint), (point(),), seen)):
+            await seen.until(shows(500_000.0))
+            assert not any(isinstance(each, Loss) for each in seen)
+            site.trust_issuer(made)
+            assert "is revoked" in (await seen.loss()).reason
+            after = len(seen)
+            await seen.loss(after=after)
+            assert not any(isinstance(each, Sample) for each in seen[after:])
+
+    asyncio.run(scenario())
+
+
+def test_a_certificate_of_an_authority_that_only_looks_like_ours_is_unknown(site):
+    (site.elsewhere / "false").mkdir()
+    made = Authority(site.elsewhere / "false").issue("scada")
+    site.trust_issuer()
+
+    async def scenario() -> str:
+        scada = shown(made)
+        async with serving(scada):
+            return await refused(site, scada)
+
+    assert "is unknown" in asyncio.run(scenario())
+
+
+def test_who_shows_a_trusted_certificate_without_its_key_never_connects(site):
+    made, other = certify(site.elsewhere, "scada"), certify(site.elsewhere, "other")
+    site.trust(made)
+
+    async def scenario() -> None:
+        scada = Scada(endpoint=endpoint(), certificate=made.path, private_key=other.key_path)
+        async with serving(scada):
+            assert await refused(site, scada)
+
+    asyncio.run(scenario())
+
+
+def test_a_revocation_list_that_should_have_been_renewed_is_told_and_serves(site, caplog):
+    made = site.authority.issue("scada")
+    site.trust_issuer(days=-1)
+
+    async def scenario() -> None:
+        scada = shown(made)
+        async with serving(scada):
+            await connects(site, scada)
+
+    asyncio.run(scenario())
+    assert "the revocation list of CN=authority is older than it should be" in caplog.text
+
+
+def test_a_server_without_the_policy_and_a_client_without_security_are_refused(site):
+    async def scenario() -> None:
+        scada = Scada(endpoint=endpoint())
+        async with serving(scada):
+            assert "offers no Basic256Sha256 SignAndEncrypt, only None None" in await refused(site, scada)
+        made = certify(site.elsewhere, "scada")
+        scada, seen = shown(made), Seen()
+        async with serving(scada), running(watch_forever(server(scada.endpoint), (point(),), seen)):
+            assert (await seen.loss()).reason
+            assert not any(isinstance(each, Sample) for each in seen)
+
+    asyncio.run(scenario())
+
+
+def test_a_certificate_that_names_no_application_uri_or_is_none_is_a_loss_that_says_so(site):
+    async def scenario() -> None:
+        made = certify(site.elsewhere, "scada")
+        site.trust(made)
+        scada = shown(made)
+        async with serving(scada):
+            site.own.certificate.write_text("not a certificate")
+            assert "site.pem is no certificate in PEM" in await refused(site, scada)
+            nameless = certify(site.elsewhere, "nameless", uri=None).certificate
+            site.own.certificate.write_bytes(nameless.public_bytes(Encoding.PEM))
+            assert "names no application URI" in await refused(site, scada)
+            past = certify(site.elsewhere, "past", uri="urn:surplusd:test", days=(-30, -1)).certificate
+            site.own.certificate.write_bytes(past.public_bytes(Encoding.PEM))
+            assert "our own certificate" in (told := await refused(site, scada))
+            assert "has expired on 20" in told
+            site.own.certificate.unlink()
+            assert "cannot be read: No such file" in await refused(site, scada)
+
+    asyncio.run(scenario())
+
+
+def test_a_rotated_certificate_is_used_at_the_next_connection_and_the_old_until_the_server_trusts_it(site, caplog):
+    async def scenario() -> None:
+        made = certify(site.elsewhere, "scada")
+        site.trust(made)
+        scada, seen = shown(made), Seen()
+        scada.trusted_clients = {site.own.load().public_bytes(Encoding.DER)}
+        async with serving(scada):
+            async with running(watch_forever(site.server(scada.endpoint), (point(),), seen)):
+                await seen.until(shows(500_000.0))
+                rotate(site.own)
+            after = len(seen)
+            async with running(watch_forever(site.server(scada.endpoint), (point(),), seen)):
+                await seen.until(shows(500_000.0), after=after)
+            assert "does not trust" in caplog.text
+            scada.trusted_clients = {site.own.load().public_bytes(Encoding.DER)}  # a person accepts the new one
+            caplog.clear()
+            await connects(site, scada)
+            assert "does not trust" not in caplog.text
+            retire(site.own)
+            await connects(site, scada)
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_nobody_has_accepted_yet_is_told_so(site):
+    async def scenario() -> None:
+        made = certify(site.elsewhere, "scada")
+        site.trust(made)
+        scada = shown(made)
+        scada.trusted_clients = set()
+        async with serving(scada):
+            assert "BadCertificateUntrusted" in await refused(site, scada)
+
+    asyncio.run(scenario())
+
+
+def test_a_certificate_that_ends_soon_is_told(site, caplog):
+    async def scenario() -> None:
+        made = certify(site.elsewhere, "scada", days=(-1, 7.5))
+        site.trust(made)
+        scada = shown(made)
+        async with serving(scada):
+            await connects(site, scada)
+
+    asyncio.run(scenario())
+    assert "the server's certificate CN=scada" in caplog.text
+    assert "ends in 7 days" in caplog.text
+    assert "site.pem ends" not in caplog.text
+
+
+def test_what_a_server_presents_can_be_looked_at_before_it_is_trusted(site):
+    async def scenario() -> None:
+        made = certify(site.elsewhere, "scada")
+        scada = shown(made)
+        async with serving(scada):
+            (certificate,) = await presented_certificates(server(scada.endpoint), "Basic256Sha256")
+            assert certificate == made.certificate
+
+    asyncio.run(scenario())

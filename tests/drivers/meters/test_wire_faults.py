@@ -1,0 +1,138 @@
+"""Two units behind a gateway, and everything that may go wrong on the wire: no value is ever another than was shown.
+
+Every quantity of both units tells by its number which unit it is of and which quantity it is, and is never shown twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import itertools
+from collections.abc import Mapping
+
+from drivers.meters.modbus import ModbusMeter, read_bus
+from drivers.meters.profiles import load_profile
+from drivers.readings import Loss, Sample
+from simulators.substation.encoder import encode, read_data
+from simulators.substation.modbus_server import Faults, Unit, serve_gateway
+from tests.drivers.meters.watching import Seen, running
+
+PROFILE_ID = "wago_879"
+NAMES = tuple(read_data(PROFILE_ID)["registers"])
+
+FAULTS = (
+    {"spoilt": True},
+    {"extra": b"\x02\x03\x02\x00\x05"},
+    {"extra": b"\xff"},
+    {"cut_to": 7},
+    {"split_s": 0.03},
+    {"split_s": 0.3},
+    {"unit_shift": 1},
+    {"unit_shift": -1},
+    {"transaction_shift": 1},
+    {"transaction_shift": -1},
+    {"crossed": True},
+    {"late_s": 0.03},
+    {"late_s": 0.25},
+    {"late_s": 0.5},
+    {"delay_s": 0.3},
+    {"dead": "exception"},
+    {"dead": "silence"},
+    {"mute": True},
+    {"exception": 6},
+)
+
+#: What breaks the stream of a TCP connection, so that the other units on it are lost with the one that does it.
+BREAKS_TCP = ("spoilt", "extra", "cut_to")
+#: What a reader gets over: slowness within its time-out, and in RTU bytes that fit nowhere and ids that it has none of.
+HARMLESS = ({"split_s": 0.03}, {"late_s": 0.03})
+NONE_IN_RTU = {"extra", "transaction_shift"}
+
+
+def shown_by(unit: int, moment: int) -> dict[str, float]:
+    """Return values that say whose they are: frequency near 50 Hz, all others in the range of their quantity and unit."""
+    values = {name: unit * 1e6 + index * 1e4 + moment for index, name in enumerate(NAMES)}
+    return {**values, "frequency_hz": 48.0 + unit + moment / 256}
+
+
+@functools.cache
+def images(unit: int) -> tuple[Mapping[tuple[int, int], int], ...]:
+    data = read_data(PROFILE_ID)
+    return tuple(encode(data, shown_by(unit, moment)) for moment in range(64))
+
+
+def is_of(unit: int, sample: Sample) -> bool:
+    ranges = {name: (low, shown_by(unit, 63)[name]) for name, low in shown_by(unit, 0).items()}
+    return all(ranges[name][0] <= value <= ranges[name][1] for name, value in sample.values.items())
+
+
+class Gateway:
+    """Two units, the second with faults, read by one bus worker."""
+
+    def __init__(self, framing: str, faults: Mapping[str, object]) -> None:
+        self.framing, self.told = framing, faults
+        self.faults = Faults(**faults)
+        self.seen = Seen()
+
+    def of(self, unit: int, kind: type, after: int = 0) -> list[Sample | Loss]:
+        return [each for each in self.seen[after:] if each.meter == f"m{unit}" and isinstance(each, kind)]
+
+    async def watch(self) -> None:
+        """Read with the fault, and then without."""
+        shows = {unit: itertools.cycle(images(unit)) for unit in (1, 2)}
+        units = {
+            unit: Unit(lambda unit=unit: next(shows[unit]), self.faults if unit == 2 else Faults()) for unit in (1, 2)
+        }
+        server = await serve_gateway("127.0.0.1", 0, units=units, framing=self.framing, turn_s=0.002, timeout_s=0.25)
+        meters = [
+            ModbusMeter(
+                id=f"m{unit}",
+                host="127.0.0.1",
+                port=server.sockets[0].getsockname()[1],
+                transport="tcp" if self.framing == "tcp" else "rtu_over_tcp",
+                unit=unit,
+                profile=load_profile(PROFILE_ID),
+                poll_s=0.3,
+                poll_slow_s=0.6,
+                timeout_s=0.2,
+            )
+            for unit in (1, 2)
+        ]
+        async with running(read_bus(meters, self.seen)):
+            await asyncio.sleep(1.2)
+            after = len(self.seen)
+            self.bitten = bool(self.of(2, Loss))
+            self.neighbour_read = bool(
+                self.of(1, Sample, next(at for at, each in enumerate(self.seen) if each.meter == "m2"))
+            )
+            for name in self.told:
+                setattr(self.faults, name, getattr(Faults(), name))
+            for unit in (1, 2):
+                await self.seen.until(
+                    lambda each, unit=unit: each.meter == f"m{unit}" and isinstance(each, Sample),
+                    after=after,
+                    deadline_s=20.0,
+                )
+        server.close()
+
+
+def test_no_fault_of_a_unit_makes_a_wrong_value_or_costs_its_neighbour():
+    gateways = [Gateway(framing, faults) for framing in ("tcp", "rtu") for faults in ({}, *FAULTS)]
+
+    async def scenario() -> None:
+        async with asyncio.TaskGroup() as group:
+            for gateway in gateways:
+                group.create_task(gateway.watch())
+
+    asyncio.run(scenario())
+    for gateway in gateways:
+        told = gateway.framing, gateway.told
+        assert all(is_of(unit, sample) for unit in (1, 2) for sample in gateway.of(unit, Sample)), told
+        breaks = gateway.framing == "tcp" and any(name in BREAKS_TCP for name in gateway.told)
+        assert gateway.neighbour_read or breaks, told
+        bites = (
+            gateway.told
+            and gateway.told not in HARMLESS
+            and not (gateway.framing == "rtu" and {*gateway.told} & NONE_IN_RTU)
+        )
+        assert gateway.bitten or not bites, told

@@ -1,0 +1,56 @@
+"""Every behaviour of the simulated SCADA can be asked for on the command line."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from simulators.substation.opcua_server import Behaviour, Scada
+from simulators.substation.scada_options import add_scada_options, scada_of
+
+EVERY = (
+    "--endpoint opc.tcp://127.0.0.1:1/ --certificate c.der --private-key k.pem --status BadSensorFailure --stamp-age 1 "
+    "--utc-offset 2 --on-change --frozen --stuck --deadband 3 --overflow --waiting 4 --unit MW --stated-unit W --counts 10 "
+    "--publishing 5 --sampling 6 --max-sessions 7 --namespace urn:a --namespace urn:b"
+)
+
+
+def parsed(words: str) -> Scada:
+    parser = argparse.ArgumentParser()
+    add_scada_options(parser)
+    return scada_of(parser.parse_args(words.split()))
+
+
+def test_by_default_it_behaves():
+    scada = parsed("")
+    assert scada.behaviour == Behaviour()
+    assert (scada.unit, scada.stated_unit, scada.max_sessions, scada.namespaces_before) == ("kW", None, None, ())
+
+
+def test_every_option_arrives():
+    scada = parsed(EVERY)
+    assert scada.behaviour == Behaviour(
+        status="BadSensorFailure",
+        frozen=True,
+        stuck=True,
+        stamp_age_s=1.0,
+        utc_offset_s=2.0,
+        on_change=True,
+        deadband_w=3.0,
+        overflow=True,
+        waiting_s=4.0,
+    )
+    assert all(getattr(scada.behaviour, each.name) != each.default for each in fields(Behaviour))
+    assert (scada.certificate, scada.private_key) == (Path("c.der"), Path("k.pem"))
+    assert (scada.unit, scada.stated_unit, scada.counts) == ("MW", "W", 10.0)
+    assert (scada.fastest_publishing_s, scada.fastest_sampling_s, scada.max_sessions) == (5.0, 6.0, 7)
+    assert scada.namespaces_before == ("urn:a", "urn:b")
+
+
+def test_a_status_that_is_none_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        parsed("--status Excellent")
+    assert "Excellent" in capsys.readouterr().err

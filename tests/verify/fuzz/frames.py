@@ -1,0 +1,99 @@
+"""Random streams of Modbus bytes: an answer that is taken stands in the stream as a whole frame of the unit that was asked."""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Callable
+
+from drivers.errors import DriverLoss
+from drivers.meters.modbus.frames import Framing, Request, Rtu, Tcp
+from simulators.substation.frames import crc
+
+#: The kind of piece that is the answer as it should be.
+PLAIN = 9
+
+Frame = Callable[[int, int, bytes], bytes]
+
+
+def tcp_frame(transaction: int, unit: int, pdu: bytes) -> bytes:
+    """Return a frame of Modbus TCP."""
+    return struct.pack(">HHHB", transaction & 0xFFFF, 0, len(pdu) + 1, unit) + pdu
+
+
+def rtu_frame(_transaction: int, unit: int, pdu: bytes) -> bytes:
+    """Return an RTU frame; its checksum is that of another implementation."""
+    body = bytes([unit]) + pdu
+    return body + crc(body)
+
+
+def frames(seed: int, inputs: int) -> int:
+    """Feed `inputs` streams to the framings, in pieces; return how many brought an answer."""
+    dice, accepted = random.Random(seed), 0
+    for _ in range(inputs):
+        framing, frame = dice.choice(((Tcp, tcp_frame), (Rtu, rtu_frame)))
+        accepted += _one(dice, framing(), frame)
+    return accepted
+
+
+def _one(dice: random.Random, framing: Framing, frame: Frame) -> bool:
+    request = Request(
+        unit=dice.randrange(248),
+        fc=dice.choice((3, 4)),
+        address=dice.randrange(65536),
+        count=dice.choice((1, 2, 4, 11, 125)),
+    )
+    framing.begin()
+    framing.ask(request)
+    pieces = [_piece(dice, request, frame) for _ in range(dice.choice((1, 1, 2, 3)))]
+    stream = b"".join(piece for piece, _ in pieces)
+    answer, at = None, 0
+    while at < len(stream) and answer is None:
+        size = dice.choice((1, 3, 8, 300, 300))
+        try:
+            answer = framing.receive(stream[at : at + size])
+        except DriverLoss:
+            break
+        at += size
+    if answer is None:
+        assert len(pieces) > 1 or not pieces[0][1], f"{request}: the plain answer {stream.hex()} was not taken"
+        return False
+    if isinstance(answer, str):
+        sent = frame(1, request.unit, bytes([request.fc | 0x80, answer.code]))
+    else:
+        assert len(answer) == request.count, f"{request}: {len(answer)} registers out of {stream.hex()}"
+        words = struct.pack(f">{request.count}H", *answer)
+        sent = frame(1, request.unit, bytes([request.fc, len(words)]) + words)
+    assert sent in stream, f"{request}: {answer} was not sent in {stream.hex()}"
+    return True
+
+
+def _piece(dice: random.Random, request: Request, frame: Frame) -> tuple[bytes, bool]:
+    """Return the answer, one that is not, or noise; and whether it is the plain answer."""
+    kind = dice.randrange(10)
+    return _bytes(dice, request, frame, kind), kind == PLAIN
+
+
+def _bytes(dice: random.Random, request: Request, frame: Frame, kind: int) -> bytes:
+    words = dice.randbytes(2 * request.count)
+    pdu = bytes([request.fc, len(words)]) + words
+    others: dict[int, Callable[[], bytes]] = {
+        0: lambda: dice.randbytes(dice.randrange(300)),
+        1: lambda: frame(1, request.unit, bytes([request.fc | 0x80, dice.randrange(256)])),
+        2: lambda: frame(dice.choice((0, 2, 0xFFFF)), request.unit, pdu),
+        3: lambda: frame(1, request.unit ^ 1 << dice.randrange(8), pdu),
+        4: lambda: frame(
+            1, request.unit, bytes([request.fc, dice.randrange(256)]) + dice.randbytes(dice.randrange(252))
+        ),
+        5: lambda: frame(1, request.unit, bytes([dice.randrange(256)]) + dice.randbytes(dice.randrange(252))),
+    }
+    if kind in others:
+        return others[kind]()
+    whole = bytearray(frame(1, request.unit, pdu))
+    if kind == 6:
+        whole[dice.randrange(len(whole))] ^= 1 << dice.randrange(8)
+    if kind == 7:
+        del whole[dice.randrange(len(whole)) :]
+    if kind == 8:
+        whole.insert(dice.randrange(len(whole)), dice.randrange(256))
+    return bytes(whole)
