@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from controller.core.belief import CONTACT_S
-from controller.core.judge import NodePower, plausible
+from controller.core.judge import NodePower, usable
 from controller.core.modes import Mode
 from controller.core.safe import watts_below
 from controller.core.site import Site
@@ -29,7 +29,7 @@ _LASTING_S = 5.0
 
 def contradictions(site: Site, snapshot: Snapshot, power: NodePower) -> tuple[str, ...]:
     """Return, in words, what cannot be true in this snapshot."""
-    return (*_disagreements(site, snapshot.meters, snapshot.now_s), *_shortfalls(site, snapshot, power))
+    return (*disagreements(site, snapshot.meters, snapshot.now_s), *_shortfalls(site, snapshot, power))
 
 
 def lasting(
@@ -43,8 +43,9 @@ def lasting(
     return Doubted(since_s=since_s), found if counts else ()
 
 
-def _disagreements(site: Site, meters: MeterColumns, now_s: float) -> list[str]:
-    fresh = np.flatnonzero(plausible(site, meters) & (now_s - meters.taken_s <= site.rules.suspect_s)).tolist()
+def disagreements(site: Site, meters: MeterColumns, now_s: float) -> list[str]:
+    """Name the meters of one node that are usable and differ."""
+    fresh = np.flatnonzero(usable(site, meters, now_s)).tolist()
     return [
         f"meters {site.meters.ids[k]} and {site.meters.ids[j]} disagree"
         for k, j in combinations(fresh, 2)

@@ -13,20 +13,23 @@ import math
 import numpy as np
 
 from controller.core.judge import NodePower
-from controller.core.site import F64
+from controller.core.site import F64, Bool
 
 #: Time constant of the calm way down.
 _CALM_S = 6.0
 
 
-def estimate_house(house_w: F64, power: NodePower, least_w: F64, most_w: F64, slack_w: F64, elapsed_s: float) -> F64:
+def estimate_house(
+    house_w: F64, power: NodePower, proven: Bool, least_w: F64, most_w: F64, slack_w: F64, elapsed_s: float
+) -> F64:
     """Return the house load of each node (N,).
 
+    `proven`: nodes with a meter that has followed the fleet; one that has not yet may raise the estimate, never lower it.
     `least_w`, `most_w`: what the devices below may be drawing. `slack_w`: the sum of their tolerances in watts.
     Nodes without a fresh meter keep their estimate.
     """
     calm = 1.0 - math.exp(-elapsed_s / _CALM_S)
     low, high = power.watts - most_w, np.maximum(power.watts - least_w, -slack_w)
-    fallen = house_w + np.minimum(high - house_w, 0.0) * calm
+    fallen = house_w + np.where(proven, np.minimum(high - house_w, 0.0) * calm, 0.0)
     moved = np.maximum(fallen, low)
     return np.asarray(np.where(power.known, moved, house_w), dtype=np.float64)

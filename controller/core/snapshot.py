@@ -12,13 +12,18 @@ from controller.core.site import F64, Bool
 class MeterColumns:
     """The newest good sample of each meter (K,).
 
-    `power_w`: positive into the site. `taken_s`: when it was taken, ``-inf`` if there never was one.
-    `frequency_ok`: False where the meter shows a frequency that no 50 Hz grid has.
+    `power_w`: positive into the site. `taken_s`: when it was taken, ``-inf`` if there never was one; for a frozen meter it
+    stands still too. `sane`: False where what the meter shows cannot be true. `doubts`: in words that follow "meter X",
+    what speaks against it, empty where nothing does. `unusable`: why its newest sample gave no value, empty where it did.
+    `vouched`: its other quantities vouch for the scale of its power.
     """
 
     power_w: F64
     taken_s: F64
-    frequency_ok: Bool
+    sane: Bool
+    doubts: tuple[str, ...]
+    unusable: tuple[str, ...]
+    vouched: Bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,10 @@ def make_views(site: Site, board: Board, fleet: Fleet, clock: Clock = boottime_s
                 value_w=view.value_w if np.isfinite(view.taken_s) else None,
                 quality=view.quality,
                 age_s=now_s - view.taken_s if np.isfinite(view.taken_s) else None,
+                problem=view.problem,
+                quantities={
+                    quantity: (reading.value, now_s - reading.taken_s) for quantity, reading in view.readings.items()
+                },
             )
             for name, view in board.views.items()
         }

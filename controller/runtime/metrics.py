@@ -188,6 +188,14 @@ def _meters(meters: Mapping[str, MeterView]) -> Iterator[Metric]:
     yield _labelled("surplusd_meter_watts", "Newest value of the meter or surplus source.", "meter", values)
     yield _labelled("surplusd_meter_age_seconds", "Age of the newest value.", "meter", ages)
     yield _labelled("surplusd_meter_quality", "Quality of the meter: 0 good, 1 uncertain, 2 bad.", "meter", qualities)
+    problems = {name: bool(meter.problem) for name, meter in meters.items()}
+    yield _labelled("surplusd_meter_problem", "1 while something is wrong with the meter.", "meter", problems)
+    text = "Newest value of a quantity that the meter shows, in the unit at the end of its name."
+    quantities = GaugeMetricFamily("surplusd_meter_quantity", text, labels=("meter", "quantity"))
+    for name, meter in meters.items():
+        for quantity, (value, _) in meter.quantities.items():
+            quantities.add_metric((name, quantity), value)
+    yield quantities
 
 
 def _agents(agents: Mapping[str, AgentView]) -> Iterator[Metric]:

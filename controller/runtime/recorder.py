@@ -19,7 +19,8 @@ from drivers.quantities import format_power
 
 _log = logging.getLogger(__name__)
 
-#: A decision is put on record at least this often, and whenever the mode or the binding limit of the site changes.
+#: A decision is put on record at least this often, and whenever the mode, the binding limit of the site, or whether
+#: limits come before locks changes.
 RECORD_S = 600.0
 
 
@@ -99,14 +100,14 @@ class Recorder:
 
     def _record(self, decision: Decision) -> None:
         last = self._recorded
-        if (
-            last is not None
-            and decision.at_s - last.at_s < RECORD_S
-            and (last.mode, last.binding[0]) == (decision.mode, decision.binding[0])
-        ):
+        if last is not None and decision.at_s - last.at_s < RECORD_S and _kind(last) == _kind(decision):
             return
         self._recorded = decision
         self._journal.post(Kind.DECISION, _summary(decision))
+
+
+def _kind(decision: Decision) -> tuple[str, str, bool]:
+    return decision.mode.value, decision.binding[0], decision.overruled != ""
 
 
 def _summary(decision: Decision) -> dict[str, object]:
@@ -120,4 +121,5 @@ def _summary(decision: Decision) -> dict[str, object]:
         "committed_w": round(float(decision.committed_w[0])),
         "infeasible": bool(decision.infeasible[0]),
         "orders": list(decision.orders_in_force),
+        "overruled": decision.overruled,
     }

@@ -7,12 +7,10 @@ from collections.abc import Callable, Coroutine
 from typing import Final
 
 from controller.runtime.board import SURPLUS
-from controller.runtime.config.model import ModbusSource, OpcuaSecurity, OpcuaSource, SiteFile
-from controller.runtime.secret import read_secret
+from controller.runtime.buses import bus_drivers
+from controller.runtime.config.model import SiteFile
+from controller.runtime.servers import server_drivers
 from drivers.errors import ConfigError
-from drivers.meters.modbus import ModbusMeter, read_forever
-from drivers.meters.opcua import OpcuaPoint, Security, subscribe_forever
-from drivers.meters.profiles import load_profile
 from drivers.readings import Publish
 
 _CANCEL_AGAIN_S: Final = 0.2
@@ -21,71 +19,25 @@ _CANCEL_AGAIN_S: Final = 0.2
 Driver = Callable[[], Coroutine[None, None, None]]
 
 
-def drivers(site_file: SiteFile, publish: Publish) -> dict[str, Driver]:
-    """Return a driver for every meter and for the surplus, by name.
+def drivers(site_file: SiteFile, publish: Publish, only: str | None = None) -> dict[str, Driver]:
+    """Return the drivers of all meters and of the surplus, by the names of what each reads.
 
+    Meters on one bus share a driver, and so do those behind one OPC UA server. `only`: the name of the one that is wanted.
     Raises ConfigError, before anything is started, for a profile, certificate or password that cannot be used.
     """
     surplus = site_file.surplus
-    made = {
-        meter.id: _driver(meter.id, meter.modbus, meter.opcua, "active_power_w", publish) for meter in site_file.meters
-    }
-    return made | {SURPLUS: _driver(SURPLUS, surplus.modbus, surplus.opcua, "surplus_w", publish)}
-
-
-def _driver(
-    name: str, modbus: ModbusSource | None, opcua: OpcuaSource | None, quantity: str, publish: Publish
-) -> Driver:
-    if modbus is not None:
-        meter = _modbus(name, modbus, quantity)
-        return lambda: read_forever(meter, publish)
-    if opcua is not None:
-        point = _opcua(name, opcua, quantity)
-        return lambda: subscribe_forever(point, publish)
-    raise ConfigError(f"{name}: found neither modbus nor opcua, allowed is exactly one of them")
-
-
-def _modbus(name: str, source: ModbusSource, quantity: str) -> ModbusMeter:
-    return ModbusMeter(
-        id=name,
-        host=source.host,
-        port=source.port,
-        unit=source.unit,
-        profile=load_profile(str(source.profile)),
-        poll_s=source.poll_s,
-        timeout_s=source.timeout_s,
-        sign=source.sign,
-        ct_ratio=source.ct_ratio,
-        quantity=quantity,
-    )
-
-
-def _opcua(name: str, source: OpcuaSource, quantity: str) -> OpcuaPoint:
-    return OpcuaPoint(
-        id=name,
-        endpoint=source.endpoint,
-        node=source.node,
-        quantity=quantity,
-        unit=source.unit,
-        sign=source.sign,
-        security=_security(source.security),
-        username=source.username,
-        password=read_secret(source.password_file) if source.password_file else None,
-        publish_interval_s=source.publish_interval_s,
-        timeout_s=source.timeout_s,
-        source_max_age_s=source.source_max_age_s,
-    )
-
-
-def _security(security: OpcuaSecurity | None) -> Security | None:
-    if security is None:
-        return None
-    return Security(
-        policy=security.policy,
-        certificate=security.certificate,
-        private_key=security.private_key,
-        server_certificate=security.server_certificate,
-    )
+    sources = {meter.id: (meter.modbus, meter.opcua) for meter in site_file.meters}
+    sources[SURPLUS] = surplus.modbus, surplus.opcua
+    wanted = {name: source for name, source in sources.items() if only in {None, name}}
+    of_modbus = {name: modbus for name, (modbus, _) in wanted.items() if modbus is not None}
+    of_opcua = {name: opcua for name, (_, opcua) in wanted.items() if opcua is not None}
+    for name in wanted.keys() - of_modbus.keys() - of_opcua.keys():
+        raise ConfigError(f"{name}: found neither modbus nor opcua, allowed is exactly one of them")
+    quantities = {SURPLUS: "surplus_w"}
+    suspect_after_s = dict.fromkeys(wanted, site_file.control.suspect_after_s)
+    suspect_after_s[SURPLUS] = surplus.suspect_after_s
+    of_buses = bus_drivers(of_modbus, quantities, publish)
+    return of_buses | server_drivers(of_opcua, quantities, suspect_after_s, publish)
 
 
 async def run_drivers(made: dict[str, Driver]) -> None:

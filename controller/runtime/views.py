@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from controller.core.site import F64, I64
@@ -15,11 +15,17 @@ DEVICE_STATES: Final = ("off", "starting", "running", "stopping", "lost")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterView:
-    """The newest value of a meter or of the surplus source, its quality and age; None where there never was one."""
+    """The newest value of a meter or of the surplus source, its quality and age; None where there never was one.
+
+    `problem`: what is wrong with it now, empty while all is well. `quantities`: by name, in the unit that the name carries,
+    the newest value of everything it shows and its age; slow ones are older.
+    """
 
     value_w: float | None
     quality: Quality
     age_s: float | None
+    problem: str = ""
+    quantities: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,9 @@ from controller.runtime.config.unknown import UNKNOWN
 
 _LOOPBACK_ONLY = "none on loopback alone; elsewhere the certificates"
 
+#: What a person must write to go without; the model takes it word by word.
+UNPROTECTED = "anyone on this network may read and forge these values"
+
 
 def token_problems(orders: Orders) -> Iterator[Problem]:
     """Report names that stand twice, and anything but one token each."""
@@ -29,10 +32,24 @@ def mqtt_problems(mqtt: Mqtt) -> Iterator[Problem]:
 
 
 def opcua_problems(loc: Loc, opcua: OpcuaSource) -> Iterator[Problem]:
-    """Report half a login, and an open connection to another machine."""
+    """Report half a login, two trust lists or none, and an open connection to another machine that nobody vouches for."""
     yield from _login_problems(loc, opcua)
-    if opcua.security is None and opcua.endpoint is not UNKNOWN and not _is_loopback(_host(opcua.endpoint)):
-        yield Problem(loc=(*loc, "security"), found=f"none for {opcua.endpoint}", allowed=_LOOPBACK_ONLY)
+    security = opcua.security
+    if security is None:
+        yield from _unprotected_problems(loc, opcua)
+        return
+    if security is not UNKNOWN:
+        choices = {"trust": security.trust, "server_certificate": security.server_certificate}
+        yield from unless_one((*loc, "security"), choices)
+    if opcua.unprotected is not None and opcua.unprotected is not UNKNOWN:
+        yield Problem(loc=(*loc, "unprotected"), allowed="only beside security: none", at_key=True)
+
+
+def _unprotected_problems(loc: Loc, opcua: OpcuaSource) -> Iterator[Problem]:
+    if opcua.endpoint is UNKNOWN or opcua.unprotected is not None or _is_loopback(_host(opcua.endpoint)):
+        return
+    allowed = f"{_LOOPBACK_ONLY}, or beside it unprotected: {UNPROTECTED}"
+    yield Problem(loc=(*loc, "security"), found=f"none for {opcua.endpoint}", allowed=allowed)
 
 
 def _login_problems(loc: Loc, login: Mqtt | OpcuaSource) -> Iterator[Problem]:

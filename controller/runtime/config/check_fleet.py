@@ -29,6 +29,7 @@ def fleet_problems(site: SiteFile, fleet: Sequence[Load], catalogue: Mapping[str
         if load.entry.agent == CONTROLLER:
             yield Problem(loc=(*load.loc, "agent"), allowed="another name: the controller's key has this one")
         yield from _failsafe_problems(load, catalogue)
+        yield from _change_problems(load, catalogue)
 
 
 def _id_problems(fleet: Sequence[Load]) -> Iterator[Problem]:
@@ -54,9 +55,18 @@ def _failsafe_problems(load: Load, catalogue: Mapping[str, Model]) -> Iterator[P
         )
 
 
+def _change_problems(load: Load, catalogue: Mapping[str, Model]) -> Iterator[Problem]:
+    """Report what is said of changes that the model does not make."""
+    model = catalogue.get(load.entry.model)
+    stated = load.entry.change_cost is not None and load.entry.change_cost is not UNKNOWN
+    if model is not None and model.in_place and stated:
+        allowed = f"no change_cost: {model.id} goes from mode to mode in place"
+        yield Problem(loc=(*load.loc, "change_cost"), allowed=allowed, at_key=True)
+
+
 def price_problems(economics: Economics, fleet: Sequence[Load], catalogue: Mapping[str, Model]) -> Iterator[Problem]:
     """Report work without a price, priorities without one, and prices in several currencies."""
-    yield from _currency_problems(economics)
+    yield from _currency_problems(economics, fleet)
     kinds = [(load, catalogue[load.entry.model].kind) for load in fleet if load.entry.model in catalogue]
     if economics.hashprice is None and any(kind is Kind.ASIC for _, kind in kinds):
         found = "no hashprice, but miners"
@@ -78,13 +88,16 @@ def _priority_problems(load: Load, kind: Kind, economics: Economics) -> Iterator
         yield from unless_known(loc, priority, economics.gpu, "priorities in economics.gpu:", complete=complete)
 
 
-def _currency_problems(economics: Economics) -> Iterator[Problem]:
+def _currency_problems(economics: Economics, fleet: Sequence[Load]) -> Iterator[Problem]:
     if economics.tariff is UNKNOWN:
         return
     currency = economics.tariff.currency
     prices: list[tuple[Loc, Price | None]] = [(("economics", "hashprice"), economics.hashprice)]
     if economics.gpu is not UNKNOWN:
         prices += [(("economics", "gpu", name), price) for name, price in economics.gpu.items()]
+    for load in fleet:
+        prices += [((*load.loc, "start_cost"), load.entry.start_cost)]
+        prices += [((*load.loc, "change_cost"), load.entry.change_cost)]
     for loc, price in prices:
         if price is not None and price is not UNKNOWN and price.currency != currency:
             yield Problem(loc=loc, allowed=f"the currency of the tariff, {currency}")

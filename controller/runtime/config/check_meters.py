@@ -8,6 +8,7 @@ from controller.runtime.board import SURPLUS
 from controller.runtime.config.check_access import opcua_problems
 from controller.runtime.config.model import Meter, ModbusSource, OpcuaSource, SiteFile, Surplus
 from controller.runtime.config.problems import Loc, Problem, kw, repeated, unless_known, unless_one
+from controller.runtime.config.ranges import power_range
 from controller.runtime.config.tree import all_named, nodes_by_id, parents_of, root_of, way_up
 from controller.runtime.config.unknown import UNKNOWN
 
@@ -27,7 +28,24 @@ def meter_problems(site: SiteFile) -> Iterator[Problem]:
         most_w = _most_w(site, meter.node)
         if meter.rating_w < most_w:
             yield Problem(loc=(*loc, "rating"), allowed=f"at least what its node may draw, {kw(most_w)}")
+        yield from _range_problems(loc, meter, most_w)
     yield from _unseen(site)
+
+
+def _range_problems(loc: Loc, meter: Meter, most_w: float) -> Iterator[Problem]:
+    """Report a profile whose numbers end below what the meter is to show: there it would say nothing."""
+    reach = power_range(meter.modbus)
+    if reach is None or meter.modbus is None:
+        return
+    if reach.highest_w <= most_w:
+        allowed = f"one that reaches beyond what its node may draw, {kw(most_w)}"
+        yield Problem(
+            loc=(*loc, "modbus", "profile"),
+            found=f"{meter.modbus.profile!r}, which ends at {kw(reach.highest_w)}",
+            allowed=allowed,
+        )
+    elif reach.highest_w < meter.rating_w:
+        yield Problem(loc=(*loc, "rating"), allowed=f"at most {kw(reach.highest_w)}, where its profile ends")
 
 
 def _unseen(site: SiteFile) -> Iterator[Problem]:
@@ -54,7 +72,7 @@ def _twice(meters: Sequence[Meter]) -> Iterator[Problem]:
         source = meter.modbus
         if source is None or source is UNKNOWN:
             continue
-        before = first.setdefault((source.host, source.port, source.unit, source.profile), index)
+        before = first.setdefault((source.host, source.port, source.serial, source.unit, source.profile), index)
         if before != index:
             yield Problem(
                 loc=("meters", index, "modbus"),

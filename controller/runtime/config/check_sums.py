@@ -1,4 +1,4 @@
-"""Checks of what the site draws with everything off, and with every device at its failsafe watts."""
+"""Checks of what the site draws with everything off, with every device at its failsafe watts, and with what is protected."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from controller.core.site import SHORTEST_LEASE
 from controller.runtime.config.devices import Load, declared_failsafe_w
 from controller.runtime.config.model import Node, SiteFile
-from controller.runtime.config.problems import Problem, kw
+from controller.runtime.config.problems import Loc, Problem, kw
 from controller.runtime.config.tree import parents_of, root_of, way_up
 from controller.runtime.config.unknown import UNKNOWN
 from drivers.fleet.catalogue import Model
@@ -18,12 +18,17 @@ _ROUNDING_W = 1e-3
 
 
 def sum_problems(site: SiteFile, fleet: Sequence[Load], catalogue: Mapping[str, Model]) -> Iterator[Problem]:
-    """Report limits under the floor, or under the failsafe watts and the house load; the tree must be sound."""
+    """Report limits under the floor, under the failsafe watts and the house load, or under what is protected.
+
+    The tree must be sound.
+    """
     known = [(load, catalogue[load.entry.model]) for load in fleet if load.entry.model in catalogue]
     house = _below(site.nodes, [(node.id, node.house_load_w) for node in site.nodes])
     off = _below(site.nodes, [(load.entry.node, len(load.ids) * model.off_w) for load, model in known])
     failsafe = _below(site.nodes, [(load.entry.node, len(load.ids) * _most_w(load, model)) for load, model in known])
+    least = _below(site.nodes, [(load.entry.node, len(load.ids) * _protected_w(load, model)) for load, model in known])
     yield from _grid_sums(site, house, off, failsafe)
+    yield from _protected_sums(site, house, off, least)
     yield from _lease_ends(site, sum(len(load.ids) * (model.max_w - _most_w(load, model)) for load, model in known))
     for index, node in enumerate(site.nodes):
         if node.id is not UNKNOWN and _too_small(node.limit_w, failsafe[node.id] + house[node.id]):
@@ -35,6 +40,26 @@ def _most_w(load: Load, model: Model) -> float:
     """Return the declared failsafe watts of each device of an entry, its residual watts where they are unknown."""
     failsafe = load.entry.failsafe
     return declared_failsafe_w("off" if failsafe is UNKNOWN else failsafe, model)
+
+
+def _protected_w(load: Load, model: Model) -> float:
+    """Return the least that each device of an entry draws: one that is protected in its lowest running mode."""
+    return model.modes[1].watts if load.entry.protected is True else float(model.off_w)
+
+
+def _protected_sums(
+    site: SiteFile, house: Mapping[str, float], off: Mapping[str, float], least: Mapping[str, float]
+) -> Iterator[Problem]:
+    """Report limits that could never be kept without switching off what is protected."""
+    root = root_of(site.nodes)
+    limits: list[tuple[Loc, str, float]]
+    limits = [(("nodes", k, "limit"), node.id, node.limit_w) for k, node in enumerate(site.nodes)]
+    if root is not None:
+        limits.append((("grid", "contract"), root, site.grid.contract_w))
+    for loc, name, limit_w in limits:
+        if name is not UNKNOWN and least[name] > off[name] and _too_small(limit_w, least[name] + house[name]):
+            text = _sum_text("protected devices at their lowest mode and residual watts", least[name], house[name])
+            yield Problem(loc=loc, allowed=f"at least {text}")
 
 
 def _grid_sums(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from controller.runtime.config.check_access import mqtt_problems, token_problems
 from controller.runtime.config.check_fleet import fleet_problems, price_problems
 from controller.runtime.config.check_meters import meter_problems, surplus_problems
+from controller.runtime.config.check_modbus import modbus_problems
 from controller.runtime.config.check_sums import sum_problems
 from controller.runtime.config.devices import loads
 from controller.runtime.config.model import Grid, SiteFile
@@ -29,6 +30,7 @@ def site_problems(site: SiteFile, catalogue: Mapping[str, Model]) -> Iterator[Pr
     yield from _time_problems(site)
     yield from meter_problems(site)
     yield from surplus_problems(site)
+    yield from modbus_problems(site)
     yield from fleet_problems(site, fleet, catalogue)
     yield from price_problems(site.economics, fleet, catalogue)
     yield from token_problems(site.orders)

@@ -11,11 +11,13 @@ from controller.core.site import F64, I64, Devices, Meters, Rules, Site, Surplus
 from controller.runtime.config.devices import Load, declared_failsafe_w, loads
 from controller.runtime.config.measures import Price
 from controller.runtime.config.model import Economics, Meter, Node, SiteFile
+from controller.runtime.config.ranges import power_range
 from controller.runtime.config.tree import parents_of, way_up
 from drivers.errors import ConfigError
 from drivers.fleet.catalogue import Kind, Mode, Model, load_catalogue
 
 _HOURS_A_DAY = 24.0
+_SECONDS_AN_HOUR = 3600.0
 
 
 def compile_site(site_file: SiteFile) -> Site:
@@ -55,7 +57,8 @@ def _devices(fleet: Sequence[Load], nodes: Sequence[str], agents: Sequence[str],
     """Return the devices by id; what the devices of an entry share is worked out once and then spread over them."""
     catalogue = load_catalogue()
     models = [catalogue[load.entry.model] for load in fleet]
-    tables = [_modes(model, load.entry.priority, economics) for load, model in zip(fleet, models, strict=True)]
+    pairs = list(zip(fleet, models, strict=True))
+    tables = [_modes(model, load.entry.priority, economics) for load, model in pairs]
     named = sorted((name, position) for position, load in enumerate(fleet) for name in load.ids)
     owner = np.array([position for _, position in named], dtype=np.int64)
     modes = np.concatenate([tables[position] for position in owner])
@@ -68,11 +71,20 @@ def _devices(fleet: Sequence[Load], nodes: Sequence[str], agents: Sequence[str],
         ids=tuple(name for name, _ in named),
         node=_positions([load.entry.node for load in fleet], nodes)[owner],
         agent=_positions([load.entry.agent for load in fleet], agents)[owner],
-        failsafe_w=spread([_failsafe_w(load, model) for load, model in zip(fleet, models, strict=True)]),
+        failsafe_w=spread([_failsafe_w(load, model) for load, model in pairs]),
         tolerance=spread([model.tolerance for model in models]),
         down_s=spread([model.down_s for model in models]),
         up_s=spread([model.up_s for model in models]),
-        lock_s=spread([model.lock_s for model in models]),
+        min_up_s=spread([_own(load.entry.min_up_s, model.min_up_s) for load, model in pairs]),
+        min_down_s=spread([_own(load.entry.min_down_s, model.min_down_s) for load, model in pairs]),
+        settle_s=spread([_own(load.entry.settle_s, model.settle_s) for load, model in pairs]),
+        start_cost=spread(
+            [_cost(load.entry.start_cost, model.start_wear_s, load, model, economics) for load, model in pairs]
+        ),
+        change_cost=spread(
+            [_cost(load.entry.change_cost, model.change_wear_s, load, model, economics) for load, model in pairs]
+        ),
+        protected=np.array([load.entry.protected for load in fleet], dtype=np.bool_)[owner],
         report_error=spread([model.estimate_error for model in models]),
         steady=np.array([model.steady for model in models], dtype=np.bool_)[owner],
         mode_start=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
@@ -93,12 +105,24 @@ def _modes(model: Model, priority: str | None, economics: Economics) -> F64:
 
 def _value_h(model: Model, mode: Mode, priority: str | None, economics: Economics) -> float:
     """Return what an hour in a mode is worth: hashing by hashrate, all else by its price for energy, less the energy."""
-    energy_kwh = mode.watts / 1e3
+    return _revenue_h(model, mode, priority, economics) - mode.watts / 1e3 * economics.tariff.amount
+
+
+def _revenue_h(model: Model, mode: Mode, priority: str | None, economics: Economics) -> float:
     if model.kind is Kind.ASIC:
-        revenue = mode.hashrate_ths * _amount(economics.hashprice) / _HOURS_A_DAY
-    else:
-        revenue = energy_kwh * _amount(economics.gpu.get(priority or ""))
-    return revenue - energy_kwh * economics.tariff.amount
+        return mode.hashrate_ths * _amount(economics.hashprice) / _HOURS_A_DAY
+    return mode.watts / 1e3 * _amount(economics.gpu.get(priority or ""))
+
+
+def _own(stated: float | None, of_model: float) -> float:
+    return of_model if stated is None else stated
+
+
+def _cost(stated: Price | None, wear_s: float, load: Load, model: Model, economics: Economics) -> float:
+    """Return what a start or a change costs: as stated, else the revenue of so much time at full power."""
+    if stated is not None:
+        return stated.amount
+    return wear_s / _SECONDS_AN_HOUR * _revenue_h(model, model.modes[-1], load.entry.priority, economics)
 
 
 def _amount(price: Price | None) -> float:
@@ -117,8 +141,14 @@ def _meters(meters: Sequence[Meter], nodes: Sequence[str]) -> Meters:
         ids=tuple(meter.id for meter in meters),
         node=_positions([meter.node for meter in meters], nodes),
         rating_w=np.array([meter.rating_w for meter in meters], dtype=np.float64),
-        accuracy=np.array([meter.accuracy for meter in meters], dtype=np.float64),
+        accuracy=np.array([_accuracy(meter) for meter in meters], dtype=np.float64),
     )
+
+
+def _accuracy(meter: Meter) -> float:
+    """Return the meter's class and one count of what it shows, as a share of its rating."""
+    reach = power_range(meter.modbus)
+    return meter.accuracy + (reach.count_w / meter.rating_w if reach else 0.0)
 
 
 def _positions(names: Sequence[str], known: Sequence[str]) -> I64:

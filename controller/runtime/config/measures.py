@@ -62,6 +62,8 @@ PositivePower = Annotated[float, quantity(Kind.POWER, 0.0, _MOST_W, low_open=Tru
 PowerLimit = Annotated[float, quantity(Kind.POWER, 0.0, _MOST_W, low_open=True, word="unlimited")]
 PowerRate = Annotated[float, quantity(Kind.POWER_RATE, 0.0, _MOST_W_S, low_open=True)]
 Seconds = Annotated[float, quantity(Kind.TIME, 0.0, _DAY_S, low_open=True)]
+#: A time that may be none at all.
+Wait = Annotated[float, quantity(Kind.TIME, 0.0, _DAY_S)]
 TickSeconds = Annotated[float, quantity(Kind.TIME, 0.1, 10.0)]
 #: At most what a statement to an agent may grant, `MAX_TTL_MS` of the wire.
 LeaseSeconds = Annotated[float, quantity(Kind.TIME, 0.0, 120.0, low_open=True)]
@@ -103,6 +105,26 @@ def price(units: Mapping[str, float], *, low: float = -1e9) -> Leaf:
     return Leaf(parse=parse, allowed=f"a price in {ways} (any currency code){least}", json=text_schema(pattern))
 
 
+def _money(text: object) -> Price:
+    match = re.match(rf"^\s*({NUMBER})\s*([A-Z]{{3}})\s*$", text) if isinstance(text, str) else None
+    if match is None:
+        raise NotAllowedError
+    require(0.0 <= float(match[1]) <= 1e6)
+    return Price(float(match[1]), match[2])
+
+
+#: An amount by itself; its `per` is the event that the key names.
+Money = Annotated[
+    Price,
+    Leaf(
+        parse=_money,
+        allowed="an amount such as 0.02 USD (any currency code), not negative",
+        json=text_schema(rf"^\s*{NUMBER}\s*[A-Z]{{3}}\s*$"),
+    ),
+]
 EnergyPrice = Annotated[Price, price({"kWh": 1.0, "MWh": 1e-3})]
 JobPrice = Annotated[Price, price({"kWh": 1.0, "MWh": 1e-3}, low=0.0)]
+_CARBON = quantity(Kind.CARBON, 0.0, 5000.0)
+#: g of CO2 per kWh; the worst lignite stands at about 1200.
+CarbonIntensity = Annotated[float, _CARBON]
 Hashprice = Annotated[Price, price({"TH/day": 1.0, "PH/day": 1e-3}, low=0.0)]

@@ -12,23 +12,29 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from controller.runtime.config.leaf import WordNone
 from controller.runtime.config.measures import (
+    CarbonIntensity,
     EnergyPrice,
     Failsafe,
     Hashprice,
     JobPrice,
     LeaseSeconds,
     MeterClass,
+    Money,
     PositivePower,
     Power,
     PowerLimit,
     PowerRate,
     Seconds,
     TickSeconds,
+    Wait,
 )
-from controller.runtime.config.paths import CertificatePath, FilePath, ProfileName
+from controller.runtime.config.paths import CertificatePath, DevicePath, FilePath, ProfileName
 from controller.runtime.config.texts import (
+    Baud,
     Count,
     Endpoint,
+    Factor,
+    Flag,
     Host,
     Id,
     ListenAddress,
@@ -37,6 +43,7 @@ from controller.runtime.config.texts import (
     Port,
     Sha256,
     Sign,
+    StopBits,
     Text,
     TransformerRatio,
 )
@@ -93,18 +100,49 @@ class Node(Part):
     )
 
 
-class ModbusSource(Part):
-    """A meter on Modbus TCP."""
+class SerialPort(Part):
+    """A serial port with Modbus RTU; its meters share it."""
 
-    host: Host = _key("host", "address of the meter or its gateway")
+    device: DevicePath = _key("device", "path of the port, best the one below `/dev/serial/by-id`")
+    baud: Baud = _key("baud", "bits per second", 9600)
+    parity: Literal["none", "even", "odd"] = _key("parity", "parity bit", "none")
+    stop_bits: StopBits = _key("stop_bits", "stop bits", 1)
+
+
+class ModbusTls(Part):
+    """Modbus in TLS, on port 802 by default of the standard."""
+
+    ca: FilePath = _key("ca", "certificate that signed the meter's (PEM)")
+    certificate: FilePath | None = _key(
+        "certificate", "certificate of this client, where the meter asks for one (PEM)", None
+    )
+    private_key: FilePath | None = _key("private_key", "its private key (PEM)", None)
+
+
+class ModbusSource(Part):
+    """A meter on Modbus; meters with the same host and port, or the same serial port, share one connection."""
+
+    transport: Literal["tcp", "rtu_over_tcp", "rtu", "tls"] = _key(
+        "transport",
+        "`tcp`: Modbus TCP; `tls`: the same in TLS; `rtu`: a serial port; `rtu_over_tcp`: RTU frames through a serial "
+        "device server",
+        "tcp",
+    )
+    host: Host | None = _key("host", "address of the meter or its gateway; `rtu` has `serial` instead", None)
     port: Port = _key("port", "TCP port", 502)
+    serial: SerialPort | None = _key("serial", "the serial port, for `rtu` alone", None)
+    tls: ModbusTls | None = _key("tls", "the certificates, for `tls` alone", None)
     unit: ModbusUnit = _key("unit", "unit id behind the address", 1)
     profile: ProfileName = _key("profile", "register map: a bundled profile, or the path of a profile file")
-    poll_s: Seconds = _key("poll", "time from one poll to the next", "1 s")
+    poll_s: Seconds = _key("poll", "time from one poll of power and frequency to the next", "1 s")
+    poll_slow_s: Seconds = _key("poll_slow", "time from one poll of all quantities to the next", "10 s")
     timeout_s: Seconds = _key("timeout", "how long an answer may take", "500 ms")
     sign: Sign = _key("sign", "-1 turns the direction of a meter that was wired the other way round", 1)
     ct_ratio: TransformerRatio = _key(
         "ct_ratio", "factor of the current (and voltage) transformers that the meter itself does not know", 1.0
+    )
+    full_scale_w: PositivePower | None = _key(
+        "full_scale", "power at the end of the meter's scale, for profiles that need it alone", None
     )
 
 
@@ -116,17 +154,29 @@ class OpcuaSecurity(Part):
     )
     certificate: CertificatePath = _key("certificate", "certificate of this client")
     private_key: CertificatePath = _key("private_key", "its private key")
-    server_certificate: CertificatePath = _key(
-        "server_certificate", "the server's certificate, the only one that is trusted"
+    trust: FilePath | None = _key(
+        "trust", "folder of trusted server certificates, of their issuers and of revocation lists (PEM or DER)", None
+    )
+    server_certificate: CertificatePath | None = _key(
+        "server_certificate", "instead of `trust`: the one server certificate that is trusted", None
     )
 
 
 class OpcuaSource(Part):
-    """A value of an OPC UA server, by subscription."""
+    """A value of an OPC UA server, by subscription; all values of one server share a connection."""
 
     endpoint: Endpoint = _key("endpoint", "address of the server")
-    node: Text = _key("node", "id of the variable, best with its namespace URI: `nsu=URI;s=Name`")
-    unit: Literal["W", "kW", "MW", "GW"] = _key("unit", "unit of the variable")
+    node: Text = _key(
+        "node",
+        "a variable, or an object of the companion model ECM: its id, best with the namespace URI, `nsu=URI;s=Name`, or "
+        "its browse path below Objects, `/nsu=URI;Name/Name`",
+    )
+    unit: Literal["W", "kW", "MW", "GW"] | None = _key(
+        "unit",
+        "unit of the variable; absent where the server states it (EngineeringUnits), which it may not contradict",
+        None,
+    )
+    scale: Factor = _key("scale", "factor of a variable that counts in parts of its unit", 1.0)
     sign: Sign = _key("sign", "-1 turns the direction of the variable", 1)
     publish_interval_s: Seconds = _key("publish_interval", "how often the server is asked to publish", "500 ms")
     timeout_s: Seconds = _key("timeout", "how long an answer may take", "2 s")
@@ -136,7 +186,10 @@ class OpcuaSource(Part):
         None,
     )
     security: Annotated[OpcuaSecurity | None, WordNone()] = _key(
-        "security", "`none` (loopback only), or the client's keys and the trusted server"
+        "security", "`none`, or the client's keys and the trusted servers"
+    )
+    unprotected: Literal["anyone on this network may read and forge these values"] | None = _key(
+        "unprotected", "this sentence, word by word, where `security: none` reaches beyond loopback", None
     )
     username: Text | None = _key("username", "user of the session; absent for an anonymous one", None)
     password_file: FilePath | None = _key("password_file", "file with the user's password", None)
@@ -149,7 +202,7 @@ class Meter(Part):
     node: Id = _key("node", "the node whose power it sees")
     rating_w: PositivePower = _key("rating", "the most that it and its transformers can measure")
     accuracy: MeterClass = _key("class", "accuracy class with its transformers, as a share of the rating")
-    modbus: ModbusSource | None = _key("modbus", "the meter speaks Modbus TCP", None)
+    modbus: ModbusSource | None = _key("modbus", "the meter speaks Modbus", None)
     opcua: OpcuaSource | None = _key("opcua", "the meter's power is a variable of an OPC UA server", None)
 
 
@@ -165,7 +218,7 @@ class Surplus(Part):
     suspect_after_s: Seconds = _key("suspect_after", "age from which a reading no longer lets anything rise", "6 s")
     stale_after_s: Seconds = _key("stale_after", "age from which there is no surplus", "60 s")
     skew_s: Seconds = _key("skew", "most that the clocks of this source and of the site's meter may differ", "2 s")
-    modbus: ModbusSource | None = _key("modbus", "the source is a meter on Modbus TCP", None)
+    modbus: ModbusSource | None = _key("modbus", "the source is a meter on Modbus", None)
     opcua: OpcuaSource | None = _key("opcua", "the source is a variable of an OPC UA server", None)
 
 
@@ -186,6 +239,9 @@ class Economics(Part):
     gpu: dict[Id, JobPrice] = _key(
         "gpu", "worth of a kWh of computing for each priority, as in `{normal: 0.90 USD/kWh}`", {}
     )
+    carbon_g_kwh: CarbonIntensity | None = _key(
+        "carbon_intensity", "CO2 of one more kWh from this grid (marginal); absent: no such figure is shown", None
+    )
 
 
 class _Load(Part):
@@ -194,6 +250,20 @@ class _Load(Part):
     node: Id = _key("node", "the node that feeds it")
     failsafe: Failsafe = _key("failsafe", "most that it may draw when nobody leads it: `off` or watts", "off")
     priority: Id | None = _key("priority", "one of `economics.gpu`, for what is no miner", None)
+    protected: Flag = _key(
+        "protected", "`true`: never switched off for revenue; limits and orders may cut it, after all others", False
+    )
+    min_up_s: Wait | None = _key("min_up", "what was switched on stays on for so long; default: the model's", None)
+    min_down_s: Wait | None = _key(
+        "min_down", "what was switched off stays off for so long; default: the model's", None
+    )
+    settle_s: Wait | None = _key(
+        "settle", "a start, or another discrete mode, is left as it is for so long; default: the model's", None
+    )
+    start_cost: Money | None = _key(
+        "start_cost", "what a start costs and wears; default: the model's wear, in revenue at full power", None
+    )
+    change_cost: Money | None = _key("change_cost", "the same for another discrete mode", None)
 
 
 class Group(_Load):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from controller.runtime.config.leaf import Leaf, NotAllowedError
 from controller.runtime.config.problems import one_of
+from controller.runtime.config.texts import matching
 from drivers.meters.profiles import bundled_profiles
 
 
@@ -64,6 +65,9 @@ def _is_file(path: Path) -> bool:
 _TEXT = {"type": "string", "minLength": 1}
 _FROM = "(a relative one starts at the folder of this file)"
 FilePath = Annotated[Path, PathLeaf(parse=Path, allowed=f"a path {_FROM}", json=_TEXT)]
+DevicePath = Annotated[
+    str, matching("/[!-~]+", "the absolute path of a device, such as /dev/serial/by-id/usb-FTDI-if00-port0")
+]
 CertificatePath = Annotated[
     Path, CertificateLeaf(parse=Path, allowed=f"a path {_FROM} that ends in .pem or .der", json=_TEXT)
 ]

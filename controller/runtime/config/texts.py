@@ -57,8 +57,11 @@ Endpoint = Annotated[
 ]
 Sha256 = Annotated[str, matching("[0-9a-f]{64}", "a SHA-256 as 64 hexadecimal digits in lower case")]
 Port = Annotated[int, whole(1, 65535)]
+Baud = Annotated[int, whole(300, 4_000_000)]
+StopBits = Annotated[int, whole(1, 2)]
 ModbusUnit = Annotated[int, whole(0, 247)]
 Count = Annotated[int, whole(1, 100_000)]
+Factor = Annotated[float, ratio(1e-6, 1e6)]
 TransformerRatio = Annotated[float, ratio(1e-3, 1e5)]
 
 
@@ -67,6 +70,12 @@ def _sign(value: object) -> int:
     return 1 if value == 1 else -1
 
 
+def _flag(value: object) -> bool:
+    require(isinstance(value, bool))
+    return bool(value)
+
+
+Flag = Annotated[bool, Leaf(parse=_flag, allowed="true or false", json={"type": "boolean"})]
 Sign = Annotated[
     Literal[1, -1],
     Leaf(parse=_sign, allowed="1 or -1", json={"enum": [1, -1]}),

@@ -1,0 +1,94 @@
+"""Whether the values of one sample can be true together: frequency, volts and amperes, and the sum of the phases.
+
+A wrong profile seldom gets through: shifted addresses and a wrong word order make a frequency that no grid has, a wrong
+unit makes a power that the amperes cannot carry, one phase taken for the total is not the sum of the phases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+#: No 50 Hz grid runs outside this. The ends are out: a LIN3 register from 45 to 65 Hz that shows a raw zero is dead.
+FREQUENCY_HZ: Final = (45.0, 55.0)
+#: Power over volts times amperes: no more than this, whatever the averaging; and no grid carries so little, were there
+#: no load but cables and filters.
+_MOST_FACTOR: Final = 2.0
+_LEAST_FACTOR: Final = 1.0 / 200.0
+#: Power that is this share of volts times amperes, and these of more than this share of the rating, vouch for its scale.
+_VOUCHING_FACTOR: Final = (0.3, 1.1)
+_VOUCHING_LOAD: Final = 0.002
+#: The phases may miss the total by this share.
+_PHASES_SHARE: Final = 0.10
+#: Below this share of the rating, amperes and phases prove nothing.
+_SMALL: Final = 0.02
+
+_PHASES: Final = ("l1", "l2", "l3")
+_POWERS: Final = tuple(f"active_power_{phase}_w" for phase in _PHASES)
+_VOLTAGES: Final = tuple(f"voltage_{phase}_n_v" for phase in _PHASES)
+_CURRENTS: Final = tuple(f"current_{phase}_a" for phase in _PHASES)
+
+
+def unready(values: Mapping[str, float]) -> bool:
+    """Return whether this is no reading at all: nothing but zeros, where a frequency or a voltage cannot be zero."""
+    return not any(values.values()) and any(name == "frequency_hz" or name.startswith("voltage_") for name in values)
+
+
+def off_grid(values: Mapping[str, float]) -> bool:
+    """Return whether the frequency, where there is one, is none of a 50 Hz grid."""
+    frequency_hz = values.get("frequency_hz")
+    return frequency_hz is not None and not FREQUENCY_HZ[0] < frequency_hz < FREQUENCY_HZ[1]
+
+
+def contradiction(values: Mapping[str, float], rating_w: float, *, known: bool = False) -> str | None:
+    """Return, in words that follow "meter X", how this sample contradicts itself; None where it says nothing of that.
+
+    Only a sample that carries power together with volts and amperes, or with the phases, is looked at. `known`: they have
+    vouched for the scale before; then hardly any power is just that, where generation behind the meter evens out the load.
+    """
+    power_w = values.get("active_power_w")
+    if power_w is None:
+        return None
+    found = [
+        text
+        for text in (
+            _against_amperes(values, power_w, rating_w, known=known),
+            _against_phases(values, power_w, rating_w),
+        )
+        if text is not None
+    ]
+    return next((text for text in found if text), "") if found else None
+
+
+def vouched(values: Mapping[str, float], rating_w: float) -> bool:
+    """Return whether volts and amperes vouch for the scale of this sample's power, which no wrong profile gets right."""
+    power_w, carried_va = values.get("active_power_w"), _carried_va(values)
+    if power_w is None or carried_va is None or carried_va < _VOUCHING_LOAD * rating_w:
+        return False
+    return _VOUCHING_FACTOR[0] * carried_va <= power_w <= _VOUCHING_FACTOR[1] * carried_va
+
+
+def _carried_va(values: Mapping[str, float]) -> float | None:
+    """Return volts times amperes; None where some are missing, or where a meter with two elements shows no volts to neutral."""
+    if not all(values.get(name) for name in _VOLTAGES) or not all(name in values for name in _CURRENTS):
+        return None
+    return sum(abs(values[volts] * values[amperes]) for volts, amperes in zip(_VOLTAGES, _CURRENTS, strict=True))
+
+
+def _against_amperes(values: Mapping[str, float], power_w: float, rating_w: float, *, known: bool) -> str | None:
+    carried_va = _carried_va(values)
+    if carried_va is None:
+        return None
+    if abs(power_w) > _MOST_FACTOR * carried_va + _SMALL * rating_w:
+        return "shows more power than its volts and amperes can carry"
+    if not known and carried_va > _SMALL * rating_w and abs(power_w) < _LEAST_FACTOR * carried_va:
+        return "shows next to no power for its volts and amperes"
+    return ""
+
+
+def _against_phases(values: Mapping[str, float], power_w: float, rating_w: float) -> str | None:
+    if not all(name in values for name in _POWERS) or not any(values[name] for name in _POWERS):
+        return None  # a meter with two elements has no power of the phases
+    total_w = sum(values[name] for name in _POWERS)
+    slack_w = _PHASES_SHARE * max(abs(total_w), abs(power_w)) + _SMALL * rating_w
+    return "shows a power that is not the sum of its phases" if abs(total_w - power_w) > slack_w else ""

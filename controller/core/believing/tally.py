@@ -1,0 +1,162 @@
+"""Energy against power: the counters of a meter must advance by what its power adds up to.
+
+That finds a wrong scale (1000 times), a wrong sign (the wrong counter counts), energies of one phase (a third) and
+counters that stand still. How finely the counters count, and how often the meter refreshes them, shows in their steps:
+nothing is said before they have moved by many of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+#: Counters are judged when they have moved by this many of their largest step, which bounds the error of both ends.
+_STEPS: Final = 10.0
+#: Share by which they may then be off: both ends, and power that is sampled.
+_SHARE: Final = 0.25
+#: Share of the rating that power or counters may not notice.
+_UNNOTICED: Final = 0.005
+#: Counters that are right vouch for the power where it was this many times that.
+_NOTICED: Final = 3.0
+#: Counters stand still when they should have moved by this many of their steps, or by this much where no step was seen, for
+#: this long: twice the quarter of an hour at which the slowest are refreshed.
+_STANDING_STEPS: Final = 20.0
+_STANDING_WH: Final = 3e6
+_STANDING_S: Final = 1800.0
+#: Counters that somebody has set make one step that is never reached ten times: after this long they are looked at anew.
+_LONGEST_S: Final = 7.0 * 24.0 * 3600.0
+#: Across a longer gap between two samples the power is not known.
+_GAP_S: Final = 10.0
+
+_HOUR_S: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """Energies of one sample in Wh, None where the meter has none."""
+
+    import_wh: float | None
+    export_wh: float | None
+
+    @property
+    def net_wh(self) -> float:
+        """Import less export."""
+        return (self.import_wh or 0.0) - (self.export_wh or 0.0)
+
+    def alike(self, other: Counters) -> bool:
+        """Return whether both have the same counters."""
+        return (self.import_wh is None, self.export_wh is None) == (other.import_wh is None, other.export_wh is None)
+
+    def below(self, old: Counters) -> bool:
+        """Return whether a counter is lower than before."""
+        return (self.import_wh or 0.0) < (old.import_wh or 0.0) or (self.export_wh or 0.0) < (old.export_wh or 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What power has added up to since `since_s`, when the counters stood at `start`.
+
+    `at_s`, `power_w`: the newest power. `into_wh`, `out_of_wh`: energy by power, both positive. `newest`: the counters.
+    `moved_wh`: by how much they have moved in all, `step_wh` by how much at once at most; `grain_wh`: the largest such step
+    of the time before. `moved_s`: when they moved last, when power had added up to `until_wh`. `falls`: how often a counter fell, by a reset or by counting over. `right`: the counters were right when they were last
+    judged. `doubt`: in words that follow "meter X", empty while they are right or not yet judged.
+    """
+
+    at_s: float = float("-inf")
+    power_w: float = 0.0
+    since_s: float = float("-inf")
+    into_wh: float = 0.0
+    out_of_wh: float = 0.0
+    start: Counters | None = None
+    newest: Counters | None = None
+    moved_wh: float = 0.0
+    step_wh: float = 0.0
+    grain_wh: float = 0.0
+    moved_s: float = float("-inf")
+    until_wh: float = 0.0
+    falls: int = 0
+    right: bool = False
+    doubt: str = ""
+
+
+def add_power(tally: Tally, power_w: float, at_s: float) -> Tally:
+    """Return the tally after a sample of power; a gap before it begins anew."""
+    since_s = at_s - tally.at_s
+    if since_s <= 0.0:
+        return tally
+    if since_s > _GAP_S:
+        return replace(tally, at_s=at_s, power_w=power_w, start=None)
+    wh = (tally.power_w + power_w) / 2.0 * since_s / _HOUR_S
+    return replace(
+        tally,
+        at_s=at_s,
+        power_w=power_w,
+        into_wh=tally.into_wh + max(wh, 0.0),
+        out_of_wh=tally.out_of_wh + max(-wh, 0.0),
+    )
+
+
+def add_counters(tally: Tally, counters: Counters, rating_w: float) -> Tally:
+    """Return the tally after a sample of the counters, taken with the newest power; judged where that is possible."""
+    start, old = tally.start, tally.newest
+    if start is None or old is None or not counters.alike(old) or tally.at_s - tally.since_s > _LONGEST_S:
+        return _anew(tally, counters)
+    if counters.below(old):
+        return _anew(replace(tally, falls=tally.falls + 1), counters)
+    moved_wh = (
+        (counters.import_wh or 0.0) - (old.import_wh or 0.0) + (counters.export_wh or 0.0) - (old.export_wh or 0.0)
+    )
+    into_wh = tally.into_wh if counters.import_wh is not None else 0.0
+    expected_wh = into_wh - (tally.out_of_wh if counters.export_wh is not None else 0.0)
+    if moved_wh > 0.0:
+        tally = replace(
+            tally,
+            newest=counters,
+            moved_wh=tally.moved_wh + moved_wh,
+            step_wh=max(tally.step_wh, moved_wh),
+            moved_s=tally.at_s,
+            until_wh=expected_wh,
+        )
+    unnoticed_wh = _UNNOTICED * rating_w * (tally.at_s - tally.since_s) / _HOUR_S
+    if tally.step_wh > 0.0 and tally.moved_wh >= _STEPS * tally.step_wh:
+        return _compared(tally, start, counters, expected_wh, unnoticed_wh)
+    standing_wh = abs(expected_wh - tally.until_wh) - unnoticed_wh
+    grain_wh = max(tally.grain_wh, tally.step_wh)
+    if tally.at_s - tally.moved_s > _STANDING_S and standing_wh > (_STANDING_STEPS * grain_wh or _STANDING_WH):
+        doubt = "shows energy counters that stand still while it shows power"
+        return _anew(replace(tally, doubt=doubt, right=False), counters)
+    return tally
+
+
+def _anew(tally: Tally, counters: Counters) -> Tally:
+    return replace(
+        tally,
+        since_s=tally.at_s,
+        into_wh=0.0,
+        out_of_wh=0.0,
+        start=counters,
+        newest=counters,
+        moved_wh=0.0,
+        step_wh=0.0,
+        grain_wh=tally.step_wh or tally.grain_wh,
+        moved_s=tally.at_s,
+        until_wh=0.0,
+    )
+
+
+def _compared(tally: Tally, start: Counters, counters: Counters, expected_wh: float, unnoticed_wh: float) -> Tally:
+    counted_wh = counters.net_wh - start.net_wh
+    doubt = _against(counted_wh, expected_wh, unnoticed_wh)
+    noticed = min(counted_wh, expected_wh) > _NOTICED * unnoticed_wh
+    return _anew(replace(tally, doubt=doubt, right=not doubt and (noticed or tally.right)), counters)
+
+
+def _against(counted_wh: float, expected_wh: float, unnoticed_wh: float) -> str:
+    apart_wh = abs(counted_wh - expected_wh)
+    if apart_wh <= _SHARE * max(abs(counted_wh), abs(expected_wh)) + unnoticed_wh:
+        return ""
+    if counted_wh * expected_wh < 0.0:
+        return "counts energy in the other direction than it shows power: is its sign right?"
+    if expected_wh == 0.0:
+        return "counts energy while it shows no power"
+    return f"counts {counted_wh / expected_wh:.3g} times the energy that its power adds up to: is its profile the right one?"
