@@ -1,0 +1,41 @@
+"""The verbs of ``surplusd``, one file a family.
+
+Each file has ``add(verbs)``, which declares its verbs and what carries them out. Whatever is slow to import is imported
+inside the functions that need it: `check` must not pay for the demo, nor `run` for anything but the start.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TypeAlias
+
+from drivers.quantities import Kind, QuantityError, parse_quantity
+
+#: What a family adds its verbs to.
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  it has no public name
+
+#: Exit statuses of every verb; 2 is argparse's own.
+DONE = 0
+#: Something was refused, could not be read or looks wrong; the reason is on standard error or in the table.
+NOT_GOOD = 1
+WRONG_COMMAND_LINE = 2
+
+
+def seconds(text: str) -> float:
+    """Read a time of a command line, such as ``10 s`` or ``500ms``."""
+    return _positive(text, Kind.TIME)
+
+
+def watts(text: str) -> float:
+    """Read a power of a command line, such as ``1.2 MW``."""
+    return _positive(text, Kind.POWER)
+
+
+def _positive(text: str, kind: Kind) -> float:
+    try:
+        value = parse_quantity(text, kind)
+    except QuantityError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"found {text!r}, allowed is more than 0 {kind.value}")
+    return value

@@ -1,0 +1,194 @@
+"""The certificates of OPC UA: this site's own, made and rotated, and those of the servers that it trusts."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from controller.commands import DONE, NOT_GOOD, Verbs
+from drivers.errors import ConfigError, DriverLoss
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from controller.runtime.config.model import OpcuaSecurity, OpcuaSource, SiteFile
+    from drivers.meters.opcua.certificates import Identity
+
+# ruff: noqa: PLC0415, T201
+
+_WITHIN_S = 5.0
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verbs."""
+    family = verbs.add_parser("certificates", help="make, rotate and trust the certificates of OPC UA")
+    actions = family.add_subparsers(required=True, metavar="ACTION")
+    for name, carry_out, text in (
+        ("make", _make, "make the site's certificates that are not there yet"),
+        ("rotate", _rotate, "make new ones, used from the next connection on; the old stay until they are retired"),
+        ("retire", _retire, "delete the certificates that a rotation has kept"),
+        ("show", _show, "show the site's certificates and those that it trusts"),
+        ("fetch", _fetch, "show the certificates that the servers present, and whether they are trusted"),
+    ):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("file", type=Path, help="the site file")
+        action.set_defaults(carry_out=carry_out)
+    trust = actions.add_parser("trust", help="put the certificate that a server presents into the trust list")
+    trust.add_argument("file", type=Path, help="the site file")
+    trust.add_argument("thumbprint", help="of the certificate, as the server's own tools show it")
+    trust.set_defaults(carry_out=_trust)
+
+
+def _make(arguments: argparse.Namespace) -> int:
+    from drivers.meters.opcua.certificates import make
+
+    site_file = _load(arguments.file)
+    for own in _own(site_file):
+        if own.exists:
+            print(f"{own.certificate} is there already")
+            continue
+        make(own, f"urn:surplusd:{site_file.site}")
+        print(f"made {own.certificate}, with its key in {own.private_key}")
+    print("every server must trust the certificate: most put it aside at the first connection, for a person to accept")
+    return DONE
+
+
+def _rotate(arguments: argparse.Namespace) -> int:
+    from drivers.meters.opcua.certificates import rotate
+
+    for own in _own(_load(arguments.file)):
+        try:
+            rotate(own)
+        except DriverLoss as error:
+            raise ConfigError(str(error)) from error
+        print(f"made {own.certificate} anew; {own.former.certificate} serves where a server does not trust it yet")
+    print("when every server trusts it: surplusd certificates retire")
+    return DONE
+
+
+def _retire(arguments: argparse.Namespace) -> int:
+    from drivers.meters.opcua.certificates import retire
+
+    for own in _own(_load(arguments.file)):
+        done = retire(own)
+        print(f"deleted {own.former.certificate} and its key" if done else f"{own.former.certificate} is not there")
+    return DONE
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from drivers.meters.opcua.certificates import identities
+    from drivers.meters.opcua.trust import load_trust
+
+    site_file, good = _load(arguments.file), True
+    try:
+        for own in _own(site_file):
+            for each in identities(own.certificate, own.private_key):
+                print(f"own      {each.certificate}: {_line(each.load())}")
+        for place in dict.fromkeys(_trusted(security) for security in _securities(site_file)):
+            trust = load_trust(place)
+            for certificate in trust.certificates:
+                print(f"trusted  {place}: {_line(certificate)}")
+            for revocations in trust.revocations:
+                issuer, count = revocations.issuer.rfc4514_string(), len(list(revocations))
+                print(f"revoked  {place}: {count} of {issuer}, next list by {revocations.next_update_utc}")
+    except DriverLoss as error:
+        print(error)
+        good = False
+    return DONE if good else NOT_GOOD
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    good = True
+    for source, security in _secured(_load(arguments.file)):
+        try:
+            certificate, doubt = asyncio.run(_presented(source, security))
+        except DriverLoss as error:
+            print(error)
+            good = False
+            continue
+        print(f"{source.endpoint}: {_line(certificate)}")
+        print(f"  {doubt}" if doubt else "  trusted")
+        good = good and not doubt
+    return DONE if good else NOT_GOOD
+
+
+def _trust(arguments: argparse.Namespace) -> int:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from drivers.meters.opcua.trust import thumbprint
+
+    wanted = arguments.thumbprint.replace(":", "").replace(" ", "").upper()
+    for source, security in _secured(_load(arguments.file)):
+        if security.trust is None:
+            continue
+        try:
+            certificate, _ = asyncio.run(_presented(source, security))
+        except DriverLoss as error:
+            print(error)
+            continue
+        if thumbprint(certificate) == wanted:
+            security.trust.mkdir(parents=True, exist_ok=True)
+            path = security.trust / f"{wanted.lower()}.der"
+            path.write_bytes(certificate.public_bytes(Encoding.DER))
+            print(f"{path}: {_line(certificate)}")
+            return DONE
+    raise ConfigError(f"found no server that presents {wanted}, allowed is what surplusd certificates fetch shows")
+
+
+async def _presented(source: OpcuaSource, security: OpcuaSecurity) -> tuple[x509.Certificate, str]:
+    """Return the certificate that a server presents, and why it is not trusted."""
+    from urllib.parse import urlsplit
+
+    from drivers.meters.opcua.connect import presented_certificates
+    from drivers.meters.opcua.points import Server
+    from drivers.meters.opcua.trust import UntrustedError, check, load_trust
+
+    server = Server(endpoint=source.endpoint, timeout_s=_WITHIN_S)
+    chain = await presented_certificates(server, security.policy)
+    try:
+        check(chain[0], load_trust(_trusted(security)), urlsplit(source.endpoint).hostname or "", chain[1:])
+    except UntrustedError as error:
+        return chain[0], str(error)
+    return chain[0], ""
+
+
+def _load(path: Path) -> SiteFile:
+    from controller.runtime.config.load import load
+
+    return load(path)
+
+
+def _secured(site_file: SiteFile) -> Iterator[tuple[OpcuaSource, OpcuaSecurity]]:
+    """Yield every server that is spoken to in safety, once."""
+    seen = set()
+    for source in (site_file.surplus.opcua, *(meter.opcua for meter in site_file.meters)):
+        if source is None or source.security is None or source.endpoint in seen:
+            continue
+        seen.add(source.endpoint)
+        yield source, source.security
+
+
+def _securities(site_file: SiteFile) -> Iterable[OpcuaSecurity]:
+    return [security for _, security in _secured(site_file)]
+
+
+def _trusted(security: OpcuaSecurity) -> Path:
+    return security.trust or security.server_certificate or Path()
+
+
+def _own(site_file: SiteFile) -> list[Identity]:
+    from drivers.meters.opcua.certificates import Identity
+
+    own = dict.fromkeys(Identity(each.certificate, each.private_key) for each in _securities(site_file))
+    if not own:
+        raise ConfigError("found no opcua source with security, allowed is a site file that names certificates")
+    return list(own)
+
+
+def _line(certificate: x509.Certificate) -> str:
+    from drivers.meters.opcua.trust import describe
+
+    return f"{describe(certificate)}, valid until {certificate.not_valid_after_utc:%Y-%m-%d}"

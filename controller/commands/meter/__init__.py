@@ -1,0 +1,1 @@
+"""``surplusd meter``: find out what a meter is, watch it, describe one that is not known yet."""

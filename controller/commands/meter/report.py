@@ -1,0 +1,70 @@
+"""The sources of a site as a table, with what looks wrong under each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from controller.commands.meter.findings import absent, doubts, labels, look
+from controller.commands.meter.show import LINES, age, note, table, together
+from controller.commands.meter.source import Source
+
+_HEAD = ("METER", "QUANTITY", "VALUE", "AGE", "QUALITY")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The lines to print, and the names of the sources that could not be read or look wrong."""
+
+    lines: Sequence[str]
+    bad: Sequence[str]
+
+
+def report(seen: Mapping[str, Source], now_s: float) -> Report:
+    """Return the table of all sources; ``!`` marks what looks wrong, ``?`` what must be verified, ``-`` what is not there."""
+    cells = {name: list(rows(source, now_s)) for name, source in seen.items()}
+    wrong = {name: findings(source, now_s) for name, source in seen.items()}
+    laid_out = iter(table([_HEAD, *(row for block in cells.values() for row in block)]))
+    lines = [next(laid_out)]
+    for name, source in seen.items():
+        lines += [next(laid_out) for _ in cells[name]]
+        lines += [f"  ({source.where})"]
+        lines += [line for text in wrong[name] for line in note("!", text)]
+        if missing := absent(source.plain, source.invalid):
+            lines += note("-", f"not in this meter: {', '.join(labels(missing))}")
+        lines += [line for text in doubts(source.profile) for line in note("?", text)]
+    return Report(lines=lines, bad=[name for name, texts in wrong.items() if texts])
+
+
+def rows(source: Source, now_s: float) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield a row for each kind of quantity; a source without values has one that says so."""
+    name = source.name
+    for label, quantities in LINES.items():
+        there = [source.values[each] for each in quantities if each in source.values]
+        if not there:
+            continue
+        known = [each for each in quantities if each in source.values or each in source.invalid]
+        values = [source.values[each][0] if each in source.values else float("nan") for each in known]
+        oldest_s = min(taken_s for _, taken_s in there)
+        quality = "lost" if source.lost else source.quality.name.lower()
+        yield name, label, together(quantities[0], values), age(now_s - oldest_s), quality
+        name = ""
+    if name:
+        yield name, "-", "-", "-", "lost" if source.lost else "no value"
+
+
+def findings(source: Source, now_s: float) -> list[str]:
+    """Return what looks wrong at one source."""
+    if source.lost:
+        return [f"not read: {source.lost}"]
+    texts = look(source.plain, source.invalid, source.rating_w)
+    if source.witness.tally.doubt:
+        texts.append(source.witness.tally.doubt)
+    if source.witness.frozen:
+        texts.append("has stood still for longer than it ever does: it is taken for frozen")
+    age_s = now_s - max((taken_s for _, taken_s in source.values.values()), default=now_s)
+    if age_s > source.suspect_s:
+        texts.append(f"{age(age_s)} old; above {age(source.suspect_s)} nothing may rise on it")
+    if source.quality and not source.invalid:
+        texts.append(f"its quality is {source.quality.name.lower()}: nothing may rise on it")
+    return texts

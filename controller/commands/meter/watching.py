@@ -1,0 +1,127 @@
+"""``surplusd meter watch``: what one meter of the site shows, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from controller.commands import DONE, NOT_GOOD
+from controller.commands.meter.line import Address
+from controller.commands.meter.report import findings, rows
+from controller.commands.meter.show import age, note, one, table
+from controller.commands.meter.source import Source
+from controller.commands.meter.sources import reading, sources
+from controller.commands.meter.trying import read_and_capture
+from controller.runtime.board import SURPLUS
+from controller.runtime.buses import bus_meters
+from controller.runtime.config.load import load
+from controller.runtime.config.model import SiteFile
+from drivers.clock import boottime_s
+from drivers.errors import ConfigError, DriverLoss
+
+_REDRAW_S: Final = 0.25
+#: Cursor to the top left, and erase all that follows (ECMA-48).
+_TOP: Final = "\x1b[H\x1b[J"
+#: What a line of a pipe shows; a terminal has room for everything.
+_IN_LINE: Final = ("surplus_w", "active_power_w", "frequency_hz", "energy_import_wh", "energy_export_wh")
+
+
+def run(name: str, file: Path, for_s: float | None, capture: Path | None) -> int:
+    """Watch until Ctrl-C, SIGTERM or the end of the time; status 1 where the meter is lost at the end.
+
+    `capture`: what the meter answers to one reading of everything, before it is watched.
+    """
+    site_file = load(file)
+    if capture is not None:
+        _capture(site_file, name, capture)
+    last = asyncio.run(_watch(site_file, name, for_s, _Screen() if sys.stdout.isatty() else _Lines()))
+    return NOT_GOOD if last is None or last.lost else DONE
+
+
+def _capture(site_file: SiteFile, name: str, path: Path) -> None:
+    by_name = {meter.id: meter.modbus for meter in site_file.meters} | {SURPLUS: site_file.surplus.modbus}
+    source = by_name.get(name)
+    if source is None:
+        known = ", ".join(each for each, modbus in by_name.items() if modbus)
+        raise ConfigError(f"--capture: found {name!r}, allowed is a meter on Modbus: {known}")
+    (meter,) = bus_meters({name: source}, {})
+    address = Address(place=meter.place, unit=meter.unit, timeout_s=meter.timeout_s)
+    try:
+        asyncio.run(read_and_capture(meter.profile, address, path))
+    except DriverLoss as loss:
+        raise ConfigError(str(loss)) from loss
+
+
+class _Lines:
+    """A line for each reading, and one for each new loss."""
+
+    def __init__(self) -> None:
+        self.last: Source | None = None
+
+    def hear(self, source: Source) -> None:
+        """Take in what a source shows now."""
+        if not source.lost or self.last is None or self.last.lost != source.lost:
+            _write(line(source, boottime_s(), time.strftime("%H:%M:%S")) + "\n")
+        self.last = source
+
+    def draw(self) -> None:
+        """Nothing more to draw between readings."""
+
+
+class _Screen(_Lines):
+    """The whole of the terminal, drawn anew, so that ages are seen to grow."""
+
+    def hear(self, source: Source) -> None:
+        """Take in what a source shows now."""
+        self.last = source
+
+    def draw(self) -> None:
+        """Draw what is known."""
+        if self.last is not None:
+            _write(_TOP + "\n".join(screen(self.last, boottime_s())) + "\n")
+
+
+async def _watch(site_file: SiteFile, name: str, for_s: float | None, view: _Lines) -> Source | None:
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    view.last = sources(site_file).get(name)
+    async with reading(site_file, view.hear, only=name) as running:
+        running.add_done_callback(lambda _: ended.set())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(for_s):
+                while not ended.is_set():
+                    view.draw()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(ended.wait(), _REDRAW_S)
+    return view.last
+
+
+def line(source: Source, now_s: float, wall: str) -> str:
+    """Return the newest reading of a source in one line."""
+    if source.lost:
+        return f"{wall}  {source.name}  LOST  {source.lost}"
+    shown = [one(quantity, source.values[quantity][0]) for quantity in _IN_LINE if quantity in source.values]
+    newest_s = max((taken_s for _, taken_s in source.values.values()), default=now_s)
+    wrong = [f"! {text}" for text in findings(source, now_s)]
+    return "  ".join([wall, source.name, *shown, f"age {age(now_s - newest_s)}", source.quality.name.lower(), *wrong])
+
+
+def screen(source: Source, now_s: float) -> Iterator[str]:
+    """Yield all that is known of a source, line by line."""
+    yield f"{source.name}  {source.where}  {time.strftime('%H:%M:%S')}  (Ctrl-C ends)"
+    yield ""
+    yield from table([("", "QUANTITY", "VALUE", "AGE", "QUALITY"), *rows(source, now_s)])
+    for text in findings(source, now_s):
+        yield from note("!", text)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -1,0 +1,97 @@
+"""What is done with a site file before it is run: check it, make its keys, know its keys."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from controller.commands import DONE, NOT_GOOD, Verbs, seconds
+
+# ruff: noqa: PLC0415, T201
+
+if TYPE_CHECKING:
+    from controller.core.site import Site
+    from controller.runtime.config.model import SiteFile
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verbs."""
+    verb = verbs.add_parser("check", help="check a site file and report every mistake at once")
+    verb.add_argument("file", type=Path, help="the site file")
+    verb.add_argument(
+        "--live", action="store_true", help="then read every meter and the surplus once, and say what looks wrong"
+    )
+    verb.add_argument("--within", type=seconds, default=10.0, metavar="TIME", help="deadline of --live (default: 10 s)")
+    verb.set_defaults(carry_out=_check)
+    verb = verbs.add_parser("keys", help="make the keys that a site file needs and that are not there yet")
+    verb.add_argument("file", type=Path, help="the site file")
+    verb.set_defaults(carry_out=_keys)
+    verb = verbs.add_parser("schema", help="print the JSON schema of site files, for editors")
+    verb.set_defaults(carry_out=_schema)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from controller.runtime.config.compile import compile_site
+    from controller.runtime.config.load import load
+    from drivers.meters.profiles import load_profile
+
+    site_file = load(arguments.file)
+    site = compile_site(site_file)
+    for modbus in (site_file.surplus.modbus, *(meter.modbus for meter in site_file.meters)):
+        if modbus is not None:
+            load_profile(str(modbus.profile))
+    counts = f"{len(site.tree.ids)} nodes, {len(site.meters.ids)} meters, {len(site.devices.ids)} devices"
+    print(f"{arguments.file}: site {site.id} is good: {counts}, {len(site.agents)} agents")
+    return _look(site_file, site, arguments.within) if arguments.live else DONE
+
+
+def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
+    """Read all sources once and print what they show; the status says whether all is well."""
+    import asyncio
+
+    from controller.commands.meter.report import report
+    from controller.commands.meter.show import fold, note
+    from controller.commands.meter.sources import read_once
+    from controller.core.contradict import disagreements
+    from controller.runtime.board import Board
+    from drivers.clock import boottime_s
+
+    board = Board(site)
+    seen = asyncio.run(read_once(site_file, within_s, board.publish))
+    now_s = boottime_s()
+    told = report(seen, now_s)
+    print(*told.lines, sep="\n")
+    apart = disagreements(site, board.meters(), now_s)
+    for text in apart:
+        print(*note("!", text, indent=0), sep="\n")
+    if not told.bad and not apart:
+        print("all were read, and nothing looks wrong")
+        return DONE
+    if told.bad:
+        print(*fold(f"look at: {', '.join(told.bad)}"), sep="\n")
+    return NOT_GOOD
+
+
+def _keys(arguments: argparse.Namespace) -> int:
+    from controller.runtime.config.compile import compile_site
+    from controller.runtime.config.load import load
+    from drivers.errors import ConfigError
+    from drivers.fleet.keys import CONTROLLER, make_keys
+
+    site_file = load(arguments.file)
+    try:
+        make_keys(site_file.mqtt.keys, (CONTROLLER, *compile_site(site_file).agents))
+    except OSError as error:
+        raise ConfigError(f"mqtt.keys: {site_file.mqtt.keys}: {error.strerror}") from error
+    print(f"keys in {site_file.mqtt.keys}; give every agent its AGENT.key and controller.pub, and nothing else")
+    return DONE
+
+
+def _schema(_: argparse.Namespace) -> int:
+    import json
+
+    from controller.runtime.config.schema import schema
+
+    print(json.dumps(schema(), indent=2))
+    return DONE

@@ -1,0 +1,31 @@
+"""The command line is light: what a verb needs is imported when the verb runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+SLOW = ("numpy", "numba", "pydantic", "cryptography", "yaml", "asyncua", "pymodbus", "fastapi", "simulators")
+
+
+def imported_by(code: str) -> set[str]:
+    code = f"import sys\n{code}\nprint(*[name for name in {SLOW!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_to_know_the_verbs_imports_nothing_slow() -> None:
+    assert imported_by("import controller.cli") == set()
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["--help"], ["check", "--help"], ["meter", "--help"], ["meter", "probe", "--help"], ["certificates", "--help"]],
+)
+def test_to_ask_for_help_imports_nothing_slow(argv: list[str]) -> None:
+    code = (
+        f"import controller.cli\ntry: controller.cli.main({argv!r})\nexcept SystemExit as ended: assert ended.code == 0"
+    )
+    assert imported_by(code) == set()

@@ -1,0 +1,108 @@
+"""`surplusd meter watch`: what a meter shows, live, until somebody ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.cli import main
+from tests.controller.commands.substation import Substation, site_file, unit
+
+DEADLINE_S = 30.0
+
+
+def site(substation: Substation, folder: Path, meter) -> str:
+    port = substation.serve(meter)
+    modbus = f"{{host: 127.0.0.1, port: {port}, profile: schneider_pm5xxx, poll: 200 ms, timeout: 300 ms}}"
+    return str(site_file(folder, {"main": modbus}, modbus))
+
+
+@contextlib.contextmanager
+def watching(path: str, name: str = "main", **options) -> Iterator[subprocess.Popen]:
+    command = [sys.executable, "-m", "controller.cli", "meter", "watch", name, "--file", path]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+    with subprocess.Popen(command, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_on_a_pipe_a_line_a_reading_and_one_for_a_loss(substation: Substation, tmp_path: Path) -> None:
+    meter = unit("schneider_pm5xxx")
+    with watching(site(substation, tmp_path, meter)) as process:
+        assert "main  812.5 kW  50 Hz  12.3456 MWh  1.2 kWh  age 0." in process.stdout.readline()
+        meter.faults.exception = 6
+        told = next(line for line in process.stdout if "812.5" not in line)
+        assert "main  LOST  exception 6 (server device busy)" in told
+        time.sleep(1.0)
+        meter.faults.exception = None
+        assert "812.5 kW" in process.stdout.readline(), "a loss that lasts is told once"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE_S) == 0
+        assert process.stderr.read() == ""
+
+
+def test_a_meter_that_is_lost_at_the_end_is_status_1(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = site(substation, tmp_path, unit("schneider_pm5xxx", mute=True))
+    assert main(["meter", "watch", "main", "--file", path, "--for", "1500 ms"]) == 1
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "LOST  " in out
+
+
+def test_the_surplus_is_watched_by_its_name(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = site(substation, tmp_path, unit("schneider_pm5xxx"))
+    assert main(["meter", "watch", "surplus", "--file", path, "--for", "2 s"]) == 0
+    assert "surplus  812.5 kW" in capsys.readouterr().out
+
+
+def test_a_name_that_is_not_there(substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = site(substation, tmp_path, unit("schneider_pm5xxx"))
+    assert main(["meter", "watch", "mian", "--file", path]) == 1
+    assert "found no meter 'mian' in the site file, allowed is one of main, surplus" in capsys.readouterr().err
+
+
+def test_on_a_terminal_the_table_is_drawn_anew(substation: Substation, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    with watching(site(substation, tmp_path, unit("schneider_pm5xxx")), stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        end_s = time.monotonic() + DEADLINE_S
+        while shown.count(b"\x1b[H\x1b[J") < 4 and time.monotonic() < end_s:
+            shown += os.read(ours, 4096)
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):
+            while os.read(ours, 4096):
+                pass
+        assert process.wait(DEADLINE_S) == 0
+    os.close(ours)
+    screen = shown.split(b"\x1b[H\x1b[J")[3].decode()
+    assert "main  127.0.0.1:" in screen
+    assert "(Ctrl-C ends)" in screen
+    assert "voltage L-N     230.5 / 230.5 / 230.5 V" in screen
+
+
+def test_what_it_answers_is_written_down_on_request(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, capture = site(substation, tmp_path, unit("schneider_pm5xxx")), tmp_path / "c.txt"
+    assert main(["meter", "watch", "main", "--file", path, "--for", "1 s", "--capture", str(capture)]) == 0
+    assert main(["meter", "test", "schneider_pm5xxx", "--capture", str(capture)]) == 0
+    assert "812.5 kW" in capsys.readouterr().out
+    assert main(["meter", "watch", "main", "--file", path, "--for", "1 s", "--capture", str(capture)]) == 1
+    assert main(["meter", "watch", "nobody", "--file", path, "--capture", str(tmp_path / "d.txt")]) == 1
+    assert "allowed is a meter on Modbus: main, surplus" in capsys.readouterr().err
