@@ -15,7 +15,7 @@ from controller.api.service import Service
 from controller.core.decision import Decision
 from controller.core.modes import Mode
 from controller.runtime.orders import Role
-from controller.runtime.views import DEVICE_STATES, AgentView
+from controller.runtime.views import DEVICE_STATES, AgentView, MeterView
 
 #: Watts, the word for no limit, or null where unknown.
 Watts = float | Literal["unlimited"] | None
@@ -34,16 +34,28 @@ class Node(BaseModel):
     committed_w: Watts
 
 
+class Quantity(BaseModel):
+    """The newest value of a quantity, in the unit at the end of its name, and its age."""
+
+    value: float
+    age_s: float
+
+
 class Meter(BaseModel):
-    """A meter or the surplus source."""
+    """A meter or the surplus source. `problem`: what is wrong with it now, empty while all is well."""
 
     value_w: float | None
     quality: str
     age_s: float | None
+    problem: str
+    quantities: dict[str, Quantity]
 
 
 class Status(BaseModel):
-    """The site now. `reason`: why the mode is not normal. Before the first tick the mode is init and nodes is empty."""
+    """The site now. `reason`: why the mode is not normal. Before the first tick the mode is init and nodes is empty.
+
+    `overruled`: which limits come before which locks and protected devices; empty where none have to.
+    """
 
     site: str
     mode: Mode
@@ -61,6 +73,7 @@ class Status(BaseModel):
     devices: dict[str, int]
     value_per_h: float
     bound_per_h: float
+    overruled: str
 
 
 _ERRORS: dict[int | str, dict[str, Any]] = {401: {"model": ErrorBody}}
@@ -91,14 +104,12 @@ def _status(service: Service) -> Status:
         orders_in_force=list(decision.orders_in_force) if decision else [],
         orders_doubt=service.book.unsure,
         utc_doubt=service.utc().doubt,
-        meters={
-            name: Meter(value_w=meter.value_w, quality=meter.quality.name.lower(), age_s=meter.age_s)
-            for name, meter in views.meters().items()
-        },
+        meters={name: _meter(meter) for name, meter in views.meters().items()},
         agents=dict(views.agents()),
         devices=_by_state(views.devices().state.tolist()),
         value_per_h=decision.value_per_h if decision else 0.0,
         bound_per_h=decision.bound_per_h if decision else 0.0,
+        overruled=decision.overruled if decision else "",
     )
 
 
@@ -116,6 +127,16 @@ def _nodes(ids: tuple[str, ...], decision: Decision) -> dict[str, Node]:
         )
         for i, node in enumerate(ids)
     }
+
+
+def _meter(meter: MeterView) -> Meter:
+    return Meter(
+        value_w=meter.value_w,
+        quality=meter.quality.name.lower(),
+        age_s=meter.age_s,
+        problem=meter.problem,
+        quantities={name: Quantity(value=value, age_s=age_s) for name, (value, age_s) in meter.quantities.items()},
+    )
 
 
 def _by_state(codes: list[int]) -> dict[str, int]:

@@ -16,8 +16,9 @@ and keep no margin. Beside them stands what was decided. A moment without a word
 All are valued at what devices may draw: a GPU node whose jobs leave a part of its cap unused is worth its cap in all,
 and so is a setpoint that an agent out of contact no longer holds.
 
-Energy taken from the surplus is energy that nobody else would have used. What that is in kg of CO2 depends on the grid
-at that hour, which no site file tells, so no such figure is made up here.
+Energy taken from the surplus is energy that nobody else would have used. What the energy is in kg of CO2 depends on the
+grid at that hour: it is said where the site file gives the grid's marginal intensity, for what the site really drew and
+for what either policy would have drawn, house load included. Else no such figure is made up here.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ import msgspec
 import numpy as np
 
 from controller.campaign.worth import run_at, worth_per_h
-from controller.core.site import F64, Devices, Site, Tree
+from controller.core.site import F64, I64, Bool, Devices, Site, Tree
 
 #: The shares of their ranges that equal share chooses from.
 _SHARES: Final = np.linspace(0.0, 1.0, 1001)
@@ -40,10 +41,14 @@ _EPS_W: Final = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """What earnings are counted by: the site with its values per hour, and the currency that these are in."""
+    """What earnings are counted by: the site with its values per hour, and the currency that these are in.
+
+    `carbon_g_kwh`: the grid's marginal intensity in g of CO2 per kWh, None where it is not known.
+    """
 
     site: Site
     currency: str
+    carbon_g_kwh: float | None = None
 
 
 #: Reads the books from a site file; raises ConfigError.
@@ -68,11 +73,21 @@ class Course:
     decided_per_h: F64
 
 
+class Carbon(msgspec.Struct, kw_only=True, frozen=True):
+    """CO2 in kg of what the site drew, and of what the two policies would have drawn, at `g_kwh`."""
+
+    g_kwh: float
+    drawn_kg: float
+    equal_share_kg: float
+    all_or_nothing_kg: float
+
+
 class Earnings(msgspec.Struct, kw_only=True, frozen=True):
     """Amounts of `currency`, and Wh, over `seconds`; see the module. `silent_s`: without a word from the daemon.
 
     `surplus_wh`: the grid's surplus. `surplus_taken_wh`: what of it the site drew, which is what it drew beyond its
-    firm power.
+    firm power. `drawn_wh`, `equal_share_wh`, `all_or_nothing_wh`: what the site drew, and would have drawn, in all.
+    `carbon`: None where the grid's intensity is not known.
     """
 
     currency: str
@@ -84,6 +99,10 @@ class Earnings(msgspec.Struct, kw_only=True, frozen=True):
     all_or_nothing: float
     surplus_wh: float
     surplus_taken_wh: float
+    drawn_wh: float
+    equal_share_wh: float
+    all_or_nothing_wh: float
+    carbon: Carbon | None = None
 
 
 def earnings(books: Books, course: Course) -> Earnings:
@@ -94,6 +113,10 @@ def earnings(books: Books, course: Course) -> Earnings:
     room_w = course.envelope_w - course.house_w
     spread = equal_share(site.tree, site.devices)
     taken_w = np.clip(course.site_w - site.rules.firm_w, 0.0, course.surplus_w)
+    full = all_on(site.devices, spread, room_w)
+    drawn_wh = float(course.site_w @ hours)
+    share_wh = float((course.house_w + spread.watts_at(room_w)) @ hours)
+    full_wh = float((course.house_w + np.where(full, spread.watts[-1], spread.watts[0])) @ hours)
     return Earnings(
         currency=books.currency,
         seconds=float(held_s.sum()),
@@ -101,9 +124,25 @@ def earnings(books: Books, course: Course) -> Earnings:
         earned=float(np.nan_to_num(course.earned_per_h) @ hours),
         decided=float(np.nan_to_num(course.decided_per_h) @ hours),
         equal_share=float(spread.at(room_w) @ hours),
-        all_or_nothing=float(all_or_nothing(site.devices, spread, room_w) @ hours),
+        all_or_nothing=float(np.where(full, spread.value_per_h[-1], 0.0) @ hours),
         surplus_wh=float(course.surplus_w @ hours),
         surplus_taken_wh=float(taken_w @ hours),
+        drawn_wh=drawn_wh,
+        equal_share_wh=share_wh,
+        all_or_nothing_wh=full_wh,
+        carbon=_carbon(books.carbon_g_kwh, drawn_wh, share_wh, full_wh),
+    )
+
+
+def _carbon(g_kwh: float | None, drawn_wh: float, share_wh: float, full_wh: float) -> Carbon | None:
+    if g_kwh is None:
+        return None
+    kg_wh = g_kwh / 1e6
+    return Carbon(
+        g_kwh=g_kwh,
+        drawn_kg=kg_wh * drawn_wh,
+        equal_share_kg=kg_wh * share_wh,
+        all_or_nothing_kg=kg_wh * full_wh,
     )
 
 
@@ -116,8 +155,14 @@ class Spread:
 
     def at(self, room_w: F64) -> F64:
         """Return the value at the highest share that fits into `room_w` (T,); with everything off where none does."""
-        fits = np.searchsorted(self.watts, room_w + _EPS_W, side="right") - 1
-        return self.value_per_h[np.maximum(fits, 0)]
+        return self.value_per_h[self._highest(room_w)]
+
+    def watts_at(self, room_w: F64) -> F64:
+        """Return what the devices then draw (T,)."""
+        return self.watts[self._highest(room_w)]
+
+    def _highest(self, room_w: F64) -> I64:
+        return np.maximum(np.searchsorted(self.watts, room_w + _EPS_W, side="right") - 1, 0)
 
 
 def equal_share(tree: Tree, devices: Devices) -> Spread:
@@ -136,11 +181,11 @@ def equal_share(tree: Tree, devices: Devices) -> Spread:
     return Spread(watts=watts[:, 0], value_per_h=value[:, 0])
 
 
-def all_or_nothing(devices: Devices, spread: Spread, room_w: F64) -> F64:
-    """Return the value (T,) of everything at full power where that fits into `room_w` and all nodes, else 0."""
+def all_on(devices: Devices, spread: Spread, room_w: F64) -> Bool:
+    """Return where (T,) everything at full power fits into `room_w` and all nodes."""
     fleet_w = float(devices.max_w.sum())
     fits_nodes = spread.watts[-1] >= fleet_w - _EPS_W
-    return np.where(fits_nodes & (room_w + _EPS_W >= fleet_w), spread.value_per_h[-1], 0.0)
+    return np.asarray(fits_nodes & (room_w + _EPS_W >= fleet_w), dtype=np.bool_)
 
 
 def value_of(devices: Devices, setpoints_w: dict[str, float]) -> float:

@@ -19,8 +19,10 @@ class Decision:
     ``surplus``, ``order:ID``, ``failsafe``), `floor_w` (draw with everything off), `infeasible` (envelope < floor),
     `house_w` (estimate of what is not a device), `planned_w`, `committed_w` (devices only, without house load).
     `setpoint_w` (D,): the watts that each device may draw from now on.
-    `value_per_h`: what the allocation earns, currency per hour. `worth_per_h`: the same with the bonus of what runs
-    already and the cost of starts, and `bound_per_h`: no allocation is worth more.
+    `value_per_h`: what the allocation earns, currency per hour. `worth_per_h`: that with a bonus of what runs already, less
+    the costs of starts, stops and changes, each spread over the time in which it has to pay; `bound_per_h`: no allocation
+    within locks and limits is worth more by the same measure.
+    `overruled`: in words, which limits came before which locks and protected devices; empty where none had to.
     `orders_in_force`: ids of the orders that bind now, whether or not they are the smallest limit.
     """
 
@@ -42,6 +44,7 @@ class Decision:
     worth_per_h: float
     bound_per_h: float
     orders_in_force: tuple[str, ...]
+    overruled: str = ""
 
     @property
     def site_w(self) -> float | None:

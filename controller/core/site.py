@@ -51,7 +51,10 @@ class Devices:
     `failsafe_w` (D,): watts that the device may draw when nobody leads it; never under `off_w`.
     `tolerance` (D,): share by which the real draw may differ from the setpoint, e.g. 0.05.
     `down_s`, `up_s` (D,): seconds from a setpoint to the draw that follows it.
-    `lock_s` (D,): seconds after a change during which another economic change is not wanted (restart on change).
+    `min_up_s`, `min_down_s` (D,): seconds that what was switched on stays on, and what was switched off stays off.
+    `settle_s` (D,): seconds that a start or another discrete mode is left as it is.
+    `start_cost`, `change_cost` (D,): what a start, and another discrete mode, costs and wears, in currency.
+    `protected` (D,): True for what is never switched off for revenue; only limits and orders do that, and last.
     `report_error` (D,): share by which the power that the device itself reports may be off.
     `steady` (D,): True where the draw follows the setpoint; False where a setpoint only caps it (GPU nodes).
     `mode_start` (D+1,): device i owns the rows ``mode_start[i]:mode_start[i+1]``; its first row is off (the residual
@@ -67,7 +70,12 @@ class Devices:
     tolerance: F64
     down_s: F64
     up_s: F64
-    lock_s: F64
+    min_up_s: F64
+    min_down_s: F64
+    settle_s: F64
+    start_cost: F64
+    change_cost: F64
+    protected: Bool
     report_error: F64
     steady: Bool
     mode_start: I64

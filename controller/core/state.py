@@ -37,6 +37,14 @@ class Belief:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Locks:
+    """Until when each device (D,) stays on, or off, as it is; and from when a running one may be set to another mode."""
+
+    kept_until_s: F64
+    settled_from_s: F64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRamp:
     """An order that came into force at `begun_s`, when its node drew `from_w`."""
 
@@ -53,10 +61,28 @@ class Doubted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proofs:
+    """What the steps of the fleet have said of each meter (K,).
+
+    `proven`: it followed. `refuted_s`: since when it does not count, because it did not; ``inf`` where it does. `against_s`:
+    since when it has been off, ``inf`` while it is not. The instant to compare with: `since_s`, ``-inf`` before the first,
+    what the meter showed then, and the least and the most that the fleet below it drew.
+    """
+
+    proven: Bool
+    refuted_s: F64
+    against_s: F64
+    since_s: F64
+    power_w: F64
+    low_w: F64
+    high_w: F64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """Everything that one tick hands to the next.
 
-    `locked_until_s` (D,): no economic change before. `house_w` (N,): the estimate of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over.
+    `locks`: which devices are left alone for now. `house_w` (N,): the estimate of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over.
     `failsafe_cap_w`: the site's limit while it comes down to failsafe, else ``inf``.
     """
 
@@ -64,9 +90,10 @@ class State:
     now_s: float
     mode: ModeState
     doubted: Doubted | None
+    proofs: Proofs
     belief: Belief
     surplus: SurplusState
-    locked_until_s: F64
+    locks: Locks
     house_w: F64
     rise_room_w: float
     fall_room_w: float
@@ -88,6 +115,7 @@ def initial_state(site: Site, now_s: float) -> State:
         now_s=now_s,
         mode=first_mode(now_s),
         doubted=None,
+        proofs=_no_proofs(len(site.meters.ids)),
         belief=Belief(
             setpoint_w=devices.failsafe_w.copy(),
             changed_s=np.full(count, -np.inf),
@@ -99,11 +127,23 @@ def initial_state(site: Site, now_s: float) -> State:
             current_w=devices.failsafe_w.copy(),
             known=np.zeros(count, dtype=np.bool_),
         ),
-        locked_until_s=np.full(count, -np.inf),
+        locks=Locks(kept_until_s=np.full(count, -np.inf), settled_from_s=np.full(count, -np.inf)),
         surplus=SurplusState(),
         house_w=site.tree.house_w.copy(),
         rise_room_w=0.0,
         fall_room_w=0.0,
         failsafe_cap_w=np.inf,
         order_ramps=(),
+    )
+
+
+def _no_proofs(count: int) -> Proofs:
+    return Proofs(
+        proven=np.zeros(count, dtype=np.bool_),
+        refuted_s=np.full(count, np.inf),
+        against_s=np.full(count, np.inf),
+        since_s=np.full(count, -np.inf),
+        power_w=np.zeros(count),
+        low_w=np.full(count, -np.inf),
+        high_w=np.full(count, np.inf),
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from controller.core.allocator import Allotment
 from controller.core.belief import committed_w, in_contact, in_step, least_w, observe, send, unheard_w
+from controller.core.believing.proof import fleet_bounds, judged, prove, proven_nodes
 from controller.core.contradict import contradictions, lasting
 from controller.core.decision import Decision
 from controller.core.envelope import (
@@ -27,7 +28,7 @@ from controller.core.house import estimate_house
 from controller.core.judge import NodePower, node_power, trust_inputs
 from controller.core.kernels.grant import grant
 from controller.core.kernels.tree import device_watts_below
-from controller.core.locks import held_on_w, locks_after, may_rise
+from controller.core.locks import Kept, fitting_w, kept_w, locks_after
 from controller.core.modes import Mode, next_mode
 from controller.core.plan import Plan
 from controller.core.safe import emergency_setpoints
@@ -35,24 +36,29 @@ from controller.core.site import F64, Bool
 from controller.core.snapshot import Snapshot
 from controller.core.state import Belief, State
 from controller.core.surplus import estimate_surplus
+from controller.core.worth import changes_per_h, values_now
 
 
 def step(plan: Plan, state: State, snapshot: Snapshot) -> tuple[State, Decision]:
     """Return the next state and the decision of this tick."""
     site, now_s = plan.site, snapshot.now_s
     elapsed_s = state.elapsed_s(now_s)
+    shown, snapshot = snapshot.meters, replace(snapshot, meters=judged(snapshot.meters, state.proofs))
     power = node_power(site, snapshot.meters, now_s)
     belief = observe(state.belief, site.devices, snapshot)
+    least_below, most_below = (_below(plan, watts) for watts in fleet_bounds(site, belief, snapshot.fleet, now_s))
+    proofs = prove(state.proofs, site, shown, (least_below, most_below), now_s)
+    proven = proven_nodes(site, snapshot.meters, proofs, now_s)
     site_power = (float(power.taken_s[0]), float(power.watts[0])) if power.known[0] else None
     surplus = estimate_surplus(state.surplus, site.rules, snapshot.surplus, site_power, now_s)
     found = contradictions(site, snapshot, power)
     doubted, counting = lasting(state.doubted, found, state.mode.mode, now_s)
-    mode = next_mode(state.mode, trust_inputs(site, snapshot, surplus.heard_s, counting), site.rules, now_s)
+    mode = next_mode(state.mode, trust_inputs(site, snapshot, surplus, counting), site.rules, now_s)
 
     committed = committed_w(belief, site.devices)
     committed_below = _below(plan, committed)
     current_below = _below(plan, belief.current_w)
-    house_w = _house(plan, state.house_w, power, belief, snapshot, committed_below, elapsed_s)
+    house_w = _house(plan, state.house_w, power, proven, belief, snapshot, committed_below, elapsed_s)
     drawn_w = np.where(power.known, power.watts, house_w + current_below)
     cap_w = failsafe_cap_w(state.failsafe_cap_w, site, mode.mode, float(drawn_w[0]), elapsed_s)
     order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w)
@@ -61,11 +67,12 @@ def step(plan: Plan, state: State, snapshot: Snapshot) -> tuple[State, Decision]
     bounds = envelope(site, limits, np.maximum(house_w, 0.0) + plan.off_below_w)
 
     usable_w = _usable(plan, bounds, house_w, _below(plan, unheard_w(belief, site.devices)))
-    locked = now_s < state.locked_until_s
-    upper_w = _upper(plan, mode.mode, belief, locked, snapshot, elapsed_s)
+    kept = kept_w(plan, belief, state.locks, now_s)
+    upper_w = _upper(plan, mode.mode, belief, kept, snapshot, elapsed_s)
     floor_w = _floor(plan, belief, snapshot)
-    base_w = np.maximum(np.minimum(held_on_w(plan, belief, locked), upper_w), floor_w)
-    allotment = _allot(plan, belief, (floor_w, base_w, upper_w), _room(plan, usable_w, current_below))
+    room_w = _room(plan, usable_w, current_below)
+    base_w, overruled = fitting_w(plan, kept, (floor_w, upper_w), room_w, bounds.binding)
+    allotment = _allot(plan, belief, (floor_w, base_w, upper_w), room_w)
     rooms = _ramp_rooms(
         plan, state, elapsed_s, forced=mode.mode is Mode.FAILSAFE or bool(np.any(usable_w < current_below))
     )
@@ -90,6 +97,7 @@ def step(plan: Plan, state: State, snapshot: Snapshot) -> tuple[State, Decision]
         value_per_h=allotment.value_per_h,
         worth_per_h=allotment.worth_per_h,
         bound_per_h=allotment.bound_per_h,
+        overruled=overruled,
         orders_in_force=tuple(ramp.id for ramp in order_ramps),
     )
     state = replace(
@@ -98,9 +106,10 @@ def step(plan: Plan, state: State, snapshot: Snapshot) -> tuple[State, Decision]
         now_s=now_s,
         mode=mode,
         doubted=doubted,
+        proofs=proofs,
         belief=sent,
         surplus=surplus,
-        locked_until_s=locks_after(plan, state.locked_until_s, belief.current_w, setpoint_w, now_s),
+        locks=locks_after(plan, state.locks, belief.current_w, setpoint_w, now_s),
         house_w=house_w,
         rise_room_w=rise_room_w,
         fall_room_w=fall_room_w,
@@ -118,6 +127,7 @@ def _house(
     plan: Plan,
     house_w: F64,
     power: NodePower,
+    proven: Bool,
     belief: Belief,
     snapshot: Snapshot,
     most_w: F64,
@@ -126,7 +136,7 @@ def _house(
     devices = plan.site.devices
     least = _below(plan, least_w(belief, devices, snapshot.fleet.measured_w))
     slack = _below(plan, belief.low_w * devices.tolerance)
-    return estimate_house(house_w, power, least, most_w, slack, elapsed_s)
+    return estimate_house(house_w, power, proven, least, most_w, slack, elapsed_s)
 
 
 def _usable(plan: Plan, bounds: Envelope, house_w: F64, unheard_w: F64) -> F64:
@@ -146,15 +156,16 @@ def _room(plan: Plan, usable_w: F64, current_w: F64) -> F64:
     return np.where(cut_w > 0.0, current_w - cut_w / (1.0 - plan.tolerance), usable_w)
 
 
-def _upper(plan: Plan, mode: Mode, belief: Belief, locked: Bool, snapshot: Snapshot, elapsed_s: float) -> F64:
+def _upper(plan: Plan, mode: Mode, belief: Belief, kept: Kept, snapshot: Snapshot, elapsed_s: float) -> F64:
     """No device is set above this (D,): its maximum only where everything allows a raise, else what it runs on."""
     devices, now_s = plan.site.devices, snapshot.now_s
     if mode is Mode.FAILSAFE:
         return emergency_setpoints(devices, belief.current_w, plan.site.rules.emergency_ramp_w_s * elapsed_s)
     if mode is not Mode.NORMAL:
         return belief.current_w
-    free = in_contact(devices, snapshot) & in_step(belief, now_s) & may_rise(plan, belief, locked)
-    return np.where(free, np.minimum(devices.max_w, snapshot.fleet.max_w), belief.current_w)
+    free = in_contact(devices, snapshot) & in_step(belief, now_s)
+    most_w = np.minimum(np.minimum(devices.max_w, snapshot.fleet.max_w), kept.high_w)
+    return np.where(free, most_w, belief.current_w)
 
 
 def _floor(plan: Plan, belief: Belief, snapshot: Snapshot) -> F64:
@@ -168,9 +179,11 @@ def _allot(plan: Plan, belief: Belief, bounds_w: tuple[F64, F64, F64], room_w: F
     """Allot `room_w` (N,) within `bounds_w`: what cannot be freed, what the locks want, the most; each (D,)."""
     floor_w, base_w, upper_w = bounds_w
     answer = plan.allocator.solve(
-        limit_w=room_w, base_w=base_w, upper_w=upper_w, held_w=belief.current_w, floor_w=floor_w
-    )
-    return replace(answer, watts=np.minimum(answer.watts, upper_w))
+        limit_w=room_w, base_w=base_w, upper_w=upper_w, held_w=belief.current_w, floor_w=floor_w,
+        mode_value=values_now(plan, belief.current_w),
+    )  # fmt: skip
+    value_per_h = answer.value_per_h + changes_per_h(plan, belief.current_w, answer.watts)
+    return replace(answer, watts=np.minimum(answer.watts, upper_w), value_per_h=value_per_h)
 
 
 def _ramp_rooms(plan: Plan, state: State, elapsed_s: float, *, forced: bool) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """What the devices and the house really draw, step by step: the same inputs and the same seed give the same trace.
 
 Every device draws by one law, whatever its model: from a setpoint it takes the largest mode that fits, and goes there
-in a line over its down or up time. A model that restarts (`lock_s`) first falls to little, boots, and comes up at
+in a line over its down or up time. A model that restarts (`restarts`) first falls to little, boots, and comes up at
 the end of its up time. The real draw is off its mode by a bias of the model and of the device, within the
 catalogue's tolerance. A GPU node's setpoint is only a cap: its jobs use 60 to 100 % of it. What a device reports is
 off by its estimate error. Devices go on drawing whatever happens to the processes that lead them.
@@ -107,13 +107,13 @@ class Physics:
         was_on, self._on[i] = self._on[i], allowed_w > model.off_w
         self.setpoint_w[i] = allowed_w
         self._aim_w[i] = allowed_w * (1.0 + self._bias[i]) if self._on[i] else self.off_w[i]
-        in_place = bool(was_on and self._on[i] and (model.lock_s == 0.0 or model.modes[-1].continuous))
-        if in_place and model.lock_s > 0.0 and self._is_booting(i):
+        in_place = bool(was_on and self._on[i] and (not model.restarts or model.modes[-1].continuous))
+        if in_place and model.restarts and self._is_booting(i):
             return  # it comes up at the new aim, as soon as it would have come up at the old one
-        restarts = model.lock_s > 0.0 and bool(self._on[i]) and not in_place
+        restarts = model.restarts and bool(self._on[i]) and not in_place
         self._began_s[i], self._from_w[i] = self.now_s, self.led_w[i]
         self._booting[i] = bool(self._on[i]) and not in_place
-        up = self._aim_w[i] > self.led_w[i] and model.lock_s == 0.0
+        up = self._aim_w[i] > self.led_w[i] and not model.restarts
         self._first_w[i] = self.off_w[i] + BOOT_DRAW * (self._aim_w[i] - self.off_w[i]) if restarts else self._aim_w[i]
         self._first_s[i] = max(model.up_s if up else model.down_s, self.step_s)
         self._wait_s[i] = BOOT_TIME * model.up_s if restarts else self._first_s[i]

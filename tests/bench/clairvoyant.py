@@ -1,4 +1,6 @@
-"""What nobody can beat over a day: the surplus known in advance, devices divisible, starts cost something.
+"""What nobody can beat over a day: the most value, and the fewest starts for a share of it.
+
+The surplus is known in advance, devices are divisible, starts cost something.
 
 An LP over groups of equal devices and periods in which nothing changes. Who decides more often than once a period
 cannot earn more either: the mean of their decisions over a period is a solution here.
@@ -6,19 +8,52 @@ cannot earn more either: the mean of their decisions over a period is a solution
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from controller.core.site import F64, I64, Devices, Tree
+from controller.core.site import F64, I64, Bool, Devices, Tree
 from tests.bench.highs import Judgement, Model, run
 from tests.bench.referee import below
 
 _KW = 1e-3
 
 
-def bound(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A day as a linear program; `is_start` (C,): columns that count starts."""
+
+    model: Model
+    is_start: Bool
+
+
+def bound(program: Program) -> Judgement:
+    """Return the most that the day can earn, after starts."""
+    return run(program.model, {"solver": "simplex"})
+
+
+def fewest_starts(program: Program, value: float) -> float:
+    """Return the fewest starts of all devices together with which the day earns `value`, after them."""
+    model, columns = program.model, program.model.cost.size
+    earns = Model(
+        cost=np.where(program.is_start, -1.0, 0.0),
+        upper=model.upper,
+        column=np.append(model.column, np.arange(columns)),
+        row=np.append(model.row, np.full(columns, model.row_low.size)),
+        value=np.append(model.value, model.cost),
+        row_low=np.append(model.row_low, value),
+        row_high=np.append(model.row_high, np.inf),
+    )
+    found = run(earns, {"solver": "simplex"})
+    if found.status != "Optimal":
+        raise ValueError(f"no day earns {value}: {found.status}")
+    return -found.value_per_h
+
+
+def day(
     tree: Tree, devices: Devices, limit_w: F64, *, hours: float, start_cost: F64, least_periods: int = 0
-) -> Judgement:
-    """Return the most that a day from everything off can earn, after starts.
+) -> Program:
+    """Return the day that begins with everything off.
 
     `limit_w` (T,) of the site in periods of `hours`; `start_cost` (D,); what starts stays on and what stops stays off
     for `least_periods` (Rajan and Takriti's rows, tight for equal devices).
@@ -61,7 +96,8 @@ def bound(
         row_low=np.full(high.size, -np.inf),
         row_high=high,
     )
-    return run(model, {"solver": "simplex"})
+    is_start = np.tile(np.append(np.zeros(modes, dtype=np.bool_), np.ones(groups, dtype=np.bool_)), periods)
+    return Program(model=model, is_start=is_start)
 
 
 def _entries(column: I64, row: I64, value: F64 | float) -> F64:

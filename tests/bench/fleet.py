@@ -78,7 +78,12 @@ class Loop:
             utc_s=self.now_s,
             utc_trusted=True,
             meters=MeterColumns(
-                power_w=np.array([site_w]), taken_s=np.array([self.now_s]), frequency_ok=np.array([True])
+                power_w=np.array([site_w]),
+                taken_s=np.array([self.now_s]),
+                sane=np.array([True]),
+                doubts=("",),
+                unusable=("",),
+                vouched=np.array([True]),
             ),
             surplus=SurplusReading(
                 value_w=float(self._random.uniform(0.3, 0.9)) * site.rules.contract_w, taken_s=self.now_s

@@ -8,7 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from controller.core.allocator import make_allocator
-from controller.core.site import F64, Bool, Devices, Tree
+from controller.core.locks import fitting_w, kept_w, locks_after
+from controller.core.plan import make_plan
+from controller.core.site import F64, Devices, Meters, Rules, Site, SurplusModel, Tree
+from controller.core.state import initial_state
+from controller.core.worth import values_now
 from tests.bench.referee import Answer
 
 
@@ -31,6 +35,15 @@ class Ours:
         """Only the site's limit is new: return every watt."""
         return self._allocator.site_limit(limit_w)
 
+    def at_node_limit(self, node: int, limit_w: float) -> F64:
+        """Only the limit of one node is new: return every watt."""
+        return self._allocator.node_limit(node, limit_w)
+
+    def with_device(self, device: int, upper_w: float) -> F64:
+        """Only the most that one device may draw is new: return every watt."""
+        off_w = float(self._off_w[device])
+        return self._allocator.device(device, base_w=off_w, upper_w=upper_w, held_w=off_w)
+
     def refined(self) -> Answer:
         """Return what is decided with the time that is left, and the bound."""
         found = self._allocator.refined()
@@ -38,41 +51,48 @@ class Ours:
 
 
 class Rolling:
-    """Our allocator from minute to minute: what ran lately stays, what was just stopped rests, a start has to pay."""
+    """Our decisions from minute to minute, by the parts that the daemon's step is made of.
 
-    #: Hours over which a start has to pay.
-    _HORIZON_H = 0.5
+    Unless `calm`, every minute is decided as if it were the first: by its values and its limit alone.
+    """
 
-    def __init__(self, tree: Tree, devices: Devices, *, start_cost: F64, least_s: float, calm: bool) -> None:
-        self._tree, self._start_cost, self._calm, self._least_s = tree, start_cost, calm, least_s
-        self._watts = devices.off_w.copy()
-        self._changed_s = np.full(devices.node.size, -np.inf)
-        first_on = np.minimum(devices.mode_start[:-1] + 1, devices.mode_start[1:] - 1)
-        self._on_w = devices.mode_w[first_on]
+    def __init__(self, tree: Tree, devices: Devices, *, calm: bool) -> None:
+        site = Site(id="bench", tree=tree, devices=devices, meters=_NO_METERS, agents=("agent",), rules=_rules(devices))
+        self._plan, self._calm = make_plan(site), calm
+        state = initial_state(site, 0.0)
+        self._belief, self._locks = state.belief, state.locks
         self.spent_s = 0.0
 
-    def tick(self, now_s: float, limit_w: float, devices: Devices) -> F64:
-        """Return the watts of each device (D,) from now on."""
-        on = self._watts > devices.off_w
-        allocator = make_allocator(self._tree, self._with_starts(devices, on) if self._calm else devices)
-        limits_w = self._tree.limit_w.copy()
+    def tick(self, now_s: float, limit_w: float, mode_value: F64) -> F64:
+        """Return the watts of each device (D,) from now on; the modes are worth `mode_value` (M,) now."""
+        plan, devices = self._plan, self._plan.site.devices
+        limits_w = plan.site.tree.limit_w.copy()
         limits_w[0] = min(limit_w, limits_w[0])
         begun_s = time.perf_counter()
-        locked = self._calm & (now_s - self._changed_s < self._least_s)
-        watts = allocator.solve(
-            limit_w=limits_w,
-            base_w=np.where(locked & on, self._on_w, devices.off_w),
-            upper_w=np.where(locked & ~on, devices.off_w, devices.max_w),
-            held_w=self._watts if self._calm else devices.off_w,
+        base_w, upper_w, held_w = devices.off_w, devices.max_w, devices.off_w
+        if self._calm:
+            held_w = self._belief.current_w
+            kept = kept_w(plan, self._belief, self._locks, now_s)
+            upper_w = np.minimum(upper_w, kept.high_w)
+            base_w, _ = fitting_w(plan, kept, (devices.off_w, upper_w), limits_w, plan.site.tree.ids)
+            mode_value = values_now(plan, held_w, mode_value)
+        watts = plan.allocator.solve(
+            limit_w=limits_w, base_w=base_w, upper_w=upper_w, held_w=held_w, mode_value=mode_value
         ).watts.copy()
         self.spent_s = time.perf_counter() - begun_s
-        self._changed_s[(watts > devices.off_w) != on] = now_s
-        self._watts = watts
+        self._locks = locks_after(plan, self._locks, self._belief.current_w, watts, now_s)
+        self._belief = replace(self._belief, current_w=watts, low_w=watts)
         return watts
 
-    def _with_starts(self, devices: Devices, on: Bool) -> Devices:
-        """Return the devices with a start's wear taken from the modes of what is off and added to what runs."""
-        per_h = np.where(on, self._start_cost, -self._start_cost) / self._HORIZON_H
-        value = devices.mode_value + np.repeat(per_h, np.diff(devices.mode_start))
-        value[devices.mode_start[:-1]] = 0.0
-        return replace(devices, mode_value=value)
+
+_NO_METERS = Meters(ids=(), node=np.zeros(0, dtype=np.int64), rating_w=np.zeros(0), accuracy=np.zeros(0))
+
+
+def _rules(devices: Devices) -> Rules:
+    """Return rules that bind nothing: the bench's limits do."""
+    most_w = float(devices.max_w.sum())
+    return Rules(
+        contract_w=most_w, firm_w=0.0, failsafe_w=most_w, ramp_up_w_s=most_w, ramp_down_w_s=most_w,
+        emergency_ramp_w_s=most_w, settle_s=1.0, lease_s=30.0, surplus_model=SurplusModel.DIRECT,
+        surplus_rating_w=most_w, surplus_stale_s=60.0,
+    )  # fmt: skip

@@ -17,9 +17,13 @@ def test_a_part_prints_its_table_and_writes_its_figures(tmp_path):
     done = _bench("--quick", "--only", "curtail", "--json", tmp_path / "figures.json")
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / "figures.json").read_text())["curtail"]
-    assert [(row["devices"], row["cut"]) for row in rows] == [(1000, 0.5), (1000, 0.01), (10000, 0.5), (10000, 0.01)]
-    assert all(row["ms"] < row["full_ms"] and row["over_limit"] == 0 for row in rows)
-    assert len(done.stdout.strip().splitlines()) == 2 + len(rows)
+    cuts, parts = rows[:4], rows[4:]
+    assert [(row["devices"], row["cut"]) for row in cuts] == [(1000, 0.5), (1000, 0.01), (10000, 0.5), (10000, 0.01)]
+    assert all(row["ms"] < row["full_ms"] for row in cuts)
+    assert [row["devices"] for row in parts] == [1000, 10000]
+    assert all(max(row["node_ms"], row["device_ms"]) < row["full_ms"] for row in parts)
+    assert all(row["over_limit"] == 0 for row in rows)
+    assert len([line for line in done.stdout.splitlines() if line]) == 4 + len(rows)
 
 
 def test_an_unknown_part_is_refused():

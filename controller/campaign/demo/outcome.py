@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from controller.campaign.demo.watch import DaemonStatus
-from controller.campaign.earnings import Earnings
+from controller.campaign.earnings import Carbon, Earnings
 from drivers.quantities import format_power
 from simulators.world.report import Report
 
@@ -102,6 +102,8 @@ def _earned(books: Earnings) -> Iterator[tuple[str, str]]:
     yield "equal share", _against(books, books.equal_share)
     yield "all on / all off", _against(books, books.all_or_nothing)
     share = _percent(books.surplus_taken_wh / books.surplus_wh) if books.surplus_wh > 0.0 else "none offered"
+    if books.carbon is not None:
+        yield "CO2", _carbon(books, books.carbon)
     yield "surplus taken", f"{_kwh(books.surplus_taken_wh)} of {_kwh(books.surplus_wh)} = {share}, else curtailed"
 
 
@@ -111,6 +113,12 @@ def _against(books: Earnings, other: float) -> str:
     if other <= 0.0:
         return text
     return f"{text}; against it earned {books.earned / other - 1.0:+.1%}, decided {books.decided / other - 1.0:+.1%}"
+
+
+def _carbon(books: Earnings, carbon: Carbon) -> str:
+    """Return the CO2 of what was drawn, beside that of the two policies."""
+    drawn = f"{carbon.drawn_kg:.1f} kg for the {_kwh(books.drawn_wh)} drawn, at {carbon.g_kwh:g} g/kWh"
+    return f"{drawn}; equal share {carbon.equal_share_kg:.1f} kg, all on / all off {carbon.all_or_nothing_kg:.1f} kg"
 
 
 def _money(books: Earnings, amount: float) -> str:

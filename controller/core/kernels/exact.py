@@ -9,8 +9,8 @@ beats. If the site's best state is inside the window, nothing better was left ou
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from controller.core.kernels import kernel
 from controller.core.kernels.hull import EPS_W, I32, U64, row_at, worth_at
 from controller.core.kernels.order import sort_items
 from controller.core.site import F64, I64, Bool
@@ -22,10 +22,9 @@ MERGED = 1 << 16
 OPTIONS = 128
 
 
-@njit(
+@kernel(
     "int64(float64, float64, int64, int64, int64, int64, int64, float64[:, ::1], int32[:, ::1], float64[:, ::1],"
-    " int32[:, ::1], uint64[:, ::1], int64[:, ::1])",
-    cache=True,
+    " int32[:, ::1], uint64[:, ::1], int32[:, ::1])",
 )
 def _merge(
     price: float,
@@ -40,7 +39,7 @@ def _merge(
     merged: F64,
     sources: I32,
     items: U64,
-    tally: I64,
+    tally: I32,
 ) -> int:
     """Append every sum of a state ``first .. last`` and one ``other .. others`` that is worth keeping, from `free` on.
 
@@ -61,10 +60,10 @@ def _merge(
             bits = np.float64(merged[0, count] + 1.0).view(np.uint64)
             items[0, count] = ((bits >> np.uint64(19)) << np.uint64(20)) | np.uint64(count)
             count += 1
-    sort_items(items[0], items[1], count, 20, tally)
+    ordered = items[1] if sort_items(items[0], items[1], count, 20, tally) else items[0]
     best = -np.inf
     for k in range(count):
-        c = int(items[0, k] & np.uint64(0xFFFFF))
+        c = int(ordered[k] & np.uint64(0xFFFFF))
         gain = price * merged[0, c] - merged[1, c]
         if gain <= best:
             continue
@@ -79,7 +78,7 @@ def _merge(
     return free
 
 
-@njit("void(int64, float64[:, ::1], int32[:, ::1], float64[::1], int32[:, ::1])", cache=True)
+@kernel("void(int64, float64[:, ::1], int32[:, ::1], float64[::1], int32[:, ::1])")
 def _take(state: int, states: F64, links: I32, watts: F64, waiting: I32) -> None:
     """Write the modes that a state is made of into `watts`; `waiting` is workspace."""
     count = 1
@@ -95,12 +94,11 @@ def _take(state: int, states: F64, links: I32, watts: F64, waiting: I32) -> None
             watts[links[1, s]] = states[0, s]
 
 
-@njit(
+@kernel(
     "float64(int64[::1], int64[::1], int32[::1], int64[::1], float64[::1], float64[::1], boolean[::1],"
     " float64[::1], float64[::1], float64, float64[::1], float64[::1], float64[::1], float64[::1], float64, float64,"
     " float64[::1], int64[:, ::1], float64[:, ::1], int32[:, ::1], float64[:, ::1], int32[:, ::1], uint64[:, ::1],"
-    " int64[:, ::1])",
-    cache=True,
+    " int32[:, ::1])",
 )
 def best_modes(  # noqa: PLR0911  # found, nothing found, no place
     parent: I64,
@@ -126,7 +124,7 @@ def best_modes(  # noqa: PLR0911  # found, nothing found, no place
     merged: F64,
     sources: I32,
     items: U64,
-    tally: I64,
+    tally: I32,
 ) -> float:
     """Write the best modes into `watts` (D,) and return what they lose beyond what the leaf nodes must.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from controller.core.kernels import kernel
 from controller.core.site import F64, I64, Bool
 
 _EPS_W = 1e-6
 
 
-@njit("float64(int64, float64, int64[::1], float64[::1], boolean[::1])", cache=True)
+@kernel("float64(int64, float64, int64[::1], float64[::1], boolean[::1])")
 def largest_mode(device: int, at_most_w: float, mode_start: I64, mode_w: F64, mode_continuous: Bool) -> float:
     """Return the most whole watts of the device's modes that are not above `at_most_w`; its off watts if none is."""
     first = mode_start[device]
@@ -22,10 +22,9 @@ def largest_mode(device: int, at_most_w: float, mode_start: I64, mode_w: F64, mo
     return float(mode_w[first])
 
 
-@njit(
+@kernel(
     "UniTuple(float64, 2)(int64[::1], int64[::1], int64[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
     " float64[::1], int64[::1], float64[::1], boolean[::1], float64[::1], float64, float64, float64[::1])",
-    cache=True,
 )
 def grant(
     parent: I64,

@@ -10,17 +10,15 @@ Nodes are numbered in preorder: node n and all below it are ``n .. n + size[n] -
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from numba import njit
 
-from controller.core.kernels.hull import CLIPPED, EPS_W, I32, ROWS, U8, U64, row_at
+from controller.core.kernels import kernel
+from controller.core.kernels.hull import BASED, CLIPPED, EPS_W, I32, ROWS, U8, U64, density_of, device_of, rank_of
 from controller.core.site import F64, I64, Bool
 
 #: Position at which a node that is open was closed.
 OPEN = np.iinfo(np.int64).max
-#: So many items are looked ahead while the order is admitted.
+#: So many items are looked up together while the order is admitted.
 AHEAD = 64
 #: Watts of so many devices stay in the cache of a core.
 CACHED = 1 << 18
@@ -28,121 +26,174 @@ CACHED = 1 << 18
 MISSES = 64
 
 
-@njit("float64(uint64, int64)", cache=True)
-def density_of(item: int, device_bits: int) -> float:
-    """Return the density that an item was sorted by."""
-    bits = (np.uint64(item) >> np.uint64(device_bits)) << np.uint64(device_bits - 1)
-    return float(np.uint64(np.uint64(0x7FFFFFFFFFFFFFFF) - bits).view(np.float64))
+@kernel(
+    "Tuple((int64, float64, float64))(uint64, int64, int64, int64[::1], float64[::1], float64[::1], float64[::1],"
+    " uint8[::1])",
+)
+def edge_of(
+    item: int,
+    rank_bits: int,
+    device: int,
+    mode_start: I64,
+    mode_w: F64,
+    base_w: F64,
+    upper_w: F64,
+    climb: U8,
+) -> tuple[int, float, float]:
+    """Return the row that the edge of an item starts from, and the watts from which to which it leads."""
+    row = mode_start[device] + rank_of(item, rank_bits)
+    leads = int(climb[row])
+    from_w = base_w[device] if leads & BASED else mode_w[row]
+    to_w = upper_w[device] if leads & CLIPPED else mode_w[row + (leads & ROWS)]
+    return int(row), from_w, to_w
 
 
-@njit(
-    "float64(int64[::1], int64[::1], int64, int32[::1], float64[::1], boolean[::1], float64[::1], uint8[::1],"
-    " uint64[::1], int64, int64, float64[::1], float64[::1], int32[::1], float64[::1], float64[::1], int64[::1],"
-    " int64[::1], float64[::1])",
-    cache=True,
+@kernel("Tuple((int64, float64))(int64[::1], float64[::1], int64, int64)")
+def tightest(parent: I64, room_w: F64, leaf: int, top: int) -> tuple[int, float]:
+    """Return the highest of the nodes from `leaf` up to `top` that have the least room, and that room."""
+    least = np.inf
+    stop = 0
+    n = leaf
+    while n >= top:
+        if room_w[n] <= least + EPS_W:
+            least = min(least, room_w[n])
+            stop = n
+        n = parent[n]
+    return stop, least
+
+
+@kernel(
+    "void(int64[::1], int64[::1], int64, int32[::1], int64[::1], float64[::1], boolean[::1], float64[::1], float64[::1],"
+    " uint8[::1], uint64[::1], int64, int64, int64, float64[::1], int64, float64[::1], float64[::1], float64[::1],"
+    " int64[::1], int64[::1], float64[::1], float64[:, ::1], int64[:, ::1])",
 )
 def admit(
     parent: I64,
     size: I64,
     branch: int,
     home: I32,
+    mode_start: I64,
     mode_w: F64,
     mode_continuous: Bool,
+    base_w: F64,
     upper_w: F64,
     climb: U8,
     items: U64,
     count: int,
-    device_bits: int,
+    low_bits: int,
+    rank_bits: int,
     room_w: F64,
+    end: int,
     watts: F64,
-    at: I32,
     from_w: F64,
     sum_w: F64,
     closed_at: I64,
     cut_device: I64,
     cut_w: F64,
-) -> float:
+    ahead_w: F64,
+    ahead: I64,
+) -> None:
     """Admit the items of the devices below `branch`; those of other branches stay as they are.
 
-    In place: `room_w` (N,) holds what the bases leave of each limit and keeps what remains; `watts` and `at` (D,) the
-    watts of each device and the row at which it stands; ``from_w[p]`` where the device of item p stood before it (with a
-    minus sign, zero included, if the item has not raised it), ``sum_w[p]`` the watts that all items up to p add at the
-    site, parts included. A closed node has the position of its closing in `closed_at` (N,) and, if the edge there cannot
-    be divided, the device and the part in `cut_device` (else -1) and `cut_w`; the device then stays below the edge.
-    What is returned has no meaning; it keeps the look-ahead from being left out.
+    In place: `room_w` (N,) holds what the bases leave of each limit and keeps what remains; `watts` (D,) the watts of each
+    device, raised by the items before `end` only; ``from_w[p]`` where the device of item p stood before it (negative if
+    the item has not raised it), ``sum_w[p]`` the watts that all items up to p add at the site, parts included. A closed
+    node has the position of its closing in `closed_at` (N,) and, if the edge there cannot be divided, the device and the
+    part in `cut_device` (else -1) and `cut_w`; the device then stays below the edge. `ahead_w` (2, AHEAD), `ahead` (4, AHEAD): workspace.
     """
-    mask = (np.uint64(1) << np.uint64(device_bits)) - np.uint64(1)
     last = branch + size[branch]
+    whole = branch == 0
+    low, ranks = np.uint64((1 << low_bits) - 1), np.uint64((1 << rank_bits) - 1)
+    device, start_row, leaf_of, place = ahead[0], ahead[1], ahead[2], ahead[3]
+    ahead_from_w, ahead_to_w = ahead_w[0], ahead_w[1]
     total = 0.0
-    old = 0.0
-    touched = 0.0
-    for p in range(count):
-        if branch == 0 and p % AHEAD == 0:
-            # Touch what the next items need: independent reads overlap, those of the loop below wait for each other.
-            for q in range(p, min(p + AHEAD, count)):
-                i = int(items[q] & mask)
-                row = at[i]
-                touched += mode_w[row + (climb[row] & ROWS)] + watts[i] + home[i]
-        i = int(items[p] & mask)
-        leaf = home[i]
-        if leaf < branch or leaf >= last:
-            total += sum_w[p] - old
-            old = sum_w[p]
-            sum_w[p] = total
-            continue
-        old = sum_w[p]
-        sum_w[p] = total
-        from_w[p] = -watts[i]
-        if closed_at[leaf] != OPEN:
-            continue
-        row = at[i]
-        rows = climb[row] & ROWS
-        to_w = upper_w[i] if climb[row] & CLIPPED else mode_w[row + rows]
-        step = to_w - watts[i]
-        least = np.inf
-        stop = 0
-        n = int(leaf)
-        while n > 0:
-            if room_w[n] <= least + EPS_W:
-                least = min(least, room_w[n])
-                stop = n
-            n = parent[n]
-        if step <= least + EPS_W:
-            from_w[p] = watts[i]
-            watts[i] = to_w
-            at[i] += rows
-        else:
-            step = max(least, 0.0)
-            for m in range(stop, stop + size[stop]):
-                closed_at[m] = min(closed_at[m], p)
-            if rows == 1 and mode_continuous[row + 1]:
-                from_w[p] = watts[i]
-                watts[i] += step
+    before_w = 0.0
+    more_w = 0.0
+    for begin in range(0, count, AHEAD):
+        # What the next items need is read at once: these reads overlap, those of the last loop wait for each other.
+        most = 0
+        for p in range(begin, min(begin + AHEAD, count)):
+            item = items[p] & low
+            i = np.int64(item >> np.uint64(rank_bits))
+            leaf = home[i]
+            device[most] = i
+            start_row[most] = mode_start[i] + np.int64(item & ranks)
+            leaf_of[most] = leaf
+            place[most] = p
+            most += branch <= leaf < last
+        for k in range(most):
+            row = start_row[k]
+            leads = int(climb[row])
+            ahead_from_w[k] = base_w[device[k]] if leads & BASED else mode_w[row]
+            ahead_to_w[k] = upper_w[device[k]] if leads & CLIPPED else mode_w[row + (leads & ROWS)]
+        sums_from = begin
+        for k in range(most):
+            p = place[k]
+            if not whole:
+                # The sums of the other branches' items go along with what this branch takes more.
+                for q in range(sums_from, p):
+                    before_w = sum_w[q]
+                    sum_w[q] += more_w
+                sums_from = p + 1
+                more_w -= sum_w[p] - before_w
+                before_w = sum_w[p]
+            leaf = leaf_of[k]
+            step = 0.0
+            from_w[p] = -1.0
+            if closed_at[leaf] == OPEN:
+                here_w, to_w = ahead_from_w[k], ahead_to_w[k]
+                step = to_w - here_w
+                least = np.inf
+                n = leaf
+                while n > 0:
+                    least = min(least, room_w[n])
+                    n = parent[n]
+                taken = step <= least + EPS_W
+                if not taken:
+                    stop, least = tightest(parent, room_w, leaf, 1)
+                    step = max(least, 0.0)
+                    for m in range(stop, stop + size[stop]):
+                        closed_at[m] = min(closed_at[m], p)
+                    row = start_row[k]
+                    taken = climb[row] & ROWS == 1 and mode_continuous[row + 1]
+                    to_w = here_w + step
+                    if not taken:
+                        cut_device[stop] = device[k]
+                        cut_w[stop] = step
+                if taken:
+                    from_w[p] = here_w
+                    if p < end:
+                        watts[device[k]] = to_w
+                n = leaf
+                while n > 0:
+                    room_w[n] -= step
+                    n = parent[n]
+            if whole:
+                total += step
+                sum_w[p] = total
             else:
-                cut_device[stop] = i
-                cut_w[stop] = step
-        total += step
-        sum_w[p] = total
-        n = int(leaf)
-        while n > 0:
-            room_w[n] -= step
-            n = parent[n]
-    return touched
+                more_w += step
+                sum_w[p] += more_w
+        if not whole:
+            for q in range(sums_from, min(begin + AHEAD, count)):
+                before_w = sum_w[q]
+                sum_w[q] += more_w
 
 
-@njit(
-    "int64(int64[::1], float64[::1], float64[::1], uint8[::1], uint64[::1], int64, int64, float64[::1], float64[::1],"
-    " float64[::1], int64, float64)",
-    cache=True,
+@kernel(
+    "int64(int64[::1], float64[::1], float64[::1], float64[::1], uint8[::1], uint64[::1], int64, int64, int64, float64[::1],"
+    " float64[::1], float64[::1], int64, float64)",
 )
 def cut(
     mode_start: I64,
     mode_w: F64,
+    base_w: F64,
     upper_w: F64,
     climb: U8,
     items: U64,
     count: int,
-    device_bits: int,
+    low_bits: int,
+    rank_bits: int,
     from_w: F64,
     sum_w: F64,
     watts: F64,
@@ -153,32 +204,33 @@ def cut(
 
     `watts` (D,) of the devices between is put back or forth.
     """
-    mask = (np.uint64(1) << np.uint64(device_bits)) - np.uint64(1)
     goal = np.searchsorted(sum_w[:count], room_w + EPS_W, side="right")
     cached = watts.size <= CACHED
     for p in range(end - 1, goal - 1, -1):
-        # A device that an item did not raise stood there too: as long as it is in the cache, writing is cheaper than asking.
-        if cached or math.copysign(1.0, from_w[p]) > 0.0:
-            watts[int(items[p] & mask)] = abs(from_w[p])
+        i = device_of(items[p], low_bits, rank_bits)
+        if cached:
+            # Written back as it was where the item had raised nothing: cheaper than a branch that cannot be foretold.
+            kept_w = watts[i]
+            watts[i] = from_w[p] if from_w[p] >= 0.0 else kept_w
+        elif from_w[p] >= 0.0:
+            watts[i] = from_w[p]
     for p in range(end, goal):
-        if math.copysign(1.0, from_w[p]) > 0.0:
-            i = int(items[p] & mask)
-            row = row_at(mode_start, mode_w, i, from_w[p])
-            to_w = upper_w[i] if climb[row] & CLIPPED else mode_w[row + (climb[row] & ROWS)]
+        if from_w[p] >= 0.0:
+            i = device_of(items[p], low_bits, rank_bits)
+            _, _, to_w = edge_of(items[p], rank_bits, i, mode_start, mode_w, base_w, upper_w, climb)
             step = sum_w[p] - (sum_w[p - 1] if p > 0 else 0.0)
             # The sums are rounded: a part is taken for the whole where it lacks less than a milliwatt.
             watts[i] = to_w if from_w[p] + step > to_w - 1e-3 else from_w[p] + step
     return int(goal)
 
 
-@njit(
+@kernel(
     "float64(uint64[::1], int64, int64, float64[::1], int64[::1], int64[::1], float64[::1], int64, float64)",
-    cache=True,
 )
 def program_rest(
     items: U64,
     count: int,
-    device_bits: int,
+    low_bits: int,
     sum_w: F64,
     closed_at: I64,
     cut_device: I64,
@@ -190,27 +242,28 @@ def program_rest(
     total = 0.0
     for n in range(closed_at.size):
         if cut_device[n] >= 0 and closed_at[n] < end:
-            total += cut_w[n] * density_of(items[closed_at[n]], device_bits)
+            total += cut_w[n] * density_of(items[closed_at[n]], low_bits)
     if end < count:
         below = sum_w[end - 1] if end > 0 else 0.0
-        total += max(room_w - below, 0.0) * density_of(items[end], device_bits)
+        total += max(room_w - below, 0.0) * density_of(items[end], low_bits)
     return total
 
 
-@njit(
-    "void(int64[::1], float64[::1], boolean[::1], float64[::1], uint8[::1], uint64[::1], int64, int64, float64[::1],"
-    " float64[::1], int64[::1], int64[::1], float64[::1], int64, float64, float64[::1])",
-    cache=True,
+@kernel(
+    "void(int64[::1], float64[::1], boolean[::1], float64[::1], float64[::1], uint8[::1], uint64[::1], int64, int64, int64,"
+    " float64[::1], float64[::1], int64[::1], int64[::1], float64[::1], int64, float64, float64[::1])",
 )
 def fill_site(
     mode_start: I64,
     mode_w: F64,
     mode_continuous: Bool,
+    base_w: F64,
     upper_w: F64,
     climb: U8,
     items: U64,
     count: int,
-    device_bits: int,
+    low_bits: int,
+    rank_bits: int,
     from_w: F64,
     sum_w: F64,
     closed_at: I64,
@@ -224,7 +277,6 @@ def fill_site(
 
     All of them together fit every node below the site, so any of them do.
     """
-    mask = (np.uint64(1) << np.uint64(device_bits)) - np.uint64(1)
     left_w = room_w - (sum_w[end - 1] if end > 0 else 0.0)
     for n in range(closed_at.size):
         if cut_device[n] >= 0 and closed_at[n] < end:
@@ -233,26 +285,24 @@ def fill_site(
     for p in range(end, count):
         if misses == MISSES:
             break
-        i = int(items[p] & mask)
-        if watts[i] != from_w[p] or math.copysign(1.0, from_w[p]) < 0.0:
+        i = device_of(items[p], low_bits, rank_bits)
+        if from_w[p] < 0.0 or watts[i] != from_w[p]:
             continue
-        row = row_at(mode_start, mode_w, i, watts[i])
-        rows = climb[row] & ROWS
+        row, _, to_w = edge_of(items[p], rank_bits, i, mode_start, mode_w, base_w, upper_w, climb)
         step = sum_w[p] - (sum_w[p - 1] if p > 0 else 0.0)
-        to_w = upper_w[i] if climb[row] & CLIPPED else mode_w[row + rows]
         if watts[i] + step < to_w - 1e-3:
             to_w = watts[i] + step
         if to_w - watts[i] <= left_w + EPS_W:
             left_w -= to_w - watts[i]
             watts[i] = to_w
-        elif rows == 1 and mode_continuous[row + 1]:
+        elif climb[row] & ROWS == 1 and mode_continuous[row + 1]:
             watts[i] += max(left_w, 0.0)
             break
         else:
             misses += 1
 
 
-@njit("int64(int64[::1], int32[::1], int64[::1], float64[::1], float64[::1], float64[::1])", cache=True)
+@kernel("int64(int64[::1], int32[::1], int64[::1], float64[::1], float64[::1], float64[::1])")
 def release(parent: I64, home: I32, order: I64, floor_w: F64, base_w: F64, room_w: F64) -> int:
     """Give up bases that do not fit, the least valuable device first, and return how many.
 
@@ -276,12 +326,3 @@ def release(parent: I64, home: I32, order: I64, floor_w: F64, base_w: F64, room_
         base_w[i] = floor_w[i]
         released += 1
     return released
-
-
-@njit("void(int32[::1], int64[::1], float64[::1], float64[::1], float64[::1], int32[::1])", cache=True)
-def restart(devices: I32, mode_start: I64, mode_w: F64, base_w: F64, watts: F64, at: I32) -> None:
-    """Put `devices` back to their bases in `watts` and `at` (D,)."""
-    for k in range(devices.size):
-        i = int(devices[k])
-        watts[i] = base_w[i]
-        at[i] = row_at(mode_start, mode_w, i, base_w[i])

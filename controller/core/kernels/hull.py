@@ -4,14 +4,17 @@ A device that must draw `base_w` and may draw `upper_w` stands on its highest mo
 edge leads from there to the next row; ``climb[row]`` says how many rows it spans, 0 where the hull ends. A continuous row
 above `upper_w` is cut to it. What a value is worth to the allocator is less by what a start loses and more by a bonus for
 what runs already (`worth`).
+
+An edge is sorted as one whole number, its item: the density in bits that ascend as it falls, above `low_bits` bits for the
+device and, in the last `rank_bits` of them, for the row within the device that the edge starts from.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from controller.core.kernels import kernel
 from controller.core.site import F64, I64, Bool
 
 U8 = NDArray[np.uint8]
@@ -19,12 +22,14 @@ I32 = NDArray[np.int32]
 U64 = NDArray[np.uint64]
 
 EPS_W = 1e-6
-#: The lower bits of `climb`: how many rows a hull edge spans. CLIPPED: it ends at `upper_w`, inside its last row.
-ROWS = 127
+#: The lower bits of `climb`: how many rows a hull edge spans. BASED: it starts from `base_w`, which is inside its first
+#: row. CLIPPED: it ends at `upper_w`, inside its last row.
+ROWS = 63
+BASED = 64
 CLIPPED = 128
 
 
-@njit("float64(float64, float64, float64, float64)", cache=True, inline="always")
+@kernel("float64(float64, float64, float64, float64)", inline="always")
 def worth(value: float, kept_value: float, start_share: float, bonus: float) -> float:
     """Return the worth of `value` to a device that earns `kept_value` now; 0 means that it would have to start."""
     if kept_value <= 0.0:
@@ -32,7 +37,7 @@ def worth(value: float, kept_value: float, start_share: float, bonus: float) -> 
     return value + bonus * min(max(value, 0.0), kept_value)
 
 
-@njit("int64(int64[::1], float64[::1], int64, float64)", cache=True)
+@kernel("int64(int64[::1], float64[::1], int64, float64)")
 def row_at(mode_start: I64, mode_w: F64, device: int, watts: float) -> int:
     """Return the highest row of `device` that is not above `watts`; its first row if none is."""
     row = mode_start[device]
@@ -42,7 +47,7 @@ def row_at(mode_start: I64, mode_w: F64, device: int, watts: float) -> int:
     return int(row)
 
 
-@njit("float64(int64[::1], float64[::1], float64[::1], boolean[::1], int64, float64)", cache=True)
+@kernel("float64(int64[::1], float64[::1], float64[::1], boolean[::1], int64, float64)")
 def value_at(mode_start: I64, mode_w: F64, mode_value: F64, mode_continuous: Bool, device: int, watts: float) -> float:
     """Return the value of `device` at `watts`; between two discrete modes it is that of the lower one."""
     row = row_at(mode_start, mode_w, device, watts)
@@ -53,9 +58,8 @@ def value_at(mode_start: I64, mode_w: F64, mode_value: F64, mode_continuous: Boo
     return float(value)
 
 
-@njit(
+@kernel(
     "float64(int64[::1], float64[::1], float64[::1], boolean[::1], int64, float64, float64, float64, float64)",
-    cache=True,
 )
 def worth_at(
     mode_start: I64,
@@ -77,10 +81,28 @@ def worth_at(
     return float(gain)
 
 
-@njit(
+@kernel("float64(uint64, int64)")
+def density_of(item: int, low_bits: int) -> float:
+    """Return the density that an item was sorted by, rounded up by less than a billionth."""
+    bits = (np.uint64(item) >> np.uint64(low_bits)) << np.uint64(low_bits - 1)
+    return float(np.uint64(np.uint64(0x7FFFFFFFFFFFFFFF) - bits).view(np.float64))
+
+
+@kernel("int64(uint64, int64, int64)", inline="always")
+def device_of(item: int, low_bits: int, rank_bits: int) -> int:
+    """Return the device of an item."""
+    return int((np.uint64(item) & ((np.uint64(1) << np.uint64(low_bits)) - np.uint64(1))) >> np.uint64(rank_bits))
+
+
+@kernel("int64(uint64, int64)", inline="always")
+def rank_of(item: int, rank_bits: int) -> int:
+    """Return how many rows above the device's first one the edge of an item starts."""
+    return int(np.uint64(item) & ((np.uint64(1) << np.uint64(rank_bits)) - np.uint64(1)))
+
+
+@kernel(
     "int64(int64[::1], float64[::1], float64[::1], boolean[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
-    " float64, int64, int64, float64[::1], int32[::1], uint8[::1], uint64[::1], int64, int64[::1], float64[:, ::1])",
-    cache=True,
+    " float64, int64, int64, float64[::1], uint8[::1], uint64[::1], int64, int64, int64[::1], float64[:, ::1])",
 )
 def hulls(
     mode_start: I64,
@@ -95,18 +117,17 @@ def hulls(
     first: int,
     last: int,
     kept_value: F64,
-    at: I32,
     climb: U8,
     items: U64,
-    device_bits: int,
+    low_bits: int,
+    rank_bits: int,
     corner: I64,
     corners: F64,
 ) -> int:
     """Write the hulls of the devices from `first` to before `last` into `climb` (M,); return how many edges they have.
 
-    `items` takes an edge each: its density, in bits that ascend as the density falls, above `device_bits` bits for the
-    device. `kept_value` (D,) takes what the device earns at `held_w`, `at` (D,) the row that it starts from. Edges that
-    earn nothing are left out. `corner` (ROWS + 1,), `corners` (2, ROWS + 1): workspace.
+    `items` takes them, `kept_value` (D,) what the device earns at `held_w`. Edges that earn nothing are left out.
+    `corner` (ROWS + 1,), `corners` (2, ROWS + 1): workspace.
     """
     corner_w, corner_gain = corners[0], corners[1]
     count = 0
@@ -125,7 +146,7 @@ def hulls(
         if base > mode_w[start] + EPS_W:
             bottom = row_at(mode_start, mode_w, i, base)
             gain = worth_at(mode_start, mode_w, mode_value, mode_continuous, i, base, kept, share, bonus)
-        at[i] = bottom
+        based = BASED if base != mode_w[bottom] else 0
         corner[0] = bottom
         corner_w[0] = base
         corner_gain[0] = gain
@@ -152,13 +173,15 @@ def hulls(
                 if top > 0:
                     density = (corner_gain[top] - corner_gain[top - 1]) / (corner_w[top] - corner_w[top - 1])
             if slope > 0.0:
-                climb[corner[top]] = row - corner[top]
+                climb[corner[top]] = (row - corner[top]) | (based if top == 0 else 0)
                 corner[top + 1] = row
                 corner_w[top + 1] = to_w
                 corner_gain[top + 1] = gain
                 density = slope
                 bits = np.uint64(0x7FFFFFFFFFFFFFFF) - np.float64(slope).view(np.uint64)
-                items[count] = ((bits >> np.uint64(device_bits - 1)) << np.uint64(device_bits)) | np.uint64(i)
+                items[count] = ((bits >> np.uint64(low_bits - 1)) << np.uint64(low_bits)) | np.uint64(
+                    (i << rank_bits) | (corner[top] - start)
+                )
                 count += 1
                 if clipped:
                     climb[corner[top]] |= CLIPPED

@@ -1,62 +1,88 @@
-"""Sorting: least significant digits first, four passes over 44 bits."""
+"""Sorting, least significant digits first, and changes of what is sorted."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from controller.core.kernels.hull import U64
+from controller.core.kernels import kernel
+from controller.core.kernels.hull import I32, U64, device_of
 from controller.core.site import F64, I64
 
+#: Bits of a digit, and the most digits that are sorted by.
+DIGIT = 12
+PASSES = 4
 #: No position is as high: what is above stands for no position.
 LAST = 1 << 62
 
 
-@njit("void(uint64[::1], uint64[::1], int64, int64, int64[::1])", cache=True)
-def _spread(source: U64, target: U64, count: int, bit: int, place: I64) -> None:
+@kernel("void(uint64[::1], uint64[::1], int64, uint64, int64, int64, int32[::1])")
+def _spread(source: U64, target: U64, count: int, least: np.uint64, bit: int, digit_bits: int, place: I32) -> None:
     shift = np.uint64(bit)
+    mask = (np.uint64(1) << np.uint64(digit_bits)) - np.uint64(1)
     for k in range(count):
         item = source[k]
-        bucket = (item >> shift) & np.uint64(2047)
+        bucket = ((item - least) >> shift) & mask
         target[place[bucket]] = item
         place[bucket] += 1
 
 
-@njit("void(uint64[::1], uint64[::1], int64, int64, int64[:, ::1])", cache=True)
-def sort_items(items: U64, spare: U64, count: int, low_bit: int, tally: I64) -> None:
-    """Sort the first `count` items by the 44 bits from `low_bit` up; equal ones keep their places.
+@kernel("boolean(uint64[::1], uint64[::1], int64, int64, int32[:, ::1])")
+def sort_items(items: U64, spare: U64, count: int, low_bits: int, tally: I32) -> bool:
+    """Sort the first `count` items by their bits from `low_bits` up; equal ones keep their places.
 
-    `spare` is as long as `items`, `tally` is (4, 2048).
+    Return whether they have come to stand in `spare`, which is as long as `items`. `tally` is (PASSES, 1 << DIGIT).
     """
-    mask = np.uint64(2047)
-    tally[:, :] = 0
+    least = ~np.uint64(0)
+    most = np.uint64(0)
     for k in range(count):
-        key = items[k] >> np.uint64(low_bit)
+        least = min(least, items[k])
+        most = max(most, items[k])
+    # Only the bits in which the items differ are sorted by, so that ordinary sites need three passes.
+    least = (least >> np.uint64(low_bits)) << np.uint64(low_bits)
+    width = 0
+    while count > 0 and (most - least) >> np.uint64(low_bits) >> np.uint64(width):
+        width += 1
+    passes = (width + DIGIT - 1) // DIGIT
+    if passes == 0:
+        return False
+    digit_bits = (width + passes - 1) // passes
+    mask = (np.uint64(1) << np.uint64(digit_bits)) - np.uint64(1)
+    tally[:passes, : 1 << digit_bits] = 0
+    one, two, three = np.uint64(digit_bits), np.uint64(2 * digit_bits), np.uint64(3 * digit_bits)
+    for k in range(count):
+        key = (items[k] - least) >> np.uint64(low_bits)
         tally[0, key & mask] += 1
-        tally[1, (key >> np.uint64(11)) & mask] += 1
-        tally[2, (key >> np.uint64(22)) & mask] += 1
-        tally[3, (key >> np.uint64(33)) & mask] += 1
-    for digit in range(4):
-        place = 0
-        for bucket in range(2048):
+        if passes > 1:
+            tally[1, (key >> one) & mask] += 1
+        if passes > 2:
+            tally[2, (key >> two) & mask] += 1
+        if passes > 3:
+            tally[3, (key >> three) & mask] += 1
+    for digit in range(passes):
+        place = np.int32(0)
+        for bucket in range(1 << digit_bits):
             size = tally[digit, bucket]
             tally[digit, bucket] = place
             place += size
-    for digit in range(0, 4, 2):
-        _spread(items, spare, count, low_bit + 11 * digit, tally[digit])
-        _spread(spare, items, count, low_bit + 11 * digit + 11, tally[digit + 1])
+    for digit in range(passes):
+        bit = low_bits + digit * digit_bits
+        if digit % 2 == 0:
+            _spread(items, spare, count, least, bit, digit_bits, tally[digit])
+        else:
+            _spread(spare, items, count, least, bit, digit_bits, tally[digit])
+    return passes % 2 == 1
 
 
-@njit(
-    "int64(uint64[::1], float64[::1], float64[::1], int64, int64, int64, uint64[::1], int64, int64[::1])",
-    cache=True,
+@kernel(
+    "int64(uint64[::1], float64[::1], float64[::1], int64, int64, int64, int64, uint64[::1], int64, int64[::1])",
 )
 def replace_items(
     items: U64,
     from_w: F64,
     sum_w: F64,
     count: int,
-    device_bits: int,
+    low_bits: int,
+    rank_bits: int,
     device: int,
     new: U64,
     new_count: int,
@@ -66,22 +92,22 @@ def replace_items(
 
     `from_w`, `sum_w` and the positions `closed_at` (N,) of other devices' items go along with them.
     """
-    mask = (np.uint64(1) << np.uint64(device_bits)) - np.uint64(1)
     kept = 0
     gone_w = 0.0
     before_w = 0.0
     for p in range(count):
-        step = sum_w[p] - before_w
-        before_w = sum_w[p]
-        if int(items[p] & mask) == device:
-            gone_w += step
+        if device_of(items[p], low_bits, rank_bits) == device:
+            gone_w += sum_w[p] - (sum_w[p - 1] if kept == p and p > 0 else before_w)
+            before_w = sum_w[p]
             for n in range(closed_at.size):
                 # An item that goes lowers all positions behind it; `kept` is where the one behind it comes to stand.
                 closed_at[n] -= kept < closed_at[n] < LAST
             continue
-        items[kept] = items[p]
-        from_w[kept] = from_w[p]
-        sum_w[kept] = sum_w[p] - gone_w
+        if kept < p:
+            items[kept] = items[p]
+            from_w[kept] = from_w[p]
+            before_w = sum_w[p]
+            sum_w[kept] = sum_w[p] - gone_w
         kept += 1
     for b in range(new_count):
         p = kept

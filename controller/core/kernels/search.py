@@ -10,17 +10,19 @@ until the best pair lies in it, which proves it.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from controller.core.kernels import kernel
 from controller.core.kernels.hull import U64
 from controller.core.site import F64, I64
 
 #: Most changes that are looked at, a bit each, and most sets of half of them.
 CHANGES = 64
+#: So few changes that all sets of them are looked at at once.
+ALL = 8
 SETS = 256
 
 
-@njit("int64(float64, float64, int64, float64, int64, float64[:, ::1], int64[::1])", cache=True)
+@kernel("int64(float64, float64, int64, float64, int64, float64[:, ::1], int64[::1])")
 def offer(change_w: float, loss: float, device: int, to_w: float, count: int, changes: F64, change_device: I64) -> int:
     """Insert a change into `changes` (watts, loss, new watts), which ascends in loss; return the new count.
 
@@ -44,19 +46,39 @@ def offer(change_w: float, loss: float, device: int, to_w: float, count: int, ch
     return count + 1
 
 
-@njit(
-    "UniTuple(int64, 2)(int64, float64, float64, int64, float64[::1], float64[::1], int64[::1], float64[:, :, ::1],"
+@kernel("int64(int64, int64[::1], int64[:, ::1])")
+def _group(count: int, change_device: I64, groups: I64) -> int:
+    """Write the first change of each device into ``groups[0]``, the next one of the same device (-1) into ``groups[1]``.
+
+    Return how many devices there are; ``groups[2]`` takes the last change of each.
+    """
+    devices = 0
+    for k in range(count):
+        groups[1, k] = -1
+        g = 0
+        while g < devices and change_device[groups[0, g]] != change_device[k]:
+            g += 1
+        if g == devices:
+            groups[0, g] = k
+            devices += 1
+        else:
+            groups[1, groups[2, g]] = k
+        groups[2, g] = k
+    return devices
+
+
+@kernel(
+    "UniTuple(int64, 2)(int64, int64, float64, float64, float64[::1], float64[::1], int64[:, ::1], float64[:, :, ::1],"
     " uint64[:, ::1])",
-    cache=True,
 )
 def _sets(
     half: int,
+    devices: int,
     window: float,
     price: float,
-    count: int,
     change: F64,
     change_loss: F64,
-    change_device: I64,
+    groups: I64,
     lists: F64,
     masks: U64,
 ) -> tuple[int, int]:
@@ -64,53 +86,48 @@ def _sets(
 
     Only sets are kept that are better at `price` than all sets of fewer watts. Negative: there was no place for all.
     """
-    most = masks.shape[1]
+    most = masks.shape[1] - 1
     now = 0
     size = 1
     whole = True
     lists[0, 0, 0] = 0.0
     lists[0, 1, 0] = 0.0
     masks[0, 0] = 0
-    side = 0
-    seen = np.uint64(0)
     one = np.uint64(1)
-    for first in range(count):
-        if seen >> np.uint64(first) & one:
-            continue
-        if change_loss[first] > window:
+    for g in range(half, devices, 2):
+        k = groups[0, g]
+        if change_loss[k] > window:
             break
-        side = 1 - side
         before = now
         old = size
-        for k in range(first, count):
-            if change_loss[k] > window:
-                break
-            if change_device[k] != change_device[first]:
-                continue
+        while k >= 0 and change_loss[k] <= window:
             bit = one << np.uint64(k)
-            seen |= bit
-            if side != half:
-                continue
             # Merge the sets so far with those that this change makes of the sets without its device.
             into = (before + 1) % 3 if now == before else 3 - before - now
+            old_w, old_loss, old_mask = lists[before, 0], lists[before, 1], masks[before]
+            now_w, now_loss, now_mask = lists[now, 0], lists[now, 1], masks[now]
+            into_w, into_loss, into_mask = lists[into, 0], lists[into, 1], masks[into]
             step = change[k]
-            dear = change_loss[k]
+            most_loss = window - change_loss[k]
+            old_w[old] = np.inf
+            old_loss[old] = -np.inf
+            now_w[size] = np.inf
             a = 0
             b = 0
             n = 0
             best = -np.inf
             while True:
-                while b < old and lists[before, 1, b] + dear > window:
+                while old_loss[b] > most_loss:
                     b += 1
-                if b < old and (a == size or lists[before, 0, b] + step < lists[now, 0, a]):
-                    watts = lists[before, 0, b] + step
-                    loss = lists[before, 1, b] + dear
-                    mask = masks[before, b] | bit
+                if old_w[b] + step < now_w[a]:
+                    watts = old_w[b] + step
+                    loss = old_loss[b] + change_loss[k]
+                    mask = old_mask[b] | bit
                     b += 1
                 elif a < size:
-                    watts = lists[now, 0, a]
-                    loss = lists[now, 1, a]
-                    mask = masks[now, a]
+                    watts = now_w[a]
+                    loss = now_loss[a]
+                    mask = now_mask[a]
                     a += 1
                 else:
                     break
@@ -120,21 +137,21 @@ def _sets(
                         whole = False
                         break
                     best = gain
-                    lists[into, 0, n] = watts
-                    lists[into, 1, n] = loss
-                    masks[into, n] = mask
+                    into_w[n] = watts
+                    into_loss[n] = loss
+                    into_mask[n] = mask
                     n += 1
             now = into
             size = n
             if not whole:
                 return -size, now
+            k = groups[1, k]
     return size, now
 
 
-@njit(
+@kernel(
     "Tuple((float64, float64, uint64))(float64, float64, int64, float64[::1], float64[::1], int64[::1],"
-    " float64, float64[:, :, :, ::1], uint64[:, :, ::1])",
-    cache=True,
+    " float64, float64, int64[:, ::1], float64[:, :, :, ::1], uint64[:, :, ::1])",
 )
 def cheapest(
     rest_w: float,
@@ -143,31 +160,30 @@ def cheapest(
     change: F64,
     change_loss: F64,
     change_device: I64,
-    enough: float,
+    slack: float,
+    least: float,
+    groups: I64,
     lists: F64,
     masks: U64,
 ) -> tuple[float, float, np.uint64]:
     """Return what the cheapest set loses, a proven least loss, and the set, bit k for change k.
 
-    The changes ascend in loss. A set that loses no more than `enough` is taken without a proof. Else the two losses are equal unless `lists` (2, 3, 2, SETS) and `masks` (2, 3, SETS), the
-    workspace, were too small.
+    The changes ascend in loss. The two losses are no more than `slack` apart unless `lists` (2, 3, 2, SETS + 1) and `masks`
+    (2, 3, SETS + 1), the workspace beside `groups` (3, CHANGES), were too small.
     """
     found = price * rest_w
     proven = 0.0
     chosen = np.uint64(0)
     window = found
-    if count > 0:
-        window = (
-            max(change_loss[min(7, count - 1)], enough)
-            if enough > 0.0
-            else max(found / 64.0, change_loss[min(3, count - 1)])
-        )
-    growth = 2.0
+    if count > ALL:
+        window = max(found / (1024.0 if slack > 0.0 else 64.0), change_loss[3], 2.0 * least)
+    devices = _group(count, change_device, groups)
+    growth = 2.0 if slack > 0.0 else 4.0
     spilled = 0
     while True:
         window = min(window, found)
-        sizes, x = _sets(1, window, price, count, change, change_loss, change_device, lists[0], masks[0])
-        others, y = _sets(0, window, price, count, change, change_loss, change_device, lists[1], masks[1])
+        sizes, x = _sets(0, devices, window, price, change, change_loss, groups, lists[0], masks[0])
+        others, y = _sets(1, devices, window, price, change, change_loss, groups, lists[1], masks[1])
         b = abs(others) - 1
         for a in range(abs(sizes)):
             left_w = rest_w - lists[0, x, 0, a]
@@ -181,7 +197,7 @@ def cheapest(
                 chosen = masks[0, x, a] | masks[1, y, b]
         if sizes > 0 and others > 0:
             proven = min(window, found)
-            if window >= found or found <= enough:
+            if found - window <= slack:
                 return found, proven, chosen
             window *= growth
         else:

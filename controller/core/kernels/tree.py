@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from controller.core.kernels import kernel
 from controller.core.site import F64, I64
 
 
-@njit("void(int64[::1], int64[::1], float64[::1], float64[::1])", cache=True)
+@kernel("void(int64[::1], int64[::1], float64[::1], float64[::1])")
 def sum_below(parent: I64, node: I64, device_w: F64, node_w: F64) -> None:
     """Write into `node_w` (N,) the watts of all devices below each node; `device_w`, `node` are (D,)."""
     node_w[:] = 0.0

@@ -53,7 +53,9 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
     site, journal = make_site(), Journal.open(path)
     book = OrderBook(journal, site)
     views = Views(
-        meters=lambda: {"main": MeterView(value_w=80e3, quality=Quality.GOOD, age_s=0.3)},
+        meters=lambda: {
+            "main": MeterView(value_w=80e3, quality=Quality.GOOD, age_s=0.3, quantities={"frequency_hz": (50.01, 0.3)})
+        },
         agents=lambda: {"hall-a": AgentView(online=True, age_s=1.0, lease_left_s=29.0)},
         devices=lambda: DeviceColumns(measured_w=np.array([3400.0, np.nan]), state=np.array([2, 4])),
     )

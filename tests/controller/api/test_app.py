@@ -207,7 +207,12 @@ def test_status_names_mode_limits_and_reasons(running):
     assert status["nodes"]["pcc"]["binding"] == "surplus"
     assert status["nodes"]["feeder"]["envelope_w"] == "unlimited"
     assert status["nodes"]["feeder"]["house_w"] is None
-    assert status["meters"] == {"main": {"value_w": 80e3, "quality": "good", "age_s": 0.3}}
+    assert status["meters"] == {
+        "main": {
+            "value_w": 80e3, "quality": "good", "age_s": 0.3, "problem": "",
+            "quantities": {"frequency_hz": {"value": 50.01, "age_s": 0.3}},
+        }
+    }  # fmt: skip
     assert status["agents"]["hall-a"]["lease_left_s"] == 29.0
     assert status["devices"] == {"off": 0, "starting": 0, "running": 1, "stopping": 0, "lost": 1}
 

@@ -8,7 +8,7 @@ from importlib.resources import as_file, files
 import numpy as np
 import pytest
 
-from controller.campaign.earnings import Books, Course, Earnings, all_or_nothing, earnings, equal_share, value_of
+from controller.campaign.earnings import Books, Carbon, Course, Earnings, all_on, earnings, equal_share, value_of
 from controller.core.allocator import make_allocator
 from controller.core.site import Devices, Meters, Rules, Site, SurplusModel, Tree
 from controller.runtime.config.compile import compile_site
@@ -46,7 +46,12 @@ def devices() -> Devices:
         tolerance=zero,
         down_s=zero,
         up_s=zero,
-        lock_s=zero,
+        min_up_s=zero,
+        min_down_s=zero,
+        settle_s=zero,
+        start_cost=zero,
+        change_cost=zero,
+        protected=np.zeros(3, dtype=np.bool_),
         report_error=zero,
         steady=np.ones(3, dtype=np.bool_),
         mode_start=np.array([0, 3, 6, 9]),
@@ -135,15 +140,15 @@ def test_on_the_demo_site_the_allocator_earns_at_least_as_much_at_rest(demo: Sit
     spread = equal_share(demo.tree, site)
     assert value_of(site, dict(zip(site.ids, allotment.watts, strict=True))) == pytest.approx(allotment.value_per_h)
     assert allotment.value_per_h >= spread.at(room_w)[0] - 1e-9
-    assert allotment.value_per_h >= all_or_nothing(site, spread, room_w)[0] - 1e-9
+    assert allotment.value_per_h >= all_on(site, spread, room_w)[0] * spread.value_per_h[-1] - 1e-9
     if envelope_w == 400e3:
         assert allotment.value_per_h > 1.1 * spread.at(room_w)[0] > 0.0
 
 
 def test_all_on_needs_the_whole_fleet_to_fit_the_envelope_and_every_node() -> None:
     room_w = np.array([3000.0, 2999.0])
-    assert all_or_nothing(devices(), equal_share(tree(np.inf), devices()), room_w).tolist() == [46.0, 0.0]
-    assert all_or_nothing(devices(), equal_share(tree(1999.0), devices()), room_w).tolist() == [0.0, 0.0]
+    assert all_on(devices(), equal_share(tree(np.inf), devices()), room_w).tolist() == [True, False]
+    assert all_on(devices(), equal_share(tree(1999.0), devices()), room_w).tolist() == [False, False]
 
 
 def test_the_value_of_setpoints_is_that_of_the_modes_under_them() -> None:
@@ -170,7 +175,28 @@ def test_what_a_course_earned_by_hand() -> None:
         all_or_nothing=pytest.approx(4.6),
         surplus_wh=pytest.approx(400.0),
         surplus_taken_wh=pytest.approx(0.4 * 500.0),
+        drawn_wh=pytest.approx(0.4 * 700.0),
+        # 100 W of house load; 3000 W fit at first, then 1494 W allow share 0.494: 494 W and two miners off.
+        equal_share_wh=pytest.approx(0.4 * 100.0 + 0.1 * 3000.0 + 0.3 * 514.0),
+        all_or_nothing_wh=pytest.approx(0.4 * 100.0 + 0.1 * 3000.0 + 0.3 * 20.0),
     )
+
+
+def test_carbon_is_that_of_all_that_is_drawn_and_only_where_the_grid_is_known() -> None:
+    seen = course(t_s=[0.0, 3600.0], envelope_w=[3100.0, 9e3], earned_per_h=[0.0, 0.0])
+    assert earnings(books(), seen).carbon is None
+    assert earnings(replace(books(), carbon_g_kwh=500.0), seen).carbon == Carbon(
+        g_kwh=500.0,
+        drawn_kg=pytest.approx(0.35),
+        equal_share_kg=pytest.approx(1.55),
+        all_or_nothing_kg=pytest.approx(1.55),
+    )
+
+
+def test_a_grid_without_carbon_is_a_grid_that_is_known() -> None:
+    found = earnings(replace(books(), carbon_g_kwh=0.0), course(t_s=[0.0], envelope_w=[9e3], earned_per_h=[0.0]))
+    assert found.carbon is not None
+    assert found.carbon.drawn_kg == 0.0
 
 
 def test_what_is_drawn_beyond_the_surplus_is_no_surplus_taken() -> None:

@@ -7,6 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from controller.core.allocator import HELD_BONUS, START_HORIZON_S, BadSite, make_allocator
+from controller.core.kernels.hull import ROWS
 from tests.bench.trees import random_site
 from tests.controller.core.kernels import twins_allocator as twins
 from tests.controller.core.kernels.sites import a_mode, fleets
@@ -285,9 +286,17 @@ def test_bad_devices_are_named(change, message):
         make_allocator(site, replace(columns, **change))
 
 
+def test_a_device_with_more_modes_than_a_hull_can_span_is_named():
+    modes = tuple((10.0 * k, 0.1 * k, False) for k in range(1, ROWS + 2))
+    with pytest.raises(BadSite, match=f"device d0001 has more than {ROWS} modes"):
+        make_allocator(a_site()[0], devices([{"modes": modes[:-1]}, {"modes": modes}]))
+
+
 def test_bad_inputs_of_a_solve_are_named():
     site, columns = a_site()
     with pytest.raises(BadSite, match="device d0001 is given nan W"):
         solved(site, columns, upper_w=np.array([10.0, np.nan]))
+    with pytest.raises(BadSite, match="device d0000 is given -1"):
+        solved(site, columns, held_w=np.array([-1.0, 10.0]))
     with pytest.raises(BadSite, match="limit of node f1"):
         solved(site, columns, limit_w=np.array([10.0, np.nan]))

@@ -7,13 +7,10 @@ from controller.core.house import estimate_house
 from controller.core.judge import NodePower
 
 
-def once(house, power, least, most, slack=5.0, known=True, elapsed_s=1.0):
+def once(house, power, least, most, slack=5.0, known=True, proven=True, elapsed_s=1.0):
     measured = NodePower(watts=np.array([power]), known=np.array([known]), taken_s=np.array([0.0]))
-    return float(
-        estimate_house(np.array([house]), measured, np.array([least]), np.array([most]), np.array([slack]), elapsed_s)[
-            0
-        ]
-    )
+    draws = np.array([least]), np.array([most]), np.array([slack])
+    return float(estimate_house(np.array([house]), measured, np.array([proven]), *draws, elapsed_s)[0])
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ MODELS = list(SurplusModel)
 
 
 @st.composite
-def worlds(draw, *, faults: bool):
+def worlds(draw, *, faults: bool, models=MODELS):
     """Return (world, plan): a biased fleet and a list of (seconds, surplus, order limit or None, silent names)."""
-    rules = with_rules(surplus_model=draw(st.sampled_from(MODELS)), surplus_rating_w=500e3)
+    rules = with_rules(surplus_model=draw(st.sampled_from(models)), surplus_rating_w=500e3)
     built = site(rules, miners=20, stepped=6, gpus=1)
     seed = draw(st.integers(0, 2**32 - 1))
     bias = np.random.default_rng(seed).uniform(0.95, 1.05, len(built.devices.ids))

@@ -5,16 +5,14 @@ import pytest
 
 from controller.core.judge import node_power, trust_meters
 from controller.core.snapshot import MeterColumns
-from tests.controller.core.world import site
+from tests.controller.core.world import meter_columns, site
 
 NOW_S = 100.0
 SITE = site()
 
 
-def meters(power=(50e3, 50e3), age=(0.5, 0.5), ok=(True, True)) -> MeterColumns:
-    return MeterColumns(
-        power_w=np.array(power), taken_s=NOW_S - np.array(age), frequency_ok=np.array(ok, dtype=np.bool_)
-    )
+def meters(power=(50e3, 50e3), age=(0.5, 0.5), sane=(True, True), **texts) -> MeterColumns:
+    return meter_columns(power, NOW_S - np.array(age), sane, **texts)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +21,7 @@ def meters(power=(50e3, 50e3), age=(0.5, 0.5), ok=(True, True)) -> MeterColumns:
         (meters(power=(50e3, 52e3)), 52e3),
         (meters(power=(50e3, 52e3), age=(0.5, 4.0)), 50e3),
         (meters(power=(50e3, 52e6)), 50e3),
-        (meters(power=(50e3, 52e3), ok=(True, False)), 50e3),
+        (meters(power=(50e3, 52e3), sane=(True, False)), 50e3),
         (meters(power=(-50e3, 52e3)), 52e3),
     ],
 )
@@ -46,7 +44,10 @@ def test_nothing_is_known_without_a_fresh_meter():
         (meters(age=(10.5, 10.5)), ["check is silent", "main is silent"], True),
         (meters(age=(0.5, float("inf"))), ["main has never been read"], False),
         (meters(power=(50e3, 50e6)), ["main shows more than 120% of its rating"], False),
-        (meters(ok=(False, True)), ["check shows no 50 Hz"], False),
+        (meters(sane=(False, True), doubts=("shows no 50 Hz", "")), ["meter check shows no 50 Hz"], False),
+        (meters(doubts=("", "stands still")), ["meter main stands still"], False),
+        (meters(age=(0.5, 3.5), unusable=("", "NaN marks it")), ["main gives no value: NaN marks it"], False),
+        (meters(age=(0.5, 0.5), unusable=("", "NaN marks it")), [], False),
     ],
 )
 def test_what_is_in_doubt_is_said(columns, words, lost):

@@ -1,9 +1,12 @@
 """The control as tables of cycles: input, let time pass, expect."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from controller.core.modes import Mode
+from controller.core.plan import make_plan
 from controller.core.site import SurplusModel
 from tests.controller.core.world import World, order, site, with_rules
 
@@ -185,10 +188,8 @@ def test_a_restarted_controller_takes_over_what_runs(running):
 
 
 def test_restart_on_change_devices_are_left_alone_while_they_settle():
-    from dataclasses import replace
-
     base = site(miners=10, stepped=0, gpus=0)
-    locked = replace(base, devices=replace(base.devices, lock_s=np.full(10, 600.0)))
+    locked = replace(base, devices=replace(base.devices, min_up_s=np.full(10, 600.0)))
     world = World(locked, surplus_w=50e3)
     world.run(30)
     running_w = world.history[-1][3].setpoint_w
@@ -216,3 +217,40 @@ def test_skewed_meters_do_not_make_the_site_oscillate(model, skew):
     assert max(envelopes) - min(envelopes) < 500.0
     assert max(powers) - min(powers) < 2000.0
     assert not world.violations()
+
+
+def test_what_costs_more_than_it_earns_goes_off_but_for_what_is_protected():
+    base = site(miners=6, stepped=0, gpus=2)
+    guarded = np.isin(np.arange(8), [0, 7])
+    world = World(replace(base, devices=replace(base.devices, protected=guarded)), surplus_w=90e3)
+    world.run(40)
+    running_w = world.history[-1][3].setpoint_w
+    assert np.all(running_w > base.devices.off_w)
+    dear = replace(world.site.devices, mode_value=-0.1 * world.site.devices.mode_w)
+    dear.mode_value[dear.mode_start[:-1]] = 0.0
+    world.plan = make_plan(replace(world.site, devices=dear))
+    decision = world.run(40)
+    assert (decision.setpoint_w > base.devices.off_w).tolist() == guarded.tolist()
+    assert decision.overruled == ""
+    assert decision.worth_per_h <= decision.bound_per_h
+    world.orders = (order(8e3, world, begun=True),)
+    decision = world.cycle()
+    assert decision.overruled == "order:o1 before the protected d0000, d0007"
+    assert np.all(world.run(5).setpoint_w <= base.devices.off_w)
+
+
+def test_an_order_sends_off_what_starts_before_what_runs():
+    """Of equal devices with a minimum up time, those that do not draw yet have the least to lose."""
+    base = site(miners=10, stepped=0, gpus=0)
+    slow = replace(base.devices, min_up_s=np.full(10, 600.0), up_s=np.full(10, 20.0))
+    world = World(replace(base, devices=slow), surplus_w=3e3)
+    world.run(60)
+    early = world.history[-1][3].setpoint_w > slow.off_w
+    assert 0 < early.sum() < 10
+    world.surplus_w = 60e3
+    world.run(8)
+    assert np.all(world.history[-1][3].setpoint_w > slow.off_w)
+    world.orders = (order(8e3 + 1400.0 * early.sum(), world, begun=True),)
+    decision = world.cycle()
+    assert decision.overruled.startswith("order:o1 before the minimum and settle times of ")
+    assert np.all((decision.setpoint_w > slow.off_w) <= early)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from controller.core.site import SurplusModel
@@ -67,3 +69,28 @@ def test_stale_surplus_counts_as_zero_and_never_as_the_last_value():
 def test_after_staleness_a_single_reading_is_enough_to_know_but_only_its_lowest_counts():
     rules = with_rules(surplus_stale_s=1.0)
     assert after(rules, [(50, 0), (None, 0), (None, 0), (40, 0), (60, 0)])[2:] == [0.0, 40.0, 40.0]
+
+
+@pytest.mark.parametrize("rules", [EXPORT, HEADROOM])
+def test_within_noise_the_estimate_sinks_to_the_middle_and_never_rises_to_it(rules):
+    def course(start, noisy):
+        readings = [start] * 4 + [40.2, 39.8] * 60 if noisy else [start] * 124
+        return [(x if rules is EXPORT else 100.0 - x, 60.0) for x in readings]
+
+    above = [value for value in after(rules, course(40.2, noisy=True)) if value is not None]
+    assert above[0] == pytest.approx(100.2)
+    assert above[-1] == pytest.approx(100.0, abs=0.001)
+    assert all(was - now < 0.1 for was, now in pairwise(above)), "calmly"
+    below = [value for value in after(rules, course(39.8, noisy=True)) if value is not None]
+    assert below == pytest.approx([99.8] * len(below))
+
+
+@pytest.mark.parametrize("rules", [EXPORT, HEADROOM])
+def test_what_is_more_than_noise_is_no_reason_to_sink(rules):
+    readings = [45.0] * 4 + [45.0, 35.0] * 30
+    given = [(x if rules is EXPORT else 100.0 - x, 60.0) for x in readings]
+    assert set(after(rules, given)) - {None} == {105.0}
+
+
+def test_a_direct_surplus_is_what_is_read():
+    assert after(DIRECT, [(value, 0) for value in [100.2] * 3 + [99.8, 100.2] * 20])[-1] == 100.2

@@ -35,7 +35,7 @@ GPU = ((150.0, 0.0, False), (3600.0, 8.0, False), (10200.0, 20.0, True))
 
 
 def devices(rows: list[dict]) -> Devices:
-    """Build device columns from rows {modes, node, agent, failsafe, up, down, lock, steady}."""
+    """Build device columns from rows {modes, node, agent, failsafe, up, down, steady, min_up, min_down, settle, ...}."""
     start = np.cumsum([0, *(len(row["modes"]) for row in rows)])
     modes = [mode for row in rows for mode in row["modes"]]
     return Devices(
@@ -46,7 +46,12 @@ def devices(rows: list[dict]) -> Devices:
         tolerance=np.array([row.get("tolerance", 0.05) for row in rows], dtype=np.float64),
         down_s=np.array([row.get("down", 2.0) for row in rows], dtype=np.float64),
         up_s=np.array([row.get("up", 5.0) for row in rows], dtype=np.float64),
-        lock_s=np.array([row.get("lock", 0.0) for row in rows], dtype=np.float64),
+        min_up_s=_column(rows, "min_up"),
+        min_down_s=_column(rows, "min_down"),
+        settle_s=_column(rows, "settle"),
+        start_cost=_column(rows, "start_cost"),
+        change_cost=_column(rows, "change_cost"),
+        protected=np.array([row.get("protected", False) for row in rows], dtype=np.bool_),
         report_error=np.array([row.get("report_error", 0.08) for row in rows], dtype=np.float64),
         steady=np.array([row.get("steady", True) for row in rows], dtype=np.bool_),
         mode_start=start.astype(np.int64),
@@ -54,6 +59,10 @@ def devices(rows: list[dict]) -> Devices:
         mode_value=np.array([mode[1] for mode in modes]),
         mode_continuous=np.array([mode[2] for mode in modes], dtype=np.bool_),
     )
+
+
+def _column(rows: list[dict], name: str) -> np.ndarray:
+    return np.array([row.get(name, 0.0) for row in rows], dtype=np.float64)
 
 
 def tree(*nodes: tuple[str, int, float, float]) -> Tree:
@@ -93,7 +102,8 @@ class World:
 
     `bias` (D,): real draw over setpoint. `meter_delay_s`: how old a meter's power is when it is stamped.
     `surplus_w`: what the grid can spare now. `silent`: names of what does not answer: a meter's id, ``surplus``,
-    ``link``, an agent's id.
+    ``link``, an agent's id. `frozen`: the surplus source repeats its value under fresh stamps. `grain_w`, `refresh_s`: how
+    finely that source counts, and how often it is refreshed. `vouched`: the meters have volts and amperes that vouch for their power.
     """
 
     site: Site
@@ -104,8 +114,12 @@ class World:
     gpu_use: float = 0.8
     meter_delay_s: float = 0.0
     reading_delay_s: float = 0.0
+    frozen: bool = False
+    grain_w: float = 0.0
+    refresh_s: float = 0.0
     silent: set[str] = field(default_factory=set)
     scale: dict[str, float] = field(default_factory=dict)
+    vouched: bool = True
     orders: tuple[OrderLimit, ...] = ()
     utc_offset_s: float = 1.7e9
     utc_trusted: bool = True
@@ -127,6 +141,7 @@ class World:
         self.meter = dict.fromkeys(self.site.meters.ids, (-np.inf, 0.0))
         self.link_lost_s = np.inf
         self.reading: SurplusReading | None = None
+        self.refreshed_s = -np.inf
         self.history: list[tuple[float, float, float, Decision]] = []
 
     @property
@@ -184,12 +199,18 @@ class World:
                 value = _delayed(self.powers, self.now_s - self.meter_delay_s)
                 self.meter[name] = (self.now_s, value * self.scale.get(name, 1.0))
         if "surplus" not in self.silent:
-            value = _delayed(self.readings, self.now_s - self.reading_delay_s)
-            self.reading = SurplusReading(value_w=value, taken_s=self.now_s)
+            self.reading = SurplusReading(value_w=self._shown(), taken_s=self.now_s)
         if "link" not in self.silent:
             self.link_lost_s = np.inf
         else:
             self.link_lost_s = min(self.link_lost_s, self.now_s)
+
+    def _shown(self) -> float:
+        if self.reading is not None and (self.frozen or self.now_s - self.refreshed_s < self.refresh_s):
+            return self.reading.value_w
+        self.refreshed_s = self.now_s
+        value_w = _delayed(self.readings, self.now_s - self.reading_delay_s)
+        return round(value_w / self.grain_w) * self.grain_w if self.grain_w else value_w
 
     def _reading(self) -> float:
         rules = self.site.rules
@@ -205,9 +226,7 @@ class World:
             now_s=self.now_s,
             utc_s=self.now_s + self.utc_offset_s,
             utc_trusted=self.utc_trusted,
-            meters=MeterColumns(
-                power_w=np.array(power), taken_s=np.array(taken), frequency_ok=np.ones(len(power), dtype=np.bool_)
-            ),
+            meters=meter_columns(power, taken, vouched=self.vouched),
             surplus=self.reading,
             fleet=FleetColumns(
                 heard_s=self.heard_s.copy(),
@@ -247,6 +266,19 @@ class World:
             if order.node == 0 and order.starts_utc_s <= now_s + self.utc_offset_s < order.ends_utc_s:
                 limit = min(limit, order.limit_w)
         return limit
+
+
+def meter_columns(power, taken, sane=None, doubts=None, unusable=None, vouched=False) -> MeterColumns:
+    """Return columns of meters that nothing speaks against but what is given."""
+    count = len(power)
+    return MeterColumns(
+        power_w=np.array(power, dtype=np.float64),
+        taken_s=np.array(taken, dtype=np.float64),
+        sane=np.array(sane or [True] * count, dtype=np.bool_),
+        doubts=doubts or ("",) * count,
+        unusable=unusable or ("",) * count,
+        vouched=np.full(count, vouched),
+    )
 
 
 def order(limit_w: float, world: World, *, node: int = 0, lasts_s: float = float("inf"), **kwargs) -> OrderLimit:

@@ -40,6 +40,19 @@ def test_the_age_of_a_lost_meter_goes_on_with_its_last_value():
     assert views.meters()["main"].age_s == 62.0
 
 
+def test_every_quantity_of_a_meter_is_shown_with_its_own_age():
+    _, board, views = looked()
+    slow = {"active_power_w": 5e3, "energy_import_wh": 7e6}
+    board.publish(Sample(meter="main", values=slow, quality=Quality.GOOD, taken_at_s=990.0, arrived_at_s=990.1))
+    fast = {"active_power_w": 6e3}
+    board.publish(Sample(meter="main", values=fast, quality=Quality.GOOD, taken_at_s=999.0, arrived_at_s=999.1))
+    view = views.meters()["main"]
+    assert view.quantities == {"active_power_w": (6e3, 1.0), "energy_import_wh": (7e6, 10.0)}
+    assert (view.value_w, view.problem) == (6e3, "")
+    board.publish(Loss(meter="main", reason="no answer", at_s=999.5))
+    assert views.meters()["main"].problem == "no answer"
+
+
 def test_agents_and_devices_are_as_they_reported_last():
     rig, _, views = looked()
     rig.report(1, measured_w=123.5, state=DeviceState.STARTING, lease_left_ms=20_000)

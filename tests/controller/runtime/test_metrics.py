@@ -20,8 +20,13 @@ from drivers.readings import Quality
 from tests.controller.north import make_decision, make_site
 
 METERS = {
-    "main": MeterView(value_w=80e3, quality=Quality.GOOD, age_s=0.3),
-    "surplus": MeterView(value_w=None, quality=Quality.BAD, age_s=None),
+    "main": MeterView(
+        value_w=80e3,
+        quality=Quality.GOOD,
+        age_s=0.3,
+        quantities={"frequency_hz": (50.01, 0.3), "energy_import_wh": (5e6, 7.0)},
+    ),
+    "surplus": MeterView(value_w=None, quality=Quality.BAD, age_s=None, problem="not read yet"),
 }
 AGENTS = {"hall-a": AgentView(online=False, age_s=12.0, lease_left_s=None)}
 
@@ -87,6 +92,10 @@ def test_every_series_has_its_value(metrics):
         ("surplusd_tick_duration_seconds_sum",): 7.004,
         ("surplusd_meter_watts", "main"): 80e3,
         ("surplusd_meter_quality", "surplus"): 2,
+        ("surplusd_meter_problem", "main"): 0,
+        ("surplusd_meter_problem", "surplus"): 1,
+        ("surplusd_meter_quantity", "main", "frequency_hz"): 50.01,
+        ("surplusd_meter_quantity", "main", "energy_import_wh"): 5e6,
         ("surplusd_agent_online", "hall-a"): 0,
         ("surplusd_agent_age_seconds", "hall-a"): 12,
         ("surplusd_orders_open",): 0,

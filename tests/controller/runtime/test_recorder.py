@@ -156,12 +156,19 @@ def test_decisions_are_on_record_when_something_changes_and_now_and_then(bench):
     assert [body["binding"] for body in bench.stored(Kind.DECISION)][2:] == ["order:o1"]
 
 
+def test_a_limit_that_comes_before_locks_is_on_record(bench):
+    words = "order:o1 before the minimum and settle times of 2 devices"
+    for overruled in ("", words, words, ""):
+        bench.act(overruled=overruled)
+    assert [body["overruled"] for body in bench.stored(Kind.DECISION)] == ["", words, ""]
+
+
 def test_what_is_recorded_of_a_decision(bench):
     bench.act()
     (body,) = bench.stored(Kind.DECISION)
     assert body == {
         "seq": 7, "mode": "normal", "binding": "surplus", "envelope_w": 80000, "site_w": 80000,
-        "planned_w": 7000, "committed_w": 7000, "infeasible": False, "orders": [],
+        "planned_w": 7000, "committed_w": 7000, "infeasible": False, "orders": [], "overruled": "",
     }  # fmt: skip
 
 

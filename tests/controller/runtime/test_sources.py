@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from controller.runtime.board import SURPLUS, Board
+from controller.runtime.buses import bus_meters
 from controller.runtime.config.compile import compile_site
 from controller.runtime.config.load import load
 from controller.runtime.sources import drivers, run_drivers
 from drivers.errors import ConfigError
-from drivers.meters.profiles import bundled_profiles
+from drivers.meters.modbus import Serial
+from drivers.meters.profiles import bundled_profiles, load_profile
 from drivers.readings import Loss
 from tests.controller.core.world import site
 
@@ -39,7 +41,12 @@ def test_every_meter_and_the_surplus_has_a_driver(tmp_path):
 
 @pytest.mark.parametrize("profile", bundled_profiles())
 def test_every_bundled_profile_makes_a_driver(tmp_path, profile):
-    assert drivers(site_file(tmp_path, ("schneider_pm5xxx", profile)), nothing)
+    needs = (
+        ", ct_ratio: 40" * load_profile(profile).secondary
+        + ", full_scale: 2 MW" * load_profile(profile).needs_full_scale
+    )
+    polled = f"profile: {profile}, poll: 2 s{needs}"
+    assert drivers(site_file(tmp_path, ("profile: schneider_pm5xxx, poll: 500 ms", polled)), nothing)
 
 
 def test_an_unusable_profile_is_a_config_error(tmp_path):
@@ -121,3 +128,31 @@ def test_a_meter_cannot_take_the_name_of_the_surplus(tmp_path):
     with pytest.raises(ConfigError, match="surplus"):
         site_file(tmp_path, ("id: pcc-check", "id: surplus"))
     assert SURPLUS not in site().meters.ids
+
+
+def test_meters_at_one_place_share_a_driver_and_one_alone_can_be_asked_for(tmp_path):
+    made = site_file(tmp_path, ("port: 15021, unit: 1", "port: 15020, unit: 2"))
+    assert set(drivers(made, nothing)) == {"pcc-main, pcc-check", "feeder-b-main", SURPLUS}
+    assert set(drivers(made, nothing, "pcc-check")) == {"pcc-check"}
+
+
+def test_a_certificate_that_cannot_be_used_is_a_config_error(tmp_path):
+    changed = ("port: 15021,", "port: 15021, transport: tls, tls: {ca: none.pem},")
+    with pytest.raises(ConfigError, match=r"none\.pem"):
+        drivers(site_file(tmp_path, changed), nothing)
+
+
+SERIAL = (
+    "{host: 127.0.0.1, port: 15021, unit: 1,",
+    "{transport: rtu, serial: {device: /dev/ttyUSB7, baud: 19200, parity: even}, full_scale: 3 MW, unit: 9,",
+)
+
+
+def test_every_key_of_the_site_file_reaches_the_driver(tmp_path):
+    profile = ("profile: carlo_gavazzi_em24, poll: 500 ms", "profile: satec_pm180, poll: 500 ms, poll_slow: 20 s")
+    [source] = [meter.modbus for meter in site_file(tmp_path, SERIAL, profile).meters if meter.id == "pcc-check"]
+    [meter] = bus_meters({"m": source}, {})
+    assert meter.serial == Serial(device="/dev/ttyUSB7", baud=19200, parity="even", stop_bits=1)
+    assert (meter.transport, meter.unit, meter.poll_s, meter.poll_slow_s, meter.timeout_s) == ("rtu", 9, 0.5, 20.0, 0.4)
+    assert not meter.profile.needs_full_scale
+    assert str(meter.place) == "/dev/ttyUSB7"

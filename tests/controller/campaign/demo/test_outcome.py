@@ -16,7 +16,7 @@ from controller.campaign.demo.picture import draw
 from controller.campaign.demo.screen import PlainLines
 from controller.campaign.demo.watch import DaemonStatus, Moment, NodeStatus
 from controller.campaign.demo.words import sparkline
-from controller.campaign.earnings import Earnings
+from controller.campaign.earnings import Carbon, Earnings
 from simulators.world.report import OrderReport, Report
 from simulators.worldlink import Truth
 
@@ -69,6 +69,9 @@ EARNINGS = Earnings(
     all_or_nothing=0.0,
     surplus_wh=20e3,
     surplus_taken_wh=15e3,
+    drawn_wh=22e3,
+    equal_share_wh=20e3,
+    all_or_nothing_wh=1e3,
 )
 
 
@@ -136,6 +139,19 @@ def test_time_without_a_word_from_the_daemon_and_a_night_without_surplus_are_tol
     text = summary(outcome(figures_of(STATUS, "pcc", 0.005), dark))
     assert "by its setpoints (20.5 s unknown, counted as nothing); " in text
     assert "0.00 kWh of 0.00 kWh = none offered" in text
+
+
+def test_carbon_is_said_where_it_is_known_and_stands_in_the_json(tmp_path: Path) -> None:
+    figures = figures_of(STATUS, "pcc", 0.005)
+    assert "CO2" not in summary(outcome(figures))
+    carbon = Carbon(g_kwh=450.0, drawn_kg=9.9, equal_share_kg=9.0, all_or_nothing_kg=0.4)
+    told = outcome(figures, msgspec.structs.replace(EARNINGS, carbon=carbon))
+    found = {name: value.strip() for name, value in rows(summary(told)).items()}
+    words = "9.9 kg for the 22.00 kWh drawn, at 450 g/kWh; equal share 9.0 kg, all on / all off 0.4 kg"
+    assert found["CO2"] == words
+    told.write(tmp_path / "result.json")
+    assert json.loads((tmp_path / "result.json").read_text())["earnings"]["carbon"]["drawn_kg"] == 9.9
+    assert json.loads((tmp_path / "result.json").read_text())["earnings"]["drawn_wh"] == 22e3
 
 
 def test_without_books_nothing_is_said_of_money() -> None:

@@ -2,8 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.kernels.greedy import density_of
-from controller.core.kernels.hull import CLIPPED, ROWS, hulls, value_at
+from controller.core.kernels.hull import BASED, CLIPPED, ROWS, density_of, device_of, hulls, rank_of, row_at, value_at
 from tests.controller.core.kernels import twins_allocator as twins
 from tests.controller.core.kernels.sites import a_mode, fleets
 
@@ -11,21 +10,26 @@ from tests.controller.core.kernels.sites import a_mode, fleets
 def hull(columns, base, upper, held, bonus=0.05, share=None):
     """Return per device its corners as rows, its densities, and whether the hull is clipped."""
     count, rows = len(columns.ids), columns.mode_w.size
-    at, climb, items = np.zeros(count, np.int32), np.zeros(rows, np.uint8), np.zeros(rows, np.uint64)
+    climb, items = np.zeros(rows, np.uint8), np.zeros(rows, np.uint64)
     share = np.ones(count) if share is None else share
     found = hulls(
         columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous, share, base, upper, held, bonus,
-        0, count, np.zeros(count), at, climb, items, 20, np.zeros(ROWS + 1, np.int64), np.zeros((2, ROWS + 1)),
+        0, count, np.zeros(count), climb, items, 23, 3, np.zeros(ROWS + 1, np.int64), np.zeros((2, ROWS + 1)),
     )  # fmt: skip
-    densities = [[] for _ in range(count)]
+    densities, starts = [[] for _ in range(count)], [[] for _ in range(count)]
     for item in items[:found]:
-        densities[int(item) & 0xFFFFF].append(density_of(item, 20))
+        i = device_of(item, 23, 3)
+        densities[i].append(density_of(item, 23))
+        starts[i].append(int(columns.mode_start[i]) + rank_of(item, 3))
     corners, clipped = [], []
     for i in range(count):
-        chain, cut = [int(at[i])], False
+        bottom = row_at(columns.mode_start, columns.mode_w, i, base[i])
+        chain, cut = [bottom], False
         while climb[chain[-1]] & ROWS:
+            assert bool(climb[chain[-1]] & BASED) == (chain == [bottom] and base[i] != columns.mode_w[bottom])
             cut = bool(climb[chain[-1]] & CLIPPED)
             chain.append(chain[-1] + int(climb[chain[-1]] & ROWS))
+        assert starts[i] == chain[:-1]
         corners.append(chain)
         clipped.append(cut)
     return corners, densities, clipped

@@ -2,19 +2,25 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.kernels.order import replace_items, sort_items
+from controller.core.kernels.order import DIGIT, PASSES, replace_items, sort_items
 
 OPEN = np.iinfo(np.int64).max
 
 
 def sort(items, low_bit=20):
     items = np.array(items, dtype=np.uint64)
-    sort_items(items, np.zeros_like(items), items.size, low_bit, np.zeros((4, 2048), dtype=np.int64))
-    return [int(item) for item in items]
+    spare = np.zeros_like(items)
+    in_spare = sort_items(items, spare, items.size, low_bit, np.zeros((PASSES, 1 << DIGIT), dtype=np.int32))
+    return [int(item) for item in (spare if in_spare else items)]
 
 
-@given(st.lists(st.integers(0, 2**64 - 1)))
-def test_sorts_by_the_upper_bits_and_keeps_the_places_of_equals(items):
+#: Items whose keys differ in none, some or all of their bits, so that every number of passes comes up.
+WIDE = st.integers(0, 64).flatmap(lambda bits: st.lists(st.integers(0, 2**bits - 1)))
+
+
+@given(WIDE, st.integers(0, 2**63))
+def test_sorts_by_the_upper_bits_and_keeps_the_places_of_equals(items, least):
+    items = [(least + item) % 2**64 for item in items]
     assert sort(items) == sorted(items, key=lambda item: item >> 20)
 
 
@@ -30,7 +36,7 @@ def test_replaced_items_stand_where_a_sort_would_put_them(rows, device, data):
     columns[0][: len(items)] = items
     columns[2][: len(items)] = np.cumsum(steps)
     closed_at = np.array([OPEN, OPEN if marked is None else marked])
-    count = replace_items(*columns, len(items), 20, device, np.array(new, dtype=np.uint64), len(new), closed_at)
+    count = replace_items(*columns, len(items), 20, 0, device, np.array(new, dtype=np.uint64), len(new), closed_at)
     merged = [int(item) for item in columns[0][:count]]
     assert merged == sorted([items[k] for k in kept] + new)
     assert closed_at[0] == OPEN

@@ -8,13 +8,14 @@ from tests.controller.core.kernels import twins_allocator as twins
 CHANGE = st.tuples(st.integers(-900, 900), st.floats(0.0, 300.0), st.integers(0, 5))
 
 
-def search(rest, price, changes, enough=0.0):
+def search(rest, price, changes, slack=0.0):
     """Return loss, proven loss and the chosen changes, dearest last."""
     changes = sorted(changes, key=lambda change: change[1])
     columns = [np.array([change[k] for change in changes] or [0.0], dtype=kind) for k, kind in ((0, float), (1, float))]
     device = np.array([change[2] for change in changes] or [0], dtype=np.int64)
-    lists, masks = np.zeros((2, 3, 2, SETS)), np.zeros((2, 3, SETS), dtype=np.uint64)
-    found, proven, chosen = cheapest(rest, price, len(changes), *columns, device, enough, lists, masks)
+    lists, masks = np.zeros((2, 3, 2, SETS + 1)), np.zeros((2, 3, SETS + 1), dtype=np.uint64)
+    groups = np.zeros((3, CHANGES), dtype=np.int64)
+    found, proven, chosen = cheapest(rest, price, len(changes), *columns, device, slack, groups, lists, masks)
     return found, proven, [changes[k] for k in range(len(changes)) if int(chosen) >> k & 1]
 
 

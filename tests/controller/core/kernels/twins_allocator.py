@@ -47,3 +47,49 @@ def cheapest(rest: float, price: float, changes: list[tuple[float, float, int]])
             if watts <= rest and len({change[2] for change in chosen}) == size:
                 least = min(least, sum(change[1] for change in chosen) + price * (rest - watts))
     return least
+
+
+Edge = tuple[int, int, float, float, bool]
+
+
+def admit(
+    parent: list[int], room: list[float], base: list[float], order: list[Edge]
+) -> tuple[list[float], list[float], list[int | None]]:
+    """Take the edges (node, device, from, to, divisible) in order where all nodes below the site have room.
+
+    Return the watts, what each edge takes of the site, and where each node was closed.
+    """
+    left, watts, closed = list(room), list(base), [None for _ in room]
+    taken = []
+    for at, (node, device, here, to, divisible) in enumerate(order):
+        path = [n for n in twins.path(parent, node) if n > 0]
+        if closed[node] is not None:
+            taken.append(0.0)
+            continue
+        most = min((left[n] for n in path), default=float("inf"))
+        step = to - here
+        if step > most + 1e-6:
+            step = max(most, 0.0)
+            stop = [n for n in path if left[n] <= most + 1e-6][-1]
+            for n in range(len(parent)):
+                if stop in twins.path(parent, n) and closed[n] is None:
+                    closed[n] = at
+            watts[device] = here + step if divisible else here
+        else:
+            watts[device] = to
+        for n in path:
+            left[n] -= step
+        taken.append(step)
+    return watts, taken, closed
+
+
+def cut(
+    parent: list[int], room: list[float], base: list[float], order: list[Edge], site_w: float
+) -> tuple[int, list[float]]:
+    """Return how many edges fit whole into `site_w` beside all before them, and the watts when only these are taken."""
+    taken = admit(parent, room, base, order)[1]
+    end, total = 0, 0.0
+    while end < len(order) and total + taken[end] <= site_w + 1e-6:
+        total += taken[end]
+        end += 1
+    return end, admit(parent, room, base, order[:end])[0]

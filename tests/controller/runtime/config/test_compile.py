@@ -60,8 +60,29 @@ def test_failsafe_is_a_setpoint_that_the_device_has(site):
 def test_behaviour_of_the_models(site):
     assert site.devices.steady.tolist() == [False, True, True, True]
     assert site.devices.tolerance[2] == 0.05
-    assert (site.devices.down_s[2], site.devices.up_s[2], site.devices.lock_s[2]) == (2.0, 5.0, 0.0)
+    assert (site.devices.down_s[2], site.devices.up_s[2]) == (2.0, 5.0)
     assert site.devices.report_error[2] == 0.05
+
+
+def test_times_and_wear_are_the_models_where_the_file_says_nothing(site):
+    devices = site.devices  # gpu, an S19 XP, two S21
+    assert devices.min_up_s.tolist() == [0, 120, 0, 0]
+    assert devices.min_down_s.tolist() == [0, 30, 0, 0]
+    assert devices.settle_s.tolist() == [0, 120, 0, 0]
+    assert devices.protected.tolist() == [False] * 4
+    # 5 and 2 minutes, and half a minute, of the revenue at full power.
+    assert devices.start_cost.tolist() == pytest.approx(
+        [10.2 * 0.9 / 12, *(th * 0.048 / 24 / 30 for th in (141, 200, 200))]
+    )
+    assert devices.change_cost.tolist() == pytest.approx([0, 141 * 0.048 / 24 / 120, 0, 0])
+
+
+def test_times_and_costs_of_the_file_come_before_those_of_the_model(small, load_text):
+    own = "min_up: 45 min, min_down: 1 h, settle: 0 s, start_cost: 0.50 USD, change_cost: 0 USD, protected: true"
+    devices = compile_site(load_text(small.replace("{id: lone,", f"{{id: lone, {own},"))).devices
+    found = (devices.min_up_s, devices.min_down_s, devices.settle_s, devices.start_cost, devices.change_cost)
+    assert [column[1] for column in found] == [2700.0, 3600.0, 0.0, 0.5, 0.0]
+    assert devices.protected.tolist() == [False, True, False, False]
 
 
 def test_meters(site):
@@ -82,7 +103,8 @@ def test_rules_and_their_defaults(site):
 
 
 def test_columns_have_one_entry_a_device(site):
-    columns = ("node", "agent", "failsafe_w", "tolerance", "down_s", "up_s", "lock_s", "report_error", "steady")
+    columns = ("node", "agent", "failsafe_w", "tolerance", "down_s", "up_s", "report_error", "steady")
+    columns += ("min_up_s", "min_down_s", "settle_s", "start_cost", "change_cost", "protected")
     assert {getattr(site.devices, name).shape for name in columns} == {(4,)}
     assert {column.dtype for column in (site.devices.mode_w, site.devices.mode_value)} == {np.dtype(np.float64)}
     assert site.devices.mode_w.flags.c_contiguous

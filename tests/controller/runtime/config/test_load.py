@@ -7,6 +7,8 @@ import pytest
 from controller.runtime.config.load import load
 from drivers.errors import ConfigError
 
+TRUSTING = "{certificate: a.pem, private_key: a.pem, trust: t}"
+
 BROKEN = {
     # one value
     "unknown key": ("tick: 1 s", "§tikc: 1 s", ["tikc", "unknown key", "tick (did you mean that?)"]),
@@ -51,6 +53,12 @@ BROKEN = {
     "endpoint": ('"opc.tcp://127.0.0.1:4840"', "§http://x", ["meters[1].opcua.endpoint", "opc.tcp://"]),
     "OPC UA unit": ("unit: kW,", "unit: §kV,", ["meters[1].opcua.unit", '"kW"']),
     "security": ("security: none", "security: §off", ["meters[1].opcua.security", "none, or a mapping"]),
+    "half a sentence": (
+        "security: none",
+        "security: none, unprotected: §yes",
+        ["meters[1].opcua.unprotected", '"anyone on this network may read and forge these values"'],
+    ),
+    "scale of nothing": ("unit: kW,", "unit: kW, scale: §0,", ["meters[1].opcua.scale", "from 1e-06"]),
     "security left empty": ("security: none", "security: §", ["meters[1].opcua.security", "found nothing"]),
     "certificate of unknown format": (
         "security: none",
@@ -64,7 +72,7 @@ BROKEN = {
     "price of a priority": ("0.10 USD/kWh", "§0.10", ["economics.gpu.low"]),
     "profile": (
         "schneider_pm5xxx",
-        "§schneider",
+        "§schneider_pm5xx",
         ["meters[0].modbus.profile", "schneider_pm5xxx (did you mean that?)"],
     ),
     "profile file": ("profiles/own.yaml", "§profiles/none.yaml", ["surplus.modbus.profile", "a YAML file that exists"]),
@@ -102,6 +110,31 @@ BROKEN = {
     "miner with a priority": ("count: 2,", "count: 2, §priority: high,", ["fleet.groups[0].priority", "hashprice"]),
     "GPU without a priority": (", priority: high}", "}", ["fleet.groups[1]", "no priority", "high, low"]),
     "miners without a hashprice": ("  hashprice: 48 USD/PH/day\n", "", ["economics", "no hashprice, but miners"]),
+    "protected as a word": ("count: 2,", "count: 2, protected: §yes,", ["fleet.groups[0].protected", "true or false"]),
+    "negative time": ("count: 2,", "count: 2, min_up: §-1 s,", ["fleet.groups[0].min_up", "from 0 ms"]),
+    "time of more than a day": ("count: 2,", "count: 2, min_down: §25 h,", ["fleet.groups[0].min_down", "24 h"]),
+    "settle without a unit": ("count: 2,", "count: 2, settle: §5,", ["fleet.groups[0].settle", "ms, s, min, h"]),
+    "cost without a currency": (
+        "count: 2,",
+        "count: 2, start_cost: §0.02,",
+        ["fleet.groups[0].start_cost", "0.02 USD"],
+    ),
+    "negative cost": ("count: 2,", "count: 2, start_cost: §-1 USD,", ["fleet.groups[0].start_cost", "not negative"]),
+    "cost of a start in another currency": (
+        "count: 2,",
+        "count: 2, start_cost: §5 PKR,",
+        ["fleet.groups[0].start_cost", "currency of the tariff, USD"],
+    ),
+    "cost of a change that is none": (
+        "count: 2,",
+        "count: 2, §change_cost: 1 USD,",
+        ["fleet.groups[0].change_cost", "antminer-s21", "in place"],
+    ),
+    "carbon intensity without a unit": (
+        "economics:\n",
+        "economics:\n  carbon_intensity: §450\n",
+        ["economics.carbon_intensity", "g/kWh"],
+    ),
     "another currency": ("900 USD/MWh", "§900 PKR/MWh", ["economics.gpu.high", "currency of the tariff, USD"]),
     "hashprice in another currency": ("48 USD/PH/day", "§48 EUR/PH/day", ["economics.hashprice", "USD"]),
     "the controller as an agent": ("agent: a-two", "agent: §controller", ["fleet.groups[0].agent", "another name"]),
@@ -192,11 +225,26 @@ BROKEN = {
         ["surplus.suspect_after", "by default"],
     ),
     "half a login at the broker": ("broker.example,", "broker.example, username: x,", ["mqtt", "half a login"]),
+    "a sentence beside certificates": (
+        "security: none",
+        f"security: {TRUSTING}, §unprotected: anyone on this network may read and forge these values",
+        ["meters[1].opcua.unprotected", "only beside security: none"],
+    ),
+    "two trust lists": (
+        "security: none",
+        "§security: {certificate: a.pem, private_key: a.pem, trust: t, server_certificate: b.der}",
+        ["meters[1].opcua.security", "both trust and server_certificate", "exactly one"],
+    ),
+    "no trust list": (
+        "security: none",
+        "§security: {certificate: a.pem, private_key: a.pem}",
+        ["meters[1].opcua.security", "neither trust nor server_certificate", "exactly one"],
+    ),
     "half a login at a server": ("unit: kW,", "unit: kW, username: x,", ["meters[1].opcua", "half a login"]),
     "open OPC UA": (
         "opc.tcp://127.0.0.1:4840",
         "opc.tcp://scada.example:4840",
-        ["meters[1].opcua.security", "none for opc.tcp://scada.example:4840", "loopback"],
+        ["meters[1].opcua.security", "none for opc.tcp://scada.example:4840", "loopback", "unprotected: anyone on"],
     ),
     "open MQTT": (
         "tls: {ca: ca.crt, certificate: c.crt, private_key: c.key}",
@@ -370,3 +418,20 @@ def test_a_long_list_of_names_is_cut(small, complaints):
     [line] = complaints(small.replace("meters:\n", nodes + "meters:\n").replace("node: row", "node: raw"))
     assert "row (did you mean that?), annex, hall" in line
     assert line.endswith("and 83 more")
+
+
+@pytest.mark.parametrize(("limit", "fits"), [("3.61 kW", True), ("3.59 kW", False)])
+def test_what_is_protected_must_fit_at_its_lowest_mode(limit, fits, small, load_text, complaints):
+    text = small.replace("priority: high}", "priority: high, protected: true}")
+    text = text.replace("{id: annex, parent: pcc}", f"{{id: annex, parent: pcc, limit: {limit}}}")
+    if fits:
+        load_text(text)
+    else:
+        [line] = complaints(text)
+        assert "nodes[2].limit: found '3.59 kW'; allowed is at least 3.6 kW: protected devices" in line
+
+
+def test_the_carbon_intensity_is_read(small, load_text):
+    text = small.replace("economics:\n", "economics:\n  carbon_intensity: 450 kg/MWh\n")
+    assert load_text(text).economics.carbon_g_kwh == 450.0
+    assert load_text(small).economics.carbon_g_kwh is None

@@ -79,6 +79,20 @@ def test_opcua_security(small, load_text, tmp_path):
     security = load_text(small.replace("security: none", f"security: {keys}")).meters[1].opcua.security
     assert security.policy == "Basic256Sha256"
     assert (security.certificate, security.private_key) == (tmp_path / "a.der", Path("/k/a.pem"))
+    assert (security.server_certificate, security.trust) == (tmp_path / "s.der", None)
+    listed = small.replace("security: none", f"security: {keys.replace('server_certificate: s.der', 'trust: opcua')}")
+    assert load_text(listed).meters[1].opcua.security.trust == tmp_path / "opcua"
+
+
+def test_without_security_beyond_loopback_somebody_says_so_in_words(small, load_text):
+    words = "security: none, unprotected: anyone on this network may read and forge these values"
+    text = small.replace("127.0.0.1:4840", "scada.example:4840").replace("security: none", words)
+    assert load_text(text).meters[1].opcua.security is None
+
+
+def test_the_unit_of_a_server_s_value_may_be_left_to_the_server(small, load_text):
+    opcua = load_text(small.replace("unit: kW,", "")).meters[1].opcua
+    assert (opcua.unit, opcua.scale) == (None, 1.0)
 
 
 def test_a_site_file_cannot_be_changed(small, load_text):

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.core.kernels import kernel
+from controller.core.kernels.greedy import AHEAD, OPEN, admit, cut
+from controller.core.kernels.hull import ROWS, hulls
+from controller.core.kernels.order import DIGIT, PASSES, sort_items
+from tests.controller.core.kernels import twins_allocator as twins
+from tests.controller.core.kernels.sites import a_mode, fleets
+
+LOW, RANK = 23, 3
+
+
+def preorder(tree, columns):
+    """Return parents, sizes and limits in preorder, and the node of each device there."""
+    order, waiting = [], [0]
+    while waiting:
+        n = waiting.pop()
+        order.append(n)
+        waiting += [m for m in range(len(tree.ids)) if tree.parent[m] == n]
+    place = {n: k for k, n in enumerate(order)}
+    parent = np.array([-1] + [place[int(tree.parent[n])] for n in order[1:]])
+    size = np.ones(len(order), dtype=np.int64)
+    for n in range(len(order) - 1, 0, -1):
+        size[parent[n]] += size[n]
+    return parent, size, tree.limit_w[order], np.array([place[int(n)] for n in columns.node], dtype=np.int32)
+
+
+class Admitted:
+    """The merit order of a fleet, admitted; and the same edges as (node, device, from, to, divisible)."""
+
+    def __init__(self, tree, columns, base, upper, site_w):
+        count = len(columns.ids)
+        rows = columns.mode_w.size
+        self.parent, self.size, limit, self.home = preorder(tree, columns)
+        climb, items, spare = np.zeros(rows, np.uint8), np.zeros(rows, np.uint64), np.zeros(rows, np.uint64)
+        found = hulls(
+            columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous, np.ones(count), base, upper,
+            columns.off_w, 0.0, 0, count, np.zeros(count), climb, items, LOW, RANK, np.zeros(ROWS + 1, np.int64),
+            np.zeros((2, ROWS + 1)),
+        )  # fmt: skip
+        if sort_items(items, spare, found, LOW, np.zeros((PASSES, 1 << DIGIT), np.int32)):
+            items, spare = spare, items
+        used = np.bincount(self.home, weights=base, minlength=limit.size)
+        for n in range(limit.size - 1, 0, -1):
+            used[self.parent[n]] += used[n]
+        self.room, self.watts = limit - used, base.copy()
+        self.edges = []
+        for item in items[:found]:
+            i, rank = (int(item) & (1 << LOW) - 1) >> RANK, int(item) & (1 << RANK) - 1
+            row = int(columns.mode_start[i]) + rank
+            leads = int(climb[row])
+            to = float(upper[i]) if leads & 128 else float(columns.mode_w[row + (leads & ROWS)])
+            here = float(base[i]) if leads & 64 else float(columns.mode_w[row])
+            divisible = leads & ROWS == 1 and bool(columns.mode_continuous[row + 1])
+            self.edges.append((int(self.home[i]), i, here, to, divisible))
+        self.table = (columns.mode_start, columns.mode_w)
+        self.order = (base, upper, climb, items, found, LOW, RANK)
+        self.from_w, self.sum_w = np.zeros(rows), np.zeros(rows)
+        self.closed_at = np.full(limit.size, OPEN)
+        admit(
+            self.parent, self.size, 0, self.home, *self.table, columns.mode_continuous, *self.order, self.room.copy(),
+            found, self.watts, self.from_w, self.sum_w, self.closed_at, np.full(limit.size, -1), np.zeros(limit.size),
+            np.zeros((2, AHEAD)), np.zeros((4, AHEAD), np.int64),
+        )  # fmt: skip
+        self.site_w, self.end = site_w, found
+
+    def cut_to(self, room_w):
+        self.end = cut(*self.table, *self.order, self.from_w, self.sum_w, self.watts, self.end, room_w)
+
+
+@st.composite
+def admitted(draw):
+    tree, columns = draw(fleets())
+    low, high = (np.array([a_mode(draw, columns, i) for i in range(len(columns.ids))]) for _ in range(2))
+    return Admitted(tree, columns, np.minimum(low, high), np.maximum(low, high), draw(st.floats(0.0, 1.2)))
+
+
+@given(admitted())
+def test_admit_equals_the_twin(case):
+    base = case.order[0]
+    watts, taken, closed = twins.admit(list(case.parent), list(case.room), list(base), case.edges)
+    assert np.allclose(case.watts, watts, atol=1e-6)
+    assert np.allclose(case.sum_w[: len(taken)], np.cumsum(taken), atol=1e-6)
+    assert [None if at == OPEN else at for at in case.closed_at] == closed
+
+
+@given(admitted(), st.lists(st.floats(-0.1, 1.2), min_size=1, max_size=4))
+def test_cut_equals_the_twin(case, shares):
+    base = list(case.order[0])
+    most = float(case.sum_w[case.end - 1]) if case.end else 0.0
+    for share in shares:
+        case.cut_to(share * most)
+        end, watts = twins.cut(list(case.parent), list(case.room), base, case.edges, share * most)
+        assert case.end == end
+        assert np.allclose(case.watts, watts, atol=1e-3)
+
+
+def test_a_kernel_that_takes_memory_does_not_compile():
+    def takes(watts):
+        return (watts + 1.0).sum()
+
+    with pytest.raises(Exception, match="NRT required"):
+        kernel("float64(float64[::1])")(takes)

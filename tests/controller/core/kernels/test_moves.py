@@ -1,0 +1,74 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.core.kernels.hull import worth_at
+from controller.core.kernels.moves import change_to, offer_changes
+from controller.core.kernels.search import CHANGES
+from tests.controller.core.kernels import twins
+from tests.controller.core.kernels.sites import a_mode, fleets
+
+BONUS = 0.05
+
+
+def worth_of(columns, i, watts, kept, share):
+    table = columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous
+    return worth_at(*table, i, watts, kept, share, BONUS)
+
+
+@st.composite
+def standing(draw):
+    """Return (tree, devices, base, upper, where they stand, start shares, values kept, room of each node)."""
+    tree, columns = draw(fleets())
+    modes = [sorted(a_mode(draw, columns, i) for _ in range(3)) for i in range(len(columns.ids))]
+    base, watts, upper = (np.array(column) for column in zip(*modes, strict=True))
+    share, kept = (
+        np.array([draw(st.floats(0.0, most)) for _ in columns.ids]) for most in (1.0, draw(st.sampled_from([0.0, 3.0])))
+    )
+    room = np.array([draw(st.floats(0.0, 6000.0)) for _ in tree.ids])
+    return tree, columns, base, upper, watts, share, kept, room
+
+
+@given(standing(), st.floats(0.0, 2e-3), st.floats(0.01, 3.0), st.booleans())
+def test_offered_changes_equal_the_twin(case, price, most_loss, whole_tree):
+    tree, columns, base, upper, watts, share, kept, room = case
+    changes, device = np.zeros((3, CHANGES)), np.zeros(CHANGES, dtype=np.int64)
+    table = columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous
+    home = columns.node.astype(np.int32)
+    count = offer_changes(
+        np.arange(len(columns.ids), dtype=np.int32), tree.parent, home, room, 0 if whole_tree else len(tree.ids), price,
+        most_loss, *table, share, kept, BONUS, base, upper, watts, changes, device,
+    )  # fmt: skip
+    expected = []
+    for i in range(len(columns.ids)):
+        best = worth_of(columns, i, watts[i], kept[i], share[i]) - price * watts[i]
+        for row in range(int(columns.mode_start[i]), int(columns.mode_start[i + 1])):
+            to_w = float(columns.mode_w[row])
+            loss = best - worth_of(columns, i, to_w, kept[i], share[i]) + price * to_w
+            least = min(room[n] for n in twins.path(list(tree.parent), int(home[i]))) if whole_tree else np.inf
+            allowed = base[i] <= to_w <= upper[i] and to_w != watts[i] and to_w - watts[i] <= least
+            if allowed and abs(loss - most_loss) > 1e-9 and loss < most_loss:
+                expected.append((i, to_w, max(loss, 0.0)))
+    losses = [change[2] for change in expected]
+    assert np.allclose(changes[1, :count], sorted(losses)[:CHANGES], atol=1e-9)
+    if len(expected) <= CHANGES:
+        assert {(int(device[k]), changes[2, k]) for k in range(count)} == {change[:2] for change in expected}
+    assert all(changes[0, k] == changes[2, k] - watts[device[k]] for k in range(count))
+
+
+@given(standing(), st.data())
+def test_a_change_is_felt_by_every_node_above(case, data):
+    tree, columns, _, _, watts, share, kept, room = case
+    i = data.draw(st.integers(0, len(columns.ids) - 1))
+    to_w, here = a_mode(data.draw, columns, i), float(watts[i])
+    left = room.copy()
+    table = columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous
+    worth, value = change_to(
+        i, to_w, tree.parent, columns.node.astype(np.int32), *table, share, kept, BONUS, watts, left
+    )
+    above = twins.path(list(tree.parent), int(columns.node[i]))
+    assert watts[i] == to_w
+    assert np.allclose(room - left, [to_w - here if n in above else 0.0 for n in range(room.size)])
+    more = worth_of(columns, i, to_w, kept[i], share[i]) - worth_of(columns, i, here, kept[i], share[i])
+    assert np.isclose(worth, more)
+    assert np.isclose(value, worth_of(columns, i, to_w, 0.0, 1.0) - worth_of(columns, i, here, 0.0, 1.0))
