@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 from hypothesis import HealthCheck, settings
+
+from tests.examples import THOROUGH, examples
 
 # A shared machine may stop for a moment; what a property says does not depend on it.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=2000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=examples(100))
+settings.load_profile("thorough" if THOROUGH else "default")

@@ -1,4 +1,4 @@
-"""`make verify`: the demo on recorded surplus and with every surplus model, then the properties over many more examples."""
+"""`make verify`: demos on recorded surplus and with every surplus model, thorough properties, fuzzing, a server that dies."""
 
 from __future__ import annotations
 

@@ -94,10 +94,9 @@ def _sets(
     lists[0, 1, 0] = 0.0
     masks[0, 0] = 0
     one = np.uint64(1)
-    for g in range(half, devices, 2):
+    # The dearest first: few sets hold one of them, so that the lists are long only at the end.
+    for g in range(devices - 1 - (devices - 1 - half) % 2, -1, -2):
         k = groups[0, g]
-        if change_loss[k] > window:
-            break
         before = now
         old = size
         while k >= 0 and change_loss[k] <= window:
@@ -176,7 +175,7 @@ def cheapest(
     chosen = np.uint64(0)
     window = found
     if count > ALL:
-        window = max(found / (1024.0 if slack > 0.0 else 64.0), change_loss[3], 2.0 * least)
+        window = max(found / (1024.0 if slack > 0.0 else 128.0), change_loss[3], 2.0 * least)
     devices = _group(count, change_device, groups)
     growth = 2.0 if slack > 0.0 else 4.0
     spilled = 0

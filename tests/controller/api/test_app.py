@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from controller.api.service import Health, Readiness
 from controller.runtime.utc import Utc
 from tests.controller.api.server import World, make_service
+from tests.examples import examples
 
 ORDER = {"id": "o-1", "limit_w": 40e3}
 
@@ -337,7 +338,7 @@ BODIES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=BODIES.map(lambda body: json.dumps(body).encode()) | st.binary(max_size=200))
 def test_i3_no_body_is_a_fault_and_a_refused_one_changes_nothing(running, body):
     before = running.book.list()

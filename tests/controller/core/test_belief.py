@@ -11,6 +11,7 @@ from controller.core.belief import CONTACT_S, committed_w, in_contact, in_step, 
 from controller.core.snapshot import FleetColumns, Snapshot
 from controller.core.state import Belief, initial_state
 from tests.controller.core.world import GPU, MINER, World, devices, site, tree
+from tests.examples import examples
 
 SITE = replace(
     site(),
@@ -202,7 +203,7 @@ story = st.lists(
 
 
 @given(story)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_i7_committed_power_is_never_less_than_what_devices_may_draw(legs):
     """However statements and reports are lost, what is committed covers every device's setpoint and draw."""
     fleet, belief, now_s = Fleet(HALF), settled(HALF, at_s=99.0), 100.0

@@ -9,6 +9,7 @@ from controller.core.kernels.tree import device_watts_below
 from controller.core.modes import Mode
 from controller.core.site import SurplusModel
 from tests.controller.core.world import World, order, site, with_rules
+from tests.examples import examples
 
 MODELS = list(SurplusModel)
 
@@ -39,7 +40,7 @@ def play(world, plan):
 
 
 @given(worlds(faults=False))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_i1_site_power_stays_inside_the_envelope(case):
     world, plan = case
     play(world, plan)
@@ -47,7 +48,7 @@ def test_i1_site_power_stays_inside_the_envelope(case):
 
 
 @given(worlds(faults=True))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_i2_nothing_is_relaxed_without_trusted_readings(case):
     world, plan = case
     play(world, plan)
@@ -61,7 +62,7 @@ def test_i2_nothing_is_relaxed_without_trusted_readings(case):
 
 
 @given(worlds(faults=True))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_i5_no_device_is_granted_more_than_its_signed_maximum(case):
     world, plan = case
     play(world, plan)
@@ -71,7 +72,7 @@ def test_i5_no_device_is_granted_more_than_its_signed_maximum(case):
 
 
 @given(worlds(faults=True))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_i6_the_plan_rises_no_faster_than_the_declared_ramp(case):
     world, plan = case
     play(world, plan)
@@ -82,7 +83,7 @@ def test_i6_the_plan_rises_no_faster_than_the_declared_ramp(case):
 
 
 @given(worlds(faults=True))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_i7_planned_power_fits_and_committed_power_stops_raises(case):
     world, plan = case
     play(world, plan)

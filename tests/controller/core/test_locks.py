@@ -11,6 +11,7 @@ from controller.core.locks import fitting_w, kept_w, locks_after
 from controller.core.plan import make_plan
 from controller.core.state import Locks
 from tests.controller.core.world import GPU, MINER, STEPS, World, devices, order, site, tree
+from tests.examples import examples
 
 INF = float("inf")
 ON_OFF = ((10.0, 0.0, False), (1000.0, 1.0, False))
@@ -177,7 +178,7 @@ def play(world, legs):
 
 
 @given(seed=st.integers(0, 10**6), legs=LEGS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_locks_and_protection_hold_unless_the_decision_says_what_came_before_them(seed, legs):
     world = locked_world(seed)
     play(world, legs)
@@ -205,7 +206,7 @@ def test_locks_and_protection_hold_unless_the_decision_says_what_came_before_the
 
 
 @given(seed=st.integers(0, 10**6), legs=LEGS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_what_is_protected_goes_last(seed, legs):
     """Where a protected device is cut, nothing else below its nodes could have given the watts."""
     world = locked_world(seed)

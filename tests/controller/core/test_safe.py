@@ -13,6 +13,7 @@ from controller.core.safe import emergency_setpoints, failsafe_setpoints, safe_s
 from controller.core.state import initial_state
 from controller.core.step import step
 from tests.controller.core.world import World, order, site
+from tests.examples import examples
 
 SITE = site(miners=6, stepped=3, gpus=2)
 DEVICES = SITE.devices
@@ -133,7 +134,7 @@ def test_a_control_that_fails_now_and_then_never_gets_to_normal(running):
     ),
     st.booleans(),
 )
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_i2_a_failed_control_never_raises_anything(legs, ordered):
     world = World(site(miners=12, stepped=4, gpus=1), surplus_w=60e3)
     world.run(30)

@@ -13,6 +13,7 @@ from controller.core.allocator import HELD_BONUS, START_HORIZON_S
 from controller.core.plan import PAYS_WITHIN_H, make_plan
 from controller.core.worth import changes_per_h, values_now
 from tests.controller.core.world import GPU, MINER, STEPS, World, devices, site, tree
+from tests.examples import examples
 
 INF = float("inf")
 COSTS = {"start_cost": 0.01, "change_cost": 0.002, "up": 0.0}
@@ -136,7 +137,7 @@ def cases(draw):
 
 
 @given(cases())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_bound_and_worth_are_those_of_revenue_less_what_changes_cost(case):
     rows, current, limits = case
     base = site(miners=1, stepped=0, gpus=0)

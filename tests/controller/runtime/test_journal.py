@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from controller.runtime import chain
 from controller.runtime.journal import Journal, Kind
 from drivers.errors import JournalUnusable
+from tests.examples import examples
 
 DEADLINE_S = 10.0
 
@@ -327,7 +328,7 @@ def test_a_crash_in_the_last_step_of_a_repair_is_made_good(path):
     assert not repaired.exists()
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_f59_no_damage_brings_a_wrong_record_or_a_crash(tmp_path_factory, seed):
     random = Random(seed)
@@ -347,7 +348,7 @@ def test_f59_no_damage_brings_a_wrong_record_or_a_crash(tmp_path_factory, seed):
         journal.verify()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0, 1))
 def test_f57_a_torn_write_ahead_log_loses_its_tail_only(tmp_path_factory, share):
     path: Path = tmp_path_factory.mktemp("journal") / "journal.db"

@@ -26,6 +26,7 @@ from controller.runtime.order_request import Cause, OrderRefused, OrderRequest
 from controller.runtime.orders import MAX_OPEN, Ending, OrderBook, Outcome, Principal, Role, declared_floor_w
 from drivers.errors import JournalUnusable
 from tests.controller.north import make_site
+from tests.examples import examples
 
 NOW_S = 1_795_000_000.0
 GRID = Principal(name="grid", role=Role.AUTHORITY)
@@ -277,7 +278,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(steps=STEPS)
 def test_i3_any_history_is_replayed_to_the_same_book(steps):
     with tempfile.TemporaryDirectory() as folder:

@@ -11,6 +11,7 @@ from controller.core.snapshot import SurplusReading
 from controller.core.surplus import SurplusState, estimate_surplus
 from tests.controller.core.test_invariants import play, worlds
 from tests.controller.core.world import World, order, site, with_rules
+from tests.examples import examples
 
 #: With the contract of 200 kW a step of the source counts as 2 kW at least and 10 kW at most.
 EXPORT = with_rules(surplus_model=SurplusModel.EXPORT)
@@ -169,7 +170,7 @@ def freeze(world, plan, until_s, later):
 
 
 @given(freezes())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_i1_holds_when_the_source_freezes_at_any_moment(case):
     world, *rest = case
     surplus_w = freeze(world, *rest)
@@ -179,7 +180,7 @@ def test_i1_holds_when_the_source_freezes_at_any_moment(case):
 
 
 @given(freezes(), st.sampled_from([1e3, 10e3]))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_a_coarse_source_that_freezes_lets_the_surplus_rise_by_no_more_than_its_step(case, grain_w):
     world, plan, until_s, later = case
     world.grain_w = grain_w
@@ -189,7 +190,7 @@ def test_a_coarse_source_that_freezes_lets_the_surplus_rise_by_no_more_than_its_
 
 
 @given(worlds(faults=False), st.sampled_from([0.0, 1e3, 10e3]), st.sampled_from([0.0, 5.0, 10.0]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_no_living_source_is_taken_for_frozen(case, grain_w, refresh_s):
     world, plan = case
     world.grain_w, world.refresh_s = grain_w, refresh_s

@@ -7,6 +7,7 @@ from controller.core.kernels.tree import device_watts_below
 from controller.core.plan import by_value
 from tests.controller.core.kernels import twins
 from tests.controller.core.kernels.sites import a_mode, fleets
+from tests.examples import examples
 
 
 @st.composite
@@ -47,7 +48,7 @@ def table_of(columns, i):
 
 
 @given(requests())
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_grant_equals_the_twin(request_):
     tree, columns, current, target, high, room, rise, fall = request_
     setpoint, _ = granted(*request_)

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from controller.core.kernels.search import CHANGES, SETS, cheapest, offer
 from tests.controller.core.kernels import twins_allocator as twins
+from tests.examples import examples
 
 CHANGE = st.tuples(st.integers(-900, 900), st.floats(0.0, 300.0), st.integers(0, 5))
 
@@ -20,7 +21,7 @@ def search(rest, price, changes, slack=0.0):
 
 
 @given(st.lists(CHANGE, max_size=9), st.floats(0.0, 1500.0), st.floats(0.01, 2.0))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_search_equals_trying_every_set(changes, rest, price):
     found, proven, chosen = search(rest, price, changes)
     assert np.isclose(found, twins.cheapest(rest, price, changes), atol=1e-9)

@@ -13,6 +13,7 @@ from controller.runtime.config.compile import compile_site
 from controller.runtime.config.document import read_document
 from controller.runtime.config.load import load
 from drivers.errors import ConfigError
+from tests.examples import examples
 
 DEMO = Path(__file__).parents[4] / "configs/demo.yaml"
 TEXT = DEMO.read_text(encoding="utf-8")
@@ -80,7 +81,7 @@ def test_a_value_instead_of_a_mapping_or_list_is_one_line(way, path):
     assert "found 5; allowed is" in lines[0]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.lists(st.tuples(st.sampled_from(WAYS), VALUES), min_size=1, max_size=3))
 def test_changed_values(changes, path):
     data = copy.deepcopy(DATA)
@@ -93,7 +94,7 @@ def test_changed_values(changes, path):
         assert re.match(rf"{re.escape(str(path))}:\d+:\d+: .*found .*; allowed is ", line)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     start=st.integers(0, len(TEXT)),
     length=st.integers(0, 40),
@@ -103,7 +104,7 @@ def test_changed_text(start, length, text, path):
     outcome(path, TEXT[:start] + text + TEXT[start + length :])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=60))
 def test_bytes(data, path):
     path.write_bytes(data)
@@ -111,7 +112,7 @@ def test_bytes(data, path):
         load(path)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=VALUES)
 def test_anything_instead_of_a_site(value, path):
     assert outcome(path, yaml.safe_dump(value))

@@ -13,6 +13,7 @@ from drivers.errors import Refused
 from drivers.fleet.keys import PrivateKey
 from drivers.fleet.wire import DeviceState, Leaf, sign
 from tests.controller.runtime.fleet.loop import AGENT, FULL, SITE, inventory_of, key, make_site, report_of
+from tests.examples import examples
 
 STRANGER = PrivateKey.generate()
 NOW_S = 1000.0
@@ -127,7 +128,7 @@ def test_forgotten_clocks_come_back_with_the_next_report_and_nothing_else_is_for
 
 
 @given(told=st.fixed_dictionaries({id_: st.integers(0, 10_000_000) for id_ in FULL}), retained=st.booleans())
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_i5_an_inventory_may_only_narrow_the_signed_maximum(told, retained):
     reports, most = Reports(make_site(), {AGENT: key().public_key()}), make_site().devices.max_w
     reports.take(AGENT, Leaf.INVENTORY, sign(inventory_of(told), key()), retained, NOW_S)
@@ -163,7 +164,7 @@ def test_a_malformed_status_is_refused(reports, payload):
 
 
 @given(st.binary(max_size=300), st.sampled_from(list(Leaf)), st.booleans())
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_any_bytes_are_refused_and_nothing_else_happens(payload, leaf, retained):
     reports = Reports(make_site(), {AGENT: key().public_key()})
     before = reports.views

@@ -20,6 +20,7 @@ from tests.controller.runtime.fleet.loop import (
     ControllerSide,
     agent_devices,
 )
+from tests.examples import examples
 
 T0 = 1_000_000
 TICK_MS = 500
@@ -225,7 +226,7 @@ def test_an_accepted_statement_is_not_an_applied_one(led: Pair) -> None:
 
 
 @given(epoch=st.sampled_from([6, 8, 0]), applied_seq=st.integers(0, 10**6))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_the_confirmation_of_another_epoch_is_none_of_ours(epoch: int, applied_seq: int) -> None:
     pair = Pair()
     pair.run(FULL, 3)
@@ -397,4 +398,4 @@ class AnyNetwork(RuleBasedStateMachine):
 
 
 TestAnyNetwork = AnyNetwork.TestCase
-TestAnyNetwork.settings = settings(max_examples=120, stateful_step_count=30)
+TestAnyNetwork.settings = settings(max_examples=examples(120), stateful_step_count=30)

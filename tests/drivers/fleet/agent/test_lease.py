@@ -11,6 +11,7 @@ from drivers.errors import Refused
 from drivers.fleet.agent.lease import Device, Held, LeaseHolder
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.wire import MAX_TTL_MS, Echo, Set
+from tests.examples import examples
 
 MODELS = load_catalogue()
 DEVICES = {
@@ -434,7 +435,7 @@ class AnyNetwork(RuleBasedStateMachine):
 
 
 TestAnyNetwork = AnyNetwork.TestCase
-TestAnyNetwork.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
+TestAnyNetwork.settings = settings(max_examples=examples(200), stateful_step_count=25, deadline=None)
 
 
 @given(
@@ -442,7 +443,7 @@ TestAnyNetwork.settings = settings(max_examples=200, stateful_step_count=25, dea
     delays=st.lists(st.integers(0, 60_000), max_size=6),
     setpoints=whole,
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_i5_the_offset_of_the_agents_clock_changes_nothing(offset_ms: int, delays: list[int], setpoints) -> None:
     def story(shift: int) -> list[dict[str, int]]:
         lease = holder(now_ms=T0 + shift)

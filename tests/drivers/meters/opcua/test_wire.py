@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from drivers.errors import DriverLoss
 from drivers.meters.opcua import wire
+from tests.examples import examples
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 KINDS = {
@@ -125,7 +126,7 @@ def _whole() -> bytes:
 WHOLE = _whole()
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.integers(0, len(WHOLE)), st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), max_size=6))
 def test_nonsense_is_a_loss_or_a_refusal_and_never_anything_else(cut, changed):
     data = bytearray(WHOLE)
