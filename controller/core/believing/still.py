@@ -50,7 +50,7 @@ def watch(still: Still, rules: Rules, reading: SurplusReading | None, powers: tu
     if reading.value_w != still.value_w:
         step_w = float("inf") if still.value_w is None else abs(reading.value_w - still.value_w)
         still = Still(value_w=reading.value_w, since_s=reading.taken_s, step_w=min(still.step_w, step_w))
-    if not powers:
+    if not powers or powers[-1][0] < still.since_s - rules.skew_s:
         return still
     at_s, power_w = powers[-1]
     if at_s <= still.since_s + rules.skew_s or still.low_w > still.high_w:

@@ -65,6 +65,12 @@ def test_x_must_move_against_the_site(rules, why, frozen, cycles):
     assert doubt_after(DIRECT, cycles) == "", "a direct surplus owes no answer"
 
 
+def test_nothing_is_said_while_the_site_has_no_meter():
+    readings = [SurplusReading(value_w=value, taken_s=at_s) for at_s, value in ((50.0, 40e3), (90.0, 41e3))]
+    still = watch(Still(), EXPORT, readings[0], ((0.0, 60e3),))
+    assert watch(still, EXPORT, readings[1], ((0.0, 60e3),)).doubt == ""
+
+
 def test_the_doubt_is_worded_for_people():
     assert doubt_after(EXPORT, [*FINE, *REST, *[(40, 80)] * 60]) == (
         "the surplus reading stands still at 40 kW while the site went from 60 to 80 kW: is its source frozen?"
@@ -192,7 +198,10 @@ def test_a_coarse_source_that_freezes_lets_the_surplus_rise_by_no_more_than_its_
 @given(worlds(faults=False), st.sampled_from([0.0, 1e3, 10e3]), st.sampled_from([0.0, 5.0, 10.0]))
 @settings(max_examples=examples(25), deadline=None)
 def test_no_living_source_is_taken_for_frozen(case, grain_w, refresh_s):
+    """But for one whose surplus falls together with an order, by as much, which a coarse source cannot tell apart."""
     world, plan = case
     world.grain_w, world.refresh_s = grain_w, refresh_s
-    play(world, plan)
+    play(
+        world, [(seconds, watts, None if grain_w > 1e3 else limit_w, *more) for seconds, watts, limit_w, *more in plan]
+    )
     assert not any("stands still" in decision.reason for *_, decision in world.history)
