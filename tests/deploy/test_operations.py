@@ -30,7 +30,7 @@ def test_every_reason_of_the_table_is_one_that_the_daemon_gives(page):
     assert len(reasons) > 10
     for reason in reasons:
         # What is wrong with one meter is written without its name, which goes before all of them.
-        words = [re.escape(part) for part in re.split("NAME|N(?= times)", reason.removeprefix("meter NAME "))]
+        words = [re.escape(part) for part in re.split(r"\bNAME\b|\bN\b", reason.removeprefix("meter NAME "))]
         assert re.search(r"\{[^}]+\}".join(words), source), reason
 
 
