@@ -20,7 +20,7 @@ from controller.core.kernels.leaves import fill_leaves
 from controller.core.kernels.nodes import fill_nodes
 from controller.core.kernels.order import DIGIT, PASSES, replace_items, sort_items
 from controller.core.kernels.search import CHANGES, SETS
-from controller.core.kernels.stock import earnings, rooms
+from controller.core.kernels.stock import earnings, rooms, usable
 from controller.core.kernels.topup import top_up
 from controller.core.site import F64, I64, Bool, Devices, Tree
 
@@ -394,7 +394,7 @@ class Allocator:
         if np.isnan(limit_w.sum()) and np.isnan(limit_w).any():
             raise BadSite(f"the limit of node {self._node_ids[int(np.flatnonzero(np.isnan(limit_w))[0])]} is no number")
         for column in device_w:
-            if not np.isfinite(column.sum()) or column.min(initial=0.0) < 0.0:
+            if not usable(column):
                 bad = np.flatnonzero(~np.isfinite(column) | (column < 0.0))[0]
                 raise BadSite(f"device {self._devices.ids[bad]} is given {column[bad]} W")
 

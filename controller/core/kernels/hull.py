@@ -153,6 +153,7 @@ def hulls(
         begin = count
         density = np.inf
         clipped = False
+        at, at_w, at_gain = bottom, base, gain
         for row in range(bottom + 1, end):
             to_w = mode_w[row]
             gain = worth(mode_value[row], kept, share, bonus)
@@ -162,30 +163,29 @@ def hulls(
                 clipped = True
                 to_w = upper
                 gain = worth_at(mode_start, mode_w, mode_value, mode_continuous, i, upper, kept, share, bonus)
-            top = count - begin
-            slope = (gain - corner_gain[top]) / (to_w - corner_w[top])
+            slope = (gain - at_gain) / (to_w - at_w)
             # A corner that lies on the line is kept: it is one more whole step to take.
             while slope > density:
                 count -= 1
-                top -= 1
-                slope = (gain - corner_gain[top]) / (to_w - corner_w[top])
+                top = count - begin
+                at, at_w, at_gain = corner[top], corner_w[top], corner_gain[top]
+                slope = (gain - at_gain) / (to_w - at_w)
                 density = np.inf
                 if top > 0:
-                    density = (corner_gain[top] - corner_gain[top - 1]) / (corner_w[top] - corner_w[top - 1])
+                    density = (at_gain - corner_gain[top - 1]) / (at_w - corner_w[top - 1])
             if slope > 0.0:
-                climb[corner[top]] = (row - corner[top]) | (based if top == 0 else 0)
-                corner[top + 1] = row
-                corner_w[top + 1] = to_w
-                corner_gain[top + 1] = gain
-                density = slope
+                climb[at] = (row - at) | (based if count == begin else 0) | (CLIPPED if clipped else 0)
                 bits = np.uint64(0x7FFFFFFFFFFFFFFF) - np.float64(slope).view(np.uint64)
                 items[count] = ((bits >> np.uint64(low_bits - 1)) << np.uint64(low_bits)) | np.uint64(
-                    (i << rank_bits) | (corner[top] - start)
+                    (i << rank_bits) | (at - start)
                 )
                 count += 1
-                if clipped:
-                    climb[corner[top]] |= CLIPPED
+                at, at_w, at_gain, density = row, to_w, gain, slope
+                top = count - begin
+                corner[top] = at
+                corner_w[top] = at_w
+                corner_gain[top] = at_gain
             if clipped:
                 break
-        climb[corner[count - begin]] = 0
+        climb[at] = 0
     return count

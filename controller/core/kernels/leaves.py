@@ -10,16 +10,8 @@ import numpy as np
 
 from controller.core.kernels import kernel
 from controller.core.kernels.hull import I32, U64
-from controller.core.kernels.moves import change_to, offer_changes, price_at
-from controller.core.kernels.search import cheapest
+from controller.core.kernels.moves import change_to, cheapest_changes, price_at
 from controller.core.site import F64, I64, Bool
-
-#: Leaves of more devices are first tried with the changes that lose no more than this share of what the rest is worth.
-FEW = 8
-FIRST_SHARE = 1.0 / 8.0
-WIDER = 4.0
-#: A set of one change that loses as much as was lost before is not missed for the sake of rounding.
-SURELY = 1.0 + 1e-9
 
 
 @kernel(
@@ -69,7 +61,6 @@ def fill_leaves(
     its filling may be worse than the best. `divisible` (N,): has continuous devices of its own. `changes` (3, CHANGES),
     `change_device`, `groups`, `lists`, `masks`: workspace.
     """
-    change, change_loss, change_to_w = changes[0], changes[1], changes[2]
     filled = 0
     worth_added = 0.0
     value_added = 0.0
@@ -87,31 +78,16 @@ def fill_leaves(
             continue
         rest_w[n] = cut_w[n]
         own_price = price - price_above[n]
-        devices = member[member_start[n] : member_start[n + 1]]
-        share = 1.0 if devices.size <= FEW else FIRST_SHARE
-        lost = own_price * rest_w[n]
-        least = 0.0
-        while True:
-            # No change of a better set loses as much as the best one so far does in all.
-            most_loss = min(share * own_price * rest_w[n], SURELY * lost)
-            changed = offer_changes(
-                devices, parent, home, cut_w, parent.size, price, most_loss, mode_start, mode_w, mode_value,
-                mode_continuous, start_share, kept_value, bonus, base_w, upper_w, watts, changes, change_device,
-            )  # fmt: skip
-            lost, proven, chosen = cheapest(
-                rest_w[n], own_price, changed, change, change_loss, change_device, 0.0, least, groups, lists, masks
-            )
-            if changed == change.size:
-                most_loss = change_loss[changed - 1]
-            unproven[n] = lost - (0.0 if divisible[n] else min(proven, most_loss))
-            if lost <= most_loss or share >= 1.0:
-                break
-            least = most_loss
-            share *= WIDER
+        lost, proven, changed, chosen = cheapest_changes(
+            member[member_start[n] : member_start[n + 1]], parent, home, cut_w, parent.size, price, own_price, rest_w[n],
+            0.0, mode_start, mode_w, mode_value, mode_continuous, start_share, kept_value, bonus, base_w, upper_w, watts,
+            changes, change_device, groups, lists, masks,
+        )  # fmt: skip
+        unproven[n] = lost - (0.0 if divisible[n] else proven)
         for k in range(changed):
             if chosen >> np.uint64(k) & np.uint64(1):
                 more_worth, more_value = change_to(
-                    change_device[k], change_to_w[k], parent, home, mode_start, mode_w, mode_value, mode_continuous,
+                    change_device[k], changes[2, k], parent, home, mode_start, mode_w, mode_value, mode_continuous,
                     start_share, kept_value, bonus, watts, room_w,
                 )  # fmt: skip
                 worth_added += more_worth

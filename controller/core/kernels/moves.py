@@ -6,8 +6,16 @@ import numpy as np
 
 from controller.core.kernels import kernel
 from controller.core.kernels.hull import EPS_W, I32, U64, density_of, value_at, worth, worth_at
-from controller.core.kernels.search import offer
+from controller.core.kernels.search import cheapest, offer
 from controller.core.site import F64, I64, Bool
+
+#: Of more devices only the changes are tried first that lose no more than this share of what the rest is worth; where a
+#: set that loses less may have others, more of them are tried.
+FEW = 8
+FIRST_SHARE = 1.0 / 8.0
+WIDER = 8.0
+#: For the sake of rounding: a single change that loses as much as the best set so far is still offered.
+SURELY = 1.0 + 1e-9
 
 
 @kernel("float64(uint64[::1], int64, int64, int64)")
@@ -106,6 +114,64 @@ def offer_changes(
             if to_w < here or to_w - here <= room_between(parent, room_w, home[i], top):
                 count = offer(to_w - here, max(loss, 0.0), int(i), to_w, count, changes, change_device)
     return count
+
+
+@kernel(
+    "Tuple((float64, float64, int64, uint64))(int32[::1], int64[::1], int32[::1], float64[::1], int64, float64, float64, float64,"
+    " float64, int64[::1], float64[::1], float64[::1], boolean[::1], float64[::1], float64[::1], float64, float64[::1],"
+    " float64[::1], float64[::1], float64[:, ::1], int64[::1], int64[:, ::1], float64[:, :, :, ::1], uint64[:, :, ::1])",
+)
+def cheapest_changes(
+    devices: I32,
+    parent: I64,
+    home: I32,
+    room_w: F64,
+    top: int,
+    price: float,
+    own_price: float,
+    rest_w: float,
+    slack: float,
+    mode_start: I64,
+    mode_w: F64,
+    mode_value: F64,
+    mode_continuous: Bool,
+    start_share: F64,
+    kept_value: F64,
+    bonus: float,
+    base_w: F64,
+    upper_w: F64,
+    watts: F64,
+    changes: F64,
+    change_device: I64,
+    groups: I64,
+    lists: F64,
+    masks: U64,
+) -> tuple[float, float, int, np.uint64]:
+    """Offer changes of `devices`; return what the cheapest set loses, a proven least loss, how many there are, the set.
+
+    As `offer_changes` and `cheapest`, with no more changes than it takes to prove the set. `price` and `own_price` are of a
+    watt below the node, and of its own limit, of which `rest_w` is unused.
+    """
+    change, change_loss = changes[0], changes[1]
+    share = 1.0 if devices.size <= FEW else FIRST_SHARE
+    lost = own_price * rest_w
+    least = 0.0
+    while True:
+        most_loss = min(share * own_price * rest_w, SURELY * lost)
+        changed = offer_changes(
+            devices, parent, home, room_w, top, price, most_loss, mode_start, mode_w, mode_value, mode_continuous,
+            start_share, kept_value, bonus, base_w, upper_w, watts, changes, change_device,
+        )  # fmt: skip
+        lost, proven, chosen = cheapest(
+            rest_w, own_price, changed, change, change_loss, change_device, slack, least, groups, lists, masks
+        )
+        full = changed == change.size
+        if full:
+            most_loss = change_loss[changed - 1]
+        if full or lost <= most_loss + slack or share >= 1.0:
+            return lost, min(proven, most_loss), changed, chosen
+        least = most_loss
+        share *= WIDER
 
 
 @kernel(

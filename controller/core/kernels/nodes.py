@@ -7,8 +7,7 @@ import numpy as np
 from controller.core.kernels import kernel
 from controller.core.kernels.greedy import OPEN, edge_of
 from controller.core.kernels.hull import EPS_W, I32, U8, U64, device_of
-from controller.core.kernels.moves import change_to, offer_changes, price_at, room_between
-from controller.core.kernels.search import cheapest
+from controller.core.kernels.moves import change_to, cheapest_changes, price_at, room_between
 from controller.core.site import F64, I64, Bool
 
 #: Places around the closing of a node in the merit order at which devices to change are looked for.
@@ -167,7 +166,6 @@ def fill_nodes(
     Only devices that such a node alone holds back are changed, and those of the fixed leaves right below it. `room_w`
     (N,), `watts` (D,) are changed in place. A filling that wastes no more than the share `enough` of a rest is taken.
     """
-    change, change_loss, change_to_w = changes[0], changes[1], changes[2]
     worth_added = 0.0
     value_added = 0.0
     for n in range(parent.size - 1, -1, -1):
@@ -193,13 +191,11 @@ def fill_nodes(
             )
         for attempt in range(2):
             worst = own_price * rest_w
-            changed = offer_changes(
-                near[:seen], parent, home, room_w, n + 1, price, worst, mode_start, mode_w, mode_value, mode_continuous,
-                start_share, kept_value, bonus, base_w, upper_w, watts, changes, change_device,
+            lost, _, changed, chosen = cheapest_changes(
+                near[:seen], parent, home, room_w, n + 1, price, own_price, rest_w, enough * worst, mode_start, mode_w,
+                mode_value, mode_continuous, start_share, kept_value, bonus, base_w, upper_w, watts, changes,
+                change_device, groups, lists, masks,
             )  # fmt: skip
-            lost, _, chosen = cheapest(
-                rest_w, own_price, changed, change, change_loss, change_device, enough * worst, 0.0, groups, lists, masks
-            )
             if attempt == 1 or lost <= WASTE * worst:
                 break
             more_worth, more_value = _go_on(
@@ -215,13 +211,13 @@ def fill_nodes(
             for k in range(changed):
                 if not chosen >> np.uint64(k) & np.uint64(1):
                     continue
-                step = change[k]
+                step = changes[0, k]
                 i = change_device[k]
                 # Lower first; two raises may meet in a node between, then the second has to wait.
                 if (step > 0.0) != (turn == 1) or step > room_between(parent, room_w, home[i], 0):
                     continue
                 more_worth, more_value = change_to(
-                    i, change_to_w[k], parent, home, mode_start, mode_w, mode_value, mode_continuous, start_share,
+                    i, changes[2, k], parent, home, mode_start, mode_w, mode_value, mode_continuous, start_share,
                     kept_value, bonus, watts, room_w,
                 )  # fmt: skip
                 worth_added += more_worth

@@ -11,6 +11,8 @@ from controller.core.site import F64, I64
 #: Bits of a digit, and the most digits that are sorted by.
 DIGIT = 12
 PASSES = 4
+#: So many more bits than it takes to count the items set nearly all of them apart.
+APART = 6
 #: No position is as high: what is above stands for no position.
 LAST = 1 << 62
 
@@ -26,31 +28,16 @@ def _spread(source: U64, target: U64, count: int, least: np.uint64, bit: int, di
         place[bucket] += 1
 
 
-@kernel("boolean(uint64[::1], uint64[::1], int64, int64, int32[:, ::1])")
-def sort_items(items: U64, spare: U64, count: int, low_bits: int, tally: I32) -> bool:
-    """Sort the first `count` items by their bits from `low_bits` up; equal ones keep their places.
-
-    Return whether they have come to stand in `spare`, which is as long as `items`. `tally` is (PASSES, 1 << DIGIT).
-    """
-    least = ~np.uint64(0)
-    most = np.uint64(0)
-    for k in range(count):
-        least = min(least, items[k])
-        most = max(most, items[k])
-    # Only the bits in which the items differ are sorted by, so that ordinary sites need three passes.
-    least = (least >> np.uint64(low_bits)) << np.uint64(low_bits)
-    width = 0
-    while count > 0 and (most - least) >> np.uint64(low_bits) >> np.uint64(width):
-        width += 1
+@kernel("boolean(uint64[::1], uint64[::1], int64, uint64, int64, int64, int32[:, ::1])")
+def _radix(items: U64, spare: U64, count: int, least: np.uint64, bit: int, width: int, tally: I32) -> bool:
+    """Sort by the `width` bits from `bit` up of what items are above `least`; return whether they now stand in `spare`."""
     passes = (width + DIGIT - 1) // DIGIT
-    if passes == 0:
-        return False
     digit_bits = (width + passes - 1) // passes
     mask = (np.uint64(1) << np.uint64(digit_bits)) - np.uint64(1)
     tally[:passes, : 1 << digit_bits] = 0
     one, two, three = np.uint64(digit_bits), np.uint64(2 * digit_bits), np.uint64(3 * digit_bits)
     for k in range(count):
-        key = (items[k] - least) >> np.uint64(low_bits)
+        key = (items[k] - least) >> np.uint64(bit)
         tally[0, key & mask] += 1
         if passes > 1:
             tally[1, (key >> one) & mask] += 1
@@ -65,12 +52,62 @@ def sort_items(items: U64, spare: U64, count: int, low_bits: int, tally: I32) ->
             tally[digit, bucket] = place
             place += size
     for digit in range(passes):
-        bit = low_bits + digit * digit_bits
+        shift = bit + digit * digit_bits
         if digit % 2 == 0:
-            _spread(items, spare, count, least, bit, digit_bits, tally[digit])
+            _spread(items, spare, count, least, shift, digit_bits, tally[digit])
         else:
-            _spread(spare, items, count, least, bit, digit_bits, tally[digit])
+            _spread(spare, items, count, least, shift, digit_bits, tally[digit])
     return passes % 2 == 1
+
+
+@kernel("boolean(uint64[::1], int64, int64)")
+def _settle(items: U64, count: int, low_bits: int) -> bool:
+    """Move each item to its place among those before it; return whether that took few moves (else some are not done)."""
+    left = count
+    below = np.uint64(low_bits)
+    for k in range(1, count):
+        item = items[k]
+        p = k
+        while p > 0 and items[p - 1] >> below > item >> below:
+            items[p] = items[p - 1]
+            p -= 1
+        items[p] = item
+        left -= k - p
+        if left < 0:
+            return False
+    return True
+
+
+@kernel("boolean(uint64[::1], uint64[::1], int64, int64, int32[:, ::1])")
+def sort_items(items: U64, spare: U64, count: int, low_bits: int, tally: I32) -> bool:
+    """Sort the first `count` items by their bits from `low_bits` up; equal ones keep their places.
+
+    Return whether they have come to stand in `spare`, which is as long as `items`. `tally` is (PASSES, 1 << DIGIT).
+    """
+    least = ~np.uint64(0)
+    most = np.uint64(0)
+    for k in range(count):
+        least = min(least, items[k])
+        most = max(most, items[k])
+    # Only the bits in which the items differ are sorted by.
+    least = (least >> np.uint64(low_bits)) << np.uint64(low_bits)
+    width = 0
+    while count > 0 and (most - least) >> np.uint64(low_bits) >> np.uint64(width):
+        width += 1
+    if width == 0:
+        return False
+    # The upper ones of them set nearly all items apart; the few that they do not are moved by hand.
+    telling = APART
+    while count >> (telling - APART):
+        telling += 1
+    in_spare = False
+    if (telling + DIGIT - 1) // DIGIT < (width + DIGIT - 1) // DIGIT:
+        in_spare = _radix(items, spare, count, least, low_bits + width - telling, telling, tally)
+        if _settle(spare if in_spare else items, count, low_bits):
+            return in_spare
+    if in_spare:
+        return not _radix(spare, items, count, least, low_bits, width, tally)
+    return _radix(items, spare, count, least, low_bits, width, tally)
 
 
 @kernel(

@@ -167,8 +167,9 @@ def cheapest(
 ) -> tuple[float, float, np.uint64]:
     """Return what the cheapest set loses, a proven least loss, and the set, bit k for change k.
 
-    The changes ascend in loss. The two losses are no more than `slack` apart unless `lists` (2, 3, 2, SETS + 1) and `masks`
-    (2, 3, SETS + 1), the workspace beside `groups` (3, CHANGES), were too small.
+    The changes ascend in loss. No set loses less than `least`, as far as is known. The two losses are no more than `slack`
+    apart unless `lists` (2, 3, 2, SETS + 1) and `masks` (2, 3, SETS + 1), the workspace beside `groups` (3, CHANGES), were
+    too small.
     """
     found = price * rest_w
     proven = 0.0

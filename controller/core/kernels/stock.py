@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from controller.core.kernels import kernel
 from controller.core.kernels.hull import EPS_W, I32, worth
 from controller.core.site import F64, I64, Bool
+
+
+@kernel("boolean(float64[::1])")
+def usable(watts: F64) -> bool:
+    """Return whether all are finite and none is negative."""
+    bad = 0
+    for i in range(watts.size):
+        bad += not 0.0 <= watts[i] < np.inf
+    return bad == 0
 
 
 @kernel("void(int64[::1], int64[::1], int32[::1], int64, int64, float64[::1], float64[::1], float64[::1])")

@@ -46,3 +46,11 @@ def test_replaced_items_stand_where_a_sort_would_put_them(rows, device, data):
         assert [item for item in merged[: closed_at[1]] if item & 3 != device] == [items[k] for k in kept if k < marked]
     steps_left = np.diff(columns[2][:count], prepend=0.0)
     assert [steps_left[k] for k in range(count) if merged[k] & 3 != device] == [steps[k] for k in kept]
+
+
+def test_items_that_their_upper_bits_do_not_tell_apart_are_sorted_all_the_same():
+    key = np.append(np.arange(3000)[::-1], [1 << 37, 1 << 38]) // 2
+    items = (key.astype(np.uint64) << np.uint64(20)) | np.arange(key.size, dtype=np.uint64)
+    expected, spare = np.sort(items), np.zeros_like(items)
+    swapped = sort_items(items, spare, items.size, 20, np.zeros((PASSES, 1 << DIGIT), np.int32))
+    assert list(spare if swapped else items) == list(expected)

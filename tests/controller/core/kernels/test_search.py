@@ -9,21 +9,21 @@ from tests.examples import examples
 CHANGE = st.tuples(st.integers(-900, 900), st.floats(0.0, 300.0), st.integers(0, 5))
 
 
-def search(rest, price, changes, slack=0.0):
+def search(rest, price, changes, slack=0.0, least=0.0):
     """Return loss, proven loss and the chosen changes, dearest last."""
     changes = sorted(changes, key=lambda change: change[1])
     columns = [np.array([change[k] for change in changes] or [0.0], dtype=kind) for k, kind in ((0, float), (1, float))]
     device = np.array([change[2] for change in changes] or [0], dtype=np.int64)
     lists, masks = np.zeros((2, 3, 2, SETS + 1)), np.zeros((2, 3, SETS + 1), dtype=np.uint64)
     groups = np.zeros((3, CHANGES), dtype=np.int64)
-    found, proven, chosen = cheapest(rest, price, len(changes), *columns, device, slack, groups, lists, masks)
+    found, proven, chosen = cheapest(rest, price, len(changes), *columns, device, slack, least, groups, lists, masks)
     return found, proven, [changes[k] for k in range(len(changes)) if int(chosen) >> k & 1]
 
 
-@given(st.lists(CHANGE, max_size=9), st.floats(0.0, 1500.0), st.floats(0.01, 2.0))
+@given(st.lists(CHANGE, max_size=9), st.floats(0.0, 1500.0), st.floats(0.01, 2.0), st.floats(0.0, 1.0))
 @settings(max_examples=examples(300))
-def test_search_equals_trying_every_set(changes, rest, price):
-    found, proven, chosen = search(rest, price, changes)
+def test_search_equals_trying_every_set(changes, rest, price, least):
+    found, proven, chosen = search(rest, price, changes, least=least * twins.cheapest(rest, price, changes))
     assert np.isclose(found, twins.cheapest(rest, price, changes), atol=1e-9)
     assert proven == found
     watts = sum(change[0] for change in chosen)
