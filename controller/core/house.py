@@ -9,6 +9,7 @@ negative, but never by more than their tolerance: a meter that shows less than t
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from controller.core.site import F64, Bool
 
 #: Time constant of the calm way down.
 _CALM_S = 6.0
+#: Share by which fans and pumps may draw more before a meter has shown it and the devices have made room.
+HOUSE_DRIFT: Final = 0.03
 
 
 def estimate_house(

@@ -24,7 +24,7 @@ from controller.core.envelope import (
     standing_limits,
     surplus_limit,
 )
-from controller.core.house import estimate_house
+from controller.core.house import HOUSE_DRIFT, estimate_house
 from controller.core.judge import NodePower, node_power, trust_inputs
 from controller.core.kernels.grant import grant
 from controller.core.kernels.tree import device_watts_below
@@ -140,11 +140,11 @@ def _house(
 
 
 def _usable(plan: Plan, bounds: Envelope, house_w: F64, unheard_w: F64) -> F64:
-    """Watts of each node's envelope that its devices may be set to.
+    """Watts of each node's envelope that its devices may be set to, with room for what the house may rise by meanwhile.
 
     Without a meter of its own, a node keeps their tolerance free, and the nameplate of what was never heard of.
     """
-    free_w = bounds.limit_w - house_w
+    free_w = bounds.limit_w - house_w - HOUSE_DRIFT * np.maximum(house_w, 0.0)
     blind_w = free_w - unheard_w
     blind_w = np.where(blind_w <= 0.0, blind_w, blind_w / (1.0 + plan.tolerance))
     return np.where(plan.metered, free_w, blind_w)
