@@ -13,7 +13,7 @@ from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from controller.api.errors import RequestRefused
-from controller.runtime.orders import Principal, Role
+from controller.daemon.orders.book import Principal, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

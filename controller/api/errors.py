@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from controller.runtime.order_request import Cause, OrderRefused
+from controller.daemon.orders.request import Cause, OrderRefused
 from drivers.errors import JournalUnusable
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Response
 
 from controller.api.service import Health, Readiness, Service
-from controller.runtime.metrics import CONTENT_TYPE
+from controller.daemon.metrics import CONTENT_TYPE
 
 
 def routes(service: Service) -> APIRouter:

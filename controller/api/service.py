@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from controller.api.auth import Token
 from controller.core.decision import Decision
 from controller.core.site import Site
-from controller.runtime.orders import OrderBook
-from controller.runtime.utc import Utc
-from controller.runtime.views import Views
+from controller.daemon.latest import Views
+from controller.daemon.orders.book import OrderBook
+from controller.daemon.utc import Utc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from controller.api.errors import ErrorBody
 from controller.api.service import Service
 from controller.core.decision import Decision
 from controller.core.modes import Mode
-from controller.runtime.orders import Role
-from controller.runtime.views import DEVICE_STATES, AgentView, MeterView
+from controller.daemon.latest import DEVICE_STATES, AgentView, MeterView
+from controller.daemon.orders.book import Role
 
 #: Watts, the word for no limit, or null where unknown.
 Watts = float | Literal["unlimited"] | None

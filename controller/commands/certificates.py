@@ -14,7 +14,7 @@ from drivers.errors import ConfigError, DriverLoss
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from controller.runtime.config.model import OpcuaSecurity, OpcuaSource, SiteFile
+    from controller.site.model import OpcuaSecurity, OpcuaSource, SiteFile
     from drivers.meters.opcua.certificates import Identity
 
 # ruff: noqa: PLC0415, T201
@@ -156,7 +156,7 @@ async def _presented(source: OpcuaSource, security: OpcuaSecurity) -> tuple[x509
 
 
 def _load(path: Path) -> SiteFile:
-    from controller.runtime.config.load import load
+    from controller.site.load import load
 
     return load(path)
 

@@ -22,7 +22,7 @@ def add(verbs: Verbs) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from controller.daemon import run
+    from controller.daemon.start import run
 
     return run(arguments.file, level=arguments.log_level, json_logs=arguments.log_json)
 

@@ -14,17 +14,17 @@ def add(verbs: Verbs, *, with_options: bool) -> None:
     """Add the verb; its options need the simulators, which are slow to import and which no other verb needs."""
     verb = verbs.add_parser("demo", help="run a whole simulated site on this machine")
     if with_options:
-        from controller.campaign.demo.main import add_arguments
+        from controller.demo.main import add_arguments
 
         add_arguments(verb)
         verb.set_defaults(carry_out=_demo)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from controller.campaign.demo.main import run
-    from controller.campaign.earnings import Books
-    from controller.runtime.config.compile import compile_site
-    from controller.runtime.config.load import load
+    from controller.demo.earnings import Books
+    from controller.demo.main import run
+    from controller.site.compile import compile_site
+    from controller.site.load import load
 
     def open_books(path: Path) -> Books:
         site_file = load(path)

@@ -12,7 +12,7 @@ from controller.commands import DONE, NOT_GOOD, Verbs, seconds
 
 if TYPE_CHECKING:
     from controller.core.site import Site
-    from controller.runtime.config.model import SiteFile
+    from controller.site.model import SiteFile
 
 
 def add(verbs: Verbs) -> None:
@@ -32,8 +32,8 @@ def add(verbs: Verbs) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from controller.runtime.config.compile import compile_site
-    from controller.runtime.config.load import load
+    from controller.site.compile import compile_site
+    from controller.site.load import load
     from drivers.meters.profiles import load_profile
 
     site_file = load(arguments.file)
@@ -53,8 +53,8 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
     from controller.commands.meter.report import report
     from controller.commands.meter.show import fold, note
     from controller.commands.meter.sources import read_once
-    from controller.core.contradict import disagreements
-    from controller.runtime.board import Board
+    from controller.core.trust.cross_check import disagreements
+    from controller.daemon.mailbox import Board
     from drivers.clock import boottime_s
 
     board = Board(site)
@@ -74,8 +74,8 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
 
 
 def _keys(arguments: argparse.Namespace) -> int:
-    from controller.runtime.config.compile import compile_site
-    from controller.runtime.config.load import load
+    from controller.site.compile import compile_site
+    from controller.site.load import load
     from drivers.errors import ConfigError
     from drivers.fleet.keys import CONTROLLER, make_keys
 
@@ -91,7 +91,7 @@ def _keys(arguments: argparse.Namespace) -> int:
 def _schema(_: argparse.Namespace) -> int:
     import json
 
-    from controller.runtime.config.schema import schema
+    from controller.site.schema import schema
 
     print(json.dumps(schema(), indent=2))
     return DONE

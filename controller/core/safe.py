@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from controller.core.belief import committed_w, observe, send
 from controller.core.decision import Decision
+from controller.core.fleet.leases import committed_w, observe, send
+from controller.core.limits.orders import in_force
 from controller.core.modes import Mode, ModeState
-from controller.core.orders import in_force
 from controller.core.site import F64, Devices, Site
 from controller.core.snapshot import Snapshot
 from controller.core.state import State

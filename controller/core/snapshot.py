@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.core.orders import OrderLimit
+from controller.core.limits.orders import OrderLimit
 from controller.core.site import F64, Bool
 
 

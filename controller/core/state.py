@@ -8,7 +8,7 @@ import numpy as np
 
 from controller.core.modes import ModeState, first_mode
 from controller.core.site import F64, Bool, Site
-from controller.core.surplus import SurplusState
+from controller.core.surplus.estimate import SurplusState
 
 _LONGEST_TICK_S = 5.0
 

@@ -10,12 +10,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from controller.core.allocator import Allotment
-from controller.core.belief import committed_w, in_contact, in_step, least_w, observe, send, unheard_w
-from controller.core.believing.proof import fleet_bounds, judged, prove, proven_nodes
-from controller.core.contradict import contradictions, lasting
+from controller.core.allocation.allocator import Allotment
+from controller.core.allocation.minimum_times import Kept, fitting_w, kept_w, locks_after
+from controller.core.allocation.tables import Plan
+from controller.core.allocation.values import changes_per_h, values_now
 from controller.core.decision import Decision
-from controller.core.envelope import (
+from controller.core.fleet.leases import committed_w, in_contact, in_step, least_w, observe, send, unheard_w
+from controller.core.kernels.grant import grant
+from controller.core.kernels.tree import device_watts_below
+from controller.core.limits.envelope import (
     Envelope,
     Limit,
     envelope,
@@ -24,19 +27,16 @@ from controller.core.envelope import (
     standing_limits,
     surplus_limit,
 )
-from controller.core.house import HOUSE_DRIFT, estimate_house
-from controller.core.judge import NodePower, node_power, trust_inputs
-from controller.core.kernels.grant import grant
-from controller.core.kernels.tree import device_watts_below
-from controller.core.locks import Kept, fitting_w, kept_w, locks_after
+from controller.core.limits.house_load import HOUSE_DRIFT, estimate_house
 from controller.core.modes import Mode, next_mode
-from controller.core.plan import Plan
 from controller.core.safe import emergency_setpoints
 from controller.core.site import F64, Bool
 from controller.core.snapshot import Snapshot
 from controller.core.state import Belief, State
-from controller.core.surplus import estimate_surplus
-from controller.core.worth import changes_per_h, values_now
+from controller.core.surplus.estimate import estimate_surplus
+from controller.core.trust.cross_check import contradictions, lasting
+from controller.core.trust.node_power import NodePower, node_power, trust_inputs
+from controller.core.trust.step_test import fleet_bounds, judged, prove, proven_nodes
 
 
 def step(plan: Plan, state: State, snapshot: Snapshot) -> tuple[State, Decision]:

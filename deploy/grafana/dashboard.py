@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the Grafana dashboard: ``python deploy/grafana/dashboard.py`` after a change here; the JSON is committed.
 
-A chart is a row of `CHARTS`. Queries are the ones of Prometheus; metrics are those of `controller/runtime/metrics.py`.
+A chart is a row of `CHARTS`. Queries are the ones of Prometheus; metrics are those of `controller/daemon/metrics.py`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from controller.core.allocator import make_allocator
+from controller.core.allocation.allocator import make_allocator
 from tests.bench.ours import Ours
 from tests.bench.referee import verdict
 from tests.bench.report import Row, Scale, show, timed_ms

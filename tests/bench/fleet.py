@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from controller.core.plan import Plan, make_plan
+from controller.core.allocation.tables import Plan, make_plan
 from controller.core.site import Site
 from controller.core.snapshot import FleetColumns, MeterColumns, Snapshot, SurplusReading
 from controller.core.state import State, initial_state
 from controller.core.step import step
-from controller.runtime.config.compile import compile_site
-from controller.runtime.config.load import load
+from controller.site.compile import compile_site
+from controller.site.load import load
 
 _MODELS = ("antminer-s21", "antminer-s19k-pro", "antminer-s19-xp", "whatsminer-m60s")
 _RATED_W = {"antminer-s21": 3500, "antminer-s19k-pro": 2794, "antminer-s19-xp": 3010, "whatsminer-m60s": 3441}

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from controller.runtime.buses import bus_drivers
-from controller.runtime.config.model import ModbusSource
-from controller.runtime.sources import run_drivers
+from controller.daemon.meters.drivers import run_drivers
+from controller.daemon.meters.modbus import bus_drivers
+from controller.site.model import ModbusSource
 from drivers.clock import boottime_s
 from drivers.meters.modbus import ModbusMeter, connected, framing_of
 from drivers.meters.modbus.reader import Reader

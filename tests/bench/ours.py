@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from controller.core.allocator import make_allocator
-from controller.core.locks import fitting_w, kept_w, locks_after
-from controller.core.plan import make_plan
+from controller.core.allocation.allocator import make_allocator
+from controller.core.allocation.minimum_times import fitting_w, kept_w, locks_after
+from controller.core.allocation.tables import make_plan
+from controller.core.allocation.values import values_now
 from controller.core.site import F64, Devices, Meters, Rules, Site, SurplusModel, Tree
 from controller.core.state import initial_state
-from controller.core.worth import values_now
 from tests.bench.referee import Answer
 
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from controller.campaign.worth import run_at
 from controller.core.site import F64, Devices, Tree
+from controller.demo.worth import run_at
 from tests.bench.columns import clip_by_level
 from tests.bench.referee import below, levels, verdict
 

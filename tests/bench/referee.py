@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from controller.campaign.worth import worth_per_h
 from controller.core.site import F64, I64, Bool, Devices, Tree
+from controller.demo.worth import worth_per_h
 
 _EPS_W = 1e-6
 

@@ -13,12 +13,12 @@ import numpy as np
 from controller.core.decision import Decision
 from controller.core.modes import Mode
 from controller.core.site import Site
-from controller.runtime.config.compile import compile_site
-from controller.runtime.config.load import load
-from controller.runtime.journal import Journal
-from controller.runtime.metrics import CONTENT_TYPE, Metrics
-from controller.runtime.orders import OrderBook
-from controller.runtime.views import DEVICE_STATES, AgentView, DeviceColumns, MeterView, Views
+from controller.daemon.journal.journal import Journal
+from controller.daemon.latest import DEVICE_STATES, AgentView, DeviceColumns, MeterView, Views
+from controller.daemon.metrics import CONTENT_TYPE, Metrics
+from controller.daemon.orders.book import OrderBook
+from controller.site.compile import compile_site
+from controller.site.load import load
 from drivers.clock import boottime_s
 from drivers.readings import Quality
 

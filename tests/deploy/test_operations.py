@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.runtime import chain
-from controller.runtime.journal import Journal, Kind
+from controller.daemon.journal import chain
+from controller.daemon.journal.journal import Journal, Kind
 from drivers.fleet.keys import load_private, load_public
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from controller.campaign.demo.outcome import Outcome
+from controller.demo.outcome import Outcome
 from tests.brokers import free_port
 from tests.e2e.yard import until
 

@@ -11,8 +11,8 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
-from controller.campaign.demo.ground import Raw, Wishes, prepare
-from controller.campaign.demo.main import _play
+from controller.demo.main import _play
+from controller.demo.setup import Raw, Wishes, prepare
 from tests.e2e.yard import SITE, options
 
 SCALES = {"times1000": 1000.0, "by1000": 0.001, "flipped": -1.0}

@@ -18,13 +18,13 @@ from typing import Any, TypeVar
 
 import yaml
 
-from controller.campaign.demo.children import Child
-from controller.campaign.demo.ground import Ground, Raw, Wishes, prepare
-from controller.campaign.demo.main import add_arguments
-from controller.campaign.demo.stage import Stage, cast
 from controller.core.site import Site
-from controller.runtime.config.compile import compile_site
-from controller.runtime.config.load import load
+from controller.demo.children import Child
+from controller.demo.main import add_arguments
+from controller.demo.processes import Stage, cast
+from controller.demo.setup import Ground, Raw, Wishes, prepare
+from controller.site.compile import compile_site
+from controller.site.load import load
 from drivers.clock import boottime_s
 from simulators.worldlink import WorldClient
 from tests.brokers import BrokerProcess

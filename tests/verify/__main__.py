@@ -69,7 +69,7 @@ def bounds(_: Path) -> dict[str, str]:
     """Compile the kernels with a test of every index, and run them on all that their tests give them."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": folder}
-        paths = ("tests/controller/core/kernels", "tests/controller/core/test_allocator.py")
+        paths = ("tests/controller/core/kernels", "tests/controller/core/allocation/test_allocator.py")
         command = [sys.executable, "-m", "pytest", "-q", "--timeout", "3600", *paths]
         done = subprocess.run(command, env=environment, check=False).returncode
     return {"kernels": "passed" if done == 0 else "failed"}

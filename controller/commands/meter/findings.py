@@ -1,6 +1,6 @@
 """What looks wrong in one look at a meter, in words that a person at the meter understands. Pure.
 
-The rules are those by which the daemon believes a meter (`controller.core.believing.sense`), told with their figures; here
+The rules are those by which the daemon believes a meter (`controller.core.trust.plausibility`), told with their figures; here
 are only those besides that a person can follow up and a controller cannot: uneven voltages, counters that show a direction.
 """
 
@@ -13,8 +13,8 @@ from statistics import fmean
 from typing import Final
 
 from controller.commands.meter.show import LINES, one, together
-from controller.core.believing.sense import FREQUENCY_HZ, contradiction, off_grid, unready
-from controller.core.judge import PLAUSIBLE
+from controller.core.trust.node_power import PLAUSIBLE
+from controller.core.trust.plausibility import FREQUENCY_HZ, contradiction, off_grid, unready
 from drivers.meters.profiles import REQUIRED, Profile
 
 #: Stands for a rating that is not known: what the rules call small is measured by it.

@@ -16,7 +16,7 @@ from controller.commands.meter.findings import VOLTAGE_V, absent, labels, look
 from controller.commands.meter.line import SILENCE
 from controller.commands.meter.reading import read_by
 from controller.commands.meter.show import LINES, one, together
-from controller.core.believing.sense import FREQUENCY_HZ, off_grid, vouched
+from controller.core.trust.plausibility import FREQUENCY_HZ, off_grid, vouched
 from drivers.errors import DriverLoss
 from drivers.meters.blocks import Answer
 from drivers.meters.profiles import REQUIRED, Profile

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from controller.core.believing.witness import Witness, hear
+from controller.core.trust.meter_trust import Witness, hear
 from drivers.meters.profiles import Profile
 from drivers.readings import Loss, Quality, Sample
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Final
 
 from controller.commands.meter.source import NOT_HEARD, Source
-from controller.runtime.board import SURPLUS
-from controller.runtime.config.model import ModbusSource, OpcuaSource, SiteFile
-from controller.runtime.sources import drivers, run_drivers
+from controller.daemon.mailbox import SURPLUS
+from controller.daemon.meters.drivers import drivers, run_drivers
+from controller.site.model import ModbusSource, OpcuaSource, SiteFile
 from drivers.errors import ConfigError
 from drivers.meters.profiles import load_profile
 from drivers.readings import Loss, Publish, Sample

@@ -18,10 +18,10 @@ from controller.commands.meter.show import age, note, one, table
 from controller.commands.meter.source import Source
 from controller.commands.meter.sources import reading, sources
 from controller.commands.meter.trying import read_and_capture
-from controller.runtime.board import SURPLUS
-from controller.runtime.buses import bus_meters
-from controller.runtime.config.load import load
-from controller.runtime.config.model import SiteFile
+from controller.daemon.mailbox import SURPLUS
+from controller.daemon.meters.modbus import bus_meters
+from controller.site.load import load
+from controller.site.model import SiteFile
 from drivers.clock import boottime_s
 from drivers.errors import ConfigError, DriverLoss
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from controller.core.kernels import kernel
 from controller.core.kernels.hull import EPS_W, I32, U64, row_at, worth_at
-from controller.core.kernels.order import sort_items
+from controller.core.kernels.sorting import sort_items
 from controller.core.site import F64, I64, Bool
 
 #: Most states of all nodes together, and most that come of one merge.

@@ -14,11 +14,11 @@ from controller.api.auth import Token
 from controller.api.serve import serve
 from controller.api.service import Health, Readiness, Service
 from controller.core.decision import Decision
-from controller.runtime.journal import Journal
-from controller.runtime.metrics import Metrics
-from controller.runtime.orders import OrderBook, Role
-from controller.runtime.utc import Utc
-from controller.runtime.views import AgentView, DeviceColumns, MeterView, Views
+from controller.daemon.journal.journal import Journal
+from controller.daemon.latest import AgentView, DeviceColumns, MeterView, Views
+from controller.daemon.metrics import Metrics
+from controller.daemon.orders.book import OrderBook, Role
+from controller.daemon.utc import Utc
 from drivers.readings import Quality
 from tests.controller.north import make_decision, make_site
 

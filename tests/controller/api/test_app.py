@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controller.api.service import Health, Readiness
-from controller.runtime.utc import Utc
+from controller.daemon.utc import Utc
 from tests.controller.api.server import World, make_service
 from tests.examples import examples
 

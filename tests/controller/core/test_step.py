@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from controller.core.allocation.tables import make_plan
 from controller.core.modes import Mode
-from controller.core.plan import make_plan
 from controller.core.site import SurplusModel
 from tests.controller.core.world import World, order, site, with_rules
 

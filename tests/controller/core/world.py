@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from controller.core.allocation.tables import Plan, make_plan
 from controller.core.decision import Decision
-from controller.core.orders import OrderLimit
-from controller.core.plan import Plan, make_plan
+from controller.core.limits.orders import OrderLimit
 from controller.core.site import Devices, Meters, Rules, Site, SurplusModel, Tree
 from controller.core.snapshot import FleetColumns, MeterColumns, Snapshot, SurplusReading
 from controller.core.state import State, initial_state

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from controller.core.believing.sense import contradiction, off_grid, unready, vouched
+from controller.core.trust.plausibility import contradiction, off_grid, unready, vouched
 from drivers.meters.modbus import ModbusMeter, read_bus
 from drivers.meters.profiles import bundled_profiles
 from drivers.readings import Loss, Quality, Sample

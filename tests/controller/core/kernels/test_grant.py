@@ -2,9 +2,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.core.allocation.tables import by_value
 from controller.core.kernels.grant import grant, largest_mode
 from controller.core.kernels.tree import device_watts_below
-from controller.core.plan import by_value
 from tests.controller.core.kernels import twins
 from tests.controller.core.kernels.sites import a_mode, fleets
 from tests.examples import examples

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from controller.core.kernels import kernel
 from controller.core.kernels.greedy import AHEAD, OPEN, admit, cut
 from controller.core.kernels.hull import ROWS, hulls
-from controller.core.kernels.order import DIGIT, PASSES, sort_items
+from controller.core.kernels.sorting import DIGIT, PASSES, sort_items
 from tests.controller.core.kernels import twins_allocator as twins
 from tests.controller.core.kernels.sites import a_mode, fleets
 

@@ -1,1 +1,0 @@
-"""Runs of the controller against simulated worlds."""

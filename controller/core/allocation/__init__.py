@@ -1,0 +1,1 @@
+"""Allocation by value: the allocator and its tables, values of modes, minimum times of devices."""

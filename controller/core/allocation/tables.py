@@ -1,0 +1,112 @@
+"""What follows from the site alone and is worked out once: the allocator, tolerances, smallest useful steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from controller.core.allocation.allocator import ROUNDS, Allocator, make_allocator, start_share
+from controller.core.kernels.changes import levels
+from controller.core.safe import watts_below
+from controller.core.site import F64, I64, Bool, Devices, Site
+
+#: A raise of a running device by less than this share of its maximum is not worth a change.
+_LEAST_STEP = 0.01
+#: Hours in which a start or a change has to pay: about how long a surplus lasts as it is.
+PAYS_WITHIN_H: Final = 0.5
+#: With more devices than this an allocation is good enough at once, and improving it would cost the tick its bound.
+_MANY = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The site and what is derived from it.
+
+    `allocator`: with the working memory of one thread. `device_order` (D,): devices by value per watt, the best first.
+    `on_w` (D,): watts of each device's lowest running mode. `least_step_w` (D,): no smaller raise. `in_place` (D,):
+    changes among the running modes need no restart. `restarts` (D,): they need one. `start_per_h`, `change_per_h` (D,):
+    the costs of a start and of another discrete mode, spread over the time in which they have to pay; `changes_cost`: some
+    are not 0. `start_share` (D,): share of what a device earns that a start leaves. `level` (M,):
+    the lowest of the modes that each is reached from in place. `largest_start_w`: the biggest step that a start makes.
+    `tolerance` (N,): the largest below each node. `metered` (N,): nodes with a meter of their own. `off_below_w` (N,):
+    residual watts below each node.
+    """
+
+    site: Site
+    allocator: Allocator
+    device_order: I64
+    on_w: F64
+    least_step_w: F64
+    in_place: Bool
+    restarts: Bool
+    start_per_h: F64
+    change_per_h: F64
+    changes_cost: bool
+    start_share: F64
+    level: I64
+    largest_start_w: float
+    tolerance: F64
+    metered: Bool
+    off_below_w: F64
+
+
+def make_plan(site: Site) -> Plan:
+    """Return the plan of a site."""
+    devices, count = site.devices, len(site.tree.ids)
+    first_on = np.minimum(devices.mode_start[:-1] + 1, devices.mode_start[1:] - 1)
+    on_w = devices.mode_w[first_on]
+    in_place = _in_place(devices)
+    metered = np.zeros(count, dtype=np.bool_)
+    metered[site.meters.node] = True
+    return Plan(
+        site=site,
+        allocator=make_allocator(site.tree, devices, rounds=ROUNDS if len(devices.ids) <= _MANY else 1),
+        device_order=by_value(devices),
+        on_w=on_w,
+        least_step_w=_LEAST_STEP * devices.max_w,
+        in_place=in_place,
+        restarts=~in_place & (devices.settle_s > 0.0),
+        start_per_h=devices.start_cost / PAYS_WITHIN_H,
+        change_per_h=devices.change_cost / PAYS_WITHIN_H,
+        changes_cost=bool(np.any((devices.start_cost != 0.0) | (devices.change_cost != 0.0))),
+        start_share=start_share(devices),
+        level=_levels(devices),
+        largest_start_w=float(np.max((on_w - devices.off_w) * (1.0 + devices.tolerance), initial=0.0)),
+        tolerance=_largest_below(site),
+        metered=metered,
+        off_below_w=watts_below(site, devices.off_w),
+    )
+
+
+def by_value(devices: Devices) -> I64:
+    """Return the devices (D,) by the most value per watt that any of their modes adds, the best first."""
+    owner = np.repeat(np.arange(len(devices.ids)), np.diff(devices.mode_start))
+    above_w = devices.mode_w - devices.off_w[owner]
+    best = np.full(len(devices.ids), -np.inf)
+    np.maximum.at(
+        best, owner, np.divide(devices.mode_value, above_w, out=np.full_like(above_w, -np.inf), where=above_w > 0.0)
+    )
+    return np.argsort(-best, kind="stable")
+
+
+def _in_place(devices: Devices) -> Bool:
+    steps = np.concatenate([[0], np.cumsum(~devices.mode_continuous)])
+    end = devices.mode_start[1:]
+    return np.asarray(steps[end] == steps[np.minimum(devices.mode_start[:-1] + 2, end)], dtype=np.bool_)
+
+
+def _levels(devices: Devices) -> I64:
+    level = np.empty(devices.mode_w.size, dtype=np.int64)
+    levels(devices.mode_start, devices.mode_continuous, level)
+    return level
+
+
+def _largest_below(site: Site) -> F64:
+    largest = np.zeros(len(site.tree.ids))
+    np.maximum.at(largest, site.devices.node, site.devices.tolerance)
+    for n in range(len(site.tree.ids) - 1, 0, -1):
+        parent = site.tree.parent[n]
+        largest[parent] = max(largest[parent], largest[n])
+    return largest

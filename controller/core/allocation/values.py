@@ -1,0 +1,38 @@
+"""What the allocator maximises: what modes earn, less what it costs to go there from what the devices run on now."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from controller.core.allocation.tables import Plan
+from controller.core.kernels.changes import cost_per_h, values_after_changes
+from controller.core.site import F64
+
+
+def values_now(plan: Plan, current_w: F64, mode_value: F64 | None = None) -> F64:
+    """Return the value per hour of each mode (M,) to devices that run on `current_w` (D,).
+
+    `mode_value` (M,): what the modes earn now, where that is not what the site says.
+    """
+    devices = plan.site.devices
+    earned = devices.mode_value if mode_value is None else mode_value
+    if not plan.changes_cost:
+        return earned
+    values = np.empty_like(earned)
+    values_after_changes(
+        devices.mode_start, devices.mode_w, plan.level, earned, plan.start_per_h, plan.change_per_h, plan.start_share,
+        current_w, values,
+    )  # fmt: skip
+    return values
+
+
+def changes_per_h(plan: Plan, current_w: F64, watts: F64) -> float:
+    """Return what those values leave out of what the devices earn that go from `current_w` to `watts` (D,)."""
+    devices = plan.site.devices
+    if not plan.changes_cost:
+        return 0.0
+    cost: float = cost_per_h(
+        devices.mode_start, devices.mode_w, plan.level, plan.start_per_h, plan.change_per_h, plan.start_share, current_w,
+        watts,
+    )  # fmt: skip
+    return cost

@@ -1,0 +1,93 @@
+"""Every limit that holds now, per node; the smallest wins and is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from controller.core.limits.orders import OrderLimit, in_force
+from controller.core.modes import Mode
+from controller.core.site import F64, Bool, Site
+from controller.core.snapshot import Snapshot
+from controller.core.state import OrderRamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A cap on one node: index, W, and the name by which it is reported."""
+
+    node: int
+    limit_w: float
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Per node (N,) the smallest limit and its name; `infeasible` where it is under the node's floor."""
+
+    limit_w: F64
+    binding: tuple[str, ...]
+    floor_w: F64
+    infeasible: Bool
+
+
+def standing_limits(site: Site) -> list[Limit]:
+    """Return the contract and the ratings of the nodes."""
+    limits = [Limit(node=0, limit_w=site.rules.contract_w, name="contract")]
+    for n, rating_w in enumerate(site.tree.limit_w):
+        if np.isfinite(rating_w):
+            limits.append(Limit(node=n, limit_w=float(rating_w), name=f"rating:{site.tree.ids[n]}"))
+    return limits
+
+
+def surplus_limit(site: Site, surplus_w: float | None) -> list[Limit]:
+    """Return the firm power plus the surplus as a limit; a surplus below zero takes nothing from the firm power."""
+    if surplus_w is None:
+        return []
+    return [Limit(node=0, limit_w=site.rules.firm_w + max(surplus_w, 0.0), name="surplus")]
+
+
+def failsafe_cap_w(previous_w: float, site: Site, mode: Mode, site_w: float, elapsed_s: float) -> float:
+    """Return the site's failsafe limit: ``inf`` outside FAILSAFE, else coming down by the emergency ramp."""
+    if mode is not Mode.FAILSAFE:
+        return float("inf")
+    rules = site.rules
+    start_w = min(previous_w, max(site_w, rules.failsafe_w))
+    return max(rules.failsafe_w, start_w - rules.emergency_ramp_w_s * elapsed_s)
+
+
+def follow_orders(
+    ramps: tuple[OrderRamp, ...], snapshot: Snapshot, node_w: F64
+) -> tuple[tuple[OrderRamp, ...], list[Limit]]:
+    """Return the orders in force, with what their node drew when they began, and their limits of this tick."""
+    known = {ramp.id: ramp for ramp in ramps}
+    active: list[OrderRamp] = []
+    limits: list[Limit] = []
+    for order in snapshot.orders:
+        if not in_force(order, snapshot.utc_s, snapshot.utc_trusted):
+            continue
+        fresh = OrderRamp(id=order.id, begun_s=snapshot.now_s, from_w=float(node_w[order.node]))
+        ramp = known.get(order.id, fresh)
+        active.append(ramp)
+        limits.append(Limit(node=order.node, limit_w=_ramped(order, ramp, snapshot.now_s), name=f"order:{order.id}"))
+    return tuple(active), limits
+
+
+def _ramped(order: OrderLimit, ramp: OrderRamp, now_s: float) -> float:
+    if np.isinf(order.ramp_w_s):
+        return order.limit_w
+    return max(order.limit_w, ramp.from_w - order.ramp_w_s * (now_s - ramp.begun_s))
+
+
+def envelope(site: Site, limits: list[Limit], floor_w: F64) -> Envelope:
+    """Return the smallest limit of every node; of two equal ones the first."""
+    limit_w = np.full(len(site.tree.ids), np.inf)
+    binding = ["unlimited"] * len(site.tree.ids)
+    for limit in limits:
+        if limit.limit_w < limit_w[limit.node]:
+            limit_w[limit.node] = limit.limit_w
+            binding[limit.node] = limit.name
+    return Envelope(
+        limit_w=limit_w, binding=tuple(binding), floor_w=floor_w, infeasible=np.asarray(limit_w < floor_w, np.bool_)
+    )

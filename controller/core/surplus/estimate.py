@@ -1,0 +1,167 @@
+"""The surplus S from the surplus reading x and the site's power P at the same instant.
+
+``direct`` S = x; ``export`` S = x + P; ``headroom`` S = rating - (x - P). The clocks of the two readings may be apart by
+up to `skew_s`, by how much is not known. So each shift of P that is possible gives a course of S, and those that make S
+move more than need be are dropped: they mistake the site's own change for one of the surplus. S is taken to lie between
+the lowest and the highest of what is left, and the estimate moves only when that leaves it no choice, which is what keeps
+a site from chasing its own change. While x repeats itself to the bit, S does not rise above x plus the P that x was taken
+at: x has not answered the site's rise yet, and may be frozen (`still`). Where the two ends are no further apart than the
+noise of two meters, the estimate sinks calmly from the upper end to the middle; it never rises by that.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from controller.core.site import F64, Rules, SurplusModel
+from controller.core.snapshot import SurplusReading
+from controller.core.surplus.frozen import Still, watch
+
+#: A rise counts after this many samples in a row, a fall after two: one spike moves nothing.
+_RAISE_SAMPLES = 3
+_LOWER_SAMPLES = 2
+_KEPT_S = 10.0
+#: Shifts between the two clocks that are looked at.
+_SHIFTS = 9
+#: What two meters may add in noise, as a share of what they show, and the time constant of the way down to its middle.
+_NOISE = 0.02
+_CALM_S = 10.0
+#: A shift is likely when its surplus moves more than the steadiest by at most this share of what the worst one does.
+_LIKELY = 0.1
+
+Series = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurplusState:
+    """`estimate_w`: S, None before the first. `readings`, `powers`: recent (taken_s, watts) of x and P, in order.
+
+    `heard_s`: when the newest reading was taken, ``-inf`` without any; for a frozen source, when it last moved. `now_s`: of
+    the tick. `still`: how x answers to P. `answered_w`: P when x took its value, for each shift of the clocks.
+    """
+
+    estimate_w: float | None = None
+    readings: Series = ()
+    powers: Series = ()
+    heard_s: float = float("-inf")
+    now_s: float = float("inf")
+    still: Still = field(default_factory=Still)
+    answered_w: tuple[float, ...] = ()
+
+
+def estimate_surplus(
+    state: SurplusState,
+    rules: Rules,
+    reading: SurplusReading | None,
+    site_power: tuple[float, float] | None,
+    now_s: float,
+) -> SurplusState:
+    """Return the state with this tick's reading and `site_power` (taken_s, watts) taken in.
+
+    A reading older than `surplus_stale_s` makes the estimate zero: never the last value.
+    """
+    readings = _append(state.readings, (reading.taken_s, reading.value_w) if reading else None)
+    powers = _append(state.powers, site_power)
+    still = watch(state.still, rules, reading, powers)
+    heard_s = reading.taken_s if reading else state.heard_s
+    heard_s = min(heard_s, still.since_s) if still.doubt else heard_s
+    new = SurplusState(
+        estimate_w=state.estimate_w,
+        readings=readings,
+        powers=powers,
+        heard_s=heard_s,
+        now_s=now_s,
+        still=still,
+        answered_w=_answered(state, rules, still, powers),
+    )
+    if now_s - heard_s > rules.surplus_stale_s:
+        return replace(new, estimate_w=0.0 if readings else None)
+    bounds = _bounds(rules, new)
+    if bounds is None:
+        return new
+    low, high = bounds
+    estimate_w = low if state.estimate_w is None else min(max(state.estimate_w, low), high)
+    return replace(new, estimate_w=estimate_w - _sinks(rules, state, estimate_w, bounds, now_s))
+
+
+def _answered(state: SurplusState, rules: Rules, still: Still, powers: Series) -> tuple[float, ...]:
+    """Return P when x took its value, for each shift; it is known once P is, all around that time."""
+    until_s = still.since_s + rules.skew_s
+    known = state.answered_w and still.since_s == state.still.since_s and state.powers[-1][0] >= until_s
+    if known or not powers:
+        return state.answered_w
+    at_s, power_w = np.array(powers).T
+    return tuple(np.interp(still.since_s + _shifts_s(rules), at_s, power_w).tolist())
+
+
+def _shifts_s(rules: Rules) -> F64:
+    return np.linspace(-rules.skew_s, rules.skew_s, _SHIFTS)
+
+
+def _sinks(rules: Rules, state: SurplusState, estimate_w: float, bounds: tuple[float, float], now_s: float) -> float:
+    """Return by how much the estimate sinks in this tick, towards the middle of what noise leaves open."""
+    if rules.surplus_model is SurplusModel.DIRECT or not state.readings or not state.powers:
+        return 0.0
+    low, high = bounds
+    shown_w = abs(state.readings[-1][1]) + abs(state.powers[-1][1])
+    if high - low > _NOISE * shown_w:
+        return 0.0
+    calm = 1.0 - math.exp(-max(now_s - state.now_s, 0.0) / _CALM_S)
+    return max(estimate_w - (low + high) / 2.0, 0.0) * calm
+
+
+def _append(series: Series, item: tuple[float, float] | None) -> Series:
+    if item is None or (series and item[0] <= series[-1][0]):
+        return series
+    return (*(old for old in series if item[0] - old[0] <= _KEPT_S), item)
+
+
+def _bounds(rules: Rules, state: SurplusState) -> tuple[float, float] | None:
+    if not state.readings:
+        return None
+    if rules.surplus_model is SurplusModel.DIRECT:
+        return _window([np.array([value for _, value in state.readings])])
+    if not state.powers:
+        return None
+    courses = _likely(_courses(rules, state), rules.skew_s)
+    return _window([surplus_w for _, surplus_w in courses])
+
+
+def _courses(rules: Rules, state: SurplusState) -> list[tuple[F64, F64]]:
+    """Return (seconds before the newest power, surplus) of every reading, for each shift that is possible."""
+    taken_s, value_w = np.array(state.readings).T
+    at_s, power_w = np.array(state.powers).T
+    x = value_w if rules.surplus_model is SurplusModel.EXPORT else rules.surplus_rating_w - value_w
+    most_w = np.where(taken_s >= state.still.since_s, x, np.inf)
+    courses = []
+    for shift_s, answered_w in zip(_shifts_s(rules), state.answered_w, strict=True):
+        seen = (taken_s + shift_s >= at_s[0]) & (taken_s + shift_s <= at_s[-1])
+        if seen.any():
+            aligned_w = x[seen] + np.interp(taken_s[seen] + shift_s, at_s, power_w)
+            courses.append((at_s[-1] - taken_s[seen], np.minimum(aligned_w, most_w[seen] + answered_w)))
+    return courses
+
+
+def _likely(courses: list[tuple[F64, F64]], skew_s: float) -> list[tuple[F64, F64]]:
+    """Return the courses that move least over what all of them cover; those that move hardly more are kept too."""
+    if len(courses) < _SHIFTS:
+        return []
+    oldest_s = min(age_s[0] for age_s, _ in courses)
+    moves = [_movement(surplus_w[(age_s >= skew_s) & (age_s <= oldest_s)]) for age_s, surplus_w in courses]
+    least, most = min(moves), max(moves)
+    return [course for course, move in zip(courses, moves, strict=True) if move <= least + _LIKELY * (most - least)]
+
+
+def _movement(surplus_w: F64) -> float:
+    return float(np.abs(np.diff(surplus_w)).sum())
+
+
+def _window(courses: list[F64]) -> tuple[float, float] | None:
+    if not courses:
+        return None
+    low = min(float(surplus_w[-_RAISE_SAMPLES:].min()) for surplus_w in courses)
+    high = max(float(surplus_w[-_LOWER_SAMPLES:].max()) for surplus_w in courses)
+    return low, max(low, high)

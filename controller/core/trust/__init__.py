@@ -1,0 +1,1 @@
+"""How far meters and their samples may be believed. Doubt may tighten, never relax."""

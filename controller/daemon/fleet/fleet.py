@@ -1,0 +1,168 @@
+"""The fleet as the daemon has it: reports in, leases out, each in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from controller.core.decision import Decision
+from controller.core.site import SHORTEST_LEASE, Site
+from controller.core.snapshot import FleetColumns
+from controller.daemon.fleet.reports import AgentView, Reports
+from controller.daemon.fleet.statements import Statements
+from drivers.clock import Clock, boottime_s
+from drivers.errors import Refused
+from drivers.fleet.keys import PrivateKey, PublicKey
+from drivers.fleet.link import Link, OnConnection, OnMessage
+from drivers.fleet.wire import Leaf, parse_topic, sign, topic
+
+_log = logging.getLogger(__name__)
+
+#: Makes the link from its callbacks, its subscriptions with it.
+MakeLink = Callable[[OnMessage, OnConnection, tuple[str, ...]], Link]
+
+
+def subscriptions(site_id: str) -> tuple[str, ...]:
+    """Return the topics that a controller reads."""
+    return tuple(topic(site_id, "+", leaf) for leaf in (Leaf.REPORT, Leaf.INVENTORY, Leaf.STATUS))
+
+
+class Fleet:
+    """Hands decisions to the agents as signed leases, and their reports to the core as columns.
+
+    `epoch`: this start of the controller. `agent_keys`: public keys by agent id. Until the first decision, every agent
+    is told its failsafe watts without a clock: nothing is raised and no lease is lengthened by it.
+    `first_sent_s`: when the first of these was handed to the link. `on_refused` is told what sort of message was refused.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        make_link: MakeLink,
+        key: PrivateKey,
+        agent_keys: Mapping[str, PublicKey],
+        epoch: int,
+        clock: Clock = boottime_s,
+    ) -> None:
+        self._site, self._key, self._clock = site, key, clock
+        self.reports = Reports(site, agent_keys)
+        self._statements = tuple(self._statements_of(a, epoch) for a in range(len(site.agents)))
+        self.link_lost_s = clock()
+        self.on_refused: Callable[[str], None] = lambda _leaf: None
+        self._topics = frozenset(topic(site.id, agent, leaf) for agent in site.agents for leaf in Leaf)
+        self._refused: set[str] = set()
+        self.first_sent_s: float | None = None
+        self._seen = self.reports.views
+        self._decided: tuple[Decision, tuple[AgentView, ...]] | None = None
+        self._unsendable: set[str] = set()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._sender = threading.Thread(target=self._send_forever, name="fleet-sender", daemon=True)
+        self._link = make_link(self._on_message, self._on_connection, subscriptions(site.id))
+
+    def _statements_of(self, a: int, epoch: int) -> Statements:
+        last = max(1, len(self._site.agents) - 1)
+        share = 1.0 - (1.0 - SHORTEST_LEASE) * a / last
+        devices = tuple(self._site.devices.ids[i] for i in self.reports.devices[a])
+        return Statements(
+            site=self._site.id,
+            agent=self._site.agents[a],
+            devices=devices,
+            epoch=epoch,
+            ttl_s=share * self._site.rules.lease_s,
+        )
+
+    def start(self) -> None:
+        """Connect, and send from now on."""
+        self._sender.start()
+        self._link.start()
+
+    def stop(self) -> None:
+        """Send nothing more; the leases that run end by themselves."""
+        self._stopping = True
+        self._wake.set()
+        self._sender.join()
+        self._link.stop()
+
+    def send(self, decision: Decision) -> None:
+        """Hand over the decision that was taken on the last `columns`; returns at once."""
+        self._decided = decision, self._seen
+        self._wake.set()
+
+    def columns(self) -> FleetColumns:
+        """Return what the agents reported last, for the next decision."""
+        self._seen = views = self.reports.views
+        count = len(self._site.devices.ids)
+        applied_w, measured_w, max_w = np.empty(count), np.empty(count), np.empty(count)
+        for mine, view in zip(self.reports.devices, views, strict=True):
+            applied_w[mine], measured_w[mine], max_w[mine] = view.applied_w, view.measured_w, view.max_w
+        confirmed = [statements.confirmed_s(view) for statements, view in zip(self._statements, views, strict=True)]
+        return FleetColumns(
+            heard_s=np.array([view.heard_s for view in views]),
+            echo=np.array([view.echo is not None for view in views], dtype=np.bool_),
+            confirmed_s=np.array(confirmed),
+            applied_w=applied_w,
+            measured_w=measured_w,
+            max_w=max_w,
+        )
+
+    def _on_connection(self, up: bool) -> None:
+        self.link_lost_s = float("inf") if up else self._clock()
+        if not up:
+            self.reports.forget_clocks()
+        self._wake.set()
+
+    def _on_message(self, name: str, payload: bytes, retained: bool) -> None:
+        try:
+            agent, leaf = parse_topic(name, self._site.id)
+            self.reports.take(agent, leaf, payload, retained, self._clock())
+        except Refused as refusal:
+            self._note_refusal(name, refusal)
+
+    def _note_refusal(self, name: str, refusal: Refused) -> None:
+        ours = name in self._topics
+        self.on_refused(name.rpartition("/")[2] if ours else "topic")
+        # Strange topics are noted as one: whoever makes them up must fill neither the memory nor the log.
+        source = name if ours else "topic"
+        level = logging.DEBUG if source in self._refused else logging.WARNING
+        self._refused.add(source)
+        _log.log(level, "message on %s refused: %s", name, refusal, extra={"event": "message_refused", "topic": name})
+
+    def _send_forever(self) -> None:
+        while self._wake.wait() and not self._stopping:
+            self._wake.clear()
+            decided = self._decided
+            for a, agent in enumerate(self._site.agents):
+                try:
+                    self._send_one(a, decided)
+                except Exception:  # noqa: BLE001  its leases end in failsafe; those of the other agents must not
+                    self._note_unsendable(agent)
+                else:
+                    self._unsendable.discard(agent)
+
+    def _note_unsendable(self, agent: str) -> None:
+        if agent not in self._unsendable:
+            _log.exception("agent %s gets no leases", agent, extra={"event": "send_failed", "agent": agent})
+        self._unsendable.add(agent)
+
+    def _send_one(self, a: int, decided: tuple[Decision, tuple[AgentView, ...]] | None) -> None:
+        now_s, mine, statements = self._clock(), self.reports.devices[a], self._statements[a]
+        setpoint_w, known, decided_s = self._site.devices.failsafe_w[mine], None, float("-inf")
+        if decided is not None:
+            decision, seen = decided
+            setpoint_w, known, decided_s = decision.setpoint_w[mine], seen[a].echo, decision.at_s
+        body = statements.due(setpoint_w, self.reports.views[a], known, now_s)
+        if body is None:
+            return
+        payload = sign(body, self._key)
+        if self._link.publish(topic(self._site.id, body.agent, Leaf.SET), payload, expiry_s=body.ttl_ms / 1000.0):
+            statements.sent(body, setpoint_w, decided_s, now_s)
+            self.first_sent_s = self.first_sent_s or now_s
+
+    def views(self) -> dict[str, AgentView]:
+        """Return what each agent said last, by id."""
+        return dict(zip(self._site.agents, self.reports.views, strict=True))

@@ -1,0 +1,1 @@
+"""The durable record of orders, decisions and modes."""

@@ -1,0 +1,248 @@
+"""The durable, hash-chained record of orders, decisions, mode changes and compliance.
+
+One writer thread owns the file and stores whatever waits in one transaction, so that many callers share one fsync.
+While the file cannot be written, telemetry is dropped, everything else that was posted is kept in memory and stored
+when the file comes back; both are logged once.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from controller.daemon.journal import chain
+from controller.daemon.journal.chain import Line, Record
+from drivers.errors import JournalUnusable
+
+_log = logging.getLogger(__name__)
+
+_MAX_BATCH: Final = 256
+
+
+class Kind(StrEnum):
+    """What a record is about."""
+
+    START = "start"  #: the daemon started; its controller epoch
+    ORDER = "order"
+    RELEASE = "release"
+    ORDER_BEGUN = "order_begun"
+    ORDER_ENDED = "order_ended"
+    MODE = "mode"
+    DECISION = "decision"
+    REFUSED = "refused"
+    QUARANTINE = chain.QUARANTINE  #: the file was damaged and repaired
+
+
+#: Kinds that may be dropped while the file cannot be written or the writer lags.
+TELEMETRY: Final = frozenset({Kind.DECISION, Kind.REFUSED})
+
+
+class Pending:
+    """A record on its way to the disk."""
+
+    __slots__ = ("_claim", "_claimed", "_failure", "_settled", "keep", "line", "record")
+
+    def __init__(self, line: Line, *, keep: bool) -> None:
+        """`keep`: it waits for the file to come back, instead of failing for good."""
+        self.line = line
+        self.keep = keep
+        self.record: Record | None = None
+        self._failure = "not stored yet"
+        self._settled = threading.Event()
+        self._claim = threading.Lock()
+        self._claimed = False
+
+    def claim(self) -> bool:
+        """Return whether the writer may store it; only the writer asks."""
+        self._claimed = self._claimed or self._claim.acquire(blocking=False)
+        return self._claimed
+
+    def withdraw(self) -> bool:
+        """Return whether it will never be stored from now on; False once the writer has it."""
+        return self._claim.acquire(blocking=False)
+
+    def settle(self, outcome: Record | str) -> None:
+        """Note that it was stored, or why it was not."""
+        if isinstance(outcome, Record):
+            self.record = outcome
+        else:
+            self._failure = outcome
+        self._settled.set()
+
+    def durable(self, timeout_s: float | None = 0.0) -> bool:
+        """Return whether it is on the disk, after waiting for the first attempt."""
+        self._settled.wait(timeout_s)
+        return self.record is not None
+
+    def result(self) -> Record:
+        """Return the stored record; JournalUnusable with the reason where it was not stored."""
+        if self.record is None:
+            raise JournalUnusable(self._failure)
+        return self.record
+
+
+class Journal:
+    """An open journal; every method may be called from any thread.
+
+    `failure`: why the file cannot be written now, None while it can. `dropped`: telemetry records lost so far.
+    """
+
+    def __init__(
+        self, path: Path, *, utc: Callable[[], float] = time.time, max_waiting: int = 4096, retry_s: float = 1.0
+    ) -> None:
+        """Open or create the file at `path`, see `open`."""
+        self._path = path
+        self._utc = utc
+        self._max_waiting = max_waiting
+        self._retry_s = retry_s
+        self._chain = chain.Chain(path)
+        self._inbox: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
+        self.failure: str | None = None
+        self.dropped = 0
+        if self.damage:
+            _log.error("journal was damaged and repaired: %s", self.damage, extra={"event": "journal_damaged"})
+        self._writer = threading.Thread(target=self._write_until_closed, name="journal", daemon=True)
+        self._writer.start()
+
+    @classmethod
+    def open(cls, path: Path) -> Journal:
+        """Open or create the journal at `path` and verify it.
+
+        A damaged file is kept beside it as a copy, and the records that verify go on; `damage` then says so.
+        JournalUnusable: it cannot be opened, or another process has it.
+        """
+        return cls(path)
+
+    @property
+    def damage(self) -> str | None:
+        """Why the file had to be repaired at this start, None where it verified."""
+        return self._chain.damage
+
+    @property
+    def usable(self) -> bool:
+        """Whether the last attempt to store succeeded."""
+        return self.failure is None
+
+    @property
+    def waiting(self) -> int:
+        """Records that wait for the writer."""
+        return self._inbox.qsize()
+
+    @property
+    def length(self) -> int:
+        """Records in the chain."""
+        return self._chain.length
+
+    def append(self, kind: str, body: Mapping[str, Any], timeout_s: float = 5.0) -> Record:
+        """Store a record and return it once it is on the disk; never for the tick thread.
+
+        JournalUnusable: it is not stored and never will be. Waits longer than `timeout_s` only where the disk has
+        the record already and does not answer. ValueError: the body has no JSON.
+        """
+        pending = self._put(kind, body, keep=False)
+        if not pending.durable(timeout_s) and not pending.withdraw():
+            pending.durable(None)
+        return pending.result()
+
+    def post(self, kind: str, body: Mapping[str, Any]) -> Pending:
+        """Hand a record to the writer and return at once; telemetry is dropped where too much waits."""
+        telemetry = kind in TELEMETRY
+        if telemetry and self.waiting >= self._max_waiting:
+            self.dropped += 1
+            dropped = Pending(self._line(kind, body), keep=False)
+            dropped.settle("too many records wait")
+            return dropped
+        return self._put(kind, body, keep=not telemetry)
+
+    def records(self, *kinds: str) -> Iterator[Record]:
+        """Yield the stored records of these kinds, or all, oldest first; JournalUnusable where it cannot be read."""
+        return chain.read(self._path, kinds)
+
+    def verify(self) -> int:
+        """Return how many records the chain has; chain.ChainBroken where it breaks."""
+        return chain.verify(self._path)
+
+    def next_epoch(self) -> int:
+        """Store the start of a controller and return its epoch, one more than that of the last start.
+
+        Where no start is known or the file was damaged it is above the Unix time, so that a controller that has lost
+        its state still outranks its former self. JournalUnusable: two controllers could get the same epoch.
+        """
+        last = max((record.body["epoch"] for record in self.records(Kind.START)), default=0)
+        if not last or self.damage:
+            last = max(last, int(self._utc()))
+        self.append(Kind.START, {"epoch": last + 1})
+        return int(last + 1)
+
+    def close(self) -> None:
+        """Store what waits and close the file."""
+        self._inbox.put(None)
+        self._writer.join()
+
+    def _line(self, kind: str, body: Mapping[str, Any]) -> Line:
+        return Line(utc_s=float(self._utc()), kind=str(Kind(kind)), body=chain.canonical(body))
+
+    def _put(self, kind: str, body: Mapping[str, Any], *, keep: bool) -> Pending:
+        pending = Pending(self._line(kind, body), keep=keep)
+        if not self._writer.is_alive():
+            pending.settle("the journal is closed")
+        else:
+            self._inbox.put(pending)
+        return pending
+
+    def _write_until_closed(self) -> None:
+        kept: list[Pending] = []
+        closing = False
+        while not closing:
+            fresh, closing = self._take(self._retry_s if kept else None)
+            kept = self._store([pending for pending in kept + fresh if pending.claim()])
+        if kept:
+            _log.error("%d records are lost with the journal", len(kept), extra={"event": "journal_records_lost"})
+        self._chain.close()
+
+    def _take(self, timeout_s: float | None) -> tuple[list[Pending], bool]:
+        """Return what waits, and whether the journal is to be closed after it."""
+        taken: list[Pending] = []
+        try:
+            item = self._inbox.get(timeout=timeout_s)
+            while item is not None:
+                taken.append(item)
+                if len(taken) == _MAX_BATCH:
+                    return taken, False
+                item = self._inbox.get_nowait()
+        except queue.Empty:
+            return taken, False
+        return taken, True
+
+    def _store(self, batch: list[Pending]) -> list[Pending]:
+        """Store the batch, settle it, and return what has to be tried again."""
+        if not batch:
+            return []
+        try:
+            records = self._chain.append(pending.line for pending in batch)
+        except Exception as error:  # noqa: BLE001  whatever the disk does, the writer goes on for the next record
+            self._note_failure(str(error) or type(error).__name__)
+            for pending in batch:
+                pending.settle(f"{self._path}: {error}")
+            self.dropped += sum(pending.line.kind in TELEMETRY for pending in batch)
+            return [pending for pending in batch if pending.keep]
+        self._note_success()
+        for pending, record in zip(batch, records, strict=True):
+            pending.settle(record)
+        return []
+
+    def _note_failure(self, failure: str) -> None:
+        if self.failure is None:
+            _log.warning("journal cannot be written: %s", failure, extra={"event": "journal_lost"})
+        self.failure = failure
+
+    def _note_success(self) -> None:
+        if self.failure is not None:
+            _log.info("journal can be written again", extra={"event": "journal_returned"})
+        self.failure = None

@@ -1,0 +1,1 @@
+"""From the meters of the site file to running drivers."""

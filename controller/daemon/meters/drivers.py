@@ -1,0 +1,60 @@
+"""From the site file's meters to running drivers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Final
+
+from controller.daemon.mailbox import SURPLUS
+from controller.daemon.meters.modbus import bus_drivers
+from controller.daemon.meters.opcua import server_drivers
+from controller.site.model import SiteFile
+from drivers.errors import ConfigError
+from drivers.readings import Publish
+
+_CANCEL_AGAIN_S: Final = 0.2
+
+#: A driver that runs for ever, to be started in a task.
+Driver = Callable[[], Coroutine[None, None, None]]
+
+
+def drivers(site_file: SiteFile, publish: Publish, only: str | None = None) -> dict[str, Driver]:
+    """Return the drivers of all meters and of the surplus, by the names of what each reads.
+
+    Meters on one bus share a driver, and so do those behind one OPC UA server. `only`: the name of the one that is wanted.
+    Raises ConfigError, before anything is started, for a profile, certificate or password that cannot be used.
+    """
+    surplus = site_file.surplus
+    sources = {meter.id: (meter.modbus, meter.opcua) for meter in site_file.meters}
+    sources[SURPLUS] = surplus.modbus, surplus.opcua
+    wanted = {name: source for name, source in sources.items() if only in {None, name}}
+    of_modbus = {name: modbus for name, (modbus, _) in wanted.items() if modbus is not None}
+    of_opcua = {name: opcua for name, (_, opcua) in wanted.items() if opcua is not None}
+    for name in wanted.keys() - of_modbus.keys() - of_opcua.keys():
+        raise ConfigError(f"{name}: found neither modbus nor opcua, allowed is exactly one of them")
+    quantities = {SURPLUS: "surplus_w"}
+    suspect_after_s = dict.fromkeys(wanted, site_file.control.suspect_after_s)
+    suspect_after_s[SURPLUS] = surplus.suspect_after_s
+    of_buses = bus_drivers(of_modbus, quantities, publish)
+    return of_buses | server_drivers(of_opcua, quantities, suspect_after_s, publish)
+
+
+async def run_drivers(made: dict[str, Driver]) -> None:
+    """Run all drivers until cancelled; each brings itself back, so that none ends."""
+    tasks = [asyncio.create_task(driver(), name=f"driver-{name}") for name, driver in made.items()]
+    try:
+        # Not gather: when cancelled, that waits for the tasks itself.
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await _end(tasks)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    # asyncio.wait_for, which the protocol libraries use, loses a cancellation that meets its end (Python before 3.12).
+    while not all(task.done() for task in tasks):
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=_CANCEL_AGAIN_S)

@@ -1,0 +1,57 @@
+"""From the site file's Modbus meters to the buses that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+
+from controller.site.model import ModbusSource
+from drivers.meters.modbus import ModbusMeter, Serial, Tls, buses, read_bus
+from drivers.meters.profiles import REQUIRED, bind, load_profile
+from drivers.readings import Publish
+
+
+def bus_drivers(
+    sources: Mapping[str, ModbusSource], quantities: Mapping[str, str], publish: Publish
+) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
+    """Return a driver for each bus, by the names of its meters; their polls are spread evenly over the period.
+
+    See `bus_meters`. Raises ConfigError also for certificates that cannot be used.
+    """
+    shared = buses(bus_meters(sources, quantities))
+    for place in shared:
+        if place.tls is not None:
+            place.tls.context()
+    return {
+        ", ".join(meter.id for meter in bus): partial(read_bus, bus, publish, share=index / len(shared))
+        for index, bus in enumerate(shared.values())
+    }
+
+
+def bus_meters(sources: Mapping[str, ModbusSource], quantities: Mapping[str, str]) -> list[ModbusMeter]:
+    """Return the meters as the drivers know them; raises ConfigError for a profile that cannot be used.
+
+    `sources`: by the meter's name. `quantities`: name to what its power is published as, where that is not its active
+    power.
+    """
+    return [_meter(name, source, quantities.get(name, REQUIRED)) for name, source in sources.items()]
+
+
+def _meter(name: str, source: ModbusSource, quantity: str) -> ModbusMeter:
+    serial, tls = source.serial, source.tls
+    return ModbusMeter(
+        id=name,
+        transport=source.transport,
+        host=source.host or "",
+        port=source.port if serial is None else 0,
+        serial=None if serial is None else Serial(**dict(serial)),
+        tls=None if tls is None else Tls(**dict(tls)),
+        unit=source.unit,
+        profile=bind(load_profile(str(source.profile)), source.full_scale_w),
+        poll_s=source.poll_s,
+        poll_slow_s=source.poll_slow_s,
+        timeout_s=source.timeout_s,
+        sign=source.sign,
+        ct_ratio=source.ct_ratio,
+        quantity=quantity,
+    )

@@ -1,0 +1,1 @@
+"""The orders of the grid authority: requests and the durable book."""

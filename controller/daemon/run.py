@@ -1,0 +1,132 @@
+"""The running site: tick, meter drivers and HTTP over the fleet that is led already. Slow to import."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from functools import partial
+from typing import Any, Final
+
+from controller.api.app import create_app
+from controller.api.auth import Token
+from controller.api.serve import serve
+from controller.api.service import Health, Readiness, Service
+from controller.core.allocation.tables import make_plan
+from controller.core.modes import Mode
+from controller.core.safe import safe_step
+from controller.core.site import Site
+from controller.core.state import initial_state
+from controller.core.step import step
+from controller.daemon.fleet.fleet import Fleet
+from controller.daemon.journal.journal import Journal
+from controller.daemon.mailbox import Board
+from controller.daemon.meters.drivers import drivers, run_drivers
+from controller.daemon.metrics import Metrics
+from controller.daemon.notify import Notifier
+from controller.daemon.orders.book import OrderBook, Role
+from controller.daemon.recorder import Looker, Recorder
+from controller.daemon.secret import read_secret
+from controller.daemon.status import make_views
+from controller.daemon.tick import Ticker
+from controller.site.model import SiteFile
+from controller.site.model import Token as TokenEntry
+from drivers.clock import boottime_s
+from drivers.errors import ConfigError
+
+_log = logging.getLogger(__name__)
+
+#: The tick is taken for hung when it is later than so many periods, and than so many seconds.
+_HUNG_PERIODS: Final = 5
+_HUNG_S: Final = 5.0
+
+
+async def operate(
+    site_file: SiteFile, site: Site, journal: Journal, book: OrderBook, fleet: Fleet, stop: asyncio.Event
+) -> None:
+    """Run the site until `stop` is set; the leases that run then end by themselves.
+
+    Raises ConfigError where a profile, a token or the HTTP address cannot be used.
+    """
+    board, notifier = Board(site), Notifier()
+    made = drivers(site_file, board.publish)
+    views = make_views(site, board, fleet)
+    metrics = Metrics(site, views, book, journal)
+    fleet.on_refused = partial(metrics.refused, "fleet")
+    looker = Looker(board, fleet, book)
+    recorder = Recorder(fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, looker=looker)
+    ticker = Ticker(
+        period_s=site_file.tick_s,
+        state=initial_state(site, boottime_s()),
+        step=partial(step, make_plan(site)),
+        safe_step=partial(safe_step, site),
+        look=looker.look,
+        act=recorder.act,
+    )
+    service = Service(
+        site=site,
+        book=book,
+        tokens=tuple(_token(token) for token in site_file.orders.tokens),
+        views=views,
+        decision=lambda: recorder.latest.decision if recorder.latest else None,
+        health=partial(_health, recorder, site_file.tick_s),
+        readiness=partial(_readiness, recorder),
+        utc=lambda: looker.utc,
+        metrics=metrics.render,
+        refused=partial(metrics.refused, "http"),
+    )
+    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    listen = site_file.http.listen
+    http = asyncio.create_task(serve(create_app(service), listen.host, listen.port, listening.set_result), name="http")
+    sources = asyncio.create_task(run_drivers(made), name="sources")
+    either: set[asyncio.Future[Any]] = {http, listening}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    ticker.start()
+    try:
+        if not http.done():
+            _log.info("up", extra={"event": "up", "site": site.id, "http": f"{listen.host}:{listening.result()}"})
+        await _until(stop, http, sources)
+    finally:
+        notifier.stopping()
+        ticker.stop()
+        await _cancel(sources, http)
+        notifier.close()
+
+
+async def _until(stop: asyncio.Event, *tasks: asyncio.Task[None]) -> None:
+    """Wait for `stop`, or for a task that ends before it, and raise what ended it."""
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    done, _ = await asyncio.wait({stopped, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    for task in done - {stopped}:
+        task.result()
+
+
+async def _cancel(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _token(entry: TokenEntry) -> Token:
+    return Token(name=entry.name, role=Role(entry.role), sha256=entry.token_sha256 or _sha256_of_file(entry))
+
+
+def _sha256_of_file(entry: TokenEntry) -> str:
+    if entry.token_file is None:
+        raise ConfigError(f"orders.tokens: {entry.name} has neither token_file nor token_sha256")
+    return hashlib.sha256(read_secret(entry.token_file).encode()).hexdigest()
+
+
+def _health(recorder: Recorder, period_s: float) -> Health:
+    if recorder.latest is None:
+        return Health(ok=False, tick_age_s=None)
+    age_s = boottime_s() - recorder.ended_s
+    return Health(ok=age_s <= max(_HUNG_S, _HUNG_PERIODS * period_s), tick_age_s=age_s)
+
+
+def _readiness(recorder: Recorder) -> Readiness:
+    if recorder.latest is None:
+        return Readiness(ready=False, reason="no tick yet")
+    decision = recorder.latest.decision
+    return Readiness(ready=decision.mode is not Mode.INIT, reason=decision.reason if decision.mode is Mode.INIT else "")

@@ -1,0 +1,123 @@
+"""The daemon: puts the parts together, starts them in the safe order, ends them in the reverse one.
+
+First the fleet's link, so that failsafe leases are out within a second of the start; then everything that is slow to
+import: compiled kernels, meter drivers, HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from controller.core.site import Site
+from controller.daemon.fleet.fleet import Fleet, MakeLink
+from controller.daemon.journal.journal import Journal
+from controller.daemon.logs import configure
+from controller.daemon.orders.book import OrderBook
+from controller.daemon.secret import read_secret
+from controller.site.compile import compile_site
+from controller.site.load import load
+from controller.site.model import Mqtt, SiteFile
+from drivers.errors import ConfigError
+from drivers.fleet.keys import CONTROLLER, load_private, load_public
+from drivers.fleet.link import Link, MqttLink, OnConnection, OnMessage, Tls
+
+_KERNELS: Final = Path(__file__).parents[1] / "core" / "kernels"
+
+#: Runs the site until the event is set.
+Operate = Callable[[SiteFile, Site, Journal, OrderBook, Fleet, asyncio.Event], Awaitable[None]]
+
+
+def run(path: Path, *, level: str = "INFO", json_logs: bool = False) -> int:
+    """Run the site that the file at `path` describes until SIGTERM or SIGINT; return the exit status.
+
+    Raises ConfigError where the file, a key or an address cannot be used, JournalUnusable where the journal cannot.
+    """
+    signal.signal(signal.SIGTERM, _leave)
+    site_file = load(path)
+    site = compile_site(site_file)
+    logs = configure(level, json=json_logs)
+    try:
+        _run(site_file, site)
+    finally:
+        logs.stop()
+    return 0
+
+
+def _run(site_file: SiteFile, site: Site) -> None:
+    journal = _open_journal(site_file)
+    try:
+        book = OrderBook(journal, site)
+        fleet = _make_fleet(site_file, site, journal.next_epoch())
+        fleet.start()
+        try:
+            asyncio.run(_serve(site_file, site, journal, book, fleet))
+        finally:
+            fleet.stop()
+    finally:
+        journal.close()
+
+
+def _leave(_number: int, _frame: object) -> None:
+    """End at once, in good order; until the event loop takes the signals over."""
+    raise SystemExit(0)
+
+
+def _open_journal(site_file: SiteFile) -> Journal:
+    try:
+        site_file.state.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"state: {site_file.state}: {error.strerror}") from error
+    if not os.access(_KERNELS, os.W_OK):
+        # The compiled kernels need a place to be kept, also where the package is installed read-only.
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(site_file.state / "kernels"))
+    return Journal.open(site_file.state / "journal.db")
+
+
+def _make_fleet(site_file: SiteFile, site: Site, epoch: int) -> Fleet:
+    keys = site_file.mqtt.keys
+    return Fleet(
+        site,
+        make_link=_make_link(site_file.mqtt, f"surplusd.{site.id}"),
+        key=load_private(keys / f"{CONTROLLER}.key"),
+        agent_keys={agent: load_public(keys / f"{agent}.pub") for agent in site.agents},
+        epoch=epoch,
+    )
+
+
+def _make_link(mqtt: Mqtt, client_id: str) -> MakeLink:
+    def make(on_message: OnMessage, on_connection: OnConnection, subscriptions: tuple[str, ...]) -> Link:
+        tls = mqtt.tls
+        return MqttLink(
+            host=mqtt.host,
+            port=mqtt.port,
+            client_id=client_id,
+            on_message=on_message,
+            on_connection=on_connection,
+            subscriptions=subscriptions,
+            protocol=mqtt.protocol,
+            tls=Tls(ca=tls.ca, certificate=tls.certificate, private_key=tls.private_key) if tls else None,
+            username=mqtt.username,
+            password=read_secret(mqtt.password_file) if mqtt.password_file else None,
+        )
+
+    return make
+
+
+async def _serve(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook, fleet: Fleet) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    operate = await asyncio.to_thread(_import_operation)
+    await operate(site_file, site, journal, book, fleet, stop)
+
+
+def _import_operation() -> Operate:
+    from controller.daemon.run import operate  # noqa: PLC0415  slow to import, and the first leases do not wait for it
+
+    return operate

@@ -1,0 +1,1 @@
+"""`surplusd demo`: a whole simulated site in processes of its own."""

@@ -1,0 +1,221 @@
+"""The verb ``demo``: options, and the run from the first process to the verdict."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from controller.demo.earnings import Books, Earnings, OpenBooks, earnings, value_of
+from controller.demo.outcome import Outcome, figures_of, summary
+from controller.demo.processes import Stage, cast
+from controller.demo.screen import open_screen
+from controller.demo.setup import SCADA_VARIABLES, Ground, Raw, Wishes, prepare
+from controller.demo.watch import Moment, Watch, course_of
+from drivers.errors import ConfigError, DriverLoss, Refused
+from drivers.quantities import Kind, QuantityError, parse_quantity
+from simulators import curve as surplus
+from simulators.authority import choose_moment
+from simulators.process import split_address
+from simulators.world.report import Report
+from simulators.world.site import read_site
+from simulators.worldlink import CurveSamples, WorldClient
+
+LOOK_S: Final = 0.5
+#: Without `--for`: the window that a recording has to fill, and the end of the built-in model.
+OPEN_REPLAY_S: Final = 180.0
+OPEN_MODEL_S: Final = 86400.0
+#: Looks that are kept for the view and the picture: three hours.
+MOST_MOMENTS: Final = 21600
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument(
+        "--for", dest="for_s", type=_seconds, metavar="TIME", help="end so long after readiness, e.g. 60s"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="fixes the world (default: %(default)s)")
+    parser.add_argument("--model", choices=sorted(SCADA_VARIABLES), help="surplus model, default that of the site")
+    parser.add_argument("--port", type=int, help="port of the daemon's HTTP (default: a free one)")
+    parser.add_argument(
+        "--broker", type=split_address, metavar="HOST:PORT", help="use this broker, not the embedded one"
+    )
+    parser.add_argument("--protocol", choices=("5", "3.1.1"), help="MQTT version, default that of the site")
+    parser.add_argument("--restart", type=_seconds, default="20s", metavar="TIME",
+                        help="start a part that fell again after so long (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the run as a picture")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep site file, keys, journal and logs there")
+    surplus.add_arguments(parser)
+
+
+def run(
+    args: argparse.Namespace, spoil: Callable[[Raw], None] | None = None, open_books: OpenBooks | None = None
+) -> int:
+    """Run the demo; return 0 where the referee passes it, 1 where it does not or a part does not start.
+
+    `spoil` changes the site file that the daemon alone reads, so that a wrong one can be shown to fail.
+    `open_books` reads from the site file what the summary's earnings are counted by; without it there are none.
+    """
+    try:
+        _refuse_missing_extras(args)
+        with _folder(args.keep) as folder, _sigterm_as_ctrl_c():
+            wishes = Wishes(
+                model=args.model, broker=args.broker, protocol=args.protocol, http_port=args.port, spoil=spoil
+            )
+            site_text = files("configs").joinpath("demo.yaml").read_text(encoding="utf-8")
+            ground = prepare(folder, site_text, wishes)
+            return _play(ground, args, open_books(ground.site_file) if open_books else None)
+    except (ConfigError, DriverLoss, Refused) as error:
+        sys.stderr.write(f"surplusd demo: {error}\n")
+    except KeyboardInterrupt:
+        sys.stderr.write("surplusd demo: ended before it was ready\n")
+    return 1
+
+
+def _play(ground: Ground, args: argparse.Namespace, books: Books | None = None) -> int:
+    duration_s = args.for_s or (OPEN_MODEL_S if args.surplus_csv is None else OPEN_REPLAY_S)
+    label, moment_s = _preview(ground, args, duration_s)
+    orders = int(args.for_s is not None and moment_s is not None)
+    world = WorldClient(*ground.world, timeout_s=10.0)
+    children = cast(ground, args, duration_s=duration_s, orders=orders, broker=args.broker is None)
+    stage = Stage(ground, world, children, restart_s=args.restart)
+    worth = partial(value_of, books.site.devices) if books else None
+    watch = Watch(world, ground.url, ground.token_file("viewer").read_text(encoding="utf-8").strip(), worth)
+    try:
+        _say(f"starting {', '.join(stage.children)}; files in {ground.folder}")
+        stage.open()
+        world.ready()
+        _say(
+            f"running {', '.join(f'{name} ({child.pid})' for name, child in stage.children.items())}; surplus: {label}"
+        )
+        _say(f"open {ground.url}/metrics, or {_curl(ground)}")
+        moments = _watch(stage, watch, ground.root, args.for_s)
+        report, p99_s = world.result(), watch.tick_p99_s()
+        earned = _earned(books, moments, ground.root) if books else None
+        outcome = _outcome(ground, args, report, label, moments[-1], p99_s, stage.events, earned)
+    finally:
+        world.close()
+        stage.close()
+    return _present(outcome, args, moments)
+
+
+def _preview(ground: Ground, args: argparse.Namespace, duration_s: float) -> tuple[str, float | None]:
+    """Return the curve's label and when its order comes, before anything is started; ConfigError for a bad curve."""
+    site = read_site(ground.site_file)
+    curve = surplus.from_arguments(args, fleet_w=site.fleet_w, duration_s=duration_s, seed=args.seed)
+    samples = CurveSamples(t_s=curve.t_s.tolist(), surplus_w=curve.surplus_w.tolist(), firm_w=site.firm_w)
+    moment_s = choose_moment(samples, duration_s=duration_s)
+    if moment_s is None:
+        _say("no order in this run: it is too short, or its surplus is never level for long enough")
+    return curve.label, moment_s
+
+
+def _watch(stage: Stage, watch: Watch, root: str, for_s: float | None) -> list[Moment]:
+    """Show the demo until its end or Ctrl-C; return what was seen, of a very long run the last hours."""
+    moments = [watch.look()]
+    pause = threading.Event()
+    try:
+        with open_screen(root) as show:
+            while for_s is None or moments[-1].truth.t_s < for_s:
+                stage.tend()
+                show(moments, stage.events)
+                pause.wait(LOOK_S)
+                moments.append(watch.look())
+                del moments[:-MOST_MOMENTS]
+    except KeyboardInterrupt:
+        _say("ending")
+    return moments
+
+
+def _earned(books: Books, moments: Sequence[Moment], root: str) -> Earnings:
+    return earnings(books, course_of(moments, root, float(books.site.tree.house_w[0])))
+
+
+def _outcome(
+    ground: Ground,
+    args: argparse.Namespace,
+    report: Report,
+    label: str,
+    last: Moment,
+    p99_s: float | None,
+    events: Sequence[str],
+    earned: Earnings | None,
+) -> Outcome:
+    return Outcome(
+        passed=report.passed,
+        seed=args.seed,
+        surplus=label,
+        model=ground.model,
+        referee=report,
+        site_w=last.truth.site_w,
+        envelope_w=last.truth.envelope_w,
+        daemon=figures_of(last.daemon, ground.root, p99_s),
+        events=tuple(events),
+        earnings=earned,
+    )
+
+
+def _present(outcome: Outcome, args: argparse.Namespace, moments: Sequence[Moment]) -> int:
+    _say(summary(outcome))
+    if args.json is not None:
+        outcome.write(args.json)
+    if args.plot is not None:
+        from controller.demo.picture import draw  # noqa: PLC0415  matplotlib is an extra
+
+        draw(args.plot, moments, outcome.referee, f"surplusd demo, {outcome.surplus}")
+    return 0 if outcome.passed else 1
+
+
+def _curl(ground: Ground) -> str:
+    return f'curl -H "Authorization: Bearer $(cat {ground.token_file("viewer")})" {ground.url}/api/v1/status'
+
+
+def _refuse_missing_extras(args: argparse.Namespace) -> None:
+    wanted = {"amqtt": args.broker is None, "rich": sys.stdout.isatty(), "matplotlib": args.plot is not None}
+    missing = [name for name, needed in wanted.items() if needed and find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"{' and '.join(missing)} is not installed: pip install 'surplusd[demo]'")
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="surplusd-demo-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = parse_quantity(text, Kind.TIME)
+    except QuantityError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if seconds <= 0.0:
+        raise argparse.ArgumentTypeError(f"found {text!r}, allowed is a time above zero")
+    return seconds
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,123 @@
+"""All parts of the demo on stage: started in order, watched, started again when they fall, ended in reverse."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from controller.demo.children import Child
+from controller.demo.setup import Ground
+from drivers.clock import Clock, boottime_s
+from simulators.worldlink import WorldClient
+
+#: The parts without which the agents are out of the daemon's contact.
+CONTACT: Final = frozenset({"broker", "fleet", "surplusd"})
+#: The parts that cannot come back in the middle of a run: the world forgets it, the authority where it was.
+ONCE: Final = frozenset({"world", "authority"})
+#: Longest time for one part to become ready; the daemon may have to compile its kernels first.
+START_S: Final = 60.0
+
+
+class Stage:
+    """The children of one demo. `events` tells in words who fell and who came back."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        world: WorldClient,
+        children: Sequence[Child],
+        *,
+        restart_s: float,
+        clock: Clock = boottime_s,
+    ) -> None:
+        self.events: list[str] = []
+        self.children = {child.name: child for child in children}
+        self._ground = ground
+        self._world = world
+        self._restart_s = restart_s
+        self._clock = clock
+        self._fallen_s: dict[str, float] = {}
+        self._told_lost = False
+
+    def open(self) -> None:
+        """Start every part and wait for it; raises DriverLoss with the last log lines of the one that fails."""
+        for child in self.children.values():
+            child.start()
+            ready = self._daemon_is_ready if child.name == "surplusd" else None
+            child.wait_ready(self._clock() + START_S, ready, self._clock)
+
+    def close(self) -> None:
+        """End every part, the last first."""
+        for child in reversed(self.children.values()):
+            child.stop()
+
+    def tend(self) -> None:
+        """Note who fell, start it again after a while, and tell the referee while agents are out of contact."""
+        for name, child in self.children.items():
+            status = child.ended()
+            if status is None or (name == "authority" and status == 0):
+                continue
+            if name not in self._fallen_s:
+                self._fallen_s[name] = self._clock()
+                self.events.append(f"{name} ended with status {status}")
+            elif self._clock() >= self._fallen_s[name] + self._restart_s and name not in ONCE:
+                del self._fallen_s[name]
+                child.start()
+                self.events.append(f"{name} started again")
+        self._tell_contact(lost=not CONTACT.isdisjoint(self._fallen_s))
+
+    def fallen(self) -> tuple[str, ...]:
+        """Return the names of the parts that are down."""
+        return tuple(self._fallen_s)
+
+    def _tell_contact(self, *, lost: bool) -> None:
+        if lost != self._told_lost:
+            self._world.note_contact(lost=lost)
+            self._told_lost = lost
+
+    def _daemon_is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self._ground.url}/readyz", timeout=1.0) as answer:  # noqa: S310  our own URL
+                return bool(answer.status == 200)
+        except OSError:
+            return False  # not listening yet, or 503: not ready yet
+
+
+def cast(ground: Ground, args: argparse.Namespace, *, duration_s: float, orders: int, broker: bool) -> list[Child]:
+    """Return the parts in the order of their start; `broker`: the embedded one is part of them."""
+    return [
+        Child(name, [sys.executable, "-m", *argv], ground.folder / f"{name}.log")
+        for name, argv in _commands(ground, args, duration_s, orders)
+        if broker or name != "broker"
+    ]
+
+
+def _commands(
+    ground: Ground, args: argparse.Namespace, duration_s: float, orders: int
+) -> Iterator[tuple[str, list[str]]]:
+    site, world, broker = ["--site-file", str(ground.site_file)], _address(ground.world), _address(ground.broker)
+    judged = ["--seed", str(args.seed), "--duration", str(duration_s), "--orders", str(orders)]
+    yield "world", ["simulators.world", *site, "--listen", world, *judged, *_surplus(args)]
+    meters = [f"--meter={meter}" for meter in ground.meters]
+    yield "meters", ["simulators.substation", "modbus", *meters, "--world", world]
+    yield "scada", ["simulators.substation", "opcua", "--endpoint", ground.scada, "--world", world]
+    yield "broker", ["simulators.broker", "--listen", broker]
+    folders = ["--keys", str(ground.folder / "keys"), "--state", str(ground.folder / "agents")]
+    yield "fleet", ["simulators.fleet", *site, "--world", world, "--broker", broker, *folders]
+    yield "surplusd", ["controller.cli", "run", str(ground.daemon_file)]
+    order = ["--node", ground.root, "--token-file", str(ground.token_file("authority")), "--duration", str(duration_s)]
+    yield "authority", ["simulators.authority", "--world", world, "--daemon", ground.url, *order]
+
+
+def _surplus(args: argparse.Namespace) -> list[str]:
+    options = [f"--scale={args.scale}", f"--speed={args.speed}"]
+    if args.surplus_csv is not None:
+        options += [f"--surplus-csv={args.surplus_csv}", f"--column={args.column}"]
+    return options if args.start is None else [*options, f"--start={args.start}"]
+
+
+def _address(address: tuple[str, int]) -> str:
+    return f"{address[0]}:{address[1]}"

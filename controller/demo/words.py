@@ -1,0 +1,41 @@
+"""What both views of the demo say of a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from controller.demo.watch import Moment
+
+SPARK_WIDTH: Final = 60
+_BARS: Final = "▁▂▃▄▅▆▇█"
+
+#: Shows the last of the moments so far, and the newest of the events.
+Show = Callable[[Sequence[Moment], Sequence[str]], None]
+
+
+def mode_of(moment: Moment) -> str:
+    """Return the daemon's mode in words."""
+    return "no answer" if moment.daemon is None else moment.daemon.mode.upper()
+
+
+def binding_of(moment: Moment, root: str) -> str:
+    """Return the limit that binds the site, as the daemon says, else as the world knows."""
+    if moment.daemon is None or root not in moment.daemon.nodes:
+        return f"{moment.truth.binding} (true)"
+    return moment.daemon.nodes[root].binding
+
+
+def devices_of(moment: Moment) -> str:
+    """Return the true number of devices by state."""
+    return "  ".join(f"{count} {state}" for state, count in moment.truth.devices_by_state.items() if count)
+
+
+def sparkline(values: Sequence[float], highest: float, width: int = SPARK_WIDTH) -> str:
+    """Return the last `width` values as bars between zero and `highest`.
+
+    >>> sparkline([0.0, 50.0, 100.0], 100.0)
+    '▁▅█'
+    """
+    top = len(_BARS) - 1
+    return "".join(_BARS[round(top * min(max(value / highest, 0.0), 1.0))] for value in values[-width:])

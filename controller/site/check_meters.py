@@ -1,0 +1,118 @@
+"""Checks of the meters and of the source of the surplus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from controller.daemon.mailbox import SURPLUS
+from controller.site.check_access import opcua_problems
+from controller.site.model import Meter, ModbusSource, OpcuaSource, SiteFile, Surplus
+from controller.site.problems import Loc, Problem, kw, repeated, unless_known, unless_one
+from controller.site.ranges import power_range
+from controller.site.tree import all_named, nodes_by_id, parents_of, root_of, way_up
+from controller.site.unknown import UNKNOWN
+
+
+def meter_problems(site: SiteFile) -> Iterator[Problem]:
+    """Report what is wrong with each meter, and a connection to the grid that none sees."""
+    parents = parents_of(site.nodes)
+    complete = all_named(site.nodes)
+    yield from repeated((("meters", index, "id"), meter.id) for index, meter in enumerate(site.meters))
+    yield from _twice(site.meters)
+    for index, meter in enumerate(site.meters):
+        loc: Loc = ("meters", index)
+        if meter.id == SURPLUS:
+            yield Problem(loc=(*loc, "id"), allowed="any other name: the source of the surplus is called so")
+        yield from unless_known((*loc, "node"), meter.node, parents, "nodes", complete=complete)
+        yield from _source_problems(loc, meter.modbus, meter.opcua, site.control.suspect_after_s)
+        most_w = _most_w(site, meter.node)
+        if meter.rating_w < most_w:
+            yield Problem(loc=(*loc, "rating"), allowed=f"at least what its node may draw, {kw(most_w)}")
+        yield from _range_problems(loc, meter, most_w)
+    yield from _unseen(site)
+
+
+def _range_problems(loc: Loc, meter: Meter, most_w: float) -> Iterator[Problem]:
+    """Report a profile whose numbers end below what the meter is to show: there it would say nothing."""
+    reach = power_range(meter.modbus)
+    if reach is None or meter.modbus is None:
+        return
+    if reach.highest_w <= most_w:
+        allowed = f"one that reaches beyond what its node may draw, {kw(most_w)}"
+        yield Problem(
+            loc=(*loc, "modbus", "profile"),
+            found=f"{meter.modbus.profile!r}, which ends at {kw(reach.highest_w)}",
+            allowed=allowed,
+        )
+    elif reach.highest_w < meter.rating_w:
+        yield Problem(loc=(*loc, "rating"), allowed=f"at most {kw(reach.highest_w)}, where its profile ends")
+
+
+def _unseen(site: SiteFile) -> Iterator[Problem]:
+    root = root_of(site.nodes)
+    seen = {meter.node for meter in site.meters}
+    if root is not None and site.meters is not UNKNOWN and root not in seen and UNKNOWN not in seen:
+        yield Problem(
+            loc=("meters",), found=f"no meter at {root!r}", allowed="at least one at the site's connection", at_key=True
+        )
+
+
+def _most_w(site: SiteFile, node: str) -> float:
+    """Return the smallest limit of a node, those above it and the contract; unknown where one of them is."""
+    by_id = nodes_by_id(site.nodes)
+    way = way_up(node, parents_of(site.nodes))
+    limits_w = [site.grid.contract_w, *(by_id[name].limit_w for name in way)]
+    return min(limits_w) if way and UNKNOWN not in limits_w else UNKNOWN
+
+
+def _twice(meters: Sequence[Meter]) -> Iterator[Problem]:
+    """Report a meter that is another one's copy: two meters that agree must be two."""
+    first: dict[tuple[object, ...], int] = {}
+    for index, meter in enumerate(meters):
+        source = meter.modbus
+        if source is None or source is UNKNOWN:
+            continue
+        before = first.setdefault((source.host, source.port, source.serial, source.unit, source.profile), index)
+        if before != index:
+            yield Problem(
+                loc=("meters", index, "modbus"),
+                found=f"the host, port, unit and profile of {meters[before].id!r}",
+                allowed="every meter once",
+                at_key=True,
+            )
+
+
+def surplus_problems(site: SiteFile) -> Iterator[Problem]:
+    """Report a surplus without exactly one source, or with a rating where none belongs."""
+    surplus = site.surplus
+    yield from _source_problems(("surplus",), surplus.modbus, surplus.opcua, surplus.suspect_after_s)
+    yield from _rating_problems(surplus)
+
+
+def _rating_problems(surplus: Surplus) -> Iterator[Problem]:
+    if surplus.model is UNKNOWN or surplus.rating_w is UNKNOWN:
+        return
+    if surplus.model == "headroom" and surplus.rating_w is None:
+        yield Problem(
+            loc=("surplus",), found="headroom without a rating", allowed="the feeder's rating beside it", at_key=True
+        )
+    if surplus.model != "headroom" and surplus.rating_w is not None:
+        yield Problem(
+            loc=("surplus", "rating"),
+            found=f"a rating for {surplus.model}",
+            allowed="one for headroom alone",
+            at_key=True,
+        )
+
+
+def _source_problems(
+    loc: Loc, modbus: ModbusSource | None, opcua: OpcuaSource | None, suspect_after_s: float
+) -> Iterator[Problem]:
+    yield from unless_one(loc, {"modbus": modbus, "opcua": opcua})
+    within = f"with its timeout at most suspect_after, {suspect_after_s:g} s: else sound readings are suspect"
+    if modbus is not None and modbus.poll_s + modbus.timeout_s > suspect_after_s:
+        yield Problem(loc=(*loc, "modbus", "poll"), allowed=within)
+    if opcua is not None and opcua.publish_interval_s + opcua.timeout_s > suspect_after_s:
+        yield Problem(loc=(*loc, "opcua", "publish_interval"), allowed=within)
+    if opcua is not None:
+        yield from opcua_problems((*loc, "opcua"), opcua)

@@ -1,0 +1,90 @@
+"""Checks of the meters on Modbus: where they are, what their profile needs, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from controller.site.model import ModbusSource, SiteFile
+from controller.site.problems import Loc, Problem, path_text, unless_one
+from controller.site.unknown import UNKNOWN
+from drivers.errors import ConfigError
+from drivers.meters.profiles import Profile, load_profile
+
+
+def modbus_problems(site: SiteFile) -> Iterator[Problem]:
+    """Report what is wrong with each Modbus source, and those that cannot share the connection that they name."""
+    sources: list[tuple[Loc, ModbusSource | None]] = [
+        (("meters", index, "modbus"), meter.modbus) for index, meter in enumerate(site.meters)
+    ]
+    sources.append((("surplus", "modbus"), site.surplus.modbus))
+    given = [(loc, source) for loc, source in sources if source is not None and source is not UNKNOWN]
+    for loc, source in given:
+        yield from _place_problems(loc, source)
+        yield from _time_problems(loc, source)
+        yield from _profile_problems(loc, source)
+    yield from _shared_problems(given)
+
+
+def _place_problems(loc: Loc, source: ModbusSource) -> Iterator[Problem]:
+    yield from unless_one(loc, {"host": source.host, "serial": source.serial})
+    transport = source.transport
+    if transport is UNKNOWN:
+        return
+    given, wanted = ("host", "serial") if source.serial is None else ("serial", "host")
+    if (transport == "rtu") != (given == "serial") and (source.host is None) != (source.serial is None):
+        found = f"{given} for the transport {transport}"
+        yield Problem(loc=(*loc, given), found=found, allowed=f"{wanted}, or another transport", at_key=True)
+    if (transport == "tls") != (source.tls is not None):
+        found = f"tls for the transport {transport}" if source.tls else "the transport tls without tls"
+        yield Problem(loc=(*loc, "tls") if source.tls else loc, found=found, allowed="both or neither", at_key=True)
+    if source.tls is not None and (source.tls.certificate is None) != (source.tls.private_key is None):
+        yield Problem(
+            loc=(*loc, "tls"), found="one of certificate and private_key", allowed="both or neither", at_key=True
+        )
+
+
+def _time_problems(loc: Loc, source: ModbusSource) -> Iterator[Problem]:
+    if source.poll_slow_s < source.poll_s:
+        yield Problem(loc=(*loc, "poll_slow"), allowed=f"at least poll, {source.poll_s:g} s")
+
+
+def _profile_problems(loc: Loc, source: ModbusSource) -> Iterator[Problem]:
+    profile = _profile(source)
+    if profile is None:
+        return
+    if source.poll_s < profile.shortest_poll_s:
+        least = f"at least {profile.shortest_poll_s:g} s, in which {profile.id} has new values"
+        yield Problem(loc=(*loc, "poll"), allowed=least)
+    if profile.secondary and "ct_ratio" not in source.model_fields_set:
+        found = f"no ct_ratio for {profile.id}, which shows what its transformers put out"
+        yield Problem(loc=loc, found=found, allowed="ct_ratio, 1 where the meter knows its transformers", at_key=True)
+    if profile.needs_full_scale and source.full_scale_w is None:
+        found = f"no full_scale for {profile.id}, whose powers are shares of it"
+        yield Problem(loc=loc, found=found, allowed="full_scale as it is set in the meter", at_key=True)
+    if not profile.needs_full_scale and source.full_scale_w is not None:
+        found = f"full_scale for {profile.id}, which shows watts"
+        yield Problem(loc=(*loc, "full_scale"), found=found, allowed="none", at_key=True)
+
+
+def _profile(source: ModbusSource) -> Profile | None:
+    """Return the profile; None where its own file is wrong, which is said when it is used."""
+    if source.profile is UNKNOWN:
+        return None
+    try:
+        return load_profile(source.profile)
+    except ConfigError:
+        return None
+
+
+def _shared_problems(given: list[tuple[Loc, ModbusSource]]) -> Iterator[Problem]:
+    first: dict[object, tuple[Loc, ModbusSource]] = {}
+    for loc, source in given:
+        port = (source.host, source.port) if source.serial is None else source.serial.device
+        before, other = first.setdefault(port, (loc, source))
+        if (other.transport, other.serial, other.tls) != (source.transport, source.serial, source.tls):
+            yield Problem(
+                loc=loc,
+                found=f"another transport, serial or tls than {path_text(before)} has at the same place",
+                allowed="the same, for they share one connection",
+                at_key=True,
+            )

@@ -1,0 +1,76 @@
+"""Paths; a relative one starts at the folder of the site file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from controller.site.leaf import Leaf, NotAllowedError
+from controller.site.problems import one_of
+from controller.site.texts import matching
+from drivers.meters.profiles import bundled_profiles
+
+
+class PathLeaf(Leaf):
+    """The path of a file or folder, which need not exist yet."""
+
+    __slots__ = ()
+
+    def read(self, value: object, folder: Path) -> Path:
+        """Return the path, absolute where the folder is."""
+        return folder / path_text(value)
+
+
+class CertificateLeaf(PathLeaf):
+    """The path of a certificate or key; asyncua tells its format by the name alone."""
+
+    __slots__ = ()
+
+    def read(self, value: object, folder: Path) -> Path:
+        """Return the path, absolute where the folder is."""
+        if not path_text(value).endswith((".pem", ".der")):
+            raise NotAllowedError
+        return super().read(value, folder)
+
+
+class ProfileLeaf(Leaf):
+    """A meter profile: the id of a bundled one, or the path of a YAML file that exists."""
+
+    __slots__ = ()
+
+    def read(self, value: object, folder: Path) -> str:
+        """Return the id, or the path as text."""
+        name = path_text(value)
+        if name in bundled_profiles():
+            return name
+        if not name.endswith((".yaml", ".yml")) or not _is_file(folder / name):
+            raise NotAllowedError(f"a YAML file that exists, or one of {one_of(bundled_profiles(), name)}")
+        return str(folder / name)
+
+
+def path_text(value: object) -> str:
+    """Return a value that can be a path; raises NotAllowedError."""
+    if not isinstance(value, str) or not value.isprintable() or not value.strip():
+        raise NotAllowedError
+    return value
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be entered: no file for us
+        return False
+
+
+_TEXT = {"type": "string", "minLength": 1}
+_FROM = "(a relative one starts at the folder of this file)"
+FilePath = Annotated[Path, PathLeaf(parse=Path, allowed=f"a path {_FROM}", json=_TEXT)]
+DevicePath = Annotated[
+    str, matching("/[!-~]+", "the absolute path of a device, such as /dev/serial/by-id/usb-FTDI-if00-port0")
+]
+CertificatePath = Annotated[
+    Path, CertificateLeaf(parse=Path, allowed=f"a path {_FROM} that ends in .pem or .der", json=_TEXT)
+]
+ProfileName = Annotated[
+    str, ProfileLeaf(parse=str, allowed=f"a bundled profile, or the path of a YAML file {_FROM}", json=_TEXT)
+]

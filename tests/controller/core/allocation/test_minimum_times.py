@@ -1,0 +1,224 @@
+"""Minimum up and down times, settle times and protection, as intervals; and what gives way where they do not fit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.core.allocation.minimum_times import fitting_w, kept_w, locks_after
+from controller.core.allocation.tables import make_plan
+from controller.core.state import Locks
+from tests.controller.core.world import GPU, MINER, STEPS, World, devices, order, site, tree
+from tests.examples import examples
+
+INF = float("inf")
+ON_OFF = ((10.0, 0.0, False), (1000.0, 1.0, False))
+
+
+def plan_of(*rows, nodes=None):
+    base = site(miners=1, stepped=0, gpus=0)
+    return make_plan(replace(base, devices=devices(list(rows)), tree=nodes or base.tree))
+
+
+def free(count):
+    return Locks(kept_until_s=np.full(count, -INF), settled_from_s=np.full(count, -INF))
+
+
+def belief_of(plan, current_w, low_w=None):
+    current_w = np.array(current_w, dtype=float)
+    low_w = current_w if low_w is None else np.array(low_w, dtype=float)
+    return replace(World(plan.site, surplus_w=0.0).state.belief, current_w=current_w, low_w=low_w)
+
+
+TIMES = {"min_up": 600.0, "min_down": 120.0, "settle": 60.0}
+PLAN = plan_of({"modes": MINER} | TIMES, {"modes": STEPS} | TIMES, {"modes": STEPS}, {"modes": GPU} | TIMES)
+
+
+def test_what_can_be_changed_in_place_and_what_restarts():
+    assert PLAN.in_place.tolist() == [True, False, False, True]
+    assert PLAN.restarts.tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("why", "before", "after", "kept", "settled"),
+    [
+        ("a start", [25, 25, 25, 150], [1400, 1080, 1080, 3600], [700, 700, 100, 700], [160, 160, 100, 160]),
+        ("in place, and another mode", [1400, 1080, 1080, 3600], [2000, 1916, 1916, 5000], [-INF] * 4, [-INF, 160, 100, -INF]),
+        ("a stop", [1400, 1080, 1080, 3600], [25, 25, 25, 150], [220, 220, 100, 220], [-INF] * 4),
+        ("nothing", [1400, 1080, 1080, 3600], [1400, 1080, 1080, 3600], [-INF] * 4, [-INF] * 4),
+    ],
+)  # fmt: skip
+def test_what_a_change_locks(why, before, after, kept, settled):
+    locks = locks_after(PLAN, free(4), np.array(before, float), np.array(after, float), 100.0)
+    assert locks.kept_until_s.tolist() == kept, why
+    assert locks.settled_from_s.tolist() == settled, why
+
+
+def test_a_stop_ends_the_lock_of_its_start():
+    started = locks_after(PLAN, free(4), PLAN.site.devices.off_w, PLAN.on_w, 0.0)
+    stopped = locks_after(PLAN, started, PLAN.on_w, PLAN.site.devices.off_w, 100.0)
+    assert stopped.kept_until_s.tolist() == [220.0, 220.0, 100.0, 220.0]
+
+
+#: A miner that was started at 0 s with the times above; then what it runs on, and the interval at that moment.
+@pytest.mark.parametrize(
+    ("modes", "at_s", "current_w", "low_w", "high_w"),
+    [
+        (MINER, 30.0, 2000.0, 2000.0, 2000.0),  # settling: not even in place
+        (MINER, 59.9, 2000.0, 2000.0, 2000.0),
+        (MINER, 60.0, 2000.0, 1400.0, INF),  # its minimum up time: anything that runs
+        (MINER, 599.9, 2000.0, 1400.0, INF),
+        (MINER, 600.0, 2000.0, 0.0, INF),  # free
+        (STEPS, 30.0, 1916.0, 1916.0, 1916.0),
+        (STEPS, 60.0, 1916.0, 1080.0, INF),
+        (STEPS, 600.0, 1916.0, 0.0, INF),
+    ],
+)
+def test_the_cycle_of_a_start(modes, at_s, current_w, low_w, high_w):
+    plan = plan_of({"modes": modes} | TIMES)
+    locks = locks_after(plan, free(1), np.array([25.0]), np.array([current_w]), 0.0)
+    kept = kept_w(plan, belief_of(plan, [current_w]), locks, at_s)
+    assert (kept.low_w[0], kept.high_w[0]) == (low_w, high_w)
+
+
+@pytest.mark.parametrize(("at_s", "high_w"), [(0.0, 25.0), (119.9, 25.0), (120.0, INF)])
+def test_the_cycle_of_a_stop(at_s, high_w):
+    plan = plan_of({"modes": MINER} | TIMES)
+    locks = locks_after(plan, free(1), np.array([1400.0]), np.array([25.0]), 0.0)
+    kept = kept_w(plan, belief_of(plan, [25.0]), locks, at_s)
+    assert (kept.low_w[0], kept.high_w[0]) == (0.0, high_w)
+
+
+def test_what_is_protected_runs_on_and_may_rise():
+    plan = plan_of(*({"modes": modes, "protected": True} | times for modes in (MINER, STEPS) for times in ({}, TIMES)))
+    kept = kept_w(plan, belief_of(plan, [2000.0, 2000.0, 1916.0, 1916.0]), free(4), 0.0)
+    # A lower mode would be a restart for the last one, which is no better than switching it off.
+    assert kept.low_w.tolist() == [1400.0, 1400.0, 1080.0, 1916.0]
+    assert kept.high_w.tolist() == [INF] * 4
+    off = kept_w(plan, belief_of(plan, [25.0] * 4), free(4), 0.0)
+    assert off.low_w.tolist() == [0.0] * 4
+
+
+# Four devices of 1000 W that must run: one that is still starting, two that are locked, one that is protected.
+ROWS = [{"modes": ((10.0, 0.0, False), (1000.0, value, False)), "min_up": 600.0} for value in (9.0, 3.0, 2.0, 1.0)]
+ROWS[3] |= {"protected": True}
+
+
+@pytest.mark.parametrize(
+    ("limit_w", "base_w", "words"),
+    [
+        (4000.0, [1000, 1000, 1000, 1000], ""),
+        (3999.0, [10, 1000, 1000, 1000], "order:o1 before the minimum and settle times of 1 device"),
+        (2999.0, [10, 1000, 10, 1000], "order:o1 before the minimum and settle times of 2 devices"),
+        (2000.0, [10, 10, 10, 1000], "order:o1 before the minimum and settle times of 3 devices"),
+        (1029.0, [10, 10, 10, 10], "order:o1 before the minimum and settle times of 3 devices and the protected d0003"),
+    ],
+)
+def test_limits_come_before_locks_and_locks_before_protection(limit_w, base_w, words):
+    plan = plan_of(*ROWS, nodes=tree(("pcc", -1, INF, 0.0)))
+    belief = belief_of(plan, [1000.0] * 4, low_w=[10.0, 1000.0, 1000.0, 1000.0])
+    kept = kept_w(plan, belief, replace(free(4), kept_until_s=np.full(4, 100.0)), 0.0)
+    bounds = (plan.site.devices.off_w, plan.site.devices.max_w)
+    base, overruled = fitting_w(plan, kept, bounds, np.array([limit_w]), ("order:o1",))
+    assert base.tolist() == base_w
+    assert overruled == words
+
+
+def test_a_lock_that_fits_after_all_is_kept():
+    """The small one would be given up first, but the large one has to go and leaves room for it."""
+    small, large = ((10.0, 0.0, False), (500.0, 0.1, False)), ((10.0, 0.0, False), (3000.0, 3.0, False))
+    nodes = tree(("pcc", -1, INF, 0.0), ("a", 0, 1e9, 0.0), ("b", 0, 1e9, 0.0))
+    rows = [{"modes": small, "min_up": 1.0, "node": 1}, {"modes": large, "min_up": 1.0, "node": 2}]
+    plan = plan_of(*rows, nodes=nodes)
+    kept = kept_w(plan, belief_of(plan, [500.0, 3000.0]), replace(free(2), kept_until_s=np.full(2, 9.0)), 0.0)
+    bounds = (plan.site.devices.off_w, plan.site.devices.max_w)
+    base, overruled = fitting_w(plan, kept, bounds, np.array([1000.0, 1e9, 1e9]), ("surplus", "rating:a", "rating:b"))
+    assert base.tolist() == [500.0, 10.0]
+    assert overruled == "surplus before the minimum and settle times of 1 device"
+
+
+def test_many_protected_devices_are_counted_not_listed():
+    plan = plan_of(*[{"modes": ON_OFF, "protected": True}] * 5, nodes=tree(("pcc", -1, INF, 0.0)))
+    kept = kept_w(plan, belief_of(plan, [1000.0] * 5), free(5), 0.0)
+    bounds = (plan.site.devices.off_w, plan.site.devices.max_w)
+    _, overruled = fitting_w(plan, kept, bounds, np.array([60.0]), ("rating:pcc",))
+    assert overruled == "rating:pcc before the protected d0000, d0001, d0002 and 2 more"
+
+
+def locked_world(seed):
+    """A world whose devices have times of every kind, and some are protected."""
+    random = np.random.default_rng(seed)
+    base = site(miners=12, stepped=6, gpus=2)
+    count = len(base.devices.ids)
+    columns = replace(
+        base.devices,
+        min_up_s=random.choice([0.0, 10.0, 30.0], count),
+        min_down_s=random.choice([0.0, 5.0, 20.0], count),
+        settle_s=random.choice([0.0, 5.0, 15.0], count),
+        start_cost=random.choice([0.0, 0.01], count),
+        change_cost=random.choice([0.0, 0.005], count),
+        protected=random.random(count) < 0.2,
+    )
+    return World(replace(base, devices=columns), surplus_w=40e3)
+
+
+LEGS = st.lists(
+    st.tuples(st.integers(1, 25), st.floats(0.0, 80e3), st.none() | st.floats(5e3, 60e3)), min_size=2, max_size=6
+)
+
+
+def play(world, legs):
+    world.run(15)
+    for k, (seconds, surplus_w, limit_w) in enumerate(legs):
+        world.surplus_w = surplus_w
+        world.orders = () if limit_w is None else (order(limit_w, world, id=f"o{k}", begun=True),)
+        world.run(seconds)
+
+
+@given(seed=st.integers(0, 10**6), legs=LEGS)
+@settings(max_examples=examples(25), deadline=None)
+def test_locks_and_protection_hold_unless_the_decision_says_what_came_before_them(seed, legs):
+    world = locked_world(seed)
+    play(world, legs)
+    columns = world.site.devices
+    count = len(columns.ids)
+    switched_s, changed_s = np.full(count, -INF), np.full(count, -INF)
+    before = None
+    for now_s, _, _, decision in world.history:
+        after_w = decision.setpoint_w
+        if before is not None:
+            was_on, is_on = before > columns.off_w, after_w > columns.off_w
+            since_s = now_s - switched_s
+            rose_early = ~was_on & is_on & (since_s < columns.min_down_s)
+            assert not rose_early.any(), "off is off: no limit asks for a start"
+            fell = was_on & ~is_on
+            moved = was_on & is_on & (before != after_w)
+            early = (fell & (since_s < columns.min_up_s)) | ((moved | fell) & (now_s - changed_s < columns.settle_s))
+            early |= fell & columns.protected
+            assert not early.any() or decision.overruled, columns.ids[int(np.argmax(early))]
+            switched_s[was_on != is_on] = now_s
+            settles = is_on & (~was_on | (moved & ~world.plan.in_place))
+            changed_s[settles] = now_s
+        before = after_w
+    assert world.violations() == []
+
+
+@given(seed=st.integers(0, 10**6), legs=LEGS)
+@settings(max_examples=examples(15), deadline=None)
+def test_what_is_protected_goes_last(seed, legs):
+    """Where a protected device is cut, nothing else below its nodes could have given the watts."""
+    world = locked_world(seed)
+    play(world, legs)
+    columns, before = world.site.devices, None
+    for *_, decision in world.history:
+        after_w = decision.setpoint_w
+        if before is not None:
+            cut = columns.protected & (before > columns.off_w) & (after_w <= columns.off_w)
+            for i in np.flatnonzero(cut):
+                others = ~columns.protected & (columns.node == columns.node[i]) & (after_w > columns.off_w)
+                # A running one that was left has fewer watts than the protected one needs to run on.
+                assert after_w[others].sum() < world.plan.on_w[i] + columns.off_w[others].sum() + 1.0
+                assert columns.ids[i] in decision.overruled or "more" in decision.overruled
+        before = after_w

@@ -1,0 +1,228 @@
+"""What the controller takes its devices to be drawing, against devices that may be told, may fall and may be silent."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.core.fleet.leases import CONTACT_S, committed_w, in_contact, in_step, least_w, observe, send, unheard_w
+from controller.core.snapshot import FleetColumns, Snapshot
+from controller.core.state import Belief, initial_state
+from tests.controller.core.world import GPU, MINER, World, devices, site, tree
+from tests.examples import examples
+
+SITE = replace(
+    site(),
+    tree=tree(("pcc", -1, float("inf"), 0.0)),
+    devices=devices(
+        [{"modes": MINER, "down": 2.0, "up": 4.0}, {"modes": GPU, "down": 1.0, "up": 1.0, "steady": False}]
+    ),
+    agents=("agent-a",),
+)
+DEVICES = SITE.devices
+FULL = np.array([3500.0, 10200.0])
+HALF = np.array([1750.0, 5100.0])
+OFF = DEVICES.off_w
+#: By then a device has come down: down_s and a quarter more, and a meter has shown it.
+DOWN_S = 1.25 * DEVICES.down_s.max() + 1.5
+UP_S = 1.25 * DEVICES.up_s.max() + 1.5
+
+
+def seen(now_s, applied_w, *, confirmed_s=-np.inf, heard_s=None, echo=True) -> Snapshot:
+    """Return a snapshot in which the one agent reported `applied_w`."""
+    heard_s = now_s if heard_s is None else heard_s
+    columns = FleetColumns(
+        heard_s=np.array([heard_s]),
+        echo=np.array([echo]),
+        confirmed_s=np.array([confirmed_s]),
+        applied_w=np.array(applied_w, dtype=np.float64),
+        measured_w=np.array(applied_w, dtype=np.float64),
+        max_w=DEVICES.max_w,
+    )
+    return replace(World(SITE, surplus_w=0.0).snapshot(), now_s=now_s, fleet=columns)
+
+
+def unknown() -> Belief:
+    return initial_state(SITE, 0.0).belief
+
+
+def settled(watts, at_s=100.0) -> Belief:
+    """Return a belief in devices that have run on `watts` for long, by this controller's word."""
+    belief = observe(unknown(), DEVICES, seen(0.0, watts))
+    belief = send(belief, np.array(watts), 0.0)
+    for now_s in (1.0, 2.0, 50.0, at_s):
+        belief = observe(belief, DEVICES, seen(now_s, watts, confirmed_s=0.0))
+    assert np.array_equal(belief.low_w, watts)
+    assert np.array_equal(belief.high_w, watts)
+    return belief
+
+
+def test_what_was_never_heard_counts_as_off_and_its_nameplate_as_unheard():
+    belief = observe(unknown(), DEVICES, seen(1.0, FULL, heard_s=-np.inf, echo=False))
+    assert not belief.known.any()
+    assert np.array_equal(belief.current_w, DEVICES.failsafe_w)
+    assert np.array_equal(unheard_w(belief, DEVICES), DEVICES.max_w - OFF)
+    assert np.array_equal(committed_w(belief, DEVICES), OFF)
+
+
+def test_first_report_tells_what_runs():
+    belief = observe(unknown(), DEVICES, seen(1.0, HALF))
+    assert np.array_equal(belief.current_w, HALF)
+    assert np.array_equal(belief.high_w, HALF)
+    assert not unheard_w(belief, DEVICES).any()
+
+
+def test_a_raise_commits_at_once_with_its_tolerance():
+    belief = send(settled(HALF), FULL, 100.0)
+    assert np.array_equal(belief.high_w, FULL)
+    assert np.array_equal(belief.low_w, HALF)
+    assert committed_w(belief, DEVICES) == pytest.approx(HALF + 1.05 * (FULL - HALF))
+
+
+def test_a_cut_frees_nothing_before_it_is_confirmed_and_settled():
+    belief = send(settled(FULL), HALF, 100.0)
+    for now_s in np.arange(100.5, 140.0, 0.5):
+        belief = observe(belief, DEVICES, seen(now_s, FULL))
+        assert np.array_equal(belief.high_w, FULL), "the agent has not said that it took it"
+    belief = observe(belief, DEVICES, seen(140.0, HALF, confirmed_s=100.0))
+    assert np.array_equal(belief.high_w, FULL), "it takes its time to come down"
+    belief = observe(belief, DEVICES, seen(140.0 + DOWN_S - 0.1, HALF, confirmed_s=100.0))
+    assert belief.high_w[0] == FULL[0]
+    belief = observe(belief, DEVICES, seen(140.0 + DOWN_S, HALF, confirmed_s=100.0))
+    assert np.array_equal(belief.high_w, HALF)
+
+
+def test_an_old_acknowledgement_does_not_confirm_a_newer_cut():
+    belief = send(settled(FULL), HALF, 100.0)
+    for now_s in np.arange(100.5, 120.0, 0.5):
+        belief = observe(belief, DEVICES, seen(now_s, HALF, confirmed_s=99.9))
+    assert np.array_equal(belief.high_w, FULL)
+
+
+def test_a_device_that_comes_up_is_counted_on_only_when_it_has_come_up():
+    belief = send(settled(HALF), FULL, 100.0)
+    belief = observe(belief, DEVICES, seen(101.0, FULL, confirmed_s=100.0))
+    assert np.array_equal(belief.low_w, HALF)
+    belief = observe(belief, DEVICES, seen(101.0 + UP_S, FULL, confirmed_s=100.0))
+    assert np.array_equal(belief.low_w, FULL)
+
+
+def test_an_agent_out_of_contact_is_not_counted_on_but_still_counts_as_committed():
+    belief = observe(settled(FULL), DEVICES, seen(100.0 + CONTACT_S + 0.1, FULL, heard_s=100.0, confirmed_s=0.0))
+    assert np.array_equal(belief.low_w, OFF)
+    assert np.all(committed_w(belief, DEVICES) >= FULL)
+
+
+@pytest.mark.parametrize(
+    ("why", "heard_s", "echo", "reachable"),
+    [
+        ("heard now", 50.0, True, True),
+        ("heard of late", 50.0 - CONTACT_S, True, True),
+        ("silent for longer", 50.0 - CONTACT_S - 0.1, True, False),
+        ("its clock is forgotten", 50.0, False, False),
+        ("never heard", -np.inf, True, False),
+    ],
+)
+def test_contact(why, heard_s, echo, reachable):
+    assert in_contact(DEVICES, seen(50.0, FULL, heard_s=heard_s, echo=echo)).tolist() == [reachable] * 2, why
+
+
+def test_a_device_that_does_not_take_its_setpoint_is_out_of_step_after_a_while():
+    belief = send(settled(HALF), FULL, 100.0)
+    belief = observe(belief, DEVICES, seen(103.9, HALF, confirmed_s=0.0))
+    assert in_step(belief, 103.9).all()
+    assert np.array_equal(belief.current_w, FULL)
+    belief = observe(belief, DEVICES, seen(104.0, HALF, confirmed_s=0.0))
+    assert not in_step(belief, 104.0).any()
+    assert np.array_equal(belief.current_w, HALF), "it runs on what it reports"
+    assert np.array_equal(belief.high_w, FULL), "and may still take it"
+
+
+def test_a_lapse_is_seen_in_the_report():
+    belief = observe(settled(FULL), DEVICES, seen(101.0, DEVICES.failsafe_w, confirmed_s=0.0))
+    assert np.array_equal(belief.current_w, DEVICES.failsafe_w)
+    assert np.array_equal(belief.low_w, DEVICES.failsafe_w)
+    assert np.array_equal(belief.high_w, FULL), "it is on its way down"
+
+
+def test_raising_a_lapsed_device_to_its_former_setpoint_commits_it_until_the_agent_has_spoken():
+    """The agent's old acknowledgement is of the same watts, but not of this raise."""
+    belief = settled(FULL)
+    for now_s in np.arange(101.0, 120.0, 0.5):
+        belief = observe(belief, DEVICES, seen(now_s, OFF, confirmed_s=0.0))
+    assert np.array_equal(belief.high_w, OFF)
+    belief = send(belief, FULL, 120.0)
+    assert np.array_equal(belief.high_w, FULL)
+    belief = observe(belief, DEVICES, seen(120.5, OFF, confirmed_s=0.0))
+    assert np.array_equal(belief.high_w, FULL), "the statement is on its way"
+    belief = send(belief, OFF, 121.0)
+    belief = observe(belief, DEVICES, seen(121.5, OFF, confirmed_s=0.0))
+    assert np.array_equal(belief.high_w, FULL), "and so is the one that takes it back"
+
+
+def test_a_repeated_setpoint_changes_nothing():
+    belief = settled(HALF)
+    again = send(belief, HALF, 200.0)
+    for name in belief.__slots__:
+        assert np.array_equal(getattr(again, name), getattr(belief, name)), name
+
+
+def test_a_cap_that_is_not_used_is_no_draw():
+    belief = settled(FULL)
+    least = least_w(belief, DEVICES, np.array([100.0, 6000.0]))
+    assert least[0] == FULL[0], "a miner's own word is off by its estimate error; its setpoint is not"
+    assert least[1] == pytest.approx(6000.0 * (1 - DEVICES.report_error[1]))
+    assert least_w(belief, DEVICES, np.array([0.0, -500.0]))[1] == 0.0
+
+
+class Fleet:
+    """Devices that draw what they were told; statements and reports may be lost or late, in order as MQTT has them."""
+
+    def __init__(self, watts) -> None:
+        self.applied_w, self.draw_w = np.array(watts), np.array(watts)
+        self.decided_s, self.reported = 0.0, (0.0, np.array(watts), 0.0)
+        self.flying: list[tuple[float, np.ndarray]] = []
+
+    def pass_time(self, seconds: float) -> None:
+        pace_w = (DEVICES.max_w - OFF) * seconds
+        self.draw_w = np.clip(
+            self.applied_w, self.draw_w - pace_w / DEVICES.down_s, self.draw_w + pace_w / DEVICES.up_s
+        )
+
+
+story = st.lists(
+    st.tuples(
+        st.sampled_from([OFF, HALF, FULL, np.array([25.0, 10200.0]), np.array([3500.0, 150.0])]),
+        st.sampled_from(["", "", "", "set lost", "set late", "report lost", "lapse"]),
+        st.integers(1, 12),
+    ),
+    max_size=12,
+)
+
+
+@given(story)
+@settings(max_examples=examples(200))
+def test_i7_committed_power_is_never_less_than_what_devices_may_draw(legs):
+    """However statements and reports are lost, what is committed covers every device's setpoint and draw."""
+    fleet, belief, now_s = Fleet(HALF), settled(HALF, at_s=99.0), 100.0
+    for wanted_w, fault, ticks in legs:
+        for tick in range(ticks):
+            now_s += 0.5
+            if fault == "lapse" and tick == 0:
+                fleet.applied_w = np.minimum(fleet.applied_w, DEVICES.failsafe_w)
+            if fault != "report lost":
+                fleet.reported = (now_s, fleet.applied_w.copy(), fleet.decided_s)
+            heard_s, applied_w, confirmed_s = fleet.reported
+            belief = observe(belief, DEVICES, seen(now_s, applied_w, heard_s=heard_s, confirmed_s=confirmed_s))
+            belief = send(belief, wanted_w, now_s)
+            if fault != "set lost":
+                fleet.flying.append((now_s, wanted_w))
+            if fault != "set late":
+                for decided_s, arrived_w in fleet.flying:
+                    fleet.decided_s, fleet.applied_w = decided_s, arrived_w
+                fleet.flying.clear()
+            fleet.pass_time(0.5)
+            most_w = np.maximum.reduce([fleet.applied_w, fleet.draw_w, *(w for _, w in fleet.flying)])
+            assert np.all(committed_w(belief, DEVICES) >= most_w - 1e-6), (now_s, belief)

@@ -1,0 +1,96 @@
+from itertools import pairwise
+
+import pytest
+
+from controller.core.site import SurplusModel
+from controller.core.snapshot import SurplusReading
+from controller.core.surplus.estimate import SurplusState, estimate_surplus
+from tests.controller.core.world import with_rules
+
+DIRECT = with_rules()
+EXPORT = with_rules(surplus_model=SurplusModel.EXPORT)
+HEADROOM = with_rules(surplus_model=SurplusModel.HEADROOM, surplus_rating_w=100.0)
+
+
+def after(rules, cycles):
+    """Return the estimate after each cycle of (reading or None, site power or None), one second apart."""
+    state, seen = SurplusState(), []
+    for k, (reading, power) in enumerate(cycles):
+        now_s = float(k)
+        given = None if reading is None else SurplusReading(value_w=float(reading), taken_s=now_s)
+        state = estimate_surplus(state, rules, given, None if power is None else (now_s, float(power)), now_s)
+        seen.append(state.estimate_w)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("why", "readings", "expected"),
+    [
+        ("the first reading counts", [50], [50]),
+        ("a fall counts after two readings", [50, 20, 20], [50, 50, 20]),
+        ("a rise counts after three readings", [50, 80, 80, 80], [50, 50, 50, 80]),
+        ("a spike down moves nothing", [50, 0, 50, 50], [50, 50, 50, 50]),
+        ("a spike up moves nothing", [50, 900, 50, 50], [50, 50, 50, 50]),
+        ("a falling curve is followed", [50, 40, 30, 20, 20], [50, 50, 40, 30, 20]),
+    ],
+)
+def test_direct(why, readings, expected):
+    assert after(DIRECT, [(value, 0) for value in readings]) == expected, why
+
+
+@pytest.mark.parametrize("rules", [EXPORT, HEADROOM])
+def test_export_and_headroom_see_through_the_sites_own_power(rules):
+    powers = [10, 10, 10, 30, 50, 60, 60, 60, 60, 60, 60]
+    readings = [70 - p if rules is EXPORT else 100 - 70 + p for p in powers]
+    assert set(after(rules, list(zip(readings, powers, strict=True)))) - {None} == {70}
+
+
+@pytest.mark.parametrize("rules", [EXPORT, HEADROOM])
+@pytest.mark.parametrize("late_s", [-2, -1, 1, 2])
+def test_meters_skewed_by_two_seconds_do_not_oscillate(rules, late_s):
+    """Readings whose site power is up to 2 s earlier or later than stamped: S never moves away from the truth."""
+    powers = [10] * 6 + [40] * 6 + [20] * 6 + [55] * 8
+    truth = 70
+    shifted = [powers[min(max(k - late_s, 0), len(powers) - 1)] for k in range(len(powers))]
+    readings = [truth - p if rules is EXPORT else 100 - truth + p for p in shifted]
+    seen = [value for value in after(rules, list(zip(readings, powers, strict=True))) if value is not None]
+    assert set(seen) == {truth}
+
+
+def test_export_waits_until_the_sites_power_is_known_around_the_reading():
+    assert after(EXPORT, [(60, None), (60, 10), (60, 10)])[:2] == [None, None]
+
+
+def test_stale_surplus_counts_as_zero_and_never_as_the_last_value():
+    rules = with_rules(surplus_stale_s=3.0)
+    assert after(rules, [(50, 0), (None, 0), (None, 0), (None, 0), (None, 0), (None, 0)])[-1] == 0.0
+
+
+def test_after_staleness_a_single_reading_is_enough_to_know_but_only_its_lowest_counts():
+    rules = with_rules(surplus_stale_s=1.0)
+    assert after(rules, [(50, 0), (None, 0), (None, 0), (40, 0), (60, 0)])[2:] == [0.0, 40.0, 40.0]
+
+
+@pytest.mark.parametrize("rules", [EXPORT, HEADROOM])
+def test_within_noise_the_estimate_sinks_to_the_middle_and_never_rises_to_it(rules):
+    def course(start, noisy):
+        readings = [start] * 4 + [40.2, 39.8] * 60 if noisy else [start] * 124
+        return [(x if rules is EXPORT else 100.0 - x, 60.0) for x in readings]
+
+    above = [value for value in after(rules, course(40.2, noisy=True)) if value is not None]
+    assert above[0] == pytest.approx(100.2)
+    assert above[-1] == pytest.approx(100.0, abs=0.001)
+    assert all(was - now < 0.1 for was, now in pairwise(above)), "calmly"
+    below = [value for value in after(rules, course(39.8, noisy=True)) if value is not None]
+    assert below == pytest.approx([99.8] * len(below))
+
+
+@pytest.mark.parametrize("rules", [EXPORT, HEADROOM])
+def test_what_is_more_than_noise_is_no_reason_to_sink(rules):
+    readings = [45.0] * 4 + [45.0, 35.0] * 30
+    given = [(x if rules is EXPORT else 100.0 - x, 60.0) for x in readings]
+    assert set(after(rules, given)) - {None} == {105.0}
+
+
+def test_a_direct_surplus_is_what_is_read():
+    assert after(DIRECT, [(value, 0) for value in [100.2] * 3 + [99.8, 100.2] * 20])[-1] == 100.2

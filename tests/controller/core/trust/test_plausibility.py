@@ -1,0 +1,114 @@
+"""What one sample says of itself."""
+
+import pytest
+
+from controller.core.trust.plausibility import contradiction, off_grid, unready, vouched
+
+RATING_W = 100e3
+
+
+def sample(power_w=30e3, volts=230.0, amperes=None, phases=None, frequency_hz=50.01):
+    amperes = abs(power_w) / 3 / 230.0 if amperes is None else amperes
+    phases = [power_w / 3] * 3 if phases is None else phases
+    return {
+        "active_power_w": power_w,
+        "frequency_hz": frequency_hz,
+        **{f"voltage_l{k}_n_v": volts for k in (1, 2, 3)},
+        **{f"current_l{k}_a": amperes for k in (1, 2, 3)},
+        **{f"active_power_l{k}_w": phases[k - 1] for k in (1, 2, 3)},
+    }
+
+
+CARRY, NONE, PHASES = "more power than its volts", "next to no power", "not the sum of its phases"
+
+
+@pytest.mark.parametrize(
+    ("why", "values", "words"),
+    [
+        ("all agrees", sample(), ""),
+        ("export", sample(-30e3), ""),
+        ("a power factor of one half", sample(amperes=2 * 30e3 / 690), ""),
+        ("cables and filters without a load", sample(30.0, amperes=4.0), ""),
+        ("nothing drawn", sample(0.0), ""),
+        ("1000 times too much", sample(30e3, amperes=0.0435, phases=[10e3] * 3), CARRY),
+        ("1000 times too little", sample(30.0, amperes=43.5), NONE),
+        ("ten times too much", sample(30e3, amperes=4.35), CARRY),
+        ("power without amperes", sample(30e3, amperes=0.0), CARRY),
+        ("one phase taken for the total", sample(10e3, amperes=43.5, phases=[10e3] * 3), PHASES),
+        ("the wrong sign of one phase", sample(phases=[10e3, -10e3, 10e3]), PHASES),
+        ("phases within their class", sample(phases=[10.5e3, 10e3, 10e3]), ""),
+    ],
+)
+def test_what_cannot_be_true_together_is_said(why, values, words):
+    found = contradiction(values, RATING_W)
+    assert found is not None
+    assert words in found, why
+    assert bool(words) is bool(found), why
+
+
+def test_a_meter_with_two_elements_has_neither_volts_to_neutral_nor_powers_of_the_phases():
+    values = sample(30e3, phases=[0.0] * 3) | {f"voltage_l{k}_n_v": 0.0 for k in (1, 2, 3)}
+    assert contradiction(values, RATING_W) is None
+    assert not vouched(values, RATING_W)
+
+
+@pytest.mark.parametrize(
+    "missing", [["active_power_w"], ["voltage_l2_n_v", "active_power_l3_w"], ["current_l1_a", "active_power_l1_w"]]
+)
+def test_a_sample_without_the_parts_says_nothing(missing):
+    values = {name: value for name, value in sample(1e3, amperes=900.0).items() if name not in missing}
+    assert contradiction(values, RATING_W) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (sample(0.0, volts=0.0, frequency_hz=0.0), True),
+        ({"active_power_w": 0.0, "frequency_hz": 0.0}, True),
+        ({"active_power_w": 0.0, "voltage_l1_l2_v": 0.0}, True),
+        ({"active_power_w": 0.0, "frequency_hz": 50.0}, False),
+        ({"active_power_w": 0.0}, False),
+        ({"active_power_w": 0.0, "energy_import_wh": 0.0, "energy_export_wh": 0.0}, False),
+        ({}, False),
+    ],
+)
+def test_nothing_but_zeros_is_no_reading_where_something_cannot_be_zero(values, expected):
+    assert unready(values) is expected
+
+
+@pytest.mark.parametrize(
+    ("frequency_hz", "expected"),
+    [
+        (50.0, False),
+        (45.01, False),
+        (54.99, False),
+        (45.0, True),
+        (55.0, True),
+        (0.0, True),
+        (-50.0, True),
+        (5e4, True),
+    ],
+)
+def test_a_frequency_of_no_grid(frequency_hz, expected):
+    assert off_grid({"frequency_hz": frequency_hz}) is expected
+
+
+def test_without_a_frequency_none_is_wrong():
+    assert not off_grid({"active_power_w": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("why", "values", "expected"),
+    [
+        ("a load", sample(), True),
+        ("a small load", sample(300.0), True),
+        ("a load too small to tell", sample(100.0), False),
+        ("the wrong sign", sample(-30e3), False),
+        ("1000 times too little", sample(30.0, amperes=43.5), False),
+        ("a tenth", sample(3e3, amperes=43.5), False),
+        ("twice", sample(60e3, amperes=43.5), False),
+        ("no volts", {"active_power_w": 30e3}, False),
+    ],
+)
+def test_volts_and_amperes_vouch_for_the_scale(why, values, expected):
+    assert vouched(values, RATING_W) is expected, why

@@ -1,0 +1,328 @@
+"""The fleet over a link that the test holds: what goes out, when, and what comes in."""
+
+import logging
+import math
+import threading
+
+import numpy as np
+import pytest
+
+from controller.core.decision import Decision
+from controller.core.safe import safe_step
+from controller.core.site import Site
+from controller.core.state import initial_state
+from controller.daemon.fleet.fleet import Fleet, subscriptions
+from drivers.fleet.keys import CONTROLLER, PrivateKey
+from drivers.fleet.wire import Leaf, Set, open_set, sign, topic
+from tests.controller.core.world import World
+from tests.controller.daemon.fleet.loop import FAILSAFE, FULL, MODELS, SITE, key, make_site, report_of
+from tests.controller.north import make_decision
+
+AGENTS = ("hall-a", "hall-b", "hall-c")
+CONTROLLER_KEY = PrivateKey.generate()
+DEADLINE_S = 10.0
+
+
+class FakeLink:
+    """A link that keeps what is published while it is up."""
+
+    def __init__(self) -> None:
+        self.up = False
+        self.published: list[tuple[str, Set, float | None, dict]] = []
+        self.tried = 0
+        self.changed = threading.Condition()
+        self.broken: set[str] = set()
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def publish(self, name: str, payload: bytes, *, expiry_s: float | None = None, **more) -> bool:
+        with self.changed:
+            self.tried += 1
+            self.changed.notify_all()
+            agent = name.split("/")[3]
+            if agent in self.broken:
+                raise ValueError("a mistake of ours")
+            if self.up:
+                body = open_set(payload, {CONTROLLER: CONTROLLER_KEY.public_key()}, site=SITE, agent=agent)
+                self.published.append((name, body, expiry_s, more))
+            return self.up
+
+
+class Rig:
+    """A fleet of three agents with its clock and its link in the test's hands."""
+
+    def __init__(self, site: Site) -> None:
+        self.now_s = 1000.0
+        self.site = site
+        self.link = FakeLink()
+        self.fleet = Fleet(
+            site,
+            make_link=self.make_link,
+            key=CONTROLLER_KEY,
+            agent_keys=dict.fromkeys(AGENTS, key().public_key()),
+            epoch=5,
+            clock=lambda: self.now_s,
+        )
+
+    def make_link(self, on_message, on_connection, topics):
+        self.on_message, self.on_connection, self.topics = on_message, on_connection, topics
+        return self.link
+
+    def connect(self, up: bool = True) -> None:
+        self.link.up = up
+        self.on_connection(up)
+
+    def report(self, a: int, *, retained: bool = False, **fields) -> None:
+        body = report_of(agent=AGENTS[a], now_ms=round(1000 * self.now_s), **self.defaults(a) | fields)
+        self.on_message(topic(SITE, AGENTS[a], Leaf.REPORT), sign(body, key()), retained)
+
+    def defaults(self, a: int):
+        return {
+            "ids": [
+                id_ for id_, agent in zip(self.site.devices.ids, self.site.devices.agent, strict=True) if agent == a
+            ]
+        }
+
+    def decide(self, setpoint_w=None, *, look: bool = True) -> Decision:
+        """Look and send one decision; everything at its maximum unless told otherwise."""
+        if look:
+            self.fleet.columns()
+        setpoint_w = self.site.devices.max_w.copy() if setpoint_w is None else setpoint_w
+        base = make_decision()
+        decision = Decision(
+            **{name: getattr(base, name) for name in base.__slots__} | {"at_s": self.now_s, "setpoint_w": setpoint_w}
+        )
+        self.fleet.send(decision)
+        return decision
+
+    def sets(self, count: int) -> list[Set]:
+        """Wait for so many sets and return them all."""
+        with self.link.changed:
+            enough = self.link.changed.wait_for(lambda: len(self.link.published) >= count, DEADLINE_S)
+            assert enough, f"{len(self.link.published)} of {count} sets"
+            return [body for _, body, *_ in self.link.published]
+
+
+@pytest.fixture
+def rig():
+    made = Rig(make_site(AGENTS))
+    made.fleet.start()
+    yield made
+    made.fleet.stop()
+
+
+@pytest.fixture
+def led(rig: Rig) -> Rig:
+    """All agents connected and heard."""
+    rig.connect()
+    rig.sets(3)
+    for a in range(3):
+        rig.report(a)
+    rig.link.published.clear()
+    return rig
+
+
+def test_reads_what_agents_say_and_nothing_else(rig):
+    assert rig.topics == subscriptions(SITE)
+    assert set(rig.topics) == {f"surplus/v1/{SITE}/+/{leaf}" for leaf in ("report", "inventory", "status")}
+
+
+def test_first_safe_statements_go_out_with_the_link_before_any_decision(rig):
+    assert rig.fleet.first_sent_s is None
+    rig.connect()
+    for body in rig.sets(3):
+        assert body.echo is None, "without a clock nothing is raised and no lease is lengthened"
+        assert sorted(body.setpoints.values()) == sorted(FAILSAFE.values())
+        assert (body.epoch, body.key, body.site) == (5, CONTROLLER, SITE)
+    assert rig.fleet.first_sent_s == 1000.0
+
+
+def test_nothing_is_published_while_the_link_is_down_nor_kept_for_later(rig):
+    rig.decide()
+    with rig.link.changed:
+        assert rig.link.changed.wait_for(lambda: rig.link.tried >= 3, DEADLINE_S)
+    assert rig.link.published == []
+    off_w = rig.site.devices.off_w
+    rig.now_s += 1.0
+    rig.decide(off_w)
+    rig.connect()
+    newest = {body.agent: body for body in rig.sets(3)}
+    assert len(newest) == 3
+    assert all(set(body.setpoints.values()) == set(off_w[:3]) for body in newest.values())
+
+
+def test_a_set_is_never_retained_and_expires_with_its_lease(led):
+    led.decide()
+    led.sets(3)
+    for name, body, expiry_s, more in led.link.published:
+        assert name == topic(SITE, body.agent, Leaf.SET)
+        assert expiry_s == body.ttl_ms / 1000
+        assert more.get("retain", False) is False
+
+
+def test_a_decision_is_stated_whole_to_every_agent_with_its_clock(led):
+    led.decide()
+    sets = led.sets(3)
+    assert [body.agent for body in sets] == list(AGENTS)
+    for body in sets:
+        assert sorted(body.setpoints.values()) == sorted(FULL.values())
+        assert body.echo.boottime_ms == 1_000_000
+
+
+def test_i6_the_lease_ends_of_a_site_are_staggered_and_none_is_too_long(led):
+    led.decide()
+    ttls = [body.ttl_ms for body in led.sets(3)]
+    assert len(set(ttls)) == 3
+    assert max(ttls) == 1000 * led.site.rules.lease_s
+    assert min(ttls) >= 800 * led.site.rules.lease_s
+
+
+def test_an_agent_that_was_never_heard_gets_no_raise(rig):
+    rig.connect()
+    rig.sets(3)
+    rig.report(0)
+    rig.link.published.clear()
+    rig.decide()
+    assert [body.echo is not None for body in rig.sets(3)] == [True, False, False]
+
+
+def test_a_decision_carries_the_clock_that_it_was_taken_by(led):
+    """A report between the look and the sending may tell of a lapse that the decision did not know of."""
+    led.fleet.columns()
+    led.now_s += 0.2
+    led.report(0, lapsed=True)
+    led.decide(look=False)
+    assert led.sets(3)[0].echo.boottime_ms == 1_000_000
+
+
+def test_a_decision_without_a_look_is_sent_without_clocks(led):
+    led.decide(look=False)
+    assert all(body.echo is None for body in led.sets(3))
+
+
+def test_a_lost_link_makes_every_clock_unknown_until_the_agent_reports_anew(led):
+    assert led.fleet.link_lost_s == math.inf
+    led.now_s += 1.0
+    led.connect(up=False)
+    assert led.fleet.link_lost_s == led.now_s
+    assert not led.fleet.columns().echo.any()
+    assert np.isfinite(led.fleet.columns().heard_s).all(), "what they said is not forgotten"
+    led.connect()
+    assert led.fleet.link_lost_s == math.inf
+    assert not led.fleet.columns().echo.any()
+    led.report(1)
+    assert led.fleet.columns().echo.tolist() == [False, True, False]
+
+
+def test_a_decision_from_before_a_loss_is_sent_without_clocks_after_it(led):
+    led.decide()
+    led.sets(3)
+    led.connect(up=False)
+    led.now_s += 2.0
+    led.link.published.clear()
+    led.connect()
+    assert all(body.echo is None for body in led.sets(3))
+
+
+def test_the_link_counts_as_lost_from_the_start():
+    assert Rig(make_site(AGENTS)).fleet.link_lost_s == 1000.0
+
+
+def test_columns_follow_the_order_of_the_site(led):
+    mine = [i for i, agent in enumerate(led.site.devices.agent) if agent == 1]
+    ids = [led.site.devices.ids[i] for i in mine]
+    led.now_s += 1.0
+    led.report(1, applied={id_: 1000 + k for k, id_ in enumerate(ids)}, measured_w=5.5)
+    columns = led.fleet.columns()
+    assert columns.applied_w[mine].tolist() == [1000.0, 1001.0, 1002.0]
+    assert columns.measured_w[mine].tolist() == [5.5] * 3
+    assert columns.heard_s.tolist() == [1000.0, 1001.0, 1000.0]
+    assert np.array_equal(columns.max_w, led.site.devices.max_w)
+    others = [i for i in range(len(led.site.devices.ids)) if i not in mine]
+    assert columns.applied_w[others].tolist() == [25.0] * len(others)
+
+
+def test_an_applied_sequence_confirms_its_decision_and_no_newer_one(led):
+    first = led.decide()
+    body = led.sets(3)[0]
+    led.now_s += 0.5
+    led.decide(led.site.devices.off_w)
+    led.sets(6)
+    led.report(0, epoch=5, accepted_seq=body.seq + 1, applied_seq=body.seq)
+    assert led.fleet.columns().confirmed_s.tolist() == [first.at_s, -math.inf, -math.inf]
+
+
+def test_refused_messages_change_nothing_are_counted_and_logged_once(led, caplog):
+    refused: list[str] = []
+    led.fleet.on_refused = refused.append
+    before = led.fleet.reports.views
+    caplog.set_level(logging.WARNING)
+    for _ in range(5):
+        led.on_message(topic(SITE, AGENTS[0], Leaf.REPORT), b"nonsense", False)
+    for name in ("surplus/v1/elsewhere/hall-a/report", "house/kitchen", topic(SITE, "hall-z", Leaf.STATUS)):
+        led.on_message(name, b"{}", False)
+    led.report(0, retained=True)
+    assert led.fleet.reports.views is before
+    assert refused == ["report"] * 5 + ["topic"] * 3 + ["report"]
+    records = [record for record in caplog.records if getattr(record, "event", "") == "message_refused"]
+    assert len(records) == 2, "one for the agent, one for whoever makes topics up"
+    assert "nonsense" not in caplog.text
+
+
+def test_many_strange_topics_cost_no_memory(led, caplog):
+    for k in range(2000):
+        led.on_message(topic(SITE, f"rogue-{k}", Leaf.STATUS), b"{}", False)
+    assert len(led.fleet._refused) <= len(AGENTS) * len(Leaf) + 1
+    assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
+
+
+def test_a_statement_that_cannot_be_made_stops_no_other(led, caplog):
+    setpoint_w = led.site.devices.max_w.copy()
+    setpoint_w[np.flatnonzero(led.site.devices.agent == 0)] = np.nan
+    led.decide(setpoint_w)
+    assert [body.agent for body in led.sets(2)] == list(AGENTS[1:])
+    led.now_s += 1.0
+    led.decide(setpoint_w - 1)
+    led.sets(4)
+    assert [record.event for record in caplog.records] == ["send_failed"], "once"
+    led.now_s += 1.0
+    led.decide()
+    assert {body.agent for body in led.sets(7)[4:]} == set(AGENTS), "and the next decision is tried"
+
+
+def test_a_link_that_raises_for_one_agent_stops_no_other(led):
+    led.link.broken = {"hall-b"}
+    led.decide()
+    assert [body.agent for body in led.sets(2)] == ["hall-a", "hall-c"]
+
+
+def test_sending_waits_for_nobody(led):
+    with led.link.changed:  # the link is stuck
+        for _ in range(100):
+            led.now_s += 0.1
+            led.decide()
+    assert {body.agent for body in led.sets(3)} == set(AGENTS)
+
+
+def test_stop_ends_the_sender_and_states_nothing_more(rig):
+    rig.connect()
+    rig.sets(3)
+    rig.fleet.stop()
+    count = len(rig.link.published)
+    rig.decide()
+    rig.connect()
+    assert not rig.fleet._sender.is_alive()
+    assert len(rig.link.published) == count
+
+
+def test_failsafe_decisions_of_the_safe_step_can_be_sent(led):
+    """The one decision that is made when all else fails must fit the wire."""
+    snapshot = World(led.site, surplus_w=0.0).snapshot()
+    columns = led.fleet.columns()
+    fields = {name: getattr(snapshot, name) for name in snapshot.__slots__} | {"fleet": columns, "now_s": led.now_s}
+    _, decision = safe_step(led.site, initial_state(led.site, led.now_s - 1), type(snapshot)(**fields))
+    led.fleet.send(decision)
+    assert len(led.sets(3)) == 3
+    assert len(led.site.devices.ids) == len(AGENTS) * len(MODELS)

@@ -1,0 +1,401 @@
+"""What the controller states, against the agent's real lease holder over a network that may do anything."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from drivers.fleet.wire import Echo, Report, Set
+from tests.controller.daemon.fleet.loop import (
+    FAILSAFE,
+    FULL,
+    MODELS,
+    TTL_S,
+    AgentSide,
+    ControllerSide,
+    agent_devices,
+)
+from tests.examples import examples
+
+T0 = 1_000_000
+TICK_MS = 500
+OFF = {id_: device.at_most(0) for id_, device in agent_devices().items()}
+HALF = {"a-s21": 1750, "b-s19k": 1080, "c-gpu": 5000}
+
+
+def fitted(watts: dict[str, int]) -> dict[str, int]:
+    return {id_: device.at_most(watts[id_]) for id_, device in agent_devices().items()}
+
+
+class Pair:
+    """A controller and its agent with a network that loses nothing, unless told so."""
+
+    def __init__(self, ttl_s: float = TTL_S) -> None:
+        self.now = T0
+        self.agent = AgentSide(self.now)
+        self.controller = ControllerSide(epoch=7, ttl_s=ttl_s)
+        self.sent: list[Set] = []
+
+    def tick(self, watts, *, sets: bool = True, reports: bool = True, publishes: bool = True) -> Set | None:
+        self.now += TICK_MS
+        if reports and self.now % 1000 == 0:
+            self.controller.hear(self.agent.report(self.now), self.now)
+        body = self.controller.due(watts, self.controller.view.echo, self.now)
+        if body is not None and publishes:
+            self.controller.sent(body, watts, self.now, self.now)
+            self.sent.append(body)
+            if sets and self.agent.take(body, self.now):
+                self.agent.follow()
+        self.agent.holder.advance(self.now)
+        self.agent.follow()
+        return body
+
+    def run(self, watts, seconds: float, **network) -> None:
+        for _ in range(int(seconds * 1000 / TICK_MS)):
+            self.tick(watts, **network)
+
+
+@pytest.fixture
+def led() -> Pair:
+    """An agent that runs at full power under its controller."""
+    pair = Pair()
+    pair.run(FULL, 5)
+    assert pair.agent.applied == FULL
+    return pair
+
+
+def test_first_statement_is_whole_and_without_a_clock() -> None:
+    body = Pair().controller.due(FAILSAFE, None, T0)
+    assert (body.seq, body.echo, body.setpoints, body.same_as) == (1, None, FAILSAFE, None)
+
+
+def test_first_raise_follows_the_first_report() -> None:
+    pair = Pair()
+    pair.run(FULL, 5, reports=False)
+    assert pair.agent.applied == OFF
+    assert all(body.echo is None for body in pair.sent)
+    pair.run(FULL, 2)
+    assert pair.agent.applied == FULL
+
+
+def test_renewals_are_in_time_and_few(led: Pair) -> None:
+    led.sent.clear()
+    least_ms = math.inf
+    for _ in range(400):
+        led.tick(FULL)
+        least_ms = min(least_ms, led.agent.holder.next_end_ms() - led.now)
+        assert not led.agent.holder.lapsed
+    assert all(body.setpoints is None for body in led.sent), "what has not changed is not spelled out again"
+    assert len(led.sent) <= 200 / (TTL_S / 4) + 1
+    assert least_ms > 1000 * TTL_S / 3, "one renewal may be lost without any harm"
+
+
+@pytest.mark.parametrize("ttl_s", [6.0, 24.0, 120.0])
+def test_one_renewal_lost_ends_no_lease(ttl_s: float) -> None:
+    pair = Pair(ttl_s)
+    pair.run(FULL, 5)
+    for _ in range(4):
+        count = len(pair.sent)
+        while len(pair.sent) == count:
+            pair.tick(FULL, sets=False)
+        pair.run(FULL, 0.3 * ttl_s)
+        assert not pair.agent.holder.lapsed
+
+
+def test_a_lost_cut_is_stated_again_within_two_seconds(led: Pair) -> None:
+    led.tick(HALF, sets=False)
+    assert led.agent.applied == FULL
+    led.run(HALF, 2)
+    assert led.agent.applied == HALF
+
+
+def test_a_cut_that_a_report_overtakes_takes_effect_at_once(led: Pair) -> None:
+    """A report may arrive between the look and the sending: the cut must not wait for the next tick."""
+    seen = led.controller.view.echo
+    led.now += 10
+    led.controller.hear(led.agent.report(led.now), led.now)
+    body = led.controller.due(HALF, seen, led.now)
+    assert body.echo == seen
+    assert led.agent.take(body, led.now)
+    assert led.agent.holder.setpoints == HALF
+
+
+def test_a_decision_that_did_not_see_the_lapse_does_not_undo_it(led: Pair) -> None:
+    seen = led.controller.view.echo
+    while not led.agent.holder.lapsed:
+        led.now += 100
+        led.agent.holder.advance(led.now)
+    led.agent.follow()
+    fallen = dict(led.agent.applied)
+    led.controller.hear(led.agent.report(led.now), led.now)
+    body = led.controller.due(FULL, seen, led.now)
+    assert body is not None
+    led.agent.take(body, led.now)
+    assert all(watts <= fallen[id_] for id_, watts in led.agent.holder.setpoints.items())
+
+
+def test_what_was_not_published_counts_as_not_stated(led: Pair) -> None:
+    before_s = led.controller.confirmed_ms()
+    assert led.tick(HALF, publishes=False) is not None
+    assert led.tick(HALF, publishes=False) is not None, "tried at every tick until the link takes it"
+    assert led.controller.confirmed_ms() == before_s
+    led.run(HALF, 2)
+    assert led.agent.applied == HALF
+
+
+def test_every_attempt_has_a_number_of_its_own(led: Pair) -> None:
+    numbers = [led.tick(HALF, publishes=False).seq for _ in range(3)]
+    assert numbers == sorted(set(numbers))
+    assert numbers[0] > led.sent[-1].seq
+
+
+def test_nothing_is_granted_while_the_link_is_down(led: Pair) -> None:
+    led.controller.reports.forget_clocks()
+    body = led.tick(HALF, reports=False)
+    assert body.echo is None
+    assert led.agent.applied == FULL, "a lease that runs goes on"
+    led.run(HALF, 2)
+    assert led.agent.applied == HALF
+
+
+def test_an_agent_that_starts_anew_is_led_again(led: Pair) -> None:
+    led.agent.restart(led.now)
+    assert led.agent.applied == fitted(FAILSAFE)
+    led.run(FULL, 3)
+    assert led.agent.applied == FULL
+    assert not led.agent.holder.lapsed
+
+
+def test_a_clock_of_the_agents_former_start_is_not_echoed(led: Pair) -> None:
+    seen = led.controller.view.echo
+    led.agent.restart(led.now)
+    led.controller.hear(led.agent.report(led.now), led.now)
+    assert led.controller.due(HALF, seen, led.now).echo is None
+
+
+def test_a_new_controller_takes_over_and_its_former_self_is_not_heard(led: Pair) -> None:
+    former, led.controller = led.controller, ControllerSide(epoch=8)
+    assert led.controller.confirmed_ms() == -math.inf
+    led.run(HALF, 3)
+    assert led.agent.applied == HALF
+    stale = former.due(FULL, led.controller.view.echo, led.now + 5_000)
+    assert stale is not None
+    assert not led.agent.take(stale, led.now)
+    assert led.agent.holder.setpoints == HALF
+
+
+def test_what_the_agent_took_of_the_former_controller_is_nothing_of_ours(led: Pair) -> None:
+    for k in range(20):
+        led.run({**FULL, "a-s21": 1400 + k}, 1)
+    led.controller = ControllerSide(epoch=8)
+    led.run(HALF, 3, sets=False)
+    assert led.agent.holder.accepted_seq > led.sent[-1].seq, "its number alone would say that it has taken ours"
+    led.run(HALF, 2)
+    assert led.agent.applied == HALF
+
+
+@pytest.mark.parametrize("ttl_s", [24.0, 30.0])
+def test_no_lease_is_longer_than_the_sites(ttl_s: float) -> None:
+    pair = Pair(ttl_s)
+    pair.run(FULL, 20)
+    assert {body.ttl_ms for body in pair.sent} == {1000 * ttl_s}
+
+
+def test_confirmed_is_the_decision_that_the_hardware_follows(led: Pair) -> None:
+    led.tick(HALF)
+    decided_ms = led.now
+    assert led.controller.confirmed_ms() < decided_ms
+    led.run(HALF, 1)
+    assert led.controller.confirmed_ms() == pytest.approx(decided_ms)
+
+
+def test_an_accepted_statement_is_not_an_applied_one(led: Pair) -> None:
+    before_ms = led.controller.confirmed_ms()
+    led.now += 1000
+    body = led.controller.due(HALF, led.controller.view.echo, led.now)
+    led.controller.sent(body, HALF, led.now, led.now)
+    assert led.agent.take(body, led.now)
+    led.controller.hear(led.agent.report(led.now), led.now)
+    assert led.controller.view.accepted_seq == body.seq
+    assert led.controller.confirmed_ms() == before_ms
+
+
+@given(epoch=st.sampled_from([6, 8, 0]), applied_seq=st.integers(0, 10**6))
+@settings(max_examples=examples(30))
+def test_the_confirmation_of_another_epoch_is_none_of_ours(epoch: int, applied_seq: int) -> None:
+    pair = Pair()
+    pair.run(FULL, 3)
+    view = replace(pair.controller.view, epoch=epoch, applied_seq=applied_seq)
+    assert pair.controller.statements.confirmed_s(view) == -math.inf
+
+
+def test_memory_of_what_was_decided_is_bounded_and_forgets_the_oldest() -> None:
+    pair = Pair()
+    for k in range(1000):
+        pair.tick({**FULL, "a-s21": 1400 + k}, reports=False, sets=False)
+    view = replace(pair.controller.view, epoch=7, applied_seq=1)
+    assert pair.controller.statements.confirmed_s(view) == -math.inf
+    assert pair.controller.statements.confirmed_s(replace(view, applied_seq=10**6)) == pytest.approx(pair.now / 1000)
+
+
+watts = st.one_of(st.sampled_from([0, 25, 1080, 1400, 2794, 3500, 10200]), st.integers(0, 10_200))
+news = st.sampled_from([FULL, HALF, OFF]) | st.fixed_dictionaries(
+    {id_: watts.map(lambda w, most=FULL[id_]: min(w, most)) for id_ in MODELS}
+)
+decisions = st.none() | news  #: None: as before
+flights = st.sampled_from([0, 0, 0, 10, 400, 7_000, 29_000])
+
+
+class AnyNetwork(RuleBasedStateMachine):
+    """Decisions of any kind; a network that loses, delays, repeats and reorders; both sides may start anew."""
+
+    sets = Bundle("sets")
+    said = Bundle("said")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = T0
+        self.epoch = 7
+        self.agent = AgentSide(self.now)
+        self.controller = ControllerSide(self.epoch)
+        self.decided: dict[tuple[int, int], tuple[dict[str, int], Echo | None, int]] = {}
+        self.grant: dict[str, int] | None = None
+        self.fell = dict.fromkeys(MODELS, self.now)
+        self.wanted = OFF
+
+    @rule(target=sets, decision=decisions, raced=st.booleans(), up=st.sampled_from([True] * 4 + [False]))
+    def tick(self, decision, raced: bool, up: bool) -> Set | None:
+        """Look, decide, send; a report may come in between. `up`: the link takes the message."""
+        self.now += 1
+        self.wanted = decision = self.wanted if decision is None else decision
+        known = self.controller.view.echo
+        if raced:
+            self.controller.hear(self.agent.report(self.now), self.now)
+        body = self.controller.due(decision, known, self.now)
+        if body is None or not up:
+            return None
+        assert (body.epoch, body.seq) not in self.decided, "a number is used once"
+        assert (body.epoch, body.seq) > max(self.decided, default=(0, 0))
+        self.decided[body.epoch, body.seq] = (decision, known, self.now)
+        if body.setpoints is None:
+            assert self.decided[body.epoch, body.same_as][0] == decision, "a renewal renews what is decided now"
+        else:
+            assert body.setpoints == decision
+        self.controller.sent(body, decision, self.now, self.now)
+        return body
+
+    @rule(body=sets, flight_ms=flights, followed=st.booleans())
+    def set_arrives(self, body: Set | None, flight_ms: int, followed: bool) -> None:
+        """For the first time, late, or again."""
+        if body is None:
+            return
+        self.wait(flight_ms)
+        before, newest = dict(self.agent.holder.setpoints), (self.agent.holder.epoch, self.agent.holder.accepted_seq)
+        taken = self.agent.take(body, self.now)
+        after = self.agent.holder.setpoints
+        if not taken:
+            assert after == before
+            return
+        assert (body.epoch, body.seq) > newest
+        decision, known, _ = self.decided[body.epoch, body.seq]
+        for id_ in (id_ for id_ in MODELS if after[id_] > before[id_]):
+            assert known is not None, "nothing is raised by a decision that knew nothing"
+            assert known.boot == self.agent.boot
+            assert known.boottime_ms >= self.fell[id_], "nor by one that did not know of the lapse"
+        if body.echo is not None and body.echo.boot == self.agent.boot and self.agent.holder.lease_left_ms(self.now):
+            self.grant = fitted(decision)
+        if followed:
+            self.agent.follow()
+
+    @rule(target=said)
+    def agent_reports(self) -> Report:
+        return self.agent.report(self.now)
+
+    @rule(report=said, flight_ms=flights)
+    def report_arrives(self, report: Report, flight_ms: int) -> None:
+        self.wait(flight_ms)
+        before = self.controller.view
+        if not self.controller.hear(report, self.now):
+            assert self.controller.view is before
+
+    @rule(ms=st.sampled_from([1, 500, 2_000, 9_000, 40_000]))
+    def wait(self, ms: int) -> None:
+        before = dict(self.agent.holder.setpoints)
+        self.now += ms
+        self.agent.holder.advance(self.now)
+        fallen = {id_ for id_ in MODELS if self.agent.holder.setpoints[id_] < before[id_]}
+        self.fell |= dict.fromkeys(fallen, self.now)
+
+    @rule()
+    def hardware_follows(self) -> None:
+        self.agent.follow()
+
+    @rule()
+    def link_is_lost_and_back(self) -> None:
+        self.controller.reports.forget_clocks()
+
+    @rule()
+    def agent_starts_anew(self) -> None:
+        self.agent.restart(self.now)
+        self.grant, self.fell = None, dict.fromkeys(MODELS, self.now)
+
+    @rule()
+    def controller_starts_anew(self) -> None:
+        self.epoch += 1
+        self.controller = ControllerSide(self.epoch)
+
+    @rule(decision=decisions, lost=st.lists(st.sampled_from(["", "", "set", "report", "follow"]), max_size=12))
+    def some_messages_are_lost(self, decision, lost: list[str]) -> None:
+        for what in lost:
+            self.cycle(decision, what)
+
+    def cycle(self, decision, lost: str = "") -> None:
+        self.wait(TICK_MS)
+        if lost != "follow":
+            self.agent.follow()
+        report = self.agent.report(self.now)
+        if lost != "report":
+            self.controller.hear(report, self.now)
+        body = self.tick(decision, raced=False, up=True)
+        if lost != "set":
+            self.set_arrives(body, flight_ms=0, followed=lost != "follow")
+
+    @initialize(decision=news)
+    def all_is_well(self, decision) -> None:
+        self.faults_stop(decision)
+
+    @rule(decision=decisions)
+    def faults_stop(self, decision) -> None:
+        """Whatever has happened: within four seconds the agent does what is decided, and it is known to."""
+        for _ in range(4 * 1000 // TICK_MS):
+            self.cycle(decision)
+        decision = self.wanted
+        assert dict(self.agent.holder.setpoints) == fitted(decision)
+        assert not self.agent.holder.lapsed
+        self.controller.hear(self.agent.report(self.now), self.now)
+        newest = self.decided[self.agent.holder.epoch, self.agent.holder.accepted_seq]
+        assert newest[0] == decision
+        assert self.controller.confirmed_ms() == pytest.approx(newest[2])
+
+    @invariant()
+    def agent_is_never_above_the_newest_decision_that_it_took(self) -> None:
+        for id_, w in self.agent.holder.setpoints.items():
+            assert self.grant is None or w <= max(OFF[id_], self.grant[id_])
+
+    @invariant()
+    def what_is_confirmed_was_applied(self) -> None:
+        """Old acknowledgements cannot confirm newer setpoints."""
+        view, confirmed_ms = self.controller.view, self.controller.confirmed_ms()
+        if not math.isinf(confirmed_ms):
+            mine = [at for (epoch, seq), (_, _, at) in self.decided.items() if epoch == self.epoch == view.epoch
+                    and seq <= view.applied_seq]  # fmt: skip
+            assert confirmed_ms == pytest.approx(max(mine))
+
+
+TestAnyNetwork = AnyNetwork.TestCase
+TestAnyNetwork.settings = settings(max_examples=examples(120), stateful_step_count=30)

@@ -1,0 +1,368 @@
+"""The journal: durable, chained, and never lost to a crash, a full disk or a damaged file."""
+
+import hashlib
+import json
+import logging
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from controller.daemon.journal import chain
+from controller.daemon.journal.journal import Journal, Kind
+from drivers.errors import JournalUnusable
+from tests.examples import examples
+
+DEADLINE_S = 10.0
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "state" / "journal.db"
+
+
+@contextmanager
+def opened(path, **more):
+    with closing(Journal(path, **more)) as journal:
+        yield journal
+
+
+def wait_until(true):
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not true():
+        assert time.monotonic() < deadline_s
+        threading.Event().wait(0.01)
+
+
+@contextmanager
+def full_disk(path):
+    """Let the kernel refuse every byte beyond the present size of the write-ahead log."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = path.with_name(path.name + "-wal").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def killed_after(path, script):
+    """Run a script that has `journal`, and kill -9 it once it has printed a line."""
+    head = f"import time, pathlib\nfrom controller.daemon.journal.journal import Journal\njournal = Journal.open(pathlib.Path({str(path)!r}))\n"
+    code = head + script + "\nprint('done', flush=True)\ntime.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout.readline() == "done\n"
+        process.send_signal(signal.SIGKILL)
+
+
+def test_i8_the_chain_is_what_the_docstring_says(path):
+    with opened(path, utc=lambda: 1.5) as journal:
+        journal.append(Kind.MODE, {"mode": "hold", "a": 1})
+        journal.append(Kind.ORDER, {"id": "ö"})
+        prev_hash = "0" * 64
+        for seq, record in enumerate(journal.records(), 1):
+            content = {"body": record.body, "kind": record.kind, "seq": seq, "utc_s": record.utc_s}
+            text = prev_hash + json.dumps(content, sort_keys=True, separators=(",", ":"))
+            assert record.hash == hashlib.sha256(text.encode()).hexdigest()
+            assert record.prev_hash == prev_hash
+            prev_hash = record.hash
+        assert journal.verify() == 2
+        assert [record.seq for record in journal.records(Kind.ORDER)] == [2]
+
+
+def test_i3_what_was_appended_survives_kill_9(path):
+    killed_after(path, "for k in range(30): journal.append('mode', {'k': k})")
+    with opened(path) as journal:
+        assert [record.body["k"] for record in journal.records()] == list(range(30))
+        assert journal.damage is None
+
+
+def test_threads_append_into_one_chain(path):
+    with opened(path) as journal:
+        seqs = []
+
+        def work(name):
+            seqs.extend(journal.append(Kind.MODE, {"by": name, "k": k}).seq for k in range(25))
+
+        threads = [threading.Thread(target=work, args=(name,)) for name in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(DEADLINE_S)
+        assert sorted(seqs) == list(range(1, 201))
+        assert journal.verify() == 200
+
+
+def test_posts_are_stored_in_order_before_the_journal_closes(path):
+    with opened(path) as journal:
+        for k in range(1000):
+            journal.post(Kind.DECISION if k % 2 else Kind.MODE, {"k": k})
+    with opened(path) as journal:
+        assert [record.body["k"] for record in journal.records()] == list(range(1000))
+
+
+def test_a_closed_journal_stores_nothing_and_says_so(path):
+    with opened(path) as journal:
+        pass
+    with pytest.raises(JournalUnusable, match="closed"):
+        journal.append(Kind.MODE, {})
+    assert not journal.post(Kind.MODE, {}).durable(DEADLINE_S)
+
+
+@pytest.mark.parametrize("body", [{"x": float("nan")}, {"x": float("inf")}, {"x": object()}])
+def test_a_body_without_json_is_an_error_of_the_caller(path, body):
+    with opened(path) as journal:
+        with pytest.raises((ValueError, TypeError)):
+            journal.post(Kind.MODE, body)
+        with pytest.raises(ValueError):
+            journal.post("nonsense", {})
+        assert journal.append(Kind.MODE, {}).seq == 1
+
+
+def test_a_second_process_cannot_have_the_journal(path):
+    with opened(path), pytest.raises(JournalUnusable, match="in use by another"):
+        Journal.open(path)
+    with opened(path):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_unusable(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalUnusable):
+        Journal.open(tmp_path / "file" / "journal.db")
+
+
+def test_the_files_are_for_the_daemon_alone(path):
+    with opened(path) as journal:
+        journal.append(Kind.MODE, {})
+        assert {oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()} == {"0o600"}
+
+
+def test_f58_a_full_disk_drops_telemetry_and_keeps_orders(path, caplog):
+    caplog.set_level(logging.INFO)
+    with opened(path, retry_s=0.02) as journal:
+        journal.append(Kind.MODE, {"k": 0})
+        with full_disk(path):
+            for _ in range(3):
+                with pytest.raises(JournalUnusable):
+                    journal.append(Kind.RELEASE, {"id": "refused", "pad": "x" * 20_000})
+            kept = journal.post(Kind.ORDER, {"id": "kept", "pad": "x" * 20_000})
+            telemetry = journal.post(Kind.DECISION, {"pad": "x" * 20_000})
+            assert not kept.durable(DEADLINE_S)
+            assert not telemetry.durable(DEADLINE_S)
+            assert not journal.usable
+            assert journal.dropped == 1
+        wait_until(kept.durable)
+        assert journal.usable
+        assert [record.body.get("id") for record in journal.records()] == [None, "kept"]
+        assert journal.verify() == 2
+    assert [record.event for record in caplog.records] == ["journal_lost", "journal_returned"]
+
+
+def test_a_journal_that_was_taken_away_is_unusable(path):
+    with opened(path) as journal:
+        journal.append(Kind.MODE, {})
+        path.rename(path.with_name("gone"))
+        with pytest.raises(JournalUnusable):
+            journal.append(Kind.MODE, {})
+        path.with_name("gone").rename(path)
+        assert journal.append(Kind.MODE, {}).seq == 2
+
+
+def test_a_commit_that_failed_but_reached_the_file_is_taken_back(path):
+    with opened(path) as journal:
+        journal.append(Kind.ORDER, {"id": "o"})
+        with closing(sqlite3.connect(path)) as other, other:
+            row = next(chain._chained(journal._chain._head, [chain.Line(utc_s=1.0, kind="release", body='{"id":"o"}')]))
+            other.execute("INSERT INTO record VALUES (?,?,?,?,?,?)", row)
+        journal._chain._healthy = False
+        journal.append(Kind.MODE, {})
+        assert [record.kind for record in journal.records()] == ["order", "mode"]
+        assert journal.verify() == 2
+
+
+def test_every_commit_is_synced(path):
+    with opened(path) as journal:
+        settings = {
+            name: journal._chain._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+        }
+        assert settings == {"journal_mode": "wal", "synchronous": 2}, "2 is FULL"
+
+
+@contextmanager
+def stuck_disk(journal, monkeypatch):
+    """Hold the writer inside its first attempt to store."""
+    reached, disk, store = threading.Event(), threading.Event(), journal._chain.append
+
+    def slow(lines):
+        reached.set()
+        assert disk.wait(DEADLINE_S)
+        return store(lines)
+
+    monkeypatch.setattr(journal._chain, "append", slow)
+    first = journal.post(Kind.MODE, {"k": "first"})
+    assert reached.wait(DEADLINE_S)
+    try:
+        yield first
+    finally:
+        disk.set()
+
+
+def test_what_an_append_gave_up_is_never_stored(path, monkeypatch):
+    with opened(path) as journal:
+        with stuck_disk(journal, monkeypatch) as first:
+            with pytest.raises(JournalUnusable, match="not stored yet"):
+                journal.append(Kind.RELEASE, {"id": "o"}, timeout_s=0.05)
+            assert not first.durable()
+        journal.append(Kind.MODE, {"k": "last"})
+        assert [record.body["k"] for record in journal.records()] == ["first", "last"]
+
+
+def test_too_much_telemetry_is_dropped_and_orders_never(path, monkeypatch):
+    with opened(path, max_waiting=10) as journal:
+        with stuck_disk(journal, monkeypatch):
+            for k in range(50):
+                journal.post(Kind.DECISION, {"k": k})
+                journal.post(Kind.ORDER_BEGUN, {"id": k})
+            assert journal.waiting <= 60
+        journal.append(Kind.MODE, {})
+        assert len(list(journal.records(Kind.ORDER_BEGUN))) == 50
+        assert len(list(journal.records(Kind.DECISION))) + journal.dropped == 50
+        assert journal.dropped >= 40
+
+
+def test_the_writer_outlives_an_error_of_any_kind(path, monkeypatch):
+    with opened(path) as journal:
+        with monkeypatch.context() as patch:
+            patch.setattr(journal._chain, "append", lambda lines: 1 / 0)
+            with pytest.raises(JournalUnusable, match="division"):
+                journal.append(Kind.MODE, {})
+        assert journal.append(Kind.MODE, {}).seq == 1
+
+
+def test_epochs_rise_by_one_and_outrank_a_lost_state(path):
+    with opened(path, utc=lambda: 1000.0) as journal:
+        assert journal.next_epoch() == 1001
+    with opened(path, utc=lambda: 5.0) as journal:
+        assert journal.next_epoch() == 1002
+    path.write_bytes(b"")
+    with opened(path, utc=lambda: 2000.0) as journal:
+        assert journal.next_epoch() == 2001
+
+
+def fill(path, records=40):
+    with opened(path, utc=lambda: 1.0) as journal:
+        for k in range(records):
+            journal.post(Kind.ORDER if k % 4 == 0 else Kind.MODE, {"id": f"o-{k}", "pad": "x" * 200})
+    return list(chain.read(path))
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all" * 100])
+def test_f59_a_file_that_is_no_journal_is_kept_and_replaced(path, content):
+    fill(path)
+    path.write_bytes(content)
+    with opened(path) as journal:
+        assert journal.damage
+        (note,) = journal.records()
+        assert (note.kind, note.body["kept"]) == (Kind.QUARANTINE, 0)
+        assert (path.parent / note.body["copy"]).read_bytes() == content
+        journal.append(Kind.MODE, {})
+    with opened(path) as journal:
+        assert journal.damage is None
+        assert journal.verify() == 2
+
+
+@pytest.mark.parametrize(
+    ("statement", "lost"),
+    [
+        ("UPDATE record SET body = '{}' WHERE seq = 9", {9}),
+        ("UPDATE record SET body = CAST(x'ff' AS TEXT) WHERE seq = 9", {9}),
+        ("UPDATE record SET utc_s = 7.0 WHERE seq = 40", {40}),
+        ("UPDATE record SET hash = 'f' WHERE seq = 1", {1}),
+        ("DELETE FROM record WHERE seq = 9", {9}),
+        ("DROP TABLE record", set(range(1, 41))),
+    ],
+)
+def test_f59_what_verifies_is_replayed(path, statement, lost):
+    before = fill(path)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(statement)
+    with pytest.raises(chain.ChainBroken):
+        chain.verify(path)
+    with opened(path) as journal:
+        assert journal.damage
+        *kept, note = journal.records()
+        assert [record.body for record in kept] == [record.body for record in before if record.seq not in lost]
+        assert note.body["kept"] == 40 - len(lost)
+        assert journal.verify() == 41 - len(lost)
+
+
+def test_i8_a_record_that_is_rewritten_with_its_hash_breaks_the_chain(path):
+    ninth = fill(path)[8]
+    forged = chain.Line(utc_s=ninth.utc_s, kind="order", body="{}")
+    with closing(sqlite3.connect(path)) as db, db:
+        values = (forged.kind, forged.body, chain.link(ninth.prev_hash, 9, forged))
+        db.execute("UPDATE record SET kind = ?, body = ?, hash = ? WHERE seq = 9", values)
+    with pytest.raises(chain.ChainBroken, match="after record 9"):
+        chain.verify(path)
+
+
+def test_a_crash_in_the_last_step_of_a_repair_is_made_good(path):
+    killed_after(path, "journal.append('mode', {'whose': 'damaged'})")
+    repaired = path.with_name("journal.db.repaired")
+    chain._create(repaired, [chain.Line(utc_s=1.0, kind="mode", body='{"whose":"repaired"}')])
+    assert path.with_name("journal.db-wal").stat().st_size > 0
+    with opened(path) as journal:
+        assert [record.body["whose"] for record in journal.records()] == ["repaired"]
+    assert not repaired.exists()
+
+
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32))
+def test_f59_no_damage_brings_a_wrong_record_or_a_crash(tmp_path_factory, seed):
+    random = Random(seed)
+    path: Path = tmp_path_factory.mktemp("journal") / "journal.db"
+    before = {record.body["id"]: record.body for record in fill(path)}
+    content = bytearray(path.read_bytes())
+    for _ in range(random.randint(1, 3)):
+        start = random.randrange(random.choice([200, 4096, len(content)]))
+        hurt = content[start : start + random.choice([1, 8, 100, 6000])]
+        content[start : start + len(hurt)] = random.randbytes(len(hurt))
+    path.write_bytes(content[: random.choice([None, random.randrange(len(content))])])
+    with opened(path) as journal:
+        kept = [record for record in journal.records() if record.kind != Kind.QUARANTINE]
+        assert journal.damage or len(kept) == 40
+        assert all(before[record.body["id"]] == record.body for record in kept)
+        journal.append(Kind.MODE, {})
+        journal.verify()
+
+
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 1))
+def test_f57_a_torn_write_ahead_log_loses_its_tail_only(tmp_path_factory, share):
+    path: Path = tmp_path_factory.mktemp("journal") / "journal.db"
+    live = path.with_name("live.db")
+    with opened(live) as journal:
+        for k in range(20):
+            journal.append(Kind.ORDER, {"k": k})
+        wal = live.with_name("live.db-wal").read_bytes()
+        path.write_bytes(live.read_bytes())
+    path.with_name("journal.db-wal").write_bytes(wal[: int(len(wal) * share)])
+    with opened(path) as journal:
+        assert journal.damage is None
+        kept = [record.body["k"] for record in journal.records()]
+        assert kept == list(range(len(kept)))
+        assert share < 1 or len(kept) == 20
+        journal.append(Kind.ORDER, {"k": "next"})
+        assert journal.verify() == len(kept) + 1

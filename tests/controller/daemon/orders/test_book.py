@@ -1,0 +1,317 @@
+"""The order book against invariant I3 and the rows on orders of the fault table."""
+
+import json
+import logging
+import math
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.core.limits.orders import OrderLimit
+from controller.daemon.journal.journal import Journal, Kind
+from controller.daemon.orders import book as orders
+from controller.daemon.orders.book import MAX_OPEN, Ending, OrderBook, Outcome, Principal, Role, declared_floor_w
+from controller.daemon.orders.request import Cause, OrderRefused, OrderRequest
+from drivers.errors import JournalUnusable
+from tests.controller.north import make_site
+from tests.examples import examples
+
+NOW_S = 1_795_000_000.0
+GRID = Principal(name="grid", role=Role.AUTHORITY)
+FLOOR_W = np.array([2100.0, 600.0])
+DEADLINE_S = 10.0
+
+
+@contextmanager
+def book_at(path: Path) -> Iterator[tuple[OrderBook, Journal]]:
+    journal = Journal(path, retry_s=0.02)
+    try:
+        yield OrderBook(journal, make_site()), journal
+    finally:
+        journal.close()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "journal.db"
+
+
+def accept(book, *, power_w=(80e3, None), utc_s=NOW_S, utc_trusted=True, **fields):
+    request = OrderRequest.parse(json.dumps({"id": "o-1"} | fields).encode())
+    return book.accept(request, GRID, power_w=power_w, floor_w=FLOOR_W, utc_s=utc_s, utc_trusted=utc_trusted)
+
+
+SENDER = """
+import json, pathlib, sys, time
+sys.path.insert(0, ".")
+from controller.daemon.journal.journal import Journal
+from controller.daemon.orders.book import OrderBook
+from tests.controller.north import make_site
+from tests.controller.daemon.orders.test_book import GRID, accept
+book = OrderBook(Journal.open(pathlib.Path(sys.argv[1])), make_site())
+answers = [accept(book, id=f"o-{k}", reduce_by_w=1000.0 * k) for k in range(1, 6)]
+book.release("o-2", GRID, 1.0)
+print([(a.id, a.limit_w, a.durable) for a in answers], flush=True)
+time.sleep(60)
+"""
+
+
+def test_i3_an_answered_order_survives_kill_9(path):
+    with subprocess.Popen([sys.executable, "-c", SENDER, path], stdout=subprocess.PIPE, text=True) as process:
+        line = process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+    assert line == str([(f"o-{k}", 80e3 - 1000 * k, True) for k in range(1, 6)]) + "\n"
+    with book_at(path) as (book, journal):
+        assert {limit.id: limit.limit_w for limit in book.limits()} == {f"o-{k}": 80e3 - 1e3 * k for k in (1, 3, 4, 5)}
+        again = accept(book, id="o-5", reduce_by_w=5000.0, power_w=(10e3, None))
+        assert (again.limit_w, again.durable) == (75e3, True), "the first answer, whatever the power is by now"
+        journal.append(Kind.MODE, {})
+        assert len(list(journal.records(Kind.ORDER))) == 5
+
+
+def test_i3_concurrent_duplicates_are_one_order(path, monkeypatch):
+    admit = orders._admit
+
+    def slowly(*arguments):
+        threading.Event().wait(0.02)
+        return admit(*arguments)
+
+    monkeypatch.setattr(orders, "_admit", slowly)
+    with book_at(path) as (book, journal):
+        start, answers = threading.Barrier(16), []
+
+        def send():
+            start.wait(DEADLINE_S)
+            answers.append(accept(book, limit_w=40e3))
+
+        threads = [threading.Thread(target=send) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(DEADLINE_S)
+        assert len(answers) == 16
+        assert len(set(answers)) == 1
+        assert answers[0].durable
+        assert len(list(journal.records(Kind.ORDER))) == 1
+        assert len(book.limits()) == 1
+
+
+def test_f15_same_id_with_other_content_is_refused_also_after_a_restart(path):
+    with book_at(path) as (book, _):
+        first = accept(book, limit_w=40e3, ends_at="2030-01-01T00:00:00Z")
+        assert accept(book, limit_w=40_000, node="pcc", ends_at="2030-01-01T01:00:00+01:00") == first
+        book.release("o-1", GRID, NOW_S)
+    with book_at(path) as (book, journal):
+        with pytest.raises(OrderRefused, match="other content") as refused:
+            accept(book, limit_w=90e3)
+        assert refused.value.cause is Cause.CONFLICT
+        assert accept(book, limit_w=40e3, ends_at="2030-01-01T00:00:00Z") == first
+        assert book.limits() == (), "an order of the past starts nothing"
+        journal.append(Kind.MODE, {})
+        (refusal,) = journal.records(Kind.REFUSED)
+        assert refusal.body["id"] == "o-1"
+
+
+def test_reduce_by_is_resolved_once_and_never_below_zero(path):
+    with book_at(path) as (book, _):
+        assert accept(book, id="a", reduce_by_w=30e3).limit_w == 50e3
+        below = accept(book, id="b", reduce_by_w=500e3)
+        assert (below.limit_w, below.outcome, below.achievable_w) == (0.0, Outcome.PARTIAL, 2100.0)
+        for power_w in ((), (None, None), (math.nan, None)):
+            with pytest.raises(OrderRefused, match="no trusted power"):
+                accept(book, id="c", reduce_by_w=1e3, power_w=power_w)
+        assert len(book.limits()) == 2
+
+
+def test_an_unknown_floor_is_the_declared_one(path):
+    assert declared_floor_w(make_site()).tolist() == [2100.0, 600.0]
+    with book_at(path) as (book, _):
+        request = OrderRequest(id="z", limit_w=0)
+        for floor_w in (None, np.array([math.nan, math.nan])):
+            answer = book.accept(request, GRID, power_w=(), floor_w=floor_w, utc_s=NOW_S)
+            assert (answer.outcome, answer.achievable_w) == (Outcome.PARTIAL, 2100.0)
+
+
+def test_f58_without_a_journal_a_tightening_order_counts_and_a_release_does_not(path, monkeypatch, caplog):
+    with book_at(path) as (book, journal):
+        accept(book, id="before", limit_w=50e3)
+        with monkeypatch.context() as broken:
+            broken.setattr(journal._chain, "append", lambda lines: 1 / 0)
+            answer = accept(book, id="during", limit_w=0)
+            assert (answer.outcome, answer.durable) == (Outcome.PARTIAL, False)
+            assert answer.why == "pcc draws 2.1 kW with everything off; applied, not durable"
+            assert [order.durable for order in book.list()] == [True, False]
+            for order_id in ("before", "during"):
+                with pytest.raises(JournalUnusable):
+                    book.release(order_id, GRID, NOW_S)
+            assert [limit.id for limit in book.limits()] == ["before", "during"]
+        journal.append(Kind.MODE, {})
+        again = accept(book, id="during", limit_w=0)
+        assert (again.durable, again.why) == (True, "pcc draws 2.1 kW with everything off")
+    assert [record.event for record in caplog.records] == ["journal_lost"]
+    with book_at(path) as (book, _):
+        assert [limit.id for limit in book.limits()] == ["before", "during"]
+
+
+def test_a_release_is_final_and_idempotent(path):
+    with book_at(path) as (book, _):
+        accept(book, limit_w=40e3)
+        assert book.release("o-1", GRID, NOW_S).outcome is Outcome.RELEASED
+        assert book.release("o-1", GRID, NOW_S).why == "it had been released before"
+        with pytest.raises(OrderRefused, match="no order moon") as refused:
+            book.release("moon", GRID, NOW_S)
+        assert refused.value.cause is Cause.UNKNOWN
+    with book_at(path) as (book, _):
+        assert book.limits() == ()
+        assert [order.ended for order in book.list()] == [Ending.RELEASED]
+
+
+def test_f32_an_order_that_has_begun_stays_begun_and_ends_by_a_trusted_clock_only(path):
+    with book_at(path) as (book, _):
+        accept(book, limit_w=40e3, starts_at="2030-01-01T00:00:00Z", ends_at="2030-01-01T01:00:00Z")
+        (limit,) = book.limits()
+        assert (limit.begun, limit.starts_utc_s, limit.ends_utc_s) == (False, 1893456000.0, 1893459600.0)
+        book.observe((), utc_s=NOW_S, utc_trusted=True)
+        assert not book.limits()[0].begun
+        book.observe(("o-1",), utc_s=1893456000.0, utc_trusted=False)
+        assert book.limits()[0].begun
+    with book_at(path) as (book, _):
+        assert book.limits()[0].begun, "a clock set back across a restart suspends nothing"
+        book.observe((), utc_s=2e9, utc_trusted=False)
+        assert len(book.limits()) == 1
+        book.observe((), utc_s=2e9, utc_trusted=True)
+        assert book.limits() == ()
+    with book_at(path) as (book, _):
+        assert book.limits() == (), "and it does not come back when the clock does"
+        assert [order.ended for order in book.list()] == [Ending.EXPIRED]
+
+
+def test_an_order_without_a_start_has_begun(path):
+    with book_at(path) as (book, _):
+        accept(book, limit_w=40e3, ramp_w_per_s=500)
+        limit = OrderLimit(
+            id="o-1", node=0, limit_w=40e3, starts_utc_s=NOW_S, ends_utc_s=math.inf, ramp_w_s=500.0, begun=True
+        )
+        assert book.limits() == (limit,)
+
+
+def test_f59_after_damage_the_book_is_unsure_until_the_authority_speaks(path):
+    with book_at(path) as (book, _):
+        accept(book, limit_w=40e3)
+        assert book.unsure is None
+    path.write_bytes(b"rubbish")
+    for _ in range(2):
+        with book_at(path) as (book, _):
+            assert "the journal was damaged" in book.unsure
+    with book_at(path) as (book, _):
+        accept(book, limit_w=40e3)
+        assert book.unsure is None
+    with book_at(path) as (book, _):
+        assert book.unsure is None
+        assert len(book.limits()) == 1
+
+
+def test_an_order_on_a_node_that_is_gone_limits_the_site(path, caplog):
+    with book_at(path) as (book, _):
+        accept(book, limit_w=1e3, node="feeder")
+    caplog.set_level(logging.WARNING)
+    site = make_site()
+    journal = Journal.open(path)
+    book = OrderBook(journal, replace(site, tree=replace(site.tree, ids=("pcc", "other"))))
+    journal.close()
+    assert [(limit.node, limit.limit_w) for limit in book.limits()] == [(0, 1e3)]
+    assert [record.event for record in caplog.records] == ["order_node_gone"]
+
+
+def test_a_listing_has_every_open_order_and_the_newest_others(path, monkeypatch):
+    monkeypatch.setattr(orders, "LISTED_ENDED", 2)
+    with book_at(path) as (book, _):
+        for k in range(6):
+            accept(book, id=f"o-{k}", limit_w=40e3)
+        for k in range(1, 5):
+            book.release(f"o-{k}", GRID, NOW_S)
+        assert [order.id for order in book.list()] == ["o-0", "o-3", "o-4", "o-5"]
+        assert accept(book, id="o-1", limit_w=40e3).durable
+        assert [limit.id for limit in book.limits()] == ["o-0", "o-5"]
+
+
+def test_a_record_that_is_not_understood_stops_the_start(path):
+    with book_at(path) as (_, journal):
+        journal.append(Kind.ORDER, {"id": "from the future"})
+    with pytest.raises(JournalUnusable, match="record 1"), book_at(path):
+        pass
+
+
+def test_f30_a_flood_of_orders_is_refused_at_a_bound(path, monkeypatch):
+    monkeypatch.setattr("controller.daemon.orders.book.MAX_OPEN", 3)
+    with book_at(path) as (book, _):
+        for k in range(3):
+            accept(book, id=f"o-{k}", limit_w=40e3)
+        with pytest.raises(OrderRefused) as refused:
+            accept(book, id="o-3", limit_w=40e3)
+        assert refused.value.cause is Cause.FULL
+        assert len(book.limits()) == 3
+        book.release("o-0", GRID, NOW_S)
+        assert accept(book, id="o-3", limit_w=40e3).outcome is Outcome.ACCEPTED
+    assert MAX_OPEN == 1000
+
+
+IDS = st.sampled_from(["a", "b", "c", "d"])
+STEPS = st.lists(
+    st.tuples(st.just("accept"), IDS, st.sampled_from([0.0, 40e3, 90e3]), st.sampled_from([None, 60, 3600]))
+    | st.tuples(st.just("release"), IDS)
+    | st.tuples(st.just("observe"), st.sets(IDS), st.integers(0, 7200), st.booleans())
+    | st.tuples(st.just("restart")),
+    max_size=30,
+)
+
+
+@settings(max_examples=examples(80), deadline=None)
+@given(steps=STEPS)
+def test_i3_any_history_is_replayed_to_the_same_book(steps):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "journal.db"
+        journal = Journal.open(path)
+        book = OrderBook(journal, make_site())
+        for step in [*steps, ("restart",)]:
+            if step == ("restart",):
+                before = (book.limits(), book.list(), book.unsure)
+                journal.close()
+                journal = Journal.open(path)
+                book = OrderBook(journal, make_site())
+                assert (book.limits(), book.list(), book.unsure) == before
+            else:
+                do(book, step)
+        journal.verify()
+        journal.close()
+
+
+def do(book: OrderBook, step: tuple) -> None:
+    """Carry out a step and hold what it did against the rules."""
+    was = {limit.id: limit for limit in book.limits()}
+    try:
+        match step:
+            case ("accept", order_id, limit_w, lasts_s):
+                ends_at = lasts_s and datetime.fromtimestamp(NOW_S + lasts_s, UTC).isoformat()
+                accept(book, id=order_id, limit_w=limit_w, ends_at=ends_at, utc_trusted=False)
+            case ("release", order_id):
+                book.release(order_id, GRID, NOW_S)
+                assert order_id not in {limit.id for limit in book.limits()}
+            case ("observe", in_force, after_s, trusted):
+                book.observe(in_force, utc_s=NOW_S + after_s, utc_trusted=trusted)
+                left = {limit.id for limit in book.limits()}
+                assert trusted or left == set(was), "only a trusted clock ends an order"
+    except OrderRefused:
+        assert {limit.id: limit for limit in book.limits()} == was

@@ -1,0 +1,168 @@
+"""What Prometheus gets, checked by its own tool where that is installed."""
+
+import math
+import shutil
+import subprocess
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from controller.daemon.journal.journal import Journal
+from controller.daemon.latest import AgentView, DeviceColumns, MeterView, Views
+from controller.daemon.metrics import DeviceText, Metrics, TickDurations, escape
+from controller.daemon.orders.book import OrderBook
+from drivers.readings import Quality
+from tests.controller.north import make_decision, make_site
+
+METERS = {
+    "main": MeterView(
+        value_w=80e3,
+        quality=Quality.GOOD,
+        age_s=0.3,
+        quantities={"frequency_hz": (50.01, 0.3), "energy_import_wh": (5e6, 7.0)},
+    ),
+    "surplus": MeterView(value_w=None, quality=Quality.BAD, age_s=None, problem="not read yet"),
+}
+AGENTS = {"hall-a": AgentView(online=False, age_s=12.0, lease_left_s=None)}
+
+
+def make_views(measured_w=(3400.0, math.nan), state=(2, 4)):
+    columns = DeviceColumns(measured_w=np.array(measured_w), state=np.array(state))
+    return Views(meters=lambda: METERS, agents=lambda: AGENTS, devices=lambda: columns)
+
+
+@pytest.fixture
+def metrics(tmp_path):
+    site, journal = make_site(), Journal.open(tmp_path / "journal.db")
+    yield Metrics(site, make_views(), OrderBook(journal, site), journal, clock=lambda: 1001.5)
+    journal.close()
+
+
+def samples(text: bytes) -> dict[tuple, float]:
+    families = text_string_to_metric_families(text.decode())
+    return {
+        (sample.name, *(sample.labels[key] for key in sorted(sample.labels))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def promtool(text: bytes) -> str:
+    tool = shutil.which("promtool")
+    if tool is None:
+        pytest.skip("promtool is not installed (package prometheus)")
+    done = subprocess.run([tool, "check", "metrics"], input=text, capture_output=True, timeout=30, check=False)
+    return (done.stdout + done.stderr).decode()
+
+
+def test_promtool_has_nothing_to_say(metrics):
+    assert promtool(metrics.render()) == ""
+    metrics.observe_tick(make_decision(), 0.004)
+    metrics.refused("http", "unauthorized")
+    assert promtool(metrics.render()) == ""
+
+
+def test_every_series_has_its_value(metrics):
+    metrics.observe_tick(make_decision(), 0.004)
+    metrics.observe_tick(make_decision(), 7.0)
+    metrics.refused("http", "unauthorized")
+    got = samples(metrics.render())
+    expected = {
+        ("surplusd_mode", "normal"): 1,
+        ("surplusd_mode", "failsafe"): 0,
+        ("surplusd_ticks_total",): 7,
+        ("surplusd_decision_age_seconds",): 1.5,
+        ("surplusd_site_power_watts",): 80e3,
+        ("surplusd_surplus_watts",): 70e3,
+        ("surplusd_node_envelope_watts", "pcc"): 80e3,
+        ("surplusd_node_envelope_watts", "feeder"): math.inf,
+        ("surplusd_node_binding", "surplus", "pcc"): 1,
+        ("surplusd_node_floor_watts", "feeder"): 600,
+        ("surplusd_node_planned_watts", "pcc"): 7000,
+        ("surplusd_node_committed_watts", "pcc"): 7000,
+        ("surplusd_node_infeasible", "pcc"): 0,
+        ("surplusd_tick_duration_seconds_bucket", "0.002"): 0,
+        ("surplusd_tick_duration_seconds_bucket", "0.005"): 1,
+        ("surplusd_tick_duration_seconds_bucket", "+Inf"): 2,
+        ("surplusd_tick_duration_seconds_sum",): 7.004,
+        ("surplusd_meter_watts", "main"): 80e3,
+        ("surplusd_meter_quality", "surplus"): 2,
+        ("surplusd_meter_problem", "main"): 0,
+        ("surplusd_meter_problem", "surplus"): 1,
+        ("surplusd_meter_quantity", "main", "frequency_hz"): 50.01,
+        ("surplusd_meter_quantity", "main", "energy_import_wh"): 5e6,
+        ("surplusd_agent_online", "hall-a"): 0,
+        ("surplusd_agent_age_seconds", "hall-a"): 12,
+        ("surplusd_orders_open",): 0,
+        ("surplusd_orders_in_force",): 0,
+        ("surplusd_journal_usable",): 1,
+        ("surplusd_journal_dropped_total",): 0,
+        ("surplusd_allocation_gap_ratio",): 0.2,
+        ("surplusd_refused_total", "unauthorized", "http"): 1,
+        ("surplusd_device_setpoint_watts", "hall-a", "m-001", "feeder"): 3500,
+        ("surplusd_device_power_watts", "hall-a", "m-001", "feeder"): 3400,
+        ("surplusd_device_state", "hall-a", "m-002", "feeder"): 4,
+    }
+    assert {key: got.get(key) for key in expected} == pytest.approx(expected)
+    assert math.isnan(got["surplusd_device_power_watts", "hall-a", "m-002", "feeder"])
+
+
+def test_what_is_unknown_has_no_series(metrics):
+    before = samples(metrics.render())
+    assert not any(name.startswith("surplusd_node") for name, *_ in before)
+    assert not any(name == "surplusd_device_setpoint_watts" for name, *_ in before)
+    metrics.observe_tick(replace(make_decision(site_w=None), surplus_w=None), 0.001)
+    got = samples(metrics.render())
+    assert ("surplusd_meter_watts", "surplus") not in got
+    assert ("surplusd_agent_lease_left_seconds", "hall-a") not in got
+    assert ("surplusd_site_power_watts",) not in got
+    assert ("surplusd_surplus_watts",) not in got
+
+
+@given(st.lists(st.floats(1e-6, 100), max_size=50))
+def test_the_histogram_counts_every_tick_once(durations):
+    ticks = TickDurations()
+    for duration_s in durations:
+        ticks.observe(duration_s)
+    buckets = {sample.labels["le"]: sample.value for sample in ticks.family().samples if "le" in sample.labels}
+    for bound, count in buckets.items():
+        assert count == sum(duration_s <= float(bound) for duration_s in durations)
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_any_label_comes_back_as_it_was(device, node):
+    site = make_site()
+    site = replace(
+        site, devices=replace(site.devices, ids=(device, "other")), tree=replace(site.tree, ids=("pcc", node))
+    )
+    text = DeviceText(site).render(None, np.array([1.0, 2.0]), [0, 1])
+    first = next(iter(text_string_to_metric_families(text))).samples[0]
+    assert (first.labels["device"], first.labels["node"], first.value) == (device, node, 1.0)
+
+
+def test_escape_leaves_nothing_that_ends_a_label():
+    assert escape('a"b\\c\nd') == r"a\"b\\c\nd"
+
+
+def test_a_scrape_of_ten_thousand_devices_is_cheap():
+    site, count = make_site(), 10_000
+    devices = replace(
+        site.devices,
+        ids=tuple(f"m-{k:05d}" for k in range(count)),
+        node=np.ones(count, dtype=np.int64),
+        agent=np.zeros(count, dtype=np.int64),
+    )
+    text = DeviceText(replace(site, devices=devices))
+    watts, state = np.random.default_rng(1).uniform(0, 3500, count), np.zeros(count, dtype=np.int64).tolist()
+    took_s = []
+    for _ in range(5):
+        begun_s = time.perf_counter()
+        exposition = text.render(watts, watts, state)
+        took_s.append(time.perf_counter() - begun_s)
+    assert exposition.count("\n") == 3 * (count + 2)
+    assert min(took_s) < 0.1, "the bound is ten times what it takes, for a busy machine"

@@ -1,0 +1,212 @@
+"""What becomes of a tick, and what a tick sees: over the real journal, order book and metrics."""
+
+import logging
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from controller.core.modes import Mode
+from controller.daemon.journal.journal import Journal, Kind
+from controller.daemon.mailbox import SURPLUS, Board
+from controller.daemon.metrics import Metrics
+from controller.daemon.orders.book import OrderBook
+from controller.daemon.recorder import RECORD_S, Looker, Recorder
+from controller.daemon.status import make_views
+from controller.daemon.tick import Tick
+from drivers.readings import Quality, Sample
+from tests.controller.daemon.fleet.test_fleet import Rig
+from tests.controller.north import make_decision, make_site
+
+
+class Fleet:
+    """Notes what it is sent, and gives the columns of a fleet that was never heard."""
+
+    def __init__(self, calls: list[str]) -> None:
+        self.calls, self.link_lost_s = calls, 12.0
+        self.real = Rig(make_site()).fleet
+        self.sent = []
+
+    def send(self, decision) -> None:
+        self.calls.append("leases")
+        self.sent.append(decision)
+
+    def columns(self):
+        self.calls.append("columns")
+        return self.real.columns()
+
+
+class Notifier:
+    def __init__(self, calls: list[str]) -> None:
+        self.calls = calls
+        self.texts: list[str] = []
+
+    def ready(self) -> None:
+        self.calls.append("ready")
+
+    def watchdog(self) -> None:
+        self.calls.append("watchdog")
+
+    def status(self, text: str) -> None:
+        self.texts.append(text)
+
+
+class Bench:
+    def __init__(self, path) -> None:
+        self.calls: list[str] = []
+        self.now_s = 1000.0
+        self.site, self.journal = make_site(), Journal.open(path)
+        self.book = OrderBook(self.journal, self.site)
+        self.fleet, self.notifier, self.board = Fleet(self.calls), Notifier(self.calls), Board(self.site)
+        views = make_views(self.site, self.board, self.fleet.real)
+        self.metrics = Metrics(self.site, views, self.book, self.journal)
+        self.looker = Looker(self.board, self.fleet, self.book, clock=lambda: self.now_s)
+        self.recorder = Recorder(
+            fleet=self.fleet,
+            book=self.book,
+            journal=self.journal,
+            metrics=self.metrics,
+            notifier=self.notifier,
+            looker=self.looker,
+            clock=lambda: self.now_s,
+        )
+
+    def act(self, **changes) -> None:
+        self.now_s += 1.0
+        decision = replace(make_decision(), at_s=self.now_s, **changes)
+        self.recorder.act(Tick(decision=decision, duration_s=0.004, late_s=0.0))
+
+    def stored(self, kind: Kind) -> list[dict]:
+        self.journal.append(Kind.MODE, {"mode": "flush", "reason": ""})
+        return [record.body for record in self.journal.records(kind) if record.body.get("mode") != "flush"]
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made = Bench(tmp_path / "journal.db")
+    yield made
+    made.journal.close()
+
+
+def test_leases_go_out_first_and_the_watchdog_is_kicked_last(bench):
+    bench.act()
+    assert (bench.calls[0], bench.calls[-1], bench.calls.count("watchdog")) == ("leases", "watchdog", 1)
+    assert bench.fleet.sent[0] is bench.recorder.latest.decision
+
+
+def test_the_daemon_is_ready_with_its_first_tick(bench):
+    bench.act()
+    bench.act()
+    assert bench.calls.count("ready") == 1
+    assert bench.calls.index("leases") < bench.calls.index("ready")
+
+
+def test_nothing_but_a_tick_kicks_the_watchdog(bench):
+    bench.looker.look()
+    bench.metrics.render()
+    assert "watchdog" not in bench.calls
+
+
+def test_a_tick_that_fails_on_the_way_kicks_no_watchdog(bench, monkeypatch):
+    def broken(*_args):
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(bench.metrics, "observe_tick", broken)
+    with pytest.raises(RuntimeError):
+        bench.act()
+    assert bench.calls == ["leases"]
+    assert bench.recorder.latest is None
+
+
+def test_the_newest_tick_and_its_time_are_kept(bench):
+    assert (bench.recorder.latest, bench.recorder.ended_s) == (None, -math.inf)
+    bench.act()
+    assert bench.recorder.latest.decision.at_s == bench.recorder.ended_s == 1001.0
+
+
+def test_a_change_of_mode_is_put_on_record_logged_and_told_once(bench, caplog):
+    caplog.set_level(logging.INFO)
+    modes = [Mode.INIT] * 3 + [Mode.NORMAL] * 3 + [Mode.HOLD] * 3
+    for mode in modes:
+        bench.act(mode=mode, reason="main is silent" if mode is Mode.HOLD else "")
+    assert [body["mode"] for body in bench.stored(Kind.MODE)] == ["init", "normal", "hold"]
+    assert bench.stored(Kind.MODE)[2]["reason"] == "main is silent"
+    logged = [record for record in caplog.records if getattr(record, "event", "") == "mode"]
+    assert [(record.before, record.mode) for record in logged] == [
+        (None, "init"),
+        ("init", "normal"),
+        ("normal", "hold"),
+    ]
+    assert len(bench.notifier.texts) == 3
+    assert "main is silent" in bench.notifier.texts[2]
+
+
+def test_decisions_are_on_record_when_something_changes_and_now_and_then(bench):
+    for _ in range(20):
+        bench.act()
+    assert len(bench.stored(Kind.DECISION)) == 1
+    bench.now_s += RECORD_S
+    for _ in range(20):
+        bench.act()
+    assert len(bench.stored(Kind.DECISION)) == 2
+    bench.act(binding=("order:o1", "unlimited"), orders_in_force=())
+    bench.act(binding=("order:o1", "unlimited"), orders_in_force=())
+    bench.act(binding=("order:o1", "elsewhere"), orders_in_force=())
+    assert [body["binding"] for body in bench.stored(Kind.DECISION)][2:] == ["order:o1"]
+
+
+def test_a_limit_that_comes_before_locks_is_on_record(bench):
+    words = "order:o1 before the minimum and settle times of 2 devices"
+    for overruled in ("", words, words, ""):
+        bench.act(overruled=overruled)
+    assert [body["overruled"] for body in bench.stored(Kind.DECISION)] == ["", words, ""]
+
+
+def test_what_is_recorded_of_a_decision(bench):
+    bench.act()
+    (body,) = bench.stored(Kind.DECISION)
+    assert body == {
+        "seq": 7, "mode": "normal", "binding": "surplus", "envelope_w": 80000, "site_w": 80000,
+        "planned_w": 7000, "committed_w": 7000, "infeasible": False, "orders": [], "overruled": "",
+    }  # fmt: skip
+
+
+def test_a_decision_without_trusted_power_can_be_recorded(bench):
+    bench.act(power_w=(None, None), mode=Mode.FAILSAFE)
+    assert bench.stored(Kind.DECISION)[0]["site_w"] is None
+
+
+def test_a_snapshot_holds_what_the_sources_said_last(bench):
+    values = {"active_power_w": 42e3}
+    bench.board.publish(Sample(meter="main", values=values, quality=Quality.GOOD, taken_at_s=999.0, arrived_at_s=999.1))
+    snapshot = bench.looker.look()
+    assert snapshot.now_s == 1000.0
+    assert snapshot.meters.power_w.tolist() == [42e3]
+    assert snapshot.surplus is None
+    assert snapshot.link_lost_s == 12.0
+    assert (snapshot.orders, snapshot.orders_unsure) == ((), "")
+    assert snapshot.utc_trusted is bench.looker.utc.trusted
+    bench.book.unsure = "records were lost"
+    assert bench.looker.look().orders_unsure == "records were lost"
+
+
+def test_no_report_is_newer_than_the_time_of_the_snapshot_says(bench):
+    """The time is taken before the columns: what they hold may be newer than it, what they miss is not older."""
+    times = iter([5.0, 6.0, 7.0, 8.0])
+    bench.looker._clock = lambda: (bench.calls.append("clock"), next(times))[1]
+    bench.calls.clear()
+    bench.looker.look()
+    assert bench.calls == ["clock", "columns"]
+
+
+def test_an_order_in_force_is_noted_as_begun(bench, monkeypatch):
+    seen = []
+    monkeypatch.setattr(bench.book, "observe", lambda ids, **more: seen.append((tuple(ids), more)))
+    bench.act(orders_in_force=("o1",))
+    assert seen == [(("o1",), {"utc_s": bench.looker.utc.utc_s, "utc_trusted": bench.looker.utc.trusted})]
+
+
+def test_the_board_of_a_site_has_its_meters_and_the_surplus(bench):
+    assert set(bench.board.views) == {*bench.site.meters.ids, SURPLUS}
+    assert np.isinf(bench.board.meters().taken_s).all()

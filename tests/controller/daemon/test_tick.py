@@ -1,0 +1,158 @@
+"""The tick's thread: never late in a burst, never ended by a mistake in the control."""
+
+import logging
+import threading
+from dataclasses import replace
+
+import pytest
+
+from controller.core.modes import Mode
+from controller.daemon.tick import Tick, Ticker
+from tests.controller.north import make_decision
+
+DEADLINE_S = 10.0
+
+
+class Control:
+    """Everything around a ticker; `failing`: the step raises. `costs_s`: what a tick takes by the clock."""
+
+    def __init__(self, period_s: float = 0.02, clock=None) -> None:
+        self.failing = False
+        self.now_s, self.costs_s = 100.0, 0.0
+        self.calls: list[str] = []
+        self.ticks: list[Tick] = []
+        self.states: list[object] = []
+        self.changed = threading.Condition()
+        self.ticker = Ticker(
+            period_s=period_s,
+            state="s0",
+            step=self.step,
+            safe_step=self.safe_step,
+            look=self.look,
+            act=self.act,
+            **({"clock": clock} if clock else {}),
+        )
+
+    def look(self):
+        self.calls.append("look")
+        return "snapshot"
+
+    def step(self, state, snapshot):
+        self.calls.append("step")
+        self.states.append(state)
+        assert snapshot == "snapshot"
+        if self.failing:
+            raise ZeroDivisionError("a mistake of ours")
+        self.now_s += self.costs_s
+        return f"{state}+", make_decision()
+
+    def safe_step(self, state, _snapshot):
+        self.calls.append("safe")
+        self.states.append(state)
+        return f"{state}!", replace(make_decision(), mode=Mode.FAILSAFE)
+
+    def act(self, tick):
+        with self.changed:
+            self.calls.append("act")
+            self.ticks.append(tick)
+            self.changed.notify_all()
+
+    def wait(self, count: int) -> None:
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.ticks) >= count, DEADLINE_S), f"{len(self.ticks)} of {count}"
+
+
+def test_a_tick_looks_decides_and_hands_over_in_this_order():
+    control = Control()
+    done = control.ticker.tick(100.0)
+    assert control.calls == ["look", "step", "act"]
+    assert control.ticks == [done]
+
+
+def test_state_goes_from_tick_to_tick():
+    control = Control()
+    for _ in range(3):
+        control.ticker.tick(0.0)
+    assert control.states == ["s0", "s0+", "s0++"]
+
+
+def test_a_step_that_raises_is_decided_by_the_safe_step_and_the_next_tick_is_tried(caplog):
+    control = Control()
+    control.ticker.tick(0.0)
+    control.failing = True
+    done = control.ticker.tick(0.0)
+    assert done.decision.mode is Mode.FAILSAFE
+    assert control.calls == ["look", "step", "act", "look", "step", "safe", "act"]
+    control.failing = False
+    assert control.ticker.tick(0.0).decision.mode is Mode.NORMAL
+    assert control.states == ["s0", "s0+", "s0+", "s0+!"], "the safe step goes on from the last good state"
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert record.event == "step_failed"
+    assert record.exc_info[0] is ZeroDivisionError
+
+
+def test_figures_of_a_tick_are_by_the_clock():
+    clock = iter([10.0, 10.25])
+    control = Control(clock=lambda: next(clock))
+    done = control.ticker.tick(9.5)
+    assert (done.late_s, done.duration_s) == (0.5, 0.25)
+
+
+def test_ticks_come_until_stop_and_none_after_it():
+    control = Control()
+    control.ticker.start()
+    control.wait(5)
+    control.ticker.stop()
+    count = len(control.ticks)
+    assert not control.ticker._thread.is_alive()
+    assert not threading.Event().wait(0.1)
+    assert len(control.ticks) == count
+
+
+def test_stop_does_not_wait_for_the_period():
+    control = Control(period_s=3600.0)
+    control.ticker.start()
+    control.wait(1)
+    control.ticker.stop()
+    assert len(control.ticks) == 1
+
+
+class Times:
+    """A clock on which only waiting and the tick's own work take time."""
+
+    def __init__(self, ticker: Ticker, control: Control) -> None:
+        self.control, self.begun = control, []
+        ticker._stopping = self
+        ticker._clock = lambda: control.now_s
+
+    def wait(self, seconds: float) -> bool:
+        self.control.now_s += seconds
+        self.begun.append(round(self.control.now_s, 6))
+        return len(self.begun) > 6
+
+
+@pytest.mark.parametrize(
+    ("costs_s", "begun"),
+    [
+        (0.0, [100.0, 101.0, 102.0, 103.0, 104.0, 105.0]),
+        (0.9, [100.0, 101.0, 102.0, 103.0, 104.0, 105.0]),
+        (1.1, [100.0, 102.0, 104.0, 106.0, 108.0, 110.0]),
+        (2.5, [100.0, 103.0, 106.0, 109.0, 112.0, 115.0]),
+    ],
+)
+def test_a_tick_that_overruns_is_followed_by_the_next_one_due_not_by_a_burst(costs_s, begun):
+    control = Control(period_s=1.0)
+    control.costs_s = costs_s
+    times = Times(control.ticker, control)
+    control.ticker._run()
+    assert times.begun[:6] == begun
+    assert all(tick.late_s == pytest.approx(0.0) for tick in control.ticks)
+
+
+def test_after_a_long_sleep_of_the_machine_there_is_one_tick_and_then_the_usual_ones():
+    control = Control(period_s=1.0)
+    sleeps_s = iter([0.0, 5000.25])
+    control.ticker._act = lambda _tick: setattr(control, "now_s", control.now_s + next(sleeps_s, 0.0))
+    times = Times(control.ticker, control)
+    control.ticker._run()
+    assert times.begun[:4] == [100.0, 101.0, 5102.0, 5103.0]

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from controller.demo.main import add_arguments
+from controller.demo.setup import Ground, Wishes, prepare
+
+
+@pytest.fixture
+def site_text() -> str:
+    return files("configs").joinpath("demo.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def ground(tmp_path: Path, site_text: str) -> Ground:
+    return prepare(tmp_path, site_text, Wishes())
+
+
+@pytest.fixture
+def options() -> Callable[..., argparse.Namespace]:
+    def parse(*words: str) -> argparse.Namespace:
+        parser = argparse.ArgumentParser()
+        add_arguments(parser)
+        return parser.parse_args(words)
+
+    return parse

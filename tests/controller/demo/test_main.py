@@ -1,0 +1,99 @@
+"""The launcher over all real parts but the daemon, for which `fake_daemon.py` stands in."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from controller.demo import main as demo
+from controller.demo.children import Child
+from controller.demo.earnings import Books
+from controller.site.compile import compile_site
+from controller.site.load import load
+
+Options = Callable[..., argparse.Namespace]
+FAKE = Path(__file__).with_name("fake_daemon.py")
+
+
+def open_books(path: Path) -> Books:
+    site_file = load(path)
+    return Books(site=compile_site(site_file), currency=site_file.economics.tariff.currency)
+
+
+@pytest.fixture
+def fake_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = demo.cast
+
+    def cast(ground, args, **more):
+        words = [sys.executable, str(FAKE), str(ground.daemon_file), f"{ground.world[0]}:{ground.world[1]}"]
+        return [
+            Child(part.name, words, part.log) if part.name == "surplusd" else part
+            for part in real(ground, args, **more)
+        ]
+
+    monkeypatch.setattr(demo, "cast", cast)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+
+
+@pytest.mark.usefixtures("fake_daemon")
+def test_a_run_from_the_first_process_to_the_verdict(
+    tmp_path: Path, options: Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result, picture, kept = tmp_path / "run.json", tmp_path / "run.png", tmp_path / "kept"
+    status = demo.run(
+        options("--for=3s", f"--json={result}", f"--plot={picture}", f"--keep={kept}"), open_books=open_books
+    )
+    printed = capsys.readouterr().out
+    raw = json.loads(result.read_text())
+    assert status == (0 if raw["passed"] else 1)
+    assert raw["passed"] is raw["referee"]["passed"]
+    assert 3.0 <= raw["referee"]["seconds"] < 6.0
+    assert raw["referee"]["offered_raw_wh"] > raw["referee"]["used_raw_wh"] > 0.0
+    assert raw["daemon"] == {"mode": "normal", "site_w": 5e4, "envelope_w": 1e5, "tick_p99_s": 0.005}
+    miner_per_h = 200.0 * 0.05 / 24.0 - 3.5 * 0.04
+    assert raw["earnings"]["earned"] == pytest.approx(miner_per_h * raw["earnings"]["seconds"] / 3600.0)
+    assert raw["earnings"]["decided"] == pytest.approx(raw["earnings"]["seconds"] / 1e3)
+    assert (raw["earnings"]["currency"], raw["earnings"]["silent_s"]) == ("USD", 0.0)
+    assert "USD in " in printed
+    assert picture.stat().st_size > 1000
+    assert "no order in this run" in printed
+    assert printed.count("open http://127.0.0.1:") == 1
+    assert ("PASSED" if raw["passed"] else "FAILED") in printed
+    assert {path.stem for path in kept.glob("*.log")} >= {"world", "meters", "scada", "broker", "fleet", "surplusd"}
+
+
+def test_a_bad_recording_is_refused_before_anything_starts(
+    tmp_path: Path, options: Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = tmp_path / "some.csv"
+    recording.write_text("time,load\n2026-01-01T00:00:00,1\n2026-01-01T00:15:00,oops\n")
+    assert demo.run(options("--for=60s", f"--surplus-csv={recording}", "--column=load")) == 1
+    captured = capsys.readouterr()
+    assert f"surplusd demo: {recording}:3: column 'load': found 'oops', allowed is a number" in captured.err
+    assert "starting" not in captured.out
+
+
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(
+    options: Options, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    assert demo.run(options("--plot=run.png")) == 1
+    assert "amqtt and matplotlib is not installed: pip install 'surplusd[demo]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--for=60"], ["--for=-1s"], ["--for=soon"], ["--model=other"], ["--broker=here"]])
+def test_a_wrong_option_says_what_is_allowed(words: list[str], options: Options) -> None:
+    with pytest.raises(SystemExit):
+        options(*words)
+
+
+def test_heavy_parts_are_imported_only_when_they_are_used() -> None:
+    code = "import sys, controller.demo.main; print(*[m for m in ('rich','matplotlib','amqtt') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == ""
