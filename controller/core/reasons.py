@@ -1,0 +1,69 @@
+"""Why something is doubted, limited or refused: a code with parameters. Texts are made at the edge, see `controller.texts`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+#: Values are plain, so that a reason can be written down anywhere and compared.
+Parameter: TypeAlias = str | int | float
+
+
+class Code(StrEnum):
+    """What a reason is about; the names are part of the metrics and of the HTTP answers, so they stay."""
+
+    # The site's mode.
+    STARTING = "starting"
+    STEADYING = "steadying"
+    NO_TICK = "no_tick"
+    STEP_FAILED = "step_failed"
+    # What a source last gave instead of a value.
+    SOURCE_NOT_READ = "source_not_read"
+    SOURCE_LOST = "source_lost"
+    SAMPLE_UNUSABLE = "sample_unusable"
+    # A meter, by its own samples.
+    METER_NEVER_READ = "meter_never_read"
+    METER_SILENT = "meter_silent"
+    METER_WITHOUT_VALUE = "meter_without_value"
+    METER_OFF_GRID = "meter_off_grid"
+    METER_OVER_RATING = "meter_over_rating"
+    METER_OVER_AMPERES = "meter_over_amperes"
+    METER_UNDER_AMPERES = "meter_under_amperes"
+    METER_PHASES_APART = "meter_phases_apart"
+    METER_FROZEN = "meter_frozen"
+    COUNTERS_FROZEN = "counters_frozen"
+    COUNTERS_REVERSED = "counters_reversed"
+    COUNTERS_WITHOUT_POWER = "counters_without_power"
+    COUNTERS_OFF = "counters_off"
+    # A meter against the fleet, or against another meter.
+    STEPS_NOT_FOLLOWED = "steps_not_followed"
+    METERS_DISAGREE = "meters_disagree"
+    METERS_SHORT = "meters_short"
+    NO_SITE_METER = "no_site_meter"
+    # The surplus.
+    SURPLUS_NEVER_READ = "surplus_never_read"
+    SURPLUS_SILENT = "surplus_silent"
+    SURPLUS_STALE = "surplus_stale"
+    SURPLUS_FROZEN = "surplus_frozen"
+    # The fleet and the orders.
+    LINK_DOWN = "link_down"
+    LINK_LOST = "link_lost"
+    JOURNAL_DAMAGED = "journal_damaged"
+    # What had to give way to a limit.
+    TIMES_OVERRULED = "times_overruled"
+    PROTECTION_OVERRULED = "protection_overruled"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason.
+
+    `subject`: the node, meter, agent or issuer that it is about, never a device or an order, so that series stay few; the
+    source of the surplus counts as a meter. `parameters`: by name, what a text about it needs; watts end in ``_w``.
+    """
+
+    code: Code
+    subject: str
+    parameters: Mapping[str, Parameter] = field(default_factory=dict, hash=False)

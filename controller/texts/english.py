@@ -1,0 +1,79 @@
+"""Every reason in English."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from controller.core.reasons import Code, Reason
+
+_PROFILE: Final = "is its profile the right one?"
+_METER: Final = "meter {subject} "
+
+#: A text for each code, with the reason's subject and parameters in braces.
+TEXTS: Final[Mapping[Code, str]] = {
+    Code.STARTING: "starting",
+    Code.STEADYING: "trusted again, waiting for steady readings",
+    Code.NO_TICK: "no tick yet",
+    Code.STEP_FAILED: "the control step failed",
+    Code.SOURCE_NOT_READ: "not read yet",
+    Code.SOURCE_LOST: "{error}",
+    Code.SAMPLE_UNUSABLE: "{why}",
+    Code.METER_NEVER_READ: _METER + "has never been read",
+    Code.METER_SILENT: _METER + "is silent",
+    Code.METER_WITHOUT_VALUE: _METER + "gives no value: {why}",
+    Code.METER_OFF_GRID: _METER + "shows no {grid_hz:g} Hz grid frequency: " + _PROFILE,
+    Code.METER_OVER_RATING: _METER + "shows more than {share:.0%} of its rating: " + _PROFILE,
+    Code.METER_OVER_AMPERES: _METER + "shows more power than its volts and amperes can carry: " + _PROFILE,
+    Code.METER_UNDER_AMPERES: _METER + "shows next to no power for its volts and amperes: " + _PROFILE,
+    Code.METER_PHASES_APART: _METER + "shows a power that is not the sum of its phases: " + _PROFILE,
+    Code.METER_FROZEN: _METER + "has stood still for longer than it ever does: it is taken for frozen",
+    Code.COUNTERS_FROZEN: _METER + "shows energy counters that stand still while it shows power",
+    Code.COUNTERS_REVERSED: _METER + "counts energy in the other direction than it shows power: is its sign right?",
+    Code.COUNTERS_WITHOUT_POWER: _METER + "counts energy while it shows no power",
+    Code.COUNTERS_OFF: _METER + "counts {times:.3g} times the energy that its power adds up to: " + _PROFILE,
+    Code.STEPS_NOT_FOLLOWED: _METER
+    + "does not follow the steps of the fleet: are its sign, its scale and its profile right?",
+    Code.METERS_DISAGREE: "meters {meter} and {other} disagree",
+    Code.METERS_SHORT: "the meters of {subject} show less than the devices below it draw",
+    Code.NO_SITE_METER: "no trusted meter of the site's power",
+    Code.SURPLUS_NEVER_READ: "the surplus has never been read",
+    Code.SURPLUS_SILENT: "the surplus is silent",
+    Code.SURPLUS_STALE: "the surplus signal is stale: it counts as zero",
+    Code.SURPLUS_FROZEN: "the surplus reading stands still at {shown_w:kW} kW while the site went from {from_w:kW} to "
+    "{to_w:kW} kW: is its source frozen?",
+    Code.LINK_DOWN: "no link to the broker",
+    Code.LINK_LOST: "no link to the broker for longer than a lease",
+    Code.JOURNAL_DAMAGED: "the journal was damaged: {damage}",
+    Code.TIMES_OVERRULED: "{limits} before the minimum and settle times of {count:device}",
+    Code.PROTECTION_OVERRULED: "{limits} before the protected {devices}{more:more}",
+}
+
+
+class _Number(float):
+    """A number that a template may ask for as ``kW``, or with the thing that it counts, as ``device``."""
+
+    def __format__(self, spec: str) -> str:
+        if spec == "kW":
+            return f"{self / 1e3:.0f}"
+        if spec == "more":
+            return f" and {self:.0f} more" if self else ""
+        if spec.isalpha() and len(spec) > 1:
+            return f"{self:.0f} {spec}" if self == 1 else f"{self:.0f} {spec}s"
+        return super().__format__(spec)
+
+
+def text(reason: Reason) -> str:
+    """Return the reason as a sentence without its full stop."""
+    values = {name: value if isinstance(value, str) else _Number(value) for name, value in reason.parameters.items()}
+    return TEXTS[reason.code].format(subject=reason.subject, **values)
+
+
+def texts(reasons: Iterable[Reason]) -> str:
+    """Return several reasons in one line; empty where there are none."""
+    return "; ".join(map(text, reasons))
+
+
+def predicate(reason: Reason) -> str:
+    """Return the text without its meter, for a place where that stands already."""
+    return text(reason).removeprefix(_METER.format(subject=reason.subject))
