@@ -54,7 +54,7 @@ class Meter(BaseModel):
 class Status(BaseModel):
     """The site now. `reason`: why the mode is not normal. Before the first tick the mode is init and nodes is empty.
 
-    `overruled`: which limits come before which locks and protected devices; empty where none have to.
+    `overruled`: which limits come before which minimum times and protected devices; empty where none have to.
     """
 
     site: str

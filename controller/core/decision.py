@@ -21,8 +21,8 @@ class Decision:
     `setpoint_w` (D,): the watts that each device may draw from now on.
     `value_per_h`: what the allocation earns, currency per hour. `worth_per_h`: that with a bonus of what runs already, less
     the costs of starts, stops and changes, each spread over the time in which it has to pay; `bound_per_h`: no allocation
-    within locks and limits is worth more by the same measure.
-    `overruled`: in words, which limits came before which locks and protected devices; empty where none had to.
+    within minimum times, protection and limits is worth more by the same measure.
+    `overruled`: in words, which limits came before which minimum times and protected devices; empty where none had to.
     `orders_in_force`: ids of the orders that bind now, whether or not they are the smallest limit.
     """
 

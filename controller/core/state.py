@@ -37,7 +37,7 @@ class Belief:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Locks:
+class MinimumTimes:
     """Until when each device (D,) stays on, or off, as it is; and from when a running one may be set to another mode."""
 
     kept_until_s: F64
@@ -82,7 +82,7 @@ class Proofs:
 class State:
     """Everything that one tick hands to the next.
 
-    `locks`: which devices are left alone for now. `house_w` (N,): the estimate of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over.
+    `minimum_times`: which devices are left alone for now. `house_w` (N,): the estimate of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over.
     `failsafe_cap_w`: the site's limit while it comes down to failsafe, else ``inf``.
     """
 
@@ -93,7 +93,7 @@ class State:
     proofs: Proofs
     belief: Belief
     surplus: SurplusState
-    locks: Locks
+    minimum_times: MinimumTimes
     house_w: F64
     rise_room_w: float
     fall_room_w: float
@@ -127,7 +127,7 @@ def initial_state(site: Site, now_s: float) -> State:
             current_w=devices.failsafe_w.copy(),
             known=np.zeros(count, dtype=np.bool_),
         ),
-        locks=Locks(kept_until_s=np.full(count, -np.inf), settled_from_s=np.full(count, -np.inf)),
+        minimum_times=MinimumTimes(kept_until_s=np.full(count, -np.inf), settled_from_s=np.full(count, -np.inf)),
         surplus=SurplusState(),
         house_w=site.tree.house_w.copy(),
         rise_room_w=0.0,

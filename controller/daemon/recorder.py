@@ -20,7 +20,7 @@ from drivers.quantities import format_power
 _log = logging.getLogger(__name__)
 
 #: A decision is put on record at least this often, and whenever the mode, the binding limit of the site, or whether
-#: limits come before locks changes.
+#: limits come before minimum times changes.
 RECORD_S = 600.0
 
 

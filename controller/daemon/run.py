@@ -12,7 +12,7 @@ from controller.api.app import create_app
 from controller.api.auth import Token
 from controller.api.serve import serve
 from controller.api.service import Health, Readiness, Service
-from controller.core.allocation.tables import make_plan
+from controller.core.allocation.tables import make_tables
 from controller.core.modes import Mode
 from controller.core.safe import safe_step
 from controller.core.site import Site
@@ -58,7 +58,7 @@ async def operate(
     ticker = Ticker(
         period_s=site_file.tick_s,
         state=initial_state(site, boottime_s()),
-        step=partial(step, make_plan(site)),
+        step=partial(step, make_tables(site)),
         safe_step=partial(safe_step, site),
         look=looker.look,
         act=recorder.act,

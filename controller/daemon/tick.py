@@ -14,7 +14,7 @@ from drivers.clock import Clock, boottime_s
 
 _log = logging.getLogger(__name__)
 
-#: One step of the control, with the site's plan bound to it.
+#: One step of the control, with the site's tables bound to it.
 Step = Callable[[State, Snapshot], tuple[State, Decision]]
 
 

@@ -4,7 +4,7 @@ Everything is valued by the modes that the devices may run at, as the site file 
 less the energy. Under the same envelope and the same house load (the daemon's estimate) at the same moments:
 
 ================  ====================================================================================================
-earned            the daemon's setpoints, with ramps, locks, margins and every wait for readings
+earned            the daemon's setpoints, with ramps, minimum times, margins and every wait for readings
 decided           the daemon's allocation, which the setpoints ramp towards
 equal share       every device has the same share of its range, rounded down to its modes; the share is the highest at
                   which all that fits. Below a node that is full it stays, the others go on

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from controller.core.allocation.tables import Plan, make_plan
+from controller.core.allocation.tables import Tables, make_tables
 from controller.core.site import Site
 from controller.core.snapshot import FleetColumns, MeterColumns, Snapshot, SurplusReading
 from controller.core.state import State, initial_state
@@ -61,7 +61,7 @@ class Loop:
     """Ticks of a site whose devices follow at once and whose surplus moves in every tick."""
 
     def __init__(self, site: Site) -> None:
-        self.plan: Plan = make_plan(site)
+        self.tables: Tables = make_tables(site)
         self.now_s = 1000.0
         self.state: State = initial_state(site, self.now_s)
         self._draw_w = site.devices.off_w.copy()
@@ -69,7 +69,7 @@ class Loop:
 
     def snapshot(self) -> Snapshot:
         """Return the inputs of the next tick."""
-        site = self.plan.site
+        site = self.tables.site
         self.now_s += 1.0
         site_w = float(self._draw_w.sum()) + 40e3
         agents = len(site.agents)
@@ -103,5 +103,5 @@ class Loop:
 
     def tick(self, snapshot: Snapshot) -> None:
         """Carry out one tick and let the fleet follow."""
-        self.state, decision = step(self.plan, self.state, snapshot)
+        self.state, decision = step(self.tables, self.state, snapshot)
         self._draw_w = decision.setpoint_w

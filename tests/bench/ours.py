@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from controller.core.allocation.allocator import make_allocator
-from controller.core.allocation.minimum_times import fitting_w, kept_w, locks_after
-from controller.core.allocation.tables import make_plan
+from controller.core.allocation.minimum_times import fitting_w, kept_w, minimum_times_after
+from controller.core.allocation.tables import make_tables
 from controller.core.allocation.values import values_now
 from controller.core.site import F64, Devices, Meters, Rules, Site, SurplusModel, Tree
 from controller.core.state import initial_state
@@ -58,29 +58,29 @@ class Rolling:
 
     def __init__(self, tree: Tree, devices: Devices, *, calm: bool) -> None:
         site = Site(id="bench", tree=tree, devices=devices, meters=_NO_METERS, agents=("agent",), rules=_rules(devices))
-        self._plan, self._calm = make_plan(site), calm
+        self._tables, self._calm = make_tables(site), calm
         state = initial_state(site, 0.0)
-        self._belief, self._locks = state.belief, state.locks
+        self._belief, self._minimum_times = state.belief, state.minimum_times
         self.spent_s = 0.0
 
     def tick(self, now_s: float, limit_w: float, mode_value: F64) -> F64:
         """Return the watts of each device (D,) from now on; the modes are worth `mode_value` (M,) now."""
-        plan, devices = self._plan, self._plan.site.devices
-        limits_w = plan.site.tree.limit_w.copy()
+        tables, devices = self._tables, self._tables.site.devices
+        limits_w = tables.site.tree.limit_w.copy()
         limits_w[0] = min(limit_w, limits_w[0])
         begun_s = time.perf_counter()
         base_w, upper_w, held_w = devices.off_w, devices.max_w, devices.off_w
         if self._calm:
             held_w = self._belief.current_w
-            kept = kept_w(plan, self._belief, self._locks, now_s)
+            kept = kept_w(tables, self._belief, self._minimum_times, now_s)
             upper_w = np.minimum(upper_w, kept.high_w)
-            base_w, _ = fitting_w(plan, kept, (devices.off_w, upper_w), limits_w, plan.site.tree.ids)
-            mode_value = values_now(plan, held_w, mode_value)
-        watts = plan.allocator.solve(
+            base_w, _ = fitting_w(tables, kept, (devices.off_w, upper_w), limits_w, tables.site.tree.ids)
+            mode_value = values_now(tables, held_w, mode_value)
+        watts = tables.allocator.solve(
             limit_w=limits_w, base_w=base_w, upper_w=upper_w, held_w=held_w, mode_value=mode_value
         ).watts.copy()
         self.spent_s = time.perf_counter() - begun_s
-        self._locks = locks_after(plan, self._locks, self._belief.current_w, watts, now_s)
+        self._minimum_times = minimum_times_after(tables, self._minimum_times, self._belief.current_w, watts, now_s)
         self._belief = replace(self._belief, current_w=watts, low_w=watts)
         return watts
 

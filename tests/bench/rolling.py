@@ -3,11 +3,11 @@
 The fleet has real models, minimum up and down times, and each start costs wear; watts above the true surplus earn
 nothing. With the noisy signal the surplus is read with an error of 1 %, and so are the devices' values, anew every minute.
 
-`of_bound` is against a clairvoyant without minimum times, which nobody beats. `of_locked_bound` is against one who keeps
-them, so it says something only where `locks_broken` is small: the site's limit comes before a lock.
+`of_bound` is against a clairvoyant without minimum times, which nobody beats. `of_kept_bound` is against one who keeps
+them, so it says something only where `times_broken` is small: the site's limit comes before a minimum time.
 
 Starts are a device. The row `none` is the same allocator deciding every minute by that minute's values and limit alone: no
-bonus, no wear, no locks. The row `clairvoyant` is who knows the day: `starts` are the fewest that go with the most value,
+bonus, no wear, no minimum times. The row `clairvoyant` is who knows the day: `starts` are the fewest that go with the most value,
 `for_995` and `for_98` the fewest with which anyone gets 99.5 % and 98 % of it. With a perfect signal nothing flickers, so
 `none` starts little more than has to be: where `for_995` is more than a fifth of that, no policy has both that share of
 the value and a fifth of the starts.
@@ -32,8 +32,8 @@ from tests.bench.trees import catalogue_site
 RECORDINGS = Path(__file__).parents[3] / "shared/data/liander_substations_15min"
 _DAYS = (("LLS", "2021-10-21T00:15:00"), ("WHF", "2021-08-10T00:15:00"), ("NRYN", "2021-08-06T00:15:00"))
 _COLUMNS = {
-    "day": "", "signal": "", "hysteresis": "", "of_bound": ".3%", "of_locked_bound": ".3%", "starts": ",.1f",
-    "starts_ratio": ".3f", "for_995": ",.2f", "for_98": ",.2f", "locks_broken": "d", "over_share": ".3%", "ms": ".3f",
+    "day": "", "signal": "", "hysteresis": "", "of_bound": ".3%", "of_kept_bound": ".3%", "starts": ",.1f",
+    "starts_ratio": ".3f", "for_995": ",.2f", "for_98": ",.2f", "times_broken": "d", "over_share": ".3%", "ms": ".3f",
 }  # fmt: skip
 
 _STEP_S = 60.0
@@ -52,11 +52,11 @@ _ALL = 1.0 - 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """What a day brought: `value`, after wear; `starts` of all devices; locks broken; watts above the true surplus."""
+    """What a day brought: `value`, after wear; `starts` of all devices; minimum times broken; watts above the true surplus."""
 
     value: float
     starts: int
-    locks_broken: int
+    times_broken: int
     over_share: float
     ms: float
 
@@ -86,11 +86,11 @@ def _surplus(station: str, begin: str, devices: Devices) -> F64:
 def _day_rows(day_name: str, tree: Tree, devices: Devices, surplus_w: F64) -> Iterator[Row]:
     hours = _STEPS_A_PERIOD * _STEP_S / 3600.0
     start_cost = WEAR * hours * devices.mode_value[devices.mode_start[1:] - 1]
-    known, known_locked = (
+    known, known_kept = (
         day(tree, devices, surplus_w, hours=hours, start_cost=start_cost, least_periods=periods)
         for periods in (0, LEAST_PERIODS)
     )
-    best, best_locked = bound(known).value_per_h, bound(known_locked).value_per_h
+    best, best_kept = bound(known).value_per_h, bound(known_kept).value_per_h
     least = {share: fewest_starts(known, share * best) / devices.node.size for share in (_ALL, 0.995, 0.98)}
     for signal, noise in (("perfect", 0.0), ("noisy", 1.0)):
         plain, calm = (_live(tree, devices, surplus_w, start_cost, noise, calm=calm) for calm in (False, True))
@@ -100,7 +100,7 @@ def _day_rows(day_name: str, tree: Tree, devices: Devices, surplus_w: F64) -> It
             "signal": signal,
             "hysteresis": "clairvoyant",
             "of_bound": 1.0,
-            "of_locked_bound": best / best_locked,
+            "of_kept_bound": best / best_kept,
             "starts": least[_ALL],
             "starts_ratio": least[_ALL] * ratio,
             "for_995": least[0.995],
@@ -112,10 +112,10 @@ def _day_rows(day_name: str, tree: Tree, devices: Devices, surplus_w: F64) -> It
                 "signal": signal,
                 "hysteresis": name,
                 "of_bound": lived.value / best,
-                "of_locked_bound": lived.value / best_locked if lived is calm else None,
+                "of_kept_bound": lived.value / best_kept if lived is calm else None,
                 "starts": lived.starts / devices.node.size,
                 "starts_ratio": lived.starts / max(plain.starts, 1),
-                "locks_broken": lived.locks_broken if lived is calm else None,
+                "times_broken": lived.times_broken if lived is calm else None,
                 "over_share": lived.over_share,
                 "ms": lived.ms,
             }
@@ -149,7 +149,7 @@ def _live(tree: Tree, devices: Devices, surplus_w: F64, start_cost: F64, noise: 
     return Day(
         value=value,
         starts=starts,
-        locks_broken=broken,
+        times_broken=broken,
         over_share=over_w / drawn_w,
         ms=1e3 * float(np.median(spent_s)),
     )

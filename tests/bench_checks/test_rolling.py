@@ -93,7 +93,7 @@ def test_a_recorded_day_of_the_smallest_site_stays_near_the_bars():
     """The bench shows the bars themselves, on larger sites; this one is lumpier, and only guards against a fall."""
     rows = {(row["signal"], row["hysteresis"]): row for row in rolling.run(Scale(quick=True))}
     assert rows["perfect", "ours"]["of_bound"] >= 0.994
-    assert rows["perfect", "ours"]["of_locked_bound"] >= 0.995
+    assert rows["perfect", "ours"]["of_kept_bound"] >= 0.995
     assert rows["noisy", "ours"]["of_bound"] >= 0.98
     assert rows["noisy", "ours"]["starts_ratio"] <= 0.2
     # With a perfect signal nobody has both, not even who knows the day.

@@ -128,14 +128,14 @@ class Allocator:
         base_w: F64,
         upper_w: F64,
         held_w: F64,
-        floor_w: F64 | None = None,
+        stuck_w: F64 | None = None,
         mode_value: F64 | None = None,
     ) -> Allotment:
         """Decide with all data new.
 
         `limit_w` (N,): watts that the devices below each node may draw. `base_w`, `upper_w` (D,): between these each device
-        is kept (locks); a base above the upper limit stays. Where bases do not fit, the least valuable devices are
-        released to `floor_w` (D,; off where None). `held_w` (D,): what they run at now. `mode_value` (M,): from now on.
+        is kept (minimum times, protection); a base above the upper limit stays. Where bases do not fit, the least valuable devices are
+        released to `stuck_w` (D,; off where None). `held_w` (D,): what they run at now. `mode_value` (M,): from now on.
         """
         self._check(limit_w, base_w, upper_w, held_w)
         if mode_value is not None:
@@ -146,8 +146,8 @@ class Allocator:
         self._rooms(0, self._base_w, self._room_w)
         self._released = 0
         if np.min(self._room_w) < 0.0:
-            floor = self._devices.off_w if floor_w is None else floor_w
-            self._released = release(self._parent, self._home, self._by_value(), floor, self._base_w, self._room_w)
+            least_w = self._devices.off_w if stuck_w is None else stuck_w
+            self._released = release(self._parent, self._home, self._by_value(), least_w, self._base_w, self._room_w)
         self._count = self._hulls(held_w, 0, self._base_w.size, self._items)
         self._keep_order(
             in_spare=sort_items(self._items, self._spare, self._count, self._low_bits, self._tally) != self._swapped

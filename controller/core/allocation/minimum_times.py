@@ -4,8 +4,8 @@ What has been switched on stays on for its minimum up time, what has been switch
 time. What has been started, or set to another level (a discrete mode), keeps that for its settle time. A protected
 device that runs is never switched off for revenue.
 
-Priority, where all that does not fit: hard limits and orders, and a surplus that is gone; then locks and protection;
-then revenue. Who has to give way first: devices that are still starting, then locks, then protected devices; among equals
+Priority, where all that does not fit: hard limits and orders, and a surplus that is gone; then minimum times and protection;
+then revenue. Who has to give way first: devices that are still starting, then minimum times, then protected devices; among equals
 the least valuable per watt. What gives way is said in the decision.
 """
 
@@ -17,11 +17,11 @@ from typing import Final
 
 import numpy as np
 
-from controller.core.allocation.tables import Plan
-from controller.core.kernels.changes import fit_locks
+from controller.core.allocation.tables import Tables
+from controller.core.kernels.changes import fit_kept
 from controller.core.kernels.tree import device_watts_below
 from controller.core.site import F64, Bool
-from controller.core.state import Belief, Locks
+from controller.core.state import Belief, MinimumTimes
 
 _EPS_W: Final = 1e-6
 #: Devices that are named when protected ones have to give way.
@@ -30,9 +30,9 @@ _MOST_NAMES: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """Watts (D,) between which locks and protection keep each device; ``0`` and ``inf`` where they do not.
+    """Watts (D,) between which minimum times and protection keep each device; ``0`` and ``inf`` where they do not.
 
-    `starting` (D,): it runs for the locks, but does not draw yet.
+    `starting` (D,): it is on, but does not draw yet.
     """
 
     low_w: F64
@@ -40,65 +40,67 @@ class Kept:
     starting: Bool
 
 
-def locks_after(plan: Plan, locks: Locks, before_w: F64, setpoint_w: F64, now_s: float) -> Locks:
-    """Return the locks once the devices (D,) have been set from `before_w` to `setpoint_w`."""
-    devices = plan.site.devices
+def minimum_times_after(
+    tables: Tables, times: MinimumTimes, before_w: F64, setpoint_w: F64, now_s: float
+) -> MinimumTimes:
+    """Return the times once the devices (D,) have been set from `before_w` to `setpoint_w`."""
+    devices = tables.site.devices
     was_on, is_on = before_w > devices.off_w, setpoint_w > devices.off_w
     switched = was_on != is_on
-    settles = is_on & (~was_on | ((setpoint_w != before_w) & ~plan.in_place))
+    settles = is_on & (~was_on | ((setpoint_w != before_w) & ~tables.in_place))
     least_s = np.where(is_on, devices.min_up_s, devices.min_down_s)
-    return Locks(
-        kept_until_s=np.where(switched, now_s + least_s, locks.kept_until_s),
-        settled_from_s=np.where(settles, now_s + devices.settle_s, locks.settled_from_s),
+    return MinimumTimes(
+        kept_until_s=np.where(switched, now_s + least_s, times.kept_until_s),
+        settled_from_s=np.where(settles, now_s + devices.settle_s, times.settled_from_s),
     )
 
 
-def kept_w(plan: Plan, belief: Belief, locks: Locks, now_s: float) -> Kept:
+def kept_w(tables: Tables, belief: Belief, times: MinimumTimes, now_s: float) -> Kept:
     """Return the interval of each device in this tick."""
-    devices, current_w = plan.site.devices, belief.current_w
+    devices, current_w = tables.site.devices, belief.current_w
     on = current_w > devices.off_w
-    kept, settling = now_s < locks.kept_until_s, on & (now_s < locks.settled_from_s)
+    kept, settling = now_s < times.kept_until_s, on & (now_s < times.settled_from_s)
     stays_on = on & (kept | devices.protected)
     # Lowering a device that restarts for it is no better than switching it off.
-    least_w = np.where(plan.restarts & devices.protected, current_w, np.minimum(plan.on_w, current_w))
+    least_w = np.where(tables.restarts & devices.protected, current_w, np.minimum(tables.on_w, current_w))
     return Kept(
         low_w=np.where(settling, current_w, np.where(stays_on, least_w, 0.0)),
         high_w=np.where(settling | (kept & ~on), current_w, np.inf),
-        starting=on & (belief.low_w < plan.on_w),
+        starting=on & (belief.low_w < tables.on_w),
     )
 
 
 def fitting_w(
-    plan: Plan, kept: Kept, bounds_w: tuple[F64, F64], room_w: F64, binding: Sequence[str]
+    tables: Tables, kept: Kept, bounds_w: tuple[F64, F64], room_w: F64, binding: Sequence[str]
 ) -> tuple[F64, str]:
-    """Return what each device (D,) is to draw at least, and in words which locks had to give way to which limits.
+    """Return what each device (D,) is to draw at least, and in words which minimum times had to give way to which limits.
 
     `bounds_w`: what cannot be freed, and the most, of each device (D,). `room_w` (N,): watts for the devices below each
     node. `binding` (N,): names of the limits that the rooms come from.
     """
-    tree, devices = plan.site.tree, plan.site.devices
-    floor_w, upper_w = bounds_w
-    wanted_w = np.maximum(np.minimum(kept.low_w, upper_w), floor_w)
+    tree, devices = tables.site.tree, tables.site.devices
+    stuck_w, upper_w = bounds_w
+    wanted_w = np.maximum(np.minimum(kept.low_w, upper_w), stuck_w)
     left_w = room_w - device_watts_below(tree.parent, devices.node, wanted_w)
     short = left_w < -_EPS_W
     if not short.any():
         return wanted_w, ""
     base_w = wanted_w.copy()
-    rank = np.where(devices.protected, np.int8(0), np.where(kept.starting, np.int8(2), np.int8(1)))[plan.device_order]
-    order = plan.device_order[np.argsort(rank, kind="stable")]
-    if fit_locks(tree.parent, devices.node, order, floor_w, wanted_w, base_w, left_w) == 0:
+    rank = np.where(devices.protected, np.int8(0), np.where(kept.starting, np.int8(2), np.int8(1)))[tables.device_order]
+    order = tables.device_order[np.argsort(rank, kind="stable")]
+    if fit_kept(tree.parent, devices.node, order, stuck_w, wanted_w, base_w, left_w) == 0:
         return base_w, ""
     limits = dict.fromkeys(name for name, is_short in zip(binding, short, strict=True) if is_short)
-    return base_w, f"{', '.join(limits)} before {_given_up(plan, base_w < wanted_w)}"
+    return base_w, f"{', '.join(limits)} before {_given_up(tables, base_w < wanted_w)}"
 
 
-def _given_up(plan: Plan, given_up: Bool) -> str:
-    devices = plan.site.devices
+def _given_up(tables: Tables, given_up: Bool) -> str:
+    devices = tables.site.devices
     protected = np.flatnonzero(given_up & devices.protected)
-    locked = int(np.count_nonzero(given_up)) - protected.size
+    others = int(np.count_nonzero(given_up)) - protected.size
     parts = []
-    if locked:
-        parts.append(f"the minimum and settle times of {locked} device{'s' if locked > 1 else ''}")
+    if others:
+        parts.append(f"the minimum and settle times of {others} device{'s' if others > 1 else ''}")
     if protected.size:
         names = [devices.ids[i] for i in protected[:_MOST_NAMES]]
         more = f" and {protected.size - _MOST_NAMES} more" if protected.size > _MOST_NAMES else ""

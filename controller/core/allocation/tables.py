@@ -21,7 +21,7 @@ _MANY = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Tables:
     """The site and what is derived from it.
 
     `allocator`: with the working memory of one thread. `device_order` (D,): devices by value per watt, the best first.
@@ -52,15 +52,15 @@ class Plan:
     off_below_w: F64
 
 
-def make_plan(site: Site) -> Plan:
-    """Return the plan of a site."""
+def make_tables(site: Site) -> Tables:
+    """Return the tables of a site."""
     devices, count = site.devices, len(site.tree.ids)
     first_on = np.minimum(devices.mode_start[:-1] + 1, devices.mode_start[1:] - 1)
     on_w = devices.mode_w[first_on]
     in_place = _in_place(devices)
     metered = np.zeros(count, dtype=np.bool_)
     metered[site.meters.node] = True
-    return Plan(
+    return Tables(
         site=site,
         allocator=make_allocator(site.tree, devices, rounds=ROUNDS if len(devices.ids) <= _MANY else 1),
         device_order=by_value(devices),

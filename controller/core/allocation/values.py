@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import numpy as np
 
-from controller.core.allocation.tables import Plan
+from controller.core.allocation.tables import Tables
 from controller.core.kernels.changes import cost_per_h, values_after_changes
 from controller.core.site import F64
 
 
-def values_now(plan: Plan, current_w: F64, mode_value: F64 | None = None) -> F64:
+def values_now(tables: Tables, current_w: F64, mode_value: F64 | None = None) -> F64:
     """Return the value per hour of each mode (M,) to devices that run on `current_w` (D,).
 
     `mode_value` (M,): what the modes earn now, where that is not what the site says.
     """
-    devices = plan.site.devices
+    devices = tables.site.devices
     earned = devices.mode_value if mode_value is None else mode_value
-    if not plan.changes_cost:
+    if not tables.changes_cost:
         return earned
     values = np.empty_like(earned)
     values_after_changes(
-        devices.mode_start, devices.mode_w, plan.level, earned, plan.start_per_h, plan.change_per_h, plan.start_share,
+        devices.mode_start, devices.mode_w, tables.level, earned, tables.start_per_h, tables.change_per_h, tables.start_share,
         current_w, values,
     )  # fmt: skip
     return values
 
 
-def changes_per_h(plan: Plan, current_w: F64, watts: F64) -> float:
+def changes_per_h(tables: Tables, current_w: F64, watts: F64) -> float:
     """Return what those values leave out of what the devices earn that go from `current_w` to `watts` (D,)."""
-    devices = plan.site.devices
-    if not plan.changes_cost:
+    devices = tables.site.devices
+    if not tables.changes_cost:
         return 0.0
     cost: float = cost_per_h(
-        devices.mode_start, devices.mode_w, plan.level, plan.start_per_h, plan.change_per_h, plan.start_share, current_w,
+        devices.mode_start, devices.mode_w, tables.level, tables.start_per_h, tables.change_per_h, tables.start_share, current_w,
         watts,
     )  # fmt: skip
     return cost

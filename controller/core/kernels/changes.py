@@ -1,4 +1,4 @@
-"""What a change costs, as part of each mode's value; and the locks that a limit leaves room for.
+"""What a change costs, as part of each mode's value; and the minimum times that a limit leaves room for.
 
 Rows that a device reaches from each other without a step in between (a continuous range) are one level. Going from off to
 another level is a start, from a level to off a stop, and any other way between levels is a change; within a level
@@ -96,17 +96,17 @@ def cost_per_h(
 
 
 @njit("int64(int64[::1], int64[::1], int64[::1], float64[::1], float64[::1], float64[::1], float64[::1])", cache=True)
-def fit_locks(parent: I64, node: I64, order: I64, floor_w: F64, wanted_w: F64, base_w: F64, room_w: F64) -> int:
-    """Give up what does not fit of the watts that locks want; return of how many devices.
+def fit_kept(parent: I64, node: I64, order: I64, stuck_w: F64, wanted_w: F64, base_w: F64, room_w: F64) -> int:
+    """Give up what does not fit of the watts that minimum times and protection want; return of how many devices.
 
     `order` (D,): the devices, the one to keep longest first. `base_w` (D,), what each is to draw at least, begins as
-    `wanted_w` and is lowered to `floor_w` where that has to be. `room_w` (N,) is what `base_w` leaves of each limit. Who
+    `wanted_w` and is lowered to `stuck_w` where that has to be. `room_w` (N,) is what `base_w` leaves of each limit. Who
     was given up for a node that has room after all, because a later one freed more, gets its watts back.
     """
     given_up = 0
     for k in range(order.size - 1, -1, -1):
         i = order[k]
-        if base_w[i] <= floor_w[i]:
+        if base_w[i] <= stuck_w[i]:
             continue
         short = False
         n = node[i]
@@ -117,9 +117,9 @@ def fit_locks(parent: I64, node: I64, order: I64, floor_w: F64, wanted_w: F64, b
             continue
         n = node[i]
         while n >= 0:
-            room_w[n] += base_w[i] - floor_w[i]
+            room_w[n] += base_w[i] - stuck_w[i]
             n = parent[n]
-        base_w[i] = floor_w[i]
+        base_w[i] = stuck_w[i]
         given_up += 1
     if given_up == 0:
         return 0

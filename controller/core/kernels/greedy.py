@@ -303,10 +303,10 @@ def fill_site(
 
 
 @kernel("int64(int64[::1], int32[::1], int64[::1], float64[::1], float64[::1], float64[::1])")
-def release(parent: I64, home: I32, order: I64, floor_w: F64, base_w: F64, room_w: F64) -> int:
+def release(parent: I64, home: I32, order: I64, stuck_w: F64, base_w: F64, room_w: F64) -> int:
     """Give up bases that do not fit, the least valuable device first, and return how many.
 
-    `order` (D,): devices, the most valuable first. `base_w` (D,) is lowered to `floor_w`, `room_w` (N,), what the bases
+    `order` (D,): devices, the most valuable first. `base_w` (D,) is lowered to `stuck_w`, `room_w` (N,), what the bases
     leave of the limits, is raised in place.
     """
     released = 0
@@ -317,12 +317,12 @@ def release(parent: I64, home: I32, order: I64, floor_w: F64, base_w: F64, room_
         while n >= 0:
             short |= room_w[n] < -EPS_W
             n = parent[n]
-        if not short or base_w[i] <= floor_w[i]:
+        if not short or base_w[i] <= stuck_w[i]:
             continue
         n = int(home[i])
         while n >= 0:
-            room_w[n] += base_w[i] - floor_w[i]
+            room_w[n] += base_w[i] - stuck_w[i]
             n = parent[n]
-        base_w[i] = floor_w[i]
+        base_w[i] = stuck_w[i]
         released += 1
     return released

@@ -1,4 +1,4 @@
-"""What a device can still be raised by: the upper concave hull of its modes between its lock limits.
+"""What a device can still be raised by: the upper concave hull of its modes between its base and its upper watts.
 
 A device that must draw `base_w` and may draw `upper_w` stands on its highest mode row that is not above its base. A hull
 edge leads from there to the next row; ``climb[row]`` says how many rows it spans, 0 where the hull ends. A continuous row

@@ -76,7 +76,7 @@ def test_i5_no_device_is_granted_more_than_its_signed_maximum(case):
 def test_i6_the_plan_rises_no_faster_than_the_declared_ramp(case):
     world, plan = case
     play(world, plan)
-    rules, start_w = world.site.rules, world.plan.largest_start_w
+    rules, start_w = world.site.rules, world.tables.largest_start_w
     planned = [(now_s, entry[-1].planned_w[0]) for now_s, *entry in world.history]
     for (t0, w0), (t1, w1) in zip(planned, planned[5:], strict=False):
         assert w1 - w0 <= rules.ramp_up_w_s * (t1 - t0) + start_w + 1.0
@@ -94,7 +94,7 @@ def test_i7_planned_power_fits_and_committed_power_stops_raises(case):
             over = decision.committed_w + decision.house_w > np.maximum(decision.envelope_w, decision.floor_w) + 1.0
             raised = decision.setpoint_w > before.setpoint_w
             below = device_watts_below(tree.parent, devices.node, raised.astype(np.float64)) > 0
-            assert not np.any(over & below & world.plan.metered)
+            assert not np.any(over & below & world.tables.metered)
         before = decision
 
 

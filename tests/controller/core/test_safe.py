@@ -67,8 +67,8 @@ def failing(world: World, seconds: float):
     """Let the control fail for a while; the world goes on."""
     plan_step = step
 
-    def safe(plan, state, snapshot):
-        return safe_step(plan.site, state, snapshot)
+    def safe(tables, state, snapshot):
+        return safe_step(tables.site, state, snapshot)
 
     import tests.controller.core.world as module
 
@@ -82,7 +82,7 @@ def failing(world: World, seconds: float):
 def test_a_failed_control_takes_the_site_to_failsafe_by_the_emergency_ramp(running):
     start_w = running.site_w
     failing(running, 2.0)
-    assert running.site_w >= start_w - 2.5 * running.site.rules.emergency_ramp_w_s - running.plan.largest_start_w
+    assert running.site_w >= start_w - 2.5 * running.site.rules.emergency_ramp_w_s - running.tables.largest_start_w
     failing(running, 30.0)
     assert np.array_equal(running.applied_w, running.site.devices.failsafe_w)
     assert running.site_w <= running.site.rules.failsafe_w

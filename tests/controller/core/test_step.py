@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from controller.core.allocation.tables import make_plan
+from controller.core.allocation.tables import make_tables
 from controller.core.modes import Mode
 from controller.core.site import SurplusModel
 from tests.controller.core.world import World, order, site, with_rules
@@ -198,8 +198,8 @@ def test_a_restarted_controller_takes_over_what_runs(running):
 
 def test_restart_on_change_devices_are_left_alone_while_they_settle():
     base = site(miners=10, stepped=0, gpus=0)
-    locked = replace(base, devices=replace(base.devices, min_up_s=np.full(10, 600.0)))
-    world = World(locked, surplus_w=50e3)
+    kept = replace(base, devices=replace(base.devices, min_up_s=np.full(10, 600.0)))
+    world = World(kept, surplus_w=50e3)
     world.run(30)
     running_w = world.history[-1][3].setpoint_w
     assert np.all(running_w >= 1400.0)
@@ -208,7 +208,7 @@ def test_restart_on_change_devices_are_left_alone_while_they_settle():
     assert np.all(decision.setpoint_w >= 1400.0), "in-place reductions come before a restart"
     world.surplus_w = 0.0
     decision = world.run(20)
-    assert np.sum(decision.setpoint_w >= 1400.0) < 10, "a limit comes before a lock"
+    assert np.sum(decision.setpoint_w >= 1400.0) < 10, "a limit comes before a minimum time"
     world.surplus_w = 50e3
     assert np.all(world.run(30).setpoint_w >= 1400.0), "what went off starts again when there is power"
 
@@ -237,7 +237,7 @@ def test_what_costs_more_than_it_earns_goes_off_but_for_what_is_protected():
     assert np.all(running_w > base.devices.off_w)
     dear = replace(world.site.devices, mode_value=-0.1 * world.site.devices.mode_w)
     dear.mode_value[dear.mode_start[:-1]] = 0.0
-    world.plan = make_plan(replace(world.site, devices=dear))
+    world.tables = make_tables(replace(world.site, devices=dear))
     decision = world.run(40)
     assert (decision.setpoint_w > base.devices.off_w).tolist() == guarded.tolist()
     assert decision.overruled == ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from controller.core.allocation.tables import Plan, make_plan
+from controller.core.allocation.tables import Tables, make_tables
 from controller.core.decision import Decision
 from controller.core.limits.orders import OrderLimit
 from controller.core.site import Devices, Meters, Rules, Site, SurplusModel, Tree
@@ -127,7 +127,7 @@ class World:
 
     def __post_init__(self) -> None:
         count = len(self.site.devices.ids)
-        self.plan: Plan = make_plan(self.site)
+        self.tables: Tables = make_tables(self.site)
         self.now_s = 1000.0
         self.state: State = initial_state(self.site, self.now_s)
         self.bias = np.ones(count) if self.bias is None else self.bias
@@ -167,7 +167,7 @@ class World:
         self.now_s += self.tick_s
         self._devices_move()
         self._meters_read()
-        self.state, decision = step(self.plan, self.state, self.snapshot())
+        self.state, decision = step(self.tables, self.state, self.snapshot())
         if "link" not in self.silent:
             self.pending.append((self.now_s + 0.1, decision.at_s, decision.setpoint_w))
         self.history.append((self.now_s, self.site_w, self.surplus_w, decision))

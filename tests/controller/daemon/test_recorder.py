@@ -156,7 +156,7 @@ def test_decisions_are_on_record_when_something_changes_and_now_and_then(bench):
     assert [body["binding"] for body in bench.stored(Kind.DECISION)][2:] == ["order:o1"]
 
 
-def test_a_limit_that_comes_before_locks_is_on_record(bench):
+def test_a_limit_that_comes_before_minimum_times_is_on_record(bench):
     words = "order:o1 before the minimum and settle times of 2 devices"
     for overruled in ("", words, words, ""):
         bench.act(overruled=overruled)

@@ -57,7 +57,7 @@ def cases(draw, **sizes):
 
 @given(cases())
 @settings(max_examples=examples(300))
-def test_no_limit_and_no_lock_is_broken(case):
+def test_no_limit_and_no_base_is_broken(case):
     site, columns, given = case
     _, answer = solved(site, columns, **given)
     off_below = below(site, columns, columns.off_w)
@@ -234,9 +234,9 @@ def test_bases_that_do_not_fit_are_released_least_valuable_first():
     assert list(answer.watts) == [1000.0, 10.0, 1000.0]
 
 
-def test_what_cannot_be_freed_is_not_released_below_its_floor():
+def test_what_cannot_be_freed_is_not_released_below_that():
     columns, one = devices([{"modes": ON_OFF}] * 2), tree(("n", -1, 100.0, 0.0))
-    answer = solved(one, columns, base_w=np.full(2, 1000.0), floor_w=np.array([700.0, 10.0]))[1]
+    answer = solved(one, columns, base_w=np.full(2, 1000.0), stuck_w=np.array([700.0, 10.0]))[1]
     assert answer.released == 2
     assert list(answer.watts) == [700.0, 10.0]
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.allocation.minimum_times import fitting_w, kept_w, locks_after
-from controller.core.allocation.tables import make_plan
-from controller.core.state import Locks
+from controller.core.allocation.minimum_times import fitting_w, kept_w, minimum_times_after
+from controller.core.allocation.tables import make_tables
+from controller.core.state import MinimumTimes
 from tests.controller.core.world import GPU, MINER, STEPS, World, devices, order, site, tree
 from tests.examples import examples
 
@@ -17,28 +17,28 @@ INF = float("inf")
 ON_OFF = ((10.0, 0.0, False), (1000.0, 1.0, False))
 
 
-def plan_of(*rows, nodes=None):
+def tables_of(*rows, nodes=None):
     base = site(miners=1, stepped=0, gpus=0)
-    return make_plan(replace(base, devices=devices(list(rows)), tree=nodes or base.tree))
+    return make_tables(replace(base, devices=devices(list(rows)), tree=nodes or base.tree))
 
 
 def free(count):
-    return Locks(kept_until_s=np.full(count, -INF), settled_from_s=np.full(count, -INF))
+    return MinimumTimes(kept_until_s=np.full(count, -INF), settled_from_s=np.full(count, -INF))
 
 
-def belief_of(plan, current_w, low_w=None):
+def belief_of(tables, current_w, low_w=None):
     current_w = np.array(current_w, dtype=float)
     low_w = current_w if low_w is None else np.array(low_w, dtype=float)
-    return replace(World(plan.site, surplus_w=0.0).state.belief, current_w=current_w, low_w=low_w)
+    return replace(World(tables.site, surplus_w=0.0).state.belief, current_w=current_w, low_w=low_w)
 
 
 TIMES = {"min_up": 600.0, "min_down": 120.0, "settle": 60.0}
-PLAN = plan_of({"modes": MINER} | TIMES, {"modes": STEPS} | TIMES, {"modes": STEPS}, {"modes": GPU} | TIMES)
+TABLES = tables_of({"modes": MINER} | TIMES, {"modes": STEPS} | TIMES, {"modes": STEPS}, {"modes": GPU} | TIMES)
 
 
 def test_what_can_be_changed_in_place_and_what_restarts():
-    assert PLAN.in_place.tolist() == [True, False, False, True]
-    assert PLAN.restarts.tolist() == [False, True, False, False]
+    assert TABLES.in_place.tolist() == [True, False, False, True]
+    assert TABLES.restarts.tolist() == [False, True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -50,15 +50,15 @@ def test_what_can_be_changed_in_place_and_what_restarts():
         ("nothing", [1400, 1080, 1080, 3600], [1400, 1080, 1080, 3600], [-INF] * 4, [-INF] * 4),
     ],
 )  # fmt: skip
-def test_what_a_change_locks(why, before, after, kept, settled):
-    locks = locks_after(PLAN, free(4), np.array(before, float), np.array(after, float), 100.0)
-    assert locks.kept_until_s.tolist() == kept, why
-    assert locks.settled_from_s.tolist() == settled, why
+def test_what_a_change_begins(why, before, after, kept, settled):
+    times = minimum_times_after(TABLES, free(4), np.array(before, float), np.array(after, float), 100.0)
+    assert times.kept_until_s.tolist() == kept, why
+    assert times.settled_from_s.tolist() == settled, why
 
 
-def test_a_stop_ends_the_lock_of_its_start():
-    started = locks_after(PLAN, free(4), PLAN.site.devices.off_w, PLAN.on_w, 0.0)
-    stopped = locks_after(PLAN, started, PLAN.on_w, PLAN.site.devices.off_w, 100.0)
+def test_a_stop_ends_the_minimum_time_of_its_start():
+    started = minimum_times_after(TABLES, free(4), TABLES.site.devices.off_w, TABLES.on_w, 0.0)
+    stopped = minimum_times_after(TABLES, started, TABLES.on_w, TABLES.site.devices.off_w, 100.0)
     assert stopped.kept_until_s.tolist() == [220.0, 220.0, 100.0, 220.0]
 
 
@@ -77,31 +77,33 @@ def test_a_stop_ends_the_lock_of_its_start():
     ],
 )
 def test_the_cycle_of_a_start(modes, at_s, current_w, low_w, high_w):
-    plan = plan_of({"modes": modes} | TIMES)
-    locks = locks_after(plan, free(1), np.array([25.0]), np.array([current_w]), 0.0)
-    kept = kept_w(plan, belief_of(plan, [current_w]), locks, at_s)
+    tables = tables_of({"modes": modes} | TIMES)
+    times = minimum_times_after(tables, free(1), np.array([25.0]), np.array([current_w]), 0.0)
+    kept = kept_w(tables, belief_of(tables, [current_w]), times, at_s)
     assert (kept.low_w[0], kept.high_w[0]) == (low_w, high_w)
 
 
 @pytest.mark.parametrize(("at_s", "high_w"), [(0.0, 25.0), (119.9, 25.0), (120.0, INF)])
 def test_the_cycle_of_a_stop(at_s, high_w):
-    plan = plan_of({"modes": MINER} | TIMES)
-    locks = locks_after(plan, free(1), np.array([1400.0]), np.array([25.0]), 0.0)
-    kept = kept_w(plan, belief_of(plan, [25.0]), locks, at_s)
+    tables = tables_of({"modes": MINER} | TIMES)
+    times = minimum_times_after(tables, free(1), np.array([1400.0]), np.array([25.0]), 0.0)
+    kept = kept_w(tables, belief_of(tables, [25.0]), times, at_s)
     assert (kept.low_w[0], kept.high_w[0]) == (0.0, high_w)
 
 
 def test_what_is_protected_runs_on_and_may_rise():
-    plan = plan_of(*({"modes": modes, "protected": True} | times for modes in (MINER, STEPS) for times in ({}, TIMES)))
-    kept = kept_w(plan, belief_of(plan, [2000.0, 2000.0, 1916.0, 1916.0]), free(4), 0.0)
+    tables = tables_of(
+        *({"modes": modes, "protected": True} | times for modes in (MINER, STEPS) for times in ({}, TIMES))
+    )
+    kept = kept_w(tables, belief_of(tables, [2000.0, 2000.0, 1916.0, 1916.0]), free(4), 0.0)
     # A lower mode would be a restart for the last one, which is no better than switching it off.
     assert kept.low_w.tolist() == [1400.0, 1400.0, 1080.0, 1916.0]
     assert kept.high_w.tolist() == [INF] * 4
-    off = kept_w(plan, belief_of(plan, [25.0] * 4), free(4), 0.0)
+    off = kept_w(tables, belief_of(tables, [25.0] * 4), free(4), 0.0)
     assert off.low_w.tolist() == [0.0] * 4
 
 
-# Four devices of 1000 W that must run: one that is still starting, two that are locked, one that is protected.
+# Four devices of 1000 W that must run: one that is still starting, two in their minimum times, one that is protected.
 ROWS = [{"modes": ((10.0, 0.0, False), (1000.0, value, False)), "min_up": 600.0} for value in (9.0, 3.0, 2.0, 1.0)]
 ROWS[3] |= {"protected": True}
 
@@ -116,34 +118,34 @@ ROWS[3] |= {"protected": True}
         (1029.0, [10, 10, 10, 10], "order:o1 before the minimum and settle times of 3 devices and the protected d0003"),
     ],
 )
-def test_limits_come_before_locks_and_locks_before_protection(limit_w, base_w, words):
-    plan = plan_of(*ROWS, nodes=tree(("pcc", -1, INF, 0.0)))
-    belief = belief_of(plan, [1000.0] * 4, low_w=[10.0, 1000.0, 1000.0, 1000.0])
-    kept = kept_w(plan, belief, replace(free(4), kept_until_s=np.full(4, 100.0)), 0.0)
-    bounds = (plan.site.devices.off_w, plan.site.devices.max_w)
-    base, overruled = fitting_w(plan, kept, bounds, np.array([limit_w]), ("order:o1",))
+def test_limits_come_before_minimum_times_and_these_before_protection(limit_w, base_w, words):
+    tables = tables_of(*ROWS, nodes=tree(("pcc", -1, INF, 0.0)))
+    belief = belief_of(tables, [1000.0] * 4, low_w=[10.0, 1000.0, 1000.0, 1000.0])
+    kept = kept_w(tables, belief, replace(free(4), kept_until_s=np.full(4, 100.0)), 0.0)
+    bounds = (tables.site.devices.off_w, tables.site.devices.max_w)
+    base, overruled = fitting_w(tables, kept, bounds, np.array([limit_w]), ("order:o1",))
     assert base.tolist() == base_w
     assert overruled == words
 
 
-def test_a_lock_that_fits_after_all_is_kept():
+def test_a_minimum_time_that_fits_after_all_is_kept():
     """The small one would be given up first, but the large one has to go and leaves room for it."""
     small, large = ((10.0, 0.0, False), (500.0, 0.1, False)), ((10.0, 0.0, False), (3000.0, 3.0, False))
     nodes = tree(("pcc", -1, INF, 0.0), ("a", 0, 1e9, 0.0), ("b", 0, 1e9, 0.0))
     rows = [{"modes": small, "min_up": 1.0, "node": 1}, {"modes": large, "min_up": 1.0, "node": 2}]
-    plan = plan_of(*rows, nodes=nodes)
-    kept = kept_w(plan, belief_of(plan, [500.0, 3000.0]), replace(free(2), kept_until_s=np.full(2, 9.0)), 0.0)
-    bounds = (plan.site.devices.off_w, plan.site.devices.max_w)
-    base, overruled = fitting_w(plan, kept, bounds, np.array([1000.0, 1e9, 1e9]), ("surplus", "rating:a", "rating:b"))
+    tables = tables_of(*rows, nodes=nodes)
+    kept = kept_w(tables, belief_of(tables, [500.0, 3000.0]), replace(free(2), kept_until_s=np.full(2, 9.0)), 0.0)
+    bounds = (tables.site.devices.off_w, tables.site.devices.max_w)
+    base, overruled = fitting_w(tables, kept, bounds, np.array([1000.0, 1e9, 1e9]), ("surplus", "rating:a", "rating:b"))
     assert base.tolist() == [500.0, 10.0]
     assert overruled == "surplus before the minimum and settle times of 1 device"
 
 
 def test_many_protected_devices_are_counted_not_listed():
-    plan = plan_of(*[{"modes": ON_OFF, "protected": True}] * 5, nodes=tree(("pcc", -1, INF, 0.0)))
-    kept = kept_w(plan, belief_of(plan, [1000.0] * 5), free(5), 0.0)
-    bounds = (plan.site.devices.off_w, plan.site.devices.max_w)
-    _, overruled = fitting_w(plan, kept, bounds, np.array([60.0]), ("rating:pcc",))
+    tables = tables_of(*[{"modes": ON_OFF, "protected": True}] * 5, nodes=tree(("pcc", -1, INF, 0.0)))
+    kept = kept_w(tables, belief_of(tables, [1000.0] * 5), free(5), 0.0)
+    bounds = (tables.site.devices.off_w, tables.site.devices.max_w)
+    _, overruled = fitting_w(tables, kept, bounds, np.array([60.0]), ("rating:pcc",))
     assert overruled == "rating:pcc before the protected d0000, d0001, d0002 and 2 more"
 
 
@@ -179,7 +181,7 @@ def play(world, legs):
 
 @given(seed=st.integers(0, 10**6), legs=LEGS)
 @settings(max_examples=examples(25), deadline=None)
-def test_locks_and_protection_hold_unless_the_decision_says_what_came_before_them(seed, legs):
+def test_minimum_times_and_protection_hold_unless_the_decision_says_what_came_before_them(seed, legs):
     world = locked_world(seed)
     play(world, legs)
     columns = world.site.devices
@@ -199,7 +201,7 @@ def test_locks_and_protection_hold_unless_the_decision_says_what_came_before_the
             early |= fell & columns.protected
             assert not early.any() or decision.overruled, columns.ids[int(np.argmax(early))]
             switched_s[was_on != is_on] = now_s
-            settles = is_on & (~was_on | (moved & ~world.plan.in_place))
+            settles = is_on & (~was_on | (moved & ~world.tables.in_place))
             changed_s[settles] = now_s
         before = after_w
     assert world.violations() == []
@@ -219,6 +221,6 @@ def test_what_is_protected_goes_last(seed, legs):
             for i in np.flatnonzero(cut):
                 others = ~columns.protected & (columns.node == columns.node[i]) & (after_w > columns.off_w)
                 # A running one that was left has fewer watts than the protected one needs to run on.
-                assert after_w[others].sum() < world.plan.on_w[i] + columns.off_w[others].sum() + 1.0
+                assert after_w[others].sum() < world.tables.on_w[i] + columns.off_w[others].sum() + 1.0
                 assert columns.ids[i] in decision.overruled or "more" in decision.overruled
         before = after_w

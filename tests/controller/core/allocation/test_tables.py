@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from controller.core.allocation.tables import make_plan
+from controller.core.allocation.tables import make_tables
 from tests.controller.core.world import GPU, MINER, RULES, STEPS, devices, site, tree
 
 
@@ -13,44 +13,44 @@ def planned(rows, **changes):
     base = site(RULES)
     columns = devices(rows)
     nodes = tree(("pcc", -1, float("inf"), 0.0), ("a", 0, 1e5, 0.0), ("b", 0, 1e5, 0.0), ("b1", 2, 1e5, 0.0))
-    return make_plan(replace(base, tree=nodes, devices=columns, agents=("agent-a",), **changes))
+    return make_tables(replace(base, tree=nodes, devices=columns, agents=("agent-a",), **changes))
 
 
 def test_the_lowest_running_mode_is_the_one_after_off():
-    plan = planned([{"modes": MINER}, {"modes": STEPS}, {"modes": GPU}])
-    assert plan.on_w.tolist() == [1400.0, 1080.0, 3600.0]
+    tables = planned([{"modes": MINER}, {"modes": STEPS}, {"modes": GPU}])
+    assert tables.on_w.tolist() == [1400.0, 1080.0, 3600.0]
 
 
 def test_devices_come_by_what_their_best_mode_earns_a_watt():
-    plan = planned([{"modes": STEPS}, {"modes": GPU}, {"modes": ((40.0, 0.0, False),)}, {"modes": MINER}])
-    assert plan.device_order.tolist() == [1, 3, 0, 2]
+    tables = planned([{"modes": STEPS}, {"modes": GPU}, {"modes": ((40.0, 0.0, False),)}, {"modes": MINER}])
+    assert tables.device_order.tolist() == [1, 3, 0, 2]
 
 
 def test_a_device_that_is_only_ever_off_starts_with_no_step():
-    plan = planned([{"modes": ((40.0, 0.0, False),)}])
-    assert plan.on_w.tolist() == [40.0]
-    assert plan.largest_start_w == 0.0
+    tables = planned([{"modes": ((40.0, 0.0, False),)}])
+    assert tables.on_w.tolist() == [40.0]
+    assert tables.largest_start_w == 0.0
 
 
 def test_the_largest_start_counts_with_its_tolerance():
-    plan = planned([{"modes": MINER, "tolerance": 0.05}, {"modes": GPU, "tolerance": 0.10}])
-    assert plan.largest_start_w == pytest.approx((3600.0 - 150.0) * 1.10)
+    tables = planned([{"modes": MINER, "tolerance": 0.05}, {"modes": GPU, "tolerance": 0.10}])
+    assert tables.largest_start_w == pytest.approx((3600.0 - 150.0) * 1.10)
 
 
 def test_tolerance_is_the_largest_below_each_node():
-    plan = planned(
+    tables = planned(
         [
             {"modes": MINER, "node": 1, "tolerance": 0.02},
             {"modes": MINER, "node": 3, "tolerance": 0.07},
             {"modes": MINER, "node": 2, "tolerance": 0.04},
         ]
     )
-    assert plan.tolerance.tolist() == [0.07, 0.02, 0.07, 0.07]
+    assert tables.tolerance.tolist() == [0.07, 0.02, 0.07, 0.07]
 
 
 def test_residual_watts_add_up_along_the_tree():
-    plan = planned([{"modes": MINER, "node": 1}, {"modes": GPU, "node": 3}, {"modes": GPU, "node": 2}])
-    assert plan.off_below_w.tolist() == [325.0, 25.0, 300.0, 150.0]
+    tables = planned([{"modes": MINER, "node": 1}, {"modes": GPU, "node": 3}, {"modes": GPU, "node": 2}])
+    assert tables.off_below_w.tolist() == [325.0, 25.0, 300.0, 150.0]
 
 
 def test_metered_are_the_nodes_with_a_meter():
@@ -63,6 +63,6 @@ def test_no_step_is_worth_it_under_one_percent():
 
 
 def test_a_site_without_devices_has_a_plan():
-    plan = planned([])
-    assert plan.largest_start_w == 0.0
-    assert plan.tolerance.tolist() == [0.0] * 4
+    tables = planned([])
+    assert tables.largest_start_w == 0.0
+    assert tables.tolerance.tolist() == [0.0] * 4

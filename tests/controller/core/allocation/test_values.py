@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.core.allocation.allocator import HELD_BONUS, START_HORIZON_S
-from controller.core.allocation.tables import PAYS_WITHIN_H, make_plan
+from controller.core.allocation.tables import PAYS_WITHIN_H, make_tables
 from controller.core.allocation.values import changes_per_h, values_now
 from controller.demo.worth import worth_per_h
 from tests.controller.core.world import GPU, MINER, STEPS, World, devices, site, tree
@@ -24,9 +24,9 @@ MIXED = ((25.0, 0.0, False), (500.0, 0.05, False), (1000.0, 0.10, False), (2000.
 SMOOTH = ((25.0, 0.0, False), (2000.0, 0.2, True))
 
 
-def plan_of(*rows, limit_w=INF):
+def tables_of(*rows, limit_w=INF):
     base = site(miners=1, stepped=0, gpus=0)
-    return make_plan(replace(base, devices=devices(list(rows)), tree=tree(("pcc", -1, limit_w, 0.0))))
+    return make_tables(replace(base, devices=devices(list(rows)), tree=tree(("pcc", -1, limit_w, 0.0))))
 
 
 @pytest.mark.parametrize(
@@ -46,51 +46,51 @@ def plan_of(*rows, limit_w=INF):
     ],
 )
 def test_what_it_costs_to_go_from_mode_to_mode(modes, current_w, cost):
-    plan = plan_of({"modes": modes} | COSTS)
+    tables = tables_of({"modes": modes} | COSTS)
     earned = np.array([mode[1] for mode in modes])
-    assert values_now(plan, np.array([current_w])) == pytest.approx(earned - np.array(cost))
+    assert values_now(tables, np.array([current_w])) == pytest.approx(earned - np.array(cost))
 
 
 def test_a_start_that_takes_time_still_costs_all_of_its_wear():
     """The allocator counts a share of what a starting device earns, and that share would be taken of the cost too."""
-    plan = plan_of({"modes": STEPS} | COSTS | {"up": 0.5 * START_HORIZON_S})
-    assert values_now(plan, np.array([25.0]))[1] == pytest.approx(STEPS[1][1] - 2.0 * START)
-    too_slow = plan_of({"modes": STEPS} | COSTS | {"up": START_HORIZON_S})
+    tables = tables_of({"modes": STEPS} | COSTS | {"up": 0.5 * START_HORIZON_S})
+    assert values_now(tables, np.array([25.0]))[1] == pytest.approx(STEPS[1][1] - 2.0 * START)
+    too_slow = tables_of({"modes": STEPS} | COSTS | {"up": START_HORIZON_S})
     assert np.isfinite(values_now(too_slow, np.array([25.0]))).all()
 
 
 def test_without_costs_the_values_are_those_of_the_site():
-    plan = plan_of({"modes": STEPS}, {"modes": GPU})
-    assert values_now(plan, plan.site.devices.off_w) is plan.site.devices.mode_value
+    tables = tables_of({"modes": STEPS}, {"modes": GPU})
+    assert values_now(tables, tables.site.devices.off_w) is tables.site.devices.mode_value
 
 
 def test_other_values_than_the_sites_are_taken_as_given():
-    plan = plan_of({"modes": STEPS} | COSTS)
-    assert values_now(plan, np.array([25.0]), np.array([0.0, 1.0, 2.0, 3.0]))[2] == pytest.approx(2.0 - START)
+    tables = tables_of({"modes": STEPS} | COSTS)
+    assert values_now(tables, np.array([25.0]), np.array([0.0, 1.0, 2.0, 3.0]))[2] == pytest.approx(2.0 - START)
 
 
 @pytest.mark.parametrize(("before", "after"), list(product([25.0, 500.0, 1000.0, 1500.0], repeat=2)))
 def test_what_changes_cost_is_what_the_values_leave_out(before, after):
-    plan = plan_of({"modes": MIXED} | COSTS | {"up": 60.0})
-    values = replace(plan.site.devices, mode_value=values_now(plan, np.array([before])))
-    left_out = worth_per_h(plan.site.devices, np.array([after])) - worth_per_h(values, np.array([after]))
-    assert changes_per_h(plan, np.array([before]), np.array([after])) == pytest.approx(left_out[0])
+    tables = tables_of({"modes": MIXED} | COSTS | {"up": 60.0})
+    values = replace(tables.site.devices, mode_value=values_now(tables, np.array([before])))
+    left_out = worth_per_h(tables.site.devices, np.array([after])) - worth_per_h(values, np.array([after]))
+    assert changes_per_h(tables, np.array([before]), np.array([after])) == pytest.approx(left_out[0])
 
 
-def decide(plan, current_w, limit_w):
-    columns = plan.site.devices
+def decide(tables, current_w, limit_w):
+    columns = tables.site.devices
     current_w = np.asarray(current_w, dtype=float)
-    return plan.allocator.solve(
+    return tables.allocator.solve(
         limit_w=np.array([limit_w]), base_w=columns.off_w, upper_w=columns.max_w, held_w=current_w,
-        mode_value=values_now(plan, current_w),
+        mode_value=values_now(tables, current_w),
     )  # fmt: skip
 
 
 def test_near_equal_devices_do_not_swap_until_the_start_pays():
     rows = [{"modes": ((10.0, 0.0, False), (1000.0, value, False))} | COSTS for value in (1.00, 1.08)]
-    assert decide(plan_of(*rows), [1000.0, 10.0], 1100.0).watts.tolist() == [1000.0, 10.0]
+    assert decide(tables_of(*rows), [1000.0, 10.0], 1100.0).watts.tolist() == [1000.0, 10.0]
     rows[1]["modes"] = ((10.0, 0.0, False), (1000.0, 1.0 + HELD_BONUS + 2.0 * START + 1e-6, False))
-    assert decide(plan_of(*rows), [1000.0, 10.0], 1100.0).watts.tolist() == [10.0, 1000.0]
+    assert decide(tables_of(*rows), [1000.0, 10.0], 1100.0).watts.tolist() == [10.0, 1000.0]
 
 
 def test_a_start_that_will_not_pay_is_not_made_and_what_runs_is_not_stopped_for_a_small_loss():
@@ -98,12 +98,12 @@ def test_a_start_that_will_not_pay_is_not_made_and_what_runs_is_not_stopped_for_
         ((10.0, 0.0, False), (1000.0, value, False)) for value in (START - 1e-6, 1e-6 - START, -START - 1e-6)
     )
     rows = [{"modes": modes} | COSTS for modes in (poor, small_loss, loss)]
-    assert decide(plan_of(*rows), [10.0, 1000.0, 1000.0], 9e3).watts.tolist() == [10.0, 1000.0, 10.0]
+    assert decide(tables_of(*rows), [10.0, 1000.0, 1000.0], 9e3).watts.tolist() == [10.0, 1000.0, 10.0]
 
 
-def objective(plan, current_w, watts):
+def objective(tables, current_w, watts):
     """What the allocator maximises, written apart: device by device, from the meaning of the columns."""
-    columns, total = plan.site.devices, 0.0
+    columns, total = tables.site.devices, 0.0
     for i, (at_w, to_w) in enumerate(zip(current_w, watts, strict=True)):
         rows = slice(columns.mode_start[i], columns.mode_start[i + 1])
         modes = dict(zip(columns.mode_w[rows], columns.mode_value[rows], strict=True))
@@ -142,20 +142,20 @@ def test_bound_and_worth_are_those_of_revenue_less_what_changes_cost(case):
     rows, current, limits = case
     base = site(miners=1, stepped=0, gpus=0)
     nodes = tree(("pcc", -1, limits[0], 0.0), ("pdu", 0, limits[1], 0.0))
-    plan = make_plan(replace(base, devices=devices(rows), tree=nodes))
-    columns = plan.site.devices
+    tables = make_tables(replace(base, devices=devices(rows), tree=nodes))
+    columns = tables.site.devices
     current_w = np.array(current)
-    found = plan.allocator.solve(
+    found = tables.allocator.solve(
         limit_w=nodes.limit_w, base_w=columns.off_w, upper_w=columns.max_w, held_w=current_w,
-        mode_value=values_now(plan, current_w),
+        mode_value=values_now(tables, current_w),
     )  # fmt: skip
     at_pdu = columns.node == 1
     best = max(
-        objective(plan, current, watts)
+        objective(tables, current, watts)
         for watts in product(*([mode[0] for mode in row["modes"]] for row in rows))
         if sum(watts) <= limits[0] and np.array(watts)[at_pdu].sum() <= limits[1]
     )
-    assert found.worth_per_h == pytest.approx(objective(plan, current, found.watts), abs=1e-9)
+    assert found.worth_per_h == pytest.approx(objective(tables, current, found.watts), abs=1e-9)
     assert found.bound_per_h >= best - 1e-9
     assert found.worth_per_h == pytest.approx(best, abs=1e-9), "so small a site is solved to the end"
 
