@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from controller.commands import NOT_GOOD, certificates, daemon, demo, site
+from controller.commands import NOT_GOOD, certificates, demo, run, site
 from controller.commands.meter import verbs as meter
 from drivers.errors import ConfigError, JournalUnusable
 
@@ -41,7 +41,7 @@ def _parser(*, with_demo: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="surplusd", description=__doc__, epilog=_EXIT)
     parser.add_argument("--version", action="version", version=f"surplusd {version('surplusd')}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    daemon.add(verbs)
+    run.add(verbs)
     site.add(verbs)
     meter.add(verbs)
     certificates.add(verbs)

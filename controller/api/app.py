@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from controller.api import errors, orders, probes, status
-from controller.api.service import Service
+from controller.daemon.service import Service
 
 
 def create_app(service: Service) -> FastAPI:

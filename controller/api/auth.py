@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
 
@@ -13,16 +12,7 @@ from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from controller.api.errors import RequestRefused
-from controller.daemon.orders.book import Principal, Role
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """A bearer token by the SHA-256 of its text, 64 hex digits; the text itself is kept nowhere."""
-
-    name: str
-    role: Role
-    sha256: str
+from controller.daemon.access import Principal, Role, Token
 
 
 def principal_of(text: str, tokens: Sequence[Token]) -> Principal | None:

@@ -14,9 +14,10 @@ from starlette.requests import ClientDisconnect
 
 from controller.api.auth import require
 from controller.api.errors import ErrorBody, RequestRefused
-from controller.api.service import Service
-from controller.daemon.orders.book import OrderAnswer, OrderView, Outcome, Principal, Role
+from controller.daemon.access import Principal, Role
+from controller.daemon.orders.book import OrderAnswer, OrderView, Outcome
 from controller.daemon.orders.request import OrderRequest
+from controller.daemon.service import Service
 
 #: The longest body of an order in bytes, and how long its sender may take for it.
 MAX_BODY: Final = 4096

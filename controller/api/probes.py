@@ -7,8 +7,8 @@ from http import HTTPStatus
 from anyio import to_thread
 from fastapi import APIRouter, Response
 
-from controller.api.service import Health, Readiness, Service
 from controller.daemon.metrics import CONTENT_TYPE
+from controller.daemon.service import Health, Readiness, Service
 
 
 def routes(service: Service) -> APIRouter:

@@ -11,11 +11,11 @@ from pydantic import BaseModel
 
 from controller.api.auth import require
 from controller.api.errors import ErrorBody
-from controller.api.service import Service
 from controller.core.decision import Decision
 from controller.core.modes import Mode
+from controller.daemon.access import Role
 from controller.daemon.latest import DEVICE_STATES, AgentView, MeterView
-from controller.daemon.orders.book import Role
+from controller.daemon.service import Service
 
 #: Watts, the word for no limit, or null where unknown.
 Watts = float | Literal["unlimited"] | None

@@ -17,6 +17,8 @@ I64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
 
+#: Name of the surplus source where it stands among the meters.
+SURPLUS: Final = "surplus"
 #: The leases of a site's agents are from this share of its lease to all of it, so that their ends are no step.
 SHORTEST_LEASE: Final = 0.8
 

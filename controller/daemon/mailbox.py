@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from controller.core.site import Site
+from controller.core.site import SURPLUS, Site
 from controller.core.snapshot import MeterColumns, SurplusReading
 from controller.core.trust.meter_trust import Witness, hear
 from controller.core.trust.plausibility import unready
@@ -18,8 +18,6 @@ from drivers.readings import Loss, Quality, Sample
 
 _log = logging.getLogger(__name__)
 
-#: Name of the surplus source among the meters.
-SURPLUS: Final = "surplus"
 #: Where the value of a source stands in its samples: a meter that serves as surplus source gives its active power.
 _VALUES: Final = ("surplus_w", "active_power_w")
 _PROFILE: Final = "is its profile the right one?"

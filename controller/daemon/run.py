@@ -1,38 +1,32 @@
-"""The running site: tick, meter drivers and HTTP over the fleet that is led already. Slow to import."""
+"""The running site: tick, meter drivers and what serves it, over the fleet that is led already. Slow to import."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from functools import partial
 from typing import Any, Final
 
-from controller.api.app import create_app
-from controller.api.auth import Token
-from controller.api.serve import serve
-from controller.api.service import Health, Readiness, Service
 from controller.core.allocation.tables import make_tables
 from controller.core.modes import Mode
 from controller.core.safe import safe_step
 from controller.core.site import Site
 from controller.core.state import initial_state
 from controller.core.step import step
+from controller.daemon.access import make_token
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.journal.journal import Journal
 from controller.daemon.mailbox import Board
 from controller.daemon.meters.drivers import drivers, run_drivers
 from controller.daemon.metrics import Metrics
 from controller.daemon.notify import Notifier
-from controller.daemon.orders.book import OrderBook, Role
+from controller.daemon.orders.book import OrderBook
 from controller.daemon.recorder import Looker, Recorder
-from controller.daemon.secret import read_secret
+from controller.daemon.service import Health, Readiness, Serve, Service
 from controller.daemon.status import make_views
 from controller.daemon.tick import Ticker
 from controller.site.model import SiteFile
-from controller.site.model import Token as TokenEntry
 from drivers.clock import boottime_s
-from drivers.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 
@@ -42,9 +36,15 @@ _HUNG_S: Final = 5.0
 
 
 async def operate(
-    site_file: SiteFile, site: Site, journal: Journal, book: OrderBook, fleet: Fleet, stop: asyncio.Event
+    site_file: SiteFile,
+    site: Site,
+    journal: Journal,
+    book: OrderBook,
+    fleet: Fleet,
+    stop: asyncio.Event,
+    serve: Serve,
 ) -> None:
-    """Run the site until `stop` is set; the leases that run then end by themselves.
+    """Run the site until `stop` is set; the leases that run then end by themselves. `serve` shows it to the outside.
 
     Raises ConfigError where a profile, a token or the HTTP address cannot be used.
     """
@@ -66,7 +66,7 @@ async def operate(
     service = Service(
         site=site,
         book=book,
-        tokens=tuple(_token(token) for token in site_file.orders.tokens),
+        tokens=tuple(make_token(token) for token in site_file.orders.tokens),
         views=views,
         decision=lambda: recorder.latest.decision if recorder.latest else None,
         health=partial(_health, recorder, site_file.tick_s),
@@ -77,7 +77,7 @@ async def operate(
     )
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     listen = site_file.http.listen
-    http = asyncio.create_task(serve(create_app(service), listen.host, listen.port, listening.set_result), name="http")
+    http = asyncio.create_task(serve(service, listen.host, listen.port, listening.set_result), name="http")
     sources = asyncio.create_task(run_drivers(made), name="sources")
     either: set[asyncio.Future[Any]] = {http, listening}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -106,16 +106,6 @@ async def _cancel(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _token(entry: TokenEntry) -> Token:
-    return Token(name=entry.name, role=Role(entry.role), sha256=entry.token_sha256 or _sha256_of_file(entry))
-
-
-def _sha256_of_file(entry: TokenEntry) -> str:
-    if entry.token_file is None:
-        raise ConfigError(f"orders.tokens: {entry.name} has neither token_file nor token_sha256")
-    return hashlib.sha256(read_secret(entry.token_file).encode()).hexdigest()
 
 
 def _health(recorder: Recorder, period_s: float) -> Health:

@@ -1,7 +1,7 @@
 """The daemon: puts the parts together, starts them in the safe order, ends them in the reverse one.
 
 First the fleet's link, so that failsafe leases are out within a second of the start; then everything that is slow to
-import: compiled kernels, meter drivers, HTTP.
+import: compiled kernels, meter drivers, and what serves the site to the outside, which is handed in.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from controller.daemon.journal.journal import Journal
 from controller.daemon.logs import configure
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.secret import read_secret
+from controller.daemon.service import Serve
 from controller.site.compile import compile_site
 from controller.site.load import load
 from controller.site.model import Mqtt, SiteFile
@@ -29,11 +30,13 @@ from drivers.fleet.link import Link, MqttLink, OnConnection, OnMessage, Tls
 _KERNELS: Final = Path(__file__).parents[1] / "core" / "kernels"
 
 #: Runs the site until the event is set.
-Operate = Callable[[SiteFile, Site, Journal, OrderBook, Fleet, asyncio.Event], Awaitable[None]]
+Operate = Callable[[SiteFile, Site, Journal, OrderBook, Fleet, asyncio.Event, Serve], Awaitable[None]]
 
 
-def run(path: Path, *, level: str = "INFO", json_logs: bool = False) -> int:
+def run(path: Path, *, import_serve: Callable[[], Serve], level: str = "INFO", json_logs: bool = False) -> int:
     """Run the site that the file at `path` describes until SIGTERM or SIGINT; return the exit status.
+
+    `import_serve` returns what serves the site to the outside. It may be slow: the first leases are out before it is called.
 
     Raises ConfigError where the file, a key or an address cannot be used, JournalUnusable where the journal cannot.
     """
@@ -42,20 +45,20 @@ def run(path: Path, *, level: str = "INFO", json_logs: bool = False) -> int:
     site = compile_site(site_file)
     logs = configure(level, json=json_logs)
     try:
-        _run(site_file, site)
+        _run(site_file, site, import_serve)
     finally:
         logs.stop()
     return 0
 
 
-def _run(site_file: SiteFile, site: Site) -> None:
+def _run(site_file: SiteFile, site: Site, import_serve: Callable[[], Serve]) -> None:
     journal = _open_journal(site_file)
     try:
         book = OrderBook(journal, site)
         fleet = _make_fleet(site_file, site, journal.next_epoch())
         fleet.start()
         try:
-            asyncio.run(_serve(site_file, site, journal, book, fleet))
+            asyncio.run(_operate(site_file, site, journal, book, fleet, import_serve))
         finally:
             fleet.stop()
     finally:
@@ -108,13 +111,21 @@ def _make_link(mqtt: Mqtt, client_id: str) -> MakeLink:
     return make
 
 
-async def _serve(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook, fleet: Fleet) -> None:
+async def _operate(
+    site_file: SiteFile,
+    site: Site,
+    journal: Journal,
+    book: OrderBook,
+    fleet: Fleet,
+    import_serve: Callable[[], Serve],
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     operate = await asyncio.to_thread(_import_operation)
-    await operate(site_file, site, journal, book, fleet, stop)
+    serve = await asyncio.to_thread(import_serve)
+    await operate(site_file, site, journal, book, fleet, stop, serve)
 
 
 def _import_operation() -> Operate:

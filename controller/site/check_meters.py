@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from controller.daemon.mailbox import SURPLUS
+from controller.core.site import SURPLUS
 from controller.site.check_access import opcua_problems
 from controller.site.model import Meter, ModbusSource, OpcuaSource, SiteFile, Surplus
 from controller.site.problems import Loc, Problem, kw, repeated, unless_known, unless_one

@@ -159,7 +159,7 @@ def test_the_way_to_the_first_leases_imports_nothing_slow():
         "matplotlib",
         "simulators",
     )
-    code = f"import sys, controller.cli, controller.daemon.start; print(*set({slow!r}) & set(sys.modules))"
+    code = f"import sys, controller.cli, controller.commands.run, controller.daemon.start; print(*set({slow!r}) & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == []
 

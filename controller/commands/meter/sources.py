@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from controller.commands.meter.source import NOT_HEARD, Source
-from controller.daemon.mailbox import SURPLUS
+from controller.core.site import SURPLUS
 from controller.daemon.meters.drivers import drivers, run_drivers
 from controller.site.model import ModbusSource, OpcuaSource, SiteFile
 from drivers.errors import ConfigError

@@ -18,7 +18,7 @@ from controller.commands.meter.show import age, note, one, table
 from controller.commands.meter.source import Source
 from controller.commands.meter.sources import reading, sources
 from controller.commands.meter.trying import read_and_capture
-from controller.daemon.mailbox import SURPLUS
+from controller.core.site import SURPLUS
 from controller.daemon.meters.modbus import bus_meters
 from controller.site.load import load
 from controller.site.model import SiteFile

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Final
 
-from controller.daemon.mailbox import SURPLUS
+from controller.core.site import SURPLUS
 from controller.daemon.meters.modbus import bus_drivers
 from controller.daemon.meters.opcua import server_drivers
 from controller.site.model import SiteFile

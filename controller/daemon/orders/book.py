@@ -18,6 +18,7 @@ import numpy as np
 
 from controller.core.limits.orders import OrderLimit
 from controller.core.site import F64, Site
+from controller.daemon.access import Principal
 from controller.daemon.journal.chain import Record
 from controller.daemon.journal.journal import Journal, Kind, Pending
 from controller.daemon.orders.request import Cause, OrderRefused, OrderRequest, content_hash, objections, trusted_w
@@ -32,22 +33,6 @@ MAX_OPEN: Final = 1000
 LISTED_ENDED: Final = 200
 #: Seconds that an answer waits for the disk.
 ANSWER_S: Final = 5.0
-
-
-class Role(StrEnum):
-    """What a principal may do: viewer and operator read, only the authority posts and releases orders."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    AUTHORITY = "authority"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Principal:
-    """Who asks."""
-
-    name: str
-    role: Role
 
 
 class Outcome(StrEnum):

@@ -10,14 +10,14 @@ import httpx
 import numpy as np
 
 from controller.api.app import create_app
-from controller.api.auth import Token
 from controller.api.serve import serve
-from controller.api.service import Health, Readiness, Service
 from controller.core.decision import Decision
+from controller.daemon.access import Role, Token
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import AgentView, DeviceColumns, MeterView, Views
 from controller.daemon.metrics import Metrics
-from controller.daemon.orders.book import OrderBook, Role
+from controller.daemon.orders.book import OrderBook
+from controller.daemon.service import Health, Readiness, Service
 from controller.daemon.utc import Utc
 from drivers.readings import Quality
 from tests.controller.north import make_decision, make_site

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from controller.api.service import Health, Readiness
+from controller.daemon.service import Health, Readiness
 from controller.daemon.utc import Utc
 from tests.controller.api.server import World, make_service
 from tests.examples import examples

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.daemon.mailbox import SURPLUS, Board
+from controller.core.site import SURPLUS
+from controller.daemon.mailbox import Board
 from drivers.readings import Loss, Quality, Sample
 from tests.controller.core.world import site
 

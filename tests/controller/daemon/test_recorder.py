@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from controller.core.modes import Mode
+from controller.core.site import SURPLUS
 from controller.daemon.journal.journal import Journal, Kind
-from controller.daemon.mailbox import SURPLUS, Board
+from controller.daemon.mailbox import Board
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.recorder import RECORD_S, Looker, Recorder

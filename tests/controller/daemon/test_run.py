@@ -1,20 +1,15 @@
-"""What the running site tells about its health, and whom it lets in."""
+"""What the running site tells about its health."""
 
-import hashlib
 import math
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from controller.api.auth import Token
 from controller.core.modes import Mode
-from controller.daemon.orders.book import Role
-from controller.daemon.run import _health, _readiness, _token
+from controller.daemon.run import _health, _readiness
 from controller.daemon.tick import Tick
-from controller.site.model import Token as TokenEntry
 from drivers.clock import boottime_s
-from drivers.errors import ConfigError
 from tests.controller.north import make_decision
 
 
@@ -47,31 +42,3 @@ def test_ready_is_every_mode_but_init(mode):
     readiness = _readiness(recorder(mode, reason="starting"))
     assert readiness.ready is (mode is not Mode.INIT)
     assert readiness.reason == ("starting" if mode is Mode.INIT else "")
-
-
-def entry(**fields) -> TokenEntry:
-    return TokenEntry.model_construct(
-        **{"name": "grid", "role": "authority", "token_file": None, "token_sha256": None} | fields
-    )
-
-
-def test_a_token_may_stand_as_a_hash_or_in_a_file(tmp_path):
-    digest = hashlib.sha256(b"secret word").hexdigest()
-    (tmp_path / "grid.token").write_text("secret word\n")
-    expected = Token(name="grid", role=Role.AUTHORITY, sha256=digest)
-    assert _token(entry(token_sha256=digest)) == expected
-    assert _token(entry(token_file=tmp_path / "grid.token")) == expected
-
-
-@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe"])
-def test_a_token_file_that_is_missing_or_empty_lets_nobody_in(tmp_path, content):
-    path = tmp_path / "grid.token"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"grid\.token"):
-        _token(entry(token_file=path))
-
-
-def test_no_token_at_all_lets_nobody_in():
-    with pytest.raises(ConfigError, match="grid"):
-        _token(entry())

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from controller.core.site import SURPLUS
 from controller.daemon.latest import DEVICE_STATES
-from controller.daemon.mailbox import SURPLUS, Board
+from controller.daemon.mailbox import Board
 from controller.daemon.status import make_views
 from drivers.fleet.wire import DeviceState
 from drivers.readings import Loss, Quality, Sample

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.daemon.mailbox import SURPLUS, Board
+from controller.core.site import SURPLUS
+from controller.daemon.mailbox import Board
 from controller.daemon.meters.drivers import drivers, run_drivers
 from controller.daemon.meters.modbus import bus_meters
 from controller.site.compile import compile_site

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.daemon.mailbox import SURPLUS
+from controller.core.site import SURPLUS
 from controller.daemon.meters.drivers import drivers
 from controller.site.load import load
 from drivers.errors import ConfigError

@@ -20,9 +20,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.core.limits.orders import OrderLimit
+from controller.daemon.access import Principal, Role
 from controller.daemon.journal.journal import Journal, Kind
 from controller.daemon.orders import book as orders
-from controller.daemon.orders.book import MAX_OPEN, Ending, OrderBook, Outcome, Principal, Role, declared_floor_w
+from controller.daemon.orders.book import MAX_OPEN, Ending, OrderBook, Outcome, declared_floor_w
 from controller.daemon.orders.request import Cause, OrderRefused, OrderRequest
 from drivers.errors import JournalUnusable
 from tests.controller.north import make_site

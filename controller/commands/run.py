@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from controller.commands import Verbs
 
 # ruff: noqa: PLC0415, T201
+
+if TYPE_CHECKING:
+    from controller.daemon.service import Serve
 
 
 def add(verbs: Verbs) -> None:
@@ -24,7 +28,14 @@ def add(verbs: Verbs) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from controller.daemon.start import run
 
-    return run(arguments.file, level=arguments.log_level, json_logs=arguments.log_json)
+    return run(arguments.file, import_serve=_import_serve, level=arguments.log_level, json_logs=arguments.log_json)
+
+
+def _import_serve() -> Serve:
+    from controller.api.app import create_app
+    from controller.api.serve import serve
+
+    return lambda service, host, port, listening: serve(create_app(service), host, port, listening)
 
 
 def _warmup(_: argparse.Namespace) -> int:

@@ -1,13 +1,14 @@
-"""What the daemon gives to HTTP: ways to look, the order book, and who may do what."""
+"""What the daemon gives to whoever serves it to the outside: ways to look, the order book, and who may do what."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
-from controller.api.auth import Token
 from controller.core.decision import Decision
 from controller.core.site import Site
+from controller.daemon.access import Token
 from controller.daemon.latest import Views
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.utc import Utc
@@ -31,7 +32,7 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Everything behind the HTTP interface; what is called returns at once, but for the book and `metrics`.
+    """Everything behind an interface to the outside; what is called returns at once, but for the book and `metrics`.
 
     `utc`: the newest look at the wall clock. `metrics`: the exposition for Prometheus.
     `refused`: counts a refused request by its reason, a short word.
@@ -47,3 +48,8 @@ class Service:
     utc: Callable[[], Utc]
     metrics: Callable[[], bytes]
     refused: Callable[[str], None]
+
+
+#: Serves a service on a host and port until cancelled; the last argument is called with the port once it listens.
+#: It raises ConfigError where the address cannot be listened on.
+Serve = Callable[[Service, str, int, Callable[[int], None]], Coroutine[Any, Any, None]]
