@@ -12,7 +12,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from controller.daemon.orders.request import Cause, OrderRefused
+from controller.daemon.orders.refusal import Cause, OrderRefused
+from controller.texts.english import text
 from drivers.errors import JournalUnusable
 
 _log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def install(app: FastAPI, refused: Callable[[str], None]) -> None:
     @app.exception_handler(OrderRefused)
     async def order_refused(_: Request, error: OrderRefused) -> JSONResponse:
         refused(error.cause.value)
-        return answer(_STATUS[error.cause], error.cause.value, *error.reasons)
+        return answer(_STATUS[error.cause], error.cause.value, *(text(reason) for reason in error.reasons))
 
     @app.exception_handler(JournalUnusable)
     async def journal_unusable(_: Request, error: JournalUnusable) -> JSONResponse:

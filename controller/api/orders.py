@@ -15,9 +15,12 @@ from starlette.requests import ClientDisconnect
 from controller.api.auth import require
 from controller.api.errors import ErrorBody, RequestRefused
 from controller.daemon.access import Principal, Role
-from controller.daemon.orders.book import OrderAnswer, OrderView, Outcome
+from controller.daemon.orders.book import OrderView
+from controller.daemon.orders.intake import OrderAnswer
+from controller.daemon.orders.records import Outcome
 from controller.daemon.orders.request import OrderRequest
 from controller.daemon.service import Service
+from controller.texts.english import texts
 
 #: The longest body of an order in bytes, and how long its sender may take for it.
 MAX_BODY: Final = 4096
@@ -47,6 +50,22 @@ class Order(BaseModel):
     durable: bool
 
 
+class OrderAnswerBody(BaseModel):
+    """What the sender of an order or a release is told; the same for the same request, but for `durable`.
+
+    `limit_w`: the cap that counts from now on. `achievable_w`: the lowest power that the node can reach.
+    `durable`: it survives a power cut. `why`: what keeps it from being durable, or accepted in full.
+    """
+
+    id: str
+    outcome: Outcome
+    node: str
+    limit_w: float
+    achievable_w: float
+    durable: bool
+    why: str
+
+
 class OrderList(BaseModel):
     """Every open order and the newest of the others, the newest last."""
 
@@ -62,18 +81,17 @@ def routes(service: Service) -> APIRouter:
     tightening, relaxing = anyio.CapacityLimiter(32), anyio.CapacityLimiter(4)
 
     @router.post("", responses=_POST_ERRORS, openapi_extra={"requestBody": _BODY})
-    async def post_order(request: Request, by: Authority) -> OrderAnswer:
-        order = OrderRequest.parse(await _read(request))
-        return await to_thread.run_sync(lambda: _accept(service, order, by), limiter=tightening)
+    async def post_order(request: Request, by: Authority) -> OrderAnswerBody:
+        order = OrderRequest.parse(await _read(request), by.name)
+        return _answer(await to_thread.run_sync(lambda: service.intake.accept(order, by), limiter=tightening))
 
     @router.get("", responses=_ERRORS, dependencies=[readers])
     async def list_orders() -> OrderList:
         return OrderList(orders=[_order(view) for view in service.book.list()])
 
     @router.post("/{order_id}/release", responses=_ERRORS | {404: {"model": ErrorBody}})
-    async def release_order(order_id: str, by: Authority) -> OrderAnswer:
-        utc_s = service.utc().utc_s
-        return await to_thread.run_sync(lambda: service.book.release(order_id, by, utc_s), limiter=relaxing)
+    async def release_order(order_id: str, by: Authority) -> OrderAnswerBody:
+        return _answer(await to_thread.run_sync(lambda: service.intake.release(order_id, by), limiter=relaxing))
 
     return router
 
@@ -93,16 +111,15 @@ async def _read(request: Request) -> bytes:
     return body
 
 
-def _accept(service: Service, order: OrderRequest, by: Principal) -> OrderAnswer:
-    decision, utc = service.decision(), service.utc()
-    live = decision if service.health().ok else None
-    return service.book.accept(
-        order,
-        by,
-        power_w=live.power_w if live else (),
-        floor_w=live.floor_w if live else None,
-        utc_s=utc.utc_s,
-        utc_trusted=utc.trusted,
+def _answer(answer: OrderAnswer) -> OrderAnswerBody:
+    return OrderAnswerBody(
+        id=answer.id,
+        outcome=answer.outcome,
+        node=answer.node,
+        limit_w=answer.limit_w,
+        achievable_w=answer.achievable_w,
+        durable=answer.durable,
+        why=texts(answer.reasons),
     )
 
 

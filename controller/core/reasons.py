@@ -54,6 +54,22 @@ class Code(StrEnum):
     # What had to give way to a limit.
     TIMES_OVERRULED = "times_overruled"
     PROTECTION_OVERRULED = "protection_overruled"
+    # An order or a release that is refused; its subject is the issuer.
+    ORDER_FIELD_INVALID = "order_field_invalid"
+    ORDER_FIELD_TWICE = "order_field_twice"
+    ORDER_NODE_UNKNOWN = "order_node_unknown"
+    ORDER_WITHOUT_POWER = "order_without_power"
+    ORDER_ABSURD = "order_absurd"
+    ORDER_SIZE_AMBIGUOUS = "order_size_ambiguous"
+    ORDER_ENDS_BEFORE_START = "order_ends_before_start"
+    ORDER_ENDED_ALREADY = "order_ended_already"
+    ORDER_CONFLICT = "order_conflict"
+    ORDER_UNKNOWN = "order_unknown"
+    TOO_MANY_ORDERS = "too_many_orders"
+    # What the answer to an order or a release says beside its outcome.
+    ORDER_UNDER_FLOOR = "order_under_floor"
+    ORDER_NOT_DURABLE = "order_not_durable"
+    ORDER_ENDED_BEFORE = "order_ended_before"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from controller.core.allocation.tables import make_tables
+from controller.core.decision import Decision
 from controller.core.modes import Mode
 from controller.core.safe import safe_step
 from controller.core.site import Site
@@ -21,6 +22,7 @@ from controller.daemon.meters.drivers import drivers, run_drivers
 from controller.daemon.metrics import Metrics
 from controller.daemon.notify import Notifier
 from controller.daemon.orders.book import OrderBook
+from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.recorder import Looker, Recorder
 from controller.daemon.service import Health, Readiness, Serve, Service
 from controller.daemon.status import make_views
@@ -63,13 +65,20 @@ async def operate(
         look=looker.look,
         act=recorder.act,
     )
+
+    def newest() -> Decision | None:
+        return recorder.latest.decision if recorder.latest else None
+
+    health = partial(_health, recorder, site_file.tick_s)
+    intake = OrderIntake(site=site, book=book, decision=newest, fresh=lambda: health().ok, utc=lambda: looker.utc)
     service = Service(
         site=site,
         book=book,
+        intake=intake,
         tokens=tuple(make_token(token) for token in site_file.orders.tokens),
         views=views,
-        decision=lambda: recorder.latest.decision if recorder.latest else None,
-        health=partial(_health, recorder, site_file.tick_s),
+        decision=newest,
+        health=health,
         readiness=partial(_readiness, recorder),
         utc=lambda: looker.utc,
         metrics=metrics.render,

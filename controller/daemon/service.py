@@ -11,6 +11,7 @@ from controller.core.site import Site
 from controller.daemon.access import Token
 from controller.daemon.latest import Views
 from controller.daemon.orders.book import OrderBook
+from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.utc import Utc
 
 
@@ -32,7 +33,7 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Everything behind an interface to the outside; what is called returns at once, but for the book and `metrics`.
+    """Everything behind an interface to the outside; what is called returns at once, but for the book, the intake and `metrics`.
 
     `utc`: the newest look at the wall clock. `metrics`: the exposition for Prometheus.
     `refused`: counts a refused request by its reason, a short word.
@@ -40,6 +41,7 @@ class Service:
 
     site: Site
     book: OrderBook
+    intake: OrderIntake
     tokens: tuple[Token, ...]
     views: Views
     decision: Callable[[], Decision | None]

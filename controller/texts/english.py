@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from controller.core.reasons import Code, Reason
+from drivers.quantities import format_power
 
 _PROFILE: Final = "is its profile the right one?"
 _METER: Final = "meter {subject} "
@@ -47,13 +48,29 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.JOURNAL_DAMAGED: "the journal was damaged: {damage}",
     Code.TIMES_OVERRULED: "{limits} before the minimum and settle times of {count:device}",
     Code.PROTECTION_OVERRULED: "{limits} before the protected {devices}{more:more}",
+    Code.ORDER_FIELD_INVALID: "{field}: {error}",
+    Code.ORDER_FIELD_TWICE: "{field}: stands twice",
+    Code.ORDER_NODE_UNKNOWN: "node: there is no node {node!r}, allowed is one of {allowed}",
+    Code.ORDER_WITHOUT_POWER: "reduce_by_w: there is no trusted power of {node} now; give a limit_w",
+    Code.ORDER_ABSURD: "{field}: {size_w:power} is absurd for a site with a contract of {contract_w:power}",
+    Code.ORDER_SIZE_AMBIGUOUS: "limit_w, reduce_by_w: exactly one of them is needed",
+    Code.ORDER_ENDS_BEFORE_START: "ends_at: it ends before it starts",
+    Code.ORDER_ENDED_ALREADY: "ends_at: it has ended already",
+    Code.ORDER_CONFLICT: "id: order {order} exists with other content",
+    Code.ORDER_UNKNOWN: "id: there is no order {order}",
+    Code.TOO_MANY_ORDERS: "{most:.0f} orders are open; release some first",
+    Code.ORDER_UNDER_FLOOR: "{subject} draws {floor_w:power} with everything off",
+    Code.ORDER_NOT_DURABLE: "applied, not durable",
+    Code.ORDER_ENDED_BEFORE: "it had been {ending} before",
 }
 
 
 class _Number(float):
-    """A number that a template may ask for as ``kW``, or with the thing that it counts, as ``device``."""
+    """A number that a template may ask for as ``power`` or ``kW``, or with the thing that it counts, as ``device``."""
 
     def __format__(self, spec: str) -> str:
+        if spec == "power":
+            return format_power(float(self))
         if spec == "kW":
             return f"{self / 1e3:.0f}"
         if spec == "more":

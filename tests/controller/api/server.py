@@ -17,6 +17,7 @@ from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import AgentView, DeviceColumns, MeterView, Views
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
+from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.service import Health, Readiness, Service
 from controller.daemon.utc import Utc
 from drivers.readings import Quality
@@ -65,6 +66,13 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
     service = Service(
         site=site,
         book=book,
+        intake=OrderIntake(
+            site=site,
+            book=book,
+            decision=lambda: world.decision,
+            fresh=lambda: world.health.ok,
+            utc=lambda: world.utc,
+        ),
         tokens=tuple(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
         views=views,
         decision=lambda: world.decision,

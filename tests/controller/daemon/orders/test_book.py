@@ -20,18 +20,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.core.limits.orders import OrderLimit
+from controller.core.reasons import Code, Reason
 from controller.daemon.access import Principal, Role
 from controller.daemon.journal.journal import Journal, Kind
 from controller.daemon.orders import book as orders
-from controller.daemon.orders.book import MAX_OPEN, Ending, OrderBook, Outcome, declared_floor_w
-from controller.daemon.orders.request import Cause, OrderRefused, OrderRequest
+from controller.daemon.orders import intake
+from controller.daemon.orders.admission import declared_floor_w
+from controller.daemon.orders.book import MAX_OPEN, OrderBook
+from controller.daemon.orders.intake import OrderIntake
+from controller.daemon.orders.records import Ending, Outcome
+from controller.daemon.orders.refusal import Cause, OrderRefused
+from controller.daemon.orders.request import OrderRequest
+from controller.daemon.utc import Utc
+from controller.texts.english import texts
 from drivers.errors import JournalUnusable
-from tests.controller.north import make_site
+from tests.controller.north import make_decision, make_site
 from tests.examples import examples
 
 NOW_S = 1_795_000_000.0
 GRID = Principal(name="grid", role=Role.AUTHORITY)
-FLOOR_W = np.array([2100.0, 600.0])
+DECISION = make_decision()
 DEADLINE_S = 10.0
 
 
@@ -49,9 +57,15 @@ def path(tmp_path):
     return tmp_path / "journal.db"
 
 
+def intake_of(book, *, decision=DECISION, fresh=True, utc_s=NOW_S, utc_trusted=True) -> OrderIntake:
+    utc = Utc(utc_s=utc_s, trusted=utc_trusted, doubt="")
+    return OrderIntake(site=make_site(), book=book, decision=lambda: decision, fresh=lambda: fresh, utc=lambda: utc)
+
+
 def accept(book, *, power_w=(80e3, None), utc_s=NOW_S, utc_trusted=True, **fields):
-    request = OrderRequest.parse(json.dumps({"id": "o-1"} | fields).encode())
-    return book.accept(request, GRID, power_w=power_w, floor_w=FLOOR_W, utc_s=utc_s, utc_trusted=utc_trusted)
+    request = OrderRequest.parse(json.dumps({"id": "o-1"} | fields).encode(), GRID.name)
+    intake = intake_of(book, decision=replace(DECISION, power_w=power_w), utc_s=utc_s, utc_trusted=utc_trusted)
+    return intake.accept(request, GRID)
 
 
 SENDER = """
@@ -59,7 +73,7 @@ import json, pathlib, sys, time
 sys.path.insert(0, ".")
 from controller.daemon.journal.journal import Journal
 from controller.daemon.orders.book import OrderBook
-from tests.controller.north import make_site
+from tests.controller.north import make_decision, make_site
 from tests.controller.daemon.orders.test_book import GRID, accept
 book = OrderBook(Journal.open(pathlib.Path(sys.argv[1])), make_site())
 answers = [accept(book, id=f"o-{k}", reduce_by_w=1000.0 * k) for k in range(1, 6)]
@@ -83,13 +97,13 @@ def test_i3_an_answered_order_survives_kill_9(path):
 
 
 def test_i3_concurrent_duplicates_are_one_order(path, monkeypatch):
-    admit = orders._admit
+    admit = intake.admit
 
     def slowly(*arguments):
         threading.Event().wait(0.02)
         return admit(*arguments)
 
-    monkeypatch.setattr(orders, "_admit", slowly)
+    monkeypatch.setattr(intake, "admit", slowly)
     with book_at(path) as (book, journal):
         start, answers = threading.Barrier(16), []
 
@@ -133,6 +147,10 @@ def test_reduce_by_is_resolved_once_and_never_below_zero(path):
         for power_w in ((), (None, None), (math.nan, None)):
             with pytest.raises(OrderRefused, match="no trusted power"):
                 accept(book, id="c", reduce_by_w=1e3, power_w=power_w)
+        for intake in (intake_of(book, decision=None), intake_of(book, fresh=False)):
+            with pytest.raises(OrderRefused) as refused:
+                intake.accept(OrderRequest(id="c", reduce_by_w=1e3), GRID)
+            assert refused.value.reasons == (Reason(Code.ORDER_WITHOUT_POWER, "grid", {"node": "pcc"}),)
         assert len(book.limits()) == 2
 
 
@@ -140,8 +158,14 @@ def test_an_unknown_floor_is_the_declared_one(path):
     assert declared_floor_w(make_site()).tolist() == [2100.0, 600.0]
     with book_at(path) as (book, _):
         request = OrderRequest(id="z", limit_w=0)
-        for floor_w in (None, np.array([math.nan, math.nan])):
-            answer = book.accept(request, GRID, power_w=(), floor_w=floor_w, utc_s=NOW_S)
+        nowhere = replace(DECISION, floor_w=np.array([math.nan, math.nan]))
+        stale = replace(DECISION, floor_w=np.array([9e4, 9e4]))
+        for intake in (
+            intake_of(book, decision=None),
+            intake_of(book, decision=nowhere),
+            intake_of(book, decision=stale, fresh=False),
+        ):
+            answer = intake.accept(request, GRID)
             assert (answer.outcome, answer.achievable_w) == (Outcome.PARTIAL, 2100.0)
 
 
@@ -152,7 +176,7 @@ def test_f58_without_a_journal_a_tightening_order_counts_and_a_release_does_not(
             broken.setattr(journal._chain, "append", lambda lines: 1 / 0)
             answer = accept(book, id="during", limit_w=0)
             assert (answer.outcome, answer.durable) == (Outcome.PARTIAL, False)
-            assert answer.why == "pcc draws 2.1 kW with everything off; applied, not durable"
+            assert texts(answer.reasons) == "pcc draws 2.1 kW with everything off; applied, not durable"
             assert [order.durable for order in book.list()] == [True, False]
             for order_id in ("before", "during"):
                 with pytest.raises(JournalUnusable):
@@ -160,7 +184,7 @@ def test_f58_without_a_journal_a_tightening_order_counts_and_a_release_does_not(
             assert [limit.id for limit in book.limits()] == ["before", "during"]
         journal.append(Kind.MODE, {})
         again = accept(book, id="during", limit_w=0)
-        assert (again.durable, again.why) == (True, "pcc draws 2.1 kW with everything off")
+        assert (again.durable, texts(again.reasons)) == (True, "pcc draws 2.1 kW with everything off")
     assert [record.event for record in caplog.records] == ["journal_lost"]
     with book_at(path) as (book, _):
         assert [limit.id for limit in book.limits()] == ["before", "during"]
@@ -169,8 +193,10 @@ def test_f58_without_a_journal_a_tightening_order_counts_and_a_release_does_not(
 def test_a_release_is_final_and_idempotent(path):
     with book_at(path) as (book, _):
         accept(book, limit_w=40e3)
-        assert book.release("o-1", GRID, NOW_S).outcome is Outcome.RELEASED
-        assert book.release("o-1", GRID, NOW_S).why == "it had been released before"
+        first, again = (intake_of(book).release("o-1", GRID) for _ in range(2))
+        assert (first.outcome, first.durable, first.reasons) == (Outcome.RELEASED, True, ())
+        assert again.outcome is Outcome.RELEASED
+        assert texts(again.reasons) == "it had been released before"
         with pytest.raises(OrderRefused, match="no order moon") as refused:
             book.release("moon", GRID, NOW_S)
         assert refused.value.cause is Cause.UNKNOWN
