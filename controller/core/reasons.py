@@ -54,6 +54,12 @@ class Code(StrEnum):
     # What had to give way to a limit.
     TIMES_OVERRULED = "times_overruled"
     PROTECTION_OVERRULED = "protection_overruled"
+    # A message of the fleet that is refused; its subject is the agent, or the site where no agent of it is named.
+    AGENT_UNKNOWN = "agent_unknown"
+    MESSAGE_INVALID = "message_invalid"
+    MESSAGE_NEVER_TAKEN = "message_never_taken"
+    DEVICES_DIFFER = "devices_differ"
+    REPORT_OUT_OF_ORDER = "report_out_of_order"
     # An order or a release that is refused; its subject is the issuer.
     ORDER_FIELD_INVALID = "order_field_invalid"
     ORDER_FIELD_TWICE = "order_field_twice"

@@ -48,6 +48,11 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.JOURNAL_DAMAGED: "the journal was damaged: {damage}",
     Code.TIMES_OVERRULED: "{limits} before the minimum and settle times of {count:device}",
     Code.PROTECTION_OVERRULED: "{limits} before the protected {devices}{more:more}",
+    Code.AGENT_UNKNOWN: "no agent {agent!r} at this site",
+    Code.MESSAGE_INVALID: "{error}",
+    Code.MESSAGE_NEVER_TAKEN: "a {message} of an agent is never taken",
+    Code.DEVICES_DIFFER: "agent {subject} names other devices than the configuration gives it",
+    Code.REPORT_OUT_OF_ORDER: "agent {subject} reports a time before its last report",
     Code.ORDER_FIELD_INVALID: "{field}: {error}",
     Code.ORDER_FIELD_TWICE: "{field}: stands twice",
     Code.ORDER_NODE_UNKNOWN: "node: there is no node {node!r}, allowed is one of {allowed}",
@@ -76,7 +81,7 @@ class _Number(float):
         if spec == "more":
             return f" and {self:.0f} more" if self else ""
         if spec.isalpha() and len(spec) > 1:
-            return f"{self:.0f} {spec}" if self == 1 else f"{self:.0f} {spec}s"
+            return f"{self:.0f} {spec}" if float(self) == 1.0 else f"{self:.0f} {spec}s"
         return super().__format__(spec)
 
 

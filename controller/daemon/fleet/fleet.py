@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from controller.core.decision import Decision
+from controller.core.reasons import Code
 from controller.core.site import SHORTEST_LEASE, Site
 from controller.core.snapshot import FleetColumns
-from controller.daemon.fleet.reports import AgentView, Reports
+from controller.daemon.fleet.reports import AgentView, MessageRefused, Reports
 from controller.daemon.fleet.statements import Statements
 from drivers.clock import Clock, boottime_s
 from drivers.errors import Refused
@@ -130,7 +131,9 @@ class Fleet:
         source = name if ours else "topic"
         level = logging.DEBUG if source in self._refused else logging.WARNING
         self._refused.add(source)
-        _log.log(level, "message on %s refused: %s", name, refusal, extra={"event": "message_refused", "topic": name})
+        code = refusal.reason.code if isinstance(refusal, MessageRefused) else Code.MESSAGE_INVALID
+        extra = {"event": "message_refused", "topic": name, "code": code.value}
+        _log.log(level, "message on %s refused: %s", name, refusal, extra=extra)
 
     def _send_forever(self) -> None:
         while self._wake.wait() and not self._stopping:

@@ -10,10 +10,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from controller.core.reasons import Code, Reason
 from controller.core.site import F64, I64, Site
+from controller.texts.english import text
 from drivers.errors import Refused
 from drivers.fleet.keys import PublicKey
 from drivers.fleet.wire import DeviceState, Echo, Inventory, Leaf, Report, open_inventory, open_report, open_status
+
+
+class MessageRefused(Refused):
+    """A message of the fleet that does not count."""
+
+    def __init__(self, reason: Reason) -> None:
+        """Refuse for one reason; its subject is the agent, or the site where no agent of it is named."""
+        super().__init__(text(reason))
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +82,18 @@ class Reports:
         )
 
     def take(self, agent: str, leaf: Leaf, payload: bytes, retained: bool, now_s: float) -> None:
-        """Take one message of an agent in; raises Refused, and changes nothing, for one that does not count."""
+        """Take one message of an agent in; raises MessageRefused, and changes nothing, for one that does not count."""
+        try:
+            self._take(agent, leaf, payload, retained, now_s)
+        except MessageRefused:
+            raise
+        except Refused as refusal:
+            raise MessageRefused(Reason(Code.MESSAGE_INVALID, agent, {"error": str(refusal)})) from refusal
+
+    def _take(self, agent: str, leaf: Leaf, payload: bytes, retained: bool, now_s: float) -> None:
         a = self._index.get(agent)
         if a is None:
-            raise Refused(f"no agent {agent!r} at this site")
+            raise MessageRefused(Reason(Code.AGENT_UNKNOWN, self._site.id, {"agent": agent}))
         site = self._site.id
         if leaf is Leaf.STATUS:
             status = open_status(payload, site=site, agent=agent)
@@ -83,7 +102,8 @@ class Reports:
             inventory = open_inventory(payload, {agent: self._keys[agent]}, site=site, agent=agent)
             self._swap(a, self._narrowed(a, inventory))
         elif leaf is Leaf.SET or retained:
-            raise Refused(f"a {'retained ' if retained else ''}{leaf} of an agent is never taken")
+            message = f"{'retained ' if retained else ''}{leaf}"
+            raise MessageRefused(Reason(Code.MESSAGE_NEVER_TAKEN, agent, {"message": message}))
         else:
             report = open_report(payload, {agent: self._keys[agent]}, site=site, agent=agent)
             self._swap(a, self._reported(a, report, now_s))
@@ -98,7 +118,7 @@ class Reports:
     def _ids(self, a: int, named: Mapping[str, object]) -> list[str]:
         ids = [self._site.devices.ids[i] for i in self.devices[a]]
         if named.keys() != set(ids):
-            raise Refused(f"agent {self._site.agents[a]} names other devices than the configuration gives it")
+            raise MessageRefused(Reason(Code.DEVICES_DIFFER, self._site.agents[a]))
         return ids
 
     def _narrowed(self, a: int, inventory: Inventory) -> AgentView:
@@ -114,7 +134,7 @@ class Reports:
             and old.echo.boot == report.echo.boot
             and old.echo.boottime_ms > report.echo.boottime_ms
         ):
-            raise Refused(f"agent {report.agent} reports a time before its last report")
+            raise MessageRefused(Reason(Code.REPORT_OUT_OF_ORDER, report.agent))
         applied_w = np.array([device.setpoint_w for device in devices], dtype=np.float64)
         measured = [device.setpoint_w if device.measured_w is None else device.measured_w for device in devices]
         return replace(

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.daemon.fleet.reports import Reports
+from controller.core.reasons import Code, Reason
+from controller.daemon.fleet.reports import MessageRefused, Reports
 from drivers.errors import Refused
 from drivers.fleet.keys import PrivateKey
 from drivers.fleet.wire import DeviceState, Leaf, sign
@@ -76,8 +77,10 @@ def test_measured_watts_are_taken_where_there_are_any(reports):
 )
 def test_what_does_not_count_is_refused_and_changes_nothing(reports, why, payload):
     before = reports.views
-    with pytest.raises(Refused):
+    with pytest.raises(MessageRefused) as refused:
         reports.take(AGENT, Leaf.REPORT, payload(), False, NOW_S)
+    code = Code.DEVICES_DIFFER if why.startswith("a device too") else Code.MESSAGE_INVALID
+    assert (refused.value.reason.code, refused.value.reason.subject) == (code, AGENT), why
     assert reports.views is before, why
 
 
@@ -90,13 +93,16 @@ def _signed_text(text: str) -> bytes:
 
 
 def test_an_unknown_agent_is_refused(reports):
-    with pytest.raises(Refused, match="hall-z"):
+    with pytest.raises(MessageRefused, match="hall-z") as refused:
         reports.take("hall-z", Leaf.REPORT, sign(report_of(agent="hall-z"), key()), False, NOW_S)
+    assert refused.value.reason.code is Code.AGENT_UNKNOWN
+    assert refused.value.reason.subject != "hall-z", "what a stranger says names no series"
 
 
 def test_a_retained_report_is_refused(reports):
-    with pytest.raises(Refused, match="retained"):
+    with pytest.raises(MessageRefused, match="a retained report of an agent is never taken") as refused:
         reports.take(AGENT, Leaf.REPORT, sign(report_of(), key()), True, NOW_S)
+    assert refused.value.reason.code is Code.MESSAGE_NEVER_TAKEN
     assert reports.views[0].echo is None
 
 
@@ -107,8 +113,9 @@ def test_an_echo_of_our_own_statements_is_refused(reports):
 
 def test_a_report_that_another_has_overtaken_is_refused(reports):
     hear(reports, now_ms=5000, applied=FULL)
-    with pytest.raises(Refused, match="before its last"):
+    with pytest.raises(MessageRefused, match="before its last") as refused:
         hear(reports, now_ms=4999)
+    assert refused.value.reason == Reason(Code.REPORT_OUT_OF_ORDER, AGENT)
     assert reports.views[0].applied_w[0] == 3500.0
 
 

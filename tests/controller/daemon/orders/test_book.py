@@ -132,6 +132,7 @@ def test_f15_same_id_with_other_content_is_refused_also_after_a_restart(path):
         with pytest.raises(OrderRefused, match="other content") as refused:
             accept(book, limit_w=90e3)
         assert refused.value.cause is Cause.CONFLICT
+        assert refused.value.reasons == (Reason(Code.ORDER_CONFLICT, "grid", {"order": "o-1"}),)
         assert accept(book, limit_w=40e3, ends_at="2030-01-01T00:00:00Z") == first
         assert book.limits() == (), "an order of the past starts nothing"
         journal.append(Kind.MODE, {})
@@ -200,6 +201,7 @@ def test_a_release_is_final_and_idempotent(path):
         with pytest.raises(OrderRefused, match="no order moon") as refused:
             book.release("moon", GRID, NOW_S)
         assert refused.value.cause is Cause.UNKNOWN
+        assert refused.value.reasons == (Reason(Code.ORDER_UNKNOWN, "grid", {"order": "moon"}),)
     with book_at(path) as (book, _):
         assert book.limits() == ()
         assert [order.ended for order in book.list()] == [Ending.RELEASED]
@@ -289,6 +291,8 @@ def test_f30_a_flood_of_orders_is_refused_at_a_bound(path, monkeypatch):
         with pytest.raises(OrderRefused) as refused:
             accept(book, id="o-3", limit_w=40e3)
         assert refused.value.cause is Cause.FULL
+        assert str(refused.value) == "3 orders are open; release some first"
+        assert [reason.code for reason in refused.value.reasons] == [Code.TOO_MANY_ORDERS]
         assert len(book.limits()) == 3
         book.release("o-0", GRID, NOW_S)
         assert accept(book, id="o-3", limit_w=40e3).outcome is Outcome.ACCEPTED
