@@ -50,9 +50,9 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
     """Read all sources once and print what they show; the status says whether all is well."""
     import asyncio
 
-    from controller.commands.meter.report import report
-    from controller.commands.meter.show import fold, note
-    from controller.commands.meter.sources import read_once
+    from controller.commands.meter.layout import fold, note
+    from controller.commands.meter.site_sources import read_once
+    from controller.commands.meter.source_table import report
     from controller.core.trust.cross_check import disagreements
     from controller.daemon.mailbox import Board
     from drivers.clock import boottime_s

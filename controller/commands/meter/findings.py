@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean
 from typing import Final
 
-from controller.commands.meter.show import LINES, one, together
+from controller.commands.meter.layout import LINES, one, together
 from controller.core.trust.node_power import PLAUSIBLE
 from controller.core.trust.plausibility import FREQUENCY_HZ, contradiction, off_grid, unready
 from drivers.meters.profiles import REQUIRED, Profile

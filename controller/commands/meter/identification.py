@@ -13,7 +13,7 @@ from pymodbus.exceptions import ModbusException
 from pymodbus.framer import FramerType
 from pymodbus.pdu.mei_message import ReadDeviceInformationResponse
 
-from controller.commands.meter.line import Address
+from controller.commands.meter.meter_line import Address
 
 # A meter without it is the usual case, and pymodbus would report that as a failure.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)

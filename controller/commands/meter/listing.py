@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from controller.commands import DONE, NOT_GOOD
-from controller.commands.meter.show import table
+from controller.commands.meter.layout import table
 from drivers.meters.profiles import bundled_profiles, load_profile
 
 # ruff: noqa: T201

@@ -11,7 +11,7 @@ from controller.commands import DONE, Verbs, seconds, watts
 # ruff: noqa: PLC0415
 
 if TYPE_CHECKING:
-    from controller.commands.meter.line import Address
+    from controller.commands.meter.meter_line import Address
 
 _DEFAULT_SITE = Path("/etc/surplusd/site.yaml")
 
@@ -126,7 +126,7 @@ def _within(low: int, high: int) -> type[int]:
 
 
 def _address(arguments: argparse.Namespace) -> Address:
-    from controller.commands.meter.line import Address
+    from controller.commands.meter.meter_line import Address
     from drivers.errors import ConfigError
     from drivers.meters.modbus import Place, Serial, Tls
 
@@ -149,7 +149,7 @@ def _address(arguments: argparse.Namespace) -> Address:
 
 
 def _probe(arguments: argparse.Namespace) -> int:
-    from controller.commands.meter.probing import Wishes, run
+    from controller.commands.meter.verdict import Wishes, run
 
     wishes = Wishes(
         pause_s=arguments.pause,
@@ -162,7 +162,7 @@ def _probe(arguments: argparse.Namespace) -> int:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    from controller.commands.meter.watching import run
+    from controller.commands.meter.live_view import run
 
     return run(arguments.name, arguments.file, arguments.for_s, arguments.capture)
 
@@ -170,7 +170,7 @@ def _watch(arguments: argparse.Namespace) -> int:
 def _new(arguments: argparse.Namespace) -> int:
     import sys
 
-    from controller.commands.meter.writing import Wishes, ask, write
+    from controller.commands.meter.profile_writer import Wishes, ask, write
 
     wishes = Wishes(
         vendor=arguments.vendor,
@@ -201,7 +201,7 @@ def _test(arguments: argparse.Namespace) -> int:
 
 
 def _test_with(arguments: argparse.Namespace, profile: str) -> int:
-    from controller.commands.meter.trying import run
+    from controller.commands.meter.profile_trial import run
     from drivers.meters.profiles import bind, load_profile
 
     bound = bind(load_profile(profile), arguments.full_scale)

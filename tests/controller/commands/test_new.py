@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.cli import main
-from controller.commands.meter.writing import Wishes, ask, profile_text
+from controller.commands.meter.profile_writer import Wishes, ask, profile_text
 from drivers.errors import ConfigError
 from drivers.meters.profiles import bundled_profiles, load_profile, parse_profile
 from tests.controller.commands.substation import FULL_SCALE_W, Substation, unit

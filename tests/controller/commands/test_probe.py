@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from controller.cli import main
+from controller.commands.meter.candidates import Probed, probe
 from controller.commands.meter.capture import read_capture
-from controller.commands.meter.probe import Probed, probe
 from drivers.meters.blocks import Answer, Refusal
 from drivers.meters.profiles import bundled_profiles, load_profile
 from simulators.substation.modbus_server import Unit, serve_serial

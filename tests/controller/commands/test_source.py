@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from controller.commands.meter.report import findings, report, rows
 from controller.commands.meter.source import Source
+from controller.commands.meter.source_table import findings, report, rows
 from drivers.meters.profiles import load_profile
 from drivers.readings import Loss, Quality, Sample
 from tests.controller.commands.substation import SOUND

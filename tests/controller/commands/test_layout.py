@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.commands.meter.show import LINES, age, note, one, table, together
+from controller.commands.meter.layout import LINES, age, note, one, table, together
 from drivers.meters.profiles import QUANTITIES
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from controller.commands import DONE, NOT_GOOD
+from controller.commands.meter.candidates import Candidate, Probed, apart, probe
 from controller.commands.meter.capture import refuse_existing, write_capture
 from controller.commands.meter.findings import doubts
 from controller.commands.meter.identification import identify
-from controller.commands.meter.line import Address, opened
-from controller.commands.meter.probe import Candidate, Probed, apart, probe
-from controller.commands.meter.show import fold, note, table
+from controller.commands.meter.layout import fold, note, table
+from controller.commands.meter.meter_line import Address, opened
 from drivers.errors import ConfigError, DriverLoss
 from drivers.meters.profiles import Profile, bundled_profiles, load_profile
 

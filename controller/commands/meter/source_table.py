@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.commands.meter.findings import absent, doubts, labels, look
-from controller.commands.meter.show import LINES, age, note, table, together
+from controller.commands.meter.layout import LINES, age, note, table, together
 from controller.commands.meter.source import Source
 
 _HEAD = ("METER", "QUANTITY", "VALUE", "AGE", "QUALITY")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from controller.commands import DONE, NOT_GOOD
 from controller.commands.meter.capture import read_capture, refuse_existing, write_capture
-from controller.commands.meter.line import Address, opened
-from controller.commands.meter.reading import Shown, read_by
-from controller.commands.meter.report import report
+from controller.commands.meter.meter_line import Address, opened
+from controller.commands.meter.profile_reading import Shown, read_by
 from controller.commands.meter.source import Source
+from controller.commands.meter.source_table import report
 from drivers.errors import ConfigError, DriverLoss
 from drivers.meters.profiles import Profile
 from drivers.readings import Quality

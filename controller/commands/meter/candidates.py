@@ -13,9 +13,9 @@ from typing import Final
 
 from controller.commands.meter.capture import NOT_CAPTURED, Replay
 from controller.commands.meter.findings import VOLTAGE_V, absent, labels, look
-from controller.commands.meter.line import SILENCE
-from controller.commands.meter.reading import read_by
-from controller.commands.meter.show import LINES, one, together
+from controller.commands.meter.layout import LINES, one, together
+from controller.commands.meter.meter_line import SILENCE
+from controller.commands.meter.profile_reading import read_by
 from controller.core.trust.plausibility import FREQUENCY_HZ, off_grid, vouched
 from drivers.errors import DriverLoss
 from drivers.meters.blocks import Answer

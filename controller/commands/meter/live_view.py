@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from controller.commands import DONE, NOT_GOOD
-from controller.commands.meter.line import Address
-from controller.commands.meter.report import findings, rows
-from controller.commands.meter.show import age, note, one, table
+from controller.commands.meter.layout import age, note, one, table
+from controller.commands.meter.meter_line import Address
+from controller.commands.meter.profile_trial import read_and_capture
+from controller.commands.meter.site_sources import reading, sources
 from controller.commands.meter.source import Source
-from controller.commands.meter.sources import reading, sources
-from controller.commands.meter.trying import read_and_capture
+from controller.commands.meter.source_table import findings, rows
 from controller.core.site import SURPLUS
 from controller.daemon.meters.modbus import bus_meters
 from controller.site.load import load
