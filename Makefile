@@ -10,15 +10,18 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # One process needs no more than one BLAS thread, and each costs memory at the start.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help demo test check bench verify format clean
+.PHONY: help setup demo test check generate bench verify format clean
 
 help:
-	@echo "make demo    a whole simulated site in the terminal (ARGS='--for 60s --plot demo.png')"
-	@echo "make test    all tests"
-	@echo "make check   lint, formatting, types, import contracts"
-	@echo "make bench   figures beside their baselines"
-	@echo "make verify  long campaigns; results as JSON in build/verify"
-	@echo "make format  format the code"
+	@echo "make setup     the environment in $(VENV); every other target makes it too"
+	@echo "make demo      a whole simulated site in the terminal (ARGS='--for 60s --plot demo.png')"
+	@echo "make test      all tests"
+	@echo "make check     lint, formatting, types, import contracts"
+	@echo "make generate  every committed file that is made from code: schemas, tables, the dashboard"
+	@echo "make bench     figures beside their baselines"
+	@echo "make verify    long campaigns; results as JSON in build/verify"
+	@echo "make format    format the code"
+	@echo "make clean     remove the environment and all caches"
 
 # --compile-bytecode: without it every start of the daemon takes twice as long.
 $(READY): pyproject.toml uv.lock
@@ -26,6 +29,8 @@ $(READY): pyproject.toml uv.lock
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
 	$(BIN)/uv sync --quiet --frozen --inexact --all-extras --all-groups --compile-bytecode
 	@touch $@
+
+setup: $(READY)
 
 demo: $(READY)
 	$(BIN)/surplusd demo $(ARGS)
@@ -38,6 +43,9 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+generate: $(READY)
+	$(BIN)/python docs/generate.py
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench $(ARGS)

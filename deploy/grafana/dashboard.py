@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""Writes the Grafana dashboard: ``python deploy/grafana/dashboard.py`` after a change here; the JSON is committed.
+"""Builds the Grafana dashboard: ``make generate`` after a change here; the JSON is committed.
 
 A chart is a row of `CHARTS`. Queries are the ones of Prometheus; metrics are those of `controller/daemon/metrics.py`.
 """
@@ -8,7 +7,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from string import ascii_uppercase
 from typing import Final, NamedTuple
 
@@ -36,7 +34,6 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-PATH: Final = Path(__file__).with_name("dashboards") / "surplusd.json"
 #: The uid of provisioning/datasources/prometheus.yaml.
 SOURCE: Final = DataSourceRef(type_val="prometheus", uid="surplusd-prometheus")
 
@@ -312,7 +309,3 @@ def _as_lines(panel: Lines) -> None:
         .placement(LegendPlacement.BOTTOM)
         .show_legend(show_legend=True)
     )
-
-
-if __name__ == "__main__":
-    PATH.write_text(build())

@@ -1,9 +1,8 @@
-"""The bodies of the contract as a JSON Schema, made from the types: ``python -m drivers.fleet.schema`` prints it."""
+"""The bodies of the contract as a JSON Schema, made from the types."""
 
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any, Final
 
 import msgspec
@@ -31,7 +30,3 @@ def json_schema() -> dict[str, Any]:
 def render() -> str:
     """Return the schema as it stands in ``docs/contract/schemas.json``."""
     return json.dumps(json_schema(), indent=2) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(render())

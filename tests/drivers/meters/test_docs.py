@@ -8,7 +8,7 @@ import pytest
 from drivers.meters import profiles
 from drivers.meters.encodings import TYPES
 from drivers.meters.profiles import parse_profile
-from drivers.meters.reference import MARK, table, write
+from drivers.meters.reference import table
 
 TEXT = (Path(__file__).parents[3] / "docs" / "meters.md").read_text(encoding="utf-8")
 
@@ -16,18 +16,6 @@ TEXT = (Path(__file__).parents[3] / "docs" / "meters.md").read_text(encoding="ut
 def test_the_example_profile_is_a_profile():
     example = next(block for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL) if block.startswith("id:"))
     assert set(parse_profile(example, "docs").registers) == {"active_power_w", "energy_import_wh", "frequency_hz"}
-
-
-def test_the_table_of_the_bundled_profiles_is_the_generated_one():
-    assert TEXT.partition(MARK)[2] == f"\n{table()}\n", "run python -m drivers.meters.reference"
-
-
-def test_the_generator_writes_below_its_mark_alone(tmp_path):
-    (tmp_path / "docs").mkdir()
-    page = tmp_path / "docs" / "meters.md"
-    page.write_text(f"by hand\n{MARK}old\n", encoding="utf-8")
-    write(tmp_path)
-    assert page.read_text(encoding="utf-8") == f"by hand\n{MARK}\n{table()}\n"
 
 
 def test_every_key_and_type_of_a_profile_is_explained():
