@@ -1,6 +1,6 @@
-"""The verbs of ``surplusd``, one file a family.
+"""The verbs of ``surplusd``: a verb is a file of that name, a family of verbs a folder or one file.
 
-Each file has ``add(verbs)``, which declares its verbs and what carries them out. Whatever is slow to import is imported
+Each has ``add(verbs)``, which declares it and what carries it out. Whatever is slow to import is imported
 inside the functions that need it: `check` must not pay for the demo, nor `run` for anything but the start.
 """
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
 
-from controller.commands import DONE, NOT_GOOD
-from controller.commands.meter.layout import table
-from drivers.meters.profiles import bundled_profiles, load_profile
+from controller.commands import DONE, NOT_GOOD, Verbs
 
-# ruff: noqa: T201
+# ruff: noqa: PLC0415, T201
 
 
-def run(words: Sequence[str]) -> int:
-    """Print the bundled profiles that have all the words; status 1 where there is none."""
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    verb = verbs.add_parser("profiles", help="list the meters that are known")
+    verb.add_argument("words", nargs="*", metavar="WORD", help="only those whose id, maker or model has all the words")
+    verb.set_defaults(carry_out=_carry_out)
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    from controller.commands.meter.layout import table
+    from drivers.meters.profiles import bundled_profiles, load_profile
+
+    words = arguments.words
     rows = []
     for name in bundled_profiles():
         profile = load_profile(name)

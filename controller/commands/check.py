@@ -1,4 +1,4 @@
-"""What is done with a site file before it is run: check it, make its keys, know its keys."""
+"""``surplusd check``: what is wrong with a site file, and with what it reads."""
 
 from __future__ import annotations
 
@@ -16,22 +16,17 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Verbs) -> None:
-    """Add the verbs."""
+    """Add the verb."""
     verb = verbs.add_parser("check", help="check a site file and report every mistake at once")
     verb.add_argument("file", type=Path, help="the site file")
     verb.add_argument(
         "--live", action="store_true", help="then read every meter and the surplus once, and say what looks wrong"
     )
     verb.add_argument("--within", type=seconds, default=10.0, metavar="TIME", help="deadline of --live (default: 10 s)")
-    verb.set_defaults(carry_out=_check)
-    verb = verbs.add_parser("keys", help="make the keys that a site file needs and that are not there yet")
-    verb.add_argument("file", type=Path, help="the site file")
-    verb.set_defaults(carry_out=_keys)
-    verb = verbs.add_parser("schema", help="print the JSON schema of site files, for editors")
-    verb.set_defaults(carry_out=_schema)
+    verb.set_defaults(carry_out=_carry_out)
 
 
-def _check(arguments: argparse.Namespace) -> int:
+def _carry_out(arguments: argparse.Namespace) -> int:
     from controller.site.compile import compile_site
     from controller.site.load import load
     from drivers.meters.profiles import load_profile
@@ -71,27 +66,3 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
     if told.bad:
         print(*fold(f"look at: {', '.join(told.bad)}"), sep="\n")
     return NOT_GOOD
-
-
-def _keys(arguments: argparse.Namespace) -> int:
-    from controller.site.compile import compile_site
-    from controller.site.load import load
-    from drivers.errors import ConfigError
-    from drivers.fleet.keys import CONTROLLER, make_keys
-
-    site_file = load(arguments.file)
-    try:
-        make_keys(site_file.mqtt.keys, (CONTROLLER, *compile_site(site_file).agents))
-    except OSError as error:
-        raise ConfigError(f"mqtt.keys: {site_file.mqtt.keys}: {error.strerror}") from error
-    print(f"keys in {site_file.mqtt.keys}; give every agent its AGENT.key and controller.pub, and nothing else")
-    return DONE
-
-
-def _schema(_: argparse.Namespace) -> int:
-    import json
-
-    from controller.site.schema import schema
-
-    print(json.dumps(schema(), indent=2))
-    return DONE

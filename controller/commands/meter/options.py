@@ -1,0 +1,78 @@
+"""Options that several verbs of ``surplusd meter`` share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from controller.commands import seconds, watts
+
+# ruff: noqa: PLC0415
+
+if TYPE_CHECKING:
+    from controller.commands.meter.meter_line import Address
+
+
+def add_meter_or_capture(verb: argparse.ArgumentParser) -> None:
+    """Add where a meter is, or where a capture of one is, and what is known of it."""
+    verb.add_argument("--host", help="the meter to test it on; the device for --transport rtu")
+    verb.add_argument(
+        "--capture",
+        type=Path,
+        metavar="FILE",
+        help="with --host: write what was asked and answered; without: test on it",
+    )
+    verb.add_argument(
+        "--rating", type=watts, metavar="POWER", help="the most that the meter can measure, as in '1.2 MW'"
+    )
+    verb.add_argument("--full-scale", type=watts, metavar="POWER", help="of a meter whose numbers are shares of it")
+    verb.set_defaults(wrong=verb.error)
+    add_address(verb)
+
+
+def add_address(verb: argparse.ArgumentParser) -> None:
+    """Add where a meter is, but for its host."""
+    verb.add_argument("--port", type=_within(1, 65535), default=None, help="TCP port (default: 502, TLS 802)")
+    verb.add_argument("--unit", type=_within(0, 255), default=1, help="unit id (default: %(default)s)")
+    verb.add_argument("--transport", choices=("tcp", "rtu_over_tcp", "rtu", "tls"), default="tcp")
+    verb.add_argument("--timeout", type=seconds, default=1.0, metavar="TIME", help="for an answer (default: 1 s)")
+    verb.add_argument("--baud", type=_within(300, 921_600), default=9600, help="of rtu (default: %(default)s)")
+    verb.add_argument("--parity", choices=("none", "even", "odd"), default="none", help="of rtu (default: %(default)s)")
+    verb.add_argument("--stop-bits", type=_within(1, 2), default=1, help="of rtu (default: %(default)s)")
+    verb.add_argument("--ca", type=Path, metavar="FILE", help="of tls: certificate that signed the meter's (PEM)")
+    verb.add_argument("--certificate", type=Path, metavar="FILE", help="of tls: our certificate (PEM)")
+    verb.add_argument("--private-key", type=Path, metavar="FILE", help="of tls: its key (PEM)")
+
+
+def _within(low: int, high: int) -> type[int]:
+    def integer(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"found {text!r}, allowed is {low} to {high}")
+        return int(text)
+
+    return integer  # type: ignore[return-value]  # argparse takes any callable
+
+
+def address_of(arguments: argparse.Namespace) -> Address:
+    """Return where the meter is; ConfigError where the options contradict one another."""
+    from controller.commands.meter.meter_line import Address
+    from drivers.errors import ConfigError
+    from drivers.meters.modbus import Place, Serial, Tls
+
+    transport = arguments.transport
+    if (transport == "tls") is not bool(arguments.ca):
+        raise ConfigError(f"--ca: found {arguments.ca or 'none'} with --transport {transport}, allowed is one with tls")
+    serial = None
+    if transport == "rtu":
+        serial = Serial(
+            device=arguments.host, baud=arguments.baud, parity=arguments.parity, stop_bits=arguments.stop_bits
+        )
+    tls = (
+        Tls(ca=arguments.ca, certificate=arguments.certificate, private_key=arguments.private_key)
+        if arguments.ca
+        else None
+    )
+    port = arguments.port or (802 if transport == "tls" else 502)
+    place = Place(transport=transport, host=arguments.host, port=port, serial=serial, tls=tls)
+    return Address(place=place, unit=arguments.unit, timeout_s=arguments.timeout)

@@ -1,0 +1,41 @@
+"""``surplusd meter probe``: which profile fits a meter."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from controller.commands import Verbs, seconds
+from controller.commands.meter.options import add_address, address_of
+
+# ruff: noqa: PLC0415
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    verb = verbs.add_parser("probe", help="say which profile fits the meter at HOST; reads only, and slowly")
+    verb.add_argument(
+        "host", metavar="HOST", help="address of the meter or its gateway; the device for --transport rtu"
+    )
+    add_address(verb)
+    verb.add_argument("--pause", type=seconds, default=0.1, metavar="TIME", help="between requests (default: 100 ms)")
+    verb.add_argument("--profile", action="append", metavar="FILE", help="try this profile file, too")
+    verb.add_argument(
+        "--patient", action="store_true", help="go on although nothing answers: some are silent on errors"
+    )
+    verb.add_argument("--all", action="store_true", help="list the profiles that do not fit, and why")
+    verb.add_argument("--capture", type=Path, metavar="FILE", help="write down what was asked and answered")
+    verb.set_defaults(carry_out=_carry_out)
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    from controller.commands.meter.verdict import Wishes, run
+
+    wishes = Wishes(
+        pause_s=arguments.pause,
+        own=arguments.profile or (),
+        show_all=arguments.all,
+        capture=arguments.capture,
+        patient=arguments.patient,
+    )
+    return run(address_of(arguments), wishes)

@@ -1,0 +1,33 @@
+"""``surplusd meter test``: a meter, or a capture of one, read by a profile."""
+
+from __future__ import annotations
+
+import argparse
+
+from controller.commands import Verbs
+from controller.commands.meter.options import add_meter_or_capture, address_of
+
+# ruff: noqa: PLC0415
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    verb = verbs.add_parser("test", help="read a meter, or a capture of one, by a profile and say what looks wrong")
+    verb.add_argument("profile", metavar="PROFILE", help="a bundled profile, or the path of a profile file")
+    add_meter_or_capture(verb)
+    verb.set_defaults(carry_out=_carry_out)
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    if not (arguments.host or arguments.capture):
+        arguments.wrong("found neither --host nor --capture, allowed is at least one of them")
+    return try_profile(arguments, arguments.profile)
+
+
+def try_profile(arguments: argparse.Namespace, profile: str) -> int:
+    """Read the meter or the capture that the options name by `profile`, print what it shows, return the exit status."""
+    from controller.commands.meter.profile_trial import run
+    from drivers.meters.profiles import bind, load_profile
+
+    bound = bind(load_profile(profile), arguments.full_scale)
+    return run(bound, address_of(arguments) if arguments.host else None, arguments.capture, arguments.rating)

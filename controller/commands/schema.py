@@ -1,0 +1,24 @@
+"""``surplusd schema``: the JSON schema of site files."""
+
+from __future__ import annotations
+
+import argparse
+
+from controller.commands import DONE, Verbs
+
+# ruff: noqa: PLC0415, T201
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    verb = verbs.add_parser("schema", help="print the JSON schema of site files, for editors")
+    verb.set_defaults(carry_out=_carry_out)
+
+
+def _carry_out(_: argparse.Namespace) -> int:
+    import json
+
+    from controller.site.schema import schema
+
+    print(json.dumps(schema(), indent=2))
+    return DONE

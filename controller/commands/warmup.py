@@ -1,0 +1,25 @@
+"""``surplusd warmup``: the kernels, compiled before a start waits for them."""
+
+from __future__ import annotations
+
+import argparse
+
+from controller.commands import DONE, Verbs
+
+# ruff: noqa: PLC0415, T201
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    verb = verbs.add_parser("warmup", help="compile the kernels into NUMBA_CACHE_DIR, so that no start waits for it")
+    verb.set_defaults(carry_out=_carry_out)
+
+
+def _carry_out(_: argparse.Namespace) -> int:
+    import time
+
+    begun_s = time.perf_counter()
+    import controller.core.step  # noqa: F401  every kernel has its signature, so importing compiles or loads it
+
+    print(f"kernels are ready after {time.perf_counter() - begun_s:.1f} s")
+    return DONE
