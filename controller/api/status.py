@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from fastapi import APIRouter, Depends
@@ -13,12 +14,23 @@ from controller.api.auth import require
 from controller.api.errors import ErrorBody
 from controller.core.decision import Decision
 from controller.core.modes import Mode
+from controller.core.reasons import Code, Parameter, Reason
 from controller.daemon.access import Role
 from controller.daemon.latest import DEVICE_STATES, AgentView, MeterView
 from controller.daemon.service import Service
+from controller.texts.english import text, texts
 
 #: Watts, the word for no limit, or null where unknown.
 Watts = float | Literal["unlimited"] | None
+
+
+class ReasonBody(BaseModel):
+    """A reason: its code, what it is about (a node, a meter, an agent), its parameters, and the text for people."""
+
+    code: Code
+    subject: str
+    parameters: dict[str, Parameter | None]
+    text: str
 
 
 class Node(BaseModel):
@@ -42,24 +54,32 @@ class Quantity(BaseModel):
 
 
 class Meter(BaseModel):
-    """A meter or the surplus source. `problem`: what is wrong with it now, empty while all is well."""
+    """A meter or the surplus source. `problem`: what is wrong with it now, empty while all is well.
+
+    `reasons`: all that is to be said of it, by code. `notes`: quantity to what a person should know about its value, for
+    one that it has been forced by hand.
+    """
 
     value_w: float | None
     quality: str
     age_s: float | None
     problem: str
+    reasons: list[ReasonBody]
+    notes: dict[str, str]
     quantities: dict[str, Quantity]
 
 
 class Status(BaseModel):
     """The site now. `reason`: why the mode is not normal. Before the first tick the mode is init and nodes is empty.
 
-    `overruled`: which limits come before which minimum times and protected devices; empty where none have to.
+    `reasons`: the same by code. `overruled`: which limits come before which minimum times and protected devices, in
+    `overruled_reasons` by code; empty where none have to.
     """
 
     site: str
     mode: Mode
     reason: str
+    reasons: list[ReasonBody]
     tick: int
     tick_age_s: float | None
     site_w: float | None
@@ -74,6 +94,7 @@ class Status(BaseModel):
     value_per_h: float
     bound_per_h: float
     overruled: str
+    overruled_reasons: list[ReasonBody]
 
 
 _ERRORS: dict[int | str, dict[str, Any]] = {401: {"model": ErrorBody}}
@@ -92,24 +113,28 @@ def routes(service: Service) -> APIRouter:
 
 def _status(service: Service) -> Status:
     decision, views = service.decision(), service.views
+    no_tick = (Reason(Code.NO_TICK, service.site.tree.ids[0]),)
+    unsure, utc_doubt = service.book.unsure, service.utc().doubt
     return Status(
         site=service.site.id,
         mode=decision.mode if decision else Mode.INIT,
-        reason=decision.reason if decision else "no tick yet",
+        reason=texts(decision.reasons if decision else no_tick),
+        reasons=_reasons(decision.reasons if decision else no_tick),
         tick=decision.seq if decision else 0,
         tick_age_s=service.health().tick_age_s,
         site_w=decision.site_w if decision else None,
         surplus_w=decision.surplus_w if decision else None,
         nodes=_nodes(service.site.tree.ids, decision) if decision else {},
         orders_in_force=list(decision.orders_in_force) if decision else [],
-        orders_doubt=service.book.unsure,
-        utc_doubt=service.utc().doubt,
+        orders_doubt=text(unsure) if unsure else None,
+        utc_doubt=text(utc_doubt) if utc_doubt else "",
         meters={name: _meter(meter) for name, meter in views.meters().items()},
         agents=dict(views.agents()),
         devices=_by_state(views.devices().state.tolist()),
         value_per_h=decision.value_per_h if decision else 0.0,
         bound_per_h=decision.bound_per_h if decision else 0.0,
-        overruled=decision.overruled if decision else "",
+        overruled=texts(decision.overruled) if decision else "",
+        overruled_reasons=_reasons(decision.overruled) if decision else [],
     )
 
 
@@ -135,8 +160,26 @@ def _meter(meter: MeterView) -> Meter:
         quality=meter.quality.name.lower(),
         age_s=meter.age_s,
         problem=meter.problem,
+        reasons=_reasons(meter.reasons),
+        notes=dict(meter.notes),
         quantities={name: Quantity(value=value, age_s=age_s) for name, (value, age_s) in meter.quantities.items()},
     )
+
+
+def _reasons(reasons: Iterable[Reason]) -> list[ReasonBody]:
+    return [
+        ReasonBody(
+            code=reason.code,
+            subject=reason.subject,
+            parameters={name: _finite(value) for name, value in reason.parameters.items()},
+            text=text(reason),
+        )
+        for reason in reasons
+    ]
+
+
+def _finite(value: Parameter) -> Parameter | None:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _by_state(codes: list[int]) -> dict[str, int]:

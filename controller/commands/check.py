@@ -46,20 +46,19 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
     import asyncio
 
     from controller.commands.meter.layout import fold, note
-    from controller.commands.meter.site_sources import read_once
+    from controller.commands.meter.site_sources import Judge, read_once
     from controller.commands.meter.source_table import report
-    from controller.core.trust.cross_check import disagreements
-    from controller.daemon.mailbox import Board
+    from controller.core.site import SURPLUS
+    from controller.texts.english import text
     from drivers.clock import boottime_s
 
-    board = Board(site)
-    seen = asyncio.run(read_once(site_file, within_s, board.publish))
-    now_s = boottime_s()
-    told = report(seen, now_s)
+    judge = Judge(site)
+    told = report(asyncio.run(read_once(site_file, judge, within_s)), boottime_s())
     print(*told.lines, sep="\n")
-    apart = disagreements(site, board.meters(), now_s)
-    for text in apart:
-        print(*note("!", text, indent=0), sep="\n")
+    of_sources = {*site.meters.ids, SURPLUS}
+    apart = [reason for reason in judge.hear().doubts.doubts if reason.subject not in of_sources]
+    for reason in apart:
+        print(*note("!", text(reason), indent=0), sep="\n")
     if not told.bad and not apart:
         print("all were read, and nothing looks wrong")
         return DONE

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controller.core.modes import Mode
+from controller.core.reasons import Reason
 from controller.core.site import F64, Bool
 
 
@@ -13,7 +15,8 @@ class Decision:
     """The outcome of one `step`; arrays are never changed after it.
 
     `at_s`: CLOCK_BOOTTIME of the snapshot; `seq`: counts the ticks from 1.
-    `mode`, `reason`: the mode and, in words, why it is not NORMAL (empty when it is).
+    `mode`, `reasons`: the mode and why it is not NORMAL (empty when it is).
+    `sources`: by meter, and for the surplus source, all that is to be said of it, whether or not it holds the site.
     `power_w` (N,): trusted power of each node by its own meters, None without one. `surplus_w`: the surplus that counts, None while unknown.
     Per node (N,): `envelope_w`, the name of its binding limit in `binding` (``contract``, ``rating:NODE``,
     ``surplus``, ``order:ID``, ``failsafe``), `floor_w` (draw with everything off), `infeasible` (envelope < floor),
@@ -22,14 +25,15 @@ class Decision:
     `value_per_h`: what the allocation earns, currency per hour. `worth_per_h`: that with a bonus of what runs already, less
     the costs of starts, stops and changes, each spread over the time in which it has to pay; `bound_per_h`: no allocation
     within minimum times, protection and limits is worth more by the same measure.
-    `overruled`: in words, which limits came before which minimum times and protected devices; empty where none had to.
+    `overruled`: which limits came before which minimum times and protected devices; empty where none had to.
     `orders_in_force`: ids of the orders that bind now, whether or not they are the smallest limit.
     """
 
     at_s: float
     seq: int
     mode: Mode
-    reason: str
+    reasons: tuple[Reason, ...]
+    sources: Mapping[str, tuple[Reason, ...]]
     power_w: tuple[float | None, ...]
     surplus_w: float | None
     envelope_w: F64
@@ -44,7 +48,7 @@ class Decision:
     worth_per_h: float
     bound_per_h: float
     orders_in_force: tuple[str, ...]
-    overruled: str = ""
+    overruled: tuple[Reason, ...] = ()
 
     @property
     def site_w(self) -> float | None:

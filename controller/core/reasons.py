@@ -22,11 +22,14 @@ class Code(StrEnum):
     # What a source last gave instead of a value.
     SOURCE_NOT_READ = "source_not_read"
     SOURCE_LOST = "source_lost"
-    SAMPLE_UNUSABLE = "sample_unusable"
+    SAMPLE_INVALID = "sample_invalid"
+    SAMPLE_DOUBTED = "sample_doubted"
+    SAMPLE_NOT_FINITE = "sample_not_finite"
+    SAMPLE_ALL_ZERO = "sample_all_zero"
+    VALUE_NOTED = "value_noted"
     # A meter, by its own samples.
     METER_NEVER_READ = "meter_never_read"
     METER_SILENT = "meter_silent"
-    METER_WITHOUT_VALUE = "meter_without_value"
     METER_OFF_GRID = "meter_off_grid"
     METER_OVER_RATING = "meter_over_rating"
     METER_OVER_AMPERES = "meter_over_amperes"
@@ -51,6 +54,10 @@ class Code(StrEnum):
     LINK_DOWN = "link_down"
     LINK_LOST = "link_lost"
     JOURNAL_DAMAGED = "journal_damaged"
+    # The wall clock.
+    CLOCK_STEPPED = "clock_stepped"
+    CLOCK_UNKNOWN = "clock_unknown"
+    CLOCK_UNSYNCHRONISED = "clock_unsynchronised"
     # What had to give way to a limit.
     TIMES_OVERRULED = "times_overruled"
     PROTECTION_OVERRULED = "protection_overruled"

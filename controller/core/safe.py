@@ -10,6 +10,7 @@ from controller.core.decision import Decision
 from controller.core.fleet.leases import committed_w, observe, send
 from controller.core.limits.orders import in_force
 from controller.core.modes import Mode, ModeState
+from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Devices, Site
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
@@ -43,23 +44,26 @@ def watts_below(site: Site, device_w: F64) -> F64:
 def safe_step(site: Site, state: State, snapshot: Snapshot) -> tuple[State, Decision]:
     """Return a tick that trusts nothing but the agents' reports: FAILSAFE, every device on its way to failsafe.
 
+    What the meters have said in this tick is left aside, so that nothing of it can make this fail too.
+
     Under an order everything goes off: what the order leaves cannot be worked out without the control.
     """
     devices, now_s = site.devices, snapshot.now_s
-    belief = observe(state.belief, devices, snapshot)
+    leases = observe(state.leases, devices, snapshot)
     ramp_w = site.rules.emergency_ramp_w_s * state.elapsed_s(now_s)
     orders = tuple(order.id for order in snapshot.orders if in_force(order, snapshot.utc_s, snapshot.utc_trusted))
-    setpoint_w = devices.off_w if orders else emergency_setpoints(devices, belief.current_w, ramp_w)
-    belief = send(belief, setpoint_w, now_s)
+    setpoint_w = devices.off_w if orders else emergency_setpoints(devices, leases.current_w, ramp_w)
+    leases = send(leases, setpoint_w, now_s)
     limit_w = np.full(len(site.tree.ids), np.inf)
     limit_w[0] = min(site.rules.failsafe_w, site.rules.contract_w)
     floor_w = site.tree.house_w + watts_below(site, devices.off_w)
-    reason = "the control step failed"
+    reasons = (Reason(Code.STEP_FAILED, site.tree.ids[0]),)
     decision = Decision(
         at_s=now_s,
         seq=state.seq + 1,
         mode=Mode.FAILSAFE,
-        reason=reason,
+        reasons=reasons,
+        sources={},
         power_w=(None,) * len(limit_w),
         surplus_w=None,
         envelope_w=limit_w,
@@ -68,12 +72,12 @@ def safe_step(site: Site, state: State, snapshot: Snapshot) -> tuple[State, Deci
         infeasible=np.asarray(limit_w < floor_w, dtype=np.bool_),
         house_w=site.tree.house_w,
         planned_w=watts_below(site, setpoint_w),
-        committed_w=watts_below(site, committed_w(belief, devices)),
+        committed_w=watts_below(site, committed_w(leases, devices)),
         setpoint_w=setpoint_w,
         value_per_h=0.0,
         worth_per_h=0.0,
         bound_per_h=0.0,
         orders_in_force=orders,
     )
-    mode = ModeState(mode=Mode.FAILSAFE, since_s=now_s, reason=reason, trusted_since_s=float("inf"))
-    return replace(state, seq=decision.seq, now_s=now_s, mode=mode, belief=belief), decision
+    mode = ModeState(mode=Mode.FAILSAFE, since_s=now_s, reasons=reasons, trusted_since_s=float("inf"))
+    return replace(state, seq=decision.seq, now_s=now_s, mode=mode, leases=leases), decision

@@ -108,7 +108,7 @@ class Meters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """The site's contract with the grid, and the times of the control, in W, W/s and s."""
+    """The site's contract with the grid, and the times of the control, in W, W/s, s and Hz."""
 
     contract_w: float
     firm_w: float
@@ -127,6 +127,7 @@ class Rules:
     surplus_suspect_s: float = 6.0
     init_s: float = 10.0
     recover_s: float = 5.0
+    frequency_hz: float = 50.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

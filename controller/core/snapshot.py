@@ -1,37 +1,47 @@
-"""All that the core sees in one tick, as columns. It cannot change during the tick."""
+"""All that the core sees in one tick. It cannot change during the tick, and a recording of snapshots replays a day."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
 
-from controller.core.limits.orders import OrderLimit
+from controller.core.reasons import Reason
 from controller.core.site import F64, Bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeterColumns:
-    """The newest good sample of each meter (K,).
+class Grade(IntEnum):
+    """How far a source itself stands behind a sample; the order is from best to worst."""
 
-    `power_w`: positive into the site. `taken_s`: when it was taken, ``-inf`` if there never was one; for a frozen meter it
-    stands still too. `sane`: False where what the meter shows cannot be true. `doubts`: in words that follow "meter X",
-    what speaks against it, empty where nothing does. `unusable`: why its newest sample gave no value, empty where it did.
-    `vouched`: its other quantities vouch for the scale of its power.
+    GOOD = 0
+    UNCERTAIN = 1
+    BAD = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSample:
+    """What a meter, or the source of the surplus, has shown.
+
+    `values`: quantity to its value in the unit that its name carries. `invalid`: quantity to why its value was dropped.
+    `notes`: quantity to what a person should know about a value that is used. `taken_s`, `arrived_s`: CLOCK_BOOTTIME.
     """
 
-    power_w: F64
-    taken_s: F64
-    sane: Bool
-    doubts: tuple[str, ...]
-    unusable: tuple[str, ...]
-    vouched: Bool
+    source: str
+    values: Mapping[str, float]
+    grade: Grade
+    taken_s: float
+    arrived_s: float
+    invalid: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SurplusReading:
-    """The newest good value of the surplus source; what it means is the surplus model's business."""
+class SourceLoss:
+    """A meter, or the source of the surplus, did not answer; `error` in the driver's words."""
 
-    value_w: float
-    taken_s: float
+    source: str
+    error: str
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,18 +65,37 @@ class FleetColumns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderLimit:
+    """One accepted curtailment order on one node, a limit with a beginning and perhaps an end.
+
+    `node`: index into the tree. `limit_w`: the cap, resolved at acceptance and constant from then on.
+    `starts_utc_s`, `ends_utc_s`: Unix seconds; ``inf`` as the end means until released.
+    `ramp_w_s`: how fast the order asks the node to come down, ``inf`` for at once.
+    `begun`: it has been in force before, so that a wall clock set back cannot suspend it.
+    """
+
+    id: str
+    node: int
+    limit_w: float
+    starts_utc_s: float
+    ends_utc_s: float
+    ramp_w_s: float
+    begun: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One tick's inputs. `now_s` is CLOCK_BOOTTIME; `utc_s` labels and schedules only.
 
-    `orders_unsure`: in words, why orders may have been lost, empty where none were. `link_lost_s`: since when the link to the broker is down, ``inf`` while it stands.
+    `heard`: what the sources have said since the last tick, in the order of its arrival. `link_lost_s`: since when the link
+    to the broker is down, ``inf`` while it stands. `orders_unsure`: why orders may have been lost, None where none were.
     """
 
     now_s: float
     utc_s: float
     utc_trusted: bool
-    meters: MeterColumns
-    surplus: SurplusReading | None
+    heard: tuple[SourceSample | SourceLoss, ...]
     fleet: FleetColumns
     link_lost_s: float
     orders: tuple[OrderLimit, ...]
-    orders_unsure: str
+    orders_unsure: Reason | None

@@ -1,12 +1,14 @@
 """The control: one pure step from what is known to what is wanted done.
 
-Readings are judged, limits become the envelope, the house load is kept free, the rest is allotted by value, and what
+Samples are judged, limits become the envelope, the house load is kept free, the rest is allotted by value, and what
 may be raised now is granted: down first, by the ramp, and never while committed power stands in the way.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from controller.core.allocation.minimum_times import Kept, fitting_w, kept_w, mi
 from controller.core.allocation.tables import Tables
 from controller.core.allocation.values import changes_per_h, values_now
 from controller.core.decision import Decision
-from controller.core.fleet.leases import committed_w, in_contact, in_step, least_w, observe, send, unheard_w
+from controller.core.fleet.leases import Leases, committed_w, in_contact, in_step, least_w, send, unheard_w
 from controller.core.kernels.grant import grant
 from controller.core.kernels.tree import device_watts_below
 from controller.core.limits.envelope import (
@@ -28,93 +30,53 @@ from controller.core.limits.envelope import (
     surplus_limit,
 )
 from controller.core.limits.house_load import HOUSE_DRIFT, estimate_house
-from controller.core.modes import Mode, next_mode
+from controller.core.limits.orders import OrderRamp
+from controller.core.modes import Mode
+from controller.core.reasons import Reason
 from controller.core.safe import emergency_setpoints
-from controller.core.site import F64, Bool
+from controller.core.self_check import Claims, check
+from controller.core.sensing import Sensed, sense
+from controller.core.site import F64
 from controller.core.snapshot import Snapshot
-from controller.core.state import Belief, State
-from controller.core.surplus.estimate import estimate_surplus
-from controller.core.trust.cross_check import contradictions, lasting
-from controller.core.trust.node_power import NodePower, node_power, trust_inputs
-from controller.core.trust.step_test import fleet_bounds, judged, prove, proven_nodes
+from controller.core.state import State
 
 
 def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decision]:
-    """Return the next state and the decision of this tick."""
-    site, now_s = tables.site, snapshot.now_s
-    elapsed_s = state.elapsed_s(now_s)
-    shown, snapshot = snapshot.meters, replace(snapshot, meters=judged(snapshot.meters, state.proofs))
-    power = node_power(site, snapshot.meters, now_s)
-    belief = observe(state.belief, site.devices, snapshot)
-    least_below, most_below = (_below(tables, watts) for watts in fleet_bounds(site, belief, snapshot.fleet, now_s))
-    proofs = prove(state.proofs, site, shown, (least_below, most_below), now_s)
-    proven = proven_nodes(site, snapshot.meters, proofs, now_s)
-    site_power = (float(power.taken_s[0]), float(power.watts[0])) if power.known[0] else None
-    surplus = estimate_surplus(state.surplus, site.rules, snapshot.surplus, site_power, now_s)
-    found = contradictions(site, snapshot, power)
-    doubted, counting = lasting(state.doubted, found, state.mode.mode, now_s)
-    mode = next_mode(state.mode, trust_inputs(site, snapshot, surplus, counting), site.rules, now_s)
+    """Return the next state and the decision of this tick.
 
-    committed = committed_w(belief, site.devices)
-    committed_below = _below(tables, committed)
-    current_below = _below(tables, belief.current_w)
-    house_w = _house(tables, state.house_w, power, proven, belief, snapshot, committed_below, elapsed_s)
-    drawn_w = np.where(power.known, power.watts, house_w + current_below)
-    cap_w = failsafe_cap_w(state.failsafe_cap_w, site, mode.mode, float(drawn_w[0]), elapsed_s)
-    order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w)
-    limits = [*standing_limits(site), *order_limits, *surplus_limit(site, surplus.estimate_w)]
-    limits.append(Limit(node=0, limit_w=cap_w, name="failsafe"))
-    bounds = envelope(site, limits, np.maximum(house_w, 0.0) + tables.off_below_w)
-
-    usable_w = _usable(tables, bounds, house_w, _below(tables, unheard_w(belief, site.devices)))
-    kept = kept_w(tables, belief, state.minimum_times, now_s)
-    upper_w = _upper(tables, mode.mode, belief, kept, snapshot, elapsed_s)
-    stuck_w = _stuck(tables, belief, snapshot)
-    room_w = _room(tables, usable_w, current_below)
-    base_w, overruled = fitting_w(tables, kept, (stuck_w, upper_w), room_w, bounds.binding)
-    allotment = _allot(tables, belief, (stuck_w, base_w, upper_w), room_w)
-    rooms = _ramp_rooms(
-        tables, state, elapsed_s, forced=mode.mode is Mode.FAILSAFE or bool(np.any(usable_w < current_below))
+    Raises InvariantBroken where the decision would break an invariant of the control.
+    """
+    below = partial(_below, tables)
+    sensed = sense(tables.site, state, snapshot, below)
+    limited = _limit(tables, state, snapshot, sensed, below)
+    wanted = _allot(tables, state, snapshot, sensed, limited)
+    granted = _grant(tables, state, snapshot, sensed, limited, wanted)
+    sent = send(sensed.leases, granted.setpoint_w, snapshot.now_s)
+    decision = _decision(tables, state, snapshot, sensed, limited, wanted, sent)
+    claims = Claims(
+        current_w=sensed.leases.current_w,
+        stuck_w=wanted.stuck_w,
+        committed_w=limited.committed_w,
+        rise_w=granted.rise_w,
+        fall_w=granted.fall_w,
     )
-    setpoint_w, rise_room_w, fall_room_w = _grant(tables, belief, allotment.watts, usable_w - committed_below, rooms)
-
-    sent = send(belief, setpoint_w, now_s)
-    decision = Decision(
-        at_s=now_s,
-        seq=state.seq + 1,
-        mode=mode.mode,
-        reason=mode.reason,
-        power_w=tuple(float(w) if known else None for w, known in zip(power.watts, power.known, strict=True)),
-        surplus_w=surplus.estimate_w,
-        envelope_w=bounds.limit_w,
-        binding=bounds.binding,
-        floor_w=bounds.floor_w,
-        infeasible=bounds.infeasible,
-        house_w=house_w,
-        planned_w=_below(tables, setpoint_w),
-        committed_w=_below(tables, committed_w(sent, site.devices)),
-        setpoint_w=setpoint_w,
-        value_per_h=allotment.value_per_h,
-        worth_per_h=allotment.worth_per_h,
-        bound_per_h=allotment.bound_per_h,
-        overruled=overruled,
-        orders_in_force=tuple(ramp.id for ramp in order_ramps),
+    check(tables.site, state, decision, claims, below)
+    after = minimum_times_after(
+        tables, state.minimum_times, sensed.leases.current_w, granted.setpoint_w, snapshot.now_s
     )
-    state = replace(
-        state,
+    state = State(
         seq=decision.seq,
-        now_s=now_s,
-        mode=mode,
-        doubted=doubted,
-        proofs=proofs,
-        belief=sent,
-        surplus=surplus,
-        minimum_times=minimum_times_after(tables, state.minimum_times, belief.current_w, setpoint_w, now_s),
-        house_w=house_w,
-        rise_room_w=rise_room_w,
-        fall_room_w=fall_room_w,
-        failsafe_cap_w=cap_w,
-        order_ramps=order_ramps,
+        now_s=snapshot.now_s,
+        mode=sensed.mode,
+        trust=sensed.trust,
+        leases=sent,
+        surplus=sensed.surplus,
+        minimum_times=after,
+        house_w=limited.house_w,
+        rise_room_w=granted.rise_left_w,
+        fall_room_w=granted.fall_left_w,
+        failsafe_cap_w=limited.cap_w,
+        order_ramps=limited.order_ramps,
     )
     return state, decision
 
@@ -123,31 +85,86 @@ def _below(tables: Tables, device_w: F64) -> F64:
     return device_watts_below(tables.site.tree.parent, tables.site.devices.node, device_w)
 
 
-def _house(
-    tables: Tables,
-    house_w: F64,
-    power: NodePower,
-    proven: Bool,
-    belief: Belief,
-    snapshot: Snapshot,
-    most_w: F64,
-    elapsed_s: float,
-) -> F64:
-    devices = tables.site.devices
-    least = _below(tables, least_w(belief, devices, snapshot.fleet.measured_w))
-    slack = _below(tables, belief.low_w * devices.tolerance)
-    return estimate_house(house_w, power, proven, least, most_w, slack, elapsed_s)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limited:
+    """The envelope, and what of it devices may use, per node (N,).
+
+    `current_w`: setpoints that devices run on, `committed_w`: the most that they may be drawing, both below each node.
+    `usable_w`: watts that they may be set to.
+    """
+
+    house_w: F64
+    current_w: F64
+    committed_w: F64
+    bounds: Envelope
+    usable_w: F64
+    cap_w: float
+    order_ramps: tuple[OrderRamp, ...]
 
 
-def _usable(tables: Tables, bounds: Envelope, house_w: F64, unheard_w: F64) -> F64:
+def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, below: Callable[[F64], F64]) -> _Limited:
+    """Work out the house load, and the smallest limit of every node."""
+    site, leases, power = tables.site, sensed.leases, sensed.judgement.power
+    elapsed_s = state.elapsed_s(snapshot.now_s)
+    committed_below_w = below(committed_w(leases, site.devices))
+    current_below_w = below(leases.current_w)
+    least_below_w = below(least_w(leases, site.devices, snapshot.fleet.measured_w))
+    slack_w = below(leases.low_w * site.devices.tolerance)
+    house_w = estimate_house(
+        state.house_w, power, sensed.judgement.proven, least_below_w, committed_below_w, slack_w, elapsed_s
+    )
+    drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
+    cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
+    order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w)
+    limits = [*standing_limits(site), *order_limits, *surplus_limit(site, sensed.surplus.estimate_w)]
+    limits.append(Limit(node=0, limit_w=cap_w, name="failsafe"))
+    bounds = envelope(site, limits, np.maximum(house_w, 0.0) + tables.off_below_w)
+    return _Limited(
+        house_w=house_w,
+        current_w=current_below_w,
+        committed_w=committed_below_w,
+        bounds=bounds,
+        usable_w=_usable(tables, bounds, house_w, below(unheard_w(leases, site.devices))),
+        cap_w=cap_w,
+        order_ramps=order_ramps,
+    )
+
+
+def _usable(tables: Tables, bounds: Envelope, house_w: F64, unheard_below_w: F64) -> F64:
     """Watts of each node's envelope that its devices may be set to, with room for what the house may rise by meanwhile.
 
     Without a meter of its own, a node keeps their tolerance free, and the nameplate of what was never heard of.
     """
     free_w = bounds.limit_w - house_w - HOUSE_DRIFT * np.maximum(house_w, 0.0)
-    blind_w = free_w - unheard_w
+    blind_w = free_w - unheard_below_w
     blind_w = np.where(blind_w <= 0.0, blind_w, blind_w / (1.0 + tables.tolerance))
     return np.where(tables.metered, free_w, blind_w)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What is wanted of the devices (D,): the allotment; `stuck_w`: what cannot be freed; what had to give way."""
+
+    allotment: Allotment
+    stuck_w: F64
+    overruled: tuple[Reason, ...]
+
+
+def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited) -> _Wanted:
+    """Allot the usable watts by value, within what is stuck, what minimum times want, and the most."""
+    leases, now_s = sensed.leases, snapshot.now_s
+    kept = kept_w(tables, leases, state.minimum_times, now_s)
+    upper_w = _upper(tables, sensed.mode.mode, leases, kept, snapshot, state.elapsed_s(now_s))
+    stuck_w = _stuck(tables, leases, snapshot)
+    room_w = _room(tables, limited.usable_w, limited.current_w)
+    base_w, overruled = fitting_w(tables, kept, (stuck_w, upper_w), room_w, limited.bounds.binding)
+    answer = tables.allocator.solve(
+        limit_w=room_w, base_w=base_w, upper_w=upper_w, held_w=leases.current_w, stuck_w=stuck_w,
+        mode_value=values_now(tables, leases.current_w),
+    )  # fmt: skip
+    value_per_h = answer.value_per_h + changes_per_h(tables, leases.current_w, answer.watts)
+    allotment = replace(answer, watts=np.minimum(answer.watts, upper_w), value_per_h=value_per_h)
+    return _Wanted(allotment=allotment, stuck_w=stuck_w, overruled=overruled)
 
 
 def _room(tables: Tables, usable_w: F64, current_w: F64) -> F64:
@@ -156,34 +173,53 @@ def _room(tables: Tables, usable_w: F64, current_w: F64) -> F64:
     return np.where(cut_w > 0.0, current_w - cut_w / (1.0 - tables.tolerance), usable_w)
 
 
-def _upper(tables: Tables, mode: Mode, belief: Belief, kept: Kept, snapshot: Snapshot, elapsed_s: float) -> F64:
+def _upper(tables: Tables, mode: Mode, leases: Leases, kept: Kept, snapshot: Snapshot, elapsed_s: float) -> F64:
     """No device is set above this (D,): its maximum only where everything allows a raise, else what it runs on."""
     devices, now_s = tables.site.devices, snapshot.now_s
     if mode is Mode.FAILSAFE:
-        return emergency_setpoints(devices, belief.current_w, tables.site.rules.emergency_ramp_w_s * elapsed_s)
+        return emergency_setpoints(devices, leases.current_w, tables.site.rules.emergency_ramp_w_s * elapsed_s)
     if mode is not Mode.NORMAL:
-        return belief.current_w
-    free = in_contact(devices, snapshot) & in_step(belief, now_s)
+        return leases.current_w
+    free = in_contact(devices, snapshot) & in_step(leases, now_s)
     most_w = np.minimum(np.minimum(devices.max_w, snapshot.fleet.max_w), kept.high_w)
-    return np.where(free, most_w, belief.current_w)
+    return np.where(free, most_w, leases.current_w)
 
 
-def _stuck(tables: Tables, belief: Belief, snapshot: Snapshot) -> F64:
+def _stuck(tables: Tables, leases: Leases, snapshot: Snapshot) -> F64:
     """Watts of each device (D,) that cannot be freed: what nobody leads now goes on, and the others absorb the cut."""
     devices = tables.site.devices
-    led = in_contact(devices, snapshot) & in_step(belief, snapshot.now_s)
-    return np.where(led | ~belief.known, devices.off_w, belief.high_w)
+    led = in_contact(devices, snapshot) & in_step(leases, snapshot.now_s)
+    return np.where(led | ~leases.known, devices.off_w, leases.high_w)
 
 
-def _allot(tables: Tables, belief: Belief, bounds_w: tuple[F64, F64, F64], room_w: F64) -> Allotment:
-    """Allot `room_w` (N,) within `bounds_w`: what cannot be freed, what minimum times and protection want, the most; each (D,)."""
-    stuck_w, base_w, upper_w = bounds_w
-    answer = tables.allocator.solve(
-        limit_w=room_w, base_w=base_w, upper_w=upper_w, held_w=belief.current_w, stuck_w=stuck_w,
-        mode_value=values_now(tables, belief.current_w),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Granted:
+    """The setpoints (D,); `rise_w`, `fall_w`: what the ramps allowed, and what is left of it."""
+
+    setpoint_w: F64
+    rise_w: float
+    fall_w: float
+    rise_left_w: float
+    fall_left_w: float
+
+
+def _grant(
+    tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited, wanted: _Wanted
+) -> _Granted:
+    """Grant of what is wanted as much as committed power and the ramps allow."""
+    tree, devices, leases = tables.site.tree, tables.site.devices, sensed.leases
+    forced = sensed.mode.mode is Mode.FAILSAFE or bool(np.any(limited.usable_w < limited.current_w))
+    rise_w, fall_w = _ramp_rooms(tables, state, state.elapsed_s(snapshot.now_s), forced=forced)
+    room_w = limited.usable_w - limited.committed_w
+    setpoint_w = np.empty_like(wanted.allotment.watts)
+    rise_left_w, fall_left_w = grant(
+        tree.parent, devices.node, tables.device_order, leases.current_w, wanted.allotment.watts, leases.high_w,
+        devices.tolerance, tables.least_step_w, devices.mode_start, devices.mode_w, devices.mode_continuous,
+        room_w, rise_w, fall_w, setpoint_w,
     )  # fmt: skip
-    value_per_h = answer.value_per_h + changes_per_h(tables, belief.current_w, answer.watts)
-    return replace(answer, watts=np.minimum(answer.watts, upper_w), value_per_h=value_per_h)
+    return _Granted(
+        setpoint_w=setpoint_w, rise_w=rise_w, fall_w=fall_w, rise_left_w=rise_left_w, fall_left_w=fall_left_w
+    )
 
 
 def _ramp_rooms(tables: Tables, state: State, elapsed_s: float, *, forced: bool) -> tuple[float, float]:
@@ -192,8 +228,9 @@ def _ramp_rooms(tables: Tables, state: State, elapsed_s: float, *, forced: bool)
     A step bigger than a tick's share has to be saved up.
     """
     rules = tables.site.rules
+    saved_fall_w = 0.0 if np.isinf(state.fall_room_w) else state.fall_room_w
     rise_w = _saved(tables, max(state.rise_room_w, 0.0), rules.ramp_up_w_s * elapsed_s)
-    fall_w = _saved(tables, 0.0 if np.isinf(state.fall_room_w) else state.fall_room_w, rules.ramp_down_w_s * elapsed_s)
+    fall_w = _saved(tables, saved_fall_w, rules.ramp_down_w_s * elapsed_s)
     return rise_w, float("inf") if forced else fall_w
 
 
@@ -201,14 +238,35 @@ def _saved(tables: Tables, saved_w: float, gained_w: float) -> float:
     return min(saved_w + gained_w, max(gained_w, tables.largest_start_w))
 
 
-def _grant(
-    tables: Tables, belief: Belief, target_w: F64, room_w: F64, rooms: tuple[float, float]
-) -> tuple[F64, float, float]:
-    tree, devices = tables.site.tree, tables.site.devices
-    setpoint_w = np.empty_like(target_w)
-    rise_w, fall_w = grant(
-        tree.parent, devices.node, tables.device_order, belief.current_w, target_w, belief.high_w,
-        devices.tolerance, tables.least_step_w, devices.mode_start, devices.mode_w, devices.mode_continuous,
-        room_w, *rooms, setpoint_w,
-    )  # fmt: skip
-    return setpoint_w, rise_w, fall_w
+def _decision(
+    tables: Tables,
+    state: State,
+    snapshot: Snapshot,
+    sensed: Sensed,
+    limited: _Limited,
+    wanted: _Wanted,
+    sent: Leases,
+) -> Decision:
+    power, bounds, allotment = sensed.judgement.power, limited.bounds, wanted.allotment
+    return Decision(
+        at_s=snapshot.now_s,
+        seq=state.seq + 1,
+        mode=sensed.mode.mode,
+        reasons=sensed.mode.reasons,
+        sources=sensed.judgement.reasons,
+        power_w=tuple(float(w) if known else None for w, known in zip(power.watts, power.known, strict=True)),
+        surplus_w=sensed.surplus.estimate_w,
+        envelope_w=bounds.limit_w,
+        binding=bounds.binding,
+        floor_w=bounds.floor_w,
+        infeasible=bounds.infeasible,
+        house_w=limited.house_w,
+        planned_w=_below(tables, sent.setpoint_w),
+        committed_w=_below(tables, committed_w(sent, tables.site.devices)),
+        setpoint_w=sent.setpoint_w,
+        value_per_h=allotment.value_per_h,
+        worth_per_h=allotment.worth_per_h,
+        bound_per_h=allotment.bound_per_h,
+        overruled=wanted.overruled,
+        orders_in_force=tuple(ramp.id for ramp in limited.order_ramps),
+    )

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from controller.core.reasons import Reason
 from controller.core.site import F64, I64
-from drivers.readings import Quality
+from controller.core.snapshot import Grade
 
 #: States of a device; `DeviceColumns.state` indexes them.
 DEVICE_STATES: Final = ("off", "starting", "running", "stopping", "lost")
@@ -17,14 +18,17 @@ DEVICE_STATES: Final = ("off", "starting", "running", "stopping", "lost")
 class MeterView:
     """The newest value of a meter or of the surplus source, its quality and age; None where there never was one.
 
-    `problem`: what is wrong with it now, empty while all is well. `quantities`: by name, in the unit that the name carries,
+    `reasons`: all that is to be said of it, `problem`: what of that is wrong, in words, empty while all is well. `notes`:
+    quantity to what a person should know about its value. `quantities`: by name, in the unit that the name carries,
     the newest value of everything it shows and its age; slow ones are older.
     """
 
     value_w: float | None
-    quality: Quality
+    quality: Grade
     age_s: float | None
     problem: str = ""
+    reasons: tuple[Reason, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
     quantities: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 

@@ -24,6 +24,7 @@ from controller.core.site import F64, Site
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import DEVICE_STATES, AgentView, MeterView, Views
 from controller.daemon.orders.book import OrderBook
+from controller.daemon.tick import Tick
 from drivers.clock import Clock, boottime_s
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -114,13 +115,18 @@ class Metrics(Collector):
         self._refused = Counter(
             "surplusd_refused", "Messages and requests refused.", ("source", "reason"), registry=self._registry
         )
+        self._failures = Counter(
+            "surplusd_step_failures", "Ticks that the safe step decided.", ("failure",), registry=self._registry
+        )
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    def observe_tick(self, decision: Decision, duration_s: float) -> None:
-        """Take the newest decision and what its tick cost; for the tick thread, a microsecond."""
-        self._decision = decision
-        self._durations.observe(duration_s)
+    def observe_tick(self, tick: Tick) -> None:
+        """Take the newest decision and what its tick cost; for the tick thread, a few microseconds."""
+        self._decision = tick.decision
+        self._durations.observe(tick.duration_s)
+        if tick.failure:
+            self._failures.labels(tick.failure).inc()
 
     def refused(self, source: str, reason: str) -> None:
         """Count something refused, from any thread; both are short words from the code, never from a message."""
@@ -155,6 +161,7 @@ class Metrics(Collector):
         if decision.surplus_w is not None:
             yield _gauge("surplusd_surplus_watts", "Surplus that counts now.", decision.surplus_w)
         yield _gauge("surplusd_orders_in_force", "Orders that bind now.", len(decision.orders_in_force))
+        yield _reasons(decision)
         yield from _allocation(decision)
 
     def _per_node(self, decision: Decision) -> Iterator[Metric]:
@@ -205,6 +212,17 @@ def _agents(agents: Mapping[str, AgentView]) -> Iterator[Metric]:
     yield _labelled("surplusd_agent_online", "1 while the agent is in contact.", "agent", online)
     yield _labelled("surplusd_agent_age_seconds", "Age of the agent's last report.", "agent", ages)
     yield _labelled("surplusd_agent_lease_left_seconds", "Time left of the agent's lease.", "agent", leases)
+
+
+def _reasons(decision: Decision) -> Metric:
+    """Return a series for each code and subject that holds now; parameters are no labels, so that series stay few."""
+    text = "1 for each reason that holds now, by its code and what it is about."
+    family = GaugeMetricFamily("surplusd_reason", text, labels=("code", "subject"))
+    of_sources = (reason for reasons in decision.sources.values() for reason in reasons)
+    held = {(reason.code.value, reason.subject) for reason in (*decision.reasons, *decision.overruled, *of_sources)}
+    for labels in sorted(held):
+        family.add_metric(labels, 1)
+    return family
 
 
 def _allocation(decision: Decision) -> Iterator[Metric]:

@@ -5,47 +5,25 @@ from __future__ import annotations
 import logging
 
 from controller.core.decision import Decision
-from controller.core.snapshot import Snapshot
+from controller.core.reasons import Code
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.journal.journal import Journal, Kind
-from controller.daemon.mailbox import Board
 from controller.daemon.metrics import Metrics
 from controller.daemon.notify import Notifier
 from controller.daemon.orders.book import OrderBook
+from controller.daemon.plain import plain_reasons
+from controller.daemon.snapshots import Snapshots
+from controller.daemon.source_log import SourceLog
 from controller.daemon.tick import Tick
-from controller.daemon.utc import Utc, UtcJudge
+from controller.texts.english import texts
 from drivers.clock import Clock, boottime_s
 from drivers.quantities import format_power
 
 _log = logging.getLogger(__name__)
 
-#: A decision is put on record at least this often, and whenever the mode, the binding limit of the site, or whether
-#: limits come before minimum times changes.
+#: A decision is put on record at least this often, and whenever the mode, the binding limit of the site, or which sort of
+#: minimum times limits come before changes.
 RECORD_S = 600.0
-
-
-class Looker:
-    """Makes the snapshot of a tick out of the newest columns."""
-
-    def __init__(self, board: Board, fleet: Fleet, book: OrderBook, clock: Clock = boottime_s) -> None:
-        self._board, self._fleet, self._book, self._clock = board, fleet, book, clock
-        self._judge = UtcJudge(clock=clock)
-        self.utc: Utc = self._judge.look()
-
-    def look(self) -> Snapshot:
-        """Return all that the core is to know now."""
-        self.utc = self._judge.look()
-        return Snapshot(
-            now_s=self._clock(),
-            utc_s=self.utc.utc_s,
-            utc_trusted=self.utc.trusted,
-            meters=self._board.meters(),
-            surplus=self._board.surplus(),
-            fleet=self._fleet.columns(),
-            link_lost_s=self._fleet.link_lost_s,
-            orders=self._book.limits(),
-            orders_unsure=self._book.unsure or "",
-        )
 
 
 class Recorder:
@@ -62,21 +40,23 @@ class Recorder:
         journal: Journal,
         metrics: Metrics,
         notifier: Notifier,
-        looker: Looker,
+        snapshots: Snapshots,
         clock: Clock = boottime_s,
     ) -> None:
         self._fleet, self._book, self._journal = fleet, book, journal
-        self._metrics, self._notifier, self._looker, self._clock = metrics, notifier, looker, clock
+        self._metrics, self._notifier, self._snapshots, self._clock = metrics, notifier, snapshots, clock
+        self._sources = SourceLog()
         self._recorded: Decision | None = None
         self.latest: Tick | None = None
         self.ended_s = float("-inf")
 
     def act(self, tick: Tick) -> None:
         """Send the leases first, then tell everyone else; with the first tick handed on, the daemon is ready."""
-        decision, utc = tick.decision, self._looker.utc
+        decision, utc = tick.decision, self._snapshots.utc
         self._fleet.send(decision)
         self._book.observe(decision.orders_in_force, utc_s=utc.utc_s, utc_trusted=utc.trusted)
-        self._metrics.observe_tick(decision, tick.duration_s)
+        self._metrics.observe_tick(tick)
+        self._sources.observe(tick)
         self._note_mode(decision)
         self._record(decision)
         first = self.latest is None
@@ -89,14 +69,14 @@ class Recorder:
         before = self.latest.decision.mode if self.latest else None
         if decision.mode is before:
             return
+        why = texts(decision.reasons)
         _log.warning(
-            "mode %s%s", decision.mode, f": {decision.reason}" if decision.reason else "",
+            "mode %s%s", decision.mode, f": {why}" if why else "",
             extra={"event": "mode", "mode": decision.mode.value, "before": before.value if before else None},
         )  # fmt: skip
-        self._journal.post(Kind.MODE, {"mode": decision.mode.value, "reason": decision.reason})
-        self._notifier.status(
-            f"{decision.mode} {decision.reason} envelope {format_power(float(decision.envelope_w[0]))}"
-        )
+        record = {"mode": decision.mode.value, "reason": why, "reasons": plain_reasons(decision.reasons)}
+        self._journal.post(Kind.MODE, record)
+        self._notifier.status(f"{decision.mode} {why} envelope {format_power(float(decision.envelope_w[0]))}")
 
     def _record(self, decision: Decision) -> None:
         last = self._recorded
@@ -106,8 +86,8 @@ class Recorder:
         self._journal.post(Kind.DECISION, _summary(decision))
 
 
-def _kind(decision: Decision) -> tuple[str, str, bool]:
-    return decision.mode.value, decision.binding[0], decision.overruled != ""
+def _kind(decision: Decision) -> tuple[str, str, frozenset[Code]]:
+    return decision.mode.value, decision.binding[0], frozenset(reason.code for reason in decision.overruled)
 
 
 def _summary(decision: Decision) -> dict[str, object]:
@@ -121,5 +101,6 @@ def _summary(decision: Decision) -> dict[str, object]:
         "committed_w": round(float(decision.committed_w[0])),
         "infeasible": bool(decision.infeasible[0]),
         "orders": list(decision.orders_in_force),
-        "overruled": decision.overruled,
+        "overruled": texts(decision.overruled),
+        "overruled_reasons": plain_reasons(decision.overruled),
     }

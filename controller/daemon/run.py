@@ -10,6 +10,7 @@ from typing import Any, Final
 from controller.core.allocation.tables import make_tables
 from controller.core.decision import Decision
 from controller.core.modes import Mode
+from controller.core.reasons import Code, Reason
 from controller.core.safe import safe_step
 from controller.core.site import Site
 from controller.core.state import initial_state
@@ -17,17 +18,19 @@ from controller.core.step import step
 from controller.daemon.access import make_token
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.journal.journal import Journal
-from controller.daemon.mailbox import Board
+from controller.daemon.mailbox import Mailbox
 from controller.daemon.meters.drivers import drivers, run_drivers
 from controller.daemon.metrics import Metrics
 from controller.daemon.notify import Notifier
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
-from controller.daemon.recorder import Looker, Recorder
+from controller.daemon.recorder import Recorder
 from controller.daemon.service import Health, Readiness, Serve, Service
+from controller.daemon.snapshots import Snapshots
 from controller.daemon.status import make_views
 from controller.daemon.tick import Ticker
 from controller.site.model import SiteFile
+from controller.texts.english import text, texts
 from drivers.clock import boottime_s
 
 _log = logging.getLogger(__name__)
@@ -50,19 +53,21 @@ async def operate(
 
     Raises ConfigError where a profile, a token or the HTTP address cannot be used.
     """
-    board, notifier = Board(site), Notifier()
-    made = drivers(site_file, board.publish)
-    views = make_views(site, board, fleet)
+    mailbox, notifier = Mailbox(), Notifier()
+    made = drivers(site_file, mailbox.publish)
+    views = make_views(site, lambda: recorder.latest, fleet)
     metrics = Metrics(site, views, book, journal)
     fleet.on_refused = partial(metrics.refused, "fleet")
-    looker = Looker(board, fleet, book)
-    recorder = Recorder(fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, looker=looker)
+    snapshots = Snapshots(site, mailbox, fleet, book)
+    recorder = Recorder(
+        fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, snapshots=snapshots
+    )
     ticker = Ticker(
         period_s=site_file.tick_s,
         state=initial_state(site, boottime_s()),
         step=partial(step, make_tables(site)),
         safe_step=partial(safe_step, site),
-        look=looker.look,
+        take=snapshots.take,
         act=recorder.act,
     )
 
@@ -70,7 +75,7 @@ async def operate(
         return recorder.latest.decision if recorder.latest else None
 
     health = partial(_health, recorder, site_file.tick_s)
-    intake = OrderIntake(site=site, book=book, decision=newest, fresh=lambda: health().ok, utc=lambda: looker.utc)
+    intake = OrderIntake(site=site, book=book, decision=newest, fresh=lambda: health().ok, utc=lambda: snapshots.utc)
     service = Service(
         site=site,
         book=book,
@@ -80,7 +85,7 @@ async def operate(
         decision=newest,
         health=health,
         readiness=partial(_readiness, recorder),
-        utc=lambda: looker.utc,
+        utc=lambda: snapshots.utc,
         metrics=metrics.render,
         refused=partial(metrics.refused, "http"),
     )
@@ -126,6 +131,8 @@ def _health(recorder: Recorder, period_s: float) -> Health:
 
 def _readiness(recorder: Recorder) -> Readiness:
     if recorder.latest is None:
-        return Readiness(ready=False, reason="no tick yet")
+        return Readiness(ready=False, reason=text(Reason(Code.NO_TICK, "")))
     decision = recorder.latest.decision
-    return Readiness(ready=decision.mode is not Mode.INIT, reason=decision.reason if decision.mode is Mode.INIT else "")
+    return Readiness(
+        ready=decision.mode is not Mode.INIT, reason=texts(decision.reasons) if decision.mode is Mode.INIT else ""
+    )

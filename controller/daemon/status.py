@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
+from controller.core.reasons import Code, Reason
 from controller.core.site import Site
+from controller.core.trust.judge import no_trust
+from controller.core.trust.meter_trust import MeterTrust
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.latest import DEVICE_STATES, AgentView, DeviceColumns, MeterView, Views
-from controller.daemon.mailbox import Board
+from controller.daemon.tick import Tick
+from controller.texts.english import predicate
 from drivers.clock import Clock, boottime_s
 
 _STATE_CODES: Final = {name: code for code, name in enumerate(DEVICE_STATES)}
 
 
-def make_views(site: Site, board: Board, fleet: Fleet, clock: Clock = boottime_s) -> Views:
-    """Return the ways to look at what is around the daemon."""
+def make_views(site: Site, latest: Callable[[], Tick | None], fleet: Fleet, clock: Clock = boottime_s) -> Views:
+    """Return the ways to look at what is around the daemon; `latest`: the newest tick, None before the first."""
+    unread = no_trust(site)
 
     def meters() -> dict[str, MeterView]:
-        now_s = clock()
+        now_s, tick = clock(), latest()
+        trust, reasons = (tick.trust, tick.decision.sources) if tick else (unread, {})
         return {
-            name: MeterView(
-                value_w=view.value_w if np.isfinite(view.taken_s) else None,
-                quality=view.quality,
-                age_s=now_s - view.taken_s if np.isfinite(view.taken_s) else None,
-                problem=view.problem,
-                quantities={
-                    quantity: (reading.value, now_s - reading.taken_s) for quantity, reading in view.readings.items()
-                },
-            )
-            for name, view in board.views.items()
+            name: _meter(source, reasons.get(name, source.reasons), now_s) for name, source in trust.sources.items()
         }
 
     def agents() -> dict[str, AgentView]:
@@ -55,3 +53,16 @@ def make_views(site: Site, board: Board, fleet: Fleet, clock: Clock = boottime_s
         return DeviceColumns(measured_w=measured_w, state=state)
 
     return Views(meters=meters, agents=agents, devices=devices)
+
+
+def _meter(source: MeterTrust, reasons: tuple[Reason, ...], now_s: float) -> MeterView:
+    heard = bool(np.isfinite(source.taken_s))
+    return MeterView(
+        value_w=source.value_w if heard else None,
+        quality=source.grade,
+        age_s=now_s - source.taken_s if heard else None,
+        problem="; ".join(predicate(reason) for reason in reasons if reason.code is not Code.VALUE_NOTED),
+        reasons=reasons,
+        notes=source.notes,
+        quantities={quantity: (shown.value, now_s - shown.taken_s) for quantity, shown in source.shown.items()},
+    )

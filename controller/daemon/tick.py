@@ -8,8 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from controller.core.decision import Decision
+from controller.core.self_check import InvariantBroken
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
+from controller.core.trust.judge import Trust
+from controller.daemon.plain import plain
 from drivers.clock import Clock, boottime_s
 
 _log = logging.getLogger(__name__)
@@ -20,18 +23,25 @@ Step = Callable[[State, Snapshot], tuple[State, Decision]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """One tick that has been carried out; `duration_s` from the look to the handing over, `late_s` behind its time."""
+    """One tick that has been carried out.
+
+    `trust`: what is remembered of the sources. `duration_s`: from the snapshot to the handing over, `late_s`: behind its
+    time. `failure`: what broke the step, so that the safe one has decided; a short word, empty where nothing did.
+    """
 
     decision: Decision
+    trust: Trust
     duration_s: float
     late_s: float
+    failure: str = ""
 
 
 class Ticker:
     """Carries out a tick every `period_s`; a tick that overruns is followed by the next one due, not by a burst.
 
-    `look` gives the snapshot, `act` takes what was decided; both return at once. An exception in `step` is an error of
-    ours: it is logged, `safe_step` decides instead, and the next tick is tried.
+    `take` gives the snapshot, `act` takes what was decided; both return at once. An exception in `step`, or a decision that
+    breaks an invariant, is an error of ours: `safe_step` decides instead, and the next tick is tried. It is logged with all
+    that is needed to do the step again, once until a step succeeds.
     """
 
     def __init__(
@@ -41,12 +51,13 @@ class Ticker:
         state: State,
         step: Step,
         safe_step: Step,
-        look: Callable[[], Snapshot],
+        take: Callable[[], Snapshot],
         act: Callable[[Tick], None],
         clock: Clock = boottime_s,
     ) -> None:
         self._period_s, self._clock = period_s, clock
-        self._state, self._step, self._safe_step, self._look, self._act = state, step, safe_step, look, act
+        self._state, self._step, self._safe_step, self._take, self._act = state, step, safe_step, take, act
+        self._failing = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tick", daemon=True)
 
@@ -72,15 +83,30 @@ class Ticker:
     def tick(self, due_s: float) -> Tick:
         """Carry out one tick that was due at `due_s`."""
         begun_s = self._clock()
-        decision = self._decide(self._look())
-        done = Tick(decision=decision, duration_s=self._clock() - begun_s, late_s=begun_s - due_s)
+        decision, failure = self._decide(self._take())
+        done = Tick(
+            decision=decision,
+            trust=self._state.trust,
+            duration_s=self._clock() - begun_s,
+            late_s=begun_s - due_s,
+            failure=failure,
+        )
         self._act(done)
         return done
 
-    def _decide(self, snapshot: Snapshot) -> Decision:
+    def _decide(self, snapshot: Snapshot) -> tuple[Decision, str]:
+        failure = ""
+        before = self._state
         try:
-            self._state, decision = self._step(self._state, snapshot)
-        except Exception:  # noqa: BLE001  whatever is wrong in the control, the site must come down and the daemon go on
-            _log.exception("the control step failed; devices go to failsafe", extra={"event": "step_failed"})
-            self._state, decision = self._safe_step(self._state, snapshot)
-        return decision
+            self._state, decision = self._step(before, snapshot)
+        except Exception as error:  # noqa: BLE001  whatever is wrong in the control, the site must come down and the daemon go on
+            failure = ", ".join(error.broken) if isinstance(error, InvariantBroken) else type(error).__name__
+            self._state, decision = self._safe_step(before, snapshot)
+            if failure != self._failing:
+                facts = {"event": "step_failed", "failure": failure}
+                facts |= {"snapshot": plain(snapshot), "state": plain(before)}
+                _log.exception("the control step failed; devices go to failsafe", extra=facts)
+        if self._failing and not failure:
+            _log.info("the control step succeeds again", extra={"event": "step_succeeds"})
+        self._failing = failure
+        return decision, failure

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from controller.core.reasons import Code, Reason
 from drivers.clock import Clock, boottime_s
 
 #: adjtimex(2): the answer when the clock is not synchronised, and the status bit that says so.
@@ -52,11 +53,11 @@ def kernel_synchronised() -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Utc:
-    """The wall clock at one look: Unix seconds, whether they may relax anything, and why not (empty if they may)."""
+    """The wall clock at one look: Unix seconds, whether they may relax anything, and why not (None if they may)."""
 
     utc_s: float
     trusted: bool
-    doubt: str
+    doubt: Reason | None
 
 
 class UtcJudge:
@@ -68,6 +69,7 @@ class UtcJudge:
 
     def __init__(
         self,
+        site: str,
         *,
         utc: Callable[[], float] = time.time,
         clock: Clock = boottime_s,
@@ -75,7 +77,8 @@ class UtcJudge:
         step_s: float = 1.0,
         doubt_s: float = 900.0,
     ) -> None:
-        """All clocks in seconds."""
+        """All clocks in seconds; `site`: the id of its root node, which a doubt is about."""
+        self._site = site
         self._utc = utc
         self._clock = clock
         self._synchronised = synchronised
@@ -98,11 +101,11 @@ class UtcJudge:
         if abs(step_s) > self._step_s:
             self._stepped_at_s, self._step_seen_s = now_s, step_s
 
-    def _doubt(self, now_s: float) -> str:
+    def _doubt(self, now_s: float) -> Reason | None:
         if self._stepped_at_s is not None and now_s - self._stepped_at_s < self._doubt_s:
-            return f"the wall clock was stepped by {self._step_seen_s:+.1f} s"
+            return Reason(Code.CLOCK_STEPPED, self._site, {"step_s": self._step_seen_s})
         try:
             synchronised = self._synchronised()
         except OSError as error:
-            return f"the kernel does not say whether the wall clock is synchronised: {error}"
-        return "" if synchronised else "the kernel says that the wall clock is not synchronised"
+            return Reason(Code.CLOCK_UNKNOWN, self._site, {"error": str(error)})
+        return None if synchronised else Reason(Code.CLOCK_UNSYNCHRONISED, self._site)

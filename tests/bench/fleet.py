@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from controller.core.allocation.tables import Tables, make_tables
-from controller.core.site import Site
-from controller.core.snapshot import FleetColumns, MeterColumns, Snapshot, SurplusReading
+from controller.core.site import SURPLUS, Site
+from controller.core.snapshot import FleetColumns, Grade, Snapshot, SourceSample
 from controller.core.state import State, initial_state
 from controller.core.step import step
 from controller.site.compile import compile_site
@@ -73,21 +73,12 @@ class Loop:
         self.now_s += 1.0
         site_w = float(self._draw_w.sum()) + 40e3
         agents = len(site.agents)
+        surplus = {"surplus_w": float(self._random.uniform(0.3, 0.9)) * site.rules.contract_w}
         return Snapshot(
             now_s=self.now_s,
             utc_s=self.now_s,
             utc_trusted=True,
-            meters=MeterColumns(
-                power_w=np.array([site_w]),
-                taken_s=np.array([self.now_s]),
-                sane=np.array([True]),
-                doubts=("",),
-                unusable=("",),
-                vouched=np.array([True]),
-            ),
-            surplus=SurplusReading(
-                value_w=float(self._random.uniform(0.3, 0.9)) * site.rules.contract_w, taken_s=self.now_s
-            ),
+            heard=(self._sample(site.meters.ids[0], self._meter(site_w)), self._sample(SURPLUS, surplus)),
             fleet=FleetColumns(
                 heard_s=np.full(agents, self.now_s),
                 echo=np.ones(agents, dtype=np.bool_),
@@ -98,8 +89,17 @@ class Loop:
             ),
             link_lost_s=float("inf"),
             orders=(),
-            orders_unsure="",
+            orders_unsure=None,
         )
+
+    def _meter(self, power_w: float) -> dict[str, float]:
+        phases = {f"voltage_l{k}_n_v": 230.0 for k in (1, 2, 3)} | {
+            f"current_l{k}_a": power_w / 690.0 for k in (1, 2, 3)
+        }
+        return {"active_power_w": power_w, "frequency_hz": 50.0 + 0.01 * float(self._random.normal()), **phases}
+
+    def _sample(self, source: str, values: dict[str, float]) -> SourceSample:
+        return SourceSample(source=source, values=values, grade=Grade.GOOD, taken_s=self.now_s, arrived_s=self.now_s)
 
     def tick(self, snapshot: Snapshot) -> None:
         """Carry out one tick and let the fleet follow."""

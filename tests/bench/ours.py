@@ -60,7 +60,7 @@ class Rolling:
         site = Site(id="bench", tree=tree, devices=devices, meters=_NO_METERS, agents=("agent",), rules=_rules(devices))
         self._tables, self._calm = make_tables(site), calm
         state = initial_state(site, 0.0)
-        self._belief, self._minimum_times = state.belief, state.minimum_times
+        self._leases, self._minimum_times = state.leases, state.minimum_times
         self.spent_s = 0.0
 
     def tick(self, now_s: float, limit_w: float, mode_value: F64) -> F64:
@@ -71,8 +71,8 @@ class Rolling:
         begun_s = time.perf_counter()
         base_w, upper_w, held_w = devices.off_w, devices.max_w, devices.off_w
         if self._calm:
-            held_w = self._belief.current_w
-            kept = kept_w(tables, self._belief, self._minimum_times, now_s)
+            held_w = self._leases.current_w
+            kept = kept_w(tables, self._leases, self._minimum_times, now_s)
             upper_w = np.minimum(upper_w, kept.high_w)
             base_w, _ = fitting_w(tables, kept, (devices.off_w, upper_w), limits_w, tables.site.tree.ids)
             mode_value = values_now(tables, held_w, mode_value)
@@ -80,8 +80,8 @@ class Rolling:
             limit_w=limits_w, base_w=base_w, upper_w=upper_w, held_w=held_w, mode_value=mode_value
         ).watts.copy()
         self.spent_s = time.perf_counter() - begun_s
-        self._minimum_times = minimum_times_after(tables, self._minimum_times, self._belief.current_w, watts, now_s)
-        self._belief = replace(self._belief, current_w=watts, low_w=watts)
+        self._minimum_times = minimum_times_after(tables, self._minimum_times, self._leases.current_w, watts, now_s)
+        self._leases = replace(self._leases, current_w=watts, low_w=watts)
         return watts
 
 

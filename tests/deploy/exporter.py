@@ -13,14 +13,16 @@ import numpy as np
 from controller.core.decision import Decision
 from controller.core.modes import Mode
 from controller.core.site import Site
+from controller.core.snapshot import Grade
+from controller.core.trust.judge import no_trust
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import DEVICE_STATES, AgentView, DeviceColumns, MeterView, Views
 from controller.daemon.metrics import CONTENT_TYPE, Metrics
 from controller.daemon.orders.book import OrderBook
+from controller.daemon.tick import Tick
 from controller.site.compile import compile_site
 from controller.site.load import load
 from drivers.clock import boottime_s
-from drivers.readings import Quality
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 
@@ -31,7 +33,8 @@ def decision(site: Site, seq: int) -> Decision:
         at_s=boottime_s(),
         seq=seq,
         mode=Mode.NORMAL,
-        reason="",
+        reasons=(),
+        sources={},
         power_w=(390_000.0, *(None for _ in node_w[1:])),
         surplus_w=340_000.0,
         envelope_w=node_w,
@@ -51,7 +54,7 @@ def decision(site: Site, seq: int) -> Decision:
 
 def views(site: Site) -> Views:
     """All is well, but the first device, whose power is unknown."""
-    good = MeterView(value_w=390_000.0, quality=Quality.GOOD, age_s=0.3)
+    good = MeterView(value_w=390_000.0, quality=Grade.GOOD, age_s=0.3)
     agent = AgentView(online=True, age_s=0.5, lease_left_s=25.0)
     measured_w = site.devices.max_w.copy()
     measured_w[0] = np.nan
@@ -73,7 +76,9 @@ def exporter(folder: Path) -> Iterator[str]:
 
     class Scrape(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            metrics.observe_tick(decision(site, next(ticks)), 0.003)
+            metrics.observe_tick(
+                Tick(decision=decision(site, next(ticks)), trust=no_trust(site), duration_s=0.003, late_s=0.0)
+            )
             body = metrics.render()
             self.send_response(200)
             self.send_header("Content-Type", CONTENT_TYPE)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from controller.commands.meter.capture import NOT_CAPTURED, Replay
-from controller.commands.meter.findings import VOLTAGE_V, absent, labels, look
+from controller.commands.meter.findings import GRIDS_HZ, VOLTAGE_V, absent, labels, look, of_a_grid
 from controller.commands.meter.layout import LINES, one, together
 from controller.commands.meter.meter_line import SILENCE
 from controller.commands.meter.profile_reading import read_by
-from controller.core.trust.plausibility import FREQUENCY_HZ, off_grid, vouched
+from controller.core.trust.plausibility import OFF_GRID_HZ, vouched
 from drivers.errors import DriverLoss
 from drivers.meters.blocks import Answer
 from drivers.meters.profiles import REQUIRED, Profile
@@ -24,7 +24,7 @@ from drivers.meters.sunspec import BASES, END, MARKER, Read
 
 #: What gives a profile away with one request, the surest first, and between which values (SI).
 _TELLING: Final = (
-    ("frequency_hz", *FREQUENCY_HZ),
+    ("frequency_hz", min(GRIDS_HZ) - OFF_GRID_HZ, max(GRIDS_HZ) + OFF_GRID_HZ),
     ("voltage_l1_n_v", *VOLTAGE_V),
     ("voltage_l1_l2_v", *VOLTAGE_V),
 )
@@ -256,7 +256,7 @@ async def _tried(meter: Meter, profile: Profile, start: int, identified: str) ->
 def _agreements(values: Mapping[str, float]) -> list[str]:
     """Return what speaks for a profile: quantities that no wrong one would show, and those that confirm each other."""
     said = []
-    if "frequency_hz" in values and not off_grid(values):
+    if "frequency_hz" in values and of_a_grid(values):
         said.append(one("frequency_hz", values["frequency_hz"]))
     for names in _VOLTAGES:
         volts = [values[name] for name in names if name in values]

@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Final
 
 from controller.commands.meter.layout import LINES, one, together
-from controller.core.trust.node_power import PLAUSIBLE
-from controller.core.trust.plausibility import FREQUENCY_HZ, contradiction, off_grid, unready
+from controller.core.reasons import Code
+from controller.core.trust.columns import PLAUSIBLE
+from controller.core.trust.plausibility import OFF_GRID_HZ, contradiction, off_grid, unready
 from drivers.meters.profiles import REQUIRED, Profile
 
+#: Frequencies of the grids of the world.
+GRIDS_HZ: Final = (50.0, 60.0)
+#: What a sample may say against itself; the figures follow.
+_CONTRADICTIONS: Final = {
+    Code.METER_OVER_AMPERES: "shows more power than its volts and amperes can carry",
+    Code.METER_UNDER_AMPERES: "shows next to no power for its volts and amperes",
+    Code.METER_PHASES_APART: "shows a power that is not the sum of its phases",
+}
 #: Stands for a rating that is not known: what the rules call small is measured by it.
 _SOME_RATING_W: Final = 2_500.0
 #: Voltages of the three phases differ by less than this share of the largest.
@@ -41,11 +50,13 @@ _BETWEEN_PHASES: Final = ("l1_l2", "l2_l3", "l3_l1")
 Values = Mapping[str, float]
 
 
-def look(values: Values, invalid: Mapping[str, str], rating_w: float | None = None) -> list[str]:
+def look(
+    values: Values, invalid: Mapping[str, str], rating_w: float | None = None, grids_hz: Sequence[float] = GRIDS_HZ
+) -> list[str]:
     """Return what looks wrong, the gravest first; nothing where all is well.
 
     `values`: by quantity, in the unit that its name carries. `invalid`: quantity to the reason why it has no value.
-    `rating_w`: of the meter with its transformers, where it is known.
+    `rating_w`: of the meter with its transformers, where it is known. `grids_hz`: the frequencies that its grid may have.
     """
     strange = {name: reason for name, reason in invalid.items() if name not in absent(values, invalid)}
     if unready(values):
@@ -55,7 +66,7 @@ def look(values: Values, invalid: Mapping[str, str], rating_w: float | None = No
         ]
     return [
         *_grouped(strange),
-        *_frequency(values),
+        *_frequency(values, grids_hz),
         *_rating(values, rating_w),
         *_contradiction(values, rating_w),
         *_voltages(values),
@@ -93,12 +104,18 @@ def labels(quantities: Iterable[str]) -> list[str]:
     return [label for label, inside in LINES.items() if wanted & set(inside)]
 
 
-def _frequency(values: Values) -> Iterator[str]:
-    if off_grid(values):
-        low, high = FREQUENCY_HZ
+def of_a_grid(values: Values, grids_hz: Sequence[float] = GRIDS_HZ) -> bool:
+    """Return whether the frequency, where there is one, is that of one of these grids."""
+    return any(not off_grid(values, grid_hz) for grid_hz in grids_hz)
+
+
+def _frequency(values: Values, grids_hz: Sequence[float]) -> Iterator[str]:
+    if not of_a_grid(values, grids_hz):
+        grids = " or ".join(f"{grid_hz:g} Hz" for grid_hz in grids_hz)
+        low_hz, high_hz = min(grids_hz) - OFF_GRID_HZ, max(grids_hz) + OFF_GRID_HZ
         yield (
-            f"{values['frequency_hz']:.6g} Hz is no 50 Hz grid ({low:g} to {high:g} Hz): wrong profile, word order or "
-            "address, or no voltage at the meter"
+            f"{values['frequency_hz']:.6g} Hz is no {grids} grid ({low_hz:g} to {high_hz:g} Hz): wrong profile, word "
+            "order or address, or no voltage at the meter"
         )
 
 
@@ -110,8 +127,8 @@ def _rating(values: Values, rating_w: float | None) -> Iterator[str]:
 
 
 def _contradiction(values: Values, rating_w: float | None) -> Iterator[str]:
-    text = contradiction({**_from_between(values), **values}, rating_w or _SOME_RATING_W)
-    if not text:
+    against = contradiction({**_from_between(values), **values}, rating_w or _SOME_RATING_W).against
+    if against is None:
         return
     power_w = values["active_power_w"]
     figures = [one("_w", power_w)]
@@ -120,7 +137,7 @@ def _contradiction(values: Values, rating_w: float | None) -> Iterator[str]:
             figures.append(
                 f"{name} {one('_w', other_w).removesuffix('W')}{'VA' if 'volts' in name else 'W'}{_times(power_w, other_w)}"
             )
-    yield f"{text} ({', '.join(figures)}): wrong unit, address or transformer ratio?"
+    yield f"{_CONTRADICTIONS[against]} ({', '.join(figures)}): wrong unit, address or transformer ratio?"
 
 
 def apparent(values: Values) -> float | None:

@@ -15,11 +15,12 @@ from controller.commands import DONE, NOT_GOOD
 from controller.commands.meter.layout import age, note, one, table
 from controller.commands.meter.meter_line import Address
 from controller.commands.meter.profile_trial import read_and_capture
-from controller.commands.meter.site_sources import reading, sources
+from controller.commands.meter.site_sources import Judge, reading, sources
 from controller.commands.meter.source import Source
 from controller.commands.meter.source_table import findings, rows
 from controller.core.site import SURPLUS
 from controller.daemon.meters.modbus import bus_meters
+from controller.site.compile import compile_site
 from controller.site.load import load
 from controller.site.model import SiteFile
 from drivers.clock import boottime_s
@@ -92,7 +93,7 @@ async def _watch(site_file: SiteFile, name: str, for_s: float | None, view: _Lin
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     view.last = sources(site_file).get(name)
-    async with reading(site_file, view.hear, only=name) as running:
+    async with reading(site_file, view.hear, Judge(compile_site(site_file)), only=name) as running:
         running.add_done_callback(lambda _: ended.set())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(for_s):

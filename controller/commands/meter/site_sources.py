@@ -6,16 +6,20 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from typing import Final
 
 from controller.commands.meter.source import NOT_HEARD, Source
-from controller.core.site import SURPLUS
+from controller.core.fleet.bounds import nobody_below
+from controller.core.site import SURPLUS, Site
+from controller.core.trust.judge import Judgement, judge, no_trust
+from controller.daemon.mailbox import as_heard
 from controller.daemon.meters.drivers import drivers, run_drivers
+from controller.site.compile import compile_site
 from controller.site.model import ModbusSource, OpcuaSource, SiteFile
+from drivers.clock import Clock, boottime_s
 from drivers.errors import ConfigError
-from drivers.meters.profiles import load_profile
-from drivers.readings import Loss, Publish, Sample
+from drivers.meters.profiles import Profile, load_profile
+from drivers.readings import Loss, Sample
 
 #: What a server has besides its first value follows within this time.
 _REST_S: Final = 0.5
@@ -23,36 +27,62 @@ _REST_S: Final = 0.5
 
 def sources(site_file: SiteFile) -> dict[str, Source]:
     """Return every meter of the site file and the source of its surplus, by name; none has been read."""
+    grids_hz, surplus = (compile_site(site_file).rules.frequency_hz,), site_file.surplus
     made = {
-        meter.id: _source(meter.id, meter.modbus, meter.opcua, site_file.control.suspect_after_s, meter.rating_w)
+        meter.id: Source(
+            name=meter.id,
+            where=_where(meter.modbus, meter.opcua),
+            suspect_s=site_file.control.suspect_after_s,
+            grids_hz=grids_hz,
+            rating_w=meter.rating_w,
+            profile=_profile(meter.modbus),
+        )
         for meter in site_file.meters
     }
-    surplus = site_file.surplus
-    of_surplus = _source(SURPLUS, surplus.modbus, surplus.opcua, surplus.suspect_after_s, None)
-    return made | {SURPLUS: replace(of_surplus, for_surplus=True)}
+    of_surplus = Source(
+        name=SURPLUS,
+        where=_where(surplus.modbus, surplus.opcua),
+        suspect_s=surplus.suspect_after_s,
+        grids_hz=grids_hz,
+        profile=_profile(surplus.modbus),
+        for_surplus=True,
+    )
+    return made | {SURPLUS: of_surplus}
 
 
-def _source(
-    name: str, modbus: ModbusSource | None, opcua: OpcuaSource | None, suspect_s: float, rating_w: float | None
-) -> Source:
-    if modbus is not None:
-        profile = load_profile(str(modbus.profile))
-        place = modbus.serial.device if modbus.serial else f"{modbus.host}:{modbus.port}"
-        where = f"{place} unit {modbus.unit}, {profile.id}"
-        return Source(name=name, where=where, suspect_s=suspect_s, rating_w=rating_w, profile=profile)
-    where = f"{opcua.endpoint} {opcua.node}" if opcua else ""
-    return Source(name=name, where=where, suspect_s=suspect_s, rating_w=rating_w)
+def _profile(modbus: ModbusSource | None) -> Profile | None:
+    return None if modbus is None else load_profile(str(modbus.profile))
+
+
+def _where(modbus: ModbusSource | None, opcua: OpcuaSource | None) -> str:
+    if modbus is None:
+        return f"{opcua.endpoint} {opcua.node}" if opcua else ""
+    place = modbus.serial.device if modbus.serial else f"{modbus.host}:{modbus.port}"
+    return f"{place} unit {modbus.unit}, {load_profile(str(modbus.profile)).id}"
 
 
 #: Hears of a source whenever its driver has said something.
 Hear = Callable[[Source], None]
 
 
+class Judge:
+    """Judges what the sources say as the daemon does before it leads any device, where no agent is listened to."""
+
+    def __init__(self, site: Site, clock: Clock = boottime_s) -> None:
+        self._site, self._trust, self._fleet, self._clock = site, no_trust(site), nobody_below(site), clock
+
+    def hear(self, *items: Sample | Loss) -> Judgement:
+        """Return what may be believed now that the drivers have said this too."""
+        heard = tuple(map(as_heard, items))
+        self._trust, judgement = judge(self._trust, self._site, heard, self._fleet, self._clock(), starting=True)
+        return judgement
+
+
 @contextlib.asynccontextmanager
 async def reading(
-    site_file: SiteFile, hear: Hear, only: str | None = None, also: Publish = lambda _: None
+    site_file: SiteFile, hear: Hear, judge: Judge, only: str | None = None
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """Run the drivers of all sources, or of the one called `only`, beside the block; `also` is told what they see.
+    """Run the drivers of all sources, or of the one called `only`, beside the block; `judge` hears what they say.
 
     Yields their task, which ends only where it must. Raises ConfigError.
     """
@@ -61,9 +91,9 @@ async def reading(
         raise ConfigError(f"found no meter {only!r} in the site file, allowed is one of {', '.join(known)}")
 
     def publish(item: Sample | Loss) -> None:
-        known[item.meter] = known[item.meter].taken(item)
+        reasons = judge.hear(item).reasons[item.meter]
+        known[item.meter] = known[item.meter].taken(item, reasons)
         hear(known[item.meter])
-        also(item)
 
     # What the drivers log of losses stands in the table, too.
     logging.getLogger().addHandler(logging.NullHandler())
@@ -76,7 +106,7 @@ async def reading(
             await running
 
 
-async def read_once(site_file: SiteFile, within_s: float, also: Publish) -> dict[str, Source]:
+async def read_once(site_file: SiteFile, judge: Judge, within_s: float) -> dict[str, Source]:
     """Return every source after its first reading; those that have said nothing within the deadline say so."""
     seen = sources(site_file)
     heard = asyncio.Event()
@@ -85,7 +115,7 @@ async def read_once(site_file: SiteFile, within_s: float, also: Publish) -> dict
         seen[source.name] = source
         heard.set()
 
-    async with reading(site_file, hear, also=also) as running:
+    async with reading(site_file, hear, judge) as running:
         running.add_done_callback(lambda _: heard.set())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):

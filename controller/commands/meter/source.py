@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from controller.core.trust.meter_trust import Witness, hear
+from controller.commands.meter.findings import GRIDS_HZ
+from controller.core.reasons import Reason
 from drivers.meters.profiles import Profile
 from drivers.readings import Loss, Quality, Sample
 
@@ -20,7 +20,8 @@ class Source:
     """One meter of the site file, or the source of the surplus, and what it has shown so far.
 
     `values`: quantity to its newest value and when it was taken. `lost`: why it is not read, empty while it is.
-    `rating_w`, `profile`: None where there is none. `for_surplus`: the only value is the surplus. `suspect_s`: age from which the daemon lets nothing rise on it.
+    `rating_w`, `profile`: None where there is none. `grids_hz`: the frequencies that its grid may have. `reasons`: all that the daemon
+    would say of it. `for_surplus`: the only value is the surplus. `suspect_s`: age from which the daemon lets nothing rise on it.
     """
 
     name: str
@@ -33,21 +34,19 @@ class Source:
     invalid: Mapping[str, str] = field(default_factory=dict)
     quality: Quality = Quality.BAD
     lost: str = NOT_HEARD
-    witness: Witness = field(default_factory=Witness)
+    reasons: tuple[Reason, ...] = ()
+    grids_hz: tuple[float, ...] = GRIDS_HZ
 
     @property
     def plain(self) -> dict[str, float]:
         """The values alone."""
         return {quantity: value for quantity, (value, _) in self.values.items()}
 
-    def taken(self, item: Sample | Loss) -> Source:
-        """Return the source after its driver has said this."""
+    def taken(self, item: Sample | Loss, reasons: tuple[Reason, ...]) -> Source:
+        """Return the source after its driver has said this, and it has been judged."""
         if isinstance(item, Loss):
-            return replace(self, quality=Quality.BAD, lost=item.reason)
+            return replace(self, quality=Quality.BAD, lost=item.reason, reasons=reasons)
         said = {*item.values, *item.invalid}
-        rating_w = math.inf if self.rating_w is None else self.rating_w
-        good = item.quality is Quality.GOOD
-        witness = hear(self.witness, item.values, item.taken_at_s, rating_w) if good else self.witness
         values = {name: value for name, value in self.values.items() if name not in said}
         invalid = {name: reason for name, reason in self.invalid.items() if name not in said}
         return replace(
@@ -56,7 +55,7 @@ class Source:
             invalid=invalid | dict(item.invalid),
             quality=item.quality,
             lost="",
-            witness=witness,
+            reasons=reasons,
         )
 
     @property

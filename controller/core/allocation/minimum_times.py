@@ -18,10 +18,12 @@ from typing import Final
 import numpy as np
 
 from controller.core.allocation.tables import Tables
+from controller.core.fleet.leases import Leases
 from controller.core.kernels.changes import fit_kept
 from controller.core.kernels.tree import device_watts_below
+from controller.core.reasons import Code, Parameter, Reason
 from controller.core.site import F64, Bool
-from controller.core.state import Belief, MinimumTimes
+from controller.core.state import MinimumTimes
 
 _EPS_W: Final = 1e-6
 #: Devices that are named when protected ones have to give way.
@@ -55,9 +57,9 @@ def minimum_times_after(
     )
 
 
-def kept_w(tables: Tables, belief: Belief, times: MinimumTimes, now_s: float) -> Kept:
+def kept_w(tables: Tables, leases: Leases, times: MinimumTimes, now_s: float) -> Kept:
     """Return the interval of each device in this tick."""
-    devices, current_w = tables.site.devices, belief.current_w
+    devices, current_w = tables.site.devices, leases.current_w
     on = current_w > devices.off_w
     kept, settling = now_s < times.kept_until_s, on & (now_s < times.settled_from_s)
     stays_on = on & (kept | devices.protected)
@@ -66,14 +68,14 @@ def kept_w(tables: Tables, belief: Belief, times: MinimumTimes, now_s: float) ->
     return Kept(
         low_w=np.where(settling, current_w, np.where(stays_on, least_w, 0.0)),
         high_w=np.where(settling | (kept & ~on), current_w, np.inf),
-        starting=on & (belief.low_w < tables.on_w),
+        starting=on & (leases.low_w < tables.on_w),
     )
 
 
 def fitting_w(
     tables: Tables, kept: Kept, bounds_w: tuple[F64, F64], room_w: F64, binding: Sequence[str]
-) -> tuple[F64, str]:
-    """Return what each device (D,) is to draw at least, and in words which minimum times had to give way to which limits.
+) -> tuple[F64, tuple[Reason, ...]]:
+    """Return what each device (D,) is to draw at least, and which minimum times had to give way to which limits.
 
     `bounds_w`: what cannot be freed, and the most, of each device (D,). `room_w` (N,): watts for the devices below each
     node. `binding` (N,): names of the limits that the rooms come from.
@@ -84,25 +86,27 @@ def fitting_w(
     left_w = room_w - device_watts_below(tree.parent, devices.node, wanted_w)
     short = left_w < -_EPS_W
     if not short.any():
-        return wanted_w, ""
+        return wanted_w, ()
     base_w = wanted_w.copy()
     rank = np.where(devices.protected, np.int8(0), np.where(kept.starting, np.int8(2), np.int8(1)))[tables.device_order]
     order = tables.device_order[np.argsort(rank, kind="stable")]
     if fit_kept(tree.parent, devices.node, order, stuck_w, wanted_w, base_w, left_w) == 0:
-        return base_w, ""
+        return base_w, ()
     limits = dict.fromkeys(name for name, is_short in zip(binding, short, strict=True) if is_short)
-    return base_w, f"{', '.join(limits)} before {_given_up(tables, base_w < wanted_w)}"
+    subject = tree.ids[int(np.argmax(short))]
+    return base_w, _given_up(tables, base_w < wanted_w, ", ".join(limits), subject)
 
 
-def _given_up(tables: Tables, given_up: Bool) -> str:
+def _given_up(tables: Tables, given_up: Bool, limits: str, subject: str) -> tuple[Reason, ...]:
     devices = tables.site.devices
     protected = np.flatnonzero(given_up & devices.protected)
     others = int(np.count_nonzero(given_up)) - protected.size
-    parts = []
+    reasons = []
     if others:
-        parts.append(f"the minimum and settle times of {others} device{'s' if others > 1 else ''}")
+        reasons.append(Reason(Code.TIMES_OVERRULED, subject, {"limits": limits, "count": others}))
     if protected.size:
-        names = [devices.ids[i] for i in protected[:_MOST_NAMES]]
-        more = f" and {protected.size - _MOST_NAMES} more" if protected.size > _MOST_NAMES else ""
-        parts.append(f"the protected {', '.join(names)}{more}")
-    return " and ".join(parts)
+        names = ", ".join(devices.ids[i] for i in protected[:_MOST_NAMES])
+        more = max(0, protected.size - _MOST_NAMES)
+        figures: dict[str, Parameter] = {"limits": limits, "devices": names, "more": more}
+        reasons.append(Reason(Code.PROTECTION_OVERRULED, subject, figures))
+    return tuple(reasons)

@@ -6,13 +6,14 @@ confirmed it and the device has had its time to come down.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from controller.core.site import F64, Bool, Devices
+from controller.core.modes import Doubts
+from controller.core.reasons import Code, Reason
+from controller.core.site import F64, Bool, Devices, Rules
 from controller.core.snapshot import Snapshot
-from controller.core.state import Belief
 
 #: An agent that has not reported for this long is out of contact: nothing of its devices is raised.
 CONTACT_S = 5.0
@@ -24,6 +25,52 @@ _VISIBLE_S = 1.5
 _SETTLE_FACTOR = 1.25
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leases:
+    """What each device (D,) may be drawing, given every setpoint that may still be in force.
+
+    `setpoint_w`: the newest setpoint sent. `changed_s`: time of the decision that changed it last.
+    `applied_w`: what the device's agent reported last. `steady_s`: since when report and setpoint agree, ``inf`` while
+    they do not. `low_w`, `high_w`: the least and the most that the meter may be seeing of the device; of one that was
+    never heard its residual watts, the rest of it counts as house load. `seen_w`: the setpoint that the meter has last
+    seen in full.
+    `current_w`: the setpoint that the device is taken to run on. `known`: its agent has been heard.
+    """
+
+    setpoint_w: F64
+    changed_s: F64
+    applied_w: F64
+    steady_s: F64
+    low_w: F64
+    high_w: F64
+    seen_w: F64
+    current_w: F64
+    known: Bool
+
+
+def no_leases(devices: Devices) -> Leases:
+    """Return what a controller knows that has just started and has heard nothing of its fleet."""
+    count, off_w = len(devices.ids), devices.off_w
+    return Leases(
+        setpoint_w=devices.failsafe_w.copy(),
+        changed_s=np.full(count, -np.inf),
+        applied_w=off_w.copy(),
+        steady_s=np.full(count, np.inf),
+        low_w=off_w.copy(),
+        high_w=off_w.copy(),
+        seen_w=off_w.copy(),
+        current_w=devices.failsafe_w.copy(),
+        known=np.zeros(count, dtype=np.bool_),
+    )
+
+
+def link_doubts(site: str, rules: Rules, link_lost_s: float, now_s: float) -> Doubts:
+    """Return what a broken link leaves in doubt; `site`: the id of the root node."""
+    down = (Reason(Code.LINK_DOWN, site),) if now_s >= link_lost_s else ()
+    lost = (Reason(Code.LINK_LOST, site),) if now_s - link_lost_s > rules.lease_s else ()
+    return Doubts(doubts=down, lost=lost)
+
+
 def in_contact(devices: Devices, snapshot: Snapshot) -> Bool:
     """Return which devices (D,) belong to an agent that can be given a lease now: heard of late, its clock known."""
     fleet = snapshot.fleet
@@ -31,33 +78,33 @@ def in_contact(devices: Devices, snapshot: Snapshot) -> Bool:
     return np.asarray(reachable[devices.agent], dtype=np.bool_)
 
 
-def in_step(belief: Belief, now_s: float) -> Bool:
+def in_step(leases: Leases, now_s: float) -> Bool:
     """Return which devices (D,) run on the newest setpoint, or still have time to say so."""
-    return np.asarray(np.isfinite(belief.steady_s) | (now_s - belief.changed_s < _CONFIRM_S), dtype=np.bool_)
+    return np.asarray(np.isfinite(leases.steady_s) | (now_s - leases.changed_s < _CONFIRM_S), dtype=np.bool_)
 
 
-def observe(belief: Belief, devices: Devices, snapshot: Snapshot) -> Belief:
-    """Return the belief after this snapshot's reports."""
+def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
+    """Return the leases after this snapshot's reports."""
     fleet, now_s = snapshot.fleet, snapshot.now_s
     heard_s = fleet.heard_s[devices.agent]
     known = np.isfinite(heard_s)
-    applied_w = np.where(known, fleet.applied_w, belief.applied_w)
-    confirmed = known & (fleet.confirmed_s[devices.agent] >= belief.changed_s)
-    moved = applied_w != belief.applied_w
-    fresh = confirmed & (np.isinf(belief.steady_s) | moved)
-    steady_s = np.where(confirmed, np.where(fresh, now_s, belief.steady_s), np.inf)
+    applied_w = np.where(known, fleet.applied_w, leases.applied_w)
+    confirmed = known & (fleet.confirmed_s[devices.agent] >= leases.changed_s)
+    moved = applied_w != leases.applied_w
+    fresh = confirmed & (np.isinf(leases.steady_s) | moved)
+    steady_s = np.where(confirmed, np.where(fresh, now_s, leases.steady_s), np.inf)
     stable_s = now_s - steady_s
-    low_w = np.minimum(belief.low_w, applied_w)
+    low_w = np.minimum(leases.low_w, applied_w)
     low_w = np.where(_settled(stable_s, devices.up_s), applied_w, low_w)
     low_w = np.where(now_s - heard_s <= CONTACT_S, low_w, devices.off_w)
-    high_w = np.maximum(belief.high_w, applied_w)
+    high_w = np.maximum(leases.high_w, applied_w)
     high_w = np.where(_settled(stable_s, devices.down_s), applied_w, high_w)
-    seen_w = np.where(low_w >= high_w, high_w, belief.seen_w)
-    taken = ~confirmed & (now_s - belief.changed_s < _CONFIRM_S)
-    current_w = np.where(taken, belief.setpoint_w, np.minimum(belief.setpoint_w, applied_w))
-    current_w = np.where(np.isinf(belief.changed_s), applied_w, current_w)
+    seen_w = np.where(low_w >= high_w, high_w, leases.seen_w)
+    taken = ~confirmed & (now_s - leases.changed_s < _CONFIRM_S)
+    current_w = np.where(taken, leases.setpoint_w, np.minimum(leases.setpoint_w, applied_w))
+    current_w = np.where(np.isinf(leases.changed_s), applied_w, current_w)
     return replace(
-        belief,
+        leases,
         applied_w=applied_w,
         steady_s=steady_s,
         low_w=low_w,
@@ -72,35 +119,35 @@ def _settled(stable_s: F64, device_s: F64) -> Bool:
     return np.asarray(stable_s >= _SETTLE_FACTOR * device_s + _VISIBLE_S, dtype=np.bool_)
 
 
-def unheard_w(belief: Belief, devices: Devices) -> F64:
+def unheard_w(leases: Leases, devices: Devices) -> F64:
     """Return what each device (D,) may draw that has never been heard of, beyond its residual watts.
 
     It cannot be led, so where there is a meter it is part of what the meter shows; elsewhere its nameplate counts.
     """
-    return np.asarray(np.where(belief.known, 0.0, devices.max_w - devices.off_w), dtype=np.float64)
+    return np.asarray(np.where(leases.known, 0.0, devices.max_w - devices.off_w), dtype=np.float64)
 
 
-def committed_w(belief: Belief, devices: Devices) -> F64:
+def committed_w(leases: Leases, devices: Devices) -> F64:
     """Return the most that each device (D,) may be drawing; what no meter has shown yet counts with its tolerance."""
-    unseen_w = np.maximum(belief.high_w - belief.seen_w, 0.0)
-    return np.asarray(belief.high_w + unseen_w * devices.tolerance, dtype=np.float64)
+    unseen_w = np.maximum(leases.high_w - leases.seen_w, 0.0)
+    return np.asarray(leases.high_w + unseen_w * devices.tolerance, dtype=np.float64)
 
 
-def least_w(belief: Belief, devices: Devices, measured_w: F64) -> F64:
+def least_w(leases: Leases, devices: Devices, measured_w: F64) -> F64:
     """Return the least that each device (D,) may be drawing; a cap that is not used up is not power that is free."""
-    drawn_w = np.minimum(belief.low_w, measured_w * (1.0 - devices.report_error))
-    return np.asarray(np.where(devices.steady, belief.low_w, np.maximum(drawn_w, 0.0)), dtype=np.float64)
+    drawn_w = np.minimum(leases.low_w, measured_w * (1.0 - devices.report_error))
+    return np.asarray(np.where(devices.steady, leases.low_w, np.maximum(drawn_w, 0.0)), dtype=np.float64)
 
 
-def send(belief: Belief, setpoint_w: F64, now_s: float) -> Belief:
-    """Return the belief after `setpoint_w` (D,) has been handed to the fleet."""
+def send(leases: Leases, setpoint_w: F64, now_s: float) -> Leases:
+    """Return the leases after `setpoint_w` (D,) has been handed to the fleet."""
     # A device that has fallen from its setpoint, by the end of its lease, is raised by sending the same setpoint again.
-    changed = (setpoint_w != belief.setpoint_w) | (setpoint_w > belief.current_w)
+    changed = (setpoint_w != leases.setpoint_w) | (setpoint_w > leases.current_w)
     return replace(
-        belief,
+        leases,
         setpoint_w=setpoint_w,
-        changed_s=np.where(changed, now_s, belief.changed_s),
-        steady_s=np.where(changed, np.inf, belief.steady_s),
-        low_w=np.minimum(belief.low_w, setpoint_w),
-        high_w=np.maximum(belief.high_w, setpoint_w),
+        changed_s=np.where(changed, now_s, leases.changed_s),
+        steady_s=np.where(changed, np.inf, leases.steady_s),
+        low_w=np.minimum(leases.low_w, setpoint_w),
+        high_w=np.maximum(leases.high_w, setpoint_w),
     )

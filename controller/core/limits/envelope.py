@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from controller.core.limits.orders import OrderLimit, in_force
+from controller.core.limits.orders import OrderRamp, in_force
 from controller.core.modes import Mode
 from controller.core.site import F64, Bool, Site
-from controller.core.snapshot import Snapshot
-from controller.core.state import OrderRamp
+from controller.core.snapshot import OrderLimit, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

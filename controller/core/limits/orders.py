@@ -1,27 +1,19 @@
-"""Curtailment orders as the control sees them: limits with a beginning and perhaps an end."""
+"""Which curtailment orders are in force, and since when."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from controller.core.snapshot import OrderLimit
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderLimit:
-    """One accepted order on one node.
-
-    `node`: index into the tree. `limit_w`: the cap, resolved at acceptance and constant from then on.
-    `starts_utc_s`, `ends_utc_s`: Unix seconds; ``inf`` as the end means until released.
-    `ramp_w_s`: how fast the order asks the node to come down, ``inf`` for at once.
-    `begun`: it has been in force before, so that a wall clock set back cannot suspend it.
-    """
+class OrderRamp:
+    """An order that came into force at `begun_s`, when its node drew `from_w`."""
 
     id: str
-    node: int
-    limit_w: float
-    starts_utc_s: float
-    ends_utc_s: float
-    ramp_w_s: float
-    begun: bool
+    begun_s: float
+    from_w: float
 
 
 def in_force(order: OrderLimit, utc_s: float, utc_trusted: bool) -> bool:

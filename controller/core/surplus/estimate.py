@@ -5,7 +5,7 @@ up to `skew_s`, by how much is not known. So each shift of P that is possible gi
 move more than need be are dropped: they mistake the site's own change for one of the surplus. S is taken to lie between
 the lowest and the highest of what is left, and the estimate moves only when that leaves it no choice, which is what keeps
 a site from chasing its own change. While x repeats itself to the bit, S does not rise above x plus the P that x was taken
-at: x has not answered the site's rise yet, and may be frozen (`still`). Where the two ends are no further apart than the
+at: x has not answered the site's rise yet, and may be frozen (`frozen`). Where the two ends are no further apart than the
 noise of two meters, the estimate sinks calmly from the upper end to the middle; it never rises by that.
 """
 
@@ -16,9 +16,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from controller.core.site import F64, Rules, SurplusModel
-from controller.core.snapshot import SurplusReading
-from controller.core.surplus.frozen import Still, watch
+from controller.core.modes import Doubts
+from controller.core.reasons import Code, Reason
+from controller.core.site import F64, SURPLUS, Rules, SurplusModel
+from controller.core.surplus.frozen import FrozenSurplus, SurplusReading, watch
+from controller.core.trust.meter_trust import MeterTrust
 
 #: A rise counts after this many samples in a row, a fall after two: one spike moves nothing.
 _RAISE_SAMPLES = 3
@@ -40,7 +42,7 @@ class SurplusState:
     """`estimate_w`: S, None before the first. `readings`, `powers`: recent (taken_s, watts) of x and P, in order.
 
     `heard_s`: when the newest reading was taken, ``-inf`` without any; for a frozen source, when it last moved. `now_s`: of
-    the tick. `still`: how x answers to P. `answered_w`: P when x took its value, for each shift of the clocks.
+    the tick. `frozen`: how x answers to P. `answered_w`: P when x took its value, for each shift of the clocks.
     """
 
     estimate_w: float | None = None
@@ -48,8 +50,25 @@ class SurplusState:
     powers: Series = ()
     heard_s: float = float("-inf")
     now_s: float = float("inf")
-    still: Still = field(default_factory=Still)
+    frozen: FrozenSurplus = field(default_factory=FrozenSurplus)
     answered_w: tuple[float, ...] = ()
+
+
+def surplus_reading(source: MeterTrust) -> SurplusReading | None:
+    """Return the newest reading of the surplus source, None before the first."""
+    return None if np.isinf(source.taken_s) else SurplusReading(value_w=source.value_w, taken_s=source.believed_s)
+
+
+def surplus_doubts(state: SurplusState, rules: Rules, now_s: float) -> Doubts:
+    """Return what is in doubt about the surplus."""
+    age_s, frozen = now_s - state.heard_s, state.frozen.doubt
+    if np.isinf(age_s):
+        return Doubts(doubts=(Reason(Code.SURPLUS_NEVER_READ, SURPLUS),))
+    doubts = (frozen,) if frozen else ()
+    if age_s > rules.surplus_stale_s:
+        return Doubts(doubts=(*doubts, Reason(Code.SURPLUS_STALE, SURPLUS)))
+    silent = age_s > rules.surplus_suspect_s and not frozen
+    return Doubts(doubts=(Reason(Code.SURPLUS_SILENT, SURPLUS),) if silent else doubts)
 
 
 def estimate_surplus(
@@ -65,17 +84,17 @@ def estimate_surplus(
     """
     readings = _append(state.readings, (reading.taken_s, reading.value_w) if reading else None)
     powers = _append(state.powers, site_power)
-    still = watch(state.still, rules, reading, powers)
+    frozen = watch(state.frozen, rules, reading, powers)
     heard_s = reading.taken_s if reading else state.heard_s
-    heard_s = min(heard_s, still.since_s) if still.doubt else heard_s
+    heard_s = min(heard_s, frozen.since_s) if frozen.doubt else heard_s
     new = SurplusState(
         estimate_w=state.estimate_w,
         readings=readings,
         powers=powers,
         heard_s=heard_s,
         now_s=now_s,
-        still=still,
-        answered_w=_answered(state, rules, still, powers),
+        frozen=frozen,
+        answered_w=_answered(state, rules, frozen, powers),
     )
     if now_s - heard_s > rules.surplus_stale_s:
         return replace(new, estimate_w=0.0 if readings else None)
@@ -87,14 +106,14 @@ def estimate_surplus(
     return replace(new, estimate_w=estimate_w - _sinks(rules, state, estimate_w, bounds, now_s))
 
 
-def _answered(state: SurplusState, rules: Rules, still: Still, powers: Series) -> tuple[float, ...]:
+def _answered(state: SurplusState, rules: Rules, frozen: FrozenSurplus, powers: Series) -> tuple[float, ...]:
     """Return P when x took its value, for each shift; it is known once P is, all around that time."""
-    until_s = still.since_s + rules.skew_s
-    known = state.answered_w and still.since_s == state.still.since_s and state.powers[-1][0] >= until_s
+    until_s = frozen.since_s + rules.skew_s
+    known = state.answered_w and frozen.since_s == state.frozen.since_s and state.powers[-1][0] >= until_s
     if known or not powers:
         return state.answered_w
     at_s, power_w = np.array(powers).T
-    return tuple(np.interp(still.since_s + _shifts_s(rules), at_s, power_w).tolist())
+    return tuple(np.interp(frozen.since_s + _shifts_s(rules), at_s, power_w).tolist())
 
 
 def _shifts_s(rules: Rules) -> F64:
@@ -135,7 +154,7 @@ def _courses(rules: Rules, state: SurplusState) -> list[tuple[F64, F64]]:
     taken_s, value_w = np.array(state.readings).T
     at_s, power_w = np.array(state.powers).T
     x = value_w if rules.surplus_model is SurplusModel.EXPORT else rules.surplus_rating_w - value_w
-    most_w = np.where(taken_s >= state.still.since_s, x, np.inf)
+    most_w = np.where(taken_s >= state.frozen.since_s, x, np.inf)
     courses = []
     for shift_s, answered_w in zip(_shifts_s(rules), state.answered_w, strict=True):
         seen = (taken_s + shift_s >= at_s[0]) & (taken_s + shift_s <= at_s[-1])

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from controller.core.reasons import Code
+
 #: Counters are judged when they have moved by this many of their largest step, which bounds the error of both ends.
 _STEPS: Final = 10.0
 #: Share by which they may then be off: both ends, and power that is sampled.
@@ -53,13 +55,13 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class EnergyBalance:
     """What power has added up to since `since_s`, when the counters stood at `start`.
 
     `at_s`, `power_w`: the newest power. `into_wh`, `out_of_wh`: energy by power, both positive. `newest`: the counters.
     `moved_wh`: by how much they have moved in all, `step_wh` by how much at once at most; `grain_wh`: the largest such step
     of the time before. `moved_s`: when they moved last, when power had added up to `until_wh`. `falls`: how often a counter fell, by a reset or by counting over. `right`: the counters were right when they were last
-    judged. `doubt`: in words that follow "meter X", empty while they are right or not yet judged.
+    judged. `doubt`: what is wrong with them, None while they are right or not yet judged; `times`: what they count over what power adds up to.
     """
 
     at_s: float = float("-inf")
@@ -76,87 +78,89 @@ class Tally:
     until_wh: float = 0.0
     falls: int = 0
     right: bool = False
-    doubt: str = ""
+    doubt: Code | None = None
+    times: float = 1.0
 
 
-def add_power(tally: Tally, power_w: float, at_s: float) -> Tally:
-    """Return the tally after a sample of power; a gap before it begins anew."""
-    since_s = at_s - tally.at_s
+def add_power(balance: EnergyBalance, power_w: float, at_s: float) -> EnergyBalance:
+    """Return the balance after a sample of power; a gap before it begins anew."""
+    since_s = at_s - balance.at_s
     if since_s <= 0.0:
-        return tally
+        return balance
     if since_s > _GAP_S:
-        return replace(tally, at_s=at_s, power_w=power_w, start=None)
-    wh = (tally.power_w + power_w) / 2.0 * since_s / _HOUR_S
+        return replace(balance, at_s=at_s, power_w=power_w, start=None)
+    wh = (balance.power_w + power_w) / 2.0 * since_s / _HOUR_S
     return replace(
-        tally,
+        balance,
         at_s=at_s,
         power_w=power_w,
-        into_wh=tally.into_wh + max(wh, 0.0),
-        out_of_wh=tally.out_of_wh + max(-wh, 0.0),
+        into_wh=balance.into_wh + max(wh, 0.0),
+        out_of_wh=balance.out_of_wh + max(-wh, 0.0),
     )
 
 
-def add_counters(tally: Tally, counters: Counters, rating_w: float) -> Tally:
-    """Return the tally after a sample of the counters, taken with the newest power; judged where that is possible."""
-    start, old = tally.start, tally.newest
-    if start is None or old is None or not counters.alike(old) or tally.at_s - tally.since_s > _LONGEST_S:
-        return _anew(tally, counters)
+def add_counters(balance: EnergyBalance, counters: Counters, rating_w: float) -> EnergyBalance:
+    """Return the balance after a sample of the counters, taken with the newest power; judged where that is possible."""
+    start, old = balance.start, balance.newest
+    if start is None or old is None or not counters.alike(old) or balance.at_s - balance.since_s > _LONGEST_S:
+        return _anew(balance, counters)
     if counters.below(old):
-        return _anew(replace(tally, falls=tally.falls + 1), counters)
+        return _anew(replace(balance, falls=balance.falls + 1), counters)
     moved_wh = (
         (counters.import_wh or 0.0) - (old.import_wh or 0.0) + (counters.export_wh or 0.0) - (old.export_wh or 0.0)
     )
-    into_wh = tally.into_wh if counters.import_wh is not None else 0.0
-    expected_wh = into_wh - (tally.out_of_wh if counters.export_wh is not None else 0.0)
+    into_wh = balance.into_wh if counters.import_wh is not None else 0.0
+    expected_wh = into_wh - (balance.out_of_wh if counters.export_wh is not None else 0.0)
     if moved_wh > 0.0:
-        tally = replace(
-            tally,
+        balance = replace(
+            balance,
             newest=counters,
-            moved_wh=tally.moved_wh + moved_wh,
-            step_wh=max(tally.step_wh, moved_wh),
-            moved_s=tally.at_s,
+            moved_wh=balance.moved_wh + moved_wh,
+            step_wh=max(balance.step_wh, moved_wh),
+            moved_s=balance.at_s,
             until_wh=expected_wh,
         )
-    unnoticed_wh = _UNNOTICED * rating_w * (tally.at_s - tally.since_s) / _HOUR_S
-    if tally.step_wh > 0.0 and tally.moved_wh >= _STEPS * tally.step_wh:
-        return _compared(tally, start, counters, expected_wh, unnoticed_wh)
-    standing_wh = abs(expected_wh - tally.until_wh) - unnoticed_wh
-    grain_wh = max(tally.grain_wh, tally.step_wh)
-    if tally.at_s - tally.moved_s > _STANDING_S and standing_wh > (_STANDING_STEPS * grain_wh or _STANDING_WH):
-        doubt = "shows energy counters that stand still while it shows power"
-        return _anew(replace(tally, doubt=doubt, right=False), counters)
-    return tally
+    unnoticed_wh = _UNNOTICED * rating_w * (balance.at_s - balance.since_s) / _HOUR_S
+    if balance.step_wh > 0.0 and balance.moved_wh >= _STEPS * balance.step_wh:
+        return _compared(balance, start, counters, expected_wh, unnoticed_wh)
+    standing_wh = abs(expected_wh - balance.until_wh) - unnoticed_wh
+    grain_wh = max(balance.grain_wh, balance.step_wh)
+    if balance.at_s - balance.moved_s > _STANDING_S and standing_wh > (_STANDING_STEPS * grain_wh or _STANDING_WH):
+        return _anew(replace(balance, doubt=Code.COUNTERS_FROZEN, right=False), counters)
+    return balance
 
 
-def _anew(tally: Tally, counters: Counters) -> Tally:
+def _anew(balance: EnergyBalance, counters: Counters) -> EnergyBalance:
     return replace(
-        tally,
-        since_s=tally.at_s,
+        balance,
+        since_s=balance.at_s,
         into_wh=0.0,
         out_of_wh=0.0,
         start=counters,
         newest=counters,
         moved_wh=0.0,
         step_wh=0.0,
-        grain_wh=tally.step_wh or tally.grain_wh,
-        moved_s=tally.at_s,
+        grain_wh=balance.step_wh or balance.grain_wh,
+        moved_s=balance.at_s,
         until_wh=0.0,
     )
 
 
-def _compared(tally: Tally, start: Counters, counters: Counters, expected_wh: float, unnoticed_wh: float) -> Tally:
+def _compared(
+    balance: EnergyBalance, start: Counters, counters: Counters, expected_wh: float, unnoticed_wh: float
+) -> EnergyBalance:
     counted_wh = counters.net_wh - start.net_wh
     doubt = _against(counted_wh, expected_wh, unnoticed_wh)
+    times = counted_wh / expected_wh if doubt is Code.COUNTERS_OFF else 1.0
     noticed = min(counted_wh, expected_wh) > _NOTICED * unnoticed_wh
-    return _anew(replace(tally, doubt=doubt, right=not doubt and (noticed or tally.right)), counters)
+    right = doubt is None and (noticed or balance.right)
+    return _anew(replace(balance, doubt=doubt, times=times, right=right), counters)
 
 
-def _against(counted_wh: float, expected_wh: float, unnoticed_wh: float) -> str:
+def _against(counted_wh: float, expected_wh: float, unnoticed_wh: float) -> Code | None:
     apart_wh = abs(counted_wh - expected_wh)
     if apart_wh <= _SHARE * max(abs(counted_wh), abs(expected_wh)) + unnoticed_wh:
-        return ""
+        return None
     if counted_wh * expected_wh < 0.0:
-        return "counts energy in the other direction than it shows power: is its sign right?"
-    if expected_wh == 0.0:
-        return "counts energy while it shows no power"
-    return f"counts {counted_wh / expected_wh:.3g} times the energy that its power adds up to: is its profile the right one?"
+        return Code.COUNTERS_REVERSED
+    return Code.COUNTERS_WITHOUT_POWER if expected_wh == 0.0 else Code.COUNTERS_OFF

@@ -1,81 +1,160 @@
-"""All that one meter's own samples say about how far it may be believed."""
+"""How far one source may be believed by its own samples: a meter, or the source of the surplus."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from controller.core.trust.energy_balance import Counters, Tally, add_counters, add_power
-from controller.core.trust.plausibility import contradiction, off_grid, vouched
-from controller.core.trust.staleness import Life, live
+from controller.core.reasons import Code, Reason
+from controller.core.snapshot import Grade, SourceLoss, SourceSample
+from controller.core.trust.energy_balance import Counters, EnergyBalance, add_counters, add_power
+from controller.core.trust.plausibility import contradiction, off_grid, unready, vouched
+from controller.core.trust.staleness import Rhythm, learn
 
-_PROFILE: Final = "is its profile the right one?"
+#: Where the value of a source stands in its samples: a meter that serves as surplus source gives its active power.
+_VALUES: Final = ("surplus_w", "active_power_w")
 #: A sample that contradicts itself counts when it is the second in a row; before any that was right, at once.
 _IN_A_ROW: Final = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Witness:
-    """A meter's record.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The newest good value of a quantity, in the unit that its name carries, and when it was taken."""
 
-    `off_grid`: its frequency is none of a 50 Hz grid. `against`: how many samples in a row contradicted themselves, the
-    last of them by `contradiction`. `carried`: volts and amperes have vouched for its power, and have not denied it since.
+    value: float
+    taken_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterTrust:
+    """A source's record.
+
+    `value_w`, `taken_s`: its newest good power, ``-inf`` if there never was one. `grade`: of its newest sample, BAD after a
+    loss. `fault`: why it gave no value last, None where it did. `shown`: the newest of every quantity. `notes`: quantity to
+    what a person should know about its value. `off_grid`: its frequency is none of the grid. `against`: how many samples in
+    a row contradicted themselves, the last of them by `contradiction`. `carried`: volts and amperes have vouched for its
+    power, and have not denied it since.
     """
 
-    life: Life = field(default_factory=Life)
-    tally: Tally = field(default_factory=Tally)
+    source: str
+    grid_hz: float
+    value_w: float = 0.0
+    taken_s: float = float("-inf")
+    grade: Grade = Grade.BAD
+    fault: Reason | None
+    shown: Mapping[str, Shown] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    balance: EnergyBalance = field(default_factory=EnergyBalance)
     off_grid: bool = False
     against: int = _IN_A_ROW - 1
-    contradiction: str = ""
+    contradiction: Code | None = None
     carried: bool = False
 
     @property
     def vouched(self) -> bool:
         """Whether its other quantities have vouched for the scale of its power."""
-        return self.carried or self.tally.right
+        return self.carried or self.balance.right
 
     @property
-    def nonsense(self) -> str:
-        """In words that follow "meter X": why its values mean nothing; empty where they may be used."""
+    def nonsense(self) -> Reason | None:
+        """Why its values mean nothing; None where they may be used."""
         if self.off_grid:
-            return f"shows no 50 Hz grid frequency: {_PROFILE}"
-        return f"{self.contradiction}: {_PROFILE}" if self.contradiction and self.against >= _IN_A_ROW else ""
+            return Reason(Code.METER_OFF_GRID, self.source, {"grid_hz": self.grid_hz})
+        if self.contradiction is not None and self.against >= _IN_A_ROW:
+            return Reason(self.contradiction, self.source)
+        return None
 
     @property
-    def frozen(self) -> bool:
-        """Whether its newest sample is a repetition that has lasted too long."""
-        return self.life.heard_s > self.life.until_s
+    def doubts(self) -> tuple[Reason, ...]:
+        """All that its samples say against it."""
+        frozen = Reason(Code.METER_FROZEN, self.source) if self.rhythm.frozen else None
+        doubt, figures = self.balance.doubt, {"times": self.balance.times}
+        counters = doubt and Reason(doubt, self.source, figures if doubt is Code.COUNTERS_OFF else {})
+        return tuple(reason for reason in (self.nonsense, frozen, counters) if reason)
 
     @property
-    def kinds(self) -> tuple[bool, bool, bool]:
-        """Whether its values mean nothing, it is frozen, its counters are in doubt."""
-        return bool(self.nonsense), self.frozen, bool(self.tally.doubt)
+    def noted(self) -> tuple[Reason, ...]:
+        """What a person should know about its values."""
+        return tuple(
+            Reason(Code.VALUE_NOTED, self.source, {"quantity": quantity, "note": note})
+            for quantity, note in self.notes.items()
+        )
 
     @property
-    def doubt(self) -> str:
-        """In words that follow "meter X": all that speaks against it; empty where nothing does."""
-        stands = "has stood still for longer than it ever does: it is taken for frozen" if self.frozen else ""
-        return "; it ".join(text for text in (self.nonsense, stands, self.tally.doubt) if text)
+    def reasons(self) -> tuple[Reason, ...]:
+        """All that is to be said of it."""
+        return (*((self.fault,) if self.fault else ()), *self.doubts, *self.noted)
+
+    @property
+    def believed_s(self) -> float:
+        """When the value was taken, or, of a frozen source, when it should have moved at the latest."""
+        return min(self.taken_s, self.rhythm.until_s)
 
 
-def hear(witness: Witness, values: Mapping[str, float], at_s: float, rating_w: float) -> Witness:
-    """Return the record after a sample that the meter calls good; `values` need not be all that it has."""
-    found = contradiction(values, rating_w, known=witness.carried)
-    return Witness(
-        life=live(witness.life, values, at_s),
-        tally=_counted(witness.tally, values, at_s, rating_w),
-        off_grid=off_grid(values) if "frequency_hz" in values else witness.off_grid,
-        against=witness.against if found is None else witness.against + 1 if found else 0,
-        contradiction=witness.contradiction if found is None else found,
-        carried=vouched(values, rating_w) or (witness.carried and not found),
+def unheard(source: str, grid_hz: float) -> MeterTrust:
+    """Return the record of a source before its first sample."""
+    return MeterTrust(source=source, grid_hz=grid_hz, fault=Reason(Code.SOURCE_NOT_READ, source))
+
+
+def lose(trust: MeterTrust, loss: SourceLoss) -> MeterTrust:
+    """Return the record after a loss; the last good value goes on and grows old."""
+    return replace(trust, grade=Grade.BAD, fault=Reason(Code.SOURCE_LOST, loss.source, {"error": loss.error}))
+
+
+def hear(trust: MeterTrust, sample: SourceSample, rating_w: float) -> MeterTrust:
+    """Return the record after a sample, which need not carry all that the source has."""
+    name = next((name for name in _VALUES if name in sample.values), None)
+    fault = _fault(sample, name)
+    if fault is not None:
+        return replace(trust, grade=max(sample.grade, Grade.UNCERTAIN), fault=fault)
+    # A value that claims to be taken after it arrived is no younger than its arrival.
+    taken_s = min(sample.taken_s, sample.arrived_s)
+    trust = _learnt(trust, sample.values, taken_s, rating_w)
+    seen = {quantity: Shown(value, taken_s) for quantity, value in sample.values.items()}
+    notes = {name: note for name, note in trust.notes.items() if name not in seen}
+    trust = replace(trust, shown={**trust.shown, **seen}, notes={**notes, **sample.notes})
+    if name is None:  # a sample of slow quantities alone
+        return trust
+    return replace(trust, value_w=sample.values[name], taken_s=taken_s, grade=sample.grade, fault=None)
+
+
+def _learnt(trust: MeterTrust, values: Mapping[str, float], at_s: float, rating_w: float) -> MeterTrust:
+    found = contradiction(values, rating_w, known=trust.carried)
+    against, contradicted = trust.against, trust.contradiction
+    if found.looked:
+        against, contradicted = against + 1 if found.against else 0, found.against
+    return replace(
+        trust,
+        rhythm=learn(trust.rhythm, values, at_s),
+        balance=_counted(trust.balance, values, at_s, rating_w),
+        off_grid=off_grid(values, trust.grid_hz) if "frequency_hz" in values else trust.off_grid,
+        against=against,
+        contradiction=contradicted,
+        carried=vouched(values, rating_w) or (trust.carried and not found.against),
     )
 
 
-def _counted(tally: Tally, values: Mapping[str, float], at_s: float, rating_w: float) -> Tally:
+def _counted(balance: EnergyBalance, values: Mapping[str, float], at_s: float, rating_w: float) -> EnergyBalance:
     import_wh, export_wh = values.get("energy_import_wh"), values.get("energy_export_wh")
     counted = import_wh is not None or export_wh is not None
     power_w = values.get("active_power_w")
     if power_w is not None or counted:
-        tally = add_power(tally, tally.power_w if power_w is None else power_w, at_s)
-    return add_counters(tally, Counters(import_wh=import_wh, export_wh=export_wh), rating_w) if counted else tally
+        balance = add_power(balance, balance.power_w if power_w is None else power_w, at_s)
+    return add_counters(balance, Counters(import_wh=import_wh, export_wh=export_wh), rating_w) if counted else balance
+
+
+def _fault(sample: SourceSample, name: str | None) -> Reason | None:
+    """Return why nothing of a sample may be used, None where it may."""
+    source = sample.source
+    why = "; ".join(f"{quantity}: {reason}" for quantity, reason in sample.invalid.items())
+    missing = name is None and any(quantity in sample.invalid for quantity in _VALUES)
+    if why and (missing or sample.grade is not Grade.GOOD):
+        return Reason(Code.SAMPLE_INVALID, source, {"why": why})
+    if sample.grade is not Grade.GOOD:
+        return Reason(Code.SAMPLE_DOUBTED, source, {"quality": sample.grade.name.lower()})
+    if not all(math.isfinite(value) for value in sample.values.values()):
+        return Reason(Code.SAMPLE_NOT_FINITE, source)
+    return Reason(Code.SAMPLE_ALL_ZERO, source) if name is not None and unready(sample.values) else None

@@ -7,10 +7,14 @@ unit makes a power that the amperes cannot carry, one phase taken for the total 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
-#: No 50 Hz grid runs outside this. The ends are out: a LIN3 register from 45 to 65 Hz that shows a raw zero is dead.
-FREQUENCY_HZ: Final = (45.0, 55.0)
+from controller.core.reasons import Code
+
+#: No grid runs further than this from its frequency. The ends are out: a LIN3 register from 45 to 65 Hz that shows a raw
+#: zero, or all of its range, is dead.
+OFF_GRID_HZ: Final = 5.0
 #: Power over volts times amperes: no more than this, whatever the averaging; and no grid carries so little, were there
 #: no load but cables and filters.
 _MOST_FACTOR: Final = 2.0
@@ -34,30 +38,35 @@ def unready(values: Mapping[str, float]) -> bool:
     return not any(values.values()) and any(name == "frequency_hz" or name.startswith("voltage_") for name in values)
 
 
-def off_grid(values: Mapping[str, float]) -> bool:
-    """Return whether the frequency, where there is one, is none of a 50 Hz grid."""
+def off_grid(values: Mapping[str, float], grid_hz: float) -> bool:
+    """Return whether the frequency, where there is one, is none of a grid of `grid_hz`."""
     frequency_hz = values.get("frequency_hz")
-    return frequency_hz is not None and not FREQUENCY_HZ[0] < frequency_hz < FREQUENCY_HZ[1]
+    return frequency_hz is not None and not abs(frequency_hz - grid_hz) < OFF_GRID_HZ
 
 
-def contradiction(values: Mapping[str, float], rating_w: float, *, known: bool = False) -> str | None:
-    """Return, in words that follow "meter X", how this sample contradicts itself; None where it says nothing of that.
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a sample says of itself: `looked`, at more than its power alone; what contradicts it, None where nothing does."""
+
+    looked: bool
+    against: Code | None
+
+
+def contradiction(values: Mapping[str, float], rating_w: float, *, known: bool = False) -> Findings:
+    """Return how this sample contradicts itself.
 
     Only a sample that carries power together with volts and amperes, or with the phases, is looked at. `known`: they have
     vouched for the scale before; then hardly any power is just that, where generation behind the meter evens out the load.
     """
     power_w = values.get("active_power_w")
     if power_w is None:
-        return None
-    found = [
-        text
-        for text in (
-            _against_amperes(values, power_w, rating_w, known=known),
-            _against_phases(values, power_w, rating_w),
-        )
-        if text is not None
-    ]
-    return next((text for text in found if text), "") if found else None
+        return Findings(looked=False, against=None)
+    found = (
+        _against_amperes(values, power_w, rating_w, known=known),
+        _against_phases(values, power_w, rating_w),
+    )
+    against = next((each.against for each in found if each.against is not None), None)
+    return Findings(looked=any(each.looked for each in found), against=against)
 
 
 def vouched(values: Mapping[str, float], rating_w: float) -> bool:
@@ -75,20 +84,20 @@ def _carried_va(values: Mapping[str, float]) -> float | None:
     return sum(abs(values[volts] * values[amperes]) for volts, amperes in zip(_VOLTAGES, _CURRENTS, strict=True))
 
 
-def _against_amperes(values: Mapping[str, float], power_w: float, rating_w: float, *, known: bool) -> str | None:
+def _against_amperes(values: Mapping[str, float], power_w: float, rating_w: float, *, known: bool) -> Findings:
     carried_va = _carried_va(values)
     if carried_va is None:
-        return None
+        return Findings(looked=False, against=None)
     if abs(power_w) > _MOST_FACTOR * carried_va + _SMALL * rating_w:
-        return "shows more power than its volts and amperes can carry"
+        return Findings(looked=True, against=Code.METER_OVER_AMPERES)
     if not known and carried_va > _SMALL * rating_w and abs(power_w) < _LEAST_FACTOR * carried_va:
-        return "shows next to no power for its volts and amperes"
-    return ""
+        return Findings(looked=True, against=Code.METER_UNDER_AMPERES)
+    return Findings(looked=True, against=None)
 
 
-def _against_phases(values: Mapping[str, float], power_w: float, rating_w: float) -> str | None:
+def _against_phases(values: Mapping[str, float], power_w: float, rating_w: float) -> Findings:
     if not all(name in values for name in _POWERS) or not any(values[name] for name in _POWERS):
-        return None  # a meter with two elements has no power of the phases
+        return Findings(looked=False, against=None)  # a meter with two elements has no power of the phases
     total_w = sum(values[name] for name in _POWERS)
     slack_w = _PHASES_SHARE * max(abs(total_w), abs(power_w)) + _SMALL * rating_w
-    return "shows a power that is not the sum of its phases" if abs(total_w - power_w) > slack_w else ""
+    return Findings(looked=True, against=Code.METER_PHASES_APART if abs(total_w - power_w) > slack_w else None)

@@ -1,9 +1,9 @@
-"""Whether a meter lives: a reading that stands still for longer than its own rhythm allows is frozen.
+"""Staleness: a meter that shows the same for longer than its own rhythm allows is frozen.
 
 A meter may repeat its values because it refreshes more slowly than it is polled, because its resolution is coarse, or
 because the load is constant. So the rhythm is learned from what no load holds still: frequency and voltages. Any change
 of any quantity is a sign of life. A meter that shows neither frequency nor voltage is never called frozen by the clock;
-the steps of the fleet find it out (`proof`).
+the steps of the fleet find it out (`step_test`).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _AWAY_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Life:
-    """What is known of a meter's rhythm, in seconds.
+class Rhythm:
+    """What is known of how often a meter's values change, in seconds.
 
-    `values`: the newest of each quantity. `poll_s`: between samples. `pause_s`: the longest of late between two changes of
-    frequency or voltage, of which there were `changes`; the last was at `restless_s`. `changed_s`: the last change of
-    anything.
+    `values`: the newest of each quantity. `heard_s`: of the newest sample. `poll_s`: between samples. `pause_s`: the longest
+    of late between two changes of frequency or voltage, of which there were `changes`; the last was at `restless_s`.
+    `changed_s`: the last change of anything.
     """
 
     values: Mapping[str, float] = field(default_factory=dict)
@@ -49,29 +49,39 @@ class Life:
             return float("inf")
         return self.changed_s + max(_LEAST_S, _LEAST_POLLS * self.poll_s, _PAUSES * self.pause_s)
 
+    @property
+    def frozen(self) -> bool:
+        """Whether the newest sample is a repetition that has lasted too long."""
+        return self.heard_s > self.until_s
 
-def live(life: Life, values: Mapping[str, float], at_s: float) -> Life:
-    """Return the life after a sample of these values, which need not be all that the meter has."""
-    since_s = at_s - life.heard_s
+
+def learn(rhythm: Rhythm, values: Mapping[str, float], at_s: float) -> Rhythm:
+    """Return the rhythm after a sample of these values, which need not be all that the meter has."""
+    since_s = at_s - rhythm.heard_s
     if since_s <= 0.0:
-        return life
-    known = {**life.values, **values}
-    if since_s > max(_AWAY_S, _LEAST_POLLS * life.poll_s):
-        return Life(
-            values=known, heard_s=at_s, poll_s=life.poll_s, changed_s=at_s, pause_s=life.pause_s, changes=life.changes
+        return rhythm
+    known = {**rhythm.values, **values}
+    if since_s > max(_AWAY_S, _LEAST_POLLS * rhythm.poll_s):
+        return Rhythm(
+            values=known,
+            heard_s=at_s,
+            poll_s=rhythm.poll_s,
+            changed_s=at_s,
+            pause_s=rhythm.pause_s,
+            changes=rhythm.changes,
         )
-    old = life.values
+    old = rhythm.values
     moved = [name for name, value in values.items() if old.get(name) != value]
     restless = any(_restless(name) for name in moved)
-    pause_s, changes = life.pause_s, life.changes
-    if restless and life.restless_s > float("-inf"):
-        pause_s, changes = max(at_s - life.restless_s, _KEPT * pause_s), changes + 1
-    return Life(
+    pause_s, changes = rhythm.pause_s, rhythm.changes
+    if restless and rhythm.restless_s > float("-inf"):
+        pause_s, changes = max(at_s - rhythm.restless_s, _KEPT * pause_s), changes + 1
+    return Rhythm(
         values=known,
         heard_s=at_s,
-        poll_s=_KEPT_POLL * life.poll_s + (1.0 - _KEPT_POLL) * since_s if life.poll_s else since_s,
-        changed_s=at_s if moved else life.changed_s,
-        restless_s=at_s if restless else life.restless_s,
+        poll_s=_KEPT_POLL * rhythm.poll_s + (1.0 - _KEPT_POLL) * since_s if rhythm.poll_s else since_s,
+        changed_s=at_s if moved else rhythm.changed_s,
+        restless_s=at_s if restless else rhythm.restless_s,
         pause_s=pause_s,
         changes=changes,
     )

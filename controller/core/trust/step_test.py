@@ -1,4 +1,4 @@
-"""The sign test: when the fleet's power steps by a known amount, its meters must move the same way by about that.
+"""The step test: when the fleet's power steps by a known amount, its meters must move the same way by about that.
 
 What the devices below a meter draw is known within bounds. A step is the distance between the bounds now and those of an
 earlier instant. It proves a meter that fits any step within the bounds, and refutes one that fits none: that stood still,
@@ -7,20 +7,18 @@ The load that is not the fleet may move meanwhile, by no more than what is decla
 a large fleet is proven too, so that a controller that starts anew need not wait for a step.
 
 Until it is proven, a meter may tighten and never relax: the declared load that is kept free does not shrink by it. Before
-the fleet has moved, volts and amperes or the energy counters of the meter may prove its scale (`witness`).
+the fleet has moved, volts and amperes or the energy counters of the meter may prove its scale (`meter_trust`).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from controller.core.fleet.leases import CONTACT_S
+from controller.core.fleet.bounds import FleetBelow
 from controller.core.site import F64, Bool, Site
-from controller.core.snapshot import FleetColumns, MeterColumns
-from controller.core.state import Belief, Proofs
-from controller.core.trust.node_power import usable
+from controller.core.trust.columns import MeterColumns, usable
 
 #: A step tells something when it is this many times what the meter's class and the other load may have done; it proves the
 #: meter when it is as many times that as the second of these.
@@ -37,61 +35,78 @@ _NARROW = 0.25
 #: After this long a refuted meter is on trial again, else a site at rest could never find out that it is right.
 _AGAIN_S = 3600.0
 
-_REFUTED = "does not follow the steps of the fleet: are its sign, its scale and its profile right?"
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTests:
+    """What the steps of the fleet have said of each meter (K,).
 
-def fleet_bounds(site: Site, belief: Belief, fleet: FleetColumns, now_s: float) -> tuple[F64, F64]:
-    """Return the least and the most that each device (D,) may be drawing, but for the error of its setpoint.
-
-    That error is the device's own and hardly changes from one instant to another. A report that it cannot explain widens
-    the bounds: the device is dead, or does not obey.
+    `passed`: it followed. `refuted_s`: since when it does not count, because it did not; ``inf`` where it does. `against_s`:
+    since when it has been off, ``inf`` while it is not. The instant to compare with: `since_s`, ``-inf`` before the first,
+    what the meter showed then, and the least and the most that the fleet below it drew.
     """
-    devices, told_w, low_w, high_w = site.devices, fleet.measured_w, belief.low_w, belief.high_w
-    error = devices.tolerance + devices.report_error
-    reported = (now_s - fleet.heard_s <= CONTACT_S)[devices.agent]
-    least_told_w, most_told_w = told_w * (1.0 - devices.report_error), told_w * (1.0 + devices.report_error)
-    least_w = np.where(~devices.steady | (told_w < low_w * (1.0 - error)), np.minimum(low_w, least_told_w), low_w)
-    most_w = np.where(devices.steady, high_w, np.clip(most_told_w, low_w, high_w))
-    most_w = np.where(told_w > high_w * (1.0 + error), most_told_w, most_w)
-    most_w = np.where(belief.known, np.where(reported, most_w, high_w), devices.max_w)
-    return np.where(reported, least_w, 0.0), most_w
+
+    passed: Bool
+    refuted_s: F64
+    against_s: F64
+    since_s: F64
+    power_w: F64
+    low_w: F64
+    high_w: F64
 
 
-def prove(proofs: Proofs, site: Site, meters: MeterColumns, fleet_w: tuple[F64, F64], now_s: float) -> Proofs:
-    """Return what the fleet says of each meter (K,) after this tick; `fleet_w`: least and most below each node (N,)."""
+def no_step_tests(count: int) -> StepTests:
+    """Return the tests of `count` meters before the first step."""
+    return StepTests(
+        passed=np.zeros(count, dtype=np.bool_),
+        refuted_s=np.full(count, np.inf),
+        against_s=np.full(count, np.inf),
+        since_s=np.full(count, -np.inf),
+        power_w=np.zeros(count),
+        low_w=np.full(count, -np.inf),
+        high_w=np.full(count, np.inf),
+    )
+
+
+def run_step_tests(tests: StepTests, site: Site, meters: MeterColumns, fleet: FleetBelow, now_s: float) -> StepTests:
+    """Return what the fleet says of each meter (K,) after this tick."""
     node = site.meters.node
-    low_w, high_w = fleet_w[0][node], fleet_w[1][node]
+    low_w, high_w = fleet.least_w[node], fleet.most_w[node]
     other_w = _OTHER * site.tree.house_w[node]
     slack_w = site.meters.accuracy * site.meters.rating_w + other_w
     fresh = usable(site, meters, now_s)
 
-    most_w, least_w = high_w - proofs.low_w, low_w - proofs.high_w
+    most_w, least_w = high_w - tests.low_w, low_w - tests.high_w
     rose, fell = least_w > _BEYOND * slack_w, -most_w > _BEYOND * slack_w
-    moved_w = np.where(rose, meters.power_w - proofs.power_w, proofs.power_w - meters.power_w)
+    moved_w = np.where(rose, meters.power_w - tests.power_w, tests.power_w - meters.power_w)
     least_w, most_w = np.where(rose, least_w, -most_w), np.where(rose, most_w, -least_w)
     stepped = fresh & (rose | fell)
     fits = (moved_w >= _LEAST * least_w - slack_w) & (moved_w <= _MOST * most_w + slack_w + other_w)
 
-    against_s = np.where(stepped & ~fits, np.minimum(proofs.against_s, now_s), np.inf)
-    refuted = now_s - against_s >= _LASTING_S
+    against_s = np.where(stepped & ~fits, np.minimum(tests.against_s, now_s), np.inf)
     agrees = stepped & _certainly(moved_w, least_w, most_w, slack_w, other_w)
     level = fresh & _certainly(meters.power_w, low_w, high_w, slack_w, other_w)
-    acquitted = agrees | (now_s - proofs.refuted_s > _AGAIN_S)
-    refuted_s = np.where(refuted, np.minimum(proofs.refuted_s, now_s), np.where(acquitted, np.inf, proofs.refuted_s))
-    proofs = replace(
-        proofs, proven=(proofs.proven | agrees | level) & np.isinf(refuted_s), refuted_s=refuted_s, against_s=against_s
-    )
+    tests = _judged(tests, against_s, agrees, level, now_s)
     # A step against the meter is kept in sight until it has lasted; else the instant to compare with moves on.
-    narrow = high_w - low_w <= _NARROW * high_w + slack_w
-    due = agrees | refuted | ((now_s - proofs.since_s > _GOOD_S) & np.isinf(against_s))
-    take = fresh & narrow & due
+    due = agrees | (now_s - against_s >= _LASTING_S) | ((now_s - tests.since_s > _GOOD_S) & np.isinf(against_s))
+    take = fresh & (high_w - low_w <= _NARROW * high_w + slack_w) & due
     return replace(
-        proofs,
-        since_s=np.where(take, now_s, proofs.since_s),
-        power_w=np.where(take, meters.power_w, proofs.power_w),
-        low_w=np.where(take, low_w, proofs.low_w),
-        high_w=np.where(take, high_w, proofs.high_w),
+        tests,
+        since_s=np.where(take, now_s, tests.since_s),
+        power_w=np.where(take, meters.power_w, tests.power_w),
+        low_w=np.where(take, low_w, tests.low_w),
+        high_w=np.where(take, high_w, tests.high_w),
     )
+
+
+def _judged(tests: StepTests, against_s: F64, agrees: Bool, level: Bool, now_s: float) -> StepTests:
+    acquitted = agrees | (now_s - tests.refuted_s > _AGAIN_S)
+    refuted_s = np.where(
+        now_s - against_s >= _LASTING_S,
+        np.minimum(tests.refuted_s, now_s),
+        np.where(acquitted, np.inf, tests.refuted_s),
+    )
+    passed = (tests.passed | agrees | level) & np.isinf(refuted_s)
+    return replace(tests, passed=passed, refuted_s=refuted_s, against_s=against_s)
 
 
 def _certainly(moved_w: F64, least_w: F64, most_w: F64, slack_w: F64, other_w: F64) -> Bool:
@@ -100,21 +115,14 @@ def _certainly(moved_w: F64, least_w: F64, most_w: F64, slack_w: F64, other_w: F
     return np.asarray(fits & (least_w > _PROVES * slack_w), dtype=np.bool_)
 
 
-def judged(meters: MeterColumns, proofs: Proofs) -> MeterColumns:
-    """Return the meters as they count: what the fleet has refuted is in doubt, and its readings are old from then on."""
-    refuted = np.isfinite(proofs.refuted_s)
-    if not refuted.any():
-        return meters
-    doubts = tuple(
-        "; it ".join(text for text in (_REFUTED if wrong else "", doubt) if text)
-        for wrong, doubt in zip(refuted, meters.doubts, strict=True)
-    )
-    return replace(meters, taken_s=np.minimum(meters.taken_s, proofs.refuted_s), doubts=doubts)
+def after_steps(meters: MeterColumns, tests: StepTests) -> MeterColumns:
+    """Return the meters as they count: the readings of what the fleet has refuted are old from then on."""
+    return replace(meters, taken_s=np.minimum(meters.taken_s, tests.refuted_s))
 
 
-def proven_nodes(site: Site, meters: MeterColumns, proofs: Proofs, now_s: float) -> Bool:
+def proven_nodes(site: Site, meters: MeterColumns, tests: StepTests, now_s: float) -> Bool:
     """Return which nodes (N,) have a usable meter that the fleet, or its own volts, amperes or counters, have proven."""
     proven = np.zeros(len(site.tree.ids), dtype=np.bool_)
-    known = (proofs.proven | meters.vouched) & np.isinf(proofs.refuted_s)
+    known = (tests.passed | meters.vouched) & np.isinf(tests.refuted_s)
     proven[site.meters.node[known & usable(site, meters, now_s)]] = True
     return proven

@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from controller.core.limits.orders import OrderLimit
 from controller.core.reasons import Code, Parameter, Reason
 from controller.core.site import F64, Site
+from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal
 from controller.daemon.orders.records import OpenOrder, Outcome
 from controller.daemon.orders.refusal import Cause, OrderRefused

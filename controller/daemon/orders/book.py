@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
-from controller.core.limits.orders import OrderLimit
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
+from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal
 from controller.daemon.journal.chain import Record
 from controller.daemon.journal.journal import Journal, Kind, Pending
@@ -64,7 +64,7 @@ class OrderBook:
         self._orders: dict[str, OpenOrder | EndedOrder] = {}
         self._pending: dict[str, Pending] = {}
         self._limits: tuple[OrderLimit, ...] = ()
-        self.unsure: str | None = None
+        self.unsure: Reason | None = None
         self._replay()
 
     def limits(self) -> tuple[OrderLimit, ...]:
@@ -197,7 +197,7 @@ class OrderBook:
                 self._orders.setdefault(order.limit.id, order)
                 self._swap()
             case Kind.QUARANTINE:
-                self.unsure = f"the journal was damaged: {body['damage']}"
+                self.unsure = Reason(Code.JOURNAL_DAMAGED, self._site.tree.ids[0], {"damage": str(body["damage"])})
             # Where the order itself was lost to damage, there is nothing left to begin or to end.
             case Kind.ORDER_BEGUN if body["id"] in self._orders:
                 self._begin(body["id"])

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from controller.core.limits.orders import OrderLimit
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
+from controller.core.snapshot import OrderLimit
 from controller.texts.english import texts
 
 _log = logging.getLogger(__name__)

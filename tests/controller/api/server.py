@@ -12,6 +12,8 @@ import numpy as np
 from controller.api.app import create_app
 from controller.api.serve import serve
 from controller.core.decision import Decision
+from controller.core.snapshot import Grade
+from controller.core.trust.judge import no_trust
 from controller.daemon.access import Role, Token
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import AgentView, DeviceColumns, MeterView, Views
@@ -19,8 +21,8 @@ from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.service import Health, Readiness, Service
+from controller.daemon.tick import Tick
 from controller.daemon.utc import Utc
-from drivers.readings import Quality
 from tests.controller.north import make_decision, make_site
 
 UTC_S = 1_795_000_000.0
@@ -34,7 +36,7 @@ class World:
     decision: Decision | None = field(default_factory=make_decision)
     health: Health = field(default_factory=lambda: Health(ok=True, tick_age_s=0.2))
     readiness: Readiness = field(default_factory=lambda: Readiness(ready=True, reason=""))
-    utc: Utc = field(default_factory=lambda: Utc(utc_s=UTC_S, trusted=True, doubt=""))
+    utc: Utc = field(default_factory=lambda: Utc(utc_s=UTC_S, trusted=True, doubt=None))
     refused: list[str] = field(default_factory=list)
 
 
@@ -55,13 +57,13 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
     book = OrderBook(journal, site)
     views = Views(
         meters=lambda: {
-            "main": MeterView(value_w=80e3, quality=Quality.GOOD, age_s=0.3, quantities={"frequency_hz": (50.01, 0.3)})
+            "main": MeterView(value_w=80e3, quality=Grade.GOOD, age_s=0.3, quantities={"frequency_hz": (50.01, 0.3)})
         },
         agents=lambda: {"hall-a": AgentView(online=True, age_s=1.0, lease_left_s=29.0)},
         devices=lambda: DeviceColumns(measured_w=np.array([3400.0, np.nan]), state=np.array([2, 4])),
     )
     metrics = Metrics(site, views, book, journal, clock=lambda: 1001.0)
-    metrics.observe_tick(make_decision(), 0.004)
+    metrics.observe_tick(Tick(decision=make_decision(), trust=no_trust(site), duration_s=0.004, late_s=0.0))
     digests = {role: hashlib.sha256(f"{role}-secret".encode()).hexdigest() for role in Role}
     service = Service(
         site=site,

@@ -6,18 +6,24 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from controller.core.modes import Mode
+from controller.core.reasons import Code, Reason
 from controller.daemon.service import Health, Readiness
 from controller.daemon.utc import Utc
 from tests.controller.api.server import World, make_service
+from tests.controller.north import make_decision
 from tests.examples import examples
 
 ORDER = {"id": "o-1", "limit_w": 40e3}
+
+STEPPED = Reason(Code.CLOCK_STEPPED, "pcc", {"step_s": 5.0})
 
 
 def error_of(answer: httpx.Response) -> dict:
@@ -195,7 +201,7 @@ def test_before_the_first_tick_the_declared_floor_counts(running):
 
 
 def test_by_a_doubted_clock_no_order_is_called_past(running):
-    running.world.utc = Utc(utc_s=4e9, trusted=False, doubt="stepped")
+    running.world.utc = Utc(utc_s=4e9, trusted=False, doubt=STEPPED)
     body = {"id": "late", "limit_w": 1e3, "ends_at": "2030-01-01T00:00:00Z"}
     with running.client() as http:
         assert http.post("/api/v1/orders", json=body).status_code == 200
@@ -210,12 +216,33 @@ def test_status_names_mode_limits_and_reasons(running):
     assert status["nodes"]["feeder"]["house_w"] is None
     assert status["meters"] == {
         "main": {
-            "value_w": 80e3, "quality": "good", "age_s": 0.3, "problem": "",
+            "value_w": 80e3, "quality": "good", "age_s": 0.3, "problem": "", "reasons": [], "notes": {},
             "quantities": {"frequency_hz": {"value": 50.01, "age_s": 0.3}},
         }
     }  # fmt: skip
     assert status["agents"]["hall-a"]["lease_left_s"] == 29.0
     assert status["devices"] == {"off": 0, "starting": 0, "running": 1, "stopping": 0, "lost": 1}
+
+
+def test_status_tells_each_reason_by_code_and_in_words(running):
+    frozen = Reason(Code.SURPLUS_FROZEN, "surplus", {"shown_w": 40e3, "from_w": 60e3, "to_w": 80e3})
+    running.world.decision = replace(make_decision(), mode=Mode.HOLD, reasons=(frozen,))
+    running.world.utc = Utc(utc_s=4e9, trusted=False, doubt=STEPPED)
+    with running.client("viewer") as http:
+        status = http.get("/api/v1/status").json()
+    words = "the surplus reading stands still at 40 kW while the site went from 60 to 80 kW: is its source frozen?"
+    assert status["reason"] == words
+    assert status["reasons"] == [
+        {
+            "code": "surplus_frozen", "subject": "surplus", "text": words,
+            "parameters": {"shown_w": 40e3, "from_w": 60e3, "to_w": 80e3},
+        }
+    ]  # fmt: skip
+    assert status["utc_doubt"] == "the wall clock was stepped by +5.0 s"
+    running.world.decision = None
+    with running.client("viewer") as http:
+        status = http.get("/api/v1/status").json()
+    assert (status["reason"], status["reasons"][0]["code"]) == ("no tick yet", "no_tick")
 
 
 def test_probes_need_no_token(running):

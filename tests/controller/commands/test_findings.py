@@ -25,7 +25,7 @@ def test_a_sound_meter_that_exports_looks_right() -> None:
 @pytest.mark.parametrize(
     ("trap", "changed", "said"),
     [
-        ("word order", {"frequency_hz": 2.4e-41}, "2.4e-41 Hz is no 50 Hz grid"),
+        ("word order", {"frequency_hz": 2.4e-41}, "2.4e-41 Hz is no 50 Hz grid (45 to 55 Hz)"),
         ("an end of LIN3", {"frequency_hz": 45.0}, "45 Hz is no 50 Hz grid"),
         ("a 60 Hz grid", {"frequency_hz": 60.0}, "60 Hz is no 50 Hz grid (45 to 55 Hz)"),
         ("not ready", dict.fromkeys(SOUND, 0.0), "everything is zero"),
@@ -41,8 +41,14 @@ def test_a_sound_meter_that_exports_looks_right() -> None:
     ],
 )  # fmt: skip
 def test_what_looks_wrong_is_said(trap: str, changed: dict[str, float], said: str) -> None:
-    found = look(SOUND | changed, {}, RATING_W)
+    found = look(SOUND | changed, {}, RATING_W, (50.0,))
     assert any(said in text for text in found), (trap, found)
+
+
+def test_where_the_grid_is_not_known_50_hz_and_60_hz_are_right() -> None:
+    assert look(SOUND | {"frequency_hz": 60.0}, {}) == []
+    (text,) = look(SOUND | {"frequency_hz": 66.0}, {})
+    assert "66 Hz is no 50 Hz or 60 Hz grid (45 to 65 Hz)" in text
 
 
 def test_a_surplus_is_measured_by_nothing_but_its_rating() -> None:

@@ -4,24 +4,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.modes import TRANSITIONS, Mode, Trust, first_mode, next_mode
+from controller.core.modes import TRANSITIONS, Doubts, Mode, first_mode, next_mode
+from controller.core.reasons import Code, Reason
 from tests.controller.core.world import RULES
 
-FINE = Trust(doubts=(), lost=())
-DOUBT = Trust(doubts=("meter is silent",), lost=())
-LOST = Trust(doubts=(), lost=("no meter",))
+SILENT = Reason(Code.METER_SILENT, "main")
+FINE = Doubts()
+DOUBT = Doubts(doubts=(SILENT,))
+LOST = Doubts(lost=(Reason(Code.NO_SITE_METER, "pcc"),))
 
 
 def run(cycles, start=Mode.NORMAL):
     """Let (trust, seconds) pass second by second and return the modes seen, repeated ones once."""
-    state = first_mode(0.0)
+    state = first_mode("pcc", 0.0)
     now_s, seen = 0.0, [state.mode]
     if start is not Mode.INIT:
         cycles = [(FINE, 5), *cycles]
     for trust, seconds in cycles:
         for _ in range(seconds):
             now_s += 1.0
-            state = next_mode(state, trust, RULES, now_s)
+            state = next_mode(state, trust, "pcc", RULES, now_s)
             if state.mode is not seen[-1]:
                 seen.append(state.mode)
     return seen
@@ -63,8 +65,8 @@ def test_i4_modes_change_only_along_the_mode_machine(cycles):
 
 
 def test_reason_says_what_is_in_doubt_and_is_empty_in_normal():
-    state = next_mode(first_mode(0.0), DOUBT, RULES, 1.0)
-    assert state.reason == "meter is silent"
+    state = next_mode(first_mode("pcc", 0.0), DOUBT, "pcc", RULES, 1.0)
+    assert state.reasons == (SILENT,)
     for now_s in (2.0, 3.0, 4.0, 5.0):
-        state = next_mode(state, FINE, RULES, now_s)
-    assert (state.mode, state.reason) == (Mode.NORMAL, "")
+        state = next_mode(state, FINE, "pcc", RULES, now_s)
+    assert (state.mode, state.reasons) == (Mode.NORMAL, ())

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from controller.core.kernels.tree import device_watts_below
 from controller.core.modes import TRANSITIONS, Mode
+from controller.core.reasons import Code
 from controller.core.safe import emergency_setpoints, failsafe_setpoints, safe_step, watts_below
 from controller.core.state import initial_state
 from controller.core.step import step
@@ -93,7 +94,7 @@ def test_it_says_what_it_does(running):
     assert (decision.mode, decision.binding[0]) == (Mode.FAILSAFE, "failsafe")
     assert decision.envelope_w[0] == running.site.rules.failsafe_w
     assert (decision.site_w, decision.surplus_w) == (None, None), "it trusts no reading"
-    assert decision.reason
+    assert [reason.code for reason in decision.reasons] == [Code.STEP_FAILED]
     assert decision.seq == before.seq + 1
     assert decision.at_s == running.now_s
     assert np.array_equal(decision.planned_w, watts_below(running.site, decision.setpoint_w))
@@ -157,7 +158,7 @@ def test_what_was_never_heard_is_told_its_failsafe_watts():
 def test_a_pause_is_no_step():
     world = World(site(), surplus_w=90e3)
     world.run(40)
-    running_w = world.state.belief.current_w.sum()
+    running_w = world.state.leases.current_w.sum()
     _, decision = safe_step(world.site, world.state, replace(world.snapshot(), now_s=world.now_s + 3600.0))
     fallen_w = running_w - decision.setpoint_w.sum()
     assert 0.0 < fallen_w <= 5.0 * world.site.rules.emergency_ramp_w_s + float(world.site.devices.max_w.max())

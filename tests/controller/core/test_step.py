@@ -7,8 +7,12 @@ import pytest
 
 from controller.core.allocation.tables import make_tables
 from controller.core.modes import Mode
+from controller.core.reasons import Code, Reason
 from controller.core.site import SurplusModel
-from tests.controller.core.world import World, order, site, with_rules
+from controller.texts.english import texts
+from tests.controller.core.world import World, order, said, site, with_rules
+
+DAMAGED = Reason(Code.JOURNAL_DAMAGED, "pcc", {"damage": "a row"})
 
 
 @pytest.fixture
@@ -117,7 +121,7 @@ def test_losing_any_source_shows_in_the_mode_and_ends_with_its_return(running, w
     running.silent.add(what)
     decision = running.run(8)
     assert decision.mode is mode
-    assert what in decision.reason or "broker" in decision.reason
+    assert what in said(decision) or "broker" in said(decision)
     running.silent.clear()
     running.until(lambda d: d.mode is Mode.NORMAL, 8.0)
 
@@ -145,9 +149,9 @@ def test_stale_surplus_leaves_the_firm_power_only(running):
 
 
 def test_lost_orders_keep_the_site_in_failsafe():
-    world = World(site(), surplus_w=90e3, orders_unsure="the journal was damaged")
+    world = World(site(), surplus_w=90e3, orders_unsure=DAMAGED)
     decision = world.run(30)
-    assert (decision.mode, decision.reason) == (Mode.FAILSAFE, "the journal was damaged")
+    assert (decision.mode, said(decision)) == (Mode.FAILSAFE, "the journal was damaged: a row")
 
 
 @pytest.mark.parametrize("meters", [("main",), ("main", "check")])
@@ -156,14 +160,14 @@ def test_a_wrong_profile_never_reaches_normal(meters, factor):
     world = World(site(), surplus_w=90e3, scale=dict.fromkeys(meters, factor))
     world.run(60)
     assert Mode.NORMAL not in {entry[3].mode for entry in world.history}
-    assert world.history[15][3].reason
+    assert world.history[15][3].reasons
 
 
 def test_a_meter_that_turns_wrong_holds_the_site(running):
     running.scale = {"main": 0.5, "check": 0.5}
     running.run(4)
     running.until(lambda d: d.mode is Mode.HOLD, 4.0)
-    assert running.history[-1][3].reason == "the meters of pcc show less than the devices below it draw"
+    assert said(running.history[-1][3]) == "the meters of pcc show less than the devices below it draw"
 
 
 def test_an_agent_out_of_contact_is_not_raised_and_the_others_take_its_share(running):
@@ -240,7 +244,7 @@ def test_what_costs_more_than_it_earns_goes_off_but_for_what_is_protected():
     world.tables = make_tables(replace(world.site, devices=dear))
     decision = world.run(40)
     assert (decision.setpoint_w > base.devices.off_w).tolist() == guarded.tolist()
-    assert decision.overruled == ""
+    assert decision.overruled == ()
     assert decision.worth_per_h <= decision.bound_per_h
     world.orders = (order(8e3, world, begun=True),)
     decision = world.cycle()
@@ -261,5 +265,5 @@ def test_an_order_sends_off_what_starts_before_what_runs():
     assert np.all(world.history[-1][3].setpoint_w > slow.off_w)
     world.orders = (order(8e3 + 1400.0 * early.sum(), world, begun=True),)
     decision = world.cycle()
-    assert decision.overruled.startswith("order:o1 before the minimum and settle times of ")
+    assert texts(decision.overruled).startswith("order:o1 before the minimum and settle times of ")
     assert np.all((decision.setpoint_w > slow.off_w) <= early)

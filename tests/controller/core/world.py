@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from controller.core.allocation.tables import Tables, make_tables
 from controller.core.decision import Decision
-from controller.core.limits.orders import OrderLimit
-from controller.core.site import Devices, Meters, Rules, Site, SurplusModel, Tree
-from controller.core.snapshot import FleetColumns, MeterColumns, Snapshot, SurplusReading
+from controller.core.reasons import Reason
+from controller.core.site import SURPLUS, Devices, Meters, Rules, Site, SurplusModel, Tree
+from controller.core.snapshot import FleetColumns, Grade, OrderLimit, Snapshot, SourceSample
 from controller.core.state import State, initial_state
 from controller.core.step import step
+from controller.texts.english import texts
 
 RULES = Rules(
     contract_w=200_000.0,
@@ -104,6 +106,7 @@ class World:
     `surplus_w`: what the grid can spare now. `silent`: names of what does not answer: a meter's id, ``surplus``,
     ``link``, an agent's id. `frozen`: the surplus source repeats its value under fresh stamps. `grain_w`, `refresh_s`: how
     finely that source counts, and how often it is refreshed. `vouched`: the meters have volts and amperes that vouch for their power.
+    `notes`: what the meters say of their quantities.
     """
 
     site: Site
@@ -123,7 +126,8 @@ class World:
     orders: tuple[OrderLimit, ...] = ()
     utc_offset_s: float = 1.7e9
     utc_trusted: bool = True
-    orders_unsure: str = ""
+    orders_unsure: Reason | None = None
+    notes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.site.devices.ids)
@@ -138,9 +142,9 @@ class World:
         self.heard_s = np.full(len(self.site.agents), -np.inf)
         self.powers: list[tuple[float, float]] = []
         self.readings: list[tuple[float, float]] = []
-        self.meter = dict.fromkeys(self.site.meters.ids, (-np.inf, 0.0))
+        self.heard: list[SourceSample] = []
         self.link_lost_s = np.inf
-        self.reading: SurplusReading | None = None
+        self.shown_w: float | None = None
         self.refreshed_s = -np.inf
         self.history: list[tuple[float, float, float, Decision]] = []
 
@@ -168,6 +172,7 @@ class World:
         self._devices_move()
         self._meters_read()
         self.state, decision = step(self.tables, self.state, self.snapshot())
+        self.heard.clear()
         if "link" not in self.silent:
             self.pending.append((self.now_s + 0.1, decision.at_s, decision.setpoint_w))
         self.history.append((self.now_s, self.site_w, self.surplus_w, decision))
@@ -197,17 +202,32 @@ class World:
         for name in self.site.meters.ids:
             if name not in self.silent:
                 value = _delayed(self.powers, self.now_s - self.meter_delay_s)
-                self.meter[name] = (self.now_s, value * self.scale.get(name, 1.0))
-        if "surplus" not in self.silent:
-            self.reading = SurplusReading(value_w=self._shown(), taken_s=self.now_s)
+                self.heard.append(self._sample(name, self._quantities(value * self.scale.get(name, 1.0))))
+        if SURPLUS not in self.silent:
+            self.shown_w = self._shown()
+            self.heard.append(self._sample(SURPLUS, {"surplus_w": self.shown_w}))
         if "link" not in self.silent:
             self.link_lost_s = np.inf
         else:
             self.link_lost_s = min(self.link_lost_s, self.now_s)
 
+    def _sample(self, source: str, values: dict[str, float]) -> SourceSample:
+        return SourceSample(
+            source=source, values=values, grade=Grade.GOOD, taken_s=self.now_s, arrived_s=self.now_s, notes=self.notes
+        )
+
+    def _quantities(self, power_w: float) -> dict[str, float]:
+        """A meter's values: the grid is never quite still; volts and amperes belong to the true power."""
+        wobble = 0.002 * math.sin(self.now_s * 7.3)
+        values = {"active_power_w": power_w, "frequency_hz": self.site.rules.frequency_hz + 10 * wobble}
+        if self.vouched:
+            volts, amperes = 230.0 * (1 + wobble), abs(self.powers[-1][1]) / 3 / 230.0
+            values |= {f"voltage_l{k}_n_v": volts for k in (1, 2, 3)} | {f"current_l{k}_a": amperes for k in (1, 2, 3)}
+        return values
+
     def _shown(self) -> float:
-        if self.reading is not None and (self.frozen or self.now_s - self.refreshed_s < self.refresh_s):
-            return self.reading.value_w
+        if self.shown_w is not None and (self.frozen or self.now_s - self.refreshed_s < self.refresh_s):
+            return self.shown_w
         self.refreshed_s = self.now_s
         value_w = _delayed(self.readings, self.now_s - self.reading_delay_s)
         return round(value_w / self.grain_w) * self.grain_w if self.grain_w else value_w
@@ -221,13 +241,11 @@ class World:
         return self.surplus_w
 
     def snapshot(self) -> Snapshot:
-        taken, power = zip(*self.meter.values(), strict=True)
         return Snapshot(
             now_s=self.now_s,
             utc_s=self.now_s + self.utc_offset_s,
             utc_trusted=self.utc_trusted,
-            meters=meter_columns(power, taken, vouched=self.vouched),
-            surplus=self.reading,
+            heard=tuple(self.heard),
             fleet=FleetColumns(
                 heard_s=self.heard_s.copy(),
                 echo=np.isfinite(self.heard_s) & ("link" not in self.silent),
@@ -268,17 +286,9 @@ class World:
         return limit
 
 
-def meter_columns(power, taken, sane=None, doubts=None, unusable=None, vouched=False) -> MeterColumns:
-    """Return columns of meters that nothing speaks against but what is given."""
-    count = len(power)
-    return MeterColumns(
-        power_w=np.array(power, dtype=np.float64),
-        taken_s=np.array(taken, dtype=np.float64),
-        sane=np.array(sane or [True] * count, dtype=np.bool_),
-        doubts=doubts or ("",) * count,
-        unusable=unusable or ("",) * count,
-        vouched=np.full(count, vouched),
-    )
+def said(decided: Decision | State) -> str:
+    """Return why the mode is not NORMAL, in words."""
+    return texts(decided.mode.reasons if isinstance(decided, State) else decided.reasons)
 
 
 def order(limit_w: float, world: World, *, node: int = 0, lasts_s: float = float("inf"), **kwargs) -> OrderLimit:

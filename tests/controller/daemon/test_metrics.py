@@ -12,23 +12,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from controller.core.modes import Mode
+from controller.core.reasons import Code, Reason
+from controller.core.snapshot import Grade
+from controller.core.trust.judge import no_trust
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import AgentView, DeviceColumns, MeterView, Views
 from controller.daemon.metrics import DeviceText, Metrics, TickDurations, escape
 from controller.daemon.orders.book import OrderBook
-from drivers.readings import Quality
+from controller.daemon.tick import Tick
 from tests.controller.north import make_decision, make_site
 
 METERS = {
     "main": MeterView(
         value_w=80e3,
-        quality=Quality.GOOD,
+        quality=Grade.GOOD,
         age_s=0.3,
         quantities={"frequency_hz": (50.01, 0.3), "energy_import_wh": (5e6, 7.0)},
     ),
-    "surplus": MeterView(value_w=None, quality=Quality.BAD, age_s=None, problem="not read yet"),
+    "surplus": MeterView(value_w=None, quality=Grade.BAD, age_s=None, problem="not read yet"),
 }
 AGENTS = {"hall-a": AgentView(online=False, age_s=12.0, lease_left_s=None)}
+
+
+def ticked(decision=None, **changes) -> Tick:
+    given = {"duration_s": 0.004, "late_s": 0.0} | changes
+    return Tick(decision=decision or make_decision(), trust=no_trust(make_site()), **given)
 
 
 def make_views(measured_w=(3400.0, math.nan), state=(2, 4)):
@@ -62,14 +71,14 @@ def promtool(text: bytes) -> str:
 
 def test_promtool_has_nothing_to_say(metrics):
     assert promtool(metrics.render()) == ""
-    metrics.observe_tick(make_decision(), 0.004)
+    metrics.observe_tick(ticked())
     metrics.refused("http", "unauthorized")
     assert promtool(metrics.render()) == ""
 
 
 def test_every_series_has_its_value(metrics):
-    metrics.observe_tick(make_decision(), 0.004)
-    metrics.observe_tick(make_decision(), 7.0)
+    metrics.observe_tick(ticked())
+    metrics.observe_tick(ticked(duration_s=7.0))
     metrics.refused("http", "unauthorized")
     got = samples(metrics.render())
     expected = {
@@ -112,11 +121,30 @@ def test_every_series_has_its_value(metrics):
     assert math.isnan(got["surplusd_device_power_watts", "hall-a", "m-002", "feeder"])
 
 
+def test_every_reason_that_holds_has_a_series_by_code_and_subject(metrics):
+    reasons = (Reason(Code.METER_SILENT, "main"), Reason(Code.LINK_DOWN, "pcc"))
+    overruled = (Reason(Code.TIMES_OVERRULED, "pcc", {"limits": "order:o1", "count": 2}),)
+    sources = {"main": (Reason(Code.METER_SILENT, "main"), Reason(Code.METER_FROZEN, "main"))}
+    held = replace(make_decision(), mode=Mode.HOLD, reasons=reasons, overruled=overruled, sources=sources)
+    metrics.observe_tick(ticked(held))
+    assert {key[1:] for key in samples(metrics.render()) if key[0] == "surplusd_reason"} == {
+        ("meter_silent", "main"), ("link_down", "pcc"), ("times_overruled", "pcc"), ("meter_frozen", "main"),
+    }  # fmt: skip
+    metrics.observe_tick(ticked())
+    assert not [key for key in samples(metrics.render()) if key[0] == "surplusd_reason"], "it ends with its cause"
+
+
+def test_a_step_that_failed_is_counted(metrics):
+    metrics.observe_tick(ticked(failure="i6_ramp"))
+    metrics.observe_tick(ticked())
+    assert samples(metrics.render())["surplusd_step_failures_total", "i6_ramp"] == 1
+
+
 def test_what_is_unknown_has_no_series(metrics):
     before = samples(metrics.render())
     assert not any(name.startswith("surplusd_node") for name, *_ in before)
     assert not any(name == "surplusd_device_setpoint_watts" for name, *_ in before)
-    metrics.observe_tick(replace(make_decision(site_w=None), surplus_w=None), 0.001)
+    metrics.observe_tick(ticked(replace(make_decision(site_w=None), surplus_w=None)))
     got = samples(metrics.render())
     assert ("surplusd_meter_watts", "surplus") not in got
     assert ("surplusd_agent_lease_left_seconds", "hall-a") not in got

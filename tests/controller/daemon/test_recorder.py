@@ -4,21 +4,25 @@ import logging
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from controller.core.modes import Mode
-from controller.core.site import SURPLUS
+from controller.core.reasons import Code, Reason
+from controller.core.trust.judge import no_trust
 from controller.daemon.journal.journal import Journal, Kind
-from controller.daemon.mailbox import Board
+from controller.daemon.mailbox import Mailbox
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
-from controller.daemon.recorder import RECORD_S, Looker, Recorder
+from controller.daemon.recorder import RECORD_S, Recorder
+from controller.daemon.snapshots import Snapshots
 from controller.daemon.status import make_views
 from controller.daemon.tick import Tick
 from drivers.readings import Quality, Sample
 from tests.controller.daemon.fleet.test_fleet import Rig
 from tests.controller.north import make_decision, make_site
+
+SILENT = Reason(Code.METER_SILENT, "main")
+DAMAGED = Reason(Code.JOURNAL_DAMAGED, "pcc", {"damage": "a row"})
 
 
 class Fleet:
@@ -59,24 +63,25 @@ class Bench:
         self.now_s = 1000.0
         self.site, self.journal = make_site(), Journal.open(path)
         self.book = OrderBook(self.journal, self.site)
-        self.fleet, self.notifier, self.board = Fleet(self.calls), Notifier(self.calls), Board(self.site)
-        views = make_views(self.site, self.board, self.fleet.real)
+        self.fleet, self.notifier, self.mailbox = Fleet(self.calls), Notifier(self.calls), Mailbox()
+        views = make_views(self.site, lambda: None, self.fleet.real)
         self.metrics = Metrics(self.site, views, self.book, self.journal)
-        self.looker = Looker(self.board, self.fleet, self.book, clock=lambda: self.now_s)
+        self.snapshots = Snapshots(self.site, self.mailbox, self.fleet, self.book, clock=lambda: self.now_s)
         self.recorder = Recorder(
             fleet=self.fleet,
             book=self.book,
             journal=self.journal,
             metrics=self.metrics,
             notifier=self.notifier,
-            looker=self.looker,
+            snapshots=self.snapshots,
             clock=lambda: self.now_s,
         )
 
     def act(self, **changes) -> None:
         self.now_s += 1.0
         decision = replace(make_decision(), at_s=self.now_s, **changes)
-        self.recorder.act(Tick(decision=decision, duration_s=0.004, late_s=0.0))
+        trust = no_trust(self.site)
+        self.recorder.act(Tick(decision=decision, trust=trust, duration_s=0.004, late_s=0.0))
 
     def stored(self, kind: Kind) -> list[dict]:
         self.journal.append(Kind.MODE, {"mode": "flush", "reason": ""})
@@ -104,7 +109,7 @@ def test_the_daemon_is_ready_with_its_first_tick(bench):
 
 
 def test_nothing_but_a_tick_kicks_the_watchdog(bench):
-    bench.looker.look()
+    bench.snapshots.take()
     bench.metrics.render()
     assert "watchdog" not in bench.calls
 
@@ -130,9 +135,10 @@ def test_a_change_of_mode_is_put_on_record_logged_and_told_once(bench, caplog):
     caplog.set_level(logging.INFO)
     modes = [Mode.INIT] * 3 + [Mode.NORMAL] * 3 + [Mode.HOLD] * 3
     for mode in modes:
-        bench.act(mode=mode, reason="main is silent" if mode is Mode.HOLD else "")
+        bench.act(mode=mode, reasons=(SILENT,) if mode is Mode.HOLD else ())
     assert [body["mode"] for body in bench.stored(Kind.MODE)] == ["init", "normal", "hold"]
-    assert bench.stored(Kind.MODE)[2]["reason"] == "main is silent"
+    assert bench.stored(Kind.MODE)[2]["reason"] == "meter main is silent"
+    assert bench.stored(Kind.MODE)[2]["reasons"] == [{"code": "meter_silent", "subject": "main", "parameters": {}}]
     logged = [record for record in caplog.records if getattr(record, "event", "") == "mode"]
     assert [(record.before, record.mode) for record in logged] == [
         (None, "init"),
@@ -140,7 +146,7 @@ def test_a_change_of_mode_is_put_on_record_logged_and_told_once(bench, caplog):
         ("normal", "hold"),
     ]
     assert len(bench.notifier.texts) == 3
-    assert "main is silent" in bench.notifier.texts[2]
+    assert "meter main is silent" in bench.notifier.texts[2]
 
 
 def test_decisions_are_on_record_when_something_changes_and_now_and_then(bench):
@@ -159,7 +165,8 @@ def test_decisions_are_on_record_when_something_changes_and_now_and_then(bench):
 
 def test_a_limit_that_comes_before_minimum_times_is_on_record(bench):
     words = "order:o1 before the minimum and settle times of 2 devices"
-    for overruled in ("", words, words, ""):
+    given_up = (Reason(Code.TIMES_OVERRULED, "pcc", {"limits": "order:o1", "count": 2}),)
+    for overruled in ((), given_up, given_up, ()):
         bench.act(overruled=overruled)
     assert [body["overruled"] for body in bench.stored(Kind.DECISION)] == ["", words, ""]
 
@@ -169,7 +176,7 @@ def test_what_is_recorded_of_a_decision(bench):
     (body,) = bench.stored(Kind.DECISION)
     assert body == {
         "seq": 7, "mode": "normal", "binding": "surplus", "envelope_w": 80000, "site_w": 80000,
-        "planned_w": 7000, "committed_w": 7000, "infeasible": False, "orders": [], "overruled": "",
+        "planned_w": 7000, "committed_w": 7000, "infeasible": False, "orders": [], "overruled": "", "overruled_reasons": [],
     }  # fmt: skip
 
 
@@ -180,24 +187,27 @@ def test_a_decision_without_trusted_power_can_be_recorded(bench):
 
 def test_a_snapshot_holds_what_the_sources_said_last(bench):
     values = {"active_power_w": 42e3}
-    bench.board.publish(Sample(meter="main", values=values, quality=Quality.GOOD, taken_at_s=999.0, arrived_at_s=999.1))
-    snapshot = bench.looker.look()
+    bench.mailbox.publish(
+        Sample(meter="main", values=values, quality=Quality.GOOD, taken_at_s=999.0, arrived_at_s=999.1)
+    )
+    snapshot = bench.snapshots.take()
     assert snapshot.now_s == 1000.0
-    assert snapshot.meters.power_w.tolist() == [42e3]
-    assert snapshot.surplus is None
+    (heard,) = snapshot.heard
+    assert (heard.source, heard.values, heard.taken_s, heard.arrived_s) == ("main", values, 999.0, 999.1)
+    assert bench.snapshots.take().heard == (), "what was heard is in one snapshot only"
     assert snapshot.link_lost_s == 12.0
-    assert (snapshot.orders, snapshot.orders_unsure) == ((), "")
-    assert snapshot.utc_trusted is bench.looker.utc.trusted
-    bench.book.unsure = "records were lost"
-    assert bench.looker.look().orders_unsure == "records were lost"
+    assert (snapshot.orders, snapshot.orders_unsure) == ((), None)
+    assert snapshot.utc_trusted is bench.snapshots.utc.trusted
+    bench.book.unsure = DAMAGED
+    assert bench.snapshots.take().orders_unsure == DAMAGED
 
 
 def test_no_report_is_newer_than_the_time_of_the_snapshot_says(bench):
     """The time is taken before the columns: what they hold may be newer than it, what they miss is not older."""
     times = iter([5.0, 6.0, 7.0, 8.0])
-    bench.looker._clock = lambda: (bench.calls.append("clock"), next(times))[1]
+    bench.snapshots._clock = lambda: (bench.calls.append("clock"), next(times))[1]
     bench.calls.clear()
-    bench.looker.look()
+    bench.snapshots.take()
     assert bench.calls == ["clock", "columns"]
 
 
@@ -205,9 +215,4 @@ def test_an_order_in_force_is_noted_as_begun(bench, monkeypatch):
     seen = []
     monkeypatch.setattr(bench.book, "observe", lambda ids, **more: seen.append((tuple(ids), more)))
     bench.act(orders_in_force=("o1",))
-    assert seen == [(("o1",), {"utc_s": bench.looker.utc.utc_s, "utc_trusted": bench.looker.utc.trusted})]
-
-
-def test_the_board_of_a_site_has_its_meters_and_the_surplus(bench):
-    assert set(bench.board.views) == {*bench.site.meters.ids, SURPLUS}
-    assert np.isinf(bench.board.meters().taken_s).all()
+    assert seen == [(("o1",), {"utc_s": bench.snapshots.utc.utc_s, "utc_trusted": bench.snapshots.utc.trusted})]

@@ -7,14 +7,17 @@ from types import SimpleNamespace
 import pytest
 
 from controller.core.modes import Mode
+from controller.core.reasons import Code, Reason
+from controller.core.trust.judge import no_trust
 from controller.daemon.run import _health, _readiness
 from controller.daemon.tick import Tick
 from drivers.clock import boottime_s
-from tests.controller.north import make_decision
+from tests.controller.north import make_decision, make_site
 
 
-def recorder(mode=Mode.NORMAL, *, ended_ago_s=0.1, reason=""):
-    tick = Tick(decision=replace(make_decision(), mode=mode, reason=reason), duration_s=0.004, late_s=0.0)
+def recorder(mode=Mode.NORMAL, *, ended_ago_s=0.1, reasons=()):
+    decision = replace(make_decision(), mode=mode, reasons=reasons)
+    tick = Tick(decision=decision, trust=no_trust(make_site()), duration_s=0.004, late_s=0.0)
     return SimpleNamespace(latest=tick, ended_s=boottime_s() - ended_ago_s)
 
 
@@ -39,6 +42,6 @@ def test_a_tick_that_hangs_is_ill(period_s, age_s, ok):
 
 @pytest.mark.parametrize("mode", list(Mode))
 def test_ready_is_every_mode_but_init(mode):
-    readiness = _readiness(recorder(mode, reason="starting"))
+    readiness = _readiness(recorder(mode, reasons=(Reason(Code.STARTING, "pcc"),)))
     assert readiness.ready is (mode is not Mode.INIT)
     assert readiness.reason == ("starting" if mode is Mode.INIT else "")

@@ -1,28 +1,56 @@
 """Looks at the sources and the fleet: what is unknown is None or NaN, never a number."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from controller.core.fleet.bounds import nobody_below
 from controller.core.site import SURPLUS
+from controller.core.snapshot import Grade
+from controller.core.trust.judge import judge, no_trust
 from controller.daemon.latest import DEVICE_STATES
-from controller.daemon.mailbox import Board
+from controller.daemon.mailbox import as_heard
 from controller.daemon.status import make_views
+from controller.daemon.tick import Tick
 from drivers.fleet.wire import DeviceState
 from drivers.readings import Loss, Quality, Sample
 from tests.controller.daemon.fleet.loop import make_site
 from tests.controller.daemon.fleet.test_fleet import AGENTS, Rig
+from tests.controller.north import make_decision
 
 
-def looked():
-    rig, board = Rig(make_site(AGENTS)), Board(make_site(AGENTS))
-    return rig, board, make_views(rig.site, board, rig.fleet, clock=lambda: rig.now_s)
+class Looked:
+    """A rig, and what its meters have said to the newest tick; None before the first."""
+
+    def __init__(self) -> None:
+        self.rig, self.tick = Rig(make_site(AGENTS)), None
+        self.trust = no_trust(self.rig.site)
+        self.views = make_views(self.rig.site, lambda: self.tick, self.rig.fleet, clock=lambda: self.rig.now_s)
+
+    def hear(self, *items) -> None:
+        site, heard = self.rig.site, tuple(map(as_heard, items))
+        self.trust, judged = judge(self.trust, site, heard, nobody_below(site), self.rig.now_s, starting=False)
+        decision = replace(make_decision(), sources=judged.reasons)
+        self.tick = Tick(decision=decision, trust=self.trust, duration_s=0.0, late_s=0.0)
+
+
+def sample(taken_s, *, notes=None, **values) -> Sample:
+    return Sample(
+        meter="main",
+        values=values,
+        quality=Quality.GOOD,
+        taken_at_s=taken_s,
+        arrived_at_s=taken_s + 0.1,
+        notes=notes or {},
+    )
 
 
 def test_before_anything_was_heard_nothing_has_a_value():
-    rig, _, views = looked()
-    assert set(views.meters()) == {*rig.site.meters.ids, SURPLUS}
-    assert all(
-        (view.value_w, view.age_s, view.quality) == (None, None, Quality.BAD) for view in views.meters().values()
-    )
+    looked = Looked()
+    views = looked.views
+    assert set(views.meters()) == {*looked.rig.site.meters.ids, SURPLUS}
+    assert all((view.value_w, view.age_s, view.quality) == (None, None, Grade.BAD) for view in views.meters().values())
+    assert {view.problem for view in views.meters().values()} == {"has not been read yet"}
     assert set(views.agents()) == set(AGENTS)
     assert all((view.online, view.age_s, view.lease_left_s) == (False, None, None) for view in views.agents().values())
     columns = views.devices()
@@ -31,31 +59,35 @@ def test_before_anything_was_heard_nothing_has_a_value():
 
 
 def test_the_age_of_a_lost_meter_goes_on_with_its_last_value():
-    rig, board, views = looked()
-    values = {"active_power_w": 5e3}
-    board.publish(Sample(meter="main", values=values, quality=Quality.GOOD, taken_at_s=998.0, arrived_at_s=998.1))
-    board.publish(Loss(meter="main", reason="no answer", at_s=999.0))
-    view = views.meters()["main"]
-    assert (view.value_w, view.quality, view.age_s) == (5e3, Quality.BAD, 2.0)
-    rig.now_s += 60.0
-    assert views.meters()["main"].age_s == 62.0
+    looked = Looked()
+    looked.hear(sample(998.0, active_power_w=5e3), Loss(meter="main", reason="no answer", at_s=999.0))
+    view = looked.views.meters()["main"]
+    assert (view.value_w, view.quality, view.age_s) == (5e3, Grade.BAD, 2.0)
+    looked.rig.now_s += 60.0
+    assert looked.views.meters()["main"].age_s == 62.0
 
 
 def test_every_quantity_of_a_meter_is_shown_with_its_own_age():
-    _, board, views = looked()
-    slow = {"active_power_w": 5e3, "energy_import_wh": 7e6}
-    board.publish(Sample(meter="main", values=slow, quality=Quality.GOOD, taken_at_s=990.0, arrived_at_s=990.1))
-    fast = {"active_power_w": 6e3}
-    board.publish(Sample(meter="main", values=fast, quality=Quality.GOOD, taken_at_s=999.0, arrived_at_s=999.1))
-    view = views.meters()["main"]
+    looked = Looked()
+    looked.hear(sample(990.0, active_power_w=5e3, energy_import_wh=7e6), sample(999.0, active_power_w=6e3))
+    view = looked.views.meters()["main"]
     assert view.quantities == {"active_power_w": (6e3, 1.0), "energy_import_wh": (7e6, 10.0)}
     assert (view.value_w, view.problem) == (6e3, "")
-    board.publish(Loss(meter="main", reason="no answer", at_s=999.5))
-    assert views.meters()["main"].problem == "no answer"
+    looked.hear(Loss(meter="main", reason="no answer", at_s=999.5))
+    assert looked.views.meters()["main"].problem == "is not read: no answer"
+
+
+def test_what_a_person_has_forced_is_shown_and_is_no_problem():
+    looked = Looked()
+    looked.hear(sample(999.0, active_power_w=5e3, notes={"active_power_w": "a person has forced this value"}))
+    view = looked.views.meters()["main"]
+    assert view.notes == {"active_power_w": "a person has forced this value"}
+    assert ([reason.code.value for reason in view.reasons], view.problem) == (["value_noted"], "")
 
 
 def test_agents_and_devices_are_as_they_reported_last():
-    rig, _, views = looked()
+    looked = Looked()
+    rig, views = looked.rig, looked.views
     rig.report(1, measured_w=123.5, state=DeviceState.STARTING, lease_left_ms=20_000)
     rig.now_s += 3.0
     view = views.agents()[AGENTS[1]]

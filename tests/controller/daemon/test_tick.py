@@ -7,10 +7,18 @@ from dataclasses import replace
 import pytest
 
 from controller.core.modes import Mode
+from controller.core.self_check import Invariant, InvariantBroken
 from controller.daemon.tick import Tick, Ticker
 from tests.controller.north import make_decision
 
 DEADLINE_S = 10.0
+
+
+class Named(str):
+    """A state that shows through which steps it went."""
+
+    __slots__ = ()
+    trust = None
 
 
 class Control:
@@ -25,16 +33,16 @@ class Control:
         self.changed = threading.Condition()
         self.ticker = Ticker(
             period_s=period_s,
-            state="s0",
+            state=Named("s0"),
             step=self.step,
             safe_step=self.safe_step,
-            look=self.look,
+            take=self.take,
             act=self.act,
             **({"clock": clock} if clock else {}),
         )
 
-    def look(self):
-        self.calls.append("look")
+    def take(self):
+        self.calls.append("take")
         return "snapshot"
 
     def step(self, state, snapshot):
@@ -44,12 +52,12 @@ class Control:
         if self.failing:
             raise ZeroDivisionError("a mistake of ours")
         self.now_s += self.costs_s
-        return f"{state}+", make_decision()
+        return Named(f"{state}+"), make_decision()
 
     def safe_step(self, state, _snapshot):
         self.calls.append("safe")
         self.states.append(state)
-        return f"{state}!", replace(make_decision(), mode=Mode.FAILSAFE)
+        return Named(f"{state}!"), replace(make_decision(), mode=Mode.FAILSAFE)
 
     def act(self, tick):
         with self.changed:
@@ -65,7 +73,7 @@ class Control:
 def test_a_tick_looks_decides_and_hands_over_in_this_order():
     control = Control()
     done = control.ticker.tick(100.0)
-    assert control.calls == ["look", "step", "act"]
+    assert control.calls == ["take", "step", "act"]
     assert control.ticks == [done]
 
 
@@ -82,13 +90,37 @@ def test_a_step_that_raises_is_decided_by_the_safe_step_and_the_next_tick_is_tri
     control.failing = True
     done = control.ticker.tick(0.0)
     assert done.decision.mode is Mode.FAILSAFE
-    assert control.calls == ["look", "step", "act", "look", "step", "safe", "act"]
+    assert control.calls == ["take", "step", "act", "take", "step", "safe", "act"]
     control.failing = False
     assert control.ticker.tick(0.0).decision.mode is Mode.NORMAL
     assert control.states == ["s0", "s0+", "s0+", "s0+!"], "the safe step goes on from the last good state"
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert record.event == "step_failed"
     assert record.exc_info[0] is ZeroDivisionError
+
+
+def test_a_step_that_goes_on_failing_is_logged_once_with_all_that_replays_it_and_its_return_once(caplog):
+    caplog.set_level(logging.INFO)
+    control = Control()
+    for failing in (False, True, True, True, False, False):
+        control.failing = failing
+        control.ticker.tick(0.0)
+    assert [record.event for record in caplog.records] == ["step_failed", "step_succeeds"]
+    record = caplog.records[0]
+    assert (record.failure, record.snapshot, record.state) == ("ZeroDivisionError", "snapshot", "s0+")
+    assert [tick.failure for tick in control.ticks] == ["", *["ZeroDivisionError"] * 3, "", ""]
+
+
+def test_a_decision_that_breaks_an_invariant_is_never_handed_over_and_is_named():
+    control = Control()
+
+    def broken(_state, _snapshot):
+        raise InvariantBroken((Invariant.RAMP, Invariant.SIGNED_MAXIMUM))
+
+    control.ticker._step = broken
+    done = control.ticker.tick(0.0)
+    assert done.decision.mode is Mode.FAILSAFE
+    assert done.failure == "i6_ramp, i5_signed_maximum"
 
 
 def test_figures_of_a_tick_are_by_the_clock():

@@ -6,6 +6,7 @@ import pytest
 
 from controller.daemon import utc
 from controller.daemon.utc import UtcJudge, kernel_synchronised
+from controller.texts.english import text
 
 
 class World:
@@ -16,7 +17,12 @@ class World:
         self.utc_s = 1.8e9
         self.synchronised = True
         self.judge = UtcJudge(
-            utc=lambda: self.utc_s, clock=lambda: self.boot_s, synchronised=self.kernel, step_s=1.0, doubt_s=900.0
+            "pcc",
+            utc=lambda: self.utc_s,
+            clock=lambda: self.boot_s,
+            synchronised=self.kernel,
+            step_s=1.0,
+            doubt_s=900.0,
         )
 
     def kernel(self):
@@ -33,7 +39,7 @@ class World:
 def test_a_synchronised_clock_is_trusted_from_the_first_look():
     world = World()
     first = world.look_after(0.0)
-    assert (first.utc_s, first.trusted, first.doubt) == (1.8e9, True, "")
+    assert (first.utc_s, first.trusted, first.doubt) == (1.8e9, True, None)
     assert world.look_after(300.0, stepped_s=0.4).trusted, "a slewed clock is no stepped one"
 
 
@@ -43,7 +49,8 @@ def test_a_clock_that_the_kernel_does_not_vouch_for_is_doubted(synchronised):
     world.synchronised = synchronised
     look = world.look_after(1.0)
     assert not look.trusted
-    assert "synchronised" in look.doubt
+    assert "synchronised" in text(look.doubt)
+    assert look.doubt.subject == "pcc"
     world.synchronised = True
     assert world.look_after(1.0).trusted
 
@@ -54,7 +61,7 @@ def test_f34_a_step_is_doubted_for_its_time(step_s, words):
     world.look_after(0.0)
     stepped = world.look_after(1.0, stepped_s=step_s)
     assert not stepped.trusted
-    assert words in stepped.doubt
+    assert words in text(stepped.doubt)
     assert not world.look_after(899.0).trusted
     assert world.look_after(1.0).trusted
 

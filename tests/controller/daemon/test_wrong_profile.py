@@ -1,4 +1,4 @@
-"""A wrong profile for a meter, through registers, decoder, board and core: never NORMAL, with a reason a person understands."""
+"""A wrong profile for a meter, through registers, decoder, mailbox and core: never NORMAL, with a reason a person understands."""
 
 import re
 from dataclasses import replace
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from controller.core.modes import Mode
 from drivers.meters.profiles import Profile, bundled_profiles
 from simulators.substation.encoder import read_data
-from tests.controller.core.world import site, with_rules
+from tests.controller.core.world import said, site, with_rules
 from tests.controller.daemon.wired import Wired, profile_of
 from tests.examples import examples
 
@@ -76,8 +76,8 @@ WRONG = {
 def test_the_right_profile_is_believed(name):
     world = started(40.0, shown=read_data(name), read=profile_of(name))
     assert modes(world) == {Mode.INIT, Mode.NORMAL}
-    assert world.state.proofs.proven.all()
-    assert {view.problem for meter, view in world.board.views.items() if meter != "surplus"} == {""}
+    assert world.state.trust.steps.passed.all()
+    assert {source.reasons for source in world.state.trust.sources.values()} == {()}
 
 
 @pytest.mark.parametrize("why", WRONG)
@@ -85,7 +85,7 @@ def test_the_right_profile_is_believed(name):
 def test_a_wrong_profile_stays_in_init_with_a_reason(name, why):
     world = started(9.0, shown=read_data(name), read=WRONG[why](profile_of(name)))
     assert modes(world) == {Mode.INIT}
-    assert re.search(WORDS, world.state.mode.reason), world.state.mode.reason
+    assert re.search(WORDS, said(world.state)), said(world.state)
     world.run(60.0)
     assert Mode.NORMAL not in modes(world)
     assert world.violations() == []
@@ -108,7 +108,7 @@ def test_a_wrong_profile_stays_in_init_with_a_reason(name, why):
 def test_the_profile_of_another_meter_stays_in_init(shown, read):
     world = started(30.0, shown=read_data(shown), read=profile_of(read))
     assert Mode.NORMAL not in modes(world)
-    assert re.search(WORDS, world.state.mode.reason), world.state.mode.reason
+    assert re.search(WORDS, said(world.state)), said(world.state)
 
 
 @given(st.sampled_from(NAMES), st.sampled_from(NAMES), st.sampled_from([1, -1]))
@@ -118,7 +118,7 @@ def test_whatever_profile_is_taken_the_site_stays_inside_its_envelope(shown, rea
     world.surplus_w = 25e3
     world.run(30.0)
     assert world.violations() == []
-    shows = world.board.views["main"]
+    shows = world.state.trust.sources["main"]
     right = world.state.mode.mode is Mode.NORMAL
     assert not right or shows.value_w == pytest.approx(world.site_w, rel=0.3, abs=1e3)
 
@@ -126,7 +126,7 @@ def test_whatever_profile_is_taken_the_site_stays_inside_its_envelope(shown, rea
 def test_one_phase_taken_for_the_total_is_found_out_by_the_first_step():
     world = started(60.0, shown=read_data("eastron_sdm630"), read=profile_of("eastron_sdm120"))
     assert world.state.mode.mode is not Mode.NORMAL
-    assert "does not follow the steps of the fleet" in world.state.mode.reason
+    assert "does not follow the steps of the fleet" in said(world.state)
     assert world.violations() == []
 
 
@@ -134,7 +134,7 @@ def test_a_meter_whose_power_alone_is_wrong_is_held_against_its_amperes():
     for scale in (0.001, 5.0):
         world = started(20.0, power_scale=scale)
         assert modes(world) <= {Mode.INIT, Mode.FAILSAFE}, scale
-        assert "volts and amperes" in world.state.mode.reason
+        assert "volts and amperes" in said(world.state)
 
 
 def test_a_meter_that_freezes_holds_the_site_and_then_loses_it():
@@ -143,7 +143,7 @@ def test_a_meter_that_freezes_holds_the_site_and_then_loses_it():
     world.truth = lambda: before
     until = world.until(lambda decision: decision.mode is Mode.HOLD, 60.0)
     assert 29.0 <= until <= 34.0
-    assert "meter main has stood still for longer than it ever does: it is taken for frozen" in world.state.mode.reason
+    assert "meter main has stood still for longer than it ever does: it is taken for frozen" in said(world.state)
     assert world.until(lambda decision: decision.mode is Mode.FAILSAFE, 20.0) <= 11.0
     del world.truth
     world.until(lambda decision: decision.mode is Mode.NORMAL, 20.0)

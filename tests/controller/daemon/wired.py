@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from controller.core.snapshot import Snapshot
-from controller.daemon.mailbox import Board
+from controller.core.site import SURPLUS
+from controller.daemon.mailbox import as_heard
 from drivers.meters.blocks import Block, Plan
 from drivers.meters.modbus.meter import ModbusMeter, judged
 from drivers.meters.profiles import FAST, Profile, bind, load_profile
@@ -38,7 +38,6 @@ class Wired(World):
 
     def __post_init__(self) -> None:
         World.__post_init__(self)
-        self.board = Board(self.site)
         self.energy_wh = 5e6
         self.full, self.fast = (Plan(self.read, names) for names in (tuple(self.read.registers), self._fast()))
 
@@ -47,12 +46,13 @@ class Wired(World):
 
     def _meters_read(self) -> None:
         World._meters_read(self)
+        self.heard = [item for item in self.heard if item.source == SURPLUS]
         self.energy_wh += self.site_w * self.tick_s / 3600
         cycle = round((self.now_s - 1000.0) / self.tick_s)
         plan = self.full if cycle % 20 == 1 else self.fast
         for name in self.site.meters.ids:
             if name not in self.silent:
-                self.board.publish(self.sample(name, plan))
+                self.heard.append(as_heard(self.sample(name, plan)))
 
     def truth(self) -> dict[str, float]:
         power_w = self.site_w
@@ -75,9 +75,6 @@ class Wired(World):
         answers = {block: _read(words, block) for block in plan.blocks(self.now_s)}
         meter = ModbusMeter(id=name, host="x", profile=self.read, poll_s=0.5, timeout_s=0.4, sign=self.sign)
         return judged(meter, plan, answers, self.now_s, self.now_s)
-
-    def snapshot(self) -> Snapshot:
-        return replace(World.snapshot(self), meters=self.board.meters())
 
 
 def _read(words: dict[tuple[int, int], int], block: Block) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from controller.core.allocation.minimum_times import fitting_w, kept_w, minimum_times_after
 from controller.core.allocation.tables import make_tables
 from controller.core.state import MinimumTimes
+from controller.texts.english import texts
 from tests.controller.core.world import GPU, MINER, STEPS, World, devices, order, site, tree
 from tests.examples import examples
 
@@ -26,10 +27,10 @@ def free(count):
     return MinimumTimes(kept_until_s=np.full(count, -INF), settled_from_s=np.full(count, -INF))
 
 
-def belief_of(tables, current_w, low_w=None):
+def leases_of(tables, current_w, low_w=None):
     current_w = np.array(current_w, dtype=float)
     low_w = current_w if low_w is None else np.array(low_w, dtype=float)
-    return replace(World(tables.site, surplus_w=0.0).state.belief, current_w=current_w, low_w=low_w)
+    return replace(World(tables.site, surplus_w=0.0).state.leases, current_w=current_w, low_w=low_w)
 
 
 TIMES = {"min_up": 600.0, "min_down": 120.0, "settle": 60.0}
@@ -79,7 +80,7 @@ def test_a_stop_ends_the_minimum_time_of_its_start():
 def test_the_cycle_of_a_start(modes, at_s, current_w, low_w, high_w):
     tables = tables_of({"modes": modes} | TIMES)
     times = minimum_times_after(tables, free(1), np.array([25.0]), np.array([current_w]), 0.0)
-    kept = kept_w(tables, belief_of(tables, [current_w]), times, at_s)
+    kept = kept_w(tables, leases_of(tables, [current_w]), times, at_s)
     assert (kept.low_w[0], kept.high_w[0]) == (low_w, high_w)
 
 
@@ -87,7 +88,7 @@ def test_the_cycle_of_a_start(modes, at_s, current_w, low_w, high_w):
 def test_the_cycle_of_a_stop(at_s, high_w):
     tables = tables_of({"modes": MINER} | TIMES)
     times = minimum_times_after(tables, free(1), np.array([1400.0]), np.array([25.0]), 0.0)
-    kept = kept_w(tables, belief_of(tables, [25.0]), times, at_s)
+    kept = kept_w(tables, leases_of(tables, [25.0]), times, at_s)
     assert (kept.low_w[0], kept.high_w[0]) == (0.0, high_w)
 
 
@@ -95,11 +96,11 @@ def test_what_is_protected_runs_on_and_may_rise():
     tables = tables_of(
         *({"modes": modes, "protected": True} | times for modes in (MINER, STEPS) for times in ({}, TIMES))
     )
-    kept = kept_w(tables, belief_of(tables, [2000.0, 2000.0, 1916.0, 1916.0]), free(4), 0.0)
+    kept = kept_w(tables, leases_of(tables, [2000.0, 2000.0, 1916.0, 1916.0]), free(4), 0.0)
     # A lower mode would be a restart for the last one, which is no better than switching it off.
     assert kept.low_w.tolist() == [1400.0, 1400.0, 1080.0, 1916.0]
     assert kept.high_w.tolist() == [INF] * 4
-    off = kept_w(tables, belief_of(tables, [25.0] * 4), free(4), 0.0)
+    off = kept_w(tables, leases_of(tables, [25.0] * 4), free(4), 0.0)
     assert off.low_w.tolist() == [0.0] * 4
 
 
@@ -115,17 +116,21 @@ ROWS[3] |= {"protected": True}
         (3999.0, [10, 1000, 1000, 1000], "order:o1 before the minimum and settle times of 1 device"),
         (2999.0, [10, 1000, 10, 1000], "order:o1 before the minimum and settle times of 2 devices"),
         (2000.0, [10, 10, 10, 1000], "order:o1 before the minimum and settle times of 3 devices"),
-        (1029.0, [10, 10, 10, 10], "order:o1 before the minimum and settle times of 3 devices and the protected d0003"),
+        (
+            1029.0,
+            [10, 10, 10, 10],
+            "order:o1 before the minimum and settle times of 3 devices; order:o1 before the protected d0003",
+        ),
     ],
 )
 def test_limits_come_before_minimum_times_and_these_before_protection(limit_w, base_w, words):
     tables = tables_of(*ROWS, nodes=tree(("pcc", -1, INF, 0.0)))
-    belief = belief_of(tables, [1000.0] * 4, low_w=[10.0, 1000.0, 1000.0, 1000.0])
-    kept = kept_w(tables, belief, replace(free(4), kept_until_s=np.full(4, 100.0)), 0.0)
+    leases = leases_of(tables, [1000.0] * 4, low_w=[10.0, 1000.0, 1000.0, 1000.0])
+    kept = kept_w(tables, leases, replace(free(4), kept_until_s=np.full(4, 100.0)), 0.0)
     bounds = (tables.site.devices.off_w, tables.site.devices.max_w)
     base, overruled = fitting_w(tables, kept, bounds, np.array([limit_w]), ("order:o1",))
     assert base.tolist() == base_w
-    assert overruled == words
+    assert texts(overruled) == words
 
 
 def test_a_minimum_time_that_fits_after_all_is_kept():
@@ -134,19 +139,19 @@ def test_a_minimum_time_that_fits_after_all_is_kept():
     nodes = tree(("pcc", -1, INF, 0.0), ("a", 0, 1e9, 0.0), ("b", 0, 1e9, 0.0))
     rows = [{"modes": small, "min_up": 1.0, "node": 1}, {"modes": large, "min_up": 1.0, "node": 2}]
     tables = tables_of(*rows, nodes=nodes)
-    kept = kept_w(tables, belief_of(tables, [500.0, 3000.0]), replace(free(2), kept_until_s=np.full(2, 9.0)), 0.0)
+    kept = kept_w(tables, leases_of(tables, [500.0, 3000.0]), replace(free(2), kept_until_s=np.full(2, 9.0)), 0.0)
     bounds = (tables.site.devices.off_w, tables.site.devices.max_w)
     base, overruled = fitting_w(tables, kept, bounds, np.array([1000.0, 1e9, 1e9]), ("surplus", "rating:a", "rating:b"))
     assert base.tolist() == [500.0, 10.0]
-    assert overruled == "surplus before the minimum and settle times of 1 device"
+    assert texts(overruled) == "surplus before the minimum and settle times of 1 device"
 
 
 def test_many_protected_devices_are_counted_not_listed():
     tables = tables_of(*[{"modes": ON_OFF, "protected": True}] * 5, nodes=tree(("pcc", -1, INF, 0.0)))
-    kept = kept_w(tables, belief_of(tables, [1000.0] * 5), free(5), 0.0)
+    kept = kept_w(tables, leases_of(tables, [1000.0] * 5), free(5), 0.0)
     bounds = (tables.site.devices.off_w, tables.site.devices.max_w)
     _, overruled = fitting_w(tables, kept, bounds, np.array([60.0]), ("rating:pcc",))
-    assert overruled == "rating:pcc before the protected d0000, d0001, d0002 and 2 more"
+    assert texts(overruled) == "rating:pcc before the protected d0000, d0001, d0002 and 2 more"
 
 
 def locked_world(seed):
@@ -222,5 +227,5 @@ def test_what_is_protected_goes_last(seed, legs):
                 others = ~columns.protected & (columns.node == columns.node[i]) & (after_w > columns.off_w)
                 # A running one that was left has fewer watts than the protected one needs to run on.
                 assert after_w[others].sum() < world.tables.on_w[i] + columns.off_w[others].sum() + 1.0
-                assert columns.ids[i] in decision.overruled or "more" in decision.overruled
+                assert columns.ids[i] in texts(decision.overruled) or "more" in texts(decision.overruled)
         before = after_w

@@ -7,9 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.fleet.leases import CONTACT_S, committed_w, in_contact, in_step, least_w, observe, send, unheard_w
+from controller.core.fleet.leases import (
+    CONTACT_S,
+    Leases,
+    committed_w,
+    in_contact,
+    in_step,
+    least_w,
+    observe,
+    send,
+    unheard_w,
+)
 from controller.core.snapshot import FleetColumns, Snapshot
-from controller.core.state import Belief, initial_state
+from controller.core.state import initial_state
 from tests.controller.core.world import GPU, MINER, World, devices, site, tree
 from tests.examples import examples
 
@@ -44,75 +54,75 @@ def seen(now_s, applied_w, *, confirmed_s=-np.inf, heard_s=None, echo=True) -> S
     return replace(World(SITE, surplus_w=0.0).snapshot(), now_s=now_s, fleet=columns)
 
 
-def unknown() -> Belief:
-    return initial_state(SITE, 0.0).belief
+def unknown() -> Leases:
+    return initial_state(SITE, 0.0).leases
 
 
-def settled(watts, at_s=100.0) -> Belief:
-    """Return a belief in devices that have run on `watts` for long, by this controller's word."""
-    belief = observe(unknown(), DEVICES, seen(0.0, watts))
-    belief = send(belief, np.array(watts), 0.0)
+def settled(watts, at_s=100.0) -> Leases:
+    """Return what is known of devices that have run on `watts` for long, by this controller's word."""
+    leases = observe(unknown(), DEVICES, seen(0.0, watts))
+    leases = send(leases, np.array(watts), 0.0)
     for now_s in (1.0, 2.0, 50.0, at_s):
-        belief = observe(belief, DEVICES, seen(now_s, watts, confirmed_s=0.0))
-    assert np.array_equal(belief.low_w, watts)
-    assert np.array_equal(belief.high_w, watts)
-    return belief
+        leases = observe(leases, DEVICES, seen(now_s, watts, confirmed_s=0.0))
+    assert np.array_equal(leases.low_w, watts)
+    assert np.array_equal(leases.high_w, watts)
+    return leases
 
 
 def test_what_was_never_heard_counts_as_off_and_its_nameplate_as_unheard():
-    belief = observe(unknown(), DEVICES, seen(1.0, FULL, heard_s=-np.inf, echo=False))
-    assert not belief.known.any()
-    assert np.array_equal(belief.current_w, DEVICES.failsafe_w)
-    assert np.array_equal(unheard_w(belief, DEVICES), DEVICES.max_w - OFF)
-    assert np.array_equal(committed_w(belief, DEVICES), OFF)
+    leases = observe(unknown(), DEVICES, seen(1.0, FULL, heard_s=-np.inf, echo=False))
+    assert not leases.known.any()
+    assert np.array_equal(leases.current_w, DEVICES.failsafe_w)
+    assert np.array_equal(unheard_w(leases, DEVICES), DEVICES.max_w - OFF)
+    assert np.array_equal(committed_w(leases, DEVICES), OFF)
 
 
 def test_first_report_tells_what_runs():
-    belief = observe(unknown(), DEVICES, seen(1.0, HALF))
-    assert np.array_equal(belief.current_w, HALF)
-    assert np.array_equal(belief.high_w, HALF)
-    assert not unheard_w(belief, DEVICES).any()
+    leases = observe(unknown(), DEVICES, seen(1.0, HALF))
+    assert np.array_equal(leases.current_w, HALF)
+    assert np.array_equal(leases.high_w, HALF)
+    assert not unheard_w(leases, DEVICES).any()
 
 
 def test_a_raise_commits_at_once_with_its_tolerance():
-    belief = send(settled(HALF), FULL, 100.0)
-    assert np.array_equal(belief.high_w, FULL)
-    assert np.array_equal(belief.low_w, HALF)
-    assert committed_w(belief, DEVICES) == pytest.approx(HALF + 1.05 * (FULL - HALF))
+    leases = send(settled(HALF), FULL, 100.0)
+    assert np.array_equal(leases.high_w, FULL)
+    assert np.array_equal(leases.low_w, HALF)
+    assert committed_w(leases, DEVICES) == pytest.approx(HALF + 1.05 * (FULL - HALF))
 
 
 def test_a_cut_frees_nothing_before_it_is_confirmed_and_settled():
-    belief = send(settled(FULL), HALF, 100.0)
+    leases = send(settled(FULL), HALF, 100.0)
     for now_s in np.arange(100.5, 140.0, 0.5):
-        belief = observe(belief, DEVICES, seen(now_s, FULL))
-        assert np.array_equal(belief.high_w, FULL), "the agent has not said that it took it"
-    belief = observe(belief, DEVICES, seen(140.0, HALF, confirmed_s=100.0))
-    assert np.array_equal(belief.high_w, FULL), "it takes its time to come down"
-    belief = observe(belief, DEVICES, seen(140.0 + DOWN_S - 0.1, HALF, confirmed_s=100.0))
-    assert belief.high_w[0] == FULL[0]
-    belief = observe(belief, DEVICES, seen(140.0 + DOWN_S, HALF, confirmed_s=100.0))
-    assert np.array_equal(belief.high_w, HALF)
+        leases = observe(leases, DEVICES, seen(now_s, FULL))
+        assert np.array_equal(leases.high_w, FULL), "the agent has not said that it took it"
+    leases = observe(leases, DEVICES, seen(140.0, HALF, confirmed_s=100.0))
+    assert np.array_equal(leases.high_w, FULL), "it takes its time to come down"
+    leases = observe(leases, DEVICES, seen(140.0 + DOWN_S - 0.1, HALF, confirmed_s=100.0))
+    assert leases.high_w[0] == FULL[0]
+    leases = observe(leases, DEVICES, seen(140.0 + DOWN_S, HALF, confirmed_s=100.0))
+    assert np.array_equal(leases.high_w, HALF)
 
 
 def test_an_old_acknowledgement_does_not_confirm_a_newer_cut():
-    belief = send(settled(FULL), HALF, 100.0)
+    leases = send(settled(FULL), HALF, 100.0)
     for now_s in np.arange(100.5, 120.0, 0.5):
-        belief = observe(belief, DEVICES, seen(now_s, HALF, confirmed_s=99.9))
-    assert np.array_equal(belief.high_w, FULL)
+        leases = observe(leases, DEVICES, seen(now_s, HALF, confirmed_s=99.9))
+    assert np.array_equal(leases.high_w, FULL)
 
 
 def test_a_device_that_comes_up_is_counted_on_only_when_it_has_come_up():
-    belief = send(settled(HALF), FULL, 100.0)
-    belief = observe(belief, DEVICES, seen(101.0, FULL, confirmed_s=100.0))
-    assert np.array_equal(belief.low_w, HALF)
-    belief = observe(belief, DEVICES, seen(101.0 + UP_S, FULL, confirmed_s=100.0))
-    assert np.array_equal(belief.low_w, FULL)
+    leases = send(settled(HALF), FULL, 100.0)
+    leases = observe(leases, DEVICES, seen(101.0, FULL, confirmed_s=100.0))
+    assert np.array_equal(leases.low_w, HALF)
+    leases = observe(leases, DEVICES, seen(101.0 + UP_S, FULL, confirmed_s=100.0))
+    assert np.array_equal(leases.low_w, FULL)
 
 
 def test_an_agent_out_of_contact_is_not_counted_on_but_still_counts_as_committed():
-    belief = observe(settled(FULL), DEVICES, seen(100.0 + CONTACT_S + 0.1, FULL, heard_s=100.0, confirmed_s=0.0))
-    assert np.array_equal(belief.low_w, OFF)
-    assert np.all(committed_w(belief, DEVICES) >= FULL)
+    leases = observe(settled(FULL), DEVICES, seen(100.0 + CONTACT_S + 0.1, FULL, heard_s=100.0, confirmed_s=0.0))
+    assert np.array_equal(leases.low_w, OFF)
+    assert np.all(committed_w(leases, DEVICES) >= FULL)
 
 
 @pytest.mark.parametrize(
@@ -130,51 +140,51 @@ def test_contact(why, heard_s, echo, reachable):
 
 
 def test_a_device_that_does_not_take_its_setpoint_is_out_of_step_after_a_while():
-    belief = send(settled(HALF), FULL, 100.0)
-    belief = observe(belief, DEVICES, seen(103.9, HALF, confirmed_s=0.0))
-    assert in_step(belief, 103.9).all()
-    assert np.array_equal(belief.current_w, FULL)
-    belief = observe(belief, DEVICES, seen(104.0, HALF, confirmed_s=0.0))
-    assert not in_step(belief, 104.0).any()
-    assert np.array_equal(belief.current_w, HALF), "it runs on what it reports"
-    assert np.array_equal(belief.high_w, FULL), "and may still take it"
+    leases = send(settled(HALF), FULL, 100.0)
+    leases = observe(leases, DEVICES, seen(103.9, HALF, confirmed_s=0.0))
+    assert in_step(leases, 103.9).all()
+    assert np.array_equal(leases.current_w, FULL)
+    leases = observe(leases, DEVICES, seen(104.0, HALF, confirmed_s=0.0))
+    assert not in_step(leases, 104.0).any()
+    assert np.array_equal(leases.current_w, HALF), "it runs on what it reports"
+    assert np.array_equal(leases.high_w, FULL), "and may still take it"
 
 
 def test_a_lapse_is_seen_in_the_report():
-    belief = observe(settled(FULL), DEVICES, seen(101.0, DEVICES.failsafe_w, confirmed_s=0.0))
-    assert np.array_equal(belief.current_w, DEVICES.failsafe_w)
-    assert np.array_equal(belief.low_w, DEVICES.failsafe_w)
-    assert np.array_equal(belief.high_w, FULL), "it is on its way down"
+    leases = observe(settled(FULL), DEVICES, seen(101.0, DEVICES.failsafe_w, confirmed_s=0.0))
+    assert np.array_equal(leases.current_w, DEVICES.failsafe_w)
+    assert np.array_equal(leases.low_w, DEVICES.failsafe_w)
+    assert np.array_equal(leases.high_w, FULL), "it is on its way down"
 
 
 def test_raising_a_lapsed_device_to_its_former_setpoint_commits_it_until_the_agent_has_spoken():
     """The agent's old acknowledgement is of the same watts, but not of this raise."""
-    belief = settled(FULL)
+    leases = settled(FULL)
     for now_s in np.arange(101.0, 120.0, 0.5):
-        belief = observe(belief, DEVICES, seen(now_s, OFF, confirmed_s=0.0))
-    assert np.array_equal(belief.high_w, OFF)
-    belief = send(belief, FULL, 120.0)
-    assert np.array_equal(belief.high_w, FULL)
-    belief = observe(belief, DEVICES, seen(120.5, OFF, confirmed_s=0.0))
-    assert np.array_equal(belief.high_w, FULL), "the statement is on its way"
-    belief = send(belief, OFF, 121.0)
-    belief = observe(belief, DEVICES, seen(121.5, OFF, confirmed_s=0.0))
-    assert np.array_equal(belief.high_w, FULL), "and so is the one that takes it back"
+        leases = observe(leases, DEVICES, seen(now_s, OFF, confirmed_s=0.0))
+    assert np.array_equal(leases.high_w, OFF)
+    leases = send(leases, FULL, 120.0)
+    assert np.array_equal(leases.high_w, FULL)
+    leases = observe(leases, DEVICES, seen(120.5, OFF, confirmed_s=0.0))
+    assert np.array_equal(leases.high_w, FULL), "the statement is on its way"
+    leases = send(leases, OFF, 121.0)
+    leases = observe(leases, DEVICES, seen(121.5, OFF, confirmed_s=0.0))
+    assert np.array_equal(leases.high_w, FULL), "and so is the one that takes it back"
 
 
 def test_a_repeated_setpoint_changes_nothing():
-    belief = settled(HALF)
-    again = send(belief, HALF, 200.0)
-    for name in belief.__slots__:
-        assert np.array_equal(getattr(again, name), getattr(belief, name)), name
+    leases = settled(HALF)
+    again = send(leases, HALF, 200.0)
+    for name in leases.__slots__:
+        assert np.array_equal(getattr(again, name), getattr(leases, name)), name
 
 
 def test_a_cap_that_is_not_used_is_no_draw():
-    belief = settled(FULL)
-    least = least_w(belief, DEVICES, np.array([100.0, 6000.0]))
+    leases = settled(FULL)
+    least = least_w(leases, DEVICES, np.array([100.0, 6000.0]))
     assert least[0] == FULL[0], "a miner's own word is off by its estimate error; its setpoint is not"
     assert least[1] == pytest.approx(6000.0 * (1 - DEVICES.report_error[1]))
-    assert least_w(belief, DEVICES, np.array([0.0, -500.0]))[1] == 0.0
+    assert least_w(leases, DEVICES, np.array([0.0, -500.0]))[1] == 0.0
 
 
 class Fleet:
@@ -206,7 +216,7 @@ story = st.lists(
 @settings(max_examples=examples(200))
 def test_i7_committed_power_is_never_less_than_what_devices_may_draw(legs):
     """However statements and reports are lost, what is committed covers every device's setpoint and draw."""
-    fleet, belief, now_s = Fleet(HALF), settled(HALF, at_s=99.0), 100.0
+    fleet, leases, now_s = Fleet(HALF), settled(HALF, at_s=99.0), 100.0
     for wanted_w, fault, ticks in legs:
         for tick in range(ticks):
             now_s += 0.5
@@ -215,8 +225,8 @@ def test_i7_committed_power_is_never_less_than_what_devices_may_draw(legs):
             if fault != "report lost":
                 fleet.reported = (now_s, fleet.applied_w.copy(), fleet.decided_s)
             heard_s, applied_w, confirmed_s = fleet.reported
-            belief = observe(belief, DEVICES, seen(now_s, applied_w, heard_s=heard_s, confirmed_s=confirmed_s))
-            belief = send(belief, wanted_w, now_s)
+            leases = observe(leases, DEVICES, seen(now_s, applied_w, heard_s=heard_s, confirmed_s=confirmed_s))
+            leases = send(leases, wanted_w, now_s)
             if fault != "set lost":
                 fleet.flying.append((now_s, wanted_w))
             if fault != "set late":
@@ -225,4 +235,4 @@ def test_i7_committed_power_is_never_less_than_what_devices_may_draw(legs):
                 fleet.flying.clear()
             fleet.pass_time(0.5)
             most_w = np.maximum.reduce([fleet.applied_w, fleet.draw_w, *(w for _, w in fleet.flying)])
-            assert np.all(committed_w(belief, DEVICES) >= most_w - 1e-6), (now_s, belief)
+            assert np.all(committed_w(leases, DEVICES) >= most_w - 1e-6), (now_s, leases)

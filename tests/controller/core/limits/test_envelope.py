@@ -16,8 +16,9 @@ from controller.core.limits.envelope import (
     standing_limits,
     surplus_limit,
 )
-from controller.core.limits.orders import OrderLimit, in_force
+from controller.core.limits.orders import in_force
 from controller.core.modes import Mode
+from controller.core.snapshot import OrderLimit
 from tests.controller.core.world import RULES, World, order, site
 
 SITE = site()

@@ -3,8 +3,8 @@ from itertools import pairwise
 import pytest
 
 from controller.core.site import SurplusModel
-from controller.core.snapshot import SurplusReading
 from controller.core.surplus.estimate import SurplusState, estimate_surplus
+from controller.core.surplus.frozen import SurplusReading
 from tests.controller.core.world import with_rules
 
 DIRECT = with_rules()

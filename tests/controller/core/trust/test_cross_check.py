@@ -1,9 +1,10 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from controller.core.modes import Mode
+from controller.core.fleet.bounds import FleetBelow, fleet_below
+from controller.core.reasons import Code, Reason
+from controller.core.safe import watts_below
+from controller.core.trust.columns import MeterColumns
 from controller.core.trust.cross_check import contradictions, lasting
 from controller.core.trust.node_power import node_power
 from tests.controller.core.world import World, site
@@ -16,17 +17,25 @@ def running() -> World:
     return world
 
 
+def fleet_of(world: World, heard_ago=0.0) -> FleetBelow:
+    fleet, now_s = world.snapshot().fleet, world.now_s + heard_ago
+    return fleet_below(world.site, world.state.leases, fleet, now_s, lambda watts: watts_below(world.site, watts))
+
+
 def found(world: World, *, power=None, taken_ago=(0.0, 0.0), heard_ago=0.0):
-    snapshot = world.snapshot()
-    watts = np.array(power) if power else snapshot.meters.power_w
-    meters = replace(snapshot.meters, power_w=watts, taken_s=snapshot.now_s - np.array(taken_ago))
-    fleet = replace(snapshot.fleet, heard_s=np.full(2, snapshot.now_s - heard_ago))
-    snapshot = replace(snapshot, meters=meters, fleet=fleet)
-    return contradictions(world.site, snapshot, node_power(world.site, meters, snapshot.now_s))
+    watts = np.array(power or (world.site_w, world.site_w))
+    columns = MeterColumns(
+        power_w=watts,
+        taken_s=world.now_s - np.array(taken_ago),
+        sane=np.ones(2, dtype=np.bool_),
+        vouched=np.ones(2, dtype=np.bool_),
+    )
+    power = node_power(world.site, columns, world.now_s)
+    return contradictions(world.site, columns, power, fleet_of(world, heard_ago), world.now_s)
 
 
-DISAGREE = "meters check and main disagree"
-SHORT = "the meters of pcc show less than the devices below it draw"
+DISAGREE = Reason(Code.METERS_DISAGREE, "pcc", {"meter": "check", "other": "main"})
+SHORT = Reason(Code.METERS_SHORT, "pcc")
 
 
 @pytest.mark.parametrize(
@@ -54,12 +63,13 @@ def test_dead_devices_contradict_no_meter(running):
 
 
 def test_a_contradiction_counts_once_it_has_lasted():
-    doubted, counts = lasting(None, ("x",), Mode.NORMAL, 100.0)
+    none_s = float("inf")
+    since_s, counts = lasting(none_s, (SHORT,), 100.0, starting=False)
     assert counts == ()
-    assert lasting(doubted, ("x",), Mode.NORMAL, 104.9)[1] == ()
-    assert lasting(doubted, ("x",), Mode.NORMAL, 105.0)[1] == ("x",)
-    assert lasting(doubted, (), Mode.NORMAL, 103.0) == (None, ())
+    assert lasting(since_s, (SHORT,), 104.9, starting=False)[1] == ()
+    assert lasting(since_s, (SHORT,), 105.0, starting=False)[1] == (SHORT,)
+    assert lasting(since_s, (), 103.0, starting=False) == (none_s, ())
 
 
-def test_in_init_a_contradiction_counts_at_once():
-    assert lasting(None, ("x",), Mode.INIT, 100.0)[1] == ("x",)
+def test_while_starting_a_contradiction_counts_at_once():
+    assert lasting(float("inf"), (SHORT,), 100.0, starting=True)[1] == (SHORT,)

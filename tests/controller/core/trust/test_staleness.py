@@ -9,23 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.trust.staleness import Life, live
+from controller.core.trust.staleness import Rhythm, learn
 
 LIANDER = Path(__file__).parents[5] / "shared" / "data" / "liander_substations_15min"
 
 
-def course(samples, poll_s=1.0, life=None):
-    """Return the life after each of `samples`, `poll_s` apart."""
-    life, lives = life or Life(), []
-    begun_s = max(life.heard_s, 0.0)
+def course(samples, poll_s=1.0, rhythm=None):
+    """Return the rhythm after each of `samples`, `poll_s` apart."""
+    rhythm, rhythms = rhythm or Rhythm(), []
+    begun_s = max(rhythm.heard_s, 0.0)
     for k, values in enumerate(samples, start=1):
-        life = live(life, values, begun_s + k * poll_s)
-        lives.append(life)
-    return lives
+        rhythm = learn(rhythm, values, begun_s + k * poll_s)
+        rhythms.append(rhythm)
+    return rhythms
 
 
-def alarms(lives):
-    return sum(life.heard_s > life.until_s for life in lives)
+def alarms(rhythms):
+    return sum(rhythm.heard_s > rhythm.until_s for rhythm in rhythms)
 
 
 def noisy(count, *, refresh=1, decimals=3, seed=1):
@@ -102,7 +102,7 @@ def test_a_meter_that_stops_is_frozen_after_its_own_rhythm(why, samples, poll_s,
     last = course(samples, poll_s)[-1]
     stopped = course([samples[-1]] * 1000, poll_s, last)
     assert alarms(stopped) > 0, why
-    first = next(life for life in stopped if life.heard_s > life.until_s)
+    first = next(rhythm for rhythm in stopped if rhythm.heard_s > rhythm.until_s)
     assert first.heard_s - first.changed_s <= at_most_s
     assert first.heard_s - first.changed_s >= max(30.0, 19.9 * poll_s)
 
@@ -115,7 +115,7 @@ def test_any_quantity_is_a_sign_of_life(quantity):
 
 def test_a_meter_that_was_away_is_not_frozen_when_it_is_back():
     before = course(noisy(100))[-1]
-    back = live(before, dict(before.values), before.heard_s + 3600.0)
+    back = learn(before, dict(before.values), before.heard_s + 3600.0)
     assert back.heard_s <= back.until_s
     assert back.until_s == pytest.approx(back.heard_s + 30.0), "the hour is no pause of its rhythm"
 
@@ -123,7 +123,7 @@ def test_a_meter_that_was_away_is_not_frozen_when_it_is_back():
 def test_a_frozen_meter_that_moves_again_lives():
     last = course([noisy(1)[0]] * 60, 1.0, course(noisy(100))[-1])[-1]
     assert last.heard_s > last.until_s
-    again = live(last, {"frequency_hz": 49.99}, last.heard_s + 1.0)
+    again = learn(last, {"frequency_hz": 49.99}, last.heard_s + 1.0)
     assert again.heard_s <= again.until_s
 
 
@@ -144,9 +144,9 @@ samples_ = st.lists(
 
 @given(samples_)
 def test_no_course_ever_fails_and_a_change_is_believed(samples):
-    life, at_s = Life(), 0.0
+    rhythm, at_s = Rhythm(), 0.0
     for since_s, values in samples:
         at_s += since_s
-        before, life = life, live(life, values, at_s)
-        if life is not before and any(before.values.get(name) != value for name, value in values.items()):
-            assert life.heard_s <= life.until_s
+        before, rhythm = rhythm, learn(rhythm, values, at_s)
+        if rhythm is not before and any(before.values.get(name) != value for name, value in values.items()):
+            assert rhythm.heard_s <= rhythm.until_s

@@ -1,15 +1,19 @@
-"""The sign test, as a table of steps and in the closed loop."""
+"""The step test, as a table of steps and in the closed loop."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from controller.core.fleet.bounds import FleetBelow, _device_bounds
 from controller.core.modes import Mode
+from controller.core.reasons import Code, Reason
 from controller.core.site import SurplusModel
 from controller.core.state import initial_state
-from controller.core.trust.step_test import fleet_bounds, judged, prove, proven_nodes
-from tests.controller.core.world import World, meter_columns, site, with_rules
+from controller.core.trust.columns import MeterColumns
+from controller.core.trust.judge import judge
+from controller.core.trust.step_test import after_steps, proven_nodes, run_step_tests
+from tests.controller.core.world import World, said, site, with_rules
 
 SITE = (
     site()
@@ -17,15 +21,31 @@ SITE = (
 START_S = 1000.0
 
 
+def meter_columns(power, taken, *, vouched=False) -> MeterColumns:
+    """Return columns of meters that nothing speaks against."""
+    count = len(power)
+    return MeterColumns(
+        power_w=np.array(power, dtype=np.float64),
+        taken_s=np.array(taken, dtype=np.float64),
+        sane=np.ones(count, dtype=np.bool_),
+        vouched=np.full(count, vouched),
+    )
+
+
+def below(least_w, most_w) -> FleetBelow:
+    """Return the same bounds for every node; no device tells anything."""
+    least, most = np.full(len(SITE.tree.ids), least_w), np.full(len(SITE.tree.ids), most_w)
+    return FleetBelow(least_w=least, most_w=most, told_w=0 * least, told_least_w=0 * least)
+
+
 def play(course, *, first_w=8e3, seconds=60.0):
-    """Return the proofs after `course`, (power of both meters, least, most) each for `seconds`, from a fleet at rest."""
-    proofs, now_s = initial_state(SITE, START_S).proofs, START_S
+    """Return the tests after `course`, (power of both meters, least, most) each for `seconds`, from a fleet at rest."""
+    tests, now_s = initial_state(SITE, START_S).trust.steps, START_S
     for power, least_w, most_w in [((first_w, first_w), 2e3, 2e3), *course]:
         for _ in range(int(seconds)):
             now_s += 1.0
-            below = np.full(len(SITE.tree.ids), least_w), np.full(len(SITE.tree.ids), most_w)
-            proofs = prove(proofs, SITE, meter_columns(power, (now_s, now_s)), below, now_s)
-    return proofs, now_s
+            tests = run_step_tests(tests, SITE, meter_columns(power, (now_s, now_s)), below(least_w, most_w), now_s)
+    return tests, now_s
 
 
 def both(watts):
@@ -57,30 +77,32 @@ def both(watts):
     ],
 )  # fmt: skip
 def test_a_step_proves_or_refutes(why, course, proven, refuted):
-    proofs, _ = play(course)
-    assert proofs.proven.tolist() == [proven, proven], why
-    assert np.isfinite(proofs.refuted_s).tolist() == [refuted, refuted], why
+    tests, _ = play(course)
+    assert tests.passed.tolist() == [proven, proven], why
+    assert np.isfinite(tests.refuted_s).tolist() == [refuted, refuted], why
 
 
 def test_a_controller_that_starts_beside_a_running_fleet_needs_no_step():
-    assert play([(both(104e3), 98e3, 98e3)], first_w=104e3, seconds=1.0)[0].proven.all()
+    assert play([(both(104e3), 98e3, 98e3)], first_w=104e3, seconds=1.0)[0].passed.all()
 
 
 def test_each_meter_is_judged_for_itself():
-    proofs, now_s = play([((68e3, 8e3), 62e3, 62e3)])
-    assert proofs.proven.tolist() == [True, False]
-    meters = judged(meter_columns((68e3, 8e3), (now_s, now_s)), proofs)
-    assert meters.doubts[0] == ""
-    assert "does not follow the steps of the fleet" in meters.doubts[1]
-    assert proven_nodes(SITE, meters, proofs, now_s).tolist() == [True, False, False, False]
+    tests, now_s = play([((68e3, 8e3), 62e3, 62e3)])
+    assert tests.passed.tolist() == [True, False]
+    trust = replace(initial_state(SITE, START_S).trust, steps=tests)
+    _, judgement = judge(trust, SITE, (), below(62e3, 62e3), now_s, starting=False)
+    assert Reason(Code.STEPS_NOT_FOLLOWED, "main") in judgement.doubts.doubts
+    assert Reason(Code.STEPS_NOT_FOLLOWED, "check") not in judgement.doubts.doubts
+    meters = after_steps(meter_columns((68e3, 8e3), (now_s, now_s)), tests)
+    assert proven_nodes(SITE, meters, tests, now_s).tolist() == [True, False, False, False]
 
 
 def test_what_is_refuted_is_a_reading_of_the_past():
-    proofs, now_s = play([(both(8e3), 62e3, 62e3)])
-    meters = judged(meter_columns(both(8e3), (now_s, now_s)), proofs)
-    assert np.all(meters.taken_s == proofs.refuted_s)
+    tests, now_s = play([(both(8e3), 62e3, 62e3)])
+    meters = after_steps(meter_columns(both(8e3), (now_s, now_s)), tests)
+    assert np.all(meters.taken_s == tests.refuted_s)
     assert np.all(meters.taken_s < now_s - 10.0)
-    assert not proven_nodes(SITE, meters, proofs, now_s).any()
+    assert not proven_nodes(SITE, meters, tests, now_s).any()
 
 
 def test_a_meter_has_time_to_show_a_step():
@@ -90,26 +112,26 @@ def test_a_meter_has_time_to_show_a_step():
 def test_a_site_at_rest_tries_a_refuted_meter_again_after_an_hour():
     course = [(both(8e3), 62e3, 62e3), (both(8e3), 8e3, 8e3)]
     assert np.isfinite(play(course, seconds=1700.0)[0].refuted_s).all()
-    proofs, _ = play([*course, course[-1]], seconds=1900.0)
-    assert np.isinf(proofs.refuted_s).all()
-    assert not proofs.proven.any()
+    tests, _ = play([*course, course[-1]], seconds=1900.0)
+    assert np.isinf(tests.refuted_s).all()
+    assert not tests.passed.any()
 
 
 def test_a_silent_meter_is_not_refuted():
-    proofs, now_s = play([])
-    below = np.full(4, 62e3), np.full(4, 62e3)
+    tests, now_s = play([])
     for k in range(60):
-        proofs = prove(proofs, SITE, meter_columns(both(8e3), both(now_s)), below, now_s + 4.0 + k)
-    assert np.isinf(proofs.refuted_s).all()
+        columns = meter_columns(both(8e3), both(now_s))
+        tests = run_step_tests(tests, SITE, columns, below(62e3, 62e3), now_s + 4.0 + k)
+    assert np.isinf(tests.refuted_s).all()
 
 
 def test_volts_and_amperes_prove_before_the_fleet_has_moved():
-    proofs, now_s = play([])
+    tests, now_s = play([])
     meters = meter_columns(both(8e3), both(now_s), vouched=True)
-    assert proven_nodes(SITE, meters, proofs, now_s)[0]
-    assert not proven_nodes(SITE, replace(meters, sane=np.zeros(2, dtype=np.bool_)), proofs, now_s)[0]
-    refuted = replace(proofs, refuted_s=np.full(2, now_s))
-    assert not proven_nodes(SITE, judged(meters, refuted), refuted, now_s)[0], "nor once the fleet has refuted it"
+    assert proven_nodes(SITE, meters, tests, now_s)[0]
+    assert not proven_nodes(SITE, replace(meters, sane=np.zeros(2, dtype=np.bool_)), tests, now_s)[0]
+    refuted = replace(tests, refuted_s=np.full(2, now_s))
+    assert not proven_nodes(SITE, after_steps(meters, refuted), refuted, now_s)[0], "nor once the fleet has refuted it"
 
 
 def test_reports_that_setpoints_do_not_explain_widen_the_bounds():
@@ -119,14 +141,12 @@ def test_reports_that_setpoints_do_not_explain_widen_the_bounds():
     told_w = snapshot.fleet.measured_w.copy()
     dead, wild = 0, 1
     told_w[dead], told_w[wild] = 0.0, 9e3
-    least_w, most_w = fleet_bounds(
-        world.site, world.state.belief, replace(snapshot.fleet, measured_w=told_w), world.now_s
-    )
+    least_w, most_w = _device_bounds(world.site, world.state.leases, told_w, np.ones(told_w.size, dtype=np.bool_))
     assert least_w[dead] == 0.0
-    assert most_w[dead] == world.state.belief.high_w[dead]
+    assert most_w[dead] == world.state.leases.high_w[dead]
     assert most_w[wild] > 9e3
-    silent = replace(snapshot.fleet, heard_s=np.full(2, -np.inf))
-    assert fleet_bounds(world.site, world.state.belief, silent, world.now_s)[0].max() == 0.0
+    silent = np.zeros(told_w.size, dtype=np.bool_)
+    assert _device_bounds(world.site, world.state.leases, told_w, silent)[0].max() == 0.0
 
 
 MODELS = list(SurplusModel)
@@ -147,14 +167,14 @@ def commission(scale, *, model=SurplusModel.DIRECT, vouched=False):
 def test_no_wrong_scale_of_all_meters_takes_the_site_out_of_its_envelope(model, scale):
     world = commission(scale, model=model)
     assert world.violations() == []
-    assert not world.state.proofs.proven.any()
+    assert not world.state.trust.steps.passed.any()
 
 
 @pytest.mark.parametrize("scale", [-1.0, 1000.0, 0.001])
 def test_a_wrong_profile_never_leads_to_normal(scale):
     world = commission(scale)
     assert Mode.NORMAL not in {decision.mode for *_, decision in world.history}
-    reasons = {decision.reason for *_, decision in world.history}
+    reasons = {said(decision) for *_, decision in world.history}
     assert all("show" in reason or "starting" in reason for reason in reasons)
 
 
@@ -162,31 +182,30 @@ def test_a_wrong_profile_never_leads_to_normal(scale):
 def test_a_meter_that_shows_too_little_is_found_out_by_the_first_step(scale):
     world = commission(scale)
     assert world.state.mode.mode is not Mode.NORMAL
-    assert "does not follow the steps of the fleet" in world.state.mode.reason
+    assert "does not follow the steps of the fleet" in said(world.state)
 
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("vouched", [True, False])
 def test_right_meters_are_proven_and_never_doubted(model, vouched):
     world = commission(1.0, model=model, vouched=vouched)
-    assert world.state.proofs.proven.all()
+    assert world.state.trust.steps.passed.all()
     assert {decision.mode for *_, decision in world.history} == {Mode.INIT, Mode.NORMAL}
 
 
 def test_a_meter_that_freezes_is_found_out_by_the_fleet():
     world = commission(1.0)
-    held = dict(world.meter)
-    read = world._meters_read
+    held_w = world.state.trust.sources["main"].value_w
+    sample = world._sample
 
-    def frozen():
-        read()
-        world.meter["main"] = (world.now_s, held["main"][1])
+    def frozen(source, values):
+        return sample(source, values | ({"active_power_w": held_w} if source == "main" else {}))
 
-    world._meters_read = frozen
+    world._sample = frozen
     world.surplus_w = 20e3
     world.run(45)
-    assert "meter main does not follow" in world.state.mode.reason
-    assert "meter check" not in world.state.mode.reason
+    assert "meter main does not follow" in said(world.state)
+    assert "meter check" not in said(world.state)
     assert world.violations() == []
 
 

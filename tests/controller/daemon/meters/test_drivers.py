@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.core.site import SURPLUS
-from controller.daemon.mailbox import Board
+from controller.core.trust.judge import no_trust
 from controller.daemon.meters.drivers import drivers, run_drivers
 from controller.daemon.meters.modbus import bus_meters
 from controller.site.compile import compile_site
@@ -37,7 +37,7 @@ def nothing(_item) -> None: ...
 def test_every_meter_and_the_surplus_has_a_driver(tmp_path):
     made = drivers(site_file(tmp_path), nothing)
     assert set(made) == {"pcc-main", "pcc-check", "feeder-b-main", SURPLUS}
-    assert set(made) == set(Board(compile_site(site_file(tmp_path))).views)
+    assert set(made) == set(no_trust(compile_site(site_file(tmp_path))).sources)
 
 
 @pytest.mark.parametrize("profile", bundled_profiles())

@@ -14,7 +14,7 @@ from controller.texts.english import text
 from tests.controller.north import make_site
 
 GRID = Principal(name="grid", role=Role.AUTHORITY)
-UTC = Utc(utc_s=1_795_000_000.0, trusted=True, doubt="")
+UTC = Utc(utc_s=1_795_000_000.0, trusted=True, doubt=None)
 
 
 def refusal_of(fields: dict) -> OrderRefused:

@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.limits.orders import OrderLimit
 from controller.core.reasons import Code, Reason
+from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal, Role
 from controller.daemon.journal.journal import Journal, Kind
 from controller.daemon.orders import book as orders
@@ -58,7 +58,7 @@ def path(tmp_path):
 
 
 def intake_of(book, *, decision=DECISION, fresh=True, utc_s=NOW_S, utc_trusted=True) -> OrderIntake:
-    utc = Utc(utc_s=utc_s, trusted=utc_trusted, doubt="")
+    utc = Utc(utc_s=utc_s, trusted=utc_trusted, doubt=None)
     return OrderIntake(site=make_site(), book=book, decision=lambda: decision, fresh=lambda: fresh, utc=lambda: utc)
 
 
@@ -243,7 +243,7 @@ def test_f59_after_damage_the_book_is_unsure_until_the_authority_speaks(path):
     path.write_bytes(b"rubbish")
     for _ in range(2):
         with book_at(path) as (book, _):
-            assert "the journal was damaged" in book.unsure
+            assert book.unsure.code is Code.JOURNAL_DAMAGED
     with book_at(path) as (book, _):
         accept(book, limit_w=40e3)
         assert book.unsure is None

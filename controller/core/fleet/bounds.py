@@ -1,0 +1,65 @@
+"""What the devices below each node draw, within bounds: by their setpoints, and by what they report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from controller.core.fleet.leases import CONTACT_S, Leases
+from controller.core.site import F64, Bool, Site
+from controller.core.snapshot import FleetColumns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetBelow:
+    """Watts of the devices below each node (N,).
+
+    `least_w`, `most_w`: what they may be drawing, but for the error of their setpoints, which is the device's own and hardly
+    changes from one instant to another. `told_w`: what those draw that report, by themselves; `told_least_w`: that less
+    what such reports may be off.
+    """
+
+    least_w: F64
+    most_w: F64
+    told_w: F64
+    told_least_w: F64
+
+
+#: Sums device watts (D,) to the watts below each node (N,).
+SumBelow = Callable[[F64], F64]
+
+
+def fleet_below(site: Site, leases: Leases, fleet: FleetColumns, now_s: float, below: SumBelow) -> FleetBelow:
+    """Return the bounds of every node."""
+    devices = site.devices
+    reported = (now_s - fleet.heard_s <= CONTACT_S)[devices.agent]
+    told_w = np.where(reported, np.maximum(fleet.measured_w, 0.0), 0.0)
+    least_w, most_w = _device_bounds(site, leases, fleet.measured_w, reported)
+    columns = (least_w, most_w, told_w, told_w * (1.0 - devices.report_error))
+    least_below_w, most_below_w, told_below_w, told_least_w = map(below, columns)
+    return FleetBelow(least_w=least_below_w, most_w=most_below_w, told_w=told_below_w, told_least_w=told_least_w)
+
+
+def nobody_below(site: Site) -> FleetBelow:
+    """Return the bounds where no agent is listened to: anything may be drawn, and nobody says anything."""
+    nothing_w = np.zeros(len(site.tree.ids))
+    return FleetBelow(
+        least_w=nothing_w, most_w=np.full_like(nothing_w, np.inf), told_w=nothing_w, told_least_w=nothing_w
+    )
+
+
+def _device_bounds(site: Site, leases: Leases, told_w: F64, reported: Bool) -> tuple[F64, F64]:
+    """Return the least and the most that each device (D,) may be drawing.
+
+    A report that the error of a setpoint cannot explain widens the bounds: the device is dead, or does not obey.
+    """
+    devices, low_w, high_w = site.devices, leases.low_w, leases.high_w
+    error = devices.tolerance + devices.report_error
+    least_told_w, most_told_w = told_w * (1.0 - devices.report_error), told_w * (1.0 + devices.report_error)
+    least_w = np.where(~devices.steady | (told_w < low_w * (1.0 - error)), np.minimum(low_w, least_told_w), low_w)
+    most_w = np.where(devices.steady, high_w, np.clip(most_told_w, low_w, high_w))
+    most_w = np.where(told_w > high_w * (1.0 + error), most_told_w, most_w)
+    most_w = np.where(leases.known, np.where(reported, most_w, high_w), devices.max_w)
+    return np.where(reported, least_w, 0.0), most_w

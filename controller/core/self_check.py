@@ -1,0 +1,91 @@
+"""The invariants that `step` checks of its own answer before it gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+from controller.core.decision import Decision
+from controller.core.fleet.bounds import SumBelow
+from controller.core.modes import TRANSITIONS, Mode
+from controller.core.site import F64, Site
+from controller.core.state import State
+
+#: Sums of many devices are exact to about this share, and whole watts are sent.
+_EPS_SHARE: Final = 1e-9
+_EPS_W: Final = 1.0
+
+
+class Invariant(StrEnum):
+    """What a step must never break, by its number in the design."""
+
+    NO_RAISE_IN_DOUBT = "i2_no_raise_in_doubt"
+    MODE_MACHINE = "i4_mode_machine"
+    SIGNED_MAXIMUM = "i5_signed_maximum"
+    RAMP = "i6_ramp"
+    PLANNED_FITS = "i7_planned_fits"
+    COMMITTED_STOPS_RAISES = "i7_committed_stops_raises"
+
+
+class InvariantBroken(Exception):
+    """A step's answer breaks invariants of the control; it is never given, and the safe step decides instead."""
+
+    def __init__(self, broken: tuple[Invariant, ...]) -> None:
+        """Name all that is broken."""
+        super().__init__(", ".join(broken))
+        self.broken = broken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What a step says that its answer rests on.
+
+    `current_w` (D,): what each device is taken to run on. `stuck_w` (D,): the watts of it that cannot be freed now.
+    `committed_w` (N,): the most that may be drawn below each node before anything is sent. `rise_w`, `fall_w`: by how much
+    the ramps let the site be raised and lowered, ``inf`` where a limit lowers it.
+    """
+
+    current_w: F64
+    stuck_w: F64
+    committed_w: F64
+    rise_w: float
+    fall_w: float
+
+
+def check(site: Site, before: State, decision: Decision, claims: Claims, below: SumBelow) -> None:
+    """Raise InvariantBroken with all that the decision breaks."""
+    if broken := tuple(_broken(site, before, decision, claims, below)):
+        raise InvariantBroken(broken)
+
+
+def _broken(site: Site, before: State, decision: Decision, claims: Claims, below: SumBelow) -> Iterator[Invariant]:
+    setpoint_w, mode, former = decision.setpoint_w, decision.mode, before.mode.mode
+    if mode is not former and (former, mode) not in TRANSITIONS:
+        yield Invariant.MODE_MACHINE
+    # Written so that a setpoint that is no number breaks them too.
+    if not np.all((setpoint_w >= 0.0) & (setpoint_w <= site.devices.max_w)):
+        yield Invariant.SIGNED_MAXIMUM
+    change_w = setpoint_w - claims.current_w
+    raised_w, lowered_w = np.maximum(change_w, 0.0), np.maximum(-change_w, 0.0)
+    if mode is not Mode.NORMAL and not np.all(raised_w == 0.0):
+        yield Invariant.NO_RAISE_IN_DOUBT
+    if not _ramps_hold(raised_w, lowered_w, claims):
+        yield Invariant.RAMP
+    eps_w = _EPS_W + _EPS_SHARE * np.abs(decision.planned_w)
+    # A limit below what is there anyway cannot be kept; then nothing may be planned beyond that.
+    room_w = np.maximum(decision.envelope_w - decision.house_w, below(claims.stuck_w))
+    if not np.all(decision.planned_w <= room_w + eps_w):
+        yield Invariant.PLANNED_FITS
+    if np.any((below(raised_w) > 0.0) & ~(claims.committed_w <= room_w + eps_w)):
+        yield Invariant.COMMITTED_STOPS_RAISES
+
+
+def _ramps_hold(raised_w: F64, lowered_w: F64, claims: Claims) -> bool:
+    """Return whether the ramps hold; the device that uses up the fall may be switched off whole."""
+    rises = float(raised_w.sum()) <= claims.rise_w + _EPS_W
+    falls = float(lowered_w.sum()) - float(lowered_w.max(initial=0.0)) <= claims.fall_w + _EPS_W
+    return rises and falls

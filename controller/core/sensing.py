@@ -1,0 +1,45 @@
+"""The first half of a tick: what may be believed, and the mode that follows from it. Needs nothing but numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controller.core.fleet.bounds import SumBelow, fleet_below
+from controller.core.fleet.leases import Leases, link_doubts, observe
+from controller.core.modes import Doubts, Mode, ModeState, next_mode
+from controller.core.site import SURPLUS, Site
+from controller.core.snapshot import Snapshot
+from controller.core.state import State
+from controller.core.surplus.estimate import SurplusState, estimate_surplus, surplus_doubts, surplus_reading
+from controller.core.trust.judge import Judgement, Trust, judge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensed:
+    """What a snapshot says, once it has been judged."""
+
+    leases: Leases
+    trust: Trust
+    judgement: Judgement
+    surplus: SurplusState
+    mode: ModeState
+
+
+def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sensed:
+    """Judge the samples, then the surplus, then the mode; `below` sums device watts (D,) to nodes (N,)."""
+    now_s, root, rules = snapshot.now_s, site.tree.ids[0], site.rules
+    leases = observe(state.leases, site.devices, snapshot)
+    fleet = fleet_below(site, leases, snapshot.fleet, now_s, below)
+    starting = state.mode.mode is Mode.INIT
+    trust, judgement = judge(state.trust, site, snapshot.heard, fleet, now_s, starting=starting)
+    power = judgement.power
+    site_power = (float(power.taken_s[0]), float(power.watts[0])) if power.known[0] else None
+    surplus = estimate_surplus(state.surplus, rules, surplus_reading(trust.sources[SURPLUS]), site_power, now_s)
+    found = (
+        judgement.doubts
+        + surplus_doubts(surplus, rules, now_s)
+        + link_doubts(root, rules, snapshot.link_lost_s, now_s)
+        + Doubts(lost=(snapshot.orders_unsure,) if snapshot.orders_unsure else ())
+    )
+    mode = next_mode(state.mode, found, root, rules, now_s)
+    return Sensed(leases=leases, trust=trust, judgement=judgement, surplus=surplus, mode=mode)

@@ -1,0 +1,137 @@
+"""What a step checks of its own answer: each thing that must not be, made so by hand."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from controller.core import step as module
+from controller.core.kernels.tree import device_watts_below
+from controller.core.modes import Mode
+from controller.core.self_check import Claims, Invariant, InvariantBroken, check
+from tests.controller.core.world import World, site
+
+
+@pytest.fixture(scope="module")
+def running() -> World:
+    world = World(site(), surplus_w=90e3)
+    world.run(60)
+    return world
+
+
+class Answer:
+    """A decision that holds, and what it rests on; tests change one thing."""
+
+    def __init__(self, world: World) -> None:
+        self.site, self.before = world.site, world.state
+        tree, devices = world.site.tree, world.site.devices
+        self.below = partial(device_watts_below, tree.parent, devices.node)
+        self.decision = world.history[-1][3]
+        self.claims = Claims(
+            current_w=self.decision.setpoint_w.copy(),
+            stuck_w=devices.off_w,
+            committed_w=self.decision.committed_w,
+            rise_w=5000.0,
+            fall_w=5000.0,
+        )
+
+    def give(self, device: int, watts: float) -> None:
+        setpoint_w = self.decision.setpoint_w.copy()
+        setpoint_w[device] = watts
+        self.decision = replace(self.decision, setpoint_w=setpoint_w, planned_w=self.below(setpoint_w))
+
+    def run_on(self, device: int, watts: float) -> None:
+        current_w = self.claims.current_w.copy()
+        current_w[device] = watts
+        self.claims = replace(self.claims, current_w=current_w)
+
+    def broken(self) -> set[Invariant]:
+        try:
+            check(self.site, self.before, self.decision, self.claims, self.below)
+        except InvariantBroken as error:
+            return set(error.broken)
+        return set()
+
+
+@pytest.fixture
+def answer(running) -> Answer:
+    return Answer(running)
+
+
+def test_what_the_control_decides_holds(answer):
+    assert answer.broken() == set()
+
+
+@pytest.mark.parametrize("watts", [3501.0, -1.0, float("nan"), float("inf")])
+def test_i5_no_setpoint_is_above_the_signed_maximum_or_no_number(answer, watts):
+    answer.give(0, watts)
+    assert Invariant.SIGNED_MAXIMUM in answer.broken()
+
+
+@pytest.mark.parametrize("mode", [Mode.HOLD, Mode.FAILSAFE])
+def test_i2_nothing_is_raised_in_doubt(answer, mode):
+    answer.decision = replace(answer.decision, mode=mode)
+    assert answer.broken() == set()
+    answer.run_on(0, answer.decision.setpoint_w[0] - 100.0)
+    assert answer.broken() == {Invariant.NO_RAISE_IN_DOUBT}
+
+
+def test_i4_no_mode_is_reached_by_a_way_that_is_none(answer):
+    answer.before = replace(answer.before, mode=replace(answer.before.mode, mode=Mode.FAILSAFE))
+    answer.decision = replace(answer.decision, mode=Mode.HOLD)
+    assert answer.broken() == {Invariant.MODE_MACHINE}
+
+
+def test_i6_the_site_rises_by_no_more_than_the_ramp_allows(answer):
+    answer.run_on(0, 25.0)
+    assert answer.broken() == set()
+    answer.run_on(1, 25.0)
+    assert answer.broken() == {Invariant.RAMP}
+
+
+def test_i6_it_falls_by_no_more_than_the_ramp_allows_and_one_device(answer):
+    for device in (0, 1):
+        answer.run_on(device, answer.decision.setpoint_w[device] + 4900.0)
+    assert answer.broken() == set(), "the device that uses up the fall may be switched off whole"
+    answer.run_on(2, answer.decision.setpoint_w[2] + 4900.0)
+    assert answer.broken() == {Invariant.RAMP}
+    answer.claims = replace(answer.claims, fall_w=float("inf"))
+    assert answer.broken() == set(), "a limit lowers without any ramp"
+
+
+@pytest.mark.parametrize("node", [0, 1, 2, 3])
+def test_i7_planned_power_fits_every_node(answer, node):
+    envelope_w = answer.decision.envelope_w.copy()
+    envelope_w[node] = answer.decision.planned_w[node] + answer.decision.house_w[node] - 2.0
+    answer.decision = replace(answer.decision, envelope_w=envelope_w)
+    assert Invariant.PLANNED_FITS in answer.broken()
+    answer.claims = replace(answer.claims, stuck_w=answer.decision.setpoint_w)
+    assert Invariant.PLANNED_FITS not in answer.broken(), "what cannot be freed is there anyway"
+
+
+@pytest.mark.parametrize("node", [0, 1, 2])
+def test_i7_where_committed_power_does_not_fit_nothing_below_is_raised(answer, node):
+    committed_w = answer.decision.committed_w.copy()
+    committed_w[node] = answer.decision.envelope_w[node] - answer.decision.house_w[node] + 2.0
+    answer.claims = replace(answer.claims, committed_w=committed_w)
+    assert answer.broken() == set(), "nothing is raised"
+    answer.run_on(0, answer.decision.setpoint_w[0] - 100.0)
+    assert answer.broken() == {Invariant.COMMITTED_STOPS_RAISES}
+
+
+def test_a_step_that_would_break_one_gives_no_answer(monkeypatch):
+    """The kernel that grants raises is made to grant more than a device's signed maximum."""
+    world = World(site(miners=4, stepped=2, gpus=1), surplus_w=90e3)
+    world.run(10)
+
+    def greedy(*arguments):
+        arguments[-1][:] = world.site.devices.max_w + 1.0
+        return 0.0, 0.0
+
+    monkeypatch.setattr(module, "grant", greedy)
+    before = world.state
+    with pytest.raises(InvariantBroken, match="i5_signed_maximum"):
+        world.cycle()
+    assert world.state is before
+    assert np.all(world.state.leases.setpoint_w <= world.site.devices.max_w)
