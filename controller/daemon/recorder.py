@@ -7,7 +7,7 @@ import logging
 from controller.core.decision import Decision
 from controller.core.snapshot import Snapshot
 from controller.daemon.fleet.fleet import Fleet
-from controller.daemon.journal.journal import Journal, Kind
+from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.mailbox import Board
 from controller.daemon.metrics import Metrics
 from controller.daemon.notify import Notifier
@@ -93,7 +93,7 @@ class Recorder:
             "mode %s%s", decision.mode, f": {decision.reason}" if decision.reason else "",
             extra={"event": "mode", "mode": decision.mode.value, "before": before.value if before else None},
         )  # fmt: skip
-        self._journal.post(Kind.MODE, {"mode": decision.mode.value, "reason": decision.reason})
+        self._journal.post(RecordKind.MODE, {"mode": decision.mode.value, "reason": decision.reason})
         self._notifier.status(
             f"{decision.mode} {decision.reason} envelope {format_power(float(decision.envelope_w[0]))}"
         )
@@ -103,7 +103,7 @@ class Recorder:
         if last is not None and decision.at_s - last.at_s < RECORD_S and _kind(last) == _kind(decision):
             return
         self._recorded = decision
-        self._journal.post(Kind.DECISION, _summary(decision))
+        self._journal.post(RecordKind.DECISION, _summary(decision))
 
 
 def _kind(decision: Decision) -> tuple[str, str, bool]:
