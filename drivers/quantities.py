@@ -14,7 +14,7 @@ from typing import Final
 _NUMBER = re.compile(r"^\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(.+?)\s*$")
 
 
-class Kind(Enum):
+class QuantityKind(Enum):
     """What a quantity measures; its value is the SI unit of the parsed number."""
 
     POWER = "W"
@@ -30,23 +30,23 @@ class Kind(Enum):
 
 
 #: Unit as written -> factor to the kind's SI unit. Case matters: mW and MW differ by 10^9.
-UNITS: Final[dict[Kind, dict[str, float]]] = {
-    Kind.POWER: {"W": 1.0, "kW": 1e3, "MW": 1e6, "GW": 1e9},
-    Kind.REACTIVE_POWER: {"var": 1.0, "kvar": 1e3, "Mvar": 1e6},
-    Kind.ENERGY: {"Wh": 1.0, "kWh": 1e3, "MWh": 1e6, "GWh": 1e9},
-    Kind.TIME: {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0},
-    Kind.POWER_RATE: {
+UNITS: Final[dict[QuantityKind, dict[str, float]]] = {
+    QuantityKind.POWER: {"W": 1.0, "kW": 1e3, "MW": 1e6, "GW": 1e9},
+    QuantityKind.REACTIVE_POWER: {"var": 1.0, "kvar": 1e3, "Mvar": 1e6},
+    QuantityKind.ENERGY: {"Wh": 1.0, "kWh": 1e3, "MWh": 1e6, "GWh": 1e9},
+    QuantityKind.TIME: {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0},
+    QuantityKind.POWER_RATE: {
         "W/s": 1.0,
         "kW/s": 1e3,
         "MW/s": 1e6,
         "kW/min": 1e3 / 60.0,
         "MW/min": 1e6 / 60.0,
     },
-    Kind.FRACTION: {"%": 0.01},
-    Kind.FREQUENCY: {"Hz": 1.0, "mHz": 1e-3},
-    Kind.VOLTAGE: {"V": 1.0, "kV": 1e3},
-    Kind.CURRENT: {"A": 1.0, "mA": 1e-3, "kA": 1e3},
-    Kind.CARBON: {"g/kWh": 1.0, "kg/MWh": 1.0},
+    QuantityKind.FRACTION: {"%": 0.01},
+    QuantityKind.FREQUENCY: {"Hz": 1.0, "mHz": 1e-3},
+    QuantityKind.VOLTAGE: {"V": 1.0, "kV": 1e3},
+    QuantityKind.CURRENT: {"A": 1.0, "mA": 1e-3, "kA": 1e3},
+    QuantityKind.CARBON: {"g/kWh": 1.0, "kg/MWh": 1.0},
 }
 
 
@@ -54,7 +54,7 @@ class QuantityError(ValueError):
     """The text is not a quantity of the wanted kind; the message says what is allowed."""
 
 
-def parse_quantity(text: object, kind: Kind) -> float:
+def parse_quantity(text: object, kind: QuantityKind) -> float:
     """Return the value of `text` in the SI unit of `kind`.
 
     Raises QuantityError for a bare number, an unknown unit, or a value that is not finite.

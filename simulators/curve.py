@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.errors import ConfigError
-from drivers.quantities import Kind, QuantityError, parse_quantity
+from drivers.quantities import QuantityError, QuantityKind, parse_quantity
 from simulators.recording import Recording, read_recording
 
 F64 = NDArray[np.float64]
@@ -80,7 +80,11 @@ def from_arguments(args: argparse.Namespace, *, fleet_w: float, duration_s: floa
 
 def _peak_w(scale: str, fleet_w: float) -> float:
     try:
-        peak_w = parse_quantity(scale, Kind.FRACTION) * fleet_w if "%" in scale else parse_quantity(scale, Kind.POWER)
+        peak_w = (
+            parse_quantity(scale, QuantityKind.FRACTION) * fleet_w
+            if "%" in scale
+            else parse_quantity(scale, QuantityKind.POWER)
+        )
     except QuantityError as error:
         raise ConfigError(f"--scale: {error}; or a share of the fleet in %") from error
     if peak_w <= 0.0:

@@ -16,7 +16,7 @@ from typing import BinaryIO, Final, TypeVar, cast
 import msgspec
 
 from drivers.errors import DriverLoss, Refused
-from simulators.world.report import Report
+from simulators.world.report import RefereeReport
 
 #: Longest line that is read, in bytes: the setpoints of about 300,000 devices.
 LINE_LIMIT: Final = 16 * 1024 * 1024
@@ -121,7 +121,7 @@ class CurveSamples(Reply, frozen=True, tag="curve"):
 class Result(Reply, frozen=True):
     """The referee's report."""
 
-    report: Report
+    report: RefereeReport
 
 
 AnyRequest = Apply | Measure | GetTruth | GetCurve | NoteOrder | NoteContact | Ready | GetResult
@@ -222,7 +222,7 @@ class WorldClient:
         """Start the judged window."""
         self._ask(Ready(), Ok)
 
-    def result(self) -> Report:
+    def result(self) -> RefereeReport:
         """End the judged window and return the referee's report."""
         return self._ask(GetResult(), Result).report
 

@@ -34,7 +34,7 @@ _POST_ERRORS = _ERRORS | {408: {"model": ErrorBody}, 409: {"model": ErrorBody}, 
 _BODY = {"required": True, "content": {"application/json": {"schema": OrderRequest.model_json_schema()}}}
 
 
-class Order(BaseModel):
+class OrderBody(BaseModel):
     """An order of the book. `state`: scheduled, in_force, released or expired; no end means until released."""
 
     id: str
@@ -66,10 +66,10 @@ class OrderAnswerBody(BaseModel):
     why: str
 
 
-class OrderList(BaseModel):
+class OrderListBody(BaseModel):
     """Every open order and the newest of the others, the newest last."""
 
-    orders: list[Order]
+    orders: list[OrderBody]
 
 
 def routes(service: Service) -> APIRouter:
@@ -86,8 +86,8 @@ def routes(service: Service) -> APIRouter:
         return _answer(await to_thread.run_sync(lambda: service.intake.accept(order, by), limiter=tightening))
 
     @router.get("", responses=_ERRORS, dependencies=[readers])
-    async def list_orders() -> OrderList:
-        return OrderList(orders=[_order(view) for view in service.book.list()])
+    async def list_orders() -> OrderListBody:
+        return OrderListBody(orders=[_order(view) for view in service.book.list()])
 
     @router.post("/{order_id}/release", responses=_ERRORS | {404: {"model": ErrorBody}})
     async def release_order(order_id: str, by: Authority) -> OrderAnswerBody:
@@ -123,8 +123,8 @@ def _answer(answer: OrderAnswer) -> OrderAnswerBody:
     )
 
 
-def _order(view: OrderView) -> Order:
-    return Order(
+def _order(view: OrderView) -> OrderBody:
+    return OrderBody(
         id=view.id,
         state=view.ended or ("in_force" if view.begun else "scheduled"),
         node=view.node,

@@ -33,7 +33,7 @@ class ReasonBody(BaseModel):
     text: str
 
 
-class Node(BaseModel):
+class NodeBody(BaseModel):
     """A node of the limit tree; `power_w` is that of its own trusted meters, `binding` names the limit that is its envelope."""
 
     power_w: float | None
@@ -46,14 +46,14 @@ class Node(BaseModel):
     committed_w: Watts
 
 
-class Quantity(BaseModel):
+class QuantityBody(BaseModel):
     """The newest value of a quantity, in the unit at the end of its name, and its age."""
 
     value: float
     age_s: float
 
 
-class Meter(BaseModel):
+class MeterBody(BaseModel):
     """A meter or the surplus source. `problem`: what is wrong with it now, empty while all is well.
 
     `reasons`: all that is to be said of it, by code. `notes`: quantity to what a person should know about its value, for
@@ -66,10 +66,10 @@ class Meter(BaseModel):
     problem: str
     reasons: list[ReasonBody]
     notes: dict[str, str]
-    quantities: dict[str, Quantity]
+    quantities: dict[str, QuantityBody]
 
 
-class Status(BaseModel):
+class StatusBody(BaseModel):
     """The site now. `reason`: why the mode is not normal. Before the first tick the mode is init and nodes is empty.
 
     `reasons`: the same by code. `overruled`: which limits come before which minimum times and protected devices, in
@@ -84,11 +84,11 @@ class Status(BaseModel):
     tick_age_s: float | None
     site_w: float | None
     surplus_w: float | None
-    nodes: dict[str, Node]
+    nodes: dict[str, NodeBody]
     orders_in_force: list[str]
     orders_doubt: str | None
     utc_doubt: str
-    meters: dict[str, Meter]
+    meters: dict[str, MeterBody]
     agents: dict[str, AgentView]
     devices: dict[str, int]
     value_per_h: float
@@ -105,17 +105,17 @@ def routes(service: Service) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["status"], dependencies=[Depends(require(service.tokens, *Role))])
 
     @router.get("/status", responses=_ERRORS)
-    async def status() -> Status:
+    async def status() -> StatusBody:
         return _status(service)
 
     return router
 
 
-def _status(service: Service) -> Status:
+def _status(service: Service) -> StatusBody:
     decision, views = service.decision(), service.views
     no_tick = (Reason(Code.NO_TICK, service.site.tree.ids[0]),)
     unsure, utc_doubt = service.book.unsure, service.utc().doubt
-    return Status(
+    return StatusBody(
         site=service.site.id,
         mode=decision.mode if decision else Mode.INIT,
         reason=texts(decision.reasons if decision else no_tick),
@@ -138,9 +138,9 @@ def _status(service: Service) -> Status:
     )
 
 
-def _nodes(ids: tuple[str, ...], decision: Decision) -> dict[str, Node]:
+def _nodes(ids: tuple[str, ...], decision: Decision) -> dict[str, NodeBody]:
     return {
-        node: Node(
+        node: NodeBody(
             power_w=decision.power_w[i],
             envelope_w=_watts(decision.envelope_w[i]),
             binding=decision.binding[i],
@@ -154,15 +154,15 @@ def _nodes(ids: tuple[str, ...], decision: Decision) -> dict[str, Node]:
     }
 
 
-def _meter(meter: MeterView) -> Meter:
-    return Meter(
+def _meter(meter: MeterView) -> MeterBody:
+    return MeterBody(
         value_w=meter.value_w,
         quality=meter.quality.name.lower(),
         age_s=meter.age_s,
         problem=meter.problem,
         reasons=_reasons(meter.reasons),
         notes=dict(meter.notes),
-        quantities={name: Quantity(value=value, age_s=age_s) for name, (value, age_s) in meter.quantities.items()},
+        quantities={name: QuantityBody(value=value, age_s=age_s) for name, (value, age_s) in meter.quantities.items()},
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import TypeAlias
 
-from drivers.quantities import Kind, QuantityError, parse_quantity
+from drivers.quantities import QuantityError, QuantityKind, parse_quantity
 
 #: What a family adds its verbs to.
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  it has no public name
@@ -23,15 +23,15 @@ WRONG_COMMAND_LINE = 2
 
 def seconds(text: str) -> float:
     """Read a time of a command line, such as ``10 s`` or ``500ms``."""
-    return _positive(text, Kind.TIME)
+    return _positive(text, QuantityKind.TIME)
 
 
 def watts(text: str) -> float:
     """Read a power of a command line, such as ``1.2 MW``."""
-    return _positive(text, Kind.POWER)
+    return _positive(text, QuantityKind.POWER)
 
 
-def _positive(text: str, kind: Kind) -> float:
+def _positive(text: str, kind: QuantityKind) -> float:
     try:
         value = parse_quantity(text, kind)
     except QuantityError as error:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from controller.site.model import OpcuaSecurity, OpcuaSource, SiteFile
-    from drivers.meters.opcua.certificates import Identity
+    from drivers.meters.opcua.certificates import CertificatePair
 
 # ruff: noqa: PLC0415, T201
 
@@ -179,10 +179,10 @@ def _trusted(security: OpcuaSecurity) -> Path:
     return security.trust or security.server_certificate or Path()
 
 
-def _own(site_file: SiteFile) -> list[Identity]:
-    from drivers.meters.opcua.certificates import Identity
+def _own(site_file: SiteFile) -> list[CertificatePair]:
+    from drivers.meters.opcua.certificates import CertificatePair
 
-    own = dict.fromkeys(Identity(each.certificate, each.private_key) for each in _securities(site_file))
+    own = dict.fromkeys(CertificatePair(each.certificate, each.private_key) for each in _securities(site_file))
     if not own:
         raise ConfigError("found no opcua source with security, allowed is a site file that names certificates")
     return list(own)

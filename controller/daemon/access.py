@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from controller.daemon.secret import read_secret
-from controller.site.model import Token as TokenEntry
+from controller.site.model import TokenEntry
 from drivers.errors import ConfigError
 
 

@@ -7,7 +7,7 @@ import logging
 from controller.core.decision import Decision
 from controller.core.reasons import Code
 from controller.daemon.fleet.fleet import Fleet
-from controller.daemon.journal.journal import Journal, Kind
+from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.metrics import Metrics
 from controller.daemon.notify import Notifier
 from controller.daemon.orders.book import OrderBook
@@ -75,7 +75,7 @@ class Recorder:
             extra={"event": "mode", "mode": decision.mode.value, "before": before.value if before else None},
         )  # fmt: skip
         record = {"mode": decision.mode.value, "reason": why, "reasons": plain_reasons(decision.reasons)}
-        self._journal.post(Kind.MODE, record)
+        self._journal.post(RecordKind.MODE, record)
         self._notifier.status(f"{decision.mode} {why} envelope {format_power(float(decision.envelope_w[0]))}")
 
     def _record(self, decision: Decision) -> None:
@@ -83,7 +83,7 @@ class Recorder:
         if last is not None and decision.at_s - last.at_s < RECORD_S and _kind(last) == _kind(decision):
             return
         self._recorded = decision
-        self._journal.post(Kind.DECISION, _summary(decision))
+        self._journal.post(RecordKind.DECISION, _summary(decision))
 
 
 def _kind(decision: Decision) -> tuple[str, str, frozenset[Code]]:

@@ -22,10 +22,10 @@ from controller.daemon.secret import read_secret
 from controller.daemon.service import Serve
 from controller.site.compile import compile_site
 from controller.site.load import load
-from controller.site.model import Mqtt, SiteFile
+from controller.site.model import MqttSection, SiteFile
 from drivers.errors import ConfigError
 from drivers.fleet.keys import CONTROLLER, load_private, load_public
-from drivers.fleet.link import Link, MqttLink, OnConnection, OnMessage, Tls
+from drivers.fleet.link import BrokerTls, Link, MqttLink, OnConnection, OnMessage
 
 _KERNELS: Final = Path(__file__).parents[1] / "core" / "kernels"
 
@@ -92,7 +92,7 @@ def _make_fleet(site_file: SiteFile, site: Site, epoch: int) -> Fleet:
     )
 
 
-def _make_link(mqtt: Mqtt, client_id: str) -> MakeLink:
+def _make_link(mqtt: MqttSection, client_id: str) -> MakeLink:
     def make(on_message: OnMessage, on_connection: OnConnection, subscriptions: tuple[str, ...]) -> Link:
         tls = mqtt.tls
         return MqttLink(
@@ -103,7 +103,7 @@ def _make_link(mqtt: Mqtt, client_id: str) -> MakeLink:
             on_connection=on_connection,
             subscriptions=subscriptions,
             protocol=mqtt.protocol,
-            tls=Tls(ca=tls.ca, certificate=tls.certificate, private_key=tls.private_key) if tls else None,
+            tls=BrokerTls(ca=tls.ca, certificate=tls.certificate, private_key=tls.private_key) if tls else None,
             username=mqtt.username,
             password=read_secret(mqtt.password_file) if mqtt.password_file else None,
         )

@@ -32,7 +32,7 @@ import msgspec
 import numpy as np
 
 from controller.core.site import F64, I64, Bool, Devices, Site, Tree
-from controller.demo.worth import run_at, worth_per_h
+from controller.demo.device_values import run_at, worth_per_h
 
 #: The shares of their ranges that equal share chooses from.
 _SHARES: Final = np.linspace(0.0, 1.0, 1001)

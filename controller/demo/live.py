@@ -12,8 +12,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from controller.demo.moment_texts import SPARK_WIDTH, Show, binding_of, devices_of, mode_of, sparkline
 from controller.demo.watch import Moment
-from controller.demo.words import SPARK_WIDTH, Show, binding_of, devices_of, mode_of, sparkline
 from drivers.quantities import format_power
 
 _COLOURS: Final = {"NORMAL": "green", "HOLD": "yellow", "INIT": "cyan"}

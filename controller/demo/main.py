@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Final
 
 from controller.demo.earnings import Books, Earnings, OpenBooks, earnings, value_of
-from controller.demo.outcome import Outcome, figures_of, summary
-from controller.demo.processes import Stage, cast
+from controller.demo.outcome import DemoOutcome, figures_of, summary
+from controller.demo.processes import DemoProcesses, processes_of
 from controller.demo.screen import open_screen
-from controller.demo.setup import SCADA_VARIABLES, Ground, Raw, Wishes, prepare
+from controller.demo.setup import SCADA_VARIABLES, DemoOptions, DemoSetup, Raw, prepare
 from controller.demo.watch import Moment, Watch, course_of
 from drivers.errors import ConfigError, DriverLoss, Refused
-from drivers.quantities import Kind, QuantityError, parse_quantity
+from drivers.quantities import QuantityError, QuantityKind, parse_quantity
 from simulators import curve as surplus
 from simulators.authority import choose_moment
 from simulators.process import split_address
-from simulators.world.report import Report
+from simulators.world.report import RefereeReport
 from simulators.world.site import read_site
 from simulators.worldlink import CurveSamples, WorldClient
 
@@ -69,12 +69,12 @@ def run(
     try:
         _refuse_missing_extras(args)
         with _folder(args.keep) as folder, _sigterm_as_ctrl_c():
-            wishes = Wishes(
+            options = DemoOptions(
                 model=args.model, broker=args.broker, protocol=args.protocol, http_port=args.port, spoil=spoil
             )
             site_text = files("configs").joinpath("demo.yaml").read_text(encoding="utf-8")
-            ground = prepare(folder, site_text, wishes)
-            return _play(ground, args, open_books(ground.site_file) if open_books else None)
+            setup = prepare(folder, site_text, options)
+            return _play(setup, args, open_books(setup.site_file) if open_books else None)
     except (ConfigError, DriverLoss, Refused) as error:
         sys.stderr.write(f"surplusd demo: {error}\n")
     except KeyboardInterrupt:
@@ -82,36 +82,36 @@ def run(
     return 1
 
 
-def _play(ground: Ground, args: argparse.Namespace, books: Books | None = None) -> int:
+def _play(setup: DemoSetup, args: argparse.Namespace, books: Books | None = None) -> int:
     duration_s = args.for_s or (OPEN_MODEL_S if args.surplus_csv is None else OPEN_REPLAY_S)
-    label, moment_s = _preview(ground, args, duration_s)
+    label, moment_s = _preview(setup, args, duration_s)
     orders = int(args.for_s is not None and moment_s is not None)
-    world = WorldClient(*ground.world, timeout_s=10.0)
-    children = cast(ground, args, duration_s=duration_s, orders=orders, broker=args.broker is None)
-    stage = Stage(ground, world, children, restart_s=args.restart)
+    world = WorldClient(*setup.world, timeout_s=10.0)
+    children = processes_of(setup, args, duration_s=duration_s, orders=orders, broker=args.broker is None)
+    processes = DemoProcesses(setup, world, children, restart_s=args.restart)
     worth = partial(value_of, books.site.devices) if books else None
-    watch = Watch(world, ground.url, ground.token_file("viewer").read_text(encoding="utf-8").strip(), worth)
+    watch = Watch(world, setup.url, setup.token_file("viewer").read_text(encoding="utf-8").strip(), worth)
     try:
-        _say(f"starting {', '.join(stage.children)}; files in {ground.folder}")
-        stage.open()
+        _say(f"starting {', '.join(processes.children)}; files in {setup.folder}")
+        processes.open()
         world.ready()
         _say(
-            f"running {', '.join(f'{name} ({child.pid})' for name, child in stage.children.items())}; surplus: {label}"
+            f"running {', '.join(f'{name} ({child.pid})' for name, child in processes.children.items())}; surplus: {label}"
         )
-        _say(f"open {ground.url}/metrics, or {_curl(ground)}")
-        moments = _watch(stage, watch, ground.root, args.for_s)
+        _say(f"open {setup.url}/metrics, or {_curl(setup)}")
+        moments = _watch(processes, watch, setup.root, args.for_s)
         report, p99_s = world.result(), watch.tick_p99_s()
-        earned = _earned(books, moments, ground.root) if books else None
-        outcome = _outcome(ground, args, report, label, moments[-1], p99_s, stage.events, earned)
+        earned = _earned(books, moments, setup.root) if books else None
+        outcome = _outcome(setup, args, report, label, moments[-1], p99_s, processes.events, earned)
     finally:
         world.close()
-        stage.close()
+        processes.close()
     return _present(outcome, args, moments)
 
 
-def _preview(ground: Ground, args: argparse.Namespace, duration_s: float) -> tuple[str, float | None]:
+def _preview(setup: DemoSetup, args: argparse.Namespace, duration_s: float) -> tuple[str, float | None]:
     """Return the curve's label and when its order comes, before anything is started; ConfigError for a bad curve."""
-    site = read_site(ground.site_file)
+    site = read_site(setup.site_file)
     curve = surplus.from_arguments(args, fleet_w=site.fleet_w, duration_s=duration_s, seed=args.seed)
     samples = CurveSamples(t_s=curve.t_s.tolist(), surplus_w=curve.surplus_w.tolist(), firm_w=site.firm_w)
     moment_s = choose_moment(samples, duration_s=duration_s)
@@ -120,15 +120,15 @@ def _preview(ground: Ground, args: argparse.Namespace, duration_s: float) -> tup
     return curve.label, moment_s
 
 
-def _watch(stage: Stage, watch: Watch, root: str, for_s: float | None) -> list[Moment]:
+def _watch(processes: DemoProcesses, watch: Watch, root: str, for_s: float | None) -> list[Moment]:
     """Show the demo until its end or Ctrl-C; return what was seen, of a very long run the last hours."""
     moments = [watch.look()]
     pause = threading.Event()
     try:
         with open_screen(root) as show:
             while for_s is None or moments[-1].truth.t_s < for_s:
-                stage.tend()
-                show(moments, stage.events)
+                processes.tend()
+                show(moments, processes.events)
                 pause.wait(LOOK_S)
                 moments.append(watch.look())
                 del moments[:-MOST_MOMENTS]
@@ -142,30 +142,30 @@ def _earned(books: Books, moments: Sequence[Moment], root: str) -> Earnings:
 
 
 def _outcome(
-    ground: Ground,
+    setup: DemoSetup,
     args: argparse.Namespace,
-    report: Report,
+    report: RefereeReport,
     label: str,
     last: Moment,
     p99_s: float | None,
     events: Sequence[str],
     earned: Earnings | None,
-) -> Outcome:
-    return Outcome(
+) -> DemoOutcome:
+    return DemoOutcome(
         passed=report.passed,
         seed=args.seed,
         surplus=label,
-        model=ground.model,
+        model=setup.model,
         referee=report,
         site_w=last.truth.site_w,
         envelope_w=last.truth.envelope_w,
-        daemon=figures_of(last.daemon, ground.root, p99_s),
+        daemon=figures_of(last.daemon, setup.root, p99_s),
         events=tuple(events),
         earnings=earned,
     )
 
 
-def _present(outcome: Outcome, args: argparse.Namespace, moments: Sequence[Moment]) -> int:
+def _present(outcome: DemoOutcome, args: argparse.Namespace, moments: Sequence[Moment]) -> int:
     _say(summary(outcome))
     if args.json is not None:
         outcome.write(args.json)
@@ -176,8 +176,8 @@ def _present(outcome: Outcome, args: argparse.Namespace, moments: Sequence[Momen
     return 0 if outcome.passed else 1
 
 
-def _curl(ground: Ground) -> str:
-    return f'curl -H "Authorization: Bearer $(cat {ground.token_file("viewer")})" {ground.url}/api/v1/status'
+def _curl(setup: DemoSetup) -> str:
+    return f'curl -H "Authorization: Bearer $(cat {setup.token_file("viewer")})" {setup.url}/api/v1/status'
 
 
 def _refuse_missing_extras(args: argparse.Namespace) -> None:
@@ -208,7 +208,7 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
 
 def _seconds(text: str) -> float:
     try:
-        seconds = parse_quantity(text, Kind.TIME)
+        seconds = parse_quantity(text, QuantityKind.TIME)
     except QuantityError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     if seconds <= 0.0:

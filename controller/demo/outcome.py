@@ -10,7 +10,7 @@ import msgspec
 from controller.demo.earnings import Carbon, Earnings
 from controller.demo.watch import DaemonStatus
 from drivers.quantities import format_power
-from simulators.world.report import Report
+from simulators.world.report import RefereeReport
 
 
 class DaemonFigures(msgspec.Struct, kw_only=True, frozen=True):
@@ -22,7 +22,7 @@ class DaemonFigures(msgspec.Struct, kw_only=True, frozen=True):
     tick_p99_s: float | None
 
 
-class Outcome(msgspec.Struct, kw_only=True, frozen=True):
+class DemoOutcome(msgspec.Struct, kw_only=True, frozen=True):
     """All of one demo. `site_w`: true power at the end, beside the daemon's; `events`: who fell and came back.
 
     `earnings`: of a very long run the last hours, None where no books were kept.
@@ -32,7 +32,7 @@ class Outcome(msgspec.Struct, kw_only=True, frozen=True):
     seed: int
     surplus: str
     model: str
-    referee: Report
+    referee: RefereeReport
     site_w: float
     envelope_w: float
     daemon: DaemonFigures
@@ -57,7 +57,7 @@ def figures_of(status: DaemonStatus | None, root: str, tick_p99_s: float | None)
     )
 
 
-def summary(outcome: Outcome) -> str:
+def summary(outcome: DemoOutcome) -> str:
     """Return the table that is printed at the end."""
     rows = [*_judged(outcome.referee), *_beside(outcome)]
     if outcome.earnings is not None:
@@ -70,7 +70,7 @@ def summary(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def _judged(report: Report) -> Iterator[tuple[str, str]]:
+def _judged(report: RefereeReport) -> Iterator[tuple[str, str]]:
     yield "judged", f"{report.seconds:.1f} s"
     yield "offered / used", f"{_kwh(report.offered_wh)} / {_kwh(report.used_wh)} = {_percent(report.utilisation)}"
     raw = f"{_kwh(report.offered_raw_wh)} / {_kwh(report.used_raw_wh)} = {_percent(report.utilisation_raw)}"
@@ -86,7 +86,7 @@ def _judged(report: Report) -> Iterator[tuple[str, str]]:
         yield f"order {order.id}", f"{cut} at {order.sent_s:.1f} s: {took}, binding for {order.binding_s:.1f} s"
 
 
-def _beside(outcome: Outcome) -> Iterator[tuple[str, str]]:
+def _beside(outcome: DemoOutcome) -> Iterator[tuple[str, str]]:
     daemon = outcome.daemon
     yield "site power, true", f"{format_power(outcome.site_w)}; the daemon says {_power(daemon.site_w)}"
     yield "envelope, true", f"{format_power(outcome.envelope_w)}; the daemon says {_power(daemon.envelope_w)}"

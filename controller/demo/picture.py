@@ -9,10 +9,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from controller.demo.watch import Moment
-from simulators.world.report import Report
+from simulators.world.report import RefereeReport
 
 
-def draw(path: Path, moments: Sequence[Moment], report: Report, title: str) -> None:
+def draw(path: Path, moments: Sequence[Moment], report: RefereeReport, title: str) -> None:
     """Write the course of envelope, surplus and site power, with the orders, to `path`; its ending is the format."""
     figure = Figure(figsize=(10.0, 5.0), layout="constrained")
     FigureCanvasAgg(figure)

@@ -1,4 +1,4 @@
-"""All parts of the demo on stage: started in order, watched, started again when they fall, ended in reverse."""
+"""All parts of the demo as processes: started in order, watched, started again when they fall, ended in reverse."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from controller.demo.children import Child
-from controller.demo.setup import Ground
+from controller.demo.setup import DemoSetup
 from drivers.clock import Clock, boottime_s
 from simulators.worldlink import WorldClient
 
@@ -21,12 +21,12 @@ ONCE: Final = frozenset({"world", "authority"})
 START_S: Final = 60.0
 
 
-class Stage:
+class DemoProcesses:
     """The children of one demo. `events` tells in words who fell and who came back."""
 
     def __init__(
         self,
-        ground: Ground,
+        setup: DemoSetup,
         world: WorldClient,
         children: Sequence[Child],
         *,
@@ -35,7 +35,7 @@ class Stage:
     ) -> None:
         self.events: list[str] = []
         self.children = {child.name: child for child in children}
-        self._ground = ground
+        self._setup = setup
         self._world = world
         self._restart_s = restart_s
         self._clock = clock
@@ -80,36 +80,38 @@ class Stage:
 
     def _daemon_is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self._ground.url}/readyz", timeout=1.0) as answer:  # noqa: S310  our own URL
+            with urllib.request.urlopen(f"{self._setup.url}/readyz", timeout=1.0) as answer:  # noqa: S310  our own URL
                 return bool(answer.status == 200)
         except OSError:
             return False  # not listening yet, or 503: not ready yet
 
 
-def cast(ground: Ground, args: argparse.Namespace, *, duration_s: float, orders: int, broker: bool) -> list[Child]:
+def processes_of(
+    setup: DemoSetup, args: argparse.Namespace, *, duration_s: float, orders: int, broker: bool
+) -> list[Child]:
     """Return the parts in the order of their start; `broker`: the embedded one is part of them."""
     return [
-        Child(name, [sys.executable, "-m", *argv], ground.folder / f"{name}.log")
-        for name, argv in _commands(ground, args, duration_s, orders)
+        Child(name, [sys.executable, "-m", *argv], setup.folder / f"{name}.log")
+        for name, argv in _commands(setup, args, duration_s, orders)
         if broker or name != "broker"
     ]
 
 
 def _commands(
-    ground: Ground, args: argparse.Namespace, duration_s: float, orders: int
+    setup: DemoSetup, args: argparse.Namespace, duration_s: float, orders: int
 ) -> Iterator[tuple[str, list[str]]]:
-    site, world, broker = ["--site-file", str(ground.site_file)], _address(ground.world), _address(ground.broker)
+    site, world, broker = ["--site-file", str(setup.site_file)], _address(setup.world), _address(setup.broker)
     judged = ["--seed", str(args.seed), "--duration", str(duration_s), "--orders", str(orders)]
     yield "world", ["simulators.world", *site, "--listen", world, *judged, *_surplus(args)]
-    meters = [f"--meter={meter}" for meter in ground.meters]
+    meters = [f"--meter={meter}" for meter in setup.meters]
     yield "meters", ["simulators.substation", "modbus", *meters, "--world", world]
-    yield "scada", ["simulators.substation", "opcua", "--endpoint", ground.scada, "--world", world]
+    yield "scada", ["simulators.substation", "opcua", "--endpoint", setup.scada, "--world", world]
     yield "broker", ["simulators.broker", "--listen", broker]
-    folders = ["--keys", str(ground.folder / "keys"), "--state", str(ground.folder / "agents")]
+    folders = ["--keys", str(setup.folder / "keys"), "--state", str(setup.folder / "agents")]
     yield "fleet", ["simulators.fleet", *site, "--world", world, "--broker", broker, *folders]
-    yield "surplusd", ["controller.cli", "run", str(ground.daemon_file)]
-    order = ["--node", ground.root, "--token-file", str(ground.token_file("authority")), "--duration", str(duration_s)]
-    yield "authority", ["simulators.authority", "--world", world, "--daemon", ground.url, *order]
+    yield "surplusd", ["controller.cli", "run", str(setup.daemon_file)]
+    order = ["--node", setup.root, "--token-file", str(setup.token_file("authority")), "--duration", str(duration_s)]
+    yield "authority", ["simulators.authority", "--world", world, "--daemon", setup.url, *order]
 
 
 def _surplus(args: argparse.Namespace) -> list[str]:

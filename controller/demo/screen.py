@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
+from controller.demo.moment_texts import Show, binding_of, devices_of, mode_of
 from controller.demo.watch import Moment
-from controller.demo.words import Show, binding_of, devices_of, mode_of
 from drivers.quantities import format_power
 
 PLAIN_PERIOD_S: Final = 5.0

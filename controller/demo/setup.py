@@ -1,4 +1,4 @@
-"""The ground that a demo stands on: a folder with keys, tokens and the site file, its addresses on free ports."""
+"""What a demo stands on: a folder with keys, tokens and the site file, its addresses on free ports."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Raw = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class DemoOptions:
     """What the user wants otherwise than in the site file; None leaves it as it is.
 
     `broker`: host and port of a broker that runs already. `spoil`: changes what the daemon alone is told, so that a
@@ -40,7 +40,7 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class DemoSetup:
     """Where everything of one demo is.
 
     `site_file` is what the simulators read, `daemon_file` what the daemon reads. `root`: id of the root node. `model`: of the surplus.
@@ -69,21 +69,21 @@ class Ground:
         return self.folder / f"{role}.token"
 
 
-def prepare(folder: Path, site_text: str, wishes: Wishes) -> Ground:
+def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
     """Write keys, tokens and site files into `folder`; raises ConfigError for a site that no demo can run."""
     try:
         raw: Raw = yaml.load(site_text, _WordsLoader)  # noqa: S506  a SafeLoader that keeps `off` a word
         root = next(node["id"] for node in raw["nodes"] if "parent" not in node)
-        _place(raw, folder, wishes)
+        _place(raw, folder, options)
     except (yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
         raise ConfigError(f"the demo cannot use this site: {error!r}") from error
     make_keys(folder / "keys", [CONTROLLER, *_agents(raw["fleet"])])
     for entry in raw["orders"]["tokens"]:
         _write_secret(Path(entry["token_file"]))
-    ground = Ground(
+    setup = DemoSetup(
         folder=folder,
         site_file=folder / "site.yaml",
-        daemon_file=folder / ("site.yaml" if wishes.spoil is None else "daemon.yaml"),
+        daemon_file=folder / ("site.yaml" if options.spoil is None else "daemon.yaml"),
         root=root,
         model=raw["surplus"]["model"],
         world=(LOOPBACK, free_port()),
@@ -93,11 +93,11 @@ def prepare(folder: Path, site_text: str, wishes: Wishes) -> Ground:
         protocol=raw["mqtt"]["protocol"],
         http=_split(raw["http"]["listen"]),
     )
-    _write(ground.site_file, raw)
-    if wishes.spoil is not None:
-        wishes.spoil(raw)
-        _write(ground.daemon_file, raw)
-    return ground
+    _write(setup.site_file, raw)
+    if options.spoil is not None:
+        options.spoil(raw)
+        _write(setup.daemon_file, raw)
+    return setup
 
 
 def free_port() -> int:
@@ -107,20 +107,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _place(raw: Raw, folder: Path, wishes: Wishes) -> None:
+def _place(raw: Raw, folder: Path, options: DemoOptions) -> None:
     """Put every address on a free port of the loopback, and every file into the folder."""
     for meter in raw["meters"]:
         meter["modbus"] |= {"host": LOOPBACK, "port": free_port()}
     surplus = raw["surplus"]
     surplus["opcua"]["endpoint"] = f"opc.tcp://{LOOPBACK}:{free_port()}/"
-    if wishes.model is not None:
-        _change_model(surplus, wishes.model)
-    host, port = wishes.broker or (LOOPBACK, free_port())
+    if options.model is not None:
+        _change_model(surplus, options.model)
+    host, port = options.broker or (LOOPBACK, free_port())
     raw["mqtt"] |= {"host": host, "port": port, "keys": str(folder / "keys")}
-    raw["mqtt"]["protocol"] = wishes.protocol or raw["mqtt"]["protocol"]
+    raw["mqtt"]["protocol"] = options.protocol or raw["mqtt"]["protocol"]
     for entry in raw["orders"]["tokens"]:
         entry["token_file"] = str(folder / f"{entry['role']}.token")
-    raw["http"]["listen"] = f"{LOOPBACK}:{wishes.http_port or free_port()}"
+    raw["http"]["listen"] = f"{LOOPBACK}:{options.http_port or free_port()}"
     raw["state"] = str(folder / "state")
 
 

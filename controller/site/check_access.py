@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from controller.site.model import Mqtt, OpcuaSource, Orders
+from controller.site.model import MqttSection, OpcuaSource, OrdersSection
 from controller.site.problems import Loc, Problem, repeated, unless_one
 from controller.site.unknown import UNKNOWN
 
@@ -16,7 +16,7 @@ _LOOPBACK_ONLY = "none on loopback alone; elsewhere the certificates"
 UNPROTECTED = "anyone on this network may read and forge these values"
 
 
-def token_problems(orders: Orders) -> Iterator[Problem]:
+def token_problems(orders: OrdersSection) -> Iterator[Problem]:
     """Report names that stand twice, and anything but one token each."""
     yield from repeated((("orders", "tokens", index, "name"), token.name) for index, token in enumerate(orders.tokens))
     for index, token in enumerate(orders.tokens):
@@ -24,7 +24,7 @@ def token_problems(orders: Orders) -> Iterator[Problem]:
         yield from unless_one(("orders", "tokens", index), choices)
 
 
-def mqtt_problems(mqtt: Mqtt) -> Iterator[Problem]:
+def mqtt_problems(mqtt: MqttSection) -> Iterator[Problem]:
     """Report half a login, and an open connection to another machine."""
     yield from _login_problems(("mqtt",), mqtt)
     if mqtt.tls is None and mqtt.host is not UNKNOWN and not _is_loopback(mqtt.host):
@@ -52,7 +52,7 @@ def _unprotected_problems(loc: Loc, opcua: OpcuaSource) -> Iterator[Problem]:
     yield Problem(loc=(*loc, "security"), found=f"none for {opcua.endpoint}", allowed=allowed)
 
 
-def _login_problems(loc: Loc, login: Mqtt | OpcuaSource) -> Iterator[Problem]:
+def _login_problems(loc: Loc, login: MqttSection | OpcuaSource) -> Iterator[Problem]:
     if (login.username is None) != (login.password_file is None):
         allowed = "both username and password_file, or neither"
         yield Problem(loc=loc, found="half a login", allowed=allowed, at_key=True)

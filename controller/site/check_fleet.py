@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from controller.site.devices import Load
 from controller.site.measures import Price
-from controller.site.model import Economics, SiteFile
+from controller.site.model import EconomicsSection, SiteFile
 from controller.site.problems import Loc, Problem, kw, one_of, path_text, unless_known
 from controller.site.tree import all_named, parents_of
 from controller.site.unknown import UNKNOWN
-from drivers.fleet.catalogue import Kind, Model
+from drivers.fleet.catalogue import DeviceKind, Model
 from drivers.fleet.keys import CONTROLLER
 
 _LONGEST_ID = 63
@@ -64,20 +64,22 @@ def _change_problems(load: Load, catalogue: Mapping[str, Model]) -> Iterator[Pro
         yield Problem(loc=(*load.loc, "change_cost"), allowed=allowed, at_key=True)
 
 
-def price_problems(economics: Economics, fleet: Sequence[Load], catalogue: Mapping[str, Model]) -> Iterator[Problem]:
+def price_problems(
+    economics: EconomicsSection, fleet: Sequence[Load], catalogue: Mapping[str, Model]
+) -> Iterator[Problem]:
     """Report work without a price, priorities without one, and prices in several currencies."""
     yield from _currency_problems(economics, fleet)
     kinds = [(load, catalogue[load.entry.model].kind) for load in fleet if load.entry.model in catalogue]
-    if economics.hashprice is None and any(kind is Kind.ASIC for _, kind in kinds):
+    if economics.hashprice is None and any(kind is DeviceKind.ASIC for _, kind in kinds):
         found = "no hashprice, but miners"
         yield Problem(loc=("economics",), found=found, allowed="a hashprice such as 0.05 USD/TH/day", at_key=True)
     for load, kind in kinds:
         yield from _priority_problems(load, kind, economics)
 
 
-def _priority_problems(load: Load, kind: Kind, economics: Economics) -> Iterator[Problem]:
+def _priority_problems(load: Load, kind: DeviceKind, economics: EconomicsSection) -> Iterator[Problem]:
     priority, loc = load.entry.priority, (*load.loc, "priority")
-    if kind is Kind.ASIC:
+    if kind is DeviceKind.ASIC:
         if priority is not None and priority is not UNKNOWN:
             yield Problem(loc=loc, allowed="no priority: a miner is worth its hashprice", at_key=True)
     elif priority is None:
@@ -88,7 +90,7 @@ def _priority_problems(load: Load, kind: Kind, economics: Economics) -> Iterator
         yield from unless_known(loc, priority, economics.gpu, "priorities in economics.gpu:", complete=complete)
 
 
-def _currency_problems(economics: Economics, fleet: Sequence[Load]) -> Iterator[Problem]:
+def _currency_problems(economics: EconomicsSection, fleet: Sequence[Load]) -> Iterator[Problem]:
     if economics.tariff is UNKNOWN:
         return
     currency = economics.tariff.currency

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from controller.core.site import SURPLUS
 from controller.site.check_access import opcua_problems
-from controller.site.model import Meter, ModbusSource, OpcuaSource, SiteFile, Surplus
+from controller.site.model import MeterEntry, ModbusSource, OpcuaSource, SiteFile, SurplusSection
 from controller.site.problems import Loc, Problem, kw, repeated, unless_known, unless_one
 from controller.site.ranges import power_range
 from controller.site.tree import all_named, nodes_by_id, parents_of, root_of, way_up
@@ -32,7 +32,7 @@ def meter_problems(site: SiteFile) -> Iterator[Problem]:
     yield from _unseen(site)
 
 
-def _range_problems(loc: Loc, meter: Meter, most_w: float) -> Iterator[Problem]:
+def _range_problems(loc: Loc, meter: MeterEntry, most_w: float) -> Iterator[Problem]:
     """Report a profile whose numbers end below what the meter is to show: there it would say nothing."""
     reach = power_range(meter.modbus)
     if reach is None or meter.modbus is None:
@@ -65,7 +65,7 @@ def _most_w(site: SiteFile, node: str) -> float:
     return min(limits_w) if way and UNKNOWN not in limits_w else UNKNOWN
 
 
-def _twice(meters: Sequence[Meter]) -> Iterator[Problem]:
+def _twice(meters: Sequence[MeterEntry]) -> Iterator[Problem]:
     """Report a meter that is another one's copy: two meters that agree must be two."""
     first: dict[tuple[object, ...], int] = {}
     for index, meter in enumerate(meters):
@@ -89,7 +89,7 @@ def surplus_problems(site: SiteFile) -> Iterator[Problem]:
     yield from _rating_problems(surplus)
 
 
-def _rating_problems(surplus: Surplus) -> Iterator[Problem]:
+def _rating_problems(surplus: SurplusSection) -> Iterator[Problem]:
     if surplus.model is UNKNOWN or surplus.rating_w is UNKNOWN:
         return
     if surplus.model == "headroom" and surplus.rating_w is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from controller.core.site import SHORTEST_LEASE
 from controller.site.devices import Load, declared_failsafe_w
-from controller.site.model import Node, SiteFile
+from controller.site.model import NodeEntry, SiteFile
 from controller.site.problems import Loc, Problem, kw
 from controller.site.tree import parents_of, root_of, way_up
 from controller.site.unknown import UNKNOWN
@@ -91,7 +91,7 @@ def _too_small(limit_w: float, need_w: float) -> bool:
     return limit_w + _ROUNDING_W < need_w
 
 
-def _below(nodes: Sequence[Node], watts: Sequence[tuple[str, float]]) -> dict[str, float]:
+def _below(nodes: Sequence[NodeEntry], watts: Sequence[tuple[str, float]]) -> dict[str, float]:
     """Return for each node the sum of what stands at it and below it."""
     parents = parents_of(nodes)
     sums = dict.fromkeys(parents, 0.0)

@@ -13,7 +13,7 @@ from controller.site.check_meters import meter_problems, surplus_problems
 from controller.site.check_modbus import modbus_problems
 from controller.site.check_sums import sum_problems
 from controller.site.devices import loads
-from controller.site.model import Grid, SiteFile
+from controller.site.model import GridSection, SiteFile
 from controller.site.problems import Problem, kw
 from controller.site.tree import tree_problems
 from drivers.fleet.catalogue import Model
@@ -39,7 +39,7 @@ def site_problems(site: SiteFile, catalogue: Mapping[str, Model]) -> Iterator[Pr
         yield from sum_problems(site, fleet, catalogue)
 
 
-def _grid_problems(grid: Grid) -> Iterator[Problem]:
+def _grid_problems(grid: GridSection) -> Iterator[Problem]:
     for key, value_w in (("firm", grid.firm_w), ("failsafe", grid.failsafe_w)):
         if value_w > grid.contract_w:
             yield Problem(loc=("grid", key), allowed=f"at most the contract, {kw(grid.contract_w)}")

@@ -10,11 +10,11 @@ import numpy as np
 from controller.core.site import F64, I64, Devices, Meters, Rules, Site, SurplusModel, Tree
 from controller.site.devices import Load, declared_failsafe_w, loads
 from controller.site.measures import Price
-from controller.site.model import Economics, Meter, Node, SiteFile
+from controller.site.model import EconomicsSection, MeterEntry, NodeEntry, SiteFile
 from controller.site.ranges import power_range
 from controller.site.tree import parents_of, way_up
 from drivers.errors import ConfigError
-from drivers.fleet.catalogue import Kind, Mode, Model, load_catalogue
+from drivers.fleet.catalogue import DeviceKind, DeviceMode, Model, load_catalogue
 
 _HOURS_A_DAY = 24.0
 _SECONDS_AN_HOUR = 3600.0
@@ -35,7 +35,7 @@ def compile_site(site_file: SiteFile) -> Site:
     )
 
 
-def _tree(nodes: Sequence[Node]) -> Tree:
+def _tree(nodes: Sequence[NodeEntry]) -> Tree:
     """Return the nodes by depth, then by id: every parent before its children."""
     parents = parents_of(nodes)
     by_id = {node.id: node for node in nodes}
@@ -53,7 +53,9 @@ def _tree(nodes: Sequence[Node]) -> Tree:
     )
 
 
-def _devices(fleet: Sequence[Load], nodes: Sequence[str], agents: Sequence[str], economics: Economics) -> Devices:
+def _devices(
+    fleet: Sequence[Load], nodes: Sequence[str], agents: Sequence[str], economics: EconomicsSection
+) -> Devices:
     """Return the devices by id; what the devices of an entry share is worked out once and then spread over them."""
     catalogue = load_catalogue()
     models = [catalogue[load.entry.model] for load in fleet]
@@ -94,7 +96,7 @@ def _devices(fleet: Sequence[Load], nodes: Sequence[str], agents: Sequence[str],
     )
 
 
-def _modes(model: Model, priority: str | None, economics: Economics) -> F64:
+def _modes(model: Model, priority: str | None, economics: EconomicsSection) -> F64:
     """Return watts, currency per hour and continuity (0 or 1) of each mode, shape (modes, 3)."""
     rows = [(float(model.off_w), 0.0, 0.0)]
     rows += [
@@ -103,13 +105,13 @@ def _modes(model: Model, priority: str | None, economics: Economics) -> F64:
     return np.array(rows, dtype=np.float64)
 
 
-def _value_h(model: Model, mode: Mode, priority: str | None, economics: Economics) -> float:
+def _value_h(model: Model, mode: DeviceMode, priority: str | None, economics: EconomicsSection) -> float:
     """Return what an hour in a mode is worth: hashing by hashrate, all else by its price for energy, less the energy."""
     return _revenue_h(model, mode, priority, economics) - mode.watts / 1e3 * economics.tariff.amount
 
 
-def _revenue_h(model: Model, mode: Mode, priority: str | None, economics: Economics) -> float:
-    if model.kind is Kind.ASIC:
+def _revenue_h(model: Model, mode: DeviceMode, priority: str | None, economics: EconomicsSection) -> float:
+    if model.kind is DeviceKind.ASIC:
         return mode.hashrate_ths * _amount(economics.hashprice) / _HOURS_A_DAY
     return mode.watts / 1e3 * _amount(economics.gpu.get(priority or ""))
 
@@ -118,7 +120,7 @@ def _own(stated: float | None, of_model: float) -> float:
     return of_model if stated is None else stated
 
 
-def _cost(stated: Price | None, wear_s: float, load: Load, model: Model, economics: Economics) -> float:
+def _cost(stated: Price | None, wear_s: float, load: Load, model: Model, economics: EconomicsSection) -> float:
     """Return what a start or a change costs: as stated, else the revenue of so much time at full power."""
     if stated is not None:
         return stated.amount
@@ -136,7 +138,7 @@ def _failsafe_w(load: Load, model: Model) -> float:
     return float(model.at_most(declared_failsafe_w(load.entry.failsafe, model)))
 
 
-def _meters(meters: Sequence[Meter], nodes: Sequence[str]) -> Meters:
+def _meters(meters: Sequence[MeterEntry], nodes: Sequence[str]) -> Meters:
     return Meters(
         ids=tuple(meter.id for meter in meters),
         node=_positions([meter.node for meter in meters], nodes),
@@ -145,7 +147,7 @@ def _meters(meters: Sequence[Meter], nodes: Sequence[str]) -> Meters:
     )
 
 
-def _accuracy(meter: Meter) -> float:
+def _accuracy(meter: MeterEntry) -> float:
     """Return the meter's class and one count of what it shows, as a share of its rating."""
     reach = power_range(meter.modbus)
     return meter.accuracy + (reach.count_w / meter.rating_w if reach else 0.0)

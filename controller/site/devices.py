@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from controller.site.model import Device, Fleet, Group
+from controller.site.model import DeviceEntry, FleetSection, GroupEntry
 from controller.site.problems import Loc
 from controller.site.unknown import UNKNOWN
 from drivers.fleet.catalogue import Model
@@ -16,11 +16,11 @@ class Load:
     """An entry of the fleet with its place in the file and the ids of its devices."""
 
     loc: Loc
-    entry: Group | Device
+    entry: GroupEntry | DeviceEntry
     ids: tuple[str, ...]
 
 
-def loads(fleet: Fleet) -> Iterator[Load]:
+def loads(fleet: FleetSection) -> Iterator[Load]:
     """Return the groups, then the single devices, of a fleet."""
     for index, group in enumerate(fleet.groups):
         yield Load(("fleet", "groups", index), group, _group_ids(group))
@@ -28,7 +28,7 @@ def loads(fleet: Fleet) -> Iterator[Load]:
         yield Load(("fleet", "devices", index), device, () if device.id is UNKNOWN else (device.id,))
 
 
-def _group_ids(group: Group) -> tuple[str, ...]:
+def _group_ids(group: GroupEntry) -> tuple[str, ...]:
     if group.id is UNKNOWN or group.count is UNKNOWN:
         return ()
     return tuple(f"{group.id}-{number:03d}" for number in range(1, group.count + 1))

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from controller.site.leaf import Leaf, NotAllowedError, require, text_schema
-from drivers.quantities import UNITS, Kind, QuantityError, parse_quantity
+from controller.site.value_type import NotAllowedError, ValueType, require, text_schema
+from drivers.quantities import UNITS, QuantityError, QuantityKind, parse_quantity
 
 NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 
 
-def spoken(value: float, kind: Kind) -> str:
+def spoken(value: float, kind: QuantityKind) -> str:
     """Return a value in the largest unit of its kind that is not larger than it.
 
     >>> spoken(1.5e6, Kind.POWER)
@@ -27,12 +27,12 @@ def spoken(value: float, kind: Kind) -> str:
     return f"{value / factor:g} {unit}"
 
 
-def _bounds(kind: Kind, low: float, high: float, low_open: bool) -> str:
+def _bounds(kind: QuantityKind, low: float, high: float, low_open: bool) -> str:
     units = ", ".join(UNITS[kind])
     return f"a number in {units}; {'above' if low_open else 'from'} {spoken(low, kind)} to {spoken(high, kind)}"
 
 
-def quantity(kind: Kind, low: float, high: float, *, low_open: bool = False, word: str = "") -> Leaf:
+def quantity(kind: QuantityKind, low: float, high: float, *, low_open: bool = False, word: str = "") -> ValueType:
     """Return the leaf of a quantity in the SI unit of `kind` between the bounds; `word` is allowed too, for inf."""
 
     def parse(text: object) -> float:
@@ -49,30 +49,30 @@ def quantity(kind: Kind, low: float, high: float, *, low_open: bool = False, wor
     pattern = rf"^\s*{NUMBER}\s*(?:{units})\s*$"
     allowed = _bounds(kind, low, high, low_open)
     if word:
-        return Leaf(parse=parse, allowed=f"{allowed}, or {word}", json=text_schema(rf"{pattern}|^{word}$"))
-    return Leaf(parse=parse, allowed=allowed, json=text_schema(pattern))
+        return ValueType(parse=parse, allowed=f"{allowed}, or {word}", json=text_schema(rf"{pattern}|^{word}$"))
+    return ValueType(parse=parse, allowed=allowed, json=text_schema(pattern))
 
 
 _MOST_W: Final = 100e9  # more than any grid connection: above it, the unit is wrong
 _MOST_W_S: Final = 1e9
 _DAY_S: Final = 86400.0
 
-Power = Annotated[float, quantity(Kind.POWER, 0.0, _MOST_W)]
-PositivePower = Annotated[float, quantity(Kind.POWER, 0.0, _MOST_W, low_open=True)]
-PowerLimit = Annotated[float, quantity(Kind.POWER, 0.0, _MOST_W, low_open=True, word="unlimited")]
-PowerRate = Annotated[float, quantity(Kind.POWER_RATE, 0.0, _MOST_W_S, low_open=True)]
-Seconds = Annotated[float, quantity(Kind.TIME, 0.0, _DAY_S, low_open=True)]
+Power = Annotated[float, quantity(QuantityKind.POWER, 0.0, _MOST_W)]
+PositivePower = Annotated[float, quantity(QuantityKind.POWER, 0.0, _MOST_W, low_open=True)]
+PowerLimit = Annotated[float, quantity(QuantityKind.POWER, 0.0, _MOST_W, low_open=True, word="unlimited")]
+PowerRate = Annotated[float, quantity(QuantityKind.POWER_RATE, 0.0, _MOST_W_S, low_open=True)]
+Seconds = Annotated[float, quantity(QuantityKind.TIME, 0.0, _DAY_S, low_open=True)]
 #: A time that may be none at all.
-Wait = Annotated[float, quantity(Kind.TIME, 0.0, _DAY_S)]
-TickSeconds = Annotated[float, quantity(Kind.TIME, 0.1, 10.0)]
+Wait = Annotated[float, quantity(QuantityKind.TIME, 0.0, _DAY_S)]
+TickSeconds = Annotated[float, quantity(QuantityKind.TIME, 0.1, 10.0)]
 #: At most what a statement to an agent may grant, `MAX_TTL_MS` of the wire.
-LeaseSeconds = Annotated[float, quantity(Kind.TIME, 0.0, 120.0, low_open=True)]
-MeterClass = Annotated[float, quantity(Kind.FRACTION, 0.0, 0.1, low_open=True)]
+LeaseSeconds = Annotated[float, quantity(QuantityKind.TIME, 0.0, 120.0, low_open=True)]
+MeterClass = Annotated[float, quantity(QuantityKind.FRACTION, 0.0, 0.1, low_open=True)]
 
-_POWER: Final = quantity(Kind.POWER, 0.0, _MOST_W)
+_POWER: Final = quantity(QuantityKind.POWER, 0.0, _MOST_W)
 Failsafe = Annotated[
     float | Literal["off"],
-    Leaf(
+    ValueType(
         parse=lambda text: text if text == "off" else _POWER.parse(text),
         allowed=f"off, or {_POWER.allowed}",
         json=text_schema(f"^off$|{_POWER.json['pattern']}"),
@@ -88,7 +88,7 @@ class Price:
     currency: str
 
 
-def price(units: Mapping[str, float], *, low: float = -1e9) -> Leaf:
+def price(units: Mapping[str, float], *, low: float = -1e9) -> ValueType:
     """Return the leaf of a price; `units` gives the factor to the first of them, `low` the least in that unit."""
     pattern = rf"^\s*({NUMBER})\s*([A-Z]{{3}})/({'|'.join(units)})\s*$"
 
@@ -102,7 +102,7 @@ def price(units: Mapping[str, float], *, low: float = -1e9) -> Leaf:
 
     least = "" if low < 0 else ", not negative"
     ways = " or ".join(f"USD/{unit}" for unit in units)
-    return Leaf(parse=parse, allowed=f"a price in {ways} (any currency code){least}", json=text_schema(pattern))
+    return ValueType(parse=parse, allowed=f"a price in {ways} (any currency code){least}", json=text_schema(pattern))
 
 
 def _money(text: object) -> Price:
@@ -116,7 +116,7 @@ def _money(text: object) -> Price:
 #: An amount by itself; its `per` is the event that the key names.
 Money = Annotated[
     Price,
-    Leaf(
+    ValueType(
         parse=_money,
         allowed="an amount such as 0.02 USD (any currency code), not negative",
         json=text_schema(rf"^\s*{NUMBER}\s*[A-Z]{{3}}\s*$"),
@@ -124,7 +124,7 @@ Money = Annotated[
 ]
 EnergyPrice = Annotated[Price, price({"kWh": 1.0, "MWh": 1e-3})]
 JobPrice = Annotated[Price, price({"kWh": 1.0, "MWh": 1e-3}, low=0.0)]
-_CARBON = quantity(Kind.CARBON, 0.0, 5000.0)
+_CARBON = quantity(QuantityKind.CARBON, 0.0, 5000.0)
 #: g of CO2 per kWh; the worst lignite stands at about 1200.
 CarbonIntensity = Annotated[float, _CARBON]
 Hashprice = Annotated[Price, price({"TH/day": 1.0, "PH/day": 1e-3}, low=0.0)]

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from controller.site.leaf import WordNone
 from controller.site.measures import (
     CarbonIntensity,
     EnergyPrice,
@@ -48,6 +47,7 @@ from controller.site.texts import (
     TransformerRatio,
 )
 from controller.site.unknown import UNKNOWN
+from controller.site.value_type import WordNone
 
 
 class Part(BaseModel):
@@ -73,7 +73,7 @@ def _key(name: str, description: str, default: Any = ...) -> Any:
     return Field(default, alias=name, description=description)
 
 
-class Grid(Part):
+class GridSection(Part):
     """The connection: what the contract with the grid allows, and how fast the site may change."""
 
     contract_w: PositivePower = _key("contract", "the most that the site may ever draw")
@@ -87,7 +87,7 @@ class Grid(Part):
     settle_s: Seconds = _key("settle", "time in which the site's power follows a new envelope", "15 s")
 
 
-class Node(Part):
+class NodeEntry(Part):
     """A node of the limit tree; exactly one, the site's connection, has no parent."""
 
     id: Id = _key("id", "name of the node")
@@ -195,7 +195,7 @@ class OpcuaSource(Part):
     password_file: FilePath | None = _key("password_file", "file with the user's password", None)
 
 
-class Meter(Part):
+class MeterEntry(Part):
     """A meter of active power at a node; exactly one of `modbus` and `opcua`."""
 
     id: Id = _key("id", "name of the meter")
@@ -206,7 +206,7 @@ class Meter(Part):
     opcua: OpcuaSource | None = _key("opcua", "the meter's power is a variable of an OPC UA server", None)
 
 
-class Surplus(Part):
+class SurplusSection(Part):
     """Where the grid's surplus is read; exactly one of `modbus` and `opcua`."""
 
     model: Literal["direct", "export", "headroom"] = _key(
@@ -222,7 +222,7 @@ class Surplus(Part):
     opcua: OpcuaSource | None = _key("opcua", "the source is a variable of an OPC UA server", None)
 
 
-class Control(Part):
+class ControlSection(Part):
     """Ages and times of the control."""
 
     suspect_after_s: Seconds = _key("suspect_after", "age from which a meter's reading lets nothing rise", "3 s")
@@ -231,7 +231,7 @@ class Control(Part):
     recover_s: Seconds = _key("recover", "time with trusted readings before a doubt is over", "5 s")
 
 
-class Economics(Part):
+class EconomicsSection(Part):
     """What a watt is worth; all prices in one currency."""
 
     tariff: EnergyPrice = _key("tariff", "price of energy; may be negative")
@@ -266,28 +266,28 @@ class _Load(Part):
     change_cost: Money | None = _key("change_cost", "the same for another discrete mode", None)
 
 
-class Group(_Load):
+class GroupEntry(_Load):
     """Devices of one model, named GROUP-001, GROUP-002 and so on."""
 
     id: Id = _key("id", "name of the group")
     count: Count = _key("count", "how many devices")
 
 
-class Device(_Load):
+class DeviceEntry(_Load):
     """One device."""
 
     id: Id = _key("id", "name of the device")
 
 
-class Fleet(Part):
+class FleetSection(Part):
     """The devices, in groups or one by one."""
 
     lease_s: LeaseSeconds = _key("lease", "time after which a setpoint ends by itself; at least three ticks", "30 s")
-    groups: tuple[Group, ...] = Field((), description="groups of devices", strict=False)
-    devices: tuple[Device, ...] = Field((), description="single devices", strict=False)
+    groups: tuple[GroupEntry, ...] = Field((), description="groups of devices", strict=False)
+    devices: tuple[DeviceEntry, ...] = Field((), description="single devices", strict=False)
 
 
-class Token(Part):
+class TokenEntry(Part):
     """Who may use the HTTP interface; exactly one of `token_file` and `token_sha256`."""
 
     name: Name = _key("name", "who it is, as the journal names them")
@@ -298,10 +298,10 @@ class Token(Part):
     token_sha256: Sha256 | None = _key("token_sha256", "SHA-256 of the token", None)
 
 
-class Orders(Part):
+class OrdersSection(Part):
     """Curtailment orders."""
 
-    tokens: tuple[Token, ...] = Field((), description="who may use the HTTP interface", strict=False)
+    tokens: tuple[TokenEntry, ...] = Field((), description="who may use the HTTP interface", strict=False)
 
 
 class MqttTls(Part):
@@ -312,7 +312,7 @@ class MqttTls(Part):
     private_key: FilePath = _key("private_key", "its private key (PEM)")
 
 
-class Mqtt(Part):
+class MqttSection(Part):
     """The way to the fleet."""
 
     host: Host = _key("host", "address of the broker")
@@ -324,7 +324,7 @@ class Mqtt(Part):
     password_file: FilePath | None = _key("password_file", "file with the user's password", None)
 
 
-class Http(Part):
+class HttpSection(Part):
     """Orders, status, metrics and the page."""
 
     listen: ListenAddress = _key("listen", "address and port, in quotes", "127.0.0.1:8420")
@@ -336,14 +336,16 @@ class SiteFile(Part):
     version: Literal[1] = _key("version", "version of this format")
     site: Id = _key("site", "name of the site, part of every MQTT topic")
     tick_s: TickSeconds = _key("tick", "period of the control", "1 s")
-    grid: Grid = _key("grid", "the connection to the grid")
-    nodes: tuple[Node, ...] = Field(description="the limit tree", strict=False)
-    meters: tuple[Meter, ...] = Field(description="the meters, at least one at the site's connection", strict=False)
-    surplus: Surplus = _key("surplus", "the source of the surplus")
-    control: Control = _key("control", "ages and times of the control", {})
-    economics: Economics = _key("economics", "prices")
-    fleet: Fleet = _key("fleet", "the devices")
-    orders: Orders = _key("orders", "the grid authority and its helpers", {})
-    mqtt: Mqtt = _key("mqtt", "the broker")
-    http: Http = _key("http", "the HTTP interface", {})
+    grid: GridSection = _key("grid", "the connection to the grid")
+    nodes: tuple[NodeEntry, ...] = Field(description="the limit tree", strict=False)
+    meters: tuple[MeterEntry, ...] = Field(
+        description="the meters, at least one at the site's connection", strict=False
+    )
+    surplus: SurplusSection = _key("surplus", "the source of the surplus")
+    control: ControlSection = _key("control", "ages and times of the control", {})
+    economics: EconomicsSection = _key("economics", "prices")
+    fleet: FleetSection = _key("fleet", "the devices")
+    orders: OrdersSection = _key("orders", "the grid authority and its helpers", {})
+    mqtt: MqttSection = _key("mqtt", "the broker")
+    http: HttpSection = _key("http", "the HTTP interface", {})
     state: FilePath = _key("state", "folder of the journal", "state")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from controller.site.leaf import Leaf, NotAllowedError
 from controller.site.problems import one_of
 from controller.site.texts import matching
+from controller.site.value_type import NotAllowedError, ValueType
 from drivers.meters.profiles import bundled_profiles
 
 
-class PathLeaf(Leaf):
+class PathLeaf(ValueType):
     """The path of a file or folder, which need not exist yet."""
 
     __slots__ = ()
@@ -33,7 +33,7 @@ class CertificateLeaf(PathLeaf):
         return super().read(value, folder)
 
 
-class ProfileLeaf(Leaf):
+class ProfileLeaf(ValueType):
     """A meter profile: the id of a bundled one, or the path of a YAML file that exists."""
 
     __slots__ = ()

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from controller.site.leaf import Leaf, NotAllowedError, require, text_schema
+from controller.site.value_type import NotAllowedError, ValueType, require, text_schema
 
 
-def matching(pattern: str, allowed: str) -> Leaf:
+def matching(pattern: str, allowed: str) -> ValueType:
     """Return the leaf of a text that matches as a whole."""
 
     def parse(text: object) -> str:
@@ -17,10 +17,10 @@ def matching(pattern: str, allowed: str) -> Leaf:
             raise NotAllowedError
         return text
 
-    return Leaf(parse=parse, allowed=allowed, json=text_schema(f"^(?:{pattern})$"))
+    return ValueType(parse=parse, allowed=allowed, json=text_schema(f"^(?:{pattern})$"))
 
 
-def whole(low: int, high: int) -> Leaf:
+def whole(low: int, high: int) -> ValueType:
     """Return the leaf of a whole number between the bounds."""
 
     def parse(value: object) -> int:
@@ -29,10 +29,10 @@ def whole(low: int, high: int) -> Leaf:
         return value
 
     json = {"type": "integer", "minimum": low, "maximum": high}
-    return Leaf(parse=parse, allowed=f"a whole number from {low} to {high}", json=json)
+    return ValueType(parse=parse, allowed=f"a whole number from {low} to {high}", json=json)
 
 
-def ratio(low: float, high: float) -> Leaf:
+def ratio(low: float, high: float) -> ValueType:
     """Return the leaf of a bare number between the bounds."""
 
     def parse(value: object) -> float:
@@ -41,7 +41,7 @@ def ratio(low: float, high: float) -> Leaf:
         return float(value)  # type: ignore[arg-type]
 
     json = {"type": "number", "minimum": low, "maximum": high}
-    return Leaf(parse=parse, allowed=f"a number from {low:g} to {high:g}", json=json)
+    return ValueType(parse=parse, allowed=f"a number from {low:g} to {high:g}", json=json)
 
 
 _HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
@@ -75,10 +75,10 @@ def _flag(value: object) -> bool:
     return bool(value)
 
 
-Flag = Annotated[bool, Leaf(parse=_flag, allowed="true or false", json={"type": "boolean"})]
+Flag = Annotated[bool, ValueType(parse=_flag, allowed="true or false", json={"type": "boolean"})]
 Sign = Annotated[
     Literal[1, -1],
-    Leaf(parse=_sign, allowed="1 or -1", json={"enum": [1, -1]}),
+    ValueType(parse=_sign, allowed="1 or -1", json={"enum": [1, -1]}),
 ]
 
 
@@ -103,7 +103,7 @@ def _listen(text: object) -> Listen:
 
 ListenAddress = Annotated[
     Listen,
-    Leaf(
+    ValueType(
         parse=_listen,
         allowed='"HOST:PORT", as in "127.0.0.1:8420" or "[::1]:8420"',
         json=text_schema(r"^\S+:[0-9]{1,5}$"),

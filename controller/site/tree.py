@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from controller.site.model import Node
+from controller.site.model import NodeEntry
 from controller.site.problems import Problem, one_of, repeated
 from controller.site.unknown import UNKNOWN
 
@@ -12,21 +12,21 @@ from controller.site.unknown import UNKNOWN
 Parents = Mapping[str, str | None]
 
 
-def nodes_by_id(nodes: Sequence[Node]) -> dict[str, Node]:
+def nodes_by_id(nodes: Sequence[NodeEntry]) -> dict[str, NodeEntry]:
     """Return the nodes whose id is known; where an id stands twice, the first."""
-    by_id: dict[str, Node] = {}
+    by_id: dict[str, NodeEntry] = {}
     for node in nodes:
         if node.id is not UNKNOWN:
             by_id.setdefault(node.id, node)
     return by_id
 
 
-def all_named(nodes: Sequence[Node]) -> bool:
+def all_named(nodes: Sequence[NodeEntry]) -> bool:
     """Return whether every id is known, so that a name that no node has is a mistake."""
     return nodes is not UNKNOWN and all(node.id is not UNKNOWN for node in nodes)
 
 
-def parents_of(nodes: Sequence[Node]) -> dict[str, str | None]:
+def parents_of(nodes: Sequence[NodeEntry]) -> dict[str, str | None]:
     """Return the parent of each node whose id is known."""
     return {name: node.parent for name, node in nodes_by_id(nodes).items()}
 
@@ -41,20 +41,20 @@ def way_up(start: str, parents: Parents) -> list[str]:
     return list(way)
 
 
-def root_of(nodes: Sequence[Node]) -> str | None:
+def root_of(nodes: Sequence[NodeEntry]) -> str | None:
     """Return the node without a parent; None where there is not exactly one."""
     roots = [node.id for node in nodes if node.parent is None]
     return roots[0] if len(roots) == 1 and roots[0] is not UNKNOWN else None
 
 
-def tree_problems(nodes: Sequence[Node]) -> Iterator[Problem]:
+def tree_problems(nodes: Sequence[NodeEntry]) -> Iterator[Problem]:
     """Report repeated ids, unknown parents, loops, and anything but one root."""
     yield from repeated((("nodes", index, "id"), node.id) for index, node in enumerate(nodes))
     yield from _parent_problems(nodes)
     yield from _root_problems(nodes)
 
 
-def _parent_problems(nodes: Sequence[Node]) -> Iterator[Problem]:
+def _parent_problems(nodes: Sequence[NodeEntry]) -> Iterator[Problem]:
     parents = parents_of(nodes)
     complete = all_named(nodes)
     seen: set[str] = set()
@@ -74,7 +74,7 @@ def _parent_problems(nodes: Sequence[Node]) -> Iterator[Problem]:
             seen.update(way)
 
 
-def _root_problems(nodes: Sequence[Node]) -> Iterator[Problem]:
+def _root_problems(nodes: Sequence[NodeEntry]) -> Iterator[Problem]:
     roots = [index for index, node in enumerate(nodes) if node.parent is None]
     if not nodes and nodes is not UNKNOWN:
         yield Problem(loc=("nodes",), found="no node", allowed="at least one, the site's connection to the grid")

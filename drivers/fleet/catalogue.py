@@ -16,14 +16,13 @@ import msgspec
 from msgspec import Meta
 
 from drivers.errors import ConfigError
-from drivers.quantities import Kind as QuantityKind
-from drivers.quantities import QuantityError, parse_quantity
+from drivers.quantities import QuantityError, QuantityKind, parse_quantity
 
 #: The most that one device may be said to draw, in W; a larger figure is a mistake.
 MAX_W: Final = 10_000_000
 
 
-class Kind(StrEnum):
+class DeviceKind(StrEnum):
     """What sort of load a model is."""
 
     ASIC = "asic"
@@ -32,7 +31,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mode:
+class DeviceMode:
     """One setpoint: `watts` at the wall; `continuous` allows every power between the mode before and this one."""
 
     name: str
@@ -49,9 +48,9 @@ class Model:
     """
 
     id: str
-    kind: Kind
+    kind: DeviceKind
     vendor: str
-    modes: tuple[Mode, ...]
+    modes: tuple[DeviceMode, ...]
     tolerance: float
     down_s: float
     up_s: float
@@ -124,7 +123,7 @@ class _Mode(_Strict, frozen=True):
 
 
 class _Entry(_Strict, frozen=True):
-    kind: Kind
+    kind: DeviceKind
     vendor: str
     description: str
     modes: Annotated[list[_Mode], Meta(min_length=2)]
@@ -168,7 +167,7 @@ def _model(name: str, model_id: str, entry: _Entry) -> Model:
     )
 
 
-def _modes(where: str, modes: list[_Mode]) -> tuple[Mode, ...]:
+def _modes(where: str, modes: list[_Mode]) -> tuple[DeviceMode, ...]:
     watts = [mode.watts for mode in modes]
     if max(watts) > MAX_W or not all(w.is_integer() for w in watts[1:]):
         raise ConfigError(f"{where}: modes have the watts {watts}, allowed is whole watts (but for off) up to {MAX_W}")
@@ -177,7 +176,7 @@ def _modes(where: str, modes: list[_Mode]) -> tuple[Mode, ...]:
     if modes[0].continuous or modes[0].hashrate_ths:
         raise ConfigError(f"{where}: the first mode is {modes[0].name!r}, allowed is off: not continuous, no hashrate")
     return tuple(
-        Mode(name=mode.name, watts=mode.watts, hashrate_ths=mode.hashrate_ths, continuous=mode.continuous)
+        DeviceMode(name=mode.name, watts=mode.watts, hashrate_ths=mode.hashrate_ths, continuous=mode.continuous)
         for mode in modes
     )
 

@@ -40,7 +40,7 @@ OnConnection = Callable[[bool], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
+class BrokerTls:
     """Files in PEM: the CA that signed the broker, and the certificate and key that identify this side."""
 
     ca: Path
@@ -84,7 +84,7 @@ class MqttLink:
         subscriptions: Sequence[str] = (),
         will: tuple[str, bytes] | None = None,
         protocol: Literal["5", "3.1.1"] = "5",
-        tls: Tls | None = None,
+        tls: BrokerTls | None = None,
         username: str | None = None,
         password: str | None = None,
         keepalive_s: int = 10,
@@ -270,7 +270,7 @@ class MqttLink:
         return {"client": self._client_id}
 
 
-def _context(tls: Tls) -> ssl.SSLContext:
+def _context(tls: BrokerTls) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=str(tls.ca))
         if tls.certificate is not None:

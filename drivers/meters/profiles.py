@@ -23,7 +23,7 @@ from drivers.errors import ConfigError
 from drivers.meters.codec import Register
 from drivers.meters.encodings import TYPES
 from drivers.meters.strict_file import Rule, StrictFile, integer, list_of, number, number_range, one_of, text
-from drivers.quantities import UNITS, Kind
+from drivers.quantities import UNITS, QuantityKind
 
 #: Registers of one read request that Modbus allows (Modbus application protocol 1.1b3, section 6.3).
 MOST_REGISTERS: Final = 125
@@ -32,16 +32,16 @@ MOST_REGISTERS: Final = 125
 REQUIRED: Final = "active_power_w"
 
 #: Every quantity that a profile may give; the name carries the unit of the published value.
-QUANTITIES: Final[Mapping[str, Kind]] = {
-    "active_power_w": Kind.POWER,
-    "frequency_hz": Kind.FREQUENCY,
-    "energy_import_wh": Kind.ENERGY,
-    "energy_export_wh": Kind.ENERGY,
-    **{f"active_power_{phase}_w": Kind.POWER for phase in ("l1", "l2", "l3")},
-    "reactive_power_var": Kind.REACTIVE_POWER,
-    **{f"voltage_{phase}_n_v": Kind.VOLTAGE for phase in ("l1", "l2", "l3")},
-    **{f"voltage_{phases}_v": Kind.VOLTAGE for phases in ("l1_l2", "l2_l3", "l3_l1")},
-    **{f"current_{phase}_a": Kind.CURRENT for phase in ("l1", "l2", "l3")},
+QUANTITIES: Final[Mapping[str, QuantityKind]] = {
+    "active_power_w": QuantityKind.POWER,
+    "frequency_hz": QuantityKind.FREQUENCY,
+    "energy_import_wh": QuantityKind.ENERGY,
+    "energy_export_wh": QuantityKind.ENERGY,
+    **{f"active_power_{phase}_w": QuantityKind.POWER for phase in ("l1", "l2", "l3")},
+    "reactive_power_var": QuantityKind.REACTIVE_POWER,
+    **{f"voltage_{phase}_n_v": QuantityKind.VOLTAGE for phase in ("l1", "l2", "l3")},
+    **{f"voltage_{phases}_v": QuantityKind.VOLTAGE for phases in ("l1_l2", "l2_l3", "l3_l1")},
+    **{f"current_{phase}_a": QuantityKind.CURRENT for phase in ("l1", "l2", "l3")},
 }
 
 #: Those that a controller acts on: read at every poll, the others at every slow poll.

@@ -20,7 +20,7 @@ from drivers.fleet.agent.agent import Agent, Connect
 from drivers.fleet.agent.store import Store
 from drivers.fleet.keys import CONTROLLER, load_private, load_public
 from drivers.fleet.link import MqttLink
-from drivers.quantities import Kind, parse_quantity
+from drivers.quantities import QuantityKind, parse_quantity
 from simulators.fleet.hardware import SimulatedHardware
 from simulators.fleet.site import FleetSite, read_fleet
 from simulators.process import announce_ready, split_address, until_signalled
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    return parse_quantity(text, Kind.TIME)
+    return parse_quantity(text, QuantityKind.TIME)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from drivers.errors import DriverLoss, Refused
-from drivers.fleet.agent.hardware import Measured
+from drivers.fleet.agent.hardware import DeviceReading
 from drivers.fleet.wire import DeviceState
 from simulators.worldlink import WorldClient
 
@@ -24,10 +24,12 @@ class SimulatedHardware:
         except Refused as error:
             raise DriverLoss(f"the world refuses setpoints: {error}") from error
 
-    def measure(self) -> Mapping[str, Measured]:
+    def measure(self) -> Mapping[str, DeviceReading]:
         """Return what the devices report, off by their estimate error."""
         try:
             answer = self._world.measure(self._devices)
         except Refused as error:
             raise DriverLoss(f"the world refuses to measure: {error}") from error
-        return {id_: Measured(watts=watts, state=DeviceState(answer.state[id_])) for id_, watts in answer.watts.items()}
+        return {
+            id_: DeviceReading(watts=watts, state=DeviceState(answer.state[id_])) for id_, watts in answer.watts.items()
+        }

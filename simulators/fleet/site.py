@@ -10,9 +10,9 @@ from typing import Any, Literal
 import yaml
 
 from drivers.errors import ConfigError
-from drivers.fleet.agent.lease import Device
+from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.catalogue import load_catalogue
-from drivers.quantities import Kind, QuantityError, parse_quantity
+from drivers.quantities import QuantityError, QuantityKind, parse_quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,19 +22,19 @@ class FleetSite:
     id: str
     settle_s: float
     protocol: Literal["5", "3.1.1"]
-    agents: Mapping[str, Mapping[str, Device]]
+    agents: Mapping[str, Mapping[str, LeasedDevice]]
 
 
 def read_fleet(path: Path) -> FleetSite:
     """Read a site file that `surplusd check` accepts; raises ConfigError for one that is no use to the agents."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        agents: dict[str, dict[str, Device]] = {}
+        agents: dict[str, dict[str, LeasedDevice]] = {}
         for agent, device_id, device in _devices(raw["fleet"]):
             agents.setdefault(agent, {})[device_id] = device
         return FleetSite(
             id=raw["site"],
-            settle_s=parse_quantity(raw["grid"]["settle"], Kind.TIME),
+            settle_s=parse_quantity(raw["grid"]["settle"], QuantityKind.TIME),
             protocol=raw["mqtt"].get("protocol", "5"),
             agents=agents,
         )
@@ -42,7 +42,7 @@ def read_fleet(path: Path) -> FleetSite:
         raise ConfigError(f"{path}: the fleet cannot use this site: {error!r}") from error
 
 
-def _devices(fleet: Mapping[str, Any]) -> Iterator[tuple[str, str, Device]]:
+def _devices(fleet: Mapping[str, Any]) -> Iterator[tuple[str, str, LeasedDevice]]:
     for group in fleet.get("groups", ()):
         device = _device(group)
         for k in range(1, group["count"] + 1):
@@ -51,10 +51,10 @@ def _devices(fleet: Mapping[str, Any]) -> Iterator[tuple[str, str, Device]]:
         yield entry["agent"], entry["id"], _device(entry)
 
 
-def _device(entry: Mapping[str, Any]) -> Device:
-    return Device(model=load_catalogue()[entry["model"]], failsafe_w=_failsafe_w(entry["failsafe"]))
+def _device(entry: Mapping[str, Any]) -> LeasedDevice:
+    return LeasedDevice(model=load_catalogue()[entry["model"]], failsafe_w=_failsafe_w(entry["failsafe"]))
 
 
 def _failsafe_w(text: object) -> float:
     # YAML 1.1 reads a bare `off` as False.
-    return 0.0 if text is False or text == "off" else parse_quantity(text, Kind.POWER)
+    return 0.0 if text is False or text == "off" else parse_quantity(text, QuantityKind.POWER)

@@ -18,7 +18,7 @@ _RTU_REQUEST: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ServedRequest:
     """One request: its transaction (0 in RTU, which has none), the unit asked, function code and data."""
 
     transaction: int
@@ -26,18 +26,18 @@ class Request:
     pdu: bytes
 
 
-class Tcp:
+class TcpFrames:
     """Modbus TCP: every answer carries the transaction of its request."""
 
     @staticmethod
-    async def requests(reader: asyncio.StreamReader) -> AsyncIterator[Request]:
+    async def requests(reader: asyncio.StreamReader) -> AsyncIterator[ServedRequest]:
         """Yield what comes in until the client has gone."""
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 transaction, protocol, length, unit = _HEADER.unpack(await reader.readexactly(_HEADER.size))
                 pdu = await reader.readexactly(max(length - 1, 0))
                 if protocol == 0 and pdu:
-                    yield Request(transaction, unit, pdu)
+                    yield ServedRequest(transaction, unit, pdu)
 
     @staticmethod
     def frame(transaction: int, unit: int, pdu: bytes, *, spoilt: bool = False) -> bytes:
@@ -45,18 +45,18 @@ class Tcp:
         return _HEADER.pack(transaction, 0, len(pdu) + 1 + spoilt, unit) + pdu
 
 
-class Rtu:
+class RtuFrames:
     """RTU frames: nothing but the unit and the order tells which request an answer belongs to."""
 
     @staticmethod
-    async def requests(reader: asyncio.StreamReader) -> AsyncIterator[Request]:
+    async def requests(reader: asyncio.StreamReader) -> AsyncIterator[ServedRequest]:
         """Yield what comes in with a right checksum until the client has gone; bytes that fit nowhere are skipped."""
         window = b""
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 window += await reader.readexactly(_RTU_REQUEST - len(window))
                 if crc(window[:-2]) == window[-2:]:
-                    yield Request(0, window[0], window[1:-2])
+                    yield ServedRequest(0, window[0], window[1:-2])
                     window = b""
                 window = window[1:]
 

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from simulators.substation.frames import Request, Rtu, Tcp
+from simulators.substation.frames import RtuFrames, ServedRequest, TcpFrames
 
 _REQUEST: Final = struct.Struct(">BHH")
 #: How many requests a unit remembers.
@@ -119,7 +119,7 @@ class Bus:
     """
 
     units: Mapping[int, Unit]
-    framing: type[Tcp | Rtu]
+    framing: type[TcpFrames | RtuFrames]
     turn_s: float = 0.0
     timeout_s: float = 1.0
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -137,7 +137,7 @@ class Bus:
                 elif sent is not None:
                     await _send(send, sent, unit.faults)
 
-    async def _frame(self, request: Request, unit: Unit) -> bytes | None:
+    async def _frame(self, request: ServedRequest, unit: Unit) -> bytes | None:
         """Ask the unit in its turn; returns the bytes of the answer, or None where there is none."""
         faults = unit.faults
         async with self._lock:
@@ -163,7 +163,7 @@ async def serve_gateway(
 
     See `Bus` for `turn_s` and `timeout_s`. `framing`: ``rtu`` is RTU over TCP.
     """
-    bus = Bus(units=units, framing=Tcp if framing == "tcp" else Rtu, turn_s=turn_s, timeout_s=timeout_s)
+    bus = Bus(units=units, framing=TcpFrames if framing == "tcp" else RtuFrames, turn_s=turn_s, timeout_s=timeout_s)
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.CancelledError):
@@ -178,7 +178,7 @@ async def serve_serial(*, units: Mapping[int, Unit], turn_s: float = 0.0, timeou
     """Answer for `units` with RTU frames on a pseudo terminal; yields the path of the device that a client opens."""
     ours, theirs = os.openpty()  # theirs stays open here too: without it, ours would end whenever a client leaves
     tty.setraw(theirs)
-    bus = Bus(units=units, framing=Rtu, turn_s=turn_s, timeout_s=timeout_s)
+    bus = Bus(units=units, framing=RtuFrames, turn_s=turn_s, timeout_s=timeout_s)
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", buffering=0)

@@ -40,7 +40,7 @@ REPORT_NOISE: Final = 0.01
 FREQUENCY_DRIFT_HZ: Final = 0.02
 
 
-class State(IntEnum):
+class WorldState(IntEnum):
     """What a device is doing."""
 
     OFF = 0
@@ -171,11 +171,11 @@ class Physics:
         return np.where(self.now_s - since_s >= self._up_s, np.maximum(full_w, self.draw_w), self.draw_w)
 
     def states(self) -> I64:
-        """Return the `State` of every device (D,)."""
+        """Return the `WorldState` of every device (D,)."""
         elapsed_s = self.now_s - self._began_s
         moving = elapsed_s < np.where(self._booting, self._wait_s + self._last_s, self._first_s)
-        on = np.where(moving & self._booting, State.STARTING, State.RUNNING)
-        return np.where(self._on, on, np.where(moving, State.STOPPING, State.OFF)).astype(np.int64)
+        on = np.where(moving & self._booting, WorldState.STARTING, WorldState.RUNNING)
+        return np.where(self._on, on, np.where(moving, WorldState.STOPPING, WorldState.OFF)).astype(np.int64)
 
     def reported_w(self) -> F64:
         """Return what the devices themselves say that they draw (D,)."""

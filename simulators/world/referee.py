@@ -33,7 +33,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from simulators.world.report import OrderReport, Report
+from simulators.world.report import OrderReport, RefereeReport
 from simulators.world.site import F64, I64, WorldSite
 
 Bool = NDArray[np.bool_]
@@ -72,7 +72,7 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class SentOrder:
     """One order as sent, at seconds of the trace; `released_s` is inf while it stands."""
 
     id: str
@@ -123,7 +123,7 @@ def _latency_s(site: WorldSite) -> float:
     return fleet[int(np.searchsorted(reached_w, reached_w[-1] / 2.0))].model.up_s if fleet else 0.0
 
 
-def limits_w(terms: Terms, orders: tuple[Order, ...], *, t_s: float, surplus_w: float) -> dict[str, float]:
+def limits_w(terms: Terms, orders: tuple[SentOrder, ...], *, t_s: float, surplus_w: float) -> dict[str, float]:
     """Return every limit of the site that holds at `t_s`, by name."""
     limits = {"contract": terms.contract_w, "surplus": terms.firm_w + surplus_w}
     limits[f"rating:{terms.node_ids[0]}"] = float(terms.limit_w[0])
@@ -131,7 +131,7 @@ def limits_w(terms: Terms, orders: tuple[Order, ...], *, t_s: float, surplus_w: 
     return limits
 
 
-def judge(trace: Trace, terms: Terms, orders: tuple[Order, ...], thresholds: Thresholds) -> Report:
+def judge(trace: Trace, terms: Terms, orders: tuple[SentOrder, ...], thresholds: Thresholds) -> RefereeReport:
     """Return the verdict on a trace of at least one sample."""
     samples = len(trace.surplus_w)
     t_s: F64 = trace.step_s * np.arange(samples, dtype=np.float64)
@@ -145,7 +145,7 @@ def judge(trace: Trace, terms: Terms, orders: tuple[Order, ...], thresholds: Thr
     ramp_excess_w = _largest_rise_w(trace.led_w, trace.step_s, RAMP_WINDOW_S) - terms.ramp_up_w_s * RAMP_WINDOW_S
     violation_s = broken.sum(axis=0) * trace.step_s
     met = tuple(_order_report(order, trace, terms, envelope_w, t_s, thresholds) for order in orders)
-    report = Report(
+    report = RefereeReport(
         seconds=samples * trace.step_s,
         offered_wh=float(offered_wh),
         used_wh=float(used_wh),
@@ -167,7 +167,7 @@ def judge(trace: Trace, terms: Terms, orders: tuple[Order, ...], thresholds: Thr
     return _verdict(report, terms, thresholds)
 
 
-def _envelope_w(trace: Trace, terms: Terms, orders: tuple[Order, ...], t_s: F64) -> F64:
+def _envelope_w(trace: Trace, terms: Terms, orders: tuple[SentOrder, ...], t_s: F64) -> F64:
     """Return (T, N): the envelope of every node."""
     envelope_w = np.tile(terms.limit_w, (len(t_s), 1))
     envelope_w[:, 0] = np.minimum(envelope_w[:, 0], terms.contract_w)
@@ -209,7 +209,7 @@ def _offer_w(trace: Trace, terms: Terms, envelope_w: F64) -> F64:
 
 
 def _order_report(
-    order: Order, trace: Trace, terms: Terms, envelope_w: F64, t_s: F64, thresholds: Thresholds
+    order: SentOrder, trace: Trace, terms: Terms, envelope_w: F64, t_s: F64, thresholds: Thresholds
 ) -> OrderReport:
     power_w, floor_w = trace.power_w[:, order.node], trace.floor_w[:, order.node]
     sent = min(int(np.searchsorted(t_s, order.sent_s)), len(t_s) - 1)
@@ -233,7 +233,7 @@ def _order_report(
     )
 
 
-def _verdict(report: Report, terms: Terms, thresholds: Thresholds) -> Report:
+def _verdict(report: RefereeReport, terms: Terms, thresholds: Thresholds) -> RefereeReport:
     reasons = [
         f"{node}: {seconds:.1f} s above its envelope"
         for node, seconds in report.node_violation_s.items()

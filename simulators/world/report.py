@@ -26,7 +26,7 @@ class OrderReport(msgspec.Struct, kw_only=True, frozen=True):
     met: bool
 
 
-class Report(msgspec.Struct, kw_only=True, frozen=True):
+class RefereeReport(msgspec.Struct, kw_only=True, frozen=True):
     """The verdict over one judged window; definitions stand in `simulators.world.referee`.
 
     Energies are Wh, `violation_kws` is kW·s, shares are 0..1; None where nothing was offered.

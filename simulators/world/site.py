@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from drivers.errors import ConfigError
 from drivers.fleet.catalogue import Model, load_catalogue
-from drivers.quantities import Kind, QuantityError, parse_quantity
+from drivers.quantities import QuantityError, QuantityKind, parse_quantity
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
+class WorldDevice:
     """One device of the site: its model and the index of its node."""
 
     id: str
@@ -45,7 +45,7 @@ class WorldSite:
     limit_w: F64
     house_w: F64
     accuracy: F64
-    devices: tuple[Device, ...]
+    devices: tuple[WorldDevice, ...]
     contract_w: float
     firm_w: float
     ramp_up_w_s: float
@@ -75,7 +75,7 @@ def _site(raw: Mapping[str, Any]) -> WorldSite:
     accuracy = np.zeros(len(ids))
     for meter in raw["meters"]:
         i = index[meter["node"]]
-        accuracy[i] = max(accuracy[i], parse_quantity(meter["class"], Kind.FRACTION))
+        accuracy[i] = max(accuracy[i], parse_quantity(meter["class"], QuantityKind.FRACTION))
     grid = raw["grid"]
     contract_w = _power(grid["contract"])
     return WorldSite(
@@ -88,15 +88,15 @@ def _site(raw: Mapping[str, Any]) -> WorldSite:
         devices=tuple(sorted(_devices(raw["fleet"], index), key=lambda device: device.id)),
         contract_w=contract_w,
         firm_w=_power(grid["firm"]),
-        ramp_up_w_s=parse_quantity(grid["ramp_up"], Kind.POWER_RATE),
-        settle_s=parse_quantity(grid["settle"], Kind.TIME),
-        lease_s=parse_quantity(raw["fleet"]["lease"], Kind.TIME),
+        ramp_up_w_s=parse_quantity(grid["ramp_up"], QuantityKind.POWER_RATE),
+        settle_s=parse_quantity(grid["settle"], QuantityKind.TIME),
+        lease_s=parse_quantity(raw["fleet"]["lease"], QuantityKind.TIME),
         feeder_rating_w=_power(raw["surplus"].get("rating", f"{2.0 * contract_w} W")),
     )
 
 
 def _power(text: str) -> float:
-    return math.inf if text == "unlimited" else parse_quantity(text, Kind.POWER)
+    return math.inf if text == "unlimited" else parse_quantity(text, QuantityKind.POWER)
 
 
 def _parents_first(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -111,10 +111,10 @@ def _parents_first(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(placed.values())
 
 
-def _devices(fleet: Mapping[str, Any], index: Mapping[str, int]) -> Iterator[Device]:
+def _devices(fleet: Mapping[str, Any], index: Mapping[str, int]) -> Iterator[WorldDevice]:
     models = load_catalogue()
     for group in fleet.get("groups", ()):
         for k in range(1, group["count"] + 1):
-            yield Device(id=f"{group['id']}-{k:03d}", model=models[group["model"]], node=index[group["node"]])
+            yield WorldDevice(id=f"{group['id']}-{k:03d}", model=models[group["model"]], node=index[group["node"]])
     for device in fleet.get("devices", ()):
-        yield Device(id=device["id"], model=models[device["model"]], node=index[device["node"]])
+        yield WorldDevice(id=device["id"], model=models[device["model"]], node=index[device["node"]])

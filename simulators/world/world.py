@@ -12,9 +12,9 @@ from drivers.clock import Clock, boottime_s
 from drivers.errors import Refused
 from simulators import worldlink as link
 from simulators.curve import Curve
-from simulators.world.physics import Physics, State
-from simulators.world.referee import Order, Thresholds, Trace, judge, limits_w, terms_of
-from simulators.world.report import Report
+from simulators.world.physics import Physics, WorldState
+from simulators.world.referee import SentOrder, Thresholds, Trace, judge, limits_w, terms_of
+from simulators.world.report import RefereeReport
 
 
 class World:
@@ -31,8 +31,8 @@ class World:
         self._terms = terms_of(physics.site)
         self._ready_s: float | None = None
         self._steps = 0
-        self._report: Report | None = None
-        self._orders: dict[str, Order] = {}
+        self._report: RefereeReport | None = None
+        self._orders: dict[str, SentOrder] = {}
         self._lost = False
         self._scalars: list[tuple[float, float, bool]] = []
         self._nodes: list[np.ndarray[tuple[int, int], np.dtype[np.float64]]] = []
@@ -84,7 +84,7 @@ class World:
         watts, states = self._physics.reported_w(), self._physics.states()
         return link.Measured(
             watts={name: float(watts[i]) for name, i in zip(devices, columns, strict=True)},
-            state={name: State(states[i]).name.lower() for name, i in zip(devices, columns, strict=True)},
+            state={name: WorldState(states[i]).name.lower() for name, i in zip(devices, columns, strict=True)},
         )
 
     def _truth(self) -> link.Truth:
@@ -102,7 +102,7 @@ class World:
             export_w=surplus_w - site_w,
             feeder_load_w=physics.site.feeder_rating_w - surplus_w + site_w,
             frequency_hz=physics.frequency_hz(),
-            devices_by_state={state.name.lower(): states[state] for state in State},
+            devices_by_state={state.name.lower(): states[state] for state in WorldState},
             envelope_w=limits[binding],
             binding=binding,
         )
@@ -114,7 +114,7 @@ class World:
                 raise Refused(f"no such order: {note.id}")
             self._orders[note.id] = replace(known, released_s=min(known.released_s, self._t_s()))
         elif known is None:
-            self._orders[note.id] = Order(
+            self._orders[note.id] = SentOrder(
                 id=note.id, node=self._node(note.node), limit_w=note.limit_w, sent_s=self._t_s()
             )
 
@@ -123,7 +123,7 @@ class World:
             raise Refused(f"no such node: {name}")
         return self._terms.node_ids.index(name)
 
-    def _result(self) -> Report:
+    def _result(self) -> RefereeReport:
         if self._report is None:
             if not self._scalars:
                 raise Refused("nothing has been judged yet: the window starts with `ready`")

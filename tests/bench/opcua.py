@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from drivers.meters.opcua.certificates import Identity, make
+from drivers.meters.opcua.certificates import CertificatePair, make
 from tests.bench.report import Row, Scale, show
 from tests.drivers.meters.opcua.serving import make as make_server
 
@@ -29,7 +29,7 @@ def run(scale: Scale) -> list[Row]:
     seconds = scale.pick(5, 15, 60)
     rows = []
     with TemporaryDirectory() as folder:
-        make(Identity(Path(folder) / "site.pem", Path(folder) / "site-key.pem"), "urn:bench:site")
+        make(CertificatePair(Path(folder) / "site.pem", Path(folder) / "site-key.pem"), "urn:bench:site")
         make_server(Path(folder), "server", days=(-1, 365))
         for nodes in (1_000,) if scale.quick else (100, 1_000):
             for keys in ("-", folder):

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from controller.core.site import F64, Devices, Tree
-from controller.demo.worth import run_at
+from controller.demo.device_values import run_at
 from tests.bench.columns import clip_by_level
 from tests.bench.referee import below, levels, verdict
 

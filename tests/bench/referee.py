@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from controller.core.site import F64, I64, Bool, Devices, Tree
-from controller.demo.worth import worth_per_h
+from controller.demo.device_values import worth_per_h
 
 _EPS_W = 1e-6
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from controller.demo.worth import run_at
+from controller.demo.device_values import run_at
 from tests.bench import columns, cpsat, plain
 from tests.bench.ours import Ours
 from tests.bench.referee import hull_edges, value_per_h, verdict

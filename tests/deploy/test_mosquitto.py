@@ -18,7 +18,7 @@ from paho.mqtt.client import Client as Paho
 from paho.mqtt.client import MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from drivers.fleet.link import MqttLink, Tls
+from drivers.fleet.link import BrokerTls, MqttLink
 from drivers.fleet.wire import MAX_PAYLOAD_BYTES
 from tests.brokers import free_port
 
@@ -232,7 +232,7 @@ def test_the_links_of_daemon_and_agent_work_with_it(broker, protocol, eventually
             port=broker.port,
             client_id=name,
             protocol=protocol,
-            tls=Tls(ca=folder / "ca.pem", certificate=folder / f"{name}.pem", private_key=folder / f"{name}.key"),
+            tls=BrokerTls(ca=folder / "ca.pem", certificate=folder / f"{name}.pem", private_key=folder / f"{name}.key"),
             subscriptions=subscriptions,
             on_message=lambda topic, payload, _retained: heard.put((topic, payload)),
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from controller.daemon.journal import chain
-from controller.daemon.journal.journal import Journal, Kind
+from controller.daemon.journal.journal import Journal, RecordKind
 from drivers.fleet.keys import load_private, load_public
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ def test_a_journal_is_copied_whole_while_it_is_written(tmp_path):
     journal = Journal.open(tmp_path / "journal.db")
     try:
         for _ in range(10):
-            journal.append(Kind.MODE, {"mode": "hold"})
+            journal.append(RecordKind.MODE, {"mode": "hold"})
         with (
             closing(sqlite3.connect(tmp_path / "journal.db")) as source,
             closing(sqlite3.connect(tmp_path / "copy.db")) as copy,

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from controller.demo.outcome import Outcome
+from controller.demo.outcome import DemoOutcome
 from tests.brokers import free_port
 from tests.e2e.yard import until
 
@@ -45,11 +45,11 @@ class Demo:
         until(lambda: self.status.exists() and self.status.read_text(), "the demo's end", 240.0, self.text)
         return int(self.status.read_text())
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> DemoOutcome:
         """Return its result; every key that is written is known, every known key is written."""
         assert self.result.exists(), self.text()
         raw: Any = msgspec.json.decode(self.result.read_bytes())
-        outcome = msgspec.json.decode(self.result.read_bytes(), type=Outcome)
+        outcome = msgspec.json.decode(self.result.read_bytes(), type=DemoOutcome)
         assert msgspec.json.decode(msgspec.json.encode(outcome)) == raw
         return outcome
 

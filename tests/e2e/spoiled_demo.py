@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from controller.demo.main import _play
-from controller.demo.setup import Raw, Wishes, prepare
+from controller.demo.setup import DemoOptions, Raw, prepare
 from tests.e2e.yard import SITE, options
 
 SCALES = {"times1000": 1000.0, "by1000": 0.001, "flipped": -1.0}
@@ -27,8 +27,8 @@ def main(spoil: str, *words: str) -> int:
             for meter in raw["meters"][: 1 if which == "main" else None]:
                 meter["modbus"]["profile"] = str(wrong_profile(folder, meter["modbus"]["profile"], SCALES[change]))
 
-        wishes = Wishes(spoil=None if spoil == "none" else lead_astray)
-        return _play(prepare(folder, SITE.read_text(encoding="utf-8"), wishes), options(*words))
+        demo_options = DemoOptions(spoil=None if spoil == "none" else lead_astray)
+        return _play(prepare(folder, SITE.read_text(encoding="utf-8"), demo_options), options(*words))
 
 
 def wrong_profile(folder: Path, profile: str, factor: float) -> Path:

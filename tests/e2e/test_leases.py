@@ -84,8 +84,8 @@ def test_a_daemon_killed_in_a_curtailment_comes_back_still_curtailing(yard: Yard
     yard.wait_mode("normal")
     before, epoch = yard.look(), yard.stored("hall-1")["epoch"]
     yard.kill("surplusd")
-    yard.stage.children["surplusd"].start()
-    samples = yard.watch(lambda _: yard.stage._daemon_is_ready(), "the daemon is ready again", 60.0)
+    yard.processes.children["surplusd"].start()
+    samples = yard.watch(lambda _: yard.processes._daemon_is_ready(), "the daemon is ready again", 60.0)
     listed = {entry["id"]: entry for entry in yard.orders()}[order]
     assert (listed["state"], listed["limit_w"], listed["durable"]) == ("in_force", round(full.site_w / 2), True)
     yard.wait_mode("normal")
@@ -107,8 +107,8 @@ def test_a_restarted_daemon_takes_the_running_leases_over_without_a_dip(yard: Ya
     yard.watch_for(1.0)
     yard.kill("surplusd")
     undo()
-    yard.stage.children["surplusd"].start()
-    samples = yard.watch(lambda _: yard.stage._daemon_is_ready() and yard.mode() == "normal", "normal mode", 60.0)
+    yard.processes.children["surplusd"].start()
+    samples = yard.watch(lambda _: yard.processes._daemon_is_ready() and yard.mode() == "normal", "normal mode", 60.0)
     samples += yard.watch_for(2.0)
     assert all(sample.applied_w == before.applied_w for sample in samples)
     assert {yard.stored(agent)["epoch"] for agent in yard.site.agents} == {epoch + 1}

@@ -31,13 +31,13 @@ def surplusd(verb: str, file: Path) -> list[str]:
 
 @contextlib.contextmanager
 def daemon(yard: Yard, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The yard's daemon as a child of the test, in place of the stage's."""
-    if yard.stage.children["surplusd"].ended() is None:
+    """The yard's daemon as a child of the test, in place of the demo's."""
+    if yard.processes.children["surplusd"].ended() is None:
         yard.kill("surplusd", signal.SIGTERM)
     with (
         (yard.folder / "daemon.log").open("ab") as log,
         subprocess.Popen(
-            surplusd("run", yard.ground.daemon_file), env=os.environ | environment, stdout=log, stderr=log
+            surplusd("run", yard.setup.daemon_file), env=os.environ | environment, stdout=log, stderr=log
         ) as process,
     ):
         try:
@@ -62,7 +62,7 @@ def first_sets(yard: Yard) -> Iterator[dict[str, tuple[float, bytes]]]:
             parse_topic(message.topic, yard.site.id)[0], (boottime_s(), message.payload)
         ),
     )
-    client.connect(*yard.ground.broker)
+    client.connect(*yard.setup.broker)
     client.loop_start()
     try:
         assert subscribed.wait(10)
@@ -125,7 +125,7 @@ def listens(address: tuple[str, int]) -> bool:
 
 def test_an_end_that_meets_the_first_readings_is_an_end(yard: Yard) -> None:
     with daemon(yard) as process:
-        until(lambda: listens(yard.ground.http), "HTTP")
+        until(lambda: listens(yard.setup.http), "HTTP")
         process.terminate()
         assert process.wait(10) == 0
 

@@ -1,4 +1,4 @@
-"""A whole small site on the demo's own stage, every part a process that a test may kill, and ways to look at it."""
+"""A whole small site of the demo's processes, every part one that a test may kill, and ways to look at it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ import yaml
 from controller.core.site import Site
 from controller.demo.children import Child
 from controller.demo.main import add_arguments
-from controller.demo.processes import Stage, cast
-from controller.demo.setup import Ground, Raw, Wishes, prepare
+from controller.demo.processes import DemoProcesses, processes_of
+from controller.demo.setup import DemoOptions, DemoSetup, Raw, prepare
 from controller.site.compile import compile_site
 from controller.site.load import load
 from drivers.clock import boottime_s
@@ -64,18 +64,18 @@ class Answer:
 
 
 class Yard:
-    """The site of `site.yaml` in processes: the demo's, over a broker that is no part of its stage."""
+    """The site of `site.yaml` in processes: the demo's, over a broker that is none of them."""
 
     def __init__(self, folder: Path, broker: BrokerProcess, options: argparse.Namespace) -> None:
         self.folder, self.broker, self._broker_up = folder, broker, True
-        wishes = Wishes(broker=("127.0.0.1", broker.port), protocol=broker.protocol)
-        self.ground: Ground = prepare(folder, SITE.read_text(encoding="utf-8"), wishes)
-        self.site: Site = compile_site(load(self.ground.daemon_file))
-        self.world = WorldClient(*self.ground.world, timeout_s=10.0)
-        cast_of_it = cast(self.ground, options, duration_s=3600.0, orders=0, broker=False)
-        self._argv = {child.name: child._argv for child in cast_of_it}
-        parts = [part for child in cast_of_it if child.name != "authority" for part in self._parts(child)]
-        self.stage = Stage(self.ground, self.world, parts, restart_s=math.inf)
+        demo_options = DemoOptions(broker=("127.0.0.1", broker.port), protocol=broker.protocol)
+        self.setup: DemoSetup = prepare(folder, SITE.read_text(encoding="utf-8"), demo_options)
+        self.site: Site = compile_site(load(self.setup.daemon_file))
+        self.world = WorldClient(*self.setup.world, timeout_s=10.0)
+        children = processes_of(self.setup, options, duration_s=3600.0, orders=0, broker=False)
+        self._argv = {child.name: child._argv for child in children}
+        parts = [part for child in children if child.name != "authority" for part in self._parts(child)]
+        self.processes = DemoProcesses(self.setup, self.world, parts, restart_s=math.inf)
 
     def _parts(self, child: Child) -> Iterator[Child]:
         """Yield the child; a process of its own for each meter, named after it."""
@@ -90,12 +90,12 @@ class Yard:
 
     def close(self) -> None:
         self.world.close()
-        self.stage.close()
+        self.processes.close()
 
     # -- processes
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        child = self.stage.children[name]
+        child = self.processes.children[name]
         assert child.pid is not None
         assert child.ended() is None, f"{name} has ended before: {child.tail()}"
         os.kill(child.pid, number)
@@ -114,10 +114,10 @@ class Yard:
         """Start a part again, with more arguments than it had if there are any, and wait until it is ready."""
         log = self.folder / f"{name}.log"
         if name in self._argv:
-            self.stage.children[name] = Child(name, [*self._argv[name], *more], log)
-        child = self.stage.children[name]
+            self.processes.children[name] = Child(name, [*self._argv[name], *more], log)
+        child = self.processes.children[name]
         child.start()
-        child.wait_ready(boottime_s() + 60.0, self.stage._daemon_is_ready if name == "surplusd" else None)
+        child.wait_ready(boottime_s() + 60.0, self.processes._daemon_is_ready if name == "surplusd" else None)
 
     def restart(self, name: str, *more: str) -> None:
         self.kill(name)
@@ -125,16 +125,16 @@ class Yard:
 
     def reconfigure(self, change: Callable[[Raw], None]) -> Callable[[], None]:
         """Change the daemon's site file for its next start; returns what undoes it."""
-        before = self.ground.daemon_file.read_text()
+        before = self.setup.daemon_file.read_text()
         raw = yaml.safe_load(before)
         change(raw)
-        self.ground.daemon_file.write_text(yaml.safe_dump(raw, sort_keys=False))
-        return lambda: void(self.ground.daemon_file.write_text(before))
+        self.setup.daemon_file.write_text(yaml.safe_dump(raw, sort_keys=False))
+        return lambda: void(self.setup.daemon_file.write_text(before))
 
     def calm(self, *, drawing: bool = False) -> Sample:
         """Bring back what fell, release every order, and wait for the site at full power: all set, or `drawing` it."""
         self.start_broker()
-        for name, child in self.stage.children.items():
+        for name, child in self.processes.children.items():
             if child.ended() is not None:
                 self.start(name)
         for order in self.orders():
@@ -154,8 +154,8 @@ class Yard:
 
     def tell(self) -> str:
         """Return all there is to see, for the message of a failure."""
-        status = self.status() if self.stage._daemon_is_ready() else "no daemon"
-        return f"{status}\n{self.applied_w()}\n{self.stage.children['surplusd'].tail(12)}"
+        status = self.status() if self.processes._daemon_is_ready() else "no daemon"
+        return f"{status}\n{self.applied_w()}\n{self.processes.children['surplusd'].tail(12)}"
 
     def look(self) -> Sample:
         return Sample(at_s=boottime_s(), site_w=self.world.truth().site_w, applied_w=self.applied_w())
@@ -200,10 +200,10 @@ class Yard:
         self, path: str, body: object = None, *, role: str | None = "authority", raw: bytes | None = None
     ) -> Answer:
         """GET without a body, POST with one; `role` names whose token, None sends a wrong one."""
-        token = "wrong" if role is None else self.ground.token_file(role).read_text().strip()
+        token = "wrong" if role is None else self.setup.token_file(role).read_text().strip()
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(self.ground.url + path, data=data, headers=headers)
+        request = urllib.request.Request(self.setup.url + path, data=data, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 return Answer(code=answer.status, body=json.load(answer))
@@ -218,7 +218,7 @@ class Yard:
         return str(self.status()["mode"])
 
     def binding(self) -> str:
-        return str(self.status()["nodes"][self.ground.root]["binding"])
+        return str(self.status()["nodes"][self.setup.root]["binding"])
 
     def orders(self) -> Any:
         return self.ask("/api/v1/orders", role="viewer").body["orders"]
@@ -257,7 +257,7 @@ def yard_over(broker: BrokerProcess, folder: Path, *words: str) -> Iterator[Yard
     """A yard with all its parts started and the site at full power."""
     yard = Yard(folder, broker, options(*(words or (PLENTY,))))
     try:
-        yard.stage.open()
+        yard.processes.open()
         yield yard
     finally:
         yard.close()

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from controller.commands.meter.capture import NOT_CAPTURED, Replay
+from controller.commands.meter.capture import NOT_CAPTURED, CapturedMeter
 from controller.commands.meter.findings import GRIDS_HZ, VOLTAGE_V, absent, labels, look, of_a_grid
 from controller.commands.meter.layout import LINES, one, together
 from controller.commands.meter.meter_line import SILENCE
@@ -81,13 +81,13 @@ class Probed:
     failed: Mapping[str, str]
 
 
-class Meter:
+class AskedMeter:
     """The meter that is asked, with a memory: a question is asked once."""
 
     def __init__(self, read: Read, *, patient: bool) -> None:
         self._read = read
         self._patient = patient
-        self._known = Replay()
+        self._known = CapturedMeter()
         self._silent = 0
 
     async def read(self, fc: int, address: int, count: int) -> Answer:
@@ -126,7 +126,7 @@ async def probe(
     Once it has said itself what it is, and shows what such a meter can show, no other profile is tried, unless `thorough`.
     Raises DriverLoss where it is silent, unless `patient`.
     """
-    meter = Meter(read, patient=patient)
+    meter = AskedMeter(read, patient=patient)
     starts, chain, maker = await _sunspec(meter)
     said = " ".join((*identity, maker))
     candidates: list[Candidate] = []
@@ -171,7 +171,7 @@ def apart(first: Candidate, second: Candidate) -> str:
     return ""
 
 
-async def _sunspec(meter: Meter) -> tuple[dict[int, int], list[int], str]:
+async def _sunspec(meter: AskedMeter) -> tuple[dict[int, int], list[int], str]:
     """Return the address of each model in the meter's SunSpec chain, the models in order, and maker and model."""
     for base in BASES:
         if await meter.read(3, base, len(MARKER)) == MARKER:
@@ -211,7 +211,7 @@ def _start(profile: Profile, starts: Mapping[int, int], chain: Sequence[int]) ->
     return 0, f"no SunSpec model {', '.join(map(str, profile.sunspec_models))}: {has}"
 
 
-async def _identified(meter: Meter, profile: Profile, said: str, starts: Mapping[int, int]) -> str:
+async def _identified(meter: AskedMeter, profile: Profile, said: str, starts: Mapping[int, int]) -> str:
     """Return how the meter says that it is the one of this profile; empty where it does not."""
     model = next((model for model in profile.sunspec_models if model in starts), None)
     if model is not None:
@@ -227,7 +227,7 @@ async def _identified(meter: Meter, profile: Profile, said: str, starts: Mapping
     return ""
 
 
-async def _telling(meter: Meter, profile: Profile, start: int) -> str:
+async def _telling(meter: AskedMeter, profile: Profile, start: int) -> str:
     """Return why the one register that gives the profile away does not fit; empty where it does."""
     for quantity, low, high in _TELLING:
         if quantity not in profile.registers:
@@ -239,7 +239,7 @@ async def _telling(meter: Meter, profile: Profile, start: int) -> str:
     return "it has neither frequency nor voltage to know it by"
 
 
-async def _tried(meter: Meter, profile: Profile, start: int, identified: str) -> Candidate:
+async def _tried(meter: AskedMeter, profile: Profile, start: int, identified: str) -> Candidate:
     """Read all of the profile and judge it."""
     known = [name for name, register in profile.registers.items() if not register.of_full_scale]
     values, invalid = await read_by(meter.read, profile, start=start, only=known)

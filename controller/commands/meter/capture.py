@@ -38,7 +38,7 @@ def read_line(fc: int, address: int, count: int, answer: Answer) -> str:
     return f"fc {fc} address {address} count {count} = {text}"
 
 
-class Replay:
+class CapturedMeter:
     """A meter that answers as it did when it was captured."""
 
     def __init__(self) -> None:
@@ -84,13 +84,13 @@ def write_capture(path: Path, lines: Sequence[str]) -> None:
         raise ConfigError(f"--capture: {path} cannot be written: {error.strerror}") from error
 
 
-def read_capture(path: Path) -> Replay:
+def read_capture(path: Path) -> CapturedMeter:
     """Return the meter in a capture file. Raises ConfigError with ``file:line`` for each line that is none."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not readable: {error}") from error
-    replay, faults = Replay(), []
+    replay, faults = CapturedMeter(), []
     for number, raw in enumerate(lines, start=1):
         line = raw.partition("#")[0].strip()
         if line and not _take(replay, line):
@@ -100,7 +100,7 @@ def read_capture(path: Path) -> Replay:
     return replay
 
 
-def _take(replay: Replay, line: str) -> bool:
+def _take(replay: CapturedMeter, line: str) -> bool:
     if match := _IDENTITY.match(line):
         replay.identity = tuple(part.strip() for part in match[1].split("|"))
         return True

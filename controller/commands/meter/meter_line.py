@@ -17,7 +17,7 @@ from drivers.errors import DriverLoss
 from drivers.meters.blocks import Answer
 from drivers.meters.modbus import NoAnswer, Place, connected, framing_of
 from drivers.meters.modbus import line as bus
-from drivers.meters.modbus.frames import Request
+from drivers.meters.modbus.frames import ReadRequest
 
 #: What a read brought where the meter said nothing at all.
 SILENCE: Final = "no answer"
@@ -36,7 +36,7 @@ class Address:
         return f"{self.place} unit {self.unit}"
 
 
-class Line:
+class MeterLine:
     """A connected meter. `log`: every request with its answer, as the lines of a capture."""
 
     def __init__(self, address: Address, pause_s: float) -> None:
@@ -47,18 +47,18 @@ class Line:
         self._pause_s = pause_s
         self._begun_s = time.monotonic()
         self._stack = AsyncExitStack()
-        self._bus: bus.Line | None = None
+        self._bus: bus.ModbusLine | None = None
 
     async def read(self, fc: int, address: int, count: int) -> Answer:
         """Return the registers, or in words why there are none; raises DriverLoss where nobody listens any more."""
         if self.requests:
             await asyncio.sleep(self._pause_s)
         self.requests += 1
-        answer = await self._ask(Request(self._address.unit, fc, address, count))
+        answer = await self._ask(ReadRequest(self._address.unit, fc, address, count))
         self.log.append(f"{time.monotonic() - self._begun_s:.3f} {read_line(fc, address, count, answer)}")
         return answer
 
-    async def _ask(self, request: Request) -> Answer:
+    async def _ask(self, request: ReadRequest) -> Answer:
         connection = self._bus or await self.connect()
         try:
             return await connection.ask(request, self._address.timeout_s)
@@ -69,7 +69,7 @@ class Line:
             await self.close()
             return f"{SILENCE}: {loss}"
 
-    async def connect(self) -> bus.Line:
+    async def connect(self) -> bus.ModbusLine:
         """Connect; raises DriverLoss where nobody listens, ConfigError where the address cannot be used."""
         made = connected(self._address.place, self._framing, self._address.timeout_s)
         self._bus = await self._stack.enter_async_context(made)
@@ -82,9 +82,9 @@ class Line:
 
 
 @asynccontextmanager
-async def opened(address: Address, pause_s: float = 0.0) -> AsyncIterator[Line]:
+async def opened(address: Address, pause_s: float = 0.0) -> AsyncIterator[MeterLine]:
     """Connect to the meter; raises DriverLoss where nobody listens, ConfigError where the address cannot be used."""
-    line = Line(address, pause_s)
+    line = MeterLine(address, pause_s)
     try:
         await line.connect()
         yield line

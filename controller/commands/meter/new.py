@@ -38,9 +38,9 @@ def add(verbs: Verbs) -> None:
 def _carry_out(arguments: argparse.Namespace) -> int:
     import sys
 
-    from controller.commands.meter.profile_writer import Wishes, ask, write
+    from controller.commands.meter.profile_writer import ProfileOptions, ask, write
 
-    wishes = Wishes(
+    options = ProfileOptions(
         vendor=arguments.vendor,
         model=arguments.model,
         source=arguments.source,
@@ -48,13 +48,13 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         registers=arguments.register or (),
         like=arguments.like,
     )
-    if not (wishes.registers or wishes.like):
+    if not (options.registers or options.like):
         if not sys.stdin.isatty():
             arguments.wrong(
                 "found neither --register nor --like, allowed is at least one of them, or a terminal to ask on"
             )
-        wishes = ask(input, wishes)
-    profile = write(arguments.file, wishes)
+        options = ask(input, options)
+    profile = write(arguments.file, options)
     print(f"{arguments.file}: profile {profile.id}, {len(profile.registers)} quantities")  # noqa: T201
     if not (arguments.host or arguments.capture):
         print(f"test it: surplusd meter test {arguments.file} --host HOST")  # noqa: T201

@@ -58,7 +58,7 @@ def address_of(arguments: argparse.Namespace) -> Address:
     """Return where the meter is; ConfigError where the options contradict one another."""
     from controller.commands.meter.meter_line import Address
     from drivers.errors import ConfigError
-    from drivers.meters.modbus import Place, Serial, Tls
+    from drivers.meters.modbus import MeterTls, Place, Serial
 
     transport = arguments.transport
     if (transport == "tls") is not bool(arguments.ca):
@@ -69,7 +69,7 @@ def address_of(arguments: argparse.Namespace) -> Address:
             device=arguments.host, baud=arguments.baud, parity=arguments.parity, stop_bits=arguments.stop_bits
         )
     tls = (
-        Tls(ca=arguments.ca, certificate=arguments.certificate, private_key=arguments.private_key)
+        MeterTls(ca=arguments.ca, certificate=arguments.certificate, private_key=arguments.private_key)
         if arguments.ca
         else None
     )

@@ -29,13 +29,13 @@ def add(verbs: Verbs) -> None:
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
-    from controller.commands.meter.verdict import Wishes, run
+    from controller.commands.meter.verdict import ProbeOptions, run
 
-    wishes = Wishes(
+    options = ProbeOptions(
         pause_s=arguments.pause,
         own=arguments.profile or (),
         show_all=arguments.all,
         capture=arguments.capture,
         patient=arguments.patient,
     )
-    return run(address_of(arguments), wishes)
+    return run(address_of(arguments), options)

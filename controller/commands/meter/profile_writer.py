@@ -26,7 +26,7 @@ _ASKED: Final = (REQUIRED, "frequency_hz", "energy_import_wh", "energy_export_wh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class ProfileOptions:
     """What the new profile shall say. `registers`: as the command line gives them. `like`: a profile to start from."""
 
     vendor: str | None = None
@@ -37,9 +37,9 @@ class Wishes:
     like: str | None = None
 
 
-def write(path: Path, wishes: Wishes) -> Profile:
+def write(path: Path, options: ProfileOptions) -> Profile:
     """Write the profile at `path`, where nothing stands yet, and return it. Raises ConfigError; then nothing is written."""
-    text = profile_text(re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_"), wishes)
+    text = profile_text(re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_"), options)
     profile = parse_profile(text, str(path))
     try:
         with path.open("x", encoding="utf-8") as file:
@@ -53,20 +53,20 @@ def write(path: Path, wishes: Wishes) -> Profile:
     return profile
 
 
-def profile_text(name: str, wishes: Wishes) -> str:
+def profile_text(name: str, options: ProfileOptions) -> str:
     """Return the profile file."""
-    base = _raw(wishes.like) if wishes.like else {}
-    rows = {**base.get("registers", {}), **dict(_row(register) for register in wishes.registers)}
+    base = _raw(options.like) if options.like else {}
+    rows = {**base.get("registers", {}), **dict(_row(register) for register in options.registers)}
     along = {key: value for key, value in base.items() if key not in _OWN} | (
-        {"word_order": wishes.word_order} if wishes.word_order else {}
+        {"word_order": options.word_order} if options.word_order else {}
     )
-    notes = [f"Begun as a copy of {wishes.like}."] if wishes.like else []
+    notes = [f"Begun as a copy of {options.like}."] if options.like else []
     top = {
         "id": name,
-        "vendor": wishes.vendor or "unknown",
-        "model": wishes.model or "unknown",
+        "vendor": options.vendor or "unknown",
+        "model": options.model or "unknown",
         "confidence": "single_source",
-        "sources": [wishes.source or "not said"],
+        "sources": [options.source or "not said"],
         **({"notes": notes} if notes else {}),
         "word_order": "big",
         **along,
@@ -75,13 +75,15 @@ def profile_text(name: str, wishes: Wishes) -> str:
     return f"{_HEAD}{yaml.safe_dump(top, default_flow_style=None, sort_keys=False, allow_unicode=True, width=110)}registers:\n{registers}\n"
 
 
-def ask(say: Callable[[str], str], wishes: Wishes) -> Wishes:
-    """Return the wishes with what is missing, asked by `say`, which returns the answer to a question."""
-    vendor = wishes.vendor or say("Who makes the meter? ")
-    model = wishes.model or say("What does its type plate say? ")
-    source = wishes.source or say("Where do the registers stand (manual, edition, page)? ")
-    order = wishes.word_order or say("Word order: big (most significant word first, the usual) or little? [big] ")
-    return Wishes(vendor=vendor, model=model, source=source, word_order=order or "big", registers=_registers(say))
+def ask(say: Callable[[str], str], options: ProfileOptions) -> ProfileOptions:
+    """Return the options with what is missing, asked by `say`, which returns the answer to a question."""
+    vendor = options.vendor or say("Who makes the meter? ")
+    model = options.model or say("What does its type plate say? ")
+    source = options.source or say("Where do the registers stand (manual, edition, page)? ")
+    order = options.word_order or say("Word order: big (most significant word first, the usual) or little? [big] ")
+    return ProfileOptions(
+        vendor=vendor, model=model, source=source, word_order=order or "big", registers=_registers(say)
+    )
 
 
 def _registers(say: Callable[[str], str]) -> list[str]:
@@ -93,7 +95,9 @@ def _registers(say: Callable[[str], str]) -> list[str]:
     for quantity in _ASKED:
         while answer := say(f"{ahead}{quantity}: ").strip():
             try:
-                parse_profile(profile_text("asked", Wishes(registers=[*known, f"{quantity}={answer}"])), "asked")
+                parse_profile(
+                    profile_text("asked", ProfileOptions(registers=[*known, f"{quantity}={answer}"])), "asked"
+                )
             except ConfigError as error:
                 ahead = f"{error}\n"
                 continue

@@ -22,14 +22,14 @@ _HEAD = ("METER", "QUANTITY", "VALUE", "AGE", "QUALITY")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class SourceTable:
     """The lines to print, and the names of the sources that could not be read or look wrong."""
 
     lines: Sequence[str]
     bad: Sequence[str]
 
 
-def report(seen: Mapping[str, Source], now_s: float) -> Report:
+def report(seen: Mapping[str, Source], now_s: float) -> SourceTable:
     """Return the table of all sources; ``!`` marks what looks wrong, ``?`` what must be verified.
 
     ``-`` is what is not there, ``i`` what a person should know about a value.
@@ -51,7 +51,7 @@ def report(seen: Mapping[str, Source], now_s: float) -> Report:
         if missing := absent(source.plain, source.invalid):
             lines += note("-", f"not in this meter: {', '.join(labels(missing))}")
         lines += [line for text in doubts(source.profile) for line in note("?", text)]
-    return Report(lines=lines, bad=[name for name, texts in wrong.items() if texts])
+    return SourceTable(lines=lines, bad=[name for name, texts in wrong.items() if texts])
 
 
 def rows(source: Source, now_s: float) -> Iterator[tuple[str, str, str, str, str]]:

@@ -26,7 +26,7 @@ _MOST_PAIRS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class ProbeOptions:
     """How to probe.
 
     `pause_s`: between requests. `own`: profiles to try besides the bundled ones. `show_all`: also those that do not fit.
@@ -40,18 +40,18 @@ class Wishes:
     patient: bool = False
 
 
-def run(address: Address, wishes: Wishes) -> int:
+def run(address: Address, options: ProbeOptions) -> int:
     """Probe the meter and print the verdict; status 0 where one profile fits or several that agree."""
-    refuse_existing(wishes.capture)
+    refuse_existing(options.capture)
     if sys.stderr.isatty():
-        print(f"asking {address}, one question every {wishes.pause_s:g} s; nothing is written to it", file=sys.stderr)
-    mine = [replace(load_profile(name), id=name) for name in wishes.own]  # called as the site file calls it
+        print(f"asking {address}, one question every {options.pause_s:g} s; nothing is written to it", file=sys.stderr)
+    mine = [replace(load_profile(name), id=name) for name in options.own]  # called as the site file calls it
     profiles = [*mine, *(load_profile(name) for name in bundled_profiles())]
     try:
-        requests, probed = asyncio.run(_ask(address, wishes, profiles))
+        requests, probed = asyncio.run(_ask(address, options, profiles))
     except DriverLoss as loss:
         raise ConfigError(f"{address}: {loss}" if str(address) not in str(loss) else str(loss)) from loss
-    print(*told(address, requests, probed, show_all=wishes.show_all), sep="\n")
+    print(*told(address, requests, probed, show_all=options.show_all), sep="\n")
     return DONE if _clear(probed.candidates) else NOT_GOOD
 
 
@@ -63,17 +63,17 @@ def _clear(candidates: Sequence[Candidate]) -> bool:
     return not any(apart(candidates[0], each) for each in rivals)
 
 
-async def _ask(address: Address, wishes: Wishes, profiles: Sequence[Profile]) -> tuple[int, Probed]:
+async def _ask(address: Address, options: ProbeOptions, profiles: Sequence[Profile]) -> tuple[int, Probed]:
     identity = await identify(address)
-    await asyncio.sleep(wishes.pause_s)  # the meter may have one connection only, and be slow to give it back
-    async with opened(address, wishes.pause_s) as line:
+    await asyncio.sleep(options.pause_s)  # the meter may have one connection only, and be slow to give it back
+    async with opened(address, options.pause_s) as line:
         if identity:
             line.log.append(f"fc 43 = {' | '.join(identity)}")
         try:
-            probed = await probe(line.read, identity, profiles, thorough=wishes.show_all, patient=wishes.patient)
+            probed = await probe(line.read, identity, profiles, thorough=options.show_all, patient=options.patient)
         finally:
-            if wishes.capture is not None:
-                write_capture(wishes.capture, line.log)
+            if options.capture is not None:
+                write_capture(options.capture, line.log)
     return line.requests, probed
 
 

@@ -12,7 +12,7 @@ from controller.core.decision import Decision
 from controller.core.reasons import Code
 from controller.core.site import SHORTEST_LEASE, Site
 from controller.core.snapshot import FleetColumns
-from controller.daemon.fleet.reports import AgentView, MessageRefused, Reports
+from controller.daemon.fleet.reports import AgentReport, MessageRefused, Reports
 from controller.daemon.fleet.statements import Statements
 from drivers.clock import Clock, boottime_s
 from drivers.errors import Refused
@@ -58,7 +58,7 @@ class Fleet:
         self._refused: set[str] = set()
         self.first_sent_s: float | None = None
         self._seen = self.reports.views
-        self._decided: tuple[Decision, tuple[AgentView, ...]] | None = None
+        self._decided: tuple[Decision, tuple[AgentReport, ...]] | None = None
         self._unsendable: set[str] = set()
         self._wake = threading.Event()
         self._stopping = False
@@ -152,7 +152,7 @@ class Fleet:
             _log.exception("agent %s gets no leases", agent, extra={"event": "send_failed", "agent": agent})
         self._unsendable.add(agent)
 
-    def _send_one(self, a: int, decided: tuple[Decision, tuple[AgentView, ...]] | None) -> None:
+    def _send_one(self, a: int, decided: tuple[Decision, tuple[AgentReport, ...]] | None) -> None:
         now_s, mine, statements = self._clock(), self.reports.devices[a], self._statements[a]
         setpoint_w, known, decided_s = self._site.devices.failsafe_w[mine], None, float("-inf")
         if decided is not None:
@@ -166,6 +166,6 @@ class Fleet:
             statements.sent(body, setpoint_w, decided_s, now_s)
             self.first_sent_s = self.first_sent_s or now_s
 
-    def views(self) -> dict[str, AgentView]:
+    def views(self) -> dict[str, AgentReport]:
         """Return what each agent said last, by id."""
         return dict(zip(self._site.agents, self.reports.views, strict=True))

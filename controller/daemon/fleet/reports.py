@@ -28,7 +28,7 @@ class MessageRefused(Refused):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentView:
+class AgentReport:
     """One agent with its n devices, in the order of the site's columns.
 
     `heard_s`: when the newest report arrived, ``-inf`` if never. `echo`: the agent's clock by that report, None where
@@ -61,11 +61,11 @@ class Reports:
         self._keys = keys
         self._index = {agent: a for a, agent in enumerate(site.agents)}
         self.devices: tuple[I64, ...] = tuple(np.flatnonzero(site.devices.agent == a) for a in range(len(site.agents)))
-        self.views: tuple[AgentView, ...] = tuple(self._unheard(mine) for mine in self.devices)
+        self.views: tuple[AgentReport, ...] = tuple(self._unheard(mine) for mine in self.devices)
 
-    def _unheard(self, mine: I64) -> AgentView:
+    def _unheard(self, mine: I64) -> AgentReport:
         off_w, max_w = self._site.devices.off_w[mine], self._site.devices.max_w[mine]
-        return AgentView(
+        return AgentReport(
             heard_s=float("-inf"),
             echo=None,
             epoch=0,
@@ -112,7 +112,7 @@ class Reports:
         """Give no more leases until every agent has told its clock anew: the link was lost."""
         self.views = tuple(replace(view, echo=None) for view in self.views)
 
-    def _swap(self, a: int, view: AgentView) -> None:
+    def _swap(self, a: int, view: AgentReport) -> None:
         self.views = (*self.views[:a], view, *self.views[a + 1 :])
 
     def _ids(self, a: int, named: Mapping[str, object]) -> list[str]:
@@ -121,12 +121,12 @@ class Reports:
             raise MessageRefused(Reason(Code.DEVICES_DIFFER, self._site.agents[a]))
         return ids
 
-    def _narrowed(self, a: int, inventory: Inventory) -> AgentView:
+    def _narrowed(self, a: int, inventory: Inventory) -> AgentReport:
         ids = self._ids(a, inventory.devices)
         told_w = np.array([inventory.devices[id_].max_w for id_ in ids], dtype=np.float64)
         return replace(self.views[a], max_w=np.minimum(told_w, self._site.devices.max_w[self.devices[a]]))
 
-    def _reported(self, a: int, report: Report, now_s: float) -> AgentView:
+    def _reported(self, a: int, report: Report, now_s: float) -> AgentReport:
         devices = [report.devices[id_] for id_ in self._ids(a, report.devices)]
         old = self.views[a]
         if (

@@ -7,7 +7,7 @@ from collections import deque
 import numpy as np
 
 from controller.core.site import F64
-from controller.daemon.fleet.reports import AgentView
+from controller.daemon.fleet.reports import AgentReport
 from drivers.fleet.keys import CONTROLLER
 from drivers.fleet.wire import Echo, Set
 
@@ -34,14 +34,14 @@ class Statements:
         self._sent_s = float("-inf")
         self._decided: deque[tuple[int, float]] = deque(maxlen=_REMEMBERED)
 
-    def confirmed_s(self, view: AgentView) -> float:
+    def confirmed_s(self, view: AgentReport) -> float:
         """Return the time of the decision that the agent has applied, ``-inf`` if it is none of this controller's."""
         if view.epoch != self._epoch:
             return float("-inf")
         times = [decided_s for seq, decided_s in tuple(self._decided) if seq <= view.applied_seq]
         return times[-1] if times else float("-inf")
 
-    def due(self, setpoint_w: F64, view: AgentView, known: Echo | None, now_s: float) -> Set | None:
+    def due(self, setpoint_w: F64, view: AgentReport, known: Echo | None, now_s: float) -> Set | None:
         """Return what is to be sent after a decision, None if nothing is.
 
         `known`: the agent's clock by the report that the decision was taken on. The lease runs from there, so that the

@@ -68,7 +68,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ChainLine:
     """What becomes a record: `body` is canonical JSON, see `canonical`."""
 
     utc_s: float
@@ -81,7 +81,7 @@ def canonical(body: Mapping[str, Any]) -> str:
     return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def link(prev_hash: str, seq: int, line: Line) -> str:
+def link(prev_hash: str, seq: int, line: ChainLine) -> str:
     """Return the hash of `line` as record `seq` behind the record whose hash is `prev_hash`."""
     text = f'{prev_hash}{{"body":{line.body},"kind":"{line.kind}","seq":{seq},"utc_s":{line.utc_s!r}}}'
     return hashlib.sha256(text.encode()).hexdigest()
@@ -129,7 +129,7 @@ class Chain:
         """Records in the chain."""
         return self._head[0]
 
-    def append(self, lines: Iterable[Line]) -> list[Record]:
+    def append(self, lines: Iterable[ChainLine]) -> list[Record]:
         """Store the lines in one transaction, durable on return; OSError or sqlite3.Error, and nothing stored."""
         if not self._healthy:
             self._reopen()
@@ -216,7 +216,7 @@ def _head(db: sqlite3.Connection) -> tuple[int, str]:
     return (row[0], row[1]) if row else (0, GENESIS)
 
 
-def _chained(head: tuple[int, str], lines: Iterable[Line]) -> Iterator[_Row]:
+def _chained(head: tuple[int, str], lines: Iterable[ChainLine]) -> Iterator[_Row]:
     seq, prev_hash = head
     for line in lines:
         seq += 1
@@ -230,10 +230,10 @@ def _record(row: _Row) -> Record:
 
 
 def _sound(row: _Row) -> bool:
-    return row[5] == link(row[4], row[0], Line(utc_s=row[1], kind=row[2], body=row[3]))
+    return row[5] == link(row[4], row[0], ChainLine(utc_s=row[1], kind=row[2], body=row[3]))
 
 
-def _create(path: Path, lines: Iterable[Line]) -> None:
+def _create(path: Path, lines: Iterable[ChainLine]) -> None:
     """Make a whole file under another name, then give it its own: a file at `path` always has its table."""
     draft = path.with_name(path.name + ".draft")
     for leftover in (draft, *_companions(draft)):
@@ -265,10 +265,10 @@ def _repair(path: Path, damage: str) -> None:
     """Keep the damaged file as a copy and put a new chain of every record that still matches its own hash there."""
     copy = _quarantine(path)
     rows = _salvage(path)
-    lines = [Line(utc_s=row[1], kind=row[2], body=row[3]) for row in rows]
+    lines = [ChainLine(utc_s=row[1], kind=row[2], body=row[3]) for row in rows]
     note = {"damage": damage, "copy": copy.name, "kept": len(rows), "last_seq": rows[-1][0] if rows else 0}
     utc_s = path.stat().st_mtime
-    _create(_repaired(path), [*lines, Line(utc_s=utc_s, kind=QUARANTINE, body=canonical(note))])
+    _create(_repaired(path), [*lines, ChainLine(utc_s=utc_s, kind=QUARANTINE, body=canonical(note))])
     _finish_repair(path)
 
 

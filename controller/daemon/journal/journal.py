@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from controller.daemon.journal import chain
-from controller.daemon.journal.chain import Line, Record
+from controller.daemon.journal.chain import ChainLine, Record
 from drivers.errors import JournalUnusable
 
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 _MAX_BATCH: Final = 256
 
 
-class Kind(StrEnum):
+class RecordKind(StrEnum):
     """What a record is about."""
 
     START = "start"  #: the daemon started; its controller epoch
@@ -40,7 +40,7 @@ class Kind(StrEnum):
 
 
 #: Kinds that may be dropped while the file cannot be written or the writer lags.
-TELEMETRY: Final = frozenset({Kind.DECISION, Kind.REFUSED})
+TELEMETRY: Final = frozenset({RecordKind.DECISION, RecordKind.REFUSED})
 
 
 class Pending:
@@ -48,7 +48,7 @@ class Pending:
 
     __slots__ = ("_claim", "_claimed", "_failure", "_settled", "keep", "line", "record")
 
-    def __init__(self, line: Line, *, keep: bool) -> None:
+    def __init__(self, line: ChainLine, *, keep: bool) -> None:
         """`keep`: it waits for the file to come back, instead of failing for good."""
         self.line = line
         self.keep = keep
@@ -174,10 +174,10 @@ class Journal:
         Where no start is known or the file was damaged it is above the Unix time, so that a controller that has lost
         its state still outranks its former self. JournalUnusable: two controllers could get the same epoch.
         """
-        last = max((record.body["epoch"] for record in self.records(Kind.START)), default=0)
+        last = max((record.body["epoch"] for record in self.records(RecordKind.START)), default=0)
         if not last or self.damage:
             last = max(last, int(self._utc()))
-        self.append(Kind.START, {"epoch": last + 1})
+        self.append(RecordKind.START, {"epoch": last + 1})
         return int(last + 1)
 
     def close(self) -> None:
@@ -185,8 +185,8 @@ class Journal:
         self._inbox.put(None)
         self._writer.join()
 
-    def _line(self, kind: str, body: Mapping[str, Any]) -> Line:
-        return Line(utc_s=float(self._utc()), kind=str(Kind(kind)), body=chain.canonical(body))
+    def _line(self, kind: str, body: Mapping[str, Any]) -> ChainLine:
+        return ChainLine(utc_s=float(self._utc()), kind=str(RecordKind(kind)), body=chain.canonical(body))
 
     def _put(self, kind: str, body: Mapping[str, Any], *, keep: bool) -> Pending:
         pending = Pending(self._line(kind, body), keep=keep)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 
 from controller.site.model import ModbusSource
-from drivers.meters.modbus import ModbusMeter, Serial, Tls, buses, read_bus
+from drivers.meters.modbus import MeterTls, ModbusMeter, Serial, buses, read_bus
 from drivers.meters.profiles import REQUIRED, bind, load_profile
 from drivers.readings import Publish
 
@@ -45,7 +45,7 @@ def _meter(name: str, source: ModbusSource, quantity: str) -> ModbusMeter:
         host=source.host or "",
         port=source.port if serial is None else 0,
         serial=None if serial is None else Serial(**dict(serial)),
-        tls=None if tls is None else Tls(**dict(tls)),
+        tls=None if tls is None else MeterTls(**dict(tls)),
         unit=source.unit,
         profile=bind(load_profile(str(source.profile)), source.full_scale_w),
         poll_s=source.poll_s,

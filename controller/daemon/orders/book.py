@@ -17,7 +17,7 @@ from controller.core.site import Site
 from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal
 from controller.daemon.journal.chain import Record
-from controller.daemon.journal.journal import Journal, Kind, Pending
+from controller.daemon.journal.journal import Journal, Pending, RecordKind
 from controller.daemon.orders.records import EndedOrder, Ending, OpenOrder, Outcome, from_body, order_of, to_body
 from controller.daemon.orders.refusal import Cause, OrderRefused
 from controller.texts.english import text
@@ -102,7 +102,7 @@ class OrderBook:
         if known is None:
             raise OrderRefused(Cause.UNKNOWN, Reason(Code.ORDER_UNKNOWN, by.name, {"order": order_id}))
         if isinstance(known, OpenOrder):
-            self._journal.append(Kind.RELEASE, {"id": order_id, "by": by.name, "utc_s": utc_s})
+            self._journal.append(RecordKind.RELEASE, {"id": order_id, "by": by.name, "utc_s": utc_s})
             self._end(order_id, Ending.RELEASED, utc_s, by.name)
             self.unsure = None
             _log.info(
@@ -115,7 +115,7 @@ class OrderBook:
         extra = {"event": "order_refused", "order": order_id, "cause": refusal.cause.value}
         _log.warning("order %s of %s refused: %s", order_id, by.name, refusal, extra=extra)
         reasons = [text(reason) for reason in refusal.reasons]
-        self._journal.post(Kind.REFUSED, {"id": order_id, "by": by.name, "reasons": reasons})
+        self._journal.post(RecordKind.REFUSED, {"id": order_id, "by": by.name, "reasons": reasons})
 
     def observe(self, in_force: Collection[str], *, utc_s: float, utc_trusted: bool) -> None:
         """Note the orders that a decision found in force as begun, and those past a trusted end as ended.
@@ -124,10 +124,10 @@ class OrderBook:
         """
         for limit in self._limits:
             if utc_trusted and utc_s >= limit.ends_utc_s:
-                self._journal.post(Kind.ORDER_ENDED, {"id": limit.id, "utc_s": utc_s})
+                self._journal.post(RecordKind.ORDER_ENDED, {"id": limit.id, "utc_s": utc_s})
                 self._end(limit.id, Ending.EXPIRED, utc_s, "schedule")
             elif not limit.begun and limit.id in in_force:
-                self._journal.post(Kind.ORDER_BEGUN, {"id": limit.id, "utc_s": utc_s})
+                self._journal.post(RecordKind.ORDER_BEGUN, {"id": limit.id, "utc_s": utc_s})
                 self._begin(limit.id)
 
     def list(self) -> tuple[OrderView, ...]:
@@ -143,7 +143,7 @@ class OrderBook:
             raise OrderRefused(Cause.FULL, Reason(Code.TOO_MANY_ORDERS, by.name, {"most": MAX_OPEN}))
         self._orders[order.limit.id] = order
         self._swap()
-        self._pending[order.limit.id] = self._journal.post(Kind.ORDER, to_body(order))
+        self._pending[order.limit.id] = self._journal.post(RecordKind.ORDER, to_body(order))
         self.unsure = None
         return order
 
@@ -182,7 +182,13 @@ class OrderBook:
         )
 
     def _replay(self) -> None:
-        kinds = (Kind.ORDER, Kind.RELEASE, Kind.ORDER_BEGUN, Kind.ORDER_ENDED, Kind.QUARANTINE)
+        kinds = (
+            RecordKind.ORDER,
+            RecordKind.RELEASE,
+            RecordKind.ORDER_BEGUN,
+            RecordKind.ORDER_ENDED,
+            RecordKind.QUARANTINE,
+        )
         for record in self._journal.records(*kinds):
             try:
                 self._replay_record(record)
@@ -192,20 +198,20 @@ class OrderBook:
     def _replay_record(self, record: Record) -> None:
         body = record.body
         match record.kind:
-            case Kind.ORDER:
+            case RecordKind.ORDER:
                 order = from_body(body, self._site)
                 self._orders.setdefault(order.limit.id, order)
                 self._swap()
-            case Kind.QUARANTINE:
+            case RecordKind.QUARANTINE:
                 self.unsure = Reason(Code.JOURNAL_DAMAGED, self._site.tree.ids[0], {"damage": str(body["damage"])})
             # Where the order itself was lost to damage, there is nothing left to begin or to end.
-            case Kind.ORDER_BEGUN if body["id"] in self._orders:
+            case RecordKind.ORDER_BEGUN if body["id"] in self._orders:
                 self._begin(body["id"])
-            case Kind.ORDER_ENDED if body["id"] in self._orders:
+            case RecordKind.ORDER_ENDED if body["id"] in self._orders:
                 self._end(body["id"], Ending.EXPIRED, body["utc_s"], "schedule")
-            case Kind.RELEASE if body["id"] in self._orders:
+            case RecordKind.RELEASE if body["id"] in self._orders:
                 self._end(body["id"], Ending.RELEASED, body["utc_s"], body["by"])
-        if record.kind in (Kind.ORDER, Kind.RELEASE):
+        if record.kind in (RecordKind.ORDER, RecordKind.RELEASE):
             self.unsure = None
 
 

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Iterable, Mapping
 
 from drivers.errors import DriverLoss
-from drivers.fleet.agent.hardware import Hardware, Measured
-from drivers.fleet.agent.lease import Device, Held, LeaseHolder
+from drivers.fleet.agent.hardware import DeviceReading, Hardware
+from drivers.fleet.agent.lease import Held, LeasedDevice, LeaseHolder
 from drivers.fleet.agent.store import Store
 from drivers.fleet.catalogue import MAX_W
 from drivers.fleet.wire import DeviceReport, DeviceState
@@ -23,7 +23,7 @@ class Actuation:
     """
 
     def __init__(
-        self, *, agent: str, devices: Mapping[str, Device], hardware: Hardware, store: Store, held: Held
+        self, *, agent: str, devices: Mapping[str, LeasedDevice], hardware: Hardware, store: Store, held: Held
     ) -> None:
         self.applied_seq = 0
         self.unstored: str | None = None
@@ -33,7 +33,7 @@ class Actuation:
         self._stored = held
         self._applied = {id_: held.applied.get(id_, device.at_most(0)) for id_, device in devices.items()}
         self._unsure = set(devices)
-        self._measured: Mapping[str, Measured] = {}
+        self._measured: Mapping[str, DeviceReading] = {}
         self._lost: frozenset[str] = frozenset()
         self._silent = False
 

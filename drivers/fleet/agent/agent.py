@@ -15,7 +15,7 @@ from drivers.errors import Refused
 from drivers.fleet import wire
 from drivers.fleet.agent.actuation import Actuation
 from drivers.fleet.agent.hardware import Hardware
-from drivers.fleet.agent.lease import Device, LeaseHolder
+from drivers.fleet.agent.lease import LeasedDevice, LeaseHolder
 from drivers.fleet.agent.store import Store
 from drivers.fleet.keys import PrivateKey, PublicKey
 from drivers.fleet.link import Link, OnConnection, OnMessage
@@ -53,7 +53,7 @@ class Agent:
         *,
         site: str,
         agent: str,
-        devices: Mapping[str, Device],
+        devices: Mapping[str, LeasedDevice],
         hardware: Hardware,
         connect: Connect,
         key: PrivateKey,
@@ -205,7 +205,7 @@ class Agent:
         return int(1000 * self._clock())
 
 
-def _inventory_device(device: Device) -> wire.InventoryDevice:
+def _inventory_device(device: LeasedDevice) -> wire.InventoryDevice:
     return wire.InventoryDevice(
         model=device.model.id,
         max_w=device.at_most(device.max_w),

@@ -10,7 +10,7 @@ from drivers.fleet.wire import DeviceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class DeviceReading:
     """What a device says of itself: `watts` as it measures or estimates them (None: unknown), and its state."""
 
     watts: float | None
@@ -29,5 +29,5 @@ class Hardware(Protocol):
         Raises DriverLoss where that is not sure to have happened; the agent tries again.
         """
 
-    def measure(self) -> Mapping[str, Measured]:
+    def measure(self) -> Mapping[str, DeviceReading]:
         """Return what each device says; one that is silent is absent, or `LOST`. Raises DriverLoss if all are."""

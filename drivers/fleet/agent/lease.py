@@ -25,7 +25,7 @@ from drivers.fleet.wire import Echo, Set, spread_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
+class LeasedDevice:
     """One device of an agent: its model, the failsafe watts, and a maximum that may only narrow the model's."""
 
     model: Model
@@ -53,7 +53,7 @@ class LeaseHolder:
     """
 
     def __init__(
-        self, *, agent: str, boot: str, devices: Mapping[str, Device], settle_s: float, held: Held, now_ms: int
+        self, *, agent: str, boot: str, devices: Mapping[str, LeasedDevice], settle_s: float, held: Held, now_ms: int
     ) -> None:
         self.epoch, self.accepted_seq = held.epoch, held.seq
         self._boot = boot

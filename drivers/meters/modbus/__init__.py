@@ -4,16 +4,16 @@ from drivers.meters.modbus.bus import buses, read_bus, read_forever, read_once
 from drivers.meters.modbus.frames import EXCEPTIONS
 from drivers.meters.modbus.line import NoAnswer, connected, framing_of
 from drivers.meters.modbus.meter import ModbusMeter
-from drivers.meters.modbus.place import Place, Serial, Tls
+from drivers.meters.modbus.place import MeterTls, Place, Serial
 from drivers.meters.modbus.reader import reading
 
 __all__ = [
     "EXCEPTIONS",
+    "MeterTls",
     "ModbusMeter",
     "NoAnswer",
     "Place",
     "Serial",
-    "Tls",
     "buses",
     "connected",
     "framing_of",

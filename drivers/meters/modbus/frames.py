@@ -3,7 +3,7 @@
 Frames, checksums and messages are pymodbus's; what is the answer is decided here. Whatever is not the answer to the request
 that waits is dropped: another unit's, another function's, one of another length, one that comes too late. With Modbus TCP
 the transaction number tells a late answer. RTU frames carry no such number, so that a late answer looks like one to the next
-request of the same unit, function and length; `Rtu` therefore remembers what each unit still owes:
+request of the same unit, function and length; `RtuFraming` therefore remembers what each unit still owes:
 
 - While a unit may still owe an answer of some length, it is asked for nothing of that length. Where a request would be,
   a *fence* goes first: a read of a length that is not owed, whose values are thrown away.
@@ -52,7 +52,7 @@ _SERIAL: Final = FramerRTU(_DECODER)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ReadRequest:
     """A read of `count` registers from `address` of `unit`; `fc` is 3 or 4."""
 
     unit: int
@@ -77,7 +77,7 @@ class Framing(Protocol):
     def begin(self) -> None:
         """Start with a new connection."""
 
-    def ask(self, request: Request) -> bytes:
+    def ask(self, request: ReadRequest) -> bytes:
         """Return the bytes that ask `request`, which waits for its answer from now on."""
 
     def receive(self, data: bytes) -> Answer | None:
@@ -86,24 +86,24 @@ class Framing(Protocol):
     def give_up(self, now_s: float) -> None:
         """Wait no longer."""
 
-    def fence(self, request: Request, now_s: float) -> Request | None:
+    def fence(self, request: ReadRequest, now_s: float) -> ReadRequest | None:
         """Return what must be asked and answered before `request` can be asked, or None."""
 
 
-class Tcp:
+class TcpFraming:
     """Frames behind the header of Modbus TCP."""
 
     def __init__(self) -> None:
         self.dropped = ""
         self._transaction = 0
-        self._waits: Request | None = None
+        self._waits: ReadRequest | None = None
         self._buffer = bytearray()
 
     def begin(self) -> None:
         """Forget half a frame."""
         self._buffer.clear()
 
-    def ask(self, request: Request) -> bytes:
+    def ask(self, request: ReadRequest) -> bytes:
         """Return the request behind a transaction number of its own."""
         self._transaction = self._transaction % 0xFFFF + 1
         self._waits, self.dropped = request, ""
@@ -135,18 +135,18 @@ class Tcp:
         del now_s
         self._waits = None
 
-    def fence(self, request: Request, now_s: float) -> Request | None:
+    def fence(self, request: ReadRequest, now_s: float) -> ReadRequest | None:
         """Need none."""
         del request, now_s
         return None
 
 
-class Rtu:
+class RtuFraming:
     """RTU frames with their checksum, on a serial port or over TCP."""
 
     def __init__(self) -> None:
         self.dropped = ""
-        self._waits: Request | None = None
+        self._waits: ReadRequest | None = None
         self._buffer = bytearray()
         self._owed: dict[int, list[tuple[int, float]]] = {}
 
@@ -154,7 +154,7 @@ class Rtu:
         """Keep what is owed: a gateway passes a late answer on to whoever is connected."""
         self._buffer.clear()
 
-    def ask(self, request: Request) -> bytes:
+    def ask(self, request: ReadRequest) -> bytes:
         """Return the request; what came before it is no answer to it."""
         self._buffer.clear()
         self._waits, self.dropped = request, ""
@@ -194,7 +194,7 @@ class Rtu:
             self._owed.setdefault(self._waits.unit, []).append((self._waits.count, now_s))
             self._waits = None
 
-    def fence(self, request: Request, now_s: float) -> Request | None:
+    def fence(self, request: ReadRequest, now_s: float) -> ReadRequest | None:
         """Return the shortest read whose answer is not owed, where one of this length is."""
         owed = self._lengths(request.unit, now_s)
         if request.count not in owed:
@@ -208,7 +208,7 @@ class Rtu:
         return {count for count, _ in owed}
 
 
-def _answer(request: Request, pdu: bytes) -> Answer | None:
+def _answer(request: ReadRequest, pdu: bytes) -> Answer | None:
     """Return the registers or the exception in `pdu`; None where it answers something else."""
     refused = len(pdu) == 2 and pdu[0] == request.fc | 0x80
     if not refused and (len(pdu) != 2 + 2 * request.count or pdu[:2] != bytes([request.fc, 2 * request.count])):

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from drivers.errors import ConfigError, DriverLoss
 from drivers.meters.blocks import Answer, Refusal
-from drivers.meters.modbus.frames import Framing, Request, Rtu, Tcp
+from drivers.meters.modbus.frames import Framing, ReadRequest, RtuFraming, TcpFraming
 from drivers.meters.modbus.place import Place, Serial
 
 #: Exception codes with which a gateway says that the unit behind it does not answer.
@@ -29,7 +29,7 @@ class NoAnswer(DriverLoss):
         self.told = told
 
 
-class Line(asyncio.Protocol):
+class ModbusLine(asyncio.Protocol):
     """A connected bus; `ask` raises DriverLoss once the connection is gone."""
 
     def __init__(self, framing: Framing, silence_s: float) -> None:
@@ -46,7 +46,7 @@ class Line(asyncio.Protocol):
         """Whether the connection is gone."""
         return self._lost is not None
 
-    async def ask(self, request: Request, within_s: float, *, since_s: float | None = None) -> Answer:
+    async def ask(self, request: ReadRequest, within_s: float, *, since_s: float | None = None) -> Answer:
         """Return the registers, or the exception that the unit answered; raises NoAnswer and DriverLoss.
 
         `since_s`: loop time from which `within_s` counts, where that is not now.
@@ -57,7 +57,7 @@ class Line(asyncio.Protocol):
             await self._exchange(fence, until_s, within_s)
         return await self._exchange(request, until_s, within_s)
 
-    async def _exchange(self, request: Request, until_s: float, within_s: float) -> Answer:
+    async def _exchange(self, request: ReadRequest, until_s: float, within_s: float) -> Answer:
         loop = asyncio.get_running_loop()
         if self._silence_s:
             await asyncio.sleep(self._heard_s + self._silence_s - loop.time())
@@ -116,7 +116,7 @@ class Line(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def connected(place: Place, framing: Framing, timeout_s: float) -> AsyncIterator[Line]:
+async def connected(place: Place, framing: Framing, timeout_s: float) -> AsyncIterator[ModbusLine]:
     """Connect; raises DriverLoss where nobody accepts within `timeout_s`."""
     if place.tls is not None:
         timeout_s = max(timeout_s, _TLS_S)
@@ -135,23 +135,23 @@ async def connected(place: Place, framing: Framing, timeout_s: float) -> AsyncIt
 
 def framing_of(place: Place) -> Framing:
     """Return the framing of a bus."""
-    return Rtu() if place.transport in {"rtu", "rtu_over_tcp"} else Tcp()
+    return RtuFraming() if place.transport in {"rtu", "rtu_over_tcp"} else TcpFraming()
 
 
-async def _open(place: Place, framing: Framing) -> Line:
+async def _open(place: Place, framing: Framing) -> ModbusLine:
     loop = asyncio.get_running_loop()
     if place.serial is not None:
         return await _open_serial(place.serial, framing)
-    line = Line(framing, _GATEWAY_SERIAL.silence_s if place.transport == "rtu_over_tcp" else 0.0)
+    line = ModbusLine(framing, _GATEWAY_SERIAL.silence_s if place.transport == "rtu_over_tcp" else 0.0)
     context = place.tls.context() if place.tls else None
     await loop.create_connection(lambda: line, place.host, place.port, ssl=context)
     return line
 
 
-async def _open_serial(serial: Serial, framing: Framing) -> Line:
+async def _open_serial(serial: Serial, framing: Framing) -> ModbusLine:
     from pymodbus.transport.serialtransport import create_serial_connection  # noqa: PLC0415 (pyserial, for rtu alone)
 
-    line = Line(framing, serial.silence_s)
+    line = ModbusLine(framing, serial.silence_s)
     try:
         transport, _ = await create_serial_connection(
             asyncio.get_running_loop(),

@@ -9,7 +9,7 @@ from typing import Final
 
 from drivers.meters.blocks import Answer, Block, Plan
 from drivers.meters.codec import Dropped
-from drivers.meters.modbus.place import Place, Serial, Tls, Transport
+from drivers.meters.modbus.place import MeterTls, Place, Serial, Transport
 from drivers.meters.profiles import REQUIRED, Profile
 from drivers.readings import Loss, Quality, Sample
 
@@ -35,7 +35,7 @@ class ModbusMeter:
     port: int = 502
     transport: Transport = "tcp"
     serial: Serial | None = None
-    tls: Tls | None = None
+    tls: MeterTls | None = None
     unit: int = 1
     profile: Profile
     poll_s: float

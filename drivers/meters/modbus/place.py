@@ -29,7 +29,7 @@ class Serial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
+class MeterTls:
     """Modbus security: who signed the meter's certificate, and what this client shows in return (all PEM files)."""
 
     ca: Path
@@ -56,7 +56,7 @@ class Place:
     host: str = ""
     port: int = 502
     serial: Serial | None = None
-    tls: Tls | None = None
+    tls: MeterTls | None = None
 
     def __str__(self) -> str:
         """Return how a person calls it."""

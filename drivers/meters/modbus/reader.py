@@ -6,8 +6,8 @@ import asyncio
 
 from drivers.clock import Clock
 from drivers.meters.blocks import Answer, Block, Plan, Refusal
-from drivers.meters.modbus.frames import Request
-from drivers.meters.modbus.line import Line, NoAnswer
+from drivers.meters.modbus.frames import ReadRequest
+from drivers.meters.modbus.line import ModbusLine, NoAnswer
 from drivers.meters.modbus.meter import ModbusMeter, judged
 from drivers.meters.profiles import FAST, REQUIRED
 from drivers.meters.sunspec import NoModel, Read, find_model
@@ -29,7 +29,7 @@ class Reader:
         # A surplus source carries its power alone.
         self.full = self.fast if self.meter.quantity != REQUIRED else Plan(profile, tuple(profile.registers))
 
-    async def read(self, line: Line, clock: Clock, *, full: bool, within_s: float) -> Sample | Loss:
+    async def read(self, line: ModbusLine, clock: Clock, *, full: bool, within_s: float) -> Sample | Loss:
         """Return what one poll saw.
 
         `full`: of all quantities. `within_s`: for all requests together that bring power and frequency, and for each other
@@ -49,7 +49,7 @@ class Reader:
         while todo:
             block = todo.pop()
             urgent = plan.urgent(block)
-            request = Request(self.meter.unit, block.fc, self._base + block.address, block.count)
+            request = ReadRequest(self.meter.unit, block.fc, self._base + block.address, block.count)
             try:
                 answer = await line.ask(request, within_s, since_s=begun_s if urgent else None)
             except NoAnswer as silence:
@@ -66,10 +66,10 @@ class Reader:
         return judged(self.meter, plan, plan.refused | answers, taken_s, clock())
 
 
-def reading(line: Line, unit: int, timeout_s: float) -> Read:
+def reading(line: ModbusLine, unit: int, timeout_s: float) -> Read:
     """Return how to read single blocks of one unit; it raises NoAnswer and DriverLoss."""
 
     async def read(fc: int, address: int, count: int) -> Answer:
-        return await line.ask(Request(unit, fc, address, count), timeout_s)
+        return await line.ask(ReadRequest(unit, fc, address, count), timeout_s)
 
     return read

@@ -22,7 +22,7 @@ PATIENCE_S: Final = 5.0
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Unit:
+class QueuedMeter:
     """One meter in the queue of its bus.
 
     `share`: 0 to below 1, where in the slow period its slow polls lie. `silent`: it left its last request unanswered.
@@ -69,11 +69,11 @@ class Unit:
 class Turns:
     """The queue of one bus."""
 
-    def __init__(self, units: Sequence[Unit]) -> None:
+    def __init__(self, units: Sequence[QueuedMeter]) -> None:
         self.units = units
         self._forced_s = -math.inf
 
-    def next(self, now_s: float) -> tuple[Unit, float]:
+    def next(self, now_s: float) -> tuple[QueuedMeter, float]:
         """Return who is next, and when; never empty."""
         speaking = min((unit for unit in self.units if not unit.silent), key=_due, default=None)
         silent = min((unit for unit in self.units if unit.silent), key=_due, default=None)
@@ -84,7 +84,7 @@ class Turns:
             from_s = max(silent.due_s, self._forced_s) + PATIENCE_S
         return (silent, from_s) if from_s < speaking.due_s else (speaking, speaking.due_s)
 
-    def begin(self, unit: Unit, now_s: float) -> float:
+    def begin(self, unit: QueuedMeter, now_s: float) -> float:
         """Note that it is asked now, and return how long its answer may take, in s."""
         within_s = unit.meter.timeout_s
         speaking = [other for other in self.units if not other.silent]
@@ -94,11 +94,11 @@ class Turns:
         return within_s
 
 
-def _due(unit: Unit) -> float:
+def _due(unit: QueuedMeter) -> float:
     return unit.due_s
 
 
-def _only(unit: Unit | None) -> tuple[Unit, float]:
+def _only(unit: QueuedMeter | None) -> tuple[QueuedMeter, float]:
     if unit is None:
         raise ValueError("a bus without a unit")
     return unit, unit.due_s

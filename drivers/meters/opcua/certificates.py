@@ -29,7 +29,7 @@ BACKDATED: Final = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class CertificatePair:
     """A certificate and its private key."""
 
     certificate: Path
@@ -60,9 +60,9 @@ class Identity:
         return str(uris[0])
 
     @property
-    def former(self) -> Identity:
+    def former(self) -> CertificatePair:
         """Where a rotation keeps the one that was used before."""
-        return Identity(_former(self.certificate), _former(self.private_key))
+        return CertificatePair(_former(self.certificate), _former(self.private_key))
 
     @property
     def exists(self) -> bool:
@@ -74,13 +74,13 @@ def _former(path: Path) -> Path:
     return path.with_name(f"{path.stem}.old{path.suffix}")
 
 
-def identities(certificate: Path, private_key: Path) -> tuple[Identity, ...]:
+def identities(certificate: Path, private_key: Path) -> tuple[CertificatePair, ...]:
     """Return what this site may show, the newest first; read anew for every connection."""
-    newest = Identity(certificate, private_key)
+    newest = CertificatePair(certificate, private_key)
     return (newest, newest.former) if newest.former.exists else (newest,)
 
 
-def make(own: Identity, uri: str) -> None:
+def make(own: CertificatePair, uri: str) -> None:
     """Make a certificate and its key; raises ConfigError where one of the files is there already."""
     for path in (own.certificate, own.private_key):
         if path.exists():
@@ -88,7 +88,7 @@ def make(own: Identity, uri: str) -> None:
     _write(own, uri)
 
 
-def rotate(own: Identity) -> None:
+def rotate(own: CertificatePair) -> None:
     """Put a new certificate and key into the place of the present ones, which stay as `former` until they are retired."""
     if not own.exists:
         raise ConfigError(f"{own.certificate} and {own.private_key} are not there: surplusd certificates make")
@@ -100,7 +100,7 @@ def rotate(own: Identity) -> None:
     _write(own, uri)
 
 
-def retire(own: Identity) -> bool:
+def retire(own: CertificatePair) -> bool:
     """Delete the former certificate and key; return whether there were any."""
     there = own.former.certificate.exists() or own.former.private_key.exists()
     own.former.certificate.unlink(missing_ok=True)
@@ -108,7 +108,7 @@ def retire(own: Identity) -> bool:
     return there
 
 
-def _write(own: Identity, uri: str) -> None:
+def _write(own: CertificatePair, uri: str) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     private = key.private_bytes(_encoding(own.private_key), PrivateFormat.PKCS8, NoEncryption())
     _replace(own.private_key, private, mode=0o600)

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from drivers.errors import DriverLoss
-from drivers.meters.opcua.certificates import Identity, identities
+from drivers.meters.opcua.certificates import CertificatePair, identities
 from drivers.meters.opcua.points import Security, Server
 from drivers.meters.opcua.trust import check, describe, load_trust
 
@@ -148,7 +148,7 @@ def _client(server: Server) -> Client:
     return client
 
 
-async def _secure(client: Client, security: Security, own: Identity, presented: x509.Certificate) -> None:
+async def _secure(client: Client, security: Security, own: CertificatePair, presented: x509.Certificate) -> None:
     client.application_uri = own.application_uri()
     end = own.load().not_valid_after_utc
     if end < dt.datetime.now(dt.UTC):

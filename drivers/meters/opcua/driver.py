@@ -24,7 +24,7 @@ from asyncua.ua.object_ids import ObjectIds
 from drivers.clock import Clock, boottime_s
 from drivers.errors import DriverLoss
 from drivers.meters.opcua.connect import SESSION_TIMEOUT_S, Door
-from drivers.meters.opcua.line import Line
+from drivers.meters.opcua.line import OpcuaLine
 from drivers.meters.opcua.points import Point, Server
 from drivers.meters.opcua.resolve import Resolver
 from drivers.meters.opcua.status import CODE, UNKNOWN_NODES
@@ -93,13 +93,13 @@ class _Session:
         for watch in self._watches:
             watch.begin()
         async with door.open() as client:
-            line = Line(client)
+            line = OpcuaLine(client)
             await line.learn_limits()
             await self._read(line, [])
             await self._subscribe(line)
             await _until_one_ends(self._listen(line), self._beat(line), self._guard(), door.guard())
 
-    async def _subscribe(self, line: Line) -> None:
+    async def _subscribe(self, line: OpcuaLine) -> None:
         interval_ms = 1000 * min(watch.point.publish_interval_s for watch in self._watches)
         keep_alive = max(1, math.ceil(1000 * KEEP_ALIVE_S / interval_ms))
         request = ua.CreateSubscriptionRequest()
@@ -117,7 +117,7 @@ class _Session:
         self._silent_after_s = alive_s + self._server.timeout_s
         self._published_s = self._clockwork.now()
 
-    async def _listen(self, line: Line) -> None:
+    async def _listen(self, line: OpcuaLine) -> None:
         """Take the changes that the server publishes."""
         acknowledged: list[ua.SubscriptionAcknowledgement] = []
         while True:
@@ -146,7 +146,7 @@ class _Session:
                 touched[item.point] = None
         self._hand_over(touched, arrived_s)
 
-    async def _beat(self, line: Line) -> None:
+    async def _beat(self, line: OpcuaLine) -> None:
         """Look up what is not known yet, and read what is silent."""
         heartbeat_s = self._server.heartbeat_s
         while True:
@@ -164,7 +164,7 @@ class _Session:
                 raise DriverLoss(f"the subscription has been silent for {silence_s:.1f} s, keep-alives included")
             await asyncio.sleep(self._silent_after_s - silence_s + 0.01)
 
-    async def _read(self, line: Line, items: Sequence[Item]) -> None:
+    async def _read(self, line: OpcuaLine, items: Sequence[Item]) -> None:
         """Read the server's clock and the items, and hand over what they say."""
         wanted: Sequence[Item | None] = [None, *items]
         async for part in line.in_chunks(wanted):
@@ -187,7 +187,7 @@ class _Session:
             watch.publish(self._clockwork, arrived_s)
         self.heard = self.heard or bool(touched)
 
-    async def _adopt(self, line: Line) -> None:
+    async def _adopt(self, line: OpcuaLine) -> None:
         """Look up the points that have no items, and monitor what is found."""
         now_s = self._clockwork.now()
         lookups = [each for each in self._watches if each.unresolved and now_s - each.lookup_s >= LOOKUP_S]
@@ -202,7 +202,7 @@ class _Session:
                 watch.lose(watch.unresolved, now_s)
         await self._monitor(line, [item for watch in lookups for item in watch.items])
 
-    async def _monitor(self, line: Line, items: Sequence[Item]) -> None:
+    async def _monitor(self, line: OpcuaLine, items: Sequence[Item]) -> None:
         for item in items:
             item.handle, self._next_handle = self._next_handle, self._next_handle + 1
             self._items[item.handle] = item
@@ -222,7 +222,7 @@ class _Session:
                         f"{item.quantity} is not monitored ({name}), only read every {self._server.heartbeat_s:g} s"
                     )
 
-    async def _forget(self, line: Line, items: Sequence[Item]) -> None:
+    async def _forget(self, line: OpcuaLine, items: Sequence[Item]) -> None:
         handles = [item.server_handle for item in items if item.server_handle is not None]
         for item in items:
             self._items.pop(item.handle, None)

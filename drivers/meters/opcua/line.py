@@ -31,7 +31,7 @@ _LIMITS: Final = (
 )
 
 
-class Line:
+class OpcuaLine:
     """One session's requests; every one raises TimeoutError, OSError, UaError or DriverLoss where it fails."""
 
     def __init__(self, client: Client) -> None:

@@ -10,7 +10,7 @@ from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 
-from drivers.meters.opcua.line import Line
+from drivers.meters.opcua.line import OpcuaLine
 from drivers.meters.opcua.points import Step, parse_node
 from drivers.meters.opcua.status import CODE
 from drivers.meters.opcua.units import UnitRefusedError, factor
@@ -54,12 +54,12 @@ class _LookupFailedError(Exception):
 class Resolver:
     """Looks up points in one session; what is wrong with one of them stays with it."""
 
-    def __init__(self, line: Line, namespaces: Sequence[str]) -> None:
+    def __init__(self, line: OpcuaLine, namespaces: Sequence[str]) -> None:
         self._line = line
         self._namespaces = namespaces
 
     @classmethod
-    async def ask(cls, line: Line) -> Resolver:
+    async def ask(cls, line: OpcuaLine) -> Resolver:
         """Ask the server for its namespaces, whose indices may change with a restart."""
         (told,) = await line.read([_NAMESPACES])
         return cls(line, [str(each) for each in told.raw or ()])

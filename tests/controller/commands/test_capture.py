@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.commands.meter.capture import HEADER, NOT_CAPTURED, Replay, read_capture, read_line, write_capture
+from controller.commands.meter.capture import (
+    HEADER,
+    NOT_CAPTURED,
+    CapturedMeter,
+    read_capture,
+    read_line,
+    write_capture,
+)
 from drivers.errors import ConfigError
 from drivers.meters.blocks import Refusal
 
@@ -17,7 +24,7 @@ WORDS = st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=125)
 QUESTION = st.tuples(st.sampled_from([3, 4]), st.integers(0, 65536 - 125))
 
 
-def asked(replay: Replay, fc: int, address: int, count: int):
+def asked(replay: CapturedMeter, fc: int, address: int, count: int):
     return asyncio.run(replay.read(fc, address, count))
 
 
@@ -33,7 +40,7 @@ def test_what_was_captured_comes_back(tmp_path_factory: pytest.TempPathFactory, 
         assert asked(replay, *question) == words
 
 
-def captured(tmp_path: Path, text: str) -> Replay:
+def captured(tmp_path: Path, text: str) -> CapturedMeter:
     (tmp_path / "c.txt").write_text(text)
     return read_capture(tmp_path / "c.txt")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.cli import main
-from controller.commands.meter.profile_writer import Wishes, ask, profile_text
+from controller.commands.meter.profile_writer import ProfileOptions, ask, profile_text
 from drivers.errors import ConfigError
 from drivers.meters.profiles import bundled_profiles, load_profile, parse_profile
 from tests.controller.commands.substation import FULL_SCALE_W, Substation, unit
@@ -86,7 +86,10 @@ def test_a_wrong_register_is_said_and_nothing_is_written(
 
 @pytest.mark.parametrize("profile", bundled_profiles())
 def test_a_profile_like_another_reads_like_it(profile: str) -> None:
-    copy, original = parse_profile(profile_text("copy", Wishes(like=profile)), "copy.yaml"), load_profile(profile)
+    copy, original = (
+        parse_profile(profile_text("copy", ProfileOptions(like=profile)), "copy.yaml"),
+        load_profile(profile),
+    )
     assert copy.registers == original.registers
     assert (copy.largest_block, copy.largest_gap) == (original.largest_block, original.largest_gap)
     assert (copy.sunspec_models, copy.zero_not_ready) == (original.sunspec_models, original.zero_not_ready)
@@ -95,7 +98,7 @@ def test_a_profile_like_another_reads_like_it(profile: str) -> None:
 
 
 def test_a_register_replaces_that_of_the_profile_that_is_like_it() -> None:
-    text = profile_text("own", Wishes(like="schneider_pm5xxx", registers=["active_power_w=3:3059:float32:W"]))
+    text = profile_text("own", ProfileOptions(like="schneider_pm5xxx", registers=["active_power_w=3:3059:float32:W"]))
     mine = parse_profile(text, "own.yaml")
     assert mine.registers["active_power_w"].factor == 1
     assert mine.registers["frequency_hz"] == load_profile("schneider_pm5xxx").registers["frequency_hz"]
@@ -106,8 +109,10 @@ def test_without_registers_a_terminal_is_asked() -> None:
         "Who makes": "Acme", "plate": "7", "manual": "page 3", "Word order": "", "active_power_w": "3:3059:float32:kW",
         "frequency_hz": "3:3109:float32:Hz",
     }  # fmt: skip
-    wishes = ask(lambda question: next((text for part, text in answers.items() if part in question), ""), Wishes())
-    profile = parse_profile(profile_text("asked", wishes), "asked.yaml")
+    options = ask(
+        lambda question: next((text for part, text in answers.items() if part in question), ""), ProfileOptions()
+    )
+    profile = parse_profile(profile_text("asked", options), "asked.yaml")
     assert (profile.vendor, profile.model, profile.word_order) == ("Acme", "7", "big")
     assert set(profile.registers) == {"active_power_w", "frequency_hz"}
 
@@ -120,7 +125,7 @@ def test_a_slip_is_said_and_asked_again() -> None:
         asked.append(question)
         return next(answers, "")
 
-    assert ask(say, Wishes()).registers == ["active_power_w=3:3059:float32:kW"]
+    assert ask(say, ProfileOptions()).registers == ["active_power_w=3:3059:float32:kW"]
     assert "found 'flot32', allowed is" in asked[5]
     assert "found 'Hz', allowed is" in asked[6]
     assert "found 'frequency_hz=x', allowed is" in asked[8]

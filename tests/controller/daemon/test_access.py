@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from controller.daemon.access import Role, Token, make_token
-from controller.site.model import Token as TokenEntry
+from controller.site.model import TokenEntry
 from drivers.errors import ConfigError
 
 

@@ -9,7 +9,7 @@ import pytest
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.trust.judge import no_trust
-from controller.daemon.journal.journal import Journal, Kind
+from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
@@ -83,8 +83,8 @@ class Bench:
         trust = no_trust(self.site)
         self.recorder.act(Tick(decision=decision, trust=trust, duration_s=0.004, late_s=0.0))
 
-    def stored(self, kind: Kind) -> list[dict]:
-        self.journal.append(Kind.MODE, {"mode": "flush", "reason": ""})
+    def stored(self, kind: RecordKind) -> list[dict]:
+        self.journal.append(RecordKind.MODE, {"mode": "flush", "reason": ""})
         return [record.body for record in self.journal.records(kind) if record.body.get("mode") != "flush"]
 
 
@@ -136,9 +136,11 @@ def test_a_change_of_mode_is_put_on_record_logged_and_told_once(bench, caplog):
     modes = [Mode.INIT] * 3 + [Mode.NORMAL] * 3 + [Mode.HOLD] * 3
     for mode in modes:
         bench.act(mode=mode, reasons=(SILENT,) if mode is Mode.HOLD else ())
-    assert [body["mode"] for body in bench.stored(Kind.MODE)] == ["init", "normal", "hold"]
-    assert bench.stored(Kind.MODE)[2]["reason"] == "meter main is silent"
-    assert bench.stored(Kind.MODE)[2]["reasons"] == [{"code": "meter_silent", "subject": "main", "parameters": {}}]
+    assert [body["mode"] for body in bench.stored(RecordKind.MODE)] == ["init", "normal", "hold"]
+    assert bench.stored(RecordKind.MODE)[2]["reason"] == "meter main is silent"
+    assert bench.stored(RecordKind.MODE)[2]["reasons"] == [
+        {"code": "meter_silent", "subject": "main", "parameters": {}}
+    ]
     logged = [record for record in caplog.records if getattr(record, "event", "") == "mode"]
     assert [(record.before, record.mode) for record in logged] == [
         (None, "init"),
@@ -152,15 +154,15 @@ def test_a_change_of_mode_is_put_on_record_logged_and_told_once(bench, caplog):
 def test_decisions_are_on_record_when_something_changes_and_now_and_then(bench):
     for _ in range(20):
         bench.act()
-    assert len(bench.stored(Kind.DECISION)) == 1
+    assert len(bench.stored(RecordKind.DECISION)) == 1
     bench.now_s += RECORD_S
     for _ in range(20):
         bench.act()
-    assert len(bench.stored(Kind.DECISION)) == 2
+    assert len(bench.stored(RecordKind.DECISION)) == 2
     bench.act(binding=("order:o1", "unlimited"), orders_in_force=())
     bench.act(binding=("order:o1", "unlimited"), orders_in_force=())
     bench.act(binding=("order:o1", "elsewhere"), orders_in_force=())
-    assert [body["binding"] for body in bench.stored(Kind.DECISION)][2:] == ["order:o1"]
+    assert [body["binding"] for body in bench.stored(RecordKind.DECISION)][2:] == ["order:o1"]
 
 
 def test_a_limit_that_comes_before_minimum_times_is_on_record(bench):
@@ -168,12 +170,12 @@ def test_a_limit_that_comes_before_minimum_times_is_on_record(bench):
     given_up = (Reason(Code.TIMES_OVERRULED, "pcc", {"limits": "order:o1", "count": 2}),)
     for overruled in ((), given_up, given_up, ()):
         bench.act(overruled=overruled)
-    assert [body["overruled"] for body in bench.stored(Kind.DECISION)] == ["", words, ""]
+    assert [body["overruled"] for body in bench.stored(RecordKind.DECISION)] == ["", words, ""]
 
 
 def test_what_is_recorded_of_a_decision(bench):
     bench.act()
-    (body,) = bench.stored(Kind.DECISION)
+    (body,) = bench.stored(RecordKind.DECISION)
     assert body == {
         "seq": 7, "mode": "normal", "binding": "surplus", "envelope_w": 80000, "site_w": 80000,
         "planned_w": 7000, "committed_w": 7000, "infeasible": False, "orders": [], "overruled": "", "overruled_reasons": [],
@@ -182,7 +184,7 @@ def test_what_is_recorded_of_a_decision(bench):
 
 def test_a_decision_without_trusted_power_can_be_recorded(bench):
     bench.act(power_w=(None, None), mode=Mode.FAILSAFE)
-    assert bench.stored(Kind.DECISION)[0]["site_w"] is None
+    assert bench.stored(RecordKind.DECISION)[0]["site_w"] is None
 
 
 def test_a_snapshot_holds_what_the_sources_said_last(bench):

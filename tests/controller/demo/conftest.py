@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.demo.main import add_arguments
-from controller.demo.setup import Ground, Wishes, prepare
+from controller.demo.setup import DemoOptions, DemoSetup, prepare
 
 
 @pytest.fixture
@@ -17,8 +17,8 @@ def site_text() -> str:
 
 
 @pytest.fixture
-def ground(tmp_path: Path, site_text: str) -> Ground:
-    return prepare(tmp_path, site_text, Wishes())
+def setup(tmp_path: Path, site_text: str) -> DemoSetup:
+    return prepare(tmp_path, site_text, DemoOptions())
 
 
 @pytest.fixture

@@ -28,16 +28,15 @@ def open_books(path: Path) -> Books:
 
 @pytest.fixture
 def fake_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = demo.cast
+    real = demo.processes_of
 
-    def cast(ground, args, **more):
-        words = [sys.executable, str(FAKE), str(ground.daemon_file), f"{ground.world[0]}:{ground.world[1]}"]
+    def processes_of(setup, args, **more):
+        words = [sys.executable, str(FAKE), str(setup.daemon_file), f"{setup.world[0]}:{setup.world[1]}"]
         return [
-            Child(part.name, words, part.log) if part.name == "surplusd" else part
-            for part in real(ground, args, **more)
+            Child(part.name, words, part.log) if part.name == "surplusd" else part for part in real(setup, args, **more)
         ]
 
-    monkeypatch.setattr(demo, "cast", cast)
+    monkeypatch.setattr(demo, "processes_of", processes_of)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
 
 

@@ -12,12 +12,12 @@ from rich.live import Live
 
 from controller.demo import live
 from controller.demo.earnings import Carbon, Earnings
-from controller.demo.outcome import DaemonFigures, Outcome, figures_of, summary
+from controller.demo.moment_texts import sparkline
+from controller.demo.outcome import DaemonFigures, DemoOutcome, figures_of, summary
 from controller.demo.picture import draw
 from controller.demo.screen import PlainLines
 from controller.demo.watch import DaemonStatus, Moment, NodeStatus
-from controller.demo.words import sparkline
-from simulators.world.report import OrderReport, Report
+from simulators.world.report import OrderReport, RefereeReport
 from simulators.worldlink import Truth
 
 ORDER = OrderReport(
@@ -31,7 +31,7 @@ ORDER = OrderReport(
     response_s=4.2,
     met=True,
 )
-REPORT = Report(
+REPORT = RefereeReport(
     seconds=180.0,
     offered_wh=20e3,
     used_wh=19e3,
@@ -75,8 +75,8 @@ EARNINGS = Earnings(
 )
 
 
-def outcome(daemon: DaemonFigures, earnings: Earnings | None = EARNINGS) -> Outcome:
-    return Outcome(
+def outcome(daemon: DaemonFigures, earnings: Earnings | None = EARNINGS) -> DemoOutcome:
+    return DemoOutcome(
         passed=False,
         seed=7,
         surplus="built-in model",
@@ -171,7 +171,7 @@ def test_the_json_holds_the_report_and_reads_back(tmp_path: Path) -> None:
     assert raw["referee"]["orders"][0]["binding_s"] == 40.0
     assert (raw["passed"], raw["daemon"]["mode"]) == (False, "normal")
     assert (raw["earnings"]["currency"], raw["earnings"]["earned"]) == ("EUR", 9.5)
-    assert msgspec.json.decode(path.read_bytes(), type=Outcome) == written
+    assert msgspec.json.decode(path.read_bytes(), type=DemoOutcome) == written
 
 
 @pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml")])

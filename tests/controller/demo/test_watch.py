@@ -63,12 +63,12 @@ def test_a_daemon_that_does_not_answer_has_no_figures() -> None:
     assert watch._earning_per_h() is None
 
 
-def test_the_setpoints_of_the_daemons_own_exposition_are_understood(ground) -> None:
+def test_the_setpoints_of_the_daemons_own_exposition_are_understood(setup) -> None:
     from controller.daemon.metrics import DeviceText
     from controller.site.compile import compile_site
     from controller.site.load import load
 
-    site = compile_site(load(ground.daemon_file))
+    site = compile_site(load(setup.daemon_file))
     setpoint_w, measured_w = site.devices.max_w, np.full(len(site.devices.ids), np.nan)
     states = [0] * len(site.devices.ids)
     text = DeviceText(site).render(setpoint_w, measured_w, states).encode()

@@ -115,4 +115,4 @@ def test_the_longest_lease_is_what_the_wire_allows():
     from controller.site.schema import schema
     from drivers.fleet.wire import MAX_TTL_MS
 
-    assert f"to {MAX_TTL_MS // 60_000} min" in schema()["$defs"]["Fleet"]["properties"]["lease"]["$comment"]
+    assert f"to {MAX_TTL_MS // 60_000} min" in schema()["$defs"]["FleetSection"]["properties"]["lease"]["$comment"]

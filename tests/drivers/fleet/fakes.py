@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 from drivers.clock import boottime_s
 from drivers.errors import DriverLoss
 from drivers.fleet import wire
-from drivers.fleet.agent.hardware import Measured
+from drivers.fleet.agent.hardware import DeviceReading
 from drivers.fleet.keys import CONTROLLER, PrivateKey, PublicKey
 from drivers.fleet.link import MqttLink
 from drivers.fleet.wire import DeviceState, Leaf
@@ -44,11 +44,11 @@ class FakeHardware:
         self.times.append(boottime_s())
         self.watts |= watts
 
-    def measure(self) -> Mapping[str, Measured]:
+    def measure(self) -> Mapping[str, DeviceReading]:
         if self.silent:
             raise DriverLoss("no answer")
         return {
-            id_: Measured(watts=float(watts), state=DeviceState.RUNNING)
+            id_: DeviceReading(watts=float(watts), state=DeviceState.RUNNING)
             for id_, watts in self.watts.items()
             if id_ not in self.silent_devices
         }

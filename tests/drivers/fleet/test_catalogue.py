@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from drivers.errors import ConfigError
 from drivers.fleet import catalogue
-from drivers.fleet.catalogue import Kind, load_catalogue, parse_catalogue
+from drivers.fleet.catalogue import DeviceKind, load_catalogue, parse_catalogue
 
 GOOD = files("drivers.fleet").joinpath("models.yaml").read_text()
 
@@ -33,7 +33,7 @@ def test_the_demo_models_are_what_their_sources_say() -> None:
     m60s = models["whatsminer-m60s"]
     assert (m60s.off_w, m60s.max_w, m60s.up_s, m60s.min_up_s, m60s.min_down_s) == (13, 3441, 120, 600, 120)
     gpu = models["hgx-h100"]
-    assert (gpu.kind, gpu.steady, gpu.off_w, gpu.max_w) == (Kind.GPU, False, 150, 10200)
+    assert (gpu.kind, gpu.steady, gpu.off_w, gpu.max_w) == (DeviceKind.GPU, False, 150, 10200)
 
 
 @pytest.mark.parametrize("model", load_catalogue().values(), ids=lambda m: m.id)
@@ -44,7 +44,7 @@ def test_every_bundled_model_is_plausible(model: catalogue.Model) -> None:
     assert 0 < model.estimate_error <= 0.2
     hashrates = [mode.hashrate_ths for mode in model.modes]
     assert hashrates == sorted(hashrates)
-    if model.kind is Kind.ASIC:
+    if model.kind is DeviceKind.ASIC:
         assert all(8 < m.watts / m.hashrate_ths < 35 for m in model.modes[1:]), "J/TH"
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from drivers.fleet import wire
-from drivers.fleet.agent.lease import Device, Held, LeaseHolder
+from drivers.fleet.agent.lease import Held, LeasedDevice, LeaseHolder
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.keys import PrivateKey
 from tests.drivers.fleet.test_wire import INVENTORY, REPORT, SET, STATUS
@@ -77,7 +77,7 @@ def test_the_worked_example_ends_as_it_says() -> None:
     key = PrivateKey.from_private_bytes(bytes(range(32)))
     payload = bytes.fromhex(example("example-payload"))
     statement = wire.open_set(payload, {"controller": key.public_key()}, site="demo", agent="hall-a")
-    device = Device(model=load_catalogue()["antminer-s21"], failsafe_w=0)
+    device = LeasedDevice(model=load_catalogue()["antminer-s21"], failsafe_w=0)
     holder = LeaseHolder(
         agent="hall-a",
         boot="5f1c",

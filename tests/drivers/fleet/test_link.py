@@ -10,7 +10,7 @@ from typing import Self
 import pytest
 
 from drivers.errors import ConfigError
-from drivers.fleet.link import MqttLink, Tls
+from drivers.fleet.link import BrokerTls, MqttLink
 from tests.brokers import BrokerProcess, free_port
 
 DEADLINE_S = 15
@@ -282,7 +282,7 @@ def test_stop_ends_at_once_while_nothing_listens() -> None:
 
 def test_unusable_tls_files_are_a_config_error(tmp_path) -> None:
     with pytest.raises(ConfigError, match="TLS files"):
-        Peer(1, "5", "x", tls=Tls(ca=tmp_path / "none.pem"))
+        Peer(1, "5", "x", tls=BrokerTls(ca=tmp_path / "none.pem"))
 
 
 def until(condition) -> None:

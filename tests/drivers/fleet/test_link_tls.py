@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from drivers.fleet.link import MqttLink, Tls
+from drivers.fleet.link import BrokerTls, MqttLink
 from tests.brokers import MOSQUITTO, BrokerProcess, free_port
 from tests.drivers.fleet.fakes import until
 
@@ -72,7 +72,7 @@ def secured(tmp_path: Path):
     broker.stop(signal.SIGKILL)
 
 
-def connections(port: int, tls: Tls, caplog: pytest.LogCaptureFixture) -> tuple[MqttLink, queue.Queue[bool]]:
+def connections(port: int, tls: BrokerTls, caplog: pytest.LogCaptureFixture) -> tuple[MqttLink, queue.Queue[bool]]:
     caplog.set_level("INFO")
     seen: queue.Queue[bool] = queue.Queue()
     link = MqttLink(
@@ -95,7 +95,7 @@ def events(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_both_sides_prove_who_they_are_and_a_refused_publish_is_said(secured, caplog) -> None:
     folder, port = secured
-    tls = Tls(ca=folder / "ca.pem", certificate=folder / "hall-a.pem", private_key=folder / "hall-a.key")
+    tls = BrokerTls(ca=folder / "ca.pem", certificate=folder / "hall-a.pem", private_key=folder / "hall-a.key")
     link, seen = connections(port, tls, caplog)
     try:
         assert seen.get(timeout=10)
@@ -117,7 +117,7 @@ def test_without_a_certificate_or_with_another_ca_there_is_no_connection(secured
     other = folder / "other"
     other.mkdir()
     issue(other, "ca", None)
-    tls = Tls(ca=folder / "ca.pem") if bare else Tls(ca=other / "ca.pem")
+    tls = BrokerTls(ca=folder / "ca.pem") if bare else BrokerTls(ca=other / "ca.pem")
     link, seen = connections(port, tls, caplog)
     try:
         with pytest.raises(queue.Empty):

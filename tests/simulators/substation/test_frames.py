@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from simulators.substation.frames import Request, Rtu, Tcp, crc
+from simulators.substation.frames import RtuFrames, ServedRequest, TcpFrames, crc
 
 READ = bytes.fromhex("0300000002")
 
 
-def requests(framing, *chunks: bytes) -> list[Request]:
-    async def scenario() -> list[Request]:
+def requests(framing, *chunks: bytes) -> list[ServedRequest]:
+    async def scenario() -> list[ServedRequest]:
         reader = asyncio.StreamReader()
         for chunk in chunks:
             reader.feed_data(chunk)
@@ -34,20 +34,20 @@ def test_checksum_of_known_frames(body, checksum):
 def test_tcp_requests_come_in_whatever_pieces():
     frame = bytes.fromhex("0007 0000 0006 11") + READ
     other_protocol = bytes.fromhex("0001 0001 0006 11") + READ
-    assert requests(Tcp, frame[:3], frame[3:] + other_protocol + frame[:5]) == [Request(7, 0x11, READ)]
+    assert requests(TcpFrames, frame[:3], frame[3:] + other_protocol + frame[:5]) == [ServedRequest(7, 0x11, READ)]
 
 
 def test_rtu_requests_are_found_among_noise():
     body = b"\x11" + READ
     frame = body + crc(body)
     spoilt = body + b"\0\0"
-    assert requests(Rtu, frame[:5], frame[5:], b"\0\xff" + spoilt, frame) == [Request(0, 0x11, READ)] * 2
+    assert requests(RtuFrames, frame[:5], frame[5:], b"\0\xff" + spoilt, frame) == [ServedRequest(0, 0x11, READ)] * 2
 
 
 def test_answers():
     pdu = bytes.fromhex("03020005")
-    assert Tcp.frame(7, 0x11, pdu).hex() == "00070000000511" + "03020005"
-    assert Tcp.frame(7, 0x11, pdu, spoilt=True).hex() == "00070000000611" + "03020005"
+    assert TcpFrames.frame(7, 0x11, pdu).hex() == "00070000000511" + "03020005"
+    assert TcpFrames.frame(7, 0x11, pdu, spoilt=True).hex() == "00070000000611" + "03020005"
     body = b"\x11" + pdu
-    assert Rtu.frame(7, 0x11, pdu) == body + crc(body)
-    assert Rtu.frame(7, 0x11, pdu, spoilt=True)[-2:] != crc(body)
+    assert RtuFrames.frame(7, 0x11, pdu) == body + crc(body)
+    assert RtuFrames.frame(7, 0x11, pdu, spoilt=True)[-2:] != crc(body)

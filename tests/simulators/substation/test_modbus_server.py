@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from simulators.substation.frames import Rtu, crc
+from simulators.substation.frames import RtuFrames, crc
 from simulators.substation.modbus_server import Faults, Unit, serve_gateway, serve_serial
 
 IMAGE = {(3, address): 100 + address for address in (*range(10), 12, 13)}
@@ -226,7 +226,7 @@ def test_rtu_over_tcp():
 
 def test_rtu_on_a_serial_line_survives_its_clients():
     async def scenario() -> None:
-        body, expected = bytes.fromhex("010300020001"), Rtu.frame(0, 1, bytes.fromhex("03020066"))
+        body, expected = bytes.fromhex("010300020001"), RtuFrames.frame(0, 1, bytes.fromhex("03020066"))
         async with serve_serial(units={1: unit()}) as path:
             for _ in range(2):
                 line = os.open(path, os.O_RDWR | os.O_NOCTTY)

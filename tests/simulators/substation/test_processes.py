@@ -14,7 +14,7 @@ from typing import Self
 
 import pytest
 
-from drivers.meters.modbus import ModbusMeter, Serial, Tls, read_forever
+from drivers.meters.modbus import MeterTls, ModbusMeter, Serial, read_forever
 from drivers.meters.opcua.driver import watch_forever
 from drivers.meters.opcua.points import Point, Server
 from drivers.meters.profiles import load_profile
@@ -244,7 +244,7 @@ def test_a_meter_behind_tls(tmp_path):
                 *("modbus", "--world", address, "--meter", f"pcc:schneider_pm5xxx:{port}"),
                 *("--certificate", str(certificate), "--private-key", str(key)),
             )
-            point = dataclasses.replace(meter(port), transport="tls", tls=Tls(ca=certificate), timeout_s=3.0)
+            point = dataclasses.replace(meter(port), transport="tls", tls=MeterTls(ca=certificate), timeout_s=3.0)
             async with running(read_forever(point, seen)):
                 await seen.until(power(812_500.0))
 

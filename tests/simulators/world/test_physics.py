@@ -7,8 +7,8 @@ import pytest
 
 from drivers.errors import Refused
 from drivers.fleet.catalogue import load_catalogue
-from simulators.world.physics import Physics, State
-from simulators.world.site import Device, WorldSite
+from simulators.world.physics import Physics, WorldState
+from simulators.world.site import WorldDevice, WorldSite
 
 STEP_S = 0.1
 
@@ -20,7 +20,7 @@ def run(physics: Physics, seconds: float) -> None:
 
 def one(site: WorldSite, model: str, seed: int = 1) -> Physics:
     """A site with one device of a model, on node 0, without house load."""
-    device = Device(id="it", model=load_catalogue()[model], node=0)
+    device = WorldDevice(id="it", model=load_catalogue()[model], node=0)
     return Physics(replace(site, devices=(device,), house_w=np.zeros(len(site.node_ids))), seed=seed, step_s=STEP_S)
 
 
@@ -28,7 +28,7 @@ def test_everything_starts_off_at_its_residual_watts(site: WorldSite) -> None:
     physics = Physics(site, seed=1)
     run(physics, 5.0)
     assert physics.draw_w == pytest.approx(physics.off_w)
-    assert set(physics.states()) == {State.OFF}
+    assert set(physics.states()) == {WorldState.OFF}
 
 
 def test_a_meter_sees_what_hangs_below_it(site: WorldSite) -> None:
@@ -62,7 +62,7 @@ def test_a_miner_draws_its_mode_within_tolerance_and_not_exactly(site: WorldSite
         run(physics, kind.up_s + 1.0)
         error = physics.led_w[0] / kind.max_w - 1.0
         assert 0.0 < abs(error) <= kind.tolerance
-        assert physics.states().tolist() == [State.RUNNING]
+        assert physics.states().tolist() == [WorldState.RUNNING]
 
 
 def test_biases_differ_between_devices_and_share_a_part_within_a_model(site: WorldSite) -> None:
@@ -91,16 +91,16 @@ def test_ramps_are_lines_over_the_up_and_down_time(site: WorldSite, model: str, 
     physics.apply({"it": 1e6})
     run(physics, up_s / 2.0)
     assert physics.led_w[0] == pytest.approx(top_w / 2.0, rel=0.05)
-    assert physics.states().tolist() == [State.STARTING]
+    assert physics.states().tolist() == [WorldState.STARTING]
     run(physics, up_s / 2.0 + 0.2)
     assert physics.led_w[0] == pytest.approx(top_w)
     physics.apply({"it": 0.0})
     run(physics, down_s / 2.0)
     assert physics.led_w[0] == pytest.approx(top_w / 2.0, rel=0.05)
-    assert physics.states().tolist() == [State.STOPPING]
+    assert physics.states().tolist() == [WorldState.STOPPING]
     run(physics, down_s / 2.0 + 0.2)
     assert physics.led_w.tolist() == [physics.off_w[0]]
-    assert physics.states().tolist() == [State.OFF]
+    assert physics.states().tolist() == [WorldState.OFF]
 
 
 def test_repeating_a_setpoint_changes_nothing(site: WorldSite) -> None:
@@ -116,11 +116,11 @@ def test_a_restart_draws_little_until_it_comes_up_at_the_end(site: WorldSite) ->
     physics.apply({"it": 3441.0})
     run(physics, 90.0)
     assert physics.led_w[0] < 0.15 * physics.max_w[0]
-    assert physics.states().tolist() == [State.STARTING]
+    assert physics.states().tolist() == [WorldState.STARTING]
     physics.apply({"it": 3000.0})  # power percent while it boots: comes up at the new aim, not later
     run(physics, 30.2)
     assert physics.led_w[0] == pytest.approx(3000.0, rel=0.05)
-    assert physics.states().tolist() == [State.RUNNING]
+    assert physics.states().tolist() == [WorldState.RUNNING]
 
 
 def test_power_percent_moves_in_place_without_a_restart(site: WorldSite) -> None:
@@ -176,7 +176,7 @@ def test_an_unknown_device_is_refused_and_nothing_changes(site: WorldSite) -> No
     with pytest.raises(Refused, match="nobody"):
         physics.apply({"s21-a-001": 3500.0, "nobody": 1.0})
     assert physics.setpoint_w == pytest.approx(np.ceil(physics.off_w), abs=1.0)
-    assert set(physics.states()) == {State.OFF}
+    assert set(physics.states()) == {WorldState.OFF}
 
 
 def test_what_a_device_could_draw_counts_from_its_up_time(site: WorldSite) -> None:

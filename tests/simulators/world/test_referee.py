@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulators.world.referee import Order, Terms, Thresholds, Trace, judge, limits_w, terms_of
-from simulators.world.report import Report
+from simulators.world.referee import SentOrder, Terms, Thresholds, Trace, judge, limits_w, terms_of
+from simulators.world.report import RefereeReport
 from simulators.world.site import WorldSite
 
 STEP_S = 0.1
@@ -50,7 +50,7 @@ def step(at_s: float, before: float, after: float):
     return lambda t: before if t < at_s - 1e-9 else after
 
 
-def verdict(seen: Trace, *orders: Order, terms: Terms = TERMS, thresholds: Thresholds = ANY) -> Report:
+def verdict(seen: Trace, *orders: SentOrder, terms: Terms = TERMS, thresholds: Thresholds = ANY) -> RefereeReport:
     return judge(seen, terms, orders, thresholds)
 
 
@@ -170,7 +170,7 @@ def test_too_little_fails() -> None:
     assert report.reasons[0].startswith("utilisation is 8")
 
 
-ORDER = Order(id="o1", node=0, limit_w=150e3, sent_s=20.0, released_s=60.0)
+ORDER = SentOrder(id="o1", node=0, limit_w=150e3, sent_s=20.0, released_s=60.0)
 
 
 @pytest.mark.parametrize(

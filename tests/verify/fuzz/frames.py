@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 
 from drivers.errors import DriverLoss
-from drivers.meters.modbus.frames import Framing, Request, Rtu, Tcp
+from drivers.meters.modbus.frames import Framing, ReadRequest, RtuFraming, TcpFraming
 from simulators.substation.frames import crc
 
 #: The kind of piece that is the answer as it should be.
@@ -31,13 +31,13 @@ def frames(seed: int, inputs: int) -> int:
     """Feed `inputs` streams to the framings, in pieces; return how many brought an answer."""
     dice, accepted = random.Random(seed), 0
     for _ in range(inputs):
-        framing, frame = dice.choice(((Tcp, tcp_frame), (Rtu, rtu_frame)))
+        framing, frame = dice.choice(((TcpFraming, tcp_frame), (RtuFraming, rtu_frame)))
         accepted += _one(dice, framing(), frame)
     return accepted
 
 
 def _one(dice: random.Random, framing: Framing, frame: Frame) -> bool:
-    request = Request(
+    request = ReadRequest(
         unit=dice.randrange(248),
         fc=dice.choice((3, 4)),
         address=dice.randrange(65536),
@@ -68,13 +68,13 @@ def _one(dice: random.Random, framing: Framing, frame: Frame) -> bool:
     return True
 
 
-def _piece(dice: random.Random, request: Request, frame: Frame) -> tuple[bytes, bool]:
+def _piece(dice: random.Random, request: ReadRequest, frame: Frame) -> tuple[bytes, bool]:
     """Return the answer, one that is not, or noise; and whether it is the plain answer."""
     kind = dice.randrange(10)
     return _bytes(dice, request, frame, kind), kind == PLAIN
 
 
-def _bytes(dice: random.Random, request: Request, frame: Frame, kind: int) -> bytes:
+def _bytes(dice: random.Random, request: ReadRequest, frame: Frame, kind: int) -> bytes:
     words = dice.randbytes(2 * request.count)
     pdu = bytes([request.fc, len(words)]) + words
     others: dict[int, Callable[[], bytes]] = {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from controller.core.allocation.allocator import HELD_BONUS, START_HORIZON_S
 from controller.core.allocation.tables import PAYS_WITHIN_H, make_tables
 from controller.core.allocation.values import changes_per_h, values_now
-from controller.demo.worth import worth_per_h
+from controller.demo.device_values import worth_per_h
 from tests.controller.core.world import GPU, MINER, STEPS, World, devices, site, tree
 from tests.examples import examples
 

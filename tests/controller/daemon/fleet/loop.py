@@ -7,10 +7,10 @@ from functools import cache
 import numpy as np
 
 from controller.core.site import Site
-from controller.daemon.fleet.reports import AgentView, Reports
+from controller.daemon.fleet.reports import AgentReport, Reports
 from controller.daemon.fleet.statements import Statements
 from drivers.errors import Refused
-from drivers.fleet.agent.lease import Device, Held, LeaseHolder
+from drivers.fleet.agent.lease import Held, LeasedDevice, LeaseHolder
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.keys import PrivateKey
 from drivers.fleet.wire import DeviceReport, DeviceState, Echo, Inventory, InventoryDevice, Leaf, Report, Set, sign
@@ -37,8 +37,8 @@ def key() -> PrivateKey:
     return PrivateKey.generate()
 
 
-def agent_devices() -> dict[str, Device]:
-    return {id_: Device(model=catalogue()[model], failsafe_w=FAILSAFE[id_]) for id_, model in MODELS.items()}
+def agent_devices() -> dict[str, LeasedDevice]:
+    return {id_: LeasedDevice(model=catalogue()[model], failsafe_w=FAILSAFE[id_]) for id_, model in MODELS.items()}
 
 
 @cache
@@ -143,7 +143,7 @@ class ControllerSide:
         self.statements = Statements(site=SITE, agent=AGENT, devices=tuple(MODELS), epoch=epoch, ttl_s=ttl_s)
 
     @property
-    def view(self) -> AgentView:
+    def view(self) -> AgentReport:
         return self.reports.views[0]
 
     def hear(self, report: Report, now_ms: int) -> bool:

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controller.daemon.journal import chain
-from controller.daemon.journal.journal import Journal, Kind
+from controller.daemon.journal.journal import Journal, RecordKind
 from drivers.errors import JournalUnusable
 from tests.examples import examples
 
@@ -68,8 +68,8 @@ def killed_after(path, script):
 
 def test_i8_the_chain_is_what_the_docstring_says(path):
     with opened(path, utc=lambda: 1.5) as journal:
-        journal.append(Kind.MODE, {"mode": "hold", "a": 1})
-        journal.append(Kind.ORDER, {"id": "ö"})
+        journal.append(RecordKind.MODE, {"mode": "hold", "a": 1})
+        journal.append(RecordKind.ORDER, {"id": "ö"})
         prev_hash = "0" * 64
         for seq, record in enumerate(journal.records(), 1):
             content = {"body": record.body, "kind": record.kind, "seq": seq, "utc_s": record.utc_s}
@@ -78,7 +78,7 @@ def test_i8_the_chain_is_what_the_docstring_says(path):
             assert record.prev_hash == prev_hash
             prev_hash = record.hash
         assert journal.verify() == 2
-        assert [record.seq for record in journal.records(Kind.ORDER)] == [2]
+        assert [record.seq for record in journal.records(RecordKind.ORDER)] == [2]
 
 
 def test_i3_what_was_appended_survives_kill_9(path):
@@ -93,7 +93,7 @@ def test_threads_append_into_one_chain(path):
         seqs = []
 
         def work(name):
-            seqs.extend(journal.append(Kind.MODE, {"by": name, "k": k}).seq for k in range(25))
+            seqs.extend(journal.append(RecordKind.MODE, {"by": name, "k": k}).seq for k in range(25))
 
         threads = [threading.Thread(target=work, args=(name,)) for name in range(8)]
         for thread in threads:
@@ -107,7 +107,7 @@ def test_threads_append_into_one_chain(path):
 def test_posts_are_stored_in_order_before_the_journal_closes(path):
     with opened(path) as journal:
         for k in range(1000):
-            journal.post(Kind.DECISION if k % 2 else Kind.MODE, {"k": k})
+            journal.post(RecordKind.DECISION if k % 2 else RecordKind.MODE, {"k": k})
     with opened(path) as journal:
         assert [record.body["k"] for record in journal.records()] == list(range(1000))
 
@@ -116,18 +116,18 @@ def test_a_closed_journal_stores_nothing_and_says_so(path):
     with opened(path) as journal:
         pass
     with pytest.raises(JournalUnusable, match="closed"):
-        journal.append(Kind.MODE, {})
-    assert not journal.post(Kind.MODE, {}).durable(DEADLINE_S)
+        journal.append(RecordKind.MODE, {})
+    assert not journal.post(RecordKind.MODE, {}).durable(DEADLINE_S)
 
 
 @pytest.mark.parametrize("body", [{"x": float("nan")}, {"x": float("inf")}, {"x": object()}])
 def test_a_body_without_json_is_an_error_of_the_caller(path, body):
     with opened(path) as journal:
         with pytest.raises((ValueError, TypeError)):
-            journal.post(Kind.MODE, body)
+            journal.post(RecordKind.MODE, body)
         with pytest.raises(ValueError):
             journal.post("nonsense", {})
-        assert journal.append(Kind.MODE, {}).seq == 1
+        assert journal.append(RecordKind.MODE, {}).seq == 1
 
 
 def test_a_second_process_cannot_have_the_journal(path):
@@ -145,20 +145,20 @@ def test_a_folder_that_cannot_be_made_is_unusable(tmp_path):
 
 def test_the_files_are_for_the_daemon_alone(path):
     with opened(path) as journal:
-        journal.append(Kind.MODE, {})
+        journal.append(RecordKind.MODE, {})
         assert {oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()} == {"0o600"}
 
 
 def test_f58_a_full_disk_drops_telemetry_and_keeps_orders(path, caplog):
     caplog.set_level(logging.INFO)
     with opened(path, retry_s=0.02) as journal:
-        journal.append(Kind.MODE, {"k": 0})
+        journal.append(RecordKind.MODE, {"k": 0})
         with full_disk(path):
             for _ in range(3):
                 with pytest.raises(JournalUnusable):
-                    journal.append(Kind.RELEASE, {"id": "refused", "pad": "x" * 20_000})
-            kept = journal.post(Kind.ORDER, {"id": "kept", "pad": "x" * 20_000})
-            telemetry = journal.post(Kind.DECISION, {"pad": "x" * 20_000})
+                    journal.append(RecordKind.RELEASE, {"id": "refused", "pad": "x" * 20_000})
+            kept = journal.post(RecordKind.ORDER, {"id": "kept", "pad": "x" * 20_000})
+            telemetry = journal.post(RecordKind.DECISION, {"pad": "x" * 20_000})
             assert not kept.durable(DEADLINE_S)
             assert not telemetry.durable(DEADLINE_S)
             assert not journal.usable
@@ -172,22 +172,24 @@ def test_f58_a_full_disk_drops_telemetry_and_keeps_orders(path, caplog):
 
 def test_a_journal_that_was_taken_away_is_unusable(path):
     with opened(path) as journal:
-        journal.append(Kind.MODE, {})
+        journal.append(RecordKind.MODE, {})
         path.rename(path.with_name("gone"))
         with pytest.raises(JournalUnusable):
-            journal.append(Kind.MODE, {})
+            journal.append(RecordKind.MODE, {})
         path.with_name("gone").rename(path)
-        assert journal.append(Kind.MODE, {}).seq == 2
+        assert journal.append(RecordKind.MODE, {}).seq == 2
 
 
 def test_a_commit_that_failed_but_reached_the_file_is_taken_back(path):
     with opened(path) as journal:
-        journal.append(Kind.ORDER, {"id": "o"})
+        journal.append(RecordKind.ORDER, {"id": "o"})
         with closing(sqlite3.connect(path)) as other, other:
-            row = next(chain._chained(journal._chain._head, [chain.Line(utc_s=1.0, kind="release", body='{"id":"o"}')]))
+            row = next(
+                chain._chained(journal._chain._head, [chain.ChainLine(utc_s=1.0, kind="release", body='{"id":"o"}')])
+            )
             other.execute("INSERT INTO record VALUES (?,?,?,?,?,?)", row)
         journal._chain._healthy = False
-        journal.append(Kind.MODE, {})
+        journal.append(RecordKind.MODE, {})
         assert [record.kind for record in journal.records()] == ["order", "mode"]
         assert journal.verify() == 2
 
@@ -211,7 +213,7 @@ def stuck_disk(journal, monkeypatch):
         return store(lines)
 
     monkeypatch.setattr(journal._chain, "append", slow)
-    first = journal.post(Kind.MODE, {"k": "first"})
+    first = journal.post(RecordKind.MODE, {"k": "first"})
     assert reached.wait(DEADLINE_S)
     try:
         yield first
@@ -223,9 +225,9 @@ def test_what_an_append_gave_up_is_never_stored(path, monkeypatch):
     with opened(path) as journal:
         with stuck_disk(journal, monkeypatch) as first:
             with pytest.raises(JournalUnusable, match="not stored yet"):
-                journal.append(Kind.RELEASE, {"id": "o"}, timeout_s=0.05)
+                journal.append(RecordKind.RELEASE, {"id": "o"}, timeout_s=0.05)
             assert not first.durable()
-        journal.append(Kind.MODE, {"k": "last"})
+        journal.append(RecordKind.MODE, {"k": "last"})
         assert [record.body["k"] for record in journal.records()] == ["first", "last"]
 
 
@@ -233,12 +235,12 @@ def test_too_much_telemetry_is_dropped_and_orders_never(path, monkeypatch):
     with opened(path, max_waiting=10) as journal:
         with stuck_disk(journal, monkeypatch):
             for k in range(50):
-                journal.post(Kind.DECISION, {"k": k})
-                journal.post(Kind.ORDER_BEGUN, {"id": k})
+                journal.post(RecordKind.DECISION, {"k": k})
+                journal.post(RecordKind.ORDER_BEGUN, {"id": k})
             assert journal.waiting <= 60
-        journal.append(Kind.MODE, {})
-        assert len(list(journal.records(Kind.ORDER_BEGUN))) == 50
-        assert len(list(journal.records(Kind.DECISION))) + journal.dropped == 50
+        journal.append(RecordKind.MODE, {})
+        assert len(list(journal.records(RecordKind.ORDER_BEGUN))) == 50
+        assert len(list(journal.records(RecordKind.DECISION))) + journal.dropped == 50
         assert journal.dropped >= 40
 
 
@@ -247,8 +249,8 @@ def test_the_writer_outlives_an_error_of_any_kind(path, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(journal._chain, "append", lambda lines: 1 / 0)
             with pytest.raises(JournalUnusable, match="division"):
-                journal.append(Kind.MODE, {})
-        assert journal.append(Kind.MODE, {}).seq == 1
+                journal.append(RecordKind.MODE, {})
+        assert journal.append(RecordKind.MODE, {}).seq == 1
 
 
 def test_epochs_rise_by_one_and_outrank_a_lost_state(path):
@@ -264,7 +266,7 @@ def test_epochs_rise_by_one_and_outrank_a_lost_state(path):
 def fill(path, records=40):
     with opened(path, utc=lambda: 1.0) as journal:
         for k in range(records):
-            journal.post(Kind.ORDER if k % 4 == 0 else Kind.MODE, {"id": f"o-{k}", "pad": "x" * 200})
+            journal.post(RecordKind.ORDER if k % 4 == 0 else RecordKind.MODE, {"id": f"o-{k}", "pad": "x" * 200})
     return list(chain.read(path))
 
 
@@ -275,9 +277,9 @@ def test_f59_a_file_that_is_no_journal_is_kept_and_replaced(path, content):
     with opened(path) as journal:
         assert journal.damage
         (note,) = journal.records()
-        assert (note.kind, note.body["kept"]) == (Kind.QUARANTINE, 0)
+        assert (note.kind, note.body["kept"]) == (RecordKind.QUARANTINE, 0)
         assert (path.parent / note.body["copy"]).read_bytes() == content
-        journal.append(Kind.MODE, {})
+        journal.append(RecordKind.MODE, {})
     with opened(path) as journal:
         assert journal.damage is None
         assert journal.verify() == 2
@@ -310,7 +312,7 @@ def test_f59_what_verifies_is_replayed(path, statement, lost):
 
 def test_i8_a_record_that_is_rewritten_with_its_hash_breaks_the_chain(path):
     ninth = fill(path)[8]
-    forged = chain.Line(utc_s=ninth.utc_s, kind="order", body="{}")
+    forged = chain.ChainLine(utc_s=ninth.utc_s, kind="order", body="{}")
     with closing(sqlite3.connect(path)) as db, db:
         values = (forged.kind, forged.body, chain.link(ninth.prev_hash, 9, forged))
         db.execute("UPDATE record SET kind = ?, body = ?, hash = ? WHERE seq = 9", values)
@@ -321,7 +323,7 @@ def test_i8_a_record_that_is_rewritten_with_its_hash_breaks_the_chain(path):
 def test_a_crash_in_the_last_step_of_a_repair_is_made_good(path):
     killed_after(path, "journal.append('mode', {'whose': 'damaged'})")
     repaired = path.with_name("journal.db.repaired")
-    chain._create(repaired, [chain.Line(utc_s=1.0, kind="mode", body='{"whose":"repaired"}')])
+    chain._create(repaired, [chain.ChainLine(utc_s=1.0, kind="mode", body='{"whose":"repaired"}')])
     assert path.with_name("journal.db-wal").stat().st_size > 0
     with opened(path) as journal:
         assert [record.body["whose"] for record in journal.records()] == ["repaired"]
@@ -341,10 +343,10 @@ def test_f59_no_damage_brings_a_wrong_record_or_a_crash(tmp_path_factory, seed):
         content[start : start + len(hurt)] = random.randbytes(len(hurt))
     path.write_bytes(content[: random.choice([None, random.randrange(len(content))])])
     with opened(path) as journal:
-        kept = [record for record in journal.records() if record.kind != Kind.QUARANTINE]
+        kept = [record for record in journal.records() if record.kind != RecordKind.QUARANTINE]
         assert journal.damage or len(kept) == 40
         assert all(before[record.body["id"]] == record.body for record in kept)
-        journal.append(Kind.MODE, {})
+        journal.append(RecordKind.MODE, {})
         journal.verify()
 
 
@@ -355,7 +357,7 @@ def test_f57_a_torn_write_ahead_log_loses_its_tail_only(tmp_path_factory, share)
     live = path.with_name("live.db")
     with opened(live) as journal:
         for k in range(20):
-            journal.append(Kind.ORDER, {"k": k})
+            journal.append(RecordKind.ORDER, {"k": k})
         wal = live.with_name("live.db-wal").read_bytes()
         path.write_bytes(live.read_bytes())
     path.with_name("journal.db-wal").write_bytes(wal[: int(len(wal) * share)])
@@ -364,5 +366,5 @@ def test_f57_a_torn_write_ahead_log_loses_its_tail_only(tmp_path_factory, share)
         kept = [record.body["k"] for record in journal.records()]
         assert kept == list(range(len(kept)))
         assert share < 1 or len(kept) == 20
-        journal.append(Kind.ORDER, {"k": "next"})
+        journal.append(RecordKind.ORDER, {"k": "next"})
         assert journal.verify() == len(kept) + 1

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from controller.core.reasons import Code, Reason
 from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal, Role
-from controller.daemon.journal.journal import Journal, Kind
+from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.orders import book as orders
 from controller.daemon.orders import intake
 from controller.daemon.orders.admission import declared_floor_w
@@ -92,8 +92,8 @@ def test_i3_an_answered_order_survives_kill_9(path):
         assert {limit.id: limit.limit_w for limit in book.limits()} == {f"o-{k}": 80e3 - 1e3 * k for k in (1, 3, 4, 5)}
         again = accept(book, id="o-5", reduce_by_w=5000.0, power_w=(10e3, None))
         assert (again.limit_w, again.durable) == (75e3, True), "the first answer, whatever the power is by now"
-        journal.append(Kind.MODE, {})
-        assert len(list(journal.records(Kind.ORDER))) == 5
+        journal.append(RecordKind.MODE, {})
+        assert len(list(journal.records(RecordKind.ORDER))) == 5
 
 
 def test_i3_concurrent_duplicates_are_one_order(path, monkeypatch):
@@ -119,7 +119,7 @@ def test_i3_concurrent_duplicates_are_one_order(path, monkeypatch):
         assert len(answers) == 16
         assert len(set(answers)) == 1
         assert answers[0].durable
-        assert len(list(journal.records(Kind.ORDER))) == 1
+        assert len(list(journal.records(RecordKind.ORDER))) == 1
         assert len(book.limits()) == 1
 
 
@@ -135,8 +135,8 @@ def test_f15_same_id_with_other_content_is_refused_also_after_a_restart(path):
         assert refused.value.reasons == (Reason(Code.ORDER_CONFLICT, "grid", {"order": "o-1"}),)
         assert accept(book, limit_w=40e3, ends_at="2030-01-01T00:00:00Z") == first
         assert book.limits() == (), "an order of the past starts nothing"
-        journal.append(Kind.MODE, {})
-        (refusal,) = journal.records(Kind.REFUSED)
+        journal.append(RecordKind.MODE, {})
+        (refusal,) = journal.records(RecordKind.REFUSED)
         assert refusal.body["id"] == "o-1"
 
 
@@ -183,7 +183,7 @@ def test_f58_without_a_journal_a_tightening_order_counts_and_a_release_does_not(
                 with pytest.raises(JournalUnusable):
                     book.release(order_id, GRID, NOW_S)
             assert [limit.id for limit in book.limits()] == ["before", "during"]
-        journal.append(Kind.MODE, {})
+        journal.append(RecordKind.MODE, {})
         again = accept(book, id="during", limit_w=0)
         assert (again.durable, texts(again.reasons)) == (True, "pcc draws 2.1 kW with everything off")
     assert [record.event for record in caplog.records] == ["journal_lost"]
@@ -278,7 +278,7 @@ def test_a_listing_has_every_open_order_and_the_newest_others(path, monkeypatch)
 
 def test_a_record_that_is_not_understood_stops_the_start(path):
     with book_at(path) as (_, journal):
-        journal.append(Kind.ORDER, {"id": "from the future"})
+        journal.append(RecordKind.ORDER, {"id": "from the future"})
     with pytest.raises(JournalUnusable, match="record 1"), book_at(path):
         pass
 

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.actuation import Actuation
-from drivers.fleet.agent.hardware import Measured
-from drivers.fleet.agent.lease import Device, Held, LeaseHolder
+from drivers.fleet.agent.hardware import DeviceReading
+from drivers.fleet.agent.lease import Held, LeasedDevice, LeaseHolder
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.keys import CONTROLLER
 from drivers.fleet.wire import DeviceState, Echo, Set
 
 DEVICES = {
-    "gpu": Device(model=load_catalogue()["hgx-h100"], failsafe_w=4000),
-    "s21": Device(model=load_catalogue()["antminer-s21"], failsafe_w=2000),
+    "gpu": LeasedDevice(model=load_catalogue()["hgx-h100"], failsafe_w=4000),
+    "s21": LeasedDevice(model=load_catalogue()["antminer-s21"], failsafe_w=2000),
 }
 OFF = {id_: device.at_most(0) for id_, device in DEVICES.items()}
 
@@ -44,8 +44,8 @@ class World:
             assert all(self.stored.applied.get(id_, 0) <= w for id_, w in watts.items()), "lowered before it was stored"
         self.told |= watts
 
-    def measure(self) -> Mapping[str, Measured]:
-        return {id_: Measured(watts=None, state=DeviceState.RUNNING) for id_ in DEVICES}
+    def measure(self) -> Mapping[str, DeviceReading]:
+        return {id_: DeviceReading(watts=None, state=DeviceState.RUNNING) for id_ in DEVICES}
 
 
 def statement(seq: int, setpoints: dict[str, int], echo: Echo) -> Set:

@@ -9,7 +9,7 @@ import pytest
 from drivers.clock import boottime_s
 from drivers.fleet import wire
 from drivers.fleet.agent.agent import Agent
-from drivers.fleet.agent.lease import Device, Held
+from drivers.fleet.agent.lease import Held, LeasedDevice
 from drivers.fleet.agent.store import Store
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.keys import CONTROLLER, PrivateKey
@@ -21,7 +21,9 @@ from tests.drivers.fleet.fakes import DEADLINE_S, SITE, FakeController, FakeHard
 AGENT = "hall-a"
 S21 = load_catalogue()["antminer-s21"]
 GPU = load_catalogue()["hgx-h100"]
-DEVICES = {f"m-{k}": Device(model=S21, failsafe_w=0) for k in range(3)} | {"g-1": Device(model=GPU, failsafe_w=4000)}
+DEVICES = {f"m-{k}": LeasedDevice(model=S21, failsafe_w=0) for k in range(3)} | {
+    "g-1": LeasedDevice(model=GPU, failsafe_w=4000)
+}
 OFF = {id_: device.model.off_w for id_, device in DEVICES.items()}
 FULL = {"m-0": 3500, "m-1": 3000, "m-2": 1400, "g-1": 10200}
 FAILSAFE = OFF | {"g-1": 4000}

@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from drivers.errors import Refused
-from drivers.fleet.agent.lease import Device, Held, LeaseHolder
+from drivers.fleet.agent.lease import Held, LeasedDevice, LeaseHolder
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.wire import MAX_TTL_MS, Echo, Set
 from tests.examples import examples
 
 MODELS = load_catalogue()
 DEVICES = {
-    "a-s21": Device(model=MODELS["antminer-s21"], failsafe_w=0),
-    "b-s19k": Device(model=MODELS["antminer-s19k-pro"], failsafe_w=1100),
-    "c-gpu": Device(model=MODELS["hgx-h100"], failsafe_w=4000),
-    "d-narrow": Device(model=MODELS["antminer-s21"], failsafe_w=9999, max_w=2000),
+    "a-s21": LeasedDevice(model=MODELS["antminer-s21"], failsafe_w=0),
+    "b-s19k": LeasedDevice(model=MODELS["antminer-s19k-pro"], failsafe_w=1100),
+    "c-gpu": LeasedDevice(model=MODELS["hgx-h100"], failsafe_w=4000),
+    "d-narrow": LeasedDevice(model=MODELS["antminer-s21"], failsafe_w=9999, max_w=2000),
 }
 OFF = {id_: device.at_most(0) for id_, device in DEVICES.items()}
 FULL = {"a-s21": 3500, "b-s19k": 2794, "c-gpu": 10200, "d-narrow": 2000}

@@ -20,10 +20,10 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from drivers.clock import boottime_s
 from drivers.meters import sessions
 from drivers.meters.modbus import (
+    MeterTls,
     ModbusMeter,
     NoAnswer,
     Serial,
-    Tls,
     buses,
     connected,
     framing_of,
@@ -338,11 +338,11 @@ def test_a_meter_in_tls_is_read_and_a_stranger_is_not(certificates):
         context.load_cert_chain(certificates / "meter.pem", certificates / "meter.key")
         gateway = Gateway(1, transport="tls", tls=context)
         await gateway.start()
-        seen = await read_once(gateway.meter(1, tls=Tls(ca=certificates / "meter.pem"), timeout_s=2.0))
+        seen = await read_once(gateway.meter(1, tls=MeterTls(ca=certificates / "meter.pem"), timeout_s=2.0))
         assert seen.values["active_power_w"] == power_w(1)
-        seen = await read_once(gateway.meter(1, tls=Tls(ca=certificates / "stranger.pem"), timeout_s=2.0))
+        seen = await read_once(gateway.meter(1, tls=MeterTls(ca=certificates / "stranger.pem"), timeout_s=2.0))
         assert "CERTIFICATE_VERIFY_FAILED" in seen.reason
-        seen = await read_once(gateway.meter(1, tls=Tls(ca=certificates / "none.pem"), timeout_s=2.0))
+        seen = await read_once(gateway.meter(1, tls=MeterTls(ca=certificates / "none.pem"), timeout_s=2.0))
         assert "none.pem" in seen.reason
         gateway.server.close()
 

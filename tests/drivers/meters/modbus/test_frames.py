@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from drivers.errors import DriverLoss
 from drivers.meters.blocks import Refusal
-from drivers.meters.modbus.frames import LATEST_ANSWER_S, Request, Rtu, Tcp
+from drivers.meters.modbus.frames import LATEST_ANSWER_S, ReadRequest, RtuFraming, TcpFraming
 from simulators.substation.frames import crc
 
-REQUEST = Request(unit=7, fc=3, address=0x0BF3, count=2)
+REQUEST = ReadRequest(unit=7, fc=3, address=0x0BF3, count=2)
 WORDS = [0x1234, 0x5678]
 PDU = bytes.fromhex("0304 12345678")
 
@@ -30,7 +30,7 @@ def registers(fc: int, words: list[int]) -> bytes:
 
 
 def test_a_tcp_request_as_bytes_and_every_one_with_a_transaction_of_its_own():
-    framing = Tcp()
+    framing = TcpFraming()
     assert framing.ask(REQUEST) == bytes.fromhex("0001 0000 0006 07 03 0bf3 0002")
     asked = {framing.ask(REQUEST)[:2] for _ in range(65535)}
     assert len(asked) == 65535
@@ -38,11 +38,11 @@ def test_a_tcp_request_as_bytes_and_every_one_with_a_transaction_of_its_own():
 
 
 def test_an_rtu_request_as_bytes():
-    assert Rtu().ask(REQUEST) == rtu(7, bytes.fromhex("03 0bf3 0002"))
-    assert Rtu().ask(Request(unit=1, fc=3, address=0, count=10)) == bytes.fromhex("01 03 0000 000a c5cd")
+    assert RtuFraming().ask(REQUEST) == rtu(7, bytes.fromhex("03 0bf3 0002"))
+    assert RtuFraming().ask(ReadRequest(unit=1, fc=3, address=0, count=10)) == bytes.fromhex("01 03 0000 000a c5cd")
 
 
-@pytest.mark.parametrize(("framing", "frame"), [(Tcp(), tcp(1, 7, PDU)), (Rtu(), rtu(7, PDU))])
+@pytest.mark.parametrize(("framing", "frame"), [(TcpFraming(), tcp(1, 7, PDU)), (RtuFraming(), rtu(7, PDU))])
 def test_an_answer_that_comes_byte_by_byte(framing, frame):
     framing.ask(REQUEST)
     assert [framing.receive(frame[at : at + 1]) for at in range(len(frame))] == [None] * (len(frame) - 1) + [WORDS]
@@ -62,7 +62,7 @@ def test_an_answer_that_comes_byte_by_byte(framing, frame):
     ],
 )
 def test_what_is_no_answer_over_tcp_is_dropped_and_the_answer_after_it_is_found(other):
-    framing = Tcp()
+    framing = TcpFraming()
     framing.ask(REQUEST)
     assert framing.receive(other) is None
     assert framing.dropped
@@ -75,7 +75,7 @@ def test_what_is_no_answer_over_tcp_is_dropped_and_the_answer_after_it_is_found(
     "noise", [b"HTTP/1.1 400", bytes.fromhex("0001 0000 0001 07 03"), bytes.fromhex("0001 0000 0100 07 03")]
 )
 def test_what_is_not_modbus_ends_the_connection(noise):
-    framing = Tcp()
+    framing = TcpFraming()
     framing.ask(REQUEST)
     with pytest.raises(DriverLoss, match="not Modbus TCP"):
         framing.receive(noise)
@@ -95,14 +95,14 @@ def test_what_is_not_modbus_ends_the_connection(noise):
     ],
 )
 def test_the_answer_is_found_behind_whatever_stands_before_it_on_a_serial_line(before):
-    framing = Rtu()
+    framing = RtuFraming()
     framing.ask(REQUEST)
     assert framing.receive(before) is None
     assert framing.receive(rtu(7, PDU)) == WORDS
 
 
 def test_an_exception_is_told_with_its_code():
-    for framing, frame in ((Tcp(), tcp(1, 7, b"\x83\x02")), (Rtu(), rtu(7, b"\x83\x02"))):
+    for framing, frame in ((TcpFraming(), tcp(1, 7, b"\x83\x02")), (RtuFraming(), rtu(7, b"\x83\x02"))):
         framing.ask(REQUEST)
         answer = framing.receive(frame)
         assert isinstance(answer, Refusal)
@@ -111,13 +111,13 @@ def test_an_exception_is_told_with_its_code():
 
 
 def test_a_unit_that_owes_an_answer_is_asked_for_another_length_first():
-    framing = Rtu()
+    framing = RtuFraming()
     framing.ask(REQUEST)
     framing.give_up(0.0)
     fence = framing.fence(REQUEST, 0.0)
-    assert fence == Request(unit=7, fc=3, address=REQUEST.address, count=1)
-    assert framing.fence(Request(8, 3, 0, 2), 0.0) is None, "another unit owes nothing"
-    assert framing.fence(Request(7, 3, 0, 5), 0.0) is None, "this length is not owed"
+    assert fence == ReadRequest(unit=7, fc=3, address=REQUEST.address, count=1)
+    assert framing.fence(ReadRequest(8, 3, 0, 2), 0.0) is None, "another unit owes nothing"
+    assert framing.fence(ReadRequest(7, 3, 0, 5), 0.0) is None, "this length is not owed"
     framing.ask(fence)
     assert framing.receive(rtu(7, registers(3, [66, 67]))) is None, "the late answer"
     assert framing.receive(rtu(7, registers(3, [68]))) == [68]
@@ -125,18 +125,18 @@ def test_a_unit_that_owes_an_answer_is_asked_for_another_length_first():
 
 
 def test_an_unanswered_fence_is_owed_too_until_it_is_too_old():
-    framing = Rtu()
+    framing = RtuFraming()
     for count in (2, 1, 3):
-        framing.ask(Request(7, 3, 0, count))
+        framing.ask(ReadRequest(7, 3, 0, count))
         framing.give_up(count)
     assert framing.fence(REQUEST, 3.0).count == 4
     assert framing.fence(REQUEST, 2.0 + LATEST_ANSWER_S - 0.1) is not None
     assert framing.fence(REQUEST, 2.0 + LATEST_ANSWER_S) is None
-    assert framing.fence(Request(7, 3, 0, 3), 2.0 + LATEST_ANSWER_S) is not None
+    assert framing.fence(ReadRequest(7, 3, 0, 3), 2.0 + LATEST_ANSWER_S) is not None
 
 
 def test_an_exception_is_no_answer_while_another_one_is_owed():
-    framing = Rtu()
+    framing = RtuFraming()
     framing.ask(REQUEST)
     framing.give_up(0.0)
     framing.ask(framing.fence(REQUEST, 0.0))
@@ -153,9 +153,9 @@ def test_an_exception_is_no_answer_while_another_one_is_owed():
 )
 def test_a_unit_that_answers_in_order_but_late_is_never_misunderstood(steps):
     """Each request asks a unit that answers every one of them, in order, at any later time, with the request's number."""
-    framing, due = Rtu(), []
+    framing, due = RtuFraming(), []
     for asked, (count, refuses, until_given_up, after) in enumerate(steps):
-        wanted = Request(7, 3, 0, count)
+        wanted = ReadRequest(7, 3, 0, count)
         request = framing.fence(wanted, 0.0) or wanted
         framing.ask(request)
         due.append((asked, rtu(7, b"\x83\x06" if refuses else registers(3, [asked] * request.count))))

@@ -9,19 +9,23 @@ import pytest
 
 from drivers.meters.modbus.meter import ModbusMeter
 from drivers.meters.modbus.reader import Reader
-from drivers.meters.modbus.turns import PATIENCE_S, Turns, Unit
+from drivers.meters.modbus.turns import PATIENCE_S, QueuedMeter, Turns
 from drivers.meters.profiles import load_profile
 from drivers.meters.sessions import Pause, Watched
 
 PROFILE = load_profile("schneider_pm5xxx")
 
 
-def unit(name: str, *, poll_s: float = 1.0, timeout_s: float = 0.5, share: float = 0.0, begin_s: float = 100.0) -> Unit:
+def unit(
+    name: str, *, poll_s: float = 1.0, timeout_s: float = 0.5, share: float = 0.0, begin_s: float = 100.0
+) -> QueuedMeter:
     meter = ModbusMeter(id=name, host="h", profile=PROFILE, poll_s=poll_s, timeout_s=timeout_s)
-    return Unit(reader=Reader(meter), watched=Watched(lambda _: None), pause=Pause(), begin_s=begin_s, share=share)
+    return QueuedMeter(
+        reader=Reader(meter), watched=Watched(lambda _: None), pause=Pause(), begin_s=begin_s, share=share
+    )
 
 
-def play(units: list[Unit], dead: set[str], seconds: float, answer_s: float = 0.02) -> dict[str, list[float]]:
+def play(units: list[QueuedMeter], dead: set[str], seconds: float, answer_s: float = 0.02) -> dict[str, list[float]]:
     """Return when each unit was asked."""
     turns, now_s, asked = Turns(units), 100.0, defaultdict(list)
     while now_s < 100.0 + seconds:

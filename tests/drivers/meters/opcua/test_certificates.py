@@ -13,15 +13,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
 
 from drivers.errors import ConfigError
-from drivers.meters.opcua.certificates import Identity, identities, make, retire, rotate
+from drivers.meters.opcua.certificates import CertificatePair, identities, make, retire, rotate
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Identity:
-    return Identity(tmp_path / "keys/site.pem", tmp_path / "keys/site-key.pem")
+def own(tmp_path: Path) -> CertificatePair:
+    return CertificatePair(tmp_path / "keys/site.pem", tmp_path / "keys/site-key.pem")
 
 
-def matches(identity: Identity) -> bool:
+def matches(identity: CertificatePair) -> bool:
     content = identity.private_key.read_bytes()
     load = load_der_private_key if identity.private_key.suffix == ".der" else load_pem_private_key
     return load(content, None).public_key() == identity.load().public_key()
@@ -29,7 +29,7 @@ def matches(identity: Identity) -> bool:
 
 @pytest.mark.parametrize("suffix", [".pem", ".der"])
 def test_what_is_made_is_an_application_s_certificate(tmp_path, suffix):
-    own = Identity(tmp_path / f"site{suffix}", tmp_path / f"key{suffix}")
+    own = CertificatePair(tmp_path / f"site{suffix}", tmp_path / f"key{suffix}")
     make(own, "urn:surplusd:ridge")
     certificate = own.load()
     assert own.application_uri() == "urn:surplusd:ridge"

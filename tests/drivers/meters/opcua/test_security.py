@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from drivers.meters.opcua.certificates import Identity, make, retire, rotate
+from drivers.meters.opcua.certificates import CertificatePair, make, retire, rotate
 from drivers.meters.opcua.connect import presented_certificates
 from drivers.meters.opcua.driver import watch_forever
 from drivers.meters.opcua.points import POLICIES, Security, Server
@@ -29,7 +29,7 @@ class Site:
         for name in ("elsewhere", "trusted"):
             (folder / name).mkdir()
         self.elsewhere, self.trusted = folder / "elsewhere", folder / "trusted"
-        self.own = Identity(folder / "site.pem", folder / "site-key.pem")
+        self.own = CertificatePair(folder / "site.pem", folder / "site-key.pem")
         make(self.own, "urn:surplusd:test")
         self.authority = Authority(self.elsewhere)
 

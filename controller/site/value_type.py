@@ -33,7 +33,7 @@ def text_schema(pattern: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Leaf:
+class ValueType:
     """How one kind of value is read (`parse` raises NotAllowedError), what is allowed in words, and its JSON schema."""
 
     parse: Callable[[Any], Any]

@@ -1,4 +1,4 @@
-"""What devices draw under a cap and what that is worth, straight from the mode tables. NumPy only, apart from the allocator.
+"""What devices draw under a cap and what that earns, straight from the mode tables. NumPy only, apart from the allocator.
 
 Watts are per device (D,) and count residual watts; worth is currency per hour, 0 with everything off.
 """
