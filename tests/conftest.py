@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import HealthCheck, settings
 
 from tests.examples import THOROUGH, examples
@@ -9,4 +11,7 @@ from tests.examples import THOROUGH, examples
 # A shared machine may stop for a moment; what a property says does not depend on it.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=examples(100))
-settings.load_profile("thorough" if THOROUGH else "default")
+# A mutant is judged by the same examples whenever it is run, and leaves none behind.
+settings.register_profile("mutation", parent=settings.get_profile("default"), derandomize=True, database=None)
+_WANTED = os.environ.get("HYPOTHESIS_PROFILE", "default")
+settings.load_profile("thorough" if THOROUGH else _WANTED if _WANTED == "mutation" else "default")

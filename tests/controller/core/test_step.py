@@ -248,7 +248,7 @@ def test_what_costs_more_than_it_earns_goes_off_but_for_what_is_protected():
     assert decision.worth_per_h <= decision.bound_per_h
     world.orders = (order(8e3, world, begun=True),)
     decision = world.cycle()
-    assert decision.overruled == "order:o1 before the protected d0000, d0007"
+    assert texts(decision.overruled) == "order:o1 before the protected d0000, d0007"
     assert np.all(world.run(5).setpoint_w <= base.devices.off_w)
 
 
