@@ -27,7 +27,7 @@ from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.recorder import Recorder
 from controller.daemon.service import Health, Readiness, Serve, Service
 from controller.daemon.snapshots import Snapshots
-from controller.daemon.status import make_views
+from controller.daemon.status import make_latest
 from controller.daemon.tick import Ticker
 from controller.site.model import SiteFile
 from controller.texts.english import text, texts
@@ -55,8 +55,8 @@ async def operate(
     """
     mailbox, notifier = Mailbox(), Notifier()
     made = drivers(site_file, mailbox.publish)
-    views = make_views(site, lambda: recorder.latest, fleet)
-    metrics = Metrics(site, views, book, journal)
+    latest = make_latest(site, lambda: recorder.latest, fleet)
+    metrics = Metrics(site, latest, book, journal)
     fleet.on_refused = partial(metrics.refused, "fleet")
     snapshots = Snapshots(site, mailbox, fleet, book)
     recorder = Recorder(
@@ -81,7 +81,7 @@ async def operate(
         book=book,
         intake=intake,
         tokens=tuple(make_token(token) for token in site_file.orders.tokens),
-        views=views,
+        latest=latest,
         decision=newest,
         health=health,
         readiness=partial(_readiness, recorder),
