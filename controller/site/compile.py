@@ -168,6 +168,7 @@ def _rules(site_file: SiteFile) -> Rules:
         ramp_down_w_s=grid.ramp_down_w_s,
         emergency_ramp_w_s=grid.emergency_ramp_w_s,
         settle_s=grid.settle_s,
+        frequency_hz=grid.frequency_hz,
         lease_s=site_file.fleet.lease_s,
         surplus_model=SurplusModel[surplus.model.upper()],
         surplus_rating_w=math.inf if surplus.rating_w is None else surplus.rating_w,
