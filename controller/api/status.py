@@ -16,7 +16,7 @@ from controller.core.decision import Decision
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Parameter, Reason
 from controller.daemon.access import Role
-from controller.daemon.latest import DEVICE_STATES, AgentView, MeterView
+from controller.daemon.latest import DEVICE_STATES, LatestAgent, LatestMeter
 from controller.daemon.service import Service
 from controller.texts.english import text, texts
 
@@ -89,7 +89,7 @@ class StatusBody(BaseModel):
     orders_doubt: str | None
     utc_doubt: str
     meters: dict[str, MeterBody]
-    agents: dict[str, AgentView]
+    agents: dict[str, LatestAgent]
     devices: dict[str, int]
     value_per_h: float
     bound_per_h: float
@@ -112,7 +112,7 @@ def routes(service: Service) -> APIRouter:
 
 
 def _status(service: Service) -> StatusBody:
-    decision, views = service.decision(), service.views
+    decision, latest = service.decision(), service.latest
     no_tick = (Reason(Code.NO_TICK, service.site.tree.ids[0]),)
     unsure, utc_doubt = service.book.unsure, service.utc().doubt
     return StatusBody(
@@ -128,9 +128,9 @@ def _status(service: Service) -> StatusBody:
         orders_in_force=list(decision.orders_in_force) if decision else [],
         orders_doubt=text(unsure) if unsure else None,
         utc_doubt=text(utc_doubt) if utc_doubt else "",
-        meters={name: _meter(meter) for name, meter in views.meters().items()},
-        agents=dict(views.agents()),
-        devices=_by_state(views.devices().state.tolist()),
+        meters={name: _meter(meter) for name, meter in latest.meters().items()},
+        agents=dict(latest.agents()),
+        devices=_by_state(latest.devices().state.tolist()),
         value_per_h=decision.value_per_h if decision else 0.0,
         bound_per_h=decision.bound_per_h if decision else 0.0,
         overruled=texts(decision.overruled) if decision else "",
@@ -154,7 +154,7 @@ def _nodes(ids: tuple[str, ...], decision: Decision) -> dict[str, NodeBody]:
     }
 
 
-def _meter(meter: MeterView) -> MeterBody:
+def _meter(meter: LatestMeter) -> MeterBody:
     return MeterBody(
         value_w=meter.value_w,
         quality=meter.quality.name.lower(),

@@ -15,7 +15,7 @@ DEVICE_STATES: Final = ("off", "starting", "running", "stopping", "lost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeterView:
+class LatestMeter:
     """The newest value of a meter or of the surplus source, its quality and age; None where there never was one.
 
     `reasons`: all that is to be said of it, `problem`: what of that is wrong, in words, empty while all is well. `notes`:
@@ -33,7 +33,7 @@ class MeterView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentView:
+class LatestAgent:
     """An agent: whether it is in contact, the age of its last report, and what is left of its lease."""
 
     online: bool
@@ -50,9 +50,9 @@ class DeviceColumns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Views:
+class Latest:
     """Ways to look; each returns at once and may be called from any thread."""
 
-    meters: Callable[[], Mapping[str, MeterView]]
-    agents: Callable[[], Mapping[str, AgentView]]
+    meters: Callable[[], Mapping[str, LatestMeter]]
+    agents: Callable[[], Mapping[str, LatestAgent]]
     devices: Callable[[], DeviceColumns]

@@ -22,7 +22,7 @@ from controller.core.decision import Decision
 from controller.core.modes import Mode
 from controller.core.site import F64, Site
 from controller.daemon.journal.journal import Journal
-from controller.daemon.latest import DEVICE_STATES, AgentView, MeterView, Views
+from controller.daemon.latest import DEVICE_STATES, Latest, LatestAgent, LatestMeter
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
 from drivers.clock import Clock, boottime_s
@@ -100,12 +100,12 @@ class Metrics(Collector):
     """All series of the daemon: of the site, its nodes, meters, agents, orders, the journal, and its devices."""
 
     def __init__(
-        self, site: Site, views: Views, book: OrderBook, journal: Journal, *, clock: Clock = boottime_s
+        self, site: Site, latest: Latest, book: OrderBook, journal: Journal, *, clock: Clock = boottime_s
     ) -> None:
         """`clock`: the one that decisions are dated by."""
         self._devices = DeviceText(site)
         self._nodes = site.tree.ids
-        self._views = views
+        self._latest = latest
         self._book = book
         self._journal = journal
         self._clock = clock
@@ -134,7 +134,7 @@ class Metrics(Collector):
 
     def render(self) -> bytes:
         """Return the whole exposition in the text format 0.0.4."""
-        columns, decision = self._views.devices(), self._decision
+        columns, decision = self._latest.devices(), self._decision
         setpoint_w = None if decision is None else decision.setpoint_w
         text = self._devices.render(setpoint_w, columns.measured_w, columns.state.tolist())
         return generate_latest(self._registry) + text.encode()
@@ -146,8 +146,8 @@ class Metrics(Collector):
         if decision is not None:
             yield from self._decided(decision)
             yield from self._per_node(decision)
-        yield from _meters(self._views.meters())
-        yield from _agents(self._views.agents())
+        yield from _meters(self._latest.meters())
+        yield from _agents(self._latest.agents())
         yield _gauge("surplusd_orders_open", "Orders that are neither ended nor released.", len(self._book.limits()))
         yield from self._of_journal()
 
@@ -188,7 +188,7 @@ class Metrics(Collector):
         yield CounterMetricFamily("surplusd_journal_dropped", "Telemetry records lost.", value=journal.dropped)
 
 
-def _meters(meters: Mapping[str, MeterView]) -> Iterator[Metric]:
+def _meters(meters: Mapping[str, LatestMeter]) -> Iterator[Metric]:
     values = {name: meter.value_w for name, meter in meters.items()}
     ages = {name: meter.age_s for name, meter in meters.items()}
     qualities = {name: meter.quality for name, meter in meters.items()}
@@ -205,7 +205,7 @@ def _meters(meters: Mapping[str, MeterView]) -> Iterator[Metric]:
     yield quantities
 
 
-def _agents(agents: Mapping[str, AgentView]) -> Iterator[Metric]:
+def _agents(agents: Mapping[str, LatestAgent]) -> Iterator[Metric]:
     online = {name: agent.online for name, agent in agents.items()}
     ages = {name: agent.age_s for name, agent in agents.items()}
     leases = {name: agent.lease_left_s for name, agent in agents.items()}

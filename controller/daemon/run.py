@@ -4,40 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from controller.core.allocation.tables import make_tables
 from controller.core.decision import Decision
-from controller.core.modes import Mode
-from controller.core.reasons import Code, Reason
 from controller.core.safe import safe_step
 from controller.core.site import Site
 from controller.core.state import initial_state
 from controller.core.step import step
 from controller.daemon.access import make_token
 from controller.daemon.fleet.fleet import Fleet
+from controller.daemon.health import health, readiness
 from controller.daemon.journal.journal import Journal
+from controller.daemon.latest import Latest
 from controller.daemon.mailbox import Mailbox
-from controller.daemon.meters.drivers import drivers, run_drivers
+from controller.daemon.meters.drivers import Driver, drivers, run_drivers
 from controller.daemon.metrics import Metrics
 from controller.daemon.notify import Notifier
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.recorder import Recorder
-from controller.daemon.service import Health, Readiness, Serve, Service
+from controller.daemon.service import Serve, Service
 from controller.daemon.snapshots import Snapshots
-from controller.daemon.status import make_views
+from controller.daemon.status import make_latest
 from controller.daemon.tick import Ticker
 from controller.site.model import SiteFile
-from controller.texts.english import text, texts
 from drivers.clock import boottime_s
 
 _log = logging.getLogger(__name__)
 
-#: The tick is taken for hung when it is later than so many periods, and than so many seconds.
-_HUNG_PERIODS: Final = 5
-_HUNG_S: Final = 5.0
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What runs beside the fleet: the meters' drivers by name, the tick, what systemd is told, and what is served."""
+
+    drivers: Mapping[str, Driver]
+    ticker: Ticker
+    notifier: Notifier
+    service: Service
 
 
 async def operate(
@@ -53,10 +60,28 @@ async def operate(
 
     Raises ConfigError where a profile, a token or the HTTP address cannot be used.
     """
+    parts, listen = _assemble(site_file, site, journal, book, fleet), site_file.http.listen
+    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    http = asyncio.create_task(serve(parts.service, listen.host, listen.port, listening.set_result), name="http")
+    sources = asyncio.create_task(run_drivers(parts.drivers), name="sources")
+    either: set[asyncio.Future[Any]] = {http, listening}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    parts.ticker.start()
+    try:
+        if not http.done():
+            _log.info("up", extra={"event": "up", "site": site.id, "http": f"{listen.host}:{listening.result()}"})
+        await _until(stop, http, sources)
+    finally:
+        parts.notifier.stopping()
+        parts.ticker.stop()
+        await _cancel(sources, http)
+        parts.notifier.close()
+
+
+def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook, fleet: Fleet) -> _Parts:
     mailbox, notifier = Mailbox(), Notifier()
-    made = drivers(site_file, mailbox.publish)
-    views = make_views(site, lambda: recorder.latest, fleet)
-    metrics = Metrics(site, views, book, journal)
+    latest = make_latest(site, lambda: recorder.latest, fleet)
+    metrics = Metrics(site, latest, book, journal)
     fleet.on_refused = partial(metrics.refused, "fleet")
     snapshots = Snapshots(site, mailbox, fleet, book)
     recorder = Recorder(
@@ -70,41 +95,43 @@ async def operate(
         take=snapshots.take,
         act=recorder.act,
     )
+    return _Parts(
+        drivers=drivers(site_file, mailbox.publish),
+        ticker=ticker,
+        notifier=notifier,
+        service=_make_service(site_file, site, book, recorder, snapshots, latest, metrics),
+    )
 
-    def newest() -> Decision | None:
+
+def _make_service(
+    site_file: SiteFile,
+    site: Site,
+    book: OrderBook,
+    recorder: Recorder,
+    snapshots: Snapshots,
+    latest: Latest,
+    metrics: Metrics,
+) -> Service:
+    def decision() -> Decision | None:
         return recorder.latest.decision if recorder.latest else None
 
-    health = partial(_health, recorder, site_file.tick_s)
-    intake = OrderIntake(site=site, book=book, decision=newest, fresh=lambda: health().ok, utc=lambda: snapshots.utc)
-    service = Service(
+    health_now = partial(health, recorder, site_file.tick_s)
+    intake = OrderIntake(
+        site=site, book=book, decision=decision, fresh=lambda: health_now().ok, utc=lambda: snapshots.utc
+    )
+    return Service(
         site=site,
         book=book,
         intake=intake,
         tokens=tuple(make_token(token) for token in site_file.orders.tokens),
-        views=views,
-        decision=newest,
-        health=health,
-        readiness=partial(_readiness, recorder),
+        latest=latest,
+        decision=decision,
+        health=health_now,
+        readiness=partial(readiness, recorder),
         utc=lambda: snapshots.utc,
         metrics=metrics.render,
         refused=partial(metrics.refused, "http"),
     )
-    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    listen = site_file.http.listen
-    http = asyncio.create_task(serve(service, listen.host, listen.port, listening.set_result), name="http")
-    sources = asyncio.create_task(run_drivers(made), name="sources")
-    either: set[asyncio.Future[Any]] = {http, listening}
-    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    ticker.start()
-    try:
-        if not http.done():
-            _log.info("up", extra={"event": "up", "site": site.id, "http": f"{listen.host}:{listening.result()}"})
-        await _until(stop, http, sources)
-    finally:
-        notifier.stopping()
-        ticker.stop()
-        await _cancel(sources, http)
-        notifier.close()
 
 
 async def _until(stop: asyncio.Event, *tasks: asyncio.Task[None]) -> None:
@@ -120,19 +147,3 @@ async def _cancel(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _health(recorder: Recorder, period_s: float) -> Health:
-    if recorder.latest is None:
-        return Health(ok=False, tick_age_s=None)
-    age_s = boottime_s() - recorder.ended_s
-    return Health(ok=age_s <= max(_HUNG_S, _HUNG_PERIODS * period_s), tick_age_s=age_s)
-
-
-def _readiness(recorder: Recorder) -> Readiness:
-    if recorder.latest is None:
-        return Readiness(ready=False, reason=text(Reason(Code.NO_TICK, "")))
-    decision = recorder.latest.decision
-    return Readiness(
-        ready=decision.mode is not Mode.INIT, reason=texts(decision.reasons) if decision.mode is Mode.INIT else ""
-    )

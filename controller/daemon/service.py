@@ -9,7 +9,7 @@ from typing import Any
 from controller.core.decision import Decision
 from controller.core.site import Site
 from controller.daemon.access import Token
-from controller.daemon.latest import Views
+from controller.daemon.latest import Latest
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.utc import Utc
@@ -43,7 +43,7 @@ class Service:
     book: OrderBook
     intake: OrderIntake
     tokens: tuple[Token, ...]
-    views: Views
+    latest: Latest
     decision: Callable[[], Decision | None]
     health: Callable[[], Health]
     readiness: Callable[[], Readiness]

@@ -12,7 +12,7 @@ from controller.core.site import Site
 from controller.core.trust.judge import no_trust
 from controller.core.trust.meter_trust import MeterTrust
 from controller.daemon.fleet.fleet import Fleet
-from controller.daemon.latest import DEVICE_STATES, AgentView, DeviceColumns, MeterView, Views
+from controller.daemon.latest import DEVICE_STATES, DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.tick import Tick
 from controller.texts.english import predicate
 from drivers.clock import Clock, boottime_s
@@ -20,44 +20,44 @@ from drivers.clock import Clock, boottime_s
 _STATE_CODES: Final = {name: code for code, name in enumerate(DEVICE_STATES)}
 
 
-def make_views(site: Site, latest: Callable[[], Tick | None], fleet: Fleet, clock: Clock = boottime_s) -> Views:
+def make_latest(site: Site, latest: Callable[[], Tick | None], fleet: Fleet, clock: Clock = boottime_s) -> Latest:
     """Return the ways to look at what is around the daemon; `latest`: the newest tick, None before the first."""
     unread = no_trust(site)
 
-    def meters() -> dict[str, MeterView]:
+    def meters() -> dict[str, LatestMeter]:
         now_s, tick = clock(), latest()
         trust, reasons = (tick.trust, tick.decision.sources) if tick else (unread, {})
         return {
             name: _meter(source, reasons.get(name, source.reasons), now_s) for name, source in trust.sources.items()
         }
 
-    def agents() -> dict[str, AgentView]:
+    def agents() -> dict[str, LatestAgent]:
         now_s = clock()
         return {
-            name: AgentView(
+            name: LatestAgent(
                 online=view.online,
                 age_s=now_s - view.heard_s if np.isfinite(view.heard_s) else None,
                 lease_left_s=view.lease_left_s if np.isfinite(view.heard_s) else None,
             )
-            for name, view in fleet.views().items()
+            for name, view in fleet.newest().items()
         }
 
     def devices() -> DeviceColumns:
         count = len(site.devices.ids)
         measured_w = np.full(count, np.nan)
         state = np.full(count, _STATE_CODES["lost"], dtype=np.int64)
-        for mine, view in zip(fleet.reports.devices, fleet.reports.views, strict=True):
+        for mine, view in zip(fleet.reports.devices, fleet.reports.newest, strict=True):
             if np.isfinite(view.heard_s):
                 measured_w[mine] = view.measured_w
                 state[mine] = [_STATE_CODES[one.value] for one in view.states]
         return DeviceColumns(measured_w=measured_w, state=state)
 
-    return Views(meters=meters, agents=agents, devices=devices)
+    return Latest(meters=meters, agents=agents, devices=devices)
 
 
-def _meter(source: MeterTrust, reasons: tuple[Reason, ...], now_s: float) -> MeterView:
+def _meter(source: MeterTrust, reasons: tuple[Reason, ...], now_s: float) -> LatestMeter:
     heard = bool(np.isfinite(source.taken_s))
-    return MeterView(
+    return LatestMeter(
         value_w=source.value_w if heard else None,
         quality=source.grade,
         age_s=now_s - source.taken_s if heard else None,

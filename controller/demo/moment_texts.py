@@ -1,4 +1,4 @@
-"""What both views of the demo say of a moment."""
+"""What the screen and the lines of the demo say of a moment."""
 
 from __future__ import annotations
 

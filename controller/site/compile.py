@@ -60,11 +60,9 @@ def _devices(
     catalogue = load_catalogue()
     models = [catalogue[load.entry.model] for load in fleet]
     pairs = list(zip(fleet, models, strict=True))
-    tables = [_modes(model, load.entry.priority, economics) for load, model in pairs]
     named = sorted((name, position) for position, load in enumerate(fleet) for name in load.ids)
     owner = np.array([position for _, position in named], dtype=np.int64)
-    modes = np.concatenate([tables[position] for position in owner])
-    lengths = np.array([len(table) for table in tables], dtype=np.int64)[owner]
+    mode_start, modes = _mode_table([_modes(model, load.entry.priority, economics) for load, model in pairs], owner)
 
     def spread(values: Sequence[float]) -> F64:
         return np.array(values, dtype=np.float64)[owner]
@@ -89,11 +87,18 @@ def _devices(
         protected=np.array([load.entry.protected for load in fleet], dtype=np.bool_)[owner],
         report_error=spread([model.estimate_error for model in models]),
         steady=np.array([model.steady for model in models], dtype=np.bool_)[owner],
-        mode_start=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        mode_start=mode_start,
         mode_w=modes[:, 0].copy(),
         mode_value=modes[:, 1].copy(),
         mode_continuous=modes[:, 2] != 0.0,
     )
+
+
+def _mode_table(tables: Sequence[F64], owner: I64) -> tuple[I64, F64]:
+    """Return where each device's modes begin (D+1,), and the modes of all (M, 3); `owner` (D,): whose table it has."""
+    lengths = np.array([len(table) for table in tables], dtype=np.int64)[owner]
+    start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return start, np.concatenate([tables[position] for position in owner])
 
 
 def _modes(model: Model, priority: str | None, economics: EconomicsSection) -> F64:
@@ -168,6 +173,7 @@ def _rules(site_file: SiteFile) -> Rules:
         ramp_down_w_s=grid.ramp_down_w_s,
         emergency_ramp_w_s=grid.emergency_ramp_w_s,
         settle_s=grid.settle_s,
+        frequency_hz=grid.frequency_hz,
         lease_s=site_file.fleet.lease_s,
         surplus_model=SurplusModel[surplus.model.upper()],
         surplus_rating_w=math.inf if surplus.rating_w is None else surplus.rating_w,

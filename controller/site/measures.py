@@ -69,6 +69,20 @@ TickSeconds = Annotated[float, quantity(QuantityKind.TIME, 0.1, 10.0)]
 LeaseSeconds = Annotated[float, quantity(QuantityKind.TIME, 0.0, 120.0, low_open=True)]
 MeterClass = Annotated[float, quantity(QuantityKind.FRACTION, 0.0, 0.1, low_open=True)]
 
+
+def _grid_frequency(text: object) -> float:
+    match = re.match(_GRID_FREQUENCY, text) if isinstance(text, str) else None
+    if match is None:
+        raise NotAllowedError
+    return float(match[1])
+
+
+_GRID_FREQUENCY: Final = r"^\s*(50|60)(?:\.0*)?\s*Hz\s*$"
+#: The world has grids of these two.
+GridFrequency = Annotated[
+    float, ValueType(parse=_grid_frequency, allowed="50 Hz or 60 Hz", json=text_schema(_GRID_FREQUENCY))
+]
+
 _POWER: Final = quantity(QuantityKind.POWER, 0.0, _MOST_W)
 Failsafe = Annotated[
     float | Literal["off"],

@@ -14,6 +14,7 @@ from controller.site.measures import (
     CarbonIntensity,
     EnergyPrice,
     Failsafe,
+    GridFrequency,
     Hashprice,
     JobPrice,
     LeaseSeconds,
@@ -85,6 +86,9 @@ class GridSection(Part):
     )
     emergency_ramp_w_s: PowerRate = _key("emergency_ramp", "how fast the site goes down to its failsafe power")
     settle_s: Seconds = _key("settle", "time in which the site's power follows a new envelope", "15 s")
+    frequency_hz: GridFrequency = _key(
+        "frequency", "nominal frequency of the grid; a meter that shows another is doubted", "50 Hz"
+    )
 
 
 class NodeEntry(Part):

@@ -184,7 +184,7 @@ class Physics:
 
     def frequency_hz(self) -> float:
         """Return the grid's frequency."""
-        return 50.0 + self._frequency_drift_hz
+        return self.site.frequency_hz + self._frequency_drift_hz
 
     def device_index(self, name: str) -> int:
         """Return the column of a device; raises Refused for an unknown one."""

@@ -36,7 +36,7 @@ class WorldSite:
     `parent` (N,): index, -1 for the root, which is node 0. `limit_w` (N,): own rating, inf for unlimited.
     `house_w` (N,): declared house load of the node itself, without that of the nodes below.
     `accuracy` (N,): worst class of the node's meters as a share, 0 without a meter.
-    `feeder_rating_w`: R of the model ``headroom``.
+    `feeder_rating_w`: R of the model ``headroom``. `frequency_hz`: the grid's nominal one.
     """
 
     id: str
@@ -52,6 +52,7 @@ class WorldSite:
     settle_s: float
     lease_s: float
     feeder_rating_w: float
+    frequency_hz: float = 50.0
 
     @property
     def fleet_w(self) -> float:
@@ -89,8 +90,9 @@ def _site(raw: Mapping[str, Any]) -> WorldSite:
         contract_w=contract_w,
         firm_w=_power(grid["firm"]),
         ramp_up_w_s=parse_quantity(grid["ramp_up"], QuantityKind.POWER_RATE),
-        settle_s=parse_quantity(grid["settle"], QuantityKind.TIME),
+        settle_s=parse_quantity(grid.get("settle", "15 s"), QuantityKind.TIME),
         lease_s=parse_quantity(raw["fleet"]["lease"], QuantityKind.TIME),
+        frequency_hz=parse_quantity(grid.get("frequency", "50 Hz"), QuantityKind.FREQUENCY),
         feeder_rating_w=_power(raw["surplus"].get("rating", f"{2.0 * contract_w} W")),
     )
 

@@ -16,7 +16,7 @@ from controller.core.site import Site
 from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
 from controller.daemon.journal.journal import Journal
-from controller.daemon.latest import DEVICE_STATES, AgentView, DeviceColumns, MeterView, Views
+from controller.daemon.latest import DEVICE_STATES, DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import CONTENT_TYPE, Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
@@ -52,14 +52,14 @@ def decision(site: Site, seq: int) -> Decision:
     )
 
 
-def views(site: Site) -> Views:
+def latest(site: Site) -> Latest:
     """All is well, but the first device, whose power is unknown."""
-    good = MeterView(value_w=390_000.0, quality=Grade.GOOD, age_s=0.3)
-    agent = AgentView(online=True, age_s=0.5, lease_left_s=25.0)
+    good = LatestMeter(value_w=390_000.0, quality=Grade.GOOD, age_s=0.3)
+    agent = LatestAgent(online=True, age_s=0.5, lease_left_s=25.0)
     measured_w = site.devices.max_w.copy()
     measured_w[0] = np.nan
     devices = DeviceColumns(measured_w=measured_w, state=np.arange(len(measured_w)) % len(DEVICE_STATES))
-    return Views(
+    return Latest(
         meters=lambda: dict.fromkeys([*site.meters.ids, "surplus"], good),
         agents=lambda: dict.fromkeys(site.agents, agent),
         devices=lambda: devices,
@@ -71,7 +71,7 @@ def exporter(folder: Path) -> Iterator[str]:
     """Serve the metrics and give host:port; every scrape is preceded by a tick."""
     site = compile_site(load(DEMO))
     journal = Journal.open(folder / "journal.db")
-    metrics = Metrics(site, views(site), OrderBook(journal, site), journal)
+    metrics = Metrics(site, latest(site), OrderBook(journal, site), journal)
     ticks = iter(range(1, 1_000_000))
 
     class Scrape(BaseHTTPRequestHandler):

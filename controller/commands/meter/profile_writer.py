@@ -16,7 +16,7 @@ from drivers.meters.profiles import QUANTITIES, REQUIRED, Profile, bundled_profi
 
 _HEAD: Final = """\
 # Addresses are those of the protocol and count from 0: what a manual calls 40001, 30001 or 1 is 0 here, and some manuals
-# count from 0 themselves; a frequency near 50 Hz says which. Every key is explained in docs/meters.md.
+# count from 0 themselves; a frequency near 50 or 60 Hz says which. Every key is explained in docs/meters.md.
 """
 _REGISTER: Final = re.compile(r"^(\w+)=([34]):(\d+):(\w+):(\w+)(?::([0-9.eE+-]+))?$")
 _SHAPE: Final = "QUANTITY=FC:ADDRESS:TYPE:UNIT[:SCALE], as in active_power_w=3:3059:float32:kW"

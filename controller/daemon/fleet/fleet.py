@@ -57,7 +57,7 @@ class Fleet:
         self._topics = frozenset(topic(site.id, agent, leaf) for agent in site.agents for leaf in Leaf)
         self._refused: set[str] = set()
         self.first_sent_s: float | None = None
-        self._seen = self.reports.views
+        self._seen = self.reports.newest
         self._decided: tuple[Decision, tuple[AgentReport, ...]] | None = None
         self._unsendable: set[str] = set()
         self._wake = threading.Event()
@@ -96,15 +96,15 @@ class Fleet:
 
     def columns(self) -> FleetColumns:
         """Return what the agents reported last, for the next decision."""
-        self._seen = views = self.reports.views
+        self._seen = reports = self.reports.newest
         count = len(self._site.devices.ids)
         applied_w, measured_w, max_w = np.empty(count), np.empty(count), np.empty(count)
-        for mine, view in zip(self.reports.devices, views, strict=True):
+        for mine, view in zip(self.reports.devices, reports, strict=True):
             applied_w[mine], measured_w[mine], max_w[mine] = view.applied_w, view.measured_w, view.max_w
-        confirmed = [statements.confirmed_s(view) for statements, view in zip(self._statements, views, strict=True)]
+        confirmed = [statements.confirmed_s(view) for statements, view in zip(self._statements, reports, strict=True)]
         return FleetColumns(
-            heard_s=np.array([view.heard_s for view in views]),
-            echo=np.array([view.echo is not None for view in views], dtype=np.bool_),
+            heard_s=np.array([view.heard_s for view in reports]),
+            echo=np.array([view.echo is not None for view in reports], dtype=np.bool_),
             confirmed_s=np.array(confirmed),
             applied_w=applied_w,
             measured_w=measured_w,
@@ -158,7 +158,7 @@ class Fleet:
         if decided is not None:
             decision, seen = decided
             setpoint_w, known, decided_s = decision.setpoint_w[mine], seen[a].echo, decision.at_s
-        body = statements.due(setpoint_w, self.reports.views[a], known, now_s)
+        body = statements.due(setpoint_w, self.reports.newest[a], known, now_s)
         if body is None:
             return
         payload = sign(body, self._key)
@@ -166,6 +166,6 @@ class Fleet:
             statements.sent(body, setpoint_w, decided_s, now_s)
             self.first_sent_s = self.first_sent_s or now_s
 
-    def views(self) -> dict[str, AgentReport]:
+    def newest(self) -> dict[str, AgentReport]:
         """Return what each agent said last, by id."""
-        return dict(zip(self._site.agents, self.reports.views, strict=True))
+        return dict(zip(self._site.agents, self.reports.newest, strict=True))

@@ -1,6 +1,6 @@
 """What the agents said last, as columns for the core.
 
-Only what an agent has signed counts. A view is replaced as a whole, so that the tick reads without waiting.
+Only what an agent has signed counts. The newest reports are replaced as a whole, so that the tick reads without waiting.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class AgentReport:
 
 
 class Reports:
-    """The views of all agents of a site, by the order of `Site.agents`.
+    """What all agents said last of a site, by the order of `Site.agents`.
 
     `keys`: the public key of every agent. `devices` tells which columns belong to an agent.
     """
@@ -61,7 +61,7 @@ class Reports:
         self._keys = keys
         self._index = {agent: a for a, agent in enumerate(site.agents)}
         self.devices: tuple[I64, ...] = tuple(np.flatnonzero(site.devices.agent == a) for a in range(len(site.agents)))
-        self.views: tuple[AgentReport, ...] = tuple(self._unheard(mine) for mine in self.devices)
+        self.newest: tuple[AgentReport, ...] = tuple(self._unheard(mine) for mine in self.devices)
 
     def _unheard(self, mine: I64) -> AgentReport:
         off_w, max_w = self._site.devices.off_w[mine], self._site.devices.max_w[mine]
@@ -97,7 +97,7 @@ class Reports:
         site = self._site.id
         if leaf is Leaf.STATUS:
             status = open_status(payload, site=site, agent=agent)
-            self._swap(a, replace(self.views[a], online=status.state == "online"))
+            self._swap(a, replace(self.newest[a], online=status.state == "online"))
         elif leaf is Leaf.INVENTORY:
             inventory = open_inventory(payload, {agent: self._keys[agent]}, site=site, agent=agent)
             self._swap(a, self._narrowed(a, inventory))
@@ -110,10 +110,10 @@ class Reports:
 
     def forget_clocks(self) -> None:
         """Give no more leases until every agent has told its clock anew: the link was lost."""
-        self.views = tuple(replace(view, echo=None) for view in self.views)
+        self.newest = tuple(replace(view, echo=None) for view in self.newest)
 
     def _swap(self, a: int, view: AgentReport) -> None:
-        self.views = (*self.views[:a], view, *self.views[a + 1 :])
+        self.newest = (*self.newest[:a], view, *self.newest[a + 1 :])
 
     def _ids(self, a: int, named: Mapping[str, object]) -> list[str]:
         ids = [self._site.devices.ids[i] for i in self.devices[a]]
@@ -124,11 +124,11 @@ class Reports:
     def _narrowed(self, a: int, inventory: Inventory) -> AgentReport:
         ids = self._ids(a, inventory.devices)
         told_w = np.array([inventory.devices[id_].max_w for id_ in ids], dtype=np.float64)
-        return replace(self.views[a], max_w=np.minimum(told_w, self._site.devices.max_w[self.devices[a]]))
+        return replace(self.newest[a], max_w=np.minimum(told_w, self._site.devices.max_w[self.devices[a]]))
 
     def _reported(self, a: int, report: Report, now_s: float) -> AgentReport:
         devices = [report.devices[id_] for id_ in self._ids(a, report.devices)]
-        old = self.views[a]
+        old = self.newest[a]
         if (
             old.echo is not None
             and old.echo.boot == report.echo.boot

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Final
 
 from controller.core.site import SURPLUS
@@ -40,7 +40,7 @@ def drivers(site_file: SiteFile, publish: Publish, only: str | None = None) -> d
     return of_buses | server_drivers(of_opcua, quantities, suspect_after_s, publish)
 
 
-async def run_drivers(made: dict[str, Driver]) -> None:
+async def run_drivers(made: Mapping[str, Driver]) -> None:
     """Run all drivers until cancelled; each brings itself back, so that none ends."""
     tasks = [asyncio.create_task(driver(), name=f"driver-{name}") for name, driver in made.items()]
     try:

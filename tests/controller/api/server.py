@@ -16,7 +16,7 @@ from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
 from controller.daemon.access import Role, Token
 from controller.daemon.journal.journal import Journal
-from controller.daemon.latest import AgentView, DeviceColumns, MeterView, Views
+from controller.daemon.latest import DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
@@ -55,14 +55,14 @@ class Running:
 def make_service(path: Path, world: World) -> tuple[Service, Journal]:
     site, journal = make_site(), Journal.open(path)
     book = OrderBook(journal, site)
-    views = Views(
+    latest = Latest(
         meters=lambda: {
-            "main": MeterView(value_w=80e3, quality=Grade.GOOD, age_s=0.3, quantities={"frequency_hz": (50.01, 0.3)})
+            "main": LatestMeter(value_w=80e3, quality=Grade.GOOD, age_s=0.3, quantities={"frequency_hz": (50.01, 0.3)})
         },
-        agents=lambda: {"hall-a": AgentView(online=True, age_s=1.0, lease_left_s=29.0)},
+        agents=lambda: {"hall-a": LatestAgent(online=True, age_s=1.0, lease_left_s=29.0)},
         devices=lambda: DeviceColumns(measured_w=np.array([3400.0, np.nan]), state=np.array([2, 4])),
     )
-    metrics = Metrics(site, views, book, journal, clock=lambda: 1001.0)
+    metrics = Metrics(site, latest, book, journal, clock=lambda: 1001.0)
     metrics.observe_tick(Tick(decision=make_decision(), trust=no_trust(site), duration_s=0.004, late_s=0.0))
     digests = {role: hashlib.sha256(f"{role}-secret".encode()).hexdigest() for role in Role}
     service = Service(
@@ -76,7 +76,7 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
             utc=lambda: world.utc,
         ),
         tokens=tuple(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
-        views=views,
+        latest=latest,
         decision=lambda: world.decision,
         health=lambda: world.health,
         readiness=lambda: world.readiness,

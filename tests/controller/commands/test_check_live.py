@@ -40,6 +40,24 @@ def test_sound_meters_of_several_makes(
     assert lines[-1] == "all were read, and nothing looks wrong"
 
 
+@pytest.mark.parametrize(
+    ("grid_hz", "meter_hz", "said"),
+    [
+        (60, 60.0, ""),
+        (60, 50.0, "50 Hz is no 60 Hz grid (55 to 65 Hz)"),
+        (50, 60.0, "60 Hz is no 50 Hz grid (45 to 55 Hz)"),
+    ],
+)
+def test_a_meter_is_held_against_the_frequency_of_its_grid(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str], grid_hz: int, meter_hz: float, said: str
+) -> None:
+    port = substation.serve(unit("schneider_pm5xxx", SOUND | {"frequency_hz": meter_hz}))
+    path = site_file(tmp_path, {"main": modbus(port)}, modbus(port))
+    path.write_text(path.read_text().replace("{contract: 1 MW", f"{{frequency: {grid_hz} Hz, contract: 1 MW"))
+    assert main(["check", "--live", str(path)]) == bool(said)
+    assert (said or "nothing looks wrong") in " ".join(capsys.readouterr().out.split())
+
+
 NEGATIVE = {name: -value for name, value in SOUND.items() if name.startswith("active_power")}
 
 

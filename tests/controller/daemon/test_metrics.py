@@ -17,22 +17,22 @@ from controller.core.reasons import Code, Reason
 from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
 from controller.daemon.journal.journal import Journal
-from controller.daemon.latest import AgentView, DeviceColumns, MeterView, Views
+from controller.daemon.latest import DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import DeviceText, Metrics, TickDurations, escape
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
 from tests.controller.north import make_decision, make_site
 
 METERS = {
-    "main": MeterView(
+    "main": LatestMeter(
         value_w=80e3,
         quality=Grade.GOOD,
         age_s=0.3,
         quantities={"frequency_hz": (50.01, 0.3), "energy_import_wh": (5e6, 7.0)},
     ),
-    "surplus": MeterView(value_w=None, quality=Grade.BAD, age_s=None, problem="not read yet"),
+    "surplus": LatestMeter(value_w=None, quality=Grade.BAD, age_s=None, problem="not read yet"),
 }
-AGENTS = {"hall-a": AgentView(online=False, age_s=12.0, lease_left_s=None)}
+AGENTS = {"hall-a": LatestAgent(online=False, age_s=12.0, lease_left_s=None)}
 
 
 def ticked(decision=None, **changes) -> Tick:
@@ -40,15 +40,15 @@ def ticked(decision=None, **changes) -> Tick:
     return Tick(decision=decision or make_decision(), trust=no_trust(make_site()), **given)
 
 
-def make_views(measured_w=(3400.0, math.nan), state=(2, 4)):
+def make_latest(measured_w=(3400.0, math.nan), state=(2, 4)):
     columns = DeviceColumns(measured_w=np.array(measured_w), state=np.array(state))
-    return Views(meters=lambda: METERS, agents=lambda: AGENTS, devices=lambda: columns)
+    return Latest(meters=lambda: METERS, agents=lambda: AGENTS, devices=lambda: columns)
 
 
 @pytest.fixture
 def metrics(tmp_path):
     site, journal = make_site(), Journal.open(tmp_path / "journal.db")
-    yield Metrics(site, make_views(), OrderBook(journal, site), journal, clock=lambda: 1001.5)
+    yield Metrics(site, make_latest(), OrderBook(journal, site), journal, clock=lambda: 1001.5)
     journal.close()
 
 

@@ -15,7 +15,7 @@ from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.recorder import RECORD_S, Recorder
 from controller.daemon.snapshots import Snapshots
-from controller.daemon.status import make_views
+from controller.daemon.status import make_latest
 from controller.daemon.tick import Tick
 from drivers.readings import Quality, Sample
 from tests.controller.daemon.fleet.test_fleet import Rig
@@ -64,8 +64,8 @@ class Bench:
         self.site, self.journal = make_site(), Journal.open(path)
         self.book = OrderBook(self.journal, self.site)
         self.fleet, self.notifier, self.mailbox = Fleet(self.calls), Notifier(self.calls), Mailbox()
-        views = make_views(self.site, lambda: None, self.fleet.real)
-        self.metrics = Metrics(self.site, views, self.book, self.journal)
+        latest = make_latest(self.site, lambda: None, self.fleet.real)
+        self.metrics = Metrics(self.site, latest, self.book, self.journal)
         self.snapshots = Snapshots(self.site, self.mailbox, self.fleet, self.book, clock=lambda: self.now_s)
         self.recorder = Recorder(
             fleet=self.fleet,

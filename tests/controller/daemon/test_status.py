@@ -10,7 +10,7 @@ from controller.core.snapshot import Grade
 from controller.core.trust.judge import judge, no_trust
 from controller.daemon.latest import DEVICE_STATES
 from controller.daemon.mailbox import as_heard
-from controller.daemon.status import make_views
+from controller.daemon.status import make_latest
 from controller.daemon.tick import Tick
 from drivers.fleet.wire import DeviceState
 from drivers.readings import Loss, Quality, Sample
@@ -25,7 +25,7 @@ class Looked:
     def __init__(self) -> None:
         self.rig, self.tick = Rig(make_site(AGENTS)), None
         self.trust = no_trust(self.rig.site)
-        self.views = make_views(self.rig.site, lambda: self.tick, self.rig.fleet, clock=lambda: self.rig.now_s)
+        self.latest = make_latest(self.rig.site, lambda: self.tick, self.rig.fleet, clock=lambda: self.rig.now_s)
 
     def hear(self, *items) -> None:
         site, heard = self.rig.site, tuple(map(as_heard, items))
@@ -47,13 +47,13 @@ def sample(taken_s, *, notes=None, **values) -> Sample:
 
 def test_before_anything_was_heard_nothing_has_a_value():
     looked = Looked()
-    views = looked.views
-    assert set(views.meters()) == {*looked.rig.site.meters.ids, SURPLUS}
-    assert all((view.value_w, view.age_s, view.quality) == (None, None, Grade.BAD) for view in views.meters().values())
-    assert {view.problem for view in views.meters().values()} == {"has not been read yet"}
-    assert set(views.agents()) == set(AGENTS)
-    assert all((view.online, view.age_s, view.lease_left_s) == (False, None, None) for view in views.agents().values())
-    columns = views.devices()
+    latest = looked.latest
+    assert set(latest.meters()) == {*looked.rig.site.meters.ids, SURPLUS}
+    assert all((view.value_w, view.age_s, view.quality) == (None, None, Grade.BAD) for view in latest.meters().values())
+    assert {view.problem for view in latest.meters().values()} == {"has not been read yet"}
+    assert set(latest.agents()) == set(AGENTS)
+    assert all((view.online, view.age_s, view.lease_left_s) == (False, None, None) for view in latest.agents().values())
+    columns = latest.devices()
     assert np.isnan(columns.measured_w).all()
     assert {DEVICE_STATES[code] for code in columns.state} == {"lost"}
 
@@ -61,38 +61,38 @@ def test_before_anything_was_heard_nothing_has_a_value():
 def test_the_age_of_a_lost_meter_goes_on_with_its_last_value():
     looked = Looked()
     looked.hear(sample(998.0, active_power_w=5e3), Loss(meter="main", reason="no answer", at_s=999.0))
-    view = looked.views.meters()["main"]
+    view = looked.latest.meters()["main"]
     assert (view.value_w, view.quality, view.age_s) == (5e3, Grade.BAD, 2.0)
     looked.rig.now_s += 60.0
-    assert looked.views.meters()["main"].age_s == 62.0
+    assert looked.latest.meters()["main"].age_s == 62.0
 
 
 def test_every_quantity_of_a_meter_is_shown_with_its_own_age():
     looked = Looked()
     looked.hear(sample(990.0, active_power_w=5e3, energy_import_wh=7e6), sample(999.0, active_power_w=6e3))
-    view = looked.views.meters()["main"]
+    view = looked.latest.meters()["main"]
     assert view.quantities == {"active_power_w": (6e3, 1.0), "energy_import_wh": (7e6, 10.0)}
     assert (view.value_w, view.problem) == (6e3, "")
     looked.hear(Loss(meter="main", reason="no answer", at_s=999.5))
-    assert looked.views.meters()["main"].problem == "is not read: no answer"
+    assert looked.latest.meters()["main"].problem == "is not read: no answer"
 
 
 def test_what_a_person_has_forced_is_shown_and_is_no_problem():
     looked = Looked()
     looked.hear(sample(999.0, active_power_w=5e3, notes={"active_power_w": "a person has forced this value"}))
-    view = looked.views.meters()["main"]
+    view = looked.latest.meters()["main"]
     assert view.notes == {"active_power_w": "a person has forced this value"}
     assert ([reason.code.value for reason in view.reasons], view.problem) == (["value_noted"], "")
 
 
 def test_agents_and_devices_are_as_they_reported_last():
     looked = Looked()
-    rig, views = looked.rig, looked.views
+    rig, latest = looked.rig, looked.latest
     rig.report(1, measured_w=123.5, state=DeviceState.STARTING, lease_left_ms=20_000)
     rig.now_s += 3.0
-    view = views.agents()[AGENTS[1]]
+    view = latest.agents()[AGENTS[1]]
     assert (view.online, view.age_s, view.lease_left_s) == (True, 3.0, 20.0)
-    columns, theirs = views.devices(), rig.site.devices.agent == 1
+    columns, theirs = latest.devices(), rig.site.devices.agent == 1
     assert columns.measured_w[theirs].tolist() == [123.5] * 3
     assert {DEVICE_STATES[code] for code in columns.state[theirs]} == {"starting"}
     assert np.isnan(columns.measured_w[~theirs]).all()

@@ -26,6 +26,14 @@ def test_limits_and_house_load_of_everything_below(site):
     assert site.tree.house_w.tolist() == [5e3, 0.0, 2e3, 0.0]
 
 
+@pytest.mark.parametrize(
+    ("key", "frequency_hz"), [("", 50.0), ("  frequency: 50 Hz\n", 50.0), ("  frequency: 60.0 Hz\n", 60.0)]
+)
+def test_the_frequency_is_that_of_the_grid_by_default_50_hz(key, frequency_hz, small, load_text):
+    site = compile_site(load_text(small.replace("  contract: 100 kW\n", f"  contract: 100 kW\n{key}")))
+    assert site.rules.frequency_hz == frequency_hz
+
+
 def test_devices_are_ordered_by_id(site):
     assert site.devices.ids == ("gpu-001", "lone", "s21-001", "s21-002")
     assert site.agents == ("a-one", "a-two")

@@ -80,6 +80,16 @@ BROKEN = {
     "listen": ("mqtt: {", "http: {listen: §localhost}\nmqtt: {", ["http.listen", "HOST:PORT"]),
     "listen port": ("mqtt: {", "http: {listen: '§'}\nmqtt: {".replace("'§'", "§'a:65536'"), ["http.listen"]),
     "token hash": ("token_file: authority.token", "token_sha256: §abc", ["orders.tokens[0].token_sha256", "64"]),
+    "frequency of no grid": (
+        "contract: 100 kW",
+        "frequency: §55 Hz\n  contract: 100 kW",
+        ["grid.frequency", "found '55 Hz'", "allowed is 50 Hz or 60 Hz"],
+    ),
+    "frequency without a unit": (
+        "contract: 100 kW",
+        "frequency: §60\n  contract: 100 kW",
+        ["grid.frequency", "found 60", "50 Hz or 60 Hz"],
+    ),
     "mapping for a value": ("contract: 100 kW", "contract: §{a: 1}", ["grid.contract", "found a mapping"]),
     "list for a value": ("contract: 100 kW", "contract: §[1]", ["grid.contract", "found a list"]),
     "value for a mapping": ("mqtt: {", "control: §fast\nmqtt: {", ["control", "found 'fast'", "a mapping"]),

@@ -5,6 +5,8 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +16,12 @@ from simulators import worldlink as link
 from simulators.curve import Curve
 from simulators.world.physics import Physics
 from simulators.world.referee import Thresholds
-from simulators.world.site import WorldSite
+from simulators.world.site import WorldSite, read_site
 from simulators.world.world import World, run_forever
 
 CURVE = Curve(t_s=np.array([0.0, 2.0, 4.0]), surplus_w=np.array([300e3, 100e3, 500e3]), label="steps")
+
+CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 @pytest.fixture
@@ -58,6 +62,17 @@ def test_the_three_surplus_models_see_the_same_surplus(world: World, site: World
     assert site.feeder_rating_w - (now.feeder_load_w - now.site_w) == pytest.approx(now.surplus_w)
     assert now.node_w["pcc"] == now.site_w
     assert abs(now.frequency_hz - 50.0) < 0.2
+
+
+def test_a_world_on_another_grid_shows_its_frequency(site: WorldSite) -> None:
+    world = World(Physics(replace(site, frequency_hz=60.0), seed=1), CURVE, Thresholds())
+    run(world, 5.0)
+    assert abs(truth(world).frequency_hz - 60.0) < 0.2
+
+
+def test_the_example_of_a_60_hz_site_is_one_for_the_world_too() -> None:
+    assert read_site(CONFIGS / "example-60hz.yaml").frequency_hz == 60.0
+    assert read_site(CONFIGS / "demo.yaml").frequency_hz == 50.0
 
 
 def test_the_true_envelope_names_what_binds(world: World) -> None:

@@ -144,7 +144,7 @@ class ControllerSide:
 
     @property
     def view(self) -> AgentReport:
-        return self.reports.views[0]
+        return self.reports.newest[0]
 
     def hear(self, report: Report, now_ms: int) -> bool:
         """Take a report in and return whether it counted."""

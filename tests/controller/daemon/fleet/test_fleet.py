@@ -257,14 +257,14 @@ def test_an_applied_sequence_confirms_its_decision_and_no_newer_one(led):
 def test_refused_messages_change_nothing_are_counted_and_logged_once(led, caplog):
     refused: list[str] = []
     led.fleet.on_refused = refused.append
-    before = led.fleet.reports.views
+    before = led.fleet.reports.newest
     caplog.set_level(logging.WARNING)
     for _ in range(5):
         led.on_message(topic(SITE, AGENTS[0], Leaf.REPORT), b"nonsense", False)
     for name in ("surplus/v1/elsewhere/hall-a/report", "house/kitchen", topic(SITE, "hall-z", Leaf.STATUS)):
         led.on_message(name, b"{}", False)
     led.report(0, retained=True)
-    assert led.fleet.reports.views is before
+    assert led.fleet.reports.newest is before
     assert refused == ["report"] * 5 + ["topic"] * 3 + ["report"]
     records = [record for record in caplog.records if getattr(record, "event", "") == "message_refused"]
     assert len(records) == 2, "one for the agent, one for whoever makes topics up"

@@ -34,7 +34,7 @@ def status(state: str, **more) -> bytes:
 
 
 def test_before_the_first_report_nothing_is_known_and_no_lease_can_be_given(reports):
-    (view,) = reports.views
+    (view,) = reports.newest
     assert (view.heard_s, view.echo, view.online) == (-math.inf, None, False)
     assert view.states == (DeviceState.LOST,) * 3
     assert np.array_equal(view.max_w, make_site().devices.max_w)
@@ -43,7 +43,7 @@ def test_before_the_first_report_nothing_is_known_and_no_lease_can_be_given(repo
 def test_a_report_becomes_columns_in_the_order_of_the_site(reports):
     applied = {"c-gpu": 5000, "a-s21": 1500, "b-s19k": 25}
     hear(reports, applied=applied, epoch=4, accepted_seq=9, applied_seq=8, lease_left_ms=12_500, lapsed=False)
-    (view,) = reports.views
+    (view,) = reports.newest
     assert view.applied_w.tolist() == [1500.0, 25.0, 5000.0]
     assert view.measured_w.tolist() == view.applied_w.tolist(), "what says nothing draws what it is set to"
     assert (view.epoch, view.accepted_seq, view.applied_seq, view.lease_left_s) == (4, 9, 8, 12.5)
@@ -52,7 +52,7 @@ def test_a_report_becomes_columns_in_the_order_of_the_site(reports):
 
 def test_measured_watts_are_taken_where_there_are_any(reports):
     hear(reports, measured_w=777.5)
-    assert reports.views[0].measured_w.tolist() == [777.5] * 3
+    assert reports.newest[0].measured_w.tolist() == [777.5] * 3
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,12 @@ def test_measured_watts_are_taken_where_there_are_any(reports):
     ],
 )
 def test_what_does_not_count_is_refused_and_changes_nothing(reports, why, payload):
-    before = reports.views
+    before = reports.newest
     with pytest.raises(MessageRefused) as refused:
         reports.take(AGENT, Leaf.REPORT, payload(), False, NOW_S)
     code = Code.DEVICES_DIFFER if why.startswith("a device too") else Code.MESSAGE_INVALID
     assert (refused.value.reason.code, refused.value.reason.subject) == (code, AGENT), why
-    assert reports.views is before, why
+    assert reports.newest is before, why
 
 
 def report_text() -> str:
@@ -103,7 +103,7 @@ def test_a_retained_report_is_refused(reports):
     with pytest.raises(MessageRefused, match="a retained report of an agent is never taken") as refused:
         reports.take(AGENT, Leaf.REPORT, sign(report_of(), key()), True, NOW_S)
     assert refused.value.reason.code is Code.MESSAGE_NEVER_TAKEN
-    assert reports.views[0].echo is None
+    assert reports.newest[0].echo is None
 
 
 def test_an_echo_of_our_own_statements_is_refused(reports):
@@ -116,22 +116,22 @@ def test_a_report_that_another_has_overtaken_is_refused(reports):
     with pytest.raises(MessageRefused, match="before its last") as refused:
         hear(reports, now_ms=4999)
     assert refused.value.reason == Reason(Code.REPORT_OUT_OF_ORDER, AGENT)
-    assert reports.views[0].applied_w[0] == 3500.0
+    assert reports.newest[0].applied_w[0] == 3500.0
 
 
 def test_an_agent_that_starts_anew_may_count_its_time_from_anew(reports):
     hear(reports, now_ms=5000)
     hear(reports, now_ms=10, boot="b2")
-    assert reports.views[0].echo.boottime_ms == 10
+    assert reports.newest[0].echo.boottime_ms == 10
 
 
 def test_forgotten_clocks_come_back_with_the_next_report_and_nothing_else_is_forgotten(reports):
     hear(reports, applied=FULL)
     reports.forget_clocks()
-    (view,) = reports.views
+    (view,) = reports.newest
     assert (view.echo, view.heard_s, view.applied_w[0]) == (None, NOW_S, 3500.0)
     hear(reports, now_ms=2_000_000, now_s=NOW_S + 1)
-    assert reports.views[0].echo.boottime_ms == 2_000_000
+    assert reports.newest[0].echo.boottime_ms == 2_000_000
 
 
 @given(told=st.fixed_dictionaries({id_: st.integers(0, 10_000_000) for id_ in FULL}), retained=st.booleans())
@@ -139,50 +139,50 @@ def test_forgotten_clocks_come_back_with_the_next_report_and_nothing_else_is_for
 def test_i5_an_inventory_may_only_narrow_the_signed_maximum(told, retained):
     reports, most = Reports(make_site(), {AGENT: key().public_key()}), make_site().devices.max_w
     reports.take(AGENT, Leaf.INVENTORY, sign(inventory_of(told), key()), retained, NOW_S)
-    assert np.all(reports.views[0].max_w <= most)
-    assert reports.views[0].max_w.tolist() == [min(told[id_], w) for id_, w in zip(sorted(told), most, strict=True)]
-    assert reports.views[0].echo is None, "an inventory gives no clock"
+    assert np.all(reports.newest[0].max_w <= most)
+    assert reports.newest[0].max_w.tolist() == [min(told[id_], w) for id_, w in zip(sorted(told), most, strict=True)]
+    assert reports.newest[0].echo is None, "an inventory gives no clock"
 
 
 def test_a_forged_inventory_narrows_nothing(reports):
     with pytest.raises(Refused):
         reports.take(AGENT, Leaf.INVENTORY, sign(inventory_of(dict.fromkeys(FULL, 0)), STRANGER), True, NOW_S)
-    assert np.array_equal(reports.views[0].max_w, make_site().devices.max_w)
+    assert np.array_equal(reports.newest[0].max_w, make_site().devices.max_w)
 
 
 def test_a_status_is_information_only(reports):
     hear(reports, applied=FULL)
-    (before,) = reports.views
+    (before,) = reports.newest
     reports.take(AGENT, Leaf.STATUS, status("offline"), True, NOW_S + 9)
-    (view,) = reports.views
+    (view,) = reports.newest
     assert not view.online
     assert (view.heard_s, view.echo, view.applied_w is before.applied_w) == (before.heard_s, before.echo, True)
     reports.take(AGENT, Leaf.STATUS, status("online"), True, NOW_S + 9)
-    assert reports.views[0].online
-    assert reports.views[0].heard_s == NOW_S, "an unsigned word is no contact"
+    assert reports.newest[0].online
+    assert reports.newest[0].heard_s == NOW_S, "an unsigned word is no contact"
 
 
 @pytest.mark.parametrize("payload", [b"", b"offline", status("gone"), status("offline", agent="hall-b")])
 def test_a_malformed_status_is_refused(reports, payload):
-    before = reports.views
+    before = reports.newest
     with pytest.raises(Refused):
         reports.take(AGENT, Leaf.STATUS, payload, False, NOW_S)
-    assert reports.views is before
+    assert reports.newest is before
 
 
 @given(st.binary(max_size=300), st.sampled_from(list(Leaf)), st.booleans())
 @settings(max_examples=examples(200))
 def test_any_bytes_are_refused_and_nothing_else_happens(payload, leaf, retained):
     reports = Reports(make_site(), {AGENT: key().public_key()})
-    before = reports.views
+    before = reports.newest
     with pytest.raises(Refused):
         reports.take(AGENT, leaf, payload, retained, NOW_S)
-    assert reports.views is before
+    assert reports.newest is before
 
 
 def test_columns_that_the_tick_has_taken_do_not_change(reports):
     hear(reports, applied=FULL)
-    (view,) = reports.views
+    (view,) = reports.newest
     hear(reports, now_ms=1_000_001)
     assert view.applied_w.tolist() == [3500.0, 2794.0, 10200.0]
-    assert reports.views[0].applied_w.tolist() == [25.0] * 3
+    assert reports.newest[0].applied_w.tolist() == [25.0] * 3

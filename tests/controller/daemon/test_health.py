@@ -9,7 +9,7 @@ import pytest
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.trust.judge import no_trust
-from controller.daemon.run import _health, _readiness
+from controller.daemon.health import health, readiness
 from controller.daemon.tick import Tick
 from drivers.clock import boottime_s
 from tests.controller.north import make_decision, make_site
@@ -25,9 +25,9 @@ NEVER = SimpleNamespace(latest=None, ended_s=-math.inf)
 
 
 def test_before_the_first_tick_it_is_neither_healthy_nor_ready():
-    assert not _health(NEVER, 1.0).ok
-    assert _health(NEVER, 1.0).tick_age_s is None
-    assert not _readiness(NEVER).ready
+    assert not health(NEVER, 1.0).ok
+    assert health(NEVER, 1.0).tick_age_s is None
+    assert not readiness(NEVER).ready
 
 
 @pytest.mark.parametrize(
@@ -35,13 +35,13 @@ def test_before_the_first_tick_it_is_neither_healthy_nor_ready():
     [(0.1, 0.2, True), (0.1, 4.9, True), (0.1, 5.1, False), (1.0, 5.1, False), (2.0, 9.9, True), (2.0, 10.1, False)],
 )
 def test_a_tick_that_hangs_is_ill(period_s, age_s, ok):
-    health = _health(recorder(ended_ago_s=age_s), period_s)
-    assert health.ok is ok
-    assert health.tick_age_s == pytest.approx(age_s, abs=0.05)
+    seen = health(recorder(ended_ago_s=age_s), period_s)
+    assert seen.ok is ok
+    assert seen.tick_age_s == pytest.approx(age_s, abs=0.05)
 
 
 @pytest.mark.parametrize("mode", list(Mode))
 def test_ready_is_every_mode_but_init(mode):
-    readiness = _readiness(recorder(mode, reasons=(Reason(Code.STARTING, "pcc"),)))
-    assert readiness.ready is (mode is not Mode.INIT)
-    assert readiness.reason == ("starting" if mode is Mode.INIT else "")
+    seen = readiness(recorder(mode, reasons=(Reason(Code.STARTING, "pcc"),)))
+    assert seen.ready is (mode is not Mode.INIT)
+    assert seen.reason == ("starting" if mode is Mode.INIT else "")
