@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from controller.core.kernels.tree import device_watts_below
 from controller.core.modes import Mode
 from controller.core.site import SurplusModel
+from controller.core.step import step
+from controller.daemon.plain import plain
 from tests.controller.core.world import World, order, site, with_rules
 from tests.examples import examples
 
@@ -107,6 +109,34 @@ def test_i9_same_inputs_same_trace():
         return [(d.mode, d.setpoint_w.tobytes(), d.envelope_w.tobytes()) for *_, d in world.history]
 
     assert trace() == trace()
+
+
+@given(worlds(faults=True), st.sampled_from([1.0, 0.3, 3.0, -1.0]), st.sampled_from(["main", "check"]))
+@settings(max_examples=examples(8))
+def test_i9_a_recording_of_snapshots_replays_a_bad_day_to_the_bit(case, scale, wrong):
+    """Whatever the meters said, and whichever of them was wrong, the snapshots alone lead to the same decisions."""
+    world, plan = case
+    world.scale = {wrong: scale}
+    start, seen = world.state, []
+    take = world.snapshot
+    world.snapshot = lambda: (seen.append(take()), seen[-1])[1]
+    play(world, plan)
+    state = start
+    for snapshot, (*_, decided) in zip(seen, world.history, strict=True):
+        state, again = step(world.tables, state, snapshot)
+        assert (again.mode, again.reasons, again.sources) == (decided.mode, decided.reasons, decided.sources)
+        assert again.setpoint_w.tobytes() == decided.setpoint_w.tobytes()
+    assert plain(state) == plain(world.state)
+
+
+@given(worlds(faults=True), st.sampled_from([0.001, 1 / 3, 0.5, 2.0, 1000.0, -1.0]), st.booleans())
+@settings(max_examples=examples(15))
+def test_i1_holds_whatever_scale_a_meter_of_the_site_has(case, scale, vouched):
+    """One of two meters is wrong from the start: the site stays inside its envelope, and never gets to NORMAL on both."""
+    world, plan = case
+    world.scale, world.vouched = {"main": scale}, vouched
+    play(world, [(seconds, surplus_w, limit_w, (), use) for seconds, surplus_w, limit_w, _, use in plan])
+    assert world.violations() == []
 
 
 def test_i10_a_tick_of_ten_thousand_devices_is_bounded():
