@@ -59,7 +59,7 @@ def parse_quantity(text: object, kind: QuantityKind) -> float:
 
     Raises QuantityError for a bare number, an unknown unit, or a value that is not finite.
 
-    >>> parse_quantity("1.5 MW", Kind.POWER)
+    >>> parse_quantity("1.5 MW", QuantityKind.POWER)
     1500000.0
     """
     units = UNITS[kind]

@@ -90,7 +90,9 @@ def _problem(whole: Mapping[str, Any], detail: ErrorDetails) -> Problem:
         return Problem(loc=loc, found="an unknown key", allowed=f"one of {keys}", at_key=True)
     if detail["type"] == "missing":
         return Problem(loc=loc, found="nothing", allowed=needed_at(whole, loc))
-    return Problem(loc=loc, found=found, allowed=detail["msg"] if detail["type"] == "leaf" else allowed_at(whole, loc))
+    return Problem(
+        loc=loc, found=found, allowed=detail["msg"] if detail["type"] == "value_type" else allowed_at(whole, loc)
+    )
 
 
 def _forget(document: Document, detail: ErrorDetails) -> None:

@@ -17,7 +17,7 @@ NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 def spoken(value: float, kind: QuantityKind) -> str:
     """Return a value in the largest unit of its kind that is not larger than it.
 
-    >>> spoken(1.5e6, Kind.POWER)
+    >>> spoken(1.5e6, QuantityKind.POWER)
     '1.5 MW'
     """
     units = UNITS[kind]
@@ -33,7 +33,7 @@ def _bounds(kind: QuantityKind, low: float, high: float, low_open: bool) -> str:
 
 
 def quantity(kind: QuantityKind, low: float, high: float, *, low_open: bool = False, word: str = "") -> ValueType:
-    """Return the leaf of a quantity in the SI unit of `kind` between the bounds; `word` is allowed too, for inf."""
+    """Return the type of a quantity in the SI unit of `kind` between the bounds; `word` is allowed too, for inf."""
 
     def parse(text: object) -> float:
         if word and text == word:
@@ -103,7 +103,7 @@ class Price:
 
 
 def price(units: Mapping[str, float], *, low: float = -1e9) -> ValueType:
-    """Return the leaf of a price; `units` gives the factor to the first of them, `low` the least in that unit."""
+    """Return the type of a price; `units` gives the factor to the first of them, `low` the least in that unit."""
     pattern = rf"^\s*({NUMBER})\s*([A-Z]{{3}})/({'|'.join(units)})\s*$"
 
     def parse(text: object) -> Price:

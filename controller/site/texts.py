@@ -10,7 +10,7 @@ from controller.site.value_type import NotAllowedError, ValueType, require, text
 
 
 def matching(pattern: str, allowed: str) -> ValueType:
-    """Return the leaf of a text that matches as a whole."""
+    """Return the type of a text that matches as a whole."""
 
     def parse(text: object) -> str:
         if not isinstance(text, str) or re.fullmatch(pattern, text) is None:
@@ -21,7 +21,7 @@ def matching(pattern: str, allowed: str) -> ValueType:
 
 
 def whole(low: int, high: int) -> ValueType:
-    """Return the leaf of a whole number between the bounds."""
+    """Return the type of a whole number between the bounds."""
 
     def parse(value: object) -> int:
         if type(value) is not int or not low <= value <= high:
@@ -33,7 +33,7 @@ def whole(low: int, high: int) -> ValueType:
 
 
 def ratio(low: float, high: float) -> ValueType:
-    """Return the leaf of a bare number between the bounds."""
+    """Return the type of a bare number between the bounds."""
 
     def parse(value: object) -> float:
         if type(value) not in {int, float} or not low <= value <= high:  # type: ignore[operator]

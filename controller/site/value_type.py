@@ -50,7 +50,7 @@ class ValueType:
         try:
             return self.read(value, info.context or Path())
         except NotAllowedError as error:
-            raise PydanticCustomError("leaf", "{allowed}", {"allowed": error.instead or self.allowed}) from error
+            raise PydanticCustomError("value_type", "{allowed}", {"allowed": error.instead or self.allowed}) from error
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
         """Read the value by `read` alone."""
