@@ -21,7 +21,7 @@ from tests.verify.mutation.mutants import Mutant
 
 _TESTS: Final = Path("tests/controller/core")
 #: Whatever is mutated, these show what a whole step makes of it.
-_OF_STEP: Final = (str(_TESTS / "test_step.py"), str(_TESTS / "test_invariants.py"))
+_OF_STEP: Final = tuple(str(_TESTS / f"test_{name}.py") for name in ("step_stages", "step", "invariants"))
 #: A mutant that takes longer than this for one stage of its tests hangs, and is found by that.
 _STAGE_S: Final = 300
 #: So much memory a mutant may take.
@@ -31,15 +31,13 @@ FOUND, HANGS, SURVIVED = "found", "hangs", "survived"
 
 
 def stages(path: str) -> list[tuple[str, ...]]:
-    """Return the tests of a source file, the quickest first: its own, those of its folder, those of a step."""
+    """Return the tests of a source file, the quickest first: its own, else those of its folder, and those of a step."""
     inside = Path(path).relative_to("controller/core")
-    own = _TESTS / inside.with_name(f"test_{inside.name}")
-    folder = _TESTS / inside.parent
-    found = [(str(own),)] if own.exists() else []
-    if folder != _TESTS:
-        rest = sorted(str(each) for each in folder.glob("test_*.py") if each != own)
-        found += [tuple(rest)] if rest else []
-    found += [(str(_TESTS / "allocation"),)] if inside.parts[0] == "kernels" else []
+    own, folder = _TESTS / inside.with_name(f"test_{inside.name}"), _TESTS / inside.parent
+    first = [own] if own.exists() else sorted(folder.glob("test_*.py")) if folder != _TESTS else []
+    found = [tuple(map(str, first))] if first else []
+    if inside.parts[0] == "kernels":
+        found.append((str(_TESTS / "kernels"), str(_TESTS / "allocation")))
     return [*found, *((each,) for each in _OF_STEP if each != str(own))]
 
 

@@ -14,10 +14,12 @@ from controller.core.fleet.leases import (
     in_contact,
     in_step,
     least_w,
+    link_doubts,
     observe,
     send,
     unheard_w,
 )
+from controller.core.reasons import Code
 from controller.core.snapshot import FleetColumns, Snapshot
 from controller.core.state import initial_state
 from tests.controller.core.world import GPU, MINER, World, devices, site, tree
@@ -236,3 +238,16 @@ def test_i7_committed_power_is_never_less_than_what_devices_may_draw(legs):
             fleet.pass_time(0.5)
             most_w = np.maximum.reduce([fleet.applied_w, fleet.draw_w, *(w for _, w in fleet.flying)])
             assert np.all(committed_w(leases, DEVICES) >= most_w - 1e-6), (now_s, leases)
+
+
+def test_a_link_that_is_down_is_a_doubt_and_after_a_lease_a_loss():
+    rules = SITE.rules
+    fine = link_doubts("pcc", rules, float("inf"), 100.0)
+    assert (fine.doubts, fine.lost) == ((), ())
+    down = link_doubts("pcc", rules, 100.0, 100.0)
+    assert ([reason.code for reason in down.doubts], down.lost) == ([Code.LINK_DOWN], ())
+    lasting = link_doubts("pcc", rules, 100.0, 100.0 + rules.lease_s)
+    assert lasting.lost == ()
+    lost = link_doubts("pcc", rules, 100.0, 100.5 + rules.lease_s)
+    assert [reason.code for reason in lost.lost] == [Code.LINK_LOST]
+    assert {reason.subject for reason in (*lost.doubts, *lost.lost)} == {"pcc"}

@@ -113,6 +113,15 @@ def test_any_quantity_is_a_sign_of_life(quantity):
     assert alarms(course([{quantity: float(k // 10)} for k in range(300)], 1.0, last)) == 0
 
 
+def test_a_pause_of_long_ago_no_longer_counts():
+    """One pause of 50 s among changes of every second is a rhythm of its own only until it has faded."""
+    paused = [{"frequency_hz": 50.0}] * 50 + [{"frequency_hz": 50.0 + k % 2 / 100} for k in range(20)]
+    lively = [{"frequency_hz": 50.0 + k % 2 / 100} for k in range(600)]
+    soon, late = course([*noisy(20), *paused])[-1], course([*noisy(20), *paused, *lively])[-1]
+    assert soon.until_s - soon.changed_s > 150.0
+    assert late.until_s - late.changed_s == 30.0
+
+
 def test_a_meter_that_was_away_is_not_frozen_when_it_is_back():
     before = course(noisy(100))[-1]
     back = learn(before, dict(before.values), before.heard_s + 3600.0)

@@ -1,0 +1,141 @@
+"""The stages of a step one by one: what each makes of its columns, by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from controller.core.allocation.minimum_times import Kept
+from controller.core.allocation.tables import make_tables
+from controller.core.fleet.leases import no_leases
+from controller.core.limits.envelope import Envelope, Limit, envelope
+from controller.core.modes import Mode
+from controller.core.step import _ramp_rooms, _room, _saved, _stuck, _upper, _usable
+from tests.controller.core.world import RULES, World, site
+
+SITE = site(miners=2, stepped=1, gpus=1)
+TABLES = make_tables(SITE)
+DEVICES = SITE.devices
+FREE = Kept(low_w=np.zeros(4), high_w=np.full(4, np.inf), starting=np.zeros(4, dtype=np.bool_))
+NOW_S = 1000.0
+#: Devices of an agent that was heard, that run on what they were told long ago.
+SETTLED = replace(
+    no_leases(DEVICES),
+    known=np.ones(4, dtype=np.bool_),
+    current_w=np.array([1400.0, 1400.0, 1080.0, 3600.0]),
+    high_w=np.array([1500.0, 1500.0, 1100.0, 3700.0]),
+    changed_s=np.full(4, NOW_S - 60.0),
+    steady_s=np.full(4, NOW_S - 50.0),
+)
+
+
+def snapshot(heard_ago=(0.0, 0.0), echo=(True, True)):
+    taken = World(SITE, surplus_w=0.0).snapshot()
+    fleet = replace(taken.fleet, heard_s=NOW_S - np.array(heard_ago), echo=np.array(echo))
+    return replace(taken, now_s=NOW_S, fleet=fleet)
+
+
+def test_a_cut_is_larger_by_what_devices_draw_less_than_they_are_set_to():
+    usable_w, current_w = np.array([90e3, 90e3, 50e3, 10e3]), np.array([100e3, 80e3, 50e3, 10e3])
+    assert _room(TABLES, usable_w, current_w) == pytest.approx([100e3 - 10e3 / 0.95, 90e3, 50e3, 10e3])
+
+
+@pytest.mark.parametrize(
+    ("why", "leases", "given", "stuck"),
+    [
+        ("what is led can be freed", SETTLED, {}, [False] * 4),
+        ("an agent that is silent goes on", SETTLED, {"heard_ago": (0.0, 60.0)}, [False, False, True, True]),
+        ("one whose clock is not known", SETTLED, {"echo": (False, True)}, [True, True, False, False]),
+        (
+            "what does not do as it was told",
+            replace(SETTLED, steady_s=np.array([np.inf, NOW_S, NOW_S, NOW_S])),
+            {},
+            [True, False, False, False],
+        ),
+        (
+            "what was never heard of is part of what the meter shows",
+            replace(SETTLED, known=np.array([True, True, False, False])),
+            {"heard_ago": (0.0, np.inf)},
+            [False] * 4,
+        ),
+    ],
+)
+def test_what_nobody_leads_goes_on_at_the_most_it_may_draw(why, leases, given, stuck):
+    expected = np.where(stuck, leases.high_w, DEVICES.off_w)
+    assert _stuck(TABLES, leases, snapshot(**given)).tolist() == expected.tolist(), why
+
+
+@pytest.mark.parametrize(
+    ("why", "leases", "given", "raised"),
+    [
+        ("all is well", SETTLED, {}, [True] * 4),
+        ("no lease can be given", SETTLED, {"echo": (True, False)}, [True, True, False, False]),
+        ("not heard for too long", SETTLED, {"heard_ago": (6.0, 0.0)}, [False, False, True, True]),
+        (
+            "a setpoint that was not taken",
+            replace(SETTLED, steady_s=np.array([NOW_S, np.inf, NOW_S, NOW_S])),
+            {},
+            [True, False, True, True],
+        ),
+        (
+            "one that still has time to be taken",
+            replace(SETTLED, steady_s=np.full(4, np.inf), changed_s=np.full(4, NOW_S - 1.0)),
+            {},
+            [True] * 4,
+        ),
+    ],
+)
+def test_a_device_is_raised_where_it_is_in_contact_and_in_step(why, leases, given, raised):
+    expected = np.where(raised, DEVICES.max_w, leases.current_w)
+    assert _upper(TABLES, Mode.NORMAL, leases, FREE, snapshot(**given), 1.0).tolist() == expected.tolist(), why
+
+
+@pytest.mark.parametrize("mode", [Mode.INIT, Mode.HOLD])
+def test_in_doubt_nothing_is_set_above_what_it_runs_on(mode):
+    assert np.array_equal(_upper(TABLES, mode, SETTLED, FREE, snapshot(), 1.0), SETTLED.current_w)
+
+
+def test_in_failsafe_devices_come_down_by_the_emergency_ramp():
+    """A second of 10 kW: all that these devices draw above their failsafe watts."""
+    assert np.array_equal(_upper(TABLES, Mode.FAILSAFE, SETTLED, FREE, snapshot(), 1.0), DEVICES.failsafe_w)
+    slower = _upper(TABLES, Mode.FAILSAFE, SETTLED, FREE, snapshot(), 0.1)
+    assert slower.tolist() == [25.0, 1400.0, 1080.0, 3600.0]
+
+
+def test_an_inventory_and_minimum_times_narrow_what_a_device_may_be_raised_to():
+    seen = snapshot()
+    seen = replace(seen, fleet=replace(seen.fleet, max_w=DEVICES.max_w - np.array([100.0, 0.0, 0.0, 0.0])))
+    kept = replace(FREE, high_w=np.array([np.inf, 2000.0, np.inf, np.inf]))
+    upper_w = _upper(TABLES, Mode.NORMAL, SETTLED, kept, seen, 1.0)
+    assert upper_w.tolist() == [3400.0, 2000.0, DEVICES.max_w[2], DEVICES.max_w[3]]
+
+
+def test_a_ramp_saves_up_for_the_largest_start_and_for_no_more():
+    largest_w = TABLES.largest_start_w
+    assert largest_w == pytest.approx((3600.0 - 150.0) * 1.05)
+    assert _saved(TABLES, 1000.0, 500.0) == 1500.0
+    assert _saved(TABLES, largest_w, 500.0) == largest_w
+    assert _saved(TABLES, 0.0, 2 * largest_w) == 2 * largest_w, "a tick's share counts whole"
+
+
+def test_rooms_of_the_ramps():
+    state = replace(World(SITE, surplus_w=0.0).state, rise_room_w=100.0, fall_room_w=np.inf)
+    rise_w, fall_w = _ramp_rooms(TABLES, state, 0.1, forced=False)
+    assert (rise_w, fall_w) == (100.0 + 0.1 * RULES.ramp_up_w_s, 0.1 * RULES.ramp_down_w_s), "inf is not saved"
+    assert _ramp_rooms(TABLES, state, 0.1, forced=True)[1] == np.inf
+    overdrawn = replace(state, rise_room_w=-5000.0)
+    assert _ramp_rooms(TABLES, overdrawn, 0.1, forced=False)[0] == 0.1 * RULES.ramp_up_w_s
+
+
+def bounds(*limit_w) -> Envelope:
+    limits = [Limit(node=n, limit_w=watts, name="x") for n, watts in enumerate(limit_w)]
+    return envelope(SITE, limits, np.zeros(4))
+
+
+def test_what_devices_may_be_set_to_leaves_room_for_the_house_and_without_a_meter_for_their_tolerance():
+    house_w, unheard_w = np.array([10e3, 0.0, 0.0, 0.0]), np.array([0.0, 0.0, 500.0, 0.0])
+    limits = bounds(100e3, 195e3, 150e3, 1000.0)
+    usable_w = _usable(TABLES, limits, house_w, unheard_w)
+    assert usable_w == pytest.approx([90e3 - 0.03 * 10e3, 195e3 / 1.05, 149.5e3 / 1.05, 1000.0 / 1.05])
+    below = bounds(5e3, 195e3, 100.0, 1000.0)
+    assert _usable(TABLES, below, house_w, unheard_w)[[0, 2]] == pytest.approx([-5e3 - 300.0, -400.0])
