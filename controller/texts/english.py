@@ -54,7 +54,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.CLOCK_UNSYNCHRONISED: "the kernel says that the wall clock is not synchronised",
     Code.TIMES_OVERRULED: "{limits} before the minimum and settle times of {count:device}",
     Code.PROTECTION_OVERRULED: "{limits} before the protected {devices}{more:more}",
-    Code.TOPIC_UNKNOWN: "{error}",
+    Code.TOPIC_UNKNOWN: "the topic {topic!r} is none of this site",
     Code.AGENT_UNKNOWN: "no agent {agent!r} at this site",
     Code.MESSAGE_INVALID: "{error}",
     Code.MESSAGE_NEVER_TAKEN: "a {message} of an agent is never taken",

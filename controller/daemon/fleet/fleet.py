@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from drivers.fleet.link import Link, OnConnection, OnMessage
 from drivers.fleet.wire import Leaf, parse_topic, sign, topic
 
 _log = logging.getLogger(__name__)
+
+#: Characters of a strange topic that a reason repeats.
+_TOPIC_CHARACTERS: Final = 200
 
 #: Makes the link from its callbacks, its subscriptions with it.
 MakeLink = Callable[[OnMessage, OnConnection, tuple[str, ...]], Link]
@@ -128,7 +132,7 @@ class Fleet:
         try:
             return parse_topic(name, self._site.id)
         except Refused as refusal:
-            reason = Reason(Code.TOPIC_UNKNOWN, self._site.tree.ids[0], {"error": str(refusal)})
+            reason = Reason(Code.TOPIC_UNKNOWN, self._site.tree.ids[0], {"topic": name[:_TOPIC_CHARACTERS]})
             raise MessageRefused(reason) from refusal
 
     def _note_refusal(self, name: str, refusal: MessageRefused) -> None:
