@@ -12,7 +12,8 @@ import pytest
 from controller.core.reasons import ANSWERS, REFUSALS, STATES, Code, Reason
 from controller.texts.english import TEXTS, predicate, text, texts
 
-PAGE: Final = (Path(__file__).resolve().parents[3] / "docs/operations.md").read_text(encoding="utf-8")
+ROOT: Final = Path(__file__).resolve().parents[3]
+PAGE: Final = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 HEAD: Final = "| code | text | what it means | what to do |"
 
 NAMES: Final = {"subject", "meter", "other", "node", "agent", "order", "devices", "topic"}
@@ -63,10 +64,17 @@ def test_a_row_has_the_text_of_the_catalogue_a_meaning_and_what_to_do(row):
 
 
 def test_a_code_holds_or_refuses_or_answers():
-    assert STATES | REFUSALS | ANSWERS == set(Code)
-    assert not (STATES & REFUSALS or REFUSALS & ANSWERS or STATES & ANSWERS)
+    assert sorted([*STATES, *REFUSALS, *ANSWERS]) == sorted(Code)
     assert of_section("Orders that are refused") | of_section("Messages that are refused") == REFUSALS
     assert of_section("What stands in the answer") == ANSWERS
+
+
+def test_the_words_of_http_that_refusals_are_counted_by_are_listed():
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "controller/api").glob("*.py"))
+    words = set(re.findall(r"RequestRefused\([^)]*?\"(\w+)\"|\brefused\(\"(\w+)\"\)", source))
+    named = {word for pair in words for word in pair if word}
+    assert len(named) > 4
+    assert named <= set(re.findall(r"`(\w+)`", PAGE.split("## 5. Reasons")[1].split("###")[0]))
 
 
 def test_a_template_asks_for_nothing_by_its_place():
