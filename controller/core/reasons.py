@@ -20,7 +20,6 @@ class Code(StrEnum):
     NO_TICK = "no_tick"
     STEP_FAILED = "step_failed"
     # What a source last gave instead of a value.
-    SOURCE_NOT_READ = "source_not_read"
     SOURCE_LOST = "source_lost"
     SAMPLE_INVALID = "sample_invalid"
     SAMPLE_DOUBTED = "sample_doubted"

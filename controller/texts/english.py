@@ -17,7 +17,6 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.STEADYING: "trusted again, waiting for steady readings",
     Code.NO_TICK: "no tick yet",
     Code.STEP_FAILED: "the control step failed",
-    Code.SOURCE_NOT_READ: _METER + "has not been read yet",
     Code.SOURCE_LOST: _METER + "is not read: {error}",
     Code.SAMPLE_INVALID: _METER + "gives no value: {why}: " + _PROFILE,
     Code.SAMPLE_DOUBTED: _METER + "gives no value: its own quality is {quality}",

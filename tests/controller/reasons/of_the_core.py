@@ -168,7 +168,6 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.STEADYING: after(runs(5), MAIN_SILENT, runs(5), sets(silent=set()), runs(0.5)),
     Code.NO_TICK: before_any_tick,
     Code.STEP_FAILED: step_fails,
-    Code.SOURCE_NOT_READ: after(MAIN_SILENT, runs(0.5)),
     Code.SOURCE_LOST: after(runs(5), MAIN_SILENT, is_lost),
     Code.SAMPLE_INVALID: after(MAIN_SILENT, says(values={}, invalid={"active_power_w": "NaN marks it"})),
     Code.SAMPLE_DOUBTED: after(MAIN_SILENT, says(grade=Grade.UNCERTAIN)),

@@ -12,7 +12,7 @@ import numpy as np
 from controller.core.reasons import Reason
 from controller.core.site import SURPLUS, Site
 from controller.daemon.journal.journal import Journal
-from controller.daemon.latest import DeviceColumns, Views
+from controller.daemon.latest import DeviceColumns, Latest
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
@@ -58,8 +58,8 @@ def held(site: Site, folder: Path, tick: Tick | None, reasons: Iterable[Reason])
     journal = Journal.open(folder / "metrics.db")
     try:
         nothing = np.zeros(len(site.devices.ids))
-        views = Views(meters=dict, agents=dict, devices=lambda: DeviceColumns(measured_w=nothing, state=nothing))
-        metrics = Metrics(site, views, OrderBook(journal, site), journal)
+        latest = Latest(meters=dict, agents=dict, devices=lambda: DeviceColumns(measured_w=nothing, state=nothing))
+        metrics = Metrics(site, latest, OrderBook(journal, site), journal)
         if tick is not None:
             metrics.observe_tick(tick)
         return Produced(way=Way.HELD, reasons=tuple(reasons), site=site, series=series_of(metrics))
