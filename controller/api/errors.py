@@ -58,7 +58,7 @@ def answer(status: int, reason: str, *details: str) -> JSONResponse:
 
 
 def install(app: FastAPI, refused: Callable[[str], None]) -> None:
-    """Turn what the routes raise into answers, and count it by its reason with `refused`."""
+    """Turn what the routes raise into answers, and count it with `refused`, by its codes or by the word of HTTP."""
 
     @app.exception_handler(RequestRefused)
     async def request_refused(_: Request, error: RequestRefused) -> JSONResponse:
@@ -67,7 +67,8 @@ def install(app: FastAPI, refused: Callable[[str], None]) -> None:
 
     @app.exception_handler(OrderRefused)
     async def order_refused(_: Request, error: OrderRefused) -> JSONResponse:
-        refused(error.cause.value)
+        for code in sorted({reason.code for reason in error.reasons}):
+            refused(code)
         return answer(_STATUS[error.cause], error.cause.value, *(text(reason) for reason in error.reasons))
 
     @app.exception_handler(JournalUnusable)

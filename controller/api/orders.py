@@ -80,10 +80,15 @@ def routes(service: Service) -> APIRouter:
     # Of their own, so that releases that wait for a dead disk never keep a tightening order waiting.
     tightening, relaxing = anyio.CapacityLimiter(32), anyio.CapacityLimiter(4)
 
+    def answered(answer: OrderAnswer) -> OrderAnswerBody:
+        for reason in answer.reasons:
+            service.answered(reason.code)
+        return _body(answer)
+
     @router.post("", responses=_POST_ERRORS, openapi_extra={"requestBody": _BODY})
     async def post_order(request: Request, by: Authority) -> OrderAnswerBody:
         order = OrderRequest.parse(await _read(request), by.name)
-        return _answer(await to_thread.run_sync(lambda: service.intake.accept(order, by), limiter=tightening))
+        return answered(await to_thread.run_sync(lambda: service.intake.accept(order, by), limiter=tightening))
 
     @router.get("", responses=_ERRORS, dependencies=[readers])
     async def list_orders() -> OrderListBody:
@@ -91,7 +96,7 @@ def routes(service: Service) -> APIRouter:
 
     @router.post("/{order_id}/release", responses=_ERRORS | {404: {"model": ErrorBody}})
     async def release_order(order_id: str, by: Authority) -> OrderAnswerBody:
-        return _answer(await to_thread.run_sync(lambda: service.intake.release(order_id, by), limiter=relaxing))
+        return answered(await to_thread.run_sync(lambda: service.intake.release(order_id, by), limiter=relaxing))
 
     return router
 
@@ -111,7 +116,7 @@ async def _read(request: Request) -> bytes:
     return body
 
 
-def _answer(answer: OrderAnswer) -> OrderAnswerBody:
+def _body(answer: OrderAnswer) -> OrderAnswerBody:
     return OrderAnswerBody(
         id=answer.id,
         outcome=answer.outcome,

@@ -16,7 +16,7 @@ from controller.core.decision import Decision
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Parameter, Reason
 from controller.daemon.access import Role
-from controller.daemon.latest import DEVICE_STATES, LatestAgent, LatestMeter
+from controller.daemon.latest import DEVICE_STATES, LatestAgent, LatestMeter, before_first_tick
 from controller.daemon.service import Service
 from controller.texts.english import text, texts
 
@@ -113,13 +113,13 @@ def routes(service: Service) -> APIRouter:
 
 def _status(service: Service) -> StatusBody:
     decision, latest = service.decision(), service.latest
-    no_tick = (Reason(Code.NO_TICK, service.site.tree.ids[0]),)
+    reasons = decision.reasons if decision else before_first_tick(service.site)
     unsure, utc_doubt = service.book.unsure, service.utc().doubt
     return StatusBody(
         site=service.site.id,
         mode=decision.mode if decision else Mode.INIT,
-        reason=texts(decision.reasons if decision else no_tick),
-        reasons=_reasons(decision.reasons if decision else no_tick),
+        reason=texts(reasons),
+        reasons=_reasons(reasons),
         tick=decision.seq if decision else 0,
         tick_age_s=service.health().tick_age_s,
         site_w=decision.site_w if decision else None,

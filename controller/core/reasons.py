@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 #: Values are plain, so that a reason can be written down anywhere and compared.
 Parameter: TypeAlias = str | int | float
@@ -20,7 +20,6 @@ class Code(StrEnum):
     NO_TICK = "no_tick"
     STEP_FAILED = "step_failed"
     # What a source last gave instead of a value.
-    SOURCE_NOT_READ = "source_not_read"
     SOURCE_LOST = "source_lost"
     SAMPLE_INVALID = "sample_invalid"
     SAMPLE_DOUBTED = "sample_doubted"
@@ -61,7 +60,8 @@ class Code(StrEnum):
     # What had to give way to a limit.
     TIMES_OVERRULED = "times_overruled"
     PROTECTION_OVERRULED = "protection_overruled"
-    # A message of the fleet that is refused; its subject is the agent, or the site where no agent of it is named.
+    # A message of the fleet that is refused; its subject is the agent, or the root node where no agent of the site is named.
+    TOPIC_UNKNOWN = "topic_unknown"
     AGENT_UNKNOWN = "agent_unknown"
     MESSAGE_INVALID = "message_invalid"
     MESSAGE_NEVER_TAKEN = "message_never_taken"
@@ -85,12 +85,25 @@ class Code(StrEnum):
     ORDER_ENDED_BEFORE = "order_ended_before"
 
 
+#: Why a message, an order or a release is refused: such a reason happens, and is counted.
+REFUSALS: Final = frozenset(
+    {Code.TOPIC_UNKNOWN, Code.AGENT_UNKNOWN, Code.MESSAGE_INVALID, Code.MESSAGE_NEVER_TAKEN, Code.DEVICES_DIFFER}
+    | {Code.REPORT_OUT_OF_ORDER, Code.ORDER_FIELD_INVALID, Code.ORDER_FIELD_TWICE, Code.ORDER_NODE_UNKNOWN}
+    | {Code.ORDER_WITHOUT_POWER, Code.ORDER_ABSURD, Code.ORDER_SIZE_AMBIGUOUS, Code.ORDER_ENDS_BEFORE_START}
+    | {Code.ORDER_ENDED_ALREADY, Code.ORDER_CONFLICT, Code.ORDER_UNKNOWN, Code.TOO_MANY_ORDERS}
+)
+#: What stands in the answer to an order or a release that is taken: counted as well.
+ANSWERS: Final = frozenset({Code.ORDER_UNDER_FLOOR, Code.ORDER_NOT_DURABLE, Code.ORDER_ENDED_BEFORE})
+#: All others hold for as long as their cause does.
+STATES: Final = frozenset(Code) - REFUSALS - ANSWERS
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """One reason.
 
     `subject`: the node, meter, agent or issuer that it is about, never a device or an order, so that series stay few; the
-    source of the surplus counts as a meter. `parameters`: by name, what a text about it needs; watts end in ``_w``.
+    source of the surplus counts as a meter, and what is about the whole site names its root node. `parameters`: by name, what a text about it needs; watts end in ``_w``.
     """
 
     code: Code

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from controller.core.modes import Mode
-from controller.core.reasons import Code, Reason
+from controller.core.site import Site
+from controller.daemon.latest import before_first_tick
 from controller.daemon.recorder import Recorder
 from controller.daemon.service import Health, Readiness
-from controller.texts.english import text, texts
+from controller.texts.english import texts
 from drivers.clock import boottime_s
 
 #: The tick is taken for hung when it is later than so many periods, and than so many seconds.
@@ -24,10 +25,10 @@ def health(recorder: Recorder, period_s: float) -> Health:
     return Health(ok=age_s <= max(_HUNG_S, _HUNG_PERIODS * period_s), tick_age_s=age_s)
 
 
-def readiness(recorder: Recorder) -> Readiness:
+def readiness(site: Site, recorder: Recorder) -> Readiness:
     """Return whether the first decisions are taken and the mode is not INIT any more."""
     if recorder.latest is None:
-        return Readiness(ready=False, reason=text(Reason(Code.NO_TICK, "")))
+        return Readiness(ready=False, reason=texts(before_first_tick(site)))
     decision = recorder.latest.decision
     return Readiness(
         ready=decision.mode is not Mode.INIT, reason=texts(decision.reasons) if decision.mode is Mode.INIT else ""

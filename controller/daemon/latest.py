@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from controller.core.reasons import Reason
-from controller.core.site import F64, I64
+from controller.core.reasons import Code, Reason
+from controller.core.site import F64, I64, Site
 from controller.core.snapshot import Grade
 
 #: States of a device; `DeviceColumns.state` indexes them.
@@ -56,3 +56,8 @@ class Latest:
     meters: Callable[[], Mapping[str, LatestMeter]]
     agents: Callable[[], Mapping[str, LatestAgent]]
     devices: Callable[[], DeviceColumns]
+
+
+def before_first_tick(site: Site) -> tuple[Reason, ...]:
+    """Return why the site is not led yet."""
+    return (Reason(Code.NO_TICK, site.tree.ids[0]),)

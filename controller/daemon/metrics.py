@@ -20,9 +20,10 @@ from prometheus_client.registry import Collector
 
 from controller.core.decision import Decision
 from controller.core.modes import Mode
+from controller.core.reasons import Reason
 from controller.core.site import F64, Site
 from controller.daemon.journal.journal import Journal
-from controller.daemon.latest import DEVICE_STATES, Latest, LatestAgent, LatestMeter
+from controller.daemon.latest import DEVICE_STATES, Latest, LatestAgent, LatestMeter, before_first_tick
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
 from drivers.clock import Clock, boottime_s
@@ -111,9 +112,17 @@ class Metrics(Collector):
         self._clock = clock
         self._durations = TickDurations()
         self._decision: Decision | None = None
+        self._unled = before_first_tick(site)
+        self._apart: tuple[Reason, ...] = ()
         self._registry = CollectorRegistry()
         self._refused = Counter(
-            "surplusd_refused", "Messages and requests refused.", ("source", "reason"), registry=self._registry
+            "surplusd_refused", "Messages and requests refused, by why.", ("source", "code"), registry=self._registry
+        )
+        self._answered = Counter(
+            "surplusd_answered",
+            "Orders and releases taken, by what their answer says beside its outcome.",
+            ("source", "code"),
+            registry=self._registry,
         )
         self._failures = Counter(
             "surplusd_step_failures", "Ticks that the safe step decided.", ("failure",), registry=self._registry
@@ -121,16 +130,23 @@ class Metrics(Collector):
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    def observe_tick(self, tick: Tick) -> None:
-        """Take the newest decision and what its tick cost; for the tick thread, a few microseconds."""
-        self._decision = tick.decision
+    def observe_tick(self, tick: Tick, apart: tuple[Reason, ...] = ()) -> None:
+        """Take the newest decision and what its tick cost; for the tick thread, a few microseconds.
+
+        `apart`: reasons that hold besides those of the decision.
+        """
+        self._decision, self._apart = tick.decision, apart
         self._durations.observe(tick.duration_s)
         if tick.failure:
             self._failures.labels(tick.failure).inc()
 
-    def refused(self, source: str, reason: str) -> None:
+    def refused(self, source: str, code: str) -> None:
         """Count something refused, from any thread; both are short words from the code, never from a message."""
-        self._refused.labels(source, reason).inc()
+        self._refused.labels(source, code).inc()
+
+    def answered(self, source: str, code: str) -> None:
+        """Count what the answer to an order or a release says beside its outcome; as above."""
+        self._answered.labels(source, code).inc()
 
     def render(self) -> bytes:
         """Return the whole exposition in the text format 0.0.4."""
@@ -143,6 +159,7 @@ class Metrics(Collector):
         """Yield the operational families, for prometheus-client."""
         yield self._durations.family()
         decision = self._decision
+        yield _reasons(self._unled if decision is None else (*_held(decision), *self._apart))
         if decision is not None:
             yield from self._decided(decision)
             yield from self._per_node(decision)
@@ -161,7 +178,6 @@ class Metrics(Collector):
         if decision.surplus_w is not None:
             yield _gauge("surplusd_surplus_watts", "Surplus that counts now.", decision.surplus_w)
         yield _gauge("surplusd_orders_in_force", "Orders that bind now.", len(decision.orders_in_force))
-        yield _reasons(decision)
         yield from _allocation(decision)
 
     def _per_node(self, decision: Decision) -> Iterator[Metric]:
@@ -214,13 +230,16 @@ def _agents(agents: Mapping[str, LatestAgent]) -> Iterator[Metric]:
     yield _labelled("surplusd_agent_lease_left_seconds", "Time left of the agent's lease.", "agent", leases)
 
 
-def _reasons(decision: Decision) -> Metric:
+def _held(decision: Decision) -> tuple[Reason, ...]:
+    of_sources = (reason for reasons in decision.sources.values() for reason in reasons)
+    return (*decision.reasons, *decision.overruled, *of_sources)
+
+
+def _reasons(reasons: Iterable[Reason]) -> Metric:
     """Return a series for each code and subject that holds now; parameters are no labels, so that series stay few."""
     text = "1 for each reason that holds now, by its code and what it is about."
     family = GaugeMetricFamily("surplusd_reason", text, labels=("code", "subject"))
-    of_sources = (reason for reasons in decision.sources.values() for reason in reasons)
-    held = {(reason.code.value, reason.subject) for reason in (*decision.reasons, *decision.overruled, *of_sources)}
-    for labels in sorted(held):
+    for labels in sorted({(reason.code.value, reason.subject) for reason in reasons}):
         family.add_metric(labels, 1)
     return family
 

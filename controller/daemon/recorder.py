@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from controller.core.decision import Decision
+from controller.core.modes import Mode
 from controller.core.reasons import Code
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.journal.journal import Journal, RecordKind
@@ -47,6 +48,7 @@ class Recorder:
         self._metrics, self._notifier, self._snapshots, self._clock = metrics, notifier, snapshots, clock
         self._sources = SourceLog()
         self._recorded: Decision | None = None
+        self._told: tuple[Mode, frozenset[tuple[Code, str]]] | None = None
         self.latest: Tick | None = None
         self.ended_s = float("-inf")
 
@@ -55,9 +57,10 @@ class Recorder:
         decision, utc = tick.decision, self._snapshots.utc
         self._fleet.send(decision)
         self._book.observe(decision.orders_in_force, utc_s=utc.utc_s, utc_trusted=utc.trusted)
-        self._metrics.observe_tick(tick)
+        self._metrics.observe_tick(tick, (utc.doubt,) if utc.doubt else ())
         self._sources.observe(tick)
         self._note_mode(decision)
+        self._tell_systemd(decision)
         self._record(decision)
         first = self.latest is None
         self.latest, self.ended_s = tick, self._clock()
@@ -76,6 +79,14 @@ class Recorder:
         )  # fmt: skip
         record = {"mode": decision.mode.value, "reason": why, "reasons": plain_reasons(decision.reasons)}
         self._journal.post(RecordKind.MODE, record)
+
+    def _tell_systemd(self, decision: Decision) -> None:
+        """Keep the line that ``systemctl status`` shows true: it names the mode and why, whichever of them changes."""
+        told = decision.mode, frozenset((reason.code, reason.subject) for reason in decision.reasons)
+        if told == self._told:
+            return
+        self._told = told
+        why = texts(decision.reasons)
         self._notifier.status(f"{decision.mode} {why} envelope {format_power(float(decision.envelope_w[0]))}")
 
     def _record(self, decision: Decision) -> None:

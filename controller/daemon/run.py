@@ -82,7 +82,7 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
     mailbox, notifier = Mailbox(), Notifier()
     latest = make_latest(site, lambda: recorder.latest, fleet)
     metrics = Metrics(site, latest, book, journal)
-    fleet.on_refused = partial(metrics.refused, "fleet")
+    fleet.on_refused = lambda reason: metrics.refused("fleet", reason.code)
     snapshots = Snapshots(site, mailbox, fleet, book)
     recorder = Recorder(
         fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, snapshots=snapshots
@@ -127,10 +127,11 @@ def _make_service(
         latest=latest,
         decision=decision,
         health=health_now,
-        readiness=partial(readiness, recorder),
+        readiness=partial(readiness, site, recorder),
         utc=lambda: snapshots.utc,
         metrics=metrics.render,
         refused=partial(metrics.refused, "http"),
+        answered=partial(metrics.answered, "http"),
     )
 
 

@@ -36,7 +36,8 @@ class Service:
     """Everything behind an interface to the outside; what is called returns at once, but for the book, the intake and `metrics`.
 
     `utc`: the newest look at the wall clock. `metrics`: the exposition for Prometheus.
-    `refused`: counts a refused request by its reason, a short word.
+    `refused`: counts a refused request, once for each of its codes, or by a word of the protocol that it came by. `answered`:
+    counts what the answer to an order says beside its outcome, by code.
     """
 
     site: Site
@@ -50,6 +51,7 @@ class Service:
     utc: Callable[[], Utc]
     metrics: Callable[[], bytes]
     refused: Callable[[str], None]
+    answered: Callable[[str], None]
 
 
 #: Serves a service on a host and port until cancelled; the last argument is called with the port once it listens.

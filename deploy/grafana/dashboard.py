@@ -65,7 +65,7 @@ _STATES: Final = ("off", "starting", "running", "stopping", "lost")
 CHARTS: Final = (
     Chart(
         title="Mode",
-        description="NORMAL, or less. The reason stands in /api/v1/status and in the journal.",
+        description="NORMAL, or less. The reasons stand below, with their figures in /api/v1/status.",
         queries=(Query("surplusd_mode == 1", "{{mode}}"),),
         width=6,
         draw=Stat,
@@ -89,6 +89,13 @@ CHARTS: Final = (
         description="Nodes whose envelope is below what they draw with everything off.",
         queries=(Query("sum(surplusd_node_infeasible)", "nodes"),),
         width=6,
+        draw=Stat,
+    ),
+    Chart(
+        title="Reasons that hold now",
+        description="By code, and by what each is about; section 5 of docs/operations.md says what to do. None: all is well.",
+        queries=(Query("surplusd_reason", "{{code}} {{subject}}"),),
+        width=24,
         draw=Stat,
     ),
     Chart(

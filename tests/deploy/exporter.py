@@ -12,6 +12,7 @@ import numpy as np
 
 from controller.core.decision import Decision
 from controller.core.modes import Mode
+from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
@@ -28,13 +29,15 @@ DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 
 
 def decision(site: Site, seq: int) -> Decision:
+    meter = site.meters.ids[0]
+    noted = (Reason(Code.VALUE_NOTED, meter, {"quantity": "active_power_w", "note": "forced by hand"}),)
     node_w = np.linspace(400_000.0, 100_000.0, len(site.tree.ids))
     return Decision(
         at_s=boottime_s(),
         seq=seq,
         mode=Mode.NORMAL,
         reasons=(),
-        sources={},
+        sources={meter: noted},
         power_w=(390_000.0, *(None for _ in node_w[1:])),
         surplus_w=340_000.0,
         envelope_w=node_w,

@@ -22,18 +22,6 @@ def page() -> str:
     return (ROOT / "docs" / "operations.md").read_text()
 
 
-def test_every_reason_of_the_table_is_one_that_the_daemon_gives(page):
-    table = page.split("| reason |")[1].split("\n\n")[0]
-    cells = re.findall(r"^\| (`.+?`) \|", table, flags=re.MULTILINE)
-    reasons = [reason for cell in cells for reason in re.findall("`(.+?)`", cell)]
-    source = "".join(path.read_text() for path in (ROOT / "controller").rglob("*.py"))
-    assert len(reasons) > 10
-    for reason in reasons:
-        # What is wrong with one meter is written without its name, which goes before all of them.
-        words = [re.escape(part) for part in re.split(r"\bNAME\b|\bN\b", reason.removeprefix("meter NAME "))]
-        assert re.search(r"\{[^}]+\}".join(words), source), reason
-
-
 def test_every_file_that_is_installed_exists(page):
     named = re.findall(r"\bdeploy/[\w./-]+", page)
     assert len(named) > 8

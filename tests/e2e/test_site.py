@@ -92,6 +92,8 @@ def test_an_order_is_met_at_the_meter_and_binds_until_it_is_released(yard: Yard)
     yard.full_power()
     assert yard.binding() == "contract"
     assert yard.order("curtail-1", limit_w) == answer  # it is over, and does not begin again
+    assert ("http", "order_conflict") in yard.counted("surplusd_refused_total")
+    assert ("http", "order_ended_before") in yard.counted("surplusd_answered_total")
     assert yard.status()["orders_in_force"] == []
 
 

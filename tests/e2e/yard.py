@@ -7,6 +7,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import signal
 import threading
 import urllib.error
@@ -210,6 +211,12 @@ class Yard:
         except urllib.error.HTTPError as error:
             with error:
                 return Answer(code=error.code, body=json.load(error))
+
+    def counted(self, name: str) -> set[tuple[str, str]]:
+        """Return source and code of every series of a counter of refusals or answers."""
+        with urllib.request.urlopen(self.setup.url + "/metrics", timeout=10) as answer:
+            series = rf'^{name}{{code="([^"]+)",source="([^"]+)"}} [1-9]'
+            return {(source, code) for code, source in re.findall(series, answer.read().decode(), flags=re.MULTILINE)}
 
     def status(self) -> Any:
         return self.ask("/api/v1/status", role="viewer").body

@@ -15,7 +15,7 @@ from controller.texts.english import predicate
 #: What `look`, the age and the quality tell with the figures of this sample.
 _WITH_FIGURES: Final = frozenset(
     {Code.METER_OFF_GRID, Code.METER_OVER_RATING, Code.METER_OVER_AMPERES, Code.METER_UNDER_AMPERES}
-    | {Code.METER_PHASES_APART, Code.METER_NEVER_READ, Code.METER_SILENT}
+    | {Code.METER_PHASES_APART, Code.METER_NEVER_READ, Code.SURPLUS_NEVER_READ, Code.METER_SILENT}
     | {Code.SAMPLE_INVALID, Code.SAMPLE_DOUBTED, Code.SAMPLE_NOT_FINITE, Code.SAMPLE_ALL_ZERO}
 )
 _HEAD = ("METER", "QUANTITY", "VALUE", "AGE", "QUALITY")

@@ -120,7 +120,7 @@ def _of_meter(site: Site, source: MeterTrust, age_s: float, *, sane: bool, refut
     if doubts:
         return doubts
     if age_s > site.rules.suspect_s:
-        if fault is not None and fault.code not in {Code.SOURCE_LOST, Code.SOURCE_NOT_READ}:
+        if fault is not None and fault.code not in {Code.SOURCE_LOST, Code.METER_NEVER_READ}:
             return (fault,)
         return (Reason(Code.METER_NEVER_READ if np.isinf(age_s) else Code.METER_SILENT, name),)
     return () if sane else (Reason(Code.METER_OVER_RATING, name, {"share": PLAUSIBLE}),)

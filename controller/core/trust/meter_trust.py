@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from controller.core.reasons import Code, Reason
+from controller.core.site import SURPLUS
 from controller.core.snapshot import Grade, SourceLoss, SourceSample
 from controller.core.trust.energy_balance import Counters, EnergyBalance, add_counters, add_power
 from controller.core.trust.plausibility import contradiction, off_grid, unready, vouched
@@ -96,7 +97,8 @@ class MeterTrust:
 
 def unheard(source: str, grid_hz: float) -> MeterTrust:
     """Return the record of a source before its first sample."""
-    return MeterTrust(source=source, grid_hz=grid_hz, fault=Reason(Code.SOURCE_NOT_READ, source))
+    never_read = Code.SURPLUS_NEVER_READ if source == SURPLUS else Code.METER_NEVER_READ
+    return MeterTrust(source=source, grid_hz=grid_hz, fault=Reason(never_read, source))
 
 
 def lose(trust: MeterTrust, loss: SourceLoss) -> MeterTrust:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import numpy as np
 
 from controller.core.decision import Decision
-from controller.core.reasons import Code
+from controller.core.reasons import Code, Reason
 from controller.core.site import SHORTEST_LEASE, Site
 from controller.core.snapshot import FleetColumns
 from controller.daemon.fleet.reports import AgentReport, MessageRefused, Reports
@@ -21,6 +22,9 @@ from drivers.fleet.link import Link, OnConnection, OnMessage
 from drivers.fleet.wire import Leaf, parse_topic, sign, topic
 
 _log = logging.getLogger(__name__)
+
+#: Characters of a strange topic that a reason repeats.
+_TOPIC_CHARACTERS: Final = 200
 
 #: Makes the link from its callbacks, its subscriptions with it.
 MakeLink = Callable[[OnMessage, OnConnection, tuple[str, ...]], Link]
@@ -36,7 +40,7 @@ class Fleet:
 
     `epoch`: this start of the controller. `agent_keys`: public keys by agent id. Until the first decision, every agent
     is told its failsafe watts without a clock: nothing is raised and no lease is lengthened by it.
-    `first_sent_s`: when the first of these was handed to the link. `on_refused` is told what sort of message was refused.
+    `first_sent_s`: when the first of these was handed to the link. `on_refused` is told why a message was refused.
     """
 
     def __init__(
@@ -53,7 +57,7 @@ class Fleet:
         self.reports = Reports(site, agent_keys)
         self._statements = tuple(self._statements_of(a, epoch) for a in range(len(site.agents)))
         self.link_lost_s = clock()
-        self.on_refused: Callable[[str], None] = lambda _leaf: None
+        self.on_refused: Callable[[Reason], None] = lambda _reason: None
         self._topics = frozenset(topic(site.id, agent, leaf) for agent in site.agents for leaf in Leaf)
         self._refused: set[str] = set()
         self.first_sent_s: float | None = None
@@ -119,20 +123,25 @@ class Fleet:
 
     def _on_message(self, name: str, payload: bytes, retained: bool) -> None:
         try:
-            agent, leaf = parse_topic(name, self._site.id)
+            agent, leaf = self._parsed(name)
             self.reports.take(agent, leaf, payload, retained, self._clock())
-        except Refused as refusal:
+        except MessageRefused as refusal:
             self._note_refusal(name, refusal)
 
-    def _note_refusal(self, name: str, refusal: Refused) -> None:
-        ours = name in self._topics
-        self.on_refused(name.rpartition("/")[2] if ours else "topic")
+    def _parsed(self, name: str) -> tuple[str, Leaf]:
+        try:
+            return parse_topic(name, self._site.id)
+        except Refused as refusal:
+            reason = Reason(Code.TOPIC_UNKNOWN, self._site.tree.ids[0], {"topic": name[:_TOPIC_CHARACTERS]})
+            raise MessageRefused(reason) from refusal
+
+    def _note_refusal(self, name: str, refusal: MessageRefused) -> None:
+        self.on_refused(refusal.reason)
         # Strange topics are noted as one: whoever makes them up must fill neither the memory nor the log.
-        source = name if ours else "topic"
+        source = name if name in self._topics else "topic"
         level = logging.DEBUG if source in self._refused else logging.WARNING
         self._refused.add(source)
-        code = refusal.reason.code if isinstance(refusal, MessageRefused) else Code.MESSAGE_INVALID
-        extra = {"event": "message_refused", "topic": name, "code": code.value}
+        extra = {"event": "message_refused", "topic": name, "code": refusal.reason.code.value}
         _log.log(level, "message on %s refused: %s", name, refusal, extra=extra)
 
     def _send_forever(self) -> None:

@@ -22,7 +22,7 @@ class MessageRefused(Refused):
     """A message of the fleet that does not count."""
 
     def __init__(self, reason: Reason) -> None:
-        """Refuse for one reason; its subject is the agent, or the site where no agent of it is named."""
+        """Refuse for one reason; its subject is the agent, or the root node where no agent of the site is named."""
         super().__init__(text(reason))
         self.reason = reason
 
@@ -93,7 +93,7 @@ class Reports:
     def _take(self, agent: str, leaf: Leaf, payload: bytes, retained: bool, now_s: float) -> None:
         a = self._index.get(agent)
         if a is None:
-            raise MessageRefused(Reason(Code.AGENT_UNKNOWN, self._site.id, {"agent": agent}))
+            raise MessageRefused(Reason(Code.AGENT_UNKNOWN, self._site.tree.ids[0], {"agent": agent}))
         site = self._site.id
         if leaf is Leaf.STATUS:
             status = open_status(payload, site=site, agent=agent)

@@ -38,6 +38,7 @@ class World:
     readiness: Readiness = field(default_factory=lambda: Readiness(ready=True, reason=""))
     utc: Utc = field(default_factory=lambda: Utc(utc_s=UTC_S, trusted=True, doubt=None))
     refused: list[str] = field(default_factory=list)
+    answered: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -83,6 +84,7 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
         utc=lambda: world.utc,
         metrics=metrics.render,
         refused=world.refused.append,
+        answered=world.answered.append,
     )
     return service, journal
 

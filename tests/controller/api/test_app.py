@@ -50,6 +50,7 @@ def test_an_order_is_accepted_listed_and_released(running):
         assert http.get("/api/v1/orders").json()["orders"][0]["state"] == "released"
         again = http.post("/api/v1/orders/o-1/release")
         assert (again.status_code, again.json()["why"]) == (200, "it had been released before")
+    assert running.world.answered == ["order_ended_before"]
 
 
 def test_a_limit_below_the_floor_is_partial_with_what_is_achievable(running):
@@ -57,6 +58,7 @@ def test_a_limit_below_the_floor_is_partial_with_what_is_achievable(running):
         answer = http.post("/api/v1/orders", json={"id": "zero", "limit_w": 0, "node": "feeder"}).json()
     assert (answer["outcome"], answer["limit_w"], answer["achievable_w"]) == ("partial", 0, 600)
     assert answer["why"] == "feeder draws 0.6 kW with everything off"
+    assert (running.world.answered, running.world.refused) == (["order_under_floor"], [])
 
 
 @pytest.mark.parametrize("name", [None, "nobody"])
@@ -103,6 +105,7 @@ def test_same_id_with_other_content_is_409_and_keeps_the_first(running):
         other = http.post("/api/v1/orders", json=ORDER | {"limit_w": 90e3})
     assert other.status_code == 409
     assert error_of(other)["details"] == ["id: order o-1 exists with other content"]
+    assert running.world.refused == ["order_conflict"]
     assert [limit.limit_w for limit in running.book.limits()] == [40e3]
 
 
@@ -111,6 +114,16 @@ def test_unknown_orders_routes_and_methods_keep_the_one_error_shape(running):
         assert error_of(http.post("/api/v1/orders/none/release"))["reason"] == "unknown"
         assert error_of(http.get("/nowhere"))["reason"] == "not_found"
         assert error_of(http.delete("/api/v1/orders"))["reason"] == "method_not_allowed"
+    assert running.world.refused == ["order_unknown", "not_found", "method_not_allowed"]
+
+
+def test_a_refusal_is_counted_once_for_each_of_its_codes(running):
+    with running.client() as http:
+        http.post("/api/v1/orders", json={"id": 7, "limit_w": -1, "more": 1})
+        http.post("/api/v1/orders", json={"id": "a", "limit_w": 1e7, "reduce_by_w": 1, "node": "moon"})
+    assert running.world.refused == [
+        "order_field_invalid", "order_absurd", "order_node_unknown", "order_size_ambiguous",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.trust.judge import no_trust
 from controller.daemon.health import health, readiness
+from controller.daemon.service import Readiness
 from controller.daemon.tick import Tick
 from drivers.clock import boottime_s
 from tests.controller.north import make_decision, make_site
@@ -27,7 +28,7 @@ NEVER = SimpleNamespace(latest=None, ended_s=-math.inf)
 def test_before_the_first_tick_it_is_neither_healthy_nor_ready():
     assert not health(NEVER, 1.0).ok
     assert health(NEVER, 1.0).tick_age_s is None
-    assert not readiness(NEVER).ready
+    assert readiness(make_site(), NEVER) == Readiness(ready=False, reason="no tick yet")
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,6 @@ def test_a_tick_that_hangs_is_ill(period_s, age_s, ok):
 
 @pytest.mark.parametrize("mode", list(Mode))
 def test_ready_is_every_mode_but_init(mode):
-    seen = readiness(recorder(mode, reasons=(Reason(Code.STARTING, "pcc"),)))
+    seen = readiness(make_site(), recorder(mode, reasons=(Reason(Code.STARTING, "pcc"),)))
     assert seen.ready is (mode is not Mode.INIT)
     assert seen.reason == ("starting" if mode is Mode.INIT else "")

@@ -80,6 +80,7 @@ def test_every_series_has_its_value(metrics):
     metrics.observe_tick(ticked())
     metrics.observe_tick(ticked(duration_s=7.0))
     metrics.refused("http", "unauthorized")
+    metrics.answered("http", Code.ORDER_UNDER_FLOOR)
     got = samples(metrics.render())
     expected = {
         ("surplusd_mode", "normal"): 1,
@@ -113,6 +114,7 @@ def test_every_series_has_its_value(metrics):
         ("surplusd_journal_dropped_total",): 0,
         ("surplusd_allocation_gap_ratio",): 0.2,
         ("surplusd_refused_total", "unauthorized", "http"): 1,
+        ("surplusd_answered_total", "order_under_floor", "http"): 1,
         ("surplusd_device_setpoint_watts", "hall-a", "m-001", "feeder"): 3500,
         ("surplusd_device_power_watts", "hall-a", "m-001", "feeder"): 3400,
         ("surplusd_device_state", "hall-a", "m-002", "feeder"): 4,
@@ -126,9 +128,10 @@ def test_every_reason_that_holds_has_a_series_by_code_and_subject(metrics):
     overruled = (Reason(Code.TIMES_OVERRULED, "pcc", {"limits": "order:o1", "count": 2}),)
     sources = {"main": (Reason(Code.METER_SILENT, "main"), Reason(Code.METER_FROZEN, "main"))}
     held = replace(make_decision(), mode=Mode.HOLD, reasons=reasons, overruled=overruled, sources=sources)
-    metrics.observe_tick(ticked(held))
+    metrics.observe_tick(ticked(held), (Reason(Code.CLOCK_UNSYNCHRONISED, "pcc"),))
     assert {key[1:] for key in samples(metrics.render()) if key[0] == "surplusd_reason"} == {
         ("meter_silent", "main"), ("link_down", "pcc"), ("times_overruled", "pcc"), ("meter_frozen", "main"),
+        ("clock_unsynchronised", "pcc"),
     }  # fmt: skip
     metrics.observe_tick(ticked())
     assert not [key for key in samples(metrics.render()) if key[0] == "surplusd_reason"], "it ends with its cause"

@@ -17,6 +17,7 @@ from controller.daemon.recorder import RECORD_S, Recorder
 from controller.daemon.snapshots import Snapshots
 from controller.daemon.status import make_latest
 from controller.daemon.tick import Tick
+from controller.texts.english import texts
 from drivers.readings import Quality, Sample
 from tests.controller.daemon.fleet.test_fleet import Rig
 from tests.controller.north import make_decision, make_site
@@ -149,6 +150,16 @@ def test_a_change_of_mode_is_put_on_record_logged_and_told_once(bench, caplog):
     ]
     assert len(bench.notifier.texts) == 3
     assert "meter main is silent" in bench.notifier.texts[2]
+
+
+def test_the_line_of_systemd_follows_the_reasons_within_a_mode(bench):
+    frozen = Reason(Code.METER_FROZEN, "main")
+    for reasons in ((SILENT,), (SILENT,), (frozen, DAMAGED), (DAMAGED, frozen), (DAMAGED,)):
+        bench.act(mode=Mode.HOLD, reasons=reasons)
+    assert [text.split(" envelope ")[0] for text in bench.notifier.texts] == [
+        f"hold {texts(reasons)}" for reasons in ((SILENT,), (frozen, DAMAGED), (DAMAGED,))
+    ]
+    assert len(bench.stored(RecordKind.MODE)) == 1
 
 
 def test_decisions_are_on_record_when_something_changes_and_now_and_then(bench):

@@ -50,7 +50,10 @@ def test_before_anything_was_heard_nothing_has_a_value():
     latest = looked.latest
     assert set(latest.meters()) == {*looked.rig.site.meters.ids, SURPLUS}
     assert all((view.value_w, view.age_s, view.quality) == (None, None, Grade.BAD) for view in latest.meters().values())
-    assert {view.problem for view in latest.meters().values()} == {"has not been read yet"}
+    assert {view.problem for view in latest.meters().values()} == {
+        "has never been read",
+        "the surplus has never been read",
+    }
     assert set(latest.agents()) == set(AGENTS)
     assert all((view.online, view.age_s, view.lease_left_s) == (False, None, None) for view in latest.agents().values())
     columns = latest.devices()

@@ -115,7 +115,7 @@ def test_a_source_tells_why_it_gives_nothing_before_its_age_does():
     _, judgement = judged(*BOTH, SourceLoss(source="main", error="no answer", at_s=NOW_S))
     (reason,) = judgement.reasons["main"]
     assert (reason.code, reason.parameters) == (Code.SOURCE_LOST, {"error": "no answer"})
-    assert codes(judgement.reasons[SURPLUS]) == [(Code.SOURCE_NOT_READ, SURPLUS)]
+    assert codes(judgement.reasons[SURPLUS]) == [(Code.SURPLUS_NEVER_READ, SURPLUS)]
 
 
 ITEMS = st.one_of(

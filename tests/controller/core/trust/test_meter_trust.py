@@ -5,6 +5,7 @@ import math
 import pytest
 
 from controller.core.reasons import Code
+from controller.core.site import SURPLUS
 from controller.core.snapshot import Grade, SourceLoss, SourceSample
 from controller.core.trust.meter_trust import MeterTrust, Shown, hear, lose, unheard
 from controller.texts.english import texts
@@ -112,7 +113,8 @@ def test_slow_samples_that_come_without_power_are_counted_too():
 
 def test_before_the_first_sample_there_is_no_value():
     trust = unheard("main", 50.0)
-    assert (trust.taken_s, trust.grade, code(trust.fault)) == (-math.inf, Grade.BAD, Code.SOURCE_NOT_READ)
+    assert (trust.taken_s, trust.grade, code(trust.fault)) == (-math.inf, Grade.BAD, Code.METER_NEVER_READ)
+    assert code(unheard(SURPLUS, 50.0).fault) is Code.SURPLUS_NEVER_READ
 
 
 def test_zero_is_a_value():

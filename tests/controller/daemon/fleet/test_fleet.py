@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from controller.core.decision import Decision
+from controller.core.reasons import Code, Reason
 from controller.core.safe import safe_step
 from controller.core.site import Site
 from controller.core.state import initial_state
@@ -255,7 +256,7 @@ def test_an_applied_sequence_confirms_its_decision_and_no_newer_one(led):
 
 
 def test_refused_messages_change_nothing_are_counted_and_logged_once(led, caplog):
-    refused: list[str] = []
+    refused: list[Reason] = []
     led.fleet.on_refused = refused.append
     before = led.fleet.reports.newest
     caplog.set_level(logging.WARNING)
@@ -265,7 +266,12 @@ def test_refused_messages_change_nothing_are_counted_and_logged_once(led, caplog
         led.on_message(name, b"{}", False)
     led.report(0, retained=True)
     assert led.fleet.reports.newest is before
-    assert refused == ["report"] * 5 + ["topic"] * 3 + ["report"]
+    assert [(reason.code, reason.subject) for reason in refused] == [
+        *[(Code.MESSAGE_INVALID, AGENTS[0])] * 5,
+        *[(Code.TOPIC_UNKNOWN, "pcc")] * 2,
+        (Code.AGENT_UNKNOWN, "pcc"),
+        (Code.MESSAGE_NEVER_TAKEN, AGENTS[0]),
+    ]
     records = [record for record in caplog.records if getattr(record, "event", "") == "message_refused"]
     assert len(records) == 2, "one for the agent, one for whoever makes topics up"
     assert "nonsense" not in caplog.text

@@ -1,0 +1,147 @@
+"""Scenarios of the daemon's parts: the wall clock, the fleet's messages, orders and releases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from unittest.mock import patch
+
+from controller.core.reasons import Code, Reason
+from controller.daemon.journal.journal import Journal
+from controller.daemon.orders import book as books
+from controller.daemon.orders.book import OrderBook
+from controller.daemon.orders.intake import OrderIntake
+from controller.daemon.orders.refusal import OrderRefused
+from controller.daemon.orders.request import OrderRequest
+from drivers.fleet.wire import Leaf, topic
+from tests.controller.daemon.fleet.loop import SITE, make_site
+from tests.controller.daemon.fleet.test_fleet import AGENTS, Rig
+from tests.controller.daemon.orders.test_book import GRID, NOW_S, intake_of
+from tests.controller.daemon.test_recorder import Bench
+from tests.controller.daemon.test_utc import World as Clocks
+from tests.controller.north import make_site as make_north
+from tests.controller.reasons.produced import Produced, Scenario, Way, series_of
+
+
+def clock(spoil: Callable[[Clocks], object]) -> Scenario:
+    """The look of a tick at a wall clock that was `spoil`-ed, through the real snapshots, recorder and metrics."""
+
+    def scenario(folder: Path) -> Produced:
+        bench, clocks = Bench(folder / "journal.db"), Clocks()
+        try:
+            clocks.look_after(0.0)
+            spoil(clocks)
+            bench.snapshots._judge = clocks.judge
+            bench.snapshots.take()
+            bench.act()
+            doubt = bench.snapshots.utc.doubt
+            reasons = () if doubt is None else (doubt,)
+            return Produced(way=Way.HELD, reasons=reasons, site=bench.site, series=series_of(bench.metrics))
+        finally:
+            bench.journal.close()
+
+    return scenario
+
+
+def message(send: Callable[[Rig], object]) -> Scenario:
+    """A message to the real fleet, over a link that the test holds."""
+
+    def scenario(_: Path) -> Produced:
+        rig, refused = Rig(make_site(AGENTS)), []
+        rig.fleet.on_refused = refused.append
+        send(rig)
+        return Produced(way=Way.REFUSED, reasons=tuple(refused), site=rig.site)
+
+    return scenario
+
+
+def overtaken(rig: Rig) -> None:
+    rig.report(0)
+    rig.now_s -= 1.0
+    rig.report(0)
+
+
+#: Sends orders and releases, and returns what the last answer says.
+Sender = Callable[[OrderIntake, Journal], tuple[Reason, ...]]
+
+
+def orders(send: Sender) -> Scenario:
+    """Orders to the real intake, book and journal."""
+
+    def scenario(folder: Path) -> Produced:
+        site, journal = make_north(), Journal.open(folder / "journal.db")
+        issuers = frozenset({GRID.name})
+        try:
+            reasons = send(intake_of(OrderBook(journal, site)), journal)
+            return Produced(way=Way.ANSWERED, reasons=reasons, site=site, issuers=issuers)
+        except OrderRefused as refusal:
+            return Produced(way=Way.REFUSED, reasons=refusal.reasons, site=site, issuers=issuers)
+        finally:
+            journal.close()
+
+    return scenario
+
+
+def post(intake: OrderIntake, body: bytes) -> tuple[Reason, ...]:
+    return intake.accept(OrderRequest.parse(body, GRID.name), GRID).reasons
+
+
+def put(intake: OrderIntake, **fields) -> tuple[Reason, ...]:
+    return post(intake, json.dumps({"id": "o-1"} | fields).encode())
+
+
+def order(**fields) -> Scenario:
+    return orders(lambda intake, _: put(intake, **fields))
+
+
+def on_a_dead_disk(intake: OrderIntake, journal: Journal) -> tuple[Reason, ...]:
+    with patch.object(journal._chain, "append", side_effect=OSError("no space left")):
+        return put(intake, limit_w=40e3)
+
+
+def one_too_many(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
+    with patch.object(books, "MAX_OPEN", 1):
+        put(intake, limit_w=40e3)
+        return put(intake, id="o-2", limit_w=40e3)
+
+
+def released_twice(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
+    put(intake, limit_w=40e3)
+    intake.release("o-1", GRID)
+    return intake.release("o-1", GRID).reasons
+
+
+def with_other_content(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
+    put(intake, limit_w=40e3)
+    return put(intake, limit_w=30e3)
+
+
+PAST, SOON, LATER = "2020-01-01T00:00:00Z", "2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z"
+assert NOW_S > 1_577_836_800.0, "the past is past by the intake's clock"
+
+SCENARIOS: dict[Code, Scenario] = {
+    Code.CLOCK_STEPPED: clock(lambda clocks: clocks.look_after(1.0, stepped_s=3600.0)),
+    Code.CLOCK_UNKNOWN: clock(lambda clocks: setattr(clocks, "synchronised", None)),
+    Code.CLOCK_UNSYNCHRONISED: clock(lambda clocks: setattr(clocks, "synchronised", False)),
+    Code.TOPIC_UNKNOWN: message(lambda rig: rig.on_message("house/kitchen", b"{}", False)),
+    Code.AGENT_UNKNOWN: message(lambda rig: rig.on_message(topic(SITE, "hall-z", Leaf.STATUS), b"{}", False)),
+    Code.MESSAGE_INVALID: message(lambda rig: rig.on_message(topic(SITE, AGENTS[0], Leaf.REPORT), b"nonsense", False)),
+    Code.MESSAGE_NEVER_TAKEN: message(lambda rig: rig.report(0, retained=True)),
+    Code.DEVICES_DIFFER: message(lambda rig: rig.report(0, applied={"a-s21": 25})),
+    Code.REPORT_OUT_OF_ORDER: message(overtaken),
+    Code.ORDER_FIELD_INVALID: order(limit_w=-1),
+    Code.ORDER_FIELD_TWICE: orders(lambda intake, _: post(intake, b'{"id": "o-1", "limit_w": 1, "limit_w": 2}')),
+    Code.ORDER_NODE_UNKNOWN: order(limit_w=1, node="moon"),
+    Code.ORDER_WITHOUT_POWER: order(reduce_by_w=1, node="feeder"),
+    Code.ORDER_ABSURD: order(limit_w=2e6),
+    Code.ORDER_SIZE_AMBIGUOUS: order(limit_w=1, reduce_by_w=1),
+    Code.ORDER_ENDS_BEFORE_START: order(limit_w=1, starts_at=LATER, ends_at=SOON),
+    Code.ORDER_ENDED_ALREADY: order(limit_w=1, ends_at=PAST),
+    Code.ORDER_CONFLICT: orders(with_other_content),
+    Code.ORDER_UNKNOWN: orders(lambda intake, _: intake.release("o-9", GRID).reasons),
+    Code.TOO_MANY_ORDERS: orders(one_too_many),
+    Code.ORDER_UNDER_FLOOR: order(limit_w=0, node="feeder"),
+    Code.ORDER_NOT_DURABLE: orders(on_a_dead_disk),
+    Code.ORDER_ENDED_BEFORE: orders(released_twice),
+}
