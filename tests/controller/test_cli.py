@@ -15,9 +15,9 @@ import pytest
 
 from controller.cli import main
 from drivers.fleet.keys import load_private, load_public
+from tests.waiting import DEADLINE_S
 
 DEMO = Path(__file__).parents[2] / "configs/demo.yaml"
-DEADLINE_S = 30.0
 
 
 def site_at(folder: Path, *changes: tuple[str, str]) -> str:

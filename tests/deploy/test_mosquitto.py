@@ -21,6 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from drivers.fleet.link import BrokerTls, MqttLink
 from drivers.fleet.wire import MAX_PAYLOAD_BYTES
 from tests.brokers import free_port
+from tests.waiting import until
 
 A, B, CONTROLLER = "hall-a1", "hall-b1", "surplusd.controller"
 CONNECT_311 = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x0a\x00\x01x"
@@ -58,7 +59,7 @@ class Broker:
 
 
 @pytest.fixture(scope="module")
-def broker(deploy: Path, installed, certificates: Path, tmp_path_factory, eventually) -> Iterator[Broker]:
+def broker(deploy: Path, installed, certificates: Path, tmp_path_factory) -> Iterator[Broker]:
     program, port, folder = installed("mosquitto"), free_port(), tmp_path_factory.mktemp("mosquitto")
     acl, conf = folder / "surplusd.acl", folder / "mosquitto.conf"
     acl.write_text((deploy / "mosquitto" / "surplusd.acl").read_text())
@@ -79,7 +80,7 @@ def broker(deploy: Path, installed, certificates: Path, tmp_path_factory, eventu
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([program, "-c", conf], stderr=log)
     try:
-        eventually(lambda: process.poll() is not None or accepts(port), "mosquitto listens")
+        until(lambda: process.poll() is not None or accepts(port), "mosquitto listens")
         assert process.poll() is None, (folder / "log").read_text()
         yield Broker(port=port, certificates=certificates, acl=acl, process=process)
     finally:
@@ -222,7 +223,7 @@ def test_the_largest_message_of_the_contract_passes_and_no_larger_one(client):
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
-def test_the_links_of_daemon_and_agent_work_with_it(broker, protocol, eventually):
+def test_the_links_of_daemon_and_agent_work_with_it(broker, protocol):
     heard: queue.Queue[tuple[str, bytes]] = queue.Queue()
 
     def link(name: str, *subscriptions: str) -> MqttLink:
@@ -242,7 +243,7 @@ def test_the_links_of_daemon_and_agent_work_with_it(broker, protocol, eventually
     controller.start()
     agent.start()
     try:
-        eventually(lambda: controller.connected and agent.connected, "both are connected and subscribed")
+        until(lambda: controller.connected and agent.connected, "both are connected and subscribed")
         assert controller.publish(topic(A, "set"), b"do", expiry_s=30)
         assert heard.get(timeout=10) == (topic(A, "set"), b"do")
         assert agent.publish(topic(A, "report"), b"done")
@@ -320,7 +321,7 @@ def test_a_burst_to_a_subscriber_that_stalls_loses_nothing(client, protocol):
     assert [int(controller.hear()[1]) for _ in range(count)] == list(range(count))
 
 
-def test_a_stolen_agent_is_locked_out_without_a_restart(broker, client, eventually):
+def test_a_stolen_agent_is_locked_out_without_a_restart(broker, client):
     """The two lines of docs/operations.md, read again on SIGHUP."""
     a, b, controller = client(A), client(B), client(CONTROLLER, topic("+", "report"))
     allowed = broker.acl.read_text()
@@ -336,7 +337,7 @@ def test_a_stolen_agent_is_locked_out_without_a_restart(broker, client, eventual
                 controller.hear()
             return heard == b"mark"
 
-        eventually(locked_out, "the denial counts")
+        until(locked_out, "the denial counts")
     finally:
         broker.acl.write_text(allowed)
         broker.process.send_signal(signal.SIGHUP)

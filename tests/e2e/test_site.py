@@ -8,7 +8,10 @@ import math
 import pytest
 
 from drivers.clock import boottime_s
-from tests.e2e.yard import Yard, until
+from tests.e2e.yard import Yard
+from tests.waiting import until
+
+pytestmark = pytest.mark.xdist_group("site")
 
 
 @pytest.mark.parametrize("meter", ["main", "check"])

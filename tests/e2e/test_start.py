@@ -19,7 +19,10 @@ import pytest
 from drivers.clock import boottime_s
 from drivers.fleet.keys import CONTROLLER, load_public
 from drivers.fleet.wire import Leaf, open_set, parse_topic, topic
-from tests.e2e.yard import SITE, Yard, until
+from tests.e2e.yard import SITE, Yard
+from tests.waiting import until
+
+pytestmark = pytest.mark.xdist_group("start")
 
 #: What the way to the first leases must not import.
 SLOW = ("numba", "asyncua", "pymodbus", "fastapi", "uvicorn", "prometheus_client")

@@ -8,13 +8,12 @@ import json
 import math
 import os
 import signal
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
@@ -28,22 +27,11 @@ from controller.site.load import load
 from drivers.clock import boottime_s
 from simulators.worldlink import WorldClient
 from tests.brokers import BrokerProcess
+from tests.waiting import until
 
 SITE = Path(__file__).with_name("site.yaml")
 #: More surplus than the whole fleet can use: the devices alone say what the site draws.
 PLENTY = "--scale=300 %"
-LOOK_S = 0.04
-
-T = TypeVar("T")
-
-
-def until(condition: Callable[[], T], what: str, deadline_s: float = 20.0, tell: Callable[[], object] = str) -> T:
-    """Return the first truthy answer of what has no event to wait on; `tell` says at the deadline how things are."""
-    pause, end_s = threading.Event(), boottime_s() + deadline_s
-    while not (answer := condition()):
-        assert boottime_s() < end_s, f"not within {deadline_s:g} s: {what}; {tell()}"
-        pause.wait(LOOK_S)
-    return answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

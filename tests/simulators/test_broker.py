@@ -8,7 +8,7 @@ import pytest
 
 from drivers.fleet.link import MqttLink
 from tests.brokers import amqtt_broker, free_port
-from tests.drivers.fleet.fakes import until
+from tests.waiting import until
 
 
 def test_it_says_ready_and_ends_orderly() -> None:

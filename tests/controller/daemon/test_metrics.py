@@ -64,7 +64,7 @@ def samples(text: bytes) -> dict[tuple, float]:
 def promtool(text: bytes) -> str:
     tool = shutil.which("promtool")
     if tool is None:
-        pytest.skip("promtool is not installed (package prometheus)")
+        pytest.skip("promtool is not installed")
     done = subprocess.run([tool, "check", "metrics"], input=text, capture_output=True, timeout=30, check=False)
     return (done.stdout + done.stderr).decode()
 

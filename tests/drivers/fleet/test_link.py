@@ -12,8 +12,7 @@ import pytest
 from drivers.errors import ConfigError
 from drivers.fleet.link import BrokerTls, MqttLink
 from tests.brokers import BrokerProcess, free_port
-
-DEADLINE_S = 15
+from tests.waiting import DEADLINE_S, until
 
 
 class Peer:
@@ -283,10 +282,3 @@ def test_stop_ends_at_once_while_nothing_listens() -> None:
 def test_unusable_tls_files_are_a_config_error(tmp_path) -> None:
     with pytest.raises(ConfigError, match="TLS files"):
         Peer(1, "5", "x", tls=BrokerTls(ca=tmp_path / "none.pem"))
-
-
-def until(condition) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

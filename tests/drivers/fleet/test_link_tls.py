@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from drivers.fleet.link import BrokerTls, MqttLink
 from tests.brokers import MOSQUITTO, BrokerProcess, free_port
-from tests.drivers.fleet.fakes import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 

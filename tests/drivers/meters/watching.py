@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from drivers.readings import Loss, Sample
+from tests.waiting import DEADLINE_S
 
 
 class Seen(list[Sample | Loss]):
@@ -17,7 +18,7 @@ class Seen(list[Sample | Loss]):
         self.append(seen)
 
     async def until(
-        self, fits: Callable[[Sample | Loss], bool], *, after: int = 0, deadline_s: float = 8.0
+        self, fits: Callable[[Sample | Loss], bool], *, after: int = 0, deadline_s: float = DEADLINE_S
     ) -> Sample | Loss:
         """Return the first fitting one from index `after` on; fails after the deadline."""
         async with asyncio.timeout(deadline_s):

@@ -22,7 +22,8 @@ from simulators.fleet.hardware import SimulatedHardware
 from simulators.fleet.site import read_fleet
 from simulators.worldlink import WorldClient
 from tests.brokers import BrokerProcess, amqtt_broker, free_port
-from tests.drivers.fleet.fakes import SITE, FakeController, until
+from tests.drivers.fleet.fakes import SITE, FakeController
+from tests.waiting import until
 
 SITE_FILE = f"""\
 version: 1

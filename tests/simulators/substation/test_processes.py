@@ -88,7 +88,7 @@ def power(watts: float):
     return lambda seen: isinstance(seen, Sample) and seen.values.get("active_power_w") == pytest.approx(watts)
 
 
-@pytest.mark.skipif(which("mbpoll") is None, reason="mbpoll, the independent Modbus client, is not installed")
+@pytest.mark.skipif(which("mbpoll") is None, reason="mbpoll is not installed")
 def test_mbpoll_reads_the_same_power_from_meters_of_both_word_orders():
     """mbpoll swaps words with -B (big endian words); -0 counts addresses from 0."""
 

@@ -16,7 +16,8 @@ from drivers.fleet.keys import CONTROLLER, PrivateKey
 from drivers.fleet.link import MqttLink
 from drivers.fleet.wire import DeviceState, Leaf
 from tests.brokers import BrokerProcess
-from tests.drivers.fleet.fakes import DEADLINE_S, SITE, FakeController, FakeHardware, until
+from tests.drivers.fleet.fakes import SITE, FakeController, FakeHardware
+from tests.waiting import DEADLINE_S, until
 
 AGENT = "hall-a"
 S21 = load_catalogue()["antminer-s21"]
