@@ -20,7 +20,7 @@ from tests.controller.commands.substation import Substation, site_file, unit
 from tests.waiting import DEADLINE_S, until
 
 
-def site(substation: Substation, folder: Path, meter, *, timeout: str = "10 s") -> str:
+def site(substation: Substation, folder: Path, meter, *, timeout: str = "5 s") -> str:
     port = substation.serve(meter)
     modbus = f"{{host: 127.0.0.1, port: {port}, profile: schneider_pm5xxx, poll: 200 ms, timeout: {timeout}}}"
     return str(site_file(folder, {"main": modbus}, modbus))
