@@ -75,6 +75,7 @@ def first_sets(yard: Yard) -> Iterator[dict[str, tuple[float, bytes]]]:
         client.loop_stop()
 
 
+@pytest.mark.alone
 def test_the_first_safe_leases_are_out_within_a_second(yard: Yard) -> None:
     yard.kill("surplusd", signal.SIGTERM)
     with first_sets(yard) as heard:

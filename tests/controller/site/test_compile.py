@@ -135,12 +135,12 @@ def test_ten_thousand_devices_fit_into_the_start(small, load_text):
         "emergency_ramp: 30 kW/s", "emergency_ramp: 6 MW/s"
     )
     compile_site(load_text(small))
-    began = time.perf_counter()
+    began = time.thread_time()
     devices = compile_site(load_text(text)).devices
-    took_s = time.perf_counter() - began
+    took_s = time.thread_time() - began
     assert len(devices.ids) == 10_004
     assert devices.ids == tuple(sorted(devices.ids))
-    assert took_s < 0.5  # 0.05 s alone; the start-up budget is 1 s
+    assert took_s < 0.5  # 0.05 s of work; the start-up budget is 1 s
 
 
 def test_loading_imports_nothing_slow():
