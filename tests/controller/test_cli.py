@@ -231,11 +231,3 @@ def test_run_refuses_an_address_that_is_taken(tmp_path, capsys):
 
 def taken_port(path: str) -> int:
     return int(Path(path).read_text().split('listen: "127.0.0.1:')[1].split('"')[0])
-
-
-def test_warmup_fills_the_cache_of_the_kernels(tmp_path):
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-m", "controller.cli", "warmup"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
-    assert "kernels are ready" in done.stdout
-    assert list(tmp_path.rglob("*.nbc"))

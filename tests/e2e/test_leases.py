@@ -9,7 +9,7 @@ from tests.e2e.yard import Sample, Yard, largest_fall_w
 
 #: Over mosquitto and MQTT 5 where there is one; over the embedded broker and MQTT 3.1.1 in the long run too.
 pytestmark = [
-    pytest.mark.xdist_group("leases"),
+    pytest.mark.xdist_group("yard"),
     pytest.mark.parametrize(
         "yard", ["real", pytest.param("amqtt", marks=pytest.mark.slow)], indirect=True, scope="module"
     ),

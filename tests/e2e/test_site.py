@@ -11,7 +11,7 @@ from drivers.clock import boottime_s
 from tests.e2e.yard import Yard
 from tests.waiting import until
 
-pytestmark = pytest.mark.xdist_group("site")
+pytestmark = pytest.mark.xdist_group("yard")
 
 
 @pytest.mark.parametrize("meter", ["main", "check"])

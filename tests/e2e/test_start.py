@@ -22,7 +22,7 @@ from drivers.fleet.wire import Leaf, open_set, parse_topic, topic
 from tests.e2e.yard import SITE, Yard
 from tests.waiting import until
 
-pytestmark = pytest.mark.xdist_group("start")
+pytestmark = pytest.mark.xdist_group("yard")
 
 #: What the way to the first leases must not import.
 SLOW = ("numba", "asyncua", "pymodbus", "fastapi", "uvicorn", "prometheus_client")

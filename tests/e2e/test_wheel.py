@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("wheel")
+pytestmark = pytest.mark.xdist_group("demos")
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,8 +51,9 @@ def pip(environment: Path, *words: str) -> None:
 
 def run(command: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    environment = clean | {"NUMBA_CACHE_DIR": str(command.parents[1] / "kernels")}
     return subprocess.run(
-        [str(command), *words], cwd=cwd, env=clean, capture_output=True, text=True, timeout=110, check=False
+        [str(command), *words], cwd=cwd, env=environment, capture_output=True, text=True, timeout=250, check=False
     )
 
 
@@ -71,6 +72,13 @@ def test_it_holds_the_four_packages_and_nothing_else(wheel: Path) -> None:
         data = {path for path in (ROOT / package).rglob("*") if path.is_file() and "__pycache__" not in path.parts}
         assert {path.relative_to(ROOT).as_posix() for path in data} <= set(names)
     assert not [name for name in names if name.endswith((".pyc", ".key", ".token", ".db"))]
+
+
+def test_warmup_fills_the_cache_of_the_kernels(surplusd: Path, tmp_path: Path) -> None:
+    warm = run(surplusd, "warmup", cwd=tmp_path)
+    assert (warm.returncode, warm.stderr) == (0, "")
+    assert "kernels are ready" in warm.stdout
+    assert list((surplusd.parents[1] / "kernels").rglob("*.nbc"))
 
 
 def test_it_runs_where_the_clone_is_not(surplusd: Path, tmp_path: Path) -> None:
