@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from drivers.clock import boottime_s
 
 #: So long that no busy machine comes near it.
-DEADLINE_S: Final = 60.0
+DEADLINE_S: Final = 100.0
 _LOOK_S: Final = 0.01
 
 T = TypeVar("T")

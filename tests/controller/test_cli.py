@@ -160,7 +160,7 @@ def test_the_way_to_the_first_leases_imports_nothing_slow():
         "simulators",
     )
     code = f"import sys, controller.cli, controller.commands.run, controller.daemon.start; print(*set({slow!r}) & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE_S, check=True)
     assert done.stdout.split() == []
 
 
@@ -221,7 +221,7 @@ def test_run_refuses_an_address_that_is_taken(tmp_path, capsys):
             [sys.executable, "-m", "controller.cli", "run", path],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=DEADLINE_S,
             check=False,
         )
     assert done.returncode == 1

@@ -20,7 +20,7 @@ from drivers.clock import boottime_s
 from drivers.fleet.keys import CONTROLLER, load_public
 from drivers.fleet.wire import Leaf, open_set, parse_topic, topic
 from tests.e2e.yard import SITE, Yard
-from tests.waiting import until
+from tests.waiting import DEADLINE_S, until
 
 pytestmark = pytest.mark.xdist_group("yard")
 
@@ -68,7 +68,7 @@ def first_sets(yard: Yard) -> Iterator[dict[str, tuple[float, bytes]]]:
     client.connect(*yard.setup.broker)
     client.loop_start()
     try:
-        assert subscribed.wait(10)
+        assert subscribed.wait(DEADLINE_S)
         yield heard
     finally:
         client.disconnect()
@@ -95,7 +95,7 @@ def test_the_first_safe_leases_are_out_within_a_second(yard: Yard) -> None:
 
 def test_the_way_to_the_first_leases_imports_nothing_slow() -> None:
     code = f"import sys, controller.daemon.start; print(*[name for name in {SLOW!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE_S, check=True)
     assert done.stdout.split() == []
 
 
@@ -117,7 +117,7 @@ def test_systemd_is_told_of_readiness_every_tick_and_the_end(yard: Yard, tmp_pat
             assert any(re.match(r"STATUS=(init|normal)", line) for line in said)
             process.terminate()
             hear_until("STOPPING=1", 1)
-            assert process.wait(10) == 0
+            assert process.wait(DEADLINE_S) == 0
         assert said.count("READY=1") == 1
 
 
@@ -131,7 +131,7 @@ def test_an_end_that_meets_the_first_readings_is_an_end(yard: Yard) -> None:
     with daemon(yard) as process:
         until(lambda: listens(yard.setup.http), "HTTP")
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(DEADLINE_S) == 0
 
 
 def broken_site(folder: Path) -> Path:
@@ -144,7 +144,9 @@ def broken_site(folder: Path) -> Path:
 @pytest.mark.parametrize("verb", ["check", "run"])
 def test_a_broken_file_is_refused_with_every_error_and_its_place(tmp_path: Path, verb: str) -> None:
     file = broken_site(tmp_path)
-    done = subprocess.run(surplusd(verb, file), capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
+    done = subprocess.run(
+        surplusd(verb, file), capture_output=True, text=True, timeout=DEADLINE_S, cwd=tmp_path, check=False
+    )
     assert done.returncode == 1
     assert done.stdout == ""
     places = [re.match(rf"{re.escape(str(file))}:(\d+):(\d+): (\S+):", line) for line in done.stderr.splitlines()]
@@ -162,7 +164,7 @@ def test_a_broken_file_is_refused_with_every_error_and_its_place(tmp_path: Path,
 def test_a_file_that_is_no_yaml_is_refused_with_its_place(tmp_path: Path) -> None:
     file = tmp_path / "site.yaml"
     file.write_text("version: 1\nsite: [unclosed\n")
-    done = subprocess.run(surplusd("run", file), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(surplusd("run", file), capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert done.returncode == 1
     assert re.match(rf"{re.escape(str(file))}:\d+:\d+: ", done.stderr)
     assert "Traceback" not in done.stderr

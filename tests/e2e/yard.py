@@ -27,7 +27,7 @@ from controller.site.load import load
 from drivers.clock import boottime_s
 from simulators.worldlink import WorldClient
 from tests.brokers import BrokerProcess
-from tests.waiting import until
+from tests.waiting import DEADLINE_S, until
 
 SITE = Path(__file__).with_name("site.yaml")
 #: More surplus than the whole fleet can use: the devices alone say what the site draws.
@@ -105,7 +105,7 @@ class Yard:
             self.processes.children[name] = Child(name, [*self._argv[name], *more], log)
         child = self.processes.children[name]
         child.start()
-        child.wait_ready(boottime_s() + 60.0, self.processes._daemon_is_ready if name == "surplusd" else None)
+        child.wait_ready(boottime_s() + DEADLINE_S, self.processes._daemon_is_ready if name == "surplusd" else None)
 
     def restart(self, name: str, *more: str) -> None:
         self.kill(name)
@@ -193,7 +193,7 @@ class Yard:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         request = urllib.request.Request(self.setup.url + path, data=data, headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
                 return Answer(code=answer.status, body=json.load(answer))
         except urllib.error.HTTPError as error:
             with error:

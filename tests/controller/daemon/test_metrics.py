@@ -22,6 +22,7 @@ from controller.daemon.metrics import DeviceText, Metrics, TickDurations, escape
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
 from tests.controller.north import make_decision, make_site
+from tests.waiting import DEADLINE_S
 
 METERS = {
     "main": LatestMeter(
@@ -65,7 +66,7 @@ def promtool(text: bytes) -> str:
     tool = shutil.which("promtool")
     if tool is None:
         pytest.skip("promtool is not installed")
-    done = subprocess.run([tool, "check", "metrics"], input=text, capture_output=True, timeout=30, check=False)
+    done = subprocess.run([tool, "check", "metrics"], input=text, capture_output=True, timeout=DEADLINE_S, check=False)
     return (done.stdout + done.stderr).decode()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from controller.core.site import SurplusModel
 from controller.site.compile import compile_site
+from tests.waiting import DEADLINE_S
 
 
 @pytest.fixture
@@ -148,5 +149,7 @@ def test_loading_imports_nothing_slow():
         "import sys, controller.site.load, controller.site.compile\n"
         "print(*{'numba', 'asyncua', 'pymodbus', 'fastapi', 'paho', 'uvicorn'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=DEADLINE_S
+    )
     assert done.stdout.split() == []

@@ -69,7 +69,7 @@ class Bench:
     def stop_agents(self) -> None:
         for agent, thread in self.started:
             agent.stop()
-            thread.join(10)
+            thread.join(DEADLINE_S)
             assert not thread.is_alive()
         self.started.clear()
 
