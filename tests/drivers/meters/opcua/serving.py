@@ -22,8 +22,11 @@ from drivers.meters.opcua.points import Point, Server
 from drivers.readings import Loss, Sample
 from simulators.substation.opcua_server import APPLICATION, NAMESPACE, Scada
 from simulators.worldlink import Truth
+from tests.drivers.meters.opcua import address_space
 from tests.drivers.meters.watching import free_port, running
 from tests.waiting import DEADLINE_S
+
+address_space.share()
 
 SURPLUS = f"nsu={NAMESPACE};s=Grid.Surplus"
 METER = f"/nsu={NAMESPACE};Meter"
