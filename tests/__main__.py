@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-#: Workers for each core: many tests wait far more than they work.
-_PER_CORE: Final = 2
+#: Workers that mostly wait, besides one for each core: the lanes of sites (`tests.lanes`).
+_WAITING: Final = 2
 _PYTEST: Final = (sys.executable, "-m", "pytest")
 
 
@@ -19,12 +19,13 @@ def main(words: Sequence[str]) -> int:
     """Run both parts; return 0 where both passed."""
     # Compiled once here, the kernels are loaded by every worker, daemon and command that the tests start.
     subprocess.run([sys.executable, "-m", "controller.cli", "warmup"], check=True)
-    workers = _PER_CORE * len(os.sched_getaffinity(0))
-    parallel = ("-n", str(workers), "--dist", "loadgroup", "--no-loadscope-reorder", "-m", "not slow and not alone")
+    workers = len(os.sched_getaffinity(0)) + _WAITING
+    parallel = ("-n", str(workers), "--no-loadscope-reorder", "-m", "not slow and not alone")
     alone = ("-m", "alone and not slow")
     ended = {subprocess.run([*_PYTEST, *options, *words], check=False).returncode for options in (parallel, alone)}
-    # A file may have tests for one part only.
-    return max(ended - {pytest.ExitCode.NO_TESTS_COLLECTED} or ended)
+    # What is named may have tests for one part only.
+    failed = ended - {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+    return 1 if failed or pytest.ExitCode.OK not in ended else 0
 
 
 if __name__ == "__main__":

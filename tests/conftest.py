@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.examples import THOROUGH, examples
+from tests.lanes import Lanes
 from tests.skips import judged
 
 # A shared machine may stop for a moment; what a property says does not depend on it.
@@ -18,6 +20,12 @@ settings.register_profile("thorough", parent=settings.get_profile("default"), ma
 settings.register_profile("mutation", parent=settings.get_profile("default"), derandomize=True, database=None)
 _WANTED = os.environ.get("HYPOTHESIS_PROFILE", "default")
 settings.load_profile("thorough" if THOROUGH else _WANTED if _WANTED == "mutation" else "default")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
+    """Hand out the tests to the workers."""
+    return Lanes(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,7 +14,7 @@ from tests.brokers import free_port
 from tests.deploy.prometheus import assert_every_panel_returns_series
 from tests.e2e.demos import WHOLE, Demo, running
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("demos")]
+pytestmark = pytest.mark.timeout(400)
 
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana" / "dashboards" / "surplusd.json"
 

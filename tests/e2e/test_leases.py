@@ -8,12 +8,9 @@ from drivers.clock import boottime_s
 from tests.e2e.yard import Sample, Yard, largest_fall_w
 
 #: Over mosquitto and MQTT 5 where there is one; over the embedded broker and MQTT 3.1.1 in the long run too.
-pytestmark = [
-    pytest.mark.xdist_group("yard"),
-    pytest.mark.parametrize(
-        "yard", ["real", pytest.param("amqtt", marks=pytest.mark.slow)], indirect=True, scope="module"
-    ),
-]
+pytestmark = pytest.mark.parametrize(
+    "yard", ["real", pytest.param("amqtt", marks=pytest.mark.slow)], indirect=True, scope="module"
+)
 
 #: From the end of a lease to the store that shows it, on a busy machine.
 SLACK_S = 1.0

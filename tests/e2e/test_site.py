@@ -11,8 +11,6 @@ from drivers.clock import boottime_s
 from tests.e2e.yard import Yard
 from tests.waiting import until
 
-pytestmark = pytest.mark.xdist_group("yard")
-
 
 @pytest.mark.parametrize("meter", ["main", "check"])
 def test_a_lost_meter_shows_in_the_mode_with_its_name_and_returns(yard: Yard, meter: str) -> None:

@@ -22,8 +22,6 @@ from drivers.fleet.wire import Leaf, open_set, parse_topic, topic
 from tests.e2e.yard import SITE, Yard
 from tests.waiting import DEADLINE_S, until
 
-pytestmark = pytest.mark.xdist_group("yard")
-
 #: What the way to the first leases must not import.
 SLOW = ("numba", "asyncua", "pymodbus", "fastapi", "uvicorn", "prometheus_client")
 

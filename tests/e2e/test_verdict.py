@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.demos import WHOLE, running
 from tests.recordings import LIANDER
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("demos")]
+pytestmark = pytest.mark.timeout(400)
 
 
 def small_site(spoil: str) -> tuple[str, ...]:

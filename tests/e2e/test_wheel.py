@@ -14,8 +14,6 @@ import pytest
 
 from tests.waiting import DEADLINE_S
 
-pytestmark = pytest.mark.xdist_group("demos")
-
 ROOT = Path(__file__).parents[2]
 
 
