@@ -17,6 +17,8 @@ _PYTEST: Final = (sys.executable, "-m", "pytest")
 
 def main(words: Sequence[str]) -> int:
     """Run both parts; return 0 where both passed."""
+    # Hundreds of processes are started: where none may keep what it has compiled, that is most of their work.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # Compiled once here, the kernels are loaded by every worker, daemon and command that the tests start.
     subprocess.run([sys.executable, "-m", "controller.cli", "warmup"], check=True)
     workers = len(os.sched_getaffinity(0)) + _WAITING
