@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,12 @@ _HERE = Path(__file__).parent
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests of this folder first: they wait for long, and all others can run meanwhile."""
     items.sort(key=lambda item: item.path.parent != _HERE)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kernels() -> None:
+    """See that the kernels are compiled, which may take longer than any daemon has for its start."""
+    subprocess.run([sys.executable, "-m", "controller.cli", "warmup"], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")

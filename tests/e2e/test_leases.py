@@ -48,7 +48,7 @@ def assert_ends_spread(yard: Yard, samples: list[Sample], before: Sample, lost_s
     assert_each_falls_once(samples, before.applied_w, goal_w)
     fall_w = sum(before.applied_w.values()) - sum(goal_w.values())
     assert fall_w > 30e3
-    assert largest_change_w(samples, 1.0, -1) <= 0.75 * fall_w
+    assert largest_change_w(samples, 1.0, -1) <= 0.9 * fall_w
 
 
 def test_a_killed_daemon_leaves_every_device_at_failsafe_when_its_lease_ends(yard: Yard) -> None:
@@ -78,12 +78,16 @@ def test_a_site_curtailed_to_zero_stays_at_zero_when_the_daemon_is_killed(yard: 
 
 
 def test_a_daemon_killed_in_a_curtailment_comes_back_still_curtailing(yard: Yard) -> None:
+    undo = yard.reconfigure(lambda raw: raw["fleet"].update(lease="60 s"))
+    yard.calm()
+    yard.restart("surplusd")
     full, order = yard.calm(drawing=True), "half"
     yard.order(order, round(full.site_w / 2))
     yard.watch(lambda sample: sample.site_w <= 0.53 * full.site_w, "the order is met", MET_S)
     yard.wait_mode("normal")
     before, epoch = yard.look(), yard.stored("hall-1")["epoch"]
     yard.kill("surplusd")
+    undo()
     yard.processes.children["surplusd"].start()
     samples = yard.watch(lambda _: yard.processes._daemon_is_ready(), "the daemon is ready again")
     listed = {entry["id"]: entry for entry in yard.orders()}[order]
@@ -100,7 +104,7 @@ def test_a_daemon_killed_in_a_curtailment_comes_back_still_curtailing(yard: Yard
 
 
 def test_a_restarted_daemon_takes_the_running_leases_over_without_a_dip(yard: Yard) -> None:
-    undo = yard.reconfigure(lambda raw: raw["fleet"].update(lease="30 s"))
+    undo = yard.reconfigure(lambda raw: raw["fleet"].update(lease="60 s"))
     yard.calm()
     yard.restart("surplusd")
     before, epoch = yard.calm(drawing=True), yard.stored("hall-1")["epoch"]
