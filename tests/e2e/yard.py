@@ -33,7 +33,7 @@ SITE = Path(__file__).with_name("site.yaml")
 #: More surplus than the whole fleet can use: the devices alone say what the site draws.
 PLENTY = "--scale=300 %"
 #: An order, or a surplus that is gone, is followed within this time: the settle time, and what a busy machine may add.
-MET_S = 20.0
+MET_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
