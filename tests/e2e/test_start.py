@@ -73,16 +73,24 @@ def first_sets(yard: Yard) -> Iterator[dict[str, tuple[float, bytes]]]:
         client.loop_stop()
 
 
+def work_of(process: subprocess.Popen[bytes]) -> float:
+    """Return the seconds of CPU time that a process has used so far."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @pytest.mark.alone
 def test_the_first_safe_leases_are_out_within_a_second(yard: Yard) -> None:
     yard.kill("surplusd", signal.SIGTERM)
     with first_sets(yard) as heard:
         began_s = boottime_s()
-        with daemon(yard):
+        with daemon(yard) as process:
             until(lambda: heard.keys() == set(yard.site.agents), "a set for every agent")
+            worked_s = work_of(process)
     took_s = max(at_s for at_s, _ in heard.values()) - began_s
     print(f"first safe leases {took_s:.2f} s after exec")  # noqa: T201  a figure that the design has a budget for
-    assert took_s < 3.0  # 1 s on a machine that does nothing else
+    assert worked_s < 2.0  # 1 s of work, which is all that it waits for on a machine that does nothing else
+    assert took_s < 15.0
     keys = {CONTROLLER: load_public(yard.folder / "keys" / f"{CONTROLLER}.pub")}
     for agent, (_, payload) in heard.items():
         first = open_set(payload, keys, site=yard.site.id, agent=agent)
