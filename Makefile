@@ -15,7 +15,7 @@ export OPENBLAS_NUM_THREADS := 1
 help:
 	@echo "make setup     the environment in $(VENV); every other target makes it too"
 	@echo "make demo      a whole simulated site in the terminal (ARGS='--for 60s --plot demo.png')"
-	@echo "make test      all tests"
+	@echo "make test      all tests (ARGS=tests/e2e: these alone)"
 	@echo "make check     lint, formatting, types, import contracts"
 	@echo "make generate  every committed file that is made from code: schemas, tables, the dashboard"
 	@echo "make bench     figures beside their baselines"
@@ -36,7 +36,7 @@ demo: $(READY)
 	$(BIN)/surplusd demo $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m tests $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

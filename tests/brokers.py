@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import DEADLINE_S
+
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 _MOSQUITTO_CONF = """\
@@ -45,7 +47,7 @@ class BrokerProcess:
 
     def start(self) -> None:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + DEADLINE_S
         while not self._listens():
             assert self._process.poll() is None, f"broker ended with {self._process.returncode}"
             assert time.monotonic() < deadline, "broker does not listen"
@@ -54,7 +56,7 @@ class BrokerProcess:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(20)
+            self._process.wait(DEADLINE_S)
             self._process = None
 
     def pause(self) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.examples import THOROUGH, examples
+from tests.lanes import Lanes
+from tests.skips import judged
 
 # A shared machine may stop for a moment; what a property says does not depend on it.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -15,3 +20,21 @@ settings.register_profile("thorough", parent=settings.get_profile("default"), ma
 settings.register_profile("mutation", parent=settings.get_profile("default"), derandomize=True, database=None)
 _WANTED = os.environ.get("HYPOTHESIS_PROFILE", "default")
 settings.load_profile("thorough" if THOROUGH else _WANTED if _WANTED == "mutation" else "default")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
+    """Hand out the tests to the workers."""
+    return Lanes(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that skips for a reason that is not listed."""
+    return judged((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Fail a module that skips for a reason that is not listed."""
+    return judged((yield))

@@ -13,6 +13,7 @@ def _bench(*arguments):
     )
 
 
+@pytest.mark.alone
 def test_a_part_prints_its_table_and_writes_its_figures(tmp_path):
     done = _bench("--quick", "--only", "curtail", "--json", tmp_path / "figures.json")
     assert done.returncode == 0, done.stderr

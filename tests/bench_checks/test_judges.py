@@ -2,13 +2,11 @@ import numpy as np
 import pytest
 
 from controller.demo.device_values import run_at
-from tests.bench import columns, cpsat, plain
+from tests.bench import columns, cpsat, highs, plain
 from tests.bench.ours import Ours
 from tests.bench.referee import hull_edges, value_per_h, verdict
 from tests.bench.trees import random_site
 from tests.bench_checks.sites import best_choice
-
-highs = pytest.importorskip("tests.bench.highs", reason="highspy is not installed")
 
 SITES = [
     {"devices": 200, "per_pdu": 40},

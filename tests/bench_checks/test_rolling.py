@@ -3,12 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.bench import rolling
+from tests.bench import clairvoyant, rolling
 from tests.bench.ours import Rolling
 from tests.bench.report import Scale
 from tests.bench.trees import catalogue_site
-
-clairvoyant = pytest.importorskip("tests.bench.clairvoyant", reason="highspy is not installed")
+from tests.recordings import LIANDER
 
 
 def _one_device():
@@ -88,9 +87,9 @@ def test_more_than_all_is_not_earned():
         clairvoyant.fewest_starts(program, 0.91 * full)
 
 
-@pytest.mark.skipif(not rolling.RECORDINGS.is_dir(), reason="the recordings are not here")
-def test_a_recorded_day_of_the_smallest_site_stays_near_the_bars():
+def test_a_recorded_day_of_the_smallest_site_stays_near_the_bars(monkeypatch):
     """The bench shows the bars themselves, on larger sites; this one is lumpier, and only guards against a fall."""
+    monkeypatch.setattr(rolling, "RECORDINGS", LIANDER)
     rows = {(row["signal"], row["hysteresis"]): row for row in rolling.run(Scale(quick=True))}
     assert rows["perfect", "ours"]["of_bound"] >= 0.994
     assert rows["perfect", "ours"]["of_kept_bound"] >= 0.995

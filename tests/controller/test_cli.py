@@ -15,9 +15,9 @@ import pytest
 
 from controller.cli import main
 from drivers.fleet.keys import load_private, load_public
+from tests.waiting import DEADLINE_S
 
 DEMO = Path(__file__).parents[2] / "configs/demo.yaml"
-DEADLINE_S = 30.0
 
 
 def site_at(folder: Path, *changes: tuple[str, str]) -> str:
@@ -160,7 +160,7 @@ def test_the_way_to_the_first_leases_imports_nothing_slow():
         "simulators",
     )
     code = f"import sys, controller.cli, controller.commands.run, controller.daemon.start; print(*set({slow!r}) & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE_S, check=True)
     assert done.stdout.split() == []
 
 
@@ -221,7 +221,7 @@ def test_run_refuses_an_address_that_is_taken(tmp_path, capsys):
             [sys.executable, "-m", "controller.cli", "run", path],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=DEADLINE_S,
             check=False,
         )
     assert done.returncode == 1
@@ -231,11 +231,3 @@ def test_run_refuses_an_address_that_is_taken(tmp_path, capsys):
 
 def taken_port(path: str) -> int:
     return int(Path(path).read_text().split('listen: "127.0.0.1:')[1].split('"')[0])
-
-
-def test_warmup_fills_the_cache_of_the_kernels(tmp_path):
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-m", "controller.cli", "warmup"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
-    assert "kernels are ready" in done.stdout
-    assert list(tmp_path.rglob("*.nbc"))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,18 +25,3 @@ def installed() -> Callable[[str], str]:
         return path or pytest.skip(f"{program} is not installed")
 
     return find
-
-
-@pytest.fixture(scope="session")
-def eventually() -> Callable[..., None]:
-    """Wait until a condition holds, or fail with what it was about."""
-    pause = threading.Event()
-
-    def wait(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                pytest.fail(f"not within {seconds:g} s: {what}")
-            pause.wait(0.02)
-
-    return wait

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 
 from tests.brokers import free_port
+from tests.waiting import DEADLINE_S
 
 #: What Grafana fills in before it asks; the rate interval spans many scrapes of 0.5 s.
 GRAFANA_INTERVALS = {"$__rate_interval": "10s", "$__interval": "1s", "$__range": "60s"}
@@ -65,7 +66,7 @@ def series(api: str, expr: str) -> list[Any]:
     now = time.time()
     query = urllib.parse.urlencode({"query": expr, "start": now - 60, "end": now, "step": 1})
     try:
-        with urllib.request.urlopen(f"{api}/api/v1/query_range?{query}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{api}/api/v1/query_range?{query}", timeout=DEADLINE_S) as answer:
             found = json.load(answer)["data"]["result"]
     except HTTPError as error:
         raise AssertionError(f"{expr}: {error.read().decode()}") from error
@@ -95,14 +96,14 @@ def prometheus(target: str) -> Iterator[str]:
             yield f"http://{api}"
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(DEADLINE_S)
 
 
 def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
-    pause, deadline = threading.Event(), time.monotonic() + 20
+    pause, deadline = threading.Event(), time.monotonic() + DEADLINE_S
     while True:
         try:
-            urllib.request.urlopen(url, timeout=5).close()
+            urllib.request.urlopen(url, timeout=DEADLINE_S).close()
         except URLError as error:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"prometheus is not ready: {error}") from error

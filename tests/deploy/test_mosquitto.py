@@ -21,6 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from drivers.fleet.link import BrokerTls, MqttLink
 from drivers.fleet.wire import MAX_PAYLOAD_BYTES
 from tests.brokers import free_port
+from tests.waiting import DEADLINE_S, until
 
 A, B, CONTROLLER = "hall-a1", "hall-b1", "surplusd.controller"
 CONNECT_311 = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x0a\x00\x01x"
@@ -58,7 +59,7 @@ class Broker:
 
 
 @pytest.fixture(scope="module")
-def broker(deploy: Path, installed, certificates: Path, tmp_path_factory, eventually) -> Iterator[Broker]:
+def broker(deploy: Path, installed, certificates: Path, tmp_path_factory) -> Iterator[Broker]:
     program, port, folder = installed("mosquitto"), free_port(), tmp_path_factory.mktemp("mosquitto")
     acl, conf = folder / "surplusd.acl", folder / "mosquitto.conf"
     acl.write_text((deploy / "mosquitto" / "surplusd.acl").read_text())
@@ -79,12 +80,12 @@ def broker(deploy: Path, installed, certificates: Path, tmp_path_factory, eventu
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([program, "-c", conf], stderr=log)
     try:
-        eventually(lambda: process.poll() is not None or accepts(port), "mosquitto listens")
+        until(lambda: process.poll() is not None or accepts(port), "mosquitto listens")
         assert process.poll() is None, (folder / "log").read_text()
         yield Broker(port=port, certificates=certificates, acl=acl, process=process)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(DEADLINE_S)
 
 
 def accepts(port: int) -> bool:
@@ -117,20 +118,20 @@ class Client:
         paho.on_connect = lambda *_: connected.set()
         paho.connect("127.0.0.1", broker.port)
         paho.loop_start()
-        assert connected.wait(10)
+        assert connected.wait(DEADLINE_S)
         for topic in topics:
             paho.subscribe(topic, qos=1)
-            assert self._subscribed.acquire(timeout=10)
+            assert self._subscribed.acquire(timeout=DEADLINE_S)
 
     def _take(self, _client: Paho, _data: object, message: MQTTMessage) -> None:
         self.gate.wait()
         self.received.put((message.topic, bytes(message.payload)))
 
     def say(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        self.paho.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)
+        self.paho.publish(topic, payload, qos=1, retain=retain).wait_for_publish(DEADLINE_S)
 
     def hear(self) -> tuple[str, bytes]:
-        return self.received.get(timeout=10)
+        return self.received.get(timeout=DEADLINE_S)
 
     def close(self) -> None:
         self.gate.set()
@@ -218,11 +219,11 @@ def test_the_largest_message_of_the_contract_passes_and_no_larger_one(client):
     a.say(topic(A, "report"), bytes(MAX_PAYLOAD_BYTES))
     assert len(controller.hear()[1]) == MAX_PAYLOAD_BYTES
     a.paho.publish(topic(A, "report"), bytes(MAX_PAYLOAD_BYTES + 100_000), qos=0)
-    assert a.lost.wait(10)
+    assert a.lost.wait(DEADLINE_S)
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
-def test_the_links_of_daemon_and_agent_work_with_it(broker, protocol, eventually):
+def test_the_links_of_daemon_and_agent_work_with_it(broker, protocol):
     heard: queue.Queue[tuple[str, bytes]] = queue.Queue()
 
     def link(name: str, *subscriptions: str) -> MqttLink:
@@ -242,11 +243,11 @@ def test_the_links_of_daemon_and_agent_work_with_it(broker, protocol, eventually
     controller.start()
     agent.start()
     try:
-        eventually(lambda: controller.connected and agent.connected, "both are connected and subscribed")
+        until(lambda: controller.connected and agent.connected, "both are connected and subscribed")
         assert controller.publish(topic(A, "set"), b"do", expiry_s=30)
-        assert heard.get(timeout=10) == (topic(A, "set"), b"do")
+        assert heard.get(timeout=DEADLINE_S) == (topic(A, "set"), b"do")
         assert agent.publish(topic(A, "report"), b"done")
-        assert heard.get(timeout=10) == (topic(A, "report"), b"done")
+        assert heard.get(timeout=DEADLINE_S) == (topic(A, "report"), b"done")
     finally:
         agent.stop()
         controller.stop()
@@ -268,7 +269,7 @@ def text(content: str) -> bytes:
 def connack(port: int, context: ssl.SSLContext, packet: bytes = CONNECT_311) -> bytes:
     """Return the broker's answer to a connection that then ends without a word."""
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+        socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as wrapped,
     ):
         wrapped.sendall(packet)
@@ -298,7 +299,7 @@ def test_the_server_s_certificate_is_no_client_certificate(broker):
 
 
 def test_without_tls_nobody_is_let_in(broker):
-    with socket.create_connection(("127.0.0.1", broker.port), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", broker.port), timeout=DEADLINE_S) as plain:
         plain.sendall(CONNECT_311)
         try:
             answer = plain.recv(4)
@@ -315,12 +316,12 @@ def test_a_burst_to_a_subscriber_that_stalls_loses_nothing(client, protocol):
     controller.gate.clear()
     sent = [agent.paho.publish(topic(A, "report"), str(number), qos=1) for number in range(count)]
     for message in sent:
-        message.wait_for_publish(30)
+        message.wait_for_publish(DEADLINE_S)
     controller.gate.set()
     assert [int(controller.hear()[1]) for _ in range(count)] == list(range(count))
 
 
-def test_a_stolen_agent_is_locked_out_without_a_restart(broker, client, eventually):
+def test_a_stolen_agent_is_locked_out_without_a_restart(broker, client):
     """The two lines of docs/operations.md, read again on SIGHUP."""
     a, b, controller = client(A), client(B), client(CONTROLLER, topic("+", "report"))
     allowed = broker.acl.read_text()
@@ -336,7 +337,7 @@ def test_a_stolen_agent_is_locked_out_without_a_restart(broker, client, eventual
                 controller.hear()
             return heard == b"mark"
 
-        eventually(locked_out, "the denial counts")
+        until(locked_out, "the denial counts")
     finally:
         broker.acl.write_text(allowed)
         broker.process.send_signal(signal.SIGHUP)

@@ -8,12 +8,13 @@ import urllib.request
 from pathlib import Path
 
 from tests.deploy.exporter import exporter
+from tests.waiting import DEADLINE_S
 
 HERE = Path(__file__).parent
 
 
 def scrape(target: str) -> bytes:
-    with urllib.request.urlopen(f"http://{target}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{target}/metrics", timeout=DEADLINE_S) as answer:
         return answer.read()
 
 

@@ -1,19 +1,58 @@
-"""The running demo, seen by a real Prometheus."""
+"""The whole demo: what a real Prometheus gets from it while it runs, and what the world says of it in the end."""
 
 from __future__ import annotations
 
+import re
 import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.brokers import free_port
 from tests.deploy.prometheus import assert_every_panel_returns_series
-from tests.e2e.demos import Demos
+from tests.e2e.demos import WHOLE, Demo, running
+
+pytestmark = pytest.mark.timeout(400)
 
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana" / "dashboards" / "surplusd.json"
 
 
-def test_every_panel_of_the_dashboard_gets_series_from_the_running_demo(demos: Demos) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    demo: Demo
+    port: int
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    port = free_port()
+    with running(tmp_path_factory.mktemp("whole"), *WHOLE, f"--port={port}") as demo:
+        yield Served(demo=demo, port=port)
+
+
+def test_every_panel_of_the_dashboard_gets_series_from_the_running_demo(whole: Served) -> None:
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not installed")
-    assert_every_panel_returns_series(f"127.0.0.1:{demos.port}", DASHBOARD, seconds=60.0)
+    assert_every_panel_returns_series(f"127.0.0.1:{whole.port}", DASHBOARD, seconds=90.0)
+
+
+def test_the_site_follows_surplus_and_order_without_a_second_of_violation(whole: Served) -> None:
+    status, outcome = whole.demo.ended(), whole.demo.outcome()
+    referee = outcome.referee
+    assert (status, outcome.passed, referee.reasons) == (0, True, ()), whole.demo.text()
+    assert referee.seconds >= 75.0
+    assert referee.violation_s == 0.0
+    assert set(referee.node_violation_s.values()) == {0.0}
+    assert referee.utilisation is not None
+    assert referee.utilisation >= 0.9
+    (order,) = referee.orders
+    assert order.limit_w == pytest.approx(order.before_w / 2, rel=0.05)
+    assert order.binding_s >= 30.0
+    assert order.response_s is not None
+    assert order.response_s <= 12.0
+    assert outcome.daemon.mode == "normal"
+    assert outcome.daemon.site_w == pytest.approx(outcome.site_w, rel=0.2)
+    assert outcome.events == ()
+    assert len(re.findall(r"^open http://127\.0\.0\.1:\d+/metrics", whole.demo.text(), re.MULTILINE)) == 1

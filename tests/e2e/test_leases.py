@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drivers.clock import boottime_s
-from tests.e2e.yard import Sample, Yard, largest_fall_w
+from tests.e2e.yard import MET_S, Sample, Yard, largest_fall_w, nearly
 
 #: Over mosquitto and MQTT 5 where there is one; over the embedded broker and MQTT 3.1.1 in the long run too.
 pytestmark = pytest.mark.parametrize(
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.parametrize(
 )
 
 #: From the end of a lease to the store that shows it, on a busy machine.
-SLACK_S = 1.0
+SLACK_S = 3.0
 
 
 def set_w(sample: Sample) -> int:
@@ -48,7 +48,7 @@ def assert_ends_spread(yard: Yard, samples: list[Sample], before: Sample, lost_s
     assert_each_falls_once(samples, before.applied_w, goal_w)
     fall_w = sum(before.applied_w.values()) - sum(goal_w.values())
     assert fall_w > 30e3
-    assert largest_change_w(samples, 1.0, -1) <= 0.75 * fall_w
+    assert largest_change_w(samples, 1.0, -1) <= 0.9 * fall_w
 
 
 def test_a_killed_daemon_leaves_every_device_at_failsafe_when_its_lease_ends(yard: Yard) -> None:
@@ -57,7 +57,7 @@ def test_a_killed_daemon_leaves_every_device_at_failsafe_when_its_lease_ends(yar
     lost_s, goal_w = boottime_s(), yard.lapsed(before.applied_w)
     samples = yard.watch(lambda sample: sample.applied_w == goal_w, "all leases have ended")
     assert_ends_spread(yard, samples, before, lost_s)
-    samples += yard.watch(lambda sample: sample.site_w <= yard.site.rules.failsafe_w, "failsafe power is reached", 8.0)
+    samples += yard.watch(lambda sample: sample.site_w <= yard.site.rules.failsafe_w, "failsafe power is reached")
     samples += yard.watch_for(1.0)
     assert samples[-1].applied_w == goal_w
     assert goal_w["gpu"] == 4000
@@ -78,14 +78,18 @@ def test_a_site_curtailed_to_zero_stays_at_zero_when_the_daemon_is_killed(yard: 
 
 
 def test_a_daemon_killed_in_a_curtailment_comes_back_still_curtailing(yard: Yard) -> None:
+    undo = yard.reconfigure(lambda raw: raw["fleet"].update(lease="60 s"))
+    yard.calm()
+    yard.restart("surplusd")
     full, order = yard.calm(drawing=True), "half"
     yard.order(order, round(full.site_w / 2))
-    yard.watch(lambda sample: sample.site_w <= 0.53 * full.site_w, "the order is met", 12.0)
+    yard.watch(lambda sample: sample.site_w <= 0.53 * full.site_w, "the order is met", MET_S)
     yard.wait_mode("normal")
     before, epoch = yard.look(), yard.stored("hall-1")["epoch"]
     yard.kill("surplusd")
+    undo()
     yard.processes.children["surplusd"].start()
-    samples = yard.watch(lambda _: yard.processes._daemon_is_ready(), "the daemon is ready again", 60.0)
+    samples = yard.watch(lambda _: yard.processes._daemon_is_ready(), "the daemon is ready again")
     listed = {entry["id"]: entry for entry in yard.orders()}[order]
     assert (listed["state"], listed["limit_w"], listed["durable"]) == ("in_force", round(full.site_w / 2), True)
     yard.wait_mode("normal")
@@ -100,7 +104,7 @@ def test_a_daemon_killed_in_a_curtailment_comes_back_still_curtailing(yard: Yard
 
 
 def test_a_restarted_daemon_takes_the_running_leases_over_without_a_dip(yard: Yard) -> None:
-    undo = yard.reconfigure(lambda raw: raw["fleet"].update(lease="30 s"))
+    undo = yard.reconfigure(lambda raw: raw["fleet"].update(lease="60 s"))
     yard.calm()
     yard.restart("surplusd")
     before, epoch = yard.calm(drawing=True), yard.stored("hall-1")["epoch"]
@@ -108,7 +112,7 @@ def test_a_restarted_daemon_takes_the_running_leases_over_without_a_dip(yard: Ya
     yard.kill("surplusd")
     undo()
     yard.processes.children["surplusd"].start()
-    samples = yard.watch(lambda _: yard.processes._daemon_is_ready() and yard.mode() == "normal", "normal mode", 60.0)
+    samples = yard.watch(lambda _: yard.processes._daemon_is_ready() and yard.mode() == "normal", "normal mode")
     samples += yard.watch_for(2.0)
     assert all(sample.applied_w == before.applied_w for sample in samples)
     assert {yard.stored(agent)["epoch"] for agent in yard.site.agents} == {epoch + 1}
@@ -120,11 +124,11 @@ def test_a_lost_broker_is_like_a_lost_daemon_and_its_return_is_ramped(yard: Yard
     before = yard.calm()
     yard.stop_broker()
     lost_s, goal_w = boottime_s(), yard.lapsed(before.applied_w)
-    yard.wait_mode("hold", "no link to the broker", 3.0)
+    yard.wait_mode("hold", "no link to the broker")
     samples = yard.watch(lambda sample: sample.applied_w == goal_w, "all leases have ended")
     assert_ends_spread(yard, samples, before, lost_s)
-    yard.wait_mode("failsafe", "no link to the broker for longer than a lease", 10.0)
+    yard.wait_mode("failsafe", "no link to the broker for longer than a lease")
     yard.start_broker()
-    rise = yard.watch(lambda sample: sample.applied_w == before.applied_w, "back at full power", 60.0)
+    rise = yard.watch(lambda sample: nearly(sample.applied_w, before.applied_w), "back at full power")
     assert yard.mode() == "normal"
     assert largest_change_w(rise, 3.0) <= yard.site.rules.ramp_up_w_s * 3.5 + yard.site.devices.max_w.max()

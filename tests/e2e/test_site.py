@@ -8,21 +8,22 @@ import math
 import pytest
 
 from drivers.clock import boottime_s
-from tests.e2e.yard import Yard, until
+from tests.e2e.yard import MET_S, Yard
+from tests.waiting import until
 
 
 @pytest.mark.parametrize("meter", ["main", "check"])
 def test_a_lost_meter_shows_in_the_mode_with_its_name_and_returns(yard: Yard, meter: str) -> None:
     before = yard.calm()
     yard.kill(meter)
-    status = yard.wait_mode("hold", f"meter {meter} is silent", 8.0)
+    status = yard.wait_mode("hold", f"meter {meter} is silent")
     assert status["meters"][meter]["quality"] == "bad"
     # The other meter of the node still tells what the site draws: nothing rises, and nothing has to fall.
     samples = yard.watch_for(3.0)
     assert all(sample.applied_w == before.applied_w for sample in samples)
     assert yard.mode() == "hold"
     yard.start(meter)
-    yard.wait_mode("normal", deadline_s=15.0)
+    yard.wait_mode("normal")
 
 
 def test_a_site_without_any_meter_goes_to_failsafe_and_returns(yard: Yard) -> None:
@@ -36,20 +37,20 @@ def test_a_site_without_any_meter_goes_to_failsafe_and_returns(yard: Yard) -> No
     yard.watch(lambda sample: sample.applied_w == goal_w, "every device at failsafe")
     yard.start("main")
     yard.start("check")
-    yard.wait_mode("normal", deadline_s=15.0)
+    yard.wait_mode("normal")
 
 
 def test_a_lost_scada_is_no_surplus_after_a_while_and_returns(yard: Yard) -> None:
     yard.calm()
     yard.kill("scada")
-    yard.wait_mode("hold", "the surplus is silent", 8.0)
-    yard.wait_mode("hold", "the surplus signal is stale: it counts as zero", 10.0)
+    yard.wait_mode("hold", "the surplus is silent")
+    yard.wait_mode("hold", "the surplus signal is stale: it counts as zero")
     assert yard.binding() == "surplus"
     allowed_w = yard.site.rules.firm_w * 1.01
     floor_w = until(lambda: yard.status()["nodes"]["pcc"]["floor_w"], "a floor")
-    yard.watch(lambda sample: sample.site_w <= max(allowed_w, floor_w * 1.01), "only firm power is drawn", 12.0)
+    yard.watch(lambda sample: sample.site_w <= max(allowed_w, floor_w * 1.01), "only firm power is drawn", MET_S)
     yard.start("scada")
-    yard.wait_mode("normal", deadline_s=15.0)
+    yard.wait_mode("normal")
 
 
 def test_clocks_that_differ_by_an_hour_change_nothing(yard: Yard) -> None:
@@ -57,7 +58,7 @@ def test_clocks_that_differ_by_an_hour_change_nothing(yard: Yard) -> None:
     try:
         before = yard.calm()
         yard.order("by-the-hour", 20e3)
-        yard.watch(lambda sample: sample.site_w <= 20.5e3, "the order is met", 12.0)
+        yard.watch(lambda sample: sample.site_w <= 20.5e3, "the order is met", MET_S)
         yard.release("by-the-hour")
         yard.full_power()
         yard.kill("surplusd")
@@ -77,8 +78,8 @@ def test_an_order_is_met_at_the_meter_and_binds_until_it_is_released(yard: Yard)
         "durable": True, "why": "",
     }  # fmt: skip
     met_w = limit_w + 0.05 * (full.site_w - limit_w)
-    yard.watch(lambda sample: sample.site_w <= met_w, "the order is met", 12.0)
-    assert until(lambda: yard.binding() == "order:curtail-1", "the order binds", 3.0)
+    yard.watch(lambda sample: sample.site_w <= met_w, "the order is met", MET_S)
+    assert until(lambda: yard.binding() == "order:curtail-1", "the order binds")
     assert all(sample.site_w <= met_w for sample in yard.watch_for(3.0))
 
     again = yard.order("curtail-1", limit_w)
@@ -103,7 +104,7 @@ def test_a_reduction_is_counted_from_the_power_at_its_acceptance(yard: Yard) -> 
     metered_w = yard.status()["site_w"]
     answer = yard.ask("/api/v1/orders", {"id": "reduce-1", "reduce_by_w": 15e3})
     assert answer.body["limit_w"] == pytest.approx(metered_w - 15e3, rel=0.05)
-    yard.watch(lambda sample: sample.site_w <= answer.body["limit_w"] + 0.05 * 15e3, "the order is met", 12.0)
+    yard.watch(lambda sample: sample.site_w <= answer.body["limit_w"] + 0.05 * 15e3, "the order is met", MET_S)
 
 
 BAD_ORDERS = {

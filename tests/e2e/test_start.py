@@ -19,7 +19,8 @@ import pytest
 from drivers.clock import boottime_s
 from drivers.fleet.keys import CONTROLLER, load_public
 from drivers.fleet.wire import Leaf, open_set, parse_topic, topic
-from tests.e2e.yard import SITE, Yard, until
+from tests.e2e.yard import SITE, Yard
+from tests.waiting import DEADLINE_S, until
 
 #: What the way to the first leases must not import.
 SLOW = ("numba", "asyncua", "pymodbus", "fastapi", "uvicorn", "prometheus_client")
@@ -65,22 +66,31 @@ def first_sets(yard: Yard) -> Iterator[dict[str, tuple[float, bytes]]]:
     client.connect(*yard.setup.broker)
     client.loop_start()
     try:
-        assert subscribed.wait(10)
+        assert subscribed.wait(DEADLINE_S)
         yield heard
     finally:
         client.disconnect()
         client.loop_stop()
 
 
+def work_of(process: subprocess.Popen[bytes]) -> float:
+    """Return the seconds of CPU time that a process has used so far."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.alone
 def test_the_first_safe_leases_are_out_within_a_second(yard: Yard) -> None:
     yard.kill("surplusd", signal.SIGTERM)
     with first_sets(yard) as heard:
         began_s = boottime_s()
-        with daemon(yard):
+        with daemon(yard) as process:
             until(lambda: heard.keys() == set(yard.site.agents), "a set for every agent")
+            worked_s = work_of(process)
     took_s = max(at_s for at_s, _ in heard.values()) - began_s
     print(f"first safe leases {took_s:.2f} s after exec")  # noqa: T201  a figure that the design has a budget for
-    assert took_s < 3.0  # 1 s on a machine that does nothing else
+    assert worked_s < 2.0  # 1 s of work, which is all that it waits for on a machine that does nothing else
+    assert took_s < 15.0
     keys = {CONTROLLER: load_public(yard.folder / "keys" / f"{CONTROLLER}.pub")}
     for agent, (_, payload) in heard.items():
         first = open_set(payload, keys, site=yard.site.id, agent=agent)
@@ -91,7 +101,7 @@ def test_the_first_safe_leases_are_out_within_a_second(yard: Yard) -> None:
 
 def test_the_way_to_the_first_leases_imports_nothing_slow() -> None:
     code = f"import sys, controller.daemon.start; print(*[name for name in {SLOW!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE_S, check=True)
     assert done.stdout.split() == []
 
 
@@ -113,7 +123,7 @@ def test_systemd_is_told_of_readiness_every_tick_and_the_end(yard: Yard, tmp_pat
             assert any(re.match(r"STATUS=(init|normal)", line) for line in said)
             process.terminate()
             hear_until("STOPPING=1", 1)
-            assert process.wait(10) == 0
+            assert process.wait(DEADLINE_S) == 0
         assert said.count("READY=1") == 1
 
 
@@ -127,7 +137,7 @@ def test_an_end_that_meets_the_first_readings_is_an_end(yard: Yard) -> None:
     with daemon(yard) as process:
         until(lambda: listens(yard.setup.http), "HTTP")
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(DEADLINE_S) == 0
 
 
 def broken_site(folder: Path) -> Path:
@@ -140,7 +150,9 @@ def broken_site(folder: Path) -> Path:
 @pytest.mark.parametrize("verb", ["check", "run"])
 def test_a_broken_file_is_refused_with_every_error_and_its_place(tmp_path: Path, verb: str) -> None:
     file = broken_site(tmp_path)
-    done = subprocess.run(surplusd(verb, file), capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
+    done = subprocess.run(
+        surplusd(verb, file), capture_output=True, text=True, timeout=DEADLINE_S, cwd=tmp_path, check=False
+    )
     assert done.returncode == 1
     assert done.stdout == ""
     places = [re.match(rf"{re.escape(str(file))}:(\d+):(\d+): (\S+):", line) for line in done.stderr.splitlines()]
@@ -158,7 +170,7 @@ def test_a_broken_file_is_refused_with_every_error_and_its_place(tmp_path: Path,
 def test_a_file_that_is_no_yaml_is_refused_with_its_place(tmp_path: Path) -> None:
     file = tmp_path / "site.yaml"
     file.write_text("version: 1\nsite: [unclosed\n")
-    done = subprocess.run(surplusd("run", file), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(surplusd("run", file), capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert done.returncode == 1
     assert re.match(rf"{re.escape(str(file))}:\d+:\d+: ", done.stderr)
     assert "Traceback" not in done.stderr

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import DEADLINE_S
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -19,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh environment, outside the clone."""
     folder = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=DEADLINE_S)
     return folder
 
 
@@ -43,14 +45,15 @@ def surplusd(environment: Path, wheel: Path) -> Path:
 
 def pip(environment: Path, *words: str) -> None:
     command = [str(environment / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert done.returncode == 0, done.stderr
 
 
 def run(command: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    environment = clean | {"NUMBA_CACHE_DIR": str(command.parents[1] / "kernels")}
     return subprocess.run(
-        [str(command), *words], cwd=cwd, env=clean, capture_output=True, text=True, timeout=110, check=False
+        [str(command), *words], cwd=cwd, env=environment, capture_output=True, text=True, timeout=250, check=False
     )
 
 
@@ -69,6 +72,13 @@ def test_it_holds_the_four_packages_and_nothing_else(wheel: Path) -> None:
         data = {path for path in (ROOT / package).rglob("*") if path.is_file() and "__pycache__" not in path.parts}
         assert {path.relative_to(ROOT).as_posix() for path in data} <= set(names)
     assert not [name for name in names if name.endswith((".pyc", ".key", ".token", ".db"))]
+
+
+def test_warmup_fills_the_cache_of_the_kernels(surplusd: Path, tmp_path: Path) -> None:
+    warm = run(surplusd, "warmup", cwd=tmp_path)
+    assert (warm.returncode, warm.stderr) == (0, "")
+    assert "kernels are ready" in warm.stdout
+    assert list((surplusd.parents[1] / "kernels").rglob("*.nbc"))
 
 
 def test_it_runs_where_the_clone_is_not(surplusd: Path, tmp_path: Path) -> None:

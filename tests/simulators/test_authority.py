@@ -15,6 +15,7 @@ from drivers.errors import DriverLoss, Refused
 from simulators.authority import BINDING_S, HOLD_S, OrderDesk, choose_moment, curtail
 from simulators.curve import modelled
 from simulators.worldlink import CurveSamples, Truth
+from tests.waiting import DEADLINE_S
 
 
 def samples(*pairs: tuple[float, float]) -> CurveSamples:
@@ -74,7 +75,7 @@ def daemon() -> Iterator[str]:
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
-    thread.join(5.0)
+    thread.join(DEADLINE_S)
     server.server_close()
 
 
@@ -142,7 +143,7 @@ def test_the_process_ends_with_the_reason_when_the_world_is_gone(tmp_path: Path)
         [sys.executable, "-m", "simulators.authority", *command, "--token-file", str(token)],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=DEADLINE_S,
         check=False,
     )
     assert done.returncode == 1

@@ -8,7 +8,7 @@ import pytest
 
 from drivers.fleet.link import MqttLink
 from tests.brokers import amqtt_broker, free_port
-from tests.drivers.fleet.fakes import until
+from tests.waiting import DEADLINE_S, until
 
 
 def test_it_says_ready_and_ends_orderly() -> None:
@@ -17,7 +17,7 @@ def test_it_says_ready_and_ends_orderly() -> None:
     assert process.stdout is not None
     assert process.stdout.readline().startswith("ready")
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=DEADLINE_S)
     assert (process.returncode, errors) == (0, "")
 
 
@@ -49,7 +49,7 @@ def test_many_that_connect_and_subscribe_at_once_all_stay(caplog: pytest.LogCapt
             one.start()
         until(lambda: all(one.connected for one in links.values()))
         for _ in range(count):
-            assert arrived.acquire(timeout=10)
+            assert arrived.acquire(timeout=DEADLINE_S)
         for one in links.values():
             one.stop()
     events = [record.event for record in caplog.records if record.name == "drivers.fleet.link"]

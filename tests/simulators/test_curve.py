@@ -11,12 +11,10 @@ from drivers.errors import ConfigError
 from simulators.authority import choose_moment
 from simulators.curve import Curve, Replay, add_arguments, from_arguments, modelled, replayed
 from simulators.worldlink import CurveSamples
+from tests.recordings import LIANDER
 
 PEAK_W = 790e3
-LIANDER = Path(__file__).parents[3] / "shared" / "data" / "liander_substations_15min"
 EXPORTING = ("HAL", "LLS", "MNZL", "NRYN", "WEW", "WHF", "WWF")
-
-needs_liander = pytest.mark.skipif(not LIANDER.is_dir(), reason=f"the recorded data is not at {LIANDER}")
 
 
 def csv_file(folder: Path, values: list[object], *, step_min: float = 15.0) -> Path:
@@ -144,7 +142,6 @@ def test_the_model_is_fixed_by_its_seed_and_a_longer_one_begins_alike() -> None:
     assert short.surplus_w.tolist() != modelled(seed=5, duration_s=60.0, peak_w=PEAK_W).surplus_w.tolist()
 
 
-@needs_liander
 @pytest.mark.parametrize("duration_s", [60.0, 90.0, 180.0])
 @pytest.mark.parametrize("name", EXPORTING)
 def test_every_exporting_substation_has_a_window_and_a_moment_for_an_order(name: str, duration_s: float) -> None:
@@ -155,7 +152,6 @@ def test_every_exporting_substation_has_a_window_and_a_moment_for_an_order(name:
     assert choose_moment(samples, duration_s=duration_s) is not None
 
 
-@needs_liander
 @pytest.mark.parametrize("column", ["-total_substation", "total_substation"])
 def test_the_dead_channel_of_wls_is_refused(column: str) -> None:
     with pytest.raises(ConfigError, match="a dead channel"):

@@ -9,6 +9,7 @@ import pytest
 
 from drivers.errors import DriverLoss, Refused
 from simulators import worldlink as link
+from tests.waiting import DEADLINE_S
 
 
 class Peer:
@@ -26,7 +27,7 @@ class Peer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._thread.join(5.0)
+        self._thread.join(DEADLINE_S)
         self._server.close()
 
     def _serve(self) -> None:
@@ -109,7 +110,7 @@ def test_a_bad_line_fails_with_a_reason_and_the_next_one_is_served(line: bytes) 
         async with await link.serve("127.0.0.1", 0, answer) as server:
             reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
             writer.write(line + b'\n{"type":"ready"}\n')
-            replies = [await asyncio.wait_for(reader.readline(), 5.0) for _ in range(2)]
+            replies = [await asyncio.wait_for(reader.readline(), DEADLINE_S) for _ in range(2)]
             writer.close()
             await writer.wait_closed()
             return replies
@@ -132,7 +133,7 @@ def test_requests_that_arrive_in_pieces_are_answered_in_order() -> None:
                 writer.write(piece)
                 await writer.drain()
                 await asyncio.sleep(0.02)
-            replies = [await asyncio.wait_for(reader.readline(), 5.0) for _ in range(2)]
+            replies = [await asyncio.wait_for(reader.readline(), DEADLINE_S) for _ in range(2)]
             writer.close()
             await writer.wait_closed()
             return replies
@@ -165,7 +166,7 @@ def test_a_cancelled_question_does_not_answer_the_next_one() -> None:
         thread = threading.Thread(target=serve, args=(server,))
         thread.start()
         assert asyncio.run(play(server.getsockname()[1])).ready
-        thread.join(5.0)
+        thread.join(DEADLINE_S)
 
 
 TRUTH = (

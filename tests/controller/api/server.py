@@ -24,9 +24,9 @@ from controller.daemon.service import Health, Readiness, Service
 from controller.daemon.tick import Tick
 from controller.daemon.utc import Utc
 from tests.controller.north import make_decision, make_site
+from tests.waiting import DEADLINE_S
 
 UTC_S = 1_795_000_000.0
-DEADLINE_S = 10.0
 
 
 @dataclass

@@ -20,6 +20,7 @@ from controller.daemon.utc import Utc
 from tests.controller.api.server import World, make_service
 from tests.controller.north import make_decision
 from tests.examples import examples
+from tests.waiting import DEADLINE_S
 
 ORDER = {"id": "o-1", "limit_w": 40e3}
 
@@ -183,7 +184,7 @@ def test_a_sender_that_leaves_in_the_middle_leaves_no_order(running):
     host, port = running.url.removeprefix("http://").split(":")
     body = json.dumps(ORDER).encode()
     head = f"POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer authority-secret\r\nContent-Length: {len(body)}\r\n\r\n"
-    with socket.create_connection((host, int(port)), timeout=5) as peer:
+    with socket.create_connection((host, int(port)), timeout=DEADLINE_S) as peer:
         peer.sendall(head.encode() + body[:-1])
     with running.client() as http:
         assert http.get("/api/v1/orders").json() == {"orders": []}
@@ -291,7 +292,7 @@ def test_the_loop_answers_while_an_order_waits_for_the_disk(running, monkeypatch
 
     def slow(lines):
         reached.set()
-        assert disk.wait(10)
+        assert disk.wait(DEADLINE_S)
         return store(lines)
 
     monkeypatch.setattr(running.journal._chain, "append", slow)
@@ -303,14 +304,14 @@ def test_the_loop_answers_while_an_order_waits_for_the_disk(running, monkeypatch
 
     sender = threading.Thread(target=post)
     sender.start()
-    assert reached.wait(10)
+    assert reached.wait(DEADLINE_S)
     with running.client("viewer") as http:
         assert http.get("/healthz").status_code == 200
         assert http.get("/api/v1/orders").json()["orders"][0]["durable"] is False
     assert [limit.id for limit in running.book.limits()] == ["o-1"], "an order tightens before it is durable"
     assert answers == []
     disk.set()
-    sender.join(10)
+    sender.join(DEADLINE_S)
     assert answers[0]["durable"] is True
 
 

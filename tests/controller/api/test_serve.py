@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from controller.api.serve import serve
 from drivers.errors import ConfigError
+from tests.waiting import DEADLINE_S
 
 
 def make_app(inside: asyncio.Event | None = None) -> FastAPI:
@@ -27,20 +28,20 @@ def make_app(inside: asyncio.Event | None = None) -> FastAPI:
 async def start(app):
     port = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve(app, "127.0.0.1", 0, port.set_result))
-    return task, await asyncio.wait_for(port, 5)
+    return task, await asyncio.wait_for(port, DEADLINE_S)
 
 
 def test_a_cancelled_server_finishes_what_is_under_way():
     async def main():
         inside = asyncio.Event()
         task, port = await start(make_app(inside))
-        async with httpx.AsyncClient(timeout=5) as http:
+        async with httpx.AsyncClient(timeout=DEADLINE_S) as http:
             request = asyncio.create_task(http.get(f"http://127.0.0.1:{port}/slow"))
-            await asyncio.wait_for(inside.wait(), 5)
+            await asyncio.wait_for(inside.wait(), DEADLINE_S)
             task.cancel()
             answer = await request
             with pytest.raises(asyncio.CancelledError):
-                await asyncio.wait_for(task, 5)
+                await asyncio.wait_for(task, DEADLINE_S)
             with pytest.raises(httpx.ConnectError):
                 await http.get(f"http://127.0.0.1:{port}/slow")
         return answer

@@ -12,6 +12,7 @@ from typing import Any
 
 from simulators.substation.encoder import encode, read_data
 from simulators.substation.modbus_server import Faults, Unit, serve_gateway
+from tests.waiting import DEADLINE_S
 
 #: A feeder of 812.5 kW at 400 V behind 2000 A, as a sound meter shows it: 3 * 230 V * 1200 A is 828 kVA.
 SOUND: dict[str, float] = {
@@ -72,7 +73,7 @@ class Substation:
 
     def call(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run `work` in the thread of the servers."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=10)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=DEADLINE_S)
 
     def serve(self, units: Mapping[int, Unit] | Unit | Speaking, **options: Any) -> int:
         """Serve `units` and return the port."""
@@ -95,7 +96,7 @@ class Substation:
 
         self.call(end())
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=DEADLINE_S)
         self.loop.close()
 
 

@@ -128,10 +128,10 @@ def test_all_are_read_at_the_same_time_and_a_mute_one_holds_up_none(
 ) -> None:
     mute = [substation.serve(unit("schneider_pm5xxx", mute=True)) for _ in range(6)]
     port = substation.serve(unit("schneider_pm5xxx"))
-    meters = {f"mute-{n}": modbus(each, more=", timeout: 1 s") for n, each in enumerate(mute)}
+    meters = {f"mute-{n}": modbus(each, more=", timeout: 4 s") for n, each in enumerate(mute)}
     begun_s = time.monotonic()
     assert check(tmp_path, meters | {"main": modbus(port)}, modbus(port)) == 1
-    assert time.monotonic() - begun_s < 5.0, "one after the other they take 6 s"
+    assert time.monotonic() - begun_s < 15.0, "one after the other they take 24 s"
     assert capsys.readouterr().out.splitlines()[-1] == "look at: " + ", ".join(meters)
 
 

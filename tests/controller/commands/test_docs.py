@@ -12,6 +12,7 @@ from pathlib import Path
 from simulators.substation.encoder import encode
 from simulators.substation.modbus_server import Unit
 from tests.controller.commands.substation import SOUND, Substation, site_file, unit
+from tests.waiting import DEADLINE_S
 
 PAGE = Path(__file__).parents[3] / "docs/add-a-meter.md"
 
@@ -79,7 +80,7 @@ def test_every_command_of_the_page_does_what_the_page_shows(substation: Substati
             words[:1] = [sys.executable, "-m", "controller.cli"]
         done = subprocess.run(
             words, cwd=tmp_path, env={"PYTHONPATH": str(PAGE.parents[1]), "PATH": "/usr/bin:/bin", "COLUMNS": "100"},
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=DEADLINE_S, check=False,
         )  # fmt: skip
         assert done.stderr == "", command
         assert like_the_page(done.stdout, ports) == like_the_page("\n".join(expected), ports), (

@@ -8,9 +8,9 @@ import sys
 import time
 
 from tests.controller.commands.substation import Speaking, Substation, unit
+from tests.waiting import DEADLINE_S
 
 SURPLUSD = [sys.executable, "-m", "controller.cli"]
-DEADLINE_S = 30.0
 
 
 def test_ctrl_c_while_a_meter_is_asked(substation: Substation) -> None:

@@ -7,12 +7,14 @@ import sys
 
 import pytest
 
+from tests.waiting import DEADLINE_S
+
 SLOW = ("numpy", "numba", "pydantic", "cryptography", "yaml", "asyncua", "pymodbus", "fastapi", "simulators")
 
 
 def imported_by(code: str) -> set[str]:
     code = f"import sys\n{code}\nprint(*[name for name in {SLOW!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE_S, check=True)
     return set(done.stdout.splitlines()[-1].split())
 
 

@@ -22,6 +22,7 @@ from controller.daemon.metrics import DeviceText, Metrics, TickDurations, escape
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
 from tests.controller.north import make_decision, make_site
+from tests.waiting import DEADLINE_S
 
 METERS = {
     "main": LatestMeter(
@@ -64,8 +65,8 @@ def samples(text: bytes) -> dict[tuple, float]:
 def promtool(text: bytes) -> str:
     tool = shutil.which("promtool")
     if tool is None:
-        pytest.skip("promtool is not installed (package prometheus)")
-    done = subprocess.run([tool, "check", "metrics"], input=text, capture_output=True, timeout=30, check=False)
+        pytest.skip("promtool is not installed")
+    done = subprocess.run([tool, "check", "metrics"], input=text, capture_output=True, timeout=DEADLINE_S, check=False)
     return (done.stdout + done.stderr).decode()
 
 
@@ -192,8 +193,8 @@ def test_a_scrape_of_ten_thousand_devices_is_cheap():
     watts, state = np.random.default_rng(1).uniform(0, 3500, count), np.zeros(count, dtype=np.int64).tolist()
     took_s = []
     for _ in range(5):
-        begun_s = time.perf_counter()
+        begun_s = time.thread_time()
         exposition = text.render(watts, watts, state)
-        took_s.append(time.perf_counter() - begun_s)
+        took_s.append(time.thread_time() - begun_s)
     assert exposition.count("\n") == 3 * (count + 2)
-    assert min(took_s) < 0.1, "the bound is ten times what it takes, for a busy machine"
+    assert min(took_s) < 0.1, "the bound is ten times what it takes"

@@ -10,8 +10,7 @@ from controller.core.modes import Mode
 from controller.core.self_check import Invariant, InvariantBroken
 from controller.daemon.tick import Tick, Ticker
 from tests.controller.north import make_decision
-
-DEADLINE_S = 10.0
+from tests.waiting import DEADLINE_S
 
 
 class Named(str):

@@ -12,6 +12,7 @@ import pytest
 from controller.demo.children import Child
 from drivers.clock import boottime_s
 from drivers.errors import DriverLoss
+from tests.waiting import DEADLINE_S
 
 READY = "print('starting'); print('ready at last', flush=True); import time; time.sleep(60)"
 STUBBORN = (
@@ -24,7 +25,7 @@ def child(folder: Path, code: str) -> Child:
 
 
 def soon() -> float:
-    return boottime_s() + 10.0
+    return boottime_s() + DEADLINE_S
 
 
 def test_a_child_is_ready_when_it_says_so_and_ends_when_told(tmp_path: Path) -> None:

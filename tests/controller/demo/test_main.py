@@ -16,6 +16,7 @@ from controller.demo.children import Child
 from controller.demo.earnings import Books
 from controller.site.compile import compile_site
 from controller.site.load import load
+from tests.waiting import DEADLINE_S
 
 Options = Callable[..., argparse.Namespace]
 FAKE = Path(__file__).with_name("fake_daemon.py")
@@ -94,5 +95,5 @@ def test_a_wrong_option_says_what_is_allowed(words: list[str], options: Options)
 
 def test_heavy_parts_are_imported_only_when_they_are_used() -> None:
     code = "import sys, controller.demo.main; print(*[m for m in ('rich','matplotlib','amqtt') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=DEADLINE_S)
     assert done.stdout.strip() == ""

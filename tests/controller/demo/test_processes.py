@@ -4,7 +4,6 @@ import argparse
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +12,8 @@ import pytest
 from controller.demo.children import Child
 from controller.demo.processes import DemoProcesses, processes_of
 from controller.demo.setup import DemoSetup
-from drivers.clock import boottime_s
 from drivers.errors import DriverLoss
+from tests.waiting import until
 
 SLEEP = "print('ready', flush=True); import time; time.sleep(60)"
 
@@ -40,13 +39,6 @@ def kill(processes: DemoProcesses, name: str) -> None:
     assert child.pid is not None
     os.kill(child.pid, signal.SIGKILL)
     until(lambda: child.ended() is not None)
-
-
-def until(good: Callable[[], bool]) -> None:
-    deadline_s, pause = boottime_s() + 10.0, threading.Event()
-    while not good():
-        assert boottime_s() < deadline_s
-        pause.wait(0.02)
 
 
 def test_a_fallen_part_is_reported_and_started_again(tmp_path: Path, setup: DemoSetup) -> None:

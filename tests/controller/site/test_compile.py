@@ -9,6 +9,7 @@ import pytest
 
 from controller.core.site import SurplusModel
 from controller.site.compile import compile_site
+from tests.waiting import DEADLINE_S
 
 
 @pytest.fixture
@@ -135,12 +136,12 @@ def test_ten_thousand_devices_fit_into_the_start(small, load_text):
         "emergency_ramp: 30 kW/s", "emergency_ramp: 6 MW/s"
     )
     compile_site(load_text(small))
-    began = time.perf_counter()
+    began = time.thread_time()
     devices = compile_site(load_text(text)).devices
-    took_s = time.perf_counter() - began
+    took_s = time.thread_time() - began
     assert len(devices.ids) == 10_004
     assert devices.ids == tuple(sorted(devices.ids))
-    assert took_s < 0.5  # 0.05 s alone; the start-up budget is 1 s
+    assert took_s < 0.5  # 0.05 s of work; the start-up budget is 1 s
 
 
 def test_loading_imports_nothing_slow():
@@ -148,5 +149,7 @@ def test_loading_imports_nothing_slow():
         "import sys, controller.site.load, controller.site.compile\n"
         "print(*{'numba', 'asyncua', 'pymodbus', 'fastapi', 'paho', 'uvicorn'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=DEADLINE_S
+    )
     assert done.stdout.split() == []

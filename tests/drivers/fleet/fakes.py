@@ -1,9 +1,8 @@
 """A controller and a hardware for the agent's tests; the wire, the link and the broker between them are real."""
 
 import threading
-import time
 from collections.abc import Callable, Mapping
-from typing import Self, TypeVar
+from typing import Self
 
 from drivers.clock import boottime_s
 from drivers.errors import DriverLoss
@@ -12,19 +11,9 @@ from drivers.fleet.agent.hardware import DeviceReading
 from drivers.fleet.keys import CONTROLLER, PrivateKey, PublicKey
 from drivers.fleet.link import MqttLink
 from drivers.fleet.wire import DeviceState, Leaf
+from tests.waiting import until
 
-DEADLINE_S = 15
-T = TypeVar("T")
 SITE = "test-site"
-
-
-def until(condition: Callable[[], T], what: str = "condition", deadline_s: float = DEADLINE_S) -> T:
-    """Return the first truthy answer."""
-    deadline = time.monotonic() + deadline_s
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, f"waited for {what}"
-        time.sleep(0.005)
-    return answer
 
 
 class FakeHardware:

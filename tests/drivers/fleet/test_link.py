@@ -12,8 +12,7 @@ import pytest
 from drivers.errors import ConfigError
 from drivers.fleet.link import BrokerTls, MqttLink
 from tests.brokers import BrokerProcess, free_port
-
-DEADLINE_S = 15
+from tests.waiting import DEADLINE_S, until
 
 
 class Peer:
@@ -175,6 +174,7 @@ def test_a_stuck_broker_fills_no_memory(broker: BrokerProcess) -> None:
         assert 0 < taken <= 1000
 
 
+@pytest.mark.alone
 def test_a_broker_that_answers_nothing_is_lost_within_two_keepalives(broker: BrokerProcess) -> None:
     with peer(broker, "sub", subscriptions=["a"], keepalive_s=1) as sub:
         sub.wait(True)
@@ -238,12 +238,12 @@ def test_publishing_from_many_threads_loses_nothing(broker: BrokerProcess) -> No
 def test_mqtt5_message_expires_at_the_broker(broker: BrokerProcess) -> None:
     with peer(broker, "pub") as pub:
         pub.wait(True)
-        assert pub.link.publish("short", b"1", retain=True, expiry_s=0.4)
+        assert pub.link.publish("short", b"1", retain=True, expiry_s=3)
         assert pub.link.publish("long", b"2", retain=True, expiry_s=60)
         with peer(broker, "soon", subscriptions=["short", "long"]) as soon:
             found = {soon.messages.get(timeout=DEADLINE_S)[1] for _ in range(2)}
             assert found == {b"1", b"2"}
-        time.sleep(2.2)
+        time.sleep(4.5)
         with peer(broker, "late", subscriptions=["short", "long"]) as late:
             assert late.messages.get(timeout=DEADLINE_S)[1] == b"2"
             with pytest.raises(queue.Empty):
@@ -277,16 +277,9 @@ def test_stop_ends_at_once_while_nothing_listens() -> None:
     with lonely:
         time.sleep(0.2)
         started = time.monotonic()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 15, "it does not wait for the next attempt"
 
 
 def test_unusable_tls_files_are_a_config_error(tmp_path) -> None:
     with pytest.raises(ConfigError, match="TLS files"):
         Peer(1, "5", "x", tls=BrokerTls(ca=tmp_path / "none.pem"))
-
-
-def until(condition) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from drivers.fleet.link import BrokerTls, MqttLink
 from tests.brokers import MOSQUITTO, BrokerProcess, free_port
-from tests.drivers.fleet.fakes import until
+from tests.waiting import DEADLINE_S, until
 
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
@@ -98,7 +98,7 @@ def test_both_sides_prove_who_they_are_and_a_refused_publish_is_said(secured, ca
     tls = BrokerTls(ca=folder / "ca.pem", certificate=folder / "hall-a.pem", private_key=folder / "hall-a.key")
     link, seen = connections(port, tls, caplog)
     try:
-        assert seen.get(timeout=10)
+        assert seen.get(timeout=DEADLINE_S)
         assert link.publish("surplus/v1/demo/hall-a/report", b"mine")
         assert link.publish("surplus/v1/demo/hall-b/report", b"another's")
         until(lambda: "publish_refused" in events(caplog))

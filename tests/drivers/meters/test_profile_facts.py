@@ -1,19 +1,15 @@
-"""Every bundled profile against the compiled facts about the meters, which lie beside the checkout of the developers."""
+"""Every bundled profile against the compiled facts about the meters."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from functools import cache
-from pathlib import Path
 
 import pytest
 import yaml
 
 from drivers.meters.profiles import bundled_profiles, load_profile
-
-FACTS = Path(__file__).parents[4] / "shared/reference/meters.yaml"
-
-pytestmark = pytest.mark.skipif(not FACTS.is_file(), reason=f"the facts about the meters are not at {FACTS}")
+from tests.recordings import METER_FACTS
 
 #: Our quantity to the facts' name.
 NAMES = {
@@ -63,7 +59,7 @@ DEVIATIONS = {
 
 @cache
 def facts() -> dict[str, dict]:
-    return {meter["id"]: meter for meter in yaml.safe_load(FACTS.read_text(encoding="utf-8"))["meters"]}
+    return {meter["id"]: meter for meter in yaml.safe_load(METER_FACTS.read_text(encoding="utf-8"))["meters"]}
 
 
 def test_every_meter_of_the_facts_has_a_profile_or_a_reason_why_not():

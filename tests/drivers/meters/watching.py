@@ -6,8 +6,13 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Final, Self
 
+from drivers.clock import boottime_s
 from drivers.readings import Loss, Sample
+from tests.waiting import DEADLINE_S
+
+_LOOK_S: Final = 0.01
 
 
 class Seen(list[Sample | Loss]):
@@ -17,7 +22,7 @@ class Seen(list[Sample | Loss]):
         self.append(seen)
 
     async def until(
-        self, fits: Callable[[Sample | Loss], bool], *, after: int = 0, deadline_s: float = 8.0
+        self, fits: Callable[[Sample | Loss], bool], *, after: int = 0, deadline_s: float = DEADLINE_S
     ) -> Sample | Loss:
         """Return the first fitting one from index `after` on; fails after the deadline."""
         async with asyncio.timeout(deadline_s):
@@ -25,7 +30,7 @@ class Seen(list[Sample | Loss]):
                 for each in self[after:]:
                     if fits(each):
                         return each
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(_LOOK_S)
 
     async def sample(self, *, after: int = 0) -> Sample:
         """Return the first sample that carries a value."""
@@ -38,6 +43,26 @@ class Seen(list[Sample | Loss]):
         found = await self.until(lambda seen: isinstance(seen, Loss), after=after)
         assert isinstance(found, Loss)
         return found
+
+
+class Stalls:
+    """Measures beside a test how long the machine, or what shares the event loop, has held up all that runs in it."""
+
+    def __init__(self) -> None:
+        self.longest_s = 0.0
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._measure())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+
+    async def _measure(self) -> None:
+        while True:
+            begun_s = boottime_s()
+            await asyncio.sleep(_LOOK_S)
+            self.longest_s = max(self.longest_s, boottime_s() - begun_s - _LOOK_S)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from drivers.meters.profiles import Profile
 from drivers.readings import Loss, Quality, Sample
 from simulators.substation.modbus_server import Unit, serve_gateway
 from tests.drivers.meters.watching import Seen, running
+from tests.waiting import DEADLINE_S
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Prompt(Seen):
 
     async def at(self, index: int) -> Sample | Loss:
         """Return what is seen as the one of this index."""
-        async with asyncio.timeout(8.0):
+        async with asyncio.timeout(DEADLINE_S):
             while len(self) <= index:
                 self._news.clear()
                 await self._news.wait()

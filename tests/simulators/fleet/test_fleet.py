@@ -22,7 +22,8 @@ from simulators.fleet.hardware import SimulatedHardware
 from simulators.fleet.site import read_fleet
 from simulators.worldlink import WorldClient
 from tests.brokers import BrokerProcess, amqtt_broker, free_port
-from tests.drivers.fleet.fakes import SITE, FakeController, until
+from tests.drivers.fleet.fakes import SITE, FakeController
+from tests.waiting import DEADLINE_S, until
 
 SITE_FILE = f"""\
 version: 1
@@ -50,7 +51,7 @@ class TinyWorld:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._started.wait(10)
+        assert self._started.wait(DEADLINE_S)
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -108,7 +109,7 @@ class Fleet:
     def close(self) -> None:
         for process in self.processes:
             process.kill()
-            process.communicate(timeout=10)
+            process.communicate(timeout=DEADLINE_S)
 
 
 @pytest.fixture
@@ -163,7 +164,7 @@ def test_the_world_goes_on_when_the_fleet_is_killed_and_a_restart_takes_failsafe
     first = fleet.ready("--agent", "rack-b")
     grant(controller, "rack-b", {"gpu-001": 10_200, "lone": 3441}, 30_000)
     first.send_signal(signal.SIGKILL)
-    first.wait(10)
+    first.wait(DEADLINE_S)
     assert world.watts["gpu-001"] == 10_200
     until(lambda: controller.statuses[-1].state is wire.Presence.OFFLINE, "will")
     fleet.ready("--agent", "rack-b")
@@ -176,7 +177,7 @@ def test_an_orderly_end_leaves_failsafe_and_exit_status_0(
     process = fleet.ready("--agent", "rack-b")
     grant(controller, "rack-b", {"gpu-001": 10_200, "lone": 3441}, 30_000)
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(DEADLINE_S) == 0
     assert (world.watts["gpu-001"], world.watts["lone"]) == (4000, 13)
     assert json.loads((fleet.folder / "state" / "rack-b.json").read_text())["applied"] == {"gpu-001": 4000, "lone": 13}
 
@@ -185,7 +186,7 @@ def test_an_unknown_agent_and_a_missing_key_are_said(fleet: Fleet) -> None:
     for more, words in ((["--agent", "nobody"], "'nobody', allowed are hall-a, rack-b"), ([], "No such file")):
         (fleet.folder / "keys" / "rack-b.key").unlink(missing_ok=True)
         process = fleet.start(*more)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=DEADLINE_S)
         assert process.returncode == 1
         assert re.search(words, errors), errors
 

@@ -22,6 +22,7 @@ from drivers.readings import Quality, Sample
 from simulators.substation.__main__ import main
 from simulators.worldlink import Truth, serve
 from tests.drivers.meters.watching import Seen, free_port, running
+from tests.waiting import DEADLINE_S
 
 TRUTH = Truth(
     t_s=0.0,
@@ -56,7 +57,7 @@ class Processes:
             sys.executable, "-m", "simulators.substation", *arguments, stdout=subprocess.PIPE
         )
         self.all.append(process)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_S):
             line = await process.stdout.readline()
         assert line.startswith(b"ready "), line
         return process
@@ -74,7 +75,7 @@ class Processes:
 async def ends_well(process: asyncio.subprocess.Process) -> bool:
     """Return whether the process ends with status 0 on SIGTERM."""
     process.terminate()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_S):
         return await process.wait() == 0
 
 
@@ -88,7 +89,7 @@ def power(watts: float):
     return lambda seen: isinstance(seen, Sample) and seen.values.get("active_power_w") == pytest.approx(watts)
 
 
-@pytest.mark.skipif(which("mbpoll") is None, reason="mbpoll, the independent Modbus client, is not installed")
+@pytest.mark.skipif(which("mbpoll") is None, reason="mbpoll is not installed")
 def test_mbpoll_reads_the_same_power_from_meters_of_both_word_orders():
     """mbpoll swaps words with -B (big endian words); -0 counts addresses from 0."""
 
@@ -107,7 +108,7 @@ def test_mbpoll_reads_the_same_power_from_meters_of_both_word_orders():
                 *("modbus", "--world", address, "--refresh", "0.05"),
                 *("--meter", f"pcc:schneider_pm5xxx:{schneider}", "--meter", f"pcc:carlo_gavazzi_em24:{gavazzi}:7"),
             )
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(DEADLINE_S):
                 out = await poll(schneider, "-a", "1", "-t", "4:float", "-B", "-r", "3059")
             assert "[3059]: \t812.5" in out
             out = await poll(gavazzi, "-a", "7", "-t", "3:int", "-r", "40")

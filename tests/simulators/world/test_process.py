@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from simulators.worldlink import WorldClient
+from tests.waiting import DEADLINE_S
 
 SITE = str(files("configs").joinpath("demo.yaml"))
 
@@ -31,7 +32,7 @@ def test_it_serves_until_it_is_told_to_end(number: signal.Signals) -> None:
         assert client.truth().node_w["pcc"] > 0.0
         client.close()
         process.send_signal(number)
-        assert process.wait(10.0) == 0
+        assert process.wait(DEADLINE_S) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
 
@@ -46,7 +47,7 @@ def test_it_serves_until_it_is_told_to_end(number: signal.Signals) -> None:
 )
 def test_what_is_not_usable_ends_it_with_the_reason(words: tuple[str, ...], reason: str, tmp_path: Path) -> None:
     with world(*words) as process:
-        _, errors = process.communicate(timeout=20.0)
+        _, errors = process.communicate(timeout=DEADLINE_S)
     assert process.returncode in {1, 2}
     assert reason in errors
     assert "Traceback" not in errors

@@ -18,6 +18,7 @@ from simulators.world.physics import Physics
 from simulators.world.referee import Thresholds
 from simulators.world.site import WorldSite, read_site
 from simulators.world.world import World, run_forever
+from tests.waiting import DEADLINE_S
 
 CURVE = Curve(t_s=np.array([0.0, 2.0, 4.0]), surplus_w=np.array([300e3, 100e3, 500e3]), label="steps")
 
@@ -139,10 +140,10 @@ def served(world: World) -> Iterator[int]:
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        yield asyncio.run_coroutine_threadsafe(_value(port), loop).result(5.0)
+        yield asyncio.run_coroutine_threadsafe(_value(port), loop).result(DEADLINE_S)
     finally:
         loop.call_soon_threadsafe(task.cancel)
-        thread.join(5.0)
+        thread.join(DEADLINE_S)
         loop.close()
 
 
@@ -177,7 +178,7 @@ def test_a_fleet_drives_the_world_over_the_link(world: World, site: WorldSite) -
 async def _until(port: int, good: Callable[[link.Truth], bool]) -> None:
     client = link.AsyncWorldClient("127.0.0.1", port)
     try:
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(DEADLINE_S):
             while not good(await client.truth()):  # noqa: ASYNC110  the world has no event for it
                 await asyncio.sleep(0.02)
     finally:
@@ -196,5 +197,5 @@ def test_the_world_catches_up_when_its_loop_was_late(world: World) -> None:
             await asyncio.sleep(0.01)
         task.cancel()
 
-    asyncio.run(asyncio.wait_for(play(), 5.0))
+    asyncio.run(asyncio.wait_for(play(), DEADLINE_S))
     assert truth(world).t_s == pytest.approx(3.0, abs=0.11)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from controller.core.allocation.allocator import HELD_BONUS, START_HORIZON_S, BadSite, make_allocator
 from controller.core.kernels.hull import ROWS
+from tests.bench import highs
 from tests.bench.trees import random_site
 from tests.controller.core.kernels import twins_allocator as twins
 from tests.controller.core.kernels.sites import a_mode, fleets
@@ -106,7 +107,6 @@ def test_program_equals_the_twin(fleet):
 
 @pytest.mark.parametrize(("seed", "per_pdu", "continuous"), [(1, 40, 0.0), (2, 4, 0.0), (3, 4, 0.5), (4, 10, 1.0)])
 def test_program_equals_highs(seed, per_pdu, continuous):
-    highs = pytest.importorskip("tests.bench.highs")
     site, columns = random_site(seed, 400, per_pdu, continuous=continuous)
     _, answer = solved(site, columns)
     assert answer.program_per_h == pytest.approx(highs.solve_lp(site, columns).value_per_h, rel=1e-9)
@@ -122,7 +122,6 @@ def test_gap_is_small(per_pdu):
 
 
 def test_small_lumpy_sites_are_nearly_optimal():
-    highs = pytest.importorskip("tests.bench.highs")
     gaps = []
     for seed in range(12):
         site, columns = random_site(seed, 40, 3, onoff=True)

@@ -18,10 +18,10 @@ from drivers.fleet.wire import Leaf, Set, open_set, sign, topic
 from tests.controller.core.world import World
 from tests.controller.daemon.fleet.loop import FAILSAFE, FULL, MODELS, SITE, key, make_site, report_of
 from tests.controller.north import make_decision
+from tests.waiting import DEADLINE_S
 
 AGENTS = ("hall-a", "hall-b", "hall-c")
 CONTROLLER_KEY = PrivateKey.generate()
-DEADLINE_S = 10.0
 
 
 class FakeLink:

@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
@@ -22,8 +21,7 @@ from controller.daemon.journal import chain
 from controller.daemon.journal.journal import Journal, RecordKind
 from drivers.errors import JournalUnusable
 from tests.examples import examples
-
-DEADLINE_S = 10.0
+from tests.waiting import DEADLINE_S, until
 
 
 @pytest.fixture
@@ -35,13 +33,6 @@ def path(tmp_path):
 def opened(path, **more):
     with closing(Journal(path, **more)) as journal:
         yield journal
-
-
-def wait_until(true):
-    deadline_s = time.monotonic() + DEADLINE_S
-    while not true():
-        assert time.monotonic() < deadline_s
-        threading.Event().wait(0.01)
 
 
 @contextmanager
@@ -163,7 +154,7 @@ def test_f58_a_full_disk_drops_telemetry_and_keeps_orders(path, caplog):
             assert not telemetry.durable(DEADLINE_S)
             assert not journal.usable
             assert journal.dropped == 1
-        wait_until(kept.durable)
+        until(kept.durable)
         assert journal.usable
         assert [record.body.get("id") for record in journal.records()] == [None, "kept"]
         assert journal.verify() == 2

@@ -18,6 +18,7 @@ from drivers.meters.modbus import Serial
 from drivers.meters.profiles import bundled_profiles, load_profile
 from drivers.readings import Loss
 from tests.controller.core.world import site
+from tests.waiting import DEADLINE_S
 
 DEMO = Path(__file__).parents[4] / "configs/demo.yaml"
 
@@ -81,7 +82,7 @@ def test_one_driver_that_finds_nobody_keeps_no_other_from_telling_so(tmp_path):
 
         async def until_all_told() -> None:
             running = asyncio.create_task(run_drivers(made))
-            deadline_s = time.monotonic() + 15.0
+            deadline_s = time.monotonic() + DEADLINE_S
             while len(heard) < len(made):
                 assert time.monotonic() < deadline_s, f"only {sorted(heard)}"
                 assert not running.done()
@@ -107,7 +108,7 @@ def test_drivers_end_at_whatever_moment_they_are_cancelled(tmp_path, turns):
             for _ in range(turns):
                 await asyncio.sleep(0)
             running.cancel()
-            await asyncio.wait([running], timeout=10.0)
+            await asyncio.wait([running], timeout=DEADLINE_S)
             assert running.cancelled()
 
         asyncio.run(cancelled_early())

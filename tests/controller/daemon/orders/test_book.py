@@ -36,11 +36,11 @@ from controller.texts.english import texts
 from drivers.errors import JournalUnusable
 from tests.controller.north import make_decision, make_site
 from tests.examples import examples
+from tests.waiting import DEADLINE_S
 
 NOW_S = 1_795_000_000.0
 GRID = Principal(name="grid", role=Role.AUTHORITY)
 DECISION = make_decision()
-DEADLINE_S = 10.0
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from drivers.fleet.keys import CONTROLLER, PrivateKey
 from drivers.fleet.link import MqttLink
 from drivers.fleet.wire import DeviceState, Leaf
 from tests.brokers import BrokerProcess
-from tests.drivers.fleet.fakes import DEADLINE_S, SITE, FakeController, FakeHardware, until
+from tests.drivers.fleet.fakes import SITE, FakeController, FakeHardware
+from tests.waiting import DEADLINE_S, until
 
 AGENT = "hall-a"
 S21 = load_catalogue()["antminer-s21"]
@@ -68,7 +69,7 @@ class Bench:
     def stop_agents(self) -> None:
         for agent, thread in self.started:
             agent.stop()
-            thread.join(10)
+            thread.join(DEADLINE_S)
             assert not thread.is_alive()
         self.started.clear()
 
@@ -112,6 +113,7 @@ def test_reports_by_itself(bench: Bench) -> None:
     until(lambda: len(bench.controller.reports) > 5)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("offset_s", [3600.0, -3600.0, 0.0])
 def test_i5_no_setpoint_outlives_its_lease_whatever_the_clock_offset(bench: Bench, offset_s: float) -> None:
     offset_s = max(offset_s, 10.0 - boottime_s())
@@ -215,6 +217,7 @@ def test_poison_changes_nothing_and_is_named_in_the_report(bench: Bench) -> None
     assert bench.hardware.watts == FULL
 
 
+@pytest.mark.alone
 def test_a_flood_of_poison_delays_no_lease_end(bench: Bench) -> None:
     bench.agent()
     sent = bench.granted(ttl_ms=1500)

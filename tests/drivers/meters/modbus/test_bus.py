@@ -37,7 +37,7 @@ from drivers.meters.profiles import load_profile
 from drivers.readings import Loss, Sample
 from simulators.substation.encoder import encode, read_data
 from simulators.substation.modbus_server import Faults, Unit, serve_gateway, serve_serial
-from tests.drivers.meters.watching import Seen, free_port, running
+from tests.drivers.meters.watching import Seen, Stalls, free_port, running
 
 #: Power and frequency in one request, energies in another.
 PROFILE = "siemens_pac3200_4200"
@@ -116,11 +116,11 @@ def test_units_of_a_gateway_share_one_connection_and_each_gets_its_own_values(tr
     async def scenario() -> None:
         gateway = Gateway(4, transport=transport)
         async with read(gateway) as seen:
-            await asyncio.sleep(1.0)
+            for unit in gateway.units:
+                await seen.until(lambda _, unit=unit: len(of(seen, unit)) >= 7)
             assert len(gateway.server.sockets) == 1
             for unit in gateway.units:
                 samples = of(seen, unit)
-                assert len(samples) >= 7
                 assert {round(each.values["active_power_w"]) for each in samples} == {power_w(unit)}
                 assert "energy_import_wh" in samples[0].values
                 assert "energy_import_wh" not in samples[1].values
@@ -131,10 +131,14 @@ def test_units_of_a_gateway_share_one_connection_and_each_gets_its_own_values(tr
 def test_all_quantities_come_at_every_slow_poll():
     async def scenario() -> None:
         async with read(Gateway(1), poll_s=0.05, poll_slow_s=0.2) as seen:
-            await asyncio.sleep(1.1)
-            full = sum("energy_import_wh" in each.values for each in seen)
-            assert 4 <= full <= 7
-            assert len(seen) >= 15
+            await seen.until(lambda _: sum(map(full, seen)) >= 6)
+            slow_s = [each.taken_at_s for each in seen if full(each)]
+            assert all(after - before > 0.1 for before, after in pairwise(slow_s))
+            # Later than due is the machine's doing: then the fast polls that were due meanwhile are left out too.
+            assert any(not full(each) for each in seen)
+
+    def full(seen: Sample | Loss) -> bool:
+        return "energy_import_wh" in seen.values
 
     asyncio.run(scenario())
 
@@ -146,16 +150,17 @@ def test_a_dead_unit_behind_a_gateway_costs_its_own_time_out_and_never_its_neigh
 
     async def scenario() -> None:
         gateway = Gateway(4, transport=transport, timeout_s=0.33)
-        async with read(gateway, poll_s=0.4) as seen:
+        async with Stalls() as stalls, read(gateway, poll_s=0.4) as seen:
             await asyncio.sleep(0.5)
-            gateway.faults[2].dead, after = how, len(seen)
+            gateway.faults[2].dead, after, dead_s = how, len(seen), boottime_s()
             await asyncio.sleep(2.5)
+            await seen.until(lambda _: len(of(seen, 2, after=after)) >= 2)
             for unit in (1, 3, 4):
                 assert not any(isinstance(each, Loss) for each in of(seen, unit))
-                assert max(ages(seen, unit)) < 2 * 0.4
+                assert max(ages(seen, unit)) < 2 * 0.4 + stalls.longest_s
             losses = of(seen, 2, after=after)
             assert all(isinstance(each, Loss) for each in losses[1:])
-            assert 2 <= len(losses) <= 8, "a dead unit is asked seldom"
+            assert len(losses) <= 3.2 * (boottime_s() - dead_s), "a dead unit is asked seldom"
             gateway.faults[2].dead, after = None, len(seen)
             back = await seen.until(lambda each: each.meter == "u2" and isinstance(each, Sample), after=after)
             assert back.values["active_power_w"] == power_w(2)
@@ -185,7 +190,8 @@ def test_no_value_is_ever_taken_for_another_units_or_another_times(transport, fa
                 await asyncio.sleep(0.05)
             for each in of(seen, 2):
                 if isinstance(each, Sample):
-                    before = max(at for at, _ in history if at <= each.taken_at_s - 0.1)
+                    asked_s = 2 * each.taken_at_s - each.arrived_at_s  # it is taken in the middle of the poll
+                    before = max(at for at, _ in history if at <= asked_s)
                     assert each.values["active_power_w"] in {
                         shown_w for at, shown_w in history if before <= at <= each.arrived_at_s
                     }
@@ -408,9 +414,9 @@ def test_a_meter_that_is_none_of_its_profile_or_fails_the_driver_costs_no_other_
         meters = [gateway.meter(1), gateway.meter(2, profile=load_profile("sunspec_213")), gateway.meter(3)]
         seen = Seen()
         async with running(read_bus(meters, seen)):
-            await asyncio.sleep(1.2)
+            await seen.until(lambda _: len(of(seen, 1)) >= 9 and of(seen, 2) and of(seen, 3))
         gateway.server.close()
-        assert sum(isinstance(each, Sample) for each in of(seen, 1)) >= 9
+        assert all(isinstance(each, Sample) for each in of(seen, 1))
         assert {each.reason for each in of(seen, 2)} == {"no SunSpec marker at 40000, 50000, 0"}
         assert {each.reason for each in of(seen, 3)} == {"the driver failed: ZeroDivisionError('u3')"}
 

@@ -22,7 +22,11 @@ from drivers.meters.opcua.points import Point, Server
 from drivers.readings import Loss, Sample
 from simulators.substation.opcua_server import APPLICATION, NAMESPACE, Scada
 from simulators.worldlink import Truth
+from tests.drivers.meters.opcua import address_space
 from tests.drivers.meters.watching import free_port, running
+from tests.waiting import DEADLINE_S
+
+address_space.share()
 
 SURPLUS = f"nsu={NAMESPACE};s=Grid.Surplus"
 METER = f"/nsu={NAMESPACE};Meter"
@@ -163,7 +167,7 @@ def make(
     return Made(certificate, key, path, key_path)
 
 
-async def until(holds: Callable[[], bool], deadline_s: float = 8.0) -> None:
+async def until(holds: Callable[[], bool], deadline_s: float = DEADLINE_S) -> None:
     """Wait until something holds; fails after the deadline."""
     async with asyncio.timeout(deadline_s):
         while True:

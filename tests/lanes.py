@@ -1,0 +1,22 @@
+"""Which tests a worker of pytest-xdist runs: any one, but the sites of processes stand in two lanes.
+
+A site needs time, not cores: with more of them at once each would only be slower. The lanes come first in the order of the
+tests, so that they are under way while all others run beside them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from xdist.scheduler import LoadScopeScheduling
+
+_YARD: Final = ("tests/e2e/test_leases.py", "tests/e2e/test_site.py", "tests/e2e/test_start.py")
+
+
+class Lanes(LoadScopeScheduling):
+    """Hands out test by test; a lane is handed out as one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        if not nodeid.startswith("tests/e2e/"):
+            return nodeid
+        return "yard" if nodeid.startswith(_YARD) else "demos"

@@ -1,0 +1,33 @@
+"""Which skips are allowed, and why. Any other skip fails, and where the variable CI is set every one does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+import pytest
+
+#: The reason that a skip gives -> why it may be given. `.ci/run` installs all of these programs.
+ALLOWED: Final[Mapping[str, str]] = {
+    "mosquitto is not installed": "a real broker for MQTT 5; the embedded one, which is always there, speaks 3.1.1",
+    "prometheus is not installed": "it asks every query of the dashboard; no package of Python can",
+    "promtool is not installed": "it judges alerts and exposition; it comes with prometheus",
+    "mbpoll is not installed": "an independent Modbus client; the other tests use pymodbus",
+    "openssl is not installed": "it makes the keys and certificates as the manual says",
+    "systemd-analyze is not installed": "it judges the unit, on Linux with systemd only",
+}
+
+R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
+
+
+def judged(report: R) -> R:
+    """Return the report, failed if it is a skip that may not be."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        reason = reason.removeprefix("Skipped: ")
+        if os.environ.get("CI"):
+            report.outcome, report.longrepr = "failed", f"nothing may be skipped in CI: {reason}"
+        elif reason not in ALLOWED:
+            report.outcome, report.longrepr = "failed", f"not an allowed reason for a skip (tests/skips.py): {reason}"
+    return report
