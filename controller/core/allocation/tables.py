@@ -26,7 +26,7 @@ class Tables:
 
     `allocator`: with the working memory of one thread. `device_order` (D,): devices by value per watt, the best first.
     `on_w` (D,): watts of each device's lowest running mode. `least_step_w` (D,): no smaller raise. `in_place` (D,):
-    changes among the running modes need no restart. `restarts` (D,): they need one. `start_per_h`, `change_per_h` (D,):
+    every running mode is reached from every other without a step. `start_per_h`, `change_per_h` (D,):
     the costs of a start and of another discrete mode, spread over the time in which they have to pay; `changes_cost`: some
     are not 0. `start_share` (D,): share of what a device earns that a start leaves. `level` (M,):
     the lowest of the modes that each is reached from in place. `largest_start_w`: the biggest step that a start makes.
@@ -40,7 +40,6 @@ class Tables:
     on_w: F64
     least_step_w: F64
     in_place: Bool
-    restarts: Bool
     start_per_h: F64
     change_per_h: F64
     changes_cost: bool
@@ -57,7 +56,6 @@ def make_tables(site: Site) -> Tables:
     devices, count = site.devices, len(site.tree.ids)
     first_on = np.minimum(devices.mode_start[:-1] + 1, devices.mode_start[1:] - 1)
     on_w = devices.mode_w[first_on]
-    in_place = _in_place(devices)
     metered = np.zeros(count, dtype=np.bool_)
     metered[site.meters.node] = True
     return Tables(
@@ -66,8 +64,7 @@ def make_tables(site: Site) -> Tables:
         device_order=by_value(devices),
         on_w=on_w,
         least_step_w=_LEAST_STEP * devices.max_w,
-        in_place=in_place,
-        restarts=~in_place & (devices.settle_s > 0.0),
+        in_place=_in_place(devices),
         start_per_h=devices.start_cost / PAYS_WITHIN_H,
         change_per_h=devices.change_cost / PAYS_WITHIN_H,
         changes_cost=bool(np.any((devices.start_cost != 0.0) | (devices.change_cost != 0.0))),
