@@ -8,8 +8,8 @@ import numpy as np
 
 from controller.core.allocation.branches import make_branches
 from controller.core.allocation.merit import HELD_BONUS, by_value, start_share
-from controller.core.kernels.columns import OPEN, Admission, Choices, Closings, Draft, MeritOrder
-from controller.core.kernels.greedy import AHEAD, Ahead, admit, cut, quick, release
+from controller.core.kernels.columns import Choices, Closings, Draft, MeritOrder
+from controller.core.kernels.greedy import AHEAD, Ahead, admit, cut, quick, readmit, release
 from controller.core.kernels.hull import ROWS, Corners, hulls
 from controller.core.kernels.sorting import DIGIT, PASSES, replace_items, sort_items
 from controller.core.kernels.stock import rooms
@@ -37,11 +37,14 @@ class Program:
         self.order = MeritOrder(
             items=self._items,
             climb=np.zeros(rows, dtype=np.uint8),
+            from_w=np.zeros(rows - count),
+            sum_w=self._spare.view(np.float64),
             length=0,
+            end=0,
+            room_w=0.0,
             low_bits=max(_LOW_BITS, count.bit_length()) + rank_bits,
             rank_bits=rank_bits,
         )
-        self.admission = Admission(np.zeros(rows - count), self._spare.view(np.float64), end=0, room_w=0.0)
         # Where each node was closed, and behind them all where the order ends.
         self._positions = np.zeros(nodes + 1, dtype=np.int64)
         self.closings = Closings(
@@ -66,18 +69,18 @@ class Program:
         if np.min(room_w) < 0.0:
             least_w = self._devices.off_w if stuck_w is None else stuck_w
             released = release(self.branches, by_value(self._devices, choices.value), least_w, choices.base_w, room_w)
-        self._sort(hulls(choices, held_w, 0, held_w.size, self.order, self._corners))
+        self._sort(hulls(choices, held_w, 0, held_w.size, self.order, self._corners), float(room_w[0]))
         self.level.watts[:] = choices.base_w
-        self._move(end=self.order.length, room_w=float(room_w[0]))
-        self._admit(0)
-        self._move(end=cut(choices, self.order, self.admission, self.level.watts))
+        admit(self.branches, 0, choices, self.order, self.level, self.closings, self._ahead)
+        self._move(cut(choices, self.order, self.level.watts), self.order.room_w)
         return released
 
     def site_limit(self, limit_w: float, watts: F64) -> None:
         """Write into `watts` (D,) what is whole at another limit of the site, and what still fits beside it."""
-        self._move(room_w=self.admission.room_w + (limit_w - float(self.branches.limit_w[0])))
+        self._move(self.order.end, self.order.room_w + (limit_w - float(self.branches.limit_w[0])))
         self.branches.limit_w[0] = limit_w
-        self._quick(watts)
+        end = quick(self.choices, self.order, self.closings, self.level.watts, watts)
+        self._move(end, self.order.room_w)
 
     def node_limit(self, node: int, limit_w: float, watts: F64) -> None:
         """Decide the branch of one of the site's nodes anew, with another limit of that node, as `site_limit`."""
@@ -87,58 +90,43 @@ class Program:
 
     def device(self, device: int, limits_w: tuple[float, float], held_w: float, watts: F64) -> None:
         """Decide the branch of a device anew, with other limits (base and upper) of the device, as `site_limit`."""
-        choices, held = self.choices, self.level.watts
-        self._move(room_w=self.admission.room_w + (float(choices.base_w[device]) - limits_w[0]))
+        choices, order, held = self.choices, self.order, self.level.watts
+        room_w = order.room_w + (float(choices.base_w[device]) - limits_w[0])
         choices.base_w[device], choices.upper_w[device] = limits_w
         # What the device stands at is worked out anew below, as for its whole branch.
         held[device] = held_w
-        new = self.order._replace(items=self._new_items)
+        new = order._replace(items=self._new_items)
         found = hulls(choices, held, device, device + 1, new, self._corners)
-        self._positions[-1] = self.admission.end
-        length = replace_items(self.order, self.admission, device, self._new_items, found, self._positions)
-        self.order = self.order._replace(length=length)
-        self._move(end=int(self._positions[-1]))
+        self._positions[-1] = order.end
+        length = replace_items(order, device, self._new_items, found, self._positions)
+        self.order = order._replace(length=length, end=int(self._positions[-1]), room_w=room_w)
         self._readmit(int(self.branches.home[device]), watts)
 
-    def _sort(self, length: int) -> None:
+    def _sort(self, length: int, room_w: float) -> None:
+        """Sort the order, which all of its items are in for now."""
         if sort_items(self._items, self._spare, length, self.order.low_bits, self.tally):
             self._items, self._spare = self._spare, self._items
-        self.order = self.order._replace(items=self._items, length=length)
-
-    def _move(self, *, end: int | None = None, room_w: float | None = None) -> None:
-        """Note where the order ends now, or how much room there is at the site."""
-        was = self.admission
-        self.admission = Admission(
-            was.from_w,
-            self._spare.view(np.float64),
-            was.end if end is None else end,
-            was.room_w if room_w is None else room_w,
+        self.order = self.order._replace(
+            items=self._items, sum_w=self._spare.view(np.float64), length=length, end=length, room_w=room_w
         )
 
-    def _admit(self, branch: int) -> None:
-        """Admit all items below `branch`, whose devices are at their bases, and which has the room that these leave."""
-        below = slice(branch, branch + int(self.branches.size[branch]))
-        self.closings.closed_at[below] = OPEN
-        self.closings.cut_device[below] = -1
-        admit(self.branches, branch, self.choices, self.order, self.admission, self.level, self.closings, self._ahead)
+    def _move(self, end: int, room_w: float) -> None:
+        """Note where the order ends now, and how much room there is at the site."""
+        items, climb, from_w, sum_w, length, _, _, low_bits, rank_bits = self.order
+        self.order = MeritOrder(items, climb, from_w, sum_w, length, end, room_w, low_bits, rank_bits)
 
     def _readmit(self, place: int, watts: F64) -> None:
         """Admit the branch of the tree that `place` belongs to once more; the others stay as admitted."""
-        branch, branches = self._branch(place), self.branches
-        below = branches.member[branches.member_start[branch] : branches.member_start[branch + branches.size[branch]]]
-        self.level.watts[below] = self.choices.base_w[below]
-        rooms(branches, branch, self.choices.base_w, self.level.room_w)
-        self._admit(branch)
-        self._quick(watts)
+        end = readmit(
+            self.branches, self._branch(place), self.choices, self.order, self.level, self.closings, self._ahead, watts
+        )
+        self._move(end, self.order.room_w)
 
     def _branch(self, place: int) -> int:
         """Return the node right below the site that `place` belongs to; the site itself for the site."""
         while place > 0 and self.branches.parent[place] > 0:
             place = int(self.branches.parent[place])
         return place
-
-    def _quick(self, watts: F64) -> None:
-        self._move(end=quick(self.choices, self.order, self.admission, self.closings, self.level.watts, watts))
 
 
 def _choices(devices: Devices) -> Choices:

@@ -55,7 +55,7 @@ class Refinement:
         program = self._program
         found = Certified(
             *refine(
-                program.branches, program.choices, program.order, program.admission, program.closings, program.level,
+                program.branches, program.choices, program.order, program.closings, program.level,
                 self._rounds, self._sets,
             )
         )  # fmt: skip

@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -39,13 +39,14 @@ def kernel(function: F) -> F:
     Nothing divides by zero, and no index counts from the end: ``NUMBA_BOUNDSCHECK=1`` with an empty ``NUMBA_CACHE_DIR``
     makes the tests find one that does. A kernel takes no memory.
     """
-    return _compiled(function, inline="never")
+    return _compiled(function, inlined=False)
 
 
 def inlined(function: F) -> F:
     """Compile a function as a `kernel` that becomes a part of each kernel that calls it."""
-    return _compiled(function, inline="always")
+    return _compiled(function, inlined=True)
 
 
-def _compiled(function: F, *, inline: Literal["never", "always"]) -> F:
-    return cast("F", numba.njit(signature_of(function), cache=True, inline=inline, error_model="numpy")(function))
+def _compiled(function: F, *, inlined: bool) -> F:
+    compiled = numba.njit(signature_of(function), cache=True, forceinline=inlined, error_model="numpy")(function)
+    return cast("F", compiled)

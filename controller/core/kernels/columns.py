@@ -79,27 +79,22 @@ class Choices(NamedTuple):
 
 
 class MeritOrder(NamedTuple):
-    """The first `length` of the sorted hull edges `items`, and what their bits are; `climb` (M,): where each edge leads."""
+    """The first `length` of the sorted hull edges `items`, and how they were admitted to the tree.
+
+    `climb` (M,): where each edge leads. Per item: `from_w`, where its device stood before it, negative if the item has not
+    raised it; `sum_w`, the watts that all items up to this one add at the site, parts included. The items before `end` fit
+    into `room_w`, what the bases leave of the site's limit. `low_bits`, `rank_bits`: see `hull`.
+    """
 
     items: U64
     climb: U8
-    length: int
-    low_bits: int
-    rank_bits: int
-
-
-class Admission(NamedTuple):
-    """How the items of the order were admitted, as many as there may be.
-
-    `from_w`: where the device of the item stood before it, negative if it has not raised it. `sum_w`: watts that all items
-    up to this one add at the site, parts included. The items before `end` fit into the `room_w` that the bases leave of the
-    site's limit.
-    """
-
     from_w: F64
     sum_w: F64
+    length: int
     end: int
     room_w: float
+    low_bits: int
+    rank_bits: int
 
 
 class Closings(NamedTuple):
@@ -136,13 +131,15 @@ class Rest(NamedTuple):
     """What is unused of a node's limit.
 
     `price`, `own_price`: of a watt below the node, and of the node's own limit. A set of changes that is within `slack` of
-    the cheapest is good.
+    the cheapest is good. As far as is known a set loses `lost`, and none loses less than `least`.
     """
 
     watts: float
     price: float
     own_price: float
     slack: float
+    least: float
+    lost: float
 
 
 class ChangeSets(NamedTuple):

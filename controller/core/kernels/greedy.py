@@ -16,7 +16,6 @@ from controller.core.kernels import kernel
 from controller.core.kernels.columns import (
     EPS_W,
     OPEN,
-    Admission,
     Branches,
     Choices,
     Closings,
@@ -27,6 +26,7 @@ from controller.core.kernels.columns import (
     at,
 )
 from controller.core.kernels.hull import BASED, CLIPPED, ROWS, density_of, device_of, rank_of
+from controller.core.kernels.stock import rooms
 from controller.core.site import F64, I64
 
 #: So many items are looked up together while the order is admitted.
@@ -76,7 +76,6 @@ def admit(
     branch: int,
     choices: Choices,
     order: MeritOrder,
-    admission: Admission,
     draft: Draft,
     closings: Closings,
     ahead: Ahead,
@@ -84,14 +83,14 @@ def admit(
     """Admit the items of the devices below `branch`; those of other branches stay as they are.
 
     In place: the `room_w` of the draft holds what the bases leave of each limit and keeps what remains; its `watts` are
-    raised by the items before the admission's `end` only. A node that is closed by an edge that cannot be divided keeps it
+    raised by the items before the order's `end` only. A node that is closed by an edge that cannot be divided keeps it
     in the `closings`; the device then stays below the edge.
     """
     parent, size, home = branches.parent, branches.size, branches.home
     mode_start, mode_w, continuous = choices.start, choices.watts, choices.continuous
     base_w, upper_w = choices.base_w, choices.upper_w
     items, climb, count = order.items, order.climb, order.length
-    from_w, sum_w, end = admission.from_w, admission.sum_w, admission.end
+    from_w, sum_w, end = order.from_w, order.sum_w, order.end
     watts, room_w = draft.watts, draft.room_w
     closed_at, cut_device, cut_w = closings.closed_at, closings.cut_device, closings.cut_w
     last = branch + size[at(branch)]
@@ -100,6 +99,8 @@ def admit(
     rank_bits = np.uint64(order.rank_bits)
     device, start_row, leaf_of, place = ahead.where[0], ahead.where[1], ahead.where[2], ahead.where[3]
     ahead_from_w, ahead_to_w = ahead.watts[0], ahead.watts[1]
+    closed_at[branch:last] = OPEN
+    cut_device[branch:last] = -1
     total = 0.0
     before_w = 0.0
     more_w = 0.0
@@ -175,15 +176,15 @@ def admit(
 
 
 @kernel
-def cut(choices: Choices, order: MeritOrder, admission: Admission, watts: F64) -> int:
+def cut(choices: Choices, order: MeritOrder, watts: F64) -> int:
     """Move the end of the admitted items to the last one that fits whole into the site's room; return the new end.
 
     `watts` (D,) of the devices between is put back or forth.
     """
     start, mode_w, upper_w = choices.start, choices.watts, choices.upper_w
     items, climb, low_bits, rank_bits = order.items, order.climb, order.low_bits, order.rank_bits
-    from_w, sum_w, end = admission.from_w, admission.sum_w, admission.end
-    goal = np.searchsorted(sum_w[: order.length], admission.room_w + EPS_W, side="right")
+    from_w, sum_w, end = order.from_w, order.sum_w, order.end
+    goal = np.searchsorted(sum_w[: order.length], order.room_w + EPS_W, side="right")
     cached = watts.size <= CACHED
     for p in range(end - 1, goal - 1, -1):
         i = at(device_of(items[at(p)], low_bits, rank_bits))
@@ -205,30 +206,30 @@ def cut(choices: Choices, order: MeritOrder, admission: Admission, watts: F64) -
 
 
 @kernel
-def program_rest(order: MeritOrder, admission: Admission, closings: Closings) -> float:
+def program_rest(order: MeritOrder, closings: Closings) -> float:
     """Return what the parts of edges that whole modes leave out are worth to the linear program."""
-    items, low_bits, end = order.items, order.low_bits, admission.end
+    items, low_bits, end = order.items, order.low_bits, order.end
     closed_at, cut_device, cut_w = closings.closed_at, closings.cut_device, closings.cut_w
     total = 0.0
     for n in range(closed_at.size):
         if cut_device[n] >= 0 and closed_at[n] < end:
             total += cut_w[n] * density_of(items[at(closed_at[n])], low_bits)
     if end < order.length:
-        below = admission.sum_w[at(end - 1)] if end > 0 else 0.0
-        total += max(admission.room_w - below, 0.0) * density_of(items[at(end)], low_bits)
+        below = order.sum_w[at(end - 1)] if end > 0 else 0.0
+        total += max(order.room_w - below, 0.0) * density_of(items[at(end)], low_bits)
     return total
 
 
 @kernel
-def fill_site(choices: Choices, order: MeritOrder, admission: Admission, closings: Closings, watts: F64) -> None:
-    """Use what whole modes leave of the site's room for the admitted items beyond the `end` that still fit.
+def fill_site(choices: Choices, order: MeritOrder, closings: Closings, end: int, watts: F64) -> None:
+    """Use what whole modes leave of the site's room for the admitted items beyond `end` that still fit.
 
     All of them together fit every node below the site, so any of them do.
     """
     items, climb, low_bits, rank_bits = order.items, order.climb, order.low_bits, order.rank_bits
-    from_w, sum_w, end, continuous = admission.from_w, admission.sum_w, admission.end, choices.continuous
+    from_w, sum_w, continuous = order.from_w, order.sum_w, choices.continuous
     closed_at, cut_device, cut_w = closings.closed_at, closings.cut_device, closings.cut_w
-    left_w = admission.room_w - (sum_w[at(end - 1)] if end > 0 else 0.0)
+    left_w = order.room_w - (sum_w[at(end - 1)] if end > 0 else 0.0)
     for n in range(closed_at.size):
         if cut_device[n] >= 0 and closed_at[n] < end:
             left_w += cut_w[n]
@@ -255,14 +256,32 @@ def fill_site(choices: Choices, order: MeritOrder, admission: Admission, closing
 
 
 @kernel
-def quick(
-    choices: Choices, order: MeritOrder, admission: Admission, closings: Closings, level_w: F64, watts: F64
-) -> int:
+def quick(choices: Choices, order: MeritOrder, closings: Closings, level_w: F64, watts: F64) -> int:
     """Move the end of the order as `cut` does, in `level_w` (D,), and write what still fits too into `watts` (D,)."""
-    end = cut(choices, order, admission, level_w)
+    end = cut(choices, order, level_w)
     watts[:] = level_w
-    fill_site(choices, order, Admission(admission.from_w, admission.sum_w, end, admission.room_w), closings, watts)
+    fill_site(choices, order, closings, end, watts)
     return end
+
+
+@kernel
+def readmit(
+    branches: Branches,
+    branch: int,
+    choices: Choices,
+    order: MeritOrder,
+    level: Draft,
+    closings: Closings,
+    ahead: Ahead,
+    watts: F64,
+) -> int:
+    """Admit a branch of the tree once more, from the bases of its devices up; then as `quick`."""
+    member, base_w = branches.member, choices.base_w
+    for k in range(branches.member_start[at(branch)], branches.member_start[at(branch + branches.size[at(branch)])]):
+        level.watts[at(member[at(k)])] = base_w[at(member[at(k)])]
+    rooms(branches, branch, base_w, level.room_w)
+    admit(branches, branch, choices, order, level, closings, ahead)
+    return quick(choices, order, closings, level.watts, watts)
 
 
 @kernel

@@ -57,11 +57,18 @@ def fill_leaves(
         if closings.cut_device[n] < 0:
             continue
         rest_w[n] = closings.cut_w[n]
-        rest = Rest(rest_w[n], price, price - price_above[n], 0.0)
-        # No node is above all: every change of a leaf's device fits, or it does not fit the rest.
-        lost, proven, changed, chosen = cheapest_changes(
-            branches.member[member_start[n] : member_start[n + 1]], branches, choices, draft, parent.size, rest, sets
+        own_price = price - price_above[n]
+        devices = branches.member[member_start[n] : member_start[n + 1]]
+        rest = Rest(rest_w[n], price, own_price, 0.0, 0.0, own_price * rest_w[n])
+        # A `top` below all nodes: only the rest says which changes fit.
+        lost, proven, changed, chosen, least = cheapest_changes(
+            devices, branches, choices, draft, parent.size, rest, sets
         )
+        if least > 0.0:
+            rest = Rest(rest_w[n], price, own_price, 0.0, least, lost)
+            lost, proven, changed, chosen, _ = cheapest_changes(
+                devices, branches, choices, draft, parent.size, rest, sets
+            )
         unproven[n] = lost - (0.0 if branches.divisible[n] else proven)
         for k in range(changed):
             if chosen >> np.uint64(k) & np.uint64(1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from controller.core.kernels import kernel
+from controller.core.kernels import inlined, kernel
 from controller.core.kernels.columns import (
     EPS_W,
     I32,
@@ -21,10 +21,9 @@ from controller.core.kernels.search import cheapest, offer
 from controller.core.site import F64, I64
 
 #: Of more devices only the changes are tried first that lose no more than this share of what the rest is worth; where a
-#: set that loses less may have others, more of them are tried.
+#: set that loses less may have others, all of them are tried.
 FEW = 8
 FIRST_SHARE = 1.0 / 8.0
-WIDER = 8.0
 #: For the sake of rounding: a single change that loses as much as the best set so far is still offered.
 SURELY = 1.0 + 1e-9
 
@@ -46,7 +45,7 @@ def room_between(parent: I64, room_w: F64, leaf: int, top: int) -> float:
     return least
 
 
-@kernel
+@inlined
 def offer_changes(
     devices: I32,
     branches: Branches,
@@ -122,25 +121,21 @@ def offer_changes(
 @kernel
 def cheapest_changes(
     devices: I32, branches: Branches, choices: Choices, draft: Draft, top: int, rest: Rest, sets: ChangeSets
-) -> tuple[float, float, int, np.uint64]:
+) -> tuple[float, float, int, np.uint64, float]:
     """Offer changes of `devices`; return what the cheapest set loses, a proven least loss, how many there are, the set.
 
-    As `offer_changes` and `cheapest`, with no more changes than it takes to prove the set.
+    As `offer_changes` and `cheapest`. Last comes a negative number; or, where a set of more changes may lose less, what it
+    loses at least: ask once more with a `rest` that says so.
     """
-    share = 1.0 if devices.size <= FEW else FIRST_SHARE
-    lost = rest.own_price * rest.watts
-    least = 0.0
-    while True:
-        most_loss = min(share * rest.own_price * rest.watts, SURELY * lost)
-        changed = offer_changes(devices, branches, choices, draft, top, rest.price, most_loss, sets)
-        lost, proven, chosen = cheapest(rest, least, changed, sets)
-        full = changed == sets.device.size
-        if full:
-            most_loss = sets.changes[1, at(changed - 1)]
-        if full or lost <= most_loss + rest.slack or share >= 1.0:
-            return lost, min(proven, most_loss), changed, chosen
-        least = most_loss
-        share *= WIDER
+    few = devices.size <= FEW or rest.least > 0.0
+    most_loss = min((1.0 if few else FIRST_SHARE) * rest.own_price * rest.watts, SURELY * rest.lost)
+    changed = offer_changes(devices, branches, choices, draft, top, rest.price, most_loss, sets)
+    lost, proven, chosen = cheapest(rest, changed, sets)
+    full = changed == sets.device.size
+    dearest = sets.changes[1, at(max(changed, 1) - 1)]
+    least = dearest if full else most_loss
+    proves = few or full or lost <= least + rest.slack
+    return lost, min(proven, least), changed, chosen, -1.0 if proves else least
 
 
 @kernel

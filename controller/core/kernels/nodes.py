@@ -138,8 +138,11 @@ def fill_nodes(
             seen = _near(n, closing, branches, order, closed_at, near)
         for attempt in range(2):
             worst = own_price * rest_w
-            rest = Rest(rest_w, price, own_price, enough * worst)
-            lost, _, changed, chosen = cheapest_changes(near[:seen], branches, choices, draft, n + 1, rest, sets)
+            rest = Rest(rest_w, price, own_price, enough * worst, 0.0, worst)
+            lost, _, changed, chosen, least = cheapest_changes(near[:seen], branches, choices, draft, n + 1, rest, sets)
+            if least > 0.0:
+                rest = Rest(rest_w, price, own_price, enough * worst, least, lost)
+                lost, _, changed, chosen, _ = cheapest_changes(near[:seen], branches, choices, draft, n + 1, rest, sets)
             if attempt == 1 or lost <= WASTE * worst:
                 break
             more_worth, more_value = _go_on(closing, branches, choices, order, closed_at, draft)

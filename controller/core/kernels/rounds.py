@@ -13,7 +13,6 @@ from controller.core.kernels import kernel
 from controller.core.kernels.bound import dual_bound, prices, unused_worth
 from controller.core.kernels.columns import (
     OPEN,
-    Admission,
     Branches,
     ChangeSets,
     Choices,
@@ -119,7 +118,6 @@ def refine(
     branches: Branches,
     choices: Choices,
     order: MeritOrder,
-    admission: Admission,
     closings: Closings,
     level: Draft,
     rounds: Rounds,
@@ -132,8 +130,8 @@ def refine(
     """
     rooms(branches, 0, level.watts, level.room_w)
     earned = earnings(choices, level.watts)
-    program = earned[0] + program_rest(order, admission, closings)
-    end = admission.end if admission.end < order.length else OPEN
+    program = earned[0] + program_rest(order, closings)
+    end = order.end if order.end < order.length else OPEN
     for n in range(branches.parent.size):
         rounds.program_closed_at[n] = min(closings.closed_at[n], end)
     prices(order, rounds.program_closed_at, rounds.node_price)

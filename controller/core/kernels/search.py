@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from controller.core.kernels import kernel
+from controller.core.kernels import inlined, kernel
 from controller.core.kernels.columns import ChangeSets, Rest, at
 
 #: Most changes that are looked at, a bit each, and most sets of half of them.
@@ -19,6 +19,8 @@ CHANGES = 64
 #: So few changes that all sets of them are looked at at once.
 ALL = 8
 SETS = 256
+#: Searches with no place for all sets before the best that was found has to do.
+SPILLS = 4
 
 
 @kernel
@@ -89,7 +91,7 @@ def _sets(half: int, devices: int, window: float, price: float, sets: ChangeSets
         k = groups[0, at(g)]
         before = now
         old = size
-        while k >= 0 and changes[1, k] <= window:
+        while whole and k >= 0 and changes[1, k] <= window:
             bit = one << np.uint64(k)
             # Merge the sets so far with those that this change makes of the sets without its device.
             into = (before + 1) % 3 if now == before else 3 - before - now
@@ -131,18 +133,16 @@ def _sets(half: int, devices: int, window: float, price: float, sets: ChangeSets
                     n += 1
             now = into
             size = n
-            if not whole:
-                return -size, now
             k = groups[1, k]
-    return size, now
+    return size if whole else -size, now
 
 
-@kernel
-def cheapest(rest: Rest, least: float, count: int, sets: ChangeSets) -> tuple[float, float, np.uint64]:
+@inlined
+def cheapest(rest: Rest, count: int, sets: ChangeSets) -> tuple[float, float, np.uint64]:
     """Return what the cheapest set of the first `count` changes loses, a proven least loss, and the set, bit k for change k.
 
-    The changes ascend in loss. No set loses less than `least`, as far as is known. The two losses are no more than the
-    slack of the `rest` apart unless there was no place for all sets.
+    The changes ascend in loss. The two losses are no more than the slack of the `rest` apart unless there was no place for
+    all sets.
     """
     lists, masks, price = sets.lists, sets.masks, rest.own_price
     found = price * rest.watts
@@ -150,35 +150,36 @@ def cheapest(rest: Rest, least: float, count: int, sets: ChangeSets) -> tuple[fl
     chosen = np.uint64(0)
     window = found
     if count > ALL:
-        window = max(found / (1024.0 if rest.slack > 0.0 else 128.0), sets.changes[1, 3], 2.0 * least)
+        window = max(found / (1024.0 if rest.slack > 0.0 else 128.0), sets.changes[1, 3], 2.0 * rest.least)
     devices = _group(count, sets)
     growth = 2.0 if rest.slack > 0.0 else 4.0
     spilled = 0
-    while True:
+    done = False
+    while not done:
         window = min(window, found)
         sizes, in_first = _sets(0, devices, window, price, sets)
         others, in_second = _sets(1, devices, window, price, sets)
         x, y = at(in_first), at(in_second)
+        a = 0
         b = abs(others) - 1
-        for a in range(abs(sizes)):
-            left_w = rest.watts - lists[0, x, 0, a]
-            while b >= 0 and lists[1, y, 0, b] > left_w:
+        while a < abs(sizes) and b >= 0:
+            left_w = rest.watts - lists[0, x, 0, at(a)]
+            while b >= 0 and lists[1, y, 0, at(b)] > left_w:
                 b -= 1
-            if b < 0:
-                break
-            loss = lists[0, x, 1, a] + lists[1, y, 1, b] + price * (left_w - lists[1, y, 0, b])
-            if loss < found:
-                found = loss
-                chosen = masks[0, x, a] | masks[1, y, b]
+            if b >= 0:
+                loss = lists[0, x, 1, at(a)] + lists[1, y, 1, at(b)] + price * (left_w - lists[1, y, 0, at(b)])
+                if loss < found:
+                    found = loss
+                    chosen = masks[0, x, at(a)] | masks[1, y, at(b)]
+            a += 1
         if sizes > 0 and others > 0:
             proven = min(window, found)
-            if found - window <= rest.slack:
-                return found, proven, chosen
+            done = found - window <= rest.slack
             window *= growth
         else:
             # Too many sets: a smaller window may do.
             spilled += 1
-            if spilled == 4:
-                return found, proven, chosen
+            done = spilled == SPILLS
             window = 0.5 * (proven + window) if proven > 0.0 else 0.125 * window
             growth = 1.25
+    return found, proven, chosen

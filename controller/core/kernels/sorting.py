@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from controller.core.kernels import kernel
-from controller.core.kernels.columns import I32, U64, Admission, I32x2, MeritOrder, at
+from controller.core.kernels.columns import I32, U64, I32x2, MeritOrder, at
 from controller.core.kernels.hull import device_of
 from controller.core.site import I64
 
@@ -112,15 +112,13 @@ def sort_items(items: U64, spare: U64, count: int, low_bits: int, tally: I32x2) 
 
 
 @kernel
-def replace_items(
-    order: MeritOrder, admission: Admission, device: int, new: U64, new_length: int, closed_at: I64
-) -> int:
+def replace_items(order: MeritOrder, device: int, new: U64, new_length: int, closed_at: I64) -> int:
     """Put the sorted `new` items of `device` in the place of its old ones, not admitted yet; return the new length.
 
-    The `admission` and the positions `closed_at` (N,) of other devices' items go along with them.
+    How other devices' items were admitted, and their positions in `closed_at` (N,), go along with them.
     """
     items, low_bits, rank_bits = order.items, order.low_bits, order.rank_bits
-    from_w, sum_w = admission.from_w, admission.sum_w
+    from_w, sum_w = order.from_w, order.sum_w
     kept = 0
     gone_w = 0.0
     before_w = 0.0
