@@ -26,7 +26,7 @@ from controller.core.kernels.columns import (
     at,
 )
 from controller.core.kernels.hull import BASED, CLIPPED, ROWS, density_of, device_of, rank_of
-from controller.core.kernels.stock import rooms
+from controller.core.kernels.stock import copy, rooms
 from controller.core.site import F64, I64
 
 #: So many items are looked up together while the order is admitted.
@@ -259,7 +259,7 @@ def fill_site(choices: Choices, order: MeritOrder, closings: Closings, end: int,
 def quick(choices: Choices, order: MeritOrder, closings: Closings, level_w: F64, watts: F64) -> int:
     """Move the end of the order as `cut` does, in `level_w` (D,), and write what still fits too into `watts` (D,)."""
     end = cut(choices, order, level_w)
-    watts[:] = level_w
+    copy(level_w, watts)
     fill_site(choices, order, closings, end, watts)
     return end
 

@@ -24,7 +24,7 @@ from controller.core.kernels.columns import (
 from controller.core.kernels.greedy import program_rest
 from controller.core.kernels.leaves import fill_leaves
 from controller.core.kernels.nodes import fill_nodes
-from controller.core.kernels.stock import earnings, rooms
+from controller.core.kernels.stock import copy, earnings, rooms
 from controller.core.kernels.topup import top_up
 from controller.core.site import F64, I64
 
@@ -82,8 +82,8 @@ def _round(
     now = Closings(rounds.closed_at, rounds.cut_device, rounds.cut_w)
     last = Closings(rounds.reclosed_at, rounds.cut_device, rounds.cut_w)
     worth, value = earned
-    draft.watts[:] = level.watts
-    draft.room_w[:] = level.room_w
+    copy(level.watts, draft.watts)
+    copy(level.room_w, draft.room_w)
     fixed.price_above[:] = -1.0
     first = Closings(rounds.program_closed_at, closings.cut_device, closings.cut_w)
     _, more_worth, more_value = fill_leaves(branches, choices, order, first, rounds.node_price, draft, fixed, sets)
@@ -135,14 +135,14 @@ def refine(
     for n in range(branches.parent.size):
         rounds.program_closed_at[n] = min(closings.closed_at[n], end)
     prices(order, rounds.program_closed_at, rounds.node_price)
-    rounds.program_price[:] = rounds.node_price
+    copy(rounds.node_price, rounds.program_price)
     bound, worth, value, gap = program, -np.inf, 0.0, np.inf
     for _ in range(rounds.most):
         new_worth, new_value, new_bound = _round(branches, choices, order, closings, level, rounds, sets, earned)
         bound = min(bound, new_bound)
         if new_worth > worth:
             worth, value = new_worth, new_value
-            rounds.best_w[:] = rounds.watts
+            copy(rounds.watts, rounds.best_w)
         last_gap, gap = gap, bound - worth
         if gap <= GOOD_GAP * abs(bound) or GOOD_ROUND * last_gap < gap <= FAIR_GAP * abs(bound):
             break

@@ -11,6 +11,13 @@ from controller.core.site import F64
 
 
 @kernel
+def copy(source: F64, target: F64) -> None:
+    """Write `source` into `target`, which is as long; a whole slice would take memory, for the case that they overlap."""
+    for k in range(source.size):
+        target[k] = source[k]
+
+
+@kernel
 def usable(watts: F64) -> bool:
     """Return whether all are finite and none is negative."""
     bad = 0

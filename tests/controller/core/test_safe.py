@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.core.kernels.columns import PathsUp
 from controller.core.kernels.tree import device_watts_below
 from controller.core.modes import TRANSITIONS, Mode
 from controller.core.reasons import Code
@@ -60,7 +61,7 @@ def test_without_time_nothing_falls():
 
 @given(currents)
 def test_watts_below_are_those_of_the_kernel(device_w):
-    expected = device_watts_below(SITE.tree.parent, DEVICES.node, device_w)
+    expected = device_watts_below(PathsUp(SITE.tree.parent, DEVICES.node), device_w)
     assert watts_below(SITE, device_w) == pytest.approx(expected)
 
 
