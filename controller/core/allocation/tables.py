@@ -9,9 +9,9 @@ import numpy as np
 
 from controller.core.allocation.allocator import ROUNDS, Allocator, make_allocator
 from controller.core.allocation.merit import by_value, start_share
+from controller.core.floor import watts_below
 from controller.core.kernels.changes import ChangeCosts, levels
 from controller.core.kernels.columns import ModeTable, PathsUp
-from controller.core.safe import watts_below
 from controller.core.site import F64, I64, Bool, Devices, Site
 
 #: A raise of a running device by less than this share of its maximum is not worth a change.

@@ -11,7 +11,7 @@ from controller.core.site import F64
 
 @kernel
 def sum_below(paths: PathsUp, device_w: F64, node_w: F64) -> None:
-    """Write into `node_w` (N,) the watts of all devices (D,) below each node: `tree.watts_below`, compiled."""
+    """Write into `node_w` (N,) the watts of all devices (D,) below each node: `floor.watts_below`, compiled."""
     parent, node = paths.parent, paths.node
     node_w[:] = 0.0
     for i in range(device_w.size):

@@ -149,7 +149,7 @@ def test_a_preset_change_restarts(site: WorldSite) -> None:
 def test_a_change_restarts_only_a_model_with_a_step_among_its_running_modes(site: WorldSite) -> None:
     model = load_catalogue()["antminer-s19-xp"]
     mixed = replace(model, modes=(*model.modes[:-1], replace(model.modes[-1], continuous=True)))
-    device = Device(id="it", model=mixed, node=0)
+    device = WorldDevice(id="it", model=mixed, node=0)
     physics = Physics(replace(site, devices=(device,), house_w=np.zeros(len(site.node_ids))), seed=1, step_s=STEP_S)
     physics.apply({"it": 2700.0})
     run(physics, 31.0)

@@ -1,7 +1,7 @@
 from hypothesis import given
 
+from controller.core.floor import watts_below
 from controller.core.kernels.tree import device_watts_below
-from controller.core.safe import watts_below
 from tests.controller.core.kernels import twins
 from tests.controller.core.kernels.sites import fleets, paths_of
 from tests.controller.core.world import site
