@@ -13,7 +13,7 @@ from controller.core.allocation.tables import make_tables
 from controller.core.site import SurplusModel
 from controller.core.state import initial_state
 from controller.site.compile import compile_site
-from drivers.fleet.catalogue import Kind, load_catalogue
+from drivers.fleet.catalogue import DeviceKind, load_catalogue
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_protected_device_that_restarts_for_a_lower_mode_runs_on_whatever_its_
     site = compile_site(load_text(small.replace("{id: lone,", f"{{id: lone, {own},")))
     tables = make_tables(site)
     state = initial_state(site, 0.0)
-    running = replace(state.belief, current_w=np.array([150.0, 3010.0, 25.0, 25.0]))
+    running = replace(state.leases, current_w=np.array([150.0, 3010.0, 25.0, 25.0]))
     assert kept_w(tables, running, state.minimum_times, 0.0).low_w[1] == 3010.0
 
 
@@ -111,7 +111,7 @@ def test_a_protected_device_that_restarts_for_a_lower_mode_runs_on_whatever_its_
 def test_the_core_and_the_catalogue_agree_on_what_a_change_is(name, small, load_text):
     model = load_catalogue()[name]
     entry = next(line for line in small.splitlines() if "{id: lone," in line)
-    priority = ", priority: high" if model.kind is Kind.GPU else ""
+    priority = ", priority: high" if model.kind is DeviceKind.GPU else ""
     other = f"    - {{id: lone, model: {name}, agent: a-one, node: hall, failsafe: off{priority}}}"
     site = compile_site(load_text(small.replace(entry, other)))
     assert bool(site.devices.restarts[1]) == model.restarts_on_change

@@ -91,6 +91,13 @@ def test_the_cycle_of_a_stop(at_s, high_w):
     assert (kept.low_w[0], kept.high_w[0]) == (0.0, high_w)
 
 
+def test_a_device_that_is_off_again_need_not_wait_for_its_settle_time():
+    tables = tables_of({"modes": STEPS, "settle": 60.0})
+    started = minimum_times_after(tables, free(1), np.array([25.0]), np.array([1080.0]), 0.0)
+    stopped = minimum_times_after(tables, started, np.array([1080.0]), np.array([25.0]), 10.0)
+    assert kept_w(tables, leases_of(tables, [25.0]), stopped, 11.0).high_w.tolist() == [INF]
+
+
 def test_what_is_protected_runs_on_and_may_rise():
     tables = tables_of(
         *({"modes": modes, "protected": True} for modes in (MINER, STEPS)),

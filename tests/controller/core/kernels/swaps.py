@@ -29,7 +29,7 @@ MODULES = [
 ]
 
 #: Seconds of this process after which what goes on and on has been noticed.
-LONGEST_S = 20.0
+LONGEST_S = 5.0
 
 
 def kernels() -> Iterator[tuple[str, Callable]]:

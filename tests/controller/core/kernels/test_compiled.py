@@ -82,6 +82,7 @@ def test_columns_that_do_not_belong_are_refused():
         grant(paths, order, swapped, asked, small.tree.house_w, 0.0, 0.0, watts.copy())
 
 
+@pytest.mark.timeout(600)
 def test_columns_of_one_type_that_are_swapped_are_noticed():
     command = [sys.executable, "-m", "tests.controller.core.kernels.swaps"]
     done = subprocess.run(
@@ -91,6 +92,7 @@ def test_columns_of_one_type_that_are_swapped_are_noticed():
     assert done.stdout.splitlines() == ["exact._merge: some, others"]
 
 
+@pytest.mark.timeout(600)
 def test_no_index_is_out_of_bounds_on_a_share_of_the_trees(request):
     folder = request.config.cache.mkdir("kernels-with-bounds")
     environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(folder), "EXAMPLES_SHARE": "0.1"}
