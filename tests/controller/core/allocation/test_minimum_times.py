@@ -98,6 +98,36 @@ def test_a_device_that_is_off_again_need_not_wait_for_its_settle_time():
     assert kept_w(tables, leases_of(tables, [25.0]), stopped, 11.0).high_w.tolist() == [INF]
 
 
+def test_what_may_be_lowered_stays_on_its_lowest_mode_at_least():
+    tables = tables_of({"modes": STEPS, "restarts": True} | TIMES, {"modes": STEPS, "protected": True})
+    kept = kept_w(tables, leases_of(tables, [1916.0, 500.0]), replace(free(2), kept_until_s=np.array([9.0, -INF])), 0.0)
+    # The second one is between its modes: to stay on is not to rise.
+    assert kept.low_w.tolist() == [1080.0, 500.0]
+
+
+def test_what_is_protected_goes_after_what_earns_more():
+    dear = ((10.0, 0.0, False), (1000.0, 9.0, False))
+    tables = tables_of({"modes": ON_OFF, "protected": True}, {"modes": dear}, nodes=tree(("pcc", -1, INF, 0.0)))
+    kept = kept_w(tables, leases_of(tables, [1000.0] * 2), replace(free(2), kept_until_s=np.full(2, 9.0)), 0.0)
+    bounds = (tables.site.devices.off_w, tables.site.devices.max_w)
+    assert fitting_w(tables, kept, bounds, np.array([1100.0]), ("order:o1",))[0].tolist() == [1000.0, 10.0]
+
+
+def test_what_is_off_is_not_starting():
+    tables = tables_of({"modes": STEPS}, {"modes": STEPS})
+    kept = kept_w(tables, leases_of(tables, [25.0, 1080.0], low_w=[25.0, 25.0]), free(2), 0.0)
+    assert kept.starting.tolist() == [False, True]
+
+
+def test_no_minimum_time_asks_for_more_than_is_allowed_or_for_less_than_is_stuck():
+    tables = tables_of(*[{"modes": STEPS}] * 2)
+    kept = kept_w(tables, leases_of(tables, [1916.0] * 2), replace(free(2), settled_from_s=np.full(2, 9.0)), 0.0)
+    stuck_w, upper_w = np.array([25.0, 2794.0]), np.array([1080.0, 1080.0])
+    base_w, overruled = fitting_w(tables, kept, (stuck_w, upper_w), np.full(len(tables.site.tree.ids), INF), ("a",) * 4)
+    assert base_w.tolist() == [1080.0, 2794.0]
+    assert not overruled
+
+
 def test_what_is_protected_runs_on_and_may_rise():
     tables = tables_of(
         *({"modes": modes, "protected": True} for modes in (MINER, STEPS)),
