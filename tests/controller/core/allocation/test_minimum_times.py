@@ -113,6 +113,15 @@ def test_what_is_protected_goes_after_what_earns_more():
     assert fitting_w(tables, kept, bounds, np.array([1100.0]), ("order:o1",))[0].tolist() == [1000.0, 10.0]
 
 
+def test_of_many_equals_the_least_valuable_give_way():
+    rows = [{"modes": ((10.0, 0.0, False), (1000.0, 1.0 + k * 7 % 60, False))} for k in range(60)]
+    tables = tables_of(*rows, nodes=tree(("pcc", -1, INF, 0.0)))
+    kept = kept_w(tables, leases_of(tables, [1000.0] * 60), replace(free(60), kept_until_s=np.full(60, 9.0)), 0.0)
+    bounds = (tables.site.devices.off_w, tables.site.devices.max_w)
+    base_w, _ = fitting_w(tables, kept, bounds, np.array([30_300.0]), ("order:o1",))
+    assert np.flatnonzero(base_w > 10.0).tolist() == [k for k in range(60) if k * 7 % 60 >= 30]
+
+
 def test_what_is_off_is_not_starting():
     tables = tables_of({"modes": STEPS}, {"modes": STEPS})
     kept = kept_w(tables, leases_of(tables, [25.0, 1080.0], low_w=[25.0, 25.0]), free(2), 0.0)
