@@ -14,7 +14,9 @@ from tests.lanes import Lanes
 from tests.skips import judged
 
 # A shared machine may stop for a moment; what a property says does not depend on it.
-settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "default", deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=examples(100))
 # A mutant is judged by the same examples whenever it is run, and leaves none behind.
 settings.register_profile("mutation", parent=settings.get_profile("default"), derandomize=True, database=None)

@@ -1,12 +1,16 @@
-"""How many examples a property gets: few for every day, twenty times as many where HYPOTHESIS_PROFILE is ``thorough``."""
+"""How many examples a property gets.
+
+Few for every day, twenty times as many where HYPOTHESIS_PROFILE is ``thorough``, and the share EXAMPLES_SHARE of them.
+"""
 
 from __future__ import annotations
 
 import os
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+_SHARE = float(os.environ.get("EXAMPLES_SHARE", "1"))
 
 
 def examples(every_day: int) -> int:
     """Return the number of examples for this run, from that of every day."""
-    return every_day * (20 if THOROUGH else 1)
+    return max(1, round(every_day * _SHARE)) * (20 if THOROUGH else 1)

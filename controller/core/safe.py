@@ -8,6 +8,7 @@ import numpy as np
 
 from controller.core.decision import Decision
 from controller.core.fleet.leases import committed_w, observe, send
+from controller.core.floor import declared_floor_w, watts_below
 from controller.core.limits.orders import in_force
 from controller.core.modes import Mode, ModeState
 from controller.core.reasons import Code, Reason
@@ -32,15 +33,6 @@ def emergency_setpoints(devices: Devices, current_w: F64, ramp_w: float) -> F64:
     return np.where(before_w < ramp_w, goal_w, current_w)
 
 
-def watts_below(site: Site, device_w: F64) -> F64:
-    """Return the watts of all devices below each node (N,)."""
-    node_w = np.zeros(len(site.tree.ids))
-    np.add.at(node_w, site.devices.node, device_w)
-    for n in range(len(site.tree.ids) - 1, 0, -1):
-        node_w[site.tree.parent[n]] += node_w[n]
-    return node_w
-
-
 def safe_step(site: Site, state: State, snapshot: Snapshot) -> tuple[State, Decision]:
     """Return a tick that trusts nothing but the agents' reports: FAILSAFE, every device on its way to failsafe.
 
@@ -56,7 +48,7 @@ def safe_step(site: Site, state: State, snapshot: Snapshot) -> tuple[State, Deci
     leases = send(leases, setpoint_w, now_s)
     limit_w = np.full(len(site.tree.ids), np.inf)
     limit_w[0] = min(site.rules.failsafe_w, site.rules.contract_w)
-    floor_w = site.tree.house_w + watts_below(site, devices.off_w)
+    floor_w = declared_floor_w(site)
     reasons = (Reason(Code.STEP_FAILED, site.tree.ids[0]),)
     decision = Decision(
         at_s=now_s,

@@ -57,6 +57,7 @@ class Devices:
     `settle_s` (D,): seconds that a start or another discrete mode is left as it is.
     `start_cost`, `change_cost` (D,): what a start, and another discrete mode, costs and wears, in currency.
     `protected` (D,): True for what is never switched off for revenue; only limits and orders do that, and last.
+    `restarts` (D,): True where a change among the running modes restarts the device.
     `report_error` (D,): share by which the power that the device itself reports may be off.
     `steady` (D,): True where the draw follows the setpoint; False where a setpoint only caps it (GPU nodes).
     `mode_start` (D+1,): device i owns the rows ``mode_start[i]:mode_start[i+1]``; its first row is off (the residual
@@ -78,6 +79,7 @@ class Devices:
     start_cost: F64
     change_cost: F64
     protected: Bool
+    restarts: Bool
     report_error: F64
     steady: Bool
     mode_start: I64

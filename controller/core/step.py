@@ -18,7 +18,7 @@ from controller.core.allocation.tables import Tables
 from controller.core.allocation.values import changes_per_h, values_now
 from controller.core.decision import Decision
 from controller.core.fleet.leases import Leases, committed_w, in_contact, in_step, least_w, send, unheard_w
-from controller.core.kernels.grant import grant
+from controller.core.kernels.grant import Asked, grant
 from controller.core.kernels.tree import device_watts_below
 from controller.core.limits.envelope import (
     Envelope,
@@ -82,7 +82,7 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
 
 
 def _below(tables: Tables, device_w: F64) -> F64:
-    return device_watts_below(tables.site.tree.parent, tables.site.devices.node, device_w)
+    return device_watts_below(tables.paths, device_w)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,16 +207,21 @@ def _grant(
     tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited, wanted: _Wanted
 ) -> _Granted:
     """Grant of what is wanted as much as committed power and the ramps allow."""
-    tree, devices, leases = tables.site.tree, tables.site.devices, sensed.leases
+    leases = sensed.leases
     forced = sensed.mode.mode is Mode.FAILSAFE or bool(np.any(limited.usable_w < limited.current_w))
     rise_w, fall_w = _ramp_rooms(tables, state, state.elapsed_s(snapshot.now_s), forced=forced)
     room_w = limited.usable_w - limited.committed_w
-    setpoint_w = np.empty_like(wanted.allotment.watts)
+    asked = Asked(
+        current_w=leases.current_w,
+        target_w=wanted.allotment.watts,
+        high_w=leases.high_w,
+        tolerance=tables.site.devices.tolerance,
+        least_step_w=tables.least_step_w,
+    )
+    setpoint_w = np.empty_like(asked.target_w)
     rise_left_w, fall_left_w = grant(
-        tree.parent, devices.node, tables.device_order, leases.current_w, wanted.allotment.watts, leases.high_w,
-        devices.tolerance, tables.least_step_w, devices.mode_start, devices.mode_w, devices.mode_continuous,
-        room_w, rise_w, fall_w, setpoint_w,
-    )  # fmt: skip
+        tables.paths, tables.device_order, tables.modes, asked, room_w, rise_w, fall_w, setpoint_w
+    )
     return _Granted(
         setpoint_w=setpoint_w, rise_w=rise_w, fall_w=fall_w, rise_left_w=rise_left_w, fall_left_w=fall_left_w
     )

@@ -85,6 +85,7 @@ def _devices(
             [_cost(load.entry.change_cost, model.change_wear_s, load, model, economics) for load, model in pairs]
         ),
         protected=np.array([load.entry.protected for load in fleet], dtype=np.bool_)[owner],
+        restarts=np.array([model.restarts_on_change for model in models], dtype=np.bool_)[owner],
         report_error=spread([model.estimate_error for model in models]),
         steady=np.array([model.steady for model in models], dtype=np.bool_)[owner],
         mode_start=mode_start,

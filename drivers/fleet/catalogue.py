@@ -69,6 +69,11 @@ class Model:
         return all(mode.continuous for mode in self.modes[2:])
 
     @property
+    def restarts_on_change(self) -> bool:
+        """Return whether a change among the running modes restarts the device."""
+        return self.restarts and not self.in_place
+
+    @property
     def off_w(self) -> int:
         """Residual watts when off, rounded up to whole watts."""
         return math.ceil(self.modes[0].watts)

@@ -107,7 +107,7 @@ class Physics:
         was_on, self._on[i] = self._on[i], allowed_w > model.off_w
         self.setpoint_w[i] = allowed_w
         self._aim_w[i] = allowed_w * (1.0 + self._bias[i]) if self._on[i] else self.off_w[i]
-        in_place = bool(was_on and self._on[i] and (not model.restarts or model.modes[-1].continuous))
+        in_place = bool(was_on and self._on[i] and not model.restarts_on_change)
         if in_place and model.restarts and self._is_booting(i):
             return  # it comes up at the new aim, as soon as it would have come up at the old one
         restarts = model.restarts and bool(self._on[i]) and not in_place

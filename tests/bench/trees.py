@@ -122,6 +122,7 @@ def _fleet(node: I64, mode_count: I64, mode_w: F64, mode_value: F64, mode_contin
         start_cost=zeros,
         change_cost=zeros,
         protected=np.zeros(count, dtype=np.bool_),
+        restarts=np.zeros(count, dtype=np.bool_),
         report_error=zeros,
         steady=np.ones(count, dtype=np.bool_),
         mode_start=mode_start,

@@ -30,6 +30,7 @@ def make_site() -> Site:
             start_cost=np.zeros(2),
             change_cost=np.zeros(2),
             protected=np.zeros(2, dtype=np.bool_),
+            restarts=np.zeros(2, dtype=np.bool_),
             report_error=np.full(2, 0.05),
             steady=np.array([True, True]),
             mode_start=np.array([0, 2, 4]),

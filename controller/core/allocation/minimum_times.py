@@ -20,12 +20,12 @@ import numpy as np
 from controller.core.allocation.tables import Tables
 from controller.core.fleet.leases import Leases
 from controller.core.kernels.changes import fit_kept
+from controller.core.kernels.columns import EPS_W
 from controller.core.kernels.tree import device_watts_below
 from controller.core.reasons import Code, Parameter, Reason
 from controller.core.site import F64, Bool
 from controller.core.state import MinimumTimes
 
-_EPS_W: Final = 1e-6
 #: Devices that are named when protected ones have to give way.
 _MOST_NAMES: Final = 3
 
@@ -64,7 +64,7 @@ def kept_w(tables: Tables, leases: Leases, times: MinimumTimes, now_s: float) ->
     kept, settling = now_s < times.kept_until_s, on & (now_s < times.settled_from_s)
     stays_on = on & (kept | devices.protected)
     # Lowering a device that restarts for it is no better than switching it off.
-    least_w = np.where(tables.restarts & devices.protected, current_w, np.minimum(tables.on_w, current_w))
+    least_w = np.where(devices.restarts & devices.protected, current_w, np.minimum(tables.on_w, current_w))
     return Kept(
         low_w=np.where(settling, current_w, np.where(stays_on, least_w, 0.0)),
         high_w=np.where(settling | (kept & ~on), current_w, np.inf),
@@ -80,20 +80,20 @@ def fitting_w(
     `bounds_w`: what cannot be freed, and the most, of each device (D,). `room_w` (N,): watts for the devices below each
     node. `binding` (N,): names of the limits that the rooms come from.
     """
-    tree, devices = tables.site.tree, tables.site.devices
+    devices = tables.site.devices
     stuck_w, upper_w = bounds_w
     wanted_w = np.maximum(np.minimum(kept.low_w, upper_w), stuck_w)
-    left_w = room_w - device_watts_below(tree.parent, devices.node, wanted_w)
-    short = left_w < -_EPS_W
+    left_w = room_w - device_watts_below(tables.paths, wanted_w)
+    short = left_w < -EPS_W
     if not short.any():
         return wanted_w, ()
     base_w = wanted_w.copy()
     rank = np.where(devices.protected, np.int8(0), np.where(kept.starting, np.int8(2), np.int8(1)))[tables.device_order]
     order = tables.device_order[np.argsort(rank, kind="stable")]
-    if fit_kept(tree.parent, devices.node, order, stuck_w, wanted_w, base_w, left_w) == 0:
+    if fit_kept(tables.paths, order, stuck_w, wanted_w, base_w, left_w) == 0:
         return base_w, ()
     limits = dict.fromkeys(name for name, is_short in zip(binding, short, strict=True) if is_short)
-    subject = tree.ids[int(np.argmax(short))]
+    subject = tables.site.tree.ids[int(np.argmax(short))]
     return base_w, _given_up(tables, base_w < wanted_w, ", ".join(limits), subject)
 
 

@@ -7,9 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from controller.core.allocation.allocator import ROUNDS, Allocator, make_allocator, start_share
-from controller.core.kernels.changes import levels
-from controller.core.safe import watts_below
+from controller.core.allocation.allocator import ROUNDS, Allocator, make_allocator
+from controller.core.allocation.merit import by_value, start_share
+from controller.core.floor import watts_below
+from controller.core.kernels.changes import ChangeCosts, levels
+from controller.core.kernels.columns import ModeTable, PathsUp
 from controller.core.site import F64, I64, Bool, Devices, Site
 
 #: A raise of a running device by less than this share of its maximum is not worth a change.
@@ -26,26 +28,23 @@ class Tables:
 
     `allocator`: with the working memory of one thread. `device_order` (D,): devices by value per watt, the best first.
     `on_w` (D,): watts of each device's lowest running mode. `least_step_w` (D,): no smaller raise. `in_place` (D,):
-    changes among the running modes need no restart. `restarts` (D,): they need one. `start_per_h`, `change_per_h` (D,):
-    the costs of a start and of another discrete mode, spread over the time in which they have to pay; `changes_cost`: some
-    are not 0. `start_share` (D,): share of what a device earns that a start leaves. `level` (M,):
-    the lowest of the modes that each is reached from in place. `largest_start_w`: the biggest step that a start makes.
+    every running mode is reached from every other without a step. `change_costs`: of a
+    start and of another discrete mode, spread over the time in which they have to pay; `changes_cost`: some are not 0.
+    `paths`, `modes`: columns of the site as the kernels take them. `largest_start_w`: the biggest step that a start makes.
     `tolerance` (N,): the largest below each node. `metered` (N,): nodes with a meter of their own. `off_below_w` (N,):
     residual watts below each node.
     """
 
     site: Site
+    paths: PathsUp
+    modes: ModeTable
     allocator: Allocator
     device_order: I64
     on_w: F64
     least_step_w: F64
     in_place: Bool
-    restarts: Bool
-    start_per_h: F64
-    change_per_h: F64
+    change_costs: ChangeCosts
     changes_cost: bool
-    start_share: F64
-    level: I64
     largest_start_w: float
     tolerance: F64
     metered: Bool
@@ -57,38 +56,30 @@ def make_tables(site: Site) -> Tables:
     devices, count = site.devices, len(site.tree.ids)
     first_on = np.minimum(devices.mode_start[:-1] + 1, devices.mode_start[1:] - 1)
     on_w = devices.mode_w[first_on]
-    in_place = _in_place(devices)
+    modes = ModeTable(devices.mode_start, devices.mode_w, devices.mode_value, devices.mode_continuous)
     metered = np.zeros(count, dtype=np.bool_)
     metered[site.meters.node] = True
     return Tables(
         site=site,
+        paths=PathsUp(parent=site.tree.parent, node=devices.node),
+        modes=modes,
         allocator=make_allocator(site.tree, devices, rounds=ROUNDS if len(devices.ids) <= _MANY else 1),
-        device_order=by_value(devices),
+        device_order=by_value(devices, devices.mode_value),
         on_w=on_w,
         least_step_w=_LEAST_STEP * devices.max_w,
-        in_place=in_place,
-        restarts=~in_place & (devices.settle_s > 0.0),
-        start_per_h=devices.start_cost / PAYS_WITHIN_H,
-        change_per_h=devices.change_cost / PAYS_WITHIN_H,
+        in_place=_in_place(devices),
+        change_costs=ChangeCosts(
+            level=_levels(modes),
+            start_per_h=devices.start_cost / PAYS_WITHIN_H,
+            change_per_h=devices.change_cost / PAYS_WITHIN_H,
+            start_share=start_share(devices),
+        ),
         changes_cost=bool(np.any((devices.start_cost != 0.0) | (devices.change_cost != 0.0))),
-        start_share=start_share(devices),
-        level=_levels(devices),
         largest_start_w=float(np.max((on_w - devices.off_w) * (1.0 + devices.tolerance), initial=0.0)),
         tolerance=_largest_below(site),
         metered=metered,
         off_below_w=watts_below(site, devices.off_w),
     )
-
-
-def by_value(devices: Devices) -> I64:
-    """Return the devices (D,) by the most value per watt that any of their modes adds, the best first."""
-    owner = np.repeat(np.arange(len(devices.ids)), np.diff(devices.mode_start))
-    above_w = devices.mode_w - devices.off_w[owner]
-    best = np.full(len(devices.ids), -np.inf)
-    np.maximum.at(
-        best, owner, np.divide(devices.mode_value, above_w, out=np.full_like(above_w, -np.inf), where=above_w > 0.0)
-    )
-    return np.argsort(-best, kind="stable")
 
 
 def _in_place(devices: Devices) -> Bool:
@@ -97,9 +88,9 @@ def _in_place(devices: Devices) -> Bool:
     return np.asarray(steps[end] == steps[np.minimum(devices.mode_start[:-1] + 2, end)], dtype=np.bool_)
 
 
-def _levels(devices: Devices) -> I64:
-    level = np.empty(devices.mode_w.size, dtype=np.int64)
-    levels(devices.mode_start, devices.mode_continuous, level)
+def _levels(modes: ModeTable) -> I64:
+    level = np.empty(modes.watts.size, dtype=np.int64)
+    levels(modes, level)
     return level
 
 

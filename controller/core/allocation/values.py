@@ -14,25 +14,17 @@ def values_now(tables: Tables, current_w: F64, mode_value: F64 | None = None) ->
 
     `mode_value` (M,): what the modes earn now, where that is not what the site says.
     """
-    devices = tables.site.devices
-    earned = devices.mode_value if mode_value is None else mode_value
+    modes = tables.modes if mode_value is None else tables.modes._replace(value=mode_value)
     if not tables.changes_cost:
-        return earned
-    values = np.empty_like(earned)
-    values_after_changes(
-        devices.mode_start, devices.mode_w, tables.level, earned, tables.start_per_h, tables.change_per_h, tables.start_share,
-        current_w, values,
-    )  # fmt: skip
+        return modes.value
+    values = np.empty_like(modes.value)
+    values_after_changes(modes, tables.change_costs, current_w, values)
     return values
 
 
 def changes_per_h(tables: Tables, current_w: F64, watts: F64) -> float:
     """Return what those values leave out of what the devices earn that go from `current_w` to `watts` (D,)."""
-    devices = tables.site.devices
     if not tables.changes_cost:
         return 0.0
-    cost: float = cost_per_h(
-        devices.mode_start, devices.mode_w, tables.level, tables.start_per_h, tables.change_per_h, tables.start_share, current_w,
-        watts,
-    )  # fmt: skip
+    cost: float = cost_per_h(tables.modes, tables.change_costs, current_w, watts)
     return cost

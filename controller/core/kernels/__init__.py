@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-from numba.core import types
-from numba.np import arrayobj
+
+from controller.core.kernels.signatures import signature_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,31 +33,20 @@ def _cache_folder() -> str:
 numba.config.CACHE_DIR = _cache_folder()  # type: ignore[attr-defined]  # set from the environment by numba itself
 
 
-def kernel(signature: str, *, inline: str = "never") -> Callable[[F], F]:
-    """Compile a function for one signature, or load it from the cache.
+def kernel(function: F) -> F:
+    """Compile a function for the types that its annotations name, and for no others, or load it from the cache.
 
-    A kernel takes no memory and counts no references: one that would does not compile. Nothing divides by zero, and no
-    index counts from the end: ``NUMBA_BOUNDSCHECK=1`` with an empty ``NUMBA_CACHE_DIR`` makes the tests find one that does.
+    Nothing divides by zero, and no index counts from the end: ``NUMBA_BOUNDSCHECK=1`` with an empty ``NUMBA_CACHE_DIR``
+    makes the tests find one that does. A kernel takes no memory.
     """
-    options: dict[str, Any] = {"cache": True, "inline": inline, "error_model": "numpy", "_nrt": False}
-
-    def compiled(function: F) -> F:
-        with _no_index_from_the_end():
-            return cast("F", numba.njit(signature, **options)(function))
-
-    return compiled
+    return _compiled(function, inlined=False)
 
 
-@contextmanager
-def _no_index_from_the_end() -> Iterator[None]:
-    """Compile indices as they are: to ask of each whether it is negative takes a fifth of a kernel's time."""
-    asking = arrayobj.fix_integer_index
-    arrayobj.fix_integer_index = _index_as_is
-    try:
-        yield
-    finally:
-        arrayobj.fix_integer_index = asking
+def inlined(function: F) -> F:
+    """Compile a function as a `kernel` that becomes a part of each kernel that calls it."""
+    return _compiled(function, inlined=True)
 
 
-def _index_as_is(context: Any, builder: Any, kind: Any, index: Any, _size: Any) -> Any:
-    return context.cast(builder, index, kind, types.intp if kind.signed else types.uintp)
+def _compiled(function: F, *, inlined: bool) -> F:
+    compiled = numba.njit(signature_of(function), cache=True, forceinline=inlined, error_model="numpy")(function)
+    return cast("F", compiled)

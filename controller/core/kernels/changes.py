@@ -7,105 +7,95 @@ everything is free. A stop costs as much as a start: what is sent off has to sta
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from numba import njit
 
-from controller.core.kernels.hull import EPS_W, row_at
-from controller.core.site import F64, I64, Bool
+from controller.core.kernels import kernel
+from controller.core.kernels.columns import EPS_W, ModeTable, PathsUp, at
+from controller.core.kernels.hull import row_at
+from controller.core.site import F64, I64
 
 
-@njit("void(int64[::1], boolean[::1], int64[::1])", cache=True)
-def levels(mode_start: I64, mode_continuous: Bool, level: I64) -> None:
+class ChangeCosts(NamedTuple):
+    """`level` (M,) of each mode row; then per device (D,) the costs per hour, and the share of earnings that a start leaves."""
+
+    level: I64
+    start_per_h: F64
+    change_per_h: F64
+    start_share: F64
+
+
+@kernel
+def levels(modes: ModeTable, level: I64) -> None:
     """Write into `level` (M,) the lowest row of the level that each row belongs to."""
-    for i in range(mode_start.size - 1):
-        level[mode_start[i]] = mode_start[i]
-        for row in range(mode_start[i] + 1, mode_start[i + 1]):
-            level[row] = level[row - 1] if mode_continuous[row] else row
+    for i in range(modes.start.size - 1):
+        first = modes.start[i]
+        level[at(first)] = first
+        for row in range(first + 1, modes.start[i + 1]):
+            level[at(row)] = level[at(row - 1)] if modes.continuous[at(row)] else row
 
 
-@njit(
-    "void(int64[::1], float64[::1], int64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
-    " float64[::1])",
-    cache=True,
-)
-def values_after_changes(
-    mode_start: I64,
-    mode_w: F64,
-    level: I64,
-    mode_value: F64,
-    start_per_h: F64,
-    change_per_h: F64,
-    start_share: F64,
-    current_w: F64,
-    out: F64,
-) -> None:
+@kernel
+def values_after_changes(modes: ModeTable, costs: ChangeCosts, current_w: F64, out: F64) -> None:
     """Write into `out` (M,) the value of each mode less what it costs to go there from `current_w` (D,).
 
     The allocator counts only `start_share` (D,) of what a device earns that has to start; of the cost it shall count all.
     """
+    level, start_share = costs.level, costs.start_share
     for i in range(current_w.size):
-        first = mode_start[i]
-        end = mode_start[i + 1]
-        start = start_per_h[i]
-        change = change_per_h[i]
-        if current_w[i] <= mode_w[first] + EPS_W:
+        first = modes.start[i]
+        end = modes.start[i + 1]
+        start = costs.start_per_h[i]
+        change = costs.change_per_h[i]
+        if current_w[i] <= modes.watts[at(first)] + EPS_W:
             if start_share[i] > 0.0:
                 start /= start_share[i]
             for row in range(first, end):
-                out[row] = mode_value[row] - (start if level[row] > first else 0.0)
+                out[at(row)] = modes.value[at(row)] - (start if level[at(row)] > first else 0.0)
             continue
         here = end
-        if change > 0.0 or (first + 1 < end and level[first + 1] == first):
-            here = level[row_at(mode_start, mode_w, i, current_w[i])]
+        if change > 0.0 or (first + 1 < end and level[at(first + 1)] == first):
+            here = level[at(row_at(modes.start, modes.watts, i, current_w[i]))]
         for row in range(first, end):
             cost = 0.0
-            if level[row] != here:
-                cost = start if first in (here, level[row]) else change
-            out[row] = mode_value[row] - cost
+            if level[at(row)] != here:
+                cost = start if first in (here, level[at(row)]) else change
+            out[at(row)] = modes.value[at(row)] - cost
 
 
-@njit(
-    "float64(int64[::1], float64[::1], int64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1])",
-    cache=True,
-)
-def cost_per_h(
-    mode_start: I64,
-    mode_w: F64,
-    level: I64,
-    start_per_h: F64,
-    change_per_h: F64,
-    start_share: F64,
-    current_w: F64,
-    watts: F64,
-) -> float:
+@kernel
+def cost_per_h(modes: ModeTable, costs: ChangeCosts, current_w: F64, watts: F64) -> float:
     """Return what `values_after_changes` takes off the values of all devices that go from `current_w` to `watts` (D,)."""
+    level, start_per_h, start_share = costs.level, costs.start_per_h, costs.start_share
     total = 0.0
     for i in range(watts.size):
         if watts[i] == current_w[i]:
             continue
-        here = level[row_at(mode_start, mode_w, i, current_w[i])]
-        there = level[row_at(mode_start, mode_w, i, watts[i])]
+        here = level[at(row_at(modes.start, modes.watts, i, current_w[i]))]
+        there = level[at(row_at(modes.start, modes.watts, i, watts[i]))]
         if here == there:
             continue
-        first = mode_start[i]
+        first = modes.start[i]
         if here == first:
             total += start_per_h[i] / (start_share[i] if start_share[i] > 0.0 else 1.0)
         else:
-            total += start_per_h[i] if there == first else change_per_h[i]
+            total += start_per_h[i] if there == first else costs.change_per_h[i]
     return total
 
 
-@njit("int64(int64[::1], int64[::1], int64[::1], float64[::1], float64[::1], float64[::1], float64[::1])", cache=True)
-def fit_kept(parent: I64, node: I64, order: I64, stuck_w: F64, wanted_w: F64, base_w: F64, room_w: F64) -> int:
+@kernel
+def fit_kept(paths: PathsUp, order: I64, stuck_w: F64, wanted_w: F64, base_w: F64, room_w: F64) -> int:
     """Give up what does not fit of the watts that minimum times and protection want; return of how many devices.
 
     `order` (D,): the devices, the one to keep longest first. `base_w` (D,), what each is to draw at least, begins as
     `wanted_w` and is lowered to `stuck_w` where that has to be. `room_w` (N,) is what `base_w` leaves of each limit. Who
     was given up for a node that has room after all, because a later one freed more, gets its watts back.
     """
+    parent, node = paths.parent, paths.node
     given_up = 0
     for k in range(order.size - 1, -1, -1):
-        i = order[k]
+        i = at(order[k])
         if base_w[i] <= stuck_w[i]:
             continue
         short = False
@@ -124,7 +114,7 @@ def fit_kept(parent: I64, node: I64, order: I64, stuck_w: F64, wanted_w: F64, ba
     if given_up == 0:
         return 0
     for k in range(order.size):
-        i = order[k]
+        i = at(order[k])
         more = wanted_w[i] - base_w[i]
         if more <= 0.0:
             continue

@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from controller.core.kernels import kernel
-from controller.core.site import F64, I64, Bool
+from controller.core.kernels.columns import EPS_W, ModeTable, PathsUp, at
+from controller.core.site import F64, I64
 
-_EPS_W = 1e-6
+
+class Asked(NamedTuple):
+    """What is asked for, in watts (D,).
+
+    `current_w`: what each device is taken to run on. `target_w`: what it shall run on. `high_w`: the most that it may be
+    drawing already. `tolerance`: share by which it may draw more than it is set to. `least_step_w`: no smaller raise.
+    """
+
+    current_w: F64
+    target_w: F64
+    high_w: F64
+    tolerance: F64
+    least_step_w: F64
 
 
-@kernel("float64(int64, float64, int64[::1], float64[::1], boolean[::1])")
-def largest_mode(device: int, at_most_w: float, mode_start: I64, mode_w: F64, mode_continuous: Bool) -> float:
+@kernel
+def largest_mode(modes: ModeTable, device: int, at_most_w: float) -> float:
     """Return the most whole watts of the device's modes that are not above `at_most_w`; its off watts if none is."""
-    first = mode_start[device]
-    for m in range(mode_start[device + 1] - 1, first, -1):
-        if mode_w[m] <= at_most_w + _EPS_W:
-            return float(mode_w[m])
-        if mode_continuous[m] and mode_w[m - 1] <= at_most_w:
-            return float(np.floor(at_most_w + _EPS_W))
-    return float(mode_w[first])
+    first = modes.start[at(device)]
+    for row in range(modes.start[at(device + 1)] - 1, first, -1):
+        if modes.watts[at(row)] <= at_most_w + EPS_W:
+            return float(modes.watts[at(row)])
+        if modes.continuous[at(row)] and modes.watts[at(row - 1)] <= at_most_w:
+            return float(np.floor(at_most_w + EPS_W))
+    return float(modes.watts[at(first)])
 
 
-@kernel(
-    "UniTuple(float64, 2)(int64[::1], int64[::1], int64[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
-    " float64[::1], int64[::1], float64[::1], boolean[::1], float64[::1], float64, float64, float64[::1])",
-)
+@kernel
 def grant(
-    parent: I64,
-    node: I64,
+    paths: PathsUp,
     order: I64,
-    current_w: F64,
-    target_w: F64,
-    high_w: F64,
-    tolerance: F64,
-    least_step_w: F64,
-    mode_start: I64,
-    mode_w: F64,
-    mode_continuous: Bool,
+    modes: ModeTable,
+    asked: Asked,
     room_w: F64,
     rise_room_w: float,
     fall_room_w: float,
@@ -51,14 +56,18 @@ def grant(
     ``(max(high, w) - high) * (1 + tolerance)`` more watts than before, where high is the most that may be drawn
     already: what the meter has not yet seen counts with the device's tolerance.
     """
+    parent, node = paths.parent, paths.node
+    current_w, target_w, high_w, tolerance = asked.current_w, asked.target_w, asked.high_w, asked.tolerance
     for k in range(order.size - 1, -1, -1):
-        i = order[k]
+        device = order[k]
+        i = at(device)
         goal_w = min(target_w[i], current_w[i]) if fall_room_w > 0.0 else current_w[i]
-        setpoint_w[i] = largest_mode(i, goal_w, mode_start, mode_w, mode_continuous)
+        setpoint_w[i] = largest_mode(modes, device, goal_w)
         fall_room_w -= current_w[i] - setpoint_w[i]
     for k in range(order.size):
-        i = order[k]
-        if target_w[i] <= current_w[i] + _EPS_W:
+        device = order[k]
+        i = at(device)
+        if target_w[i] <= current_w[i] + EPS_W:
             continue
         factor = 1.0 + tolerance[i]
         least = np.inf
@@ -70,8 +79,8 @@ def grant(
             continue
         most = high_w[i] + least / factor
         most = min(most, current_w[i] + rise_room_w / factor, target_w[i])
-        new = largest_mode(i, most, mode_start, mode_w, mode_continuous)
-        if new - current_w[i] < least_step_w[i]:
+        new = largest_mode(modes, device, most)
+        if new - current_w[i] < asked.least_step_w[i]:
             continue
         setpoint_w[i] = new
         rise_room_w -= (new - current_w[i]) * factor

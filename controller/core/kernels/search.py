@@ -11,122 +11,113 @@ from __future__ import annotations
 
 import numpy as np
 
-from controller.core.kernels import kernel
-from controller.core.kernels.hull import U64
-from controller.core.site import F64, I64
+from controller.core.kernels import inlined, kernel
+from controller.core.kernels.columns import ChangeSets, Rest, at
 
 #: Most changes that are looked at, a bit each, and most sets of half of them.
 CHANGES = 64
 #: So few changes that all sets of them are looked at at once.
 ALL = 8
 SETS = 256
+#: Searches with no place for all sets before the best that was found has to do.
+SPILLS = 4
 
 
-@kernel("int64(float64, float64, int64, float64, int64, float64[:, ::1], int64[::1])")
-def offer(change_w: float, loss: float, device: int, to_w: float, count: int, changes: F64, change_device: I64) -> int:
-    """Insert a change into `changes` (watts, loss, new watts), which ascends in loss; return the new count.
+@kernel
+def offer(change_w: float, loss: float, to_w: float, device: int, count: int, sets: ChangeSets) -> int:
+    """Insert a change into those of `sets`, which ascend in loss; return the new count.
 
     Where there is no more place the one that loses the most is left out.
     """
+    changes, change_device = sets.changes, sets.device
     if count == change_device.size:
-        if loss >= changes[1, count - 1]:
+        if loss >= changes[1, at(count - 1)]:
             return count
         count -= 1
     k = count
-    while k > 0 and changes[1, k - 1] > loss:
-        changes[0, k] = changes[0, k - 1]
-        changes[1, k] = changes[1, k - 1]
-        changes[2, k] = changes[2, k - 1]
-        change_device[k] = change_device[k - 1]
+    while k > 0 and changes[1, at(k - 1)] > loss:
+        changes[0, at(k)] = changes[0, at(k - 1)]
+        changes[1, at(k)] = changes[1, at(k - 1)]
+        changes[2, at(k)] = changes[2, at(k - 1)]
+        change_device[at(k)] = change_device[at(k - 1)]
         k -= 1
-    changes[0, k] = change_w
-    changes[1, k] = loss
-    changes[2, k] = to_w
-    change_device[k] = device
+    changes[0, at(k)] = change_w
+    changes[1, at(k)] = loss
+    changes[2, at(k)] = to_w
+    change_device[at(k)] = device
     return count + 1
 
 
-@kernel("int64(int64, int64[::1], int64[:, ::1])")
-def _group(count: int, change_device: I64, groups: I64) -> int:
+@kernel
+def _group(count: int, sets: ChangeSets) -> int:
     """Write the first change of each device into ``groups[0]``, the next one of the same device (-1) into ``groups[1]``.
 
     Return how many devices there are; ``groups[2]`` takes the last change of each.
     """
+    device, groups = sets.device, sets.groups
     devices = 0
     for k in range(count):
         groups[1, k] = -1
         g = 0
-        while g < devices and change_device[groups[0, g]] != change_device[k]:
+        while g < devices and device[at(groups[0, at(g)])] != device[k]:
             g += 1
         if g == devices:
-            groups[0, g] = k
+            groups[0, at(g)] = k
             devices += 1
         else:
-            groups[1, groups[2, g]] = k
-        groups[2, g] = k
+            groups[1, at(groups[2, at(g)])] = k
+        groups[2, at(g)] = k
     return devices
 
 
-@kernel(
-    "UniTuple(int64, 2)(int64, int64, float64, float64, float64[::1], float64[::1], int64[:, ::1], float64[:, :, ::1],"
-    " uint64[:, ::1])",
-)
-def _sets(
-    half: int,
-    devices: int,
-    window: float,
-    price: float,
-    change: F64,
-    change_loss: F64,
-    groups: I64,
-    lists: F64,
-    masks: U64,
-) -> tuple[int, int]:
+@kernel
+def _sets(half: int, devices: int, window: float, price: float, sets: ChangeSets) -> tuple[int, int]:
     """List the sets of one half by ascending watts; return how many, and in which of the lists (watts, loss) they are.
 
     Only sets are kept that are better at `price` than all sets of fewer watts. Negative: there was no place for all.
     """
-    most = masks.shape[1] - 1
+    changes, groups, lists, masks = sets.changes, sets.groups, sets.lists, sets.masks
+    h = at(half)
+    most = masks.shape[2] - 1
     now = 0
     size = 1
     whole = True
-    lists[0, 0, 0] = 0.0
-    lists[0, 1, 0] = 0.0
-    masks[0, 0] = 0
+    lists[h, 0, 0, 0] = 0.0
+    lists[h, 0, 1, 0] = 0.0
+    masks[h, 0, 0] = 0
     one = np.uint64(1)
     # The dearest first: few sets hold one of them, so that the lists are long only at the end.
     for g in range(devices - 1 - (devices - 1 - half) % 2, -1, -2):
-        k = groups[0, g]
+        k = groups[0, at(g)]
         before = now
         old = size
-        while k >= 0 and change_loss[k] <= window:
+        while whole and k >= 0 and changes[1, k] <= window:
             bit = one << np.uint64(k)
             # Merge the sets so far with those that this change makes of the sets without its device.
             into = (before + 1) % 3 if now == before else 3 - before - now
-            old_w, old_loss, old_mask = lists[before, 0], lists[before, 1], masks[before]
-            now_w, now_loss, now_mask = lists[now, 0], lists[now, 1], masks[now]
-            into_w, into_loss, into_mask = lists[into, 0], lists[into, 1], masks[into]
-            step = change[k]
-            most_loss = window - change_loss[k]
-            old_w[old] = np.inf
-            old_loss[old] = -np.inf
-            now_w[size] = np.inf
+            was, been, will = at(before), at(now), at(into)
+            step = changes[0, k]
+            change_loss = changes[1, k]
+            most_loss = window - change_loss
+            lists[h, was, 0, at(old)] = np.inf
+            lists[h, was, 1, at(old)] = -np.inf
+            lists[h, been, 0, at(size)] = np.inf
             a = 0
             b = 0
             n = 0
             best = -np.inf
             while True:
-                while old_loss[b] > most_loss:
+                while lists[h, was, 1, at(b)] > most_loss:
                     b += 1
-                if old_w[b] + step < now_w[a]:
-                    watts = old_w[b] + step
-                    loss = old_loss[b] + change_loss[k]
-                    mask = old_mask[b] | bit
+                if lists[h, was, 0, at(b)] + step < lists[h, been, 0, at(a)]:
+                    watts = lists[h, was, 0, at(b)] + step
+                    loss = lists[h, was, 1, at(b)] + change_loss
+                    mask = masks[h, was, at(b)] | bit
                     b += 1
                 elif a < size:
-                    watts = now_w[a]
-                    loss = now_loss[a]
-                    mask = now_mask[a]
+                    watts = lists[h, been, 0, at(a)]
+                    loss = lists[h, been, 1, at(a)]
+                    mask = masks[h, been, at(a)]
                     a += 1
                 else:
                     break
@@ -136,74 +127,59 @@ def _sets(
                         whole = False
                         break
                     best = gain
-                    into_w[n] = watts
-                    into_loss[n] = loss
-                    into_mask[n] = mask
+                    lists[h, will, 0, at(n)] = watts
+                    lists[h, will, 1, at(n)] = loss
+                    masks[h, will, at(n)] = mask
                     n += 1
             now = into
             size = n
-            if not whole:
-                return -size, now
             k = groups[1, k]
-    return size, now
+    return size if whole else -size, now
 
 
-@kernel(
-    "Tuple((float64, float64, uint64))(float64, float64, int64, float64[::1], float64[::1], int64[::1],"
-    " float64, float64, int64[:, ::1], float64[:, :, :, ::1], uint64[:, :, ::1])",
-)
-def cheapest(
-    rest_w: float,
-    price: float,
-    count: int,
-    change: F64,
-    change_loss: F64,
-    change_device: I64,
-    slack: float,
-    least: float,
-    groups: I64,
-    lists: F64,
-    masks: U64,
-) -> tuple[float, float, np.uint64]:
-    """Return what the cheapest set loses, a proven least loss, and the set, bit k for change k.
+@inlined
+def cheapest(rest: Rest, count: int, sets: ChangeSets) -> tuple[float, float, np.uint64]:
+    """Return what the cheapest set of the first `count` changes loses, a proven least loss, and the set, bit k for change k.
 
-    The changes ascend in loss. No set loses less than `least`, as far as is known. The two losses are no more than `slack`
-    apart unless `lists` (2, 3, 2, SETS + 1) and `masks` (2, 3, SETS + 1), the workspace beside `groups` (3, CHANGES), were
-    too small.
+    The changes ascend in loss. The two losses are no more than the slack of the `rest` apart unless there was no place for
+    all sets.
     """
-    found = price * rest_w
+    lists, masks, price = sets.lists, sets.masks, rest.own_price
+    found = price * rest.watts
     proven = 0.0
     chosen = np.uint64(0)
     window = found
     if count > ALL:
-        window = max(found / (1024.0 if slack > 0.0 else 128.0), change_loss[3], 2.0 * least)
-    devices = _group(count, change_device, groups)
-    growth = 2.0 if slack > 0.0 else 4.0
+        window = max(found / (1024.0 if rest.slack > 0.0 else 128.0), sets.changes[1, 3], 2.0 * rest.least)
+    devices = _group(count, sets)
+    growth = 2.0 if rest.slack > 0.0 else 4.0
     spilled = 0
-    while True:
+    done = False
+    while not done:
         window = min(window, found)
-        sizes, x = _sets(0, devices, window, price, change, change_loss, groups, lists[0], masks[0])
-        others, y = _sets(1, devices, window, price, change, change_loss, groups, lists[1], masks[1])
+        sizes, in_first = _sets(0, devices, window, price, sets)
+        others, in_second = _sets(1, devices, window, price, sets)
+        x, y = at(in_first), at(in_second)
+        a = 0
         b = abs(others) - 1
-        for a in range(abs(sizes)):
-            left_w = rest_w - lists[0, x, 0, a]
-            while b >= 0 and lists[1, y, 0, b] > left_w:
+        while a < abs(sizes) and b >= 0:
+            left_w = rest.watts - lists[0, x, 0, at(a)]
+            while b >= 0 and lists[1, y, 0, at(b)] > left_w:
                 b -= 1
-            if b < 0:
-                break
-            loss = lists[0, x, 1, a] + lists[1, y, 1, b] + price * (left_w - lists[1, y, 0, b])
-            if loss < found:
-                found = loss
-                chosen = masks[0, x, a] | masks[1, y, b]
+            if b >= 0:
+                loss = lists[0, x, 1, at(a)] + lists[1, y, 1, at(b)] + price * (left_w - lists[1, y, 0, at(b)])
+                if loss < found:
+                    found = loss
+                    chosen = masks[0, x, at(a)] | masks[1, y, at(b)]
+            a += 1
         if sizes > 0 and others > 0:
             proven = min(window, found)
-            if found - window <= slack:
-                return found, proven, chosen
+            done = found - window <= rest.slack
             window *= growth
         else:
             # Too many sets: a smaller window may do.
             spilled += 1
-            if spilled == 4:
-                return found, proven, chosen
+            done = spilled == SPILLS
             window = 0.5 * (proven + window) if proven > 0.0 else 0.125 * window
             growth = 1.25
+    return found, proven, chosen

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from controller.core.kernels import kernel
-from controller.core.kernels.hull import I32, U64, device_of
-from controller.core.site import F64, I64
+from controller.core.kernels.columns import I32, U64, I32x2, MeritOrder, at
+from controller.core.kernels.hull import device_of
+from controller.core.site import I64
 
 #: Bits of a digit, and the most digits that are sorted by.
 DIGIT = 12
@@ -17,19 +18,19 @@ APART = 6
 LAST = 1 << 62
 
 
-@kernel("void(uint64[::1], uint64[::1], int64, uint64, int64, int64, int32[::1])")
+@kernel
 def _spread(source: U64, target: U64, count: int, least: np.uint64, bit: int, digit_bits: int, place: I32) -> None:
     shift = np.uint64(bit)
     mask = (np.uint64(1) << np.uint64(digit_bits)) - np.uint64(1)
     for k in range(count):
         item = source[k]
         bucket = ((item - least) >> shift) & mask
-        target[place[bucket]] = item
+        target[at(place[bucket])] = item
         place[bucket] += 1
 
 
-@kernel("boolean(uint64[::1], uint64[::1], int64, uint64, int64, int64, int32[:, ::1])")
-def _radix(items: U64, spare: U64, count: int, least: np.uint64, bit: int, width: int, tally: I32) -> bool:
+@kernel
+def _radix(items: U64, spare: U64, count: int, least: np.uint64, bit: int, width: int, tally: I32x2) -> bool:
     """Sort by the `width` bits from `bit` up of what items are above `least`; return whether they now stand in `spare`."""
     passes = (width + DIGIT - 1) // DIGIT
     digit_bits = (width + passes - 1) // passes
@@ -48,8 +49,8 @@ def _radix(items: U64, spare: U64, count: int, least: np.uint64, bit: int, width
     for digit in range(passes):
         place = np.int32(0)
         for bucket in range(1 << digit_bits):
-            size = tally[digit, bucket]
-            tally[digit, bucket] = place
+            size = tally[at(digit), at(bucket)]
+            tally[at(digit), at(bucket)] = place
             place += size
     for digit in range(passes):
         shift = bit + digit * digit_bits
@@ -60,7 +61,7 @@ def _radix(items: U64, spare: U64, count: int, least: np.uint64, bit: int, width
     return passes % 2 == 1
 
 
-@kernel("boolean(uint64[::1], int64, int64)")
+@kernel
 def _settle(items: U64, count: int, low_bits: int) -> bool:
     """Move each item to its place among those before it; return whether that took few moves (else some are not done)."""
     left = count
@@ -68,18 +69,18 @@ def _settle(items: U64, count: int, low_bits: int) -> bool:
     for k in range(1, count):
         item = items[k]
         p = k
-        while p > 0 and items[p - 1] >> below > item >> below:
-            items[p] = items[p - 1]
+        while p > 0 and items[at(p - 1)] >> below > item >> below:
+            items[at(p)] = items[at(p - 1)]
             p -= 1
-        items[p] = item
+        items[at(p)] = item
         left -= k - p
         if left < 0:
             return False
     return True
 
 
-@kernel("boolean(uint64[::1], uint64[::1], int64, int64, int32[:, ::1])")
-def sort_items(items: U64, spare: U64, count: int, low_bits: int, tally: I32) -> bool:
+@kernel
+def sort_items(items: U64, spare: U64, count: int, low_bits: int, tally: I32x2) -> bool:
     """Sort the first `count` items by their bits from `low_bits` up; equal ones keep their places.
 
     Return whether they have come to stand in `spare`, which is as long as `items`. `tally` is (PASSES, 1 << DIGIT).
@@ -110,29 +111,18 @@ def sort_items(items: U64, spare: U64, count: int, low_bits: int, tally: I32) ->
     return _radix(items, spare, count, least, low_bits, width, tally)
 
 
-@kernel(
-    "int64(uint64[::1], float64[::1], float64[::1], int64, int64, int64, int64, uint64[::1], int64, int64[::1])",
-)
-def replace_items(
-    items: U64,
-    from_w: F64,
-    sum_w: F64,
-    count: int,
-    low_bits: int,
-    rank_bits: int,
-    device: int,
-    new: U64,
-    new_count: int,
-    closed_at: I64,
-) -> int:
-    """Put the sorted `new` items of `device` in the place of its old ones, not admitted yet; return the new count.
+@kernel
+def replace_items(order: MeritOrder, device: int, new: U64, new_length: int, closed_at: I64) -> int:
+    """Put the sorted `new` items of `device` in the place of its old ones, not admitted yet; return the new length.
 
-    `from_w`, `sum_w` and the positions `closed_at` (N,) of other devices' items go along with them.
+    How other devices' items were admitted, and their positions in `closed_at` (N,), go along with them.
     """
+    items, low_bits, rank_bits = order.items, order.low_bits, order.rank_bits
+    from_w, sum_w = order.from_w, order.sum_w
     kept = 0
     gone_w = 0.0
     before_w = 0.0
-    for p in range(count):
+    for p in range(order.length):
         if device_of(items[p], low_bits, rank_bits) == device:
             gone_w += sum_w[p] - (sum_w[p - 1] if kept == p and p > 0 else before_w)
             before_w = sum_w[p]
@@ -141,21 +131,21 @@ def replace_items(
                 closed_at[n] -= kept < closed_at[n] < LAST
             continue
         if kept < p:
-            items[kept] = items[p]
-            from_w[kept] = from_w[p]
+            items[at(kept)] = items[p]
+            from_w[at(kept)] = from_w[p]
             before_w = sum_w[p]
-            sum_w[kept] = sum_w[p] - gone_w
+            sum_w[at(kept)] = sum_w[p] - gone_w
         kept += 1
-    for b in range(new_count):
+    for b in range(new_length):
         p = kept
-        while p > 0 and items[p - 1] > new[b]:
-            items[p] = items[p - 1]
-            from_w[p] = from_w[p - 1]
-            sum_w[p] = sum_w[p - 1]
+        while p > 0 and items[at(p - 1)] > new[b]:
+            items[at(p)] = items[at(p - 1)]
+            from_w[at(p)] = from_w[at(p - 1)]
+            sum_w[at(p)] = sum_w[at(p - 1)]
             p -= 1
-        items[p] = new[b]
-        from_w[p] = 0.0
-        sum_w[p] = sum_w[p - 1] if p > 0 else 0.0
+        items[at(p)] = new[b]
+        from_w[at(p)] = 0.0
+        sum_w[at(p)] = sum_w[at(p - 1)] if p > 0 else 0.0
         for n in range(closed_at.size):
             closed_at[n] += p <= closed_at[n] < LAST
         kept += 1

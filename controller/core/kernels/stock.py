@@ -5,11 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from controller.core.kernels import kernel
-from controller.core.kernels.hull import EPS_W, I32, worth
-from controller.core.site import F64, I64, Bool
+from controller.core.kernels.columns import EPS_W, Branches, Choices, at
+from controller.core.kernels.hull import worth
+from controller.core.site import F64
 
 
-@kernel("boolean(float64[::1])")
+@kernel
+def copy(source: F64, target: F64) -> None:
+    """Write `source` into `target`, which is as long; a whole slice would take memory, for the case that they overlap."""
+    for k in range(source.size):
+        target[k] = source[k]
+
+
+@kernel
 def usable(watts: F64) -> bool:
     """Return whether all are finite and none is negative."""
     bad = 0
@@ -18,51 +26,41 @@ def usable(watts: F64) -> bool:
     return bad == 0
 
 
-@kernel("void(int64[::1], int64[::1], int32[::1], int64, int64, float64[::1], float64[::1], float64[::1])")
-def rooms(
-    parent: I64, member_start: I64, member: I32, first: int, last: int, limit_w: F64, watts: F64, room_w: F64
-) -> None:
-    """Write into `room_w` (N,) what `watts` (D,) leaves of the limits of the branch of nodes ``first .. last - 1``."""
-    for n in range(first, last):
+@kernel
+def rooms(branches: Branches, branch: int, watts: F64, room_w: F64) -> None:
+    """Write into `room_w` (N,) what `watts` (D,) leaves of the limits of the node `branch` and of all below it."""
+    parent, member_start, member = branches.parent, branches.member_start, branches.member
+    last = branch + branches.size[at(branch)]
+    for n in range(branch, last):
         used_w = 0.0
-        for i in member[member_start[n] : member_start[n + 1]]:
-            used_w += watts[i]
-        room_w[n] = used_w
-    for n in range(last - 1, first, -1):
-        room_w[parent[n]] += room_w[n]
-    for n in range(first, last):
-        room_w[n] = limit_w[n] - room_w[n]
+        for k in range(member_start[at(n)], member_start[at(n + 1)]):
+            used_w += watts[at(member[at(k)])]
+        room_w[at(n)] = used_w
+    for n in range(last - 1, branch, -1):
+        room_w[at(parent[at(n)])] += room_w[at(n)]
+    for n in range(branch, last):
+        room_w[at(n)] = branches.limit_w[at(n)] - room_w[at(n)]
 
 
-@kernel(
-    "UniTuple(float64, 2)(int64[::1], float64[::1], float64[::1], boolean[::1], float64[::1], float64[::1], float64,"
-    " float64[::1])",
-)
-def earnings(
-    mode_start: I64,
-    mode_w: F64,
-    mode_value: F64,
-    mode_continuous: Bool,
-    start_share: F64,
-    kept_value: F64,
-    bonus: float,
-    watts: F64,
-) -> tuple[float, float]:
+@kernel
+def earnings(choices: Choices, watts: F64) -> tuple[float, float]:
     """Return the worth and the value of all devices at `watts` (D,)."""
+    mode_start, mode_w, mode_value, continuous = choices.start, choices.watts, choices.value, choices.continuous
+    start_share, kept_value, bonus = choices.start_share, choices.kept_value, choices.bonus
     total_worth = 0.0
     total_value = 0.0
     for i in range(watts.size):
         row = mode_start[i]
         end = mode_start[i + 1]
         for above in range(row + 1, end):
-            row += mode_w[above] <= watts[i] + EPS_W
-        value = mode_value[row]
+            row += mode_w[at(above)] <= watts[i] + EPS_W
+        value = mode_value[at(row)]
         gain = worth(value, kept_value[i], start_share[i], bonus)
-        more = watts[i] - mode_w[row]
-        if more > EPS_W and row + 1 < end and mode_continuous[row + 1]:
-            share = more / (mode_w[row + 1] - mode_w[row])
-            gain += share * (worth(mode_value[row + 1], kept_value[i], start_share[i], bonus) - gain)
-            value += share * (mode_value[row + 1] - value)
+        more = watts[i] - mode_w[at(row)]
+        if more > EPS_W and row + 1 < end and continuous[at(row + 1)]:
+            share = more / (mode_w[at(row + 1)] - mode_w[at(row)])
+            gain += share * (worth(mode_value[at(row + 1)], kept_value[i], start_share[i], bonus) - gain)
+            value += share * (mode_value[at(row + 1)] - value)
         total_value += value
         total_worth += gain
     return total_worth, total_value

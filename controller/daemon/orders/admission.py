@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
+from controller.core.floor import declared_floor_w
 from controller.core.reasons import Code, Parameter, Reason
 from controller.core.site import F64, Site
 from controller.core.snapshot import OrderLimit
@@ -42,15 +41,6 @@ class PowerNow:
         """Return what a node draws with everything off, the declared watts where it is not known better."""
         floor_w = math.nan if self.floor_w is None else float(self.floor_w[node])
         return floor_w if math.isfinite(floor_w) else float(declared_floor_w(site)[node])
-
-
-def declared_floor_w(site: Site) -> F64:
-    """Return what each node draws with everything off by the configuration alone, (N,) watts."""
-    off_w = np.zeros(len(site.tree.ids))
-    np.add.at(off_w, site.devices.node, site.devices.off_w)
-    for node in range(len(off_w) - 1, 0, -1):
-        off_w[site.tree.parent[node]] += off_w[node]
-    return off_w + site.tree.house_w
 
 
 def admit(request: OrderRequest, site: Site, power: PowerNow, utc: Utc, by: Principal) -> OpenOrder:

@@ -90,12 +90,11 @@ def test_i7_planned_power_fits_and_committed_power_stops_raises(case):
     world, plan = case
     play(world, plan)
     before = None
-    tree, devices = world.site.tree, world.site.devices
     for *_, decision in world.history:
         if before is not None:
             over = decision.committed_w + decision.house_w > np.maximum(decision.envelope_w, decision.floor_w) + 1.0
             raised = decision.setpoint_w > before.setpoint_w
-            below = device_watts_below(tree.parent, devices.node, raised.astype(np.float64)) > 0
+            below = device_watts_below(world.tables.paths, raised.astype(np.float64)) > 0
             assert not np.any(over & below & world.tables.metered)
         before = decision
 

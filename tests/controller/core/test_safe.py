@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.core.floor import watts_below
+from controller.core.kernels.columns import PathsUp
 from controller.core.kernels.tree import device_watts_below
 from controller.core.modes import TRANSITIONS, Mode
 from controller.core.reasons import Code
-from controller.core.safe import emergency_setpoints, failsafe_setpoints, safe_step, watts_below
+from controller.core.safe import emergency_setpoints, failsafe_setpoints, safe_step
 from controller.core.state import initial_state
 from controller.core.step import step
 from tests.controller.core.world import World, order, site
@@ -60,8 +62,8 @@ def test_without_time_nothing_falls():
 
 @given(currents)
 def test_watts_below_are_those_of_the_kernel(device_w):
-    expected = device_watts_below(SITE.tree.parent, DEVICES.node, device_w)
-    assert watts_below(SITE, device_w) == pytest.approx(expected)
+    expected = device_watts_below(PathsUp(SITE.tree.parent, DEVICES.node), device_w)
+    assert np.array_equal(watts_below(SITE, device_w), expected)
 
 
 def failing(world: World, seconds: float):

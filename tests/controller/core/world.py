@@ -54,6 +54,7 @@ def devices(rows: list[dict]) -> Devices:
         start_cost=_column(rows, "start_cost"),
         change_cost=_column(rows, "change_cost"),
         protected=np.array([row.get("protected", False) for row in rows], dtype=np.bool_),
+        restarts=np.array([row.get("restarts", False) for row in rows], dtype=np.bool_),
         report_error=np.array([row.get("report_error", 0.08) for row in rows], dtype=np.float64),
         steady=np.array([row.get("steady", True) for row in rows], dtype=np.bool_),
         mode_start=start.astype(np.int64),

@@ -52,6 +52,7 @@ def devices() -> Devices:
         start_cost=zero,
         change_cost=zero,
         protected=np.zeros(3, dtype=np.bool_),
+        restarts=np.zeros(3, dtype=np.bool_),
         report_error=zero,
         steady=np.ones(3, dtype=np.bool_),
         mode_start=np.array([0, 3, 6, 9]),

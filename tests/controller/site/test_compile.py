@@ -3,12 +3,17 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from controller.core.allocation.minimum_times import kept_w
+from controller.core.allocation.tables import make_tables
 from controller.core.site import SurplusModel
+from controller.core.state import initial_state
 from controller.site.compile import compile_site
+from drivers.fleet.catalogue import DeviceKind, load_catalogue
 from tests.waiting import DEADLINE_S
 
 
@@ -94,6 +99,26 @@ def test_times_and_costs_of_the_file_come_before_those_of_the_model(small, load_
     assert devices.protected.tolist() == [False, True, False, False]
 
 
+def test_a_protected_device_that_restarts_for_a_lower_mode_runs_on_whatever_its_settle_time(small, load_text):
+    own = "settle: 0 s, protected: true"
+    site = compile_site(load_text(small.replace("{id: lone,", f"{{id: lone, {own},")))
+    tables = make_tables(site)
+    state = initial_state(site, 0.0)
+    running = replace(state.leases, current_w=np.array([150.0, 3010.0, 25.0, 25.0]))
+    assert kept_w(tables, running, state.minimum_times, 0.0).low_w[1] == 3010.0
+
+
+@pytest.mark.parametrize("name", load_catalogue())
+def test_the_core_and_the_catalogue_agree_on_what_a_change_is(name, small, load_text):
+    model = load_catalogue()[name]
+    entry = next(line for line in small.splitlines() if "{id: lone," in line)
+    priority = ", priority: high" if model.kind is DeviceKind.GPU else ""
+    other = f"    - {{id: lone, model: {name}, agent: a-one, node: hall, failsafe: off{priority}}}"
+    site = compile_site(load_text(small.replace(entry, other)))
+    assert bool(site.devices.restarts[1]) == model.restarts_on_change
+    assert bool(make_tables(site).in_place[1]) == model.in_place
+
+
 def test_meters(site):
     assert site.meters.ids == ("hall-meter", "main")
     assert site.meters.node.tolist() == [2, 0]
@@ -113,7 +138,7 @@ def test_rules_and_their_defaults(site):
 
 def test_columns_have_one_entry_a_device(site):
     columns = ("node", "agent", "failsafe_w", "tolerance", "down_s", "up_s", "report_error", "steady")
-    columns += ("min_up_s", "min_down_s", "settle_s", "start_cost", "change_cost", "protected")
+    columns += ("min_up_s", "min_down_s", "settle_s", "start_cost", "change_cost", "protected", "restarts")
     assert {getattr(site.devices, name).shape for name in columns} == {(4,)}
     assert {column.dtype for column in (site.devices.mode_w, site.devices.mode_value)} == {np.dtype(np.float64)}
     assert site.devices.mode_w.flags.c_contiguous

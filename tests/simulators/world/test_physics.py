@@ -146,6 +146,19 @@ def test_a_preset_change_restarts(site: WorldSite) -> None:
     assert physics.led_w[0] == pytest.approx(2700.0, rel=0.05)
 
 
+def test_a_change_restarts_only_a_model_with_a_step_among_its_running_modes(site: WorldSite) -> None:
+    model = load_catalogue()["antminer-s19-xp"]
+    mixed = replace(model, modes=(*model.modes[:-1], replace(model.modes[-1], continuous=True)))
+    device = WorldDevice(id="it", model=mixed, node=0)
+    physics = Physics(replace(site, devices=(device,), house_w=np.zeros(len(site.node_ids))), seed=1, step_s=STEP_S)
+    physics.apply({"it": 2700.0})
+    run(physics, 31.0)
+    physics.apply({"it": 1700.0})
+    run(physics, 10.0)
+    assert mixed.restarts_on_change
+    assert physics.led_w[0] < 500.0
+
+
 def test_a_gpu_setpoint_is_a_cap_that_jobs_fill_to_60_to_100_percent(site: WorldSite) -> None:
     physics = one(site, "hgx-h100", seed=5)
     physics.apply({"it": 8000.0})

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from controller.core.allocation.allocator import HELD_BONUS, START_HORIZON_S, BadSite, make_allocator
+from controller.core.allocation.allocator import make_allocator
+from controller.core.allocation.checks import BadSite
+from controller.core.allocation.merit import HELD_BONUS, START_HORIZON_S
 from controller.core.kernels.hull import ROWS
 from tests.bench import highs
 from tests.bench.trees import random_site

@@ -37,9 +37,8 @@ TIMES = {"min_up": 600.0, "min_down": 120.0, "settle": 60.0}
 TABLES = tables_of({"modes": MINER} | TIMES, {"modes": STEPS} | TIMES, {"modes": STEPS}, {"modes": GPU} | TIMES)
 
 
-def test_what_can_be_changed_in_place_and_what_restarts():
+def test_what_can_be_changed_in_place():
     assert TABLES.in_place.tolist() == [True, False, False, True]
-    assert TABLES.restarts.tolist() == [False, True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -92,13 +91,60 @@ def test_the_cycle_of_a_stop(at_s, high_w):
     assert (kept.low_w[0], kept.high_w[0]) == (0.0, high_w)
 
 
+def test_a_device_that_is_off_again_need_not_wait_for_its_settle_time():
+    tables = tables_of({"modes": STEPS, "settle": 60.0})
+    started = minimum_times_after(tables, free(1), np.array([25.0]), np.array([1080.0]), 0.0)
+    stopped = minimum_times_after(tables, started, np.array([1080.0]), np.array([25.0]), 10.0)
+    assert kept_w(tables, leases_of(tables, [25.0]), stopped, 11.0).high_w.tolist() == [INF]
+
+
+def test_what_may_be_lowered_stays_on_its_lowest_mode_at_least():
+    tables = tables_of({"modes": STEPS, "restarts": True} | TIMES, {"modes": STEPS, "protected": True})
+    kept = kept_w(tables, leases_of(tables, [1916.0, 500.0]), replace(free(2), kept_until_s=np.array([9.0, -INF])), 0.0)
+    # The second one is between its modes: to stay on is not to rise.
+    assert kept.low_w.tolist() == [1080.0, 500.0]
+
+
+def test_what_is_protected_goes_after_what_earns_more():
+    dear = ((10.0, 0.0, False), (1000.0, 9.0, False))
+    tables = tables_of({"modes": ON_OFF, "protected": True}, {"modes": dear}, nodes=tree(("pcc", -1, INF, 0.0)))
+    kept = kept_w(tables, leases_of(tables, [1000.0] * 2), replace(free(2), kept_until_s=np.full(2, 9.0)), 0.0)
+    bounds = (tables.site.devices.off_w, tables.site.devices.max_w)
+    assert fitting_w(tables, kept, bounds, np.array([1100.0]), ("order:o1",))[0].tolist() == [1000.0, 10.0]
+
+
+def test_of_many_equals_the_least_valuable_give_way():
+    rows = [{"modes": ((10.0, 0.0, False), (1000.0, 1.0 + k * 7 % 60, False))} for k in range(60)]
+    tables = tables_of(*rows, nodes=tree(("pcc", -1, INF, 0.0)))
+    kept = kept_w(tables, leases_of(tables, [1000.0] * 60), replace(free(60), kept_until_s=np.full(60, 9.0)), 0.0)
+    bounds = (tables.site.devices.off_w, tables.site.devices.max_w)
+    base_w, _ = fitting_w(tables, kept, bounds, np.array([30_300.0]), ("order:o1",))
+    assert np.flatnonzero(base_w > 10.0).tolist() == [k for k in range(60) if k * 7 % 60 >= 30]
+
+
+def test_what_is_off_is_not_starting():
+    tables = tables_of({"modes": STEPS}, {"modes": STEPS})
+    kept = kept_w(tables, leases_of(tables, [25.0, 1080.0], low_w=[25.0, 25.0]), free(2), 0.0)
+    assert kept.starting.tolist() == [False, True]
+
+
+def test_no_minimum_time_asks_for_more_than_is_allowed_or_for_less_than_is_stuck():
+    tables = tables_of(*[{"modes": STEPS}] * 2)
+    kept = kept_w(tables, leases_of(tables, [1916.0] * 2), replace(free(2), settled_from_s=np.full(2, 9.0)), 0.0)
+    stuck_w, upper_w = np.array([25.0, 2794.0]), np.array([1080.0, 1080.0])
+    base_w, overruled = fitting_w(tables, kept, (stuck_w, upper_w), np.full(len(tables.site.tree.ids), INF), ("a",) * 4)
+    assert base_w.tolist() == [1080.0, 2794.0]
+    assert not overruled
+
+
 def test_what_is_protected_runs_on_and_may_rise():
     tables = tables_of(
-        *({"modes": modes, "protected": True} | times for modes in (MINER, STEPS) for times in ({}, TIMES))
+        *({"modes": modes, "protected": True} for modes in (MINER, STEPS)),
+        *({"modes": STEPS, "protected": True, "restarts": restarts} | TIMES for restarts in (False, True)),
     )
-    kept = kept_w(tables, leases_of(tables, [2000.0, 2000.0, 1916.0, 1916.0]), free(4), 0.0)
+    kept = kept_w(tables, leases_of(tables, [2000.0, 1916.0, 1916.0, 1916.0]), free(4), 0.0)
     # A lower mode would be a restart for the last one, which is no better than switching it off.
-    assert kept.low_w.tolist() == [1400.0, 1400.0, 1080.0, 1916.0]
+    assert kept.low_w.tolist() == [1400.0, 1080.0, 1080.0, 1916.0]
     assert kept.high_w.tolist() == [INF] * 4
     off = kept_w(tables, leases_of(tables, [25.0] * 4), free(4), 0.0)
     assert off.low_w.tolist() == [0.0] * 4
@@ -154,11 +200,12 @@ def test_many_protected_devices_are_counted_not_listed():
     assert texts(overruled) == "rating:pcc before the protected d0000, d0001, d0002 and 2 more"
 
 
-def locked_world(seed):
+def timed_world(seed):
     """A world whose devices have times of every kind, and some are protected."""
     random = np.random.default_rng(seed)
     base = site(miners=12, stepped=6, gpus=2)
     count = len(base.devices.ids)
+    stepped = np.diff(base.devices.mode_start) == len(STEPS)
     columns = replace(
         base.devices,
         min_up_s=random.choice([0.0, 10.0, 30.0], count),
@@ -167,6 +214,7 @@ def locked_world(seed):
         start_cost=random.choice([0.0, 0.01], count),
         change_cost=random.choice([0.0, 0.005], count),
         protected=random.random(count) < 0.2,
+        restarts=stepped & (random.random(count) < 0.5),
     )
     return World(replace(base, devices=columns), surplus_w=40e3)
 
@@ -187,7 +235,7 @@ def play(world, legs):
 @given(seed=st.integers(0, 10**6), legs=LEGS)
 @settings(max_examples=examples(25), deadline=None)
 def test_minimum_times_and_protection_hold_unless_the_decision_says_what_came_before_them(seed, legs):
-    world = locked_world(seed)
+    world = timed_world(seed)
     play(world, legs)
     columns = world.site.devices
     count = len(columns.ids)
@@ -204,6 +252,7 @@ def test_minimum_times_and_protection_hold_unless_the_decision_says_what_came_be
             moved = was_on & is_on & (before != after_w)
             early = (fell & (since_s < columns.min_up_s)) | ((moved | fell) & (now_s - changed_s < columns.settle_s))
             early |= fell & columns.protected
+            early |= moved & (after_w < before) & columns.protected & columns.restarts
             assert not early.any() or decision.overruled, columns.ids[int(np.argmax(early))]
             switched_s[was_on != is_on] = now_s
             settles = is_on & (~was_on | (moved & ~world.tables.in_place))
@@ -216,7 +265,7 @@ def test_minimum_times_and_protection_hold_unless_the_decision_says_what_came_be
 @settings(max_examples=examples(15), deadline=None)
 def test_what_is_protected_goes_last(seed, legs):
     """Where a protected device is cut, nothing else below its nodes could have given the watts."""
-    world = locked_world(seed)
+    world = timed_world(seed)
     play(world, legs)
     columns, before = world.site.devices, None
     for *_, decision in world.history:

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from controller.core.allocation import tables as tables_of_a_site
+from controller.core.allocation.allocator import ROUNDS
 from controller.core.allocation.tables import make_tables
 from tests.controller.core.world import GPU, MINER, RULES, STEPS, devices, site, tree
 
@@ -66,3 +68,12 @@ def test_a_site_without_devices_has_a_plan():
     tables = planned([])
     assert tables.largest_start_w == 0.0
     assert tables.tolerance.tolist() == [0.0] * 4
+
+
+def test_the_allocation_of_many_devices_is_improved_once_only(monkeypatch):
+    asked = []
+    monkeypatch.setattr(tables_of_a_site, "_MANY", 2)
+    monkeypatch.setattr(tables_of_a_site, "make_allocator", lambda *_, rounds: asked.append(rounds))
+    for count in (2, 3):
+        planned([{"modes": MINER}] * count)
+    assert asked == [ROUNDS, 1]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.allocation.allocator import HELD_BONUS, START_HORIZON_S
+from controller.core.allocation.merit import HELD_BONUS, START_HORIZON_S
 from controller.core.allocation.tables import PAYS_WITHIN_H, make_tables
 from controller.core.allocation.values import changes_per_h, values_now
 from controller.demo.device_values import worth_per_h

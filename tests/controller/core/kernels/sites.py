@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from controller.core.kernels.columns import ChangeSets, Choices, ModeTable, PathsUp
+from controller.core.kernels.search import CHANGES, SETS
 from controller.core.site import Tree
 from tests.controller.core.world import devices
 
@@ -40,7 +42,39 @@ def fleets(draw, most_devices: int = 12, most_nodes: int = 5):
     return tree, columns
 
 
+def paths_of(tree, columns) -> PathsUp:
+    return PathsUp(parent=tree.parent, node=columns.node)
+
+
+def modes_of(columns) -> ModeTable:
+    return ModeTable(columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous)
+
+
+def choices_of(columns, base_w, upper_w, *, share=None, kept=None, bonus=0.0) -> Choices:
+    """Return what the kernels are given of a fleet; every start costs nothing and nothing runs unless given."""
+    count = len(columns.ids)
+    return Choices(
+        *modes_of(columns),
+        start_share=np.ones(count) if share is None else share,
+        kept_value=np.zeros(count) if kept is None else kept,
+        bonus=bonus,
+        base_w=base_w,
+        upper_w=upper_w,
+    )
+
+
 def a_mode(draw, columns, i: int) -> float:
     """Draw one of the watts that device `i` may be set to."""
     part = slice(int(columns.mode_start[i]), int(columns.mode_start[i + 1]))
     return float(draw(st.sampled_from(list(columns.mode_w[part]))))
+
+
+def change_sets() -> ChangeSets:
+    return ChangeSets(
+        changes=np.zeros((3, CHANGES)),
+        device=np.zeros(CHANGES, dtype=np.int64),
+        groups=np.zeros((3, CHANGES), dtype=np.int64),
+        lists=np.zeros((2, 3, 2, SETS + 1)),
+        masks=np.zeros((2, 3, SETS + 1), dtype=np.uint64),
+        near=np.zeros(2 * CHANGES, dtype=np.int32),
+    )

@@ -2,11 +2,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.allocation.tables import by_value
-from controller.core.kernels.grant import grant, largest_mode
+from controller.core.allocation.merit import by_value
+from controller.core.kernels.columns import ModeTable
+from controller.core.kernels.grant import Asked, grant, largest_mode
 from controller.core.kernels.tree import device_watts_below
 from tests.controller.core.kernels import twins
-from tests.controller.core.kernels.sites import a_mode, fleets
+from tests.controller.core.kernels.sites import a_mode, fleets, modes_of, paths_of
 from tests.examples import examples
 
 
@@ -32,13 +33,9 @@ def requests(draw):
 
 def granted(tree, columns, current, target, high, room, rise, fall):
     setpoint = np.empty_like(current)
-    order = by_value(columns)
-    table = (columns.mode_start, columns.mode_w, columns.mode_continuous)
-    step = 0.01 * columns.max_w
-    left = grant(
-        tree.parent, columns.node, order, current, target, high, columns.tolerance, step, *table, room.copy(),
-        rise, fall, setpoint,
-    )  # fmt: skip
+    order = by_value(columns, columns.mode_value)
+    asked = Asked(current, target, high, columns.tolerance, least_step_w=0.01 * columns.max_w)
+    left = grant(paths_of(tree, columns), order, modes_of(columns), asked, room.copy(), rise, fall, setpoint)
     return setpoint, left
 
 
@@ -53,7 +50,7 @@ def test_grant_equals_the_twin(request_):
     tree, columns, current, target, high, room, rise, fall = request_
     setpoint, _ = granted(*request_)
     modes = [table_of(columns, i) for i in range(len(columns.ids))]
-    order = by_value(columns).tolist()
+    order = by_value(columns, columns.mode_value).tolist()
     expected = twins.grant(
         list(tree.parent), list(columns.node), order, current, target, high, columns.tolerance,
         0.01 * columns.max_w, modes, list(room), rise, fall,
@@ -75,7 +72,7 @@ def test_i7_newly_committed_power_fits_every_node(request_):
     tree, columns, current, _, high, room, _, _ = request_
     setpoint, _ = granted(*request_)
     more = np.where(setpoint > current, np.maximum(setpoint - high, 0.0) * (1.0 + columns.tolerance), 0.0)
-    assert np.all(device_watts_below(tree.parent, columns.node, more) <= np.maximum(room, 0.0) + 1e-3)
+    assert np.all(device_watts_below(paths_of(tree, columns), more) <= np.maximum(room, 0.0) + 1e-3)
 
 
 @given(requests())
@@ -95,7 +92,7 @@ def test_a_limit_lowers_at_once(request_):
 
 
 def test_largest_mode_is_whole_watts_and_off_when_nothing_fits():
-    start = np.array([0, 3], dtype=np.int64)
     watts, continuous = np.array([25.0, 1400.0, 3500.0]), np.array([False, False, True])
-    found = [largest_mode(0, w, start, watts, continuous) for w in (0.0, 1399.0, 1400.0, 2000.7, 9000.0)]
+    modes = ModeTable(np.array([0, 3]), watts, np.zeros(3), continuous)
+    found = [largest_mode(modes, 0, w) for w in (0.0, 1399.0, 1400.0, 2000.7, 9000.0)]
     assert found == [25.0, 25.0, 1400.0, 2000.0, 3500.0]

@@ -1,14 +1,13 @@
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.kernels import kernel
-from controller.core.kernels.greedy import AHEAD, OPEN, admit, cut
-from controller.core.kernels.hull import ROWS, hulls
+from controller.core.kernels.columns import OPEN, Branches, Closings, Draft, MeritOrder
+from controller.core.kernels.greedy import AHEAD, Ahead, admit, cut
+from controller.core.kernels.hull import ROWS, Corners, hulls
 from controller.core.kernels.sorting import DIGIT, PASSES, sort_items
 from tests.controller.core.kernels import twins_allocator as twins
-from tests.controller.core.kernels.sites import a_mode, fleets
+from tests.controller.core.kernels.sites import a_mode, choices_of, fleets
 
 LOW, RANK = 23, 3
 
@@ -36,11 +35,10 @@ class Admitted:
         rows = columns.mode_w.size
         self.parent, self.size, limit, self.home = preorder(tree, columns)
         climb, items, spare = np.zeros(rows, np.uint8), np.zeros(rows, np.uint64), np.zeros(rows, np.uint64)
-        found = hulls(
-            columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous, np.ones(count), base, upper,
-            columns.off_w, 0.0, 0, count, np.zeros(count), climb, items, LOW, RANK, np.zeros(ROWS + 1, np.int64),
-            np.zeros((2, ROWS + 1)),
-        )  # fmt: skip
+        self.choices = choices_of(columns, base, upper)
+        order = MeritOrder(items, climb, np.zeros(rows), np.zeros(rows), 0, 0, 0.0, LOW, RANK)
+        corners = Corners(np.zeros(ROWS + 1, np.int64), np.zeros((2, ROWS + 1)))
+        found = hulls(self.choices, columns.off_w, 0, count, order, corners)
         if sort_items(items, spare, found, LOW, np.zeros((PASSES, 1 << DIGIT), np.int32)):
             items, spare = spare, items
         used = np.bincount(self.home, weights=base, minlength=limit.size)
@@ -56,19 +54,18 @@ class Admitted:
             here = float(base[i]) if leads & 64 else float(columns.mode_w[row])
             divisible = leads & ROWS == 1 and bool(columns.mode_continuous[row + 1])
             self.edges.append((int(self.home[i]), i, here, to, divisible))
-        self.table = (columns.mode_start, columns.mode_w)
-        self.order = (base, upper, climb, items, found, LOW, RANK)
-        self.from_w, self.sum_w = np.zeros(rows), np.zeros(rows)
-        self.closed_at = np.full(limit.size, OPEN)
-        admit(
-            self.parent, self.size, 0, self.home, *self.table, columns.mode_continuous, *self.order, self.room.copy(),
-            found, self.watts, self.from_w, self.sum_w, self.closed_at, np.full(limit.size, -1), np.zeros(limit.size),
-            np.zeros((2, AHEAD)), np.zeros((4, AHEAD), np.int64),
-        )  # fmt: skip
-        self.site_w, self.end = site_w, found
+        self.order = order._replace(items=items, length=found, end=found)
+        self.closings = Closings(np.zeros(limit.size, np.int64), np.zeros(limit.size, np.int64), np.zeros(limit.size))
+        starts, flags = np.zeros(limit.size + 1, np.int64), np.zeros(limit.size, np.bool_)
+        branches = Branches(self.parent, self.size, starts, self.home, self.home, flags, limit)
+        level = Draft(self.watts, self.room.copy())
+        ahead = Ahead(np.zeros((2, AHEAD)), np.zeros((4, AHEAD), np.int64))
+        admit(branches, 0, self.choices, self.order, level, self.closings, ahead)
+        self.site_w = site_w
 
     def cut_to(self, room_w):
-        self.end = cut(*self.table, *self.order, self.from_w, self.sum_w, self.watts, self.end, room_w)
+        order = self.order._replace(room_w=room_w)
+        self.order = order._replace(end=cut(self.choices, order, self.watts))
 
 
 @st.composite
@@ -80,27 +77,19 @@ def admitted(draw):
 
 @given(admitted())
 def test_admit_equals_the_twin(case):
-    base = case.order[0]
+    base = case.choices.base_w
     watts, taken, closed = twins.admit(list(case.parent), list(case.room), list(base), case.edges)
     assert np.allclose(case.watts, watts, atol=1e-6)
-    assert np.allclose(case.sum_w[: len(taken)], np.cumsum(taken), atol=1e-6)
-    assert [None if at == OPEN else at for at in case.closed_at] == closed
+    assert np.allclose(case.order.sum_w[: len(taken)], np.cumsum(taken), atol=1e-6)
+    assert [None if at == OPEN else at for at in case.closings.closed_at] == closed
 
 
 @given(admitted(), st.lists(st.floats(-0.1, 1.2), min_size=1, max_size=4))
 def test_cut_equals_the_twin(case, shares):
-    base = list(case.order[0])
-    most = float(case.sum_w[case.end - 1]) if case.end else 0.0
+    base = list(case.choices.base_w)
+    most = float(case.order.sum_w[case.order.end - 1]) if case.order.end else 0.0
     for share in shares:
         case.cut_to(share * most)
         end, watts = twins.cut(list(case.parent), list(case.room), base, case.edges, share * most)
-        assert case.end == end
+        assert case.order.end == end
         assert np.allclose(case.watts, watts, atol=1e-3)
-
-
-def test_a_kernel_that_takes_memory_does_not_compile():
-    def takes(watts):
-        return (watts + 1.0).sum()
-
-    with pytest.raises(Exception, match="NRT required"):
-        kernel("float64(float64[::1])")(takes)

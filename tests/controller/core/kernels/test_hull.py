@@ -2,20 +2,31 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.kernels.hull import BASED, CLIPPED, ROWS, density_of, device_of, hulls, rank_of, row_at, value_at
+from controller.core.kernels.columns import MeritOrder
+from controller.core.kernels.hull import (
+    BASED,
+    CLIPPED,
+    ROWS,
+    Corners,
+    density_of,
+    device_of,
+    hulls,
+    rank_of,
+    row_at,
+    value_at,
+)
 from tests.controller.core.kernels import twins_allocator as twins
-from tests.controller.core.kernels.sites import a_mode, fleets
+from tests.controller.core.kernels.sites import a_mode, choices_of, fleets
 
 
 def hull(columns, base, upper, held, bonus=0.05, share=None):
     """Return per device its corners as rows, its densities, and whether the hull is clipped."""
     count, rows = len(columns.ids), columns.mode_w.size
     climb, items = np.zeros(rows, np.uint8), np.zeros(rows, np.uint64)
-    share = np.ones(count) if share is None else share
-    found = hulls(
-        columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous, share, base, upper, held, bonus,
-        0, count, np.zeros(count), climb, items, 23, 3, np.zeros(ROWS + 1, np.int64), np.zeros((2, ROWS + 1)),
-    )  # fmt: skip
+    choices = choices_of(columns, base, upper, share=share, bonus=bonus)
+    order = MeritOrder(items, climb, np.zeros(rows), np.zeros(rows), 0, 0, 0.0, low_bits=23, rank_bits=3)
+    corners = Corners(np.zeros(ROWS + 1, np.int64), np.zeros((2, ROWS + 1)))
+    found = hulls(choices, held, 0, count, order, corners)
     densities, starts = [[] for _ in range(count)], [[] for _ in range(count)]
     for item in items[:found]:
         i = device_of(item, 23, 3)
@@ -60,8 +71,11 @@ def test_hull_equals_the_twin(fleet, data):
     share = np.array([data.draw(st.floats(0.0, 1.0)) for _ in range(count)])
     corners, densities, _ = hull(columns, base, upper, held, share=share)
     for i in range(count):
-        table = (columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous)
-        kept = max(value_at(*table, i, held[i]), 0.0) if held[i] > columns.off_w[i] + 1e-6 else 0.0
+        kept = (
+            max(value_at(choices_of(columns, base, upper), i, held[i]), 0.0)
+            if held[i] > columns.off_w[i] + 1e-6
+            else 0.0
+        )
         where = points(columns, i, base[i], upper[i], lambda value: twins.worth(value, kept, share[i], 0.05))  # noqa: B023
         curve = [(watts, gain) for _, watts, gain in where]
         expected = twins.edges(curve)

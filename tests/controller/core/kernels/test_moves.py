@@ -2,18 +2,28 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.core.kernels.columns import Branches, Draft
 from controller.core.kernels.hull import worth_at
 from controller.core.kernels.moves import change_to, offer_changes
-from controller.core.kernels.search import CHANGES
 from tests.controller.core.kernels import twins
-from tests.controller.core.kernels.sites import a_mode, fleets
+from tests.controller.core.kernels.sites import a_mode, change_sets, choices_of, fleets
 
 BONUS = 0.05
 
 
 def worth_of(columns, i, watts, kept, share):
-    table = columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous
-    return worth_at(*table, i, watts, kept, share, BONUS)
+    choices = choices_of(
+        columns, columns.off_w, columns.max_w, share=np.full(len(columns.ids), share), kept=np.full(len(columns.ids), kept),
+        bonus=BONUS,
+    )  # fmt: skip
+    return worth_at(choices, i, watts)
+
+
+def branches_of(tree, columns):
+    """Return the tree as it is; the kernels under test ask only for parents and homes."""
+    nodes = np.zeros(len(tree.ids) + 1, dtype=np.int64)
+    home = columns.node.astype(np.int32)
+    return Branches(tree.parent, nodes, nodes, home, home, np.zeros(nodes.size, dtype=np.bool_), np.zeros(nodes.size))
 
 
 @st.composite
@@ -32,13 +42,11 @@ def standing(draw):
 @given(standing(), st.floats(0.0, 2e-3), st.floats(0.01, 3.0), st.booleans())
 def test_offered_changes_equal_the_twin(case, price, most_loss, whole_tree):
     tree, columns, base, upper, watts, share, kept, room = case
-    changes, device = np.zeros((3, CHANGES)), np.zeros(CHANGES, dtype=np.int64)
-    table = columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous
-    home = columns.node.astype(np.int32)
-    count = offer_changes(
-        np.arange(len(columns.ids), dtype=np.int32), tree.parent, home, room, 0 if whole_tree else len(tree.ids), price,
-        most_loss, *table, share, kept, BONUS, base, upper, watts, changes, device,
-    )  # fmt: skip
+    sets = change_sets()
+    changes, device, home = sets.changes, sets.device, columns.node
+    choices = choices_of(columns, base, upper, share=share, kept=kept, bonus=BONUS)
+    devices, top = np.arange(len(columns.ids), dtype=np.int32), 0 if whole_tree else len(tree.ids)
+    count = offer_changes(devices, branches_of(tree, columns), choices, Draft(watts, room), top, price, most_loss, sets)
     expected = []
     for i in range(len(columns.ids)):
         best = worth_of(columns, i, watts[i], kept[i], share[i]) - price * watts[i]
@@ -50,8 +58,8 @@ def test_offered_changes_equal_the_twin(case, price, most_loss, whole_tree):
             if allowed and abs(loss - most_loss) > 1e-9 and loss < most_loss:
                 expected.append((i, to_w, max(loss, 0.0)))
     losses = [change[2] for change in expected]
-    assert np.allclose(changes[1, :count], sorted(losses)[:CHANGES], atol=1e-9)
-    if len(expected) <= CHANGES:
+    assert np.allclose(changes[1, :count], sorted(losses)[: device.size], atol=1e-9)
+    if len(expected) <= device.size:
         assert {(int(device[k]), changes[2, k]) for k in range(count)} == {change[:2] for change in expected}
     assert all(changes[0, k] == changes[2, k] - watts[device[k]] for k in range(count))
 
@@ -62,10 +70,8 @@ def test_a_change_is_felt_by_every_node_above(case, data):
     i = data.draw(st.integers(0, len(columns.ids) - 1))
     to_w, here = a_mode(data.draw, columns, i), float(watts[i])
     left = room.copy()
-    table = columns.mode_start, columns.mode_w, columns.mode_value, columns.mode_continuous
-    worth, value = change_to(
-        i, to_w, tree.parent, columns.node.astype(np.int32), *table, share, kept, BONUS, watts, left
-    )
+    choices = choices_of(columns, columns.off_w, columns.max_w, share=share, kept=kept, bonus=BONUS)
+    worth, value = change_to(i, to_w, branches_of(tree, columns), choices, Draft(watts, left))
     above = twins.path(list(tree.parent), int(columns.node[i]))
     assert watts[i] == to_w
     assert np.allclose(room - left, [to_w - here if n in above else 0.0 for n in range(room.size)])

@@ -2,8 +2,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.kernels.search import CHANGES, SETS, cheapest, offer
+from controller.core.kernels.columns import Rest
+from controller.core.kernels.search import CHANGES, cheapest, offer
 from tests.controller.core.kernels import twins_allocator as twins
+from tests.controller.core.kernels.sites import change_sets
 from tests.examples import examples
 
 CHANGE = st.tuples(st.integers(-900, 900), st.floats(0.0, 300.0), st.integers(0, 5))
@@ -12,11 +14,12 @@ CHANGE = st.tuples(st.integers(-900, 900), st.floats(0.0, 300.0), st.integers(0,
 def search(rest, price, changes, slack=0.0, least=0.0):
     """Return loss, proven loss and the chosen changes, dearest last."""
     changes = sorted(changes, key=lambda change: change[1])
-    columns = [np.array([change[k] for change in changes] or [0.0], dtype=kind) for k, kind in ((0, float), (1, float))]
-    device = np.array([change[2] for change in changes] or [0], dtype=np.int64)
-    lists, masks = np.zeros((2, 3, 2, SETS + 1)), np.zeros((2, 3, SETS + 1), dtype=np.uint64)
-    groups = np.zeros((3, CHANGES), dtype=np.int64)
-    found, proven, chosen = cheapest(rest, price, len(changes), *columns, device, slack, least, groups, lists, masks)
+    sets = change_sets()
+    for k, (change_w, loss, device) in enumerate(changes):
+        sets.changes[:2, k] = change_w, loss
+        sets.device[k] = device
+    unused = Rest(watts=rest, price=0.0, own_price=price, slack=slack, least=least, lost=price * rest)
+    found, proven, chosen = cheapest(unused, len(changes), sets)
     return found, proven, [changes[k] for k in range(len(changes)) if int(chosen) >> k & 1]
 
 
@@ -50,9 +53,11 @@ def test_identical_devices_need_no_more_than_their_number():
 
 @given(st.lists(st.floats(0.0, 100.0), max_size=100))
 def test_offered_changes_ascend_and_the_dearest_are_left_out(losses):
-    changes, device = np.zeros((3, CHANGES)), np.zeros(CHANGES, dtype=np.int64)
+    sets = change_sets()
     count = 0
     for k, loss in enumerate(losses):
-        count = offer(1.0, loss, k, 2.0, count, changes, device)
-    assert list(changes[1, :count]) == sorted(losses)[:CHANGES]
-    assert [losses[k] for k in device[:count]] == list(changes[1, :count])
+        count = offer(1.0, loss, 2.0, k, count, sets)
+    assert list(sets.changes[1, :count]) == sorted(losses)[:CHANGES]
+    assert [losses[k] for k in sets.device[:count]] == list(sets.changes[1, :count])
+    assert np.all(sets.changes[0, :count] == 1.0)
+    assert np.all(sets.changes[2, :count] == 2.0)

@@ -2,6 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.core.kernels.columns import MeritOrder
 from controller.core.kernels.sorting import DIGIT, PASSES, replace_items, sort_items
 
 OPEN = np.iinfo(np.int64).max
@@ -32,19 +33,29 @@ def test_replaced_items_stand_where_a_sort_would_put_them(rows, device, data):
     kept = [k for k, item in enumerate(items) if item & 3 != device]
     marked = data.draw(st.sampled_from(kept)) if kept else None
     room = np.zeros(len(items) + 3)
-    columns = np.zeros(room.size, dtype=np.uint64), room.copy(), room.copy()
-    columns[0][: len(items)] = items
-    columns[2][: len(items)] = np.cumsum(steps)
+    order = MeritOrder(
+        items=np.zeros(room.size, dtype=np.uint64),
+        climb=np.zeros(1, dtype=np.uint8),
+        from_w=np.ones(room.size),
+        sum_w=room.copy(),
+        length=len(items),
+        end=0,
+        room_w=0.0,
+        low_bits=20,
+        rank_bits=0,
+    )
+    order.items[: len(items)] = items
+    order.sum_w[: len(items)] = np.cumsum(steps)
     closed_at = np.array([OPEN, OPEN if marked is None else marked])
-    count = replace_items(*columns, len(items), 20, 0, device, np.array(new, dtype=np.uint64), len(new), closed_at)
-    merged = [int(item) for item in columns[0][:count]]
+    count = replace_items(order, device, np.array(new, dtype=np.uint64), len(new), closed_at)
+    merged = [int(item) for item in order.items[:count]]
     assert merged == sorted([items[k] for k in kept] + new)
     assert closed_at[0] == OPEN
     if marked is not None:
         # The position goes along with its item: as many of its equals stand before it as did.
         assert merged[closed_at[1]] == items[marked]
         assert [item for item in merged[: closed_at[1]] if item & 3 != device] == [items[k] for k in kept if k < marked]
-    steps_left = np.diff(columns[2][:count], prepend=0.0)
+    steps_left = np.diff(order.sum_w[:count], prepend=0.0)
     assert [steps_left[k] for k in range(count) if merged[k] & 3 != device] == [steps[k] for k in kept]
 
 

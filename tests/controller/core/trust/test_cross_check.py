@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from controller.core.fleet.bounds import FleetBelow, fleet_below
+from controller.core.floor import watts_below
 from controller.core.reasons import Code, Reason
-from controller.core.safe import watts_below
 from controller.core.trust.columns import MeterColumns
 from controller.core.trust.cross_check import contradictions, lasting
 from controller.core.trust.node_power import node_power

@@ -19,13 +19,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.core.floor import declared_floor_w
 from controller.core.reasons import Code, Reason
 from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal, Role
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.orders import book as orders
 from controller.daemon.orders import intake
-from controller.daemon.orders.admission import declared_floor_w
 from controller.daemon.orders.book import MAX_OPEN, OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.orders.records import Ending, Outcome

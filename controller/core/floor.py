@@ -1,0 +1,21 @@
+"""Sums over the limit tree that need nothing but numpy, and the floor that the configuration alone gives."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from controller.core.site import F64, Site
+
+
+def watts_below(site: Site, device_w: F64) -> F64:
+    """Return the watts of all devices below each node (N,)."""
+    parent = site.tree.parent
+    node_w: F64 = np.bincount(site.devices.node, weights=device_w, minlength=parent.size).astype(np.float64)
+    for n in range(parent.size - 1, 0, -1):
+        node_w[parent[n]] += node_w[n]
+    return node_w
+
+
+def declared_floor_w(site: Site) -> F64:
+    """Return what each node draws with everything off by the configuration alone, (N,) watts."""
+    return site.tree.house_w + watts_below(site, site.devices.off_w)
