@@ -39,14 +39,21 @@ def kernel(function: F) -> F:
     Nothing divides by zero, and no index counts from the end: ``NUMBA_BOUNDSCHECK=1`` with an empty ``NUMBA_CACHE_DIR``
     makes the tests find one that does. A kernel takes no memory.
     """
-    return _compiled(function, inlined=False)
+    return _compiled(function)
 
 
 def inlined(function: F) -> F:
-    """Compile a function as a `kernel` that becomes a part of each kernel that calls it."""
-    return _compiled(function, inlined=True)
+    """Compile a small function as a `kernel` whose source becomes a part of each kernel that calls it."""
+    return _compiled(function, inline="always")
 
 
-def _compiled(function: F, *, inlined: bool) -> F:
-    compiled = numba.njit(signature_of(function), cache=True, forceinline=inlined, error_model="numpy")(function)
-    return cast("F", compiled)
+def joined(function: F) -> F:
+    """Compile a function as a `kernel` whose machine code becomes a part of each kernel that calls it.
+
+    A call may raise, for all that numba knows; a kernel with none has no references to count.
+    """
+    return _compiled(function, forceinline=True)
+
+
+def _compiled(function: F, **options: Any) -> F:
+    return cast("F", numba.njit(signature_of(function), cache=True, error_model="numpy", **options)(function))

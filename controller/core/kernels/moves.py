@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from controller.core.kernels import inlined, kernel
+from controller.core.kernels import joined, kernel
 from controller.core.kernels.columns import (
     EPS_W,
     I32,
@@ -45,7 +45,7 @@ def room_between(parent: I64, room_w: F64, leaf: int, top: int) -> float:
     return least
 
 
-@inlined
+@joined
 def offer_changes(
     devices: I32,
     branches: Branches,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from controller.core.kernels import inlined, kernel
+from controller.core.kernels import joined, kernel
 from controller.core.kernels.columns import ChangeSets, Rest, at
 
 #: Most changes that are looked at, a bit each, and most sets of half of them.
@@ -137,7 +137,7 @@ def _sets(half: int, devices: int, window: float, price: float, sets: ChangeSets
     return size if whole else -size, now
 
 
-@inlined
+@joined
 def cheapest(rest: Rest, count: int, sets: ChangeSets) -> tuple[float, float, np.uint64]:
     """Return what the cheapest set of the first `count` changes loses, a proven least loss, and the set, bit k for change k.
 
