@@ -11,6 +11,7 @@ import itertools
 import pkgutil
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -28,8 +29,8 @@ MODULES = [
     importlib.import_module(f"{package.__name__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)
 ]
 
-#: Seconds of this process after which what goes on and on has been noticed.
-LONGEST_S = 5.0
+#: What takes so many times as long as it should goes on and on, and has been noticed.
+LONGEST = 3.0
 
 
 def kernels() -> Iterator[tuple[str, Callable]]:
@@ -117,10 +118,12 @@ def _granted(limits, devices, random) -> list[np.ndarray]:
 
 def unnoticed() -> Iterator[str]:
     """Return every pair that can be swapped so that what is decided stays the same."""
+    begun_s = time.process_time()
     right = list(decided())
+    longest_s = LONGEST * (time.process_time() - begun_s)
     for name, function in kernels():
         for a, b, names in alike(function):
-            if _same(right, function, a, b):
+            if _same(right, function, (a, b), longest_s):
                 yield f"{name}: {names}"
 
 
@@ -128,7 +131,9 @@ def _too_long(*_: object) -> None:
     raise TimeoutError
 
 
-def _same(right: list[np.ndarray], function: Callable, a: int, b: int) -> bool:
+def _same(right: list[np.ndarray], function: Callable, pair: tuple[int, int], longest_s: float) -> bool:
+    a, b = pair
+
     def swapped(*given):
         given = list(given)
         given[a], given[b] = given[b], given[a]
@@ -139,7 +144,7 @@ def _same(right: list[np.ndarray], function: Callable, a: int, b: int) -> bool:
     changed += [(module, name) for module in others for name, found in vars(module).items() if found is function]
     for module, name in changed:
         setattr(module, name, swapped)
-    signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST_S)
+    signal.setitimer(signal.ITIMER_VIRTUAL, longest_s)
     try:
         return all(np.array_equal(one, other, equal_nan=True) for one, other in zip(right, decided(), strict=True))
     except Exception:  # noqa: BLE001  # whatever it is: it has been noticed
