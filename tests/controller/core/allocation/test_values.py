@@ -173,3 +173,14 @@ def test_the_decision_says_revenue_worth_and_bound_by_their_names():
     assert decision.value_per_h < decision.worth_per_h <= 1.06 * decision.value_per_h, (
         "all runs: only the bonus is left"
     )
+
+
+def test_where_nothing_costs_nothing_is_left_out():
+    tables = tables_of({"modes": STEPS})
+    assert changes_per_h(tables, np.array([25.0]), np.array([1080.0])) == 0.0
+
+
+@pytest.mark.parametrize("cost", ["start_cost", "change_cost"])
+def test_one_kind_of_cost_is_enough(cost):
+    tables = tables_of({"modes": STEPS, cost: 1.0})
+    assert values_now(tables, np.array([STEPS[1][0]])).tolist() != tables.site.devices.mode_value.tolist()
