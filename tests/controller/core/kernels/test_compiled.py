@@ -102,6 +102,6 @@ def test_no_index_is_out_of_bounds_on_a_share_of_the_trees(request):
     paths += [
         f"tests/controller/core/kernels/test_{name}.py" for name in ("grant", "hull", "moves", "search", "sorting")
     ]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *paths]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
