@@ -26,7 +26,6 @@ from controller.core.limits.envelope import (
     envelope,
     failsafe_cap_w,
     follow_orders,
-    standing_limits,
     surplus_limit,
 )
 from controller.core.limits.house_load import HOUSE_DRIFT, estimate_house
@@ -116,9 +115,9 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
     cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
     order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w)
-    limits = [*standing_limits(site), *order_limits, *surplus_limit(site, sensed.surplus.estimate_w)]
+    limits = [*order_limits, *surplus_limit(site, sensed.surplus.estimate_w)]
     limits.append(Limit(node=0, limit_w=cap_w, name="failsafe"))
-    bounds = envelope(site, limits, np.maximum(house_w, 0.0) + tables.off_below_w)
+    bounds = envelope(tables.standing, limits, np.maximum(house_w, 0.0) + tables.off_below_w)
     return _Limited(
         house_w=house_w,
         current_w=current_below_w,

@@ -12,6 +12,7 @@ from controller.core.allocation.merit import by_value, start_share
 from controller.core.floor import watts_below
 from controller.core.kernels.changes import ChangeCosts, levels
 from controller.core.kernels.columns import ModeTable, PathsUp
+from controller.core.limits.envelope import StandingLimits, standing_limits
 from controller.core.site import F64, I64, Bool, Devices, Site
 
 #: A raise of a running device by less than this share of its maximum is not worth a change.
@@ -31,7 +32,7 @@ class Tables:
     every running mode is reached from every other without a step. `change_costs`: of a
     start and of another discrete mode, spread over the time in which they have to pay; `changes_cost`: some are not 0.
     `paths`, `modes`: columns of the site as the kernels take them. `largest_start_w`: the biggest step that a start makes.
-    `tolerance` (N,): the largest below each node. `metered` (N,): nodes with a meter of their own. `off_below_w` (N,):
+    `standing`: the limits of the nodes that never change. `tolerance` (N,): the largest below each node. `metered` (N,): nodes with a meter of their own. `off_below_w` (N,):
     residual watts below each node.
     """
 
@@ -46,6 +47,7 @@ class Tables:
     change_costs: ChangeCosts
     changes_cost: bool
     largest_start_w: float
+    standing: StandingLimits
     tolerance: F64
     metered: Bool
     off_below_w: F64
@@ -76,6 +78,7 @@ def make_tables(site: Site) -> Tables:
         ),
         changes_cost=bool(np.any((devices.start_cost != 0.0) | (devices.change_cost != 0.0))),
         largest_start_w=float(np.max((on_w - devices.off_w) * (1.0 + devices.tolerance), initial=0.0)),
+        standing=standing_limits(site),
         tolerance=_largest_below(site),
         metered=metered,
         off_below_w=watts_below(site, devices.off_w),

@@ -31,13 +31,24 @@ class Envelope:
     infeasible: Bool
 
 
-def standing_limits(site: Site) -> list[Limit]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingLimits:
+    """The smallest of each node's limits (N,) that never change, and its name; ``inf``, "unlimited" where it has none."""
+
+    limit_w: F64
+    binding: tuple[str, ...]
+
+
+def standing_limits(site: Site) -> StandingLimits:
     """Return the contract and the ratings of the nodes."""
-    limits = [Limit(node=0, limit_w=site.rules.contract_w, name="contract")]
-    for n, rating_w in enumerate(site.tree.limit_w):
-        if np.isfinite(rating_w):
-            limits.append(Limit(node=n, limit_w=float(rating_w), name=f"rating:{site.tree.ids[n]}"))
-    return limits
+    limit_w = site.tree.limit_w.copy()
+    binding = [
+        f"rating:{name}" if np.isfinite(rating_w) else "unlimited"
+        for name, rating_w in zip(site.tree.ids, limit_w.tolist(), strict=True)
+    ]
+    if site.rules.contract_w <= limit_w[0]:
+        limit_w[0], binding[0] = site.rules.contract_w, "contract"
+    return StandingLimits(limit_w=limit_w, binding=tuple(binding))
 
 
 def surplus_limit(site: Site, surplus_w: float | None) -> list[Limit]:
@@ -79,10 +90,9 @@ def _ramped(order: OrderLimit, ramp: OrderRamp, now_s: float) -> float:
     return max(order.limit_w, ramp.from_w - order.ramp_w_s * (now_s - ramp.begun_s))
 
 
-def envelope(site: Site, limits: list[Limit], floor_w: F64) -> Envelope:
-    """Return the smallest limit of every node; of two equal ones the first."""
-    limit_w = np.full(len(site.tree.ids), np.inf)
-    binding = ["unlimited"] * len(site.tree.ids)
+def envelope(standing: StandingLimits, limits: list[Limit], floor_w: F64) -> Envelope:
+    """Return the smallest limit of every node; of two equal ones the first, and the standing one before any."""
+    limit_w, binding = standing.limit_w.copy(), list(standing.binding)
     for limit in limits:
         if limit.limit_w < limit_w[limit.node]:
             limit_w[limit.node] = limit.limit_w

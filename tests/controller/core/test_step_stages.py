@@ -8,7 +8,7 @@ import pytest
 from controller.core.allocation.minimum_times import Kept
 from controller.core.allocation.tables import make_tables
 from controller.core.fleet.leases import no_leases
-from controller.core.limits.envelope import Envelope, Limit, envelope
+from controller.core.limits.envelope import Envelope, Limit, StandingLimits, envelope
 from controller.core.modes import Mode
 from controller.core.step import _ramp_rooms, _room, _saved, _stuck, _upper, _usable
 from tests.controller.core.world import RULES, World, site
@@ -127,9 +127,12 @@ def test_rooms_of_the_ramps():
     assert _ramp_rooms(TABLES, overdrawn, 0.1, forced=False)[0] == 0.1 * RULES.ramp_up_w_s
 
 
+UNLIMITED = StandingLimits(limit_w=np.full(4, np.inf), binding=("unlimited",) * 4)
+
+
 def bounds(*limit_w) -> Envelope:
     limits = [Limit(node=n, limit_w=watts, name="x") for n, watts in enumerate(limit_w)]
-    return envelope(SITE, limits, np.zeros(4))
+    return envelope(UNLIMITED, limits, np.zeros(4))
 
 
 def test_what_devices_may_be_set_to_leaves_room_for_the_house_and_without_a_meter_for_their_tolerance():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from controller.core.limits.envelope import (
     Limit,
+    StandingLimits,
     envelope,
     failsafe_cap_w,
     follow_orders,
@@ -24,13 +25,26 @@ from tests.controller.core.world import RULES, World, order, site
 SITE = site()
 NODES = len(SITE.tree.ids)
 NO_FLOOR = np.zeros(NODES)
+UNLIMITED = StandingLimits(limit_w=np.full(NODES, math.inf), binding=("unlimited",) * NODES)
 watts = st.floats(-1e6, 1e9, allow_nan=False)
 
 
 def test_the_contract_and_every_rating_stand():
-    assert {(limit.node, limit.limit_w, limit.name) for limit in standing_limits(SITE)} == {
-        (0, 200e3, "contract"), (1, 195e3, "rating:tx"), (2, 150e3, "rating:a"),
-    }  # fmt: skip
+    standing = standing_limits(SITE)
+    assert standing.limit_w.tolist() == [200e3, 195e3, 150e3, math.inf]
+    assert standing.binding == ("contract", "rating:tx", "rating:a", "unlimited")
+
+
+@pytest.mark.parametrize(("rating_w", "name"), [(199e3, "rating:pcc"), (200e3, "contract"), (201e3, "contract")])
+def test_of_contract_and_rating_of_the_site_the_smaller_stands(rating_w, name):
+    tree = replace(SITE.tree, limit_w=np.array([rating_w, 195e3, 150e3, math.inf]))
+    standing = standing_limits(replace(SITE, tree=tree))
+    assert (standing.limit_w[0], standing.binding[0]) == (min(rating_w, 200e3), name)
+
+
+def test_a_standing_limit_is_named_before_others_that_are_equal():
+    bounds = envelope(standing_limits(SITE), [Limit(node=1, limit_w=195e3, name="order:o1")], NO_FLOOR)
+    assert bounds.binding[1] == "rating:tx"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +62,7 @@ def test_an_unknown_surplus_is_no_limit_of_its_own():
 @given(st.lists(st.tuples(st.integers(0, NODES - 1), watts), max_size=12))
 def test_the_smallest_limit_of_each_node_wins_and_the_first_of_equals_is_named(rows):
     limits = [Limit(node=n, limit_w=w, name=f"{k}") for k, (n, w) in enumerate(rows)]
-    bounds = envelope(SITE, limits, NO_FLOOR)
+    bounds = envelope(UNLIMITED, limits, NO_FLOOR)
     for n in range(NODES):
         mine = [(w, k) for k, (m, w) in enumerate(rows) if m == n]
         expected = min(mine, default=(math.inf, "unlimited"))
@@ -58,13 +72,15 @@ def test_the_smallest_limit_of_each_node_wins_and_the_first_of_equals_is_named(r
 @given(st.lists(st.tuples(st.integers(0, NODES - 1), watts), max_size=8), st.integers(0, NODES - 1), watts)
 def test_one_more_limit_never_relaxes(rows, node, limit_w):
     limits = [Limit(node=n, limit_w=w, name="x") for n, w in rows]
-    more = envelope(SITE, [*limits, Limit(node=node, limit_w=limit_w, name="more")], NO_FLOOR)
-    assert np.all(more.limit_w <= envelope(SITE, limits, NO_FLOOR).limit_w)
+    more = envelope(UNLIMITED, [*limits, Limit(node=node, limit_w=limit_w, name="more")], NO_FLOOR)
+    assert np.all(more.limit_w <= envelope(UNLIMITED, limits, NO_FLOOR).limit_w)
 
 
 def test_an_envelope_under_the_floor_is_infeasible_there_and_nowhere_else():
     floor_w = np.array([50.0, 40.0, 10.0, 20.0])
-    bounds = envelope(SITE, [Limit(node=0, limit_w=50.0, name="a"), Limit(node=3, limit_w=19.9, name="b")], floor_w)
+    bounds = envelope(
+        UNLIMITED, [Limit(node=0, limit_w=50.0, name="a"), Limit(node=3, limit_w=19.9, name="b")], floor_w
+    )
     assert bounds.infeasible.tolist() == [False, False, False, True]
     assert bounds.floor_w is floor_w
 
