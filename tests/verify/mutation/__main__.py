@@ -56,8 +56,10 @@ def work(chosen: Sequence[int], arguments: argparse.Namespace) -> int:
 
 def all_of(arguments: argparse.Namespace) -> list[Mutant]:
     """Return the named mutants and the sample."""
-    named = [] if arguments.only or arguments.again else named_mutants(ROOT)
+    named = [] if arguments.only or arguments.again or arguments.kernels == "only" else named_mutants(ROOT)
     drawn = sample(arguments.count, arguments.seed, arguments.only)
+    if arguments.kernels != "with":
+        drawn = [place for place in drawn if ("/kernels/" in place.path) == (arguments.kernels == "only")]
     if arguments.again:
         again = {entry["name"] for entry in json.loads(arguments.again.read_text())["survived"]}
         drawn = [place for place in drawn if place.name in again]
@@ -83,6 +85,7 @@ def _worker(chosen: Sequence[int], without_jit: bool, arguments: argparse.Namesp
     if not chosen:
         return []
     words = ["--count", str(arguments.count), "--seed", str(arguments.seed), "--only", arguments.only]
+    words += ["--kernels", arguments.kernels]
     words += ["--again", str(arguments.again)] if arguments.again else []
     command = [sys.executable, "-m", "tests.verify.mutation", *words, "--work", ",".join(map(str, chosen))]
     environment = os.environ | ({"NUMBA_DISABLE_JIT": "1"} if without_jit else {}) | {"HYPOTHESIS_PROFILE": "mutation"}
@@ -118,6 +121,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=400, help="how many are drawn (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=8)
     parser.add_argument("--only", default="", help="of paths that contain this")
+    parser.add_argument(
+        "--kernels", choices=("with", "without", "only"), default="with", help="of the sample, those of the kernels"
+    )
     parser.add_argument("--again", type=Path, help="only those that survived in this result")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--out", type=Path, help="write the result there, as JSON")
