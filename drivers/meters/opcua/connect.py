@@ -103,7 +103,12 @@ async def _said(server: Server, *, timed: bool = True) -> AsyncIterator[None]:
     """Turn what ends the block into a DriverLoss that says what happened; `timed`: within the server's time-out."""
     try:
         async with asyncio.timeout(server.timeout_s if timed else None):
-            yield
+            try:
+                yield
+            except asyncio.CancelledError as cancelled:
+                # asyncua raises one of its own kind where an answer came as well, and asyncio.timeout (Python before 3.12)
+                # takes only the plain one for its own.
+                raise asyncio.CancelledError from cancelled
     except TimeoutError as error:
         raise DriverLoss(f"{server.endpoint} does not answer within {server.timeout_s:g} s") from error
     except (OSError, UaError, ValueError) as error:  # ValueError: a certificate or key that is none

@@ -6,6 +6,8 @@ import asyncio
 import time
 
 import pytest
+from asyncua.client.client import Client
+from asyncua.common.utils import wait_for
 
 from drivers.clock import boottime_s
 from drivers.meters.opcua.driver import watch_forever
@@ -13,6 +15,7 @@ from drivers.readings import Loss, Quality, Sample
 from simulators.substation.opcua_server import ECM_METER, NAMESPACE, Behaviour, Scada
 from tests.drivers.meters.opcua.serving import METER, endpoint, loss, of, point, server, serving, shows, until
 from tests.drivers.meters.watching import Seen, free_port, running
+from tests.waiting import DEADLINE_S
 
 
 def watching(scada: Scada, seen: Seen, *points, **changes):
@@ -295,6 +298,29 @@ def test_revised_intervals_that_are_too_slow_are_told_once(slow, caplog):
 
     asyncio.run(scenario())
     assert sum("too slow" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_an_answer_that_comes_with_the_end_of_the_time_out_is_a_loss(monkeypatch):
+    connect, slow = Client.connect, server("").timeout_s + 0.1
+
+    async def answered_too_late(client: Client) -> None:
+        """Let the time-out and the answer fall into one turn of the loop, as on a machine that was held up."""
+        monkeypatch.setattr(Client, "connect", connect)
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
+        loop.call_soon(answer.set_result, None)
+        time.sleep(slow)  # noqa: ASYNC251  the loop must not turn meanwhile
+        await wait_for(answer, DEADLINE_S)
+
+    async def scenario() -> None:
+        scada, seen = Scada(endpoint=endpoint()), Seen()
+        async with serving(scada):
+            monkeypatch.setattr(Client, "connect", answered_too_late)
+            async with watching(scada, seen):
+                assert "does not answer within 1 s" in (await seen.loss()).reason
+                await seen.until(shows(500_000.0))
+
+    asyncio.run(scenario())
 
 
 def test_a_server_without_room_for_a_session_is_told():
