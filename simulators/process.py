@@ -9,6 +9,8 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
+from drivers.ending import until_cancelled
+
 
 def announce_ready(what: str) -> None:
     """Print the line that the launcher waits for; it begins with ``ready``."""
@@ -18,7 +20,7 @@ def announce_ready(what: str) -> None:
 
 async def until_signalled(work: Coroutine[Any, Any, None]) -> None:
     """Run `work` until it ends or SIGTERM or SIGINT comes; a failure of it is raised."""
-    task = asyncio.ensure_future(work)
+    task = asyncio.ensure_future(until_cancelled(work))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from controller.commands import DONE, NOT_GOOD, Verbs
+from controller.commands.signals import run_until_signal
 from drivers.errors import ConfigError, DriverLoss
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
     good = True
     for source, security in _secured(_load(arguments.file)):
         try:
-            certificate, doubt = asyncio.run(_presented(source, security))
+            certificate, doubt = run_until_signal(_presented(source, security))
         except DriverLoss as error:
             print(error)
             good = False
@@ -125,7 +125,7 @@ def _trust(arguments: argparse.Namespace) -> int:
         if security.trust is None:
             continue
         try:
-            certificate, _ = asyncio.run(_presented(source, security))
+            certificate, _ = run_until_signal(_presented(source, security))
         except DriverLoss as error:
             print(error)
             continue

@@ -43,17 +43,16 @@ def _carry_out(arguments: argparse.Namespace) -> int:
 
 def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
     """Read all sources once and print what they show; the status says whether all is well."""
-    import asyncio
-
     from controller.commands.meter.layout import fold, note
     from controller.commands.meter.site_sources import Judge, read_once
     from controller.commands.meter.source_table import report
+    from controller.commands.signals import run_until_signal
     from controller.core.site import SURPLUS
     from controller.texts.english import text
     from drivers.clock import boottime_s
 
     judge = Judge(site)
-    told = report(asyncio.run(read_once(site_file, judge, within_s)), boottime_s())
+    told = report(run_until_signal(read_once(site_file, judge, within_s)), boottime_s())
     print(*told.lines, sep="\n")
     of_sources = {*site.meters.ids, SURPLUS}
     apart = [reason for reason in judge.hear().doubts.doubts if reason.subject not in of_sources]

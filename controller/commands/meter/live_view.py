@@ -18,6 +18,7 @@ from controller.commands.meter.profile_trial import read_and_capture
 from controller.commands.meter.site_sources import Judge, reading, sources
 from controller.commands.meter.source import Source
 from controller.commands.meter.source_table import findings, rows
+from controller.commands.signals import run_until_signal
 from controller.core.site import SURPLUS
 from controller.daemon.meters.modbus import bus_meters
 from controller.site.compile import compile_site
@@ -41,7 +42,7 @@ def run(name: str, file: Path, for_s: float | None, capture: Path | None) -> int
     site_file = load(file)
     if capture is not None:
         _capture(site_file, name, capture)
-    last = asyncio.run(_watch(site_file, name, for_s, _Screen() if sys.stdout.isatty() else _Lines()))
+    last = run_until_signal(_watch(site_file, name, for_s, _Screen() if sys.stdout.isatty() else _Lines()))
     return NOT_GOOD if last is None or last.lost else DONE
 
 
@@ -54,7 +55,7 @@ def _capture(site_file: SiteFile, name: str, path: Path) -> None:
     (meter,) = bus_meters({name: source}, {})
     address = Address(place=meter.place, unit=meter.unit, timeout_s=meter.timeout_s)
     try:
-        asyncio.run(read_and_capture(meter.profile, address, path))
+        run_until_signal(read_and_capture(meter.profile, address, path))
     except DriverLoss as loss:
         raise ConfigError(str(loss)) from loss
 
@@ -100,7 +101,8 @@ async def _watch(site_file: SiteFile, name: str, for_s: float | None, view: _Lin
                 while not ended.is_set():
                     view.draw()
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(ended.wait(), _REDRAW_S)
+                        async with asyncio.timeout(_REDRAW_S):
+                            await ended.wait()
     return view.last
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from controller.commands import DONE, NOT_GOOD
@@ -11,6 +10,7 @@ from controller.commands.meter.meter_line import Address, opened
 from controller.commands.meter.profile_reading import Shown, read_by
 from controller.commands.meter.source import Source
 from controller.commands.meter.source_table import report
+from controller.commands.signals import run_until_signal
 from drivers.errors import ConfigError, DriverLoss
 from drivers.meters.profiles import Profile
 from drivers.readings import Quality
@@ -21,7 +21,7 @@ from drivers.readings import Quality
 def run(profile: Profile, address: Address | None, capture: Path | None, rating_w: float | None) -> int:
     """Read the meter at `address`, and write the capture; without an address, read the capture. Print what it shows."""
     try:
-        values, invalid = asyncio.run(_read(profile, address, capture))
+        values, invalid = run_until_signal(_read(profile, address, capture))
     except DriverLoss as loss:
         raise ConfigError(str(loss)) from loss
     shown = Source(

@@ -17,6 +17,7 @@ from controller.daemon.meters.drivers import drivers, run_drivers
 from controller.site.compile import compile_site
 from controller.site.model import ModbusSource, OpcuaSource, SiteFile
 from drivers.clock import Clock, boottime_s
+from drivers.ending import end
 from drivers.errors import ConfigError
 from drivers.meters.profiles import Profile, load_profile
 from drivers.readings import Loss, Sample
@@ -101,9 +102,9 @@ async def reading(
     try:
         yield running
     finally:
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        await end([running])
+        if not running.cancelled():
+            running.result()
 
 
 async def read_once(site_file: SiteFile, judge: Judge, within_s: float) -> dict[str, Source]:

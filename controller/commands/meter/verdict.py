@@ -16,6 +16,7 @@ from controller.commands.meter.findings import doubts
 from controller.commands.meter.identification import identify
 from controller.commands.meter.layout import fold, note, table
 from controller.commands.meter.meter_line import Address, opened
+from controller.commands.signals import run_until_signal
 from drivers.errors import ConfigError, DriverLoss
 from drivers.meters.profiles import Profile, bundled_profiles, load_profile
 
@@ -48,7 +49,7 @@ def run(address: Address, options: ProbeOptions) -> int:
     mine = [replace(load_profile(name), id=name) for name in options.own]  # called as the site file calls it
     profiles = [*mine, *(load_profile(name) for name in bundled_profiles())]
     try:
-        requests, probed = asyncio.run(_ask(address, options, profiles))
+        requests, probed = run_until_signal(_ask(address, options, profiles))
     except DriverLoss as loss:
         raise ConfigError(f"{address}: {loss}" if str(address) not in str(loss) else str(loss)) from loss
     print(*told(address, requests, probed, show_all=options.show_all), sep="\n")

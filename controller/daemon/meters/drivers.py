@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Final
 
 from controller.core.site import SURPLUS
 from controller.daemon.meters.modbus import bus_drivers
 from controller.daemon.meters.opcua import server_drivers
 from controller.site.model import SiteFile
+from drivers.ending import end
 from drivers.errors import ConfigError
 from drivers.readings import Publish
-
-_CANCEL_AGAIN_S: Final = 0.2
 
 #: A driver that runs for ever, to be started in a task.
 Driver = Callable[[], Coroutine[None, None, None]]
@@ -49,12 +47,4 @@ async def run_drivers(made: Mapping[str, Driver]) -> None:
         for task in done:
             task.result()
     finally:
-        await _end(tasks)
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    # asyncio.wait_for, which the protocol libraries use, loses a cancellation that meets its end (Python before 3.12).
-    while not all(task.done() for task in tasks):
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks, timeout=_CANCEL_AGAIN_S)
+        await end(tasks)

@@ -22,6 +22,7 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 
 from drivers.clock import Clock, boottime_s
+from drivers.ending import end
 from drivers.errors import DriverLoss
 from drivers.meters.opcua.connect import SESSION_TIMEOUT_S, Door
 from drivers.meters.opcua.line import OpcuaLine
@@ -43,7 +44,6 @@ KEEP_ALIVE_S: Final = 2.0
 LOOKUP_S: Final = 2.0
 #: Heartbeats without a change after which a value is read: one that comes at every heartbeat is never read as well.
 SILENT: Final = 1.25
-_CANCEL_AGAIN_S: Final = 0.2
 
 _CURRENT_TIME: Final = ua.NodeId(ua.Int32(ObjectIds.Server_ServerStatus_CurrentTime))
 _random = SystemRandom()
@@ -252,8 +252,7 @@ def _name(status: int) -> str:
 async def _until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
     """Run all until one raises, and raise that; all have ended when this returns.
 
-    Not a TaskGroup: asyncio.wait_for, in every request of asyncua, loses a cancellation that meets its end (Python before
-    3.12), and a group would wait for that task for ever.
+    Not a TaskGroup: asyncua may lose a cancellation, and a group would wait for that task for ever.
     """
     tasks = [asyncio.create_task(work) for work in works]
     try:
@@ -261,7 +260,4 @@ async def _until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
         for task in done:
             task.result()
     finally:
-        while not all(task.done() for task in tasks):
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks, timeout=_CANCEL_AGAIN_S)
+        await end(tasks)
