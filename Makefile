@@ -14,7 +14,7 @@ export OPENBLAS_NUM_THREADS := 1
 
 help:
 	@echo "make setup     the environment in $(VENV); every other target makes it too"
-	@echo "make demo      a whole simulated site in the terminal (ARGS='--for 60s --plot demo.png')"
+	@echo "make demo      a whole simulated site in the terminal (ARGS='--for 120s --plot demo.png')"
 	@echo "make test      all tests (ARGS=tests/e2e: these alone)"
 	@echo "make check     lint, formatting, types, import contracts"
 	@echo "make generate  every committed file that is made from code: schemas, tables, the dashboard"

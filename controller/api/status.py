@@ -72,7 +72,7 @@ class MeterBody(BaseModel):
 class StatusBody(BaseModel):
     """The site now. `reason`: why the mode is not normal. Before the first tick the mode is init and nodes is empty.
 
-    `reasons`: the same by code. `overruled`: which limits come before which minimum times and protected devices, in
+    `reasons`: the same by code. `utc_doubt`, `utc_reasons`: why the wall clock ends no order. `overruled`: which limits come before which minimum times and protected devices, in
     `overruled_reasons` by code; empty where none have to.
     """
 
@@ -88,6 +88,7 @@ class StatusBody(BaseModel):
     orders_in_force: list[str]
     orders_doubt: str | None
     utc_doubt: str
+    utc_reasons: list[ReasonBody]
     meters: dict[str, MeterBody]
     agents: dict[str, LatestAgent]
     devices: dict[str, int]
@@ -128,6 +129,7 @@ def _status(service: Service) -> StatusBody:
         orders_in_force=list(decision.orders_in_force) if decision else [],
         orders_doubt=text(unsure) if unsure else None,
         utc_doubt=text(utc_doubt) if utc_doubt else "",
+        utc_reasons=_reasons((utc_doubt,) if utc_doubt else ()),
         meters={name: _meter(meter) for name, meter in latest.meters().items()},
         agents=dict(latest.agents()),
         devices=_by_state(latest.devices().state.tolist()),

@@ -47,15 +47,15 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
     from controller.commands.meter.site_sources import Judge, read_once
     from controller.commands.meter.source_table import report
     from controller.commands.signals import run_until_signal
-    from controller.core.site import SURPLUS
     from controller.texts.english import text
     from drivers.clock import boottime_s
 
     judge = Judge(site)
     told = report(run_until_signal(read_once(site_file, judge, within_s)), boottime_s())
     print(*told.lines, sep="\n")
-    of_sources = {*site.meters.ids, SURPLUS}
-    apart = [reason for reason in judge.hear().doubts.doubts if reason.subject not in of_sources]
+    judged = judge.hear()
+    under_a_source = {reason for reasons in judged.reasons.values() for reason in reasons}
+    apart = [reason for reason in judged.doubts.doubts if reason not in under_a_source]
     for reason in apart:
         print(*note("!", text(reason), indent=0), sep="\n")
     if not told.bad and not apart:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from controller.core.decision import Decision
-from controller.core.fleet.leases import committed_w, observe, send
+from controller.core.fleet.bounds import fleet_below
+from controller.core.fleet.leases import Leases, committed_w, observe, send
 from controller.core.floor import declared_floor_w, watts_below
 from controller.core.limits.orders import in_force
 from controller.core.modes import Mode, ModeState
@@ -15,6 +18,7 @@ from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Devices, Site
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
+from controller.core.trust.judge import Trust, judge
 
 
 def failsafe_setpoints(devices: Devices, current_w: F64) -> F64:
@@ -33,15 +37,17 @@ def emergency_setpoints(devices: Devices, current_w: F64, ramp_w: float) -> F64:
     return np.where(before_w < ramp_w, goal_w, current_w)
 
 
-def safe_step(site: Site, state: State, snapshot: Snapshot) -> tuple[State, Decision]:
+def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = False) -> tuple[State, Decision]:
     """Return a tick that trusts nothing but the agents' reports: FAILSAFE, every device on its way to failsafe.
 
-    What the meters have said in this tick is left aside, so that nothing of it can make this fail too.
+    What the sources have said is judged, so that it is told truly, but nothing follows from it; `blind`: it is left aside,
+    for where that is what fails.
 
     Under an order everything goes off: what the order leaves cannot be worked out without the control.
     """
     devices, now_s = site.devices, snapshot.now_s
     leases = observe(state.leases, devices, snapshot)
+    trust, sources = (state.trust, {}) if blind else _judged(site, state, leases, snapshot)
     ramp_w = site.rules.emergency_ramp_w_s * state.elapsed_s(now_s)
     orders = tuple(order.id for order in snapshot.orders if in_force(order, snapshot.utc_s, snapshot.utc_trusted))
     setpoint_w = devices.off_w if orders else emergency_setpoints(devices, leases.current_w, ramp_w)
@@ -55,7 +61,7 @@ def safe_step(site: Site, state: State, snapshot: Snapshot) -> tuple[State, Deci
         seq=state.seq + 1,
         mode=Mode.FAILSAFE,
         reasons=reasons,
-        sources={},
+        sources=sources,
         power_w=(None,) * len(limit_w),
         surplus_w=None,
         envelope_w=limit_w,
@@ -72,4 +78,12 @@ def safe_step(site: Site, state: State, snapshot: Snapshot) -> tuple[State, Deci
         orders_in_force=orders,
     )
     mode = ModeState(mode=Mode.FAILSAFE, since_s=now_s, reasons=reasons, trusted_since_s=float("inf"))
-    return replace(state, seq=decision.seq, now_s=now_s, mode=mode, leases=leases), decision
+    return replace(state, seq=decision.seq, now_s=now_s, mode=mode, trust=trust, leases=leases), decision
+
+
+def _judged(
+    site: Site, state: State, leases: Leases, snapshot: Snapshot
+) -> tuple[Trust, Mapping[str, tuple[Reason, ...]]]:
+    fleet = fleet_below(site, leases, snapshot.fleet, snapshot.now_s, partial(watts_below, site))
+    trust, judgement = judge(state.trust, site, snapshot.heard, fleet, snapshot.now_s, starting=False)
+    return trust, judgement.reasons

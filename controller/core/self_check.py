@@ -85,7 +85,10 @@ def _broken(site: Site, before: State, decision: Decision, claims: Claims, below
 
 
 def _ramps_hold(raised_w: F64, lowered_w: F64, claims: Claims) -> bool:
-    """Return whether the ramps hold; the device that uses up the fall may be switched off whole."""
+    """Return whether the ramps hold.
+
+    The device that uses up the fall may be switched off whole; what it took too much is a debt of the next ticks.
+    """
     rises = float(raised_w.sum()) <= claims.rise_w + _EPS_W
-    falls = float(lowered_w.sum()) - float(lowered_w.max(initial=0.0)) <= claims.fall_w + _EPS_W
+    falls = float(lowered_w.sum()) - float(lowered_w.max(initial=0.0)) <= max(claims.fall_w, 0.0) + _EPS_W
     return rises and falls

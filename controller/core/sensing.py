@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controller.core.fleet.bounds import SumBelow, fleet_below
 from controller.core.fleet.leases import Leases, link_doubts, observe
 from controller.core.modes import Doubts, Mode, ModeState, next_mode
+from controller.core.reasons import Reason
 from controller.core.site import SURPLUS, Site
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
@@ -16,13 +18,14 @@ from controller.core.trust.judge import Judgement, Trust, judge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensed:
-    """What a snapshot says, once it has been judged."""
+    """What a snapshot says, once it has been judged; `reasons`: by source, all that is to be said of it."""
 
     leases: Leases
     trust: Trust
     judgement: Judgement
     surplus: SurplusState
     mode: ModeState
+    reasons: Mapping[str, tuple[Reason, ...]]
 
 
 def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sensed:
@@ -35,11 +38,20 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
     power = judgement.power
     site_power = (float(power.taken_s[0]), float(power.watts[0])) if power.known[0] else None
     surplus = estimate_surplus(state.surplus, rules, surplus_reading(trust.sources[SURPLUS]), site_power, now_s)
+    of_surplus = surplus_doubts(surplus, rules, now_s)
     found = (
         judgement.doubts
-        + surplus_doubts(surplus, rules, now_s)
+        + of_surplus
         + link_doubts(root, rules, snapshot.link_lost_s, now_s)
         + Doubts(lost=(snapshot.orders_unsure,) if snapshot.orders_unsure else ())
     )
     mode = next_mode(state.mode, found, root, rules, now_s)
-    return Sensed(leases=leases, trust=trust, judgement=judgement, surplus=surplus, mode=mode)
+    said = dict.fromkeys((*judgement.reasons[SURPLUS], *of_surplus.doubts))
+    return Sensed(
+        leases=leases,
+        trust=trust,
+        judgement=judgement,
+        surplus=surplus,
+        mode=mode,
+        reasons={**judgement.reasons, SURPLUS: tuple(said)},
+    )

@@ -257,7 +257,7 @@ def _decision(
         seq=state.seq + 1,
         mode=sensed.mode.mode,
         reasons=sensed.mode.reasons,
-        sources=sensed.judgement.reasons,
+        sources=sensed.reasons,
         power_w=tuple(float(w) if known else None for w, known in zip(power.watts, power.known, strict=True)),
         surplus_w=sensed.surplus.estimate_w,
         envelope_w=bounds.limit_w,

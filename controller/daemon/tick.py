@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from controller.core.decision import Decision
 from controller.core.self_check import InvariantBroken
@@ -19,6 +20,13 @@ _log = logging.getLogger(__name__)
 
 #: One step of the control, with the site's tables bound to it.
 Step = Callable[[State, Snapshot], tuple[State, Decision]]
+
+
+class SafeStep(Protocol):
+    """The step that decides when another has failed; `blind`: without what the sources have said."""
+
+    def __call__(self, state: State, snapshot: Snapshot, /, *, blind: bool = False) -> tuple[State, Decision]:
+        """Return the next state and the decision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +58,7 @@ class Ticker:
         period_s: float,
         state: State,
         step: Step,
-        safe_step: Step,
+        safe_step: SafeStep,
         take: Callable[[], Snapshot],
         act: Callable[[Tick], None],
         clock: Clock = boottime_s,
@@ -101,7 +109,7 @@ class Ticker:
             self._state, decision = self._step(before, snapshot)
         except Exception as error:  # noqa: BLE001  whatever is wrong in the control, the site must come down and the daemon go on
             failure = ", ".join(error.broken) if isinstance(error, InvariantBroken) else type(error).__name__
-            self._state, decision = self._safe_step(before, snapshot)
+            self._state, decision = self._safely(before, snapshot)
             if failure != self._failing:
                 facts = {"event": "step_failed", "failure": failure}
                 facts |= {"snapshot": plain(snapshot), "state": plain(before)}
@@ -110,3 +118,12 @@ class Ticker:
             _log.info("the control step succeeds again", extra={"event": "step_succeeds"})
         self._failing = failure
         return decision, failure
+
+    def _safely(self, before: State, snapshot: Snapshot) -> tuple[State, Decision]:
+        try:
+            return self._safe_step(before, snapshot)
+        except Exception:  # noqa: BLE001  as above
+            # Once more without what the sources have said: the site comes down whatever they say.
+            if not self._failing:
+                _log.exception("what the sources say cannot be judged", extra={"event": "judging_failed"})
+            return self._safe_step(before, snapshot, blind=True)

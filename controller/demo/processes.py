@@ -18,7 +18,7 @@ CONTACT: Final = frozenset({"broker", "fleet", "surplusd"})
 #: The parts that cannot come back in the middle of a run: the world forgets it, the authority where it was.
 ONCE: Final = frozenset({"world", "authority"})
 #: Longest time for one part to become ready; the daemon may have to compile its kernels first.
-START_S: Final = 60.0
+START_S: Final = 300.0
 
 
 class DemoProcesses:

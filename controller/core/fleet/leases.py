@@ -88,7 +88,8 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
     fleet, now_s = snapshot.fleet, snapshot.now_s
     heard_s = fleet.heard_s[devices.agent]
     known = np.isfinite(heard_s)
-    applied_w = np.where(known, fleet.applied_w, leases.applied_w)
+    # Nothing can be set lower than off, whatever an agent calls it.
+    applied_w = np.where(known, np.maximum(fleet.applied_w, devices.off_w), leases.applied_w)
     confirmed = known & (fleet.confirmed_s[devices.agent] >= leases.changed_s)
     moved = applied_w != leases.applied_w
     fresh = confirmed & (np.isinf(leases.steady_s) | moved)

@@ -103,7 +103,8 @@ def unheard(source: str, grid_hz: float) -> MeterTrust:
 
 def lose(trust: MeterTrust, loss: SourceLoss) -> MeterTrust:
     """Return the record after a loss; the last good value goes on and grows old."""
-    return replace(trust, grade=Grade.BAD, fault=Reason(Code.SOURCE_LOST, loss.source, {"error": loss.error}))
+    fault = Reason(Code.SOURCE_LOST, loss.source, {"error": loss.error})
+    return replace(trust, grade=Grade.BAD, fault=fault, notes={})
 
 
 def hear(trust: MeterTrust, sample: SourceSample, rating_w: float) -> MeterTrust:
@@ -111,7 +112,8 @@ def hear(trust: MeterTrust, sample: SourceSample, rating_w: float) -> MeterTrust
     name = next((name for name in _VALUES if name in sample.values), None)
     fault = _fault(sample, name)
     if fault is not None:
-        return replace(trust, grade=max(sample.grade, Grade.UNCERTAIN), fault=fault)
+        notes = {name: note for name, note in trust.notes.items() if name not in sample.invalid}
+        return replace(trust, grade=max(sample.grade, Grade.UNCERTAIN), fault=fault, notes=notes)
     # A value that claims to be taken after it arrived is no younger than its arrival.
     taken_s = min(sample.taken_s, sample.arrived_s)
     trust = _learnt(trust, sample.values, taken_s, rating_w)
@@ -157,6 +159,6 @@ def _fault(sample: SourceSample, name: str | None) -> Reason | None:
         return Reason(Code.SAMPLE_INVALID, source, {"why": why})
     if sample.grade is not Grade.GOOD:
         return Reason(Code.SAMPLE_DOUBTED, source, {"quality": sample.grade.name.lower()})
-    if not all(math.isfinite(value) for value in sample.values.values()):
+    if not all(math.isfinite(value) for value in (sample.taken_s, sample.arrived_s, *sample.values.values())):
         return Reason(Code.SAMPLE_NOT_FINITE, source)
     return Reason(Code.SAMPLE_ALL_ZERO, source) if name is not None and unready(sample.values) else None

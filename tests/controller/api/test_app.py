@@ -253,6 +253,7 @@ def test_status_tells_each_reason_by_code_and_in_words(running):
         }
     ]  # fmt: skip
     assert status["utc_doubt"] == "the wall clock was stepped by +5.0 s"
+    assert [reason["code"] for reason in status["utc_reasons"]] == ["clock_stepped"]
     running.world.decision = None
     with running.client("viewer") as http:
         status = http.get("/api/v1/status").json()

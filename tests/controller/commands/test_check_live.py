@@ -165,6 +165,15 @@ def test_two_meters_of_one_node_that_differ_are_named(
     assert capsys.readouterr().out.splitlines()[-1] == "! meters check and main disagree"
 
 
+def test_a_contradiction_is_named_also_where_a_meter_has_the_name_of_its_node(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = {name: 0.7 * value if name.endswith(("_w", "_a")) else value for name, value in SOUND.items()}
+    port = substation.serve({1: unit("schneider_pm5xxx"), 2: unit("schneider_pm5xxx", other)})
+    assert check(tmp_path, {"pcc": modbus(port), "check": modbus(port, 2)}, modbus(port)) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "! meters check and pcc disagree"
+
+
 def test_the_deadline_holds(substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     port, mute = substation.serve(unit("schneider_pm5xxx")), substation.serve(unit("schneider_pm5xxx", mute=True))
     meters = {"main": modbus(port), "mute": modbus(mute, more=", timeout: 4 s")}

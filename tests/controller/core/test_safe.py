@@ -103,6 +103,22 @@ def test_it_says_what_it_does(running):
     assert (before.mode, decision.mode) in TRANSITIONS
 
 
+def test_it_goes_on_judging_what_the_sources_say(running):
+    failing(running, 3.0)
+    assert running.state.trust.sources["main"].taken_s == running.now_s
+    running.silent = {"main"}
+    decision = failing(running, 5.0)[-1]
+    assert [reason.code for reason in decision.sources["main"]] == [Code.METER_SILENT]
+    assert decision.site_w is None, "it trusts no reading all the same"
+
+
+def test_blind_it_leaves_aside_what_the_sources_say(running):
+    before, snapshot = running.state, replace(running.snapshot(), now_s=running.now_s + 1.0)
+    state, decision = safe_step(running.site, before, snapshot, blind=True)
+    assert state.trust is before.trust
+    assert decision.sources == {}
+
+
 def test_under_an_order_everything_goes_off_at_once(running):
     running.orders = (order(50e3, running),)
     (decision,) = failing(running, 0.5)

@@ -11,7 +11,7 @@ from controller.core.kernels.columns import PathsUp
 from controller.core.kernels.tree import device_watts_below
 from controller.core.modes import Mode
 from controller.core.self_check import Claims, Invariant, InvariantBroken, check
-from tests.controller.core.world import World, site
+from tests.controller.core.world import World, site, with_rules
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,14 @@ def test_i6_the_site_rises_by_no_more_than_the_ramp_allows(answer):
     assert answer.broken() == {Invariant.RAMP}
 
 
+def test_i6_a_fall_that_was_overdrawn_is_a_debt_and_no_fall(answer):
+    answer.claims = replace(answer.claims, fall_w=-2738.0)
+    assert answer.broken() == set(), "nothing is lowered"
+    answer.run_on(0, answer.decision.setpoint_w[0] + 100.0)
+    answer.run_on(1, answer.decision.setpoint_w[1] + 100.0)
+    assert answer.broken() == {Invariant.RAMP}
+
+
 def test_i6_it_falls_by_no_more_than_the_ramp_allows_and_one_device(answer):
     for device in (0, 1):
         answer.run_on(device, answer.decision.setpoint_w[device] + 4900.0)
@@ -136,3 +144,34 @@ def test_a_step_that_would_break_one_gives_no_answer(monkeypatch):
         world.cycle()
     assert world.state is before
     assert np.all(world.state.leases.setpoint_w <= world.site.devices.max_w)
+
+
+@pytest.mark.parametrize(("ramp_down_w_s", "tick_s"), [(20e3, 0.1), (5e3, 0.5), (1e3, 1.0), (1e3, 0.1)])
+def test_no_false_alarm_after_an_economic_fall_bigger_than_the_ramp(ramp_down_w_s, tick_s):
+    """Two running devices that may not run any longer fall one after the other, each by more than a tick's ramp."""
+    world = World(site(with_rules(ramp_down_w_s=ramp_down_w_s), miners=8, stepped=2, gpus=1), surplus_w=90e3)
+    world.tick_s = tick_s
+    world.run(60)
+    most_w = world.site.devices.max_w.copy()
+    running = np.flatnonzero(world.state.leases.current_w > 2 * world.site.devices.off_w)[:3]
+    most_w[running] = world.site.devices.off_w[running]
+    world.inventory_w = most_w
+    world.run(20)
+    assert np.all(world.state.leases.current_w[running] == world.site.devices.off_w[running])
+    assert Mode.FAILSAFE not in {decision.mode for *_, decision in world.history}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.97])
+def test_no_false_alarm_where_an_agent_calls_off_less_than_the_site_file(share):
+    """A device that is off and is said to run on 0 W: to set it off is no raise, in whatever mode."""
+    world = World(site(miners=8, stepped=2, gpus=1), surplus_w=90e3)
+    world.off_share = share
+    world.run(40)
+    assert world.history[-1][3].mode is Mode.NORMAL
+    world.silent = {"main"}
+    world.run(10)
+    assert world.history[-1][3].mode is Mode.HOLD
+    world.silent = {"main", "check"}
+    world.run(20)
+    assert world.history[-1][3].mode is Mode.FAILSAFE
+    assert world.site_w <= world.site.rules.failsafe_w

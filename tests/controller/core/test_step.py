@@ -267,3 +267,13 @@ def test_an_order_sends_off_what_starts_before_what_runs():
     decision = world.cycle()
     assert texts(decision.overruled).startswith("order:o1 before the minimum and settle times of ")
     assert np.all((decision.setpoint_w > slow.off_w) <= early)
+
+
+def test_what_is_to_be_said_of_the_surplus_stands_with_its_source(running):
+    running.silent.add("surplus")
+    decision = running.run(8)
+    assert [reason.code for reason in decision.sources["surplus"]] == [Code.SURPLUS_SILENT]
+    decision = running.run(60)
+    assert [reason.code for reason in decision.sources["surplus"]] == [Code.SURPLUS_STALE]
+    running.silent.clear()
+    assert running.run(5).sources["surplus"] == ()

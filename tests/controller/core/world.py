@@ -107,7 +107,8 @@ class World:
     `surplus_w`: what the grid can spare now. `silent`: names of what does not answer: a meter's id, ``surplus``,
     ``link``, an agent's id. `frozen`: the surplus source repeats its value under fresh stamps. `grain_w`, `refresh_s`: how
     finely that source counts, and how often it is refreshed. `vouched`: the meters have volts and amperes that vouch for their power.
-    `notes`: what the meters say of their quantities.
+    `notes`: what the meters say of their quantities. `off_share`: of the residual watts that agents report for what is off.
+    `inventory_w` (D,): the most that agents say their devices may draw, None for what the site file says.
     """
 
     site: Site
@@ -129,6 +130,8 @@ class World:
     utc_trusted: bool = True
     orders_unsure: Reason | None = None
     notes: dict[str, str] = field(default_factory=dict)
+    off_share: float = 1.0
+    inventory_w: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         count = len(self.site.devices.ids)
@@ -251,9 +254,9 @@ class World:
                 heard_s=self.heard_s.copy(),
                 echo=np.isfinite(self.heard_s) & ("link" not in self.silent),
                 confirmed_s=self.confirmed_s.copy(),
-                applied_w=self.applied_w.copy(),
+                applied_w=np.where(self.applied_w <= self.site.devices.off_w, self.off_share, 1.0) * self.applied_w,
                 measured_w=self.draw_w * 1.07,
-                max_w=self.site.devices.max_w,
+                max_w=self.site.devices.max_w if self.inventory_w is None else self.inventory_w,
             ),
             link_lost_s=self.link_lost_s,
             orders=self.orders,

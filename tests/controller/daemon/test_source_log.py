@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from controller.core.reasons import Code, Reason
+from controller.core.site import SURPLUS
 from controller.core.trust.energy_balance import EnergyBalance
 from controller.core.trust.judge import no_trust
 from controller.daemon.source_log import SourceLog
@@ -35,7 +36,7 @@ def test_a_doubt_is_logged_when_it_begins_changes_and_ends(logged, caplog):
         observe(log, *reasons)
     assert logged() == ["meter_doubted", "meter_doubted", "meter_believed"]
     assert "meter main shows no 50 Hz grid frequency" in caplog.messages[0]
-    assert "; it has stood still" in caplog.messages[1]
+    assert "; meter main has stood still" in caplog.messages[1]
 
 
 def test_what_the_driver_logs_itself_is_not_said_twice(logged):
@@ -43,6 +44,26 @@ def test_what_the_driver_logs_itself_is_not_said_twice(logged):
     observe(log, SILENT)
     observe(log)
     assert logged() == []
+
+
+def test_a_note_is_no_doubt_and_is_said_once(logged, caplog):
+    log = SourceLog()
+    note = Reason(Code.VALUE_NOTED, "main", {"quantity": "active_power_w", "note": "a person has forced this value"})
+    for reasons in ((note,), (note,), (), (note,)):
+        observe(log, *reasons)
+    assert logged() == ["meter_noted", "meter_noted"]
+    assert {record.levelname for record in caplog.records} == {"INFO"}
+
+
+def test_a_frozen_surplus_is_logged_as_one(logged, caplog):
+    log = SourceLog()
+    frozen = Reason(Code.SURPLUS_FROZEN, SURPLUS, {"shown_w": 4e4, "from_w": 6e4, "to_w": 8e4})
+    log.observe(
+        Tick(decision=replace(make_decision(), sources={SURPLUS: (frozen,)}), trust=TRUST, duration_s=0.0, late_s=0.0)
+    )
+    log.observe(Tick(decision=replace(make_decision(), sources={SURPLUS: ()}), trust=TRUST, duration_s=0.0, late_s=0.0))
+    assert caplog.messages[0].startswith("the surplus reading stands still at 40 kW")
+    assert caplog.messages[1] == "the surplus is believed again"
 
 
 def test_figures_that_move_are_no_new_doubt(logged):

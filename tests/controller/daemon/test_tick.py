@@ -24,7 +24,7 @@ class Control:
     """Everything around a ticker; `failing`: the step raises. `costs_s`: what a tick takes by the clock."""
 
     def __init__(self, period_s: float = 0.02, clock=None) -> None:
-        self.failing = False
+        self.failing, self.poisoned = False, False
         self.now_s, self.costs_s = 100.0, 0.0
         self.calls: list[str] = []
         self.ticks: list[Tick] = []
@@ -53,8 +53,10 @@ class Control:
         self.now_s += self.costs_s
         return Named(f"{state}+"), make_decision()
 
-    def safe_step(self, state, _snapshot):
-        self.calls.append("safe")
+    def safe_step(self, state, _snapshot, *, blind=False):
+        self.calls.append("blind" if blind else "safe")
+        if self.poisoned and not blind:
+            raise ValueError("a sample that cannot be judged")
         self.states.append(state)
         return Named(f"{state}!"), replace(make_decision(), mode=Mode.FAILSAFE)
 
@@ -108,6 +110,15 @@ def test_a_step_that_goes_on_failing_is_logged_once_with_all_that_replays_it_and
     record = caplog.records[0]
     assert (record.failure, record.snapshot, record.state) == ("ZeroDivisionError", "snapshot", "s0+")
     assert [tick.failure for tick in control.ticks] == ["", *["ZeroDivisionError"] * 3, "", ""]
+
+
+def test_where_what_the_sources_say_fails_the_safe_step_too_it_decides_without_it(caplog):
+    control = Control()
+    control.failing = control.poisoned = True
+    for _ in range(3):
+        assert control.ticker.tick(0.0).decision.mode is Mode.FAILSAFE
+    assert control.calls == ["take", "step", "safe", "blind", "act"] * 3
+    assert [record.event for record in caplog.records] == ["judging_failed", "step_failed"], "each is said once"
 
 
 def test_a_decision_that_breaks_an_invariant_is_never_handed_over_and_is_named():

@@ -63,7 +63,12 @@ def read_with(profile_id: str, owns: Iterable[str], power_w: float) -> dict[str,
 
 
 def says_nothing_against(seen: Sample | Loss) -> bool:
-    if isinstance(seen, Loss) or seen.quality is not Quality.GOOD or unready(seen.values) or off_grid(seen.values, 50.0):
+    if (
+        isinstance(seen, Loss)
+        or seen.quality is not Quality.GOOD
+        or unready(seen.values)
+        or off_grid(seen.values, 50.0)
+    ):
         return False
     return "active_power_w" in seen.values and contradiction(seen.values, RATING_W).against is None
 

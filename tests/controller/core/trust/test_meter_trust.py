@@ -131,6 +131,8 @@ def test_zero_is_a_value():
         (sample({}, 20.0, invalid={"active_power_w": "NaN marks it"}), Grade.UNCERTAIN, Code.SAMPLE_INVALID),
         (sample({"active_power_w": math.nan}, 20.0), Grade.UNCERTAIN, Code.SAMPLE_NOT_FINITE),
         (sample({"active_power_w": -math.inf}, 20.0), Grade.UNCERTAIN, Code.SAMPLE_NOT_FINITE),
+        (sample({"active_power_w": 9e9}, math.nan), Grade.UNCERTAIN, Code.SAMPLE_NOT_FINITE),
+        (sample({"active_power_w": 9e9}, 20.0, arrived_s=math.nan), Grade.UNCERTAIN, Code.SAMPLE_NOT_FINITE),
         (SourceLoss(source="main", error="no answer", at_s=20.0), Grade.BAD, Code.SOURCE_LOST),
     ],
 )
@@ -175,3 +177,6 @@ def test_a_note_stays_until_the_quantity_comes_without_it():
     trust = after([forced, {"energy_import_wh": 1.0}])
     assert texts(trust.noted) == "meter main active_power_w: a person has forced this value"
     assert after([{"active_power_w": 5e3}], trust).noted == ()
+    assert lose(trust, SourceLoss(source="main", error="no answer", at_s=9.0)).noted == ()
+    invalid = sample({}, 9.0, invalid={"active_power_w": "NaN"}, grade=Grade.UNCERTAIN)
+    assert after([invalid], trust).noted == ()
