@@ -94,8 +94,7 @@ def _worker(chosen: Sequence[int], without_jit: bool, arguments: argparse.Namesp
         for text in process.stdout or ():
             line = json.loads(text)
             lines.append(line)
-            if line["outcome"] == "survived":
-                print(f"survived: {line['name']} (line {line['line']})", flush=True)  # noqa: T201
+            print(f"{line['outcome']:8} {line['name']} (line {line['line']})", flush=True)  # noqa: T201
     if process.returncode or len(lines) != len(chosen):
         raise RuntimeError(f"a worker ended with status {process.returncode} after {len(lines)} of {len(chosen)}")
     return lines
