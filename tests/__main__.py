@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import pytest
+
+from tests.kernels import KERNELS_WITH_BOUNDS
 
 #: Workers that mostly wait, besides one for each core: the lanes of sites (`tests.lanes`).
 _WAITING: Final = 2
@@ -19,15 +22,33 @@ def main(words: Sequence[str]) -> int:
     """Run both parts; return 0 where both passed."""
     # Hundreds of processes are started: where none may keep what it has compiled, that is most of their work.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    # Compiled once here, the kernels are loaded by every worker, daemon and command that the tests start.
-    subprocess.run([sys.executable, "-m", "controller.cli", "warmup"], check=True)
+    _compile_kernels()
     workers = len(os.sched_getaffinity(0)) + _WAITING
     parallel = ("-n", str(workers), "--no-loadscope-reorder", "-m", "not slow and not alone")
-    alone = ("-m", "alone and not slow")
+    # To collect all tests for the few that are alone would take as long as these.
+    alone = ("-m", "alone and not slow", *(() if words else _with_marker()))
     ended = {subprocess.run([*_PYTEST, *options, *words], check=False).returncode for options in (parallel, alone)}
     # What is named may have tests for one part only.
     failed = ended - {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
     return 1 if failed or pytest.ExitCode.OK not in ended else 0
+
+
+def _compile_kernels() -> None:
+    """Compile the kernels once, plain and with bounds checks at the same time.
+
+    Every worker, daemon and command that the tests start then loads them.
+    """
+    with_bounds = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(KERNELS_WITH_BOUNDS)}
+    warmups = [
+        subprocess.Popen((sys.executable, "-m", "controller.cli", "warmup"), env=env) for env in (None, with_bounds)
+    ]
+    ended = [warmup.wait() for warmup in warmups]
+    if any(ended):
+        raise SystemExit("the kernels do not compile")
+
+
+def _with_marker() -> list[str]:
+    return [str(path) for path in sorted(Path("tests").rglob("test_*.py")) if "mark.alone" in path.read_text()]
 
 
 if __name__ == "__main__":
