@@ -45,6 +45,14 @@ class Seen(list[Sample | Loss]):
         return found
 
 
+async def until(holds: Callable[[], bool], tell: Callable[[], object] = str) -> None:
+    """Wait until something holds; fails after the deadline, and `tell` says then how things are."""
+    end_s = boottime_s() + DEADLINE_S
+    while not holds():
+        assert boottime_s() < end_s, tell()
+        await asyncio.sleep(_LOOK_S)
+
+
 class Stalls:
     """Measures beside a test how long the machine, or what shares the event loop, has held up all that runs in it."""
 

@@ -24,7 +24,6 @@ from simulators.substation.opcua_server import APPLICATION, NAMESPACE, Scada
 from simulators.worldlink import Truth
 from tests.drivers.meters.opcua import address_space
 from tests.drivers.meters.watching import free_port, running
-from tests.waiting import DEADLINE_S
 
 address_space.share()
 
@@ -165,12 +164,3 @@ def make(
     path.write_bytes(certificate.public_bytes(Encoding.DER))
     key_path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return Made(certificate, key, path, key_path)
-
-
-async def until(holds: Callable[[], bool], deadline_s: float = DEADLINE_S) -> None:
-    """Wait until something holds; fails after the deadline."""
-    async with asyncio.timeout(deadline_s):
-        while True:
-            if holds():
-                return
-            await asyncio.sleep(0.05)

@@ -13,8 +13,8 @@ from drivers.clock import boottime_s
 from drivers.meters.opcua.driver import watch_forever
 from drivers.readings import Loss, Quality, Sample
 from simulators.substation.opcua_server import ECM_METER, NAMESPACE, Behaviour, Scada
-from tests.drivers.meters.opcua.serving import METER, endpoint, loss, of, point, server, serving, shows, until
-from tests.drivers.meters.watching import Seen, free_port, running
+from tests.drivers.meters.opcua.serving import METER, endpoint, loss, of, point, server, serving, shows
+from tests.drivers.meters.watching import Seen, free_port, running, until
 from tests.waiting import DEADLINE_S
 
 
