@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,8 @@ LOOPBACK: Final = "127.0.0.1"
 #: What the simulated SCADA shows for each surplus model.
 SCADA_VARIABLES: Final = {"direct": "Grid.Surplus", "export": "Grid.Export", "headroom": "Grid.FeederLoad"}
 FEEDER_RATING: Final = "2 MW"
+#: Below those that Linux gives to connections (32768 and up), so that none is taken before the demo listens on it.
+_PORTS: Final = range(22_000, 32_768)
 
 Raw = dict[str, Any]
 
@@ -73,8 +75,8 @@ def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
     """Write keys, tokens and site files into `folder`; raises ConfigError for a site that no demo can run."""
     try:
         raw: Raw = yaml.load(site_text, _WordsLoader)  # noqa: S506  a SafeLoader that keeps `off` a word
-        root = next(node["id"] for node in raw["nodes"] if "parent" not in node)
-        _place(raw, folder, options)
+        root, ports = next(node["id"] for node in raw["nodes"] if "parent" not in node), _free_ports()
+        _place(raw, folder, options, ports)
     except (yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
         raise ConfigError(f"the demo cannot use this site: {error!r}") from error
     make_keys(folder / "keys", [CONTROLLER, *_agents(raw["fleet"])])
@@ -86,7 +88,7 @@ def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
         daemon_file=folder / ("site.yaml" if options.spoil is None else "daemon.yaml"),
         root=root,
         model=raw["surplus"]["model"],
-        world=(LOOPBACK, free_port()),
+        world=(LOOPBACK, next(ports)),
         meters=tuple(_meter(meter["node"], **meter["modbus"]) for meter in raw["meters"]),
         scada=raw["surplus"]["opcua"]["endpoint"],
         broker=(raw["mqtt"]["host"], raw["mqtt"]["port"]),
@@ -100,27 +102,38 @@ def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
     return setup
 
 
-def free_port() -> int:
-    """Return a TCP port of the loopback that nobody listens on now."""
+def _free_ports() -> Iterator[int]:
+    """Yield TCP ports of the loopback that nobody listens on now, none twice."""
+    begin = secrets.randbelow(len(_PORTS))
+    for port in (*_PORTS[begin:], *_PORTS[:begin]):
+        if _is_free(port):
+            yield port
+    raise ConfigError(f"found no free port of {LOOPBACK}, allowed is one from {_PORTS[0]} to {_PORTS[-1]}")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
 
 
-def _place(raw: Raw, folder: Path, options: DemoOptions) -> None:
+def _place(raw: Raw, folder: Path, options: DemoOptions, ports: Iterator[int]) -> None:
     """Put every address on a free port of the loopback, and every file into the folder."""
     for meter in raw["meters"]:
-        meter["modbus"] |= {"host": LOOPBACK, "port": free_port()}
+        meter["modbus"] |= {"host": LOOPBACK, "port": next(ports)}
     surplus = raw["surplus"]
-    surplus["opcua"]["endpoint"] = f"opc.tcp://{LOOPBACK}:{free_port()}/"
+    surplus["opcua"]["endpoint"] = f"opc.tcp://{LOOPBACK}:{next(ports)}/"
     if options.model is not None:
         _change_model(surplus, options.model)
-    host, port = options.broker or (LOOPBACK, free_port())
+    host, port = options.broker or (LOOPBACK, next(ports))
     raw["mqtt"] |= {"host": host, "port": port, "keys": str(folder / "keys")}
     raw["mqtt"]["protocol"] = options.protocol or raw["mqtt"]["protocol"]
     for entry in raw["orders"]["tokens"]:
         entry["token_file"] = str(folder / f"{entry['role']}.token")
-    raw["http"]["listen"] = f"{LOOPBACK}:{options.http_port or free_port()}"
+    raw["http"]["listen"] = f"{LOOPBACK}:{options.http_port or next(ports)}"
     raw["state"] = str(folder / "state")
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from controller.cli import main
 from drivers.fleet.keys import load_private, load_public
+from tests.ports import free_port
 from tests.waiting import DEADLINE_S
 
 DEMO = Path(__file__).parents[2] / "configs/demo.yaml"
@@ -162,12 +163,6 @@ def test_the_way_to_the_first_leases_imports_nothing_slow():
     code = f"import sys, controller.cli, controller.commands.run, controller.daemon.start; print(*set({slow!r}) & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE_S, check=True)
     assert done.stdout.split() == []
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def runnable(tmp_path: Path, http_port: int) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 
-from tests.brokers import free_port
+from tests.ports import free_port
 from tests.waiting import DEADLINE_S
 
 #: What Grafana fills in before it asks; the rate interval spans many scrapes of 0.5 s.

@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from drivers.fleet.link import BrokerTls, MqttLink
 from drivers.fleet.wire import MAX_PAYLOAD_BYTES
-from tests.brokers import free_port
+from tests.ports import free_port
 from tests.waiting import DEADLINE_S, until
 
 A, B, CONTROLLER = "hall-a1", "hall-b1", "surplusd.controller"

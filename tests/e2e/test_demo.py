@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers import free_port
 from tests.deploy.prometheus import assert_every_panel_returns_series
 from tests.e2e.demos import WHOLE, Demo, running
+from tests.ports import free_port
 
 pytestmark = pytest.mark.timeout(400)
 

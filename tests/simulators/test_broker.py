@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from drivers.fleet.link import MqttLink
-from tests.brokers import amqtt_broker, free_port
+from tests.brokers import amqtt_broker
+from tests.ports import free_port
 from tests.waiting import DEADLINE_S, until
 
 

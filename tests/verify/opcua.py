@@ -16,7 +16,8 @@ from drivers.meters.opcua.driver import watch_forever
 from drivers.meters.opcua.points import Point, Server
 from drivers.readings import Loss, Quality, Sample
 from simulators.substation.opcua_server import NAMESPACE
-from tests.drivers.meters.watching import Seen, free_port, running
+from tests.drivers.meters.watching import Seen, running
+from tests.ports import free_port
 
 #: What the issue allows from the moment at which the server is back.
 ALLOWED_S = 5.0

@@ -11,7 +11,8 @@ import pytest
 
 from drivers.errors import ConfigError
 from drivers.fleet.link import BrokerTls, MqttLink
-from tests.brokers import BrokerProcess, free_port
+from tests.brokers import BrokerProcess
+from tests.ports import free_port
 from tests.waiting import DEADLINE_S, until
 
 

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from drivers.fleet.link import BrokerTls, MqttLink
-from tests.brokers import MOSQUITTO, BrokerProcess, free_port
+from tests.brokers import MOSQUITTO, BrokerProcess
+from tests.ports import free_port
 from tests.waiting import DEADLINE_S, until
 
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")

@@ -17,7 +17,8 @@ from drivers.meters.profiles import load_profile
 from drivers.readings import Loss, Quality, Sample
 from simulators.substation.encoder import encode, read_data
 from simulators.substation.modbus_server import Faults, Unit, serve_gateway
-from tests.drivers.meters.watching import Seen, free_port, running
+from tests.drivers.meters.watching import Seen, running
+from tests.ports import free_port
 
 SHOWN = {
     "active_power_w": -812_500.5,

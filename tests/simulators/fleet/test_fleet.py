@@ -21,8 +21,9 @@ from simulators import worldlink
 from simulators.fleet.hardware import SimulatedHardware
 from simulators.fleet.site import read_fleet
 from simulators.worldlink import WorldClient
-from tests.brokers import BrokerProcess, amqtt_broker, free_port
+from tests.brokers import BrokerProcess, amqtt_broker
 from tests.drivers.fleet.fakes import SITE, FakeController
+from tests.ports import free_port
 from tests.waiting import DEADLINE_S, until
 
 SITE_FILE = f"""\

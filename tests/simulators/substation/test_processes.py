@@ -21,7 +21,8 @@ from drivers.meters.profiles import load_profile
 from drivers.readings import Quality, Sample
 from simulators.substation.__main__ import main
 from simulators.worldlink import Truth, serve
-from tests.drivers.meters.watching import Seen, free_port, running
+from tests.drivers.meters.watching import Seen, running
+from tests.ports import free_port
 from tests.waiting import DEADLINE_S
 
 TRUTH = Truth(

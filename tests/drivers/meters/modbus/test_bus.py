@@ -37,7 +37,8 @@ from drivers.meters.profiles import load_profile
 from drivers.readings import Loss, Sample
 from simulators.substation.encoder import encode, read_data
 from simulators.substation.modbus_server import Faults, Unit, serve_gateway, serve_serial
-from tests.drivers.meters.watching import Seen, Stalls, free_port, running
+from tests.drivers.meters.watching import Seen, Stalls, running
+from tests.ports import free_port
 
 #: Power and frequency in one request, energies in another.
 PROFILE = "siemens_pac3200_4200"

@@ -23,7 +23,8 @@ from drivers.readings import Loss, Sample
 from simulators.substation.opcua_server import APPLICATION, NAMESPACE, Scada
 from simulators.worldlink import Truth
 from tests.drivers.meters.opcua import address_space
-from tests.drivers.meters.watching import free_port, running
+from tests.drivers.meters.watching import running
+from tests.ports import free_port
 
 address_space.share()
 

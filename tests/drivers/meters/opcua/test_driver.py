@@ -14,7 +14,8 @@ from drivers.meters.opcua.driver import watch_forever
 from drivers.readings import Loss, Quality, Sample
 from simulators.substation.opcua_server import ECM_METER, NAMESPACE, Behaviour, Scada
 from tests.drivers.meters.opcua.serving import METER, endpoint, loss, of, point, server, serving, shows
-from tests.drivers.meters.watching import Seen, free_port, running, until
+from tests.drivers.meters.watching import Seen, running, until
+from tests.ports import free_port
 from tests.waiting import DEADLINE_S
 
 
