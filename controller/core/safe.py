@@ -41,21 +41,19 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
     """Return a tick that trusts nothing but the agents' reports: FAILSAFE, every device on its way to failsafe.
 
     What the sources have said is judged, so that it is told truly, but nothing follows from it; `blind`: it is left aside,
-    for where that is what fails.
-
-    Under an order everything goes off: what the order leaves cannot be worked out without the control.
+    for where that is what fails. Under an order everything goes off: what it leaves cannot be worked out without the control.
     """
     devices, now_s = site.devices, snapshot.now_s
     leases = observe(state.leases, devices, snapshot)
     trust, sources = (state.trust, {}) if blind else _judged(site, state, leases, snapshot)
-    ramp_w = site.rules.emergency_ramp_w_s * state.elapsed_s(now_s)
     orders = tuple(order.id for order in snapshot.orders if in_force(order, snapshot.utc_s, snapshot.utc_trusted))
-    setpoint_w = devices.off_w if orders else emergency_setpoints(devices, leases.current_w, ramp_w)
+    setpoint_w = devices.off_w if orders else _one_tick_down(site, state, leases.current_w, now_s)
     leases = send(leases, setpoint_w, now_s)
     limit_w = np.full(len(site.tree.ids), np.inf)
     limit_w[0] = min(site.rules.failsafe_w, site.rules.contract_w)
     floor_w = declared_floor_w(site)
     reasons = (Reason(Code.STEP_FAILED, site.tree.ids[0]),)
+    mode = ModeState(mode=Mode.FAILSAFE, since_s=now_s, reasons=reasons, trusted_since_s=float("inf"))
     decision = Decision(
         at_s=now_s,
         seq=state.seq + 1,
@@ -77,8 +75,11 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
         bound_per_h=0.0,
         orders_in_force=orders,
     )
-    mode = ModeState(mode=Mode.FAILSAFE, since_s=now_s, reasons=reasons, trusted_since_s=float("inf"))
     return replace(state, seq=decision.seq, now_s=now_s, mode=mode, trust=trust, leases=leases), decision
+
+
+def _one_tick_down(site: Site, state: State, current_w: F64, now_s: float) -> F64:
+    return emergency_setpoints(site.devices, current_w, site.rules.emergency_ramp_w_s * state.elapsed_s(now_s))
 
 
 def _judged(
