@@ -77,3 +77,18 @@ def test_the_allocation_of_many_devices_is_improved_once_only(monkeypatch):
     for count in (2, 3):
         planned([{"modes": MINER}] * count)
     assert asked == [ROUNDS, 1]
+
+
+@pytest.mark.parametrize(
+    ("costs", "any_cost"), [({}, False), ({"start_cost": 0.01}, True), ({"change_cost": 0.01}, True)]
+)
+def test_where_nothing_costs_a_change_none_is_reckoned_with(costs, any_cost):
+    assert planned([{"modes": MINER}, {"modes": STEPS} | costs]).changes_cost is any_cost
+
+
+def test_a_branch_is_what_hangs_right_below_the_site():
+    program = planned([{"modes": MINER, "node": node} for node in (1, 3)]).allocator._program
+    branches = {program._branch(place) for place in range(len(program.branches.parent))}
+    assert branches == {0, *np.flatnonzero(program.branches.parent == 0).tolist()}
+    for place in range(1, len(program.branches.parent)):
+        assert program._branch(place) != 0

@@ -1,9 +1,10 @@
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from controller.core.site import SurplusModel
-from controller.core.surplus.estimate import SurplusState, estimate_surplus
+from controller.core.surplus.estimate import SurplusState, _likely, estimate_surplus
 from controller.core.surplus.frozen import SurplusReading
 from tests.controller.core.world import with_rules
 
@@ -94,3 +95,20 @@ def test_what_is_more_than_noise_is_no_reason_to_sink(rules):
 
 def test_a_direct_surplus_is_what_is_read():
     assert after(DIRECT, [(value, 0) for value in [100.2] * 3 + [99.8, 100.2] * 20])[-1] == 100.2
+
+
+def test_a_shift_is_judged_by_what_all_of_them_cover():
+    """One course reaches further back than the others and moved there: within what all cover it is as steady as any."""
+    calm = (np.array([6.0, 5.0, 4.0, 3.0]), np.full(4, 50.0))
+    longer = (np.array([9.0, 8.0, 6.0, 5.0, 4.0, 3.0]), np.array([0.0, 50.0, 50.0, 50.0, 50.0, 50.0]))
+    restless = (np.array([6.0, 5.0, 4.0, 3.0]), np.array([50.0, 90.0, 50.0, 90.0]))
+    kept = _likely([*[calm] * 4, longer, *[restless] * 4], 2.0)
+    assert any(course is longer for course in kept)
+    assert not any(course is restless for course in kept)
+
+
+def test_readings_of_the_last_ten_seconds_are_kept():
+    state = SurplusState()
+    for k in range(30):
+        state = estimate_surplus(state, DIRECT, SurplusReading(value_w=50.0, taken_s=float(k)), None, float(k))
+    assert [taken_s for taken_s, _ in state.readings] == [float(k) for k in range(19, 30)]

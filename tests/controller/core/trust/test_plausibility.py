@@ -116,3 +116,9 @@ def test_without_a_frequency_none_is_wrong():
 )
 def test_volts_and_amperes_vouch_for_the_scale(why, values, expected):
     assert vouched(values, RATING_W) is expected, why
+
+
+def test_a_load_of_just_the_least_share_of_the_rating_vouches():
+    values = {name: 2.0 if name.startswith("current") else value for name, value in sample(1380.0).items()}
+    assert vouched(values, 690e3)
+    assert not vouched(values, 691e3)

@@ -158,6 +158,12 @@ def test_a_frozen_meter_that_moves_again_lives():
     assert again.heard_s <= again.until_s
 
 
+@pytest.mark.parametrize("back_s", [0.0, 0.5, 100.0])
+def test_a_sample_that_is_no_newer_teaches_nothing(back_s):
+    last = course(noisy(100))[-1]
+    assert learn(last, {"frequency_hz": 47.11}, last.heard_s - back_s) is last
+
+
 def test_partial_samples_do_not_look_like_changes():
     """A fast sample without voltages, then a slow one with the same voltages, is no change."""
     last = course(noisy(100))[-1]
