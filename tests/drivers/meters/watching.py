@@ -37,9 +37,9 @@ class Seen(list[Sample | Loss]):
         assert isinstance(found, Sample)
         return found
 
-    async def loss(self, *, after: int = 0) -> Loss:
-        """Return the first loss."""
-        found = await self.until(lambda seen: isinstance(seen, Loss), after=after)
+    async def loss(self, says: str = "", *, after: int = 0) -> Loss:
+        """Return the first loss that says this; on a busy machine, one by a time-out may come before it."""
+        found = await self.until(lambda seen: isinstance(seen, Loss) and says in seen.reason, after=after)
         assert isinstance(found, Loss)
         return found
 
