@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from typing import Any
 
@@ -12,6 +13,10 @@ from hypothesis import HealthCheck, settings
 from tests.examples import THOROUGH, examples
 from tests.lanes import Lanes
 from tests.skips import judged
+
+# Whoever started this in the background of a script has made it deaf to Ctrl-C, and with it all that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A shared machine may stop for a moment; what a property says does not depend on it.
 settings.register_profile(
