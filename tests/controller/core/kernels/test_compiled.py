@@ -83,6 +83,7 @@ def test_columns_that_do_not_belong_are_refused():
         grant(paths, order, swapped, asked, small.tree.house_w, 0.0, 0.0, watts.copy())
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_columns_of_one_type_that_are_swapped_are_noticed():
     command = [sys.executable, "-m", "tests.controller.core.kernels.swaps"]
