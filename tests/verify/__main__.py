@@ -1,4 +1,4 @@
-"""`make verify`: demos on recorded surplus and with every surplus model, thorough properties, fuzzing, a server that dies."""
+"""`make verify`: demos on recorded surplus and with every surplus model, thorough properties, mutants, fuzzing, a server that dies."""
 
 from __future__ import annotations
 
@@ -75,11 +75,19 @@ def bounds(_: Path) -> dict[str, str]:
     return {"kernels": "passed" if done == 0 else "failed"}
 
 
+def mutation(out: Path) -> dict[str, str]:
+    """Put 400 small faults into the core, one by one, and see how many the tests find; hours of work."""
+    command = [sys.executable, "-m", "tests.verify.mutation", "--out", str(out / "mutation.json")]
+    done = subprocess.run(command, check=False).returncode
+    return {"mutation": "passed" if done == 0 else "failed"}
+
+
 CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "recordings": recordings,
     "models": models,
     "properties": properties,
     "bounds": bounds,
+    "mutation": mutation,
     "fuzz": fuzz,
     "opcua": opcua,
 }
