@@ -45,13 +45,13 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
 
     Raises InvariantBroken where the decision would break an invariant of the control.
     """
-    below = partial(_below, tables)
+    below = partial(device_watts_below, tables.paths)
     sensed = sense(tables.site, state, snapshot, below)
     limited = _limit(tables, state, snapshot, sensed, below)
     wanted = _allot(tables, state, snapshot, sensed, limited)
     granted = _grant(tables, state, snapshot, sensed, limited, wanted)
     sent = send(sensed.leases, granted.setpoint_w, snapshot.now_s)
-    decision = _decision(tables, state, snapshot, sensed, limited, wanted, sent)
+    decision = _decision(tables, state, snapshot, sensed, limited, wanted, sent, below)
     claims = Claims(
         current_w=sensed.leases.current_w,
         stuck_w=wanted.stuck_w,
@@ -78,10 +78,6 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         order_ramps=limited.order_ramps,
     )
     return state, decision
-
-
-def _below(tables: Tables, device_w: F64) -> F64:
-    return device_watts_below(tables.paths, device_w)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +246,7 @@ def _decision(
     limited: _Limited,
     wanted: _Wanted,
     sent: Leases,
+    below: Callable[[F64], F64],
 ) -> Decision:
     power, bounds, allotment = sensed.judgement.power, limited.bounds, wanted.allotment
     return Decision(
@@ -265,8 +262,8 @@ def _decision(
         floor_w=bounds.floor_w,
         infeasible=bounds.infeasible,
         house_w=limited.house_w,
-        planned_w=_below(tables, sent.setpoint_w),
-        committed_w=_below(tables, committed_w(sent, tables.site.devices)),
+        planned_w=below(sent.setpoint_w),
+        committed_w=below(committed_w(sent, tables.site.devices)),
         setpoint_w=sent.setpoint_w,
         value_per_h=allotment.value_per_h,
         worth_per_h=allotment.worth_per_h,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
 import numpy as np
-
-from controller.core.reasons import Reason
 
 
 def plain(value: object) -> Any:
@@ -26,8 +24,3 @@ def plain(value: object) -> Any:
     if isinstance(value, tuple | list):
         return [plain(each) for each in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def plain_reasons(reasons: Iterable[Reason]) -> list[dict[str, Any]]:
-    """Return reasons as they stand in the journal and in the answers of the API."""
-    return [plain(reason) for reason in reasons]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 
 from controller.core.decision import Decision
-from controller.core.modes import Mode
 from controller.core.reasons import Code
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.metrics import Metrics
 from controller.daemon.notify import Notifier
 from controller.daemon.orders.book import OrderBook
-from controller.daemon.plain import plain_reasons
+from controller.daemon.plain import plain
 from controller.daemon.snapshots import Snapshots
 from controller.daemon.source_log import SourceLog
 from controller.daemon.tick import Tick
@@ -48,7 +47,7 @@ class Recorder:
         self._metrics, self._notifier, self._snapshots, self._clock = metrics, notifier, snapshots, clock
         self._sources = SourceLog()
         self._recorded: Decision | None = None
-        self._told: tuple[Mode, frozenset[tuple[Code, str]]] | None = None
+        self._told = ""
         self.latest: Tick | None = None
         self.ended_s = float("-inf")
 
@@ -77,17 +76,16 @@ class Recorder:
             "mode %s%s", decision.mode, f": {why}" if why else "",
             extra={"event": "mode", "mode": decision.mode.value, "before": before.value if before else None},
         )  # fmt: skip
-        record = {"mode": decision.mode.value, "reason": why, "reasons": plain_reasons(decision.reasons)}
+        record = {"mode": decision.mode.value, "reason": why, "reasons": plain(decision.reasons)}
         self._journal.post(RecordKind.MODE, record)
 
     def _tell_systemd(self, decision: Decision) -> None:
-        """Keep the line that ``systemctl status`` shows true: it names the mode and why, whichever of them changes."""
-        told = decision.mode, frozenset((reason.code, reason.subject) for reason in decision.reasons)
-        if told == self._told:
-            return
-        self._told = told
+        """Keep the line that ``systemctl status`` shows true, its figures too."""
         why = texts(decision.reasons)
-        self._notifier.status(f"{decision.mode} {why} envelope {format_power(float(decision.envelope_w[0]))}")
+        line = f"{decision.mode} {why} envelope {format_power(float(decision.envelope_w[0]))}"
+        if line != self._told:
+            self._told = line
+            self._notifier.status(line)
 
     def _record(self, decision: Decision) -> None:
         last = self._recorded
@@ -113,5 +111,5 @@ def _summary(decision: Decision) -> dict[str, object]:
         "infeasible": bool(decision.infeasible[0]),
         "orders": list(decision.orders_in_force),
         "overruled": texts(decision.overruled),
-        "overruled_reasons": plain_reasons(decision.overruled),
+        "overruled_reasons": plain(decision.overruled),
     }

@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 #: What the driver of a source logs itself, with the same once and once again.
 _OF_DRIVERS: Final = frozenset(
     {Code.METER_NEVER_READ, Code.SURPLUS_NEVER_READ, Code.METER_SILENT, Code.SURPLUS_SILENT, Code.SOURCE_LOST}
-    | {Code.SAMPLE_INVALID, Code.SAMPLE_DOUBTED, Code.SAMPLE_NOT_FINITE, Code.SAMPLE_ALL_ZERO}
+    | {Code.SAMPLE_INVALID}
 )
 
 

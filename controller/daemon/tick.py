@@ -48,8 +48,9 @@ class Ticker:
     """Carries out a tick every `period_s`; a tick that overruns is followed by the next one due, not by a burst.
 
     `take` gives the snapshot, `act` takes what was decided; both return at once. An exception in `step`, or a decision that
-    breaks an invariant, is an error of ours: `safe_step` decides instead, and the next tick is tried. It is logged with all
-    that is needed to do the step again, once until a step succeeds.
+    breaks an invariant, is an error of ours: `safe_step` decides instead, and the next tick is tried. The first failure is
+    logged with all that is needed to do the step again, one of another sort by its name, until a step succeeds. Leases are
+    handed over before any of it is written.
     """
 
     def __init__(
@@ -91,7 +92,9 @@ class Ticker:
     def tick(self, due_s: float) -> Tick:
         """Carry out one tick that was due at `due_s`."""
         begun_s = self._clock()
-        decision, failure = self._decide(self._take())
+        snapshot, before = self._take(), self._state
+        decision, error = self._decide(snapshot)
+        failure = _word(error)
         done = Tick(
             decision=decision,
             trust=self._state.trust,
@@ -99,25 +102,22 @@ class Ticker:
             late_s=begun_s - due_s,
             failure=failure,
         )
-        self._act(done)
+        failed_with, self._failing = self._failing, failure
+        try:
+            self._act(done)
+        finally:
+            if failure != failed_with:
+                _note(error, failed_with, before, snapshot)
         return done
 
-    def _decide(self, snapshot: Snapshot) -> tuple[Decision, str]:
-        failure = ""
+    def _decide(self, snapshot: Snapshot) -> tuple[Decision, Exception | None]:
         before = self._state
         try:
             self._state, decision = self._step(before, snapshot)
         except Exception as error:  # noqa: BLE001  whatever is wrong in the control, the site must come down and the daemon go on
-            failure = ", ".join(error.broken) if isinstance(error, InvariantBroken) else type(error).__name__
             self._state, decision = self._safely(before, snapshot)
-            if failure != self._failing:
-                facts = {"event": "step_failed", "failure": failure}
-                facts |= {"snapshot": plain(snapshot), "state": plain(before)}
-                _log.exception("the control step failed; devices go to failsafe", extra=facts)
-        if self._failing and not failure:
-            _log.info("the control step succeeds again", extra={"event": "step_succeeds"})
-        self._failing = failure
-        return decision, failure
+            return decision, error
+        return decision, None
 
     def _safely(self, before: State, snapshot: Snapshot) -> tuple[State, Decision]:
         try:
@@ -127,3 +127,20 @@ class Ticker:
             if not self._failing:
                 _log.exception("what the sources say cannot be judged", extra={"event": "judging_failed"})
             return self._safe_step(before, snapshot, blind=True)
+
+
+def _word(error: Exception | None) -> str:
+    if isinstance(error, InvariantBroken):
+        return ", ".join(error.broken)
+    return "" if error is None else type(error).__name__
+
+
+def _note(error: Exception | None, failed_with: str, before: State, snapshot: Snapshot) -> None:
+    """Log that the step has begun to fail, fails otherwise than `failed_with`, or succeeds again."""
+    if error is None:
+        _log.info("the control step succeeds again", extra={"event": "step_succeeds"})
+        return
+    facts = {"event": "step_failed", "failure": _word(error)}
+    if not failed_with:
+        facts |= {"snapshot": plain(snapshot), "state": plain(before)}
+    _log.error("the control step failed; devices go to failsafe", exc_info=error, extra=facts)

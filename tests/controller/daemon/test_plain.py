@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from controller.core.reasons import Code, Reason
-from controller.daemon.plain import plain, plain_reasons
+from controller.daemon.plain import plain
 from tests.controller.core.world import World, site
 
 
@@ -29,4 +29,4 @@ def test_numbers_that_json_does_not_have_keep_their_names():
 
 def test_reasons_as_they_stand_in_the_journal():
     reason = Reason(Code.COUNTERS_OFF, "main", {"times": 0.5})
-    assert plain_reasons([reason]) == [{"code": "counters_off", "subject": "main", "parameters": {"times": 0.5}}]
+    assert plain((reason,)) == [{"code": "counters_off", "subject": "main", "parameters": {"times": 0.5}}]

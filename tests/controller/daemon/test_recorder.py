@@ -4,6 +4,7 @@ import logging
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from controller.core.modes import Mode
@@ -154,12 +155,18 @@ def test_a_change_of_mode_is_put_on_record_logged_and_told_once(bench, caplog):
 
 def test_the_line_of_systemd_follows_the_reasons_within_a_mode(bench):
     frozen = Reason(Code.METER_FROZEN, "main")
-    for reasons in ((SILENT,), (SILENT,), (frozen, DAMAGED), (DAMAGED, frozen), (DAMAGED,)):
+    for reasons in ((SILENT,), (SILENT,), (frozen, DAMAGED), (frozen, DAMAGED), (DAMAGED,)):
         bench.act(mode=Mode.HOLD, reasons=reasons)
     assert [text.split(" envelope ")[0] for text in bench.notifier.texts] == [
         f"hold {texts(reasons)}" for reasons in ((SILENT,), (frozen, DAMAGED), (DAMAGED,))
     ]
     assert len(bench.stored(RecordKind.MODE)) == 1
+
+
+def test_the_line_of_systemd_follows_the_envelope_and_is_told_once(bench):
+    for envelope_w in (80e3, 80e3, 20e3):
+        bench.act(envelope_w=np.array([envelope_w, envelope_w]))
+    assert [text.rsplit("envelope ")[1] for text in bench.notifier.texts] == ["80.0 kW", "20.0 kW"]
 
 
 def test_decisions_are_on_record_when_something_changes_and_now_and_then(bench):

@@ -46,6 +46,12 @@ def test_what_the_driver_logs_itself_is_not_said_twice(logged):
     assert logged() == []
 
 
+@pytest.mark.parametrize("code", [Code.SAMPLE_NOT_FINITE, Code.SAMPLE_ALL_ZERO, Code.SAMPLE_DOUBTED])
+def test_what_only_the_control_finds_in_a_sample_is_logged(logged, code):
+    observe(SourceLog(), Reason(code, "main", {"quality": "bad"}))
+    assert logged() == ["meter_doubted"]
+
+
 def test_a_note_is_no_doubt_and_is_said_once(logged, caplog):
     log = SourceLog()
     note = Reason(Code.VALUE_NOTED, "main", {"quantity": "active_power_w", "note": "a person has forced this value"})

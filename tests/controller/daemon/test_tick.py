@@ -112,6 +112,43 @@ def test_a_step_that_goes_on_failing_is_logged_once_with_all_that_replays_it_and
     assert [tick.failure for tick in control.ticks] == ["", *["ZeroDivisionError"] * 3, "", ""]
 
 
+def test_leases_are_handed_over_before_a_failure_is_written_down(caplog):
+    control = Control()
+    control.failing = True
+    written = []
+    control.ticker._act = lambda _tick: written.append(len(caplog.records))
+    control.ticker.tick(0.0)
+    assert written == [0]
+    assert [record.event for record in caplog.records] == ["step_failed"]
+
+
+def test_a_failure_that_cannot_be_handed_over_is_written_down_all_the_same(caplog):
+    control = Control()
+    control.failing = True
+
+    def broken(_tick):
+        raise RuntimeError("another mistake of ours")
+
+    control.ticker._act = broken
+    with pytest.raises(RuntimeError):
+        control.ticker.tick(0.0)
+    assert [record.event for record in caplog.records] == ["step_failed"]
+
+
+def test_a_step_that_fails_now_so_now_so_writes_what_replays_it_once(caplog):
+    control = Control()
+    errors = iter([KeyError("a"), ValueError("b"), KeyError("a")])
+
+    def failing(_state, _snapshot):
+        raise next(errors)
+
+    control.ticker._step = failing
+    for _ in range(3):
+        control.ticker.tick(0.0)
+    assert [record.failure for record in caplog.records] == ["KeyError", "ValueError", "KeyError"]
+    assert [hasattr(record, "snapshot") for record in caplog.records] == [True, False, False]
+
+
 def test_where_what_the_sources_say_fails_the_safe_step_too_it_decides_without_it(caplog):
     control = Control()
     control.failing = control.poisoned = True
