@@ -23,10 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = int(arguments.carry_out(arguments))
         sys.stdout.flush()
     except (ConfigError, JournalUnusable) as error:
-        print(error, file=sys.stderr)  # noqa: T201  the command line speaks to a person
+        print(error, file=sys.stderr)
         return NOT_GOOD
     except (KeyboardInterrupt, EOFError):
-        print("ended before it was done", file=sys.stderr)  # noqa: T201
+        print("ended before it was done", file=sys.stderr)
         return NOT_GOOD
     except BrokenPipeError:
         # Whoever read this has seen enough, as `head` has; what is left must not be complained about at the exit.

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from controller.site.model import OpcuaSecurity, OpcuaSource, SiteFile
     from drivers.meters.opcua.certificates import CertificatePair
 
-# ruff: noqa: PLC0415, T201
-
 _WITHIN_S = 5.0
 
 

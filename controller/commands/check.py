@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from controller.commands import DONE, NOT_GOOD, Verbs, seconds
 
-# ruff: noqa: PLC0415, T201
-
 if TYPE_CHECKING:
     from controller.core.site import Site
     from controller.site.model import SiteFile

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from controller.commands import Verbs
 
-# ruff: noqa: PLC0415
-
 
 def add(verbs: Verbs, *, with_options: bool) -> None:
     """Add the verb; its options need the simulators, which are slow to import and which no other verb needs."""

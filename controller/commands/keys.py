@@ -7,8 +7,6 @@ from pathlib import Path
 
 from controller.commands import DONE, Verbs
 
-# ruff: noqa: PLC0415, T201
-
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from controller.commands import Verbs
 
-# ruff: noqa: PLC0415
-
 if TYPE_CHECKING:
     from controller.daemon.service import Serve
 

@@ -6,8 +6,6 @@ import argparse
 
 from controller.commands import DONE, Verbs
 
-# ruff: noqa: PLC0415, T201
-
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""

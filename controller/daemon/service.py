@@ -25,7 +25,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """Whether the mode is not INIT and the drivers are up, and why not (empty if they are)."""
+    """Whether the mode is not INIT, and why it is (empty where it is not)."""
 
     ready: bool
     reason: str

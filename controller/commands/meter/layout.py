@@ -50,7 +50,7 @@ def together(quantity: str, values: Sequence[float]) -> str:
     largest = max((abs(value) for value in values if value == value), default=0.0)  # noqa: PLR0124  NaN
     prefixes = _PREFIXES if unit != "Hz" else _PREFIXES[-1:]
     size, prefix = next(((size, prefix) for size, prefix in prefixes if largest >= size), (1.0, ""))
-    texts = [f"{value / size:.6g}" if value == value else "-" for value in values]  # noqa: PLR0124
+    texts = [f"{value / size:.6g}" if value == value else "-" for value in values]  # noqa: PLR0124  NaN
     return f"{' / '.join(texts)} {prefix}{unit}"
 
 

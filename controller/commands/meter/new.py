@@ -9,8 +9,6 @@ from controller.commands import DONE, Verbs
 from controller.commands.meter.options import add_meter_or_capture
 from controller.commands.meter.test import try_profile
 
-# ruff: noqa: PLC0415
-
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""
@@ -55,8 +53,8 @@ def _carry_out(arguments: argparse.Namespace) -> int:
             )
         options = ask(input, options)
     profile = write(arguments.file, options)
-    print(f"{arguments.file}: profile {profile.id}, {len(profile.registers)} quantities")  # noqa: T201
+    print(f"{arguments.file}: profile {profile.id}, {len(profile.registers)} quantities")
     if not (arguments.host or arguments.capture):
-        print(f"test it: surplusd meter test {arguments.file} --host HOST")  # noqa: T201
+        print(f"test it: surplusd meter test {arguments.file} --host HOST")
         return DONE
     return try_profile(arguments, str(arguments.file))

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from controller.commands import seconds, watts
 
-# ruff: noqa: PLC0415
-
 if TYPE_CHECKING:
     from controller.commands.meter.meter_line import Address
 

@@ -8,8 +8,6 @@ from pathlib import Path
 from controller.commands import Verbs, seconds
 from controller.commands.meter.options import add_address, address_of
 
-# ruff: noqa: PLC0415
-
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""

@@ -15,8 +15,6 @@ from drivers.errors import ConfigError, DriverLoss
 from drivers.meters.profiles import Profile
 from drivers.readings import Quality
 
-# ruff: noqa: T201
-
 
 def run(profile: Profile, address: Address | None, capture: Path | None, rating_w: float | None) -> int:
     """Read the meter at `address`, and write the capture; without an address, read the capture. Print what it shows."""

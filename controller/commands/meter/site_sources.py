@@ -14,7 +14,6 @@ from controller.core.site import SURPLUS, Site
 from controller.core.trust.judge import Judgement, judge, no_trust
 from controller.daemon.mailbox import as_heard
 from controller.daemon.meters.drivers import drivers, run_drivers
-from controller.site.compile import compile_site
 from controller.site.model import ModbusSource, OpcuaSource, SiteFile
 from drivers.clock import Clock, boottime_s
 from drivers.ending import end
@@ -28,7 +27,7 @@ _REST_S: Final = 0.5
 
 def sources(site_file: SiteFile) -> dict[str, Source]:
     """Return every meter of the site file and the source of its surplus, by name; none has been read."""
-    grids_hz, surplus = (compile_site(site_file).rules.frequency_hz,), site_file.surplus
+    grids_hz, surplus = (site_file.grid.frequency_hz,), site_file.surplus
     made = {
         meter.id: Source(
             name=meter.id,

@@ -72,7 +72,10 @@ def rows(source: Source, now_s: float) -> Iterator[tuple[str, str, str, str, str
 
 
 def findings(source: Source, now_s: float) -> list[str]:
-    """Return what looks wrong at one source: nothing that the daemon would doubt is left out."""
+    """Return what looks wrong at one source; never nothing where the daemon doubts it.
+
+    A doubt of `_WITH_FIGURES` is named by its word only where no figure speaks against the source.
+    """
     if source.lost:
         return [f"not read: {source.lost}"]
     texts = look(source.plain, source.invalid, source.rating_w, source.grids_hz)

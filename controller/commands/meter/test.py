@@ -7,8 +7,6 @@ import argparse
 from controller.commands import Verbs
 from controller.commands.meter.options import add_meter_or_capture, address_of
 
-# ruff: noqa: PLC0415
-
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""

@@ -20,8 +20,6 @@ from controller.commands.signals import run_until_signal
 from drivers.errors import ConfigError, DriverLoss
 from drivers.meters.profiles import Profile, bundled_profiles, load_profile
 
-# ruff: noqa: T201
-
 #: From how many others the best is told apart at most.
 _MOST_PAIRS: Final = 3
 

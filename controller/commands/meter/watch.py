@@ -7,8 +7,6 @@ from pathlib import Path
 
 from controller.commands import Verbs, seconds
 
-# ruff: noqa: PLC0415
-
 _DEFAULT_SITE = Path("/etc/surplusd/site.yaml")
 
 
