@@ -8,7 +8,8 @@ from typing import Final
 from controller.core.reasons import Code, Reason
 from drivers.quantities import format_power
 
-_PROFILE: Final = "is its profile the right one?"
+#: What a text asks where the wrong profile is the likely cause.
+PROFILE_QUESTION: Final = "is its profile the right one?"
 _METER: Final = "meter {subject} "
 
 #: A text for each code, with the reason's subject and parameters in braces.
@@ -18,23 +19,23 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NO_TICK: "no tick yet",
     Code.STEP_FAILED: "the control step failed",
     Code.SOURCE_LOST: _METER + "is not read: {error}",
-    Code.SAMPLE_INVALID: _METER + "gives no value: {why}: " + _PROFILE,
+    Code.SAMPLE_INVALID: _METER + "gives no value: {why}: " + PROFILE_QUESTION,
     Code.SAMPLE_DOUBTED: _METER + "gives no value: its own quality is {quality}",
     Code.SAMPLE_NOT_FINITE: _METER + "gives no value: one that is not finite",
     Code.SAMPLE_ALL_ZERO: _METER + "gives no value: nothing but zeros, it has no reading yet",
     Code.VALUE_NOTED: _METER + "{quantity}: {note}",
     Code.METER_NEVER_READ: _METER + "has never been read",
     Code.METER_SILENT: _METER + "is silent",
-    Code.METER_OFF_GRID: _METER + "shows no {grid_hz:g} Hz grid frequency: " + _PROFILE,
-    Code.METER_OVER_RATING: _METER + "shows more than {share:.0%} of its rating: " + _PROFILE,
-    Code.METER_OVER_AMPERES: _METER + "shows more power than its volts and amperes can carry: " + _PROFILE,
-    Code.METER_UNDER_AMPERES: _METER + "shows next to no power for its volts and amperes: " + _PROFILE,
-    Code.METER_PHASES_APART: _METER + "shows a power that is not the sum of its phases: " + _PROFILE,
+    Code.METER_OFF_GRID: _METER + "shows no {grid_hz:g} Hz grid frequency: " + PROFILE_QUESTION,
+    Code.METER_OVER_RATING: _METER + "shows more than {share:.0%} of its rating: " + PROFILE_QUESTION,
+    Code.METER_OVER_AMPERES: _METER + "shows more power than its volts and amperes can carry: " + PROFILE_QUESTION,
+    Code.METER_UNDER_AMPERES: _METER + "shows next to no power for its volts and amperes: " + PROFILE_QUESTION,
+    Code.METER_PHASES_APART: _METER + "shows a power that is not the sum of its phases: " + PROFILE_QUESTION,
     Code.METER_FROZEN: _METER + "has stood still for longer than it ever does: it is taken for frozen",
     Code.COUNTERS_FROZEN: _METER + "shows energy counters that stand still while it shows power",
     Code.COUNTERS_REVERSED: _METER + "counts energy in the other direction than it shows power: is its sign right?",
     Code.COUNTERS_WITHOUT_POWER: _METER + "counts energy while it shows no power",
-    Code.COUNTERS_OFF: _METER + "counts {times:.3g} times the energy that its power adds up to: " + _PROFILE,
+    Code.COUNTERS_OFF: _METER + "counts {times:.3g} times the energy that its power adds up to: " + PROFILE_QUESTION,
     Code.STEPS_NOT_FOLLOWED: _METER
     + "does not follow the steps of the fleet: are its sign, its scale and its profile right?",
     Code.METERS_DISAGREE: "meters {meter} and {other} disagree",

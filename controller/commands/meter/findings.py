@@ -13,19 +13,14 @@ from statistics import fmean
 from typing import Final
 
 from controller.commands.meter.layout import LINES, one, together
-from controller.core.reasons import Code
+from controller.core.reasons import Reason
 from controller.core.trust.columns import PLAUSIBLE
 from controller.core.trust.plausibility import OFF_GRID_HZ, contradiction, off_grid, unready
+from controller.texts.english import PROFILE_QUESTION, predicate
 from drivers.meters.profiles import REQUIRED, Profile
 
 #: Frequencies of the grids of the world.
 GRIDS_HZ: Final = (50.0, 60.0)
-#: What a sample may say against itself; the figures follow.
-_CONTRADICTIONS: Final = {
-    Code.METER_OVER_AMPERES: "shows more power than its volts and amperes can carry",
-    Code.METER_UNDER_AMPERES: "shows next to no power for its volts and amperes",
-    Code.METER_PHASES_APART: "shows a power that is not the sum of its phases",
-}
 #: Stands for a rating that is not known: what the rules call small is measured by it.
 _SOME_RATING_W: Final = 2_500.0
 #: Voltages of the three phases differ by less than this share of the largest.
@@ -137,7 +132,8 @@ def _contradiction(values: Values, rating_w: float | None) -> Iterator[str]:
             figures.append(
                 f"{name} {one('_w', other_w).removesuffix('W')}{'VA' if 'volts' in name else 'W'}{_times(power_w, other_w)}"
             )
-    yield f"{_CONTRADICTIONS[against]} ({', '.join(figures)}): wrong unit, address or transformer ratio?"
+    what = predicate(Reason(against, "")).removesuffix(f": {PROFILE_QUESTION}")
+    yield f"{what} ({', '.join(figures)}): wrong unit, address or transformer ratio?"
 
 
 def apparent(values: Values) -> float | None:
