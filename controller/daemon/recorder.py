@@ -9,7 +9,7 @@ from controller.core.reasons import Code
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.metrics import Metrics
-from controller.daemon.notify import Notifier
+from drivers.notify import Notifier
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.plain import plain
 from controller.daemon.snapshots import Snapshots

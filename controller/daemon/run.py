@@ -23,7 +23,7 @@ from controller.daemon.latest import Latest
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.meters.drivers import Driver, drivers, run_drivers
 from controller.daemon.metrics import Metrics
-from controller.daemon.notify import Notifier
+from drivers.notify import Notifier
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.recorder import Recorder

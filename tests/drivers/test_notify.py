@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from controller.daemon.notify import Notifier
+from drivers.notify import Notifier
 
 
 @pytest.fixture(params=["path", "abstract"])
