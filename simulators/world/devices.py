@@ -237,5 +237,4 @@ class Devices:
     def _open(self, i: int) -> None:
         self._opens_s.pop(i, None)
         self._jumping.pop(i, None)
-        self._physics.surge[i] = 1.0
         self._physics.cut(i)
