@@ -12,7 +12,7 @@ from drivers.errors import Refused
 from drivers.fleet.catalogue import load_catalogue
 from simulators import messages
 from simulators import worldlink as link
-from simulators.world.devices import JUMP_S, SLOW_S, Devices, measured_by
+from simulators.world.devices import JUMP_S, SLOW_S, WorldDevices, measured_by
 from simulators.world.physics import Physics
 from simulators.world.site import WorldDevice, WorldSite
 from simulators.world.vices import WHAT, Vice
@@ -27,7 +27,7 @@ class Bench:
         self.model = load_catalogue()[model]
         hall = tuple(WorldDevice(id=name, model=self.model, node=0) for name in ("it", "other"))
         self.physics = Physics(replace(site, devices=hall, house_w=np.zeros(len(site.node_ids))), seed=1)
-        self.devices = Devices(self.physics, relays=["it"])
+        self.devices = WorldDevices(self.physics, relays=["it"])
         self.command(self.model.max_w)
         self.command(self.model.max_w, "other")
         self.run(self.model.up_s + 10.0)
@@ -314,7 +314,7 @@ def test_without_a_vice_the_trace_is_that_of_the_bare_physics_to_the_bit(site: W
 
     def trace(*, through_devices: bool, vice: bool) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         physics = Physics(site, seed=7)
-        devices = Devices(physics)
+        devices = WorldDevices(physics)
         if vice:
             for every in Vice:
                 devices.set_vice(["s21-a-001"], every, on=True)
