@@ -46,7 +46,7 @@ def measured_by(model: Model) -> MeasuredBy:
     return "estimate" if model.estimate_error > PSU_ERROR else "psu"
 
 
-class Devices:
+class WorldDevices:
     """The devices of a physics, one by one. Call `step` after each step of the physics.
 
     `relays`: the ids of those with a relay before them; all are closed at first.
@@ -237,5 +237,4 @@ class Devices:
     def _open(self, i: int) -> None:
         self._opens_s.pop(i, None)
         self._jumping.pop(i, None)
-        self._physics.surge[i] = 1.0
         self._physics.cut(i)

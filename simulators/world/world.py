@@ -15,7 +15,7 @@ from drivers.errors import Refused
 from simulators import messages
 from simulators import worldlink as link
 from simulators.curve import Curve
-from simulators.world.devices import Devices
+from simulators.world.devices import WorldDevices
 from simulators.world.physics import Physics, WorldState
 from simulators.world.referee import SentOrder, Thresholds, Trace, judge, limits_w, terms_of
 from simulators.world.report import RefereeReport
@@ -30,7 +30,7 @@ class World:
 
     def __init__(self, physics: Physics, curve: Curve, thresholds: Thresholds, relays: Iterable[str] = ()) -> None:
         self._physics = physics
-        self._devices = Devices(physics, relays)
+        self._devices = WorldDevices(physics, relays)
         self._curve = curve
         self._thresholds = thresholds
         self._terms = terms_of(physics.site)
