@@ -8,7 +8,16 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from drivers.errors import DriverLoss
-from simulators.messages import CommandDevice, DeviceAnswer, ReadDevice, Reply, StopDevice, SwitchRelay
+from simulators.messages import (
+    CommandDevice,
+    DeviceAnswer,
+    ReadDevice,
+    ReadRelay,
+    RelayAnswer,
+    Reply,
+    StopDevice,
+    SwitchRelay,
+)
 from simulators.worldlink import AnyDeviceRequest, AnyReply, Lines, Ok, decode_reply, expect
 
 R = TypeVar("R", bound=Reply)
@@ -45,6 +54,11 @@ class DeviceWire:
     async def relay(self, device: str, closed: bool, hold_s: float | None = None) -> None:
         """Switch the relay before a device; closed with `hold_s`, it opens by itself unless it is told again in time."""
         await self._ask(lambda number: SwitchRelay(id=number, device=device, closed=closed, hold_s=hold_s), Ok)
+
+    async def contact(self, device: str) -> bool:
+        """Return whether the relay before a device is closed."""
+        answer = await self._ask(lambda number: ReadRelay(id=number, device=device), RelayAnswer)
+        return answer.closed
 
     async def close(self) -> None:
         """Close the connection: what is under way is lost. The next call opens another."""

@@ -58,6 +58,10 @@ class SwitchRelay(DeviceRequest, frozen=True, tag="switch_relay"):
     hold_s: float | None = None
 
 
+class ReadRelay(DeviceRequest, frozen=True, tag="read_relay"):
+    """Ask the relay before a device for its contact. Answer: `RelayAnswer`, or `Failed` where there is no relay."""
+
+
 class RebootDevice(Request, frozen=True, tag="reboot_device"):
     """Have a device reboot now, as by a power cut; it comes up at the setpoint that it has stored. Answer: `Ok`."""
 
@@ -89,6 +93,12 @@ class DeviceAnswer(Reply, frozen=True, tag="device"):
     state: StateName
     uptime_s: float
     serial: str
+
+
+class RelayAnswer(Reply, frozen=True, tag="relay"):
+    """What a relay says of its contact."""
+
+    closed: bool
 
 
 class Cut(Reply, frozen=True):

@@ -124,12 +124,22 @@ class Result(Reply, frozen=True):
     report: RefereeReport
 
 
-AnyDeviceRequest = messages.ReadDevice | messages.CommandDevice | messages.StopDevice | messages.SwitchRelay
+AnyRelayRequest = messages.SwitchRelay | messages.ReadRelay
+AnyDeviceRequest = messages.ReadDevice | messages.CommandDevice | messages.StopDevice | AnyRelayRequest
 AnyViceRequest = messages.RebootDevice | messages.SetVice | messages.GetVices
 AnySiteRequest = Apply | Measure | GetTruth | GetCurve | NoteOrder | NoteContact | Ready | GetResult
 AnyRequest = AnySiteRequest | AnyViceRequest | AnyDeviceRequest
 AnyReply = (
-    Ok | Failed | Measured | Truth | CurveSamples | Result | messages.Vices | messages.DeviceAnswer | messages.Cut
+    Ok
+    | Failed
+    | Measured
+    | Truth
+    | CurveSamples
+    | Result
+    | messages.Vices
+    | messages.DeviceAnswer
+    | messages.RelayAnswer
+    | messages.Cut
 )
 
 #: From a request to its reply. That of a device may come later, from the loop's own thread, or never.

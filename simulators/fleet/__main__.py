@@ -1,4 +1,4 @@
-"""``python -m simulators.fleet``: the real agents of a site over simulated hardware, each in a thread of its own.
+"""``python -m simulators.fleet``: the real agents of a site over simulated hardware.
 
 Prints a line that begins with ``ready`` when the agents run; they connect, and reconnect, by themselves.
 """
@@ -10,21 +10,22 @@ import asyncio
 import logging
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from drivers.clock import boottime_s
 from drivers.errors import ConfigError
 from drivers.fleet.agent.agent import Agent, Connect
+from drivers.fleet.agent.device import Ports
 from drivers.fleet.agent.store import Store
 from drivers.fleet.keys import CONTROLLER, load_private, load_public
 from drivers.fleet.link import MqttLink
+from drivers.notify import Notifier
 from drivers.quantities import QuantityKind, parse_quantity
-from simulators.fleet.hardware import SimulatedHardware
+from simulators.devicewire import DeviceWire
+from simulators.fleet.hardware import SimulatedDevice, SimulatedRelay
 from simulators.fleet.site import FleetSite, read_fleet
 from simulators.process import announce_ready, split_address, until_signalled
-from simulators.worldlink import WorldClient
 
 
 def main() -> int:
@@ -33,40 +34,39 @@ def main() -> int:
     logging.basicConfig(level=args.log_level, format="%(levelname)s %(name)s %(message)s")
     try:
         site = read_fleet(args.site_file)
-        agents = [_agent(args, site, name) for name in args.agent or sorted(site.agents)]
+        wire = DeviceWire(*args.world)
+        agents = [_agent(args, site, name, wire) for name in args.agent or sorted(site.agents)]
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    asyncio.run(until_signalled(_serve(agents)))
+    asyncio.run(until_signalled(_serve(agents, wire)))
     return 0
 
 
-async def _serve(agents: Sequence[Agent]) -> None:
+async def _serve(agents: Sequence[Agent], wire: DeviceWire) -> None:
     """Run the agents until cancelled, or until one fails: then that is raised when all have ended."""
-    with ThreadPoolExecutor(len(agents), "agent") as pool:
-        loop = asyncio.get_running_loop()
-        running = [loop.run_in_executor(pool, agent.run) for agent in agents]
-        announce_ready(f"fleet of {len(agents)} agents")
-        try:
-            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for agent in agents:
-                agent.stop()
-            await asyncio.gather(*running)
+    running = [asyncio.ensure_future(agent.run()) for agent in agents]
+    announce_ready(f"fleet of {len(agents)} agents")
+    try:
+        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for agent in agents:
+            agent.stop()
+        await asyncio.gather(*running)
+        await wire.close()
 
 
-def _agent(args: argparse.Namespace, site: FleetSite, name: str) -> Agent:
+def _agent(args: argparse.Namespace, site: FleetSite, name: str, wire: DeviceWire) -> Agent:
     if name not in site.agents:
         raise ConfigError(f"found the agent {name!r}, allowed are {', '.join(sorted(site.agents))}")
     host, port = args.broker
     connect: Connect = partial(MqttLink, host=host, port=port, protocol=args.protocol or site.protocol)
-    world_host, world_port = args.world
     offset_s = args.clock_offset
     return Agent(
         site=site.id,
         agent=name,
         devices=site.agents[name],
-        hardware=SimulatedHardware(WorldClient(world_host, world_port, timeout_s=1.0), site.agents[name]),
+        ports={id_: _ports(args, id_, wire) for id_ in site.agents[name]},
         connect=connect,
         key=load_private(args.keys / f"{name}.key"),
         controller_keys={CONTROLLER: load_public(args.keys / f"{CONTROLLER}.pub")},
@@ -74,7 +74,13 @@ def _agent(args: argparse.Namespace, site: FleetSite, name: str) -> Agent:
         settle_s=site.settle_s,
         report_s=args.report,
         clock=lambda: boottime_s() + offset_s,
+        notifier=Notifier(),
     )
+
+
+def _ports(args: argparse.Namespace, device: str, wire: DeviceWire) -> Ports:
+    relay = SimulatedRelay(wire, device) if device in args.relay else None
+    return Ports(device=SimulatedDevice(wire, device), relay=relay)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,6 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keys", type=Path, required=True, help="folder with controller.pub and AGENT.key")
     parser.add_argument("--state", type=Path, required=True, help="folder of what the agents keep over a restart")
     parser.add_argument("--agent", action="append", metavar="ID", help="run this agent only; may be repeated")
+    parser.add_argument(
+        "--relay", action="append", default=[], metavar="ID", help="this device has a relay; may be repeated"
+    )
     parser.add_argument("--report", type=_seconds, default="1 s", help="time between reports, default 1 s")
     parser.add_argument("--clock-offset", type=_seconds, default="0 s", help="how far the agents' clock is ahead")
     parser.add_argument("--log-level", default="WARNING")

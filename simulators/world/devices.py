@@ -19,7 +19,7 @@ from simulators import messages
 from simulators.messages import MeasuredBy, StateName
 from simulators.world.physics import Physics, WorldState
 from simulators.world.vices import Vice
-from simulators.worldlink import AnyDeviceRequest, AnyReply, Failed, Ok
+from simulators.worldlink import AnyDeviceRequest, AnyRelayRequest, AnyReply, Failed, Ok
 
 #: How long a slow device takes to answer.
 SLOW_S: Final = 3.0
@@ -80,8 +80,8 @@ class WorldDevices:
     def answer(self, request: AnyDeviceRequest) -> AnyReply | Future[AnyReply]:
         """Answer one device's request, perhaps later or never; raises Refused for an unknown device or relay."""
         i = self._physics.device_index(request.device)
-        if isinstance(request, messages.SwitchRelay):
-            return self._switch(i, request)
+        if isinstance(request, messages.SwitchRelay | messages.ReadRelay):
+            return self._answer_relay(i, request)
         later: Future[AnyReply] = Future()
         if not self._is_heard(i):
             return later
@@ -219,9 +219,14 @@ class WorldDevices:
         self._physics.powered[i] = True
         self._settle(i, self._told_w[i])
 
-    def _switch(self, i: int, request: messages.SwitchRelay) -> AnyReply:
+    def _answer_relay(self, i: int, request: AnyRelayRequest) -> AnyReply:
         if i not in self._relays:
             raise Refused(f"{request.device} has no relay")
+        if isinstance(request, messages.SwitchRelay):
+            return self._switch(i, request)
+        return messages.RelayAnswer(closed=bool(self._physics.powered[i]))
+
+    def _switch(self, i: int, request: messages.SwitchRelay) -> AnyReply:
         if request.hold_s is not None and not (request.closed and request.hold_s > 0.0):
             raise Refused(f"found hold_s {request.hold_s:g}, allowed is a time above zero for a relay that is closed")
         if not request.closed:
