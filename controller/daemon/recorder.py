@@ -9,7 +9,6 @@ from controller.core.reasons import Code
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.metrics import Metrics
-from drivers.notify import Notifier
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.plain import plain
 from controller.daemon.snapshots import Snapshots
@@ -17,6 +16,7 @@ from controller.daemon.source_log import SourceLog
 from controller.daemon.tick import Tick
 from controller.texts.english import texts
 from drivers.clock import Clock, boottime_s
+from drivers.notify import Notifier
 from drivers.quantities import format_power
 
 _log = logging.getLogger(__name__)

@@ -23,7 +23,6 @@ from controller.daemon.latest import Latest
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.meters.drivers import Driver, drivers, run_drivers
 from controller.daemon.metrics import Metrics
-from drivers.notify import Notifier
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.recorder import Recorder
@@ -33,6 +32,7 @@ from controller.daemon.status import make_latest
 from controller.daemon.tick import Ticker
 from controller.site.model import SiteFile
 from drivers.clock import boottime_s
+from drivers.notify import Notifier
 
 _log = logging.getLogger(__name__)
 

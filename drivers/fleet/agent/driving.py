@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 from drivers import ending
@@ -183,18 +184,16 @@ class Driving:
         work = self._switch(driven, relay, request) if isinstance(request, Switch) else self._look(driven, relay)
         self._start(work, urgency)
 
-    def _start(self, work: Awaitable[None], urgency: Urgency) -> None:
-        async def run() -> None:
-            try:
-                await work
-            finally:
-                self._pacer.end(urgency)
-                if self._crowded:
-                    self._wake()
-
-        task = asyncio.ensure_future(run())
+    def _start(self, work: Coroutine[None, None, None], urgency: Urgency) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._ended, urgency))
+
+    def _ended(self, urgency: Urgency, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._pacer.end(urgency)
+        if self._crowded:
+            self._wake()
 
     async def _perform(self, driven: _Driven, action: Action) -> None:
         follower, device = driven.follower, driven.device

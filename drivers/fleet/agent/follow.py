@@ -150,7 +150,7 @@ class Follower:
         self._busy = action
         if action.do is Do.READ:
             return
-        self.low_w = min(self.low_w, action.watts)
+        self.low_w, self.high_w = min(self.low_w, action.watts), max(self.high_w, action.watts)
         self._tried_w = min(self._tried_w, action.watts)
         if not action.lowers:
             self._raise_due_s = now_s + min(RAISE_MOST_S, RAISE_AGAIN_S * 2 ** min(self._raises, 10))
@@ -162,7 +162,7 @@ class Follower:
         if action is None:
             return
         if outcome is Outcome.UNKNOWN:
-            self.high_w, self._told_w = max(self.high_w, action.watts), max(self._told_w, action.watts)
+            self._told_w = max(self._told_w, action.watts)
             self._doubt = self._doubt if self._doubt is Doubt.SILENT else Doubt.UNKNOWN
         else:
             self._heard_s = now_s
@@ -184,7 +184,13 @@ class Follower:
 
     def awoke(self, now_s: float) -> None:
         """Note that the agent itself was away (its process or its machine stood still): it knows nothing of the device now."""
-        self._doubt, self._proof, self._in_band, self._read_due_s, self._heard_s = Doubt.SILENT, Proof.NONE, 0, now_s, now_s
+        self._doubt, self._proof, self._in_band, self._read_due_s, self._heard_s = (
+            Doubt.SILENT,
+            Proof.NONE,
+            0,
+            now_s,
+            now_s,
+        )
         self._lowering_s = None if self._lowering_s is None else now_s
 
     def read(self, reading: DeviceReading, now_s: float) -> None:

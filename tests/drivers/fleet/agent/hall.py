@@ -18,7 +18,7 @@ from drivers.fleet.agent.steps import Action, Do
 from drivers.fleet.catalogue import Model, load_catalogue
 from drivers.fleet.wire import Activity, MeasuredBy
 from simulators import messages
-from simulators.world.devices import Devices
+from simulators.world.devices import WorldDevices
 from simulators.world.physics import Physics
 from simulators.world.site import WorldDevice, WorldSite
 from simulators.worldlink import AnyReply, Ok
@@ -60,7 +60,7 @@ class Hall:
     ) -> None:
         ids = [f"d-{k:03d}" for k in range(len(models))]
         self.physics = Physics(_site([MODELS[name] for name in models], ids), seed=seed, step_s=STEP_S)
-        self.devices = Devices(self.physics, [id_ for id_, has in zip(ids, relays, strict=True) if has])
+        self.devices = WorldDevices(self.physics, [id_ for id_, has in zip(ids, relays, strict=True) if has])
         self.now_s = 1000.0
         self.random = random.Random(seed)
         self.wired = [

@@ -21,7 +21,16 @@ def test_nothing_saved_is_nothing_held(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff", b"{", b"[]", b'{"v":2,"epoch":1,"seq":1,"head":null,"applied":{"a":NaN}}', b'{"v":2}', b'{"v":1,"epoch":1,"seq":1,"applied":{}}']
+    "content",
+    [
+        b"",
+        b"\xff",
+        b"{",
+        b"[]",
+        b'{"v":2,"epoch":1,"seq":1,"head":null,"applied":{"a":NaN}}',
+        b'{"v":2}',
+        b'{"v":1,"epoch":1,"seq":1,"applied":{}}',
+    ],
 )
 def test_an_unusable_file_is_nothing_held_and_is_logged(
     tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
