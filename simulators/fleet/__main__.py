@@ -1,6 +1,7 @@
 """``python -m simulators.fleet``: the real agents of a site over simulated hardware, each in a thread of its own.
 
-Prints a line that begins with ``ready`` when the agents run; they connect, and reconnect, by themselves.
+Prints a line that begins with ``ready`` when the agents run; they connect, and reconnect, by themselves. SIGUSR1 makes
+their clock jump.
 """
 
 from __future__ import annotations
@@ -8,19 +9,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from drivers.clock import boottime_s
+from drivers.clock import Clock
 from drivers.errors import ConfigError
 from drivers.fleet.agent.agent import Agent, Connect
 from drivers.fleet.agent.store import Store
 from drivers.fleet.keys import CONTROLLER, load_private, load_public
 from drivers.fleet.link import MqttLink
 from drivers.quantities import QuantityKind, parse_quantity
+from simulators.fleet.clock import JumpingClock
 from simulators.fleet.hardware import SimulatedHardware
 from simulators.fleet.site import FleetSite, read_fleet
 from simulators.process import announce_ready, split_address, until_signalled
@@ -33,18 +36,20 @@ def main() -> int:
     logging.basicConfig(level=args.log_level, format="%(levelname)s %(name)s %(message)s")
     try:
         site = read_fleet(args.site_file)
-        agents = [_agent(args, site, name) for name in args.agent or sorted(site.agents)]
+        clock = JumpingClock(args.clock_offset)
+        agents = [_agent(args, site, name, clock) for name in args.agent or sorted(site.agents)]
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    asyncio.run(until_signalled(_serve(agents)))
+    asyncio.run(until_signalled(_serve(agents, partial(clock.jump, args.clock_jump))))
     return 0
 
 
-async def _serve(agents: Sequence[Agent]) -> None:
+async def _serve(agents: Sequence[Agent], jump: Callable[[], None]) -> None:
     """Run the agents until cancelled, or until one fails: then that is raised when all have ended."""
     with ThreadPoolExecutor(len(agents), "agent") as pool:
         loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGUSR1, jump)
         running = [loop.run_in_executor(pool, agent.run) for agent in agents]
         announce_ready(f"fleet of {len(agents)} agents")
         try:
@@ -55,13 +60,12 @@ async def _serve(agents: Sequence[Agent]) -> None:
             await asyncio.gather(*running)
 
 
-def _agent(args: argparse.Namespace, site: FleetSite, name: str) -> Agent:
+def _agent(args: argparse.Namespace, site: FleetSite, name: str, clock: Clock) -> Agent:
     if name not in site.agents:
         raise ConfigError(f"found the agent {name!r}, allowed are {', '.join(sorted(site.agents))}")
     host, port = args.broker
     connect: Connect = partial(MqttLink, host=host, port=port, protocol=args.protocol or site.protocol)
     world_host, world_port = args.world
-    offset_s = args.clock_offset
     return Agent(
         site=site.id,
         agent=name,
@@ -73,7 +77,7 @@ def _agent(args: argparse.Namespace, site: FleetSite, name: str) -> Agent:
         store=Store(args.state / f"{name}.json"),
         settle_s=site.settle_s,
         report_s=args.report,
-        clock=lambda: boottime_s() + offset_s,
+        clock=clock,
     )
 
 
@@ -88,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--agent", action="append", metavar="ID", help="run this agent only; may be repeated")
     parser.add_argument("--report", type=_seconds, default="1 s", help="time between reports, default 1 s")
     parser.add_argument("--clock-offset", type=_seconds, default="0 s", help="how far the agents' clock is ahead")
+    parser.add_argument("--clock-jump", type=_seconds, default="1 h", help="how far SIGUSR1 sets that clock ahead")
     parser.add_argument("--log-level", default="WARNING")
     return parser
 

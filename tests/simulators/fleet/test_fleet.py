@@ -159,6 +159,17 @@ def test_the_fleet_obeys_and_ends_its_leases_by_itself(
     until(lambda: world.watts["s21-001"] == 25, "off")
 
 
+def test_a_clock_that_jumps_ahead_ends_the_leases(fleet: Fleet, world: TinyWorld, controller: FakeController) -> None:
+    process = fleet.ready("--agent", "rack-b", "--clock-jump=40 s")
+    grant(controller, "rack-b", {"gpu-001": 10_200, "lone": 3441}, 60_000)
+    process.send_signal(signal.SIGUSR1)
+    before_ms = controller.reports[-1].echo.boottime_ms
+    until(lambda: controller.reports[-1].echo.boottime_ms > before_ms + 30_000, "the jump")
+    assert world.watts["gpu-001"] == 10_200
+    process.send_signal(signal.SIGUSR1)
+    until(lambda: world.watts["gpu-001"] == 4000 and world.watts["lone"] == 13, "failsafe")
+
+
 def test_the_world_goes_on_when_the_fleet_is_killed_and_a_restart_takes_failsafe(
     fleet: Fleet, world: TinyWorld, controller: FakeController
 ) -> None:
