@@ -68,6 +68,12 @@ class RebootDevice(Request, frozen=True, tag="reboot_device"):
     device: str
 
 
+class ReplaceDevice(Request, frozen=True, tag="replace_device"):
+    """Put other hardware of the same model at a device's address: another serial, and full power. Answer: `Ok`."""
+
+    device: str
+
+
 class SetVice(Request, frozen=True, tag="set_vice"):
     """Give the devices a vice, or take it; for an unknown device nothing is changed. Answer: `Ok`."""
 

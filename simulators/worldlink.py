@@ -126,7 +126,7 @@ class Result(Reply, frozen=True):
 
 AnyRelayRequest = messages.SwitchRelay | messages.ReadRelay
 AnyDeviceRequest = messages.ReadDevice | messages.CommandDevice | messages.StopDevice | AnyRelayRequest
-AnyViceRequest = messages.RebootDevice | messages.SetVice | messages.GetVices
+AnyViceRequest = messages.RebootDevice | messages.ReplaceDevice | messages.SetVice | messages.GetVices
 AnySiteRequest = Apply | Measure | GetTruth | GetCurve | NoteOrder | NoteContact | Ready | GetResult
 AnyRequest = AnySiteRequest | AnyViceRequest | AnyDeviceRequest
 AnyReply = (
@@ -208,8 +208,7 @@ class _Conversation(Lines):
             self._reply(reply, number)
 
     def _reply(self, reply: AnyReply, number: int | None) -> None:
-        if not self.transport.is_closing():
-            self.send(msgspec.structs.replace(reply, id=number))
+        self.send(msgspec.structs.replace(reply, id=number))
 
 
 def decode_reply(line: bytes, peer: str) -> AnyReply:
@@ -287,6 +286,10 @@ class WorldClient:
     def reboot(self, device: str) -> None:
         """Have a device reboot now."""
         self._ask(messages.RebootDevice(device=device), Ok)
+
+    def replace(self, device: str) -> None:
+        """Put other hardware at a device's address."""
+        self._ask(messages.ReplaceDevice(device=device), Ok)
 
     def result(self) -> RefereeReport:
         """End the judged window and return the referee's report."""

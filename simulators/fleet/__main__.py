@@ -1,19 +1,22 @@
 """``python -m simulators.fleet``: the real agents of a site over simulated hardware.
 
-Prints a line that begins with ``ready`` when the agents run; they connect, and reconnect, by themselves.
+Prints a line that begins with ``ready`` when the agents run; they connect, and reconnect, by themselves. SIGUSR1 makes
+their clock jump.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
-from drivers.clock import boottime_s
+from drivers.clock import Clock
 from drivers.errors import ConfigError
 from drivers.fleet.agent.agent import Agent, Connect
 from drivers.fleet.agent.device import Ports
@@ -22,7 +25,9 @@ from drivers.fleet.keys import CONTROLLER, load_private, load_public
 from drivers.fleet.link import MqttLink
 from drivers.notify import Notifier
 from drivers.quantities import QuantityKind, parse_quantity
+from simulators.choice import ALLOWED, choose
 from simulators.devicewire import DeviceWire
+from simulators.fleet.clock import JumpingClock
 from simulators.fleet.hardware import SimulatedDevice, SimulatedRelay
 from simulators.fleet.site import FleetSite, read_fleet
 from simulators.process import announce_ready, split_address, until_signalled
@@ -35,16 +40,20 @@ def main() -> int:
     try:
         site = read_fleet(args.site_file)
         wire = DeviceWire(*args.world)
-        agents = [_agent(args, site, name, wire) for name in args.agent or sorted(site.agents)]
+        clock = JumpingClock(args.clock_offset)
+        ids = sorted(id_ for devices in site.agents.values() for id_ in devices)
+        relays = choose(args.relays, ids, args.seed) if args.relays else ()
+        agents = [_agent(args, site, name, wire, relays, clock) for name in args.agent or sorted(site.agents)]
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    asyncio.run(until_signalled(_serve(agents, wire)))
+    asyncio.run(until_signalled(_serve(agents, wire, partial(clock.jump, args.clock_jump))))
     return 0
 
 
-async def _serve(agents: Sequence[Agent], wire: DeviceWire) -> None:
+async def _serve(agents: Sequence[Agent], wire: DeviceWire, jump: Callable[[], None]) -> None:
     """Run the agents until cancelled, or until one fails: then that is raised when all have ended."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, jump)
     running = [asyncio.ensure_future(agent.run()) for agent in agents]
     announce_ready(f"fleet of {len(agents)} agents")
     try:
@@ -52,34 +61,38 @@ async def _serve(agents: Sequence[Agent], wire: DeviceWire) -> None:
     finally:
         for agent in agents:
             agent.stop()
-        await asyncio.gather(*running)
+        while not all(task.done() for task in running):
+            with contextlib.suppress(asyncio.CancelledError):  # each ends by itself, when its devices are told
+                await asyncio.wait(running)
         await wire.close()
+    await asyncio.gather(*running)
 
 
-def _agent(args: argparse.Namespace, site: FleetSite, name: str, wire: DeviceWire) -> Agent:
+def _agent(
+    args: argparse.Namespace, site: FleetSite, name: str, wire: DeviceWire, relays: Collection[str], clock: Clock
+) -> Agent:
     if name not in site.agents:
         raise ConfigError(f"found the agent {name!r}, allowed are {', '.join(sorted(site.agents))}")
     host, port = args.broker
     connect: Connect = partial(MqttLink, host=host, port=port, protocol=args.protocol or site.protocol)
-    offset_s = args.clock_offset
     return Agent(
         site=site.id,
         agent=name,
         devices=site.agents[name],
-        ports={id_: _ports(args, id_, wire) for id_ in site.agents[name]},
+        ports={id_: _ports(id_, wire, relays) for id_ in site.agents[name]},
         connect=connect,
         key=load_private(args.keys / f"{name}.key"),
         controller_keys={CONTROLLER: load_public(args.keys / f"{CONTROLLER}.pub")},
         store=Store(args.state / f"{name}.json"),
         settle_s=site.settle_s,
         report_s=args.report,
-        clock=lambda: boottime_s() + offset_s,
+        clock=clock,
         notifier=Notifier(),
     )
 
 
-def _ports(args: argparse.Namespace, device: str, wire: DeviceWire) -> Ports:
-    relay = SimulatedRelay(wire, device) if device in args.relay else None
+def _ports(device: str, wire: DeviceWire, relays: Collection[str]) -> Ports:
+    relay = SimulatedRelay(wire, device) if device in relays else None
     return Ports(device=SimulatedDevice(wire, device), relay=relay)
 
 
@@ -92,11 +105,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keys", type=Path, required=True, help="folder with controller.pub and AGENT.key")
     parser.add_argument("--state", type=Path, required=True, help="folder of what the agents keep over a restart")
     parser.add_argument("--agent", action="append", metavar="ID", help="run this agent only; may be repeated")
-    parser.add_argument(
-        "--relay", action="append", default=[], metavar="ID", help="this device has a relay; may be repeated"
-    )
+    who = ALLOWED.replace("%", "%%")
+    parser.add_argument("--relays", metavar="WHO", help=f"devices with a relay before them: {who}; default none")
+    parser.add_argument("--seed", type=int, default=1, help="as that of the world, which chooses the same relays")
     parser.add_argument("--report", type=_seconds, default="1 s", help="time between reports, default 1 s")
     parser.add_argument("--clock-offset", type=_seconds, default="0 s", help="how far the agents' clock is ahead")
+    parser.add_argument("--clock-jump", type=_seconds, default="1 h", help="how far SIGUSR1 sets that clock ahead")
     parser.add_argument("--log-level", default="WARNING")
     return parser
 

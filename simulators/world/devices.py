@@ -13,11 +13,13 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Final
 
+import numpy as np
+
 from drivers.errors import Refused
 from drivers.fleet.catalogue import DeviceKind, Model
 from simulators import messages
 from simulators.messages import MeasuredBy, StateName
-from simulators.world.physics import Physics, WorldState
+from simulators.world.physics import EVERY, Physics, WorldState
 from simulators.world.vices import Vice
 from simulators.worldlink import AnyDeviceRequest, AnyRelayRequest, AnyReply, Failed, Ok
 
@@ -56,8 +58,9 @@ class WorldDevices:
         self._physics = physics
         self._relays = frozenset(physics.device_index(name) for name in relays)
         self._devices = physics.site.devices
-        self._serials = [f"{zlib.crc32(device.id.encode()):08X}" for device in self._devices]
+        self._replaced = [0] * len(self._devices)
         self._vices: dict[Vice, set[int]] = {vice: set() for vice in Vice}
+        self._said = np.ones(len(self._devices))  # the share of its draw that a device owns up to
         self._told_w = [device.model.off_w for device in self._devices]
         self._booted_s = [0.0] * len(self._devices)
         self._jumping: dict[int, tuple[float, int]] = {}  # until when, and what it then goes to
@@ -109,21 +112,21 @@ class WorldDevices:
         """Return the columns of those devices that answer; raises Refused for an unknown one."""
         return [i for i in self._physics.indices(names) if self._is_heard(i)]
 
-    def reported_w(self) -> list[float]:
-        """Return what all devices say that they draw (D,)."""
-        said_w = self._physics.reported_w()
-        for i in self._vices[Vice.UNDERSTATES]:
-            said_w[i] *= UNDERSTATED
+    def reported_w(self, of: slice = EVERY) -> list[float]:
+        """Return what the devices in these columns say that they draw."""
+        said_w = self._physics.reported_w(of) * self._said[of]
         return [float(watts) for watts in said_w]
 
-    def states(self) -> list[StateName]:
-        """Return what all devices do (D,)."""
-        return [_STATES[WorldState(state)] for state in self._physics.states()]
+    def states(self, of: slice = EVERY) -> list[StateName]:
+        """Return what the devices in these columns do."""
+        return [_STATES[WorldState(state)] for state in self._physics.states(of)]
 
     def set_vice(self, names: Iterable[str], vice: Vice, *, on: bool) -> None:
         """Give devices a vice or take it; raises Refused, and changes nothing, for an unknown device."""
         columns = self._physics.indices(names)
         (self._vices[vice].update if on else self._vices[vice].difference_update)(columns)
+        if vice is Vice.UNDERSTATES:
+            self._said[columns] = UNDERSTATED if on else 1.0
 
     def vices(self) -> dict[Vice, list[str]]:
         """Return the devices with each vice that somebody has."""
@@ -135,6 +138,13 @@ class WorldDevices:
         if self._physics.powered[i]:
             self._boot(i)
 
+    def replace(self, name: str) -> None:
+        """Put other hardware of the same model at an address; it comes up at full power. Refused for an unknown one."""
+        i = self._physics.device_index(name)
+        self._replaced[i] += 1
+        self._told_w[i] = self._devices[i].model.max_w
+        self.reboot(name)
+
     def _has(self, i: int, vice: Vice) -> bool:
         return i in self._vices[vice]
 
@@ -142,14 +152,14 @@ class WorldDevices:
         return bool(self._physics.powered[i]) and not self._has(i, Vice.SILENT)
 
     def _read(self, i: int) -> messages.DeviceAnswer:
-        source = measured_by(self._devices[i].model)
+        source, here = measured_by(self._devices[i].model), slice(i, i + 1)
         return messages.DeviceAnswer(
             setpoint_w=self._told_w[i],
-            watts=None if source == "nothing" else self.reported_w()[i],
+            watts=None if source == "nothing" else self.reported_w(here)[0],
             measured_by=source,
-            state=self.states()[i],
+            state=self.states(here)[0],
             uptime_s=self._physics.now_s - self._booted_s[i],
-            serial=self._serials[i],
+            serial=f"{zlib.crc32(self._devices[i].id.encode()):08X}-{self._replaced[i]}",
         )
 
     def _obey(self, i: int, request: messages.CommandDevice | messages.StopDevice) -> AnyReply:

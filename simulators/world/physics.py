@@ -22,6 +22,9 @@ from simulators.world.site import F64, I64, WorldSite
 
 Bool = NDArray[np.bool_]
 
+#: The columns of all devices.
+EVERY: Final = slice(None)
+
 #: A restart draws this share of its aim while it boots, which takes this share of the up time.
 BOOT_DRAW: Final = 0.1
 BOOT_TIME: Final = 0.8
@@ -179,17 +182,18 @@ class Physics:
         full_w = self.off_w + (self.max_w - self.off_w) * np.where(self._steady, 1.0, self._job)
         return np.where(self.now_s - since_s >= self._up_s, np.maximum(full_w, self.draw_w), self.draw_w)
 
-    def states(self) -> I64:
-        """Return the `WorldState` of every device (D,)."""
-        elapsed_s = self.now_s - self._began_s
-        moving = elapsed_s < np.where(self._booting, self._wait_s + self._last_s, self._first_s)
-        on = np.where(moving & self._booting, WorldState.STARTING, WorldState.RUNNING)
-        return np.where(self._on, on, np.where(moving, WorldState.STOPPING, WorldState.OFF)).astype(np.int64)
+    def states(self, of: slice = EVERY) -> I64:
+        """Return the `WorldState` of the devices in these columns."""
+        booting, moves_s = self._booting[of], self._first_s[of]
+        moving = self.now_s - self._began_s[of] < np.where(booting, self._wait_s[of] + self._last_s[of], moves_s)
+        on = np.where(moving & booting, WorldState.STARTING, WorldState.RUNNING)
+        return np.where(self._on[of], on, np.where(moving, WorldState.STOPPING, WorldState.OFF)).astype(np.int64)
 
-    def reported_w(self) -> F64:
-        """Return what the devices themselves say that they draw (D,)."""
-        noise = REPORT_NOISE * self._rng_of_reports.standard_normal(len(self.draw_w))
-        return self.draw_w * (1.0 + self._report_error + noise)
+    def reported_w(self, of: slice = EVERY) -> F64:
+        """Return what the devices in these columns say that they draw."""
+        draw_w = self.draw_w[of]
+        noise = REPORT_NOISE * self._rng_of_reports.standard_normal(len(draw_w))
+        return draw_w * (1.0 + self._report_error[of] + noise)
 
     def frequency_hz(self) -> float:
         """Return the grid's frequency."""

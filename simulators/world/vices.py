@@ -11,7 +11,7 @@ from typing import Final
 
 
 class Vice(StrEnum):
-    """How a device is no good; `WHAT` has each in words. A relay in front of a device has none of them."""
+    """How a device is no good; `WHAT` has each in words, `simulators/world/devices.py` what it comes to."""
 
     SILENT = "silent"
     SLOW = "slow"
@@ -29,16 +29,16 @@ class Vice(StrEnum):
 
 #: What devices (several) with the vice do.
 WHAT: Final = {
-    Vice.SILENT: "never answer, and do nothing",
-    Vice.SLOW: "answer after 3 s",
+    Vice.SILENT: "never answer",
+    Vice.SLOW: "take 3 s to answer",
     Vice.DEAF: "say OK and do nothing",
-    Vice.HALF: "do half of each change, and say OK",
+    Vice.HALF: "say OK and do half of each change",
     Vice.JUMPS_UP: "draw more for a while when they are lowered",
-    Vice.RESTARTS_FULL: "restart at every new setpoint, and come up at full power",
-    Vice.IGNORES_LOWERING: "say OK and ignore lowering, but stop when told to",
+    Vice.RESTARTS_FULL: "restart at full power when they are given another setpoint",
+    Vice.IGNORES_LOWERING: "ignore lowering",
     Vice.UNDERSTATES: "report 40 % less than they draw",
-    Vice.FORGETS: "come up at full power from a reboot",
-    Vice.REFUSES: "answer every command with an error, and do nothing",
-    Vice.DENIES: "do as they are told, and answer with an error",
-    Vice.HALF_ANSWER: "do as they are told, and break off in the middle of the answer",
+    Vice.FORGETS: "lose their setpoint at a reboot",
+    Vice.REFUSES: "answer every command with an error",
+    Vice.DENIES: "do as they are told and answer with an error",
+    Vice.HALF_ANSWER: "do as they are told and break off their answer",
 }

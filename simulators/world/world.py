@@ -59,7 +59,7 @@ class World:
         """Answer one request of the world link, one of a device perhaps later; raises Refused with the reason."""
         if isinstance(request, messages.DeviceRequest):
             return self._devices.answer(request)
-        if isinstance(request, messages.RebootDevice | messages.SetVice | messages.GetVices):
+        if isinstance(request, link.AnyViceRequest):
             return self._vice(request)
         return self._site(request)
 
@@ -67,6 +67,8 @@ class World:
         match request:
             case messages.RebootDevice():
                 self._devices.reboot(request.device)
+            case messages.ReplaceDevice():
+                self._devices.replace(request.device)
             case messages.SetVice():
                 self._devices.set_vice(request.devices, request.vice, on=request.on)
             case messages.GetVices():

@@ -189,6 +189,8 @@ def test_a_device_that_understates_reports_40_percent_less(site: WorldSite) -> N
     plain, bench = Bench(site), Bench(site, Vice.UNDERSTATES)
     assert bench.read().watts == pytest.approx(0.6 * (plain.read().watts or 0.0))
     assert bench.draw_w == plain.draw_w
+    bench.devices.set_vice(["it"], Vice.UNDERSTATES, on=False)
+    assert bench.read().watts == pytest.approx(plain.read().watts, rel=0.1)
 
 
 @pytest.mark.parametrize(("vices", "watts"), [((), 2000), ((Vice.FORGETS,), FULL_W)])
@@ -203,6 +205,17 @@ def test_a_reboot_keeps_the_setpoint_but_for_a_device_that_forgets(
     assert (bench.read().state, bench.read().uptime_s) == ("starting", pytest.approx(0.5))
     bench.run(10.0)
     assert (bench.draw_w, bench.read().setpoint_w) == (near(watts), watts)
+
+
+def test_other_hardware_at_an_address_has_another_serial_and_comes_up_at_full_power(site: WorldSite) -> None:
+    bench = Bench(site)
+    before = bench.read()
+    bench.command(2000)
+    bench.devices.replace("it")
+    bench.run(10.0)
+    after = bench.read()
+    assert (bench.draw_w, after.setpoint_w, after.uptime_s) == (near(FULL_W), FULL_W, pytest.approx(10.0))
+    assert after.serial != before.serial
 
 
 def test_a_device_that_refuses_answers_with_an_error_and_does_nothing(site: WorldSite) -> None:
@@ -291,6 +304,7 @@ def test_a_stranger_is_refused_and_nothing_changes(site: WorldSite) -> None:
         lambda: bench.command(0, "nobody"),
         lambda: bench.devices.set_vice(["it", "nobody"], Vice.DEAF, on=True),
         lambda: bench.devices.reboot("nobody"),
+        lambda: bench.devices.replace("nobody"),
         lambda: bench.devices.apply({"it": 0.0, "nobody": 0.0}),
     ):
         with pytest.raises(Refused, match="no such device: nobody"):

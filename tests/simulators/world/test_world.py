@@ -201,6 +201,7 @@ def test_a_slow_and_a_silent_device_delay_no_other_on_the_wire(world: World) -> 
         with pytest.raises(Refused, match="1 of 2 devices did not answer with OK: s21-a-001"):
             client.apply({"s21-a-001": 0.0, "s21-a-003": 0.0})
         client.reboot("s21-a-003")
+        client.replace("s21-a-003")
         with pytest.raises(Refused, match="nobody"):
             client.reboot("nobody")
         client.close()

@@ -70,7 +70,7 @@ def campaign(device_steps: int, seed: int) -> int:
 
 def disturb(hall: Hall, wired: Wired, vices: set[Vice], draw: random.Random) -> None:
     model = hall.physics.site.devices[wired.index].model
-    match draw.choice(["grant", "grant", "grant", "vice", "well", "reboot"]):
+    match draw.choice(["grant", "grant", "grant", "vice", "well", "reboot", "replace"]):
         case "grant":
             wired.follower.grant(model.at_most(draw.choice([0, 1, 1, draw.random()]) * model.max_w), hall.now_s)
         case "vice":
@@ -84,6 +84,8 @@ def disturb(hall: Hall, wired: Wired, vices: set[Vice], draw: random.Random) -> 
             vices.clear()
         case "reboot":
             hall.devices.reboot(wired.id)
+        case "replace":
+            hall.devices.replace(wired.id)
 
 
 @pytest.mark.parametrize("seed", range(4))
