@@ -26,8 +26,8 @@ _NAMED: Final = 3
 class AgentInventory:
     """What an agent has, for its n devices in the order of the site's columns.
 
-    `count`: devices that it lists. `row` (n,): where each stands among those, -1 if nowhere; `led` (n,): it stands there.
-    `max_w` (n,): the most that both allow; `off_w` of the site for one that is not led.
+    `count`: devices that it lists. `row` (n,): where each stands among those, -1 if nowhere; `led` (n,): it stands there, `whole`:
+    all do. `signed_w` (n,): the signed maximum; `max_w` (n,): the most that both allow, `off_w` of the site for one that is not led.
     """
 
     id: str
@@ -36,15 +36,17 @@ class AgentInventory:
     count: int
     row: I64
     led: Bool
+    whole: bool
+    signed_w: F64
     max_w: F64
     differences: tuple[Reason, ...]
 
-    def column(self, values: NDArray[Any], missing: float) -> NDArray[Any]:
-        """Return a column of a report in the order of the site's columns (n,); `missing` where the inventory has no such device."""
-        if not self.count:
-            return np.full(len(self.row), missing, dtype=values.dtype)
-        mine = values[self.row]
-        mine[~self.led] = missing
+    def columns(self, values: NDArray[Any], missing: NDArray[Any]) -> NDArray[Any]:
+        """Return columns of a report (c, devices) in the order of the site's (c, n); `missing` (c, 1) where it has no such device."""
+        if self.whole:
+            return values[:, self.row]
+        mine = np.tile(missing, len(self.row))
+        mine[:, self.led] = values[:, self.row[self.led]]
         return mine
 
     def setpoints_w(self, setpoint_w: F64) -> list[int]:
@@ -73,6 +75,8 @@ def hold_against(site: Site, models: Sequence[str], mine: I64, inventory: Invent
         count=len(inventory.devices),
         row=row,
         led=led,
+        whole=bool(led.all()),
+        signed_w=site.devices.max_w[mine],
         max_w=max_w,
         differences=(
             *_named(Code.DEVICES_MISSING, inventory.agent, [id_ for id_ in ids if id_ not in place]),

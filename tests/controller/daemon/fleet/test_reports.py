@@ -11,7 +11,7 @@ from msgspec import structs
 
 from controller.core.reasons import Code, Reason
 from controller.core.snapshot import Follow, MeasuredBy
-from controller.daemon.fleet.letters import ACTIVITY, FOLLOW, MEASURED_BY, codes
+from controller.daemon.fleet.letters import codes
 from controller.daemon.fleet.refusal import MessageRefused
 from controller.daemon.fleet.reports import Reports
 from drivers.errors import Refused
@@ -96,15 +96,14 @@ def test_a_report_becomes_columns_in_the_order_of_the_site():
     assert (view.heard_s, view.online, view.lapsed) == (NOW_S, True, False)
 
 
-@pytest.mark.parametrize(
-    ("table", "letters", "meanings"),
-    [(FOLLOW, wire.Follow, Follow), (MEASURED_BY, wire.MeasuredBy, MeasuredBy), (ACTIVITY, wire.Activity, None)],
-)
-def test_every_letter_has_its_meaning(table, letters, meanings):
-    names = [letter.name for letter in letters] if meanings is None else [meaning.name for meaning in meanings]
-    found = codes("".join(letters), table).tolist()
-    assert [names[code] for code in found] == [letter.name for letter in letters]
-    assert sorted(found) == list(range(len(names)))
+def test_every_letter_has_its_meaning():
+    count = 55  # of which each of 11, 5 and 5 letters is a part
+    columns = [list(letters) * (count // len(letters)) for letters in (wire.Follow, wire.MeasuredBy, wire.Activity)]
+    state, measured_by, activity = map("".join, columns)
+    found = codes((state, measured_by, activity))
+    assert [Follow(code).name for code in found[0]] == [letter.name for letter in columns[0]]
+    assert [MeasuredBy(code).name for code in found[1]] == [letter.name for letter in columns[1]]
+    assert [list(wire.Activity)[code] for code in found[2]] == columns[2]
 
 
 @pytest.mark.parametrize(
@@ -290,6 +289,14 @@ def test_a_fact_that_differs_is_named_with_both_sides(fact, change, found, allow
     introduce(reports, [device_of("a-s21", **change), device_of("b-s19k"), device_of("c-gpu")])
     differs = {"fact": fact, "found": found, "allowed": allowed, "devices": "a-s21", "more": 0}
     assert reports.newest[0].findings == (Reason(Code.DEVICES_DIFFER, AGENT, differs),)
+
+
+def test_another_inventory_gives_the_same_letters_to_other_devices(reports):
+    hear(reports, state="pxl", epoch=EPOCH)
+    turned = own_devices()[::-1]
+    introduce(reports, turned)
+    hear(reports, listed=turned, state="pxl", epoch=EPOCH)
+    assert reports.newest[0].follow.tolist() == [Follow.LOST, Follow.DEFIANT, Follow.PROVEN]
 
 
 def test_an_inventory_without_devices_leads_none(reports):
