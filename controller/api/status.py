@@ -69,6 +69,21 @@ class MeterBody(BaseModel):
     quantities: dict[str, QuantityBody]
 
 
+class AgentBody(BaseModel):
+    """An agent. `problem`: what is wrong with what it says, empty while all is well; `reasons`: the same by code.
+
+    `head_seq`: the record of the journal that it holds for the controller; `head_stored_seq`: the one that outlives its restart.
+    """
+
+    online: bool
+    age_s: float | None
+    lease_left_s: float | None
+    problem: str
+    reasons: list[ReasonBody]
+    head_seq: int | None
+    head_stored_seq: int | None
+
+
 class StatusBody(BaseModel):
     """The site now. `reason`: why the mode is not normal. Before the first tick the mode is init and nodes is empty.
 
@@ -90,7 +105,7 @@ class StatusBody(BaseModel):
     utc_doubt: str
     utc_reasons: list[ReasonBody]
     meters: dict[str, MeterBody]
-    agents: dict[str, LatestAgent]
+    agents: dict[str, AgentBody]
     devices: dict[str, int]
     value_per_h: float
     bound_per_h: float
@@ -131,7 +146,7 @@ def _status(service: Service) -> StatusBody:
         utc_doubt=text(utc_doubt) if utc_doubt else "",
         utc_reasons=_reasons((utc_doubt,) if utc_doubt else ()),
         meters={name: _meter(meter) for name, meter in latest.meters().items()},
-        agents=dict(latest.agents()),
+        agents={name: _agent(agent) for name, agent in latest.agents().items()},
         devices=_by_state(latest.devices().state.tolist()),
         value_per_h=decision.value_per_h if decision else 0.0,
         bound_per_h=decision.bound_per_h if decision else 0.0,
@@ -165,6 +180,18 @@ def _meter(meter: LatestMeter) -> MeterBody:
         reasons=_reasons(meter.reasons),
         notes=dict(meter.notes),
         quantities={name: QuantityBody(value=value, age_s=age_s) for name, (value, age_s) in meter.quantities.items()},
+    )
+
+
+def _agent(agent: LatestAgent) -> AgentBody:
+    return AgentBody(
+        online=agent.online,
+        age_s=agent.age_s,
+        lease_left_s=agent.lease_left_s,
+        problem=agent.problem,
+        reasons=_reasons(agent.reasons),
+        head_seq=agent.head_seq,
+        head_stored_seq=agent.head_stored_seq,
     )
 
 

@@ -60,13 +60,20 @@ class Code(StrEnum):
     # What had to give way to a limit.
     TIMES_OVERRULED = "times_overruled"
     PROTECTION_OVERRULED = "protection_overruled"
+    # What an agent has said, and the site file or nature does not know.
+    DEVICES_MISSING = "devices_missing"
+    DEVICES_UNDECLARED = "devices_undeclared"
+    DEVICES_DIFFER = "devices_differ"
+    WATTS_ABSURD = "watts_absurd"
+    HEAD_REFUSED = "head_refused"
     # A message of the fleet that is refused; its subject is the agent, or the root node where no agent of the site is named.
     TOPIC_UNKNOWN = "topic_unknown"
     AGENT_UNKNOWN = "agent_unknown"
     MESSAGE_INVALID = "message_invalid"
     MESSAGE_NEVER_TAKEN = "message_never_taken"
-    DEVICES_DIFFER = "devices_differ"
+    INVENTORY_UNKNOWN = "inventory_unknown"
     REPORT_OUT_OF_ORDER = "report_out_of_order"
+    REPORT_OF_FORMER_START = "report_of_former_start"
     # An order or a release that is refused; its subject is the issuer.
     ORDER_FIELD_INVALID = "order_field_invalid"
     ORDER_FIELD_TWICE = "order_field_twice"
@@ -87,8 +94,9 @@ class Code(StrEnum):
 
 #: Why a message, an order or a release is refused: such a reason happens, and is counted.
 REFUSALS: Final = frozenset(
-    {Code.TOPIC_UNKNOWN, Code.AGENT_UNKNOWN, Code.MESSAGE_INVALID, Code.MESSAGE_NEVER_TAKEN, Code.DEVICES_DIFFER}
-    | {Code.REPORT_OUT_OF_ORDER, Code.ORDER_FIELD_INVALID, Code.ORDER_FIELD_TWICE, Code.ORDER_NODE_UNKNOWN}
+    {Code.TOPIC_UNKNOWN, Code.AGENT_UNKNOWN, Code.MESSAGE_INVALID, Code.MESSAGE_NEVER_TAKEN, Code.INVENTORY_UNKNOWN}
+    | {Code.REPORT_OUT_OF_ORDER, Code.REPORT_OF_FORMER_START}
+    | {Code.ORDER_FIELD_INVALID, Code.ORDER_FIELD_TWICE, Code.ORDER_NODE_UNKNOWN}
     | {Code.ORDER_WITHOUT_POWER, Code.ORDER_ABSURD, Code.ORDER_SIZE_AMBIGUOUS, Code.ORDER_ENDS_BEFORE_START}
     | {Code.ORDER_ENDED_ALREADY, Code.ORDER_CONFLICT, Code.ORDER_UNKNOWN, Code.TOO_MANY_ORDERS}
 )

@@ -11,7 +11,7 @@ from controller.core.site import F64, I64, Site
 from controller.core.snapshot import Grade
 
 #: States of a device; `DeviceColumns.state` indexes them.
-DEVICE_STATES: Final = ("off", "starting", "running", "stopping", "lost")
+DEVICE_STATES: Final = ("off", "starting", "running", "stopping", "lost", "unknown")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +34,19 @@ class LatestMeter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatestAgent:
-    """An agent: whether it is in contact, the age of its last report, and what is left of its lease."""
+    """An agent: whether it is in contact, the age of its last report, and what is left of its lease.
+
+    `reasons`: what is wrong with what it says, `problem`: that in words, empty while all is well. `head_seq`: the record of
+    the journal that it holds, by its newest report, and `head_stored_seq` the one that outlives its restart; None: none.
+    """
 
     online: bool
     age_s: float | None
     lease_left_s: float | None
+    problem: str = ""
+    reasons: tuple[Reason, ...] = ()
+    head_seq: int | None = None
+    head_stored_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

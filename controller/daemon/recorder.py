@@ -56,7 +56,8 @@ class Recorder:
         decision, utc = tick.decision, self._snapshots.utc
         self._fleet.send(decision)
         self._book.observe(decision.orders_in_force, utc_s=utc.utc_s, utc_trusted=utc.trusted)
-        self._metrics.observe_tick(tick, (utc.doubt,) if utc.doubt else ())
+        apart = (*((utc.doubt,) if utc.doubt else ()), *self._fleet.findings())
+        self._metrics.observe_tick(tick, apart)
         self._sources.observe(tick)
         self._note_mode(decision)
         self._tell_systemd(decision)

@@ -21,9 +21,11 @@ from controller.daemon.orders.book import OrderBook
 from controller.daemon.secret import read_secret
 from controller.daemon.service import Serve
 from controller.site.compile import compile_site
+from controller.site.devices import models_by_device
 from controller.site.load import load
 from controller.site.model import MqttSection, SiteFile
 from drivers.errors import ConfigError
+from drivers.fleet.head import JournalHead
 from drivers.fleet.keys import CONTROLLER, load_private, load_public
 from drivers.fleet.link import BrokerTls, Link, MqttLink, OnConnection, OnMessage
 
@@ -55,7 +57,7 @@ def _run(site_file: SiteFile, site: Site, import_serve: Callable[[], Serve]) -> 
     journal = _open_journal(site_file)
     try:
         book = OrderBook(journal, site)
-        fleet = _make_fleet(site_file, site, journal.next_epoch())
+        fleet = _make_fleet(site_file, site, journal)
         fleet.start()
         try:
             asyncio.run(_operate(site_file, site, journal, book, fleet, import_serve))
@@ -81,15 +83,24 @@ def _open_journal(site_file: SiteFile) -> Journal:
     return Journal.open(site_file.state / "journal.db")
 
 
-def _make_fleet(site_file: SiteFile, site: Site, epoch: int) -> Fleet:
-    keys = site_file.mqtt.keys
+def _make_fleet(site_file: SiteFile, site: Site, journal: Journal) -> Fleet:
+    keys, models, epoch = site_file.mqtt.keys, models_by_device(site_file.fleet), journal.next_epoch()
     return Fleet(
         site,
         make_link=_make_link(site_file.mqtt, f"surplusd.{site.id}"),
         key=load_private(keys / f"{CONTROLLER}.key"),
         agent_keys={agent: load_public(keys / f"{agent}.pub") for agent in site.agents},
+        models=tuple(models[id_] for id_ in site.devices.ids),
         epoch=epoch,
+        head=lambda: _head(journal, epoch),
     )
+
+
+def _head(journal: Journal, epoch: int) -> JournalHead | None:
+    newest, journal_id = journal.head, journal.id
+    if newest is None or journal_id is None:
+        return None
+    return JournalHead(journal=journal_id, epoch=epoch, seq=newest.seq, hash=newest.hash)
 
 
 def _make_link(mqtt: MqttSection, client_id: str) -> MakeLink:

@@ -27,6 +27,8 @@ SIGNATURE_BYTES: Final = 64
 MAX_PAYLOAD_BYTES: Final = 1 << 20
 #: The longest lease that a set may ask for.
 MAX_TTL_MS: Final = 120_000
+#: How often an agent reports.
+REPORT_MS: Final = 1000
 #: The longest text, in characters.
 MAX_TEXT: Final = 500
 #: The longest head token, in characters.

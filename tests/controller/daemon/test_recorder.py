@@ -39,6 +39,9 @@ class Fleet:
         self.calls.append("leases")
         self.sent.append(decision)
 
+    def findings(self):
+        return ()
+
     def columns(self):
         self.calls.append("columns")
         return self.real.columns()

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
+from msgspec import structs
+
 from controller.core.reasons import Code, Reason
 from controller.daemon.journal.journal import Journal
 from controller.daemon.orders import book as books
@@ -15,7 +17,7 @@ from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.orders.refusal import OrderRefused
 from controller.daemon.orders.request import OrderRequest
 from drivers.fleet.wire import Leaf, topic
-from tests.controller.daemon.fleet.loop import SITE, make_site
+from tests.controller.daemon.fleet.loop import SITE, device_of, make_site
 from tests.controller.daemon.fleet.test_fleet import AGENTS, Rig
 from tests.controller.daemon.orders.test_book import GRID, NOW_S, intake_of
 from tests.controller.daemon.test_recorder import Bench
@@ -57,9 +59,38 @@ def message(send: Callable[[Rig], object]) -> Scenario:
 
 
 def overtaken(rig: Rig) -> None:
+    rig.introduce(0)
     rig.report(0)
     rig.now_s -= 1.0
     rig.report(0)
+
+
+def from_a_former_start(rig: Rig) -> None:
+    rig.introduce(0)
+    for boot in ("b1", "b2", "b1"):
+        rig.report(0, boot=boot)
+
+
+def finding(listed: Callable[[Rig], object] | None = None, **report) -> Scenario:
+    """What the real fleet finds of an agent that says what it has, then what it does, through recorder and metrics."""
+
+    def scenario(folder: Path) -> Produced:
+        rig = Rig(make_site(AGENTS))
+        rig.introduce(0, None if listed is None else listed(rig))
+        if report:
+            rig.report(0, **report)
+        bench, clocks = Bench(folder / "journal.db"), Clocks()
+        try:
+            clocks.look_after(0.0)
+            bench.snapshots._judge = clocks.judge
+            bench.snapshots.take()
+            bench.fleet.findings = rig.fleet.findings
+            bench.act()
+            return Produced(way=Way.HELD, reasons=rig.fleet.findings(), site=rig.site, series=series_of(bench.metrics))
+        finally:
+            bench.journal.close()
+
+    return scenario
 
 
 #: Sends orders and releases, and returns what the last answer says.
@@ -128,7 +159,13 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.AGENT_UNKNOWN: message(lambda rig: rig.on_message(topic(SITE, "hall-z", Leaf.STATUS), b"{}", False)),
     Code.MESSAGE_INVALID: message(lambda rig: rig.on_message(topic(SITE, AGENTS[0], Leaf.REPORT), b"nonsense", False)),
     Code.MESSAGE_NEVER_TAKEN: message(lambda rig: rig.report(0, retained=True)),
-    Code.DEVICES_DIFFER: message(lambda rig: rig.report(0, applied={"a-s21": 25})),
+    Code.DEVICES_MISSING: finding(lambda rig: rig.devices(0)[1:]),
+    Code.DEVICES_UNDECLARED: finding(lambda rig: [*rig.devices(0), device_of("a-s21", name="z-1")]),
+    Code.DEVICES_DIFFER: finding(lambda rig: [structs.replace(rig.devices(0)[0], max_w=9), *rig.devices(0)[1:]]),
+    Code.WATTS_ABSURD: finding(applied_w=[10_000_000, 25, 25]),
+    Code.HEAD_REFUSED: finding(head_seen="nonsense"),
+    Code.INVENTORY_UNKNOWN: message(lambda rig: rig.report(0)),
+    Code.REPORT_OF_FORMER_START: message(from_a_former_start),
     Code.REPORT_OUT_OF_ORDER: message(overtaken),
     Code.ORDER_FIELD_INVALID: order(limit_w=-1),
     Code.ORDER_FIELD_TWICE: orders(lambda intake, _: post(intake, b'{"id": "o-1", "limit_w": 1, "limit_w": 2}')),
