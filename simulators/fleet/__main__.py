@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from drivers.clock import Clock
 from drivers.errors import ConfigError
@@ -32,6 +33,9 @@ from simulators.fleet.hardware import SimulatedDevice, SimulatedRelay
 from simulators.fleet.site import FleetSite, read_fleet
 from simulators.process import announce_ready, split_address, until_signalled
 
+#: An agent waits so long for a device: longer than the slow ones take.
+ANSWER_S: Final = 4.0
+
 
 def main() -> int:
     """Run the agents until SIGTERM; exit status 1 for an argument or a file that is not usable."""
@@ -39,7 +43,7 @@ def main() -> int:
     logging.basicConfig(level=args.log_level, format="%(levelname)s %(name)s %(message)s")
     try:
         site = read_fleet(args.site_file)
-        wire = DeviceWire(*args.world)
+        wire = DeviceWire(*args.world, timeout_s=ANSWER_S)
         clock = JumpingClock(args.clock_offset)
         ids = sorted(id_ for devices in site.agents.values() for id_ in devices)
         relays = choose(args.relays, ids, args.seed) if args.relays else ()

@@ -24,7 +24,7 @@ def main() -> int:
     try:
         site = read_site(args.site_file)
         curve = surplus.from_arguments(args, fleet_w=site.fleet_w, duration_s=args.duration, seed=args.seed)
-        relays = choose(args.relays, sorted(device.id for device in site.devices), args.seed) if args.relays else ()
+        relays = choose(args.relays, [device.id for device in site.devices], args.seed) if args.relays else ()
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 1
