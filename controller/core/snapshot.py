@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from controller.core.reasons import Reason
-from controller.core.site import F64, Bool
+from controller.core.site import F64, I8, Bool
 
 
 class Grade(IntEnum):
@@ -44,16 +44,42 @@ class SourceLoss:
     at_s: float
 
 
+class MeasuredBy(IntEnum):
+    """What has measured a device's watts; the order is from nothing to the best."""
+
+    NOTHING = 0
+    ESTIMATE = 1
+    PSU = 2
+    PDU = 3
+    METER = 4
+
+
+class Follow(IntEnum):
+    """How a device follows its newest setpoint, as its agent has found."""
+
+    GRANTED = 0  #: taken by the agent, not commanded yet
+    COMMANDED = 1
+    ACCEPTED = 2  #: the device says that it will
+    REFUSED = 3
+    UNKNOWN = 4  #: commanded, and no answer came
+    SETTLING = 5
+    PROVEN = 6  #: its mode, its limit and its watts were read back and fit
+    DRIFTED = 7  #: it was proven, and does not fit any more
+    DEFIANT = 8  #: it does not do it
+    LOST = 9  #: it does not answer
+    STOPPED = 10  #: brought down by other means (sleep, stop, relay), proven down
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetColumns:
     """What the agents (A,) and their devices (D,) reported last.
 
     `heard_s`: when the newest report arrived, ``-inf`` if never. `echo`: the agent's clock is known, so that it can be
-    given a lease. `confirmed_s`: the time of the decision whose setpoints the agent says it has applied, ``-inf`` if
-    none of this controller's.
-    `applied_w`: the setpoint that the device runs on now. `measured_w`: what the device says it draws, NaN-free; its
-    `applied_w` where it says nothing. `max_w`: the most that it says it may be told to draw, which only narrows the
-    signed maximum.
+    given a lease. `confirmed_s`: the time of the newest decision whose setpoints the agent says it has taken, ``-inf`` if
+    none of this controller's; what each device does of it, `follow` says.
+    `applied_w`: the setpoint that the device runs on now. `measured_w`: what is measured of it, NaN where nothing is;
+    `measured_by`: by what, a `MeasuredBy`. `follow`: how the device follows its setpoint, a `Follow`. `max_w`: the most
+    that it says it may be told to draw, which only narrows the signed maximum.
     """
 
     heard_s: F64
@@ -61,6 +87,8 @@ class FleetColumns:
     confirmed_s: F64
     applied_w: F64
     measured_w: F64
+    measured_by: I8
+    follow: I8
     max_w: F64
 
 

@@ -103,8 +103,10 @@ class Fleet:
         self._seen = reports = self.reports.newest
         count = len(self._site.devices.ids)
         applied_w, measured_w, max_w = np.empty(count), np.empty(count), np.empty(count)
+        measured_by, follow = np.empty(count, dtype=np.int8), np.empty(count, dtype=np.int8)
         for mine, view in zip(self.reports.devices, reports, strict=True):
             applied_w[mine], measured_w[mine], max_w[mine] = view.applied_w, view.measured_w, view.max_w
+            measured_by[mine], follow[mine] = view.measured_by, view.follow
         confirmed = [statements.confirmed_s(view) for statements, view in zip(self._statements, reports, strict=True)]
         return FleetColumns(
             heard_s=np.array([view.heard_s for view in reports]),
@@ -112,6 +114,8 @@ class Fleet:
             confirmed_s=np.array(confirmed),
             applied_w=applied_w,
             measured_w=measured_w,
+            measured_by=measured_by,
+            follow=follow,
             max_w=max_w,
         )
 

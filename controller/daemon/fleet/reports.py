@@ -11,11 +11,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from controller.core.reasons import Code, Reason
-from controller.core.site import F64, I64, Site
+from controller.core.site import F64, I8, I64, Site
+from controller.core.snapshot import Follow, MeasuredBy
 from controller.texts.english import text
 from drivers.errors import Refused
 from drivers.fleet.keys import PublicKey
-from drivers.fleet.wire import DeviceState, Echo, Inventory, Leaf, Report, open_inventory, open_report, open_status
+from drivers.fleet.wire import (
+    DeviceReport,
+    DeviceState,
+    Echo,
+    Inventory,
+    Leaf,
+    Report,
+    open_inventory,
+    open_report,
+    open_status,
+)
+
+#: Version 1 of the contract has no proof. What is measured fits a setpoint within the errors of both, and this share of
+#: the signed maximum.
+_FITS_SHARE = 0.02
 
 
 class MessageRefused(Refused):
@@ -29,7 +44,7 @@ class MessageRefused(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentReport:
-    """One agent with its n devices, in the order of the site's columns.
+    """One agent with its n devices, in the order of the site's columns; `measured_w`, `measured_by`, `follow` as in `FleetColumns`.
 
     `heard_s`: when the newest report arrived, ``-inf`` if never. `echo`: the agent's clock by that report, None where
     a lease cannot be given: before the first report, and from a loss of the link to the next one.
@@ -46,6 +61,8 @@ class AgentReport:
     refused: str | None
     applied_w: F64
     measured_w: F64
+    measured_by: I8
+    follow: I8
     max_w: F64
     states: tuple[DeviceState, ...]
 
@@ -76,7 +93,9 @@ class Reports:
             online=False,
             refused=None,
             applied_w=off_w,
-            measured_w=off_w,
+            measured_w=np.full(len(mine), np.nan),
+            measured_by=np.full(len(mine), MeasuredBy.NOTHING, dtype=np.int8),
+            follow=np.full(len(mine), Follow.LOST, dtype=np.int8),
             max_w=max_w,
             states=(DeviceState.LOST,) * len(mine),
         )
@@ -136,7 +155,8 @@ class Reports:
         ):
             raise MessageRefused(Reason(Code.REPORT_OUT_OF_ORDER, report.agent))
         applied_w = np.array([device.setpoint_w for device in devices], dtype=np.float64)
-        measured = [device.setpoint_w if device.measured_w is None else device.measured_w for device in devices]
+        measured_w = np.array([_watts(device) for device in devices], dtype=np.float64)
+        follow = self._follow(a, devices, applied_w, measured_w)
         return replace(
             old,
             heard_s=now_s,
@@ -149,6 +169,23 @@ class Reports:
             online=True,
             refused=report.refused,
             applied_w=applied_w,
-            measured_w=np.array(measured, dtype=np.float64),
+            measured_w=measured_w,
+            measured_by=np.where(np.isnan(measured_w), MeasuredBy.NOTHING, MeasuredBy.ESTIMATE).astype(np.int8),
+            follow=follow,
             states=tuple(device.state for device in devices),
         )
+
+    def _follow(self, a: int, devices: list[DeviceReport], applied_w: F64, measured_w: F64) -> I8:
+        """Return how the devices follow, as well as version 1 can tell: it says what is applied, and measures."""
+        mine, columns = self.devices[a], self._site.devices
+        error = columns.tolerance[mine] + columns.report_error[mine]
+        within_w = np.maximum(applied_w, columns.off_w[mine]) * (1.0 + error) + _FITS_SHARE * columns.max_w[mine]
+        # Where nothing is measured, the state that the hardware gives is all that was read back.
+        found = np.where(measured_w > within_w, Follow.SETTLING, Follow.PROVEN)
+        lost = [device.state is DeviceState.LOST for device in devices]
+        return np.where(lost, Follow.LOST, found).astype(np.int8)
+
+
+def _watts(device: DeviceReport) -> float:
+    """Return what is measured, NaN where nothing is, or where the device does not answer any more."""
+    return np.nan if device.measured_w is None or device.state is DeviceState.LOST else device.measured_w

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.core.reasons import Code, Reason
+from controller.core.snapshot import Follow, MeasuredBy
 from controller.daemon.fleet.reports import MessageRefused, Reports
 from drivers.errors import Refused
 from drivers.fleet.keys import PrivateKey
@@ -45,7 +46,8 @@ def test_a_report_becomes_columns_in_the_order_of_the_site(reports):
     hear(reports, applied=applied, epoch=4, accepted_seq=9, applied_seq=8, lease_left_ms=12_500, lapsed=False)
     (view,) = reports.newest
     assert view.applied_w.tolist() == [1500.0, 25.0, 5000.0]
-    assert view.measured_w.tolist() == view.applied_w.tolist(), "what says nothing draws what it is set to"
+    assert np.isnan(view.measured_w).all(), "what says nothing is not known to draw what it is set to"
+    assert view.measured_by.tolist() == [MeasuredBy.NOTHING] * 3
     assert (view.epoch, view.accepted_seq, view.applied_seq, view.lease_left_s) == (4, 9, 8, 12.5)
     assert (view.heard_s, view.online, view.lapsed, view.echo.boot) == (NOW_S, True, False, "b1")
 
@@ -53,6 +55,24 @@ def test_a_report_becomes_columns_in_the_order_of_the_site(reports):
 def test_measured_watts_are_taken_where_there_are_any(reports):
     hear(reports, measured_w=777.5)
     assert reports.newest[0].measured_w.tolist() == [777.5] * 3
+    assert reports.newest[0].measured_by.tolist() == [MeasuredBy.ESTIMATE] * 3
+
+
+@pytest.mark.parametrize(
+    ("why", "told", "follow"),
+    [
+        ("what fits", {"measured_w": 1600.0}, Follow.PROVEN),
+        ("what draws more than its setpoint allows", {"measured_w": 3000.0}, Follow.SETTLING),
+        ("a state, where nothing is measured", {}, Follow.PROVEN),
+        ("what does not answer, whatever was measured", {"measured_w": 10.0, "state": DeviceState.LOST}, Follow.LOST),
+    ],
+)
+def test_how_a_device_follows_as_well_as_the_contract_can_tell(reports, why, told, follow):
+    assert {Follow(code) for code in reports.newest[0].follow} == {Follow.LOST}, "never heard"
+    hear(reports, applied=dict.fromkeys(FULL, 1500), **told)
+    view = reports.newest[0]
+    assert view.follow[0] == follow, why
+    assert np.isnan(view.measured_w).all() == (follow is Follow.LOST or not told)
 
 
 @pytest.mark.parametrize(
