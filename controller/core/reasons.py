@@ -18,6 +18,7 @@ class Code(StrEnum):
     STARTING = "starting"
     STEADYING = "steadying"
     NO_TICK = "no_tick"
+    TICK_STANDS = "tick_stands"
     STEP_FAILED = "step_failed"
     # What a source last gave instead of a value.
     SOURCE_LOST = "source_lost"
@@ -52,6 +53,11 @@ class Code(StrEnum):
     # The fleet and the orders.
     LINK_DOWN = "link_down"
     LINK_LOST = "link_lost"
+    AGENT_SILENT = "agent_silent"
+    DEVICE_LOST = "device_lost"
+    DEVICE_DEFIANT = "device_defiant"
+    OVER_ENVELOPE = "over_envelope"
+    NODE_UNSEEN = "node_unseen"
     JOURNAL_DAMAGED = "journal_damaged"
     # The wall clock.
     CLOCK_STEPPED = "clock_stepped"
@@ -88,6 +94,7 @@ class Code(StrEnum):
     TOO_MANY_ORDERS = "too_many_orders"
     # What the answer to an order or a release says beside its outcome.
     ORDER_UNDER_FLOOR = "order_under_floor"
+    ORDER_UNREACHABLE = "order_unreachable"
     ORDER_NOT_DURABLE = "order_not_durable"
     ORDER_ENDED_BEFORE = "order_ended_before"
 
@@ -101,7 +108,11 @@ REFUSALS: Final = frozenset(
     | {Code.ORDER_ENDED_ALREADY, Code.ORDER_CONFLICT, Code.ORDER_UNKNOWN, Code.TOO_MANY_ORDERS}
 )
 #: What stands in the answer to an order or a release that is taken: counted as well.
-ANSWERS: Final = frozenset({Code.ORDER_UNDER_FLOOR, Code.ORDER_NOT_DURABLE, Code.ORDER_ENDED_BEFORE})
+ANSWERS: Final = frozenset(
+    {Code.ORDER_UNDER_FLOOR, Code.ORDER_UNREACHABLE, Code.ORDER_NOT_DURABLE, Code.ORDER_ENDED_BEFORE}
+)
+#: What an agent's devices may be drawing beyond what they were told, by the agent.
+OF_AGENTS: Final = frozenset({Code.AGENT_SILENT, Code.DEVICE_LOST, Code.DEVICE_DEFIANT})
 #: All others hold for as long as their cause does.
 STATES: Final = frozenset(Code) - REFUSALS - ANSWERS
 

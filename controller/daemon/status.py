@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from controller.core.fleet.leases import CONTACT_S
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.core.snapshot import Follow
@@ -41,11 +42,11 @@ def make_latest(site: Site, latest: Callable[[], Tick | None], fleet: Fleet, clo
         return {name: _agent(view, now_s) for name, view in fleet.newest().items()}
 
     def devices() -> DeviceColumns:
-        count = len(site.devices.ids)
+        count, now_s = len(site.devices.ids), clock()
         measured_w = np.full(count, np.nan)
         state = np.full(count, _LOST, dtype=np.int64)
         for mine, view in zip(fleet.reports.devices, fleet.reports.newest, strict=True):
-            if np.isfinite(view.heard_s):
+            if _in_contact(view, now_s):
                 measured_w[mine] = view.measured_w
                 state[mine] = np.where(view.follow == Follow.LOST, _LOST, _STATES[view.activity])
         return DeviceColumns(measured_w=measured_w, state=state)
@@ -53,12 +54,16 @@ def make_latest(site: Site, latest: Callable[[], Tick | None], fleet: Fleet, clo
     return Latest(meters=meters, agents=agents, devices=devices)
 
 
+def _in_contact(view: AgentReport, now_s: float) -> bool:
+    return view.online and now_s - view.heard_s <= CONTACT_S
+
+
 def _agent(view: AgentReport, now_s: float) -> LatestAgent:
-    heard = bool(np.isfinite(view.heard_s))
+    heard, age_s = bool(np.isfinite(view.heard_s)), now_s - view.heard_s
     return LatestAgent(
-        online=view.online,
-        age_s=now_s - view.heard_s if heard else None,
-        lease_left_s=view.lease_left_s if heard else None,
+        online=_in_contact(view, now_s),
+        age_s=age_s if heard else None,
+        lease_left_s=max(0.0, view.lease_left_s - age_s) if heard else None,
         problem=texts(view.findings),
         reasons=view.findings,
         head_seq=view.head_seen.seq if view.head_seen else None,

@@ -23,11 +23,16 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """Per node (N,) the smallest limit and its name; `infeasible` where it is under the node's floor."""
+    """Per node (N,) the smallest limit and its name.
+
+    `floor_w`: what it draws with everything off. `achievable_w`: the least that it can be brought to now; `infeasible` where
+    the limit is under that.
+    """
 
     limit_w: F64
     binding: tuple[str, ...]
     floor_w: F64
+    achievable_w: F64
     infeasible: Bool
 
 
@@ -90,7 +95,7 @@ def _ramped(order: OrderLimit, ramp: OrderRamp, now_s: float) -> float:
     return max(order.limit_w, ramp.from_w - order.ramp_w_s * (now_s - ramp.begun_s))
 
 
-def envelope(standing: StandingLimits, limits: list[Limit], floor_w: F64) -> Envelope:
+def envelope(standing: StandingLimits, limits: list[Limit], floor_w: F64, achievable_w: F64) -> Envelope:
     """Return the smallest limit of every node; of two equal ones the first, and the standing one before any."""
     limit_w, binding = standing.limit_w.copy(), list(standing.binding)
     for limit in limits:
@@ -98,5 +103,9 @@ def envelope(standing: StandingLimits, limits: list[Limit], floor_w: F64) -> Env
             limit_w[limit.node] = limit.limit_w
             binding[limit.node] = limit.name
     return Envelope(
-        limit_w=limit_w, binding=tuple(binding), floor_w=floor_w, infeasible=np.asarray(limit_w < floor_w, np.bool_)
+        limit_w=limit_w,
+        binding=tuple(binding),
+        floor_w=floor_w,
+        achievable_w=achievable_w,
+        infeasible=np.asarray(limit_w < achievable_w, np.bool_),
     )

@@ -13,6 +13,7 @@ from controller.core.decision import Decision
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, SHORTEST_LEASE, Site
 from controller.core.snapshot import FleetColumns
+from controller.daemon.fleet.broker import MakeLink
 from controller.daemon.fleet.refusal import MessageRefused
 from controller.daemon.fleet.reports import AgentReport, Reports
 from controller.daemon.fleet.statements import Statements
@@ -20,7 +21,6 @@ from drivers.clock import Clock, boottime_s
 from drivers.errors import Refused
 from drivers.fleet.head import JournalHead, seal
 from drivers.fleet.keys import PrivateKey, PublicKey
-from drivers.fleet.link import Link, OnConnection, OnMessage
 from drivers.fleet.wire import Leaf, parse_topic, sign, topic
 
 _log = logging.getLogger(__name__)
@@ -30,8 +30,6 @@ _TOPIC_CHARACTERS: Final = 200
 
 #: A decision, and what the agents had said when it was taken.
 _Decided: TypeAlias = tuple[Decision, tuple[AgentReport, ...]]
-#: Makes the link from its callbacks, its subscriptions with it.
-MakeLink = Callable[[OnMessage, OnConnection, tuple[str, ...]], Link]
 
 
 def subscriptions(site_id: str) -> tuple[str, ...]:

@@ -33,6 +33,8 @@ class RecordKind(StrEnum):
     RELEASE = "release"
     ORDER_BEGUN = "order_begun"
     ORDER_ENDED = "order_ended"
+    COMPLIANCE = "compliance"  #: whether an order in force is kept now
+    OVER_ENVELOPE = "over_envelope"  #: the nodes that have drawn more than they may for too long; empty: none any more
     MODE = "mode"
     DECISION = "decision"
     REFUSED = "refused"

@@ -11,7 +11,7 @@ from controller.core.allocation.tables import Tables, make_tables
 from controller.core.decision import Decision
 from controller.core.reasons import Reason
 from controller.core.site import SURPLUS, Devices, Meters, Rules, Site, SurplusModel, Tree
-from controller.core.snapshot import FleetColumns, Grade, OrderLimit, Snapshot, SourceSample
+from controller.core.snapshot import FleetColumns, Follow, Grade, MeasuredBy, OrderLimit, Snapshot, SourceSample
 from controller.core.state import State, initial_state
 from controller.core.step import step
 from controller.texts.english import texts
@@ -109,6 +109,8 @@ class World:
     finely that source counts, and how often it is refreshed. `vouched`: the meters have volts and amperes that vouch for their power.
     `notes`: what the meters say of their quantities. `off_share`: of the residual watts that agents report for what is off.
     `inventory_w` (D,): the most that agents say their devices may draw, None for what the site file says.
+    Devices (D,): `deaf` ones do nothing that they are told and say so, of `liars` the agents say that they do it, of
+    `dumb` ones the agent gets no answer.
     """
 
     site: Site
@@ -132,6 +134,9 @@ class World:
     notes: dict[str, str] = field(default_factory=dict)
     off_share: float = 1.0
     inventory_w: np.ndarray | None = None
+    deaf: np.ndarray | None = None
+    liars: np.ndarray | None = None
+    dumb: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         count = len(self.site.devices.ids)
@@ -139,6 +144,10 @@ class World:
         self.now_s = 1000.0
         self.state: State = initial_state(self.site, self.now_s)
         self.bias = np.ones(count) if self.bias is None else self.bias
+        nobody = np.zeros(count, dtype=np.bool_)
+        self.deaf, self.liars, self.dumb = (
+            nobody if who is None else who for who in (self.deaf, self.liars, self.dumb)
+        )
         self.applied_w = self.site.devices.off_w.copy()
         self.draw_w = self.site.devices.off_w.copy()
         self.pending: list[tuple[float, float, np.ndarray]] = []
@@ -198,7 +207,8 @@ class World:
         use = np.where(d.steady | (self.applied_w <= d.off_w), 1.0, self.gpu_use)
         goal = np.where(self.applied_w <= d.off_w, d.off_w, self.applied_w * self.bias * use)
         pace = (d.max_w - d.off_w) * self.tick_s / np.where(goal < self.draw_w, d.down_s, d.up_s)
-        self.draw_w = np.clip(goal, self.draw_w - pace, self.draw_w + pace)
+        moved_w = np.clip(goal, self.draw_w - pace, self.draw_w + pace)
+        self.draw_w = np.where(self.deaf | self.liars | self.dumb, self.draw_w, moved_w)
 
     def _meters_read(self) -> None:
         self.powers.append((self.now_s, self.site_w))
@@ -244,7 +254,21 @@ class World:
             return rules.surplus_rating_w - self.surplus_w + self.site_w
         return self.surplus_w
 
+    def _follow(self) -> np.ndarray:
+        """What agents say of how their devices follow: by what these draw, but for the ones that lie."""
+        d = self.site.devices
+        fits = self.liars | (self.draw_w <= self.applied_w * (1.0 + d.tolerance) + 0.01 * d.max_w)
+        follow = np.where(fits, Follow.PROVEN, np.where(self.deaf, Follow.DEFIANT, Follow.SETTLING))
+        return np.where(self.dumb, Follow.LOST, follow).astype(np.int8)
+
+    def _told_w(self) -> np.ndarray:
+        """What agents say that their devices draw: a liar what it was told, and nothing of one that does not answer."""
+        return np.where(
+            self.dumb, np.nan, 1.07 * np.where(self.liars, np.minimum(self.applied_w, self.draw_w), self.draw_w)
+        )
+
     def snapshot(self) -> Snapshot:
+        measured_w = self._told_w()
         return Snapshot(
             now_s=self.now_s,
             utc_s=self.now_s + self.utc_offset_s,
@@ -255,7 +279,9 @@ class World:
                 echo=np.isfinite(self.heard_s) & ("link" not in self.silent),
                 confirmed_s=self.confirmed_s.copy(),
                 applied_w=np.where(self.applied_w <= self.site.devices.off_w, self.off_share, 1.0) * self.applied_w,
-                measured_w=self.draw_w * 1.07,
+                measured_w=measured_w,
+                measured_by=np.where(np.isnan(measured_w), MeasuredBy.NOTHING, MeasuredBy.ESTIMATE).astype(np.int8),
+                follow=self._follow(),
                 max_w=self.site.devices.max_w if self.inventory_w is None else self.inventory_w,
             ),
             link_lost_s=self.link_lost_s,

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from msgspec import structs
 
 from controller.core.fleet.bounds import nobody_below
+from controller.core.fleet.leases import CONTACT_S
 from controller.core.reasons import Code
 from controller.core.site import SURPLUS
 from controller.core.snapshot import Grade
@@ -98,11 +100,28 @@ def test_agents_and_devices_are_as_they_reported_last():
     rig.report(1, measured_w=[123, None, 0], state="apl", activity="snr", lease_left_ms=20_000)
     rig.now_s += 3.0
     view = latest.agents()[AGENTS[1]]
-    assert (view.online, view.age_s, view.lease_left_s) == (True, 3.0, 20.0)
+    assert (view.online, view.age_s, view.lease_left_s) == (True, 3.0, 17.0)
     columns, theirs = latest.devices(), rig.site.devices.agent == 1
     assert np.array_equal(columns.measured_w[theirs], [123.0, np.nan, 0.0], equal_nan=True)
     assert [DEVICE_STATES[code] for code in columns.state[theirs]] == ["starting", "unknown", "lost"]
     assert np.isnan(columns.measured_w[~theirs]).all()
+
+
+def test_what_an_agent_said_is_gone_once_it_is_out_of_contact_and_its_lease_runs_down_by_the_clock():
+    looked = Looked()
+    rig, latest = looked.rig, looked.latest
+    rig.introduce(1)
+    rig.report(1, lease_left_ms=20_000)
+    rig.now_s += CONTACT_S
+    assert latest.agents()[AGENTS[1]].online
+    rig.now_s += 0.1
+    view, columns = latest.agents()[AGENTS[1]], latest.devices()
+    assert (view.online, view.age_s) == (False, pytest.approx(CONTACT_S + 0.1))
+    assert view.lease_left_s == pytest.approx(20.0 - CONTACT_S - 0.1)
+    assert np.isnan(columns.measured_w).all()
+    assert {DEVICE_STATES[code] for code in columns.state} == {"lost"}
+    rig.now_s += 60.0
+    assert latest.agents()[AGENTS[1]].lease_left_s == 0.0
 
 
 def test_every_state_of_a_device_can_be_shown():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
+import numpy as np
 from msgspec import structs
 
 from controller.core.reasons import Code, Reason
@@ -22,6 +24,7 @@ from tests.controller.daemon.fleet.test_fleet import AGENTS, Rig
 from tests.controller.daemon.orders.test_book import GRID, NOW_S, intake_of
 from tests.controller.daemon.test_recorder import Bench
 from tests.controller.daemon.test_utc import World as Clocks
+from tests.controller.north import make_decision
 from tests.controller.north import make_site as make_north
 from tests.controller.reasons.produced import Produced, Scenario, Way, series_of
 
@@ -126,6 +129,17 @@ def order(**fields) -> Scenario:
     return orders(lambda intake, _: put(intake, **fields))
 
 
+def with_a_silent_agent(folder: Path) -> Produced:
+    site, journal = make_north(), Journal.open(folder / "journal.db")
+    silent = Reason(Code.AGENT_SILENT, "hall-a", {"since_s": 8.0, "count": 2, "most_w": 7e3})
+    decision = replace(make_decision(), achievable_w=np.array([9e3, 7.6e3]), warnings=(silent,))
+    try:
+        reasons = put(intake_of(OrderBook(journal, site), decision=decision), limit_w=5e3)
+    finally:
+        journal.close()
+    return Produced(way=Way.ANSWERED, reasons=reasons, site=site, issuers=frozenset({GRID.name}))
+
+
 def on_a_dead_disk(intake: OrderIntake, journal: Journal) -> tuple[Reason, ...]:
     with patch.object(journal._chain, "append", side_effect=OSError("no space left")):
         return put(intake, limit_w=40e3)
@@ -179,6 +193,7 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.ORDER_UNKNOWN: orders(lambda intake, _: intake.release("o-9", GRID).reasons),
     Code.TOO_MANY_ORDERS: orders(one_too_many),
     Code.ORDER_UNDER_FLOOR: order(limit_w=0, node="feeder"),
+    Code.ORDER_UNREACHABLE: with_a_silent_agent,
     Code.ORDER_NOT_DURABLE: orders(on_a_dead_disk),
     Code.ORDER_ENDED_BEFORE: orders(released_twice),
 }
