@@ -56,6 +56,7 @@ class Code(StrEnum):
     AGENT_SILENT = "agent_silent"
     DEVICE_LOST = "device_lost"
     DEVICE_DEFIANT = "device_defiant"
+    STEP_DEFIED = "step_defied"
     OVER_ENVELOPE = "over_envelope"
     NODE_UNSEEN = "node_unseen"
     JOURNAL_DAMAGED = "journal_damaged"

@@ -51,6 +51,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.AGENT_SILENT: "agent {subject} has been silent for {since_s:.0f} s: its {count:device} may be drawing {most_w:power}",
     Code.DEVICE_LOST: "agent {subject} gets no answer of {count:device}, which may be drawing {most_w:power}",
     Code.DEVICE_DEFIANT: "agent {subject} has no proof that {count:device} came down as told: up to {over_w:power} too much",
+    Code.STEP_DEFIED: "the meters of {subject} agree that its devices moved by {missing_w:power} less than their agents say",
     Code.OVER_ENVELOPE: "{subject} has drawn more than it may for {since_s:.0f} s, {over_w:power} now",
     Code.NODE_UNSEEN: "an order limits {subject}, and no usable meter shows what it draws",
     Code.JOURNAL_DAMAGED: "the journal was damaged: {damage}",

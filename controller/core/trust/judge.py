@@ -16,7 +16,14 @@ from controller.core.trust.columns import PLAUSIBLE, MeterColumns, meter_columns
 from controller.core.trust.cross_check import contradictions, lasting
 from controller.core.trust.meter_trust import MeterTrust, hear, lose, unheard
 from controller.core.trust.node_power import NodePower, node_power
-from controller.core.trust.step_test import StepTests, after_steps, no_step_tests, proven_nodes, run_step_tests
+from controller.core.trust.step_test import (
+    StepTests,
+    after_steps,
+    defied,
+    no_step_tests,
+    proven_nodes,
+    run_step_tests,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +84,7 @@ def judge(
     contradicted_s, counting = lasting(trust.contradicted_s, found, now_s, starting=starting)
     against = _against(site, sources, meters, trust.steps, now_s)
     lost = () if _root_is_seen(site, meters, now_s) else (Reason(Code.NO_SITE_METER, site.tree.ids[0]),)
-    doubts = tuple(reason for reasons in against.values() for reason in reasons)
+    doubts = (*(reason for reasons in against.values() for reason in reasons), *defied(site, steps, now_s))
     judgement = Judgement(
         meters=meters,
         power=power,

@@ -3,6 +3,8 @@
 What the devices below a meter draw is known within bounds. A step is the distance between the bounds now and those of an
 earlier instant. It proves a meter that fits any step within the bounds, and refutes one that fits none: that stood still,
 moved much less or more, or went the other way.
+Where meters that were proven before agree with each other on how much of a step is missing, of one node or of nodes one below
+the other, the devices are blamed and the meters are not.
 The load that is not the fleet may move meanwhile, by no more than what is declared. A meter that agrees with the level of
 a large fleet is proven too, so that a controller that starts anew need not wait for a step.
 
@@ -13,10 +15,12 @@ the fleet has moved, volts and amperes or the energy counters of the meter may p
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
 from controller.core.fleet.bounds import FleetBelow
+from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Bool, Site
 from controller.core.trust.columns import MeterColumns, usable
 
@@ -42,7 +46,8 @@ class StepTests:
 
     `passed`: it followed. `refuted_s`: since when it does not count, because it did not; ``inf`` where it does. `against_s`:
     since when it has been off, ``inf`` while it is not. The instant to compare with: `since_s`, ``-inf`` before the first,
-    what the meter showed then, and the least and the most that the fleet below it drew.
+    what the meter showed then, and the least and the most that the fleet below it drew. `defied_s`, `defied_w`: when it
+    and another one last agreed that devices had not done a step, ``-inf`` if never, and the watts that were missing.
     """
 
     passed: Bool
@@ -52,6 +57,8 @@ class StepTests:
     power_w: F64
     low_w: F64
     high_w: F64
+    defied_s: F64
+    defied_w: F64
 
 
 def no_step_tests(count: int) -> StepTests:
@@ -64,6 +71,8 @@ def no_step_tests(count: int) -> StepTests:
         power_w=np.zeros(count),
         low_w=np.full(count, -np.inf),
         high_w=np.full(count, np.inf),
+        defied_s=np.full(count, -np.inf),
+        defied_w=np.zeros(count),
     )
 
 
@@ -85,7 +94,14 @@ def run_step_tests(tests: StepTests, site: Site, meters: MeterColumns, fleet: Fl
     against_s = np.where(stepped & ~fits, np.minimum(tests.against_s, now_s), np.inf)
     agrees = stepped & _certainly(moved_w, least_w, most_w, slack_w, other_w)
     level = fresh & _certainly(meters.power_w, low_w, high_w, slack_w, other_w)
-    tests = _judged(tests, against_s, agrees, level, now_s)
+    missing_w = np.where(now_s - against_s >= _LASTING_S, np.maximum(least_w - moved_w, 0.0), 0.0)
+    agreeing = _agreeing(site, np.where(tests.passed | meters.vouched, missing_w, 0.0), slack_w)
+    tests = _judged(tests, np.where(agreeing, np.inf, against_s), agrees, level, now_s)
+    tests = replace(
+        tests,
+        defied_s=np.where(agreeing, now_s, tests.defied_s),
+        defied_w=np.where(agreeing, missing_w, tests.defied_w),
+    )
     # A step against the meter is kept in sight until it has lasted; else the instant to compare with moves on.
     due = agrees | (now_s - against_s >= _LASTING_S) | ((now_s - tests.since_s > _GOOD_S) & np.isinf(against_s))
     take = fresh & (high_w - low_w <= _NARROW * high_w + slack_w) & due
@@ -107,6 +123,39 @@ def _judged(tests: StepTests, against_s: F64, agrees: Bool, level: Bool, now_s: 
     )
     passed = (tests.passed | agrees | level) & np.isinf(refuted_s)
     return replace(tests, passed=passed, refuted_s=refuted_s, against_s=against_s)
+
+
+def _agreeing(site: Site, missing_w: F64, slack_w: F64) -> Bool:
+    """Return the meters (K,) that miss as much of a step as another one that sees the same devices; 0: it misses nothing."""
+    found, node = np.zeros(missing_w.size, dtype=np.bool_), site.meters.node.tolist()
+    for k, j in combinations(np.flatnonzero(missing_w).tolist(), 2):
+        alike = abs(missing_w[k] - missing_w[j]) <= slack_w[k] + slack_w[j]
+        if alike and (node[k] in _up(site, node[j]) or node[j] in _up(site, node[k])):
+            found[k] = found[j] = True
+    return found
+
+
+def _up(site: Site, node: int) -> list[int]:
+    """Return a node and all above it."""
+    way = [node]
+    while way[-1] > 0:
+        way.append(int(site.tree.parent[way[-1]]))
+    return way
+
+
+def defied(site: Site, tests: StepTests, now_s: float) -> tuple[Reason, ...]:
+    """Name the nodes whose meters agreed of late that devices had not done a step, and none above one of them."""
+    recent = np.flatnonzero(now_s - tests.defied_s <= _GOOD_S).tolist()
+    missing_w: dict[int, float] = {}
+    for k in recent:
+        node = int(site.meters.node[k])
+        missing_w[node] = max(missing_w.get(node, 0.0), float(tests.defied_w[k]))
+    above = {n for node in missing_w for n in _up(site, node)[1:]}
+    return tuple(
+        Reason(Code.STEP_DEFIED, site.tree.ids[node], {"missing_w": watts})
+        for node, watts in missing_w.items()
+        if node not in above
+    )
 
 
 def _certainly(moved_w: F64, least_w: F64, most_w: F64, slack_w: F64, other_w: F64) -> Bool:

@@ -127,6 +127,23 @@ def test_a_node_above_its_envelope_is_told_whatever_was_decided():
     assert (Code.OVER_ENVELOPE, "pcc") in codes(decision)
 
 
+def test_a_group_that_ignores_a_step_is_blamed_and_not_the_meters_that_agree_on_it():
+    world = World(with_submeters(site()), surplus_w=90e3)
+    world.run(60)
+    world.liars = some(world, slice(0, 40))
+    world.orders = (order(0.4 * world.site_w, world, begun=True),)
+    decision = world.run(30)
+    assert decision.mode is Mode.HOLD
+    assert (Code.STEP_DEFIED, "a") in codes(decision), "the deepest node that shows it"
+    assert not any(
+        reason.code is Code.STEPS_NOT_FOLLOWED for reasons in decision.sources.values() for reason in reasons
+    )
+    assert all(watts is not None for watts in (decision.power_w[n] for n in (0, 1, 2, 3)))
+    world.liars = some(world, slice(0, 0))
+    world.orders = ()
+    world.until(lambda decision: decision.mode is Mode.NORMAL, 150)
+
+
 def test_what_draws_on_within_the_settle_time_is_no_doubt():
     world = running()
     world.orders = (order(0.3 * world.site_w, world, begun=True),)

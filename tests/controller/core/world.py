@@ -9,6 +9,7 @@ import numpy as np
 
 from controller.core.allocation.tables import Tables, make_tables
 from controller.core.decision import Decision
+from controller.core.floor import watts_below
 from controller.core.reasons import Reason
 from controller.core.site import SURPLUS, Devices, Meters, Rules, Site, SurplusModel, Tree
 from controller.core.snapshot import FleetColumns, Follow, Grade, MeasuredBy, OrderLimit, Snapshot, SourceSample
@@ -153,7 +154,7 @@ class World:
         self.pending: list[tuple[float, float, np.ndarray]] = []
         self.confirmed_s = np.full(len(self.site.agents), -np.inf)
         self.heard_s = np.full(len(self.site.agents), -np.inf)
-        self.powers: list[tuple[float, float]] = []
+        self.powers: list[tuple[float, np.ndarray]] = []
         self.readings: list[tuple[float, float]] = []
         self.heard: list[SourceSample] = []
         self.link_lost_s = np.inf
@@ -164,6 +165,13 @@ class World:
     @property
     def site_w(self) -> float:
         return float(self.draw_w.sum() + self.house_w)
+
+    @property
+    def node_w(self) -> np.ndarray:
+        """Power of each node; the house load is the site's own."""
+        node_w = watts_below(self.site, self.draw_w)
+        node_w[0] = self.site_w
+        return node_w
 
     def cycle(self, count: int = 1) -> Decision:
         for _ in range(count):
@@ -211,12 +219,12 @@ class World:
         self.draw_w = np.where(self.deaf | self.liars | self.dumb, self.draw_w, moved_w)
 
     def _meters_read(self) -> None:
-        self.powers.append((self.now_s, self.site_w))
+        self.powers.append((self.now_s, self.node_w))
         self.readings.append((self.now_s, self._reading()))
-        for name in self.site.meters.ids:
+        for name, node in zip(self.site.meters.ids, self.site.meters.node, strict=True):
             if name not in self.silent:
-                value = _delayed(self.powers, self.now_s - self.meter_delay_s)
-                self.heard.append(self._sample(name, self._quantities(value * self.scale.get(name, 1.0))))
+                value = float(_delayed(self.powers, self.now_s - self.meter_delay_s)[node])
+                self.heard.append(self._sample(name, self._quantities(value * self.scale.get(name, 1.0), node)))
         if SURPLUS not in self.silent:
             self.shown_w = self._shown()
             self.heard.append(self._sample(SURPLUS, {"surplus_w": self.shown_w}))
@@ -230,12 +238,12 @@ class World:
             source=source, values=values, grade=Grade.GOOD, taken_s=self.now_s, arrived_s=self.now_s, notes=self.notes
         )
 
-    def _quantities(self, power_w: float) -> dict[str, float]:
+    def _quantities(self, power_w: float, node: int) -> dict[str, float]:
         """A meter's values: the grid is never quite still; volts and amperes belong to the true power."""
         wobble = 0.002 * math.sin(self.now_s * 7.3)
         values = {"active_power_w": power_w, "frequency_hz": self.site.rules.frequency_hz + 10 * wobble}
         if self.vouched:
-            volts, amperes = 230.0 * (1 + wobble), abs(self.powers[-1][1]) / 3 / 230.0
+            volts, amperes = 230.0 * (1 + wobble), abs(float(self.powers[-1][1][node])) / 3 / 230.0
             values |= {f"voltage_l{k}_n_v": volts for k in (1, 2, 3)} | {f"current_l{k}_a": amperes for k in (1, 2, 3)}
         return values
 
@@ -332,6 +340,6 @@ def with_rules(**changes) -> Rules:
     return replace(RULES, **changes)
 
 
-def _delayed(series: list[tuple[float, float]], at_s: float) -> float:
+def _delayed(series, at_s: float):
     values = [value for taken_s, value in series if taken_s <= at_s]
     return values[-1] if values else series[0][1]

@@ -223,6 +223,9 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.AGENT_SILENT: after(runs(5), sets(silent={"agent-b"}), runs(6)),
     Code.DEVICE_LOST: after(runs(5), sets(dumb=np.arange(11) < 3), runs(1)),
     Code.DEVICE_DEFIANT: after(runs(20), sets(deaf=np.ones(11, dtype=np.bool_), surplus_w=0.0), runs(2)),
+    Code.STEP_DEFIED: after(
+        runs(60), sets(liars=np.ones(11, dtype=np.bool_)), sets(surplus_w=0.0), runs(RULES.settle_s + 10)
+    ),
     Code.OVER_ENVELOPE: after(runs(20), sets(house_w=60e3), runs(RULES.settle_s + 5)),
     Code.NODE_UNSEEN: after(runs(5), lambda world: setattr(world, "orders", (order(9e3, world, node=2),)), runs(1)),
     Code.JOURNAL_DAMAGED: journal_is_damaged,

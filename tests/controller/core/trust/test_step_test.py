@@ -12,7 +12,7 @@ from controller.core.site import SurplusModel
 from controller.core.state import initial_state
 from controller.core.trust.columns import MeterColumns
 from controller.core.trust.judge import judge
-from controller.core.trust.step_test import after_steps, proven_nodes, run_step_tests
+from controller.core.trust.step_test import after_steps, defied, proven_nodes, run_step_tests
 from tests.controller.core.world import World, said, site, with_rules
 
 SITE = (
@@ -68,8 +68,8 @@ def both(watts):
         ("one phase of three", [(both(28e3), 62e3, 62e3)], False, True),
         ("the square root of three", [(both(118e3), 62e3, 62e3)], False, True),
         ("a fall that it follows", [(both(68e3), 62e3, 62e3), (both(8e3), 2e3, 2e3)], True, False),
-        ("a fall that it does not see", [(both(68e3), 62e3, 62e3), (both(68e3), 22e3, 22e3)], False, True),
-        ("a middling fall that it does not see", [(both(68e3), 62e3, 62e3), (both(68e3), 40e3, 40e3)], False, True),
+        ("a fall that none sees: they agree", [(both(68e3), 62e3, 62e3), (both(68e3), 22e3, 22e3)], True, False),
+        ("a middling one that none sees", [(both(68e3), 62e3, 62e3), (both(68e3), 40e3, 40e3)], True, False),
         ("dead devices", [(both(8e3), 2e3, 62e3)], False, False),
         ("it follows again", [(both(8e3), 62e3, 62e3), (both(80e3), 132e3, 132e3)], True, False),
         ("a load that nobody knows of comes slowly", [(both(68e3), 62e3, 62e3), (both(99e3), 62e3, 62e3)], True, False),
@@ -80,6 +80,24 @@ def test_a_step_proves_or_refutes(why, course, proven, refuted):
     tests, _ = play(course)
     assert tests.passed.tolist() == [proven, proven], why
     assert np.isfinite(tests.refuted_s).tolist() == [refuted, refuted], why
+
+
+@pytest.mark.parametrize(
+    ("why", "course", "refuted", "named_w"),
+    [
+        ("both miss the same", [(both(68e3), 62e3, 62e3), (both(58e3), 22e3, 22e3)], [False, False], 30e3),
+        ("one follows: the other is wrong", [(both(68e3), 62e3, 62e3), ((28e3, 68e3), 22e3, 22e3)], [False, True], 0.0),
+        ("both are wrong, each in its way", [(both(68e3), 62e3, 62e3), ((68e3, 50e3), 22e3, 22e3)], [True, True], 0.0),
+        ("they were never proven", [(both(8e3), 62e3, 62e3)], [True, True], 0.0),
+        ("a rise that none sees", [(both(68e3), 62e3, 62e3), (both(68e3), 102e3, 102e3)], [False, False], 40e3),
+    ],
+)
+def test_devices_are_blamed_where_proven_meters_agree_on_what_is_missing(why, course, refuted, named_w):
+    tests, now_s = play(course)
+    assert np.isfinite(tests.refuted_s).tolist() == refuted, why
+    found = [(reason.subject, reason.parameters["missing_w"]) for reason in defied(SITE, tests, now_s)]
+    assert found == ([("pcc", pytest.approx(named_w))] if named_w else []), why
+    assert defied(SITE, tests, now_s + 121.0) == (), "it is not held against them for ever"
 
 
 def test_a_controller_that_starts_beside_a_running_fleet_needs_no_step():
