@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from controller.core.allocation.tables import Tables, make_tables
 from controller.core.decision import Decision
+from controller.core.floor import watts_below
 from controller.core.reasons import Reason
 from controller.core.site import SURPLUS, Devices, Meters, Rules, Site, SurplusModel, Tree
 from controller.core.snapshot import FleetColumns, Grade, OrderLimit, Snapshot, SourceSample
@@ -109,6 +112,7 @@ class World:
     finely that source counts, and how often it is refreshed. `vouched`: the meters have volts and amperes that vouch for their power.
     `notes`: what the meters say of their quantities. `off_share`: of the residual watts that agents report for what is off.
     `inventory_w` (D,): the most that agents say their devices may draw, None for what the site file says.
+    `shown_as`: by meter, what becomes of the watts before they are shown, beside `scale`; volts and amperes stay true.
     """
 
     site: Site
@@ -132,6 +136,7 @@ class World:
     notes: dict[str, str] = field(default_factory=dict)
     off_share: float = 1.0
     inventory_w: np.ndarray | None = None
+    shown_as: dict[str, Callable[[float], float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.site.devices.ids)
@@ -144,7 +149,7 @@ class World:
         self.pending: list[tuple[float, float, np.ndarray]] = []
         self.confirmed_s = np.full(len(self.site.agents), -np.inf)
         self.heard_s = np.full(len(self.site.agents), -np.inf)
-        self.powers: list[tuple[float, float]] = []
+        self.powers: list[tuple[float, np.ndarray]] = []
         self.readings: list[tuple[float, float]] = []
         self.heard: list[SourceSample] = []
         self.link_lost_s = np.inf
@@ -201,12 +206,13 @@ class World:
         self.draw_w = np.clip(goal, self.draw_w - pace, self.draw_w + pace)
 
     def _meters_read(self) -> None:
-        self.powers.append((self.now_s, self.site_w))
+        self.powers.append((self.now_s, watts_below(self.site, self.draw_w) + self._house_below_w()))
         self.readings.append((self.now_s, self._reading()))
-        for name in self.site.meters.ids:
+        node_w = _delayed(self.powers, self.now_s - self.meter_delay_s)
+        for name, node in zip(self.site.meters.ids, self.site.meters.node, strict=True):
             if name not in self.silent:
-                value = _delayed(self.powers, self.now_s - self.meter_delay_s)
-                self.heard.append(self._sample(name, self._quantities(value * self.scale.get(name, 1.0))))
+                shown_w = self.shown_as.get(name, _as_it_is)(float(node_w[node])) * self.scale.get(name, 1.0)
+                self.heard.append(self._sample(name, self._quantities(shown_w, float(self.powers[-1][1][node]))))
         if SURPLUS not in self.silent:
             self.shown_w = self._shown()
             self.heard.append(self._sample(SURPLUS, {"surplus_w": self.shown_w}))
@@ -215,17 +221,21 @@ class World:
         else:
             self.link_lost_s = min(self.link_lost_s, self.now_s)
 
+    def _house_below_w(self) -> np.ndarray:
+        """The house is at the site's connection; it draws nothing through the nodes below."""
+        return np.where(np.arange(len(self.site.tree.ids)) == 0, self.house_w, 0.0)
+
     def _sample(self, source: str, values: dict[str, float]) -> SourceSample:
         return SourceSample(
             source=source, values=values, grade=Grade.GOOD, taken_s=self.now_s, arrived_s=self.now_s, notes=self.notes
         )
 
-    def _quantities(self, power_w: float) -> dict[str, float]:
+    def _quantities(self, power_w: float, true_w: float) -> dict[str, float]:
         """A meter's values: the grid is never quite still; volts and amperes belong to the true power."""
         wobble = 0.002 * math.sin(self.now_s * 7.3)
         values = {"active_power_w": power_w, "frequency_hz": self.site.rules.frequency_hz + 10 * wobble}
         if self.vouched:
-            volts, amperes = 230.0 * (1 + wobble), abs(self.powers[-1][1]) / 3 / 230.0
+            volts, amperes = 230.0 * (1 + wobble), abs(true_w) / 3 / 230.0
             values |= {f"voltage_l{k}_n_v": volts for k in (1, 2, 3)} | {f"current_l{k}_a": amperes for k in (1, 2, 3)}
         return values
 
@@ -306,6 +316,10 @@ def with_rules(**changes) -> Rules:
     return replace(RULES, **changes)
 
 
-def _delayed(series: list[tuple[float, float]], at_s: float) -> float:
+def _as_it_is(power_w: float) -> float:
+    return power_w
+
+
+def _delayed(series: list[tuple[float, Any]], at_s: float) -> Any:
     values = [value for taken_s, value in series if taken_s <= at_s]
     return values[-1] if values else series[0][1]
