@@ -20,8 +20,9 @@ class Decision:
     `sources`: by meter, and for the surplus source, all that is to be said of it, whether or not it holds the site.
     `power_w` (N,): trusted power of each node by its own meters, None without one. `surplus_w`: the surplus that counts, None while unknown.
     Per node (N,): `envelope_w`, the name of its binding limit in `binding` (``contract``, ``rating:NODE``,
-    ``surplus``, ``order:ID``, ``failsafe``), `floor_w` (draw with everything off), `achievable_w` (the least that it can be
-    brought to now: the floor, and beyond it what those may draw that cannot be led), `infeasible` (envelope < that),
+    ``surplus``, ``order:ID``, ``failsafe``, ``step_test:NODE``), `floor_w` (draw with everything off), `achievable_w` (the
+    least that it can be brought to now: the floor, and beyond it what those may draw that cannot be led), `infeasible`
+    (envelope < that),
     `house_w` (estimate of what is not a device), `planned_w`, `committed_w` (devices only, without house load).
     `setpoint_w` (D,): the watts that each device may draw from now on.
     `value_per_h`: what the allocation earns, currency per hour. `worth_per_h`: that with a bonus of what runs already, less

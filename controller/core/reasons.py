@@ -44,6 +44,9 @@ class Code(StrEnum):
     STEPS_NOT_FOLLOWED = "steps_not_followed"
     METERS_DISAGREE = "meters_disagree"
     METERS_SHORT = "meters_short"
+    METER_ALONE = "meter_alone"
+    METER_UNPROVEN = "meter_unproven"
+    METER_UNCONFIRMED = "meter_unconfirmed"
     NO_SITE_METER = "no_site_meter"
     # The surplus.
     SURPLUS_NEVER_READ = "surplus_never_read"

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from controller.core.fleet.leases import Leases, no_leases
+from controller.core.limits.house_load import HouseLoad, declared_house
 from controller.core.limits.orders import OrderRamp
 from controller.core.limits.overrun import Overrun, no_overrun
 from controller.core.modes import ModeState, first_mode
@@ -30,8 +31,8 @@ class MinimumTimes:
 class State:
     """Everything that one tick hands to the next.
 
-    `trust`: in the meters and the surplus source. `minimum_times`: which devices are left alone for now. `house_w` (N,): the
-    estimate of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over. `failsafe_cap_w`: the
+    `trust`: in the meters and the surplus source. `minimum_times`: which devices are left alone for now. `house`: the estimate
+    of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over. `failsafe_cap_w`: the
     site's limit while it comes down to failsafe, else ``inf``. `overrun`: which nodes draw more than they may.
     """
 
@@ -42,7 +43,7 @@ class State:
     leases: Leases
     surplus: SurplusState
     minimum_times: MinimumTimes
-    house_w: F64
+    house: HouseLoad
     rise_room_w: float
     fall_room_w: float
     failsafe_cap_w: float
@@ -65,7 +66,7 @@ def initial_state(site: Site, now_s: float) -> State:
         leases=no_leases(site.devices, now_s),
         minimum_times=MinimumTimes(kept_until_s=np.full(count, -np.inf), settled_from_s=np.full(count, -np.inf)),
         surplus=SurplusState(),
-        house_w=site.tree.house_w.copy(),
+        house=declared_house(site.tree.house_w, now_s),
         rise_room_w=0.0,
         fall_room_w=0.0,
         failsafe_cap_w=np.inf,

@@ -27,9 +27,10 @@ from controller.core.limits.envelope import (
     envelope,
     failsafe_cap_w,
     follow_orders,
+    step_limits,
     surplus_limit,
 )
-from controller.core.limits.house_load import HOUSE_DRIFT, estimate_house
+from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_house
 from controller.core.limits.orders import OrderNow, OrderRamp, kept
 from controller.core.limits.overrun import allow, tolerance_w
 from controller.core.modes import Mode
@@ -73,7 +74,7 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         leases=sent,
         surplus=sensed.surplus,
         minimum_times=after,
-        house_w=limited.house_w,
+        house=limited.house,
         rise_room_w=granted.rise_left_w,
         fall_room_w=granted.fall_left_w,
         failsafe_cap_w=limited.cap_w,
@@ -92,7 +93,7 @@ class _Limited:
     what each order in force asks for now.
     """
 
-    house_w: F64
+    house: HouseLoad
     current_w: F64
     committed_w: F64
     bounds: Envelope
@@ -110,19 +111,20 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     committed_below_w = below(committed_w(leases, site.devices))
     current_below_w = below(leases.current_w)
     least_below_w = below(least_w(leases, site.devices, snapshot.fleet.measured_w))
-    slack_w = below(leases.low_w * site.devices.tolerance)
-    house_w = estimate_house(
-        state.house_w, power, sensed.judgement.proven, least_below_w, committed_below_w, slack_w, elapsed_s
+    house = estimate_house(
+        state.house, power, sensed.judgement.nodes, least_below_w, committed_below_w, snapshot.now_s, elapsed_s
     )
+    house_w = house.watts
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
     cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
     order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w)
     limits = [*order_limits, *surplus_limit(site, sensed.surplus.estimate_w)]
     limits.append(Limit(node=0, limit_w=cap_w, name="failsafe"))
-    stuck_w, kept_free_w = stuck_of(leases, site.devices, sensed.trouble), np.maximum(house_w, 0.0)
-    bounds = envelope(tables.standing, limits, kept_free_w + tables.off_below_w, kept_free_w + below(stuck_w))
+    limits += step_limits(site, sensed.judgement.step_to_w, house_w * (1.0 + HOUSE_DRIFT), tables.off_below_w)
+    stuck_w = stuck_of(leases, site.devices, sensed.trouble)
+    bounds = envelope(tables.standing, limits, house_w + tables.off_below_w, house_w + below(stuck_w))
     return _Limited(
-        house_w=house_w,
+        house=house,
         current_w=current_below_w,
         committed_w=committed_below_w,
         bounds=bounds,
@@ -139,7 +141,7 @@ def _usable(tables: Tables, bounds: Envelope, house_w: F64, unheard_below_w: F64
 
     Without a meter of its own, a node keeps their tolerance free, and the nameplate of what was never heard of.
     """
-    free_w = bounds.limit_w - house_w - HOUSE_DRIFT * np.maximum(house_w, 0.0)
+    free_w = bounds.limit_w - house_w * (1.0 + HOUSE_DRIFT)
     blind_w = free_w - unheard_below_w
     blind_w = np.where(blind_w <= 0.0, blind_w, blind_w / (1.0 + tables.tolerance))
     return np.where(tables.metered, free_w, blind_w)
@@ -262,7 +264,7 @@ def _decision(
         floor_w=bounds.floor_w,
         achievable_w=bounds.achievable_w,
         infeasible=bounds.infeasible,
-        house_w=limited.house_w,
+        house_w=limited.house.watts,
         planned_w=below(sent.setpoint_w),
         committed_w=below(committed_w(sent, tables.site.devices)),
         setpoint_w=sent.setpoint_w,

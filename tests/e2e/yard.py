@@ -55,12 +55,12 @@ class Answer:
 
 
 class Yard:
-    """The site of `site.yaml` in processes: the demo's, over a broker that is none of them."""
+    """The site of `site.yaml`, or another one, in processes: the demo's, over a broker that is none of them."""
 
-    def __init__(self, folder: Path, broker: BrokerProcess, options: argparse.Namespace) -> None:
+    def __init__(self, folder: Path, broker: BrokerProcess, options: argparse.Namespace, text: str = "") -> None:
         self.folder, self.broker, self._broker_up = folder, broker, True
         demo_options = DemoOptions(broker=("127.0.0.1", broker.port), protocol=broker.protocol)
-        self.setup: DemoSetup = prepare(folder, SITE.read_text(encoding="utf-8"), demo_options)
+        self.setup: DemoSetup = prepare(folder, text or SITE.read_text(encoding="utf-8"), demo_options)
         self.site: Site = compile_site(load(self.setup.daemon_file))
         self.world = WorldClient(*self.setup.world, timeout_s=10.0)
         children = processes_of(self.setup, options, duration_s=3600.0, orders=0, broker=False)

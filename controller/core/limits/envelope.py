@@ -63,6 +63,18 @@ def surplus_limit(site: Site, surplus_w: float | None) -> list[Limit]:
     return [Limit(node=0, limit_w=site.rules.firm_w + max(surplus_w, 0.0), name="surplus")]
 
 
+def step_limits(site: Site, step_to_w: F64, house_w: F64, off_w: F64) -> list[Limit]:
+    """Return the limits under which devices make the steps that prove a meter; none where they could not go that low.
+
+    Per node (N,): `step_to_w` that the devices below shall draw at most, the `house_w` beside them, and `off_w` of theirs.
+    """
+    steps = np.flatnonzero(np.isfinite(step_to_w) & (step_to_w >= off_w))
+    return [
+        Limit(node=int(n), limit_w=float(step_to_w[n] + house_w[n]), name=f"step_test:{site.tree.ids[n]}")
+        for n in steps
+    ]
+
+
 def failsafe_cap_w(previous_w: float, site: Site, mode: Mode, site_w: float, elapsed_s: float) -> float:
     """Return the site's failsafe limit: ``inf`` outside FAILSAFE, else coming down by the emergency ramp."""
     if mode is not Mode.FAILSAFE:

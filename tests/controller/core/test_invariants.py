@@ -159,8 +159,8 @@ def test_doubt_may_tighten(share):
     """In HOLD an order still counts at once."""
     world = World(site(), surplus_w=90e3)
     world.run(50)
-    world.silent.add("main")
-    world.run(5)
+    world.silent.add("surplus")
+    world.run(7)
     world.orders = (order(share * 100e3, world),)
     decision = world.run(15)
     assert decision.mode is Mode.HOLD

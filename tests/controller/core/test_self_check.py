@@ -169,7 +169,7 @@ def test_no_false_alarm_where_an_agent_calls_off_less_than_the_site_file(share):
     world.run(40)
     assert world.history[-1][3].mode is Mode.NORMAL
     world.silent = {"main"}
-    world.run(10)
+    world.run(5)
     assert world.history[-1][3].mode is Mode.HOLD
     world.silent = {"main", "check"}
     world.run(20)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -112,6 +114,7 @@ class World:
     `inventory_w` (D,): the most that agents say their devices may draw, None for what the site file says.
     Devices (D,): `deaf` ones do nothing that they are told and say so, of `liars` the agents say that they do it, of
     `dumb` ones the agent gets no answer.
+    `shown_as`: by meter, what becomes of the watts before they are shown, beside `scale`; volts and amperes stay true.
     """
 
     site: Site
@@ -138,6 +141,7 @@ class World:
     deaf: np.ndarray | None = None
     liars: np.ndarray | None = None
     dumb: np.ndarray | None = None
+    shown_as: dict[str, Callable[[float], float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.site.devices.ids)
@@ -221,10 +225,11 @@ class World:
     def _meters_read(self) -> None:
         self.powers.append((self.now_s, self.node_w))
         self.readings.append((self.now_s, self._reading()))
+        node_w = _delayed(self.powers, self.now_s - self.meter_delay_s)
         for name, node in zip(self.site.meters.ids, self.site.meters.node, strict=True):
             if name not in self.silent:
-                value = float(_delayed(self.powers, self.now_s - self.meter_delay_s)[node])
-                self.heard.append(self._sample(name, self._quantities(value * self.scale.get(name, 1.0), node)))
+                shown_w = self.shown_as.get(name, _as_it_is)(float(node_w[node])) * self.scale.get(name, 1.0)
+                self.heard.append(self._sample(name, self._quantities(shown_w, float(self.powers[-1][1][node]))))
         if SURPLUS not in self.silent:
             self.shown_w = self._shown()
             self.heard.append(self._sample(SURPLUS, {"surplus_w": self.shown_w}))
@@ -233,17 +238,21 @@ class World:
         else:
             self.link_lost_s = min(self.link_lost_s, self.now_s)
 
+    def _house_below_w(self) -> np.ndarray:
+        """The house is at the site's connection; it draws nothing through the nodes below."""
+        return np.where(np.arange(len(self.site.tree.ids)) == 0, self.house_w, 0.0)
+
     def _sample(self, source: str, values: dict[str, float]) -> SourceSample:
         return SourceSample(
             source=source, values=values, grade=Grade.GOOD, taken_s=self.now_s, arrived_s=self.now_s, notes=self.notes
         )
 
-    def _quantities(self, power_w: float, node: int) -> dict[str, float]:
+    def _quantities(self, power_w: float, true_w: float) -> dict[str, float]:
         """A meter's values: the grid is never quite still; volts and amperes belong to the true power."""
         wobble = 0.002 * math.sin(self.now_s * 7.3)
         values = {"active_power_w": power_w, "frequency_hz": self.site.rules.frequency_hz + 10 * wobble}
         if self.vouched:
-            volts, amperes = 230.0 * (1 + wobble), abs(float(self.powers[-1][1][node])) / 3 / 230.0
+            volts, amperes = 230.0 * (1 + wobble), abs(true_w) / 3 / 230.0
             values |= {f"voltage_l{k}_n_v": volts for k in (1, 2, 3)} | {f"current_l{k}_a": amperes for k in (1, 2, 3)}
         return values
 
@@ -340,6 +349,10 @@ def with_rules(**changes) -> Rules:
     return replace(RULES, **changes)
 
 
-def _delayed(series, at_s: float):
+def _as_it_is(power_w: float) -> float:
+    return power_w
+
+
+def _delayed(series: list[tuple[float, Any]], at_s: float) -> Any:
     values = [value for taken_s, value in series if taken_s <= at_s]
     return values[-1] if values else series[0][1]

@@ -206,6 +206,11 @@ SCENARIOS: dict[Code, Scenario] = {
     ),
     Code.METERS_DISAGREE: after(sets(scale={"main": 1.5}), runs(0.5), vouched=False, house_w=50e3),
     Code.METERS_SHORT: after(runs(20), sets(scale={"main": 0.3, "check": 0.3}), runs(6), vouched=False),
+    Code.METER_ALONE: after(runs(40), MAIN_SILENT, runs(12)),
+    Code.METER_UNPROVEN: after(runs(5), MAIN_SILENT, runs(4.5)),
+    Code.METER_UNCONFIRMED: after(
+        runs(40), sets(scale={"main": 1.5}), runs(10), sets(scale={}, silent={"main"}), runs(5), vouched=False
+    ),
     Code.NO_SITE_METER: after(runs(5), sets(silent={"main", "check"}), runs(11)),
     Code.SURPLUS_NEVER_READ: after(sets(silent={"surplus"}), runs(0.5)),
     Code.SURPLUS_SILENT: after(runs(5), sets(silent={"surplus"}), runs(7)),

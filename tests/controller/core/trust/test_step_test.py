@@ -12,7 +12,7 @@ from controller.core.site import SurplusModel
 from controller.core.state import initial_state
 from controller.core.trust.columns import MeterColumns
 from controller.core.trust.judge import judge
-from controller.core.trust.step_test import after_steps, defied, proven_nodes, run_step_tests
+from controller.core.trust.step_test import after_steps, defied, proven_nodes, run_step_tests, without_lies
 from tests.controller.core.world import World, said, site, with_rules
 
 SITE = (
@@ -231,4 +231,36 @@ def test_until_it_is_proven_a_meter_frees_nothing_of_the_declared_load():
     built = site(with_rules(contract_w=15e3))
     for vouched, expected_w in ((False, 8e3), (True, 6e3)):
         world = World(built, surplus_w=0.0, vouched=vouched)
-        assert world.run(60).house_w[0] == pytest.approx(expected_w, abs=200.0)
+        assert world.run(200).house_w[0] == pytest.approx(expected_w, abs=200.0)
+
+
+@pytest.mark.parametrize(
+    ("why", "taken_s", "begun_s", "kept"),
+    [
+        ("an instant of long before stays", -60.0, 0.0, True),
+        ("one of shortly before does not", -20.0, 0.0, False),
+        ("nor one that was taken meanwhile, once it is right again", 10.0, 0.0, False),
+    ],
+)
+def test_what_a_false_meter_showed_is_nothing_to_compare_with(why, taken_s, begun_s, kept):
+    tests = replace(play([])[0], since_s=np.full(2, START_S + taken_s))
+    if taken_s > begun_s:
+        tests = replace(tests, false_s=np.full(2, START_S + begun_s))
+    false = np.full(2, taken_s <= begun_s)
+    after = without_lies(tests, false, START_S + max(taken_s + 20.0, begun_s))
+    assert np.isfinite(after.since_s).tolist() == [kept, kept], why
+    assert np.isfinite(after.low_w).tolist() == [kept, kept]
+
+
+def test_a_meter_that_lied_while_the_site_rested_is_not_refuted_by_that_when_it_is_right_again():
+    """An instant to compare with is taken while both show a third; the next step of the fleet must not refute them."""
+    world = World(site(), surplus_w=90e3)
+    world.run(100)
+    world.scale = {"main": 1 / 3, "check": 1 / 3}
+    world.run(90)
+    world.scale = {}
+    world.run(20)
+    world.surplus_w = 30e3
+    world.run(40)
+    assert np.isinf(world.state.trust.steps.refuted_s).all()
+    assert Mode.FAILSAFE not in {decision.mode for *_, decision in world.history}
