@@ -307,5 +307,4 @@ def with_rules(**changes) -> Rules:
 
 
 def _delayed(series: list[tuple[float, float]], at_s: float) -> float:
-    values = [value for taken_s, value in series if taken_s <= at_s]
-    return values[-1] if values else series[0][1]
+    return next((value for taken_s, value in reversed(series) if taken_s <= at_s), series[0][1])
