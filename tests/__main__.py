@@ -20,7 +20,7 @@ def main(words: Sequence[str]) -> int:
     """Run both parts; return 0 where both passed."""
     # Hundreds of processes are started: where none may keep what it has compiled, that is most of their work.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    _compile_kernels()
+    _compile(words)
     workers = len(os.sched_getaffinity(0)) + _WAITING
     parallel = ("-n", str(workers), "--no-loadscope-reorder", "-m", "not slow and not alone")
     # To collect all tests for the few that are alone would take as long as these.
@@ -31,10 +31,16 @@ def main(words: Sequence[str]) -> int:
     return 1 if failed or pytest.ExitCode.OK not in ended else 0
 
 
-def _compile_kernels() -> None:
-    """Compile the kernels once. Every worker, daemon and command that the tests start then loads them."""
-    if subprocess.run((sys.executable, "-m", "controller.cli", "warmup"), check=False).returncode:
-        raise SystemExit("the kernels do not compile")
+def _compile(words: Sequence[str]) -> None:
+    """Compile the kernels, which takes one core, and on another the tests with all that they import.
+
+    Every worker, daemon and command that the tests start then loads both.
+    """
+    collect, without_kernels = (*_PYTEST, "--collect-only", "-qq", *words), os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    # What is wrong with a test is said where it is run.
+    with subprocess.Popen(collect, env=without_kernels, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        if subprocess.run((sys.executable, "-m", "controller.cli", "warmup"), check=False).returncode:
+            raise SystemExit("the kernels do not compile")
 
 
 def _with_marker() -> list[str]:
