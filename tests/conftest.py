@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Generator
@@ -27,6 +28,16 @@ settings.register_profile("thorough", parent=settings.get_profile("default"), ma
 settings.register_profile("mutation", parent=settings.get_profile("default"), derandomize=True, database=None)
 _WANTED = os.environ.get("HYPOTHESIS_PROFILE", "default")
 settings.load_profile("thorough" if THOROUGH else _WANTED if _WANTED == "mutation" else "default")
+
+
+# Of all that is imported and collected nothing is garbage: to look for it there, again and again, takes long.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector see only what the tests make."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

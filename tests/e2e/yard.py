@@ -35,6 +35,8 @@ SITE = Path(__file__).with_name("site.yaml")
 PLENTY = "--scale=300 %"
 #: An order, or a surplus that is gone, is followed within this time: the settle time, and what a busy machine may add.
 MET_S = 60.0
+#: From the end of a lease to the store that shows it, on a busy machine.
+SLACK_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -354,5 +354,4 @@ def _as_it_is(power_w: float) -> float:
 
 
 def _delayed(series: list[tuple[float, Any]], at_s: float) -> Any:
-    values = [value for taken_s, value in series if taken_s <= at_s]
-    return values[-1] if values else series[0][1]
+    return next((value for taken_s, value in reversed(series) if taken_s <= at_s), series[0][1])
