@@ -19,12 +19,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import yaml
 
 from tests.verify.mutation.mutants import Mutant, Place, mutant, places
 from tests.verify.mutation.named import named_mutants
+from tests.verify.mutation.selection import tests_of
 
 ROOT = Path(__file__).parents[3]
 SURVIVORS = Path(__file__).with_name("survivors.yaml")
@@ -95,29 +96,45 @@ def run(mutants: Sequence[Mutant], jobs: int, outcomes: Outcomes) -> None:
                 done.result()
 
 
-def _work(waiting: Iterator[Mutant], taking: threading.Lock, without_jit: bool, outcomes: Outcomes) -> None:
-    """Give one process the mutants that wait, one after the other."""
-    command = [sys.executable, "-m", "tests.verify.mutation.runner"]
+def control(mutants: Sequence[Mutant]) -> None:
+    """Run all tests that judge mutants on the code as it is; RuntimeError where one fails, for then it tells nothing."""
+    for without_jit in (False, True):
+        paths = [each.path for each in mutants if ("/kernels/" in each.path) == without_jit]
+        tests = dict.fromkeys(test for path in paths for test in tests_of(path))
+        if not tests:
+            continue
+        unchanged = Mutant(path=paths[0], line=1, name="nothing is changed", source=_source(paths[0]))
+        with _worker(without_jit) as process:
+            if _asked(process, unchanged, list(tests)) != "survived":
+                raise RuntimeError(f"a test fails where nothing is changed, {without_jit=}")
+
+
+def _worker(without_jit: bool) -> subprocess.Popen[str]:
     environment = os.environ | ({"NUMBA_DISABLE_JIT": "1"} if without_jit else {})
     environment |= {"HYPOTHESIS_PROFILE": "mutation", "EXAMPLES_SHARE": str(SHARE)}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment, cwd=ROOT) as process:
+    command, pipe = [sys.executable, "-m", "tests.verify.mutation.runner"], subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment, cwd=ROOT)
+
+
+def _work(waiting: Iterator[Mutant], taking: threading.Lock, without_jit: bool, outcomes: Outcomes) -> None:
+    """Give one process the mutants that wait, one after the other."""
+    with _worker(without_jit) as process:
         while True:
             with taking:
                 each = next(waiting, None)
             if each is None:
-                break
-            outcomes.add(each, _asked(process.stdin, process.stdout, each))
-        process.stdin.close()
+                return
+            outcomes.add(each, _asked(process, each, tests_of(each.path)))
 
 
-def _asked(questions: TextIO, answers: TextIO, each: Mutant) -> str:
-    questions.write(json.dumps(dataclasses.asdict(each)) + "\n")
-    questions.flush()
-    answer = json.loads(answers.readline() or "null")
-    if answer is None or answer["name"] != each.name:
+def _asked(process: subprocess.Popen[str], each: Mutant, tests: Sequence[str]) -> str:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps({"mutant": dataclasses.asdict(each), "tests": tests}) + "\n")
+    process.stdin.flush()
+    if not (answer := process.stdout.readline()):
         raise RuntimeError(f"a worker ended at {each.name}")
-    return str(answer["outcome"])
+    return answer.strip()
 
 
 def result(mutants: Sequence[Mutant], outcomes: Outcomes, seed: int) -> dict[str, Any]:
@@ -170,6 +187,7 @@ def main(words: Sequence[str] | None = None) -> int:
     mutants, outcomes = wanted(arguments), Outcomes(arguments.outcomes or arguments.out.with_suffix(".jsonl"))
     known = [(each, outcomes.of(each)) for each in mutants]
     left = [each for each, line in known if line is None or (arguments.again and line["outcome"] == "survived")]
+    control(left)
     run(left, arguments.jobs, outcomes)
     found = result(mutants, outcomes, arguments.seed)
     text = json.dumps(found, indent=2)

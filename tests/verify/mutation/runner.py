@@ -1,22 +1,20 @@
 """Runs the tests of one mutant after the other, each in a fork of a process that has loaded everything slow already.
 
-``python -m tests.verify.mutation.runner`` reads mutants as lines of JSON, and answers each with a line: what became of it.
+``python -m tests.verify.mutation.runner`` reads mutants with their tests as lines of JSON, and answers each with a
+line: what became of it.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
 import os
-import re
 import resource
 import signal
 import sys
 from collections.abc import Generator, Sequence
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -30,50 +28,23 @@ import tests.controller.core.world  # noqa: F401
 from tests.verify.mutation.mutants import Mutant
 
 ROOT: Final = Path(__file__).parents[3]
-_TESTS: Final = Path("tests/controller/core")
-#: Whatever is mutated, these show what a whole step makes of it.
-_OF_STEP: Final = tuple(_TESTS / f"test_{name}.py" for name in ("step_stages", "step", "invariants"))
-#: These show what the kernels make of a whole tree.
-_OF_TREES: Final = tuple(_TESTS / f"allocation/test_{name}.py" for name in ("values", "minimum_times", "allocator"))
 #: Too long without the JIT.
 _LARGE: Final = ("gap_is_small", "program_equals_highs", "hold_unless", "what_is_protected_goes_last", "small_lumpy")
 #: A test that needs more processor time than this hangs, and the mutant is found by that.
-_TEST_S: Final = 60.0
+_TEST_S: Final = 25.0
 #: So much memory a mutant may take.
 _MEMORY: Final = 4 << 30
 
 FOUND, HANGS, SURVIVED = "found", "hangs", "survived"
 
 
-def tests_of(path: str) -> list[Path]:
-    """Return the tests of a source file, its own first, else those of its folder; then those of a step.
-
-    A whole step takes too long without the JIT. So a kernel has all tests of kernels that need it, and those of whole trees.
-    """
-    inside = Path(path).relative_to("controller/core")
-    own, folder = _TESTS / inside.with_name(f"test_{inside.name}"), _TESTS / inside.parent
-    if inside.parts[0] != "kernels":
-        first = [own] if own.exists() else sorted(folder.glob("test_*.py")) if folder != _TESTS else []
-        return list(dict.fromkeys([*first, *_OF_STEP]))
-    # What is said of compiled code says nothing here.
-    others = [test for test in sorted(folder.glob("test_[!c]*.py")) if path in _needed_by(str(test))]
-    return list(dict.fromkeys([*([own] if own.exists() else []), *others, *_OF_TREES]))
-
-
-@cache
-def _needed_by(path: str) -> frozenset[str]:
-    """Return the files of kernels that a file imports, those that these import, and the file itself."""
-    names = re.findall(r"^from (controller\.core\.kernels\.\w+) import", Path(path).read_text("utf-8"), re.MULTILINE)
-    return frozenset({path}).union(*(_needed_by(f"{name.replace('.', '/')}.py") for name in names))
-
-
-def outcome(mutant: Mutant) -> str:
-    """Return what became of a mutant."""
+def outcome(mutant: Mutant, tests: Sequence[str]) -> str:
+    """Return what became of a mutant in these tests."""
     child = os.fork()
     if child == 0:
         status = 3
         try:
-            status = _in_child(mutant)
+            status = _in_child(mutant, tests)
         finally:
             os._exit(status)
     ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -82,7 +53,7 @@ def outcome(mutant: Mutant) -> str:
     return SURVIVED if ended == pytest.ExitCode.OK else FOUND
 
 
-def _in_child(mutant: Mutant) -> int:
+def _in_child(mutant: Mutant, tests: Sequence[str]) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
@@ -90,10 +61,12 @@ def _in_child(mutant: Mutant) -> int:
     name = mutant.path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
     _forget(name)
     sys.meta_path.insert(0, _Finder(name, ROOT / mutant.path, mutant.source))
-    options = ["-q", "-x", "--tb=no", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "--timeout", "0"]
+    # That hypothesis is loaded already says nothing of its asserts.
+    options = ["-q", "-x", "--tb=no", "-W", "ignore::pytest.PytestAssertRewriteWarning", "--timeout", "0"]
+    options += ["-p", "no:cacheprovider", "-p", "no:xdist"]
     if "/kernels/" in mutant.path:
         options += ["-k", f"not ({' or '.join(_LARGE)})"]
-    return int(pytest.main([*options, *map(str, tests_of(mutant.path))], plugins=[_Deadline()]))
+    return int(pytest.main([*options, *tests], plugins=[_Deadline()]))
 
 
 class _Deadline:
@@ -142,9 +115,8 @@ def main() -> int:
     """Answer the mutants of standard input."""
     os.chdir(ROOT)
     for line in sys.stdin:
-        mutant = Mutant(**json.loads(line))
-        found = dataclasses.asdict(mutant) | {"outcome": outcome(mutant)}
-        print(json.dumps(found), flush=True)  # noqa: T201
+        question = json.loads(line)
+        print(outcome(Mutant(**question["mutant"]), question["tests"]), flush=True)  # noqa: T201
     return 0
 
 
