@@ -112,6 +112,8 @@ def control(mutants: Sequence[Mutant]) -> None:
 def _worker(without_jit: bool) -> subprocess.Popen[str]:
     environment = os.environ | ({"NUMBA_DISABLE_JIT": "1"} if without_jit else {})
     environment |= {"HYPOTHESIS_PROFILE": "mutation", "EXAMPLES_SHARE": str(SHARE)}
+    # What is not mutated is compiled once, not for every mutant.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command, pipe = [sys.executable, "-m", "tests.verify.mutation.runner"], subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment, cwd=ROOT)
 

@@ -6,6 +6,7 @@ line: what became of it.
 
 from __future__ import annotations
 
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -30,6 +31,8 @@ from tests.verify.mutation.mutants import Mutant
 ROOT: Final = Path(__file__).parents[3]
 #: Too long without the JIT.
 _LARGE: Final = ("gap_is_small", "program_equals_highs", "hold_unless", "what_is_protected_goes_last", "small_lumpy")
+#: Plugins of pytest that only take time here.
+_NEEDLESS: Final = ("anyio", "cacheprovider", "xdist", "unraisableexception", "threadexception")
 #: A test that needs more processor time than this hangs, and the mutant is found by that.
 _TEST_S: Final = 25.0
 #: So much memory a mutant may take.
@@ -61,9 +64,9 @@ def _in_child(mutant: Mutant, tests: Sequence[str]) -> int:
     name = mutant.path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
     _forget(name)
     sys.meta_path.insert(0, _Finder(name, ROOT / mutant.path, mutant.source))
-    # That hypothesis is loaded already says nothing of its asserts.
-    options = ["-q", "-x", "--tb=no", "-W", "ignore::pytest.PytestAssertRewriteWarning", "--timeout", "0"]
-    options += ["-p", "no:cacheprovider", "-p", "no:xdist"]
+    # Nobody reads why a test fails.
+    options = ["-q", "-x", "-s", "--tb=no", "--assert=plain", "--timeout", "0"]
+    options += [word for name in _NEEDLESS for word in ("-p", f"no:{name}")]
     if "/kernels/" in mutant.path:
         options += ["-k", f"not ({' or '.join(_LARGE)})"]
     return int(pytest.main([*options, *tests], plugins=[_Deadline()]))
@@ -114,6 +117,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def main() -> int:
     """Answer the mutants of standard input."""
     os.chdir(ROOT)
+    # What is loaded stays: no fork has to look through it for garbage.
+    gc.freeze()
     for line in sys.stdin:
         question = json.loads(line)
         print(outcome(Mutant(**question["mutant"]), question["tests"]), flush=True)  # noqa: T201
