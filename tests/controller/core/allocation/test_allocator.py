@@ -10,6 +10,7 @@ from controller.core.allocation.allocator import make_allocator
 from controller.core.allocation.checks import BadSite
 from controller.core.allocation.merit import HELD_BONUS, START_HORIZON_S
 from controller.core.kernels.hull import ROWS
+from controller.core.kernels.rounds import GOOD_GAP
 from tests.bench import highs
 from tests.bench.trees import random_site
 from tests.controller.core.kernels import twins_allocator as twins
@@ -88,6 +89,7 @@ def test_bound_is_above_the_best_of_all_choices_of_modes(fleet):
     assert answer.value_per_h == pytest.approx(answer.worth_per_h)
     if not columns.mode_continuous.any():
         assert answer.value_per_h == pytest.approx(best, abs=1e-9)
+        assert answer.bound_per_h == pytest.approx(best, rel=GOOD_GAP), "it is proven, too"
 
 
 @given(fleets())

@@ -139,6 +139,10 @@ def steps(k):
     return tuple((10.0 * step * 3**k, 0.01 * step * 3**k, False) for step in range(3))
 
 
+#: A node with all devices, and one with a node below it that has them.
+ONE, TWO = tree(("n", -1, 1500.0, 0.0)), tree(("pcc", -1, 1500.0, 0.0), ("n", 0, 1500.0, 0.0))
+
+
 @pytest.mark.parametrize(
     ("why", "count", "sizes", "found"),
     [
@@ -154,7 +158,27 @@ def steps(k):
     ],
 )
 def test_where_there_is_no_place_for_all_that_could_be_the_best_it_says_so(why, count, sizes, found):
-    columns, one = devices([{"modes": steps(k)} for k in range(count)]), tree(("n", -1, 1500.0, 0.0))
-    case = Case(one, columns, columns.off_w, columns.max_w, [1e-3])
+    columns = devices([{"modes": steps(k)} for k in range(count)])
+    case = Case(ONE, columns, columns.off_w, columns.max_w, [1e-3])
     loss, _ = case.searched(**sizes)
     assert loss == (pytest.approx(min(case.best()[0].values())) if found else -1.0), why
+
+
+@pytest.mark.parametrize(
+    ("why", "sizes", "found"),
+    [
+        # The node below keeps 27 sums behind the 22 states that it needed for them.
+        ("for what could come at the node above", {"states": 22 + 27 + OPTIONS + 1}, True),
+        ("not for that", {"states": 22 + 27 + OPTIONS}, False),
+    ],
+)
+def test_a_node_without_devices_needs_place_too(why, sizes, found):
+    columns = devices([{"modes": steps(k), "node": 1} for k in range(3)])
+    loss, _ = Case(TWO, columns, columns.off_w, columns.max_w, [0.0, 1e-3]).searched(**sizes)
+    assert loss == (0.0 if found else -1.0), why
+
+
+def test_a_window_of_nothing_is_wide_enough_for_what_loses_nothing_but_what_its_leaf_must():
+    columns = devices([{"modes": steps(k), "node": 1} for k in range(3)])
+    loss, watts = Case(TWO, columns, columns.off_w, columns.max_w, [0.0, 1e-3]).searched(window=0.0)
+    assert (loss, watts.tolist()) == (0.0, columns.max_w.tolist())

@@ -22,6 +22,11 @@ def once(house, power, least, most, slack=5.0, known=True, proven=True, elapsed_
             {"house": 10.0, "power": 130.0, "least": 50.0, "most": 125.0},
             10.0,
         ),
+        (
+            "less than thought, by a meter that is not proven",
+            {"house": 30.0, "power": 110.0, "least": 100.0, "most": 100.0, "proven": False},
+            30.0,
+        ),
         ("no meter, no change", {"house": 10.0, "power": 999.0, "least": 0.0, "most": 0.0, "known": False}, 10.0),
     ],
 )
