@@ -132,6 +132,8 @@ def test_i7_where_committed_power_does_not_fit_nothing_below_is_raised(answer, n
     assert answer.broken() == set(), "nothing is raised"
     answer.run_on(0, answer.decision.setpoint_w[0] - 100.0)
     assert answer.broken() == {Invariant.COMMITTED_STOPS_RAISES}
+    committed_w[node] -= 1.5
+    assert answer.broken() == set(), "whole watts are sent"
 
 
 def test_a_step_that_would_break_one_gives_no_answer(monkeypatch):

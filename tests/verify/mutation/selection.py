@@ -32,7 +32,6 @@ def tests_of(path: str) -> list[str]:
 @cache
 def _needed_by(path: str) -> frozenset[str]:
     """Return the files of kernels and of the allocator that a file imports, those that these import, and the file itself."""
-    names = re.findall(
-        r"^from (controller\.core\.(?:kernels|allocation)\.\w+) import", Path(path).read_text("utf-8"), re.M
-    )
+    imports = re.compile(r"^from (controller\.core\.(?:kernels|allocation)\.\w+) import", re.MULTILINE)
+    names = imports.findall(Path(path).read_text("utf-8"))
     return frozenset({path}).union(*(_needed_by(f"{name.replace('.', '/')}.py") for name in names))

@@ -178,6 +178,13 @@ def test_a_node_without_devices_needs_place_too(why, sizes, found):
     assert loss == (0.0 if found else -1.0), why
 
 
+@pytest.mark.parametrize(("merged", "found"), [(27, True), (26, False)])
+def test_sums_of_two_nodes_need_place_too(merged, found):
+    columns = devices([{"modes": steps(k), "node": int(k > 0)} for k in range(3)])
+    loss, _ = Case(TWO, columns, columns.off_w, columns.max_w, [1e-3, 1e-3]).searched(merged=merged)
+    assert (loss >= 0.0) == found
+
+
 def test_a_window_of_nothing_is_wide_enough_for_what_loses_nothing_but_what_its_leaf_must():
     columns = devices([{"modes": steps(k), "node": 1} for k in range(3)])
     loss, watts = Case(TWO, columns, columns.off_w, columns.max_w, [0.0, 1e-3]).searched(window=0.0)
