@@ -9,7 +9,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.examples import THOROUGH, examples
 from tests.lanes import Lanes
@@ -24,8 +24,14 @@ settings.register_profile(
     "default", deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=examples(100))
-# A mutant is judged by the same examples whenever it is run, and leaves none behind.
-settings.register_profile("mutation", parent=settings.get_profile("default"), derandomize=True, database=None)
+# A mutant is judged by the same examples whenever it is run, and leaves none behind; the first that fails is enough.
+settings.register_profile(
+    "mutation",
+    parent=settings.get_profile("default"),
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+)
 _WANTED = os.environ.get("HYPOTHESIS_PROFILE", "default")
 settings.load_profile("thorough" if THOROUGH else _WANTED if _WANTED == "mutation" else "default")
 

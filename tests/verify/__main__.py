@@ -83,6 +83,7 @@ def bounds(_: Path) -> dict[str, str]:
 
 def mutation(out: Path) -> dict[str, str]:
     """Put 400 small faults into the core, one by one, and see how many the tests find; hours of work."""
+    (out / "mutation.jsonl").unlink(missing_ok=True)
     command = [sys.executable, "-m", "tests.verify.mutation", "--out", str(out / "mutation.json")]
     done = subprocess.run(command, check=False).returncode
     return {"mutation": "passed" if done == 0 else "failed"}

@@ -69,6 +69,21 @@ def a_mode(draw, columns, i: int) -> float:
     return float(draw(st.sampled_from(list(columns.mode_w[part]))))
 
 
+def points(columns, i, base, upper, worth):
+    """Return (row, watts, worth) of everything that the device may stand at, from its base up."""
+    rows = range(int(columns.mode_start[i]), int(columns.mode_start[i + 1]))
+    watts = [float(columns.mode_w[row]) for row in rows]
+    gains = [worth(float(columns.mode_value[row])) for row in rows]
+    bottom = max(k for k, w in enumerate(watts) if w <= base + 1e-6)
+    found = [(rows[bottom], base, gains[bottom])]
+    for k in range(bottom + 1, len(watts)):
+        if watts[k] <= upper + 1e-6:
+            found.append((rows[k], watts[k], gains[k]))
+        elif columns.mode_continuous[rows[k]] and upper > max(watts[k - 1], base) + 1e-6:
+            found.append((rows[k], upper, float(np.interp(upper, watts[k - 1 : k + 1], gains[k - 1 : k + 1]))))
+    return found
+
+
 def change_sets() -> ChangeSets:
     return ChangeSets(
         changes=np.zeros((3, CHANGES)),

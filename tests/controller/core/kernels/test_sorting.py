@@ -65,3 +65,9 @@ def test_items_that_their_upper_bits_do_not_tell_apart_are_sorted_all_the_same()
     expected, spare = np.sort(items), np.zeros_like(items)
     swapped = sort_items(items, spare, items.size, 20, np.zeros((PASSES, 1 << DIGIT), np.int32))
     assert list(spare if swapped else items) == list(expected)
+
+
+def test_a_few_items_that_their_upper_bits_do_not_tell_apart_are_moved_to_their_places():
+    keys = np.arange(200, dtype=np.uint64)[::-1] * np.uint64(3**17)
+    keys[::20] = keys[1::20] + np.uint64(1)
+    assert sort([int(key) << 20 for key in keys]) == sorted(int(key) << 20 for key in keys)

@@ -70,6 +70,7 @@ def both(watts):
         ("a fall that it follows", [(both(68e3), 62e3, 62e3), (both(8e3), 2e3, 2e3)], True, False),
         ("a fall that none sees: they agree", [(both(68e3), 62e3, 62e3), (both(68e3), 22e3, 22e3)], True, False),
         ("a middling one that none sees", [(both(68e3), 62e3, 62e3), (both(68e3), 40e3, 40e3)], True, False),
+        ("a small fall tells nothing", [(both(68e3), 62e3, 62e3), (both(68e3), 53e3, 53e3)], True, False),
         ("dead devices", [(both(8e3), 2e3, 62e3)], False, False),
         ("it follows again", [(both(8e3), 62e3, 62e3), (both(80e3), 132e3, 132e3)], True, False),
         ("a load that nobody knows of comes slowly", [(both(68e3), 62e3, 62e3), (both(99e3), 62e3, 62e3)], True, False),
