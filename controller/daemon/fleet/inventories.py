@@ -20,6 +20,8 @@ from drivers.fleet.wire import Inventory, InventoryDevice
 
 #: Devices that a reason names; the others are counted.
 _NAMED: Final = 3
+#: The most that counts, in signed maxima: of what a device runs on, and of what it draws.
+_MOST_TIMES: Final = np.array([[1.0], [1.5]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,8 @@ class AgentInventory:
     """What an agent has, for its n devices in the order of the site's columns.
 
     `count`: devices that it lists. `row` (n,): where each stands among those, -1 if nowhere; `led` (n,): it stands there, `whole`:
-    all do. `signed_w` (n,): the signed maximum; `max_w` (n,): the most that both allow, `off_w` of the site for one that is not led.
+    all do. `max_w` (n,): the most that both allow, `off_w` of the site for one that is not led. `bound_w` (2, n): the most that
+    counts of what a device runs on, and of what it draws, in either direction; who says more would only paralyse the site.
     """
 
     id: str
@@ -37,7 +40,7 @@ class AgentInventory:
     row: I64
     led: Bool
     whole: bool
-    signed_w: F64
+    bound_w: F64
     max_w: F64
     differences: tuple[Reason, ...]
 
@@ -76,7 +79,7 @@ def hold_against(site: Site, models: Sequence[str], mine: I64, inventory: Invent
         row=row,
         led=led,
         whole=bool(led.all()),
-        signed_w=site.devices.max_w[mine],
+        bound_w=site.devices.max_w[mine] * _MOST_TIMES,
         max_w=max_w,
         differences=(
             *_named(Code.DEVICES_MISSING, inventory.agent, [id_ for id_ in ids if id_ not in place]),

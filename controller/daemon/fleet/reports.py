@@ -25,9 +25,6 @@ from drivers.fleet.head import JournalHead, open_head
 from drivers.fleet.keys import PublicKey
 from drivers.fleet.wire import Echo, Inventory, Leaf, Report, open_inventory, open_report, open_status
 
-#: The most that counts, in signed maxima: of what a device runs on, and of what it draws, in either direction. Whoever says
-#: more would only paralyse the site.
-_MOST_TIMES: Final = np.array([[1.0], [1.5]])
 #: Heads that are known again without a look at their signatures.
 _HEADS_REMEMBERED: Final = 256
 _NOTHING_SAID: Final = np.full((2, 1), np.nan)
@@ -201,12 +198,11 @@ class Reports:
         said_w = np.array((report.applied_w, report.measured_w), dtype=np.float64)
         applied_w, measured_w = watts = inventory.columns(said_w, _NOTHING_SAID)
         if not inventory.whole:
-            np.copyto(applied_w, inventory.signed_w, where=~inventory.led)
-        most_w = inventory.signed_w * _MOST_TIMES
-        absurd = np.abs(watts) > most_w
+            np.copyto(applied_w, inventory.bound_w[0], where=~inventory.led)
+        absurd = np.abs(watts) > inventory.bound_w
         if not absurd.any():
             return applied_w, measured_w, ()
-        np.clip(watts, -most_w, most_w, out=watts)
+        np.clip(watts, -inventory.bound_w, inventory.bound_w, out=watts)
         named = name_some([self._site.devices.ids[i] for i in self.devices[a][absurd.any(axis=0)]])
         return applied_w, measured_w, (Reason(Code.WATTS_ABSURD, report.agent, named),)
 

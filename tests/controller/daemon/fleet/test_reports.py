@@ -246,7 +246,9 @@ def test_i5_an_inventory_may_only_narrow_the_signed_maximum(told, order, missing
         assert view.max_w[k] == both
     assert view.echo is None, "an inventory gives no clock"
     setpoints = view.inventory.setpoints_w(devices.max_w)
-    assert [w for device, w in zip(listed, setpoints, strict=True) if device.id == "d-new"] == [0] * more
+    assert setpoints == [FULL.get(device.id, 0) for device in listed], (
+        "in the order of the inventory, 0 for what is not the site's"
+    )
     hear(reports, listed=listed, epoch=EPOCH)
     (view,) = reports.newest
     assert [k for k in range(3) if view.follow[k] == Follow.LOST] == sorted(missing)
