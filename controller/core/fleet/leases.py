@@ -23,14 +23,13 @@ _CONFIRM_S = 4.0
 _VISIBLE_S = 1.5
 #: Share by which a settled device may still be moving after its stated time.
 _SETTLE_FACTOR = 1.25
-#: Watts that differ by less than this share of the signed maximum, beyond all errors, tell nothing.
-_SLACK_SHARE = 0.01
+#: Watts that differ by less than this, beyond all errors, tell nothing.
+_SLACK_W = 30.0
 #: By `Follow`: the device has its setpoint; it has proven that it does it; it does something else.
-_HAS_IT = np.isin(
-    np.arange(len(Follow)), [Follow.ACCEPTED, Follow.SETTLING, Follow.PROVEN, Follow.DRIFTED, Follow.STOPPED]
-)
-_PROVES = np.isin(np.arange(len(Follow)), [Follow.PROVEN, Follow.STOPPED])
-_STRAYS = np.isin(np.arange(len(Follow)), [Follow.DRIFTED, Follow.DEFIANT])
+_TAKEN = {Follow.ACCEPTED, Follow.SETTLING, Follow.PROVEN, Follow.DRIFTED, Follow.STOPPED}
+_HAS_IT = np.array([code in _TAKEN for code in Follow])
+_PROVES = np.array([code in {Follow.PROVEN, Follow.STOPPED} for code in Follow])
+_STRAYS = np.array([code in {Follow.DRIFTED, Follow.DEFIANT} for code in Follow])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +101,13 @@ def defiant(leases: Leases, devices: Devices, snapshot: Snapshot) -> Bool:
 
     One that does not answer is not among them: of it nothing is known.
     """
-    fleet = snapshot.fleet
+    fleet, said = snapshot.fleet, snapshot.fleet.follow == Follow.DEFIANT
+    owed_s = snapshot.now_s - leases.owing_s
+    if not said.any() and owed_s.max(initial=0.0) <= _CONFIRM_S:
+        return said
     draws_more = ~(fleet.measured_w <= _within_w(devices, leases.setpoint_w))
-    late = snapshot.now_s - leases.owing_s > _SETTLE_FACTOR * devices.down_s + _VISIBLE_S + _CONFIRM_S
-    found = (fleet.follow == Follow.DEFIANT) | (late & draws_more & (fleet.follow != Follow.LOST))
+    late = owed_s > _SETTLE_FACTOR * devices.down_s + _VISIBLE_S + _CONFIRM_S
+    found = said | (late & draws_more & (fleet.follow != Follow.LOST))
     return np.asarray(found & _heard_of_late(devices, snapshot), dtype=np.bool_)
 
 
@@ -121,7 +123,7 @@ def _heard_of_late(devices: Devices, snapshot: Snapshot) -> Bool:
 def _within_w(devices: Devices, watts: F64) -> F64:
     """Return the most that a device (D,) may say it draws which is on `watts`: its own error and that of its report."""
     error = devices.tolerance + devices.report_error
-    return np.asarray(watts * (1.0 + error) + _SLACK_SHARE * devices.max_w, dtype=np.float64)
+    return np.asarray(watts * (1.0 + error) + _SLACK_W, dtype=np.float64)
 
 
 def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
@@ -133,7 +135,7 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
     applied_w = np.where(known, np.maximum(fleet.applied_w, devices.off_w), leases.applied_w)
     confirmed = known & (fleet.confirmed_s[devices.agent] >= leases.changed_s)
     moved = applied_w != leases.applied_w
-    has_it, proven = confirmed & _HAS_IT[fleet.follow], confirmed & _PROVES[fleet.follow]
+    has_it, proven = confirmed & _HAS_IT.take(fleet.follow), confirmed & _PROVES.take(fleet.follow)
     steady_s = np.where(has_it, np.where(np.isinf(leases.steady_s) | moved, now_s, leases.steady_s), np.inf)
     stable_s = now_s - steady_s
     answers = (now_s - heard_s <= CONTACT_S) & (fleet.follow != Follow.LOST)
@@ -143,7 +145,7 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
     high_w = np.maximum(leases.high_w, applied_w)
     high_w = np.where(proven & _settled(stable_s, devices.down_s), applied_w, high_w)
     high_w = np.where(answers, _raised_by_itself(devices, fleet, high_w), high_w)
-    owes = ~proven & np.isfinite(leases.changed_s) & (high_w > leases.setpoint_w + _SLACK_SHARE * devices.max_w)
+    owes = ~proven & np.isfinite(leases.changed_s) & (high_w > leases.setpoint_w + _SLACK_W)
     seen_w = np.where(low_w >= high_w, high_w, leases.seen_w)
     taken = ~confirmed & (now_s - leases.changed_s < _CONFIRM_S)
     current_w = np.where(taken, leases.setpoint_w, np.minimum(leases.setpoint_w, applied_w))
@@ -167,10 +169,11 @@ def _raised_by_itself(devices: Devices, fleet: FleetColumns, high_w: F64) -> F64
     Whatever measures, an estimate too, may raise it, up to the signed maximum. One that is defiant or has drifted, and of
     which nothing is measured, may draw all of that.
     """
-    told_w = np.minimum(fleet.measured_w, devices.max_w)
-    told_w = np.where(_STRAYS[fleet.follow] & np.isnan(told_w), devices.max_w, told_w)
-    more = (told_w > _within_w(devices, high_w)) | (_STRAYS[fleet.follow] & (told_w > high_w))
-    return np.where(more, told_w, high_w)
+    jumped, strays = fleet.measured_w > _within_w(devices, high_w), _STRAYS.take(fleet.follow)
+    if not (jumped.any() or strays.any()):
+        return high_w
+    told_w = np.where(strays & np.isnan(fleet.measured_w), devices.max_w, np.minimum(fleet.measured_w, devices.max_w))
+    return np.where(jumped | (strays & (told_w > high_w)), told_w, high_w)
 
 
 def _settled(stable_s: F64, device_s: F64) -> Bool:
