@@ -83,5 +83,6 @@ def _remembered(house: HouseLoad, watts: F64, possible_w: F64, still: Bool, now_
     else:
         least_w = house.least_w.copy()
         least_w[0] = np.minimum(least_w[0], possible_w)
-    least_w = np.where(still, house.least_w, least_w)
+    if still.any():
+        least_w = np.where(still, house.least_w, least_w)
     return HouseLoad(watts=watts, least_w=least_w, since_s=now_s if begins else house.since_s)

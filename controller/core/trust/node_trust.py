@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,8 +41,10 @@ def silent(reasons: tuple[Reason, ...]) -> bool:
     return bool(reasons) and not _shows_wrong(reasons)
 
 
-def false_meters(site: Site, against: Mapping[str, tuple[Reason, ...]], contradictions: Iterable[Reason]) -> Bool:
+def false_meters(site: Site, against: Mapping[str, tuple[Reason, ...]], contradictions: tuple[Reason, ...]) -> Bool:
     """Return which meters (K,) show what is not so; `contradictions`: about nodes, of which any meter may be wrong."""
+    if not contradictions and not any(against.values()):
+        return np.zeros(len(site.meters.ids), dtype=np.bool_)
     nodes = {site.tree.ids.index(reason.subject) for reason in contradictions}
     found = zip(site.meters.ids, site.meters.node.tolist(), strict=True)
     return np.array([n in nodes or _shows_wrong(against.get(name, ())) for name, n in found], dtype=np.bool_)

@@ -80,6 +80,8 @@ def compare(
     """Return the record with how the meters of each node differ now; `disagreeing`: what says that they contradict each other."""
     node, fresh = site.meters.node, usable(site, meters, now_s)
     several = np.bincount(node, minlength=old.missing.size) > 1
+    if not several.any():
+        return old
     contradicted = _named(site, disagreeing)
     whole = several & (np.bincount(node[~fresh], minlength=several.size) == 0)
     agreeing = (whole & ~contradicted)[node]
@@ -106,9 +108,11 @@ def _class_w(site: Site) -> F64:
 
 def with_difference(record: Redundancy, site: Site, meters: MeterColumns, now_s: float) -> MeterColumns:
     """Return the meters as they count: while one of a node does not, the others show what it showed more."""
-    node = site.meters.node
+    node, fresh = site.meters.node, usable(site, meters, now_s)
+    if fresh.all():
+        return meters
     lacking = np.zeros_like(record.missing)
-    lacking[node[~usable(site, meters, now_s)]] = True
+    lacking[node[~fresh]] = True
     added_w = np.where(lacking[node], np.nan_to_num(record.under_w), 0.0)
     return replace(meters, power_w=meters.power_w + added_w) if added_w.any() else meters
 
@@ -123,6 +127,8 @@ def stand_in(
     now_s: float,
 ) -> tuple[Redundancy, StandIns]:
     """Return the record after this tick and what is to be said; `against`: by meter, what speaks against it now."""
+    if not old.missing.any() and not any(against.values()):
+        return old, StandIns()
     gone, missing = _missing(old, site, meters, against, now_s)
     if not missing.any():
         return replace(old, missing=missing, alone=missing, step_to_w=np.full(missing.size, np.inf)), StandIns()

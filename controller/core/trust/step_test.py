@@ -195,6 +195,8 @@ def without_lies(tests: StepTests, false: Bool, now_s: float) -> StepTests:
 
     What such a meter showed since shortly before is nothing to compare with: a right one would be refuted by it.
     """
+    if not false.any() and np.isinf(tests.false_s).all():
+        return tests
     since_s = np.where(false, np.minimum(tests.false_s, now_s), np.inf)
     turned = false != np.isfinite(tests.false_s)
     drop = turned & (tests.since_s > np.minimum(tests.false_s, now_s) - _UNNOTICED_S)
