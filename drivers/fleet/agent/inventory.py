@@ -39,7 +39,7 @@ def _ranges(device: LeasedDevice) -> list[Range]:
         to_w = min(int(mode.watts), most_w)
         if not mode.continuous:
             ranges += [Range(from_w=to_w, to_w=to_w)] if mode.watts <= most_w else []
-        elif ranges and ranges[-1].to_w == int(below.watts) < to_w:
+        elif ranges and ranges[-1].to_w == int(below.watts):
             ranges[-1] = Range(from_w=ranges[-1].from_w, to_w=to_w)
         elif not ranges and device.model.off_w < to_w:  # continuous from off on
             ranges.append(Range(from_w=device.model.off_w + 1, to_w=to_w))

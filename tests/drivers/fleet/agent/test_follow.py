@@ -377,3 +377,85 @@ def test_watts_that_are_missing_are_not_zero() -> None:
     for watts in (None, float("nan")):
         bench.wait(2).ask(reading(watts))
         assert bench.follower.proof(bench.now_s) is Proof.NONE
+
+
+def test_a_device_that_restarts_at_every_raise_is_raised_ever_more_seldom() -> None:
+    bench = Bench(stored_w=2000)
+    bench.ask(reading(2000))
+    bench.ask(Outcome.ACCEPTED)
+    bench.grant(3500)
+    uptime_s, told = 1e6, 0
+    while bench.now_s < T0 + 600:
+        action = bench.wait(0.25).next()
+        if action is not None and action.do is not Do.READ and not action.lowers:
+            bench.ask(Outcome.ACCEPTED)
+            told, uptime_s = told + 1, uptime_s - 1000
+        elif action is not None:
+            bench.ask(Outcome.ACCEPTED if action.do is not Do.READ else reading(2000, 2000, uptime_s=uptime_s))
+    assert 2 < told < 12
+
+
+def test_a_command_under_way_may_be_in_force_already() -> None:
+    bench = proven(2000).grant(3500)
+    bench.begin()
+    assert (bench.state, bench.follower.applied_w, bench.follower.low_w) == (Follow.COMMANDED, 3500, 2000)
+
+
+def test_a_cap_that_comes_down_is_proven_after_its_time_whatever_is_drawn_now() -> None:
+    bench = Bench(GPU, stored_w=10_000)
+    bench.ask(reading(6000, 10_000))
+    bench.grant(8000)
+    bench.ask(Outcome.ACCEPTED)
+    bench.ask(reading(6000, 8000))
+    assert bench.state is Follow.SETTLING
+    bench.wait(GPU.down_s + 1).ask(reading(6000, 8000))
+    assert bench.state is Follow.PROVEN
+
+
+def test_watts_that_fit_do_not_make_a_refusal_a_proof() -> None:
+    bench = Bench(stored_w=3500)
+    bench.ask(reading(2000))
+    bench.ask(Outcome.ACCEPTED)
+    bench.grant(2000)
+    for _ in range(8):
+        action = bench.wait(0.1).next()
+        if action is not None:
+            bench.ask(reading(2000) if action.do is Do.READ else Outcome.REFUSED)
+        assert bench.follower.proof(bench.now_s) is Proof.NONE
+
+
+def test_a_device_that_refuses_is_not_put_to_sleep_before_its_time() -> None:
+    bench = proven().grant(2000)
+    sleeps_s = None
+    while sleeps_s is None:
+        action = bench.wait(0.25).next()
+        if action is not None and action.do is Do.COMMAND and action.watts == 25:
+            sleeps_s = bench.now_s - T0
+        elif action is not None:
+            bench.ask(reading(3500, 3500) if action.do is Do.READ else Outcome.REFUSED)
+    assert S21.down_s < sleeps_s < S21.down_s + 2
+
+
+def test_what_a_device_names_never_raises_what_is_stored() -> None:
+    bench = proven(2000)
+    bench.wait(1).ask(reading(3500, 3500))
+    assert (bench.follower.low_w, bench.follower.high_w) == (2000, 3500)
+    bench.grant(25)
+    bench.ask(Outcome.ACCEPTED)
+    bench.ask(reading(3500, 3500))
+    assert bench.follower.low_w == 25
+
+
+def test_an_agent_that_was_away_gives_a_silent_device_its_time_again() -> None:
+    bench = proven(relay=True).grant(0)
+    bench.ask(Outcome.UNKNOWN)
+    bench.wait(3600)
+    bench.follower.awoke(bench.now_s)
+    bench.ask(reading(3500, 3500)) if bench.next() == READ else bench.ask(Outcome.ACCEPTED)
+    for _ in range(4):
+        action = bench.wait(0.25).next()
+        if action is not None:
+            bench.ask(reading(3500, 3500) if action.do is Do.READ else Outcome.ACCEPTED)
+    told = bench.next()
+    assert told is None or told.do is Do.READ or told.watts == 25
+    assert bench.follower._rung <= 1, "its own time begins anew"
