@@ -44,7 +44,7 @@ class SourceLoss:
     at_s: float
 
 
-class MeasuredBy(IntEnum):
+class Measurer(IntEnum):
     """What stands behind a device's measured watts; an estimate alone never proves."""
 
     NOTHING = 0
@@ -54,7 +54,7 @@ class MeasuredBy(IntEnum):
     METER = 4
 
 
-class Follow(IntEnum):
+class Followed(IntEnum):
     """How far a device has followed its setpoint. Only `PROVEN` and `STOPPED` say that it draws no more than is applied."""
 
     GRANTED = 0  #: not commanded yet
@@ -78,7 +78,7 @@ class FleetColumns:
     given a lease. `confirmed_s`: the time of the newest decision whose setpoints the agent says it has taken, ``-inf`` if
     none of this controller's; what each device does of it, `follow` says.
     `applied_w`: the setpoint that the device runs on as far as its agent knows. `measured_w`: what it draws, NaN where nobody
-    says, and `measured_by` (`MeasuredBy`) what measured it. `follow` (`Follow`): how far it has followed. `max_w`: the most
+    says, and `measured_by` (`Measurer`) what measured it. `follow` (`Followed`): how far it has followed. `max_w`: the most
     that its agent says it may be told to draw, which only narrows the signed maximum.
     """
 

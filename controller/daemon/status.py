@@ -10,7 +10,7 @@ import numpy as np
 from controller.core.fleet.leases import CONTACT_S
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
-from controller.core.snapshot import Follow
+from controller.core.snapshot import Followed
 from controller.core.trust.judge import no_trust
 from controller.core.trust.meter_trust import MeterTrust
 from controller.daemon.fleet.fleet import Fleet
@@ -48,7 +48,7 @@ def make_latest(site: Site, latest: Callable[[], Tick | None], fleet: Fleet, clo
         for mine, view in zip(fleet.reports.devices, fleet.reports.newest, strict=True):
             if _in_contact(view, now_s):
                 measured_w[mine] = view.measured_w
-                state[mine] = np.where(view.follow == Follow.LOST, _LOST, _STATES[view.activity])
+                state[mine] = np.where(view.follow == Followed.LOST, _LOST, _STATES[view.activity])
         return DeviceColumns(measured_w=measured_w, state=state)
 
     return Latest(meters=meters, agents=agents, devices=devices)

@@ -13,7 +13,7 @@ import numpy as np
 from controller.core.modes import Doubts
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Bool, Devices, Rules
-from controller.core.snapshot import FleetColumns, Follow, Snapshot
+from controller.core.snapshot import FleetColumns, Followed, Snapshot
 
 #: An agent that has not reported for this long is out of contact: nothing of its devices is raised.
 CONTACT_S = 5.0
@@ -25,11 +25,11 @@ _VISIBLE_S = 1.5
 _SETTLE_FACTOR = 1.25
 #: Watts that differ by less than this, beyond all errors, tell nothing.
 _SLACK_W = 30.0
-#: By `Follow`: the device has its setpoint; it has proven that it does it; it does something else.
-_TAKEN = {Follow.ACCEPTED, Follow.SETTLING, Follow.PROVEN, Follow.DRIFTED, Follow.STOPPED}
-_HAS_IT = np.array([code in _TAKEN for code in Follow])
-_PROVES = np.array([code in {Follow.PROVEN, Follow.STOPPED} for code in Follow])
-_STRAYS = np.array([code in {Follow.DRIFTED, Follow.DEFIANT} for code in Follow])
+#: By `Followed`: the device has its setpoint; it has proven that it does it; it does something else.
+_TAKEN = {Followed.ACCEPTED, Followed.SETTLING, Followed.PROVEN, Followed.DRIFTED, Followed.STOPPED}
+_HAS_IT = np.array([code in _TAKEN for code in Followed])
+_PROVES = np.array([code in {Followed.PROVEN, Followed.STOPPED} for code in Followed])
+_STRAYS = np.array([code in {Followed.DRIFTED, Followed.DEFIANT} for code in Followed])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,19 +101,20 @@ def defiant(leases: Leases, devices: Devices, snapshot: Snapshot) -> Bool:
 
     One that does not answer is not among them: of it nothing is known.
     """
-    fleet, said = snapshot.fleet, snapshot.fleet.follow == Follow.DEFIANT
+    fleet = snapshot.fleet
+    said = np.asarray(fleet.follow == Followed.DEFIANT, dtype=np.bool_)
     owed_s = snapshot.now_s - leases.owing_s
     if not said.any() and owed_s.max(initial=0.0) <= _CONFIRM_S:
         return said
     draws_more = ~(fleet.measured_w <= _within_w(devices, leases.setpoint_w))
     late = owed_s > _SETTLE_FACTOR * devices.down_s + _VISIBLE_S + _CONFIRM_S
-    found = said | (late & draws_more & (fleet.follow != Follow.LOST))
+    found = said | (late & draws_more & (fleet.follow != Followed.LOST))
     return np.asarray(found & _heard_of_late(devices, snapshot), dtype=np.bool_)
 
 
 def lost(devices: Devices, snapshot: Snapshot) -> Bool:
     """Return which devices (D,) do not answer their agent, which does answer."""
-    return np.asarray((snapshot.fleet.follow == Follow.LOST) & _heard_of_late(devices, snapshot), dtype=np.bool_)
+    return np.asarray((snapshot.fleet.follow == Followed.LOST) & _heard_of_late(devices, snapshot), dtype=np.bool_)
 
 
 def _heard_of_late(devices: Devices, snapshot: Snapshot) -> Bool:
@@ -138,7 +139,7 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
     has_it, proven = confirmed & _HAS_IT.take(fleet.follow), confirmed & _PROVES.take(fleet.follow)
     steady_s = np.where(has_it, np.where(np.isinf(leases.steady_s) | moved, now_s, leases.steady_s), np.inf)
     stable_s = now_s - steady_s
-    answers = (now_s - heard_s <= CONTACT_S) & (fleet.follow != Follow.LOST)
+    answers = (now_s - heard_s <= CONTACT_S) & (fleet.follow != Followed.LOST)
     low_w = np.minimum(leases.low_w, applied_w)
     low_w = np.where(proven & _settled(stable_s, devices.up_s), applied_w, low_w)
     low_w = np.where(answers, low_w, devices.off_w)

@@ -8,14 +8,14 @@ from typing import Final
 import numpy as np
 
 from controller.core.site import I8
-from controller.core.snapshot import Follow, MeasuredBy
+from controller.core.snapshot import Followed, Measurer
 from drivers.fleet import wire
 
 _LETTERS: Final = 256
 #: What a device is doing that its agent says nothing of.
 UNKNOWN: Final = list(wire.Activity).index(wire.Activity.UNKNOWN)
 #: What counts of a device that an agent does not have, in the rows of `codes`.
-MISSING: Final = np.array([[Follow.LOST], [MeasuredBy.NOTHING], [UNKNOWN]], dtype=np.int8)
+MISSING: Final = np.array([[Followed.LOST], [Measurer.NOTHING], [UNKNOWN]], dtype=np.int8)
 
 
 def _table(letters: Iterable[str]) -> I8:
@@ -29,8 +29,8 @@ def _table(letters: Iterable[str]) -> I8:
 #: The code of every letter, one table behind the other: by the names that wire and core have in common, activities as on the wire.
 _TABLES: Final = np.concatenate(
     [
-        _table(wire.Follow[follow.name] for follow in Follow),
-        _table(wire.MeasuredBy[by.name] for by in MeasuredBy),
+        _table(wire.Follow[follow.name] for follow in Followed),
+        _table(wire.MeasuredBy[by.name] for by in Measurer),
         _table(wire.Activity),
     ]
 )

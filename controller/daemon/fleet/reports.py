@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, I8, I64, Site
-from controller.core.snapshot import Follow, MeasuredBy
+from controller.core.snapshot import Followed, Measurer
 from controller.daemon.fleet.inventories import AgentInventory, hold_against, name_some
 from controller.daemon.fleet.letters import MISSING, UNKNOWN, codes
 from controller.daemon.fleet.refusal import MessageRefused
@@ -103,8 +103,8 @@ class Reports:
             refused=None,
             applied_w=self._site.devices.off_w[mine],
             measured_w=np.full(count, np.nan),
-            measured_by=np.full(count, MeasuredBy.NOTHING, dtype=np.int8),
-            follow=np.full(count, Follow.LOST, dtype=np.int8),
+            measured_by=np.full(count, Measurer.NOTHING, dtype=np.int8),
+            follow=np.full(count, Followed.LOST, dtype=np.int8),
             activity=np.full(count, UNKNOWN, dtype=np.int8),
             max_w=self._site.devices.max_w[mine],
         )

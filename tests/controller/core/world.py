@@ -14,7 +14,7 @@ from controller.core.decision import Decision
 from controller.core.floor import watts_below
 from controller.core.reasons import Reason
 from controller.core.site import SURPLUS, Devices, Meters, Rules, Site, SurplusModel, Tree
-from controller.core.snapshot import FleetColumns, Follow, Grade, MeasuredBy, OrderLimit, Snapshot, SourceSample
+from controller.core.snapshot import FleetColumns, Followed, Grade, Measurer, OrderLimit, Snapshot, SourceSample
 from controller.core.state import State, initial_state
 from controller.core.step import step
 from controller.texts.english import texts
@@ -275,8 +275,8 @@ class World:
         """What agents say of how their devices follow: by what these draw, but for the ones that lie."""
         d = self.site.devices
         fits = self.liars | (self.draw_w <= self.applied_w * (1.0 + d.tolerance) + 0.01 * d.max_w)
-        follow = np.where(fits, Follow.PROVEN, np.where(self.deaf, Follow.DEFIANT, Follow.SETTLING))
-        return np.where(self.dumb, Follow.LOST, follow).astype(np.int8)
+        follow = np.where(fits, Followed.PROVEN, np.where(self.deaf, Followed.DEFIANT, Followed.SETTLING))
+        return np.where(self.dumb, Followed.LOST, follow).astype(np.int8)
 
     def _told_w(self) -> np.ndarray:
         """What agents say that their devices draw: a liar what it was told, and nothing of one that does not answer."""
@@ -297,7 +297,7 @@ class World:
                 confirmed_s=self.confirmed_s.copy(),
                 applied_w=np.where(self.applied_w <= self.site.devices.off_w, self.off_share, 1.0) * self.applied_w,
                 measured_w=measured_w,
-                measured_by=np.where(np.isnan(measured_w), MeasuredBy.NOTHING, MeasuredBy.ESTIMATE).astype(np.int8),
+                measured_by=np.where(np.isnan(measured_w), Measurer.NOTHING, Measurer.ESTIMATE).astype(np.int8),
                 follow=self._follow(),
                 max_w=self.site.devices.max_w if self.inventory_w is None else self.inventory_w,
             ),

@@ -12,7 +12,7 @@ from controller.core.decision import Decision
 from controller.core.reasons import Code, Reason
 from controller.core.safe import safe_step
 from controller.core.site import Site
-from controller.core.snapshot import Follow, MeasuredBy
+from controller.core.snapshot import Followed, Measurer
 from controller.core.state import initial_state
 from controller.daemon.fleet import fleet as fleet_module
 from controller.daemon.fleet.fleet import Fleet, subscriptions
@@ -266,8 +266,8 @@ def test_columns_follow_the_order_of_the_site(led):
     columns = led.fleet.columns()
     assert columns.applied_w[mine].tolist() == [1000.0, 1001.0, 1002.0]
     assert np.array_equal(columns.measured_w[mine], [5.0, np.nan, 7.0], equal_nan=True)
-    assert set(columns.follow[mine]) == {Follow.PROVEN}
-    assert set(columns.measured_by[mine]) == {MeasuredBy.PDU}
+    assert set(columns.follow[mine]) == {Followed.PROVEN}
+    assert set(columns.measured_by[mine]) == {Measurer.PDU}
     assert columns.heard_s.tolist() == [1000.0, 1001.0, 1000.0]
     assert np.array_equal(columns.max_w, led.site.devices.max_w)
     others = [i for i in range(len(led.site.devices.ids)) if i not in mine]

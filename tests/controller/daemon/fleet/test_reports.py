@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from controller.core.reasons import Code, Reason
-from controller.core.snapshot import Follow, MeasuredBy
+from controller.core.snapshot import Followed, Measurer
 from controller.daemon.fleet.letters import codes
 from controller.daemon.fleet.refusal import MessageRefused
 from controller.daemon.fleet.reports import Reports
@@ -72,7 +72,7 @@ def status(state: str, **more) -> bytes:
 def test_before_the_first_report_nothing_is_known_and_no_lease_can_be_given():
     (view,) = make_reports().newest
     assert (view.heard_s, view.echo, view.online, view.inventory) == (-math.inf, None, False, None)
-    assert set(view.follow) == {Follow.LOST}
+    assert set(view.follow) == {Followed.LOST}
     assert np.isnan(view.measured_w).all()
     assert np.array_equal(view.max_w, make_site().devices.max_w)
 
@@ -89,8 +89,8 @@ def test_a_report_becomes_columns_in_the_order_of_the_site():
     (view,) = reports.newest
     assert view.applied_w.tolist() == [1500.0, 25.0, 5000.0]
     assert np.array_equal(view.measured_w, [np.nan, -3.0, 4990.0], equal_nan=True), "unknown is not zero"
-    assert view.measured_by.tolist() == [MeasuredBy.NOTHING, MeasuredBy.ESTIMATE, MeasuredBy.METER]
-    assert view.follow.tolist() == [Follow.GRANTED, Follow.DEFIANT, Follow.SETTLING]
+    assert view.measured_by.tolist() == [Measurer.NOTHING, Measurer.ESTIMATE, Measurer.METER]
+    assert view.follow.tolist() == [Followed.GRANTED, Followed.DEFIANT, Followed.SETTLING]
     assert view.activity.tolist() == [4, 0, 2]
     assert (view.epoch, view.accepted_seq, view.applied_seq, view.lease_left_s) == (4, 9, 8, 12.5)
     assert (view.heard_s, view.online, view.lapsed) == (NOW_S, True, False)
@@ -101,8 +101,8 @@ def test_every_letter_has_its_meaning():
     columns = [list(letters) * (count // len(letters)) for letters in (wire.Follow, wire.MeasuredBy, wire.Activity)]
     state, measured_by, activity = map("".join, columns)
     found = codes((state, measured_by, activity))
-    assert [Follow(code).name for code in found[0]] == [letter.name for letter in columns[0]]
-    assert [MeasuredBy(code).name for code in found[1]] == [letter.name for letter in columns[1]]
+    assert [Followed(code).name for code in found[0]] == [letter.name for letter in columns[0]]
+    assert [Measurer(code).name for code in found[1]] == [letter.name for letter in columns[1]]
     assert [list(wire.Activity)[code] for code in found[2]] == columns[2]
 
 
@@ -251,7 +251,7 @@ def test_i5_an_inventory_may_only_narrow_the_signed_maximum(told, order, missing
     )
     hear(reports, listed=listed, epoch=EPOCH)
     (view,) = reports.newest
-    assert [k for k in range(3) if view.follow[k] == Follow.LOST] == sorted(missing)
+    assert [k for k in range(3) if view.follow[k] == Followed.LOST] == sorted(missing)
     assert all(view.applied_w[k] == devices.max_w[k] and np.isnan(view.measured_w[k]) for k in missing)
 
 
@@ -270,7 +270,7 @@ def test_devices_that_only_one_of_both_has_are_named_and_the_others_are_led():
     hear(reports, listed=listed, applied={"b-s19k": 2794}, epoch=EPOCH)
     (view,) = reports.newest
     assert view.findings == (missing, undeclared)
-    assert (view.applied_w[1], view.follow[1], view.echo is None) == (2794.0, Follow.PROVEN, False)
+    assert (view.applied_w[1], view.follow[1], view.echo is None) == (2794.0, Followed.PROVEN, False)
     assert view.inventory.setpoints_w(np.array([3500.0, 1916.0, 9000.0])) == [1916, 0, 0]
 
 
@@ -298,14 +298,14 @@ def test_another_inventory_gives_the_same_letters_to_other_devices(reports):
     turned = own_devices()[::-1]
     introduce(reports, turned)
     hear(reports, listed=turned, state="pxl", epoch=EPOCH)
-    assert reports.newest[0].follow.tolist() == [Follow.LOST, Follow.DEFIANT, Follow.PROVEN]
+    assert reports.newest[0].follow.tolist() == [Followed.LOST, Followed.DEFIANT, Followed.PROVEN]
 
 
 def test_an_inventory_without_devices_leads_none(reports):
     introduce(reports, [], boot="b1")
     hear(reports, listed=[], epoch=EPOCH)
     (view,) = reports.newest
-    assert set(view.follow) == {Follow.LOST}
+    assert set(view.follow) == {Followed.LOST}
     assert view.inventory.setpoints_w(view.max_w) == []
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 from msgspec.structs import replace
 
-from controller.core.snapshot import Follow
+from controller.core.snapshot import Followed
 from controller.daemon.fleet.statements import Statements
 from drivers.fleet.wire import Echo, Leaf, Report, Set, sign
 from tests.controller.daemon.fleet.loop import (
@@ -227,11 +227,11 @@ def test_a_statement_that_is_taken_is_proven_by_no_device_before_it_follows(led:
     assert led.agent.take(body, led.now)
     led.controller.hear(led.agent.report(led.now), led.now)
     assert led.controller.confirmed_ms() == led.now
-    assert set(led.controller.view.follow) == {Follow.GRANTED}
+    assert set(led.controller.view.follow) == {Followed.GRANTED}
     led.agent.follow()
     led.now += 1000
     led.controller.hear(led.agent.report(led.now), led.now)
-    assert set(led.controller.view.follow) == {Follow.PROVEN}
+    assert set(led.controller.view.follow) == {Followed.PROVEN}
 
 
 def test_a_new_head_goes_out_at_once_and_changes_no_setpoint(led: Pair) -> None:
