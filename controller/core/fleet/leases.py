@@ -105,7 +105,7 @@ def defiant(leases: Leases, devices: Devices, snapshot: Snapshot) -> Bool:
     said = np.asarray(fleet.follow == Followed.DEFIANT, dtype=np.bool_)
     owed_s = snapshot.now_s - leases.owing_s
     if not said.any() and owed_s.max(initial=0.0) <= _CONFIRM_S:
-        return said
+        return np.asarray(said, dtype=np.bool_)
     draws_more = ~(fleet.measured_w <= _within_w(devices, leases.setpoint_w))
     late = owed_s > _SETTLE_FACTOR * devices.down_s + _VISIBLE_S + _CONFIRM_S
     found = said | (late & draws_more & (fleet.follow != Followed.LOST))
