@@ -66,7 +66,7 @@ def initial_state(site: Site, now_s: float) -> State:
         leases=no_leases(site.devices, now_s),
         minimum_times=MinimumTimes(kept_until_s=np.full(count, -np.inf), settled_from_s=np.full(count, -np.inf)),
         surplus=SurplusState(),
-        house=declared_house(site.tree.house_w, now_s),
+        house=declared_house(site.tree.house_w),
         rise_room_w=0.0,
         fall_room_w=0.0,
         failsafe_cap_w=np.inf,

@@ -11,7 +11,7 @@ no site declares.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -36,18 +36,20 @@ HOUSE_DRIFT: Final = 0.03
 class HouseLoad:
     """What is known of the house load of each node (N,).
 
-    `watts`: the estimate. `least_w` (stretches, N): the least that was possible in each of the last stretches, the newest
-    first; that began at `since_s`.
+    `watts`: the estimate. `declared_w`: by the site file. `least_w` (stretches, N): the least that was possible in each of the
+    last stretches, the newest first, ``-inf`` before the first; that began at `since_s`.
     """
 
     watts: F64
+    declared_w: F64
     least_w: F64
     since_s: float
 
 
-def declared_house(house_w: F64, now_s: float) -> HouseLoad:
-    """Return what a controller takes for the house load (N,) that has seen nothing yet."""
-    return HouseLoad(watts=house_w.copy(), least_w=np.tile(house_w, (_STRETCHES, 1)), since_s=now_s)
+def declared_house(house_w: F64) -> HouseLoad:
+    """Return what a controller takes for the house load (N,) that has seen nothing yet: less counts as soon as it is proven."""
+    unknown_w = np.full((_STRETCHES, house_w.size), -np.inf)
+    return HouseLoad(watts=house_w.copy(), declared_w=house_w, least_w=unknown_w, since_s=-math.inf)
 
 
 def estimate_house(
@@ -69,10 +71,11 @@ def _forgetting(house: HouseLoad, false: Bool) -> HouseLoad:
     if not false.any():
         return house
     before_w = house.least_w[_UNNOTICED:].max(axis=0)
-    return HouseLoad(
+    before_w = np.where(np.isinf(before_w), house.declared_w, before_w)
+    return replace(
+        house,
         watts=np.where(false, before_w, house.watts),
         least_w=np.where(false, before_w, house.least_w),
-        since_s=house.since_s,
     )
 
 
@@ -85,4 +88,4 @@ def _remembered(house: HouseLoad, watts: F64, possible_w: F64, still: Bool, now_
         least_w[0] = np.minimum(least_w[0], possible_w)
     if still.any():
         least_w = np.where(still, house.least_w, least_w)
-    return HouseLoad(watts=watts, least_w=least_w, since_s=now_s if begins else house.since_s)
+    return replace(house, watts=watts, least_w=least_w, since_s=now_s if begins else house.since_s)

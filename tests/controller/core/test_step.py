@@ -25,7 +25,7 @@ def running() -> World:
 
 
 def test_uses_what_is_offered_but_what_idle_gpus_may_still_take(running):
-    running.run(190)  # until the house load is known to be less than is declared
+    running.run(190)  # until what was kept free while the site came up is forgotten
     idle_w = 2 * 10_200 * (1 - running.gpu_use)
     unsure_w = 0.05 * 2 * 10_200
     assert 100e3 - idle_w - unsure_w - 1000 <= running.site_w <= 100e3

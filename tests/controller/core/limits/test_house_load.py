@@ -20,7 +20,7 @@ def course(*legs):
 
     The devices draw `least` to `most` watts, 100 unless a leg says otherwise.
     """
-    house, now_s, found = declared_house(np.array([DECLARED_W]), 0.0), 0.0, []
+    house, now_s, found = declared_house(np.array([DECLARED_W])), 0.0, []
     for seconds, power, *other in legs:
         given_ = {"least": 100.0, "most": 100.0, "known": True, "proven": True, "still": False, "false": False}
         leg = given_ | (other[0] if other else {})
@@ -62,7 +62,19 @@ def course(*legs):
     ],
 )  # fmt: skip
 def test_house_load(why, legs, watts):
-    assert course(*legs) == pytest.approx(watts, abs=0.1), why
+    """After some minutes in which it was as declared."""
+    assert course((LONG_S, 100.0 + DECLARED_W), *legs)[1:] == pytest.approx(watts, abs=0.1), why
+
+
+def test_what_is_declared_counts_until_a_proven_meter_shows_less():
+    assert course((60, 104.0, UNPROVEN), (60, 104.0)) == pytest.approx([10.0, 10.0], abs=0.1), (
+        "and not if it has counted"
+    )
+    assert course((60, 104.0)) == pytest.approx([4.0], abs=0.1)
+
+
+def test_a_meter_that_is_false_at_once_leaves_what_is_declared():
+    assert course((10, 60.0), (1, 60.0, FALSE), (60, 110.0))[-1] == pytest.approx(10.0)
 
 
 LEGS = st.lists(
