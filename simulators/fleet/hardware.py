@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from drivers.errors import DriverLoss, Refused
-from drivers.fleet.agent.device import DeviceReading, Outcome
+from drivers.fleet.agent.device import CommandOutcome, DeviceReading
 from drivers.fleet.wire import Activity, MeasuredBy
 from simulators.devicewire import DeviceWire
 
@@ -31,11 +31,11 @@ class SimulatedDevice:
             serial=answer.serial,
         )
 
-    async def command(self, watts: int) -> Outcome:
+    async def command(self, watts: int) -> CommandOutcome:
         """Tell it what it may draw."""
         return await _outcome(self._wire.command(self._device, watts))
 
-    async def stop(self) -> Outcome:
+    async def stop(self) -> CommandOutcome:
         """Tell it to sleep, by a command of its own."""
         return await _outcome(self._wire.stop(self._device))
 
@@ -46,7 +46,7 @@ class SimulatedRelay:
     def __init__(self, wire: DeviceWire, device: str) -> None:
         self._wire, self._device = wire, device
 
-    async def switch(self, *, closed: bool, hold_s: float | None) -> Outcome:
+    async def switch(self, *, closed: bool, hold_s: float | None) -> CommandOutcome:
         """Open or close it."""
         return await _outcome(self._wire.relay(self._device, closed, hold_s))
 
@@ -58,11 +58,11 @@ class SimulatedRelay:
             raise DriverLoss(f"the relay of {self._device} answers with an error: {error}") from error
 
 
-async def _outcome(request: Awaitable[None]) -> Outcome:
+async def _outcome(request: Awaitable[None]) -> CommandOutcome:
     try:
         await request
     except Refused:
-        return Outcome.REFUSED
+        return CommandOutcome.REFUSED
     except DriverLoss:
-        return Outcome.UNKNOWN
-    return Outcome.ACCEPTED
+        return CommandOutcome.UNKNOWN
+    return CommandOutcome.ACCEPTED

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
@@ -18,9 +17,9 @@ from drivers.errors import Refused
 from drivers.fleet import wire
 from drivers.fleet.agent.device import Ports
 from drivers.fleet.agent.driving import Driving
-from drivers.fleet.agent.inventory import inventory_of
 from drivers.fleet.agent.keeping import Keeper, Storing
 from drivers.fleet.agent.lease import Held, LeasedDevice, LeaseHolder
+from drivers.fleet.agent.messages import Speaker
 from drivers.fleet.keys import PrivateKey, PublicKey
 from drivers.fleet.link import Link, OnConnection, OnMessage
 from drivers.notify import Notifier
@@ -76,33 +75,14 @@ class Agent:
         clock: Clock = boottime_s,
         notifier: Notifier | None = None,
     ) -> None:
-        self._site, self._agent = site, agent
-        self._key, self._controller_keys = key, controller_keys
-        self._report_s, self._clock = report_s, clock
-        self._notifier = notifier or Notifier({})
-        self._boot = uuid.uuid4().hex
+        self._site, self._agent, self._controller_keys = site, agent, controller_keys
+        self._report_s, self._clock, self._notifier = report_s, clock, notifier or Notifier({})
         self._ids = sorted(devices)
-        self._inventory = inventory_of(devices)
-        self._inventory_id = wire.inventory_id(self._inventory)
+        self._speaker = Speaker(site=site, agent=agent, key=key, devices=devices)
         self._keeper = Keeper(store, agent=agent, clock=clock)
-        held = self._keeper.stored
-        self._holder = LeaseHolder(
-            agent=agent,
-            boot=self._boot,
-            devices=devices,
-            inventory=self._inventory_id,
-            settle_s=settle_s,
-            held=held,
-            now_ms=self._now_ms(),
-        )
+        self._holder = self._leases(devices, settle_s)
         self._driving = Driving(
-            agent=agent,
-            devices=devices,
-            ports=ports,
-            held=held,
-            clock=clock,
-            kept=self._keeper.kept,
-            wake=self._wake_up,
+            agent=agent, devices=devices, ports=ports, clock=clock, keeper=self._keeper, wake=self._wake_up
         )
         self._applied_seq = 0
         self._refused: str | None = None
@@ -112,11 +92,24 @@ class Agent:
         self._inbox: deque[tuple[bytes, bool]] = deque()
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        offline = wire.Status(v=2, site=site, agent=agent, state=wire.Presence.OFFLINE)
-        self._link = connect(
-            client_id=f"{site}.{agent}",
-            will=(self._topic(wire.Leaf.STATUS), wire.encode_status(offline)),
-            subscriptions=[self._topic(wire.Leaf.SET)],
+        self._link = self._linked(connect)
+
+    def _leases(self, devices: Mapping[str, LeasedDevice], settle_s: float) -> LeaseHolder:
+        return LeaseHolder(
+            agent=self._agent,
+            boot=self._speaker.boot,
+            devices=devices,
+            inventory=self._speaker.inventory,
+            settle_s=settle_s,
+            held=self._keeper.stored,
+            now_ms=self._now_ms(),
+        )
+
+    def _linked(self, connect: Connect) -> Link:
+        return connect(
+            client_id=f"{self._site}.{self._agent}",
+            will=(self._speaker.topic(wire.Leaf.STATUS), self._speaker.status(wire.Presence.OFFLINE)),
+            subscriptions=[self._speaker.topic(wire.Leaf.SET)],
             on_message=lambda _topic, payload, retained: self._soon(self._receive, payload, retained),
             on_connection=lambda up: self._soon(self._meet, up),
         )
@@ -217,51 +210,26 @@ class Agent:
     def _report(self) -> None:
         now_ms = self._now_ms()
         columns = self._driving.columns()
-        refused = self._refused or self._keeper.unstored()
-        report = wire.Report(
-            v=2,
-            site=self._site,
-            agent=self._agent,
-            key=self._agent,
-            echo=wire.Echo(boot=self._boot, boottime_ms=now_ms),
-            epoch=self._holder.epoch,
-            accepted_seq=self._holder.accepted_seq,
+        report = self._speaker.report(
+            columns,
+            self._holder,
+            now_ms,
             applied_seq=self._applied_seq,
-            lease_left_ms=self._holder.lease_left_ms(now_ms),
-            lapsed=self._holder.lapsed,
-            inventory=self._inventory_id,
-            applied_w=columns.applied_w,
-            measured_w=columns.measured_w,
-            measured_by=columns.measured_by,
-            state=columns.state,
-            proof=columns.proof,
-            activity=columns.activity,
-            head_seen=self._holder.head,
             head_stored=self._keeper.stored.head,
-            refused=None if refused is None else refused[: wire.MAX_TEXT],
+            refused=self._refused or self._keeper.unstored(),
         )
         self._reported_s, self._reported_states = now_ms / 1000, columns.state
         self._report_due_s = self._reported_s + self._report_s
-        expiry_s = 3 * self._report_s
-        self._link.publish(self._topic(wire.Leaf.REPORT), wire.sign(report, self._key), expiry_s=expiry_s)
+        self._link.publish(self._speaker.topic(wire.Leaf.REPORT), report, expiry_s=3 * self._report_s)
 
     def _introduce(self) -> None:
-        inventory = wire.Inventory(
-            v=2,
-            site=self._site,
-            agent=self._agent,
-            key=self._agent,
-            echo=wire.Echo(boot=self._boot, boottime_ms=self._now_ms()),
-            inventory=self._inventory_id,
-            devices=self._inventory,
-        )
-        self._link.publish(self._topic(wire.Leaf.INVENTORY), wire.sign(inventory, self._key), retain=True)
+        introduction = self._speaker.introduction(self._now_ms())
+        self._link.publish(self._speaker.topic(wire.Leaf.INVENTORY), introduction, retain=True)
         self._say(wire.Presence.ONLINE)
         self._report_due_s = self._clock()
 
     def _say(self, presence: wire.Presence) -> None:
-        status = wire.Status(v=2, site=self._site, agent=self._agent, state=presence)
-        self._link.publish(self._topic(wire.Leaf.STATUS), wire.encode_status(status), retain=True)
+        self._link.publish(self._speaker.topic(wire.Leaf.STATUS), self._speaker.status(presence), retain=True)
 
     def _soon(self, callback: Callable[..., None], *words: object) -> None:
         """Have the loop do this, from any thread."""
@@ -280,9 +248,6 @@ class Agent:
 
     def _wake_up(self) -> None:
         self._wake.set()
-
-    def _topic(self, leaf: wire.Leaf) -> str:
-        return wire.topic(self._site, self._agent, leaf)
 
     def _now_ms(self) -> int:
         return int(1000 * self._clock())

@@ -9,7 +9,7 @@ from typing import Protocol
 from drivers.fleet.wire import Activity, MeasuredBy
 
 
-class Outcome(Enum):
+class CommandOutcome(Enum):
     """What became of a command. None of them is a proof that the device does as it was told."""
 
     ACCEPTED = "accepted"  # the device has said yes
@@ -39,17 +39,17 @@ class Device(Protocol):
     async def read(self) -> DeviceReading:
         """Return what it says; raises DriverLoss where it does not answer, or answers nonsense."""
 
-    async def command(self, watts: int) -> Outcome:
+    async def command(self, watts: int) -> CommandOutcome:
         """Have it draw at most `watts`; its off watts, or less, mean sleep."""
 
-    async def stop(self) -> Outcome:
+    async def stop(self) -> CommandOutcome:
         """Bring it down by another way than `command`, whatever that costs its work."""
 
 
 class Relay(Protocol):
     """What cuts a device off its power. Its calls may be made while one of the device's is under way."""
 
-    async def switch(self, *, closed: bool, hold_s: float | None) -> Outcome:
+    async def switch(self, *, closed: bool, hold_s: float | None) -> CommandOutcome:
         """Open or close it; closed with `hold_s`, it opens by itself after that time unless it is told again."""
 
     async def read(self) -> bool | None:

@@ -12,9 +12,10 @@ from typing import Final, TypeVar
 from drivers import ending
 from drivers.clock import Clock
 from drivers.errors import DriverLoss
-from drivers.fleet.agent.device import Outcome, Ports, Relay
+from drivers.fleet.agent.device import CommandOutcome, Ports, Relay
 from drivers.fleet.agent.follow import Follower
-from drivers.fleet.agent.lease import Held, LeasedDevice
+from drivers.fleet.agent.keeping import Keeper
+from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.agent.pacing import Pacer, Urgency
 from drivers.fleet.agent.proof import measured_w
 from drivers.fleet.agent.relay import RelayKeeper, Switch
@@ -69,7 +70,7 @@ class _Driven:
 class Driving:
     """The devices of an agent, in columns sorted by id. Its methods are for the agent's loop.
 
-    `kept` waits until what is to outlive a restart is stored, and `wake` asks for a turn.
+    `keeper` keeps what is to outlive a restart, and `wake` asks for a turn.
     """
 
     def __init__(
@@ -78,15 +79,14 @@ class Driving:
         agent: str,
         devices: Mapping[str, LeasedDevice],
         ports: Mapping[str, Ports],
-        held: Held,
         clock: Clock,
-        kept: Callable[[], Awaitable[None]],
+        keeper: Keeper,
         wake: Callable[[], None],
     ) -> None:
-        self._agent, self._clock, self._kept, self._wake = agent, clock, kept, wake
+        self._agent, self._clock, self._keeper, self._wake = agent, clock, keeper, wake
         now_s = clock()
         self._driven = [
-            _Driven(id_, devices[id_], ports[id_], held.applied.get(id_, devices[id_].at_most(0)), now_s)
+            _Driven(id_, devices[id_], ports[id_], keeper.stored.applied.get(id_, devices[id_].at_most(0)), now_s)
             for id_ in sorted(devices)
         ]
         self._pacer = Pacer()
@@ -205,13 +205,13 @@ class Driving:
                 follower.read(reading, self._clock())
             return
         if action.lowers:
-            await self._kept()
+            await self._keeper.kept()
         request = device.stop() if action.do is Do.STOP else device.command(action.watts)
-        follower.answered(await self._bounded(driven, request, Outcome.UNKNOWN), self._clock())
+        follower.answered(await self._bounded(driven, request, CommandOutcome.UNKNOWN), self._clock())
 
     async def _switch(self, driven: _Driven, relay: _Relayed, switch: Switch) -> None:
         request = relay.port.switch(closed=switch.closed, hold_s=switch.hold_s)
-        relay.keeper.switched(switch, await self._bounded(driven, request, Outcome.UNKNOWN), self._clock())
+        relay.keeper.switched(switch, await self._bounded(driven, request, CommandOutcome.UNKNOWN), self._clock())
 
     async def _look(self, driven: _Driven, relay: _Relayed) -> None:
         closed = await self._bounded(driven, relay.port.read(), None)

@@ -16,9 +16,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
-from drivers.fleet.agent.device import DeviceReading, Outcome
+from drivers.fleet.agent.device import CommandOutcome, DeviceReading
 from drivers.fleet.agent.lease import LeasedDevice
-from drivers.fleet.agent.proof import Shown, measured_w, shown
+from drivers.fleet.agent.proof import Sight, measured_w, shown
 from drivers.fleet.agent.steps import Action, Do, Doubt, Rung
 from drivers.fleet.wire import Follow, Proof
 
@@ -50,7 +50,7 @@ _FALL: Final = 0.9
 class _Told:
     watts: int
     lowers: bool
-    outcome: Outcome
+    outcome: CommandOutcome
     at_s: float
     from_w: float | None  # what it drew before
 
@@ -118,7 +118,7 @@ class Follower:
         if told is None or told.watts != target_w:
             return True
         strays = self._named_w is not None and self._named_w < max(target_w, self._off_w)
-        failed = strays or (told.outcome is not Outcome.ACCEPTED and not told.lowers)
+        failed = strays or (told.outcome is not CommandOutcome.ACCEPTED and not told.lowers)
         return failed and self._proof is Proof.NONE and now_s >= max(self._raise_due_s, told.at_s + GRACE_S)
 
     def _wake_or_cut(self, now_s: float) -> None:
@@ -156,18 +156,18 @@ class Follower:
             self._raise_due_s = now_s + min(RAISE_MOST_S, RAISE_AGAIN_S * 2 ** min(self._raises, 10))
             self._raises += 1
 
-    def answered(self, outcome: Outcome, now_s: float) -> None:
+    def answered(self, outcome: CommandOutcome, now_s: float) -> None:
         """Take what has become of the command or the stop that was under way."""
         action, self._busy = self._busy, None
         if action is None:
             return
-        if outcome is Outcome.UNKNOWN:
+        if outcome is CommandOutcome.UNKNOWN:
             self._told_w = max(self._told_w, action.watts)
             self._doubt = self._doubt if self._doubt is Doubt.SILENT else Doubt.UNKNOWN
         else:
             self._heard_s = now_s
             self._doubt = Doubt.UNREAD if self._doubt is not Doubt.NONE else Doubt.NONE
-        if outcome is Outcome.ACCEPTED:
+        if outcome is CommandOutcome.ACCEPTED:
             self.low_w = self.high_w = self._told_w = action.watts
         told = _Told(watts=action.watts, lowers=action.lowers, outcome=outcome, at_s=now_s, from_w=self._watts)
         self._told = told if action.watts == self._target_w else None
@@ -231,11 +231,11 @@ class Follower:
             (self._stopped, Follow.STOPPED),
             (self._over and self._rung >= Rung.SLEEP, Follow.DEFIANT),
             (commanded, Follow.COMMANDED),
-            (self._doubt is Doubt.UNKNOWN or outcome is Outcome.UNKNOWN, Follow.UNKNOWN),
+            (self._doubt is Doubt.UNKNOWN or outcome is CommandOutcome.UNKNOWN, Follow.UNKNOWN),
             (self._proof is not Proof.NONE, Follow.PROVEN),
             (self._drifted, Follow.DRIFTED),
             (told is None, Follow.GRANTED),
-            (outcome is Outcome.REFUSED, Follow.REFUSED),
+            (outcome is CommandOutcome.REFUSED, Follow.REFUSED),
             (told is not None and now_s < told.at_s + self._settle_s(told), Follow.SETTLING),
         )
         return next((state for holds, state in first if holds), Follow.ACCEPTED)
@@ -256,7 +256,7 @@ class Follower:
         if self._stopped or self._relay_open or self.is_lost(now_s):
             return True
         told = self._told
-        return told is not None and told.watts == self._target_w and told.outcome is not Outcome.UNKNOWN
+        return told is not None and told.watts == self._target_w and told.outcome is not CommandOutcome.UNKNOWN
 
     @property
     def applied_w(self) -> int:
@@ -285,7 +285,7 @@ class Follower:
         elif self._has_failed(sight, now_s):
             self._climb(now_s)
 
-    def _sight(self, reading: DeviceReading) -> Shown:
+    def _sight(self, reading: DeviceReading) -> Sight:
         """Return what the reading shows: of being off, or, where that is less than it has to be, of the aim."""
         of_target = shown(reading, self._target_w, self._model)
         if self._target_w == self.aim_w or of_target.proof is not Proof.NONE or self._stopped:
@@ -296,30 +296,32 @@ class Follower:
             return of_aim
         return of_target
 
-    def _adopt(self, sight: Shown, begins_anew: bool, now_s: float) -> None:
+    def _adopt(self, sight: Sight, begins_anew: bool, now_s: float) -> None:
         """Take a setpoint that the device names for one that it was told; else have it told again where that is in doubt."""
         told, target_w = self._told, self._target_w
         current = told if told is not None and told.watts == target_w else None
         if sight.named:
             self._told_w = max(self._told_w, target_w) if current is not None else self._told_w
-            if current is None or current.outcome is not Outcome.ACCEPTED:
+            if current is None or current.outcome is not CommandOutcome.ACCEPTED:
                 lowers = self._lowering_s is not None if current is None else current.lowers
                 at_s = now_s if current is None else current.at_s
                 from_w = None if current is None else current.from_w
-                self._told = _Told(watts=target_w, lowers=lowers, outcome=Outcome.ACCEPTED, at_s=at_s, from_w=from_w)
+                self._told = _Told(
+                    watts=target_w, lowers=lowers, outcome=CommandOutcome.ACCEPTED, at_s=at_s, from_w=from_w
+                )
             return
         if begins_anew:
             fails = current is not None and current.lowers and self._lowering_s is not None
-            self._told = replace(current, outcome=Outcome.UNKNOWN) if fails and current is not None else None
+            self._told = replace(current, outcome=CommandOutcome.UNKNOWN) if fails and current is not None else None
             self._raise_due_s = now_s if not fails and self._raises <= 1 else self._raise_due_s
 
-    def _prove(self, sight: Shown, now_s: float) -> None:
+    def _prove(self, sight: Sight, now_s: float) -> None:
         before = self._proof
         told = self._told
         self._in_band = self._in_band + 1 if sight.proof in {Proof.WATTS, Proof.BOTH} else 0
         off = self._target_w <= self._off_w
         proof = sight.proof
-        if told is None or (told.outcome is not Outcome.ACCEPTED and not off):
+        if told is None or (told.outcome is not CommandOutcome.ACCEPTED and not off):
             proof = Proof.NONE
         elif proof is Proof.WATTS and self._in_band < 2:
             proof = before if before is Proof.WATTS else Proof.NONE
@@ -337,16 +339,16 @@ class Follower:
         elif not self._stopped:
             self._rung = Rung.TELL
 
-    def _has_failed(self, sight: Shown, now_s: float) -> bool:
+    def _has_failed(self, sight: Sight, now_s: float) -> bool:
         """Return whether what the device was told last has not brought it down."""
         told = self._told
         if told is None:
             return False
-        if told.outcome is Outcome.ACCEPTED:
+        if told.outcome is CommandOutcome.ACCEPTED:
             return self._over and now_s >= told.at_s + self._patience_s
         if not (told.lowers or self._over):
             return False
-        patience_s = 0.0 if sight.named is False or told.outcome is Outcome.REFUSED else self._patience_s
+        patience_s = 0.0 if sight.named is False or told.outcome is CommandOutcome.REFUSED else self._patience_s
         return now_s >= told.at_s + patience_s
 
     @property
@@ -361,7 +363,7 @@ class Follower:
             return
         if now_s < self._own_time_s:
             # The device still has time; a command that may not have arrived is told again meanwhile.
-            self._told = None if self._told is not None and self._told.outcome is Outcome.UNKNOWN else self._told
+            self._told = None if self._told is not None and self._told.outcome is CommandOutcome.UNKNOWN else self._told
             return
         self._told = None
         if self._rung is Rung.STOP and self._has_relay:

@@ -30,7 +30,7 @@ _PROOF: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Sight:
     """What a reading shows of one setpoint.
 
     `named`: the device says that it runs on it; None: it does not say on what. `above`: its watts are more than the
@@ -52,7 +52,7 @@ def measured_w(reading: DeviceReading) -> float | None:
     return watts
 
 
-def shown(reading: DeviceReading, setpoint_w: int, model: Model) -> Shown:
+def shown(reading: DeviceReading, setpoint_w: int, model: Model) -> Sight:
     """Return what a reading shows of a setpoint in W."""
     off = setpoint_w <= model.off_w
     watts = measured_w(reading)
@@ -63,7 +63,7 @@ def shown(reading: DeviceReading, setpoint_w: int, model: Model) -> Shown:
     tells = measured and (model.steady or off) and reading.activity not in _MOVING
     in_band = tells and watts is not None and watts >= _least_w(setpoint_w, model, reading.measured_by)
     proof = Proof.NONE if above or named is False else _PROOF[bool(named), in_band]
-    return Shown(named=named, above=above, proof=proof, measured=measured)
+    return Sight(named=named, above=above, proof=proof, measured=measured)
 
 
 def most_w(setpoint_w: int, model: Model, by: MeasuredBy) -> float:

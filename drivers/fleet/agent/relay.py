@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from drivers.fleet.agent.device import Outcome
+from drivers.fleet.agent.device import CommandOutcome
 
 #: A relay is read so often; while it is not as it is to be; and it is told again so often.
 READ_S: Final = 10.0
@@ -67,11 +67,11 @@ class RelayKeeper:
         """Note that a request is on its way."""
         self._busy = True
 
-    def switched(self, switch: Switch, outcome: Outcome, now_s: float) -> None:
+    def switched(self, switch: Switch, outcome: CommandOutcome, now_s: float) -> None:
         """Take what has become of a switch."""
         self._busy = False
         self._look_s = now_s
-        if outcome is not Outcome.ACCEPTED:
+        if outcome is not CommandOutcome.ACCEPTED:
             self._again_s = now_s + AGAIN_S
             return
         self._switched, self._again_s = switch, now_s + HURRIED_S

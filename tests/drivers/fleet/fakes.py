@@ -8,7 +8,7 @@ from typing import Self
 from drivers.clock import boottime_s
 from drivers.errors import DriverLoss
 from drivers.fleet import wire
-from drivers.fleet.agent.device import DeviceReading, Outcome, Ports
+from drivers.fleet.agent.device import CommandOutcome, DeviceReading, Ports
 from drivers.fleet.keys import CONTROLLER, PrivateKey, PublicKey
 from drivers.fleet.link import MqttLink
 from drivers.fleet.wire import Activity, Leaf, MeasuredBy
@@ -27,7 +27,7 @@ class FakeDevice:
         self.watts: float | None = None  # instead of the setpoint
         self.silent = self.does = False
         self.timeout_s = 0.05
-        self.outcome = Outcome.ACCEPTED
+        self.outcome = CommandOutcome.ACCEPTED
         self.uptime_s = 1000.0
         self.serial = "A"
         self.names = True
@@ -44,19 +44,19 @@ class FakeDevice:
             serial=self.serial,
         )
 
-    async def command(self, watts: int) -> Outcome:
+    async def command(self, watts: int) -> CommandOutcome:
         self.told.append((boottime_s(), watts))
         try:
             await self._answer()
         except DriverLoss:
             if self.does:
                 self.setpoint_w = watts
-            return Outcome.UNKNOWN
-        if self.outcome is Outcome.ACCEPTED:
+            return CommandOutcome.UNKNOWN
+        if self.outcome is CommandOutcome.ACCEPTED:
             self.setpoint_w = watts
         return self.outcome
 
-    async def stop(self) -> Outcome:
+    async def stop(self) -> CommandOutcome:
         return await self.command(self.off_w)
 
     async def _answer(self) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from drivers.errors import ConfigError, DriverLoss, Refused
 from drivers.fleet import wire
-from drivers.fleet.agent.device import Outcome
+from drivers.fleet.agent.device import CommandOutcome
 from drivers.fleet.keys import CONTROLLER, load_private, load_public, make_keys
 from simulators import messages, worldlink
 from simulators.devicewire import DeviceWire
@@ -216,25 +216,25 @@ def test_devices_and_relays_over_the_world_link(world: TinyWorld) -> None:
     async def scene() -> None:
         link = DeviceWire("127.0.0.1", world.port)
         lone, stranger = SimulatedDevice(link, "lone"), SimulatedDevice(link, "stranger")
-        assert await lone.command(3000) is Outcome.ACCEPTED
+        assert await lone.command(3000) is CommandOutcome.ACCEPTED
         reading = await lone.read()
         assert (reading.setpoint_w, reading.watts, reading.measured_by) == (3000, 3000, wire.MeasuredBy.PSU)
         assert (reading.activity, reading.uptime_s, reading.serial) == (wire.Activity.RUNNING, 1.0, "A")
         world.cuts.add("lone")
-        assert await lone.command(2500) is Outcome.UNKNOWN
-        assert await lone.stop() is Outcome.ACCEPTED
-        assert await stranger.command(1) is Outcome.REFUSED
+        assert await lone.command(2500) is CommandOutcome.UNKNOWN
+        assert await lone.stop() is CommandOutcome.ACCEPTED
+        assert await stranger.command(1) is CommandOutcome.REFUSED
         with pytest.raises(DriverLoss, match="answers with an error"):
             await stranger.read()
         relay, none = SimulatedRelay(link, "lone"), SimulatedRelay(link, "gpu-001")
-        assert await relay.switch(closed=False, hold_s=None) is Outcome.ACCEPTED
+        assert await relay.switch(closed=False, hold_s=None) is CommandOutcome.ACCEPTED
         assert await relay.read() is False
-        assert await none.switch(closed=False, hold_s=None) is Outcome.REFUSED
+        assert await none.switch(closed=False, hold_s=None) is CommandOutcome.REFUSED
         with pytest.raises(DriverLoss, match="answers with an error"):
             await none.read()
         await link.close()
         nobody = DeviceWire("127.0.0.1", free_port())
-        assert await SimulatedDevice(nobody, "lone").command(1) is Outcome.UNKNOWN
+        assert await SimulatedDevice(nobody, "lone").command(1) is CommandOutcome.UNKNOWN
         with pytest.raises(DriverLoss):
             await SimulatedDevice(nobody, "lone").read()
 

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from drivers.errors import Refused
-from drivers.fleet.agent.device import DeviceReading, Outcome
+from drivers.fleet.agent.device import CommandOutcome, DeviceReading
 from drivers.fleet.agent.follow import Follower
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.agent.relay import Look, RelayKeeper, Switch
@@ -121,7 +121,9 @@ class Hall:
         wired.waiting = None
         reply = future.result() if future.done() else messages.Cut()
         if action.do is not Do.READ:
-            outcome = {Ok: Outcome.ACCEPTED, messages.Cut: Outcome.UNKNOWN}.get(type(reply), Outcome.REFUSED)
+            outcome = {Ok: CommandOutcome.ACCEPTED, messages.Cut: CommandOutcome.UNKNOWN}.get(
+                type(reply), CommandOutcome.REFUSED
+            )
             wired.follower.answered(outcome, self.now_s)
             return False
         if isinstance(reply, messages.DeviceAnswer):
@@ -156,9 +158,9 @@ class Hall:
                         messages.SwitchRelay(id=1, device=wired.id, closed=switch.closed, hold_s=switch.hold_s)
                     )
                 except Refused:
-                    keeper.switched(switch, Outcome.REFUSED, self.now_s)
+                    keeper.switched(switch, CommandOutcome.REFUSED, self.now_s)
                 else:
-                    keeper.switched(switch, Outcome.ACCEPTED, self.now_s)
+                    keeper.switched(switch, CommandOutcome.ACCEPTED, self.now_s)
 
 
 def _site(models: list[Model], ids: list[str]) -> WorldSite:

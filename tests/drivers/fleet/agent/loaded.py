@@ -15,7 +15,7 @@ from pathlib import Path
 
 from drivers.errors import DriverLoss
 from drivers.fleet.agent import agent as module
-from drivers.fleet.agent.device import DeviceReading, Outcome, Ports
+from drivers.fleet.agent.device import CommandOutcome, DeviceReading, Ports
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.agent.store import Store
 from drivers.fleet.catalogue import load_catalogue
@@ -47,14 +47,14 @@ class Miner:
             )
         raise DriverLoss("no answer")
 
-    async def command(self, watts: int) -> Outcome:
+    async def command(self, watts: int) -> CommandOutcome:
         self.told += 1
         if not await self._answers():
-            return Outcome.UNKNOWN
+            return CommandOutcome.UNKNOWN
         self._from_w, self._at_s, self._setpoint_w = self._watts(), time.monotonic(), watts
-        return Outcome.ACCEPTED
+        return CommandOutcome.ACCEPTED
 
-    async def stop(self) -> Outcome:
+    async def stop(self) -> CommandOutcome:
         return await self.command(S21.off_w)
 
     async def _answers(self) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from drivers.clock import boottime_s
 from drivers.fleet import wire
 from drivers.fleet.agent.agent import Agent
-from drivers.fleet.agent.device import Outcome
+from drivers.fleet.agent.device import CommandOutcome
 from drivers.fleet.agent.lease import Held, LeasedDevice
 from drivers.fleet.agent.store import Store
 from drivers.fleet.catalogue import load_catalogue
@@ -304,7 +304,10 @@ def test_silent_devices_are_lost_logged_once_and_told_when_they_are_back(bench: 
         device.silent = False
     report = bench.controller.report(lambda r: r.applied_seq == sent.seq and all_are(r, Follow.PROVEN))
     assert bench.hall.watts == OFF == applied(report)
-    assert sorted(events(caplog)) == ["devices_back", "devices_lost"]
+    assert set(events(caplog)) == {"devices_back", "devices_lost"}
+    for event in ("devices_lost", "devices_back"):
+        said = " ".join(record.message for record in caplog.records if getattr(record, "event", "") == event)
+        assert all(said.count(id_) == 1 for id_ in IDS), "each one once"
 
 
 def test_a_lease_that_ends_under_silence_is_told_at_once_and_again_when_the_device_answers(bench: Bench) -> None:
@@ -336,12 +339,12 @@ def test_an_unknown_outcome_is_read_before_anything_is_told_again(bench: Bench) 
     bench.agent(report_s=0.05)
     bench.granted()
     device = bench.hall.devices["m-0"]
-    device.outcome = Outcome.UNKNOWN
+    device.outcome = CommandOutcome.UNKNOWN
     told, reads = len(device.told), device.reads
     bench.controller.send(AGENT, setpoints=FULL | {"m-0": 1500})
     until(lambda: len(device.told) == told + 1)
     until(lambda: device.reads > reads)
-    device.outcome = Outcome.ACCEPTED
+    device.outcome = CommandOutcome.ACCEPTED
     until(lambda: device.setpoint_w == 1500, "told again")
     bench.controller.report(lambda r: of(r, "m-0") is Follow.PROVEN and applied(r)["m-0"] == 1500)
 
@@ -350,7 +353,7 @@ def test_a_device_that_does_but_never_says_so_is_not_told_again(bench: Bench) ->
     bench.agent(report_s=0.05)
     bench.granted()
     device = bench.hall.devices["m-0"]
-    device.outcome, told = Outcome.REFUSED, len(device.told)
+    device.outcome, told = CommandOutcome.REFUSED, len(device.told)
     device.setpoint_w = 1500
     bench.controller.send(AGENT, setpoints=FULL | {"m-0": 1500})
     bench.controller.report(lambda r: of(r, "m-0") is Follow.PROVEN and applied(r)["m-0"] == 1500)

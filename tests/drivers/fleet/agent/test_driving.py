@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.clock import boottime_s
-from drivers.fleet.agent.device import DeviceReading, Outcome, Ports
+from drivers.fleet.agent.device import CommandOutcome, DeviceReading, Ports
 from drivers.fleet.agent.driving import Driving
 from drivers.fleet.agent.keeping import LATE_S, Keeper
 from drivers.fleet.agent.lease import Held, LeasedDevice
@@ -54,7 +54,7 @@ class Judged(FakeDevice):
         super().__init__(S21.off_w)
         self._id, self._bench = id_, bench
 
-    async def command(self, watts: int) -> Outcome:
+    async def command(self, watts: int) -> CommandOutcome:
         stored_w = self._bench.disk.held.applied.get(self._id, 0)
         if self._bench.keeper.unstored() is None and stored_w > watts:
             self._bench.faults.append(f"{self._id} was told {watts} W before that was stored")
@@ -87,9 +87,8 @@ class Bench:
                 )
                 for id_, device in self.devices.items()
             },
-            held=self.keeper.stored,
             clock=boottime_s,
-            kept=self.keeper.kept,
+            keeper=self.keeper,
             wake=self.wake.set,
         )
 
@@ -129,10 +128,10 @@ class FakeRelay:
         self.hold_s = hold_s
         self.switched: list[tuple[bool, float | None]] = []
 
-    async def switch(self, *, closed: bool, hold_s: float | None) -> Outcome:
+    async def switch(self, *, closed: bool, hold_s: float | None) -> CommandOutcome:
         self.switched.append((closed, hold_s))
         self.closed = closed
-        return Outcome.ACCEPTED
+        return CommandOutcome.ACCEPTED
 
     async def read(self) -> bool | None:
         return self.closed
@@ -146,7 +145,9 @@ def soon() -> Iterator[None]:
         yield
 
 
-outcome = st.sampled_from([Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.REFUSED, Outcome.UNKNOWN])
+outcome = st.sampled_from(
+    [CommandOutcome.ACCEPTED, CommandOutcome.ACCEPTED, CommandOutcome.REFUSED, CommandOutcome.UNKNOWN]
+)
 watts = st.sampled_from([25, 1400, 2000, 3500])
 step = st.tuples(watts, watts, outcome, st.booleans())
 
@@ -165,7 +166,7 @@ def test_stored_is_never_above_told_whatever_fails(soon: None, steps) -> None:
                 bench.turn()
                 await asyncio.sleep(0.001)
         bench.disk.fails = False
-        bench.devices["a"].outcome = Outcome.ACCEPTED
+        bench.devices["a"].outcome = CommandOutcome.ACCEPTED
         bench.driving.grant([25, 25])
         await bench.until(lambda: bench.disk.held.applied == {"a": 25, "b": 25})
 
@@ -222,7 +223,7 @@ def test_a_port_that_hangs_for_ever_is_given_up(how: str, monkeypatch: pytest.Mo
     monkeypatch.setattr("drivers.fleet.agent.driving.REQUEST_S", 0.1)
     bench = Bench()
 
-    async def for_ever(*_what: object) -> Outcome:
+    async def for_ever(*_what: object) -> CommandOutcome:
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -241,8 +242,8 @@ def test_a_relay_that_falls_by_itself_is_renewed_and_one_that_is_to_open_opens()
     bench.relays = {"a": FakeRelay(hold_s=0.3), "b": FakeRelay()}
     a, b = bench.relays["a"], bench.relays["b"]
 
-    async def deaf(_watts: int) -> Outcome:
-        return Outcome.ACCEPTED
+    async def deaf(_watts: int) -> CommandOutcome:
+        return CommandOutcome.ACCEPTED
 
     async def scene() -> None:
         bench.driving.grant([3500, 3500])

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from drivers.fleet.agent.device import DeviceReading, Outcome
+from drivers.fleet.agent.device import CommandOutcome, DeviceReading
 from drivers.fleet.agent.follow import FRESH_S, REST_S, Follower
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.agent.steps import Action, Do
@@ -40,10 +40,10 @@ class Bench:
         self.follower.began(action, self.now_s)
         return action
 
-    def ask(self, answer: Outcome | DeviceReading | None) -> Action:
+    def ask(self, answer: CommandOutcome | DeviceReading | None) -> Action:
         action = self.begin()
         if action.do is not Do.READ:
-            assert isinstance(answer, Outcome)
+            assert isinstance(answer, CommandOutcome)
             self.follower.answered(answer, self.now_s)
         elif answer is None:
             self.follower.missed(self.now_s)
@@ -79,7 +79,7 @@ def proven(watts: int = 3500, *, relay: bool = False) -> Bench:
     bench = Bench(relay=relay)
     bench.ask(reading(25, 25))
     bench.grant(watts)
-    assert bench.ask(Outcome.ACCEPTED) == Action(do=Do.COMMAND, watts=watts)
+    assert bench.ask(CommandOutcome.ACCEPTED) == Action(do=Do.COMMAND, watts=watts)
     bench.ask(reading(watts, watts))
     assert bench.state is Follow.PROVEN
     return bench
@@ -91,7 +91,7 @@ def test_the_road_of_a_lowering_to_its_proof() -> None:
     assert bench.state is Follow.GRANTED
     assert bench.begin() == Action(do=Do.COMMAND, watts=2000, lowers=True)
     assert bench.state is Follow.COMMANDED
-    bench.follower.answered(Outcome.ACCEPTED, bench.now_s)
+    bench.follower.answered(CommandOutcome.ACCEPTED, bench.now_s)
     assert bench.state is Follow.SETTLING
     bench.ask(reading(3400, 2000))
     assert (bench.state, bench.follower.proof(bench.now_s)) == (Follow.SETTLING, Proof.NONE)
@@ -112,22 +112,22 @@ def test_a_start_with_a_device_that_is_silent_tells_it_once_at_once() -> None:
     bench = Bench(stored_w=0)
     bench.ask(None)
     assert bench.state is Follow.LOST
-    assert bench.ask(Outcome.UNKNOWN) == Action(do=Do.COMMAND, watts=25, lowers=True)
+    assert bench.ask(CommandOutcome.UNKNOWN) == Action(do=Do.COMMAND, watts=25, lowers=True)
     for _ in range(20):
         assert bench.wait(6).ask(None) == READ
 
 
 def test_after_an_unknown_outcome_it_reads_before_it_tells_again() -> None:
     bench = proven().grant(2000)
-    bench.ask(Outcome.UNKNOWN)
+    bench.ask(CommandOutcome.UNKNOWN)
     assert (bench.state, bench.follower.applied_w, bench.follower.low_w) == (Follow.UNKNOWN, 3500, 2000)
     assert bench.ask(reading(3500, 3500)) == READ
-    assert bench.ask(Outcome.ACCEPTED) == Action(do=Do.COMMAND, watts=2000, lowers=True)
+    assert bench.ask(CommandOutcome.ACCEPTED) == Action(do=Do.COMMAND, watts=2000, lowers=True)
 
 
 def test_after_an_unknown_outcome_a_lower_setpoint_does_not_wait_for_a_reading() -> None:
     bench = proven().grant(2000)
-    bench.ask(Outcome.UNKNOWN)
+    bench.ask(CommandOutcome.UNKNOWN)
     bench.grant(1500)
     assert bench.next() == Action(do=Do.COMMAND, watts=1500, lowers=True)
     bench.grant(2500)
@@ -136,7 +136,7 @@ def test_after_an_unknown_outcome_a_lower_setpoint_does_not_wait_for_a_reading()
 
 def test_an_unknown_outcome_that_has_arrived_is_not_told_again() -> None:
     bench = proven().grant(2000)
-    bench.ask(Outcome.UNKNOWN)
+    bench.ask(CommandOutcome.UNKNOWN)
     bench.ask(reading(2000, 2000))
     assert bench.state is Follow.PROVEN
     assert bench.next() is None
@@ -144,7 +144,7 @@ def test_an_unknown_outcome_that_has_arrived_is_not_told_again() -> None:
 
 def test_a_refusal_that_was_none_is_seen() -> None:
     bench = proven().grant(2000)
-    bench.ask(Outcome.REFUSED)
+    bench.ask(CommandOutcome.REFUSED)
     assert bench.state is Follow.REFUSED
     bench.ask(reading(2000, 2000))
     assert bench.state is Follow.PROVEN
@@ -157,7 +157,7 @@ def test_a_refusal_that_was_none_is_seen() -> None:
 def test_what_names_nothing_and_measures_nothing_is_never_proven(by: MeasuredBy, watts: float | None) -> None:
     bench = Bench(stored_w=2000)
     bench.ask(reading(watts, by=by))
-    bench.ask(Outcome.ACCEPTED)
+    bench.ask(CommandOutcome.ACCEPTED)
     assert bench.state is Follow.SETTLING
     for _ in range(50):
         if bench.wait(0.5).next() is not None:
@@ -167,20 +167,20 @@ def test_what_names_nothing_and_measures_nothing_is_never_proven(by: MeasuredBy,
 
 def test_an_estimate_contradicts_what_is_named() -> None:
     bench = proven().grant(2000)
-    bench.ask(Outcome.ACCEPTED)
+    bench.ask(CommandOutcome.ACCEPTED)
     for _ in range(20):
         action = bench.wait(0.5).next()
         if action == READ:
             bench.ask(reading(3500, 2000, by=MeasuredBy.ESTIMATE))
         elif action is not None:
-            bench.ask(Outcome.ACCEPTED)
+            bench.ask(CommandOutcome.ACCEPTED)
         assert bench.state is not Follow.PROVEN
     assert bench.state is Follow.DEFIANT
 
 
 def test_what_is_named_and_not_measured_is_proven_after_the_time_to_come_down() -> None:
     bench = proven().grant(2000)
-    bench.ask(Outcome.ACCEPTED)
+    bench.ask(CommandOutcome.ACCEPTED)
     bench.ask(reading(None, 2000, by=MeasuredBy.NOTHING))
     assert bench.state is Follow.SETTLING
     bench.wait(S21.down_s + 1).ask(reading(None, 2000, by=MeasuredBy.NOTHING))
@@ -190,7 +190,7 @@ def test_what_is_named_and_not_measured_is_proven_after_the_time_to_come_down() 
 def test_watts_alone_prove_a_steady_device_at_the_second_reading_and_never_while_it_moves() -> None:
     bench = Bench(stored_w=2000)
     bench.ask(reading(2000))
-    bench.ask(Outcome.ACCEPTED)
+    bench.ask(CommandOutcome.ACCEPTED)
     bench.ask(reading(2000, activity=Activity.STARTING))
     bench.wait(1).ask(reading(2000, activity=Activity.STARTING))
     bench.wait(1).ask(reading(2000))
@@ -202,7 +202,7 @@ def test_watts_alone_prove_a_steady_device_at_the_second_reading_and_never_while
 def test_a_draw_below_its_cap_proves_nothing_of_the_cap() -> None:
     bench = Bench(GPU, stored_w=8000)
     bench.ask(reading(6000))
-    bench.ask(Outcome.ACCEPTED)
+    bench.ask(CommandOutcome.ACCEPTED)
     for _ in range(20):
         bench.wait(1).ask(reading(8000))
     assert bench.state is Follow.ACCEPTED
@@ -214,7 +214,7 @@ def test_a_device_that_leaves_its_setpoint_has_drifted_and_is_told() -> None:
     bench = proven(2000)
     bench.wait(1).ask(reading(3500, 3500))
     assert (bench.state, bench.follower.applied_w) == (Follow.DRIFTED, 3500)
-    assert bench.ask(Outcome.ACCEPTED) == Action(do=Do.COMMAND, watts=2000, lowers=True)
+    assert bench.ask(CommandOutcome.ACCEPTED) == Action(do=Do.COMMAND, watts=2000, lowers=True)
     bench.ask(reading(2000, 2000))
     assert bench.state is Follow.PROVEN
 
@@ -234,7 +234,7 @@ def test_what_ended_its_silence_or_restarted_or_is_another_device_is_told_again(
     for change in ({"silence": True}, {"uptime_s": 3.0}, {"serial": "B"}):
         bench = Bench(stored_w=2000)
         bench.ask(reading(2000))
-        bench.ask(Outcome.ACCEPTED)
+        bench.ask(CommandOutcome.ACCEPTED)
         for _ in range(3):
             bench.wait(1).ask(reading(2000))
         assert bench.state is Follow.PROVEN
@@ -256,7 +256,7 @@ def escalate(bench: Bench, *, stops: Do | None = None, seconds: float = 30.0) ->
         if action.do is Do.READ:
             bench.ask(reading(25 if down else 3500, 25 if down else 3500))
         else:
-            bench.ask(Outcome.ACCEPTED)
+            bench.ask(CommandOutcome.ACCEPTED)
             down = down or action.do is stops
             told.append((bench.now_s - began_s, action.do, action.watts))
     return told
@@ -294,7 +294,7 @@ def test_what_had_to_be_stopped_rests_and_is_woken_by_a_grant_above_off_alone() 
     assert bench.next() in {None, READ}
     assert bench.state is Follow.STOPPED
     bench.ask(reading(25, 25)) if bench.next() else None
-    bench.wait(REST_S).ask(Outcome.ACCEPTED)
+    bench.wait(REST_S).ask(CommandOutcome.ACCEPTED)
     bench.ask(reading(3500, 3500))
     assert bench.state is Follow.PROVEN
 
@@ -309,7 +309,7 @@ def test_a_raise_that_fails_is_told_ever_more_seldom_and_nothing_else_is_done() 
         if action.do is Do.READ:
             bench.ask(reading(2000, 2000))
         else:
-            bench.ask(Outcome.REFUSED)
+            bench.ask(CommandOutcome.REFUSED)
             told.append((bench.now_s, action))
     assert {action for _, action in told} == {Action(do=Do.COMMAND, watts=3500)}
     gaps = [late[0] - early[0] for early, late in pairwise(told)]
@@ -321,7 +321,7 @@ def test_a_raise_that_fails_is_told_ever_more_seldom_and_nothing_else_is_done() 
 
 def test_a_silent_device_with_a_relay_that_should_come_down_is_cut_off() -> None:
     bench = proven(relay=True).grant(0)
-    bench.ask(Outcome.UNKNOWN)
+    bench.ask(CommandOutcome.UNKNOWN)
     while not bench.follower.dark:
         if bench.wait(0.25).next() is not None:
             bench.ask(None)
@@ -363,7 +363,7 @@ def test_what_was_read_long_ago_is_not_said_of_now() -> None:
 def test_an_agent_that_was_away_knows_nothing_until_it_has_read() -> None:
     bench = proven(2000, relay=True)
     bench.grant(0)
-    bench.ask(Outcome.ACCEPTED)
+    bench.ask(CommandOutcome.ACCEPTED)
     bench.wait(3600)
     bench.follower.awoke(bench.now_s)
     assert bench.state is Follow.LOST
@@ -373,7 +373,7 @@ def test_an_agent_that_was_away_knows_nothing_until_it_has_read() -> None:
 
 def test_watts_that_are_missing_are_not_zero() -> None:
     bench = proven().grant(0)
-    bench.ask(Outcome.ACCEPTED)
+    bench.ask(CommandOutcome.ACCEPTED)
     for watts in (None, float("nan")):
         bench.wait(2).ask(reading(watts))
         assert bench.follower.proof(bench.now_s) is Proof.NONE
@@ -382,16 +382,16 @@ def test_watts_that_are_missing_are_not_zero() -> None:
 def test_a_device_that_restarts_at_every_raise_is_raised_ever_more_seldom() -> None:
     bench = Bench(stored_w=2000)
     bench.ask(reading(2000))
-    bench.ask(Outcome.ACCEPTED)
+    bench.ask(CommandOutcome.ACCEPTED)
     bench.grant(3500)
     uptime_s, told = 1e6, 0
     while bench.now_s < T0 + 600:
         action = bench.wait(0.25).next()
         if action is not None and action.do is not Do.READ and not action.lowers:
-            bench.ask(Outcome.ACCEPTED)
+            bench.ask(CommandOutcome.ACCEPTED)
             told, uptime_s = told + 1, uptime_s - 1000
         elif action is not None:
-            bench.ask(Outcome.ACCEPTED if action.do is not Do.READ else reading(2000, 2000, uptime_s=uptime_s))
+            bench.ask(CommandOutcome.ACCEPTED if action.do is not Do.READ else reading(2000, 2000, uptime_s=uptime_s))
     assert 2 < told < 12
 
 
@@ -405,7 +405,7 @@ def test_a_cap_that_comes_down_is_proven_after_its_time_whatever_is_drawn_now() 
     bench = Bench(GPU, stored_w=10_000)
     bench.ask(reading(6000, 10_000))
     bench.grant(8000)
-    bench.ask(Outcome.ACCEPTED)
+    bench.ask(CommandOutcome.ACCEPTED)
     bench.ask(reading(6000, 8000))
     assert bench.state is Follow.SETTLING
     bench.wait(GPU.down_s + 1).ask(reading(6000, 8000))
@@ -415,12 +415,12 @@ def test_a_cap_that_comes_down_is_proven_after_its_time_whatever_is_drawn_now() 
 def test_watts_that_fit_do_not_make_a_refusal_a_proof() -> None:
     bench = Bench(stored_w=3500)
     bench.ask(reading(2000))
-    bench.ask(Outcome.ACCEPTED)
+    bench.ask(CommandOutcome.ACCEPTED)
     bench.grant(2000)
     for _ in range(8):
         action = bench.wait(0.1).next()
         if action is not None:
-            bench.ask(reading(2000) if action.do is Do.READ else Outcome.REFUSED)
+            bench.ask(reading(2000) if action.do is Do.READ else CommandOutcome.REFUSED)
         assert bench.follower.proof(bench.now_s) is Proof.NONE
 
 
@@ -432,7 +432,7 @@ def test_a_device_that_refuses_is_not_put_to_sleep_before_its_time() -> None:
         if action is not None and action.do is Do.COMMAND and action.watts == 25:
             sleeps_s = bench.now_s - T0
         elif action is not None:
-            bench.ask(reading(3500, 3500) if action.do is Do.READ else Outcome.REFUSED)
+            bench.ask(reading(3500, 3500) if action.do is Do.READ else CommandOutcome.REFUSED)
     assert S21.down_s < sleeps_s < S21.down_s + 2
 
 
@@ -441,21 +441,21 @@ def test_what_a_device_names_never_raises_what_is_stored() -> None:
     bench.wait(1).ask(reading(3500, 3500))
     assert (bench.follower.low_w, bench.follower.high_w) == (2000, 3500)
     bench.grant(25)
-    bench.ask(Outcome.ACCEPTED)
+    bench.ask(CommandOutcome.ACCEPTED)
     bench.ask(reading(3500, 3500))
     assert bench.follower.low_w == 25
 
 
 def test_an_agent_that_was_away_gives_a_silent_device_its_time_again() -> None:
     bench = proven(relay=True).grant(0)
-    bench.ask(Outcome.UNKNOWN)
+    bench.ask(CommandOutcome.UNKNOWN)
     bench.wait(3600)
     bench.follower.awoke(bench.now_s)
-    bench.ask(reading(3500, 3500)) if bench.next() == READ else bench.ask(Outcome.ACCEPTED)
+    bench.ask(reading(3500, 3500)) if bench.next() == READ else bench.ask(CommandOutcome.ACCEPTED)
     for _ in range(4):
         action = bench.wait(0.25).next()
         if action is not None:
-            bench.ask(reading(3500, 3500) if action.do is Do.READ else Outcome.ACCEPTED)
+            bench.ask(reading(3500, 3500) if action.do is Do.READ else CommandOutcome.ACCEPTED)
     told = bench.next()
     assert told is None or told.do is Do.READ or told.watts == 25
     assert bench.follower._rung <= 1, "its own time begins anew"

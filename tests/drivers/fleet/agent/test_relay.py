@@ -1,4 +1,4 @@
-from drivers.fleet.agent.device import Outcome
+from drivers.fleet.agent.device import CommandOutcome
 from drivers.fleet.agent.relay import AGAIN_S, HURRIED_S, READ_S, Look, RelayKeeper, Switch
 
 T0 = 1000.0
@@ -15,7 +15,7 @@ def looked(*, hold_s: float | None = None, closed: bool | None = True) -> RelayK
     return keeper
 
 
-def switch(keeper: RelayKeeper, outcome: Outcome, now_s: float, *, dark: bool) -> Switch:
+def switch(keeper: RelayKeeper, outcome: CommandOutcome, now_s: float, *, dark: bool) -> Switch:
     wanted = keeper.next(now_s, dark=dark)
     assert isinstance(wanted, Switch)
     keeper.began()
@@ -37,7 +37,7 @@ def test_a_start_switches_nothing_on_before_it_has_looked_and_cuts_off_at_once()
 
 def test_what_was_told_is_no_proof_and_is_read_at_once() -> None:
     keeper = looked()
-    assert switch(keeper, Outcome.ACCEPTED, T0, dark=True) == OPEN
+    assert switch(keeper, CommandOutcome.ACCEPTED, T0, dark=True) == OPEN
     assert keeper.is_open is False
     assert keeper.next(T0, dark=True) == Look()
     keeper.began()
@@ -47,7 +47,7 @@ def test_what_was_told_is_no_proof_and_is_read_at_once() -> None:
 
 def test_one_that_refuses_is_told_again_without_end() -> None:
     keeper, now_s = looked(), T0
-    for outcome in (Outcome.REFUSED, Outcome.UNKNOWN, Outcome.REFUSED):
+    for outcome in (CommandOutcome.REFUSED, CommandOutcome.UNKNOWN, CommandOutcome.REFUSED):
         switch(keeper, outcome, now_s, dark=True)
         keeper.began()
         keeper.read(True, now_s, dark=True)
@@ -58,7 +58,7 @@ def test_one_that_refuses_is_told_again_without_end() -> None:
 def test_one_that_cannot_say_is_told_once_and_then_believed_of_nothing() -> None:
     keeper = looked(closed=None)
     assert keeper.next(T0 + 1, dark=False) is None
-    switch(keeper, Outcome.ACCEPTED, T0 + 1, dark=True)
+    switch(keeper, CommandOutcome.ACCEPTED, T0 + 1, dark=True)
     keeper.began()
     keeper.read(None, T0 + 1, dark=True)
     assert keeper.is_open is None
@@ -68,7 +68,7 @@ def test_one_that_cannot_say_is_told_once_and_then_believed_of_nothing() -> None
 def test_a_dead_man_is_renewed_like_a_lease() -> None:
     keeper = looked(hold_s=30.0)
     hold = Switch(closed=True, hold_s=30.0)
-    assert switch(keeper, Outcome.ACCEPTED, T0, dark=False) == hold
+    assert switch(keeper, CommandOutcome.ACCEPTED, T0, dark=False) == hold
     keeper.began()
     keeper.read(True, T0, dark=False)
     assert keeper.next(T0 + 9.9, dark=False) is None
@@ -78,7 +78,7 @@ def test_a_dead_man_is_renewed_like_a_lease() -> None:
 
 def test_a_renewal_that_fails_is_tried_again_soon() -> None:
     keeper = looked(hold_s=30.0)
-    switch(keeper, Outcome.UNKNOWN, T0, dark=False)
+    switch(keeper, CommandOutcome.UNKNOWN, T0, dark=False)
     keeper.began()
     keeper.read(True, T0, dark=False)
     assert isinstance(keeper.next(T0 + AGAIN_S, dark=False), Switch)
