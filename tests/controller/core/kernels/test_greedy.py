@@ -7,7 +7,8 @@ from controller.core.kernels import greedy
 from controller.core.kernels.columns import OPEN
 from controller.core.kernels.greedy import cut, quick
 from tests.controller.core.kernels import twins_allocator as twins
-from tests.controller.core.kernels.admitted import admitted
+from tests.controller.core.kernels.admitted import Admitted, admitted
+from tests.controller.core.world import devices, tree
 
 
 @given(admitted())
@@ -70,3 +71,12 @@ def test_nothing_is_left_out_that_still_fits_into_what_whole_modes_leave_of_the_
             _, i, here, _, _ = case.edges[p]
             waits = case.order.from_w[p] >= 0.0 and watts[i] == here and taken[p] > 0.0
             assert not waits or taken[p] > left_w - 1e-6
+
+
+def test_a_small_device_is_raised_where_nothing_of_a_large_one_fits():
+    rows = [{"modes": ((0.0, 0.0, False), (1000.0, 10.0, False))}, {"modes": ((0.0, 0.0, False), (100.0, 0.5, False))}]
+    columns = devices(rows)
+    case = Admitted(tree(("pcc", -1, 5000.0, 0.0)), columns, columns.off_w, columns.max_w)
+    watts = case.watts.copy()
+    assert quick(case.choices, case.order._replace(room_w=100.0), case.closings, case.watts, watts) == 0
+    assert watts.tolist() == [0.0, 100.0]
