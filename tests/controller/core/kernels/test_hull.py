@@ -20,7 +20,6 @@ from controller.core.kernels.hull import (
 from tests.controller.core.kernels import twins_allocator as twins
 from tests.controller.core.kernels.sites import a_mode, choices_of, fleets, points
 
-
 ON_OFF = ((20.0, 0.0, False), (900.0, 7.0, False))
 
 
