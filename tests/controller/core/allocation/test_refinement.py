@@ -3,7 +3,7 @@ import pytest
 
 from controller.core.allocation.allocator import make_allocator
 from controller.core.allocation.program import Program
-from controller.core.allocation.refinement import Refinement
+from controller.core.allocation.refinement import SMALL, Refinement
 from tests.bench.trees import random_site
 
 
@@ -37,3 +37,8 @@ def test_what_the_last_refinement_wrote_is_no_part_of_the_next():
     first = allocator.solve(**case).watts.copy()
     allocator.solve(**case | {"limit_w": 0.3 * site.limit_w})
     assert np.array_equal(allocator.solve(**case).watts, first)
+
+
+@pytest.mark.parametrize(("devices", "tries_all"), [(SMALL, True), (SMALL + 1, False)])
+def test_a_large_site_has_no_time_to_try_all(devices, tries_all):
+    assert (Refinement(Program(*random_site(0, devices, 10)), 1)._states is not None) == tries_all
