@@ -24,6 +24,7 @@ import _hypothesis_pytestplugin  # noqa: F401  so that each fork finds what is s
 import highspy  # noqa: F401
 import hypothesis.strategies  # noqa: F401
 import pytest
+from hypothesis import is_hypothesis_test
 
 import tests.controller.core.world  # noqa: F401
 from tests.verify.mutation.mutants import Mutant
@@ -69,11 +70,18 @@ def _in_child(mutant: Mutant, tests: Sequence[str]) -> int:
     options += [word for name in _NEEDLESS for word in ("-p", f"no:{name}")]
     if "/kernels/" in mutant.path:
         options += ["-k", f"not ({' or '.join(_LARGE)})"]
-    return int(pytest.main([*options, *tests], plugins=[_Deadline()]))
+    return int(pytest.main([*options, *tests], plugins=[_Haste()]))
 
 
-class _Deadline:
-    """Ends the process whose test takes too long; also where a kernel goes on and on, and no Python runs."""
+class _Haste:
+    """Puts the properties of a file behind its single cases, which are quick.
+
+    Ends the process whose test takes too long; also where a kernel goes on and on, and no Python runs.
+    """
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        files = list(dict.fromkeys(item.path for item in items))
+        items.sort(key=lambda item: (files.index(item.path), is_hypothesis_test(getattr(item, "obj", None))))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, bool, bool]:

@@ -114,14 +114,6 @@ def test_program_equals_highs(seed, per_pdu, continuous):
     assert answer.program_per_h == pytest.approx(highs.solve_lp(site, columns).value_per_h, rel=1e-9)
 
 
-def test_a_small_site_is_proven_unless_some_devices_have_more_than_whole_modes():
-    for seed in range(4):
-        answer = solved(*random_site(seed, 24, 4, modes=3))[1]
-        assert answer.bound_per_h == pytest.approx(answer.worth_per_h, rel=1e-12)
-        mixed = solved(*random_site(seed, 24, 4, modes=3, continuous=0.3))[1]
-        assert mixed.bound_per_h > mixed.worth_per_h + 1e-3, "what lies between the modes was not tried"
-
-
 @pytest.mark.parametrize("per_pdu", [40, 4])
 def test_gap_is_small(per_pdu):
     most = {40: 2e-5, 4: 1e-3}[per_pdu]
@@ -286,6 +278,10 @@ def test_bad_tree_is_named(change, message):
         ({"mode_value": np.array([0.0, np.inf, 0.0, 1.0])}, "device d0000 has a value that is no number"),
         ({"mode_start": np.array([0, 4, 4])}, "device d0001 has no modes"),
         ({"node": np.array([1, 2])}, "device d0001 is at no node"),
+        ({"node": np.array([1])}, "a node each"),
+        ({"mode_start": np.array([1, 2, 4])}, "modes from the first row"),
+        ({"mode_start": np.array([0, 2, 3])}, "modes from the first row to the last"),
+        ({"mode_start": np.array([0, 4])}, "modes from the first row to the last"),
         ({"ids": ("d0000", "d0000")}, "device d0000 is there twice"),
         ({"mode_continuous": np.array([True, False, False, False])}, "device d0000 is continuous below"),
     ],

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 
 from controller.core.kernels import greedy
 from controller.core.kernels.columns import OPEN
-from controller.core.kernels.greedy import cut
+from controller.core.kernels.greedy import cut, quick
 from tests.controller.core.kernels import twins_allocator as twins
-from tests.controller.core.kernels.admitted import admitted
+from tests.controller.core.kernels.admitted import Admitted, admitted
+from tests.controller.core.world import devices, tree
 
 
 @given(admitted())
@@ -44,3 +45,38 @@ def test_a_fleet_that_is_too_large_for_the_cache_of_a_core_is_cut_alike(case, sh
         changed.setattr(greedy, "CACHED", 0)
         # Compiled, a kernel would keep the constants of its module.
         ended_like_the_twin(case, shares, getattr(cut, "py_func", cut))
+
+
+def stands_at(case, i, watts):
+    """Return whether a device stands at its base, at an end of one of its edges or, where it can be divided, inside it."""
+    edges = [edge for edge in case.edges if edge[1] == i]
+    ends = [case.choices.base_w[i], *(to for *_, to, _ in edges)]
+    inside = any(here <= watts <= to for _, _, here, to, divisible in edges if divisible)
+    return inside or bool(np.isclose(ends, watts, atol=1e-6).any())
+
+
+@given(admitted(), SHARES)
+def test_nothing_is_left_out_that_still_fits_into_what_whole_modes_leave_of_the_site(case, shares):
+    base, watts = case.choices.base_w, case.watts.copy()
+    most = float(case.order.sum_w[case.order.end - 1]) if case.order.end else 0.0
+    _, taken, _ = twins.admit(list(case.parent), list(case.room), list(base), case.edges)
+    for share in shares:
+        order = case.order._replace(room_w=share * most)
+        end = quick(case.choices, order, case.closings, case.watts, watts)
+        case.order = order._replace(end=end)
+        left_w = share * most - float((watts - base).sum())
+        assert left_w >= min(share * most, 0.0) - 1e-3
+        assert all(stands_at(case, i, at) for i, at in enumerate(watts))
+        for p in range(end, len(taken)):
+            _, i, here, _, _ = case.edges[p]
+            waits = case.order.from_w[p] >= 0.0 and watts[i] == here and taken[p] > 0.0
+            assert not waits or taken[p] > left_w - 1e-6
+
+
+def test_a_small_device_is_raised_where_nothing_of_a_large_one_fits():
+    rows = [{"modes": ((0.0, 0.0, False), (1000.0, 10.0, False))}, {"modes": ((0.0, 0.0, False), (100.0, 0.5, False))}]
+    columns = devices(rows)
+    case = Admitted(tree(("pcc", -1, 5000.0, 0.0)), columns, columns.off_w, columns.max_w)
+    watts = case.watts.copy()
+    assert quick(case.choices, case.order._replace(room_w=100.0), case.closings, case.watts, watts) == 0
+    assert watts.tolist() == [0.0, 100.0]

@@ -27,6 +27,7 @@ def after(rules, cycles, tick_s=1.0):
 @pytest.mark.parametrize(
     ("why", "readings", "expected"),
     [
+        ("what was never read is not known", [None, None], [None, None]),
         ("the first reading counts", [50], [50]),
         ("a fall counts after two readings", [50, 20, 20], [50, 50, 20]),
         ("a rise counts after three readings", [50, 80, 80, 80], [50, 50, 50, 80]),
