@@ -206,7 +206,7 @@ class Yard:
 
     def counted(self, name: str) -> set[tuple[str, str]]:
         """Return source and code of every series of a counter of refusals or answers."""
-        with urllib.request.urlopen(self.setup.url + "/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(self.setup.url + "/metrics", timeout=DEADLINE_S) as answer:
             series = rf'^{name}{{code="([^"]+)",source="([^"]+)"}} [1-9]'
             return {(source, code) for code, source in re.findall(series, answer.read().decode(), flags=re.MULTILINE)}
 
