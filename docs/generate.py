@@ -44,11 +44,17 @@ def _dashboard() -> str:
     return built
 
 
+def _vectors() -> str:
+    rendered: str = runpy.run_path(str(ROOT / "docs/contract/vectors.py"))["render"]()
+    return rendered
+
+
 GENERATED: Final = (
     Generated(path="configs/site.schema.json", text=site_file.schema_text),
     Generated(path="docs/configuration.md", text=site_file.tables, page=True),
     Generated(path="docs/meters.md", text=profiles.table, page=True),
     Generated(path="docs/contract/schemas.json", text=contract.render),
+    Generated(path="docs/contract/vectors.json", text=_vectors),
     Generated(path="deploy/grafana/dashboards/surplusd.json", text=_dashboard),
 )
 

@@ -1,8 +1,9 @@
 """The world link: how every simulator reads and drives the one physical world.
 
 Newline-delimited JSON over TCP; every request is answered in order on its connection, by the reply that the request's
-docstring names, or by `Failed` with the reason. Watts are site-side, positive into the site; ids are those of the
-site file. `t_s` counts seconds since `ready`, and is 0 before it.
+docstring names, or by `Failed` with the reason. Only the requests to one device (`simulators/messages.py`) carry an id
+and are answered with it, in any order, so that a slow device delays no other. Watts are site-side, positive into the
+site; ids are those of the site file. `t_s` counts seconds since `ready`, and is 0 before it.
 """
 
 from __future__ import annotations
@@ -11,29 +12,32 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from typing import BinaryIO, Final, TypeVar, cast
 
 import msgspec
 
 from drivers.errors import DriverLoss, Refused
+from simulators import messages
+from simulators.messages import Reply, Request
 from simulators.world.report import RefereeReport
+from simulators.world.vices import Vice
 
 #: Longest line that is read, in bytes: the setpoints of about 300,000 devices.
 LINE_LIMIT: Final = 16 * 1024 * 1024
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=str.lower):
-    """Base of the requests."""
-
-
 class Apply(Request, frozen=True):
-    """Set what the devices may draw, in watts; all or, for an unknown device, nothing. Answer: `Ok`."""
+    """Set what the devices may draw, in watts; all or, for an unknown device, nothing. Answer: `Ok`.
+
+    `Failed`, when all others are set, where a device is silent or answers with an error.
+    """
 
     setpoints: dict[str, float]
 
 
 class Measure(Request, frozen=True):
-    """Ask what the devices themselves report. Answer: `Measured`."""
+    """Ask what the devices themselves report; one that is silent is left out. Answer: `Measured`."""
 
     devices: list[str]
 
@@ -68,16 +72,12 @@ class GetResult(Request, frozen=True, tag="result"):
     """End the judged window; the first one counts. Answer: `Result`."""
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True, tag=str.lower):
-    """Base of the replies."""
-
-
 class Ok(Reply, frozen=True):
     """Done."""
 
 
 class Failed(Reply, frozen=True):
-    """Nothing was changed; the reason says why."""
+    """Nothing was changed, but for what the request's docstring says; the reason says why."""
 
     reason: str
 
@@ -124,61 +124,114 @@ class Result(Reply, frozen=True):
     report: RefereeReport
 
 
-AnyRequest = Apply | Measure | GetTruth | GetCurve | NoteOrder | NoteContact | Ready | GetResult
-AnyReply = Ok | Failed | Measured | Truth | CurveSamples | Result
+AnyRelayRequest = messages.SwitchRelay | messages.ReadRelay
+AnyDeviceRequest = messages.ReadDevice | messages.CommandDevice | messages.StopDevice | AnyRelayRequest
+AnyViceRequest = messages.RebootDevice | messages.ReplaceDevice | messages.SetVice | messages.GetVices
+AnySiteRequest = Apply | Measure | GetTruth | GetCurve | NoteOrder | NoteContact | Ready | GetResult
+AnyRequest = AnySiteRequest | AnyViceRequest | AnyDeviceRequest
+AnyReply = (
+    Ok
+    | Failed
+    | Measured
+    | Truth
+    | CurveSamples
+    | Result
+    | messages.Vices
+    | messages.DeviceAnswer
+    | messages.RelayAnswer
+    | messages.Cut
+)
 
-_encode = msgspec.json.Encoder().encode
+#: From a request to its reply. That of a device may come later, from the loop's own thread, or never.
+Answer = Callable[[AnyRequest], AnyReply | Future[AnyReply]]
+
+encode = msgspec.json.Encoder().encode
 _decode_request = msgspec.json.Decoder(AnyRequest).decode
-_decode_reply = msgspec.json.Decoder(AnyReply).decode
+_decode_reply: Callable[[bytes], AnyReply] = msgspec.json.Decoder(AnyReply).decode
 
 R = TypeVar("R", bound=Reply)
 
 
-async def serve(host: str, port: int, answer: Callable[[AnyRequest], AnyReply]) -> asyncio.Server:
+async def serve(host: str, port: int, answer: Answer) -> asyncio.Server:
     """Serve the world link; `answer` runs in the loop and raises Refused for what it does not accept."""
     return await asyncio.get_running_loop().create_server(lambda: _Conversation(answer), host, port)
 
 
-class _Conversation(asyncio.Protocol):
-    """One connection of the server; a line over the limit ends it."""
+class Lines(asyncio.Protocol):
+    """One connection of either end, by lines; a line over the limit ends it."""
 
-    def __init__(self, answer: Callable[[AnyRequest], AnyReply]) -> None:
-        self._answer = answer
+    def __init__(self) -> None:
         self._pending = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+        """Keep the transport, as asyncio wants it."""
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
+        """Hand over the lines that are complete, as asyncio wants it."""
         self._pending += data
         *lines, rest = self._pending.split(b"\n")
         self._pending = rest
         for line in lines:
-            self._transport.write(_encode(_reply(bytes(line), self._answer)) + b"\n")
+            self.take(bytes(line))
         if len(rest) > LINE_LIMIT:
-            self._transport.abort()
+            self.transport.abort()
+
+    def take(self, line: bytes) -> None:
+        """Deal with a line, which comes without its end."""
+        raise NotImplementedError
+
+    def send(self, message: Request | Reply) -> None:
+        """Send a message as a line."""
+        self.transport.write(encode(message) + b"\n")
 
 
-def _reply(line: bytes, answer: Callable[[AnyRequest], AnyReply]) -> AnyReply:
+class _Conversation(Lines):
+    """One connection of the server."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def take(self, line: bytes) -> None:
+        reply: AnyReply | Future[AnyReply]
+        request: AnyRequest | None = None
+        try:
+            request = _decode_request(line)
+            reply = self._answer(request)
+        except (msgspec.DecodeError, Refused) as error:
+            reply = Failed(reason=str(error))
+        number = request.id if isinstance(request, messages.DeviceRequest) else None
+        if isinstance(reply, Future):
+            reply.add_done_callback(lambda done: self._reply(done.result(), number))
+        else:
+            self._reply(reply, number)
+
+    def _reply(self, reply: AnyReply, number: int | None) -> None:
+        self.send(msgspec.structs.replace(reply, id=number))
+
+
+def decode_reply(line: bytes, peer: str) -> AnyReply:
+    """Return the reply in `line`; raises DriverLoss for nonsense."""
     try:
-        return answer(_decode_request(line))
-    except (msgspec.DecodeError, Refused) as error:
-        return Failed(reason=str(error))
-
-
-def _expect(line: bytes, wanted: type[R], peer: str) -> R:
-    """Return the reply in `line`; Refused for `Failed`, DriverLoss for anything else that is not `wanted`."""
-    if not line.endswith(b"\n"):
-        raise DriverLoss(f"the world at {peer} closed the connection")
-    try:
-        reply = _decode_reply(line)
+        return _decode_reply(line)
     except msgspec.DecodeError as error:
         raise DriverLoss(f"the world at {peer} answered nonsense: {error}") from error
+
+
+def expect(reply: AnyReply, wanted: type[R], peer: str) -> R:
+    """Return `reply`; raises Refused for `Failed`, DriverLoss for anything else that is not `wanted`."""
     if isinstance(reply, Failed):
         raise Refused(reply.reason)
     if not isinstance(reply, wanted):
         raise DriverLoss(f"the world at {peer} answered {type(reply).__name__}, not {wanted.__name__}")
     return reply
+
+
+def _expect(line: bytes, wanted: type[R], peer: str) -> R:
+    if not line.endswith(b"\n"):
+        raise DriverLoss(f"the world at {peer} closed the connection")
+    return expect(decode_reply(line, peer), wanted, peer)
 
 
 class WorldClient:
@@ -222,6 +275,22 @@ class WorldClient:
         """Start the judged window."""
         self._ask(Ready(), Ok)
 
+    def set_vice(self, devices: Iterable[str], vice: Vice, *, on: bool) -> None:
+        """Give the devices a vice, or take it."""
+        self._ask(messages.SetVice(devices=list(devices), vice=vice, on=on), Ok)
+
+    def vices(self) -> dict[Vice, list[str]]:
+        """Return the devices with each vice."""
+        return self._ask(messages.GetVices(), messages.Vices).devices
+
+    def reboot(self, device: str) -> None:
+        """Have a device reboot now."""
+        self._ask(messages.RebootDevice(device=device), Ok)
+
+    def replace(self, device: str) -> None:
+        """Put other hardware at a device's address."""
+        self._ask(messages.ReplaceDevice(device=device), Ok)
+
     def result(self) -> RefereeReport:
         """End the judged window and return the referee's report."""
         return self._ask(GetResult(), Result).report
@@ -235,7 +304,7 @@ class WorldClient:
         with self._lock:
             try:
                 connection, lines = self._connection or self._connect()
-                connection.sendall(_encode(request) + b"\n")
+                connection.sendall(encode(request) + b"\n")
                 return _expect(lines.readline(), wanted, self._peer)
             except OSError as error:
                 self._drop()
@@ -289,7 +358,7 @@ class AsyncWorldClient:
         if self._streams is None:
             self._streams = await asyncio.open_connection(*self._address, limit=LINE_LIMIT)
         reader, writer = self._streams
-        writer.write(_encode(request) + b"\n")
+        writer.write(encode(request) + b"\n")
         return _expect(await reader.readline(), wanted, self._peer)
 
     def _drop(self) -> None:

@@ -11,8 +11,6 @@ from typing import Final
 
 import pytest
 
-from tests.kernels import KERNELS_WITH_BOUNDS
-
 #: Workers that mostly wait, besides one for each core: the lanes of sites (`tests.lanes`).
 _WAITING: Final = 2
 _PYTEST: Final = (sys.executable, "-m", "pytest")
@@ -22,7 +20,7 @@ def main(words: Sequence[str]) -> int:
     """Run both parts; return 0 where both passed."""
     # Hundreds of processes are started: where none may keep what it has compiled, that is most of their work.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    _compile_kernels()
+    _compile(words)
     workers = len(os.sched_getaffinity(0)) + _WAITING
     parallel = ("-n", str(workers), "--no-loadscope-reorder", "-m", "not slow and not alone")
     # To collect all tests for the few that are alone would take as long as these.
@@ -33,18 +31,16 @@ def main(words: Sequence[str]) -> int:
     return 1 if failed or pytest.ExitCode.OK not in ended else 0
 
 
-def _compile_kernels() -> None:
-    """Compile the kernels once, plain and with bounds checks at the same time.
+def _compile(words: Sequence[str]) -> None:
+    """Compile the kernels, which takes one core, and on another the tests with all that they import.
 
-    Every worker, daemon and command that the tests start then loads them.
+    Every worker, daemon and command that the tests start then loads both.
     """
-    with_bounds = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(KERNELS_WITH_BOUNDS)}
-    warmups = [
-        subprocess.Popen((sys.executable, "-m", "controller.cli", "warmup"), env=env) for env in (None, with_bounds)
-    ]
-    ended = [warmup.wait() for warmup in warmups]
-    if any(ended):
-        raise SystemExit("the kernels do not compile")
+    collect, without_kernels = (*_PYTEST, "--collect-only", "-qq", *words), os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    # What is wrong with a test is said where it is run.
+    with subprocess.Popen(collect, env=without_kernels, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        if subprocess.run((sys.executable, "-m", "controller.cli", "warmup"), check=False).returncode:
+            raise SystemExit("the kernels do not compile")
 
 
 def _with_marker() -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Generator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.examples import THOROUGH, examples
 from tests.lanes import Lanes
@@ -23,10 +24,26 @@ settings.register_profile(
     "default", deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=examples(100))
-# A mutant is judged by the same examples whenever it is run, and leaves none behind.
-settings.register_profile("mutation", parent=settings.get_profile("default"), derandomize=True, database=None)
+# A mutant is judged by the same examples whenever it is run, and leaves none behind; the first that fails is enough.
+settings.register_profile(
+    "mutation",
+    parent=settings.get_profile("default"),
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+)
 _WANTED = os.environ.get("HYPOTHESIS_PROFILE", "default")
 settings.load_profile("thorough" if THOROUGH else _WANTED if _WANTED == "mutation" else "default")
+
+
+# Of all that is imported and collected nothing is garbage: to look for it there, again and again, takes long.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector see only what the tests make."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

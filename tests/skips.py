@@ -15,6 +15,7 @@ ALLOWED: Final[Mapping[str, str]] = {
     "promtool is not installed": "it judges alerts and exposition; it comes with prometheus",
     "mbpoll is not installed": "an independent Modbus client; the other tests use pymodbus",
     "openssl is not installed": "it makes the keys and certificates as the manual says",
+    "node is not installed": "an agent in another language than ours, written from the contract",
     "systemd-analyze is not installed": "it judges the unit, on Linux with systemd only",
 }
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -14,7 +15,11 @@ from starlette.requests import ClientDisconnect
 
 from controller.api.auth import require
 from controller.api.errors import ErrorBody, RequestRefused
+from controller.core.limits.orders import Compliance, OrderNow
+from controller.core.reasons import Reason
+from controller.core.site import Site
 from controller.daemon.access import Principal, Role
+from controller.daemon.orders.admission import in_the_way
 from controller.daemon.orders.book import OrderView
 from controller.daemon.orders.intake import OrderAnswer
 from controller.daemon.orders.records import Outcome
@@ -35,7 +40,12 @@ _BODY = {"required": True, "content": {"application/json": {"schema": OrderReque
 
 
 class OrderBody(BaseModel):
-    """An order of the book. `state`: scheduled, in_force, released or expired; no end means until released."""
+    """An order of the book. `state`: scheduled, in_force, released or expired; no end means until released.
+
+    `outcome`: how it was accepted. Of one in force, by the newest tick, else null: `compliance`, whether it is kept: met,
+    not_met, partial (down to the floor, which is above the limit) or unseen (no usable meter); `shortfall_w`, what is
+    missing; `achievable_w`, the least that the node can be brought to; `in_the_way`, what keeps it from less.
+    """
 
     id: str
     state: str
@@ -48,12 +58,16 @@ class OrderBody(BaseModel):
     accepted_at: datetime
     outcome: Outcome
     durable: bool
+    compliance: Compliance | None
+    shortfall_w: float | None
+    achievable_w: float | None
+    in_the_way: str | None
 
 
 class OrderAnswerBody(BaseModel):
-    """What the sender of an order or a release is told; the same for the same request, but for `durable`.
+    """What the sender of an order or a release is told: how it stands now, whenever it was sent first.
 
-    `limit_w`: the cap that counts from now on. `achievable_w`: the lowest power that the node can reach.
+    `limit_w`: the cap that counts from now on. `achievable_w`: the lowest power that the node can be brought to now.
     `durable`: it survives a power cut. `why`: what keeps it from being durable, or accepted in full.
     """
 
@@ -92,7 +106,12 @@ def routes(service: Service) -> APIRouter:
 
     @router.get("", responses=_ERRORS, dependencies=[readers])
     async def list_orders() -> OrderListBody:
-        return OrderListBody(orders=[_order(view) for view in service.book.list()])
+        decision = service.decision_now()
+        now = {order.id: order for order in decision.orders} if decision else {}
+        warnings = decision.warnings if decision else ()
+        return OrderListBody(
+            orders=[_order(service.site, view, now.get(view.id), warnings) for view in service.book.list()]
+        )
 
     @router.post("/{order_id}/release", responses=_ERRORS | {404: {"model": ErrorBody}})
     async def release_order(order_id: str, by: Authority) -> OrderAnswerBody:
@@ -128,7 +147,7 @@ def _body(answer: OrderAnswer) -> OrderAnswerBody:
     )
 
 
-def _order(view: OrderView) -> OrderBody:
+def _order(site: Site, view: OrderView, now: OrderNow | None, warnings: Iterable[Reason]) -> OrderBody:
     return OrderBody(
         id=view.id,
         state=view.ended or ("in_force" if view.begun else "scheduled"),
@@ -141,4 +160,8 @@ def _order(view: OrderView) -> OrderBody:
         accepted_at=datetime.fromtimestamp(view.accepted_utc_s, UTC),
         outcome=view.outcome,
         durable=view.durable,
+        compliance=now.compliance if now else None,
+        shortfall_w=now.shortfall_w if now else None,
+        achievable_w=now.achievable_w if now else None,
+        in_the_way=texts(in_the_way(site, now.node, warnings)) if now else None,
     )

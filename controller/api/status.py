@@ -13,10 +13,11 @@ from pydantic import BaseModel
 from controller.api.auth import require
 from controller.api.errors import ErrorBody
 from controller.core.decision import Decision
+from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Parameter, Reason
 from controller.daemon.access import Role
-from controller.daemon.latest import DEVICE_STATES, LatestAgent, LatestMeter, before_first_tick
+from controller.daemon.latest import DEVICE_STATES, LatestAgent, LatestMeter, before_first_tick, tick_stands
 from controller.daemon.service import Service
 from controller.texts.english import text, texts
 
@@ -40,6 +41,7 @@ class NodeBody(BaseModel):
     envelope_w: Watts
     binding: str
     floor_w: Watts
+    achievable_w: Watts
     infeasible: bool
     house_w: Watts
     planned_w: Watts
@@ -69,9 +71,41 @@ class MeterBody(BaseModel):
     quantities: dict[str, QuantityBody]
 
 
+class AgentBody(BaseModel):
+    """An agent. `problem`: what is wrong with what it says, empty while all is well; `reasons`: the same by code.
+
+    `head_seq`: the record of the journal that it holds for the controller; `head_stored_seq`: the one that outlives its restart.
+    """
+
+    online: bool
+    age_s: float | None
+    lease_left_s: float | None
+    problem: str
+    reasons: list[ReasonBody]
+    head_seq: int | None
+    head_stored_seq: int | None
+
+
+class OrderNowBody(BaseModel):
+    """An order in force. `limit_w`: what it asks for now, on its ramp. `power_w`: what the node draws, null where unseen.
+
+    `compliance`: met, not_met, partial (down to the floor, which is above the limit) or unseen. `shortfall_w`: what is missing.
+    """
+
+    id: str
+    node: str
+    limit_w: float
+    power_w: float | None
+    achievable_w: float
+    compliance: Compliance
+    shortfall_w: float | None
+
+
 class StatusBody(BaseModel):
     """The site now. `reason`: why the mode is not normal. Before the first tick the mode is init and nodes is empty.
 
+    Where the newest tick is too old to speak of now, the reason says so, the mode is the last one, and every figure of it is
+    gone. `warnings`: what else is to be known, whether or not it holds the site, in `warning` in words.
     `reasons`: the same by code. `utc_doubt`, `utc_reasons`: why the wall clock ends no order. `overruled`: which limits come before which minimum times and protected devices, in
     `overruled_reasons` by code; empty where none have to.
     """
@@ -80,20 +114,23 @@ class StatusBody(BaseModel):
     mode: Mode
     reason: str
     reasons: list[ReasonBody]
+    warning: str
+    warnings: list[ReasonBody]
     tick: int
     tick_age_s: float | None
     site_w: float | None
     surplus_w: float | None
     nodes: dict[str, NodeBody]
     orders_in_force: list[str]
+    orders: list[OrderNowBody]
     orders_doubt: str | None
     utc_doubt: str
     utc_reasons: list[ReasonBody]
     meters: dict[str, MeterBody]
-    agents: dict[str, LatestAgent]
+    agents: dict[str, AgentBody]
     devices: dict[str, int]
-    value_per_h: float
-    bound_per_h: float
+    value_per_h: float | None
+    bound_per_h: float | None
     overruled: str
     overruled_reasons: list[ReasonBody]
 
@@ -113,30 +150,54 @@ def routes(service: Service) -> APIRouter:
 
 
 def _status(service: Service) -> StatusBody:
-    decision, latest = service.decision(), service.latest
-    reasons = decision.reasons if decision else before_first_tick(service.site)
+    newest, decision, latest = service.decision(), service.decision_now(), service.latest
+    reasons, health = _why(service, newest), service.health()
+    warnings = decision.warnings if decision else ()
     unsure, utc_doubt = service.book.unsure, service.utc().doubt
     return StatusBody(
         site=service.site.id,
-        mode=decision.mode if decision else Mode.INIT,
+        mode=newest.mode if newest else Mode.INIT,
         reason=texts(reasons),
         reasons=_reasons(reasons),
-        tick=decision.seq if decision else 0,
-        tick_age_s=service.health().tick_age_s,
+        warning=texts(warnings),
+        warnings=_reasons(warnings),
+        tick=newest.seq if newest else 0,
+        tick_age_s=health.tick_age_s,
         site_w=decision.site_w if decision else None,
         surplus_w=decision.surplus_w if decision else None,
         nodes=_nodes(service.site.tree.ids, decision) if decision else {},
         orders_in_force=list(decision.orders_in_force) if decision else [],
+        orders=[_order(service.site.tree.ids, order) for order in decision.orders] if decision else [],
         orders_doubt=text(unsure) if unsure else None,
         utc_doubt=text(utc_doubt) if utc_doubt else "",
         utc_reasons=_reasons((utc_doubt,) if utc_doubt else ()),
         meters={name: _meter(meter) for name, meter in latest.meters().items()},
-        agents=dict(latest.agents()),
+        agents={name: _agent(agent) for name, agent in latest.agents().items()},
         devices=_by_state(latest.devices().state.tolist()),
-        value_per_h=decision.value_per_h if decision else 0.0,
-        bound_per_h=decision.bound_per_h if decision else 0.0,
+        value_per_h=decision.value_per_h if decision else None,
+        bound_per_h=decision.bound_per_h if decision else None,
         overruled=texts(decision.overruled) if decision else "",
         overruled_reasons=_reasons(decision.overruled) if decision else [],
+    )
+
+
+def _why(service: Service, newest: Decision | None) -> tuple[Reason, ...]:
+    """Return why the mode is not normal; where no tick is new enough, that comes before what the last one said."""
+    age_s = service.health().tick_age_s
+    if newest is None or age_s is None:
+        return before_first_tick(service.site)
+    return newest.reasons if service.decision_now() else tick_stands(service.site, age_s)
+
+
+def _order(ids: tuple[str, ...], order: OrderNow) -> OrderNowBody:
+    return OrderNowBody(
+        id=order.id,
+        node=ids[order.node],
+        limit_w=order.limit_w,
+        power_w=order.power_w,
+        achievable_w=order.achievable_w,
+        compliance=order.compliance,
+        shortfall_w=order.shortfall_w,
     )
 
 
@@ -147,6 +208,7 @@ def _nodes(ids: tuple[str, ...], decision: Decision) -> dict[str, NodeBody]:
             envelope_w=_watts(decision.envelope_w[i]),
             binding=decision.binding[i],
             floor_w=_watts(decision.floor_w[i]),
+            achievable_w=_watts(decision.achievable_w[i]),
             infeasible=bool(decision.infeasible[i]),
             house_w=_watts(decision.house_w[i]),
             planned_w=_watts(decision.planned_w[i]),
@@ -165,6 +227,18 @@ def _meter(meter: LatestMeter) -> MeterBody:
         reasons=_reasons(meter.reasons),
         notes=dict(meter.notes),
         quantities={name: QuantityBody(value=value, age_s=age_s) for name, (value, age_s) in meter.quantities.items()},
+    )
+
+
+def _agent(agent: LatestAgent) -> AgentBody:
+    return AgentBody(
+        online=agent.online,
+        age_s=agent.age_s,
+        lease_left_s=agent.lease_left_s,
+        problem=agent.problem,
+        reasons=_reasons(agent.reasons),
+        head_seq=agent.head_seq,
+        head_stored_seq=agent.head_stored_seq,
     )
 
 

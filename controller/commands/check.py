@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from controller.commands import DONE, NOT_GOOD, Verbs, seconds
 
@@ -12,13 +12,18 @@ if TYPE_CHECKING:
     from controller.core.site import Site
     from controller.site.model import SiteFile
 
+#: The broker sends what it keeps at once.
+_INVENTORIES_S: Final = 3.0
+
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""
     verb = verbs.add_parser("check", help="check a site file and report every mistake at once")
     verb.add_argument("file", type=Path, help="the site file")
     verb.add_argument(
-        "--live", action="store_true", help="then read every meter and the surplus once, and say what looks wrong"
+        "--live",
+        action="store_true",
+        help="then read every meter, the surplus and what the agents have once, and say what looks wrong",
     )
     verb.add_argument("--within", type=seconds, default=10.0, metavar="TIME", help="deadline of --live (default: 10 s)")
     verb.set_defaults(carry_out=_carry_out)
@@ -40,7 +45,8 @@ def _carry_out(arguments: argparse.Namespace) -> int:
 
 
 def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
-    """Read all sources once and print what they show; the status says whether all is well."""
+    """Read all sources and inventories once and print what they show; the status says whether all is well."""
+    from controller.commands.inventories import look_at_fleet
     from controller.commands.meter.layout import fold, note
     from controller.commands.meter.site_sources import Judge, read_once
     from controller.commands.meter.source_table import report
@@ -52,11 +58,14 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
     told = report(run_until_signal(read_once(site_file, judge, within_s)), boottime_s())
     print(*told.lines, sep="\n")
     judged = judge.hear()
+    fleet = look_at_fleet(site_file, site, min(within_s, _INVENTORIES_S))
+    for words in (*fleet.findings, *([f"the fleet was not asked: {fleet.unasked}"] if fleet.unasked else [])):
+        print(*note("!", words, indent=0), sep="\n")
     under_a_source = {reason for reasons in judged.reasons.values() for reason in reasons}
     apart = [reason for reason in judged.doubts.doubts if reason not in under_a_source]
     for reason in apart:
         print(*note("!", text(reason), indent=0), sep="\n")
-    if not told.bad and not apart:
+    if not told.bad and not apart and not fleet.findings:
         print("all were read, and nothing looks wrong")
         return DONE
     if told.bad:

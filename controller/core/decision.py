@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from controller.core.limits.orders import OrderNow
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.site import F64, Bool
@@ -19,14 +20,19 @@ class Decision:
     `sources`: by meter, and for the surplus source, all that is to be said of it, whether or not it holds the site.
     `power_w` (N,): trusted power of each node by its own meters, None without one. `surplus_w`: the surplus that counts, None while unknown.
     Per node (N,): `envelope_w`, the name of its binding limit in `binding` (``contract``, ``rating:NODE``,
-    ``surplus``, ``order:ID``, ``failsafe``), `floor_w` (draw with everything off), `infeasible` (envelope < floor),
+    ``surplus``, ``order:ID``, ``failsafe``, ``step_test:NODE``), `floor_w` (draw with everything off), `achievable_w` (the
+    least that it can be brought to now: the floor, and beyond it what those may draw that cannot be led), `infeasible`
+    (envelope < that),
     `house_w` (estimate of what is not a device), `planned_w`, `committed_w` (devices only, without house load).
     `setpoint_w` (D,): the watts that each device may draw from now on.
     `value_per_h`: what the allocation earns, currency per hour. `worth_per_h`: that with a bonus of what runs already, less
     the costs of starts, stops and changes, each spread over the time in which it has to pay; `bound_per_h`: no allocation
     within minimum times, protection and limits is worth more by the same measure.
     `overruled`: which limits came before which minimum times and protected devices; empty where none had to.
-    `orders_in_force`: ids of the orders that bind now, whether or not they are the smallest limit.
+    `orders_in_force`: ids of the orders that bind now, whether or not they are the smallest limit. `orders`: whether each of
+    them is kept; empty where nothing is known of that.
+    `warnings`: what else is to be known, whether or not it holds the site: agents that are silent, devices that do not
+    answer or obey, nodes that draw more than they may, orders that nobody can see kept.
     """
 
     at_s: float
@@ -39,6 +45,7 @@ class Decision:
     envelope_w: F64
     binding: tuple[str, ...]
     floor_w: F64
+    achievable_w: F64
     infeasible: Bool
     house_w: F64
     planned_w: F64
@@ -49,6 +56,8 @@ class Decision:
     bound_per_h: float
     orders_in_force: tuple[str, ...]
     overruled: tuple[Reason, ...] = ()
+    warnings: tuple[Reason, ...] = ()
+    orders: tuple[OrderNow, ...] = ()
 
     @property
     def site_w(self) -> float | None:

@@ -18,6 +18,7 @@ class Code(StrEnum):
     STARTING = "starting"
     STEADYING = "steadying"
     NO_TICK = "no_tick"
+    TICK_STANDS = "tick_stands"
     STEP_FAILED = "step_failed"
     # What a source last gave instead of a value.
     SOURCE_LOST = "source_lost"
@@ -43,6 +44,9 @@ class Code(StrEnum):
     STEPS_NOT_FOLLOWED = "steps_not_followed"
     METERS_DISAGREE = "meters_disagree"
     METERS_SHORT = "meters_short"
+    METER_ALONE = "meter_alone"
+    METER_UNPROVEN = "meter_unproven"
+    METER_UNCONFIRMED = "meter_unconfirmed"
     NO_SITE_METER = "no_site_meter"
     # The surplus.
     SURPLUS_NEVER_READ = "surplus_never_read"
@@ -52,6 +56,12 @@ class Code(StrEnum):
     # The fleet and the orders.
     LINK_DOWN = "link_down"
     LINK_LOST = "link_lost"
+    AGENT_SILENT = "agent_silent"
+    DEVICE_LOST = "device_lost"
+    DEVICE_DEFIANT = "device_defiant"
+    STEP_DEFIED = "step_defied"
+    OVER_ENVELOPE = "over_envelope"
+    NODE_UNSEEN = "node_unseen"
     JOURNAL_DAMAGED = "journal_damaged"
     # The wall clock.
     CLOCK_STEPPED = "clock_stepped"
@@ -60,13 +70,20 @@ class Code(StrEnum):
     # What had to give way to a limit.
     TIMES_OVERRULED = "times_overruled"
     PROTECTION_OVERRULED = "protection_overruled"
+    # What an agent has said, and the site file or nature does not know.
+    DEVICES_MISSING = "devices_missing"
+    DEVICES_UNDECLARED = "devices_undeclared"
+    DEVICES_DIFFER = "devices_differ"
+    WATTS_ABSURD = "watts_absurd"
+    HEAD_REFUSED = "head_refused"
     # A message of the fleet that is refused; its subject is the agent, or the root node where no agent of the site is named.
     TOPIC_UNKNOWN = "topic_unknown"
     AGENT_UNKNOWN = "agent_unknown"
     MESSAGE_INVALID = "message_invalid"
     MESSAGE_NEVER_TAKEN = "message_never_taken"
-    DEVICES_DIFFER = "devices_differ"
+    INVENTORY_UNKNOWN = "inventory_unknown"
     REPORT_OUT_OF_ORDER = "report_out_of_order"
+    REPORT_OF_FORMER_START = "report_of_former_start"
     # An order or a release that is refused; its subject is the issuer.
     ORDER_FIELD_INVALID = "order_field_invalid"
     ORDER_FIELD_TWICE = "order_field_twice"
@@ -81,19 +98,25 @@ class Code(StrEnum):
     TOO_MANY_ORDERS = "too_many_orders"
     # What the answer to an order or a release says beside its outcome.
     ORDER_UNDER_FLOOR = "order_under_floor"
+    ORDER_UNREACHABLE = "order_unreachable"
     ORDER_NOT_DURABLE = "order_not_durable"
     ORDER_ENDED_BEFORE = "order_ended_before"
 
 
 #: Why a message, an order or a release is refused: such a reason happens, and is counted.
 REFUSALS: Final = frozenset(
-    {Code.TOPIC_UNKNOWN, Code.AGENT_UNKNOWN, Code.MESSAGE_INVALID, Code.MESSAGE_NEVER_TAKEN, Code.DEVICES_DIFFER}
-    | {Code.REPORT_OUT_OF_ORDER, Code.ORDER_FIELD_INVALID, Code.ORDER_FIELD_TWICE, Code.ORDER_NODE_UNKNOWN}
+    {Code.TOPIC_UNKNOWN, Code.AGENT_UNKNOWN, Code.MESSAGE_INVALID, Code.MESSAGE_NEVER_TAKEN, Code.INVENTORY_UNKNOWN}
+    | {Code.REPORT_OUT_OF_ORDER, Code.REPORT_OF_FORMER_START}
+    | {Code.ORDER_FIELD_INVALID, Code.ORDER_FIELD_TWICE, Code.ORDER_NODE_UNKNOWN}
     | {Code.ORDER_WITHOUT_POWER, Code.ORDER_ABSURD, Code.ORDER_SIZE_AMBIGUOUS, Code.ORDER_ENDS_BEFORE_START}
     | {Code.ORDER_ENDED_ALREADY, Code.ORDER_CONFLICT, Code.ORDER_UNKNOWN, Code.TOO_MANY_ORDERS}
 )
 #: What stands in the answer to an order or a release that is taken: counted as well.
-ANSWERS: Final = frozenset({Code.ORDER_UNDER_FLOOR, Code.ORDER_NOT_DURABLE, Code.ORDER_ENDED_BEFORE})
+ANSWERS: Final = frozenset(
+    {Code.ORDER_UNDER_FLOOR, Code.ORDER_UNREACHABLE, Code.ORDER_NOT_DURABLE, Code.ORDER_ENDED_BEFORE}
+)
+#: What an agent's devices may be drawing beyond what they were told, by the agent.
+OF_AGENTS: Final = frozenset({Code.AGENT_SILENT, Code.DEVICE_LOST, Code.DEVICE_DEFIANT})
 #: All others hold for as long as their cause does.
 STATES: Final = frozenset(Code) - REFUSALS - ANSWERS
 

@@ -11,6 +11,7 @@ import numpy as np
 from controller.core.decision import Decision
 from controller.core.fleet.bounds import fleet_below
 from controller.core.fleet.leases import Leases, committed_w, observe, send
+from controller.core.fleet.trouble import find_trouble, stuck_w, told_of
 from controller.core.floor import declared_floor_w, watts_below
 from controller.core.limits.orders import in_force
 from controller.core.modes import Mode, ModeState
@@ -47,11 +48,10 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
     leases = observe(state.leases, devices, snapshot)
     trust, sources = (state.trust, {}) if blind else _judged(site, state, leases, snapshot)
     orders = tuple(order.id for order in snapshot.orders if in_force(order, snapshot.utc_s, snapshot.utc_trusted))
+    limit_w, trouble = _limit_w(site), find_trouble(leases, devices, snapshot)
     setpoint_w = devices.off_w if orders else _one_tick_down(site, state, leases.current_w, now_s)
     leases = send(leases, setpoint_w, now_s)
-    limit_w = np.full(len(site.tree.ids), np.inf)
-    limit_w[0] = min(site.rules.failsafe_w, site.rules.contract_w)
-    floor_w = declared_floor_w(site)
+    achievable_w = site.tree.house_w + watts_below(site, stuck_w(leases, devices, trouble))
     reasons = (Reason(Code.STEP_FAILED, site.tree.ids[0]),)
     mode = ModeState(mode=Mode.FAILSAFE, since_s=now_s, reasons=reasons, trusted_since_s=float("inf"))
     decision = Decision(
@@ -64,8 +64,9 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
         surplus_w=None,
         envelope_w=limit_w,
         binding=("failsafe",) + ("unlimited",) * (len(limit_w) - 1),
-        floor_w=floor_w,
-        infeasible=np.asarray(limit_w < floor_w, dtype=np.bool_),
+        floor_w=declared_floor_w(site),
+        achievable_w=achievable_w,
+        infeasible=np.asarray(limit_w < achievable_w, dtype=np.bool_),
         house_w=site.tree.house_w,
         planned_w=watts_below(site, setpoint_w),
         committed_w=watts_below(site, committed_w(leases, devices)),
@@ -74,8 +75,16 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
         worth_per_h=0.0,
         bound_per_h=0.0,
         orders_in_force=orders,
+        warnings=told_of(trouble, site, leases, np.zeros(len(limit_w), dtype=np.bool_))[0],
     )
     return replace(state, seq=decision.seq, now_s=now_s, mode=mode, trust=trust, leases=leases), decision
+
+
+def _limit_w(site: Site) -> F64:
+    """Return the failsafe watts of the site as the only limit of the nodes (N,)."""
+    limit_w = np.full(len(site.tree.ids), np.inf)
+    limit_w[0] = min(site.rules.failsafe_w, site.rules.contract_w)
+    return limit_w
 
 
 def _one_tick_down(site: Site, state: State, current_w: F64, now_s: float) -> F64:

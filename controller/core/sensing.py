@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from controller.core.fleet.bounds import SumBelow, fleet_below
 from controller.core.fleet.leases import Leases, link_doubts, observe
+from controller.core.fleet.trouble import Trouble, find_trouble, told_of
+from controller.core.limits.overrun import Overrun, look, over_envelope, unshown
 from controller.core.modes import Doubts, Mode, ModeState, next_mode
 from controller.core.reasons import Reason
 from controller.core.site import SURPLUS, Site
@@ -18,14 +20,20 @@ from controller.core.trust.judge import Judgement, Trust, judge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensed:
-    """What a snapshot says, once it has been judged; `reasons`: by source, all that is to be said of it."""
+    """What a snapshot says, once it has been judged.
+
+    `reasons`: by source, all that is to be said of it. `warnings`: what is to be said of the fleet and of the nodes.
+    """
 
     leases: Leases
+    trouble: Trouble
+    overrun: Overrun
     trust: Trust
     judgement: Judgement
     surplus: SurplusState
     mode: ModeState
     reasons: Mapping[str, tuple[Reason, ...]]
+    warnings: tuple[Reason, ...]
 
 
 def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sensed:
@@ -39,8 +47,13 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
     site_power = (float(power.taken_s[0]), float(power.watts[0])) if power.known[0] else None
     surplus = estimate_surplus(state.surplus, rules, surplus_reading(trust.sources[SURPLUS]), site_power, now_s)
     of_surplus = surplus_doubts(surplus, rules, now_s)
+    overrun, trouble = look(state.overrun, power, now_s), find_trouble(leases, site.devices, snapshot)
+    over = over_envelope(overrun, site, power, now_s)
+    of_fleet, fleet_doubts = told_of(trouble, site, leases, unshown(overrun, power))
     found = (
         judgement.doubts
+        + over
+        + fleet_doubts
         + of_surplus
         + link_doubts(root, rules, snapshot.link_lost_s, now_s)
         + Doubts(lost=(snapshot.orders_unsure,) if snapshot.orders_unsure else ())
@@ -49,9 +62,12 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
     said = dict.fromkeys((*judgement.reasons[SURPLUS], *of_surplus.doubts))
     return Sensed(
         leases=leases,
+        trouble=trouble,
+        overrun=overrun,
         trust=trust,
         judgement=judgement,
         surplus=surplus,
         mode=mode,
         reasons={**judgement.reasons, SURPLUS: tuple(said)},
+        warnings=(*over.doubts, *of_fleet),
     )

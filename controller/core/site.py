@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+I8 = NDArray[np.int8]
 Bool = NDArray[np.bool_]
 
 

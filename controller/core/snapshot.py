@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from controller.core.reasons import Reason
-from controller.core.site import F64, Bool
+from controller.core.site import F64, I8, Bool
 
 
 class Grade(IntEnum):
@@ -44,16 +44,42 @@ class SourceLoss:
     at_s: float
 
 
+class Measurer(IntEnum):
+    """What stands behind a device's measured watts; an estimate alone never proves."""
+
+    NOTHING = 0
+    ESTIMATE = 1
+    PSU = 2
+    PDU = 3
+    METER = 4
+
+
+class Followed(IntEnum):
+    """How far a device has followed its setpoint. Only `PROVEN` and `STOPPED` say that it draws no more than is applied."""
+
+    GRANTED = 0  #: not commanded yet
+    COMMANDED = 1  #: a command is under way
+    ACCEPTED = 2  #: it has said yes, and nothing shows it yet
+    REFUSED = 3  #: it has said no
+    UNKNOWN = 4  #: nobody knows whether the command has arrived
+    SETTLING = 5  #: it runs on its setpoint and still has time to show it in watts
+    PROVEN = 6  #: it has been seen to run on it
+    DRIFTED = 7  #: it was proven, and runs on something else now
+    DEFIANT = 8  #: told more than once, it still draws more than it was told
+    LOST = 9  #: it does not answer
+    STOPPED = 10  #: brought down by sleep, stop or relay, and seen to be down
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetColumns:
     """What the agents (A,) and their devices (D,) reported last.
 
     `heard_s`: when the newest report arrived, ``-inf`` if never. `echo`: the agent's clock is known, so that it can be
-    given a lease. `confirmed_s`: the time of the decision whose setpoints the agent says it has applied, ``-inf`` if
-    none of this controller's.
-    `applied_w`: the setpoint that the device runs on now. `measured_w`: what the device says it draws, NaN-free; its
-    `applied_w` where it says nothing. `max_w`: the most that it says it may be told to draw, which only narrows the
-    signed maximum.
+    given a lease. `confirmed_s`: the time of the newest decision whose setpoints the agent says it has taken, ``-inf`` if
+    none of this controller's; what each device does of it, `follow` says.
+    `applied_w`: the setpoint that the device runs on as far as its agent knows. `measured_w`: what it draws, NaN where nobody
+    says, and `measured_by` (`Measurer`) what measured it. `follow` (`Followed`): how far it has followed. `max_w`: the most
+    that its agent says it may be told to draw, which only narrows the signed maximum.
     """
 
     heard_s: F64
@@ -61,6 +87,8 @@ class FleetColumns:
     confirmed_s: F64
     applied_w: F64
     measured_w: F64
+    measured_by: I8
+    follow: I8
     max_w: F64
 
 

@@ -8,7 +8,9 @@ from typing import Final
 import numpy as np
 
 from controller.core.fleet.leases import Leases, no_leases
+from controller.core.limits.house_load import HouseLoad, declared_house
 from controller.core.limits.orders import OrderRamp
+from controller.core.limits.overrun import Overrun, no_overrun
 from controller.core.modes import ModeState, first_mode
 from controller.core.site import F64, Site
 from controller.core.surplus.estimate import SurplusState
@@ -29,9 +31,9 @@ class MinimumTimes:
 class State:
     """Everything that one tick hands to the next.
 
-    `trust`: in the meters and the surplus source. `minimum_times`: which devices are left alone for now. `house_w` (N,): the
-    estimate of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over. `failsafe_cap_w`: the
-    site's limit while it comes down to failsafe, else ``inf``.
+    `trust`: in the meters and the surplus source. `minimum_times`: which devices are left alone for now. `house`: the estimate
+    of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over. `failsafe_cap_w`: the
+    site's limit while it comes down to failsafe, else ``inf``. `overrun`: which nodes draw more than they may.
     """
 
     seq: int
@@ -41,11 +43,12 @@ class State:
     leases: Leases
     surplus: SurplusState
     minimum_times: MinimumTimes
-    house_w: F64
+    house: HouseLoad
     rise_room_w: float
     fall_room_w: float
     failsafe_cap_w: float
     order_ramps: tuple[OrderRamp, ...]
+    overrun: Overrun
 
     def elapsed_s(self, now_s: float) -> float:
         """Return the seconds since the last tick by which ramps and filters go on; a long pause counts as a short one."""
@@ -60,12 +63,13 @@ def initial_state(site: Site, now_s: float) -> State:
         now_s=now_s,
         mode=first_mode(site.tree.ids[0], now_s),
         trust=no_trust(site),
-        leases=no_leases(site.devices),
+        leases=no_leases(site.devices, now_s),
         minimum_times=MinimumTimes(kept_until_s=np.full(count, -np.inf), settled_from_s=np.full(count, -np.inf)),
         surplus=SurplusState(),
-        house_w=site.tree.house_w.copy(),
+        house=declared_house(site.tree.house_w),
         rise_room_w=0.0,
         fall_room_w=0.0,
         failsafe_cap_w=np.inf,
         order_ramps=(),
+        overrun=no_overrun(site),
     )

@@ -6,18 +6,19 @@ may be raised now is granted: down first, by the ramp, and never while committed
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from controller.core.allocation.allocator import Allotment
-from controller.core.allocation.minimum_times import Kept, fitting_w, kept_w, minimum_times_after
+from controller.core.allocation.minimum_times import fitting_w, kept_w, minimum_times_after
 from controller.core.allocation.tables import Tables
 from controller.core.allocation.values import changes_per_h, values_now
 from controller.core.decision import Decision
-from controller.core.fleet.leases import Leases, committed_w, in_contact, in_step, least_w, send, unheard_w
+from controller.core.fleet.leases import Leases, committed_w, least_w, send, unheard_w
+from controller.core.fleet.trouble import stuck_w as stuck_of
 from controller.core.kernels.grant import Asked, grant
 from controller.core.kernels.tree import device_watts_below
 from controller.core.limits.envelope import (
@@ -26,16 +27,18 @@ from controller.core.limits.envelope import (
     envelope,
     failsafe_cap_w,
     follow_orders,
+    step_limits,
     surplus_limit,
 )
-from controller.core.limits.house_load import HOUSE_DRIFT, estimate_house
-from controller.core.limits.orders import OrderRamp
+from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_house
+from controller.core.limits.orders import OrderNow, OrderRamp, kept
+from controller.core.limits.overrun import allow, tolerance_w
 from controller.core.modes import Mode
-from controller.core.reasons import Reason
+from controller.core.reasons import Code, Reason
 from controller.core.safe import emergency_setpoints
 from controller.core.self_check import Claims, check
 from controller.core.sensing import Sensed, sense
-from controller.core.site import F64
+from controller.core.site import F64, Bool
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
 
@@ -54,7 +57,7 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
     decision = _decision(tables, state, snapshot, sensed, limited, wanted, sent, below)
     claims = Claims(
         current_w=sensed.leases.current_w,
-        stuck_w=wanted.stuck_w,
+        stuck_w=limited.stuck_w,
         committed_w=limited.committed_w,
         rise_w=granted.rise_w,
         fall_w=granted.fall_w,
@@ -71,11 +74,12 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         leases=sent,
         surplus=sensed.surplus,
         minimum_times=after,
-        house_w=limited.house_w,
+        house=limited.house,
         rise_room_w=granted.rise_left_w,
         fall_room_w=granted.fall_left_w,
         failsafe_cap_w=limited.cap_w,
         order_ramps=limited.order_ramps,
+        overrun=allow(sensed.overrun, tables.site, limited.bounds, _sure_floor_w(tables, limited), snapshot.now_s),
     )
     return state, decision
 
@@ -85,16 +89,19 @@ class _Limited:
     """The envelope, and what of it devices may use, per node (N,).
 
     `current_w`: setpoints that devices run on, `committed_w`: the most that they may be drawing, both below each node.
-    `usable_w`: watts that they may be set to.
+    `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed. `order_limits`:
+    what each order in force asks for now.
     """
 
-    house_w: F64
+    house: HouseLoad
     current_w: F64
     committed_w: F64
     bounds: Envelope
     usable_w: F64
+    stuck_w: F64
     cap_w: float
     order_ramps: tuple[OrderRamp, ...]
+    order_limits: tuple[Limit, ...]
 
 
 def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, below: Callable[[F64], F64]) -> _Limited:
@@ -104,24 +111,28 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     committed_below_w = below(committed_w(leases, site.devices))
     current_below_w = below(leases.current_w)
     least_below_w = below(least_w(leases, site.devices, snapshot.fleet.measured_w))
-    slack_w = below(leases.low_w * site.devices.tolerance)
-    house_w = estimate_house(
-        state.house_w, power, sensed.judgement.proven, least_below_w, committed_below_w, slack_w, elapsed_s
+    house = estimate_house(
+        state.house, power, sensed.judgement.nodes, least_below_w, committed_below_w, snapshot.now_s, elapsed_s
     )
+    house_w = house.watts
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
     cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
     order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w)
     limits = [*order_limits, *surplus_limit(site, sensed.surplus.estimate_w)]
     limits.append(Limit(node=0, limit_w=cap_w, name="failsafe"))
-    bounds = envelope(tables.standing, limits, np.maximum(house_w, 0.0) + tables.off_below_w)
+    limits += step_limits(site, sensed.judgement.step_to_w, house_w * (1.0 + HOUSE_DRIFT), tables.off_below_w)
+    stuck_w = stuck_of(leases, site.devices, sensed.trouble)
+    bounds = envelope(tables.standing, limits, house_w + tables.off_below_w, house_w + below(stuck_w))
     return _Limited(
-        house_w=house_w,
+        house=house,
         current_w=current_below_w,
         committed_w=committed_below_w,
         bounds=bounds,
         usable_w=_usable(tables, bounds, house_w, below(unheard_w(leases, site.devices))),
+        stuck_w=stuck_w,
         cap_w=cap_w,
         order_ramps=order_ramps,
+        order_limits=tuple(order_limits),
     )
 
 
@@ -130,7 +141,7 @@ def _usable(tables: Tables, bounds: Envelope, house_w: F64, unheard_below_w: F64
 
     Without a meter of its own, a node keeps their tolerance free, and the nameplate of what was never heard of.
     """
-    free_w = bounds.limit_w - house_w - HOUSE_DRIFT * np.maximum(house_w, 0.0)
+    free_w = bounds.limit_w - house_w * (1.0 + HOUSE_DRIFT)
     blind_w = free_w - unheard_below_w
     blind_w = np.where(blind_w <= 0.0, blind_w, blind_w / (1.0 + tables.tolerance))
     return np.where(tables.metered, free_w, blind_w)
@@ -138,19 +149,18 @@ def _usable(tables: Tables, bounds: Envelope, house_w: F64, unheard_below_w: F64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """What is wanted of the devices (D,): the allotment; `stuck_w`: what cannot be freed; what had to give way."""
+    """What is wanted of the devices (D,): the allotment, and what had to give way."""
 
     allotment: Allotment
-    stuck_w: F64
     overruled: tuple[Reason, ...]
 
 
 def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited) -> _Wanted:
     """Allot the usable watts by value, within what is stuck, what minimum times want, and the most."""
     leases, now_s = sensed.leases, snapshot.now_s
-    kept = kept_w(tables, leases, state.minimum_times, now_s)
-    upper_w = _upper(tables, sensed.mode.mode, leases, kept, snapshot, state.elapsed_s(now_s))
-    stuck_w = _stuck(tables, leases, snapshot)
+    kept, stuck_w = kept_w(tables, leases, state.minimum_times, now_s), limited.stuck_w
+    most_w = np.minimum(np.minimum(tables.site.devices.max_w, snapshot.fleet.max_w), kept.high_w)
+    upper_w = _upper(tables, sensed.mode.mode, leases, sensed.trouble.led, most_w, state.elapsed_s(now_s))
     room_w = _room(tables, limited.usable_w, limited.current_w)
     base_w, overruled = fitting_w(tables, kept, (stuck_w, upper_w), room_w, limited.bounds.binding)
     answer = tables.allocator.solve(
@@ -159,7 +169,7 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
     )  # fmt: skip
     value_per_h = answer.value_per_h + changes_per_h(tables, leases.current_w, answer.watts)
     allotment = replace(answer, watts=np.minimum(answer.watts, upper_w), value_per_h=value_per_h)
-    return _Wanted(allotment=allotment, stuck_w=stuck_w, overruled=overruled)
+    return _Wanted(allotment=allotment, overruled=overruled)
 
 
 def _room(tables: Tables, usable_w: F64, current_w: F64) -> F64:
@@ -168,23 +178,14 @@ def _room(tables: Tables, usable_w: F64, current_w: F64) -> F64:
     return np.where(cut_w > 0.0, current_w - cut_w / (1.0 - tables.tolerance), usable_w)
 
 
-def _upper(tables: Tables, mode: Mode, leases: Leases, kept: Kept, snapshot: Snapshot, elapsed_s: float) -> F64:
-    """No device is set above this (D,): its maximum only where everything allows a raise, else what it runs on."""
-    devices, now_s = tables.site.devices, snapshot.now_s
+def _upper(tables: Tables, mode: Mode, leases: Leases, led: Bool, most_w: F64, elapsed_s: float) -> F64:
+    """No device is set above this (D,): `most_w` only where everything allows a raise, else what it runs on."""
+    devices = tables.site.devices
     if mode is Mode.FAILSAFE:
         return emergency_setpoints(devices, leases.current_w, tables.site.rules.emergency_ramp_w_s * elapsed_s)
     if mode is not Mode.NORMAL:
         return leases.current_w
-    free = in_contact(devices, snapshot) & in_step(leases, now_s)
-    most_w = np.minimum(np.minimum(devices.max_w, snapshot.fleet.max_w), kept.high_w)
-    return np.where(free, most_w, leases.current_w)
-
-
-def _stuck(tables: Tables, leases: Leases, snapshot: Snapshot) -> F64:
-    """Watts of each device (D,) that cannot be freed: what nobody leads now goes on, and the others absorb the cut."""
-    devices = tables.site.devices
-    led = in_contact(devices, snapshot) & in_step(leases, snapshot.now_s)
-    return np.where(led | ~leases.known, devices.off_w, leases.high_w)
+    return np.where(led, most_w, leases.current_w)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,20 +249,22 @@ def _decision(
     sent: Leases,
     below: Callable[[F64], F64],
 ) -> Decision:
-    power, bounds, allotment = sensed.judgement.power, limited.bounds, wanted.allotment
+    bounds, allotment = limited.bounds, wanted.allotment
+    orders = _orders_now(sensed, limited, _sure_floor_w(tables, limited))
     return Decision(
         at_s=snapshot.now_s,
         seq=state.seq + 1,
         mode=sensed.mode.mode,
         reasons=sensed.mode.reasons,
         sources=sensed.reasons,
-        power_w=tuple(float(w) if known else None for w, known in zip(power.watts, power.known, strict=True)),
+        power_w=sensed.judgement.power.shown_w,
         surplus_w=sensed.surplus.estimate_w,
         envelope_w=bounds.limit_w,
         binding=bounds.binding,
         floor_w=bounds.floor_w,
+        achievable_w=bounds.achievable_w,
         infeasible=bounds.infeasible,
-        house_w=limited.house_w,
+        house_w=limited.house.watts,
         planned_w=below(sent.setpoint_w),
         committed_w=below(committed_w(sent, tables.site.devices)),
         setpoint_w=sent.setpoint_w,
@@ -270,4 +273,43 @@ def _decision(
         bound_per_h=allotment.bound_per_h,
         overruled=wanted.overruled,
         orders_in_force=tuple(ramp.id for ramp in limited.order_ramps),
+        warnings=(*sensed.warnings, *_unseen(tables, orders)),
+        orders=orders,
     )
+
+
+def _sure_floor_w(tables: Tables, limited: _Limited) -> F64:
+    """Watts of each node (N,) with everything off; of the house load that is estimated no more than what is declared.
+
+    What devices draw against their word looks like house load.
+    """
+    return np.minimum(limited.bounds.floor_w, tables.site.tree.house_w + tables.off_below_w)
+
+
+def _orders_now(sensed: Sensed, limited: _Limited, floor_w: F64) -> tuple[OrderNow, ...]:
+    """Return whether each order in force is kept."""
+    if not limited.order_limits:
+        return ()
+    power_w, bounds = sensed.judgement.power.shown_w, limited.bounds
+    return tuple(
+        OrderNow(
+            id=ramp.id,
+            node=limit.node,
+            limit_w=limit.limit_w,
+            power_w=power_w[limit.node],
+            achievable_w=float(bounds.achievable_w[limit.node]),
+            compliance=kept(
+                power_w[limit.node],
+                limit.limit_w,
+                float(floor_w[limit.node]),
+                tolerance_w(sensed.overrun, limit.node, limit.limit_w),
+            ),
+        )
+        for ramp, limit in zip(limited.order_ramps, limited.order_limits, strict=True)
+    )
+
+
+def _unseen(tables: Tables, orders: Iterable[OrderNow]) -> tuple[Reason, ...]:
+    """Name the nodes under an order whose power nobody sees."""
+    nodes = dict.fromkeys(order.node for order in orders if order.power_w is None)
+    return tuple(Reason(Code.NODE_UNSEEN, tables.site.tree.ids[n]) for n in nodes)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from controller.core.modes import Mode
+from controller.core.reasons import Code, Reason
 from controller.core.site import Site
-from controller.daemon.latest import before_first_tick
+from controller.daemon.latest import before_first_tick, tick_stands
 from controller.daemon.recorder import Recorder
 from controller.daemon.service import Health, Readiness
 from controller.texts.english import texts
@@ -25,11 +26,19 @@ def health(recorder: Recorder, period_s: float) -> Health:
     return Health(ok=age_s <= max(_HUNG_S, _HUNG_PERIODS * period_s), tick_age_s=age_s)
 
 
-def readiness(site: Site, recorder: Recorder) -> Readiness:
-    """Return whether the first decisions are taken and the mode is not INIT any more."""
-    if recorder.latest is None:
-        return Readiness(ready=False, reason=texts(before_first_tick(site)))
+def readiness(site: Site, recorder: Recorder, period_s: float) -> Readiness:
+    """Return whether the site is led: ticks run, the mode is not INIT any more, and some agent is in contact."""
+    unled = _unled(site, recorder, health(recorder, period_s))
+    return Readiness(ready=not unled, reason=texts(unled))
+
+
+def _unled(site: Site, recorder: Recorder, now: Health) -> tuple[Reason, ...]:
+    if recorder.latest is None or now.tick_age_s is None:
+        return before_first_tick(site)
     decision = recorder.latest.decision
-    return Readiness(
-        ready=decision.mode is not Mode.INIT, reason=texts(decision.reasons) if decision.mode is Mode.INIT else ""
-    )
+    if not now.ok:
+        return tick_stands(site, now.tick_age_s)
+    if decision.mode is Mode.INIT:
+        return decision.reasons
+    silent = tuple(reason for reason in decision.warnings if reason.code is Code.AGENT_SILENT)
+    return silent if len(silent) == len(site.agents) else ()

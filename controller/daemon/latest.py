@@ -10,8 +10,11 @@ from controller.core.reasons import Code, Reason
 from controller.core.site import F64, I64, Site
 from controller.core.snapshot import Grade
 
+#: What is older than this is not shown as of now any more.
+OLD_S: Final = 10.0
+
 #: States of a device; `DeviceColumns.state` indexes them.
-DEVICE_STATES: Final = ("off", "starting", "running", "stopping", "lost")
+DEVICE_STATES: Final = ("off", "starting", "running", "stopping", "lost", "unknown")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,16 +37,27 @@ class LatestMeter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatestAgent:
-    """An agent: whether it is in contact, the age of its last report, and what is left of its lease."""
+    """An agent: whether it is in contact, the age of its last report, and what is left of its lease by the clock since.
+
+    `reasons`: what is wrong with what it says, `problem`: that in words, empty while all is well. `head_seq`: the record of
+    the journal that it holds, by its newest report, and `head_stored_seq` the one that outlives its restart; None: none.
+    """
 
     online: bool
     age_s: float | None
     lease_left_s: float | None
+    problem: str = ""
+    reasons: tuple[Reason, ...] = ()
+    head_seq: int | None = None
+    head_stored_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceColumns:
-    """D devices in the order of the site. `measured_w` (D,): as reported, NaN where unknown; `state` (D,): see above."""
+    """D devices in the order of the site. `measured_w` (D,): as reported, NaN where unknown; `state` (D,): see above.
+
+    Of an agent that is out of contact nothing is known: all of its devices are lost.
+    """
 
     measured_w: F64
     state: I64
@@ -56,6 +70,11 @@ class Latest:
     meters: Callable[[], Mapping[str, LatestMeter]]
     agents: Callable[[], Mapping[str, LatestAgent]]
     devices: Callable[[], DeviceColumns]
+
+
+def tick_stands(site: Site, age_s: float) -> tuple[Reason, ...]:
+    """Return why nothing of the newest decision is shown."""
+    return (Reason(Code.TICK_STANDS, site.tree.ids[0], {"age_s": age_s}),)
 
 
 def before_first_tick(site: Site) -> tuple[Reason, ...]:

@@ -19,11 +19,20 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from controller.core.decision import Decision
+from controller.core.limits.orders import Compliance
 from controller.core.modes import Mode
-from controller.core.reasons import Reason
+from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Site
 from controller.daemon.journal.journal import Journal
-from controller.daemon.latest import DEVICE_STATES, Latest, LatestAgent, LatestMeter, before_first_tick
+from controller.daemon.latest import (
+    DEVICE_STATES,
+    OLD_S,
+    Latest,
+    LatestAgent,
+    LatestMeter,
+    before_first_tick,
+    tick_stands,
+)
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
 from drivers.clock import Clock, boottime_s
@@ -104,7 +113,7 @@ class Metrics(Collector):
         self, site: Site, latest: Latest, book: OrderBook, journal: Journal, *, clock: Clock = boottime_s
     ) -> None:
         """`clock`: the one that decisions are dated by."""
-        self._devices = DeviceText(site)
+        self._site, self._devices = site, DeviceText(site)
         self._nodes = site.tree.ids
         self._latest = latest
         self._book = book
@@ -112,7 +121,6 @@ class Metrics(Collector):
         self._clock = clock
         self._durations = TickDurations()
         self._decision: Decision | None = None
-        self._unled = before_first_tick(site)
         self._apart: tuple[Reason, ...] = ()
         self._registry = CollectorRegistry()
         self._refused = Counter(
@@ -151,7 +159,7 @@ class Metrics(Collector):
     def render(self) -> bytes:
         """Return the whole exposition in the text format 0.0.4."""
         columns, decision = self._latest.devices(), self._decision
-        setpoint_w = None if decision is None else decision.setpoint_w
+        setpoint_w = None if decision is None or self._is_old(decision) else decision.setpoint_w
         text = self._devices.render(setpoint_w, columns.measured_w, columns.state.tolist())
         return generate_latest(self._registry) + text.encode()
 
@@ -159,35 +167,39 @@ class Metrics(Collector):
         """Yield the operational families, for prometheus-client."""
         yield self._durations.family()
         decision = self._decision
-        yield _reasons(self._unled if decision is None else (*_held(decision), *self._apart))
+        yield _reasons(self._hold(decision))
         if decision is not None:
-            yield from self._decided(decision)
+            yield CounterMetricFamily("surplusd_ticks", "Control ticks since the start.", value=decision.seq)
+            yield _gauge("surplusd_decision_age_seconds", "Age of the newest decision.", self._clock() - decision.at_s)
+        # Absent rather than old: what was decided then says nothing of now.
+        if decision is not None and not self._is_old(decision):
+            yield from _decided(decision)
             yield from self._per_node(decision)
+            yield from _of_warnings(decision.warnings)
         yield from _meters(self._latest.meters())
         yield from _agents(self._latest.agents())
         yield _gauge("surplusd_orders_open", "Orders that are neither ended nor released.", len(self._book.limits()))
         yield from self._of_journal()
 
-    def _decided(self, decision: Decision) -> Iterator[Metric]:
-        modes = {mode.value: mode is decision.mode for mode in Mode}
-        yield _labelled("surplusd_mode", "1 for the mode that the site is in.", "mode", modes)
-        yield CounterMetricFamily("surplusd_ticks", "Control ticks since the start.", value=decision.seq)
-        yield _gauge("surplusd_decision_age_seconds", "Age of the newest decision.", self._clock() - decision.at_s)
-        if decision.site_w is not None:
-            yield _gauge("surplusd_site_power_watts", "Trusted power of the site.", decision.site_w)
-        if decision.surplus_w is not None:
-            yield _gauge("surplusd_surplus_watts", "Surplus that counts now.", decision.surplus_w)
-        yield _gauge("surplusd_orders_in_force", "Orders that bind now.", len(decision.orders_in_force))
-        yield from _allocation(decision)
+    def _is_old(self, decision: Decision) -> bool:
+        return self._clock() - decision.at_s > OLD_S
+
+    def _hold(self, decision: Decision | None) -> tuple[Reason, ...]:
+        if decision is None:
+            return before_first_tick(self._site)
+        if self._is_old(decision):
+            return tick_stands(self._site, self._clock() - decision.at_s)
+        return (*_held(decision), *self._apart)
 
     def _per_node(self, decision: Decision) -> Iterator[Metric]:
         columns = (
             ("envelope_watts", "Smallest of the node's limits.", decision.envelope_w),
             ("floor_watts", "Power of the node with everything off.", decision.floor_w),
+            ("achievable_watts", "Least that the node can be brought to now.", decision.achievable_w),
             ("house_watts", "Estimated power of the node beyond its devices.", decision.house_w),
             ("planned_watts", "Sum of the newest setpoints below the node.", decision.planned_w),
             ("committed_watts", "Most that the devices below the node may be drawing.", decision.committed_w),
-            ("infeasible", "1 where the envelope is below the floor.", decision.infeasible),
+            ("infeasible", "1 where the node cannot be brought down to its envelope now.", decision.infeasible),
         )
         for name, text, column in columns:
             values = dict(zip(self._nodes, column.tolist(), strict=True))
@@ -204,8 +216,44 @@ class Metrics(Collector):
         yield CounterMetricFamily("surplusd_journal_dropped", "Telemetry records lost.", value=journal.dropped)
 
 
+def _decided(decision: Decision) -> Iterator[Metric]:
+    modes = {mode.value: mode is decision.mode for mode in Mode}
+    yield _labelled("surplusd_mode", "1 for the mode that the site is in.", "mode", modes)
+    if decision.site_w is not None:
+        yield _gauge("surplusd_site_power_watts", "Trusted power of the site.", decision.site_w)
+    if decision.surplus_w is not None:
+        yield _gauge("surplusd_surplus_watts", "Surplus that counts now.", decision.surplus_w)
+    yield _gauge("surplusd_orders_in_force", "Orders that bind now.", len(decision.orders_in_force))
+    unkept = sum(order.compliance is not Compliance.MET for order in decision.orders)
+    yield _gauge("surplusd_orders_not_met", "Orders in force that no trusted meter shows kept.", unkept)
+    short_w = max((order.shortfall_w or 0.0 for order in decision.orders), default=0.0)
+    yield _gauge("surplusd_order_shortfall_watts", "Most that is missing to the limit of an order.", short_w)
+    yield from _allocation(decision)
+
+
+#: By code: the family of the watts that a warning is about, its label, the parameter that has them, and what they are.
+_WATTS: Final = {
+    Code.AGENT_SILENT: ("agent_silent_watts", "agent", "most_w", "Watts that the devices of a silent agent may draw."),
+    Code.DEVICE_LOST: ("agent_lost_watts", "agent", "most_w", "Watts that devices may draw that do not answer."),
+    Code.DEVICE_DEFIANT: (
+        "agent_defiant_watts",
+        "agent",
+        "over_w",
+        "Watts that devices may draw beyond what they were told.",
+    ),
+    Code.OVER_ENVELOPE: ("node_over_watts", "node", "over_w", "Watts of a node above what it may draw, for too long."),
+}
+
+
+def _of_warnings(warnings: Iterable[Reason]) -> Iterator[Metric]:
+    """Yield the watts that warnings are about; there is a series for as long as the warning holds."""
+    for code, (name, label, parameter, meaning) in _WATTS.items():
+        watts = {reason.subject: float(reason.parameters[parameter]) for reason in warnings if reason.code is code}
+        yield _labelled(f"surplusd_{name}", meaning, label, watts)
+
+
 def _meters(meters: Mapping[str, LatestMeter]) -> Iterator[Metric]:
-    values = {name: meter.value_w for name, meter in meters.items()}
+    values = {name: meter.value_w for name, meter in meters.items() if (meter.age_s or 0.0) <= OLD_S}
     ages = {name: meter.age_s for name, meter in meters.items()}
     qualities = {name: meter.quality for name, meter in meters.items()}
     yield _labelled("surplusd_meter_watts", "Newest value of the meter or surplus source.", "meter", values)
@@ -232,7 +280,7 @@ def _agents(agents: Mapping[str, LatestAgent]) -> Iterator[Metric]:
 
 def _held(decision: Decision) -> tuple[Reason, ...]:
     of_sources = (reason for reasons in decision.sources.values() for reason in reasons)
-    return (*decision.reasons, *decision.overruled, *of_sources)
+    return (*decision.reasons, *decision.overruled, *decision.warnings, *of_sources)
 
 
 def _reasons(reasons: Iterable[Reason]) -> Metric:

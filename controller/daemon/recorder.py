@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 
 from controller.core.decision import Decision
+from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.reasons import Code
+from controller.core.site import Site
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.metrics import Metrics
-from controller.daemon.notify import Notifier
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.plain import plain
+from controller.daemon.site_log import SiteLog
 from controller.daemon.snapshots import Snapshots
 from controller.daemon.source_log import SourceLog
 from controller.daemon.tick import Tick
 from controller.texts.english import texts
 from drivers.clock import Clock, boottime_s
+from drivers.notify import Notifier
 from drivers.quantities import format_power
 
 _log = logging.getLogger(__name__)
@@ -24,6 +27,8 @@ _log = logging.getLogger(__name__)
 #: A decision is put on record at least this often, and whenever the mode, the binding limit of the site, or which sort of
 #: minimum times limits come before changes.
 RECORD_S = 600.0
+#: How an order is kept is put on record no more often than this, for a power that wavers about its limit.
+COMPLIANCE_S = 10.0
 
 
 class Recorder:
@@ -41,11 +46,14 @@ class Recorder:
         metrics: Metrics,
         notifier: Notifier,
         snapshots: Snapshots,
+        site: Site,
         clock: Clock = boottime_s,
     ) -> None:
         self._fleet, self._book, self._journal = fleet, book, journal
         self._metrics, self._notifier, self._snapshots, self._clock = metrics, notifier, snapshots, clock
-        self._sources = SourceLog()
+        self._sources, self._site_log, self._nodes = SourceLog(), SiteLog(site), site.tree.ids
+        self._compliance: dict[str, tuple[Compliance, float]] = {}
+        self._over: frozenset[str] = frozenset()
         self._recorded: Decision | None = None
         self._told = ""
         self.latest: Tick | None = None
@@ -56,9 +64,13 @@ class Recorder:
         decision, utc = tick.decision, self._snapshots.utc
         self._fleet.send(decision)
         self._book.observe(decision.orders_in_force, utc_s=utc.utc_s, utc_trusted=utc.trusted)
-        self._metrics.observe_tick(tick, (utc.doubt,) if utc.doubt else ())
+        apart = (*((utc.doubt,) if utc.doubt else ()), *self._fleet.findings())
+        self._metrics.observe_tick(tick, apart)
         self._sources.observe(tick)
+        self._site_log.observe(decision)
         self._note_mode(decision)
+        self._note_compliance(decision)
+        self._note_over(decision)
         self._tell_systemd(decision)
         self._record(decision)
         first = self.latest is None
@@ -79,9 +91,43 @@ class Recorder:
         record = {"mode": decision.mode.value, "reason": why, "reasons": plain(decision.reasons)}
         self._journal.post(RecordKind.MODE, record)
 
+    def _note_compliance(self, decision: Decision) -> None:
+        """Put on record whether each order in force is kept, whenever that changes, and no more often than is worth it."""
+        before, self._compliance = self._compliance, {}
+        for order in decision.orders:
+            known, noted_s = before.get(order.id, (None, float("-inf")))
+            if order.compliance is known or decision.at_s - noted_s < COMPLIANCE_S:
+                self._compliance[order.id] = before[order.id]
+                continue
+            self._compliance[order.id] = order.compliance, decision.at_s
+            self._journal.post(RecordKind.COMPLIANCE, self._kept(order, decision))
+
+    def _kept(self, order: OrderNow, decision: Decision) -> dict[str, object]:
+        return {
+            "id": order.id,
+            "node": self._nodes[order.node],
+            "compliance": order.compliance.value,
+            "limit_w": round(order.limit_w),
+            "power_w": None if order.power_w is None else round(order.power_w),
+            "shortfall_w": None if order.shortfall_w is None else round(order.shortfall_w),
+            "achievable_w": round(order.achievable_w),
+            "warnings": texts(decision.warnings),
+        }
+
+    def _note_over(self, decision: Decision) -> None:
+        """Put on record that a node has been above its envelope for too long, and when it is not any more."""
+        over = tuple(reason for reason in decision.warnings if reason.code is Code.OVER_ENVELOPE)
+        nodes = frozenset(reason.subject for reason in over)
+        if nodes != self._over:
+            self._over = nodes
+            self._journal.post(
+                RecordKind.OVER_ENVELOPE, {"nodes": sorted(nodes), "why": texts(over), "reasons": plain(over)}
+            )
+
     def _tell_systemd(self, decision: Decision) -> None:
         """Keep the line that ``systemctl status`` shows true, its figures too."""
-        why = texts(decision.reasons)
+        # What holds the site stands among the warnings as well.
+        why = texts(dict.fromkeys((*decision.reasons, *decision.warnings)))
         line = f"{decision.mode} {why} envelope {format_power(float(decision.envelope_w[0]))}"
         if line != self._told:
             self._told = line
@@ -109,6 +155,8 @@ def _summary(decision: Decision) -> dict[str, object]:
         "planned_w": round(float(decision.planned_w[0])),
         "committed_w": round(float(decision.committed_w[0])),
         "infeasible": bool(decision.infeasible[0]),
+        "achievable_w": round(float(decision.achievable_w[0])),
+        "warnings": texts(decision.warnings),
         "orders": list(decision.orders_in_force),
         "overruled": texts(decision.overruled),
         "overruled_reasons": plain(decision.overruled),

@@ -23,7 +23,6 @@ from controller.daemon.latest import Latest
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.meters.drivers import Driver, drivers, run_drivers
 from controller.daemon.metrics import Metrics
-from controller.daemon.notify import Notifier
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.recorder import Recorder
@@ -33,6 +32,7 @@ from controller.daemon.status import make_latest
 from controller.daemon.tick import Ticker
 from controller.site.model import SiteFile
 from drivers.clock import boottime_s
+from drivers.notify import Notifier
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
     fleet.on_refused = lambda reason: metrics.refused("fleet", reason.code)
     snapshots = Snapshots(site, mailbox, fleet, book)
     recorder = Recorder(
-        fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, snapshots=snapshots
+        fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, snapshots=snapshots, site=site
     )
     ticker = Ticker(
         period_s=site_file.tick_s,
@@ -116,9 +116,11 @@ def _make_service(
         return recorder.latest.decision if recorder.latest else None
 
     health_now = partial(health, recorder, site_file.tick_s)
-    intake = OrderIntake(
-        site=site, book=book, decision=decision, fresh=lambda: health_now().ok, utc=lambda: snapshots.utc
-    )
+
+    def decision_now() -> Decision | None:
+        return decision() if health_now().ok else None
+
+    intake = OrderIntake(site=site, book=book, decision=decision_now, utc=lambda: snapshots.utc)
     return Service(
         site=site,
         book=book,
@@ -126,8 +128,9 @@ def _make_service(
         tokens=tuple(make_token(token) for token in site_file.orders.tokens),
         latest=latest,
         decision=decision,
+        decision_now=decision_now,
         health=health_now,
-        readiness=partial(readiness, site, recorder),
+        readiness=partial(readiness, site, recorder, site_file.tick_s),
         utc=lambda: snapshots.utc,
         metrics=metrics.render,
         refused=partial(metrics.refused, "http"),

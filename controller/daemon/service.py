@@ -25,7 +25,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """Whether the mode is not INIT, and why it is (empty where it is not)."""
+    """Whether the site is led, and why it is not (empty where it is)."""
 
     ready: bool
     reason: str
@@ -35,7 +35,7 @@ class Readiness:
 class Service:
     """Everything behind an interface to the outside; what is called returns at once, but for the book, the intake and `metrics`.
 
-    `utc`: the newest look at the wall clock. `metrics`: the exposition for Prometheus.
+    `decision`: the newest, `decision_now`: None where it is too old to speak of now. `utc`: the newest look at the wall clock. `metrics`: the exposition for Prometheus.
     `refused`: counts a refused request, once for each of its codes, or by a word of the protocol that it came by. `answered`:
     counts what the answer to an order says beside its outcome, by code.
     """
@@ -46,6 +46,7 @@ class Service:
     tokens: tuple[Token, ...]
     latest: Latest
     decision: Callable[[], Decision | None]
+    decision_now: Callable[[], Decision | None]
     health: Callable[[], Health]
     readiness: Callable[[], Readiness]
     utc: Callable[[], Utc]

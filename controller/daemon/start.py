@@ -14,18 +14,19 @@ from pathlib import Path
 from typing import Final
 
 from controller.core.site import Site
-from controller.daemon.fleet.fleet import Fleet, MakeLink
+from controller.daemon.fleet.broker import make_link
+from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.journal.journal import Journal
 from controller.daemon.logs import configure
 from controller.daemon.orders.book import OrderBook
-from controller.daemon.secret import read_secret
 from controller.daemon.service import Serve
 from controller.site.compile import compile_site
+from controller.site.devices import models_by_device
 from controller.site.load import load
-from controller.site.model import MqttSection, SiteFile
+from controller.site.model import SiteFile
 from drivers.errors import ConfigError
+from drivers.fleet.head import JournalHead
 from drivers.fleet.keys import CONTROLLER, load_private, load_public
-from drivers.fleet.link import BrokerTls, Link, MqttLink, OnConnection, OnMessage
 
 _KERNELS: Final = Path(__file__).parents[1] / "core" / "kernels"
 
@@ -55,7 +56,7 @@ def _run(site_file: SiteFile, site: Site, import_serve: Callable[[], Serve]) -> 
     journal = _open_journal(site_file)
     try:
         book = OrderBook(journal, site)
-        fleet = _make_fleet(site_file, site, journal.next_epoch())
+        fleet = _make_fleet(site_file, site, journal)
         fleet.start()
         try:
             asyncio.run(_operate(site_file, site, journal, book, fleet, import_serve))
@@ -81,34 +82,24 @@ def _open_journal(site_file: SiteFile) -> Journal:
     return Journal.open(site_file.state / "journal.db")
 
 
-def _make_fleet(site_file: SiteFile, site: Site, epoch: int) -> Fleet:
-    keys = site_file.mqtt.keys
+def _make_fleet(site_file: SiteFile, site: Site, journal: Journal) -> Fleet:
+    keys, models, epoch = site_file.mqtt.keys, models_by_device(site_file.fleet), journal.next_epoch()
     return Fleet(
         site,
-        make_link=_make_link(site_file.mqtt, f"surplusd.{site.id}"),
+        make_link=make_link(site_file.mqtt, f"surplusd.{site.id}"),
         key=load_private(keys / f"{CONTROLLER}.key"),
         agent_keys={agent: load_public(keys / f"{agent}.pub") for agent in site.agents},
+        models=tuple(models[id_] for id_ in site.devices.ids),
         epoch=epoch,
+        head=lambda: _head(journal, epoch),
     )
 
 
-def _make_link(mqtt: MqttSection, client_id: str) -> MakeLink:
-    def make(on_message: OnMessage, on_connection: OnConnection, subscriptions: tuple[str, ...]) -> Link:
-        tls = mqtt.tls
-        return MqttLink(
-            host=mqtt.host,
-            port=mqtt.port,
-            client_id=client_id,
-            on_message=on_message,
-            on_connection=on_connection,
-            subscriptions=subscriptions,
-            protocol=mqtt.protocol,
-            tls=BrokerTls(ca=tls.ca, certificate=tls.certificate, private_key=tls.private_key) if tls else None,
-            username=mqtt.username,
-            password=read_secret(mqtt.password_file) if mqtt.password_file else None,
-        )
-
-    return make
+def _head(journal: Journal, epoch: int) -> JournalHead | None:
+    newest, journal_id = journal.head, journal.id
+    if newest is None or journal_id is None:
+        return None
+    return JournalHead(journal=journal_id, epoch=epoch, seq=newest.seq, hash=newest.hash)
 
 
 async def _operate(

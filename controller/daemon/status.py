@@ -7,17 +7,23 @@ from typing import Final
 
 import numpy as np
 
+from controller.core.fleet.leases import CONTACT_S
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
+from controller.core.snapshot import Followed
 from controller.core.trust.judge import no_trust
 from controller.core.trust.meter_trust import MeterTrust
 from controller.daemon.fleet.fleet import Fleet
+from controller.daemon.fleet.reports import AgentReport
 from controller.daemon.latest import DEVICE_STATES, DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.tick import Tick
-from controller.texts.english import predicate
+from controller.texts.english import predicate, texts
 from drivers.clock import Clock, boottime_s
+from drivers.fleet.wire import Activity
 
-_STATE_CODES: Final = {name: code for code, name in enumerate(DEVICE_STATES)}
+_LOST: Final = DEVICE_STATES.index("lost")
+#: State by activity.
+_STATES: Final = np.array([DEVICE_STATES.index(activity.name.lower()) for activity in Activity], dtype=np.int64)
 
 
 def make_latest(site: Site, latest: Callable[[], Tick | None], fleet: Fleet, clock: Clock = boottime_s) -> Latest:
@@ -33,26 +39,36 @@ def make_latest(site: Site, latest: Callable[[], Tick | None], fleet: Fleet, clo
 
     def agents() -> dict[str, LatestAgent]:
         now_s = clock()
-        return {
-            name: LatestAgent(
-                online=view.online,
-                age_s=now_s - view.heard_s if np.isfinite(view.heard_s) else None,
-                lease_left_s=view.lease_left_s if np.isfinite(view.heard_s) else None,
-            )
-            for name, view in fleet.newest().items()
-        }
+        return {name: _agent(view, now_s) for name, view in fleet.newest().items()}
 
     def devices() -> DeviceColumns:
-        count = len(site.devices.ids)
+        count, now_s = len(site.devices.ids), clock()
         measured_w = np.full(count, np.nan)
-        state = np.full(count, _STATE_CODES["lost"], dtype=np.int64)
+        state = np.full(count, _LOST, dtype=np.int64)
         for mine, view in zip(fleet.reports.devices, fleet.reports.newest, strict=True):
-            if np.isfinite(view.heard_s):
+            if _in_contact(view, now_s):
                 measured_w[mine] = view.measured_w
-                state[mine] = [_STATE_CODES[one.value] for one in view.states]
+                state[mine] = np.where(view.follow == Followed.LOST, _LOST, _STATES[view.activity])
         return DeviceColumns(measured_w=measured_w, state=state)
 
     return Latest(meters=meters, agents=agents, devices=devices)
+
+
+def _in_contact(view: AgentReport, now_s: float) -> bool:
+    return view.online and now_s - view.heard_s <= CONTACT_S
+
+
+def _agent(view: AgentReport, now_s: float) -> LatestAgent:
+    heard, age_s = bool(np.isfinite(view.heard_s)), now_s - view.heard_s
+    return LatestAgent(
+        online=_in_contact(view, now_s),
+        age_s=age_s if heard else None,
+        lease_left_s=max(0.0, view.lease_left_s - age_s) if heard else None,
+        problem=texts(view.findings),
+        reasons=view.findings,
+        head_seq=view.head_seen.seq if view.head_seen else None,
+        head_stored_seq=view.head_stored.seq if view.head_stored else None,
+    )
 
 
 def _meter(source: MeterTrust, reasons: tuple[Reason, ...], now_s: float) -> LatestMeter:

@@ -50,6 +50,11 @@ class Child:
         """Return the exit status (negative: the signal), None while it runs; call after `start`."""
         return None if self._process is None else self._process.poll()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal; nothing where it has ended."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def says_ready(self) -> bool:
         """Return whether it has printed a line that begins with ``ready`` since its last start."""
         return any(line.startswith("ready") for line in self._output().splitlines())
@@ -74,6 +79,7 @@ class Child:
             return
         if self._process.poll() is None:
             self._process.terminate()
+            self._process.send_signal(signal.SIGCONT)  # one that hangs would not take it
         try:
             self._process.wait(patience_s)
         except subprocess.TimeoutExpired:

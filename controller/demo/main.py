@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from controller.demo.earnings import Books, Earnings, OpenBooks, earnings, value_of
+from controller.demo.faults import HELP as FAULT_HELP
+from controller.demo.faults import FaultSchedule, Struck, agents_struck, parse_fault, strike
 from controller.demo.outcome import DemoOutcome, figures_of, summary
 from controller.demo.processes import DemoProcesses, processes_of
 from controller.demo.screen import open_screen
@@ -25,6 +27,7 @@ from drivers.errors import ConfigError, DriverLoss, Refused
 from drivers.quantities import QuantityError, QuantityKind, parse_quantity
 from simulators import curve as surplus
 from simulators.authority import choose_moment
+from simulators.choice import choose
 from simulators.process import split_address
 from simulators.world.report import RefereeReport
 from simulators.world.site import read_site
@@ -52,6 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", choices=("5", "3.1.1"), help="MQTT version, default that of the site")
     parser.add_argument("--restart", type=_seconds, default="20s", metavar="TIME",
                         help="start a part that fell again after so long (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--fault", dest="faults", type=parse_fault, action="append", default=[], metavar="FAULT",
+                        help=FAULT_HELP)  # fmt: skip
+    parser.add_argument("--relays", metavar="WHO", help="devices with a relay before them, chosen as by --fault")
+    parser.add_argument("--agents-apart", action="store_true",
+                        help="run every agent in a process of its own, not only those with faults")  # fmt: skip
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the run as a picture")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep site file, keys, journal and logs there")
@@ -85,9 +93,11 @@ def run(
 def _play(setup: DemoSetup, args: argparse.Namespace, books: Books | None = None) -> int:
     duration_s = args.for_s or (OPEN_MODEL_S if args.surplus_csv is None else OPEN_REPLAY_S)
     label, moment_s = _preview(setup, args, duration_s)
+    struck = _struck(setup, args)
     orders = int(args.for_s is not None and moment_s is not None)
     world = WorldClient(*setup.world, timeout_s=10.0)
-    children = processes_of(setup, args, duration_s=duration_s, orders=orders, broker=args.broker is None)
+    apart = frozenset(setup.agents) if args.agents_apart else agents_struck(struck)
+    children = processes_of(setup, args, duration_s=duration_s, orders=orders, broker=args.broker is None, apart=apart)
     processes = DemoProcesses(setup, world, children, restart_s=args.restart)
     worth = partial(value_of, books.site.devices) if books else None
     watch = Watch(world, setup.url, setup.token_file("viewer").read_text(encoding="utf-8").strip(), worth)
@@ -100,7 +110,8 @@ def _play(setup: DemoSetup, args: argparse.Namespace, books: Books | None = None
             f"running {', '.join(f'{name} ({child.pid})' for name, child in processes.children.items())}; surplus: {label}"
         )
         _say(f"open {setup.url}/metrics, or {_curl(setup)}")
-        moments = _watch(processes, watch, setup.root, args.for_s)
+        faults = FaultSchedule(struck, world, processes)
+        moments = _watch(processes, faults, watch, setup.root, args.for_s)
         report, p99_s = world.result(), watch.tick_p99_s()
         earned = _earned(books, moments, setup.root) if books else None
         outcome = _outcome(setup, args, report, label, moments[-1], p99_s, processes.events, earned)
@@ -121,13 +132,24 @@ def _preview(setup: DemoSetup, args: argparse.Namespace, duration_s: float) -> t
     return curve.label, moment_s
 
 
-def _watch(processes: DemoProcesses, watch: Watch, root: str, for_s: float | None) -> list[Moment]:
+def _struck(setup: DemoSetup, args: argparse.Namespace) -> tuple[Struck, ...]:
+    """Return whom the faults come over, before anything is started; ConfigError for nobody, and for relays of nobody."""
+    devices = [device.id for device in read_site(setup.site_file).devices]
+    if args.relays:
+        choose(args.relays, devices, args.seed)  # by the world, too
+    return strike(args.faults, devices=devices, agents=setup.agents, end_s=args.for_s, seed=args.seed)
+
+
+def _watch(
+    processes: DemoProcesses, faults: FaultSchedule, watch: Watch, root: str, for_s: float | None
+) -> list[Moment]:
     """Show the demo until its end or Ctrl-C; return what was seen, of a very long run the last hours."""
     moments = [watch.look()]
     pause = threading.Event()
     try:
         with open_screen(root) as show:
             while for_s is None or moments[-1].truth.t_s < for_s:
+                faults.advance(moments[-1].truth.t_s)
                 processes.tend()
                 show(moments, processes.events)
                 pause.wait(LOOK_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,9 @@ from controller.demo.setup import DemoSetup
 from drivers.clock import Clock, boottime_s
 from simulators.worldlink import WorldClient
 
-#: The parts without which the agents are out of the daemon's contact.
+#: Before the id of an agent with a process of its own.
+_AGENT: Final = "agent-"
+#: The parts without which the agents are out of the daemon's contact, beside those of single agents.
 CONTACT: Final = frozenset({"broker", "fleet", "surplusd"})
 #: The parts that cannot come back in the middle of a run: the world forgets it, the authority where it was.
 ONCE: Final = frozenset({"world", "authority"})
@@ -40,6 +43,8 @@ class DemoProcesses:
         self._restart_s = restart_s
         self._clock = clock
         self._fallen_s: dict[str, float] = {}
+        self._hanging: set[str] = set()
+        self._kept_dead: set[str] = set()
         self._told_lost = False
 
     def open(self) -> None:
@@ -63,15 +68,38 @@ class DemoProcesses:
             if name not in self._fallen_s:
                 self._fallen_s[name] = self._clock()
                 self.events.append(f"{name} ended with status {status}")
-            elif self._clock() >= self._fallen_s[name] + self._restart_s and name not in ONCE:
-                del self._fallen_s[name]
-                child.start()
-                self.events.append(f"{name} started again")
-        self._tell_contact(lost=not CONTACT.isdisjoint(self._fallen_s))
+            elif self._clock() >= self._fallen_s[name] + self._restart_s and name not in ONCE | self._kept_dead:
+                self._start_again(name)
+        self._tell_contact(lost=any(_has_contact(name) for name in self._hanging | self._fallen_s.keys()))
 
     def fallen(self) -> tuple[str, ...]:
         """Return the names of the parts that are down."""
         return tuple(self._fallen_s)
+
+    def hang(self, agent: str, *, on: bool) -> None:
+        """Stop the process of an agent where it is, or let it go on; it must have one of its own."""
+        name = _AGENT + agent
+        (self._hanging.add if on else self._hanging.discard)(name)
+        self.children[name].signal(signal.SIGSTOP if on else signal.SIGCONT)
+
+    def keep_dead(self, agent: str, *, on: bool) -> None:
+        """Kill the process of an agent and leave it so, or start it again; it must have one of its own."""
+        name = _AGENT + agent
+        (self._kept_dead.add if on else self._kept_dead.discard)(name)
+        if on:
+            self.children[name].signal(signal.SIGKILL)
+        elif name in self._fallen_s:
+            self._start_again(name)
+
+    def jump_clock(self, agent: str) -> None:
+        """Have the clock of an agent jump; it must have a process of its own."""
+        self.children[_AGENT + agent].signal(signal.SIGUSR1)
+
+    def _start_again(self, name: str) -> None:
+        del self._fallen_s[name]
+        self._hanging.discard(name)
+        self.children[name].start()
+        self.events.append(f"{name} started again")
 
     def _tell_contact(self, *, lost: bool) -> None:
         if lost != self._told_lost:
@@ -87,28 +115,47 @@ class DemoProcesses:
 
 
 def processes_of(
-    setup: DemoSetup, args: argparse.Namespace, *, duration_s: float, orders: int, broker: bool
+    setup: DemoSetup,
+    args: argparse.Namespace,
+    *,
+    duration_s: float,
+    orders: int,
+    broker: bool,
+    apart: frozenset[str] = frozenset(),
 ) -> list[Child]:
-    """Return the parts in the order of their start; `broker`: the embedded one is part of them."""
+    """Return the parts in the order of their start.
+
+    `broker`: the embedded one is part of them. `apart`: the agents with a process of their own, ``agent-ID``.
+    """
     return [
         Child(name, [sys.executable, "-m", *argv], setup.folder / f"{name}.log")
-        for name, argv in _commands(setup, args, duration_s, orders)
+        for name, argv in _commands(setup, args, duration_s, orders, apart)
         if broker or name != "broker"
     ]
 
 
+def _has_contact(name: str) -> bool:
+    return name in CONTACT or name.startswith(_AGENT)
+
+
 def _commands(
-    setup: DemoSetup, args: argparse.Namespace, duration_s: float, orders: int
+    setup: DemoSetup, args: argparse.Namespace, duration_s: float, orders: int, apart: frozenset[str]
 ) -> Iterator[tuple[str, list[str]]]:
     site, world, broker = ["--site-file", str(setup.site_file)], _address(setup.world), _address(setup.broker)
     judged = ["--seed", str(args.seed), "--duration", str(duration_s), "--orders", str(orders)]
-    yield "world", ["simulators.world", *site, "--listen", world, *judged, *_surplus(args)]
+    relays = [f"--relays={args.relays}"] if args.relays else []
+    yield "world", ["simulators.world", *site, "--listen", world, *judged, *relays, *_surplus(args)]
     meters = [f"--meter={meter}" for meter in setup.meters]
     yield "meters", ["simulators.substation", "modbus", *meters, "--world", world]
     yield "scada", ["simulators.substation", "opcua", "--endpoint", setup.scada, "--world", world]
     yield "broker", ["simulators.broker", "--listen", broker]
     folders = ["--keys", str(setup.folder / "keys"), "--state", str(setup.folder / "agents")]
-    yield "fleet", ["simulators.fleet", *site, "--world", world, "--broker", broker, *folders]
+    fleet = ["simulators.fleet", *site, "--world", world, "--broker", broker, *folders, *relays, *judged[:2]]
+    together = [agent for agent in setup.agents if agent not in apart]
+    if together:
+        yield "fleet", [*fleet, *(f"--agent={agent}" for agent in together)]
+    for agent in sorted(apart):
+        yield _AGENT + agent, [*fleet, f"--agent={agent}"]
     yield "surplusd", ["controller.cli", "run", str(setup.daemon_file)]
     order = ["--node", setup.root, "--token-file", str(setup.token_file("authority")), "--duration", str(duration_s)]
     yield "authority", ["simulators.authority", "--world", world, "--daemon", setup.url, *order]

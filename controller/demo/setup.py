@@ -46,7 +46,8 @@ class DemoSetup:
     """Where everything of one demo is.
 
     `site_file` is what the simulators read, `daemon_file` what the daemon reads. `root`: id of the root node. `model`: of the surplus.
-    `meters`: ``NODE:PROFILE:PORT:UNIT`` of each; `scada`: the OPC UA endpoint; `world`, `broker`, `http`: host and port.
+    `meters`: ``NODE:PROFILE:PORT:UNIT`` of each; `scada`: the OPC UA endpoint;
+    `agents`: their ids; `world`, `broker`, `http`: host and port.
     """
 
     folder: Path
@@ -57,6 +58,7 @@ class DemoSetup:
     world: tuple[str, int]
     meters: tuple[str, ...]
     scada: str
+    agents: tuple[str, ...]
     broker: tuple[str, int]
     protocol: str
     http: tuple[str, int]
@@ -79,7 +81,8 @@ def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
         _place(raw, folder, options, ports)
     except (yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
         raise ConfigError(f"the demo cannot use this site: {error!r}") from error
-    make_keys(folder / "keys", [CONTROLLER, *_agents(raw["fleet"])])
+    agents = _agents(raw["fleet"])
+    make_keys(folder / "keys", [CONTROLLER, *agents])
     for entry in raw["orders"]["tokens"]:
         _write_secret(Path(entry["token_file"]))
     setup = DemoSetup(
@@ -91,6 +94,7 @@ def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
         world=(LOOPBACK, next(ports)),
         meters=tuple(_meter(meter["node"], **meter["modbus"]) for meter in raw["meters"]),
         scada=raw["surplus"]["opcua"]["endpoint"],
+        agents=tuple(agents),
         broker=(raw["mqtt"]["host"], raw["mqtt"]["port"]),
         protocol=raw["mqtt"]["protocol"],
         http=_split(raw["http"]["listen"]),

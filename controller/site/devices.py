@@ -34,6 +34,11 @@ def _group_ids(group: GroupEntry) -> tuple[str, ...]:
     return tuple(f"{group.id}-{number:03d}" for number in range(1, group.count + 1))
 
 
+def models_by_device(fleet: FleetSection) -> dict[str, str]:
+    """Return the model of every device by its id, as the file gives it."""
+    return {id_: load.entry.model for load in loads(fleet) for id_ in load.ids}
+
+
 def declared_failsafe_w(failsafe: float | str, model: Model) -> float:
     """Return the failsafe watts of a device as the file gives them; ``off`` are its residual watts."""
     return float(model.off_w) if isinstance(failsafe, str) else failsafe

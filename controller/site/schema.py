@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -29,8 +30,9 @@ class _Generate(GenerateJsonSchema):
         return False
 
 
-def schema() -> dict[str, Any]:
-    """Return the JSON schema (draft 2020-12); ``$comment`` says in words what a value may be."""
+@cache
+def schema() -> Mapping[str, Any]:
+    """Return the JSON schema (draft 2020-12), made once; ``$comment`` says in words what a value may be."""
     made = SiteFile.model_json_schema(schema_generator=_Generate)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "surplusd site file"}
 

@@ -59,7 +59,7 @@ class Chart:
 
 #: Selects the node that the dashboard's variable names; the site's connection is called pcc by custom.
 NODE: Final = '{node="$node"}'
-_STATES: Final = ("off", "starting", "running", "stopping", "lost")
+_STATES: Final = ("off", "starting", "running", "stopping", "lost", "unknown")
 
 
 CHARTS: Final = (

@@ -21,7 +21,7 @@ def json_schema() -> dict[str, Any]:
             definition["description"] = " ".join(definition["description"].split())
     # What Set.__post_init__ says, which a type cannot.
     definitions["Set"]["oneOf"] = [
-        {"required": ["setpoints"], "properties": {"setpoints": {"type": "object"}}},
+        {"required": ["setpoints_w"], "properties": {"setpoints_w": {"type": "array"}}},
         {"required": ["same_as"], "properties": {"same_as": {"type": "integer"}}},
     ]
     return {"$schema": _DIALECT, "title": f"surplusd fleet contract v{wire.VERSION}", "$defs": definitions}

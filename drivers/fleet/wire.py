@@ -1,15 +1,17 @@
 """The contract with the fleet: what stands in a message, byte for byte.
 
-``surplus/v1/{site}/{agent}/set | report | inventory | status``. A `Set`, `Report` or `Inventory` is a 64-byte Ed25519
+``surplus/v2/{site}/{agent}/set | report | inventory | status``. A `Set`, `Report` or `Inventory` is a 64-byte Ed25519
 signature followed by the JSON body that it signs; a `Status` is a bare JSON body, information only, and never relaxes
-anything. ``docs/contract`` says the same to someone who builds an agent from it.
+anything. What a set and a report say of the devices are columns in the order of the agent's inventory: watts as an array,
+all else as a text with one letter a device. ``docs/contract`` says the same to someone who builds an agent from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -19,14 +21,20 @@ from drivers.errors import Refused
 from drivers.fleet.keys import PrivateKey, PublicKey
 
 #: Version of the contract; every body carries it as ``v``.
-VERSION: Final = 1
+VERSION: Final = 2
 SIGNATURE_BYTES: Final = 64
 #: A longer payload is refused before anything is parsed.
 MAX_PAYLOAD_BYTES: Final = 1 << 20
 #: The longest lease that a set may ask for.
 MAX_TTL_MS: Final = 120_000
+#: How often an agent reports.
+REPORT_MS: Final = 1000
 #: The longest text, in characters.
 MAX_TEXT: Final = 500
+#: The longest head token, in characters.
+MAX_HEAD: Final = 500
+#: The most devices of one agent.
+MAX_DEVICES: Final = 10_000
 
 #: Integers stay exact in every JSON parser up to here.
 _EXACT: Final = 2**53 - 1
@@ -34,18 +42,65 @@ _EXACT: Final = 2**53 - 1
 Id = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
 Counter = Annotated[int, Meta(ge=0, le=_EXACT)]
 Watts = Annotated[int, Meta(ge=0, le=10_000_000)]
-MeasuredWatts = Annotated[float, Meta(ge=-10_000_000, le=10_000_000)]
+MeasuredWatts = Annotated[int, Meta(ge=-10_000_000, le=10_000_000)]
+Milliseconds = Annotated[int, Meta(ge=0, le=86_400_000)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
+#: What the controller's journal ends with, signed by the controller: opaque to an agent.
+Head = Annotated[str, Meta(min_length=1, max_length=MAX_HEAD)]
+#: Names the devices of an inventory: the agent makes it, and makes another one whenever anything in `devices` changes.
+InventoryId = Annotated[str, Meta(pattern="^[0-9a-f]{16,64}$")]
 
 
-class DeviceState(StrEnum):
-    """What the hardware says that a device is doing; `LOST` when it does not answer."""
+class Follow(StrEnum):
+    """How far a device has followed its setpoint; the letters of a report's `state`.
 
-    OFF = "off"
-    STARTING = "starting"
-    RUNNING = "running"
-    STOPPING = "stopping"
-    LOST = "lost"
+    Only `PROVEN` and `STOPPED` say that it draws no more than `applied_w`.
+    """
+
+    GRANTED = "g"  # not commanded yet
+    COMMANDED = "c"  # a command is under way
+    ACCEPTED = "a"  # it has said yes, and nothing shows it yet
+    REFUSED = "r"  # it has said no
+    UNKNOWN = "u"  # nobody knows whether the command has arrived
+    SETTLING = "s"  # it runs on its setpoint and still has time to show it in watts
+    PROVEN = "p"  # it has been seen to run on it
+    DRIFTED = "d"  # it was proven, and runs on something else now
+    DEFIANT = "x"  # told more than once, it still draws more than it was told
+    LOST = "l"  # it does not answer
+    STOPPED = "o"  # brought down by sleep, stop or relay, and seen to be down
+
+
+class Proof(StrEnum):
+    """What has shown that a device runs on `applied_w`; the letters of a report's `proof`."""
+
+    NONE = "n"
+    READ_BACK = "r"  # it names the setpoint that it runs on
+    WATTS = "w"  # something that measures shows it
+    BOTH = "b"
+
+
+class MeasuredBy(StrEnum):
+    """What stands behind `measured_w`; the letters of a report's `measured_by`. An estimate alone never proves."""
+
+    NOTHING = "n"
+    ESTIMATE = "e"
+    PSU = "u"
+    PDU = "d"
+    METER = "m"
+
+
+class Activity(StrEnum):
+    """What a device says that it is doing; the letters of a report's `activity`."""
+
+    OFF = "o"
+    STARTING = "s"
+    RUNNING = "r"
+    STOPPING = "t"
+    UNKNOWN = "n"
+
+
+def _letters(letters: type[StrEnum]) -> Any:
+    return Meta(pattern=f"^[{''.join(letters)}]*$", max_length=MAX_DEVICES)
 
 
 class Presence(StrEnum):
@@ -69,12 +124,13 @@ class Echo(_Strict, frozen=True):
 class Set(_Strict, frozen=True):
     """The controller's whole statement to one agent.
 
-    Exactly one of `setpoints` (device to watts, every device of the agent) and `same_as` (the setpoints of that
-    sequence go on) is given. The lease ends at ``echo.boottime_ms + ttl_ms`` on the agent's clock; without a known
-    `echo` nothing is raised and no lease is lengthened.
+    Exactly one of `setpoints_w` (every device, in the order of the inventory that `inventory` names) and `same_as` (the
+    setpoints of that sequence go on) is given. The lease ends at ``echo.boottime_ms + ttl_ms`` on the agent's clock; without a
+    known `echo` nothing is raised and no lease is lengthened. `head`: what the controller's journal ends with, null while it
+    has none.
     """
 
-    v: Literal[1]
+    v: Literal[2]
     site: Id
     agent: Id
     key: Id
@@ -82,32 +138,29 @@ class Set(_Strict, frozen=True):
     seq: Counter
     ttl_ms: Annotated[int, Meta(ge=1, le=MAX_TTL_MS)]
     echo: Echo | None
-    setpoints: dict[Id, Watts] | None = None
+    head: Head | None
+    inventory: InventoryId
+    setpoints_w: Annotated[list[Watts], Meta(max_length=MAX_DEVICES)] | None = None
     same_as: Counter | None = None
 
     def __post_init__(self) -> None:
         """Refuse a statement that says nothing, or two things."""
-        if (self.setpoints is None) == (self.same_as is None):
-            raise ValueError("exactly one of setpoints and same_as is allowed")
-
-
-class DeviceReport(_Strict, frozen=True):
-    """One device: the watts that are applied now, the watts that it measures (null: unknown), its state."""
-
-    setpoint_w: Watts
-    measured_w: MeasuredWatts | None
-    state: DeviceState
+        if (self.setpoints_w is None) == (self.same_as is None):
+            raise ValueError("exactly one of setpoints_w and same_as is allowed")
 
 
 class Report(_Strict, frozen=True):
     """What an agent holds now.
 
-    `accepted_seq` is the newest sequence taken, `applied_seq` the newest one whose setpoints the hardware has taken.
-    `lease_left_ms` is 0 when no lease runs; `lapsed` when a lease end has taken a device down since it was last granted.
+    `accepted_seq` is the newest sequence taken, `applied_seq` the newest one whose setpoints every device has been told that
+    answers. `lease_left_ms` is 0 when no lease runs; `lapsed` when a lease end has taken a device down since it was last
+    granted. `inventory` names the order of the columns: `applied_w` (the setpoint that the device runs on as far as the agent
+    knows), `measured_w` (null: unknown), `measured_by`, `state` (`Follow`), `proof`, `activity`.
+    `head_seen`, `head_stored`: that of the newest set taken, and the one that a restart would find; null: none.
     `refused` says why the last set was refused, null when it was accepted.
     """
 
-    v: Literal[1]
+    v: Literal[2]
     site: Id
     agent: Id
     key: Id
@@ -117,34 +170,81 @@ class Report(_Strict, frozen=True):
     applied_seq: Counter
     lease_left_ms: Annotated[int, Meta(ge=0, le=MAX_TTL_MS)]
     lapsed: bool
-    devices: dict[Id, DeviceReport]
+    inventory: InventoryId
+    applied_w: Annotated[list[Watts], Meta(max_length=MAX_DEVICES)]
+    measured_w: Annotated[list[MeasuredWatts | None], Meta(max_length=MAX_DEVICES)]
+    measured_by: Annotated[str, _letters(MeasuredBy)]
+    state: Annotated[str, _letters(Follow)]
+    proof: Annotated[str, _letters(Proof)]
+    activity: Annotated[str, _letters(Activity)]
+    head_seen: Head | None
+    head_stored: Head | None
     refused: Text | None
+
+    def __post_init__(self) -> None:
+        """Refuse columns of different lengths."""
+        columns = (self.measured_w, self.measured_by, self.state, self.proof, self.activity)
+        if any(len(column) != len(self.applied_w) for column in columns):
+            raise ValueError("the columns have different lengths, allowed is one entry a device in each")
+
+
+class Range(_Strict, frozen=True):
+    """What a device may be set to while it runs: every power from `from_w` to `to_w`, one power where they are the same."""
+
+    from_w: Watts
+    to_w: Watts
+
+
+class DeadMan(_Strict, frozen=True):
+    """A device that falls to `falls_to_w` by itself when its agent's machine has been dead for `after_ms`."""
+
+    after_ms: Milliseconds
+    falls_to_w: Watts
 
 
 class InventoryDevice(_Strict, frozen=True):
-    """One device: its model, the most it may be told to draw, its residual watts when off, its failsafe watts."""
+    """One device.
 
+    `max_w`: the most it may be told to draw. `off_w`: what it draws when off. `ranges`: what it may be set to, ascending.
+    `up_ms`, `down_ms`: its time to come up and down. `failsafe_w`: where the end of a lease takes it at most.
+    `proof`: the best that can show that it has followed. `measured_by`: what measures its watts.
+    `dead_man`: null where nothing takes it down when the agent's machine is dead.
+    """
+
+    id: Id
     model: Id
     max_w: Watts
     off_w: Watts
+    ranges: Annotated[list[Range], Meta(max_length=1000)]
+    up_ms: Milliseconds
+    down_ms: Milliseconds
     failsafe_w: Watts
+    proof: Proof
+    measured_by: MeasuredBy
+    dead_man: DeadMan | None
 
 
 class Inventory(_Strict, frozen=True):
-    """The devices of an agent."""
+    """The devices of an agent, in the order of all columns; `inventory` names them."""
 
-    v: Literal[1]
+    v: Literal[2]
     site: Id
     agent: Id
     key: Id
     echo: Echo
-    devices: dict[Id, InventoryDevice]
+    inventory: InventoryId
+    devices: Annotated[list[InventoryDevice], Meta(max_length=MAX_DEVICES)]
+
+    def __post_init__(self) -> None:
+        """Refuse a device that is named twice."""
+        if len({device.id for device in self.devices}) != len(self.devices):
+            raise ValueError("a device is named twice")
 
 
 class Status(_Strict, frozen=True):
     """Whether an agent is there; unsigned."""
 
-    v: Literal[1]
+    v: Literal[2]
     site: Id
     agent: Id
     state: Presence
@@ -168,6 +268,11 @@ def spread_ms(ttl_ms: int, settle_ms: int) -> int:
     return min(settle_ms, ttl_ms // 3)
 
 
+def inventory_id(devices: Sequence[InventoryDevice]) -> str:
+    """Return a name for these devices: another one for any other devices, order, or facts of them."""
+    return hashlib.sha256(msgspec.json.encode(devices)).hexdigest()[:32]
+
+
 def topic(site: str, agent: str, leaf: Leaf | Literal["set", "report", "inventory", "status"]) -> str:
     """Return the topic of a message; `agent` may be ``+`` to subscribe to all agents of a site."""
     return f"surplus/v{VERSION}/{site}/{agent}/{leaf}"
@@ -176,7 +281,7 @@ def topic(site: str, agent: str, leaf: Leaf | Literal["set", "report", "inventor
 def parse_topic(text: str, site: str) -> tuple[str, Leaf]:
     """Return agent and leaf of a topic of `site`; raises Refused for any other topic."""
     match text.split("/"):
-        case ["surplus", "v1", found, agent, leaf] if found == site and leaf in tuple(Leaf):
+        case ["surplus", "v2", found, agent, leaf] if found == site and leaf in tuple(Leaf):
             return agent, Leaf(leaf)
     raise Refused(f"the topic {text[:200]!r} is none of site {site}")
 

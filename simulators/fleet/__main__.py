@@ -1,30 +1,40 @@
-"""``python -m simulators.fleet``: the real agents of a site over simulated hardware, each in a thread of its own.
+"""``python -m simulators.fleet``: the real agents of a site over simulated hardware.
 
-Prints a line that begins with ``ready`` when the agents run; they connect, and reconnect, by themselves.
+Prints a line that begins with ``ready`` when the agents run; they connect, and reconnect, by themselves. SIGUSR1 makes
+their clock jump.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
+import signal
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
-from drivers.clock import boottime_s
+from drivers.clock import Clock
 from drivers.errors import ConfigError
 from drivers.fleet.agent.agent import Agent, Connect
+from drivers.fleet.agent.device import Ports
 from drivers.fleet.agent.store import Store
 from drivers.fleet.keys import CONTROLLER, load_private, load_public
 from drivers.fleet.link import MqttLink
+from drivers.notify import Notifier
 from drivers.quantities import QuantityKind, parse_quantity
-from simulators.fleet.hardware import SimulatedHardware
+from simulators.choice import ALLOWED, choose
+from simulators.devicewire import DeviceWire
+from simulators.fleet.clock import JumpingClock
+from simulators.fleet.hardware import SimulatedDevice, SimulatedRelay
 from simulators.fleet.site import FleetSite, read_fleet
 from simulators.process import announce_ready, split_address, until_signalled
-from simulators.worldlink import WorldClient
+
+#: An agent waits so long for a device: longer than the slow ones take.
+ANSWER_S: Final = 4.0
 
 
 def main() -> int:
@@ -33,48 +43,61 @@ def main() -> int:
     logging.basicConfig(level=args.log_level, format="%(levelname)s %(name)s %(message)s")
     try:
         site = read_fleet(args.site_file)
-        agents = [_agent(args, site, name) for name in args.agent or sorted(site.agents)]
+        wire = DeviceWire(*args.world, timeout_s=ANSWER_S)
+        clock = JumpingClock(args.clock_offset)
+        ids = sorted(id_ for devices in site.agents.values() for id_ in devices)
+        relays = choose(args.relays, ids, args.seed) if args.relays else ()
+        agents = [_agent(args, site, name, wire, relays, clock) for name in args.agent or sorted(site.agents)]
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    asyncio.run(until_signalled(_serve(agents)))
+    asyncio.run(until_signalled(_serve(agents, wire, partial(clock.jump, args.clock_jump))))
     return 0
 
 
-async def _serve(agents: Sequence[Agent]) -> None:
+async def _serve(agents: Sequence[Agent], wire: DeviceWire, jump: Callable[[], None]) -> None:
     """Run the agents until cancelled, or until one fails: then that is raised when all have ended."""
-    with ThreadPoolExecutor(len(agents), "agent") as pool:
-        loop = asyncio.get_running_loop()
-        running = [loop.run_in_executor(pool, agent.run) for agent in agents]
-        announce_ready(f"fleet of {len(agents)} agents")
-        try:
-            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for agent in agents:
-                agent.stop()
-            await asyncio.gather(*running)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, jump)
+    running = [asyncio.ensure_future(agent.run()) for agent in agents]
+    announce_ready(f"fleet of {len(agents)} agents")
+    try:
+        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for agent in agents:
+            agent.stop()
+        while not all(task.done() for task in running):
+            with contextlib.suppress(asyncio.CancelledError):  # each ends by itself, when its devices are told
+                await asyncio.wait(running)
+        await wire.close()
+    await asyncio.gather(*running)
 
 
-def _agent(args: argparse.Namespace, site: FleetSite, name: str) -> Agent:
+def _agent(
+    args: argparse.Namespace, site: FleetSite, name: str, wire: DeviceWire, relays: Collection[str], clock: Clock
+) -> Agent:
     if name not in site.agents:
         raise ConfigError(f"found the agent {name!r}, allowed are {', '.join(sorted(site.agents))}")
     host, port = args.broker
     connect: Connect = partial(MqttLink, host=host, port=port, protocol=args.protocol or site.protocol)
-    world_host, world_port = args.world
-    offset_s = args.clock_offset
     return Agent(
         site=site.id,
         agent=name,
         devices=site.agents[name],
-        hardware=SimulatedHardware(WorldClient(world_host, world_port, timeout_s=1.0), site.agents[name]),
+        ports={id_: _ports(id_, wire, relays) for id_ in site.agents[name]},
         connect=connect,
         key=load_private(args.keys / f"{name}.key"),
         controller_keys={CONTROLLER: load_public(args.keys / f"{CONTROLLER}.pub")},
         store=Store(args.state / f"{name}.json"),
         settle_s=site.settle_s,
         report_s=args.report,
-        clock=lambda: boottime_s() + offset_s,
+        clock=clock,
+        notifier=Notifier(),
     )
+
+
+def _ports(device: str, wire: DeviceWire, relays: Collection[str]) -> Ports:
+    relay = SimulatedRelay(wire, device) if device in relays else None
+    return Ports(device=SimulatedDevice(wire, device), relay=relay)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,8 +109,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keys", type=Path, required=True, help="folder with controller.pub and AGENT.key")
     parser.add_argument("--state", type=Path, required=True, help="folder of what the agents keep over a restart")
     parser.add_argument("--agent", action="append", metavar="ID", help="run this agent only; may be repeated")
+    who = ALLOWED.replace("%", "%%")
+    parser.add_argument("--relays", metavar="WHO", help=f"devices with a relay before them: {who}; default none")
+    parser.add_argument("--seed", type=int, default=1, help="as that of the world, which chooses the same relays")
     parser.add_argument("--report", type=_seconds, default="1 s", help="time between reports, default 1 s")
     parser.add_argument("--clock-offset", type=_seconds, default="0 s", help="how far the agents' clock is ahead")
+    parser.add_argument("--clock-jump", type=_seconds, default="1 h", help="how far SIGUSR1 sets that clock ahead")
     parser.add_argument("--log-level", default="WARNING")
     return parser
 

@@ -1,35 +1,68 @@
-"""The devices of one simulated agent: their physics lives in the world, and goes on when the agent is gone."""
+"""The devices of the simulated agents: their physics lives in the world, and goes on when the agents are gone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable
 
 from drivers.errors import DriverLoss, Refused
-from drivers.fleet.agent.hardware import DeviceReading
-from drivers.fleet.wire import DeviceState
-from simulators.worldlink import WorldClient
+from drivers.fleet.agent.device import CommandOutcome, DeviceReading
+from drivers.fleet.wire import Activity, MeasuredBy
+from simulators.devicewire import DeviceWire
 
 
-class SimulatedHardware:
-    """A `Hardware` over the world link."""
+class SimulatedDevice:
+    """A `Device` over the world link."""
 
-    def __init__(self, world: WorldClient, devices: Iterable[str]) -> None:
-        self._world = world
-        self._devices = tuple(devices)
+    def __init__(self, wire: DeviceWire, device: str) -> None:
+        self._wire, self._device = wire, device
 
-    def apply(self, watts: Mapping[str, int]) -> None:
-        """Tell the world what the devices may draw."""
+    async def read(self) -> DeviceReading:
+        """Return what the device says, true or not."""
         try:
-            self._world.apply(watts)
+            answer = await self._wire.read(self._device)
         except Refused as error:
-            raise DriverLoss(f"the world refuses setpoints: {error}") from error
+            raise DriverLoss(f"{self._device} answers with an error: {error}") from error
+        return DeviceReading(
+            setpoint_w=answer.setpoint_w,
+            watts=answer.watts,
+            measured_by=MeasuredBy[answer.measured_by.upper()],
+            activity=Activity[answer.state.upper()],
+            uptime_s=answer.uptime_s,
+            serial=answer.serial,
+        )
 
-    def measure(self) -> Mapping[str, DeviceReading]:
-        """Return what the devices report, off by their estimate error."""
+    async def command(self, watts: int) -> CommandOutcome:
+        """Tell it what it may draw."""
+        return await _outcome(self._wire.command(self._device, watts))
+
+    async def stop(self) -> CommandOutcome:
+        """Tell it to sleep, by a command of its own."""
+        return await _outcome(self._wire.stop(self._device))
+
+
+class SimulatedRelay:
+    """A `Relay` over the world link."""
+
+    def __init__(self, wire: DeviceWire, device: str) -> None:
+        self._wire, self._device = wire, device
+
+    async def switch(self, *, closed: bool, hold_s: float | None) -> CommandOutcome:
+        """Open or close it."""
+        return await _outcome(self._wire.relay(self._device, closed, hold_s))
+
+    async def read(self) -> bool | None:
+        """Return whether it is closed."""
         try:
-            answer = self._world.measure(self._devices)
+            return await self._wire.contact(self._device)
         except Refused as error:
-            raise DriverLoss(f"the world refuses to measure: {error}") from error
-        return {
-            id_: DeviceReading(watts=watts, state=DeviceState(answer.state[id_])) for id_, watts in answer.watts.items()
-        }
+            raise DriverLoss(f"the relay of {self._device} answers with an error: {error}") from error
+
+
+async def _outcome(request: Awaitable[None]) -> CommandOutcome:
+    try:
+        await request
+    except Refused:
+        return CommandOutcome.REFUSED
+    except DriverLoss:
+        return CommandOutcome.UNKNOWN
+    return CommandOutcome.ACCEPTED

@@ -10,9 +10,11 @@ from typing import Any, Literal
 import yaml
 
 from drivers.errors import ConfigError
+from drivers.fleet import wire
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.catalogue import load_catalogue
 from drivers.quantities import QuantityError, QuantityKind, parse_quantity
+from simulators.world.devices import measured_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,14 @@ def _devices(fleet: Mapping[str, Any]) -> Iterator[tuple[str, str, LeasedDevice]
 
 
 def _device(entry: Mapping[str, Any]) -> LeasedDevice:
-    return LeasedDevice(model=load_catalogue()[entry["model"]], failsafe_w=_failsafe_w(entry["failsafe"]))
+    model = load_catalogue()[entry["model"]]
+    by = wire.MeasuredBy[measured_by(model).upper()]
+    return LeasedDevice(
+        model=model,
+        failsafe_w=_failsafe_w(entry["failsafe"]),
+        proof=wire.Proof.READ_BACK if by is wire.MeasuredBy.ESTIMATE else wire.Proof.BOTH,
+        measured_by=by,
+    )
 
 
 def _failsafe_w(text: object) -> float:

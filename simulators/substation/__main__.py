@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import signal
 import ssl
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,8 @@ async def _serve_modbus(args: argparse.Namespace) -> None:
     async with AsyncExitStack() as serving, asyncio.TaskGroup() as group:
         for wanted in args.meter:
             meter, unit = _simulated(args, wanted)
+            if args.trap_on_signal:
+                _trap_on_signal(meter)
             if buses[wanted.port].setdefault(wanted.unit, unit) is not unit:
                 raise SystemExit(f"--meter: found unit {wanted.unit} at {wanted.port} twice, allowed is once")
             group.create_task(meter.run(world.truth, args.refresh), name=f"meter of {wanted.node}")
@@ -118,6 +122,13 @@ def _simulated(args: argparse.Namespace, wanted: MeterArgument) -> tuple[Simulat
         alike=args.alike,
     )
     return meter, unit
+
+
+def _trap_on_signal(meter: SimulatedMeter) -> None:
+    """Let SIGUSR1 change between no traps, which is how the meter begins, and those that it was given."""
+    states = cycle((meter.traps, Traps()))
+    meter.traps = Traps()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lambda: setattr(meter, "traps", next(states)))
 
 
 async def _serve_bus(args: argparse.Namespace, port: str, units: Mapping[int, Unit], serving: AsyncExitStack) -> None:

@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +39,7 @@ _LIN3_TOP: Final = 9999
 _BEYOND: Final = Fraction(10**400)
 #: Exponents of ten that a meter with scale factors chooses from, the finest first.
 _EXPONENTS: Final = range(-3, 11)
+_ONE: Final = Fraction(1)
 
 #: Where the SunSpec chain starts unless it is named, and the length of model 1 (common) that comes before the meter's.
 SUNSPEC_BASE: Final = 40000
@@ -83,7 +85,8 @@ def encode(
         if "scale_address" in row:
             exponent = image_of(Fraction(chosen[row["scale_address"]]), "int16")
             words[row["fc"], start + row["scale_address"]] = words_of(exponent, *orders)[0]
-        for address, part in _parts(row, raws[name], Fraction(10) ** chosen.get(row.get("scale_address"), 0)):
+        step = Fraction(10) ** chosen[row["scale_address"]] if "scale_address" in row else _ONE
+        for address, part in _parts(row, raws[name], step):
             image = _marker(data, row) if part is None else image_of(part, row["type"])
             for offset, word in enumerate(words_of(image, *orders)):
                 words[row["fc"], start + address + offset] = word
@@ -125,6 +128,7 @@ def _float_image(raw: Fraction, form: str) -> bytes:
         return struct.pack(form, math.inf if raw > 0 else -math.inf)
 
 
+@cache
 def _kind_and_bits(type_name: str) -> tuple[str, int]:
     found = re.fullmatch(r"(mod10000|[a-z]+)_?(\d+)", type_name)
     if found is None:
@@ -151,9 +155,9 @@ def _raw(row: Mapping[str, Any], value: float | Fraction, full_scale_w: float | 
     if math.isnan(value):
         return None
     finite = int(math.copysign(1, value)) * _BEYOND if math.isinf(value) else Fraction(value)
-    in_unit = finite / _unit(row["unit"]) * int(row.get("sign", 1))
     if "lin3" not in row:
-        return in_unit / Fraction(str(row.get("scale", 1)))
+        return finite / _count(row["unit"], row.get("scale", 1)) * int(row.get("sign", 1))
+    in_unit = finite / _unit(row["unit"]) * int(row.get("sign", 1))
     if row["lin3"] == "full_scale":
         if full_scale_w is None:
             raise ValueError("this profile needs a full scale")
@@ -162,6 +166,12 @@ def _raw(row: Mapping[str, Any], value: float | Fraction, full_scale_w: float | 
     else:
         low, high = (Fraction(str(each)) for each in row["lin3"])
     return max(Fraction(0), min(Fraction(_LIN3_TOP), (in_unit - low) / (high - low) * _LIN3_TOP))
+
+
+@cache
+def _count(unit: str, scale: float) -> Fraction:
+    """Return what one count of a register is worth in SI."""
+    return _unit(unit) * Fraction(str(scale))
 
 
 def _unit(unit: str) -> Fraction:
@@ -189,6 +199,9 @@ def _parts(row: Mapping[str, Any], total: Fraction | None, step: Fraction) -> It
         return
     shown, empty = (taken, added) if taken and total < 0 else (added, taken)
     size = (abs(total) if taken else total) / step
+    if len(added) == 1 and not taken:
+        yield added[0], size
+        return
     share = size / 4 if row["type"].startswith("float") else Fraction(size // 4)
     yield shown[0], size - share * (len(shown) - 1)
     yield from ((address, share) for address in shown[1:])

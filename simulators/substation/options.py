@@ -75,6 +75,9 @@ def add_trap_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--swap-bytes", action="store_true", help="the other byte order")
     group.add_argument("--coarser", type=int, default=0, metavar="N", help="added to SunSpec scale factors")
     group.add_argument("--restless", action="store_true", help="scale factors change with every measurement")
+    group.add_argument(
+        "--trap-on-signal", action="store_true", help="none at first; SIGUSR1 sets the traps, or clears them"
+    )
     group.add_argument("--power-factor", choices=["iec", "ieee", "percent", "four_quadrant"], help="how it is written")
 
 

@@ -1,13 +1,18 @@
-"""Command line options of the simulated SCADA: every behaviour of servers in the field."""
+"""Command line options of the simulated SCADA: every behaviour of servers in the field.
+
+OPC UA is imported where it is used: a process of meters, which knows these options too, starts twice as fast without.
+"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from asyncua.ua.status_codes import StatusCodes
+if TYPE_CHECKING:
+    from simulators.substation.opcua_server import Scada
 
-from simulators.substation.opcua_server import UNITS, Behaviour, Scada
+_UNITS = ("W", "kW", "MW")
 
 
 def add_scada_options(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +32,8 @@ def add_scada_options(parser: argparse.ArgumentParser) -> None:
     values.add_argument("--deadband", type=float, default=0.0, metavar="W", help="smaller changes are not shown")
     values.add_argument("--overflow", action="store_true", help="the flag that the queue has lost values")
     values.add_argument("--waiting", type=float, default=0.0, metavar="S", help="no initial data for so long")
-    values.add_argument("--unit", choices=UNITS, default="kW", help="of surplus, export and feeder load")
-    values.add_argument("--stated-unit", choices=UNITS, help="what their EngineeringUnits say, which may be a lie")
+    values.add_argument("--unit", choices=_UNITS, default="kW", help="of surplus, export and feeder load")
+    values.add_argument("--stated-unit", choices=_UNITS, help="what their EngineeringUnits say, which may be a lie")
     values.add_argument("--counts", type=float, metavar="N", help="int32 values, N a unit")
     server = parser.add_argument_group("server")
     server.add_argument(
@@ -41,6 +46,8 @@ def add_scada_options(parser: argparse.ArgumentParser) -> None:
 
 def scada_of(args: argparse.Namespace) -> Scada:
     """Return what the options ask for."""
+    from simulators.substation.opcua_server import Behaviour, Scada  # noqa: PLC0415
+
     behaviour = Behaviour(
         status=args.status,
         frozen=args.frozen,
@@ -68,6 +75,8 @@ def scada_of(args: argparse.Namespace) -> Scada:
 
 
 def _status(text: str) -> str:
+    from asyncua.ua.status_codes import StatusCodes  # noqa: PLC0415
+
     if not hasattr(StatusCodes, text):
         raise ValueError(text)
     return text

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from drivers.errors import ConfigError
 from simulators import curve as surplus
+from simulators.choice import ALLOWED, choose
 from simulators.process import announce_ready, split_address, until_signalled
 from simulators.world.physics import Physics
 from simulators.world.referee import Thresholds
@@ -23,11 +24,12 @@ def main() -> int:
     try:
         site = read_site(args.site_file)
         curve = surplus.from_arguments(args, fleet_w=site.fleet_w, duration_s=args.duration, seed=args.seed)
+        relays = choose(args.relays, [device.id for device in site.devices], args.seed) if args.relays else ()
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     physics = Physics(site, seed=args.seed, step_s=args.step)
-    asyncio.run(until_signalled(_serve(args, World(physics, curve, Thresholds(orders=args.orders)))))
+    asyncio.run(until_signalled(_serve(args, World(physics, curve, Thresholds(orders=args.orders), relays))))
     return 0
 
 
@@ -39,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--step", type=float, default=0.1, help="step of the physics in s")
     parser.add_argument("--duration", type=float, default=180.0, help="judged window in s")
     parser.add_argument("--orders", type=int, default=0, help="orders that the verdict wants to have been sent")
+    who = ALLOWED.replace("%", "%%")
+    parser.add_argument("--relays", metavar="WHO", help=f"devices with a relay before them: {who}; default none")
     surplus.add_arguments(parser)
     return parser
 

@@ -10,7 +10,7 @@ off by its estimate error. Devices go on drawing whatever happens to the process
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Final
 
@@ -21,6 +21,9 @@ from drivers.errors import Refused
 from simulators.world.site import F64, I64, WorldSite
 
 Bool = NDArray[np.bool_]
+
+#: The columns of all devices.
+EVERY: Final = slice(None)
 
 #: A restart draws this share of its aim while it boots, which takes this share of the up time.
 BOOT_DRAW: Final = 0.1
@@ -54,6 +57,8 @@ class Physics:
 
     After each `step`: `draw_w` (D,) real power, `led_w` (D,) the part of it that setpoints lead (a GPU node at its
     full cap), `node_w` (N,) real power of the nodes, `house_w` (N,) house load of the nodes themselves.
+
+    `surge` (D,) is a factor on what each device would draw; one that is not `powered` (D,) draws nothing.
     """
 
     def __init__(self, site: WorldSite, *, seed: int, step_s: float = 0.1) -> None:
@@ -80,6 +85,8 @@ class Physics:
         self.setpoint_w = self.off_w.copy()
         self.led_w = self.off_w.copy()
         # A move: from `_from_w` to `_first_w` over `_first_s`; after `_wait_s` on to `_aim_w` over `_last_s`.
+        self.powered = np.ones(count, dtype=bool)
+        self.surge = np.ones(count)
         self._on = np.zeros(count, dtype=bool)
         self._booting = np.zeros(count, dtype=bool)
         self._began_s = np.full(count, -np.inf)
@@ -93,16 +100,13 @@ class Physics:
 
     def apply(self, setpoints: Mapping[str, float]) -> None:
         """Set what devices may draw, in watts; raises Refused, and changes nothing, for an unknown device."""
-        unknown = [name for name in setpoints if name not in self._index]
-        if unknown:
-            raise Refused(f"no such device: {', '.join(sorted(unknown)[:5])}")
-        for name, watts in setpoints.items():
-            i = self._index[name]
-            allowed_w = float(self._models[i].at_most(watts))
-            if allowed_w != self.setpoint_w[i]:
-                self._move(i, allowed_w)
+        for i, watts in zip(self.indices(setpoints), setpoints.values(), strict=True):
+            self.move(i, self._models[i].at_most(watts))
 
-    def _move(self, i: int, allowed_w: float) -> None:
+    def move(self, i: int, allowed_w: int) -> None:
+        """Set what the device in column `i` may draw, one of its model's setpoints in whole watts."""
+        if allowed_w == self.setpoint_w[i]:
+            return
         model = self._models[i]
         was_on, self._on[i] = self._on[i], allowed_w > model.off_w
         self.setpoint_w[i] = allowed_w
@@ -119,6 +123,13 @@ class Physics:
         self._wait_s[i] = BOOT_TIME * model.up_s if restarts else self._first_s[i]
         self._last_s[i] = max((1.0 - BOOT_TIME) * model.up_s if restarts else 0.0, self.step_s)
 
+    def cut(self, i: int) -> None:
+        """Take the power from the device in column `i`; with it again (`powered`), it starts at its residual watts."""
+        self.powered[i] = self._on[i] = self._booting[i] = False
+        self.setpoint_w[i] = self._from_w[i] = self._first_w[i] = self._aim_w[i] = self.off_w[i]
+        self.led_w[i] = 0.0
+        self._began_s[i] = -np.inf
+
     def _is_booting(self, i: int) -> bool:
         return bool(self._booting[i]) and self.now_s - self._began_s[i] < self._wait_s[i] + self._last_s[i]
 
@@ -129,6 +140,7 @@ class Physics:
         first = np.minimum(elapsed_s / self._first_s, 1.0)
         last = np.clip((elapsed_s - self._wait_s) / self._last_s, 0.0, 1.0)
         self.led_w = self._from_w + (self._first_w - self._from_w) * first + (self._aim_w - self._first_w) * last
+        self.led_w = np.where(self.powered, self.led_w * self.surge, 0.0)
         self._fluctuate()
         self._draw()
 
@@ -151,7 +163,7 @@ class Physics:
 
     def _draw(self) -> None:
         used = np.where(self._steady, 1.0 + self._draw_noise, self._job)
-        self.draw_w = self.off_w + (self.led_w - self.off_w) * used
+        self.draw_w = np.where(self.powered, self.off_w + (self.led_w - self.off_w) * used, 0.0)
         noise = HOUSE_NOISE * self._rng.standard_normal(len(self._house_drift))
         self.house_w: F64 = self.site.house_w * np.clip(HOUSE_MEAN + self._house_drift + noise, 0.5, 1.0)
         self.node_w: F64 = self.up_the_tree(self.draw_w)
@@ -170,28 +182,33 @@ class Physics:
         full_w = self.off_w + (self.max_w - self.off_w) * np.where(self._steady, 1.0, self._job)
         return np.where(self.now_s - since_s >= self._up_s, np.maximum(full_w, self.draw_w), self.draw_w)
 
-    def states(self) -> I64:
-        """Return the `WorldState` of every device (D,)."""
-        elapsed_s = self.now_s - self._began_s
-        moving = elapsed_s < np.where(self._booting, self._wait_s + self._last_s, self._first_s)
-        on = np.where(moving & self._booting, WorldState.STARTING, WorldState.RUNNING)
-        return np.where(self._on, on, np.where(moving, WorldState.STOPPING, WorldState.OFF)).astype(np.int64)
+    def states(self, of: slice = EVERY) -> I64:
+        """Return the `WorldState` of the devices in these columns."""
+        booting, moves_s = self._booting[of], self._first_s[of]
+        moving = self.now_s - self._began_s[of] < np.where(booting, self._wait_s[of] + self._last_s[of], moves_s)
+        on = np.where(moving & booting, WorldState.STARTING, WorldState.RUNNING)
+        return np.where(self._on[of], on, np.where(moving, WorldState.STOPPING, WorldState.OFF)).astype(np.int64)
 
-    def reported_w(self) -> F64:
-        """Return what the devices themselves say that they draw (D,)."""
-        noise = REPORT_NOISE * self._rng_of_reports.standard_normal(len(self.draw_w))
-        return self.draw_w * (1.0 + self._report_error + noise)
+    def reported_w(self, of: slice = EVERY) -> F64:
+        """Return what the devices in these columns say that they draw."""
+        draw_w = self.draw_w[of]
+        noise = REPORT_NOISE * self._rng_of_reports.standard_normal(len(draw_w))
+        return draw_w * (1.0 + self._report_error[of] + noise)
 
     def frequency_hz(self) -> float:
         """Return the grid's frequency."""
         return self.site.frequency_hz + self._frequency_drift_hz
 
+    def indices(self, names: Iterable[str]) -> list[int]:
+        """Return the columns of devices; raises Refused for unknown ones."""
+        names = list(names)
+        if unknown := sorted(name for name in names if name not in self._index):
+            raise Refused(f"no such device: {', '.join(unknown[:5])}")
+        return [self._index[name] for name in names]
+
     def device_index(self, name: str) -> int:
         """Return the column of a device; raises Refused for an unknown one."""
-        try:
-            return self._index[name]
-        except KeyError as error:
-            raise Refused(f"no such device: {name}") from error
+        return self.indices([name])[0]
 
     def _spread(self, bounds: list[float]) -> F64:
         """Return an error per device within its bound: half of it common to the model, half the device's own."""

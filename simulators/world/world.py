@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
 
 from drivers.clock import Clock, boottime_s
 from drivers.errors import Refused
+from simulators import messages
 from simulators import worldlink as link
 from simulators.curve import Curve
+from simulators.world.devices import WorldDevices
 from simulators.world.physics import Physics, WorldState
 from simulators.world.referee import SentOrder, Thresholds, Trace, judge, limits_w, terms_of
 from simulators.world.report import RefereeReport
@@ -21,11 +25,12 @@ class World:
     """Answers the world link, and advances by one step of the physics at a time.
 
     The surplus stands at its first value until `ready`; from then on the curve runs and every step is judged, until
-    the first `result`.
+    the first `result`. `relays`: ids of the devices with a relay before them.
     """
 
-    def __init__(self, physics: Physics, curve: Curve, thresholds: Thresholds) -> None:
+    def __init__(self, physics: Physics, curve: Curve, thresholds: Thresholds, relays: Iterable[str] = ()) -> None:
         self._physics = physics
+        self._devices = WorldDevices(physics, relays)
         self._curve = curve
         self._thresholds = thresholds
         self._terms = terms_of(physics.site)
@@ -40,6 +45,7 @@ class World:
     def step(self) -> None:
         """Advance the physics, and note the sample while the window is judged."""
         self._physics.step()
+        self._devices.step()
         if self._ready_s is None or self._report is not None:
             return
         physics = self._physics
@@ -49,11 +55,30 @@ class World:
         self._nodes.append(np.stack([physics.node_w, floor_w, able_w]))
         self._steps += 1
 
-    def answer(self, request: link.AnyRequest) -> link.AnyReply:
-        """Answer one request of the world link; raises Refused with the reason."""
+    def answer(self, request: link.AnyRequest) -> link.AnyReply | Future[link.AnyReply]:
+        """Answer one request of the world link, one of a device perhaps later; raises Refused with the reason."""
+        if isinstance(request, messages.DeviceRequest):
+            return self._devices.answer(request)
+        if isinstance(request, link.AnyViceRequest):
+            return self._vice(request)
+        return self._site(request)
+
+    def _vice(self, request: link.AnyViceRequest) -> link.AnyReply:
+        match request:
+            case messages.RebootDevice():
+                self._devices.reboot(request.device)
+            case messages.ReplaceDevice():
+                self._devices.replace(request.device)
+            case messages.SetVice():
+                self._devices.set_vice(request.devices, request.vice, on=request.on)
+            case messages.GetVices():
+                return messages.Vices(devices=self._devices.vices())
+        return link.Ok()
+
+    def _site(self, request: link.AnySiteRequest) -> link.AnyReply:
         match request:
             case link.Apply():
-                self._physics.apply(request.setpoints)
+                self._devices.apply(request.setpoints)
             case link.Measure():
                 return self._measured(request.devices)
             case link.GetTruth():
@@ -80,11 +105,10 @@ class World:
         return self._curve.at(self._t_s())
 
     def _measured(self, devices: list[str]) -> link.Measured:
-        columns = [self._physics.device_index(name) for name in devices]
-        watts, states = self._physics.reported_w(), self._physics.states()
+        watts, states = self._devices.reported_w(), self._devices.states()
+        names = {self._physics.site.devices[i].id: i for i in self._devices.heard(devices)}
         return link.Measured(
-            watts={name: float(watts[i]) for name, i in zip(devices, columns, strict=True)},
-            state={name: WorldState(states[i]).name.lower() for name, i in zip(devices, columns, strict=True)},
+            watts={name: watts[i] for name, i in names.items()}, state={name: states[i] for name, i in names.items()}
         )
 
     def _truth(self) -> link.Truth:

@@ -9,7 +9,7 @@ import numpy as np
 
 from controller.core.allocation.tables import Tables, make_tables
 from controller.core.site import SURPLUS, Site
-from controller.core.snapshot import FleetColumns, Grade, Snapshot, SourceSample
+from controller.core.snapshot import FleetColumns, Followed, Grade, Measurer, Snapshot, SourceSample
 from controller.core.state import State, initial_state
 from controller.core.step import step
 from controller.site.compile import compile_site
@@ -85,6 +85,8 @@ class Loop:
                 confirmed_s=np.full(agents, self.now_s - 1.0),
                 applied_w=self._draw_w,
                 measured_w=self._draw_w,
+                measured_by=np.full(len(self._draw_w), Measurer.PSU, dtype=np.int8),
+                follow=np.full(len(self._draw_w), Followed.PROVEN, dtype=np.int8),
                 max_w=site.devices.max_w,
             ),
             link_lost_s=float("inf"),

@@ -68,6 +68,7 @@ def make_decision(site_w: float | None = 80e3) -> Decision:
         envelope_w=np.array([80e3, np.inf]),
         binding=("surplus", "rating:feeder"),
         floor_w=np.array([2100.0, 600.0]),
+        achievable_w=np.array([2100.0, 600.0]),
         infeasible=np.array([False, False]),
         house_w=np.array([2000.0, np.nan]),
         planned_w=np.array([7000.0, 7000.0]),

@@ -28,6 +28,16 @@ from drivers.clock import boottime_s
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 
 
+def warned(site: Site) -> tuple[Reason, ...]:
+    agent, node = site.agents[0], site.tree.ids[0]
+    return (
+        Reason(Code.AGENT_SILENT, agent, {"since_s": 6.0, "count": 2, "most_w": 7e3}),
+        Reason(Code.DEVICE_LOST, agent, {"count": 1, "most_w": 3.5e3}),
+        Reason(Code.DEVICE_DEFIANT, agent, {"count": 1, "over_w": 1.7e3}),
+        Reason(Code.OVER_ENVELOPE, node, {"over_w": 9e3, "since_s": 18.0}),
+    )
+
+
 def decision(site: Site, seq: int) -> Decision:
     meter = site.meters.ids[0]
     noted = (Reason(Code.VALUE_NOTED, meter, {"quantity": "active_power_w", "note": "forced by hand"}),)
@@ -43,6 +53,7 @@ def decision(site: Site, seq: int) -> Decision:
         envelope_w=node_w,
         binding=("surplus", *(f"rating:{node}" for node in site.tree.ids[1:])),
         floor_w=0.1 * node_w,
+        achievable_w=0.1 * node_w,
         infeasible=np.zeros(len(node_w), dtype=np.bool_),
         house_w=0.05 * node_w,
         planned_w=0.90 * node_w,
@@ -52,6 +63,7 @@ def decision(site: Site, seq: int) -> Decision:
         worth_per_h=1.0,
         bound_per_h=1.01,
         orders_in_force=(),
+        warnings=warned(site),
     )
 
 

@@ -62,3 +62,33 @@ def test_the_daemon_may_ask_the_kernel_for_the_state_of_the_clock(unit: Path):
 def test_the_user_of_the_unit_is_the_one_that_is_made(deploy: Path, unit: Path):
     assert "User=surplusd\n" in unit.read_text()
     assert "\nu surplusd - " in (deploy / "systemd" / "surplusd.sysusers").read_text()
+
+
+AGENT_COMMAND = "/opt/surplusd-agent/agent"
+
+
+@pytest.fixture
+def agent_unit(deploy: Path, tmp_path: Path) -> Path:
+    """The template for an agent, as one of its instances."""
+    text = (deploy / "systemd" / "agent@.service").read_text()
+    assert text.count(f"={AGENT_COMMAND} ") == 1
+    path = tmp_path / "agent@hall-a.service"
+    path.write_text(text.replace(AGENT_COMMAND, "/bin/true"))
+    return path
+
+
+def test_systemd_finds_nothing_wrong_with_an_agent(agent_unit: Path, installed):
+    program = installed("systemd-analyze")
+    done = subprocess.run([program, "verify", agent_unit], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    subprocess.run([program, "security", "--offline=yes", "--threshold=20", "--no-pager", agent_unit], check=True)
+
+
+def test_an_agent_that_hangs_is_killed_and_started_within_a_lease(agent_unit: Path):
+    service = configparser.ConfigParser(strict=False, interpolation=None)
+    service.optionxform = str  # type: ignore[assignment]
+    service.read(agent_unit)
+    assert (service["Service"]["Type"], service["Service"]["Restart"]) == ("notify", "always")
+    assert service["Service"]["WatchdogSignal"] == "SIGKILL"
+    assert float(service["Service"]["WatchdogSec"].removesuffix("s")) <= 5
+    assert service["Unit"]["StartLimitIntervalSec"] == "0"

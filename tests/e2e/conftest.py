@@ -1,4 +1,4 @@
-"""The yard: one small site of processes for the tests of a module."""
+"""The yard: one small site of processes for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _kernels() -> None:
     subprocess.run([sys.executable, "-m", "controller.cli", "warmup"], check=True, capture_output=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def yard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
     """The site over the embedded broker, or, for a module that asks for it, over a real mosquitto if there is one."""
     folder = tmp_path_factory.mktemp("yard")

@@ -5,15 +5,12 @@ from __future__ import annotations
 import pytest
 
 from drivers.clock import boottime_s
-from tests.e2e.yard import MET_S, Sample, Yard, largest_fall_w, nearly
+from tests.e2e.yard import MET_S, SLACK_S, Sample, Yard, largest_fall_w, nearly
 
 #: Over mosquitto and MQTT 5 where there is one; over the embedded broker and MQTT 3.1.1 in the long run too.
 pytestmark = pytest.mark.parametrize(
     "yard", ["real", pytest.param("amqtt", marks=pytest.mark.slow)], indirect=True, scope="module"
 )
-
-#: From the end of a lease to the store that shows it, on a busy machine.
-SLACK_S = 3.0
 
 
 def set_w(sample: Sample) -> int:

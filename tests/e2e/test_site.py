@@ -8,7 +8,7 @@ import math
 import pytest
 
 from drivers.clock import boottime_s
-from tests.e2e.yard import MET_S, Yard
+from tests.e2e.yard import MET_S, SLACK_S, Yard
 from tests.waiting import until
 
 
@@ -64,7 +64,7 @@ def test_clocks_that_differ_by_an_hour_change_nothing(yard: Yard) -> None:
         yard.kill("surplusd")
         lost_s, goal_w = boottime_s(), yard.lapsed(before.applied_w)
         samples = yard.watch(lambda sample: sample.applied_w == goal_w, "all leases have ended")
-        assert 0.5 < samples[-1].at_s - lost_s <= yard.site.rules.lease_s + 1.0
+        assert 0.5 < samples[-1].at_s - lost_s <= yard.site.rules.lease_s + SLACK_S
     finally:
         yard.restart("fleet", "--clock-offset=0 s")
 

@@ -110,7 +110,7 @@ def test_systemd_is_told_of_readiness_every_tick_and_the_end(yard: Yard, tmp_pat
     address = str(tmp_path / "notify") if kind == "path" else f"@surplusd-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(address.replace("@", "\0"))
-        listener.settimeout(20)
+        listener.settimeout(DEADLINE_S)
         with daemon(yard, NOTIFY_SOCKET=address) as process:
             said: list[str] = []
 

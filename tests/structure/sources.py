@@ -10,8 +10,13 @@ REPOSITORY = Path(__file__).parents[2]
 ROOTS = ("controller", "drivers", "simulators")
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    """Yield the path, relative to the repository, and the syntax tree of every source file."""
+def paths() -> Iterator[str]:
+    """Yield the path of every source file, relative to the repository."""
     for root in ROOTS:
-        for path in sorted((REPOSITORY / root).rglob("*.py")):
-            yield str(path.relative_to(REPOSITORY)), ast.parse(path.read_text())
+        yield from sorted(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / root).rglob("*.py"))
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    """Yield the path and the syntax tree of every source file."""
+    for path in paths():
+        yield path, ast.parse((REPOSITORY / path).read_text())

@@ -8,15 +8,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from tests.structure.sources import sources
+from tests.structure.sources import paths, sources
 
 
 def module_of(path: str) -> str:
     return ".".join(PurePath(path).with_suffix("").parts).removesuffix(".__init__")
 
 
-FOLDERS = {module_of(path) for path, _ in sources() if path.endswith("__init__.py")}
-MODULES = {module_of(path) for path, _ in sources()}
+FOLDERS = {module_of(path) for path in paths() if path.endswith("__init__.py")}
+MODULES = {module_of(path) for path in paths()}
 
 
 def imported(tree: ast.Module) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from tests.structure.sources import REPOSITORY, sources
+from tests.structure.sources import REPOSITORY, paths, sources
 
 MOST_LINES = 400
 #: Of a function, from its `def` to its end, with its docstring and without its decorators.
@@ -27,5 +27,5 @@ def test_no_function_is_longer_than_a_screen() -> None:
 
 
 def test_no_file_is_longer_than_a_few_screens() -> None:
-    lengths = {path: len((REPOSITORY / path).read_text().splitlines()) for path, _ in sources()}
+    lengths = {path: len((REPOSITORY / path).read_text().splitlines()) for path in paths()}
     assert {path: lines for path, lines in lengths.items() if lines > MOST_LINES} == {}

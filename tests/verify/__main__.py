@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.verify.fuzz.campaign import campaign
+from tests.verify.lies import report as lies_told
 from tests.verify.opcua import report
 
 RECORDINGS = Path(__file__).parents[3] / "shared/data/liander_substations_15min"
@@ -65,6 +66,11 @@ def opcua(out: Path) -> dict[str, str]:
     return report(out)
 
 
+def lies(out: Path) -> dict[str, str]:
+    """Let both meters of a site lie for a while, over real sockets, and see whether it stays inside its contract."""
+    return lies_told(out)
+
+
 def bounds(_: Path) -> dict[str, str]:
     """Compile the kernels with a test of every index, and run them on all that their tests give them."""
     with tempfile.TemporaryDirectory() as folder:
@@ -77,6 +83,7 @@ def bounds(_: Path) -> dict[str, str]:
 
 def mutation(out: Path) -> dict[str, str]:
     """Put 400 small faults into the core, one by one, and see how many the tests find; hours of work."""
+    (out / "mutation.jsonl").unlink(missing_ok=True)
     command = [sys.executable, "-m", "tests.verify.mutation", "--out", str(out / "mutation.json")]
     done = subprocess.run(command, check=False).returncode
     return {"mutation": "passed" if done == 0 else "failed"}
@@ -90,6 +97,7 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "mutation": mutation,
     "fuzz": fuzz,
     "opcua": opcua,
+    "lies": lies,
 }
 
 

@@ -35,7 +35,7 @@ def fleet_below(site: Site, leases: Leases, fleet: FleetColumns, now_s: float, b
     """Return the bounds of every node."""
     devices = site.devices
     reported = (now_s - fleet.heard_s <= CONTACT_S)[devices.agent]
-    told_w = np.where(reported, np.maximum(fleet.measured_w, 0.0), 0.0)
+    told_w = np.where(reported, np.maximum(np.nan_to_num(fleet.measured_w), 0.0), 0.0)
     least_w, most_w = _device_bounds(site, leases, fleet.measured_w, reported)
     columns = (least_w, most_w, told_w, told_w * (1.0 - devices.report_error))
     least_below_w, most_below_w, told_below_w, told_least_w = map(below, columns)
@@ -53,11 +53,13 @@ def nobody_below(site: Site) -> FleetBelow:
 def _device_bounds(site: Site, leases: Leases, told_w: F64, reported: Bool) -> tuple[F64, F64]:
     """Return the least and the most that each device (D,) may be drawing.
 
-    A report that the error of a setpoint cannot explain widens the bounds: the device is dead, or does not obey.
+    A report that the error of a setpoint cannot explain widens the bounds: the device is dead, or does not obey. Where
+    nothing is measured (NaN), the setpoint alone bounds what follows it.
     """
     devices, low_w, high_w = site.devices, leases.low_w, leases.high_w
     error = devices.tolerance + devices.report_error
-    least_told_w, most_told_w = told_w * (1.0 - devices.report_error), told_w * (1.0 + devices.report_error)
+    least_told_w = np.nan_to_num(told_w) * (1.0 - devices.report_error)
+    most_told_w = np.where(np.isnan(told_w), high_w, told_w * (1.0 + devices.report_error))
     least_w = np.where(~devices.steady | (told_w < low_w * (1.0 - error)), np.minimum(low_w, least_told_w), low_w)
     most_w = np.where(devices.steady, high_w, np.clip(most_told_w, low_w, high_w))
     most_w = np.where(told_w > high_w * (1.0 + error), most_told_w, most_w)

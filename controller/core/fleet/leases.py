@@ -1,7 +1,7 @@
 """Leases as the controller sees them: what every device may be drawing, whatever has been lost on the way.
 
-A setpoint commits its power from the moment it is sent; a lower one frees power only after the device's agent has
-confirmed it and the device has had its time to come down.
+A setpoint commits its power from the moment it is sent; a lower one frees power only after the device has proven it and
+has had its time to come down. Each device is freed by itself: one that does not answer keeps no other from it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from controller.core.modes import Doubts
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Bool, Devices, Rules
-from controller.core.snapshot import Snapshot
+from controller.core.snapshot import FleetColumns, Followed, Snapshot
 
 #: An agent that has not reported for this long is out of contact: nothing of its devices is raised.
 CONTACT_S = 5.0
@@ -23,6 +23,13 @@ _CONFIRM_S = 4.0
 _VISIBLE_S = 1.5
 #: Share by which a settled device may still be moving after its stated time.
 _SETTLE_FACTOR = 1.25
+#: Watts that differ by less than this, beyond all errors, tell nothing.
+_SLACK_W = 30.0
+#: By `Followed`: the device has its setpoint; it has proven that it does it; it does something else.
+_TAKEN = {Followed.ACCEPTED, Followed.SETTLING, Followed.PROVEN, Followed.DRIFTED, Followed.STOPPED}
+_HAS_IT = np.array([code in _TAKEN for code in Followed])
+_PROVES = np.array([code in {Followed.PROVEN, Followed.STOPPED} for code in Followed])
+_STRAYS = np.array([code in {Followed.DRIFTED, Followed.DEFIANT} for code in Followed])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,24 +38,28 @@ class Leases:
 
     `setpoint_w`: the newest setpoint sent. `changed_s`: time of the decision that changed it last.
     `applied_w`: what the device's agent reported last. `steady_s`: since when report and setpoint agree, ``inf`` while
-    they do not. `low_w`, `high_w`: the least and the most that the meter may be seeing of the device; of one that was
+    they do not. `owing_s`: since when it may draw more than it was told to without a proof that it does not, ``inf`` while
+    it need not prove anything. `low_w`, `high_w`: the least and the most that the meter may be seeing of the device; of one that was
     never heard its residual watts, the rest of it counts as house load. `seen_w`: the setpoint that the meter has last
     seen in full.
-    `current_w`: the setpoint that the device is taken to run on. `known`: its agent has been heard.
+    `current_w`: the setpoint that the device is taken to run on. `known`: its agent has been heard. `begun_s`: since when
+    the fleet is listened to.
     """
 
     setpoint_w: F64
     changed_s: F64
     applied_w: F64
     steady_s: F64
+    owing_s: F64
     low_w: F64
     high_w: F64
     seen_w: F64
     current_w: F64
     known: Bool
+    begun_s: float
 
 
-def no_leases(devices: Devices) -> Leases:
+def no_leases(devices: Devices, now_s: float) -> Leases:
     """Return what a controller knows that has just started and has heard nothing of its fleet."""
     count, off_w = len(devices.ids), devices.off_w
     return Leases(
@@ -56,11 +67,13 @@ def no_leases(devices: Devices) -> Leases:
         changed_s=np.full(count, -np.inf),
         applied_w=off_w.copy(),
         steady_s=np.full(count, np.inf),
+        owing_s=np.full(count, np.inf),
         low_w=off_w.copy(),
         high_w=off_w.copy(),
         seen_w=off_w.copy(),
         current_w=devices.failsafe_w.copy(),
         known=np.zeros(count, dtype=np.bool_),
+        begun_s=now_s,
     )
 
 
@@ -83,6 +96,37 @@ def in_step(leases: Leases, now_s: float) -> Bool:
     return np.asarray(np.isfinite(leases.steady_s) | (now_s - leases.changed_s < _CONFIRM_S), dtype=np.bool_)
 
 
+def defiant(leases: Leases, devices: Devices, snapshot: Snapshot) -> Bool:
+    """Return which devices (D,) do not do as they were told: by their agent's word, or because no proof comes in time.
+
+    One that does not answer is not among them: of it nothing is known.
+    """
+    fleet = snapshot.fleet
+    said = np.asarray(fleet.follow == Followed.DEFIANT, dtype=np.bool_)
+    owed_s = snapshot.now_s - leases.owing_s
+    if not said.any() and owed_s.max(initial=0.0) <= _CONFIRM_S:
+        return np.asarray(said, dtype=np.bool_)
+    draws_more = ~(fleet.measured_w <= _within_w(devices, leases.setpoint_w))
+    late = owed_s > _SETTLE_FACTOR * devices.down_s + _VISIBLE_S + _CONFIRM_S
+    found = said | (late & draws_more & (fleet.follow != Followed.LOST))
+    return np.asarray(found & _heard_of_late(devices, snapshot), dtype=np.bool_)
+
+
+def lost(devices: Devices, snapshot: Snapshot) -> Bool:
+    """Return which devices (D,) do not answer their agent, which does answer."""
+    return np.asarray((snapshot.fleet.follow == Followed.LOST) & _heard_of_late(devices, snapshot), dtype=np.bool_)
+
+
+def _heard_of_late(devices: Devices, snapshot: Snapshot) -> Bool:
+    return np.asarray((snapshot.now_s - snapshot.fleet.heard_s <= CONTACT_S)[devices.agent], dtype=np.bool_)
+
+
+def _within_w(devices: Devices, watts: F64) -> F64:
+    """Return the most that a device (D,) may say it draws which is on `watts`: its own error and that of its report."""
+    error = devices.tolerance + devices.report_error
+    return np.asarray(watts * (1.0 + error) + _SLACK_W, dtype=np.float64)
+
+
 def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
     """Return the leases after this snapshot's reports."""
     fleet, now_s = snapshot.fleet, snapshot.now_s
@@ -92,14 +136,17 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
     applied_w = np.where(known, np.maximum(fleet.applied_w, devices.off_w), leases.applied_w)
     confirmed = known & (fleet.confirmed_s[devices.agent] >= leases.changed_s)
     moved = applied_w != leases.applied_w
-    fresh = confirmed & (np.isinf(leases.steady_s) | moved)
-    steady_s = np.where(confirmed, np.where(fresh, now_s, leases.steady_s), np.inf)
+    has_it, proven = confirmed & _HAS_IT.take(fleet.follow), confirmed & _PROVES.take(fleet.follow)
+    steady_s = np.where(has_it, np.where(np.isinf(leases.steady_s) | moved, now_s, leases.steady_s), np.inf)
     stable_s = now_s - steady_s
+    answers = (now_s - heard_s <= CONTACT_S) & (fleet.follow != Followed.LOST)
     low_w = np.minimum(leases.low_w, applied_w)
-    low_w = np.where(_settled(stable_s, devices.up_s), applied_w, low_w)
-    low_w = np.where(now_s - heard_s <= CONTACT_S, low_w, devices.off_w)
+    low_w = np.where(proven & _settled(stable_s, devices.up_s), applied_w, low_w)
+    low_w = np.where(answers, low_w, devices.off_w)
     high_w = np.maximum(leases.high_w, applied_w)
-    high_w = np.where(_settled(stable_s, devices.down_s), applied_w, high_w)
+    high_w = np.where(proven & _settled(stable_s, devices.down_s), applied_w, high_w)
+    high_w = np.where(answers, _raised_by_itself(devices, fleet, high_w), high_w)
+    owes = ~proven & np.isfinite(leases.changed_s) & (high_w > leases.setpoint_w + _SLACK_W)
     seen_w = np.where(low_w >= high_w, high_w, leases.seen_w)
     taken = ~confirmed & (now_s - leases.changed_s < _CONFIRM_S)
     current_w = np.where(taken, leases.setpoint_w, np.minimum(leases.setpoint_w, applied_w))
@@ -108,12 +155,26 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
         leases,
         applied_w=applied_w,
         steady_s=steady_s,
+        owing_s=np.where(owes, np.minimum(leases.owing_s, now_s), np.inf),
         low_w=low_w,
         high_w=high_w,
         seen_w=seen_w,
         current_w=np.where(known, current_w, devices.failsafe_w),
         known=known,
     )
+
+
+def _raised_by_itself(devices: Devices, fleet: FleetColumns, high_w: F64) -> F64:
+    """Return the most that each device (D,) may draw, once what is measured of it counts where that is more.
+
+    Whatever measures, an estimate too, may raise it, up to the signed maximum. One that is defiant or has drifted, and of
+    which nothing is measured, may draw all of that.
+    """
+    jumped, strays = fleet.measured_w > _within_w(devices, high_w), _STRAYS.take(fleet.follow)
+    if not (jumped.any() or strays.any()):
+        return high_w
+    told_w = np.where(strays & np.isnan(fleet.measured_w), devices.max_w, np.minimum(fleet.measured_w, devices.max_w))
+    return np.where(jumped | (strays & (told_w > high_w)), told_w, high_w)
 
 
 def _settled(stable_s: F64, device_s: F64) -> Bool:
@@ -135,8 +196,11 @@ def committed_w(leases: Leases, devices: Devices) -> F64:
 
 
 def least_w(leases: Leases, devices: Devices, measured_w: F64) -> F64:
-    """Return the least that each device (D,) may be drawing; a cap that is not used up is not power that is free."""
-    drawn_w = np.minimum(leases.low_w, measured_w * (1.0 - devices.report_error))
+    """Return the least that each device (D,) may be drawing; a cap that is not used up is not power that is free.
+
+    Of one that its setpoint only caps, and of which nothing is measured, nothing is sure.
+    """
+    drawn_w = np.minimum(leases.low_w, np.nan_to_num(measured_w) * (1.0 - devices.report_error))
     return np.asarray(np.where(devices.steady, leases.low_w, np.maximum(drawn_w, 0.0)), dtype=np.float64)
 
 

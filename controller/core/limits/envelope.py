@@ -23,11 +23,16 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """Per node (N,) the smallest limit and its name; `infeasible` where it is under the node's floor."""
+    """Per node (N,) the smallest limit and its name.
+
+    `floor_w`: what it draws with everything off. `achievable_w`: the least that it can be brought to now; `infeasible` where
+    the limit is under that.
+    """
 
     limit_w: F64
     binding: tuple[str, ...]
     floor_w: F64
+    achievable_w: F64
     infeasible: Bool
 
 
@@ -56,6 +61,18 @@ def surplus_limit(site: Site, surplus_w: float | None) -> list[Limit]:
     if surplus_w is None:
         return []
     return [Limit(node=0, limit_w=site.rules.firm_w + max(surplus_w, 0.0), name="surplus")]
+
+
+def step_limits(site: Site, step_to_w: F64, house_w: F64, off_w: F64) -> list[Limit]:
+    """Return the limits under which devices make the steps that prove a meter; none where they could not go that low.
+
+    Per node (N,): `step_to_w` that the devices below shall draw at most, the `house_w` beside them, and `off_w` of theirs.
+    """
+    steps = np.flatnonzero(np.isfinite(step_to_w) & (step_to_w >= off_w))
+    return [
+        Limit(node=int(n), limit_w=float(step_to_w[n] + house_w[n]), name=f"step_test:{site.tree.ids[n]}")
+        for n in steps
+    ]
 
 
 def failsafe_cap_w(previous_w: float, site: Site, mode: Mode, site_w: float, elapsed_s: float) -> float:
@@ -90,7 +107,7 @@ def _ramped(order: OrderLimit, ramp: OrderRamp, now_s: float) -> float:
     return max(order.limit_w, ramp.from_w - order.ramp_w_s * (now_s - ramp.begun_s))
 
 
-def envelope(standing: StandingLimits, limits: list[Limit], floor_w: F64) -> Envelope:
+def envelope(standing: StandingLimits, limits: list[Limit], floor_w: F64, achievable_w: F64) -> Envelope:
     """Return the smallest limit of every node; of two equal ones the first, and the standing one before any."""
     limit_w, binding = standing.limit_w.copy(), list(standing.binding)
     for limit in limits:
@@ -98,5 +115,9 @@ def envelope(standing: StandingLimits, limits: list[Limit], floor_w: F64) -> Env
             limit_w[limit.node] = limit.limit_w
             binding[limit.node] = limit.name
     return Envelope(
-        limit_w=limit_w, binding=tuple(binding), floor_w=floor_w, infeasible=np.asarray(limit_w < floor_w, np.bool_)
+        limit_w=limit_w,
+        binding=tuple(binding),
+        floor_w=floor_w,
+        achievable_w=achievable_w,
+        infeasible=np.asarray(limit_w < achievable_w, np.bool_),
     )

@@ -1,38 +1,91 @@
 """House load: what a node's meter sees beyond its devices, kept free; the loop is closed on the meter.
 
 With the devices below a node drawing between L and H watts, a meter that shows P says that the house load lies between
-P - H and P - L. The estimate moves up at once when P - H is above it (the node draws more than was thought), and
-calmly down towards P - L when that is below it. It also carries the error of the devices' setpoints, so it may be
-negative, but never by more than their tolerance: a meter that shows less than that is not believed.
+P - H and P - L. The estimate moves up at once when P - H is above it (the node draws more than was thought), and down
+towards P - L when that is below it: never under what has held at some time of the last minutes. So a meter that is wrong
+for a while, found out or not, leaves nothing behind once it is right again; see `docs/decisions/house-load-under-doubt.md`.
+It also carries the error of the devices' setpoints. It is never negative: that needs generation behind the meter, which
+no site declares.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from controller.core.site import F64, Bool
 from controller.core.trust.node_power import NodePower
+from controller.core.trust.node_trust import NodeTrust
 
 #: Time constant of the calm way down.
-_CALM_S = 6.0
+_CALM_S: Final = 6.0
+#: A lower load counts once it has held for so many stretches of this length, so for 165 to 180 s. What was higher for less
+#: than a stretch, as a late meter makes it after a cut, keeps nothing up.
+_STRETCH_S: Final = 15.0
+_STRETCHES: Final = 12
+#: So many of the newest stretches are forgotten when a meter is found false: it takes up to 25 s to find that out.
+_UNNOTICED: Final = 2
 #: Share by which fans and pumps may draw more before a meter has shown it and the devices have made room.
 HOUSE_DRIFT: Final = 0.03
 
 
-def estimate_house(
-    house_w: F64, power: NodePower, proven: Bool, least_w: F64, most_w: F64, slack_w: F64, elapsed_s: float
-) -> F64:
-    """Return the house load of each node (N,).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HouseLoad:
+    """What is known of the house load of each node (N,).
 
-    `proven`: nodes with a meter that has followed the fleet; one that has not yet may raise the estimate, never lower it.
-    `least_w`, `most_w`: what the devices below may be drawing. `slack_w`: the sum of their tolerances in watts.
-    Nodes without a fresh meter keep their estimate.
+    `watts`: the estimate. `declared_w`: by the site file. `least_w` (stretches, N): the least that was possible in each of the
+    last stretches, the newest first, ``-inf`` before the first; that began at `since_s`.
     """
+
+    watts: F64
+    declared_w: F64
+    least_w: F64
+    since_s: float
+
+
+def declared_house(house_w: F64) -> HouseLoad:
+    """Return what a controller takes for the house load (N,) that has seen nothing yet: less counts as soon as it is proven."""
+    unknown_w = np.full((_STRETCHES, house_w.size), -np.inf)
+    return HouseLoad(watts=house_w.copy(), declared_w=house_w, least_w=unknown_w, since_s=-math.inf)
+
+
+def estimate_house(
+    house: HouseLoad, power: NodePower, trust: NodeTrust, least_w: F64, most_w: F64, now_s: float, elapsed_s: float
+) -> HouseLoad:
+    """Return the house load with what the meters show now; `least_w`, `most_w` (N,): what the devices below may draw."""
+    low = np.where(power.known, power.watts - most_w, 0.0)
+    high = np.where(power.known & trust.proven, np.maximum(power.watts - least_w, 0.0), np.inf)
+    house = _forgetting(house, trust.false)
     calm = 1.0 - math.exp(-elapsed_s / _CALM_S)
-    low, high = power.watts - most_w, np.maximum(power.watts - least_w, -slack_w)
-    fallen = house_w + np.where(proven, np.minimum(high - house_w, 0.0) * calm, 0.0)
-    moved = np.maximum(fallen, low)
-    return np.asarray(np.where(power.known, moved, house_w), dtype=np.float64)
+    fallen = house.watts + np.where(trust.still, 0.0, np.minimum(high - house.watts, 0.0) * calm)
+    possible_w = np.minimum(house.watts, high)
+    watts = np.maximum(np.maximum(fallen, house.least_w.max(axis=0)), low)
+    return _remembered(house, watts, possible_w, trust.still, now_s)
+
+
+def _forgetting(house: HouseLoad, false: Bool) -> HouseLoad:
+    """Return the house load as it was before the meters of the `false` nodes were wrong."""
+    if not false.any():
+        return house
+    before_w = house.least_w[_UNNOTICED:].max(axis=0)
+    before_w = np.where(np.isinf(before_w), house.declared_w, before_w)
+    return replace(
+        house,
+        watts=np.where(false, before_w, house.watts),
+        least_w=np.where(false, before_w, house.least_w),
+    )
+
+
+def _remembered(house: HouseLoad, watts: F64, possible_w: F64, still: Bool, now_s: float) -> HouseLoad:
+    begins = now_s - house.since_s >= _STRETCH_S
+    if begins:
+        least_w = np.concatenate([possible_w[np.newaxis], house.least_w[:-1]])
+    else:
+        least_w = house.least_w.copy()
+        least_w[0] = np.minimum(least_w[0], possible_w)
+    if still.any():
+        least_w = np.where(still, house.least_w, least_w)
+    return replace(house, watts=watts, least_w=least_w, since_s=now_s if begins else house.since_s)

@@ -1,8 +1,9 @@
-"""Which curtailment orders are in force, and since when."""
+"""Which curtailment orders are in force, since when, and whether they are kept."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from controller.core.snapshot import OrderLimit
 
@@ -14,6 +15,49 @@ class OrderRamp:
     id: str
     begun_s: float
     from_w: float
+
+
+class Compliance(StrEnum):
+    """Whether an order is kept, by the trusted meter of its node.
+
+    PARTIAL: the limit is below what the node draws with everything off, and it is down to that. UNSEEN: no usable meter.
+    """
+
+    MET = "met"
+    NOT_MET = "not_met"
+    PARTIAL = "partial"
+    UNSEEN = "unseen"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderNow:
+    """An order in force, and what its node draws. `limit_w`: what it asks for now, on its ramp. `power_w`: None where unseen.
+
+    `achievable_w`: the least that the node can be brought to now.
+    """
+
+    id: str
+    node: int
+    limit_w: float
+    power_w: float | None
+    achievable_w: float
+    compliance: Compliance
+
+    @property
+    def shortfall_w(self) -> float | None:
+        """Watts that are missing to the limit, 0 where it is kept, None where unseen."""
+        if self.power_w is None:
+            return None
+        return 0.0 if self.compliance is Compliance.MET else max(self.power_w - self.limit_w, 0.0)
+
+
+def kept(power_w: float | None, limit_w: float, floor_w: float, tolerance_w: float) -> Compliance:
+    """Return whether a limit is kept by a node that draws `power_w`, and `floor_w` with everything off."""
+    if power_w is None:
+        return Compliance.UNSEEN
+    if power_w <= limit_w + tolerance_w:
+        return Compliance.MET
+    return Compliance.PARTIAL if power_w <= floor_w + tolerance_w else Compliance.NOT_MET
 
 
 def in_force(order: OrderLimit, utc_s: float, utc_trusted: bool) -> bool:

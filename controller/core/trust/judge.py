@@ -4,19 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from controller.core.fleet.bounds import FleetBelow
 from controller.core.modes import Doubts
 from controller.core.reasons import Code, Reason
-from controller.core.site import SURPLUS, Bool, Site
+from controller.core.site import F64, SURPLUS, Site
 from controller.core.snapshot import SourceLoss, SourceSample
 from controller.core.trust.columns import PLAUSIBLE, MeterColumns, meter_columns, plausible
 from controller.core.trust.cross_check import contradictions, lasting
 from controller.core.trust.meter_trust import MeterTrust, hear, lose, unheard
 from controller.core.trust.node_power import NodePower, node_power
-from controller.core.trust.step_test import StepTests, after_steps, no_step_tests, proven_nodes, run_step_tests
+from controller.core.trust.node_trust import NodeTrust, false_meters, node_trust
+from controller.core.trust.redundancy import (
+    Redundancy,
+    StandIns,
+    compare,
+    no_redundancy,
+    stand_in,
+    with_difference,
+)
+from controller.core.trust.step_test import (
+    StepTests,
+    after_steps,
+    defied,
+    no_step_tests,
+    proven_nodes,
+    run_step_tests,
+    without_lies,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,24 +42,29 @@ class Trust:
     """What is remembered of the sources from tick to tick.
 
     `sources`: by name, the meters and the surplus. `steps`: what the fleet's steps have said of the meters (K,).
+    `redundancy`: how meters of one node have differed.
     `contradicted_s`: since when readings have contradicted each other, ``inf`` while they do not.
     """
 
     sources: Mapping[str, MeterTrust]
     steps: StepTests
+    redundancy: Redundancy
     contradicted_s: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What may be believed now: the meters' columns, the nodes' power, the nodes (N,) whose meters are proven, the doubts.
+    """What may be believed now: the meters' columns, the nodes' power, how far that may be learnt from, the doubts.
+
+    `step_to_w` (N,): the most that the devices below may draw, so that they make a step that proves a meter; else ``inf``.
 
     `reasons`: by source, all that is to be said of it, whether or not it holds the site.
     """
 
     meters: MeterColumns
     power: NodePower
-    proven: Bool
+    nodes: NodeTrust
+    step_to_w: F64
     doubts: Doubts
     reasons: Mapping[str, tuple[Reason, ...]]
 
@@ -52,6 +75,7 @@ def no_trust(site: Site) -> Trust:
     return Trust(
         sources={name: unheard(name, site.rules.frequency_hz) for name in names},
         steps=no_step_tests(len(site.meters.ids)),
+        redundancy=no_redundancy(len(site.meters.ids), len(site.tree.ids)),
     )
 
 
@@ -71,21 +95,27 @@ def judge(
     sources = _heard(trust.sources, site, heard)
     shown = meter_columns(site, sources)
     meters = after_steps(shown, trust.steps)
-    power = node_power(site, meters, now_s)
-    steps = run_step_tests(trust.steps, site, shown, fleet, now_s)
+    power = node_power(site, with_difference(trust.redundancy, site, meters, now_s), now_s)
     found = contradictions(site, meters, power, fleet, now_s)
     contradicted_s, counting = lasting(trust.contradicted_s, found, now_s, starting=starting)
     against = _against(site, sources, meters, trust.steps, now_s)
-    lost = () if _root_is_seen(site, meters, now_s) else (Reason(Code.NO_SITE_METER, site.tree.ids[0]),)
-    doubts = tuple(reason for reasons in against.values() for reason in reasons)
+    compared = compare(trust.redundancy, site, meters, counting, now_s)
+    redundancy, stand_ins = stand_in(compared, site, meters, against, trust.steps, fleet, now_s)
+    doubted = {name: against[name] for name in against if name not in stand_ins.replaced}
+    false = false_meters(site, doubted, counting)
+    steps = run_step_tests(trust.steps, site, shown, fleet, now_s, redundancy.begun_s[site.meters.node] == now_s)
     judgement = Judgement(
         meters=meters,
         power=power,
-        proven=proven_nodes(site, meters, steps, now_s),
-        doubts=Doubts(doubts=(*doubts, *counting), lost=lost),
-        reasons={name: _all(source, against.get(name, ())) for name, source in sources.items()},
+        nodes=node_trust(site, proven_nodes(site, meters, steps, now_s), doubted, false),
+        step_to_w=redundancy.step_to_w,
+        doubts=_doubts(
+            site, meters, (*chain(*doubted.values()), *stand_ins.doubts, *defied(site, steps, now_s), *counting), now_s
+        ),
+        reasons={name: _all(source, against, stand_ins) for name, source in sources.items()},
     )
-    return Trust(sources=sources, steps=steps, contradicted_s=contradicted_s), judgement
+    steps = without_lies(steps, false & np.isinf(steps.refuted_s), now_s)
+    return Trust(sources=sources, steps=steps, redundancy=redundancy, contradicted_s=contradicted_s), judgement
 
 
 def _heard(
@@ -126,9 +156,16 @@ def _of_meter(site: Site, source: MeterTrust, age_s: float, *, sane: bool, refut
     return () if sane else (Reason(Code.METER_OVER_RATING, name, {"share": PLAUSIBLE}),)
 
 
-def _all(source: MeterTrust, against: tuple[Reason, ...]) -> tuple[Reason, ...]:
+def _all(source: MeterTrust, against: Mapping[str, tuple[Reason, ...]], stand_ins: StandIns) -> tuple[Reason, ...]:
     """Return each reason once: a source's own come first."""
-    return tuple(dict.fromkeys((*source.reasons, *against)))
+    of_others = (*stand_ins.warnings, *stand_ins.doubts)
+    mine = (reason for reason in of_others if reason.subject == source.source)
+    return tuple(dict.fromkeys((*source.reasons, *against.get(source.source, ()), *mine)))
+
+
+def _doubts(site: Site, meters: MeterColumns, doubts: tuple[Reason, ...], now_s: float) -> Doubts:
+    lost = () if _root_is_seen(site, meters, now_s) else (Reason(Code.NO_SITE_METER, site.tree.ids[0]),)
+    return Doubts(doubts=doubts, lost=lost)
 
 
 def _root_is_seen(site: Site, meters: MeterColumns, now_s: float) -> bool:

@@ -18,6 +18,11 @@ class NodePower:
     known: Bool
     taken_s: F64
 
+    @property
+    def shown_w(self) -> tuple[float | None, ...]:
+        """Power of each node, None where it is not known."""
+        return tuple(w if known else None for w, known in zip(self.watts.tolist(), self.known.tolist(), strict=True))
+
 
 def node_power(site: Site, meters: MeterColumns, now_s: float) -> NodePower:
     """Return each node's power by its fresh and plausible meters, the largest where there are several."""

@@ -74,7 +74,8 @@ def learn(rhythm: Rhythm, values: Mapping[str, float], at_s: float) -> Rhythm:
     moved = [name for name, value in values.items() if old.get(name) != value]
     restless = any(_restless(name) for name in moved)
     pause_s, changes = rhythm.pause_s, rhythm.changes
-    if restless and rhythm.restless_s > float("-inf"):
+    # A pause in which the meter was taken for frozen is a fault of it, not its rhythm.
+    if restless and rhythm.restless_s > float("-inf") and not rhythm.frozen:
         pause_s, changes = max(at_s - rhythm.restless_s, _KEPT * pause_s), changes + 1
     return Rhythm(
         values=known,

@@ -3,6 +3,8 @@
 What the devices below a meter draw is known within bounds. A step is the distance between the bounds now and those of an
 earlier instant. It proves a meter that fits any step within the bounds, and refutes one that fits none: that stood still,
 moved much less or more, or went the other way.
+Where meters that were proven before agree with each other on how much of a step is missing, of one node or of nodes one below
+the other, the devices are blamed and the meters are not.
 The load that is not the fleet may move meanwhile, by no more than what is declared. A meter that agrees with the level of
 a large fleet is proven too, so that a controller that starts anew need not wait for a step.
 
@@ -13,10 +15,12 @@ the fleet has moved, volts and amperes or the energy counters of the meter may p
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
 from controller.core.fleet.bounds import FleetBelow
+from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Bool, Site
 from controller.core.trust.columns import MeterColumns, usable
 
@@ -31,6 +35,8 @@ _OTHER = 0.25
 _LASTING_S = 15.0
 #: An earlier instant is good for this long, for the other load drifts; its bounds are at most this share apart.
 _GOOD_S = 120.0
+#: An instant that is no older when a meter is found false may be one of its lies: it takes up to 25 s to find that out.
+_UNNOTICED_S = 30.0
 _NARROW = 0.25
 #: After this long a refuted meter is on trial again, else a site at rest could never find out that it is right.
 _AGAIN_S = 3600.0
@@ -40,39 +46,67 @@ _AGAIN_S = 3600.0
 class StepTests:
     """What the steps of the fleet have said of each meter (K,).
 
-    `passed`: it followed. `refuted_s`: since when it does not count, because it did not; ``inf`` where it does. `against_s`:
-    since when it has been off, ``inf`` while it is not. The instant to compare with: `since_s`, ``-inf`` before the first,
-    what the meter showed then, and the least and the most that the fleet below it drew.
+    `passed`: it followed. `agreed_s`: when it last followed a step that proves, ``-inf`` if it never did. `refuted_s`: since
+    when it does not count, because it did not; ``inf`` where it does. `against_s`: since when it has been off, ``inf`` while
+    it is not. `false_s`: since when something else speaks against it. The instant to compare with: `since_s`, ``-inf`` before
+    the first, what the meter showed then, and the least and the most that the fleet below it drew. `defied_s`, `defied_w`:
+    when it and another one last agreed that devices had not done a step, ``-inf`` if never, and the watts that were missing.
     """
 
     passed: Bool
+    agreed_s: F64
     refuted_s: F64
     against_s: F64
+    false_s: F64
     since_s: F64
     power_w: F64
     low_w: F64
     high_w: F64
+    defied_s: F64
+    defied_w: F64
 
 
 def no_step_tests(count: int) -> StepTests:
     """Return the tests of `count` meters before the first step."""
     return StepTests(
         passed=np.zeros(count, dtype=np.bool_),
+        agreed_s=np.full(count, -np.inf),
         refuted_s=np.full(count, np.inf),
         against_s=np.full(count, np.inf),
+        false_s=np.full(count, np.inf),
         since_s=np.full(count, -np.inf),
         power_w=np.zeros(count),
         low_w=np.full(count, -np.inf),
         high_w=np.full(count, np.inf),
+        defied_s=np.full(count, -np.inf),
+        defied_w=np.zeros(count),
     )
 
 
-def run_step_tests(tests: StepTests, site: Site, meters: MeterColumns, fleet: FleetBelow, now_s: float) -> StepTests:
-    """Return what the fleet says of each meter (K,) after this tick."""
+def _slack_w(site: Site) -> tuple[F64, F64]:
+    """Return what class and other load of each meter (K,) may have done within a step, and the other load's part."""
+    other_w = _OTHER * site.tree.house_w[site.meters.node]
+    return np.asarray(site.meters.accuracy * site.meters.rating_w + other_w, dtype=np.float64), other_w
+
+
+def proving_step_w(site: Site) -> F64:
+    """Return the smallest step of the devices below each meter (K,) that proves it."""
+    return np.ceil(_PROVES * _slack_w(site)[0] + 1.0)
+
+
+def known_within(site: Site, fleet: FleetBelow) -> Bool:
+    """Return for which meters (K,) what the devices below draw is known well enough to compare another instant with it."""
+    low_w, high_w = fleet.least_w[site.meters.node], fleet.most_w[site.meters.node]
+    return np.asarray(high_w - low_w <= _NARROW * high_w + _slack_w(site)[0], dtype=np.bool_)
+
+
+def run_step_tests(
+    tests: StepTests, site: Site, meters: MeterColumns, fleet: FleetBelow, now_s: float, anew: Bool | None = None
+) -> StepTests:
+    """Return what the fleet says of each meter (K,) after this tick; `anew`: compare with this instant from now on."""
     node = site.meters.node
     low_w, high_w = fleet.least_w[node], fleet.most_w[node]
-    other_w = _OTHER * site.tree.house_w[node]
-    slack_w = site.meters.accuracy * site.meters.rating_w + other_w
+    slack_w, other_w = _slack_w(site)
     fresh = usable(site, meters, now_s)
 
     most_w, least_w = high_w - tests.low_w, low_w - tests.high_w
@@ -85,10 +119,17 @@ def run_step_tests(tests: StepTests, site: Site, meters: MeterColumns, fleet: Fl
     against_s = np.where(stepped & ~fits, np.minimum(tests.against_s, now_s), np.inf)
     agrees = stepped & _certainly(moved_w, least_w, most_w, slack_w, other_w)
     level = fresh & _certainly(meters.power_w, low_w, high_w, slack_w, other_w)
-    tests = _judged(tests, against_s, agrees, level, now_s)
+    missing_w = np.where(now_s - against_s >= _LASTING_S, np.maximum(least_w - moved_w, 0.0), 0.0)
+    agreeing = _agreeing(site, np.where(tests.passed | meters.vouched, missing_w, 0.0), slack_w)
+    tests = _judged(tests, np.where(agreeing, np.inf, against_s), agrees, level, now_s)
+    tests = replace(
+        tests,
+        defied_s=np.where(agreeing, now_s, tests.defied_s),
+        defied_w=np.where(agreeing, missing_w, tests.defied_w),
+    )
     # A step against the meter is kept in sight until it has lasted; else the instant to compare with moves on.
     due = agrees | (now_s - against_s >= _LASTING_S) | ((now_s - tests.since_s > _GOOD_S) & np.isinf(against_s))
-    take = fresh & (high_w - low_w <= _NARROW * high_w + slack_w) & due
+    take = fresh & known_within(site, fleet) & (due if anew is None else due | anew)
     return replace(
         tests,
         since_s=np.where(take, now_s, tests.since_s),
@@ -106,13 +147,66 @@ def _judged(tests: StepTests, against_s: F64, agrees: Bool, level: Bool, now_s: 
         np.where(acquitted, np.inf, tests.refuted_s),
     )
     passed = (tests.passed | agrees | level) & np.isinf(refuted_s)
-    return replace(tests, passed=passed, refuted_s=refuted_s, against_s=against_s)
+    agreed_s = np.where(agrees, now_s, tests.agreed_s)
+    return replace(tests, passed=passed, agreed_s=agreed_s, refuted_s=refuted_s, against_s=against_s)
+
+
+def _agreeing(site: Site, missing_w: F64, slack_w: F64) -> Bool:
+    """Return the meters (K,) that miss as much of a step as another one that sees the same devices; 0: it misses nothing."""
+    found, node = np.zeros(missing_w.size, dtype=np.bool_), site.meters.node.tolist()
+    for k, j in combinations(np.flatnonzero(missing_w).tolist(), 2):
+        alike = abs(missing_w[k] - missing_w[j]) <= slack_w[k] + slack_w[j]
+        if alike and (node[k] in _up(site, node[j]) or node[j] in _up(site, node[k])):
+            found[k] = found[j] = True
+    return found
+
+
+def _up(site: Site, node: int) -> list[int]:
+    """Return a node and all above it."""
+    way = [node]
+    while way[-1] > 0:
+        way.append(int(site.tree.parent[way[-1]]))
+    return way
+
+
+def defied(site: Site, tests: StepTests, now_s: float) -> tuple[Reason, ...]:
+    """Name the nodes whose meters agreed of late that devices had not done a step, and none above one of them."""
+    recent = np.flatnonzero(now_s - tests.defied_s <= _GOOD_S).tolist()
+    missing_w: dict[int, float] = {}
+    for k in recent:
+        node = int(site.meters.node[k])
+        missing_w[node] = max(missing_w.get(node, 0.0), float(tests.defied_w[k]))
+    above = {n for node in missing_w for n in _up(site, node)[1:]}
+    return tuple(
+        Reason(Code.STEP_DEFIED, site.tree.ids[node], {"missing_w": watts})
+        for node, watts in missing_w.items()
+        if node not in above
+    )
 
 
 def _certainly(moved_w: F64, least_w: F64, most_w: F64, slack_w: F64, other_w: F64) -> Bool:
     """Return where a step is large enough to prove, and the meter fits whatever the step was within its bounds."""
     fits = (moved_w >= _LEAST * most_w - slack_w) & (moved_w <= _MOST * least_w + slack_w + other_w)
     return np.asarray(fits & (least_w > _PROVES * slack_w), dtype=np.bool_)
+
+
+def without_lies(tests: StepTests, false: Bool, now_s: float) -> StepTests:
+    """Return the tests where meters (K,) are found `false` otherwise than by steps, or are right again after that.
+
+    What such a meter showed since shortly before is nothing to compare with: a right one would be refuted by it.
+    """
+    if not false.any() and np.isinf(tests.false_s).all():
+        return tests
+    since_s = np.where(false, np.minimum(tests.false_s, now_s), np.inf)
+    turned = false != np.isfinite(tests.false_s)
+    drop = turned & (tests.since_s > np.minimum(tests.false_s, now_s) - _UNNOTICED_S)
+    return replace(
+        tests,
+        false_s=since_s,
+        since_s=np.where(drop, -np.inf, tests.since_s),
+        low_w=np.where(drop, -np.inf, tests.low_w),
+        high_w=np.where(drop, np.inf, tests.high_w),
+    )
 
 
 def after_steps(meters: MeterColumns, tests: StepTests) -> MeterColumns:

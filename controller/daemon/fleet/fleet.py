@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from controller.core.decision import Decision
 from controller.core.reasons import Code, Reason
-from controller.core.site import SHORTEST_LEASE, Site
+from controller.core.site import F64, SHORTEST_LEASE, Site
 from controller.core.snapshot import FleetColumns
-from controller.daemon.fleet.reports import AgentReport, MessageRefused, Reports
+from controller.daemon.fleet.broker import MakeLink
+from controller.daemon.fleet.refusal import MessageRefused
+from controller.daemon.fleet.reports import AgentReport, Reports
 from controller.daemon.fleet.statements import Statements
 from drivers.clock import Clock, boottime_s
 from drivers.errors import Refused
+from drivers.fleet.head import JournalHead, seal
 from drivers.fleet.keys import PrivateKey, PublicKey
-from drivers.fleet.link import Link, OnConnection, OnMessage
 from drivers.fleet.wire import Leaf, parse_topic, sign, topic
 
 _log = logging.getLogger(__name__)
@@ -26,8 +28,8 @@ _log = logging.getLogger(__name__)
 #: Characters of a strange topic that a reason repeats.
 _TOPIC_CHARACTERS: Final = 200
 
-#: Makes the link from its callbacks, its subscriptions with it.
-MakeLink = Callable[[OnMessage, OnConnection, tuple[str, ...]], Link]
+#: A decision, and what the agents had said when it was taken.
+_Decided: TypeAlias = tuple[Decision, tuple[AgentReport, ...]]
 
 
 def subscriptions(site_id: str) -> tuple[str, ...]:
@@ -38,8 +40,9 @@ def subscriptions(site_id: str) -> tuple[str, ...]:
 class Fleet:
     """Hands decisions to the agents as signed leases, and their reports to the core as columns.
 
-    `epoch`: this start of the controller. `agent_keys`: public keys by agent id. Until the first decision, every agent
-    is told its failsafe watts without a clock: nothing is raised and no lease is lengthened by it.
+    `epoch`: this start of the controller. `agent_keys`: public keys by agent id. `models` (D,): of the devices, by the site
+    file. `head`: what the journal ends with now, None while it has nothing. Until the first decision, every agent that has
+    said what it has is told its failsafe watts without a clock: nothing is raised and no lease is lengthened by it.
     `first_sent_s`: when the first of these was handed to the link. `on_refused` is told why a message was refused.
     """
 
@@ -50,11 +53,15 @@ class Fleet:
         make_link: MakeLink,
         key: PrivateKey,
         agent_keys: Mapping[str, PublicKey],
+        models: Sequence[str],
         epoch: int,
+        head: Callable[[], JournalHead | None],
         clock: Clock = boottime_s,
     ) -> None:
         self._site, self._key, self._clock = site, key, clock
-        self.reports = Reports(site, agent_keys)
+        self._head = head
+        self._sealed: tuple[JournalHead | None, str | None] = (None, None)
+        self.reports = Reports(site, agent_keys, controller=key.public_key(), models=models, epoch=epoch)
         self._statements = tuple(self._statements_of(a, epoch) for a in range(len(site.agents)))
         self.link_lost_s = clock()
         self.on_refused: Callable[[Reason], None] = lambda _reason: None
@@ -62,7 +69,7 @@ class Fleet:
         self._refused: set[str] = set()
         self.first_sent_s: float | None = None
         self._seen = self.reports.newest
-        self._decided: tuple[Decision, tuple[AgentReport, ...]] | None = None
+        self._decided: _Decided | None = None
         self._unsendable: set[str] = set()
         self._wake = threading.Event()
         self._stopping = False
@@ -72,13 +79,8 @@ class Fleet:
     def _statements_of(self, a: int, epoch: int) -> Statements:
         last = max(1, len(self._site.agents) - 1)
         share = 1.0 - (1.0 - SHORTEST_LEASE) * a / last
-        devices = tuple(self._site.devices.ids[i] for i in self.reports.devices[a])
         return Statements(
-            site=self._site.id,
-            agent=self._site.agents[a],
-            devices=devices,
-            epoch=epoch,
-            ttl_s=share * self._site.rules.lease_s,
+            site=self._site.id, agent=self._site.agents[a], epoch=epoch, ttl_s=share * self._site.rules.lease_s
         )
 
     def start(self) -> None:
@@ -103,8 +105,10 @@ class Fleet:
         self._seen = reports = self.reports.newest
         count = len(self._site.devices.ids)
         applied_w, measured_w, max_w = np.empty(count), np.empty(count), np.empty(count)
+        measured_by, follow = np.empty(count, dtype=np.int8), np.empty(count, dtype=np.int8)
         for mine, view in zip(self.reports.devices, reports, strict=True):
             applied_w[mine], measured_w[mine], max_w[mine] = view.applied_w, view.measured_w, view.max_w
+            measured_by[mine], follow[mine] = view.measured_by, view.follow
         confirmed = [statements.confirmed_s(view) for statements, view in zip(self._statements, reports, strict=True)]
         return FleetColumns(
             heard_s=np.array([view.heard_s for view in reports]),
@@ -112,6 +116,8 @@ class Fleet:
             confirmed_s=np.array(confirmed),
             applied_w=applied_w,
             measured_w=measured_w,
+            measured_by=measured_by,
+            follow=follow,
             max_w=max_w,
         )
 
@@ -125,6 +131,8 @@ class Fleet:
         try:
             agent, leaf = self._parsed(name)
             self.reports.take(agent, leaf, payload, retained, self._clock())
+            if leaf is Leaf.INVENTORY:
+                self._wake.set()
         except MessageRefused as refusal:
             self._note_refusal(name, refusal)
 
@@ -148,7 +156,8 @@ class Fleet:
         while self._wake.wait() and not self._stopping:
             self._wake.clear()
             decided = self._decided
-            for a, agent in enumerate(self._site.agents):
+            for a in sorted(range(len(self._statements)), key=lambda a: not self._lowers(a, decided)):
+                agent = self._site.agents[a]
                 try:
                     self._send_one(a, decided)
                 except Exception:  # noqa: BLE001  its leases end in failsafe; those of the other agents must not
@@ -161,19 +170,38 @@ class Fleet:
             _log.exception("agent %s gets no leases", agent, extra={"event": "send_failed", "agent": agent})
         self._unsendable.add(agent)
 
-    def _send_one(self, a: int, decided: tuple[Decision, tuple[AgentReport, ...]] | None) -> None:
-        now_s, mine, statements = self._clock(), self.reports.devices[a], self._statements[a]
-        setpoint_w, known, decided_s = self._site.devices.failsafe_w[mine], None, float("-inf")
+    def _setpoint_w(self, a: int, decided: _Decided | None) -> F64:
+        watts = self._site.devices.failsafe_w if decided is None else decided[0].setpoint_w
+        return watts[self.reports.devices[a]]
+
+    def _lowers(self, a: int, decided: _Decided | None) -> bool:
+        """Return whether a statement lowers the agent: those go out before any that only raises."""
+        return self._statements[a].lowers(self._setpoint_w(a, decided), self.reports.newest[a])
+
+    def _send_one(self, a: int, decided: _Decided | None) -> None:
+        now_s, setpoint_w, statements = self._clock(), self._setpoint_w(a, decided), self._statements[a]
+        known, decided_s = None, float("-inf")
         if decided is not None:
             decision, seen = decided
-            setpoint_w, known, decided_s = decision.setpoint_w[mine], seen[a].echo, decision.at_s
-        body = statements.due(setpoint_w, self.reports.newest[a], known, now_s)
+            known, decided_s = seen[a].echo, decision.at_s
+        body = statements.due(setpoint_w, self.reports.newest[a], known, now_s, self._token())
         if body is None:
             return
         payload = sign(body, self._key)
         if self._link.publish(topic(self._site.id, body.agent, Leaf.SET), payload, expiry_s=body.ttl_ms / 1000.0):
             statements.sent(body, setpoint_w, decided_s, now_s)
             self.first_sent_s = self.first_sent_s or now_s
+
+    def _token(self) -> str | None:
+        """Return the token of the journal's head, made once for each; for the sender's thread."""
+        head = self._head()
+        if head is not None and head != self._sealed[0]:
+            self._sealed = head, seal(head, site=self._site.id, key=self._key)
+        return self._sealed[1]
+
+    def findings(self) -> tuple[Reason, ...]:
+        """Return what is wrong with what the agents said last."""
+        return tuple(finding for view in self.reports.newest for finding in view.findings)
 
     def newest(self) -> dict[str, AgentReport]:
         """Return what each agent said last, by id."""

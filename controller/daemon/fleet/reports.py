@@ -5,38 +5,50 @@ Only what an agent has signed counts. The newest reports are replaced as a whole
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from controller.core.reasons import Code, Reason
-from controller.core.site import F64, I64, Site
-from controller.texts.english import text
+from controller.core.site import F64, I8, I64, Site
+from controller.core.snapshot import Followed, Measurer
+from controller.daemon.fleet.inventories import AgentInventory, hold_against, name_some
+from controller.daemon.fleet.letters import MISSING, UNKNOWN, codes
+from controller.daemon.fleet.refusal import MessageRefused
+from controller.daemon.fleet.starts import AgentStart
 from drivers.errors import Refused
+from drivers.fleet.head import JournalHead, open_head
 from drivers.fleet.keys import PublicKey
-from drivers.fleet.wire import DeviceState, Echo, Inventory, Leaf, Report, open_inventory, open_report, open_status
+from drivers.fleet.wire import Echo, Inventory, Leaf, Report, open_inventory, open_report, open_status
+
+#: Heads that are known again without a look at their signatures.
+_HEADS_REMEMBERED: Final = 256
+_NOTHING_SAID: Final = np.full((2, 1), np.nan)
 
 
-class MessageRefused(Refused):
-    """A message of the fleet that does not count."""
-
-    def __init__(self, reason: Reason) -> None:
-        """Refuse for one reason; its subject is the agent, or the root node where no agent of the site is named."""
-        super().__init__(text(reason))
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentReport:
+class AgentReport(msgspec.Struct, frozen=True, kw_only=True):
     """One agent with its n devices, in the order of the site's columns.
 
     `heard_s`: when the newest report arrived, ``-inf`` if never. `echo`: the agent's clock by that report, None where
-    a lease cannot be given: before the first report, and from a loss of the link to the next one.
+    a lease cannot be given: before a report that has taken a statement of this controller, and from a loss of the link to
+    the next one. `inventory`: what the agent has, None before it has said so.
+    `applied_w`, `measured_w` (NaN: unknown), `measured_by`, `follow`: as in `FleetColumns`; a device that the inventory lacks
+    is lost, at its signed maximum. `activity` (n,): the place in `wire.Activity`. `letters`: what these three were made of, since
+    they stay the same from report to report; None where they have to be made anew.
+    `head_seen`, `head_stored`: the head of the newest set that it took, and the one that a restart would find; None where it
+    has none, or none that this controller's key has signed. `findings`: what is wrong with what it said.
+
+    A struct, because one is made for every report: as a dataclass it takes ten times as long.
     """
 
     heard_s: float
+    start: AgentStart
     echo: Echo | None
+    inventory: AgentInventory | None
     epoch: int
     accepted_seq: int
     applied_seq: int
@@ -46,28 +58,42 @@ class AgentReport:
     refused: str | None
     applied_w: F64
     measured_w: F64
+    measured_by: I8
+    follow: I8
+    activity: I8
     max_w: F64
-    states: tuple[DeviceState, ...]
+    letters: tuple[str, str, str] | None = None
+    head_seen: JournalHead | None = None
+    head_stored: JournalHead | None = None
+    findings: tuple[Reason, ...] = ()
 
 
 class Reports:
     """What all agents said last of a site, by the order of `Site.agents`.
 
-    `keys`: the public key of every agent. `devices` tells which columns belong to an agent.
+    `keys`: the public key of every agent, `controller`: that of this controller. `models` (D,): those of the site file.
+    `epoch`: this start of the controller. `devices` tells which columns belong to an agent.
     """
 
-    def __init__(self, site: Site, keys: Mapping[str, PublicKey]) -> None:
+    def __init__(
+        self, site: Site, keys: Mapping[str, PublicKey], *, controller: PublicKey, models: Sequence[str], epoch: int
+    ) -> None:
         self._site = site
         self._keys = keys
+        self._models = models
+        self._epoch = epoch
         self._index = {agent: a for a, agent in enumerate(site.agents)}
+        self._open_head = lru_cache(maxsize=_HEADS_REMEMBERED)(lambda token: _opened(token, controller, site.id))
         self.devices: tuple[I64, ...] = tuple(np.flatnonzero(site.devices.agent == a) for a in range(len(site.agents)))
         self.newest: tuple[AgentReport, ...] = tuple(self._unheard(mine) for mine in self.devices)
 
     def _unheard(self, mine: I64) -> AgentReport:
-        off_w, max_w = self._site.devices.off_w[mine], self._site.devices.max_w[mine]
+        count = len(mine)
         return AgentReport(
             heard_s=float("-inf"),
+            start=AgentStart(),
             echo=None,
+            inventory=None,
             epoch=0,
             accepted_seq=0,
             applied_seq=0,
@@ -75,10 +101,12 @@ class Reports:
             lease_left_s=0.0,
             online=False,
             refused=None,
-            applied_w=off_w,
-            measured_w=off_w,
-            max_w=max_w,
-            states=(DeviceState.LOST,) * len(mine),
+            applied_w=self._site.devices.off_w[mine],
+            measured_w=np.full(count, np.nan),
+            measured_by=np.full(count, Measurer.NOTHING, dtype=np.int8),
+            follow=np.full(count, Followed.LOST, dtype=np.int8),
+            activity=np.full(count, UNKNOWN, dtype=np.int8),
+            max_w=self._site.devices.max_w[mine],
         )
 
     def take(self, agent: str, leaf: Leaf, payload: bytes, retained: bool, now_s: float) -> None:
@@ -100,7 +128,7 @@ class Reports:
             self._swap(a, replace(self.newest[a], online=status.state == "online"))
         elif leaf is Leaf.INVENTORY:
             inventory = open_inventory(payload, {agent: self._keys[agent]}, site=site, agent=agent)
-            self._swap(a, self._narrowed(a, inventory))
+            self._swap(a, self._introduced(a, inventory))
         elif leaf is Leaf.SET or retained:
             message = f"{'retained ' if retained else ''}{leaf}"
             raise MessageRefused(Reason(Code.MESSAGE_NEVER_TAKEN, agent, {"message": message}))
@@ -115,32 +143,36 @@ class Reports:
     def _swap(self, a: int, view: AgentReport) -> None:
         self.newest = (*self.newest[:a], view, *self.newest[a + 1 :])
 
-    def _ids(self, a: int, named: Mapping[str, object]) -> list[str]:
-        ids = [self._site.devices.ids[i] for i in self.devices[a]]
-        if named.keys() != set(ids):
-            raise MessageRefused(Reason(Code.DEVICES_DIFFER, self._site.agents[a]))
-        return ids
-
-    def _narrowed(self, a: int, inventory: Inventory) -> AgentReport:
-        ids = self._ids(a, inventory.devices)
-        told_w = np.array([inventory.devices[id_].max_w for id_ in ids], dtype=np.float64)
-        return replace(self.newest[a], max_w=np.minimum(told_w, self._site.devices.max_w[self.devices[a]]))
+    def _introduced(self, a: int, said: Inventory) -> AgentReport:
+        old = self.newest[a]
+        known = old.inventory
+        former = said.echo.boot in old.start.former
+        if known is not None and said.echo.boot == known.boot:
+            former = said.echo.boottime_ms < known.boottime_ms
+        if former:
+            raise MessageRefused(Reason(Code.REPORT_OF_FORMER_START, said.agent))
+        inventory = hold_against(self._site, self._models, self.devices[a], said)
+        return replace(old, inventory=inventory, letters=None, max_w=inventory.max_w, findings=inventory.differences)
 
     def _reported(self, a: int, report: Report, now_s: float) -> AgentReport:
-        devices = [report.devices[id_] for id_ in self._ids(a, report.devices)]
-        old = self.newest[a]
-        if (
-            old.echo is not None
-            and old.echo.boot == report.echo.boot
-            and old.echo.boottime_ms > report.echo.boottime_ms
-        ):
-            raise MessageRefused(Reason(Code.REPORT_OUT_OF_ORDER, report.agent))
-        applied_w = np.array([device.setpoint_w for device in devices], dtype=np.float64)
-        measured = [device.setpoint_w if device.measured_w is None else device.measured_w for device in devices]
-        return replace(
-            old,
+        old, ours = self.newest[a], report.epoch == self._epoch
+        inventory, start = old.inventory, old.start.after(report.agent, report.echo, ours=ours)
+        if inventory is None or (report.inventory, len(report.applied_w)) != (inventory.id, inventory.count):
+            raise MessageRefused(Reason(Code.INVENTORY_UNKNOWN, report.agent, {"inventory": report.inventory}))
+        applied_w, measured_w, absurd = self._watts(a, report, inventory)
+        letters = report.state, report.measured_by, report.activity
+        if letters == old.letters:
+            follow, measured_by, activity = old.follow, old.measured_by, old.activity
+        else:
+            follow, measured_by, activity = inventory.columns(codes(letters), MISSING)
+        (seen, why_not_seen), (stored, why_not_stored) = map(self._head, (report.head_seen, report.head_stored))
+        wrong = why_not_seen or why_not_stored
+        refused_head = (Reason(Code.HEAD_REFUSED, report.agent, {"error": wrong}),) if wrong else ()
+        return AgentReport(
             heard_s=now_s,
-            echo=report.echo,
+            start=start,
+            echo=report.echo if ours else None,
+            inventory=inventory,
             epoch=report.epoch,
             accepted_seq=report.accepted_seq,
             applied_seq=report.applied_seq,
@@ -149,6 +181,38 @@ class Reports:
             online=True,
             refused=report.refused,
             applied_w=applied_w,
-            measured_w=np.array(measured, dtype=np.float64),
-            states=tuple(device.state for device in devices),
+            measured_w=measured_w,
+            measured_by=measured_by,
+            follow=follow,
+            activity=activity,
+            letters=letters,
+            max_w=inventory.max_w,
+            head_seen=seen,
+            head_stored=stored,
+            findings=(*inventory.differences, *absurd, *refused_head),
         )
+
+    def _watts(self, a: int, report: Report, inventory: AgentInventory) -> tuple[F64, F64, tuple[Reason, ...]]:
+        """Return applied and measured watts (n,), within what can be, and the reason that names what cannot."""
+        # As a float, null is NaN.
+        said_w = np.array((report.applied_w, report.measured_w), dtype=np.float64)
+        applied_w, measured_w = watts = inventory.columns(said_w, _NOTHING_SAID)
+        if not inventory.whole:
+            np.copyto(applied_w, inventory.bound_w[0], where=~inventory.led)
+        absurd = np.abs(watts) > inventory.bound_w
+        if not absurd.any():
+            return applied_w, measured_w, ()
+        np.clip(watts, -inventory.bound_w, inventory.bound_w, out=watts)
+        named = name_some([self._site.devices.ids[i] for i in self.devices[a][absurd.any(axis=0)]])
+        return applied_w, measured_w, (Reason(Code.WATTS_ABSURD, report.agent, named),)
+
+    def _head(self, token: str | None) -> tuple[JournalHead | None, str]:
+        return (None, "") if token is None else self._open_head(token)
+
+
+def _opened(token: str, controller: PublicKey, site: str) -> tuple[JournalHead | None, str]:
+    """Return the head of a token, or why it is none."""
+    try:
+        return open_head(token, controller, site=site), ""
+    except Refused as refusal:
+        return None, str(refusal)

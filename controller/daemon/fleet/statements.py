@@ -1,81 +1,104 @@
-"""What is sent to one agent, and when: its whole statement when it changes, a renewal in time, nothing else. Pure."""
+"""What is sent to one agent, and when: its whole statement when it changes, a renewal in time or with a new head. Pure.
+
+Before the agent has said what it has, nothing is: a statement is in the order of its inventory. The broker keeps that, so it
+comes with the first connection.
+"""
 
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 import numpy as np
 
 from controller.core.site import F64
+from controller.daemon.fleet.inventories import AgentInventory
 from controller.daemon.fleet.reports import AgentReport
 from drivers.fleet.keys import CONTROLLER
-from drivers.fleet.wire import Echo, Set
+from drivers.fleet.wire import REPORT_MS, Echo, Set
 
-#: A statement that the agent has not taken after this long is sent again in full.
-_RESEND_S = 1.5
+#: A statement that no report has confirmed after this long is said again, in full.
+_RESEND_S: Final = 2 * REPORT_MS / 1000
 #: A lease is renewed when this share of it has gone by.
-_RENEW_SHARE = 0.25
-_REMEMBERED = 256
+_RENEW_SHARE: Final = 0.25
+_REMEMBERED: Final = 256
 
 
 class Statements:
     """The statements to one agent under one controller epoch; one sequence, each number used once.
 
-    `devices`: the agent's device ids in the order of its columns. `ttl_s`: the lease that a statement grants.
+    `ttl_s`: the lease that a statement grants.
     """
 
-    def __init__(self, *, site: str, agent: str, devices: tuple[str, ...], epoch: int, ttl_s: float) -> None:
-        self._site, self._agent, self._devices = site, agent, devices
+    def __init__(self, *, site: str, agent: str, epoch: int, ttl_s: float) -> None:
+        self._site, self._agent = site, agent
         self._epoch, self._ttl_s = epoch, ttl_s
         self._seq = 0
+        self._sent_seq = 0
+        self._sent_head: str | None = None
         self._full_seq = 0
         self._full_w: F64 | None = None
+        self._inventory = ""
         self._granted = False
         self._sent_s = float("-inf")
         self._decided: deque[tuple[int, float]] = deque(maxlen=_REMEMBERED)
 
     def confirmed_s(self, view: AgentReport) -> float:
-        """Return the time of the decision that the agent has applied, ``-inf`` if it is none of this controller's."""
+        """Return the time of the newest decision that the agent has taken, ``-inf`` if it is none of this controller's."""
         if view.epoch != self._epoch:
             return float("-inf")
-        times = [decided_s for seq, decided_s in tuple(self._decided) if seq <= view.applied_seq]
+        times = [decided_s for seq, decided_s in tuple(self._decided) if seq <= view.accepted_seq]
         return times[-1] if times else float("-inf")
 
-    def due(self, setpoint_w: F64, view: AgentReport, known: Echo | None, now_s: float) -> Set | None:
-        """Return what is to be sent after a decision, None if nothing is.
+    def lowers(self, setpoint_w: F64, view: AgentReport) -> bool:
+        """Return whether a device may be drawing more now than it may after a statement of these watts (n,)."""
+        before_w = view.applied_w if self._full_w is None else np.maximum(view.applied_w, self._full_w)
+        return bool((setpoint_w < before_w).any())
+
+    def due(
+        self, setpoint_w: F64, view: AgentReport, known: Echo | None, now_s: float, head: str | None = None
+    ) -> Set | None:
+        """Return what is to be sent after a decision for the agent's n devices, None if nothing is.
 
         `known`: the agent's clock by the report that the decision was taken on. The lease runs from there, so that the
-        agent itself can tell whether the decision knew of a lease that has ended.
+        agent itself can tell whether the decision knew of a lease that has ended. `head`: the token of the journal's.
         """
+        inventory = view.inventory
+        if inventory is None:
+            return None
         echo = known if known is not None and view.echo is not None and known.boot == view.echo.boot else None
         waited = now_s - self._sent_s >= _RESEND_S
-        taken = view.epoch == self._epoch and view.accepted_seq >= self._full_seq and not view.lapsed
-        if self._full_w is None or not np.array_equal(setpoint_w, self._full_w):
-            return self._full(setpoint_w, echo)
-        if echo is None:
-            return self._full(setpoint_w, None) if waited else None
-        if not self._granted or (waited and not taken):
-            return self._full(setpoint_w, echo)
-        if taken and now_s - self._sent_s >= _RENEW_SHARE * self._ttl_s:
-            return self._body(same_as=self._full_seq, echo=echo)
+        holds = view.epoch == self._epoch and view.accepted_seq >= self._full_seq and not view.lapsed
+        confirmed = holds and view.accepted_seq >= self._sent_seq
+        new = self._full_w is None or inventory.id != self._inventory or not np.array_equal(setpoint_w, self._full_w)
+        if new or (waited and (echo is None or not confirmed)) or (echo is not None and not self._granted):
+            return self._body(inventory, echo, head, setpoints_w=inventory.setpoints_w(setpoint_w))
+        renew = head != self._sent_head or now_s - self._sent_s >= _RENEW_SHARE * self._ttl_s
+        if echo is not None and holds and renew:
+            return self._body(inventory, echo, head, same_as=self._full_seq)
         return None
 
     def sent(self, statement: Set, setpoint_w: F64, decided_s: float, now_s: float) -> None:
         """Note that a statement has been handed to the link."""
         self._sent_s = now_s
+        self._sent_seq, self._sent_head = statement.seq, statement.head
         self._decided.append((statement.seq, decided_s))
         if statement.same_as is None:
-            self._full_seq, self._full_w = statement.seq, setpoint_w
+            self._full_seq, self._full_w, self._inventory = statement.seq, setpoint_w, statement.inventory
             self._granted = statement.echo is not None
 
-    def _full(self, setpoint_w: F64, echo: Echo | None) -> Set:
-        watts = {id_: int(w) for id_, w in zip(self._devices, setpoint_w.tolist(), strict=True)}
-        return self._body(setpoints=watts, echo=echo)
-
-    def _body(self, *, setpoints: dict[str, int] | None = None, same_as: int | None = None, echo: Echo | None) -> Set:
+    def _body(
+        self,
+        inventory: AgentInventory,
+        echo: Echo | None,
+        head: str | None,
+        *,
+        setpoints_w: list[int] | None = None,
+        same_as: int | None = None,
+    ) -> Set:
         self._seq += 1
         return Set(
-            v=1,
+            v=2,
             site=self._site,
             agent=self._agent,
             key=CONTROLLER,
@@ -83,6 +106,8 @@ class Statements:
             seq=self._seq,
             ttl_ms=round(1000 * self._ttl_s),
             echo=echo,
-            setpoints=setpoints,
+            head=head,
+            inventory=inventory.id,
+            setpoints_w=setpoints_w,
             same_as=same_as,
         )

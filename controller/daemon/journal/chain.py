@@ -90,13 +90,15 @@ def link(prev_hash: str, seq: int, line: ChainLine) -> str:
 class Chain:
     """An open chain file; one process at a time has it.
 
-    `damage`: why the file had to be repaired when it was opened, None where it verified.
+    `damage`: why the file had to be repaired when it was opened, None where it verified. `first_hash`: hash of the first
+    record, which no other chain has; None while there is none.
     """
 
     def __init__(self, path: Path) -> None:
         """Open or create the file at `path`; JournalUnusable where that cannot be done."""
         self._path = path
         self.damage: str | None = None
+        self.first_hash: str | None = None
         self._healthy = True
         try:
             self._lock_fd = _lock(path)
@@ -107,6 +109,7 @@ class Chain:
             self._db = _connect(path)
             self._inode = path.stat().st_ino
             self._head = _head(self._db)
+            self.first_hash = _first_hash(self._db)
         except (OSError, sqlite3.Error) as error:
             os.close(self._lock_fd)
             raise JournalUnusable(f"{path}: {error}") from error
@@ -144,6 +147,7 @@ class Chain:
             self._healthy = False
             raise
         self._head = (rows[-1][0], rows[-1][5]) if rows else self._head
+        self.first_hash = self.first_hash or (rows[0][5] if rows else None)
         return [_record(row) for row in rows]
 
     def _reopen(self) -> None:
@@ -214,6 +218,11 @@ def _text(stored: bytes) -> str:
 def _head(db: sqlite3.Connection) -> tuple[int, str]:
     row = db.execute("SELECT seq, hash FROM record ORDER BY seq DESC LIMIT 1").fetchone()
     return (row[0], row[1]) if row else (0, GENESIS)
+
+
+def _first_hash(db: sqlite3.Connection) -> str | None:
+    row = db.execute("SELECT hash FROM record WHERE seq = 1").fetchone()
+    return row[0] if row else None
 
 
 def _chained(head: tuple[int, str], lines: Iterable[ChainLine]) -> Iterator[_Row]:

@@ -33,6 +33,8 @@ class RecordKind(StrEnum):
     RELEASE = "release"
     ORDER_BEGUN = "order_begun"
     ORDER_ENDED = "order_ended"
+    COMPLIANCE = "compliance"  #: whether an order in force is kept now
+    OVER_ENVELOPE = "over_envelope"  #: the nodes that have drawn more than they may for too long; empty: none any more
     MODE = "mode"
     DECISION = "decision"
     REFUSED = "refused"
@@ -41,6 +43,12 @@ class RecordKind(StrEnum):
 
 #: Kinds that may be dropped while the file cannot be written or the writer lags.
 TELEMETRY: Final = frozenset({RecordKind.DECISION, RecordKind.REFUSED})
+#: Kinds without which nobody can say which orders are open, or who gave them.
+OF_ORDERS: Final = frozenset(
+    {RecordKind.START, RecordKind.ORDER, RecordKind.RELEASE, RecordKind.ORDER_BEGUN, RecordKind.ORDER_ENDED}
+)
+#: Characters of the first record's hash that name a journal.
+_ID_CHARACTERS: Final = 16
 
 
 class Pending:
@@ -91,6 +99,8 @@ class Journal:
     """An open journal; every method may be called from any thread.
 
     `failure`: why the file cannot be written now, None while it can. `dropped`: telemetry records lost so far.
+    `head`: the newest record on the disk that matters to orders; None before the first since it was opened, which is that
+    of the start.
     """
 
     def __init__(
@@ -105,6 +115,7 @@ class Journal:
         self._inbox: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
         self.failure: str | None = None
         self.dropped = 0
+        self.head: Record | None = None
         if self.damage:
             _log.error("journal was damaged and repaired: %s", self.damage, extra={"event": "journal_damaged"})
         self._writer = threading.Thread(target=self._write_until_closed, name="journal", daemon=True)
@@ -123,6 +134,12 @@ class Journal:
     def damage(self) -> str | None:
         """Why the file had to be repaired at this start, None where it verified."""
         return self._chain.damage
+
+    @property
+    def id(self) -> str | None:
+        """What names this journal and no other, None while it is empty."""
+        first = self._chain.first_hash
+        return None if first is None else first[:_ID_CHARACTERS]
 
     @property
     def usable(self) -> bool:
@@ -233,6 +250,7 @@ class Journal:
             self.dropped += sum(pending.line.kind in TELEMETRY for pending in batch)
             return [pending for pending in batch if pending.keep]
         self._note_success()
+        self.head = next((record for record in reversed(records) if record.kind in OF_ORDERS), self.head)
         for pending, record in zip(batch, records, strict=True):
             pending.settle(record)
         return []

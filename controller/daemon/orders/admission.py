@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from controller.core.floor import declared_floor_w
-from controller.core.reasons import Code, Parameter, Reason
+from controller.core.reasons import OF_AGENTS, Code, Parameter, Reason
 from controller.core.site import F64, Site
 from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal
@@ -16,6 +18,7 @@ from controller.daemon.orders.records import OpenOrder, Outcome
 from controller.daemon.orders.refusal import Cause, OrderRefused
 from controller.daemon.orders.request import OrderRequest, content_hash
 from controller.daemon.utc import Utc
+from controller.texts.english import texts
 
 #: A limit or a cut of more than this many times the contract is taken for a wrong unit.
 ABSURD: Final = 10.0
@@ -26,11 +29,14 @@ class PowerNow:
     """What is known of the nodes at the acceptance of an order.
 
     `power_w`: each node's fresh, trusted power, None without one; empty where nothing is known.
-    `floor_w` (N,): watts with everything off, None for the declared ones.
+    `floor_w` (N,): watts with everything off, None for the declared ones. `achievable_w` (N,): the least that it can be
+    brought to now, `warnings`: what is to be known of the agents that stand in the way of less.
     """
 
     power_w: tuple[float | None, ...] = ()
     floor_w: F64 | None = None
+    achievable_w: F64 | None = None
+    warnings: tuple[Reason, ...] = ()
 
     def of_node(self, node: int) -> float | None:
         """Return the trusted power of a node, None without one."""
@@ -41,6 +47,38 @@ class PowerNow:
         """Return what a node draws with everything off, the declared watts where it is not known better."""
         floor_w = math.nan if self.floor_w is None else float(self.floor_w[node])
         return floor_w if math.isfinite(floor_w) else float(declared_floor_w(site)[node])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How far an order can be kept now. `achievable_w`: what it can bring its node to; `reasons`: why that is not its limit."""
+
+    outcome: Outcome
+    achievable_w: float
+    reasons: tuple[Reason, ...]
+
+
+def reach(limit: OrderLimit, site: Site, power: PowerNow) -> Reach:
+    """Return how far an order can be kept, by what is known now."""
+    floor_w, name = power.floor_of_node(limit.node, site), site.tree.ids[limit.node]
+    least_w = floor_w if power.achievable_w is None else max(floor_w, float(power.achievable_w[limit.node]))
+    if limit.limit_w >= least_w:
+        return Reach(outcome=Outcome.ACCEPTED, achievable_w=limit.limit_w, reasons=())
+    reasons = [Reason(Code.ORDER_UNDER_FLOOR, name, {"floor_w": floor_w})] if limit.limit_w < floor_w else []
+    if least_w > floor_w:
+        why = texts(in_the_way(site, limit.node, power.warnings))
+        reasons.append(Reason(Code.ORDER_UNREACHABLE, name, {"achievable_w": least_w, "why": why}))
+    return Reach(outcome=Outcome.PARTIAL, achievable_w=least_w, reasons=tuple(reasons))
+
+
+def in_the_way(site: Site, node: int, warnings: Iterable[Reason]) -> tuple[Reason, ...]:
+    """Return what is said of the agents that have devices below a node."""
+    below = {node}
+    for n, above in enumerate(site.tree.parent.tolist()):
+        if above in below:
+            below.add(n)
+    agents = {site.agents[a] for a in np.unique(site.devices.agent[np.isin(site.devices.node, list(below))]).tolist()}
+    return tuple(reason for reason in warnings if reason.code in OF_AGENTS and reason.subject in agents)
 
 
 def admit(request: OrderRequest, site: Site, power: PowerNow, utc: Utc, by: Principal) -> OpenOrder:
@@ -63,15 +101,16 @@ def admit(request: OrderRequest, site: Site, power: PowerNow, utc: Utc, by: Prin
         ramp_w_s=math.inf if request.ramp_w_per_s is None else request.ramp_w_per_s,
         begun=request.starts_at is None,
     )
-    floor_w = power.floor_of_node(index, site)
+    now = reach(limit, site, power)
     return OpenOrder(
         limit=limit,
         node=node,
         content=content_hash(request, site),
         by=by.name,
         accepted_utc_s=utc.utc_s,
-        outcome=Outcome.PARTIAL if limit.limit_w < floor_w else Outcome.ACCEPTED,
-        achievable_w=max(floor_w, limit.limit_w),
+        outcome=now.outcome,
+        achievable_w=now.achievable_w,
+        why=texts(now.reasons),
     )
 
 

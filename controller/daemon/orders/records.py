@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.core.snapshot import OrderLimit
-from controller.texts.english import texts
 
 _log = logging.getLogger(__name__)
 
 
 class Outcome(StrEnum):
-    """PARTIAL: the limit counts, but is below what the node draws with everything off."""
+    """PARTIAL: the limit counts, but the node cannot be brought down to it."""
 
     ACCEPTED = "accepted"
     PARTIAL = "partial"
@@ -29,7 +27,8 @@ class Outcome(StrEnum):
 class OpenOrder:
     """An accepted order that has neither ended nor been released.
 
-    `content`: hash of what was sent. `achievable_w`: the lowest power that the node could reach at its acceptance.
+    `content`: hash of what was sent. At its acceptance: `outcome`, `achievable_w`, the lowest power that the node could reach,
+    and `why` that was not the limit, in words.
     """
 
     limit: OrderLimit
@@ -39,13 +38,7 @@ class OpenOrder:
     accepted_utc_s: float
     outcome: Outcome
     achievable_w: float
-
-    @property
-    def reasons(self) -> tuple[Reason, ...]:
-        """Why it is not accepted in full."""
-        if self.outcome is not Outcome.PARTIAL:
-            return ()
-        return (Reason(Code.ORDER_UNDER_FLOOR, self.node, {"floor_w": self.achievable_w}),)
+    why: str
 
 
 class Ending(StrEnum):
@@ -86,7 +79,7 @@ def to_body(order: OpenOrder) -> dict[str, Any]:
         "accepted_utc_s": order.accepted_utc_s,
         "outcome": order.outcome.value,
         "achievable_w": order.achievable_w,
-        "why": texts(order.reasons),
+        "why": order.why,
     }
 
 
@@ -109,6 +102,7 @@ def from_body(body: Mapping[str, Any], site: Site) -> OpenOrder:
         accepted_utc_s=float(body["accepted_utc_s"]),
         outcome=Outcome(body["outcome"]),
         achievable_w=float(body["achievable_w"]),
+        why=str(body["why"]),
     )
 
 

@@ -1,29 +1,39 @@
-"""The agent beside a group of devices: takes sets, applies setpoints, reports back, and ends leases by its own clock."""
+"""The agent beside a group of devices: takes sets, drives the devices, reports back, and ends leases by its own clock.
+
+One asyncio loop does all of it and waits for nothing but the next thing to do: requests to devices are tasks, the disk and
+the broker have threads of their own. So a set, a report or a lease end never waits for a device.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import logging
-import queue
-import threading
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from drivers.clock import Clock, boottime_s
 from drivers.errors import Refused
 from drivers.fleet import wire
-from drivers.fleet.agent.actuation import Actuation
-from drivers.fleet.agent.hardware import Hardware
-from drivers.fleet.agent.lease import LeasedDevice, LeaseHolder
-from drivers.fleet.agent.store import Store
+from drivers.fleet.agent.device import Ports
+from drivers.fleet.agent.driving import Driving
+from drivers.fleet.agent.keeping import Keeper, Storing
+from drivers.fleet.agent.lease import Held, LeasedDevice, LeaseHolder
+from drivers.fleet.agent.messages import Speaker
 from drivers.fleet.keys import PrivateKey, PublicKey
 from drivers.fleet.link import Link, OnConnection, OnMessage
+from drivers.notify import Notifier
 
 _log = logging.getLogger(__name__)
 
-#: Messages that may wait for the agent's thread; a flood beyond is dropped, for the controller repeats itself.
+#: Messages that may wait for the loop; a flood beyond is dropped, for the controller repeats itself.
 INBOX: Final = 100
+#: The loop looks at least so often at what is due.
+TURN_S: Final = 0.1
+#: Changes of device states are reported at once, but not more often.
+CHANGES_S: Final = 0.2
+#: At its end, an agent waits so long for its devices to be told.
+END_S: Final = 3.0
 
 
 class Connect(Protocol):
@@ -42,10 +52,11 @@ class Connect(Protocol):
 
 
 class Agent:
-    """One agent of one site. `run` works in the caller's thread until `stop`, which any thread may call.
+    """One agent of one site. `run` works until it is cancelled, or until `stop`, which any thread may call.
 
-    `devices` are its devices by id, `key` is its own private key, `controller_keys` the public keys by key id whose sets
-    it takes, `settle_s` the site's settle time. It reports every `report_s`, and at once when something happens.
+    `devices` are its devices and `ports` the way to each, by id; `key` is its own private key, `controller_keys` the
+    public keys by key id whose sets it takes, `settle_s` the site's settle time. It reports every `report_s`, and at once
+    when something happens. `notifier`: its loop, and nothing else, kicks systemd's watchdog.
     """
 
     def __init__(
@@ -54,96 +65,142 @@ class Agent:
         site: str,
         agent: str,
         devices: Mapping[str, LeasedDevice],
-        hardware: Hardware,
+        ports: Mapping[str, Ports],
         connect: Connect,
         key: PrivateKey,
         controller_keys: Mapping[str, PublicKey],
-        store: Store,
+        store: Storing,
         settle_s: float,
         report_s: float = 1.0,
         clock: Clock = boottime_s,
+        notifier: Notifier | None = None,
     ) -> None:
-        self._site, self._agent = site, agent
-        self._devices = devices
-        self._key, self._controller_keys = key, controller_keys
-        self._report_ms = round(1000 * report_s)
-        self._clock = clock
-        self._boot = uuid.uuid4().hex
-        held = store.load()
-        self._holder = LeaseHolder(
-            agent=agent, boot=self._boot, devices=devices, settle_s=settle_s, held=held, now_ms=self._now_ms()
+        self._site, self._agent, self._controller_keys = site, agent, controller_keys
+        self._report_s, self._clock, self._notifier = report_s, clock, notifier or Notifier({})
+        self._ids = sorted(devices)
+        self._speaker = Speaker(site=site, agent=agent, key=key, devices=devices)
+        self._keeper = Keeper(store, agent=agent, clock=clock)
+        self._holder = self._leases(devices, settle_s)
+        self._driving = Driving(
+            agent=agent, devices=devices, ports=ports, clock=clock, keeper=self._keeper, wake=self._wake_up
         )
-        self._actuation = Actuation(agent=agent, devices=devices, hardware=hardware, store=store, held=held)
+        self._applied_seq = 0
         self._refused: str | None = None
-        self._next_report_ms = 0
-        # None only wakes the thread: to look at what is set below.
-        self._inbox: queue.Queue[tuple[bytes, bool] | None] = queue.Queue(INBOX)
-        self._connected, self._stopping = threading.Event(), threading.Event()
-        offline = wire.Status(v=1, site=site, agent=agent, state=wire.Presence.OFFLINE)
-        self._link = connect(
-            client_id=f"{site}.{agent}",
-            will=(self._topic(wire.Leaf.STATUS), wire.encode_status(offline)),
-            subscriptions=[self._topic(wire.Leaf.SET)],
-            on_message=lambda _topic, payload, retained: self._put((payload, retained)),
-            on_connection=self._on_connection,
+        self._report_due_s = self._reported_s = 0.0
+        self._reported_states = ""
+        self._connected = self._stopping = False
+        self._inbox: deque[tuple[bytes, bool]] = deque()
+        self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._link = self._linked(connect)
+
+    def _leases(self, devices: Mapping[str, LeasedDevice], settle_s: float) -> LeaseHolder:
+        return LeaseHolder(
+            agent=self._agent,
+            boot=self._speaker.boot,
+            devices=devices,
+            inventory=self._speaker.inventory,
+            settle_s=settle_s,
+            held=self._keeper.stored,
+            now_ms=self._now_ms(),
         )
 
-    def run(self) -> None:
-        """Bring the devices to what they may draw, then serve until `stop`; leave them at min(applied, failsafe)."""
-        self._actuation.follow(self._holder)
+    def _linked(self, connect: Connect) -> Link:
+        return connect(
+            client_id=f"{self._site}.{self._agent}",
+            will=(self._speaker.topic(wire.Leaf.STATUS), self._speaker.status(wire.Presence.OFFLINE)),
+            subscriptions=[self._speaker.topic(wire.Leaf.SET)],
+            on_message=lambda _topic, payload, retained: self._soon(self._receive, payload, retained),
+            on_connection=lambda up: self._soon(self._meet, up),
+        )
+
+    async def run(self) -> None:
+        """Bring the devices to what they may draw, then serve; leave them at min(applied, failsafe)."""
+        self._loop = asyncio.get_running_loop()
+        self._keeper.start(self._loop)
+        self._turn()
         self._link.start()
+        self._notifier.ready()
         try:
-            while not self._stopping.is_set():
+            while not self._stopping:
+                await self._pause()
                 self._turn()
         finally:
-            self._holder.lapse(self._now_ms())
-            self._actuation.follow(self._holder)
-            self._say(wire.Presence.OFFLINE)
-            self._link.stop()
+            await self._end()
 
     def stop(self) -> None:
         """End `run`."""
-        self._stopping.set()
-        self._put(None)
+        self._stopping = True
+        self._soon(self._wake_up)
+
+    async def _end(self) -> None:
+        self._stopping = True
+        self._notifier.stopping()
+        self._inbox.clear()
+        self._holder.lapse(self._now_ms())
+        end_s = self._clock() + END_S
+        self._turn()
+        while not self._driving.are_told() and self._clock() < end_s:
+            await self._pause()
+            self._turn()
+        await self._driving.end()
+        await self._keeper.stop()
+        self._report()
+        self._say(wire.Presence.OFFLINE)
+        await asyncio.to_thread(self._link.stop)
+
+    async def _pause(self) -> None:
+        """Wait until something happens or is due."""
+        end_ms = self._holder.next_end_ms()
+        to_end_s = TURN_S if end_ms is None else end_ms / 1000 - self._clock()
+        wait_s = max(0.0, min(TURN_S, to_end_s, self._report_due_s - self._clock()))
+        timer = asyncio.get_running_loop().call_later(wait_s, self._wake.set)
+        await self._wake.wait()
+        timer.cancel()
+        self._wake.clear()
 
     def _turn(self) -> None:
-        """Wait for the next thing to happen or to be due, and deal with all that has happened."""
-        for payload, retained in self._arrived():
-            self._take(payload, retained=retained)
-        if self._connected.is_set():
-            self._connected.clear()
+        """Deal with all that has happened and is due; begin what devices are to be asked; wait for nothing."""
+        self._notifier.watchdog()
+        while self._inbox:
+            self._take(*self._inbox.popleft())
+        if self._connected:
+            self._connected = False
             self._introduce()
         self._holder.advance(self._now_ms())
-        if self._actuation.follow(self._holder) or self._now_ms() >= self._next_report_ms:
-            self._actuation.measure()
+        self._driving.grant(self._holder.setpoints_w)
+        self._driving.begin(may_raise=self._keeper.unstored() is None)
+        low_w = self._driving.low_w()
+        self._holder.took(low_w)
+        applied = dict(zip(self._ids, low_w, strict=True))
+        self._keeper.keep(
+            Held(epoch=self._holder.epoch, seq=self._holder.accepted_seq, head=self._holder.head, applied=applied)
+        )
+        if self._is_to_report():
             self._report()
 
-    def _arrived(self) -> Iterator[tuple[bytes, bool]]:
-        """Yield the sets that have arrived; wait for one until the next report or the next lease end is due."""
-        due_ms = min(self._next_report_ms, self._holder.next_end_ms() or self._next_report_ms)
-        wait_s = max(0, due_ms - self._now_ms()) / 1000
-        with contextlib.suppress(queue.Empty):
-            for _ in range(INBOX):
-                if (message := self._inbox.get(timeout=wait_s)) is not None:
-                    yield message
-                wait_s = 0
+    def _is_to_report(self) -> bool:
+        now_s = self._clock()
+        if self._applied_seq != self._holder.accepted_seq and self._driving.are_told():
+            self._applied_seq = self._holder.accepted_seq
+            return True
+        if now_s >= self._report_due_s:
+            return True
+        return now_s >= self._reported_s + CHANGES_S and self._driving.states() != self._reported_states
 
-    def _take(self, payload: bytes, *, retained: bool) -> None:
+    def _take(self, payload: bytes, retained: bool) -> None:
         """Offer a set to the lease holder; an authentic one is answered at once, whatever becomes of it."""
         try:
             statement = wire.open_set(payload, self._controller_keys, site=self._site, agent=self._agent)
         except Refused as error:
             self._refuse(error)
             return
-        before = dict(self._holder.setpoints)
         try:
             self._holder.offer(statement, self._now_ms(), retained=retained)
             self._refused = None
         except Refused as error:
             self._refuse(error)
-        self._next_report_ms = self._now_ms()
-        if self._holder.setpoints != before:
-            self._report()
+        self._report_due_s = self._clock()
 
     def _refuse(self, error: Refused) -> None:
         if self._refused is None:
@@ -152,63 +209,45 @@ class Agent:
 
     def _report(self) -> None:
         now_ms = self._now_ms()
-        self._holder.advance(now_ms)
-        refused = self._refused or self._actuation.unstored
-        report = wire.Report(
-            v=1,
-            site=self._site,
-            agent=self._agent,
-            key=self._agent,
-            echo=wire.Echo(boot=self._boot, boottime_ms=now_ms),
-            epoch=self._holder.epoch,
-            accepted_seq=self._holder.accepted_seq,
-            applied_seq=self._actuation.applied_seq,
-            lease_left_ms=self._holder.lease_left_ms(now_ms),
-            lapsed=self._holder.lapsed,
-            devices=self._actuation.reports(),
-            refused=None if refused is None else refused[: wire.MAX_TEXT],
+        columns = self._driving.columns()
+        report = self._speaker.report(
+            columns,
+            self._holder,
+            now_ms,
+            applied_seq=self._applied_seq,
+            head_stored=self._keeper.stored.head,
+            refused=self._refused or self._keeper.unstored(),
         )
-        self._next_report_ms = now_ms + self._report_ms
-        expiry_s = 3 * self._report_ms / 1000
-        self._link.publish(self._topic(wire.Leaf.REPORT), wire.sign(report, self._key), expiry_s=expiry_s)
+        self._reported_s, self._reported_states = now_ms / 1000, columns.state
+        self._report_due_s = self._reported_s + self._report_s
+        self._link.publish(self._speaker.topic(wire.Leaf.REPORT), report, expiry_s=3 * self._report_s)
 
     def _introduce(self) -> None:
-        inventory = wire.Inventory(
-            v=1,
-            site=self._site,
-            agent=self._agent,
-            key=self._agent,
-            echo=wire.Echo(boot=self._boot, boottime_ms=self._now_ms()),
-            devices={id_: _inventory_device(device) for id_, device in self._devices.items()},
-        )
-        self._link.publish(self._topic(wire.Leaf.INVENTORY), wire.sign(inventory, self._key), retain=True)
+        introduction = self._speaker.introduction(self._now_ms())
+        self._link.publish(self._speaker.topic(wire.Leaf.INVENTORY), introduction, retain=True)
         self._say(wire.Presence.ONLINE)
-        self._next_report_ms = self._now_ms()
+        self._report_due_s = self._clock()
 
     def _say(self, presence: wire.Presence) -> None:
-        status = wire.Status(v=1, site=self._site, agent=self._agent, state=presence)
-        self._link.publish(self._topic(wire.Leaf.STATUS), wire.encode_status(status), retain=True)
+        self._link.publish(self._speaker.topic(wire.Leaf.STATUS), self._speaker.status(presence), retain=True)
 
-    def _on_connection(self, up: bool) -> None:
+    def _soon(self, callback: Callable[..., None], *words: object) -> None:
+        """Have the loop do this, from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback, *words)
+
+    def _receive(self, payload: bytes, retained: bool) -> None:
+        if len(self._inbox) < INBOX and not self._stopping:
+            self._inbox.append((payload, retained))
+            self._wake.set()
+
+    def _meet(self, up: bool) -> None:
         if up:
-            self._connected.set()
-            self._put(None)
+            self._connected = True
+            self._wake.set()
 
-    def _put(self, message: tuple[bytes, bool] | None) -> None:
-        with contextlib.suppress(queue.Full):
-            self._inbox.put_nowait(message)
-
-    def _topic(self, leaf: wire.Leaf) -> str:
-        return wire.topic(self._site, self._agent, leaf)
+    def _wake_up(self) -> None:
+        self._wake.set()
 
     def _now_ms(self) -> int:
         return int(1000 * self._clock())
-
-
-def _inventory_device(device: LeasedDevice) -> wire.InventoryDevice:
-    return wire.InventoryDevice(
-        model=device.model.id,
-        max_w=device.at_most(device.max_w),
-        off_w=device.model.off_w,
-        failsafe_w=device.at_most(device.failsafe_w),
-    )

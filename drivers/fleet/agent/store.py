@@ -10,15 +10,16 @@ from typing import Literal
 import msgspec
 
 from drivers.fleet.agent.lease import Held
-from drivers.fleet.wire import Counter, Id, Watts
+from drivers.fleet.wire import Counter, Head, Id, Watts
 
 _log = logging.getLogger(__name__)
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    v: Literal[1]
+    v: Literal[2]
     epoch: Counter
     seq: Counter
+    head: Head | None
     applied: dict[Id, Watts]
 
 
@@ -37,11 +38,11 @@ class Store:
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             _log.error("stored leases unusable, every device off: %s", error, extra={"event": "store_unusable"})
             return Held()
-        return Held(epoch=file.epoch, seq=file.seq, applied=file.applied)
+        return Held(epoch=file.epoch, seq=file.seq, head=file.head, applied=file.applied)
 
     def save(self, held: Held) -> None:
         """Replace the file."""
-        file = _File(v=1, epoch=held.epoch, seq=held.seq, applied=dict(held.applied))
+        file = _File(v=2, epoch=held.epoch, seq=held.seq, head=held.head, applied=dict(held.applied))
         self._path.parent.mkdir(parents=True, exist_ok=True)
         new = self._path.with_suffix(".new")
         with new.open("wb") as stream:

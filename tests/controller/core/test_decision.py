@@ -33,7 +33,7 @@ def test_every_column_has_its_shape_and_no_nan():
     world = World(site(), surplus_w=60e3)
     decision = world.run(30)
     nodes, count = len(world.site.tree.ids), len(world.site.devices.ids)
-    for name in ("envelope_w", "floor_w", "infeasible", "house_w", "planned_w", "committed_w"):
+    for name in ("envelope_w", "floor_w", "achievable_w", "infeasible", "house_w", "planned_w", "committed_w"):
         assert getattr(decision, name).shape == (nodes,), name
         assert not np.isnan(getattr(decision, name)).any(), name
     assert decision.setpoint_w.shape == (count,)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.floor import watts_below
+from controller.core.floor import declared_floor_w, watts_below
 from controller.core.kernels.columns import PathsUp
 from controller.core.kernels.tree import device_watts_below
 from controller.core.modes import TRANSITIONS, Mode
@@ -180,3 +180,12 @@ def test_a_pause_is_no_step():
     _, decision = safe_step(world.site, world.state, replace(world.snapshot(), now_s=world.now_s + 3600.0))
     fallen_w = running_w - decision.setpoint_w.sum()
     assert 0.0 < fallen_w <= 5.0 * world.site.rules.emergency_ramp_w_s + float(world.site.devices.max_w.max())
+
+
+@pytest.mark.parametrize(("more_w", "infeasible"), [(-1.0, True), (0.0, False), (1.0, False)])
+def test_failsafe_is_infeasible_where_less_is_allowed_than_what_is_off_draws(more_w, infeasible):
+    floor_w = float(declared_floor_w(SITE)[0])
+    small = replace(SITE, rules=replace(SITE.rules, failsafe_w=floor_w + more_w))
+    world = World(small, surplus_w=0.0)
+    _, decision = safe_step(small, world.state, world.snapshot())
+    assert decision.infeasible[0] == infeasible

@@ -103,6 +103,11 @@ def test_i6_it_falls_by_no_more_than_the_ramp_allows_and_one_device(answer):
     for device in (0, 1):
         answer.run_on(device, answer.decision.setpoint_w[device] + 4900.0)
     assert answer.broken() == set(), "the device that uses up the fall may be switched off whole"
+    answer.claims = replace(answer.claims, fall_w=4899.0)
+    assert answer.broken() == set(), "whole watts are sent"
+    answer.claims = replace(answer.claims, fall_w=4898.5)
+    assert answer.broken() == {Invariant.RAMP}
+    answer.claims = replace(answer.claims, fall_w=5000.0)
     answer.run_on(2, answer.decision.setpoint_w[2] + 4900.0)
     assert answer.broken() == {Invariant.RAMP}
     answer.claims = replace(answer.claims, fall_w=float("inf"))
@@ -127,6 +132,8 @@ def test_i7_where_committed_power_does_not_fit_nothing_below_is_raised(answer, n
     assert answer.broken() == set(), "nothing is raised"
     answer.run_on(0, answer.decision.setpoint_w[0] - 100.0)
     assert answer.broken() == {Invariant.COMMITTED_STOPS_RAISES}
+    committed_w[node] -= 1.5
+    assert answer.broken() == set(), "whole watts are sent"
 
 
 def test_a_step_that_would_break_one_gives_no_answer(monkeypatch):
@@ -169,7 +176,7 @@ def test_no_false_alarm_where_an_agent_calls_off_less_than_the_site_file(share):
     world.run(40)
     assert world.history[-1][3].mode is Mode.NORMAL
     world.silent = {"main"}
-    world.run(10)
+    world.run(5)
     assert world.history[-1][3].mode is Mode.HOLD
     world.silent = {"main", "check"}
     world.run(20)

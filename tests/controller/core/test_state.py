@@ -14,7 +14,7 @@ def test_at_the_start_nothing_is_known_and_no_ramp_has_anything_left_over():
     state = initial_state(SITE, 1000.0)
     assert (state.seq, state.now_s, state.mode.mode) == (0, 1000.0, Mode.INIT)
     assert (state.rise_room_w, state.fall_room_w, state.failsafe_cap_w) == (0.0, 0.0, np.inf)
-    assert state.house_w.tolist() == SITE.tree.house_w.tolist()
+    assert state.house.watts.tolist() == SITE.tree.house_w.tolist()
     assert not state.leases.known.any()
     assert state.order_ramps == ()
     assert np.all(state.minimum_times.kept_until_s == -np.inf)

@@ -5,22 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from controller.core.allocation.minimum_times import Kept
 from controller.core.allocation.tables import make_tables
 from controller.core.fleet.leases import no_leases
+from controller.core.fleet.trouble import find_trouble, stuck_w
 from controller.core.limits.envelope import Envelope, Limit, StandingLimits, envelope
 from controller.core.modes import Mode
-from controller.core.step import _ramp_rooms, _room, _saved, _stuck, _upper, _usable
+from controller.core.step import _ramp_rooms, _room, _saved, _upper, _usable
 from tests.controller.core.world import RULES, World, site
 
 SITE = site(miners=2, stepped=1, gpus=1)
 TABLES = make_tables(SITE)
 DEVICES = SITE.devices
-FREE = Kept(low_w=np.zeros(4), high_w=np.full(4, np.inf), starting=np.zeros(4, dtype=np.bool_))
 NOW_S = 1000.0
 #: Devices of an agent that was heard, that run on what they were told long ago.
 SETTLED = replace(
-    no_leases(DEVICES),
+    no_leases(DEVICES, NOW_S - 60.0),
     known=np.ones(4, dtype=np.bool_),
     current_w=np.array([1400.0, 1400.0, 1080.0, 3600.0]),
     high_w=np.array([1500.0, 1500.0, 1100.0, 3700.0]),
@@ -33,6 +32,11 @@ def snapshot(heard_ago=(0.0, 0.0), echo=(True, True)):
     taken = World(SITE, surplus_w=0.0).snapshot()
     fleet = replace(taken.fleet, heard_s=NOW_S - np.array(heard_ago), echo=np.array(echo))
     return replace(taken, now_s=NOW_S, fleet=fleet)
+
+
+def upper(mode, leases=SETTLED, seen=None, elapsed_s=1.0) -> np.ndarray:
+    led = find_trouble(leases, DEVICES, seen or snapshot()).led
+    return _upper(TABLES, mode, leases, led, DEVICES.max_w, elapsed_s)
 
 
 def test_a_cut_is_larger_by_what_devices_draw_less_than_they_are_set_to():
@@ -62,7 +66,8 @@ def test_a_cut_is_larger_by_what_devices_draw_less_than_they_are_set_to():
 )
 def test_what_nobody_leads_goes_on_at_the_most_it_may_draw(why, leases, given, stuck):
     expected = np.where(stuck, leases.high_w, DEVICES.off_w)
-    assert _stuck(TABLES, leases, snapshot(**given)).tolist() == expected.tolist(), why
+    trouble = find_trouble(leases, DEVICES, snapshot(**given))
+    assert stuck_w(leases, DEVICES, trouble).tolist() == expected.tolist(), why
 
 
 @pytest.mark.parametrize(
@@ -87,27 +92,19 @@ def test_what_nobody_leads_goes_on_at_the_most_it_may_draw(why, leases, given, s
 )
 def test_a_device_is_raised_where_it_is_in_contact_and_in_step(why, leases, given, raised):
     expected = np.where(raised, DEVICES.max_w, leases.current_w)
-    assert _upper(TABLES, Mode.NORMAL, leases, FREE, snapshot(**given), 1.0).tolist() == expected.tolist(), why
+    assert upper(Mode.NORMAL, leases, snapshot(**given)).tolist() == expected.tolist(), why
 
 
 @pytest.mark.parametrize("mode", [Mode.INIT, Mode.HOLD])
 def test_in_doubt_nothing_is_set_above_what_it_runs_on(mode):
-    assert np.array_equal(_upper(TABLES, mode, SETTLED, FREE, snapshot(), 1.0), SETTLED.current_w)
+    assert np.array_equal(upper(mode), SETTLED.current_w)
 
 
 def test_in_failsafe_devices_come_down_by_the_emergency_ramp():
     """A second of 10 kW: all that these devices draw above their failsafe watts."""
-    assert np.array_equal(_upper(TABLES, Mode.FAILSAFE, SETTLED, FREE, snapshot(), 1.0), DEVICES.failsafe_w)
-    slower = _upper(TABLES, Mode.FAILSAFE, SETTLED, FREE, snapshot(), 0.1)
+    assert np.array_equal(upper(Mode.FAILSAFE), DEVICES.failsafe_w)
+    slower = upper(Mode.FAILSAFE, elapsed_s=0.1)
     assert slower.tolist() == [25.0, 1400.0, 1080.0, 3600.0]
-
-
-def test_an_inventory_and_minimum_times_narrow_what_a_device_may_be_raised_to():
-    seen = snapshot()
-    seen = replace(seen, fleet=replace(seen.fleet, max_w=DEVICES.max_w - np.array([100.0, 0.0, 0.0, 0.0])))
-    kept = replace(FREE, high_w=np.array([np.inf, 2000.0, np.inf, np.inf]))
-    upper_w = _upper(TABLES, Mode.NORMAL, SETTLED, kept, seen, 1.0)
-    assert upper_w.tolist() == [3400.0, 2000.0, DEVICES.max_w[2], DEVICES.max_w[3]]
 
 
 def test_a_ramp_saves_up_for_the_largest_start_and_for_no_more():
@@ -132,7 +129,7 @@ UNLIMITED = StandingLimits(limit_w=np.full(4, np.inf), binding=("unlimited",) * 
 
 def bounds(*limit_w) -> Envelope:
     limits = [Limit(node=n, limit_w=watts, name="x") for n, watts in enumerate(limit_w)]
-    return envelope(UNLIMITED, limits, np.zeros(4))
+    return envelope(UNLIMITED, limits, np.zeros(4), np.zeros(4))
 
 
 def test_what_devices_may_be_set_to_leaves_room_for_the_house_and_without_a_meter_for_their_tolerance():

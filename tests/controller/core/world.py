@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from controller.core.allocation.tables import Tables, make_tables
 from controller.core.decision import Decision
+from controller.core.floor import watts_below
 from controller.core.reasons import Reason
 from controller.core.site import SURPLUS, Devices, Meters, Rules, Site, SurplusModel, Tree
-from controller.core.snapshot import FleetColumns, Grade, OrderLimit, Snapshot, SourceSample
+from controller.core.snapshot import FleetColumns, Followed, Grade, Measurer, OrderLimit, Snapshot, SourceSample
 from controller.core.state import State, initial_state
 from controller.core.step import step
 from controller.texts.english import texts
@@ -109,6 +112,9 @@ class World:
     finely that source counts, and how often it is refreshed. `vouched`: the meters have volts and amperes that vouch for their power.
     `notes`: what the meters say of their quantities. `off_share`: of the residual watts that agents report for what is off.
     `inventory_w` (D,): the most that agents say their devices may draw, None for what the site file says.
+    Devices (D,): `deaf` ones do nothing that they are told and say so, of `liars` the agents say that they do it, of
+    `dumb` ones the agent gets no answer.
+    `shown_as`: by meter, what becomes of the watts before they are shown, beside `scale`; volts and amperes stay true.
     """
 
     site: Site
@@ -132,6 +138,10 @@ class World:
     notes: dict[str, str] = field(default_factory=dict)
     off_share: float = 1.0
     inventory_w: np.ndarray | None = None
+    deaf: np.ndarray | None = None
+    liars: np.ndarray | None = None
+    dumb: np.ndarray | None = None
+    shown_as: dict[str, Callable[[float], float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.site.devices.ids)
@@ -139,12 +149,16 @@ class World:
         self.now_s = 1000.0
         self.state: State = initial_state(self.site, self.now_s)
         self.bias = np.ones(count) if self.bias is None else self.bias
+        nobody = np.zeros(count, dtype=np.bool_)
+        self.deaf, self.liars, self.dumb = (
+            nobody if who is None else who for who in (self.deaf, self.liars, self.dumb)
+        )
         self.applied_w = self.site.devices.off_w.copy()
         self.draw_w = self.site.devices.off_w.copy()
         self.pending: list[tuple[float, float, np.ndarray]] = []
         self.confirmed_s = np.full(len(self.site.agents), -np.inf)
         self.heard_s = np.full(len(self.site.agents), -np.inf)
-        self.powers: list[tuple[float, float]] = []
+        self.powers: list[tuple[float, np.ndarray]] = []
         self.readings: list[tuple[float, float]] = []
         self.heard: list[SourceSample] = []
         self.link_lost_s = np.inf
@@ -155,6 +169,13 @@ class World:
     @property
     def site_w(self) -> float:
         return float(self.draw_w.sum() + self.house_w)
+
+    @property
+    def node_w(self) -> np.ndarray:
+        """Power of each node; the house load is the site's own."""
+        node_w = watts_below(self.site, self.draw_w)
+        node_w[0] = self.site_w
+        return node_w
 
     def cycle(self, count: int = 1) -> Decision:
         for _ in range(count):
@@ -198,15 +219,17 @@ class World:
         use = np.where(d.steady | (self.applied_w <= d.off_w), 1.0, self.gpu_use)
         goal = np.where(self.applied_w <= d.off_w, d.off_w, self.applied_w * self.bias * use)
         pace = (d.max_w - d.off_w) * self.tick_s / np.where(goal < self.draw_w, d.down_s, d.up_s)
-        self.draw_w = np.clip(goal, self.draw_w - pace, self.draw_w + pace)
+        moved_w = np.clip(goal, self.draw_w - pace, self.draw_w + pace)
+        self.draw_w = np.where(self.deaf | self.liars | self.dumb, self.draw_w, moved_w)
 
     def _meters_read(self) -> None:
-        self.powers.append((self.now_s, self.site_w))
+        self.powers.append((self.now_s, self.node_w))
         self.readings.append((self.now_s, self._reading()))
-        for name in self.site.meters.ids:
+        node_w = _delayed(self.powers, self.now_s - self.meter_delay_s)
+        for name, node in zip(self.site.meters.ids, self.site.meters.node, strict=True):
             if name not in self.silent:
-                value = _delayed(self.powers, self.now_s - self.meter_delay_s)
-                self.heard.append(self._sample(name, self._quantities(value * self.scale.get(name, 1.0))))
+                shown_w = self.shown_as.get(name, _as_it_is)(float(node_w[node])) * self.scale.get(name, 1.0)
+                self.heard.append(self._sample(name, self._quantities(shown_w, float(self.powers[-1][1][node]))))
         if SURPLUS not in self.silent:
             self.shown_w = self._shown()
             self.heard.append(self._sample(SURPLUS, {"surplus_w": self.shown_w}))
@@ -215,17 +238,21 @@ class World:
         else:
             self.link_lost_s = min(self.link_lost_s, self.now_s)
 
+    def _house_below_w(self) -> np.ndarray:
+        """The house is at the site's connection; it draws nothing through the nodes below."""
+        return np.where(np.arange(len(self.site.tree.ids)) == 0, self.house_w, 0.0)
+
     def _sample(self, source: str, values: dict[str, float]) -> SourceSample:
         return SourceSample(
             source=source, values=values, grade=Grade.GOOD, taken_s=self.now_s, arrived_s=self.now_s, notes=self.notes
         )
 
-    def _quantities(self, power_w: float) -> dict[str, float]:
+    def _quantities(self, power_w: float, true_w: float) -> dict[str, float]:
         """A meter's values: the grid is never quite still; volts and amperes belong to the true power."""
         wobble = 0.002 * math.sin(self.now_s * 7.3)
         values = {"active_power_w": power_w, "frequency_hz": self.site.rules.frequency_hz + 10 * wobble}
         if self.vouched:
-            volts, amperes = 230.0 * (1 + wobble), abs(self.powers[-1][1]) / 3 / 230.0
+            volts, amperes = 230.0 * (1 + wobble), abs(true_w) / 3 / 230.0
             values |= {f"voltage_l{k}_n_v": volts for k in (1, 2, 3)} | {f"current_l{k}_a": amperes for k in (1, 2, 3)}
         return values
 
@@ -244,7 +271,21 @@ class World:
             return rules.surplus_rating_w - self.surplus_w + self.site_w
         return self.surplus_w
 
+    def _follow(self) -> np.ndarray:
+        """What agents say of how their devices follow: by what these draw, but for the ones that lie."""
+        d = self.site.devices
+        fits = self.liars | (self.draw_w <= self.applied_w * (1.0 + d.tolerance) + 0.01 * d.max_w)
+        follow = np.where(fits, Followed.PROVEN, np.where(self.deaf, Followed.DEFIANT, Followed.SETTLING))
+        return np.where(self.dumb, Followed.LOST, follow).astype(np.int8)
+
+    def _told_w(self) -> np.ndarray:
+        """What agents say that their devices draw: a liar what it was told, and nothing of one that does not answer."""
+        return np.where(
+            self.dumb, np.nan, 1.07 * np.where(self.liars, np.minimum(self.applied_w, self.draw_w), self.draw_w)
+        )
+
     def snapshot(self) -> Snapshot:
+        measured_w = self._told_w()
         return Snapshot(
             now_s=self.now_s,
             utc_s=self.now_s + self.utc_offset_s,
@@ -255,7 +296,9 @@ class World:
                 echo=np.isfinite(self.heard_s) & ("link" not in self.silent),
                 confirmed_s=self.confirmed_s.copy(),
                 applied_w=np.where(self.applied_w <= self.site.devices.off_w, self.off_share, 1.0) * self.applied_w,
-                measured_w=self.draw_w * 1.07,
+                measured_w=measured_w,
+                measured_by=np.where(np.isnan(measured_w), Measurer.NOTHING, Measurer.ESTIMATE).astype(np.int8),
+                follow=self._follow(),
                 max_w=self.site.devices.max_w if self.inventory_w is None else self.inventory_w,
             ),
             link_lost_s=self.link_lost_s,
@@ -306,6 +349,9 @@ def with_rules(**changes) -> Rules:
     return replace(RULES, **changes)
 
 
-def _delayed(series: list[tuple[float, float]], at_s: float) -> float:
-    values = [value for taken_s, value in series if taken_s <= at_s]
-    return values[-1] if values else series[0][1]
+def _as_it_is(power_w: float) -> float:
+    return power_w
+
+
+def _delayed(series: list[tuple[float, Any]], at_s: float) -> Any:
+    return next((value for taken_s, value in reversed(series) if taken_s <= at_s), series[0][1])

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
 from controller.daemon.journal.journal import Journal
-from controller.daemon.latest import DeviceColumns, Latest, LatestAgent, LatestMeter
+from controller.daemon.latest import OLD_S, DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import DeviceText, Metrics, TickDurations, escape
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
@@ -94,6 +95,7 @@ def test_every_series_has_its_value(metrics):
         ("surplusd_node_envelope_watts", "feeder"): math.inf,
         ("surplusd_node_binding", "surplus", "pcc"): 1,
         ("surplusd_node_floor_watts", "feeder"): 600,
+        ("surplusd_node_achievable_watts", "feeder"): 600,
         ("surplusd_node_planned_watts", "pcc"): 7000,
         ("surplusd_node_committed_watts", "pcc"): 7000,
         ("surplusd_node_infeasible", "pcc"): 0,
@@ -122,6 +124,66 @@ def test_every_series_has_its_value(metrics):
     }
     assert {key: got.get(key) for key in expected} == pytest.approx(expected)
     assert math.isnan(got["surplusd_device_power_watts", "hall-a", "m-002", "feeder"])
+
+
+def test_what_was_decided_too_long_ago_is_absent_and_the_reason_says_so(metrics):
+    warned = (Reason(Code.AGENT_SILENT, "hall-a", {"since_s": 8.0, "count": 2, "most_w": 7e3}),)
+    metrics.observe_tick(ticked(replace(make_decision(), at_s=1001.5 - OLD_S - 0.1, warnings=warned)))
+    got = samples(metrics.render())
+    assert got["surplusd_decision_age_seconds",] == pytest.approx(OLD_S + 0.1)
+    assert got["surplusd_reason", "tick_stands", "pcc"] == 1
+    of_then = (
+        "surplusd_mode",
+        "surplusd_site",
+        "surplusd_node",
+        "surplusd_alloc",
+        "surplusd_device_set",
+        "surplusd_agent_s",
+    )
+    assert not [key for key in got if key[0].startswith(of_then)]
+    metrics.observe_tick(ticked(replace(make_decision(), at_s=1001.5 - OLD_S)))
+    assert samples(metrics.render())["surplusd_mode", "normal"] == 1
+
+
+def test_an_old_value_of_a_meter_is_absent_and_its_age_is_not(tmp_path):
+    site, journal = make_site(), Journal.open(tmp_path / "other.db")
+    old = {"main": replace(METERS["main"], age_s=OLD_S + 0.1)}
+    latest = replace(make_latest(), meters=lambda: old)
+    got = samples(Metrics(site, latest, OrderBook(journal, site), journal, clock=lambda: 1001.5).render())
+    journal.close()
+    assert ("surplusd_meter_watts", "main") not in got
+    assert got["surplusd_meter_age_seconds", "main"] == OLD_S + 0.1
+
+
+def test_warnings_have_their_watts_for_as_long_as_they_hold(metrics):
+    warnings = (
+        Reason(Code.AGENT_SILENT, "hall-a", {"since_s": 8.0, "count": 2, "most_w": 7e3}),
+        Reason(Code.DEVICE_DEFIANT, "hall-b", {"count": 1, "over_w": 1.5e3}),
+        Reason(Code.OVER_ENVELOPE, "pcc", {"since_s": 18.0, "over_w": 9e3}),
+        Reason(Code.NODE_UNSEEN, "feeder"),
+    )
+    metrics.observe_tick(ticked(replace(make_decision(), warnings=warnings)))
+    got = samples(metrics.render())
+    assert got["surplusd_agent_silent_watts", "hall-a"] == 7e3
+    assert got["surplusd_agent_defiant_watts", "hall-b"] == 1.5e3
+    assert got["surplusd_node_over_watts", "pcc"] == 9e3
+    assert {key[1] for key in got if key[0] == "surplusd_reason"} == {
+        "agent_silent", "device_defiant", "over_envelope", "node_unseen",
+    }  # fmt: skip
+    metrics.observe_tick(ticked())
+    assert not [
+        key for key in samples(metrics.render()) if key[0].endswith(("silent_watts", "defiant_watts", "over_watts"))
+    ]
+
+
+def test_orders_that_are_not_kept_are_counted_with_what_is_missing(metrics):
+    def order(power_w, compliance):
+        return OrderNow(id="o", node=0, limit_w=50e3, power_w=power_w, achievable_w=9e3, compliance=compliance)
+
+    orders = (order(80e3, Compliance.NOT_MET), order(None, Compliance.UNSEEN), order(49e3, Compliance.MET))
+    metrics.observe_tick(ticked(replace(make_decision(), orders=orders)))
+    got = samples(metrics.render())
+    assert (got["surplusd_orders_not_met",], got["surplusd_order_shortfall_watts",]) == (2, 30e3)
 
 
 def test_every_reason_that_holds_has_a_series_by_code_and_subject(metrics):

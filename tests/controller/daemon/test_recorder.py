@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.trust.judge import no_trust
@@ -14,7 +15,7 @@ from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
-from controller.daemon.recorder import RECORD_S, Recorder
+from controller.daemon.recorder import COMPLIANCE_S, RECORD_S, Recorder
 from controller.daemon.snapshots import Snapshots
 from controller.daemon.status import make_latest
 from controller.daemon.tick import Tick
@@ -38,6 +39,9 @@ class Fleet:
     def send(self, decision) -> None:
         self.calls.append("leases")
         self.sent.append(decision)
+
+    def findings(self):
+        return ()
 
     def columns(self):
         self.calls.append("columns")
@@ -67,7 +71,7 @@ class Bench:
         self.book = OrderBook(self.journal, self.site)
         self.fleet, self.notifier, self.mailbox = Fleet(self.calls), Notifier(self.calls), Mailbox()
         latest = make_latest(self.site, lambda: None, self.fleet.real)
-        self.metrics = Metrics(self.site, latest, self.book, self.journal)
+        self.metrics = Metrics(self.site, latest, self.book, self.journal, clock=lambda: self.now_s)
         self.snapshots = Snapshots(self.site, self.mailbox, self.fleet, self.book, clock=lambda: self.now_s)
         self.recorder = Recorder(
             fleet=self.fleet,
@@ -76,6 +80,7 @@ class Bench:
             metrics=self.metrics,
             notifier=self.notifier,
             snapshots=self.snapshots,
+            site=self.site,
             clock=lambda: self.now_s,
         )
 
@@ -197,7 +202,47 @@ def test_what_is_recorded_of_a_decision(bench):
     assert body == {
         "seq": 7, "mode": "normal", "binding": "surplus", "envelope_w": 80000, "site_w": 80000,
         "planned_w": 7000, "committed_w": 7000, "infeasible": False, "orders": [], "overruled": "", "overruled_reasons": [],
+        "achievable_w": 2100, "warnings": "",
     }  # fmt: skip
+
+
+def order_now(compliance, power_w) -> OrderNow:
+    return OrderNow(id="o-1", node=0, limit_w=50e3, power_w=power_w, achievable_w=2100.0, compliance=compliance)
+
+
+def test_how_an_order_is_kept_is_on_record_whenever_that_changes_but_not_in_every_tick(bench):
+    for compliance, power_w in [(Compliance.NOT_MET, 80e3), *[(Compliance.MET, 50e3)] * 20]:
+        bench.act(orders=(order_now(compliance, power_w),), orders_in_force=("o-1",))
+    first, second = bench.stored(RecordKind.COMPLIANCE)
+    assert (first["compliance"], first["shortfall_w"], first["limit_w"], first["node"]) == (
+        "not_met",
+        30000,
+        50000,
+        "pcc",
+    )
+    assert (second["compliance"], second["shortfall_w"], second["power_w"]) == ("met", 0, 50000)
+
+
+def test_a_power_that_wavers_about_its_limit_does_not_fill_the_journal(bench):
+    for k in range(40):
+        kept = (Compliance.NOT_MET, 51e3) if k % 2 else (Compliance.MET, 50e3)
+        bench.act(orders=(order_now(*kept),))
+    assert len(bench.stored(RecordKind.COMPLIANCE)) <= 1 + 40 / COMPLIANCE_S
+
+
+def test_a_node_above_its_envelope_is_on_record_when_it_begins_and_when_it_ends(bench):
+    over = Reason(Code.OVER_ENVELOPE, "pcc", {"over_w": 9e3, "since_s": 18.0})
+    for warnings in ((), (over,), (replace(over, parameters={"over_w": 8e3, "since_s": 19.0}),), ()):
+        bench.act(warnings=warnings)
+    begun, ended = bench.stored(RecordKind.OVER_ENVELOPE)
+    assert (begun["nodes"], begun["why"]) == (["pcc"], "pcc has drawn more than it may for 18 s, 9.0 kW now")
+    assert ended["nodes"] == []
+
+
+def test_systemd_is_told_what_does_not_hold_the_site_too(bench):
+    bench.act(warnings=(Reason(Code.AGENT_SILENT, "hall-a", {"since_s": 8.0, "count": 2, "most_w": 7e3}),))
+    told = "normal agent hall-a has been silent for 8 s: its 2 devices may be drawing 7.0 kW envelope 80.0 kW"
+    assert bench.notifier.texts == [told]
 
 
 def test_a_decision_without_trusted_power_can_be_recorded(bench):

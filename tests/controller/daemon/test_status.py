@@ -3,8 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
+from msgspec import structs
 
 from controller.core.fleet.bounds import nobody_below
+from controller.core.fleet.leases import CONTACT_S
+from controller.core.reasons import Code
 from controller.core.site import SURPLUS
 from controller.core.snapshot import Grade
 from controller.core.trust.judge import judge, no_trust
@@ -12,10 +16,11 @@ from controller.daemon.latest import DEVICE_STATES
 from controller.daemon.mailbox import as_heard
 from controller.daemon.status import make_latest
 from controller.daemon.tick import Tick
-from drivers.fleet.wire import DeviceState
+from drivers.fleet.head import seal
+from drivers.fleet.wire import Activity
 from drivers.readings import Loss, Quality, Sample
-from tests.controller.daemon.fleet.loop import make_site
-from tests.controller.daemon.fleet.test_fleet import AGENTS, Rig
+from tests.controller.daemon.fleet.loop import HEAD, SITE, make_site
+from tests.controller.daemon.fleet.test_fleet import AGENTS, CONTROLLER_KEY, Rig
 from tests.controller.north import make_decision
 
 
@@ -91,15 +96,45 @@ def test_what_a_person_has_forced_is_shown_and_is_no_problem():
 def test_agents_and_devices_are_as_they_reported_last():
     looked = Looked()
     rig, latest = looked.rig, looked.latest
-    rig.report(1, measured_w=123.5, state=DeviceState.STARTING, lease_left_ms=20_000)
+    rig.introduce(1)
+    rig.report(1, measured_w=[123, None, 0], state="apl", activity="snr", lease_left_ms=20_000)
     rig.now_s += 3.0
     view = latest.agents()[AGENTS[1]]
-    assert (view.online, view.age_s, view.lease_left_s) == (True, 3.0, 20.0)
+    assert (view.online, view.age_s, view.lease_left_s) == (True, 3.0, 17.0)
     columns, theirs = latest.devices(), rig.site.devices.agent == 1
-    assert columns.measured_w[theirs].tolist() == [123.5] * 3
-    assert {DEVICE_STATES[code] for code in columns.state[theirs]} == {"starting"}
+    assert np.array_equal(columns.measured_w[theirs], [123.0, np.nan, 0.0], equal_nan=True)
+    assert [DEVICE_STATES[code] for code in columns.state[theirs]] == ["starting", "unknown", "lost"]
     assert np.isnan(columns.measured_w[~theirs]).all()
 
 
+def test_what_an_agent_said_is_gone_once_it_is_out_of_contact_and_its_lease_runs_down_by_the_clock():
+    looked = Looked()
+    rig, latest = looked.rig, looked.latest
+    rig.introduce(1)
+    rig.report(1, lease_left_ms=20_000)
+    rig.now_s += CONTACT_S
+    assert latest.agents()[AGENTS[1]].online
+    rig.now_s += 0.1
+    view, columns = latest.agents()[AGENTS[1]], latest.devices()
+    assert (view.online, view.age_s) == (False, pytest.approx(CONTACT_S + 0.1))
+    assert view.lease_left_s == pytest.approx(20.0 - CONTACT_S - 0.1)
+    assert np.isnan(columns.measured_w).all()
+    assert {DEVICE_STATES[code] for code in columns.state} == {"lost"}
+    rig.now_s += 60.0
+    assert latest.agents()[AGENTS[1]].lease_left_s == 0.0
+
+
 def test_every_state_of_a_device_can_be_shown():
-    assert {state.value for state in DeviceState} == set(DEVICE_STATES)
+    assert {activity.name.lower() for activity in Activity} | {"lost"} == set(DEVICE_STATES)
+
+
+def test_what_is_wrong_with_what_an_agent_says_is_shown_with_it_and_so_is_the_head_that_it_holds():
+    looked = Looked()
+    rig, tokens = looked.rig, [seal(structs.replace(HEAD, seq=seq), site=SITE, key=CONTROLLER_KEY) for seq in (4, 3)]
+    rig.introduce(1, rig.devices(1)[1:])
+    rig.report(1, listed=rig.devices(1)[1:], head_seen=tokens[0], head_stored=tokens[1])
+    view = looked.latest.agents()[AGENTS[1]]
+    assert view.problem == "agent hall-b does not have a-s21-1"
+    assert [reason.code for reason in view.reasons] == [Code.DEVICES_MISSING]
+    assert (view.head_seq, view.head_stored_seq) == (4, 3)
+    assert looked.latest.agents()[AGENTS[0]].problem == ""

@@ -12,7 +12,7 @@ from drivers.meters.blocks import Block, Plan
 from drivers.meters.modbus.meter import ModbusMeter, judged
 from drivers.meters.profiles import FAST, Profile, bind, load_profile
 from drivers.readings import Loss, Sample
-from simulators.substation.encoder import encode, read_data
+from simulators.substation.encoder import Words, encode, read_data
 from tests.controller.core.world import World
 
 VOLTS = 230.0
@@ -50,9 +50,10 @@ class Wired(World):
         self.energy_wh += self.site_w * self.tick_s / 3600
         cycle = round((self.now_s - 1000.0) / self.tick_s)
         plan = self.full if cycle % 20 == 1 else self.fast
+        words = encode(self.shown, self.truth(), full_scale_w=FULL_SCALE_W)
         for name in self.site.meters.ids:
             if name not in self.silent:
-                self.heard.append(as_heard(self.sample(name, plan)))
+                self.heard.append(as_heard(self.sample(name, plan, words)))
 
     def truth(self) -> dict[str, float]:
         power_w = self.site_w
@@ -70,8 +71,7 @@ class Wired(World):
             **{f"current_{phase}_a": power_w / 3 / VOLTS for phase in phases},
         }
 
-    def sample(self, name: str, plan: Plan) -> Sample | Loss:
-        words = encode(self.shown, self.truth(), full_scale_w=FULL_SCALE_W)
+    def sample(self, name: str, plan: Plan, words: Words) -> Sample | Loss:
         answers = {block: _read(words, block) for block in plan.blocks(self.now_s)}
         meter = ModbusMeter(id=name, host="x", profile=self.read, poll_s=0.5, timeout_s=0.4, sign=self.sign)
         return judged(meter, plan, answers, self.now_s, self.now_s)

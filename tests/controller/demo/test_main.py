@@ -68,6 +68,33 @@ def test_a_run_from_the_first_process_to_the_verdict(
     assert {path.stem for path in kept.glob("*.log")} >= {"world", "meters", "scada", "broker", "fleet", "surplusd"}
 
 
+@pytest.mark.usefixtures("fake_daemon")
+def test_faults_come_and_go_in_a_run_and_are_told(
+    tmp_path: Path, options: Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = tmp_path / "run.json"
+    faults = ("--fault=ignores-lowering:30@0s+1s", "--fault=agents-hang:hall-a1@1s", "--relays=30")
+    demo.run(options("--for=3s", f"--json={result}", *faults))
+    printed = capsys.readouterr().out
+    events = [
+        "30 of 208 devices ignore lowering from 0:00",
+        "30 of 208 devices are well again from 0:01 (ignores-lowering)",
+        "1 of 6 agents hang from 0:01: hall-a1",
+    ]
+    assert json.loads(result.read_text())["events"] == events
+    assert "agent-hall-a1 (" in printed
+
+
+@pytest.mark.parametrize("word", ["--fault=silent:300@1s", "--fault=silent@9s", "--relays=nobody"])
+def test_a_fault_or_a_relay_of_nobody_is_refused_before_anything_starts(
+    word: str, options: Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert demo.run(options("--for=3s", word)) == 1
+    captured = capsys.readouterr()
+    assert "allowed is" in captured.err
+    assert "starting" not in captured.out
+
+
 def test_a_bad_recording_is_refused_before_anything_starts(
     tmp_path: Path, options: Options, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -87,7 +114,9 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     assert "amqtt and matplotlib is not installed: pip install 'surplusd[demo]'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["--for=60"], ["--for=-1s"], ["--for=soon"], ["--model=other"], ["--broker=here"]])
+@pytest.mark.parametrize(
+    "words", [["--for=60"], ["--for=-1s"], ["--for=soon"], ["--model=other"], ["--broker=here"], ["--fault=lazy@1s"]]
+)
 def test_a_wrong_option_says_what_is_allowed(words: list[str], options: Options) -> None:
     with pytest.raises(SystemExit):
         options(*words)

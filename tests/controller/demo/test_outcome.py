@@ -14,7 +14,6 @@ from controller.demo import live
 from controller.demo.earnings import Carbon, Earnings
 from controller.demo.moment_texts import sparkline
 from controller.demo.outcome import DaemonFigures, DemoOutcome, figures_of, summary
-from controller.demo.picture import draw
 from controller.demo.screen import PlainLines
 from controller.demo.watch import DaemonStatus, Moment, NodeStatus
 from simulators.world.report import OrderReport, RefereeReport
@@ -176,6 +175,8 @@ def test_the_json_holds_the_report_and_reads_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
 def test_the_picture_is_drawn(tmp_path: Path, suffix: str, magic: bytes) -> None:
+    from controller.demo.picture import draw  # here, since matplotlib would cost every worker half a second
+
     path = tmp_path / f"run.{suffix}"
     draw(path, [moment(0.5 * k) for k in range(6)], REPORT, "a title")
     assert path.read_bytes().startswith(magic)

@@ -95,6 +95,67 @@ def test_every_part_is_a_process_of_its_own(setup: DemoSetup, options: Options) 
     assert "broker" not in [part.name for part in without]
 
 
+def test_agents_may_have_processes_of_their_own(setup: DemoSetup, options: Options) -> None:
+    def agents_of(part: Child) -> set[str]:
+        return {word.removeprefix("--agent=") for word in part._argv if word.startswith("--agent=")}
+
+    def parts(*apart: str) -> dict[str, Child]:
+        made = processes_of(setup, options(), duration_s=60.0, orders=1, broker=True, apart=frozenset(apart))
+        return {part.name: part for part in made}
+
+    two = parts("hall-a1", "rack-b3")
+    assert list(two)[3:8] == ["broker", "fleet", "agent-hall-a1", "agent-rack-b3", "surplusd"]
+    assert agents_of(two["fleet"]) == set(setup.agents) - {"hall-a1", "rack-b3"}
+    assert agents_of(two["agent-hall-a1"]) == {"hall-a1"}
+    assert "fleet" not in parts(*setup.agents)
+
+
+def test_an_agent_that_hangs_is_out_of_contact_until_it_goes_on(tmp_path: Path, setup: DemoSetup) -> None:
+    world = World()
+    processes = made_of(tmp_path, setup, world, [100.0], **{"agent-a": SLEEP})
+    processes.open()
+    pid = processes.children["agent-a"].pid
+    stat = Path(f"/proc/{pid}/stat")
+    processes.hang("a", on=True)
+    until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "stopped")
+    processes.tend()
+    assert (processes.fallen(), processes.events, world.told) == ((), [], [True])
+    processes.hang("a", on=False)
+    until(lambda: stat.read_text().rpartition(")")[2].split()[0] != "T", "goes on")
+    processes.tend()
+    assert world.told == [True, False]
+    processes.hang("a", on=True)
+    processes.close()
+    assert processes.children["agent-a"].ended() == -signal.SIGTERM
+
+
+def test_an_agent_that_is_kept_dead_comes_back_when_it_may(tmp_path: Path, setup: DemoSetup) -> None:
+    world, now = World(), [100.0]
+    processes = made_of(tmp_path, setup, world, now, **{"agent-a": SLEEP})
+    processes.open()
+    processes.keep_dead("a", on=True)
+    until(lambda: processes.children["agent-a"].ended() is not None)
+    processes.tend()
+    now[0] += 1000.0
+    processes.tend()
+    assert (processes.fallen(), world.told) == (("agent-a",), [True])
+    processes.keep_dead("a", on=False)
+    assert processes.children["agent-a"].ended() is None
+    processes.tend()
+    assert (processes.fallen(), world.told) == ((), [True, False])
+    assert processes.events == ["agent-a ended with status -9", "agent-a started again"]
+    processes.close()
+
+
+def test_the_clock_of_an_agent_jumps_by_a_signal(tmp_path: Path, setup: DemoSetup) -> None:
+    code = "import signal; signal.signal(signal.SIGUSR1, lambda *_: print('jumped', flush=True)); " + SLEEP
+    processes = made_of(tmp_path, setup, World(), [100.0], **{"agent-a": code})
+    processes.open()
+    processes.jump_clock("a")
+    until(lambda: processes.children["agent-a"].tail(1) == "jumped", "the jump")
+    processes.close()
+
+
 @pytest.mark.parametrize("name", ["world", "authority"])
 def test_what_cannot_come_back_in_the_middle_of_a_run_stays_down(tmp_path: Path, setup: DemoSetup, name: str) -> None:
     now = [100.0]

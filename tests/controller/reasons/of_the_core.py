@@ -15,7 +15,7 @@ from controller.core.site import Rules, SurplusModel
 from controller.core.snapshot import Grade, SourceSample
 from controller.core.step import step
 from controller.daemon.journal.journal import Journal
-from controller.daemon.latest import before_first_tick
+from controller.daemon.latest import before_first_tick, tick_stands
 from controller.daemon.mailbox import as_heard
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick, Ticker
@@ -37,7 +37,7 @@ def told(world: World, folder: Path) -> Produced:
     decision = world.history[-1][3]
     tick = Tick(decision=decision, trust=world.state.trust, duration_s=0.0, late_s=0.0)
     of_sources = (reason for reasons in decision.sources.values() for reason in reasons)
-    return held(world.site, folder, tick, (*decision.reasons, *decision.overruled, *of_sources))
+    return held(world.site, folder, tick, (*decision.reasons, *decision.overruled, *decision.warnings, *of_sources))
 
 
 def after(*stories: Story, rules: Rules = RULES, **given) -> Scenario:
@@ -133,6 +133,12 @@ def before_any_tick(folder: Path) -> Produced:
     return held(world.site, folder, None, before_first_tick(world.site))
 
 
+def the_tick_stands(folder: Path) -> Produced:
+    world = small()
+    tick = Tick(decision=world.run(5), trust=world.state.trust, duration_s=0.0, late_s=0.0)
+    return held(world.site, folder, tick, tick_stands(world.site, 11.0), age_s=11.0)
+
+
 def journal_is_damaged(folder: Path) -> Produced:
     world, path = small(), folder / "journal.db"
     Journal.open(path).close()
@@ -167,6 +173,7 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.STARTING: after(runs(0.5)),
     Code.STEADYING: after(runs(5), MAIN_SILENT, runs(5), sets(silent=set()), runs(0.5)),
     Code.NO_TICK: before_any_tick,
+    Code.TICK_STANDS: the_tick_stands,
     Code.STEP_FAILED: step_fails,
     Code.SOURCE_LOST: after(runs(5), MAIN_SILENT, is_lost),
     Code.SAMPLE_INVALID: after(MAIN_SILENT, says(values={}, invalid={"active_power_w": "NaN marks it"})),
@@ -199,6 +206,11 @@ SCENARIOS: dict[Code, Scenario] = {
     ),
     Code.METERS_DISAGREE: after(sets(scale={"main": 1.5}), runs(0.5), vouched=False, house_w=50e3),
     Code.METERS_SHORT: after(runs(20), sets(scale={"main": 0.3, "check": 0.3}), runs(6), vouched=False),
+    Code.METER_ALONE: after(runs(40), MAIN_SILENT, runs(12)),
+    Code.METER_UNPROVEN: after(runs(5), MAIN_SILENT, runs(4.5)),
+    Code.METER_UNCONFIRMED: after(
+        runs(40), sets(scale={"main": 1.5}), runs(10), sets(scale={}, silent={"main"}), runs(5), vouched=False
+    ),
     Code.NO_SITE_METER: after(runs(5), sets(silent={"main", "check"}), runs(11)),
     Code.SURPLUS_NEVER_READ: after(sets(silent={"surplus"}), runs(0.5)),
     Code.SURPLUS_SILENT: after(runs(5), sets(silent={"surplus"}), runs(7)),
@@ -213,6 +225,14 @@ SCENARIOS: dict[Code, Scenario] = {
     ),
     Code.LINK_DOWN: after(runs(5), sets(silent={"link"}), runs(1)),
     Code.LINK_LOST: after(runs(5), sets(silent={"link"}), runs(31)),
+    Code.AGENT_SILENT: after(runs(5), sets(silent={"agent-b"}), runs(6)),
+    Code.DEVICE_LOST: after(runs(5), sets(dumb=np.arange(11) < 3), runs(1)),
+    Code.DEVICE_DEFIANT: after(runs(20), sets(deaf=np.ones(11, dtype=np.bool_), surplus_w=0.0), runs(2)),
+    Code.STEP_DEFIED: after(
+        runs(60), sets(liars=np.ones(11, dtype=np.bool_)), sets(surplus_w=0.0), runs(RULES.settle_s + 10)
+    ),
+    Code.OVER_ENVELOPE: after(runs(20), sets(house_w=60e3), runs(RULES.settle_s + 5)),
+    Code.NODE_UNSEEN: after(runs(5), lambda world: setattr(world, "orders", (order(9e3, world, node=2),)), runs(1)),
     Code.JOURNAL_DAMAGED: journal_is_damaged,
     Code.TIMES_OVERRULED: comes_before(min_up_s=600.0),
     Code.PROTECTION_OVERRULED: comes_before(protected=True),

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
+
+import numpy as np
+from msgspec import structs
 
 from controller.core.reasons import Code, Reason
 from controller.daemon.journal.journal import Journal
@@ -15,11 +19,12 @@ from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.orders.refusal import OrderRefused
 from controller.daemon.orders.request import OrderRequest
 from drivers.fleet.wire import Leaf, topic
-from tests.controller.daemon.fleet.loop import SITE, make_site
+from tests.controller.daemon.fleet.loop import SITE, device_of, make_site
 from tests.controller.daemon.fleet.test_fleet import AGENTS, Rig
 from tests.controller.daemon.orders.test_book import GRID, NOW_S, intake_of
 from tests.controller.daemon.test_recorder import Bench
 from tests.controller.daemon.test_utc import World as Clocks
+from tests.controller.north import make_decision
 from tests.controller.north import make_site as make_north
 from tests.controller.reasons.produced import Produced, Scenario, Way, series_of
 
@@ -57,9 +62,38 @@ def message(send: Callable[[Rig], object]) -> Scenario:
 
 
 def overtaken(rig: Rig) -> None:
+    rig.introduce(0)
     rig.report(0)
     rig.now_s -= 1.0
     rig.report(0)
+
+
+def from_a_former_start(rig: Rig) -> None:
+    rig.introduce(0)
+    for boot in ("b1", "b2", "b1"):
+        rig.report(0, boot=boot)
+
+
+def finding(listed: Callable[[Rig], object] | None = None, **report) -> Scenario:
+    """What the real fleet finds of an agent that says what it has, then what it does, through recorder and metrics."""
+
+    def scenario(folder: Path) -> Produced:
+        rig = Rig(make_site(AGENTS))
+        rig.introduce(0, None if listed is None else listed(rig))
+        if report:
+            rig.report(0, **report)
+        bench, clocks = Bench(folder / "journal.db"), Clocks()
+        try:
+            clocks.look_after(0.0)
+            bench.snapshots._judge = clocks.judge
+            bench.snapshots.take()
+            bench.fleet.findings = rig.fleet.findings
+            bench.act()
+            return Produced(way=Way.HELD, reasons=rig.fleet.findings(), site=rig.site, series=series_of(bench.metrics))
+        finally:
+            bench.journal.close()
+
+    return scenario
 
 
 #: Sends orders and releases, and returns what the last answer says.
@@ -95,6 +129,17 @@ def order(**fields) -> Scenario:
     return orders(lambda intake, _: put(intake, **fields))
 
 
+def with_a_silent_agent(folder: Path) -> Produced:
+    site, journal = make_north(), Journal.open(folder / "journal.db")
+    silent = Reason(Code.AGENT_SILENT, "hall-a", {"since_s": 8.0, "count": 2, "most_w": 7e3})
+    decision = replace(make_decision(), achievable_w=np.array([9e3, 7.6e3]), warnings=(silent,))
+    try:
+        reasons = put(intake_of(OrderBook(journal, site), decision=decision), limit_w=5e3)
+    finally:
+        journal.close()
+    return Produced(way=Way.ANSWERED, reasons=reasons, site=site, issuers=frozenset({GRID.name}))
+
+
 def on_a_dead_disk(intake: OrderIntake, journal: Journal) -> tuple[Reason, ...]:
     with patch.object(journal._chain, "append", side_effect=OSError("no space left")):
         return put(intake, limit_w=40e3)
@@ -128,7 +173,13 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.AGENT_UNKNOWN: message(lambda rig: rig.on_message(topic(SITE, "hall-z", Leaf.STATUS), b"{}", False)),
     Code.MESSAGE_INVALID: message(lambda rig: rig.on_message(topic(SITE, AGENTS[0], Leaf.REPORT), b"nonsense", False)),
     Code.MESSAGE_NEVER_TAKEN: message(lambda rig: rig.report(0, retained=True)),
-    Code.DEVICES_DIFFER: message(lambda rig: rig.report(0, applied={"a-s21": 25})),
+    Code.DEVICES_MISSING: finding(lambda rig: rig.devices(0)[1:]),
+    Code.DEVICES_UNDECLARED: finding(lambda rig: [*rig.devices(0), device_of("a-s21", name="z-1")]),
+    Code.DEVICES_DIFFER: finding(lambda rig: [structs.replace(rig.devices(0)[0], max_w=9), *rig.devices(0)[1:]]),
+    Code.WATTS_ABSURD: finding(applied_w=[10_000_000, 25, 25]),
+    Code.HEAD_REFUSED: finding(head_seen="nonsense"),
+    Code.INVENTORY_UNKNOWN: message(lambda rig: rig.report(0)),
+    Code.REPORT_OF_FORMER_START: message(from_a_former_start),
     Code.REPORT_OUT_OF_ORDER: message(overtaken),
     Code.ORDER_FIELD_INVALID: order(limit_w=-1),
     Code.ORDER_FIELD_TWICE: orders(lambda intake, _: post(intake, b'{"id": "o-1", "limit_w": 1, "limit_w": 2}')),
@@ -142,6 +193,7 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.ORDER_UNKNOWN: orders(lambda intake, _: intake.release("o-9", GRID).reasons),
     Code.TOO_MANY_ORDERS: orders(one_too_many),
     Code.ORDER_UNDER_FLOOR: order(limit_w=0, node="feeder"),
+    Code.ORDER_UNREACHABLE: with_a_silent_agent,
     Code.ORDER_NOT_DURABLE: orders(on_a_dead_disk),
     Code.ORDER_ENDED_BEFORE: orders(released_twice),
 }

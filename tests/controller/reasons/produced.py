@@ -53,13 +53,14 @@ def series_of(metrics: Metrics) -> frozenset[tuple[str, str]]:
     return frozenset((sample.labels["code"], sample.labels["subject"]) for sample in family.samples)
 
 
-def held(site: Site, folder: Path, tick: Tick | None, reasons: Iterable[Reason]) -> Produced:
-    """Return what holds after a tick; None: before the first."""
+def held(site: Site, folder: Path, tick: Tick | None, reasons: Iterable[Reason], age_s: float = 0.0) -> Produced:
+    """Return what holds `age_s` after a tick; None: before the first."""
     journal = Journal.open(folder / "metrics.db")
     try:
         nothing = np.zeros(len(site.devices.ids))
         latest = Latest(meters=dict, agents=dict, devices=lambda: DeviceColumns(measured_w=nothing, state=nothing))
-        metrics = Metrics(site, latest, OrderBook(journal, site), journal)
+        now_s = age_s + (tick.decision.at_s if tick else 0.0)
+        metrics = Metrics(site, latest, OrderBook(journal, site), journal, clock=lambda: now_s)
         if tick is not None:
             metrics.observe_tick(tick)
         return Produced(way=Way.HELD, reasons=tuple(reasons), site=site, series=series_of(metrics))

@@ -17,7 +17,8 @@ from tests.examples import examples
 
 DEMO = Path(__file__).parents[3] / "configs/demo.yaml"
 TEXT = DEMO.read_text(encoding="utf-8")
-DATA = read_document(DEMO).data
+DOCUMENT = read_document(DEMO)
+DATA = DOCUMENT.data
 
 SCALARS = st.one_of(
     st.sampled_from(["off", "none", "", "unlimited", "0 W", "-1 kW", "1e300 GW", "5 %", "pcc", "gpu-001", "../x.yaml", "~"]),
@@ -39,7 +40,7 @@ def ways(value, way=()):
 
 
 WAYS = [way for way in ways(DATA) if way]
-LEAVES = [way for way in WAYS if not isinstance(read_document(DEMO).raw(way), dict | list)]
+LEAVES = [way for way in WAYS if not isinstance(DOCUMENT.raw(way), dict | list)]
 
 
 def put(data, way, value):

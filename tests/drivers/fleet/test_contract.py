@@ -2,6 +2,7 @@
 
 import json
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import pytest
 import yaml
 
 from drivers.fleet import wire
-from drivers.fleet.agent.lease import Held, LeasedDevice, LeaseHolder
-from drivers.fleet.catalogue import load_catalogue
+from drivers.fleet.head import open_head
 from drivers.fleet.keys import PrivateKey
+from tests.drivers.fleet.small_agent import SmallAgent
 from tests.drivers.fleet.test_wire import INVENTORY, REPORT, SET, STATUS
 
 CONTRACT = Path("docs/contract")
@@ -44,14 +45,16 @@ def test_what_the_code_writes_fits_the_schema(body: msgspec.Struct) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"v": 2},
+        {"v": 1},
         {"extra": 1},
         {"ttl_ms": 0},
         {"ttl_ms": 120_001},
-        {"setpoints": {"a": -1}},
-        {"setpoints": {"a": 1.5}},
-        {"setpoints": {"A": 1}},
-        {"setpoints": None},
+        {"setpoints_w": [-1]},
+        {"setpoints_w": [1.5]},
+        {"setpoints_w": {"a": 1}},
+        {"setpoints_w": None},
+        {"inventory": "short"},
+        {"head": "x" * 501},
         {"same_as": 3},
         {"echo": {"boot": "x"}},
     ],
@@ -65,7 +68,7 @@ def test_the_worked_example_has_the_real_bytes() -> None:
     key = PrivateKey.from_private_bytes(bytes(range(32)))
     body = example("example-body").encode()
     payload = bytes.fromhex(example("example-payload"))
-    assert len(payload) == 256
+    assert f"{len(payload)} bytes in hex" in README
     assert key.public_key().public_bytes_raw().hex() == example("example-public-key")
     assert payload == key.sign(body) + body
     statement = wire.open_set(payload, {"controller": key.public_key()}, site="demo", agent="hall-a")
@@ -77,24 +80,26 @@ def test_the_worked_example_ends_as_it_says() -> None:
     key = PrivateKey.from_private_bytes(bytes(range(32)))
     payload = bytes.fromhex(example("example-payload"))
     statement = wire.open_set(payload, {"controller": key.public_key()}, site="demo", agent="hall-a")
-    device = LeasedDevice(model=load_catalogue()["antminer-s21"], failsafe_w=0)
-    holder = LeaseHolder(
-        agent="hall-a",
-        boot="5f1c",
-        devices={"s21-001": device, "s21-002": device},
-        settle_s=15,
-        held=Held(),
-        now_ms=86_399_000,
-    )
-    holder.offer(statement, 86_401_250)
-    assert holder.setpoints == {"s21-001": 3500, "s21-002": 25}
-    assert holder.lease_left_ms(86_401_250) == 28_750
-    first = holder.next_end_ms()
-    holder.advance(first)
-    last = holder.next_end_ms()
-    holder.advance(last)
-    assert holder.next_end_ms() is None
-    assert (86_420_000 < first < last <= 86_430_000, round(last - first, -2)) == (True, 5000)
+    (device,) = INVENTORY.devices
+    devices = [msgspec.structs.replace(device, id=f"s21-{k}") for k in (1, 2)]
+    agent = SmallAgent(site="demo", agent="hall-a", boot="5f1c", devices=devices, now_ms=86_399_000)
+    agent.inventory_id = statement.inventory
+    agent.offer(statement, 86_401_250)
+    assert agent.granted == [3500, 25]
+    report = wire.open_report(sign_report(example("example-report"), key), keys_of(key), site="demo", agent="hall-a")
+    assert report.lease_left_ms == agent.end_ms - report.echo.boottime_ms == 28_749
+    assert open_head(report.head_seen, key.public_key(), site="demo").seq == 12
+    assert report.head_seen == statement.head
+    first, last = sorted(agent.device_end_ms(k) for k in (0, 1))
+    assert (86_420_000 < first < last <= 86_430_000, last - first) == (True, 5000)
+
+
+def sign_report(text: str, key: PrivateKey) -> bytes:
+    return key.sign(text.encode()) + text.encode()
+
+
+def keys_of(key: PrivateKey):
+    return {"hall-a": key.public_key()}
 
 
 def test_the_channels_are_the_topics_of_the_code() -> None:
@@ -103,7 +108,7 @@ def test_the_channels_are_the_topics_of_the_code() -> None:
     assert addresses == {leaf.value: wire.topic("{site}", "{agent}", leaf) for leaf in wire.Leaf}
     will = ASYNCAPI["servers"]["site"]["bindings"]["mqtt"]["lastWill"]
     assert will["topic"] == addresses["status"]
-    offline = wire.Status(v=1, site="{site}", agent="{agent}", state=wire.Presence.OFFLINE)
+    offline = wire.Status(v=2, site="{site}", agent="{agent}", state=wire.Presence.OFFLINE)
     assert will["message"].encode() == wire.encode_status(offline)
 
 
@@ -143,8 +148,17 @@ def test_the_limits_in_the_text_are_those_of_the_code() -> None:
     assert wire.MAX_TTL_MS == 120_000
     fields = {
         name
-        for body in (wire.Set, wire.Report, wire.DeviceReport, wire.InventoryDevice)
+        for body in (wire.Set, wire.Report, wire.InventoryDevice, wire.Range, wire.DeadMan)
         for name in body.__struct_fields__
     }
-    for field in fields - {"v", "site", "agent", "key", "devices", "model"}:
+    for field in fields - {"v", "site", "agent", "key", "devices", "model", "id"}:
         assert f"`{field}`" in README, field
+    assert f"at most {wire.MAX_HEAD} characters" in README
+
+
+@pytest.mark.parametrize("letters", [wire.Follow, wire.Proof, wire.MeasuredBy, wire.Activity])
+def test_every_letter_is_explained(letters: type[StrEnum]) -> None:
+    for letter in letters:
+        assert re.search(
+            rf"`{letter.value}`[ |]+(\w+ )*{letter.name.split('_', maxsplit=1)[0].lower()}", README, re.IGNORECASE
+        ), letter.name

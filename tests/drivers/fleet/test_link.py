@@ -239,9 +239,10 @@ def test_publishing_from_many_threads_loses_nothing(broker: BrokerProcess) -> No
 def test_mqtt5_message_expires_at_the_broker(broker: BrokerProcess) -> None:
     with peer(broker, "pub") as pub:
         pub.wait(True)
-        assert pub.link.publish("short", b"1", retain=True, expiry_s=3)
-        assert pub.link.publish("long", b"2", retain=True, expiry_s=60)
         with peer(broker, "soon", subscriptions=["short", "long"]) as soon:
+            soon.wait(True)
+            assert pub.link.publish("short", b"1", retain=True, expiry_s=3)
+            assert pub.link.publish("long", b"2", retain=True, expiry_s=60)
             found = {soon.messages.get(timeout=DEADLINE_S)[1] for _ in range(2)}
             assert found == {b"1", b"2"}
         time.sleep(4.5)

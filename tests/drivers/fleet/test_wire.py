@@ -16,8 +16,9 @@ KEY = PrivateKey.from_private_bytes(bytes(range(32)))
 KEYS = {"controller": KEY.public_key()}
 AGENT_KEYS = {"hall-a": KEY.public_key()}
 ECHO = wire.Echo(boot="b1", boottime_ms=5)
+INVENTORY_ID = "00ff" * 4
 SET = wire.Set(
-    v=1,
+    v=2,
     site="demo",
     agent="hall-a",
     key="controller",
@@ -25,10 +26,12 @@ SET = wire.Set(
     seq=7,
     ttl_ms=30_000,
     echo=ECHO,
-    setpoints={"s21-001": 3500, "s21-002": 0},
+    head="a-head",
+    inventory=INVENTORY_ID,
+    setpoints_w=[3500, 0],
 )
 REPORT = wire.Report(
-    v=1,
+    v=2,
     site="demo",
     agent="hall-a",
     key="hall-a",
@@ -38,18 +41,41 @@ REPORT = wire.Report(
     applied_seq=6,
     lease_left_ms=29_000,
     lapsed=False,
-    devices={"s21-001": wire.DeviceReport(setpoint_w=3500, measured_w=3480.5, state=wire.DeviceState.RUNNING)},
+    inventory=INVENTORY_ID,
+    applied_w=[3500, 25],
+    measured_w=[3480, None],
+    measured_by="dn",
+    state="pl",
+    proof="bn",
+    activity="rn",
+    head_seen="a-head",
+    head_stored=None,
     refused=None,
 )
 INVENTORY = wire.Inventory(
-    v=1,
+    v=2,
     site="demo",
     agent="hall-a",
     key="hall-a",
     echo=ECHO,
-    devices={"s21-001": wire.InventoryDevice(model="antminer-s21", max_w=3500, off_w=25, failsafe_w=0)},
+    inventory=INVENTORY_ID,
+    devices=[
+        wire.InventoryDevice(
+            id="s21-001",
+            model="antminer-s21",
+            max_w=3500,
+            off_w=25,
+            ranges=[wire.Range(from_w=1400, to_w=3500)],
+            up_ms=60_000,
+            down_ms=10_000,
+            failsafe_w=25,
+            proof=wire.Proof.BOTH,
+            measured_by=wire.MeasuredBy.PDU,
+            dead_man=wire.DeadMan(after_ms=60_000, falls_to_w=0),
+        )
+    ],
 )
-STATUS = wire.Status(v=1, site="demo", agent="hall-a", state=wire.Presence.ONLINE)
+STATUS = wire.Status(v=2, site="demo", agent="hall-a", state=wire.Presence.ONLINE)
 
 
 def signed(text: bytes) -> bytes:
@@ -91,18 +117,23 @@ def test_any_key_of_the_controller_may_sign_under_its_own_name() -> None:
         ({"epoch": -1}, ">= 0"),
         ({"seq": 2**60}, "<= 9007199254740991"),
         ({"seq": True}, "Expected `int`, got `bool`"),
-        ({"setpoints": {"s21-001": -1}}, ">= 0"),
-        ({"setpoints": {"s21-001": 10_000_001}}, "<= 10000000"),
-        ({"setpoints": {"s21-001": 1.5}}, "got `float`"),
-        ({"setpoints": {"s21-001": "3500"}}, "got `str`"),
-        ({"setpoints": {"s21-001": None}}, "got `null`"),
-        ({"setpoints": {"S21": 1}}, "regex"),
-        ({"setpoints": {"s21-001": math.nan}}, "malformed"),
-        ({"setpoints": {"s21-001": math.inf}}, "malformed"),
-        ({"setpoints": None}, "exactly one"),
+        ({"setpoints_w": [-1]}, ">= 0"),
+        ({"setpoints_w": [10_000_001]}, "<= 10000000"),
+        ({"setpoints_w": [1.5]}, "got `float`"),
+        ({"setpoints_w": ["3500"]}, "got `str`"),
+        ({"setpoints_w": [None]}, "got `null`"),
+        ({"setpoints_w": {"s21-001": 1}}, "got `object`"),
+        ({"setpoints_w": [math.nan]}, "malformed"),
+        ({"setpoints_w": [math.inf]}, "malformed"),
+        ({"setpoints_w": None}, "exactly one"),
+        ({"inventory": "0123"}, "regex"),
+        ({"inventory": ...}, "missing required field `inventory`"),
+        ({"head": ""}, "length >= 1"),
+        ({"head": "x" * 501}, "length <= 500"),
+        ({"head": ...}, "missing required field `head`"),
         ({"same_as": 3}, "exactly one"),
         ({"unknown": 1}, "unknown field `unknown`"),
-        ({"v": 2}, "Invalid enum value 2"),
+        ({"v": 1}, "Invalid enum value 1"),
         ({"v": ...}, "missing required field `v`"),
         ({"echo": ...}, "missing required field `echo`"),
         ({"echo": {"boot": "b1"}}, "missing required field `boottime_ms`"),
@@ -159,11 +190,54 @@ def test_nothing_but_refused_comes_out_of_a_strange_body(text: bytes) -> None:
         wire.open_status(text, site="demo", agent="hall-a")
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"state": "p"}, "different lengths"),
+        ({"proof": "bnn"}, "different lengths"),
+        ({"state": "pz"}, "regex"),
+        ({"activity": "R "}, "regex"),
+        ({"measured_by": ["d", "n"]}, "got `array`"),
+        ({"measured_w": [3480.5, None]}, "got `float`"),
+        ({"applied_w": [3500, None]}, "got `null`"),
+        ({"lease_left_ms": 120_001}, "<= 120000"),
+        ({"head_stored": ...}, "missing required field `head_stored`"),
+    ],
+)
+def test_a_report_that_breaks_the_contract_is_refused(changes: dict[str, object], reason: str) -> None:
+    fields = json.loads(msgspec.json.encode(REPORT)) | changes
+    text = json.dumps({k: v for k, v in fields.items() if v is not ...}).encode()
+    with pytest.raises(Refused, match=reason):
+        wire.open_report(signed(text), AGENT_KEYS, site="demo", agent="hall-a")
+
+
+def test_a_device_that_is_listed_twice_is_refused() -> None:
+    fields = json.loads(msgspec.json.encode(INVENTORY))
+    twice = json.dumps(fields | {"devices": fields["devices"] * 2}).encode()
+    with pytest.raises(Refused, match="named twice"):
+        wire.open_inventory(signed(twice), AGENT_KEYS, site="demo", agent="hall-a")
+
+
+def test_another_device_another_sequence_or_another_fact_has_another_inventory_id() -> None:
+    (one,) = INVENTORY.devices
+    other = msgspec.structs.replace(one, id="s21-002")
+    names = [wire.inventory_id(devices) for devices in ([one], [one, other], [other, one], [other])]
+    names.append(wire.inventory_id([msgspec.structs.replace(one, max_w=1)]))
+    assert len(set(names)) == 5
+    assert wire.inventory_id([one]) == names[0]
+
+
+def test_every_letter_stands_once_in_its_column() -> None:
+    for letters in (wire.Follow, wire.Proof, wire.MeasuredBy, wire.Activity):
+        assert all(len(letter) == 1 for letter in letters)
+        assert len({letter.value for letter in letters}) == len(letters)
+
+
 def test_what_would_be_refused_is_not_signed() -> None:
     with pytest.raises(Refused, match=">= 0"):
-        wire.sign(msgspec.structs.replace(SET, setpoints={"s21-001": -5}), KEY)
+        wire.sign(msgspec.structs.replace(SET, setpoints_w=[-5]), KEY)
     with pytest.raises(Refused, match="got `float`"):
-        wire.sign(msgspec.structs.replace(SET, setpoints={"s21-001": 3500.5}), KEY)
+        wire.sign(msgspec.structs.replace(SET, setpoints_w=[3500.5]), KEY)
 
 
 def test_a_status_is_refused_when_it_is_long_or_of_another() -> None:
@@ -174,19 +248,19 @@ def test_a_status_is_refused_when_it_is_long_or_of_another() -> None:
 
 
 def test_topics() -> None:
-    assert wire.topic("demo", "hall-a", "set") == "surplus/v1/demo/hall-a/set"
-    assert wire.parse_topic("surplus/v1/demo/hall-a/report", "demo") == ("hall-a", wire.Leaf.REPORT)
+    assert wire.topic("demo", "hall-a", "set") == "surplus/v2/demo/hall-a/set"
+    assert wire.parse_topic("surplus/v2/demo/hall-a/report", "demo") == ("hall-a", wire.Leaf.REPORT)
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "",
-        "surplus/v1/demo/hall-a",
-        "surplus/v2/demo/hall-a/set",
-        "surplus/v1/other/hall-a/set",
-        "surplus/v1/demo/a/x",
-        "surplus/v1/demo/a/set/x",
+        "surplus/v2/demo/hall-a",
+        "surplus/v1/demo/hall-a/set",
+        "surplus/v2/other/hall-a/set",
+        "surplus/v2/demo/a/x",
+        "surplus/v2/demo/a/set/x",
     ],
 )
 def test_a_topic_of_nobody_is_refused(text: str) -> None:

@@ -15,12 +15,12 @@ import pytest
 
 from drivers.errors import ConfigError, DriverLoss, Refused
 from drivers.fleet import wire
+from drivers.fleet.agent.device import CommandOutcome
 from drivers.fleet.keys import CONTROLLER, load_private, load_public, make_keys
-from drivers.fleet.wire import DeviceState
-from simulators import worldlink
-from simulators.fleet.hardware import SimulatedHardware
+from simulators import messages, worldlink
+from simulators.devicewire import DeviceWire
+from simulators.fleet.hardware import SimulatedDevice, SimulatedRelay
 from simulators.fleet.site import read_fleet
-from simulators.worldlink import WorldClient
 from tests.brokers import BrokerProcess, amqtt_broker
 from tests.drivers.fleet.fakes import SITE, FakeController
 from tests.ports import free_port
@@ -45,6 +45,8 @@ class TinyWorld:
 
     def __init__(self) -> None:
         self.watts: dict[str, float] = {f"s21-00{k}": 25.0 for k in (1, 2, 3)} | {"gpu-001": 150.0, "lone": 13.0}
+        self.cuts: set[str] = set()
+        self.closed = True
         self.port = free_port()
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -68,18 +70,25 @@ class TinyWorld:
         self._loop.close()
 
     def _answer(self, request: worldlink.AnyRequest) -> worldlink.AnyReply:
+        if isinstance(request, messages.DeviceRequest) and request.device not in self.watts:
+            raise Refused(f"no device {request.device}")
         match request:
-            case worldlink.Apply(setpoints=setpoints):
-                if unknown := setpoints.keys() - self.watts.keys():
-                    raise Refused(f"no device {unknown}")
-                self.watts |= setpoints
+            case messages.CommandDevice(device=device, watts=watts):
+                self.watts[device] = watts
+                return messages.Cut() if device in self.cuts else worldlink.Ok()
+            case messages.StopDevice(device=device):
+                self.watts[device] = 0
                 return worldlink.Ok()
-            case worldlink.Measure(devices=devices):
-                if unknown := set(devices) - self.watts.keys():
-                    raise Refused(f"no device {unknown}")
-                return worldlink.Measured(
-                    watts={id_: self.watts[id_] for id_ in devices}, state=dict.fromkeys(devices, "running")
+            case messages.ReadDevice(device=device):
+                watts = self.watts[device]
+                return messages.DeviceAnswer(
+                    setpoint_w=int(watts), watts=watts, measured_by="psu", state="running", uptime_s=1.0, serial="A"
                 )
+            case messages.SwitchRelay(device="lone", closed=closed):
+                self.closed = closed
+                return worldlink.Ok()
+            case messages.ReadRelay(device="lone"):
+                return messages.RelayAnswer(closed=self.closed)
         raise Refused("not here")
 
 
@@ -142,7 +151,7 @@ def controller(fleet: Fleet, broker: BrokerProcess) -> Iterator[FakeController]:
 
 def grant(controller: FakeController, agent: str, setpoints: dict[str, int], ttl_ms: int) -> None:
     report = until(lambda: next((r for r in reversed(controller.reports) if r.agent == agent), None), agent)
-    sent = controller.send(agent, setpoints=setpoints, ttl_ms=ttl_ms, echo=report.echo)
+    sent = controller.send(agent, setpoints=setpoints, ttl_ms=ttl_ms, echo=report.echo, inventory=report.inventory)
     until(lambda: any(r.agent == agent and r.applied_seq == sent.seq for r in controller.reports), "applied")
 
 
@@ -157,6 +166,17 @@ def test_the_fleet_obeys_and_ends_its_leases_by_itself(
     assert world.watts == {"s21-001": 3500, "s21-002": 2000, "s21-003": 25, "gpu-001": 10_200, "lone": 3441}
     until(lambda: world.watts["gpu-001"] == 4000 and world.watts["lone"] == 13, "failsafe")
     until(lambda: world.watts["s21-001"] == 25, "off")
+
+
+def test_a_clock_that_jumps_ahead_ends_the_leases(fleet: Fleet, world: TinyWorld, controller: FakeController) -> None:
+    process = fleet.ready("--agent", "rack-b", "--clock-jump=40 s")
+    grant(controller, "rack-b", {"gpu-001": 10_200, "lone": 3441}, 60_000)
+    process.send_signal(signal.SIGUSR1)
+    before_ms = controller.reports[-1].echo.boottime_ms
+    until(lambda: controller.reports[-1].echo.boottime_ms > before_ms + 30_000, "the jump")
+    assert world.watts["gpu-001"] == 10_200
+    process.send_signal(signal.SIGUSR1)
+    until(lambda: world.watts["gpu-001"] == 4000 and world.watts["lone"] == 13, "failsafe")
 
 
 def test_the_world_goes_on_when_the_fleet_is_killed_and_a_restart_takes_failsafe(
@@ -192,20 +212,33 @@ def test_an_unknown_agent_and_a_missing_key_are_said(fleet: Fleet) -> None:
         assert re.search(words, errors), errors
 
 
-def test_hardware_over_the_world_link(world: TinyWorld) -> None:
-    client = WorldClient("127.0.0.1", world.port)
-    hardware = SimulatedHardware(client, ["lone", "gpu-001"])
-    hardware.apply({"lone": 3000})
-    measured = hardware.measure()
-    assert measured.keys() == {"lone", "gpu-001"}
-    assert (measured["lone"].watts, measured["lone"].state) == (3000, DeviceState.RUNNING)
-    with pytest.raises(DriverLoss, match="refuses"):
-        hardware.apply({"stranger": 1})
-    with pytest.raises(DriverLoss, match="refuses"):
-        SimulatedHardware(client, ["stranger"]).measure()
-    client.close()
-    with pytest.raises(DriverLoss):
-        SimulatedHardware(WorldClient("127.0.0.1", free_port()), ["lone"]).measure()
+def test_devices_and_relays_over_the_world_link(world: TinyWorld) -> None:
+    async def scene() -> None:
+        link = DeviceWire("127.0.0.1", world.port)
+        lone, stranger = SimulatedDevice(link, "lone"), SimulatedDevice(link, "stranger")
+        assert await lone.command(3000) is CommandOutcome.ACCEPTED
+        reading = await lone.read()
+        assert (reading.setpoint_w, reading.watts, reading.measured_by) == (3000, 3000, wire.MeasuredBy.PSU)
+        assert (reading.activity, reading.uptime_s, reading.serial) == (wire.Activity.RUNNING, 1.0, "A")
+        world.cuts.add("lone")
+        assert await lone.command(2500) is CommandOutcome.UNKNOWN
+        assert await lone.stop() is CommandOutcome.ACCEPTED
+        assert await stranger.command(1) is CommandOutcome.REFUSED
+        with pytest.raises(DriverLoss, match="answers with an error"):
+            await stranger.read()
+        relay, none = SimulatedRelay(link, "lone"), SimulatedRelay(link, "gpu-001")
+        assert await relay.switch(closed=False, hold_s=None) is CommandOutcome.ACCEPTED
+        assert await relay.read() is False
+        assert await none.switch(closed=False, hold_s=None) is CommandOutcome.REFUSED
+        with pytest.raises(DriverLoss, match="answers with an error"):
+            await none.read()
+        await link.close()
+        nobody = DeviceWire("127.0.0.1", free_port())
+        assert await SimulatedDevice(nobody, "lone").command(1) is CommandOutcome.UNKNOWN
+        with pytest.raises(DriverLoss):
+            await SimulatedDevice(nobody, "lone").read()
+
+    asyncio.run(scene())
 
 
 def test_the_demo_site_is_read() -> None:

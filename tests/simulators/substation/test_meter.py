@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
+import signal
 import struct
 
 import pytest
 
 from drivers.errors import DriverLoss
+from simulators.substation.__main__ import _trap_on_signal
 from simulators.substation.encoder import read_data
 from simulators.substation.meter import SimulatedMeter
 from simulators.substation.traps import Traps
@@ -169,3 +172,19 @@ def test_without_a_world_there_is_no_reading():
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(shown.run(read, 0.0))
     assert [image is None for image in images] == [True, False, True, False]
+
+
+def test_a_signal_sets_the_traps_and_the_next_one_clears_them():
+    told = meter(flip_sign=True)
+
+    async def signalled() -> list[bool]:
+        _trap_on_signal(told)
+        seen = [told.traps.flip_sign]
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            for _ in range(10):  # turns of the loop until it has taken the signal
+                await asyncio.sleep(0)
+            seen.append(told.traps.flip_sign)
+        return seen
+
+    assert asyncio.run(signalled()) == [False, True, False, True]

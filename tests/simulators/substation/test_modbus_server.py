@@ -15,6 +15,7 @@ import pytest
 
 from simulators.substation.frames import RtuFrames, crc
 from simulators.substation.modbus_server import Faults, Unit, serve_gateway, serve_serial
+from tests.waiting import DEADLINE_S
 
 IMAGE = {(3, address): 100 + address for address in (*range(10), 12, 13)}
 
@@ -38,7 +39,7 @@ class Client:
 
     async def answer(self) -> tuple[int, int, bytes]:
         """Return transaction, unit and data of the next answer."""
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(DEADLINE_S):
             transaction, _, length, unit = struct.unpack(">HHHB", await self.reader.readexactly(7))
             return transaction, unit, await self.reader.readexactly(length - 1)
 
@@ -207,7 +208,7 @@ def test_faults_on_the_wire(faults, sent):
             client.ask(0)
             client.ask(0, unit=9)  # nobody's: its answer marks the end
             marker = bytes.fromhex("000700000003" + "09830b")
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(DEADLINE_S):
                 assert (await client.reader.readuntil(marker)).hex() == sent + marker.hex()
 
     asyncio.run(scenario())
@@ -232,7 +233,7 @@ def test_rtu_on_a_serial_line_survives_its_clients():
                 line = os.open(path, os.O_RDWR | os.O_NOCTTY)
                 os.write(line, body + crc(body))
                 got = b""
-                async with asyncio.timeout(3):
+                async with asyncio.timeout(DEADLINE_S):
                     while len(got) < len(expected):
                         got += await asyncio.to_thread(os.read, line, 256)
                 os.close(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from drivers.errors import Refused
+from simulators.devicewire import DeviceWire
 from simulators.worldlink import WorldClient
 from tests.waiting import DEADLINE_S
 
@@ -37,12 +40,34 @@ def test_it_serves_until_it_is_told_to_end(number: signal.Signals) -> None:
         assert process.stderr.read() == ""
 
 
+def test_only_the_devices_that_are_named_have_relays() -> None:
+    async def ask(port: int) -> None:
+        wire = DeviceWire("127.0.0.1", port, timeout_s=DEADLINE_S)
+        await wire.relay("s21-a-001", closed=True)
+        with pytest.raises(Refused, match="s21-b-001 has no relay"):
+            await wire.relay("s21-b-001", closed=False)
+        await wire.close()
+
+    with world("--site-file", SITE, "--relays=s21-a-*,gpu-001") as process:
+        assert process.stdout is not None
+        asyncio.run(ask(int(process.stdout.readline().rsplit(":", 1)[1])))
+        process.terminate()
+
+
+def test_its_help_can_be_shown() -> None:
+    with world("--help") as process:
+        printed, errors = process.communicate(timeout=DEADLINE_S)
+    assert (process.returncode, errors) == (0, "")
+    assert "a share (15%)" in " ".join(printed.split())
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
         (("--site-file", "nowhere.yaml"), "nowhere.yaml: the world cannot use this site"),
         (("--site-file", SITE, "--surplus-csv=nowhere.csv", "--column=x"), "nowhere.csv: cannot be read"),
         (("--site-file", SITE, "--listen=here"), "argument --listen"),
+        (("--site-file", SITE, "--relays=nobody"), "found 'nobody', which is none of 208"),
     ],
 )
 def test_what_is_not_usable_ends_it_with_the_reason(words: tuple[str, ...], reason: str, tmp_path: Path) -> None:

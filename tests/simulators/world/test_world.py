@@ -14,9 +14,11 @@ import pytest
 from drivers.errors import DriverLoss, Refused
 from simulators import worldlink as link
 from simulators.curve import Curve
+from simulators.devicewire import DeviceWire
 from simulators.world.physics import Physics
 from simulators.world.referee import Thresholds
 from simulators.world.site import WorldSite, read_site
+from simulators.world.vices import Vice
 from simulators.world.world import World, run_forever
 from tests.waiting import DEADLINE_S
 
@@ -173,6 +175,36 @@ def test_a_fleet_drives_the_world_over_the_link(world: World, site: WorldSite) -
         client.close()
     with pytest.raises(DriverLoss):
         client.truth()
+
+
+def test_a_slow_and_a_silent_device_delay_no_other_on_the_wire(world: World) -> None:
+    async def ask(port: int) -> None:
+        wire = DeviceWire("127.0.0.1", port, timeout_s=DEADLINE_S)
+        silent, slow = asyncio.create_task(wire.read("s21-a-001")), asyncio.create_task(wire.read("s21-a-002"))
+        quick = await wire.read("s21-a-003")
+        assert not slow.done()
+        await wire.command("s21-a-003", 2000)
+        assert (await slow).uptime_s <= quick.uptime_s  # it was read when it was asked
+        assert (await wire.read("s21-a-003")).uptime_s >= quick.uptime_s + 2.9  # 3 s of its world have passed
+        assert (await wire.read("s21-a-003")).setpoint_w == 2000
+        assert not silent.done()
+        silent.cancel()
+        await wire.close()
+
+    with served(world) as port:
+        client = link.WorldClient("127.0.0.1", port)
+        client.set_vice(["s21-a-001"], Vice.SILENT, on=True)
+        client.set_vice(["s21-a-002"], Vice.SLOW, on=True)
+        assert client.vices() == {Vice.SILENT: ["s21-a-001"], Vice.SLOW: ["s21-a-002"]}
+        asyncio.run(asyncio.wait_for(ask(port), DEADLINE_S))
+        assert client.measure(["s21-a-001", "s21-a-003"]).watts.keys() == {"s21-a-003"}
+        with pytest.raises(Refused, match="1 of 2 devices did not answer with OK: s21-a-001"):
+            client.apply({"s21-a-001": 0.0, "s21-a-003": 0.0})
+        client.reboot("s21-a-003")
+        client.replace("s21-a-003")
+        with pytest.raises(Refused, match="nobody"):
+            client.reboot("nobody")
+        client.close()
 
 
 async def _until(port: int, good: Callable[[link.Truth], bool]) -> None:

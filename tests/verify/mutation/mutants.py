@@ -51,7 +51,8 @@ _FUNCTIONS: Final = {
 class Place:
     """A fault that a file can get: `path` from the project's root, the number of the node and of its change, the line.
 
-    `name`: what it is called in a list; lines may move elsewhere, and it keeps its name.
+    `name`: what it is called in a list. It says which function is changed, and how; so it stays the same whatever is edited
+    elsewhere.
     """
 
     path: str
@@ -72,11 +73,14 @@ class Mutant:
 
 
 def places(path: str, source: str) -> Iterator[Place]:
-    """Yield every fault of a file, in the sequence of its lines; texts, annotations and errors are left alone."""
+    """Yield every fault of a file, in the sequence of its lines.
+
+    Texts, annotations, errors, and what only asks for an error (``zip(strict=True)``) are left alone.
+    """
     seen = Counter[str]()
-    for number, node in enumerate(_nodes(ast.parse(source))):
+    for number, (scope, node) in enumerate(_nodes(ast.parse(source))):
         for change in range(_count(node)):
-            name = f"{path}: {_described(node)} -> {_described(_mutated(copy.deepcopy(node), change))}"
+            name = f"{path}{scope}: {_described(node)} -> {_described(_mutated(copy.deepcopy(node), change))}"
             seen[name] += 1
             yield Place(
                 path=path,
@@ -90,7 +94,7 @@ def places(path: str, source: str) -> Iterator[Place]:
 def mutant(place: Place, source: str) -> Mutant:
     """Return the file with that fault."""
     tree = ast.parse(source)
-    target = next(node for number, node in enumerate(_nodes(tree)) if number == place.node)
+    target = next(node for number, (_, node) in enumerate(_nodes(tree)) if number == place.node)
     # The change is made in a copy: the place of the old node must still be found.
     changed = _Swap(target, _mutated(copy.deepcopy(target), place.change)).visit(tree)
     return Mutant(path=place.path, line=place.line, name=place.name, source=ast.unparse(changed))
@@ -112,17 +116,23 @@ def _described(node: ast.AST) -> str:
     return ast.unparse(node)
 
 
-def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes that may be mutated, always in the same sequence."""
+def _nodes(tree: ast.AST, scope: str = "") -> Iterator[tuple[str, ast.AST]]:
+    """Yield the nodes that may be mutated, each after the classes and functions that it is in, always in the same sequence."""
     for field, value in ast.iter_fields(tree):
         if field in {"annotation", "returns", "decorator_list", "type_params"}:
             continue
         for child in value if isinstance(value, list) else [value]:
-            if not isinstance(child, ast.AST) or _is_text(child) or isinstance(child, ast.Assert | ast.Raise):
+            if not isinstance(child, ast.AST) or _is_let_alone(child):
                 continue
             if _count(child):
-                yield child
-            yield from _nodes(child)
+                yield scope, child
+            named = isinstance(child, ast.ClassDef | ast.FunctionDef)
+            yield from _nodes(child, f"{scope} {child.name}" if named else scope)
+
+
+def _is_let_alone(node: ast.AST) -> bool:
+    strict = isinstance(node, ast.keyword) and node.arg == "strict"
+    return strict or _is_text(node) or isinstance(node, ast.Assert | ast.Raise)
 
 
 def _is_text(node: ast.AST) -> bool:

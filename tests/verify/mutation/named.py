@@ -15,7 +15,12 @@ _FAULTS: Final = (
         "current_w - cut_w / (1.0 - tables.tolerance)",
         "current_w - cut_w",
     ),
-    ("what was never heard is stuck too", "controller/core/step.py", "np.where(led | ~leases.known,", "np.where(led,"),
+    (
+        "what was never heard is stuck too",
+        "controller/core/fleet/trouble.py",
+        "np.where(trouble.led | ~leases.known,",
+        "np.where(trouble.led,",
+    ),
     (
         "the ramp never saves",
         "controller/core/step.py",
@@ -24,9 +29,9 @@ _FAULTS: Final = (
     ),
     (
         "devices that are not in step are raised",
-        "controller/core/step.py",
-        "free = in_contact(devices, snapshot) & in_step(leases, now_s)",
-        "free = in_contact(devices, snapshot)",
+        "controller/core/fleet/trouble.py",
+        "led=in_contact(devices, snapshot) & in_step(leases, now_s)",
+        "led=in_contact(devices, snapshot)",
     ),
     (
         "the step test without the other load",

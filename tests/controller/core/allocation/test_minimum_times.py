@@ -180,14 +180,19 @@ def test_limits_come_before_minimum_times_and_these_before_protection(limit_w, b
 
 
 def test_a_minimum_time_that_fits_after_all_is_kept():
-    """The small one would be given up first, but the large one has to go and leaves room for it."""
+    """The small one would be given up first, but the large one has to go and leaves room for it.
+
+    That the small one fits its own node to the watt takes nothing from anybody.
+    """
     small, large = ((10.0, 0.0, False), (500.0, 0.1, False)), ((10.0, 0.0, False), (3000.0, 3.0, False))
     nodes = tree(("pcc", -1, INF, 0.0), ("a", 0, 1e9, 0.0), ("b", 0, 1e9, 0.0))
     rows = [{"modes": small, "min_up": 1.0, "node": 1}, {"modes": large, "min_up": 1.0, "node": 2}]
     tables = tables_of(*rows, nodes=nodes)
     kept = kept_w(tables, leases_of(tables, [500.0, 3000.0]), replace(free(2), kept_until_s=np.full(2, 9.0)), 0.0)
     bounds = (tables.site.devices.off_w, tables.site.devices.max_w)
-    base, overruled = fitting_w(tables, kept, bounds, np.array([1000.0, 1e9, 1e9]), ("surplus", "rating:a", "rating:b"))
+    base, overruled = fitting_w(
+        tables, kept, bounds, np.array([1000.0, 500.0, 1e9]), ("surplus", "rating:a", "rating:b")
+    )
     assert base.tolist() == [500.0, 10.0]
     assert texts(overruled) == "surplus before the minimum and settle times of 1 device"
 

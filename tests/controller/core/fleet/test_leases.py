@@ -11,16 +11,18 @@ from controller.core.fleet.leases import (
     CONTACT_S,
     Leases,
     committed_w,
+    defiant,
     in_contact,
     in_step,
     least_w,
     link_doubts,
+    lost,
     observe,
     send,
     unheard_w,
 )
 from controller.core.reasons import Code
-from controller.core.snapshot import FleetColumns, Snapshot
+from controller.core.snapshot import FleetColumns, Followed, Measurer, Snapshot
 from controller.core.state import initial_state
 from tests.controller.core.world import GPU, MINER, World, devices, site, tree
 from tests.examples import examples
@@ -42,15 +44,19 @@ DOWN_S = 1.25 * DEVICES.down_s.max() + 1.5
 UP_S = 1.25 * DEVICES.up_s.max() + 1.5
 
 
-def seen(now_s, applied_w, *, confirmed_s=-np.inf, heard_s=None, echo=True) -> Snapshot:
-    """Return a snapshot in which the one agent reported `applied_w`."""
+def seen(
+    now_s, applied_w, *, confirmed_s=-np.inf, heard_s=None, echo=True, measured_w=None, follow=Followed.PROVEN
+) -> Snapshot:
+    """Return a snapshot in which the one agent reported `applied_w`, and both devices `follow` it or each its own way."""
     heard_s = now_s if heard_s is None else heard_s
     columns = FleetColumns(
         heard_s=np.array([heard_s]),
         echo=np.array([echo]),
         confirmed_s=np.array([confirmed_s]),
         applied_w=np.array(applied_w, dtype=np.float64),
-        measured_w=np.array(applied_w, dtype=np.float64),
+        measured_w=np.array(applied_w if measured_w is None else measured_w, dtype=np.float64),
+        measured_by=np.full(2, Measurer.PSU, dtype=np.int8),
+        follow=np.broadcast_to(np.array(follow, dtype=np.int8), 2),
         max_w=DEVICES.max_w,
     )
     return replace(World(SITE, surplus_w=0.0).snapshot(), now_s=now_s, fleet=columns)
@@ -251,3 +257,66 @@ def test_a_link_that_is_down_is_a_doubt_and_after_a_lease_a_loss():
     lost = link_doubts("pcc", rules, 100.0, 100.5 + rules.lease_s)
     assert [reason.code for reason in lost.lost] == [Code.LINK_LOST]
     assert {reason.subject for reason in (*lost.doubts, *lost.lost)} == {"pcc"}
+
+
+@pytest.mark.parametrize(
+    ("why", "follow", "freed"),
+    [
+        ("both have proven it", [Followed.PROVEN, Followed.PROVEN], [True, True]),
+        ("a dead one keeps no other from it", [Followed.LOST, Followed.PROVEN], [False, True]),
+        ("an acknowledgement is not a proof", [Followed.ACCEPTED, Followed.PROVEN], [False, True]),
+        ("one that was only commanded", [Followed.COMMANDED, Followed.GRANTED], [False, False]),
+        ("one that refused, one of which nothing is known", [Followed.REFUSED, Followed.UNKNOWN], [False, False]),
+        ("one that is on its way, one that does not obey", [Followed.SETTLING, Followed.DEFIANT], [False, False]),
+        ("one that was brought down by other means", [Followed.PROVEN, Followed.STOPPED], [True, True]),
+    ],
+)
+def test_power_is_freed_by_proof_device_by_device(why, follow, freed):
+    leases = send(settled(FULL), HALF, 100.0)
+    for now_s in np.arange(100.5, 130.0, 0.5):
+        leases = observe(leases, DEVICES, seen(now_s, HALF, confirmed_s=100.0, measured_w=[np.nan] * 2, follow=follow))
+    expected = np.where(freed, HALF, np.where(np.array(follow) == Followed.DEFIANT, DEVICES.max_w, FULL))
+    assert leases.high_w.tolist() == expected.tolist(), why
+
+
+@pytest.mark.parametrize(
+    ("why", "follow", "measured_w", "high_w"),
+    [
+        ("it does what it says", Followed.PROVEN, [1800.0, 5000.0], HALF),
+        ("it jumped up, by any measurement", Followed.PROVEN, [2800.0, 5000.0], [2800.0, 5100.0]),
+        ("nonsense counts up to the signed maximum", Followed.SETTLING, [1e9, 5000.0], [3500.0, 5100.0]),
+        ("one that drifted counts as measured", Followed.DRIFTED, [1800.0, 5000.0], [1800.0, 5100.0]),
+        ("and as its signed maximum where nothing is", Followed.DEFIANT, [np.nan, np.nan], FULL),
+        ("nothing measured is no jump", Followed.PROVEN, [np.nan, np.nan], HALF),
+    ],
+)
+def test_what_a_device_may_draw_goes_up_with_what_is_measured(why, follow, measured_w, high_w):
+    leases = observe(settled(HALF), DEVICES, seen(101.0, HALF, confirmed_s=0.0, measured_w=measured_w, follow=follow))
+    assert leases.high_w.tolist() == list(high_w), why
+
+
+@pytest.mark.parametrize(
+    ("why", "told", "named"),
+    [
+        ("its agent says so", {"follow": Followed.DEFIANT, "measured_w": HALF}, True),
+        ("no proof came, and it draws more", {"follow": Followed.SETTLING, "measured_w": FULL}, True),
+        ("no proof came, and nothing is measured", {"follow": Followed.ACCEPTED, "measured_w": [np.nan] * 2}, True),
+        ("no proof came, but what is measured fits", {"follow": Followed.SETTLING, "measured_w": HALF}, False),
+        ("it does not answer: nothing is known", {"follow": Followed.LOST, "measured_w": [np.nan] * 2}, False),
+        ("it is proven", {"follow": Followed.PROVEN, "measured_w": HALF}, False),
+        ("its agent is silent", {"follow": Followed.DEFIANT, "measured_w": FULL, "heard_s": 101.0}, False),
+    ],
+)
+def test_a_device_is_defiant_by_its_agents_word_or_when_no_proof_comes_in_time(why, told, named):
+    leases = send(settled(FULL), HALF, 100.0)
+    for now_s in np.arange(100.5, 112.0, 0.5):
+        snapshot = seen(now_s, HALF, confirmed_s=100.0, **told)
+        leases = observe(leases, DEVICES, snapshot)
+        if now_s < 104.0 and told["follow"] is not Followed.DEFIANT:
+            assert not defiant(leases, DEVICES, snapshot).any(), "it still has time"
+    assert defiant(leases, DEVICES, snapshot).tolist() == [named] * 2, why
+
+
+def test_a_device_that_does_not_answer_is_lost_while_its_agent_is_there():
+    assert lost(DEVICES, seen(50.0, FULL, follow=[Followed.LOST, Followed.PROVEN])).tolist() == [True, False]
+    assert lost(DEVICES, seen(50.0, FULL, follow=Followed.LOST, heard_s=44.0)).tolist() == [False, False]

@@ -10,12 +10,18 @@ from controller.core.kernels.search import CHANGES, SETS
 from controller.core.site import Tree
 from tests.controller.core.world import devices
 
+
+def _off_w(lowest: int) -> float:
+    """Return what a device draws that is off: nothing, or a part of its lowest mode."""
+    return float(lowest // 3 * (lowest % 2))
+
+
 MODES = st.lists(
     st.tuples(st.integers(100, 5000), st.floats(-1.0, 5.0), st.booleans()),
     min_size=1,
     max_size=4,
     unique_by=lambda m: m[0],
-).map(lambda rows: ((float(min(r[0] for r in rows) // 3), 0.0, False), *((float(w), v, c) for w, v, c in sorted(rows))))
+).map(lambda rows: ((_off_w(min(r[0] for r in rows)), 0.0, False), *((float(w), v, c) for w, v, c in sorted(rows))))
 
 
 @st.composite
@@ -67,6 +73,21 @@ def a_mode(draw, columns, i: int) -> float:
     """Draw one of the watts that device `i` may be set to."""
     part = slice(int(columns.mode_start[i]), int(columns.mode_start[i + 1]))
     return float(draw(st.sampled_from(list(columns.mode_w[part]))))
+
+
+def points(columns, i, base, upper, worth):
+    """Return (row, watts, worth) of everything that the device may stand at, from its base up."""
+    rows = range(int(columns.mode_start[i]), int(columns.mode_start[i + 1]))
+    watts = [float(columns.mode_w[row]) for row in rows]
+    gains = [worth(float(columns.mode_value[row])) for row in rows]
+    bottom = max(k for k, w in enumerate(watts) if w <= base + 1e-6)
+    found = [(rows[bottom], base, gains[bottom])]
+    for k in range(bottom + 1, len(watts)):
+        if watts[k] <= upper + 1e-6:
+            found.append((rows[k], watts[k], gains[k]))
+        elif columns.mode_continuous[rows[k]] and upper > max(watts[k - 1], base) + 1e-6:
+            found.append((rows[k], upper, float(np.interp(upper, watts[k - 1 : k + 1], gains[k - 1 : k + 1]))))
+    return found
 
 
 def change_sets() -> ChangeSets:

@@ -1,78 +1,14 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.kernels.columns import OPEN, Branches, Closings, Draft, MeritOrder
-from controller.core.kernels.greedy import AHEAD, Ahead, admit, cut
-from controller.core.kernels.hull import ROWS, Corners, hulls
-from controller.core.kernels.sorting import DIGIT, PASSES, sort_items
+from controller.core.kernels import greedy
+from controller.core.kernels.columns import OPEN
+from controller.core.kernels.greedy import cut, quick
 from tests.controller.core.kernels import twins_allocator as twins
-from tests.controller.core.kernels.sites import a_mode, choices_of, fleets
-
-LOW, RANK = 23, 3
-
-
-def preorder(tree, columns):
-    """Return parents, sizes and limits in preorder, and the node of each device there."""
-    order, waiting = [], [0]
-    while waiting:
-        n = waiting.pop()
-        order.append(n)
-        waiting += [m for m in range(len(tree.ids)) if tree.parent[m] == n]
-    place = {n: k for k, n in enumerate(order)}
-    parent = np.array([-1] + [place[int(tree.parent[n])] for n in order[1:]])
-    size = np.ones(len(order), dtype=np.int64)
-    for n in range(len(order) - 1, 0, -1):
-        size[parent[n]] += size[n]
-    return parent, size, tree.limit_w[order], np.array([place[int(n)] for n in columns.node], dtype=np.int32)
-
-
-class Admitted:
-    """The merit order of a fleet, admitted; and the same edges as (node, device, from, to, divisible)."""
-
-    def __init__(self, tree, columns, base, upper, site_w):
-        count = len(columns.ids)
-        rows = columns.mode_w.size
-        self.parent, self.size, limit, self.home = preorder(tree, columns)
-        climb, items, spare = np.zeros(rows, np.uint8), np.zeros(rows, np.uint64), np.zeros(rows, np.uint64)
-        self.choices = choices_of(columns, base, upper)
-        order = MeritOrder(items, climb, np.zeros(rows), np.zeros(rows), 0, 0, 0.0, LOW, RANK)
-        corners = Corners(np.zeros(ROWS + 1, np.int64), np.zeros((2, ROWS + 1)))
-        found = hulls(self.choices, columns.off_w, 0, count, order, corners)
-        if sort_items(items, spare, found, LOW, np.zeros((PASSES, 1 << DIGIT), np.int32)):
-            items, spare = spare, items
-        used = np.bincount(self.home, weights=base, minlength=limit.size)
-        for n in range(limit.size - 1, 0, -1):
-            used[self.parent[n]] += used[n]
-        self.room, self.watts = limit - used, base.copy()
-        self.edges = []
-        for item in items[:found]:
-            i, rank = (int(item) & (1 << LOW) - 1) >> RANK, int(item) & (1 << RANK) - 1
-            row = int(columns.mode_start[i]) + rank
-            leads = int(climb[row])
-            to = float(upper[i]) if leads & 128 else float(columns.mode_w[row + (leads & ROWS)])
-            here = float(base[i]) if leads & 64 else float(columns.mode_w[row])
-            divisible = leads & ROWS == 1 and bool(columns.mode_continuous[row + 1])
-            self.edges.append((int(self.home[i]), i, here, to, divisible))
-        self.order = order._replace(items=items, length=found, end=found)
-        self.closings = Closings(np.zeros(limit.size, np.int64), np.zeros(limit.size, np.int64), np.zeros(limit.size))
-        starts, flags = np.zeros(limit.size + 1, np.int64), np.zeros(limit.size, np.bool_)
-        branches = Branches(self.parent, self.size, starts, self.home, self.home, flags, limit)
-        level = Draft(self.watts, self.room.copy())
-        ahead = Ahead(np.zeros((2, AHEAD)), np.zeros((4, AHEAD), np.int64))
-        admit(branches, 0, self.choices, self.order, level, self.closings, ahead)
-        self.site_w = site_w
-
-    def cut_to(self, room_w):
-        order = self.order._replace(room_w=room_w)
-        self.order = order._replace(end=cut(self.choices, order, self.watts))
-
-
-@st.composite
-def admitted(draw):
-    tree, columns = draw(fleets())
-    low, high = (np.array([a_mode(draw, columns, i) for i in range(len(columns.ids))]) for _ in range(2))
-    return Admitted(tree, columns, np.minimum(low, high), np.maximum(low, high), draw(st.floats(0.0, 1.2)))
+from tests.controller.core.kernels.admitted import Admitted, admitted
+from tests.controller.core.world import devices, tree
 
 
 @given(admitted())
@@ -84,12 +20,63 @@ def test_admit_equals_the_twin(case):
     assert [None if at == OPEN else at for at in case.closings.closed_at] == closed
 
 
-@given(admitted(), st.lists(st.floats(-0.1, 1.2), min_size=1, max_size=4))
-def test_cut_equals_the_twin(case, shares):
+def ended_like_the_twin(case, shares, cut):
+    """Move the end of the order to some shares of what all of it takes of the site, each as its twin does."""
     base = list(case.choices.base_w)
     most = float(case.order.sum_w[case.order.end - 1]) if case.order.end else 0.0
     for share in shares:
-        case.cut_to(share * most)
+        case.cut_to(share * most, cut)
         end, watts = twins.cut(list(case.parent), list(case.room), base, case.edges, share * most)
         assert case.order.end == end
         assert np.allclose(case.watts, watts, atol=1e-3)
+
+
+SHARES = st.lists(st.floats(-0.1, 1.2), min_size=1, max_size=4)
+
+
+@given(admitted(), SHARES)
+def test_cut_equals_the_twin(case, shares):
+    ended_like_the_twin(case, shares, cut)
+
+
+@given(admitted(), SHARES)
+def test_a_fleet_that_is_too_large_for_the_cache_of_a_core_is_cut_alike(case, shares):
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(greedy, "CACHED", 0)
+        # Compiled, a kernel would keep the constants of its module.
+        ended_like_the_twin(case, shares, getattr(cut, "py_func", cut))
+
+
+def stands_at(case, i, watts):
+    """Return whether a device stands at its base, at an end of one of its edges or, where it can be divided, inside it."""
+    edges = [edge for edge in case.edges if edge[1] == i]
+    ends = [case.choices.base_w[i], *(to for *_, to, _ in edges)]
+    inside = any(here <= watts <= to for _, _, here, to, divisible in edges if divisible)
+    return inside or bool(np.isclose(ends, watts, atol=1e-6).any())
+
+
+@given(admitted(), SHARES)
+def test_nothing_is_left_out_that_still_fits_into_what_whole_modes_leave_of_the_site(case, shares):
+    base, watts = case.choices.base_w, case.watts.copy()
+    most = float(case.order.sum_w[case.order.end - 1]) if case.order.end else 0.0
+    _, taken, _ = twins.admit(list(case.parent), list(case.room), list(base), case.edges)
+    for share in shares:
+        order = case.order._replace(room_w=share * most)
+        end = quick(case.choices, order, case.closings, case.watts, watts)
+        case.order = order._replace(end=end)
+        left_w = share * most - float((watts - base).sum())
+        assert left_w >= min(share * most, 0.0) - 1e-3
+        assert all(stands_at(case, i, at) for i, at in enumerate(watts))
+        for p in range(end, len(taken)):
+            _, i, here, _, _ = case.edges[p]
+            waits = case.order.from_w[p] >= 0.0 and watts[i] == here and taken[p] > 0.0
+            assert not waits or taken[p] > left_w - 1e-6
+
+
+def test_a_small_device_is_raised_where_nothing_of_a_large_one_fits():
+    rows = [{"modes": ((0.0, 0.0, False), (1000.0, 10.0, False))}, {"modes": ((0.0, 0.0, False), (100.0, 0.5, False))}]
+    columns = devices(rows)
+    case = Admitted(tree(("pcc", -1, 5000.0, 0.0)), columns, columns.off_w, columns.max_w)
+    watts = case.watts.copy()
+    assert quick(case.choices, case.order._replace(room_w=100.0), case.closings, case.watts, watts) == 0
+    assert watts.tolist() == [0.0, 100.0]

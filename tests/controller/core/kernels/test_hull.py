@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,9 +15,12 @@ from controller.core.kernels.hull import (
     rank_of,
     row_at,
     value_at,
+    worth_at,
 )
 from tests.controller.core.kernels import twins_allocator as twins
-from tests.controller.core.kernels.sites import a_mode, choices_of, fleets
+from tests.controller.core.kernels.sites import a_mode, choices_of, fleets, points
+
+ON_OFF = ((20.0, 0.0, False), (900.0, 7.0, False))
 
 
 def hull(columns, base, upper, held, bonus=0.05, share=None):
@@ -44,21 +48,6 @@ def hull(columns, base, upper, held, bonus=0.05, share=None):
         corners.append(chain)
         clipped.append(cut)
     return corners, densities, clipped
-
-
-def points(columns, i, base, upper, worth):
-    """Return (row, watts, worth) of everything that the device may stand at, from its base up."""
-    rows = range(int(columns.mode_start[i]), int(columns.mode_start[i + 1]))
-    watts = [float(columns.mode_w[row]) for row in rows]
-    gains = [worth(float(columns.mode_value[row])) for row in rows]
-    bottom = max(k for k, w in enumerate(watts) if w <= base + 1e-6)
-    found = [(rows[bottom], base, gains[bottom])]
-    for k in range(bottom + 1, len(watts)):
-        if watts[k] <= upper + 1e-6:
-            found.append((rows[k], watts[k], gains[k]))
-        elif columns.mode_continuous[rows[k]] and upper > max(watts[k - 1], base) + 1e-6:
-            found.append((rows[k], upper, float(np.interp(upper, watts[k - 1 : k + 1], gains[k - 1 : k + 1]))))
-    return found
 
 
 @given(fleets(), st.data())
@@ -103,3 +92,42 @@ def test_modes_that_earn_nothing_are_left_out():
     )
     corners, *_ = hull(columns, np.array([10.0]), np.array([4000.0]), np.array([10.0]))
     assert corners == [[0, 2]]
+
+
+def hull_of(*rows):
+    """Return per device its corners and densities, free from off up, while all are off."""
+    from tests.controller.core.world import devices
+
+    columns = devices([{"modes": tuple((float(watts), value, False) for watts, value in row)} for row in rows])
+    corners, densities, _ = hull(columns, columns.off_w, columns.max_w, columns.off_w)
+    return corners, densities
+
+
+def test_every_hull_begins_at_what_its_own_device_draws_when_off():
+    corners, densities = hull_of([(10, 0.0), (1000, 1.0)], [(500, 0.0), (1000, 0.1), (3000, 2.0)])
+    assert corners == [[0, 1], [2, 4]]
+    assert np.allclose(densities[1], [2.0 / 2500.0])
+
+
+def test_what_a_later_mode_makes_needless_is_left_out_and_nothing_else():
+    corners, densities = hull_of([(900, 0.0), (1000, 1.0), (2000, 1.1), (3000, 2.2)])
+    assert corners == [[0, 1, 3]]
+    assert np.allclose(densities[0], [1.0 / 100.0, 1.2 / 2000.0])
+
+
+RAMP = ((10.0, 0.0, False), (1000.0, 1.0, False), (3000.0, 2.0, True), (4000.0, 5.0, True), (6000.0, 6.0, False))
+
+
+@pytest.mark.parametrize(
+    ("watts", "value"),
+    [(5.0, 0.0), (10.0, 0.0), (500.0, 0.0), (1000.0, 1.0), (2000.0, 1.5), (3000.0, 2.0), (3500.0, 3.5), (5000.0, 5.0), (7000.0, 6.0)],
+)  # fmt: skip
+def test_between_continuous_modes_a_device_earns_on_the_line_between_them_else_what_its_lower_mode_earns(watts, value):
+    from tests.controller.core.world import devices
+
+    columns = devices([{"modes": ON_OFF}, {"modes": RAMP}, {"modes": ON_OFF}])
+    starts = choices_of(columns, columns.off_w, columns.max_w, share=np.full(3, 0.5))
+    runs = choices_of(columns, columns.off_w, columns.max_w, kept=np.full(3, 1.0), bonus=0.1)
+    assert value_at(starts, 1, watts) == pytest.approx(value)
+    assert worth_at(starts, 1, watts) == pytest.approx(0.5 * value)
+    assert worth_at(runs, 1, watts) == pytest.approx(value + 0.1 * min(value, 1.0))

@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from controller.core.kernels.columns import Rest
@@ -52,6 +52,9 @@ def test_identical_devices_need_no_more_than_their_number():
 
 
 @given(st.lists(st.floats(0.0, 100.0), max_size=100))
+@example([float(k) for k in range(CHANGES + 2)])
+@example([float(-k) for k in range(-CHANGES - 2, 0)])
+@example([1.0] * (CHANGES + 1))
 def test_offered_changes_ascend_and_the_dearest_are_left_out(losses):
     sets = change_sets()
     count = 0

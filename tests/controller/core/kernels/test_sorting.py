@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,3 +66,19 @@ def test_items_that_their_upper_bits_do_not_tell_apart_are_sorted_all_the_same()
     expected, spare = np.sort(items), np.zeros_like(items)
     swapped = sort_items(items, spare, items.size, 20, np.zeros((PASSES, 1 << DIGIT), np.int32))
     assert list(spare if swapped else items) == list(expected)
+
+
+@pytest.mark.parametrize("another", [9, 1 << 36])
+def test_a_few_items_that_their_upper_bits_do_not_tell_apart_are_moved_to_their_places(another):
+    """The last item comes to stand first, or is far above all others."""
+    keys = np.arange(200, dtype=np.uint64)[::-1] * np.uint64(1 << 27) + np.uint64(10)
+    keys[100] = keys[101] + np.uint64(1)
+    keys = np.append(keys, np.uint64(another))
+    assert sort([int(key) << 20 for key in keys]) == sorted(int(key) << 20 for key in keys)
+
+
+@pytest.mark.parametrize("bits", range(1, 24))
+def test_where_upper_bits_tell_nothing_apart_all_bits_are_sorted_by(bits):
+    """One item is so far above the others that only their lower bits differ."""
+    keys = [*np.random.default_rng(bits).integers(0, 1 << bits, 100).tolist(), 1 << (bits + 20)]
+    assert sort([key << 20 for key in keys]) == sorted(key << 20 for key in keys)

@@ -43,7 +43,7 @@ def test_of_contract_and_rating_of_the_site_the_smaller_stands(rating_w, name):
 
 
 def test_a_standing_limit_is_named_before_others_that_are_equal():
-    bounds = envelope(standing_limits(SITE), [Limit(node=1, limit_w=195e3, name="order:o1")], NO_FLOOR)
+    bounds = envelope(standing_limits(SITE), [Limit(node=1, limit_w=195e3, name="order:o1")], NO_FLOOR, NO_FLOOR)
     assert bounds.binding[1] == "rating:tx"
 
 
@@ -62,7 +62,7 @@ def test_an_unknown_surplus_is_no_limit_of_its_own():
 @given(st.lists(st.tuples(st.integers(0, NODES - 1), watts), max_size=12))
 def test_the_smallest_limit_of_each_node_wins_and_the_first_of_equals_is_named(rows):
     limits = [Limit(node=n, limit_w=w, name=f"{k}") for k, (n, w) in enumerate(rows)]
-    bounds = envelope(UNLIMITED, limits, NO_FLOOR)
+    bounds = envelope(UNLIMITED, limits, NO_FLOOR, NO_FLOOR)
     for n in range(NODES):
         mine = [(w, k) for k, (m, w) in enumerate(rows) if m == n]
         expected = min(mine, default=(math.inf, "unlimited"))
@@ -72,17 +72,20 @@ def test_the_smallest_limit_of_each_node_wins_and_the_first_of_equals_is_named(r
 @given(st.lists(st.tuples(st.integers(0, NODES - 1), watts), max_size=8), st.integers(0, NODES - 1), watts)
 def test_one_more_limit_never_relaxes(rows, node, limit_w):
     limits = [Limit(node=n, limit_w=w, name="x") for n, w in rows]
-    more = envelope(UNLIMITED, [*limits, Limit(node=node, limit_w=limit_w, name="more")], NO_FLOOR)
-    assert np.all(more.limit_w <= envelope(UNLIMITED, limits, NO_FLOOR).limit_w)
+    more = envelope(UNLIMITED, [*limits, Limit(node=node, limit_w=limit_w, name="more")], NO_FLOOR, NO_FLOOR)
+    assert np.all(more.limit_w <= envelope(UNLIMITED, limits, NO_FLOOR, NO_FLOOR).limit_w)
 
 
-def test_an_envelope_under_the_floor_is_infeasible_there_and_nowhere_else():
+def test_an_envelope_under_what_can_be_reached_is_infeasible_there_and_nowhere_else():
     floor_w = np.array([50.0, 40.0, 10.0, 20.0])
     bounds = envelope(
-        UNLIMITED, [Limit(node=0, limit_w=50.0, name="a"), Limit(node=3, limit_w=19.9, name="b")], floor_w
+        UNLIMITED,
+        [Limit(node=0, limit_w=50.0, name="a"), Limit(node=3, limit_w=19.9, name="b")],
+        floor_w - 5.0,
+        floor_w,
     )
     assert bounds.infeasible.tolist() == [False, False, False, True]
-    assert bounds.floor_w is floor_w
+    assert bounds.achievable_w is floor_w
 
 
 def test_failsafe_limits_in_failsafe_only():

@@ -1,45 +1,108 @@
+"""The house load as tables of what a node's meter shows, second by second."""
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.limits.house_load import estimate_house
+from controller.core.limits.house_load import declared_house, estimate_house
 from controller.core.trust.node_power import NodePower
+from controller.core.trust.node_trust import NodeTrust
+
+DECLARED_W = 10.0
+#: In this time a lower load has held for long enough to count.
+LONG_S = 200
+UNPROVEN, SILENT, FALSE = {"proven": False}, {"known": False, "still": True}, {"still": True, "false": True}
 
 
-def once(house, power, least, most, slack=5.0, known=True, proven=True, elapsed_s=1.0):
-    measured = NodePower(watts=np.array([power]), known=np.array([known]), taken_s=np.array([0.0]))
-    draws = np.array([least]), np.array([most]), np.array([slack])
-    return float(estimate_house(np.array([house]), measured, np.array([proven]), *draws, elapsed_s)[0])
+def course(*legs):
+    """Return the house load after each leg (seconds, power, what else is not as usual), a tick a second.
+
+    The devices draw `least` to `most` watts, 100 unless a leg says otherwise.
+    """
+    house, now_s, found = declared_house(np.array([DECLARED_W])), 0.0, []
+    for seconds, power, *other in legs:
+        given_ = {"least": 100.0, "most": 100.0, "known": True, "proven": True, "still": False, "false": False}
+        leg = given_ | (other[0] if other else {})
+        shown = NodePower(watts=np.array([power]), known=np.array([leg["known"]]), taken_s=np.zeros(1))
+        trust = NodeTrust(**{name: np.array([leg[name]]) for name in ("proven", "still", "false")})
+        for _ in range(seconds):
+            now_s += 1.0
+            house = estimate_house(house, shown, trust, np.array([leg["least"]]), np.array([leg["most"]]), now_s, 1.0)
+        found.append(float(house.watts[0]))
+    return found
 
 
 @pytest.mark.parametrize(
-    ("why", "given_", "expected"),
+    ("why", "legs", "watts"),
     [
-        ("more than thought counts at once", {"house": 10.0, "power": 130.0, "least": 100.0, "most": 100.0}, 30.0),
+        ("more than thought counts at once", [(1, 130.0)], [30.0]),
+        ("what may be the devices is not house load", [(LONG_S, 130.0, {"least": 50.0, "most": 125.0})], [10.0]),
+        ("no meter, no change", [(LONG_S, 999.0, {"known": False})], [10.0]),
+        ("less than thought does not count at once", [(120, 104.0)], [10.0]),
+        ("less than thought counts once it has held", [(LONG_S, 104.0)], [4.0]),
+        ("but by a proven meter only", [(LONG_S, 104.0, UNPROVEN)], [10.0]),
+        ("more by any meter", [(1, 130.0, UNPROVEN)], [30.0]),
+        ("what was more for a moment is gone soon", [(10, 150.0), (40, 110.0)], [50.0, 10.0]),
+        ("what was more for a while is kept free", [(60, 150.0), (60, 110.0)], [50.0, 50.0]),
+        ("a house is no generator", [(LONG_S, 60.0)], [0.0]),
+        ("two minutes of less, unnoticed, leave nothing behind", [(120, 60.0), (LONG_S, 110.0)], [10.0, 10.0]),
         (
-            "what may be the devices is not house load",
-            {"house": 10.0, "power": 130.0, "least": 50.0, "most": 125.0},
-            10.0,
+            "nor where the devices may draw what they do not",
+            [(120, 60.0), (LONG_S, 110.0, {"least": 95.0, "most": 130.0})],
+            [10.0, 10.0],
         ),
-        ("no meter, no change", {"house": 10.0, "power": 999.0, "least": 0.0, "most": 0.0, "known": False}, 10.0),
+        ("nothing is learnt in silence", [(LONG_S, 104.0, SILENT)], [10.0]),
+        ("nor from a meter in doubt", [(LONG_S, 104.0, {"still": True})], [10.0]),
+        ("which may raise it", [(1, 130.0, {"still": True})], [30.0]),
+        ("what is proven before a doubt does not count with what is after", [(140, 104.0), (5, 60.0, FALSE), (40, 104.0)], [10.0] * 3),
+        ("a false meter's more is forgotten", [(20, 400.0), (1, 0.0, FALSE | {"known": False})], [300.0, 10.0]),
+        ("a silent one's is not", [(20, 150.0), (60, 0.0, SILENT)], [50.0, 50.0]),
+        ("what was proven long before a doubt stays", [(100, 150.0), (1, 0.0, FALSE | {"known": False})], [50.0, 50.0]),
     ],
+)  # fmt: skip
+def test_house_load(why, legs, watts):
+    """After some minutes in which it was as declared."""
+    assert course((LONG_S, 100.0 + DECLARED_W), *legs)[1:] == pytest.approx(watts, abs=0.1), why
+
+
+def test_what_is_declared_counts_until_a_proven_meter_shows_less():
+    assert course((60, 104.0, UNPROVEN), (60, 104.0)) == pytest.approx([10.0, 10.0], abs=0.1), (
+        "and not if it has counted"
+    )
+    assert course((60, 104.0)) == pytest.approx([4.0], abs=0.1)
+
+
+def test_a_meter_that_is_false_at_once_leaves_what_is_declared():
+    assert course((10, 60.0), (1, 60.0, FALSE), (60, 110.0))[-1] == pytest.approx(10.0)
+
+
+LEGS = st.lists(
+    st.tuples(
+        st.integers(1, 60),
+        st.floats(-500.0, 500.0),
+        st.fixed_dictionaries(
+            {"least": st.floats(0.0, 100.0), "most": st.floats(100.0, 200.0), "proven": st.booleans()},
+            optional={"still": st.booleans()},
+        ),
+    ),
+    min_size=1,
+    max_size=6,
 )
-def test_estimate(why, given_, expected):
-    assert once(**given_) == pytest.approx(expected), why
 
 
-def test_less_than_thought_counts_calmly():
-    first = once(30.0, 110.0, 100.0, 100.0)
-    assert 25.0 < first < 30.0
-    assert once(30.0, 110.0, 100.0, 100.0, elapsed_s=60.0) == pytest.approx(10.0, abs=0.01)
+@given(LEGS)
+def test_never_below_what_the_meter_proves_nor_below_nothing(legs):
+    for watts, (_, power, bounds) in zip(course(*legs), legs, strict=True):
+        assert watts >= max(power - bounds["most"], 0.0) - 1e-6
 
 
-def test_a_meter_that_shows_less_than_the_devices_must_draw_is_not_believed():
-    assert once(10.0, 1.0, 100.0, 100.0, slack=5.0, elapsed_s=600.0) == pytest.approx(-5.0)
-
-
-@given(st.floats(-1e5, 1e6), st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0.01, 10.0))
-def test_never_below_what_the_meter_proves(house, power, least, more, elapsed_s):
-    most = least + more
-    assert once(house, power, least, most, elapsed_s=elapsed_s) >= power - most - 1e-6
+@given(LEGS, st.integers(1, 120), st.floats(-500.0, 100.0), st.booleans())
+def test_a_lie_of_two_minutes_leaves_no_less_than_there_was(legs, lasts_s, shown_w, noticed):
+    """Whatever was learnt before, and for how long: once the meter is right again, all of the house load is kept free."""
+    honest = (60, 100.0 + DECLARED_W, {"least": 80.0, "most": 130.0})
+    *_, before, during, after = course(
+        *legs, honest, (lasts_s, shown_w, {"still": noticed}), (*honest[:1], *honest[1:])
+    )
+    assert during >= min(before, DECLARED_W) - 1e-6
+    assert after >= min(before, DECLARED_W) - 1e-6

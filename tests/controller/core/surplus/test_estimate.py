@@ -13,11 +13,11 @@ EXPORT = with_rules(surplus_model=SurplusModel.EXPORT)
 HEADROOM = with_rules(surplus_model=SurplusModel.HEADROOM, surplus_rating_w=100.0)
 
 
-def after(rules, cycles):
-    """Return the estimate after each cycle of (reading or None, site power or None), one second apart."""
+def after(rules, cycles, tick_s=1.0):
+    """Return the estimate after each cycle of (reading or None, site power or None), so many seconds apart."""
     state, seen = SurplusState(), []
     for k, (reading, power) in enumerate(cycles):
-        now_s = float(k)
+        now_s = k * tick_s
         given = None if reading is None else SurplusReading(value_w=float(reading), taken_s=now_s)
         state = estimate_surplus(state, rules, given, None if power is None else (now_s, float(power)), now_s)
         seen.append(state.estimate_w)
@@ -27,6 +27,7 @@ def after(rules, cycles):
 @pytest.mark.parametrize(
     ("why", "readings", "expected"),
     [
+        ("what was never read is not known", [None, None], [None, None]),
         ("the first reading counts", [50], [50]),
         ("a fall counts after two readings", [50, 20, 20], [50, 50, 20]),
         ("a rise counts after three readings", [50, 80, 80, 80], [50, 50, 50, 80]),
@@ -84,6 +85,15 @@ def test_within_noise_the_estimate_sinks_to_the_middle_and_never_rises_to_it(rul
     assert all(was - now < 0.1 for was, now in pairwise(above)), "calmly"
     below = [value for value in after(rules, course(39.8, noisy=True)) if value is not None]
     assert below == pytest.approx([99.8] * len(below))
+
+
+def test_it_sinks_as_calmly_however_often_it_is_made():
+    """Ten seconds of noise, looked at once a second and ten times a second, once the estimate is known."""
+    noise = [(40.2, 60.0)] * 4 + [(40.2, 60.0), (39.8, 60.0)] * 4
+    seldom = after(EXPORT, noise)
+    often = after(EXPORT, [pair for pair in noise for _ in range(10)], tick_s=0.1)
+    assert 100.0 < seldom[-1] < 100.2
+    assert often[-1] == pytest.approx(seldom[-1], abs=0.03)
 
 
 @pytest.mark.parametrize("rules", [EXPORT, HEADROOM])

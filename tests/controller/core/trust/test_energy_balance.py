@@ -163,3 +163,13 @@ def test_no_load_grain_or_refresh_of_a_right_meter_raises_a_doubt(mean_w, swing,
 
     balances = play(1500, power, grain_wh=grain_wh, refresh_s=refresh_s)
     assert {balance.doubt for balance in balances} == {None}
+
+
+def test_counters_that_count_parts_of_a_watt_hour_are_judged():
+    course = {"power": lambda _: 200.0, "grain_wh": 0.01, "start_wh": 0.0, "rating_w": 1e3}
+    assert play(4000, **course)[-1].right
+    assert said(play(4000, **course, import_scale=2.0)[-1]) == said(play(4000, import_scale=2.0)[-1])
+
+
+def test_counters_that_were_never_judged_vouch_for_nothing():
+    assert not any(balance.right for balance in play(15))

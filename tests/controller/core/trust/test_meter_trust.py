@@ -117,6 +117,10 @@ def test_before_the_first_sample_there_is_no_value():
     assert code(unheard(SURPLUS, 50.0).fault) is Code.SURPLUS_NEVER_READ
 
 
+def test_of_a_right_meter_there_is_nothing_to_be_said():
+    assert after([RIGHT]).reasons == ()
+
+
 def test_zero_is_a_value():
     trust = after([{"active_power_w": 0.0}])
     assert (trust.value_w, trust.taken_s, trust.fault) == (0.0, 1.0, None)

@@ -12,7 +12,7 @@ from controller.core.site import SurplusModel
 from controller.core.state import initial_state
 from controller.core.trust.columns import MeterColumns
 from controller.core.trust.judge import judge
-from controller.core.trust.step_test import after_steps, proven_nodes, run_step_tests
+from controller.core.trust.step_test import after_steps, defied, proven_nodes, run_step_tests, without_lies
 from tests.controller.core.world import World, said, site, with_rules
 
 SITE = (
@@ -68,8 +68,9 @@ def both(watts):
         ("one phase of three", [(both(28e3), 62e3, 62e3)], False, True),
         ("the square root of three", [(both(118e3), 62e3, 62e3)], False, True),
         ("a fall that it follows", [(both(68e3), 62e3, 62e3), (both(8e3), 2e3, 2e3)], True, False),
-        ("a fall that it does not see", [(both(68e3), 62e3, 62e3), (both(68e3), 22e3, 22e3)], False, True),
-        ("a middling fall that it does not see", [(both(68e3), 62e3, 62e3), (both(68e3), 40e3, 40e3)], False, True),
+        ("a fall that none sees: they agree", [(both(68e3), 62e3, 62e3), (both(68e3), 22e3, 22e3)], True, False),
+        ("a middling one that none sees", [(both(68e3), 62e3, 62e3), (both(68e3), 40e3, 40e3)], True, False),
+        ("a small fall tells nothing", [(both(68e3), 62e3, 62e3), (both(68e3), 53e3, 53e3)], True, False),
         ("dead devices", [(both(8e3), 2e3, 62e3)], False, False),
         ("it follows again", [(both(8e3), 62e3, 62e3), (both(80e3), 132e3, 132e3)], True, False),
         ("a load that nobody knows of comes slowly", [(both(68e3), 62e3, 62e3), (both(99e3), 62e3, 62e3)], True, False),
@@ -80,6 +81,24 @@ def test_a_step_proves_or_refutes(why, course, proven, refuted):
     tests, _ = play(course)
     assert tests.passed.tolist() == [proven, proven], why
     assert np.isfinite(tests.refuted_s).tolist() == [refuted, refuted], why
+
+
+@pytest.mark.parametrize(
+    ("why", "course", "refuted", "named_w"),
+    [
+        ("both miss the same", [(both(68e3), 62e3, 62e3), (both(58e3), 22e3, 22e3)], [False, False], 30e3),
+        ("one follows: the other is wrong", [(both(68e3), 62e3, 62e3), ((28e3, 68e3), 22e3, 22e3)], [False, True], 0.0),
+        ("both are wrong, each in its way", [(both(68e3), 62e3, 62e3), ((68e3, 50e3), 22e3, 22e3)], [True, True], 0.0),
+        ("they were never proven", [(both(8e3), 62e3, 62e3)], [True, True], 0.0),
+        ("a rise that none sees", [(both(68e3), 62e3, 62e3), (both(68e3), 102e3, 102e3)], [False, False], 40e3),
+    ],
+)
+def test_devices_are_blamed_where_proven_meters_agree_on_what_is_missing(why, course, refuted, named_w):
+    tests, now_s = play(course)
+    assert np.isfinite(tests.refuted_s).tolist() == refuted, why
+    found = [(reason.subject, reason.parameters["missing_w"]) for reason in defied(SITE, tests, now_s)]
+    assert found == ([("pcc", pytest.approx(named_w))] if named_w else []), why
+    assert defied(SITE, tests, now_s + 121.0) == (), "it is not held against them for ever"
 
 
 def test_a_controller_that_starts_beside_a_running_fleet_needs_no_step():
@@ -213,4 +232,36 @@ def test_until_it_is_proven_a_meter_frees_nothing_of_the_declared_load():
     built = site(with_rules(contract_w=15e3))
     for vouched, expected_w in ((False, 8e3), (True, 6e3)):
         world = World(built, surplus_w=0.0, vouched=vouched)
-        assert world.run(60).house_w[0] == pytest.approx(expected_w, abs=200.0)
+        assert world.run(200).house_w[0] == pytest.approx(expected_w, abs=200.0)
+
+
+@pytest.mark.parametrize(
+    ("why", "taken_s", "begun_s", "kept"),
+    [
+        ("an instant of long before stays", -60.0, 0.0, True),
+        ("one of shortly before does not", -20.0, 0.0, False),
+        ("nor one that was taken meanwhile, once it is right again", 10.0, 0.0, False),
+    ],
+)
+def test_what_a_false_meter_showed_is_nothing_to_compare_with(why, taken_s, begun_s, kept):
+    tests = replace(play([])[0], since_s=np.full(2, START_S + taken_s))
+    if taken_s > begun_s:
+        tests = replace(tests, false_s=np.full(2, START_S + begun_s))
+    false = np.full(2, taken_s <= begun_s)
+    after = without_lies(tests, false, START_S + max(taken_s + 20.0, begun_s))
+    assert np.isfinite(after.since_s).tolist() == [kept, kept], why
+    assert np.isfinite(after.low_w).tolist() == [kept, kept]
+
+
+def test_a_meter_that_lied_while_the_site_rested_is_not_refuted_by_that_when_it_is_right_again():
+    """An instant to compare with is taken while both show a third; the next step of the fleet must not refute them."""
+    world = World(site(), surplus_w=90e3)
+    world.run(100)
+    world.scale = {"main": 1 / 3, "check": 1 / 3}
+    world.run(90)
+    world.scale = {}
+    world.run(20)
+    world.surplus_w = 30e3
+    world.run(40)
+    assert np.isinf(world.state.trust.steps.refuted_s).all()
+    assert Mode.FAILSAFE not in {decision.mode for *_, decision in world.history}

@@ -6,17 +6,33 @@ import threading
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from controller.core.decision import Decision
 from controller.core.reasons import Code, Reason
 from controller.core.safe import safe_step
 from controller.core.site import Site
+from controller.core.snapshot import Followed, Measurer
 from controller.core.state import initial_state
+from controller.daemon.fleet import fleet as fleet_module
 from controller.daemon.fleet.fleet import Fleet, subscriptions
+from drivers.fleet.head import JournalHead, open_head, seal
 from drivers.fleet.keys import CONTROLLER, PrivateKey
 from drivers.fleet.wire import Leaf, Set, open_set, sign, topic
 from tests.controller.core.world import World
-from tests.controller.daemon.fleet.loop import FAILSAFE, FULL, MODELS, SITE, key, make_site, report_of
+from tests.controller.daemon.fleet.loop import (
+    FAILSAFE,
+    FULL,
+    HEAD,
+    MODELS,
+    SITE,
+    inventory_of,
+    key,
+    make_site,
+    models_of,
+    own_devices,
+    report_of,
+)
 from tests.controller.north import make_decision
 from tests.waiting import DEADLINE_S
 
@@ -56,6 +72,7 @@ class Rig:
 
     def __init__(self, site: Site) -> None:
         self.now_s = 1000.0
+        self.head: JournalHead | None = None
         self.site = site
         self.link = FakeLink()
         self.fleet = Fleet(
@@ -63,7 +80,9 @@ class Rig:
             make_link=self.make_link,
             key=CONTROLLER_KEY,
             agent_keys=dict.fromkeys(AGENTS, key().public_key()),
+            models=models_of(site),
             epoch=5,
+            head=lambda: self.head,
             clock=lambda: self.now_s,
         )
 
@@ -72,19 +91,25 @@ class Rig:
         return self.link
 
     def connect(self, up: bool = True) -> None:
+        """Connect; the inventories are what the broker has kept."""
         self.link.up = up
         self.on_connection(up)
+        if up:
+            for a in range(len(AGENTS)):
+                self.introduce(a)
+
+    def introduce(self, a: int, listed=None, **more) -> None:
+        body = inventory_of(self.devices(a) if listed is None else listed, agent=AGENTS[a], **more)
+        self.on_message(topic(SITE, AGENTS[a], Leaf.INVENTORY), sign(body, key()), True)
+
+    def devices(self, a: int):
+        ids = self.site.devices.ids
+        return own_devices([id_ for id_, agent in zip(ids, self.site.devices.agent, strict=True) if agent == a])
 
     def report(self, a: int, *, retained: bool = False, **fields) -> None:
-        body = report_of(agent=AGENTS[a], now_ms=round(1000 * self.now_s), **self.defaults(a) | fields)
+        defaults = {"listed": self.devices(a), "epoch": 5}
+        body = report_of(agent=AGENTS[a], now_ms=round(1000 * self.now_s), **(defaults | fields))
         self.on_message(topic(SITE, AGENTS[a], Leaf.REPORT), sign(body, key()), retained)
-
-    def defaults(self, a: int):
-        return {
-            "ids": [
-                id_ for id_, agent in zip(self.site.devices.ids, self.site.devices.agent, strict=True) if agent == a
-            ]
-        }
 
     def decide(self, setpoint_w=None, *, look: bool = True) -> Decision:
         """Look and send one decision; everything at its maximum unless told otherwise."""
@@ -120,14 +145,14 @@ def led(rig: Rig) -> Rig:
     rig.connect()
     rig.sets(3)
     for a in range(3):
-        rig.report(a)
+        rig.report(a, accepted_seq=1, lapsed=False)
     rig.link.published.clear()
     return rig
 
 
 def test_reads_what_agents_say_and_nothing_else(rig):
     assert rig.topics == subscriptions(SITE)
-    assert set(rig.topics) == {f"surplus/v1/{SITE}/+/{leaf}" for leaf in ("report", "inventory", "status")}
+    assert set(rig.topics) == {f"surplus/v2/{SITE}/+/{leaf}" for leaf in ("report", "inventory", "status")}
 
 
 def test_first_safe_statements_go_out_with_the_link_before_any_decision(rig):
@@ -135,12 +160,14 @@ def test_first_safe_statements_go_out_with_the_link_before_any_decision(rig):
     rig.connect()
     for body in rig.sets(3):
         assert body.echo is None, "without a clock nothing is raised and no lease is lengthened"
-        assert sorted(body.setpoints.values()) == sorted(FAILSAFE.values())
+        assert sorted(body.setpoints_w) == sorted(FAILSAFE.values())
         assert (body.epoch, body.key, body.site) == (5, CONTROLLER, SITE)
     assert rig.fleet.first_sent_s == 1000.0
 
 
 def test_nothing_is_published_while_the_link_is_down_nor_kept_for_later(rig):
+    for a in range(3):
+        rig.introduce(a)
     rig.decide()
     with rig.link.changed:
         assert rig.link.changed.wait_for(lambda: rig.link.tried >= 3, DEADLINE_S)
@@ -151,7 +178,7 @@ def test_nothing_is_published_while_the_link_is_down_nor_kept_for_later(rig):
     rig.connect()
     newest = {body.agent: body for body in rig.sets(3)}
     assert len(newest) == 3
-    assert all(set(body.setpoints.values()) == set(off_w[:3]) for body in newest.values())
+    assert all(set(body.setpoints_w) == set(off_w[:3]) for body in newest.values())
 
 
 def test_a_set_is_never_retained_and_expires_with_its_lease(led):
@@ -168,7 +195,7 @@ def test_a_decision_is_stated_whole_to_every_agent_with_its_clock(led):
     sets = led.sets(3)
     assert [body.agent for body in sets] == list(AGENTS)
     for body in sets:
-        assert sorted(body.setpoints.values()) == sorted(FULL.values())
+        assert sorted(body.setpoints_w) == sorted(FULL.values())
         assert body.echo.boottime_ms == 1_000_000
 
 
@@ -235,23 +262,25 @@ def test_columns_follow_the_order_of_the_site(led):
     mine = [i for i, agent in enumerate(led.site.devices.agent) if agent == 1]
     ids = [led.site.devices.ids[i] for i in mine]
     led.now_s += 1.0
-    led.report(1, applied={id_: 1000 + k for k, id_ in enumerate(ids)}, measured_w=5.5)
+    led.report(1, applied={id_: 1000 + k for k, id_ in enumerate(ids)}, measured_w=[5, None, 7])
     columns = led.fleet.columns()
     assert columns.applied_w[mine].tolist() == [1000.0, 1001.0, 1002.0]
-    assert columns.measured_w[mine].tolist() == [5.5] * 3
+    assert np.array_equal(columns.measured_w[mine], [5.0, np.nan, 7.0], equal_nan=True)
+    assert set(columns.follow[mine]) == {Followed.PROVEN}
+    assert set(columns.measured_by[mine]) == {Measurer.PDU}
     assert columns.heard_s.tolist() == [1000.0, 1001.0, 1000.0]
     assert np.array_equal(columns.max_w, led.site.devices.max_w)
     others = [i for i in range(len(led.site.devices.ids)) if i not in mine]
-    assert columns.applied_w[others].tolist() == [25.0] * len(others)
+    assert columns.applied_w[others].tolist() == led.site.devices.off_w[others].tolist()
 
 
-def test_an_applied_sequence_confirms_its_decision_and_no_newer_one(led):
+def test_a_sequence_that_is_taken_confirms_its_decision_and_no_newer_one(led):
     first = led.decide()
     body = led.sets(3)[0]
     led.now_s += 0.5
     led.decide(led.site.devices.off_w)
     led.sets(6)
-    led.report(0, epoch=5, accepted_seq=body.seq + 1, applied_seq=body.seq)
+    led.report(0, epoch=5, accepted_seq=body.seq)
     assert led.fleet.columns().confirmed_s.tolist() == [first.at_s, -math.inf, -math.inf]
 
 
@@ -262,7 +291,7 @@ def test_refused_messages_change_nothing_are_counted_and_logged_once(led, caplog
     caplog.set_level(logging.WARNING)
     for _ in range(5):
         led.on_message(topic(SITE, AGENTS[0], Leaf.REPORT), b"nonsense", False)
-    for name in ("surplus/v1/elsewhere/hall-a/report", "house/kitchen", topic(SITE, "hall-z", Leaf.STATUS)):
+    for name in ("surplus/v2/elsewhere/hall-a/report", "house/kitchen", topic(SITE, "hall-z", Leaf.STATUS)):
         led.on_message(name, b"{}", False)
     led.report(0, retained=True)
     assert led.fleet.reports.newest is before
@@ -310,6 +339,38 @@ def test_sending_waits_for_nobody(led):
             led.now_s += 0.1
             led.decide()
     assert {body.agent for body in led.sets(3)} == set(AGENTS)
+
+
+def test_lowers_go_out_before_raises_whoever_is_first_in_the_file(led):
+    led.decide(led.site.devices.off_w + 1000.0)
+    led.sets(3)
+    setpoint_w = led.site.devices.max_w.copy()
+    setpoint_w[led.site.devices.agent == 2] = led.site.devices.off_w[led.site.devices.agent == 2]
+    led.decide(setpoint_w)
+    assert [body.agent for body in led.sets(6)[3:]] == ["hall-c", "hall-a", "hall-b"]
+
+
+def test_an_agent_gets_its_first_statement_as_soon_as_it_has_said_what_it_has(rig):
+    rig.link.up = True
+    rig.on_connection(True)
+    with rig.link.changed:
+        assert not rig.link.published
+    rig.introduce(1)
+    assert [body.agent for body in rig.sets(1)] == ["hall-b"]
+
+
+def test_each_set_carries_the_token_of_the_newest_head_which_is_sealed_once(led, monkeypatch):
+    sealed: list[JournalHead] = []
+    monkeypatch.setattr(fleet_module, "seal", lambda head, **more: sealed.append(head) or seal(head, **more))
+    led.decide()
+    assert {body.head for body in led.sets(3)} == {None}
+    for led.head in (HEAD, structs.replace(HEAD, seq=2)):
+        led.link.published.clear()
+        led.now_s += 1.0
+        led.decide(led.site.devices.off_w + led.head.seq)
+        (token,) = {body.head for body in led.sets(3)}
+        assert open_head(token, CONTROLLER_KEY.public_key(), site=SITE) == led.head
+    assert [head.seq for head in sealed] == [1, 2]
 
 
 def test_stop_ends_the_sender_and_states_nothing_more(rig):

@@ -1,35 +1,41 @@
-"""What the controller states, against the agent's real lease holder over a network that may do anything."""
+"""What the controller states, against an agent by the contract over a network that may do anything."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from msgspec.structs import replace
 
-from drivers.fleet.wire import Echo, Report, Set
+from controller.core.snapshot import Followed
+from controller.daemon.fleet.statements import Statements
+from drivers.fleet.wire import Echo, Leaf, Report, Set, sign
 from tests.controller.daemon.fleet.loop import (
+    AGENT,
     FAILSAFE,
     FULL,
     MODELS,
+    SITE,
     TTL_S,
     AgentSide,
     ControllerSide,
-    agent_devices,
+    column,
+    fit,
+    inventory_of,
+    key,
+    make_reports,
+    own_devices,
+    said,
 )
 from tests.examples import examples
 
 T0 = 1_000_000
 TICK_MS = 500
-OFF = {id_: device.at_most(0) for id_, device in agent_devices().items()}
+OFF = {device.id: device.off_w for device in own_devices()}
 HALF = {"a-s21": 1750, "b-s19k": 1080, "c-gpu": 5000}
-
-
-def fitted(watts: dict[str, int]) -> dict[str, int]:
-    return {id_: device.at_most(watts[id_]) for id_, device in agent_devices().items()}
 
 
 class Pair:
@@ -71,7 +77,7 @@ def led() -> Pair:
 
 def test_first_statement_is_whole_and_without_a_clock() -> None:
     body = Pair().controller.due(FAILSAFE, None, T0)
-    assert (body.seq, body.echo, body.setpoints, body.same_as) == (1, None, FAILSAFE, None)
+    assert (body.seq, body.echo, body.setpoints_w, body.same_as) == (1, None, said(FAILSAFE), None)
 
 
 def test_first_raise_follows_the_first_report() -> None:
@@ -88,9 +94,9 @@ def test_renewals_are_in_time_and_few(led: Pair) -> None:
     least_ms = math.inf
     for _ in range(400):
         led.tick(FULL)
-        least_ms = min(least_ms, led.agent.holder.next_end_ms() - led.now)
-        assert not led.agent.holder.lapsed
-    assert all(body.setpoints is None for body in led.sent), "what has not changed is not spelled out again"
+        least_ms = min(least_ms, led.agent.next_end_ms() - led.now)
+        assert not led.agent.lapsed
+    assert all(body.setpoints_w is None for body in led.sent), "what has not changed is not spelled out again"
     assert len(led.sent) <= 200 / (TTL_S / 4) + 1
     assert least_ms > 1000 * TTL_S / 3, "one renewal may be lost without any harm"
 
@@ -104,7 +110,7 @@ def test_one_renewal_lost_ends_no_lease(ttl_s: float) -> None:
         while len(pair.sent) == count:
             pair.tick(FULL, sets=False)
         pair.run(FULL, 0.3 * ttl_s)
-        assert not pair.agent.holder.lapsed
+        assert not pair.agent.lapsed
 
 
 def test_a_lost_cut_is_stated_again_within_two_seconds(led: Pair) -> None:
@@ -122,12 +128,12 @@ def test_a_cut_that_a_report_overtakes_takes_effect_at_once(led: Pair) -> None:
     body = led.controller.due(HALF, seen, led.now)
     assert body.echo == seen
     assert led.agent.take(body, led.now)
-    assert led.agent.holder.setpoints == HALF
+    assert led.agent.granted == HALF
 
 
 def test_a_decision_that_did_not_see_the_lapse_does_not_undo_it(led: Pair) -> None:
     seen = led.controller.view.echo
-    while not led.agent.holder.lapsed:
+    while not led.agent.lapsed:
         led.now += 100
         led.agent.holder.advance(led.now)
     led.agent.follow()
@@ -136,7 +142,7 @@ def test_a_decision_that_did_not_see_the_lapse_does_not_undo_it(led: Pair) -> No
     body = led.controller.due(FULL, seen, led.now)
     assert body is not None
     led.agent.take(body, led.now)
-    assert all(watts <= fallen[id_] for id_, watts in led.agent.holder.setpoints.items())
+    assert all(watts <= fallen[id_] for id_, watts in led.agent.granted.items())
 
 
 def test_what_was_not_published_counts_as_not_stated(led: Pair) -> None:
@@ -165,10 +171,10 @@ def test_nothing_is_granted_while_the_link_is_down(led: Pair) -> None:
 
 def test_an_agent_that_starts_anew_is_led_again(led: Pair) -> None:
     led.agent.restart(led.now)
-    assert led.agent.applied == fitted(FAILSAFE)
+    assert led.agent.applied == fit(FAILSAFE)
     led.run(FULL, 3)
     assert led.agent.applied == FULL
-    assert not led.agent.holder.lapsed
+    assert not led.agent.lapsed
 
 
 def test_a_clock_of_the_agents_former_start_is_not_echoed(led: Pair) -> None:
@@ -186,7 +192,7 @@ def test_a_new_controller_takes_over_and_its_former_self_is_not_heard(led: Pair)
     stale = former.due(FULL, led.controller.view.echo, led.now + 5_000)
     assert stale is not None
     assert not led.agent.take(stale, led.now)
-    assert led.agent.holder.setpoints == HALF
+    assert led.agent.granted == HALF
 
 
 def test_what_the_agent_took_of_the_former_controller_is_nothing_of_ours(led: Pair) -> None:
@@ -194,7 +200,7 @@ def test_what_the_agent_took_of_the_former_controller_is_nothing_of_ours(led: Pa
         led.run({**FULL, "a-s21": 1400 + k}, 1)
     led.controller = ControllerSide(epoch=8)
     led.run(HALF, 3, sets=False)
-    assert led.agent.holder.accepted_seq > led.sent[-1].seq, "its number alone would say that it has taken ours"
+    assert led.agent.holder.seq > led.sent[-1].seq, "its number alone would say that it has taken ours"
     led.run(HALF, 2)
     assert led.agent.applied == HALF
 
@@ -206,7 +212,7 @@ def test_no_lease_is_longer_than_the_sites(ttl_s: float) -> None:
     assert {body.ttl_ms for body in pair.sent} == {1000 * ttl_s}
 
 
-def test_confirmed_is_the_decision_that_the_hardware_follows(led: Pair) -> None:
+def test_confirmed_is_the_decision_that_the_agent_has_taken(led: Pair) -> None:
     led.tick(HALF)
     decided_ms = led.now
     assert led.controller.confirmed_ms() < decided_ms
@@ -214,23 +220,75 @@ def test_confirmed_is_the_decision_that_the_hardware_follows(led: Pair) -> None:
     assert led.controller.confirmed_ms() == pytest.approx(decided_ms)
 
 
-def test_an_accepted_statement_is_not_an_applied_one(led: Pair) -> None:
-    before_ms = led.controller.confirmed_ms()
+def test_a_statement_that_is_taken_is_proven_by_no_device_before_it_follows(led: Pair) -> None:
     led.now += 1000
     body = led.controller.due(HALF, led.controller.view.echo, led.now)
     led.controller.sent(body, HALF, led.now, led.now)
     assert led.agent.take(body, led.now)
     led.controller.hear(led.agent.report(led.now), led.now)
-    assert led.controller.view.accepted_seq == body.seq
-    assert led.controller.confirmed_ms() == before_ms
+    assert led.controller.confirmed_ms() == led.now
+    assert set(led.controller.view.follow) == {Followed.GRANTED}
+    led.agent.follow()
+    led.now += 1000
+    led.controller.hear(led.agent.report(led.now), led.now)
+    assert set(led.controller.view.follow) == {Followed.PROVEN}
 
 
-@given(epoch=st.sampled_from([6, 8, 0]), applied_seq=st.integers(0, 10**6))
+def test_a_new_head_goes_out_at_once_and_changes_no_setpoint(led: Pair) -> None:
+    body = led.controller.due(FULL, led.controller.view.echo, led.now + 1, head="a-head")
+    assert (body.head, body.setpoints_w) == ("a-head", None)
+    led.controller.sent(body, FULL, led.now, led.now)
+    assert led.controller.due(FULL, led.controller.view.echo, led.now + 2, head="a-head") is None
+
+
+def test_nothing_is_said_to_an_agent_that_has_not_said_what_it_has() -> None:
+    statements, view = Statements(site=SITE, agent=AGENT, epoch=7, ttl_s=30.0), make_reports().newest[0]
+    assert statements.due(column(FULL), view, None, 0.0) is None
+    heard = replace(view, inventory=ControllerSide(7).view.inventory)
+    assert statements.due(column(FULL), heard, None, 0.0) is not None
+
+
+def test_another_inventory_is_answered_with_a_whole_statement_in_its_order(led: Pair) -> None:
+    turned = tuple(reversed(own_devices()))
+    inventory = inventory_of(turned, boot=led.agent.boot, now_ms=led.now)
+    led.controller.reports.take(AGENT, Leaf.INVENTORY, sign(inventory, key()), True, led.now / 1000)
+    body = led.controller.due(FULL, led.controller.view.echo, led.now)
+    assert body.inventory == inventory.inventory
+    assert body.setpoints_w == list(reversed(said(FULL)))
+
+
+def test_a_renewal_that_no_report_confirms_is_said_again_whole_within_two_report_periods(led: Pair) -> None:
+    while led.tick(FULL, sets=False) is None:
+        pass
+    led.run(FULL, 1.5, sets=False)
+    body = led.tick(FULL)
+    assert body.setpoints_w == said(FULL)
+    assert body.seq == led.sent[-2].seq + 1
+
+
+def test_what_lowers_is_known_by_the_newest_statement_and_by_the_report(led: Pair) -> None:
+    statements, view = led.controller.statements, led.controller.view
+    assert not statements.lowers(column(FULL), view)
+    assert statements.lowers(column({**FULL, "c-gpu": 10_199}), replace(view, applied_w=column(OFF))), "no report yet"
+    led.tick(HALF, sets=False)
+    assert statements.lowers(column(HALF), view), "no report says yet that it has come down"
+    led.run(HALF, 3)
+    assert not statements.lowers(column(HALF), led.controller.view)
+
+
+def test_an_agent_that_has_lost_its_disk_is_led_again(led: Pair) -> None:
+    led.agent.restart(led.now, disk=False)
+    assert led.agent.applied == OFF
+    led.run(FULL, TTL_S / 2)
+    assert led.agent.applied == FULL
+
+
+@given(epoch=st.sampled_from([6, 8, 0]), accepted_seq=st.integers(0, 10**6))
 @settings(max_examples=examples(30))
-def test_the_confirmation_of_another_epoch_is_none_of_ours(epoch: int, applied_seq: int) -> None:
+def test_the_confirmation_of_another_epoch_is_none_of_ours(epoch: int, accepted_seq: int) -> None:
     pair = Pair()
     pair.run(FULL, 3)
-    view = replace(pair.controller.view, epoch=epoch, applied_seq=applied_seq)
+    view = replace(pair.controller.view, epoch=epoch, accepted_seq=accepted_seq)
     assert pair.controller.statements.confirmed_s(view) == -math.inf
 
 
@@ -238,9 +296,9 @@ def test_memory_of_what_was_decided_is_bounded_and_forgets_the_oldest() -> None:
     pair = Pair()
     for k in range(1000):
         pair.tick({**FULL, "a-s21": 1400 + k}, reports=False, sets=False)
-    view = replace(pair.controller.view, epoch=7, applied_seq=1)
+    view = replace(pair.controller.view, epoch=7, accepted_seq=1)
     assert pair.controller.statements.confirmed_s(view) == -math.inf
-    assert pair.controller.statements.confirmed_s(replace(view, applied_seq=10**6)) == pytest.approx(pair.now / 1000)
+    assert pair.controller.statements.confirmed_s(replace(view, accepted_seq=10**6)) == pytest.approx(pair.now / 1000)
 
 
 watts = st.one_of(st.sampled_from([0, 25, 1080, 1400, 2794, 3500, 10200]), st.integers(0, 10_200))
@@ -282,10 +340,10 @@ class AnyNetwork(RuleBasedStateMachine):
         assert (body.epoch, body.seq) not in self.decided, "a number is used once"
         assert (body.epoch, body.seq) > max(self.decided, default=(0, 0))
         self.decided[body.epoch, body.seq] = (decision, known, self.now)
-        if body.setpoints is None:
+        if body.setpoints_w is None:
             assert self.decided[body.epoch, body.same_as][0] == decision, "a renewal renews what is decided now"
         else:
-            assert body.setpoints == decision
+            assert body.setpoints_w == said(decision)
         self.controller.sent(body, decision, self.now, self.now)
         return body
 
@@ -295,9 +353,9 @@ class AnyNetwork(RuleBasedStateMachine):
         if body is None:
             return
         self.wait(flight_ms)
-        before, newest = dict(self.agent.holder.setpoints), (self.agent.holder.epoch, self.agent.holder.accepted_seq)
+        before, newest = self.agent.granted, (self.agent.holder.epoch, self.agent.holder.seq)
         taken = self.agent.take(body, self.now)
-        after = self.agent.holder.setpoints
+        after = self.agent.granted
         if not taken:
             assert after == before
             return
@@ -307,8 +365,8 @@ class AnyNetwork(RuleBasedStateMachine):
             assert known is not None, "nothing is raised by a decision that knew nothing"
             assert known.boot == self.agent.boot
             assert known.boottime_ms >= self.fell[id_], "nor by one that did not know of the lapse"
-        if body.echo is not None and body.echo.boot == self.agent.boot and self.agent.holder.lease_left_ms(self.now):
-            self.grant = fitted(decision)
+        if body.echo is not None and body.echo.boot == self.agent.boot and self.agent.lease_left_ms(self.now):
+            self.grant = fit(decision)
         if followed:
             self.agent.follow()
 
@@ -325,10 +383,10 @@ class AnyNetwork(RuleBasedStateMachine):
 
     @rule(ms=st.sampled_from([1, 500, 2_000, 9_000, 40_000]))
     def wait(self, ms: int) -> None:
-        before = dict(self.agent.holder.setpoints)
+        before = self.agent.granted
         self.now += ms
         self.agent.holder.advance(self.now)
-        fallen = {id_ for id_ in MODELS if self.agent.holder.setpoints[id_] < before[id_]}
+        fallen = {id_ for id_ in MODELS if self.agent.granted[id_] < before[id_]}
         self.fell |= dict.fromkeys(fallen, self.now)
 
     @rule()
@@ -343,6 +401,15 @@ class AnyNetwork(RuleBasedStateMachine):
     def agent_starts_anew(self) -> None:
         self.agent.restart(self.now)
         self.grant, self.fell = None, dict.fromkeys(MODELS, self.now)
+
+    @rule(report=said)
+    def a_report_is_recorded_and_played_again(self, report: Report) -> None:
+        """It opens no lease: an echo counts out of what has taken a statement of this controller, and never of a former start."""
+        before = self.controller.view
+        if self.controller.hear(report, self.now) and before.start.ours:
+            assert report.echo.boot not in before.start.former
+        view = self.controller.view
+        assert view.echo is None or view.epoch == self.epoch
 
     @rule()
     def controller_starts_anew(self) -> None:
@@ -375,25 +442,25 @@ class AnyNetwork(RuleBasedStateMachine):
         for _ in range(4 * 1000 // TICK_MS):
             self.cycle(decision)
         decision = self.wanted
-        assert dict(self.agent.holder.setpoints) == fitted(decision)
-        assert not self.agent.holder.lapsed
+        assert self.agent.granted == fit(decision)
+        assert not self.agent.lapsed
         self.controller.hear(self.agent.report(self.now), self.now)
-        newest = self.decided[self.agent.holder.epoch, self.agent.holder.accepted_seq]
+        newest = self.decided[self.agent.holder.epoch, self.agent.holder.seq]
         assert newest[0] == decision
         assert self.controller.confirmed_ms() == pytest.approx(newest[2])
 
     @invariant()
     def agent_is_never_above_the_newest_decision_that_it_took(self) -> None:
-        for id_, w in self.agent.holder.setpoints.items():
+        for id_, w in self.agent.granted.items():
             assert self.grant is None or w <= max(OFF[id_], self.grant[id_])
 
     @invariant()
-    def what_is_confirmed_was_applied(self) -> None:
+    def what_is_confirmed_was_taken(self) -> None:
         """Old acknowledgements cannot confirm newer setpoints."""
         view, confirmed_ms = self.controller.view, self.controller.confirmed_ms()
         if not math.isinf(confirmed_ms):
             mine = [at for (epoch, seq), (_, _, at) in self.decided.items() if epoch == self.epoch == view.epoch
-                    and seq <= view.applied_seq]  # fmt: skip
+                    and seq <= view.accepted_seq]  # fmt: skip
             assert confirmed_ms == pytest.approx(max(mine))
 
 

@@ -254,6 +254,37 @@ def test_epochs_rise_by_one_and_outrank_a_lost_state(path):
         assert journal.next_epoch() == 2001
 
 
+def test_the_head_is_the_newest_record_on_the_disk_that_matters_to_orders(path, monkeypatch):
+    with opened(path) as journal:
+        assert (journal.head, journal.id) == (None, None)
+        journal.next_epoch()
+        assert (journal.head.seq, journal.head.kind) == (1, RecordKind.START)
+        order = journal.append(RecordKind.ORDER, {"id": "o-1"})
+        assert journal.head == order
+        for kind in (RecordKind.MODE, RecordKind.DECISION, RecordKind.REFUSED):
+            journal.append(kind, {})
+        assert journal.head == order
+        with monkeypatch.context() as patch:
+            patch.setattr(journal._chain, "append", lambda lines: 1 / 0)
+            with pytest.raises(JournalUnusable):
+                journal.append(RecordKind.RELEASE, {"id": "o-1"})
+        assert journal.head == order, "what is not on the disk is no head"
+        assert journal.append(RecordKind.RELEASE, {"id": "o-1"}) == journal.head
+
+
+def test_a_journal_has_a_name_of_its_own_that_stays(path, tmp_path):
+    with opened(path, utc=lambda: 1000.0) as journal:
+        journal.next_epoch()
+        name = journal.id
+        assert name == next(journal.records()).hash[:16]
+    with opened(path, utc=lambda: 2000.0) as journal:
+        journal.next_epoch()
+        assert journal.id == name
+    with opened(tmp_path / "other.db", utc=lambda: 1000.5) as journal:
+        journal.next_epoch()
+        assert journal.id != name
+
+
 def fill(path, records=40):
     with opened(path, utc=lambda: 1.0) as journal:
         for k in range(records):

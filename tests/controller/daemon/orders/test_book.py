@@ -59,7 +59,7 @@ def path(tmp_path):
 
 def intake_of(book, *, decision=DECISION, fresh=True, utc_s=NOW_S, utc_trusted=True) -> OrderIntake:
     utc = Utc(utc_s=utc_s, trusted=utc_trusted, doubt=None)
-    return OrderIntake(site=make_site(), book=book, decision=lambda: decision, fresh=lambda: fresh, utc=lambda: utc)
+    return OrderIntake(site=make_site(), book=book, decision=lambda: decision if fresh else None, utc=lambda: utc)
 
 
 def accept(book, *, power_w=(80e3, None), utc_s=NOW_S, utc_trusted=True, **fields):

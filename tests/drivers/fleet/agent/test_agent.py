@@ -1,5 +1,6 @@
 """The agent against a controller over real brokers, with short leases."""
 
+import asyncio
 import threading
 from functools import partial
 from pathlib import Path
@@ -9,26 +10,41 @@ import pytest
 from drivers.clock import boottime_s
 from drivers.fleet import wire
 from drivers.fleet.agent.agent import Agent
+from drivers.fleet.agent.device import CommandOutcome
 from drivers.fleet.agent.lease import Held, LeasedDevice
 from drivers.fleet.agent.store import Store
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.keys import CONTROLLER, PrivateKey
 from drivers.fleet.link import MqttLink
-from drivers.fleet.wire import DeviceState, Leaf
+from drivers.fleet.wire import Follow, Leaf, MeasuredBy, Proof
 from tests.brokers import BrokerProcess
-from tests.drivers.fleet.fakes import SITE, FakeController, FakeHardware
+from tests.drivers.fleet.fakes import SITE, FakeController, FakeHall
 from tests.waiting import DEADLINE_S, until
 
 AGENT = "hall-a"
 S21 = load_catalogue()["antminer-s21"]
 GPU = load_catalogue()["hgx-h100"]
-DEVICES = {f"m-{k}": LeasedDevice(model=S21, failsafe_w=0) for k in range(3)} | {
-    "g-1": LeasedDevice(model=GPU, failsafe_w=4000)
+SEEN = {"proof": Proof.BOTH, "measured_by": MeasuredBy.PSU}
+DEVICES = {f"m-{k}": LeasedDevice(model=S21, failsafe_w=0, **SEEN) for k in range(3)} | {
+    "g-1": LeasedDevice(model=GPU, failsafe_w=4000, **SEEN)
 }
+IDS = sorted(DEVICES)
 OFF = {id_: device.model.off_w for id_, device in DEVICES.items()}
 FULL = {"m-0": 3500, "m-1": 3000, "m-2": 1400, "g-1": 10200}
 FAILSAFE = OFF | {"g-1": 4000}
 LATE_S = 0.5  # what a busy machine may add
+
+
+def applied(report: wire.Report) -> dict[str, int]:
+    return dict(zip(IDS, report.applied_w, strict=True))
+
+
+def of(report: wire.Report, device: str) -> Follow:
+    return Follow(report.state[IDS.index(device)])
+
+
+def all_are(report: wire.Report, *states: Follow) -> bool:
+    return set(report.state) <= set(states)
 
 
 class Bench:
@@ -38,7 +54,7 @@ class Bench:
         self.broker = broker
         self.path = folder / "agent.json"
         self.controller_key, self.agent_key = PrivateKey.generate(), PrivateKey.generate()
-        self.hardware = FakeHardware(OFF)
+        self.hall = FakeHall(OFF)
         self.controller = FakeController(
             broker.port, broker.protocol, self.controller_key, {AGENT: self.agent_key.public_key()}
         )
@@ -52,7 +68,7 @@ class Bench:
             site=SITE,
             agent=AGENT,
             devices=DEVICES,
-            hardware=self.hardware,
+            ports=self.hall.ports,
             connect=connect,
             key=self.agent_key,
             controller_keys={CONTROLLER: self.controller_key.public_key()},
@@ -61,7 +77,7 @@ class Bench:
             report_s=report_s,
             clock=lambda: boottime_s() + offset_s,
         )
-        thread = threading.Thread(target=agent.run, name="agent")
+        thread = threading.Thread(target=lambda: asyncio.run(agent.run()), name="agent")
         self.started.append((agent, thread))
         thread.start()
         return agent
@@ -81,7 +97,7 @@ class Bench:
         self.controller.report(lambda r: True, "first report")
         sent = self.controller.send(AGENT, setpoints=FULL, **fields)
         self.controller.report(lambda r: r.applied_seq == sent.seq, "applied")
-        assert self.hardware.watts == FULL
+        assert self.hall.watts == FULL
         return sent
 
 
@@ -96,16 +112,34 @@ def bench(broker: BrokerProcess, tmp_path: Path):
 def test_introduces_itself_and_acknowledges_twice(bench: Bench) -> None:
     bench.agent(report_s=60)
     inventory = until(lambda: bench.controller.inventories)[-1]
-    assert inventory.devices["g-1"] == wire.InventoryDevice(model="hgx-h100", max_w=10200, off_w=150, failsafe_w=4000)
+    assert [device.id for device in inventory.devices] == IDS
+    assert inventory.inventory == wire.inventory_id(inventory.devices)
+    assert inventory.devices[0] == wire.InventoryDevice(
+        id="g-1",
+        model="hgx-h100",
+        max_w=10200,
+        off_w=150,
+        ranges=[wire.Range(from_w=3600, to_w=10200)],
+        up_ms=2000,
+        down_ms=1000,
+        failsafe_w=4000,
+        proof=Proof.BOTH,
+        measured_by=MeasuredBy.PSU,
+        dead_man=None,
+    )
     assert until(lambda: bench.controller.statuses)[-1].state is wire.Presence.ONLINE
-    bench.granted()
-    accepted, applied = bench.controller.reports[-2:]
-    assert (accepted.accepted_seq, accepted.applied_seq) == (1, 0)
-    assert {id_: d.setpoint_w for id_, d in accepted.devices.items()} == OFF
-    assert (applied.accepted_seq, applied.applied_seq, applied.lapsed, applied.refused) == (1, 1, False, None)
-    assert {id_: d.setpoint_w for id_, d in applied.devices.items()} == FULL
-    assert applied.devices["m-0"].measured_w == 3500.0
-    assert 29_000 < applied.lease_left_ms <= 30_000
+    sent = bench.granted()
+    accepted = next(report for report in bench.controller.reports if report.accepted_seq == sent.seq)
+    told = next(report for report in bench.controller.reports if report.applied_seq == sent.seq)
+    assert accepted.applied_seq == 0
+    assert set(accepted.state) <= {Follow.GRANTED, Follow.COMMANDED}
+    assert all(OFF[id_] <= watts <= FULL[id_] for id_, watts in applied(accepted).items())
+    assert (told.accepted_seq, told.lapsed, told.refused, applied(told)) == (1, False, None, FULL)
+    assert 29_000 < told.lease_left_ms <= 30_000
+    shown = bench.controller.report(lambda r: all_are(r, Follow.PROVEN), "proven")
+    assert shown.measured_w == [FULL[id_] for id_ in IDS]
+    assert (set(shown.measured_by), shown.activity) == ({MeasuredBy.PSU}, "rrrr")
+    assert set(shown.proof[1:]) <= {Proof.READ_BACK, Proof.BOTH}
 
 
 def test_reports_by_itself(bench: Bench) -> None:
@@ -119,34 +153,34 @@ def test_i5_no_setpoint_outlives_its_lease_whatever_the_clock_offset(bench: Benc
     offset_s = max(offset_s, 10.0 - boottime_s())
     bench.agent(offset_s=offset_s)
     sent = bench.granted(ttl_ms=1500)
-    until(lambda: bench.hardware.watts == FAILSAFE, "failsafe")
-    ends = bench.hardware.times[-4:]
+    until(lambda: bench.hall.watts == FAILSAFE, "failsafe")
+    ends = [at_s for at_s, _ in bench.hall.told[-4:]]
     end_s = (sent.echo.boottime_ms + sent.ttl_ms) / 1000 - offset_s
     assert end_s - 0.51 < ends[0] < ends[-1] < end_s + LATE_S, "one after the other"
     report = bench.controller.report(lambda r: r.lapsed and r.lease_left_ms == 0)
-    assert {id_: d.setpoint_w for id_, d in report.devices.items()} == FAILSAFE
+    assert applied(report) == FAILSAFE
 
 
 def test_renewals_keep_a_lease(bench: Bench) -> None:
     bench.agent(report_s=0.1)
     first = bench.granted(ttl_ms=1000)
-    count = len(bench.hardware.applied)
+    count = len(bench.hall.told)
     for _ in range(12):
         renewal = bench.controller.send(AGENT, same_as=first.seq, ttl_ms=1000)
         seen = len(bench.controller.reports)
         bench.controller.report(lambda r, seq=renewal.seq: r.applied_seq == seq)
         until(lambda seen=seen: len(bench.controller.reports) > seen + 1)
-    assert bench.hardware.watts == FULL
-    assert len(bench.hardware.applied) == count
+    assert bench.hall.watts == FULL
+    assert len(bench.hall.told) == count
 
 
 def test_a_lapsed_device_is_raised_by_a_controller_that_knows(bench: Bench) -> None:
     bench.agent()
     stale = bench.granted(ttl_ms=500).echo
-    until(lambda: bench.hardware.watts == FAILSAFE)
+    until(lambda: bench.hall.watts == FAILSAFE)
     unaware = bench.controller.send(AGENT, setpoints=FULL, echo=stale)
     bench.controller.report(lambda r: r.accepted_seq == unaware.seq and r.lapsed)
-    assert bench.hardware.watts == FAILSAFE
+    assert bench.hall.watts == FAILSAFE
     bench.granted()
 
 
@@ -154,7 +188,7 @@ def test_broker_loss_ends_at_failsafe_and_recovers_by_itself(bench: Bench) -> No
     bench.agent()
     bench.granted(ttl_ms=1500)
     bench.broker.stop()
-    until(lambda: bench.hardware.watts == FAILSAFE)
+    until(lambda: bench.hall.watts == FAILSAFE)
     bench.controller.reports.clear()
     bench.broker.start()
     bench.granted()
@@ -166,30 +200,32 @@ def test_a_site_curtailed_to_zero_stays_at_zero(bench: Bench) -> None:
     sent = bench.controller.send(AGENT, setpoints=dict.fromkeys(FULL, 0), ttl_ms=500)
     bench.controller.report(lambda r: r.applied_seq == sent.seq)
     bench.controller.report(lambda r: r.lapsed)
-    assert bench.hardware.watts == OFF
+    assert bench.hall.watts == OFF
 
 
 def test_restart_takes_min_of_applied_and_failsafe_and_an_echo_of_the_old_start_raises_nothing(bench: Bench) -> None:
-    bench.path.write_bytes(b'{"v":1,"epoch":4,"seq":9,"applied":{"m-0":3500,"m-1":3000,"m-2":25,"g-1":10200}}')
-    bench.hardware.watts |= {"m-0": 3500, "m-1": 3000, "g-1": 10200}
+    bench.path.write_bytes(
+        b'{"v":2,"epoch":4,"seq":9,"head":"j/4/9","applied":{"m-0":3500,"m-1":3000,"m-2":25,"g-1":10200}}'
+    )
+    bench.hall.draw({"m-0": 3500, "m-1": 3000, "g-1": 10200})
     bench.agent()
-    report = bench.controller.report(lambda r: True)
-    assert bench.hardware.watts == FAILSAFE
+    until(lambda: bench.hall.watts == FAILSAFE, "failsafe")
+    report = bench.controller.report(lambda r: all_are(r, Follow.PROVEN))
+    assert (report.head_seen, report.head_stored) == ("j/4/9", "j/4/9")
     assert (report.epoch, report.accepted_seq, report.lapsed) == (4, 9, True)
     old = wire.Echo(boot="the-last-start", boottime_ms=report.echo.boottime_ms)
     bench.controller.epoch = 5
     bench.controller.send(AGENT, setpoints=FULL, echo=old)
     bench.controller.report(lambda r: r.accepted_seq == 1 and r.epoch == 5)
-    assert bench.hardware.watts == FAILSAFE
+    assert bench.hall.watts == FAILSAFE
     bench.controller.send(AGENT, setpoints=dict.fromkeys(FULL, 0), echo=None)
-    until(lambda: bench.hardware.watts == OFF)
+    until(lambda: bench.hall.watts == OFF)
 
 
 def test_nothing_stored_is_everything_off(bench: Bench) -> None:
-    bench.hardware.watts |= FULL
+    bench.hall.draw(FULL)
     bench.agent()
-    bench.controller.report(lambda r: True)
-    assert bench.hardware.watts == OFF
+    until(lambda: bench.hall.watts == OFF, "off")
 
 
 def test_poison_changes_nothing_and_is_named_in_the_report(bench: Bench) -> None:
@@ -201,7 +237,7 @@ def test_poison_changes_nothing_and_is_named_in_the_report(bench: Bench) -> None
         (b"", "payload of 0 bytes"),
         (b"x" * 64, "payload of 64 bytes"),
         (b"\x00" * 500, "no known key"),
-        (good[:64] + good[64:].replace(b'"m-0":25', b'"m-0":26'), "no known key"),
+        (good[:64] + good[64:].replace(b"[150,25", b"[150,26"), "no known key"),
         (stranger, "no known key"),
     ):
         bench.raw(payload)
@@ -209,12 +245,12 @@ def test_poison_changes_nothing_and_is_named_in_the_report(bench: Bench) -> None
     bench.raw(good)
     bench.controller.report(lambda r: r.applied_seq == 2 and r.refused is None)
     bench.raw(good)
-    assert bench.hardware.watts == OFF
+    assert bench.hall.watts == OFF
     bench.controller.report(lambda r: "not newer" in (r.refused or ""))
     bench.granted()
     bench.raw(good)
     bench.controller.report(lambda r: "not newer" in (r.refused or ""))
-    assert bench.hardware.watts == FULL
+    assert bench.hall.watts == FULL
 
 
 @pytest.mark.alone
@@ -222,11 +258,11 @@ def test_a_flood_of_poison_delays_no_lease_end(bench: Bench) -> None:
     bench.agent()
     sent = bench.granted(ttl_ms=1500)
     breath = threading.Event()  # the flood comes from this very process: without it the agent would not get its turn
-    while bench.hardware.watts != FAILSAFE:
+    while bench.hall.watts != FAILSAFE:
         breath.wait(0.001)
         bench.controller.link.publish(wire.topic(SITE, AGENT, Leaf.SET), b"poison" * 20, qos=0)
-        assert boottime_s() - bench.hardware.times[-1] < DEADLINE_S
-    assert bench.hardware.times[-1] < (sent.echo.boottime_ms + sent.ttl_ms) / 1000 + LATE_S
+        assert boottime_s() - bench.hall.told[-1][0] < DEADLINE_S
+    assert bench.hall.told[-1][0] < (sent.echo.boottime_ms + sent.ttl_ms) / 1000 + LATE_S
 
 
 def test_a_retained_poisoned_setpoint_is_dropped(bench: Bench) -> None:
@@ -243,70 +279,150 @@ def test_a_missed_message_is_no_mixture(bench: Bench) -> None:
     lost = bench.controller.statement(AGENT, setpoints=OFF)
     bench.controller.send(AGENT, same_as=lost.seq)
     bench.controller.report(lambda r: "setpoints held are of 1/1" in (r.refused or ""))
-    assert bench.hardware.watts == FULL
+    assert bench.hall.watts == FULL
 
 
 def events(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.event for record in caplog.records if record.name == "drivers.fleet.agent.actuation"]
+    return [record.event for record in caplog.records if record.name == "drivers.fleet.agent.driving"]
 
 
-def test_silent_hardware_is_lost_logged_once_and_told_again(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_silent_devices_are_lost_logged_once_and_told_when_they_are_back(bench: Bench, caplog) -> None:
     caplog.set_level("INFO")
     bench.agent(report_s=0.05)
     bench.granted()
-    bench.hardware.silent = True
-    bench.controller.report(lambda r: all(d.state is DeviceState.LOST for d in r.devices.values()))
+    bench.controller.report(lambda r: all_are(r, Follow.PROVEN))
+    for device in bench.hall.devices.values():
+        device.silent = True
+    report = bench.controller.report(lambda r: all_are(r, Follow.LOST))
+    assert report.measured_w == [None] * 4
+    assert (set(report.measured_by), set(report.activity), set(report.proof)) == ({"n"}, {"n"}, {"n"})
     sent = bench.controller.send(AGENT, setpoints=OFF)
-    until(lambda: "hardware_lost" in events(caplog))
     report = bench.controller.report(lambda r: r.accepted_seq == sent.seq)
-    assert report.applied_seq == 1
-    assert {id_: d.setpoint_w for id_, d in report.devices.items()} == FULL
-    bench.hardware.silent = False
-    report = bench.controller.report(lambda r: r.applied_seq == sent.seq and r.devices["m-0"].measured_w == 25)
-    assert bench.hardware.watts == OFF
-    assert sorted(events(caplog)) == ["devices_back", "devices_lost", "hardware_back", "hardware_lost"]
+    assert all_are(report, Follow.LOST)
+    assert applied(report) == FULL, "the higher one while nobody knows"
+    for device in bench.hall.devices.values():
+        device.silent = False
+    report = bench.controller.report(lambda r: r.applied_seq == sent.seq and all_are(r, Follow.PROVEN))
+    assert bench.hall.watts == OFF == applied(report)
+    assert set(events(caplog)) == {"devices_back", "devices_lost"}
+    for event in ("devices_lost", "devices_back"):
+        said = " ".join(record.message for record in caplog.records if getattr(record, "event", "") == event)
+        assert all(said.count(id_) == 1 for id_ in IDS), "each one once"
 
 
-def test_a_device_that_comes_back_is_told_again(bench: Bench) -> None:
+def test_a_lease_that_ends_under_silence_is_told_at_once_and_again_when_the_device_answers(bench: Bench) -> None:
+    bench.agent(report_s=0.05)
+    bench.granted(ttl_ms=1000)
+    silent = bench.hall.devices["m-1"]
+    silent.silent = True
+    until(lambda: silent.told[-1][1] == OFF["m-1"], "told in silence")
+    bench.controller.report(lambda r: of(r, "m-1") is Follow.LOST and r.lapsed and r.lease_left_ms == 0)
+    assert silent.setpoint_w == FULL["m-1"]
+    silent.silent = False
+    until(lambda: silent.setpoint_w == OFF["m-1"], "told again")
+
+
+def test_one_silent_device_holds_back_nothing_of_the_others(bench: Bench) -> None:
+    bench.agent(report_s=0.05)
+    bench.controller.report(lambda r: True)
+    bench.hall.devices["m-1"].silent = True
+    bench.hall.devices["m-1"].timeout_s = DEADLINE_S
+    sent = bench.controller.send(AGENT, setpoints=FULL)
+    report = bench.controller.report(
+        lambda r: sum(s == Follow.PROVEN for s in r.state) == 3 and r.accepted_seq == sent.seq
+    )
+    assert applied(report) == FULL, "what is under way may be in force"
+    assert all(len(device.told) <= 2 for device in bench.hall.devices.values())
+
+
+def test_an_unknown_outcome_is_read_before_anything_is_told_again(bench: Bench) -> None:
     bench.agent(report_s=0.05)
     bench.granted()
-    bench.hardware.silent_devices.add("m-1")
-    bench.controller.report(lambda r: r.devices["m-1"].state is DeviceState.LOST)
-    bench.hardware.watts["m-1"] = 3500
-    bench.hardware.silent_devices.clear()
-    until(lambda: bench.hardware.watts["m-1"] == FULL["m-1"])
+    device = bench.hall.devices["m-0"]
+    device.outcome = CommandOutcome.UNKNOWN
+    told, reads = len(device.told), device.reads
+    bench.controller.send(AGENT, setpoints=FULL | {"m-0": 1500})
+    until(lambda: len(device.told) == told + 1)
+    until(lambda: device.reads > reads)
+    device.outcome = CommandOutcome.ACCEPTED
+    until(lambda: device.setpoint_w == 1500, "told again")
+    bench.controller.report(lambda r: of(r, "m-0") is Follow.PROVEN and applied(r)["m-0"] == 1500)
+
+
+def test_a_device_that_does_but_never_says_so_is_not_told_again(bench: Bench) -> None:
+    bench.agent(report_s=0.05)
+    bench.granted()
+    device = bench.hall.devices["m-0"]
+    device.outcome, told = CommandOutcome.REFUSED, len(device.told)
+    device.setpoint_w = 1500
+    bench.controller.send(AGENT, setpoints=FULL | {"m-0": 1500})
+    bench.controller.report(lambda r: of(r, "m-0") is Follow.PROVEN and applied(r)["m-0"] == 1500)
+    assert len(device.told) <= told + 1
+
+
+def test_a_device_that_restarted_by_itself_is_told_again(bench: Bench) -> None:
+    bench.agent(report_s=0.05)
+    sent = bench.controller.send(AGENT, setpoints=FULL) if bench.controller.reports else bench.granted()
+    bench.controller.report(lambda r: r.applied_seq == sent.seq)
+    device = bench.hall.devices["m-1"]
+    device.names = False
+    bench.controller.report(lambda r: r.proof[IDS.index("m-1")] == Proof.WATTS)
+    told = len(device.told)
+    device.uptime_s = 3.0
+    until(lambda: len(device.told) == told + 1, "told again")
+    device.serial = "B"
+    until(lambda: len(device.told) == told + 2, "another one at its address")
 
 
 def test_a_measured_nan_is_unknown_not_a_number(bench: Bench) -> None:
-    bench.hardware.watts["m-0"] = float("nan")
+    bench.hall.devices["m-0"].watts = float("nan")
     bench.agent(report_s=0.05)
-    bench.controller.report(lambda r: r.devices["m-1"].measured_w is not None)
-    bench.hardware.watts["m-0"] = float("nan")
-    bench.controller.report(lambda r: r.devices["m-0"].measured_w is None)
+    report = bench.controller.report(lambda r: r.measured_w[IDS.index("m-1")] is not None)
+    assert report.measured_w[IDS.index("m-0")] is None
+    assert report.measured_by[IDS.index("m-0")] == MeasuredBy.NOTHING
+
+
+def test_a_driver_that_fails_costs_its_own_device_alone(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    bench.hall.devices["m-0"].read = broken
+    bench.agent(report_s=0.05)
+    bench.controller.report(lambda r: of(r, "m-0") is Follow.LOST)
+    bench.controller.report(lambda r: of(r, "m-1") is Follow.PROVEN)
+    assert events(caplog).count("driver_failed") == 1
+
+
+def test_the_newest_head_is_stored_and_given_back(bench: Bench) -> None:
+    bench.agent(report_s=0.05)
+    bench.granted(head="journal/1/7")
+    bench.controller.report(lambda r: (r.head_seen, r.head_stored) == ("journal/1/7", "journal/1/7"))
+    assert Store(bench.path).load().head == "journal/1/7"
 
 
 def test_an_unusable_store_lowers_but_never_raises(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.agent(report_s=0.05)
     bench.granted()
+    until(lambda: Store(bench.path).load().applied == FULL, "stored")
     bench.path.unlink()
     bench.path.mkdir()
     sent = bench.controller.send(AGENT, setpoints=OFF)
-    until(lambda: bench.hardware.watts == OFF)
+    until(lambda: bench.hall.watts == OFF)
     sent = bench.controller.send(AGENT, setpoints=FULL)
-    report = bench.controller.report(lambda r: r.accepted_seq == sent.seq)
+    report = bench.controller.report(lambda r: r.accepted_seq == sent.seq and r.refused is not None)
     assert "store is unusable" in report.refused
     assert report.applied_seq < sent.seq
-    assert bench.hardware.watts == OFF
+    assert bench.hall.watts == OFF
     bench.path.rmdir()
     bench.controller.report(lambda r: r.applied_seq == sent.seq and r.refused is None)
-    assert bench.hardware.watts == FULL
-    assert Store(bench.path).load() == Held(epoch=1, seq=sent.seq, applied=FULL)
+    assert bench.hall.watts == FULL
+    until(lambda: Store(bench.path).load() == Held(epoch=1, seq=sent.seq, applied=FULL), "stored")
 
 
 def test_stop_leaves_the_devices_at_failsafe_and_says_offline(bench: Bench) -> None:
     bench.agent()
     bench.granted()
     bench.stop_agents()
-    assert bench.hardware.watts == FAILSAFE
+    assert bench.hall.watts == FAILSAFE
     until(lambda: bench.controller.statuses[-1].state is wire.Presence.OFFLINE)
     assert Store(bench.path).load().applied == FAILSAFE

@@ -27,17 +27,51 @@ T0 = 1_000_000
 TTL = 30_000
 
 
-def holder(*, held: Held | None = None, now_ms: int = T0, settle_s: float = 15.0, boot: str = "b1") -> LeaseHolder:
-    return LeaseHolder(
-        agent="hall-a", boot=boot, devices=DEVICES, settle_s=settle_s, held=held or Held(), now_ms=now_ms
+IDS = sorted(DEVICES)
+INVENTORY = "0123456789abcdef"
+
+
+def column(watts: dict[str, int]) -> list[int]:
+    return [watts[id_] for id_ in IDS]
+
+
+class Lease(LeaseHolder):
+    """The lease holder as the tests read it: by id."""
+
+    @property
+    def setpoints(self) -> dict[str, int]:
+        return dict(zip(IDS, self.setpoints_w, strict=True))
+
+    def told(self, watts: dict[str, int]) -> None:
+        self.took([watts.get(id_, 0) for id_ in IDS])
+
+
+def holder(*, held: Held | None = None, now_ms: int = T0, settle_s: float = 15.0, boot: str = "b1") -> Lease:
+    return Lease(
+        agent="hall-a",
+        boot=boot,
+        devices=DEVICES,
+        inventory=INVENTORY,
+        settle_s=settle_s,
+        held=held or Held(),
+        now_ms=now_ms,
     )
 
 
 def statement(
-    seq: int, setpoints=None, *, at: int | None = T0, boot: str = "b1", epoch: int = 1, ttl_ms=TTL, same_as=None
+    seq: int,
+    setpoints=None,
+    *,
+    at: int | None = T0,
+    boot: str = "b1",
+    epoch: int = 1,
+    ttl_ms=TTL,
+    same_as=None,
+    head: str | None = None,
+    inventory: str = INVENTORY,
 ):
     return Set(
-        v=1,
+        v=2,
         site="s",
         agent="hall-a",
         key="controller",
@@ -45,15 +79,17 @@ def statement(
         seq=seq,
         ttl_ms=ttl_ms,
         echo=None if at is None else Echo(boot=boot, boottime_ms=at),
-        setpoints=setpoints,
+        head=head,
+        inventory=inventory,
+        setpoints_w=column(setpoints) if isinstance(setpoints, dict) else setpoints,
         same_as=same_as,
     )
 
 
-def granted(**kwargs) -> LeaseHolder:
+def granted(**kwargs) -> Lease:
     lease = holder(**kwargs)
     lease.offer(statement(1, FULL), T0)
-    lease.took(lease.setpoints)
+    lease.told(lease.setpoints)
     assert lease.setpoints == FULL
     return lease
 
@@ -78,7 +114,7 @@ def test_lease_ends_at_echo_plus_ttl_however_late_the_message_was() -> None:
     lease.offer(statement(1, FULL, at=T0), T0 + 12_000)
     assert lease.setpoints == FULL
     assert lease.lease_left_ms(T0 + 12_000) == TTL - 12_000
-    lease.took(lease.setpoints)
+    lease.told(lease.setpoints)
     lease.advance(T0 + TTL)
     assert lease.setpoints == FAILSAFE
 
@@ -119,11 +155,12 @@ def test_i6_single_devices_of_many_agents_end_at_different_times() -> None:
             agent=f"rack-{k}",
             boot="b1",
             devices={"x": DEVICES["a-s21"]},
+            inventory=INVENTORY,
             settle_s=15,
             held=Held(),
             now_ms=T0,
         )
-        one.offer(statement(1, {"x": 3500}), T0)
+        one.offer(statement(1, [3500]), T0)
         ends.add(one.next_end_ms())
     assert len(ends) == 50
     assert max(ends) - min(ends) > 8000
@@ -203,7 +240,7 @@ def test_a_newer_statement_shortens_a_lease() -> None:
 
 def test_a_statement_that_arrives_within_its_own_spread_does_not_raise_what_it_would_end() -> None:
     lease = holder()
-    lease.took(FULL)  # the hardware has not followed down yet
+    lease.told(FULL)  # the hardware has not followed down yet
     lease.offer(statement(1, FULL), T0 + TTL - 1)
     assert lease.setpoints == OFF
 
@@ -211,7 +248,7 @@ def test_a_statement_that_arrives_within_its_own_spread_does_not_raise_what_it_w
 def test_a_statement_that_ends_a_device_at_once_still_lowers_it() -> None:
     lease = holder()
     lease.offer(statement(1, FULL, ttl_ms=100_000), T0)
-    lease.took(FULL)
+    lease.told(FULL)
     lease.offer(statement(2, FULL | {"c-gpu": 3700}), T0 + TTL - 1)
     assert lease.setpoints == FAILSAFE | {"c-gpu": 3700}
     assert lease.lapsed
@@ -257,11 +294,49 @@ def test_same_as_names_the_sequence_that_spelled_the_setpoints_out() -> None:
         lease.offer(statement(4, same_as=3), T0 + 9)
 
 
-@pytest.mark.parametrize("wrong", [FULL | {"stranger": 1}, {"a-s21": 3500}, {}])
+@pytest.mark.parametrize("wrong", [[0] * 5, [0], []])
 def test_a_statement_that_is_not_whole_is_refused(wrong) -> None:
     lease = granted()
-    with pytest.raises(Refused, match="every device"):
+    with pytest.raises(Refused, match="the inventory has 4"):
         lease.offer(statement(2, wrong), T0 + 1)
+    assert lease.setpoints == FULL
+    assert lease.accepted_seq == 1
+
+
+@pytest.mark.parametrize("said", [{"setpoints": OFF}, {"same_as": 1}])
+def test_a_statement_of_another_inventory_is_refused(said) -> None:
+    lease = granted()
+    with pytest.raises(Refused, match="of the inventory fedcba9876543210, not of 0123456789abcdef"):
+        lease.offer(statement(2, inventory="fedcba9876543210", **said), T0 + 1)
+    assert lease.setpoints == FULL
+    assert lease.lease_left_ms(T0 + 1) == TTL - 1
+
+
+def test_the_newest_head_is_kept_and_a_statement_without_one_takes_none_away() -> None:
+    lease = holder(held=Held(head="from-before"))
+    assert lease.head == "from-before"
+    lease.offer(statement(1, FULL, head="first"), T0)
+    lease.offer(statement(2, FULL), T0)
+    assert lease.head == "first"
+    with pytest.raises(Refused):
+        lease.offer(statement(2, FULL, head="stale"), T0)
+    assert lease.head == "first"
+    lease.offer(statement(3, FULL, head="second"), T0)
+    assert lease.head == "second"
+
+
+def test_a_lapsed_device_that_turns_out_to_run_on_less_is_not_raised_without_a_lease() -> None:
+    lease = holder(held=Held(applied=FULL))
+    assert lease.setpoints == FAILSAFE
+    lease.told(FULL | {"c-gpu": 3700})
+    assert lease.setpoints == FAILSAFE | {"c-gpu": 3700}
+    lease.told(FULL)
+    assert lease.setpoints == FAILSAFE | {"c-gpu": 3700}
+
+
+def test_a_running_lease_goes_on_whatever_is_applied() -> None:
+    lease = granted()
+    lease.told(OFF)
     assert lease.setpoints == FULL
 
 
@@ -276,6 +351,7 @@ def test_two_starts_order_is_the_same_whatever_order_the_devices_came_in() -> No
         agent="hall-a",
         boot="b1",
         devices=dict(reversed(DEVICES.items())),
+        inventory=INVENTORY,
         settle_s=15,
         held=Held(),
         now_ms=T0,
@@ -286,6 +362,10 @@ def test_two_starts_order_is_the_same_whatever_order_the_devices_came_in() -> No
 
 watts = st.one_of(st.sampled_from([0, 25, 1400, 1700, 2794, 3500, 4000, 10200]), st.integers(0, 12_000))
 whole = st.fixed_dictionaries(dict.fromkeys(DEVICES, watts))
+
+
+def by_id(message: Set) -> dict[str, int]:
+    return dict(zip(IDS, message.setpoints_w or [], strict=True))
 
 
 class AnyNetwork(RuleBasedStateMachine):
@@ -340,7 +420,7 @@ class AnyNetwork(RuleBasedStateMachine):
         if setpoints is not None:
             self.basis = self.seq
         message = Set(
-            v=1,
+            v=2,
             site="s",
             agent="hall-a",
             key="controller",
@@ -348,7 +428,9 @@ class AnyNetwork(RuleBasedStateMachine):
             seq=self.seq,
             ttl_ms=ttl_ms,
             echo=self.choose(echo),
-            setpoints=setpoints,
+            head=None,
+            inventory=INVENTORY,
+            setpoints_w=None if setpoints is None else column(setpoints),
             same_as=self.basis if setpoints is None else None,
         )
         if flight_ms is not None:
@@ -356,7 +438,7 @@ class AnyNetwork(RuleBasedStateMachine):
             self.arrive(message)
         if followed:
             self.applied = dict(self.holder.setpoints)
-            self.holder.took(self.applied)
+            self.holder.told(self.applied)
         return message
 
     def choose(self, echo: str) -> Echo | None:
@@ -373,7 +455,7 @@ class AnyNetwork(RuleBasedStateMachine):
         """A message arrives: the first time, late, or again."""
         before, wanted = dict(self.holder.setpoints), (message.epoch, message.seq)
         echo = message.echo if message.echo is not None and message.echo.boot == self.boot else None
-        basis = self.spelled.get(message.same_as) if message.setpoints is None else message.setpoints
+        basis = self.spelled.get(message.same_as) if message.setpoints_w is None else by_id(message)
         ahead = echo is not None and echo.boottime_ms > self.now
         if wanted <= self.newest or ahead or basis is None:
             with pytest.raises(Refused):
@@ -382,7 +464,7 @@ class AnyNetwork(RuleBasedStateMachine):
             return
         self.holder.offer(message, self.now)
         self.newest = wanted
-        self.spelled = {message.seq if message.setpoints is not None else message.same_as: basis}
+        self.spelled = {message.seq if message.setpoints_w is not None else message.same_as: basis}
         risen = [id_ for id_, watts in self.holder.setpoints.items() if watts > before[id_]]
         if echo is None or echo.boottime_ms + message.ttl_ms <= self.now:
             assert not risen, "nothing is raised without a lease"
@@ -451,7 +533,7 @@ def test_i5_the_offset_of_the_agents_clock_changes_nothing(offset_ms: int, delay
         for k, delay in enumerate(delays):
             echoed, now = now, now + delay
             lease.offer(statement(k + 1, setpoints, at=echoed), now)
-            lease.took(lease.setpoints)
+            lease.told(lease.setpoints)
             seen.append(dict(lease.setpoints))
         return seen
 

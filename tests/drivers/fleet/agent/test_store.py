@@ -5,7 +5,7 @@ import pytest
 from drivers.fleet.agent.lease import Held
 from drivers.fleet.agent.store import Store
 
-HELD = Held(epoch=2, seq=9, applied={"a": 3500, "b": 0})
+HELD = Held(epoch=2, seq=9, head="j/2/9", applied={"a": 3500, "b": 0})
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
@@ -21,7 +21,16 @@ def test_nothing_saved_is_nothing_held(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff", b"{", b"[]", b'{"v":1,"epoch":1,"seq":1,"applied":{"a":NaN}}', b'{"v":2}']
+    "content",
+    [
+        b"",
+        b"\xff",
+        b"{",
+        b"[]",
+        b'{"v":2,"epoch":1,"seq":1,"head":null,"applied":{"a":NaN}}',
+        b'{"v":2}',
+        b'{"v":1,"epoch":1,"seq":1,"applied":{}}',
+    ],
 )
 def test_an_unusable_file_is_nothing_held_and_is_logged(
     tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
@@ -34,7 +43,7 @@ def test_an_unusable_file_is_nothing_held_and_is_logged(
 def test_a_torn_write_leaves_the_old_file(tmp_path: Path) -> None:
     store = Store(tmp_path / "a.json")
     store.save(HELD)
-    (tmp_path / "a.new").write_bytes(b'{"v":1,"ep')
+    (tmp_path / "a.new").write_bytes(b'{"v":2,"ep')
     assert store.load() == HELD
     store.save(Held())
     assert store.load() == Held()

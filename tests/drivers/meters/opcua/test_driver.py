@@ -361,7 +361,7 @@ def test_a_cancelled_driver_ends_at_once_even_while_it_closes_a_lost_session():
             await seen.until(shows(500_000.0))
         await asyncio.sleep(0.05)
         driver.cancel()
-        done, _ = await asyncio.wait({driver}, timeout=3.0)
+        done, _ = await asyncio.wait({driver}, timeout=DEADLINE_S)
         assert done
         assert driver.cancelled()
 

@@ -6,14 +6,15 @@ import socket
 
 import pytest
 
-from controller.daemon.notify import Notifier
+from drivers.notify import Notifier
+from tests.waiting import DEADLINE_S
 
 
 @pytest.fixture(params=["path", "abstract"])
 def manager(request, tmp_path):
     name = str(tmp_path / "notify") if request.param == "path" else f"\0surplusd-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.settimeout(5)
+        listener.settimeout(DEADLINE_S)
         listener.bind(name)
         yield listener, name.replace("\0", "@")
 

@@ -1,0 +1,109 @@
+"""Reality against the envelope: how long a trusted meter has shown more than its node may draw, whatever was decided.
+
+What a node may draw is the larger of its envelope and its floor. Of that the house load counts only as far as it is declared:
+what devices draw against their word looks like house load. Power follows a new envelope within the settle time, so
+what counts is the largest of that long. The tolerance is 1 % of it, or the meter's class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from controller.core.limits.envelope import Envelope
+from controller.core.modes import Doubts
+from controller.core.reasons import Code, Reason
+from controller.core.site import F64, Bool, Site
+from controller.core.trust.node_power import NodePower
+
+#: Share of its limit by which a node may be above it.
+TOLERANCE: Final = 0.01
+#: In so many parts the settle time is remembered.
+_PARTS: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrun:
+    """What is remembered of the nodes (N,) from tick to tick.
+
+    `above_s`: since when the meter has shown more than the node may draw, ``inf`` while it does not. `allowed_w`: what it may
+    draw as of the last tick. `unreachable`: it cannot be brought so low now. `recent`: parts of the last settle time, when
+    each began and the most that the nodes were allowed in it, the oldest first. `class_w`: what a meter of the node may err.
+    """
+
+    above_s: F64
+    allowed_w: F64
+    unreachable: Bool
+    recent: tuple[tuple[float, F64], ...]
+    class_w: F64
+
+
+def no_overrun(site: Site) -> Overrun:
+    """Return what a controller remembers that has just started."""
+    count = len(site.tree.ids)
+    class_w = np.zeros(count)
+    np.maximum.at(class_w, site.meters.node, site.meters.accuracy * site.meters.rating_w)
+    return Overrun(
+        above_s=np.full(count, np.inf),
+        allowed_w=np.full(count, np.inf),
+        unreachable=np.zeros(count, dtype=np.bool_),
+        recent=(),
+        class_w=class_w,
+    )
+
+
+def tolerance_w(overrun: Overrun, node: int, limit_w: float) -> float:
+    """Return by how many watts a node may be above a limit and still keep it."""
+    return max(TOLERANCE * limit_w, float(overrun.class_w[node]))
+
+
+def _with_tolerance(overrun: Overrun, limit_w: F64) -> F64:
+    return limit_w + np.maximum(TOLERANCE * np.maximum(limit_w, 0.0), overrun.class_w)
+
+
+def look(overrun: Overrun, power: NodePower, now_s: float) -> Overrun:
+    """Return the overrun after the meters were read; a node that is not seen is neither found above nor inside."""
+    above = power.watts > _with_tolerance(overrun, overrun.allowed_w)
+    since_s = np.where(above, np.minimum(overrun.above_s, now_s), np.inf)
+    return replace(overrun, above_s=np.where(power.known, since_s, overrun.above_s))
+
+
+def unshown(overrun: Overrun, power: NodePower) -> Bool:
+    """Return the nodes (N,) that cannot be brought inside their envelope, and that no trusted meter shows inside it."""
+    return np.asarray(overrun.unreachable & ~(power.known & np.isinf(overrun.above_s)), dtype=np.bool_)
+
+
+def over_envelope(overrun: Overrun, site: Site, power: NodePower, now_s: float) -> Doubts:
+    """Return the nodes that have drawn more than they may for longer than the settle time: a doubt, whatever was decided."""
+    lasting = power.known & (now_s - overrun.above_s > _span_s(site))
+    if not lasting.any():
+        return Doubts()
+    most_w = np.max([watts for _, watts in overrun.recent], axis=0)
+    nodes = np.flatnonzero(lasting & (power.watts > _with_tolerance(overrun, most_w))).tolist()
+    return Doubts(doubts=tuple(_reason(overrun, site, power, n, now_s) for n in nodes))
+
+
+def _reason(overrun: Overrun, site: Site, power: NodePower, n: int, now_s: float) -> Reason:
+    over_w, since_s = float(power.watts[n] - overrun.allowed_w[n]), now_s - float(overrun.above_s[n])
+    return Reason(Code.OVER_ENVELOPE, site.tree.ids[n], {"over_w": over_w, "since_s": since_s})
+
+
+def allow(overrun: Overrun, site: Site, bounds: Envelope, floor_w: F64, now_s: float) -> Overrun:
+    """Return the overrun with what the nodes may draw from now on; `floor_w` (N,): with everything off."""
+    allowed_w = np.maximum(bounds.limit_w, floor_w)
+    recent, part_s = overrun.recent, _span_s(site) / _PARTS
+    if recent and now_s - recent[-1][0] < part_s:
+        recent = (*recent[:-1], (recent[-1][0], np.maximum(recent[-1][1], allowed_w)))
+    else:
+        recent = (*recent, (now_s, allowed_w))
+    # A part ends where the next begins.
+    while len(recent) > 1 and recent[1][0] < now_s - _span_s(site):
+        recent = recent[1:]
+    return replace(overrun, allowed_w=allowed_w, unreachable=bounds.infeasible, recent=recent)
+
+
+def _span_s(site: Site) -> float:
+    """Return for how long a node may be above: its devices settle, and the meter shows it with the skew of its clock."""
+    return site.rules.settle_s + site.rules.skew_s

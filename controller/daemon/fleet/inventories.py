@@ -1,0 +1,156 @@
+"""An agent's inventory against the site file: which of its devices are led, and what the two say differently.
+
+The site file is the authority on a device; an inventory may only narrow it. So what both have is led up to the smaller
+maximum, and the rest is named: a device that the agent lacks counts as never heard, one that the site file lacks is told 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.core.reasons import Code, Reason
+from controller.core.site import F64, I64, Bool, Devices, Site
+from drivers.fleet.wire import Inventory, InventoryDevice
+
+#: Devices that a reason names; the others are counted.
+_NAMED: Final = 3
+#: The most that counts, in signed maxima: of what a device runs on, and of what it draws.
+_MOST_TIMES: Final = np.array([[1.0], [1.5]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentInventory:
+    """What an agent has, for its n devices in the order of the site's columns.
+
+    `count`: devices that it lists. `row` (n,): where each stands among those, -1 if nowhere; `led` (n,): it stands there, `whole`:
+    all do. `max_w` (n,): the most that both allow, `off_w` of the site for one that is not led. `bound_w` (2, n): the most that
+    counts of what a device runs on, and of what it draws, in either direction; who says more would only paralyse the site.
+    """
+
+    id: str
+    boot: str
+    boottime_ms: int
+    count: int
+    row: I64
+    led: Bool
+    whole: bool
+    bound_w: F64
+    max_w: F64
+    differences: tuple[Reason, ...]
+
+    def columns(self, values: NDArray[Any], missing: NDArray[Any]) -> NDArray[Any]:
+        """Return columns of a report (c, devices) in the order of the site's (c, n); `missing` (c, 1) where it has no such device."""
+        if self.whole:
+            return values[:, self.row]
+        mine = np.tile(missing, len(self.row))
+        mine[:, self.led] = values[:, self.row[self.led]]
+        return mine
+
+    def setpoints_w(self, setpoint_w: F64) -> list[int]:
+        """Return the watts (n,) of the site's columns in the order of the inventory; 0 for what the site does not have."""
+        watts = np.zeros(self.count)
+        watts[self.row[self.led]] = setpoint_w[self.led]
+        if not np.isfinite(watts).all():
+            raise ValueError("a setpoint is not finite")
+        return watts.astype(np.int64).tolist()
+
+
+def hold_against(site: Site, models: Sequence[str], mine: I64, inventory: Inventory) -> AgentInventory:
+    """Return the inventory of an agent whose devices have the columns `mine` (n,); `models` (D,): as in the site file."""
+    ids = [site.devices.ids[i] for i in mine]
+    place = {device.id: k for k, device in enumerate(inventory.devices)}
+    row = np.array([place.get(id_, -1) for id_ in ids], dtype=np.int64)
+    led = row >= 0
+    max_w = np.where(led, site.devices.max_w[mine], site.devices.off_w[mine])
+    told_w = np.array([device.max_w for device in inventory.devices], dtype=np.float64)
+    max_w[led] = np.minimum(max_w[led], told_w[row[led]])
+    both = [(int(i), inventory.devices[k]) for i, k in zip(mine[led], row[led], strict=True)]
+    return AgentInventory(
+        id=inventory.inventory,
+        boot=inventory.echo.boot,
+        boottime_ms=inventory.echo.boottime_ms,
+        count=len(inventory.devices),
+        row=row,
+        led=led,
+        whole=bool(led.all()),
+        bound_w=site.devices.max_w[mine] * _MOST_TIMES,
+        max_w=max_w,
+        differences=(
+            *_named(Code.DEVICES_MISSING, inventory.agent, [id_ for id_ in ids if id_ not in place]),
+            *_named(Code.DEVICES_UNDECLARED, inventory.agent, sorted(place.keys() - set(ids))),
+            *_differing(site.devices, models, inventory.agent, both),
+        ),
+    )
+
+
+def name_some(ids: Sequence[str]) -> dict[str, str | int]:
+    """Return the parameters of a reason about these devices: some by name, the others counted."""
+    return {"devices": ", ".join(ids[:_NAMED]), "more": max(0, len(ids) - _NAMED)}
+
+
+def _named(code: Code, agent: str, ids: Sequence[str]) -> list[Reason]:
+    return [Reason(code, agent, name_some(ids))] if ids else []
+
+
+def _differing(
+    devices: Devices, models: Sequence[str], agent: str, both: Iterable[tuple[int, InventoryDevice]]
+) -> list[Reason]:
+    """Return a reason for each fact that the two say differently, with what they say of the first such device."""
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for i, device in both:
+        declared = _declared(devices, models[i], i)
+        for fact, said in _said(device).items():
+            if said != declared[fact]:
+                found.setdefault(fact, []).append((device.id, said, declared[fact]))
+    return [
+        Reason(
+            Code.DEVICES_DIFFER,
+            agent,
+            {"fact": fact, "found": cases[0][1], "allowed": cases[0][2], **name_some([id_ for id_, *_ in cases])},
+        )
+        for fact, cases in found.items()
+    ]
+
+
+def _said(device: InventoryDevice) -> Mapping[str, str]:
+    return {
+        "model": device.model,
+        "max_w": str(device.max_w),
+        "off_w": str(device.off_w),
+        "failsafe_w": str(device.failsafe_w),
+        "ranges": _joined([(one.from_w, one.to_w) for one in device.ranges]),
+        "up_ms": str(device.up_ms),
+        "down_ms": str(device.down_ms),
+    }
+
+
+def _declared(devices: Devices, model: str, i: int) -> Mapping[str, str]:
+    rows = slice(devices.mode_start[i], devices.mode_start[i + 1])
+    watts, continuous = devices.mode_w[rows].astype(int).tolist(), devices.mode_continuous[rows].tolist()
+    ranges = [(low if free else high, high) for (low, high), free in zip(pairwise(watts), continuous[1:], strict=True)]
+    return {
+        "model": model,
+        "max_w": str(watts[-1]),
+        "off_w": str(watts[0]),
+        "failsafe_w": str(int(devices.failsafe_w[i])),
+        "ranges": _joined(ranges),
+        "up_ms": str(round(1000 * devices.up_s[i])),
+        "down_ms": str(round(1000 * devices.down_s[i])),
+    }
+
+
+def _joined(ranges: Sequence[tuple[int, int]]) -> str:
+    """Return ranges in words, such as ``1400-3500`` or ``1080 1916 2794``; those that touch are one."""
+    whole: list[tuple[int, int]] = []
+    for low, high in ranges:
+        if whole and low <= whole[-1][1]:
+            whole[-1] = whole[-1][0], max(high, whole[-1][1])
+        else:
+            whole.append((low, high))
+    return " ".join(str(low) if low == high else f"{low}-{high}" for low, high in whole)

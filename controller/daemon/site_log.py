@@ -1,0 +1,70 @@
+"""The log of the site: agents and devices that go and come back, the limit that binds, orders that come into force."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from controller.core.decision import Decision
+from controller.core.reasons import Code, Reason
+from controller.core.site import Site
+from controller.texts.english import text
+from drivers.quantities import format_power
+
+_log = logging.getLogger(__name__)
+
+#: What is said when a warning is over.
+_OVER: Final[Mapping[Code, str]] = {
+    Code.AGENT_SILENT: "agent %s is back",
+    Code.DEVICE_LOST: "agent %s gets an answer of all of its devices again",
+    Code.DEVICE_DEFIANT: "the devices of agent %s do as they are told again",
+    Code.OVER_ENVELOPE: "%s is not found above its envelope any more",
+    Code.NODE_UNSEEN: "%s is seen again, or no order limits it any more",
+}
+
+
+class SiteLog:
+    """Compares each decision with the one before, and says each change once; for the tick's thread."""
+
+    def __init__(self, site: Site) -> None:
+        """Nothing has been said yet."""
+        self._site = site.tree.ids
+        self._warned: dict[tuple[Code, str], Reason] = {}
+        self._binding = ""
+        self._in_force: frozenset[str] = frozenset()
+
+    def observe(self, decision: Decision) -> None:
+        """Log what has changed."""
+        self._compare({(reason.code, reason.subject): reason for reason in decision.warnings})
+        self._note_binding(decision)
+        self._note_orders(decision)
+
+    def _compare(self, now: dict[tuple[Code, str], Reason]) -> None:
+        before, self._warned = self._warned, now
+        for key in now.keys() - before.keys():
+            _log.warning("%s", text(now[key]), extra=_facts(*key))
+        for code, subject in before.keys() - now.keys():
+            # Of the devices of an agent that has fallen silent nothing good is known.
+            if (Code.AGENT_SILENT, subject) not in now:
+                _log.info(_OVER[code], subject, extra=_facts(code, subject) | {"over": True})
+
+    def _note_binding(self, decision: Decision) -> None:
+        binding, before = decision.binding[0], self._binding
+        if binding != before:
+            limit = format_power(float(decision.envelope_w[0]))
+            extra = {"event": "binding", "limit": binding, "before": before}
+            _log.info("%s limits the site to %s", binding, limit, extra=extra)
+        self._binding = binding
+
+    def _note_orders(self, decision: Decision) -> None:
+        in_force = frozenset(decision.orders_in_force)
+        for order in decision.orders:
+            if order.id not in self._in_force:
+                node, extra = self._site[order.node], {"event": "order_in_force", "order": order.id}
+                _log.info("order %s is in force on %s", order.id, node, extra=extra)
+        self._in_force = in_force
+
+
+def _facts(code: Code, subject: str) -> dict[str, object]:
+    return {"event": code.value, "subject": subject}

@@ -1,0 +1,123 @@
+"""What the wire costs the controller: one report in, one statement out, of an agent of 100 devices, beside version 1."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from controller.daemon.fleet.reports import Reports
+from controller.daemon.fleet.statements import Statements
+from drivers.fleet import wire
+from drivers.fleet.head import JournalHead, seal
+from drivers.fleet.keys import PrivateKey
+from drivers.fleet.wire import Echo, Leaf, sign
+from tests.bench.fleet import read_site
+from tests.bench.report import Row, Scale, show
+from tests.bench.wire_v1 import DeviceV1, PathsV1, ReportV1, StateV1
+
+_DEVICES: Final = 400
+#: Calls in a row: the reports of some agents that come together.
+_BURST: Final = 10
+_AGENT: Final = "a0"
+_ECHO: Final = Echo(boot="0" * 32, boottime_ms=86_400_000)
+_COLUMNS: Final = {"path": "", "v1_us": ",.0f", "us": ",.0f", "signature_us": ",.0f", "ratio": ",.2f"}
+
+
+def run(scale: Scale) -> list[Row]:
+    """Measure both paths, each version in turn so that a busy machine slows both."""
+    repeats = scale.pick(20, 200, 500)
+    rows = [_row(*paths, repeats) for paths in _paths()]
+    show("the wire to an agent of 100 devices, CPU of the controller: version 2 beside version 1", _COLUMNS, rows)
+    return rows
+
+
+def _row(name: str, old: Callable[[], Any], new: Callable[[], Any], bare: Callable[[], Any], repeats: int) -> Row:
+    spent_us: tuple[list[float], ...] = ([], [], [])
+    for _ in range(repeats):
+        for call, times in zip((old, new, bare), spent_us, strict=True):
+            begun_ns = time.thread_time_ns()
+            for _ in range(_BURST):
+                call()
+            times.append((time.thread_time_ns() - begun_ns) / 1e3 / _BURST)
+    old_us, new_us, bare_us = map(median, spent_us)
+    return {"path": name, "v1_us": old_us, "us": new_us, "signature_us": bare_us, "ratio": new_us / old_us}
+
+
+def _paths() -> list[tuple[str, Callable[[], Any], Callable[[], Any], Callable[[], Any]]]:
+    site, key = read_site(_DEVICES), PrivateKey.generate()
+    public = key.public_key()
+    reports = Reports(
+        site, dict.fromkeys(site.agents, public), controller=public, models=("",) * len(site.devices.ids), epoch=7
+    )
+    mine = reports.devices[0]
+    ids = [site.devices.ids[i] for i in mine]
+    watts = [2000 + k for k in range(len(ids))]
+    token = seal(JournalHead(journal="0" * 16, epoch=7, seq=9, hash="0" * 64), site=site.id, key=key)
+    inventory = _inventory(site.id, ids)
+    reports.take(_AGENT, Leaf.INVENTORY, sign(inventory, key), True, 0.0)
+    payload, payload_v1 = sign(_report(inventory, watts, token), key), _report_v1(site.id, ids, watts, key)
+    statements, old = Statements(site=site.id, agent=_AGENT, epoch=7, ttl_s=30.0), PathsV1(ids, key)
+    reports.take(_AGENT, Leaf.REPORT, payload, False, 0.0)
+    setpoint_w = np.array(watts, dtype=np.float64)
+    changing = [setpoint_w, setpoint_w + 1.0]
+
+    def state() -> bytes:
+        changing.reverse()
+        view = reports.newest[0]
+        body = statements.due(changing[0], view, view.echo, 1.0, token)
+        assert body is not None
+        done = sign(body, key)
+        statements.sent(body, changing[0], 1.0, 1.0)
+        return done
+
+    text, stated = payload[64:], state()[64:]
+    return [
+        (
+            "report",
+            lambda: old.take(payload_v1, public, site.devices.ids, mine),
+            lambda: reports.take(_AGENT, Leaf.REPORT, payload, False, 0.0),
+            lambda: public.verify(payload[:64], text),
+        ),
+        ("statement", lambda: old.state(changing[0], changing[1], _ECHO), state, lambda: key.sign(stated)),
+    ]
+
+
+def _inventory(site: str, ids: list[str]) -> wire.Inventory:
+    devices = [
+        wire.InventoryDevice(
+            id=id_, model="antminer-s21", max_w=3500, off_w=25, ranges=[], up_ms=0, down_ms=0, failsafe_w=25,
+            proof=wire.Proof.BOTH, measured_by=wire.MeasuredBy.PDU, dead_man=None,
+        )
+        for id_ in reversed(ids)
+    ]  # fmt: skip
+    name = wire.inventory_id(devices)
+    return wire.Inventory(v=2, site=site, agent=_AGENT, key=_AGENT, echo=_ECHO, inventory=name, devices=devices)
+
+
+def _report(inventory: wire.Inventory, watts: list[int], token: str) -> wire.Report:
+    count = len(watts)
+    return wire.Report(
+        v=2, site=inventory.site, agent=_AGENT, key=_AGENT, echo=_ECHO, epoch=7, accepted_seq=1, applied_seq=1,
+        lease_left_ms=29_000, lapsed=False, inventory=inventory.inventory, applied_w=watts, measured_w=list(watts),
+        measured_by="d" * count, state="p" * count, proof="b" * count, activity="r" * count, head_seen=token,
+        head_stored=token, refused=None,
+    )  # fmt: skip
+
+
+def _report_v1(site: str, ids: list[str], watts: list[int], key: PrivateKey) -> bytes:
+    devices = {
+        id_: DeviceV1(setpoint_w=w, measured_w=w - 3.25, state=StateV1.RUNNING)
+        for id_, w in zip(ids, watts, strict=True)
+    }
+    text = msgspec.json.encode(
+        ReportV1(
+            v=1, site=site, agent=_AGENT, key=_AGENT, echo=_ECHO, epoch=7, accepted_seq=1, applied_seq=1,
+            lease_left_ms=29_000, lapsed=False, devices=devices, refused=None,
+        )
+    )  # fmt: skip
+    return key.sign(text) + text

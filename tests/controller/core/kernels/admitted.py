@@ -1,0 +1,78 @@
+"""The merit order of random fleets, admitted to their trees."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+
+from controller.core.kernels.columns import Branches, Closings, Draft, MeritOrder
+from controller.core.kernels.greedy import AHEAD, Ahead, admit, cut
+from controller.core.kernels.hull import ROWS, Corners, hulls
+from controller.core.kernels.sorting import DIGIT, PASSES, sort_items
+from tests.controller.core.kernels.sites import a_mode, choices_of, fleets
+
+LOW, RANK = 23, 3
+
+
+def preorder(tree, columns):
+    """Return parents, sizes and limits in preorder, and the node of each device there."""
+    order, waiting = [], [0]
+    while waiting:
+        n = waiting.pop()
+        order.append(n)
+        waiting += [m for m in range(len(tree.ids)) if tree.parent[m] == n]
+    place = {n: k for k, n in enumerate(order)}
+    parent = np.array([-1] + [place[int(tree.parent[n])] for n in order[1:]])
+    size = np.ones(len(order), dtype=np.int64)
+    for n in range(len(order) - 1, 0, -1):
+        size[parent[n]] += size[n]
+    return parent, size, tree.limit_w[order], np.array([place[int(n)] for n in columns.node], dtype=np.int32)
+
+
+class Admitted:
+    """The merit order of a fleet, admitted; and the same edges as (node, device, from, to, divisible)."""
+
+    def __init__(self, tree, columns, base, upper):
+        count = len(columns.ids)
+        rows = columns.mode_w.size
+        self.parent, self.size, limit, self.home = preorder(tree, columns)
+        climb, items, spare = np.zeros(rows, np.uint8), np.zeros(rows, np.uint64), np.zeros(rows, np.uint64)
+        self.choices = choices_of(columns, base, upper)
+        order = MeritOrder(items, climb, np.zeros(rows), np.zeros(rows), 0, 0, 0.0, LOW, RANK)
+        corners = Corners(np.zeros(ROWS + 1, np.int64), np.zeros((2, ROWS + 1)))
+        found = hulls(self.choices, columns.off_w, 0, count, order, corners)
+        if sort_items(items, spare, found, LOW, np.zeros((PASSES, 1 << DIGIT), np.int32)):
+            items, spare = spare, items
+        used = np.bincount(self.home, weights=base, minlength=limit.size)
+        for n in range(limit.size - 1, 0, -1):
+            used[self.parent[n]] += used[n]
+        self.room, self.watts = limit - used, base.copy()
+        self.edges = []
+        for item in items[:found]:
+            i, rank = (int(item) & (1 << LOW) - 1) >> RANK, int(item) & (1 << RANK) - 1
+            row = int(columns.mode_start[i]) + rank
+            leads = int(climb[row])
+            to = float(upper[i]) if leads & 128 else float(columns.mode_w[row + (leads & ROWS)])
+            here = float(base[i]) if leads & 64 else float(columns.mode_w[row])
+            divisible = leads & ROWS == 1 and bool(columns.mode_continuous[row + 1])
+            self.edges.append((int(self.home[i]), i, here, to, divisible))
+        self.order = order._replace(items=items, length=found, end=found)
+        self.closings = Closings(np.zeros(limit.size, np.int64), np.zeros(limit.size, np.int64), np.zeros(limit.size))
+        member = np.argsort(self.home, kind="stable").astype(np.int32)
+        starts = np.searchsorted(self.home[member], np.arange(limit.size + 1))
+        flags = np.zeros(limit.size, np.bool_)
+        self.branches = Branches(self.parent, self.size, starts, member, self.home, flags, limit)
+        self.level = Draft(self.watts, self.room.copy())
+        ahead = Ahead(np.zeros((2, AHEAD)), np.zeros((4, AHEAD), np.int64))
+        admit(self.branches, 0, self.choices, self.order, self.level, self.closings, ahead)
+
+    def cut_to(self, room_w, cut=cut):
+        order = self.order._replace(room_w=room_w)
+        self.order = order._replace(end=cut(self.choices, order, self.watts))
+
+
+@st.composite
+def admitted(draw):
+    tree, columns = draw(fleets())
+    low, high = (np.array([a_mode(draw, columns, i) for i in range(len(columns.ids))]) for _ in range(2))
+    return Admitted(tree, columns, np.minimum(low, high), np.maximum(low, high))

@@ -1,0 +1,64 @@
+"""The two proofs of a bound, beside what they say in words."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.core.kernels.bound import dual_bound, prices, unused_worth
+from controller.core.kernels.columns import OPEN, FixedLeaves
+from controller.core.kernels.hull import density_of, worth_at
+from tests.controller.core.kernels.admitted import LOW, Admitted
+from tests.controller.core.kernels.sites import a_mode, fleets, points
+
+
+@st.composite
+def certified(draw):
+    """Return (devices, an admitted order, prices of nodes that rise on the way down, fixed leaves)."""
+    tree, columns = draw(fleets())
+    low, high = (np.array([a_mode(draw, columns, i) for i in range(len(columns.ids))]) for _ in range(2))
+    case = Admitted(tree, columns, np.minimum(low, high), np.maximum(low, high))
+    price = np.zeros(case.parent.size)
+    for n, above in enumerate(case.parent):
+        own_price = draw(st.just(0.0) | st.floats(0.0, 2e-3))
+        price[n] = own_price + (price[above] if n else 0.0)
+    is_fixed = np.array([n > 0 and size == 1 and draw(st.booleans()) for n, size in enumerate(case.size)])
+    some_w = np.array([draw(st.floats(0.0, 900.0)) for _ in price])
+    fixed = FixedLeaves(np.where(is_fixed, draw(st.floats(0.0, 2e-3)), -1.0), some_w, 1e-3 * some_w)
+    return columns, case, price, fixed
+
+
+@given(certified())
+def test_no_more_is_earned_than_what_limits_cost_and_what_devices_earn_beyond_the_prices(given_):
+    columns, case, price, fixed = given_
+    base, upper = case.choices.base_w, case.choices.upper_w
+    expected = 0.0
+    for n, above in enumerate(case.parent):
+        own_price = price[n] - (price[above] if n else 0.0)
+        expected += fixed.unproven[n] if fixed.price_above[n] >= 0.0 else own_price * case.branches.limit_w[n]
+    for i, n in enumerate(case.home):
+        if fixed.price_above[n] >= 0.0:
+            expected += worth_at(case.choices, i, case.watts[i]) - price[case.parent[n]] * case.watts[i]
+        else:
+            where = points(columns, i, base[i], upper[i], lambda value: value)
+            expected += max(gain - price[n] * watts for _, watts, gain in where)
+    assert np.isclose(dual_bound(case.branches, case.choices, case.order, fixed, price, case.watts), expected)
+
+
+@given(certified(), st.lists(st.floats(0.0, 900.0), min_size=5, max_size=5))
+def test_no_more_is_lost_than_cut_parts_and_what_fixed_leaves_could_be_worth_at_other_prices(given_, room):
+    _, case, _, fixed = given_
+    closings, room_w = case.closings, np.array(room)
+    price = np.zeros(case.parent.size)
+    prices(case.order, closings.closed_at, price)
+    where = closings.closed_at
+    assert price.tolist() == [0.0 if p == OPEN else density_of(case.order.items[p], LOW) for p in where]
+    parts, lost = unused_worth(case.parent, case.order, closings, fixed, room_w)
+    cut = np.flatnonzero(closings.cut_device >= 0)
+    assert np.isclose(parts, sum(closings.cut_w[n] * price[n] for n in cut))
+    expected = 0.0
+    for n in np.flatnonzero(fixed.price_above >= 0.0):
+        # At any price of a watt above it, its best filling leaves something between nothing and all of its rest.
+        change = fixed.price_above[n] - price[case.parent[n]]
+        more = max(change * (room_w[n] - left_w) for left_w in (0.0, fixed.rest_w[n], room_w[n]))
+        expected += fixed.unproven[n] + more
+    assert np.isclose(lost, expected)
