@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 INBOX: Final = 100
 #: The loop looks at least so often at what is due.
 TURN_S: Final = 0.1
+#: So soon after one in which not all could begin that is due.
+CROWDED_S: Final = 0.02
 #: Changes of device states are reported at once, but not more often.
 CHANGES_S: Final = 0.2
 #: At its end, an agent waits so long for its devices to be told.
@@ -81,9 +83,7 @@ class Agent:
         self._speaker = Speaker(site=site, agent=agent, key=key, devices=devices)
         self._keeper = Keeper(store, agent=agent, clock=clock)
         self._holder = self._leases(devices, settle_s)
-        self._driving = Driving(
-            agent=agent, devices=devices, ports=ports, clock=clock, keeper=self._keeper, wake=self._wake_up
-        )
+        self._driving = Driving(agent=agent, devices=devices, ports=ports, clock=clock, keeper=self._keeper)
         self._applied_seq = 0
         self._refused: str | None = None
         self._report_due_s = self._reported_s = 0.0
@@ -153,7 +153,8 @@ class Agent:
         """Wait until something happens or is due."""
         end_ms = self._holder.next_end_ms()
         to_end_s = TURN_S if end_ms is None else end_ms / 1000 - self._clock()
-        wait_s = max(0.0, min(TURN_S, to_end_s, self._report_due_s - self._clock()))
+        turn_s = CROWDED_S if self._driving.is_crowded else TURN_S
+        wait_s = max(0.0, min(turn_s, to_end_s, self._report_due_s - self._clock()))
         timer = asyncio.get_running_loop().call_later(wait_s, self._wake.set)
         await self._wake.wait()
         timer.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -70,7 +70,7 @@ class _Driven:
 class Driving:
     """The devices of an agent, in columns sorted by id. Its methods are for the agent's loop.
 
-    `keeper` keeps what is to outlive a restart, and `wake` asks for a turn.
+    `keeper` keeps what is to outlive a restart. `is_crowded`: there was no room for all that is due and may not wait.
     """
 
     def __init__(
@@ -81,9 +81,8 @@ class Driving:
         ports: Mapping[str, Ports],
         clock: Clock,
         keeper: Keeper,
-        wake: Callable[[], None],
     ) -> None:
-        self._agent, self._clock, self._keeper, self._wake = agent, clock, keeper, wake
+        self._agent, self._clock, self._keeper = agent, clock, keeper
         now_s = clock()
         self._driven = [
             _Driven(id_, devices[id_], ports[id_], keeper.stored.applied.get(id_, devices[id_].at_most(0)), now_s)
@@ -91,7 +90,7 @@ class Driving:
         ]
         self._pacer = Pacer()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._crowded = False
+        self.is_crowded = False
         self._begun_s = now_s
         self._known = ""
 
@@ -109,14 +108,15 @@ class Driving:
             for driven in self._driven:
                 driven.follower.awoke(now_s)
         self._begun_s = now_s
-        self._crowded = False
+        self.is_crowded = False
         due = [(driven, action) for driven in self._driven if (action := driven.follower.next(now_s)) is not None]
-        for driven, action in sorted(due, key=lambda pair: self._urgency(*pair)):
+        # Within an urgency the longest unheard first, so that none starves where there is no room for all.
+        for driven, action in sorted(due, key=lambda pair: (self._urgency(*pair), pair[0].follower.heard_s)):
             urgency = self._urgency(driven, action)
             if urgency is Urgency.RAISE and not may_raise:
                 continue
             if not self._pacer.may_begin(urgency, now_s):
-                self._crowded |= urgency is Urgency.LOWER
+                self.is_crowded |= urgency in {Urgency.LOWER, Urgency.READ}
                 continue
             driven.follower.began(action, now_s)
             self._start(self._perform(driven, action), urgency)
@@ -192,8 +192,6 @@ class Driving:
     def _ended(self, urgency: Urgency, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._pacer.end(urgency)
-        if self._crowded:
-            self._wake()
 
     async def _perform(self, driven: _Driven, action: Action) -> None:
         follower, device = driven.follower, driven.device

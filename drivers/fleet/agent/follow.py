@@ -59,7 +59,7 @@ class Follower:
     """One device of an agent.
 
     `stored_w` is what it was last told before this start, `has_relay` whether it can be cut off. `aim_w`: what it is to
-    run on. `low_w`, `high_w`: the least and the most that may be in force as far as anybody knows.
+    run on. `heard_s`: when it answered last. `low_w`, `high_w`: the least and the most that may be in force as far as anybody knows.
     """
 
     def __init__(self, device: LeasedDevice, *, stored_w: int, has_relay: bool, now_s: float) -> None:
@@ -71,15 +71,13 @@ class Follower:
         self.reading: DeviceReading | None = None
         self._busy: Action | None = None
         self._told: _Told | None = None
-        self._doubt, self._heard_s, self._misses, self._read_due_s = Doubt.UNREAD, now_s, 0, now_s
+        self._doubt, self.heard_s, self._misses, self._read_due_s = Doubt.UNREAD, now_s, 0, now_s
         self._tried_w = math.inf
         self._rung, self._rounds, self._above = Rung.TELL, 0, 0
         self._lowering_s: float | None = now_s
         self._raises, self._raise_due_s = 0, now_s
         self._proof, self._in_band, self._drifted, self._over = Proof.NONE, 0, False, False
         self._stopped, self._relay_open, self._rest_until_s = False, False, now_s
-
-    # --- what it is to do ---------------------------------------------------------------------------------------------
 
     def grant(self, watts: int, now_s: float) -> None:
         """Have the device run on `watts` from now on."""
@@ -99,7 +97,10 @@ class Follower:
         self._wake_or_cut(now_s)
         if self._busy is not None:
             return None
-        return self._command(now_s) or (Action(do=Do.READ) if now_s >= self._read_due_s else None)
+        command = self._command(now_s)
+        if now_s >= self._read_due_s and not (command is not None and command.lowers):
+            return Action(do=Do.READ)  # a raise may have to wait for long, and is not to be lost sight of meanwhile
+        return command
 
     def _command(self, now_s: float) -> Action | None:
         target_w = self._target_w
@@ -131,7 +132,7 @@ class Follower:
             self._read_due_s = now_s
         if self._lowering_s is None or not self._has_relay or self.dark:
             return
-        if now_s >= max(self._lowering_s, self._heard_s) + self._model.down_s + SILENT_CUT_S:
+        if now_s >= max(self._lowering_s, self.heard_s) + self._model.down_s + SILENT_CUT_S:
             self._darken(now_s)
 
     @property
@@ -142,8 +143,6 @@ class Follower:
     def _own_time_s(self) -> float:
         """Return when a device that is coming down has had its own time for it."""
         return -math.inf if self._lowering_s is None else self._lowering_s + self._model.down_s + GRACE_S
-
-    # --- what has become of it ----------------------------------------------------------------------------------------
 
     def began(self, action: Action, now_s: float) -> None:
         """Note that a request is on its way."""
@@ -165,7 +164,7 @@ class Follower:
             self._told_w = max(self._told_w, action.watts)
             self._doubt = self._doubt if self._doubt is Doubt.SILENT else Doubt.UNKNOWN
         else:
-            self._heard_s = now_s
+            self.heard_s = now_s
             self._doubt = Doubt.UNREAD if self._doubt is not Doubt.NONE else Doubt.NONE
         if outcome is CommandOutcome.ACCEPTED:
             self.low_w = self.high_w = self._told_w = action.watts
@@ -184,7 +183,7 @@ class Follower:
 
     def awoke(self, now_s: float) -> None:
         """Note that the agent itself was away (its process or its machine stood still): it knows nothing of the device now."""
-        self._doubt, self._proof, self._in_band, self._read_due_s, self._heard_s = (
+        self._doubt, self._proof, self._in_band, self._read_due_s, self.heard_s = (
             Doubt.SILENT,
             Proof.NONE,
             0,
@@ -197,7 +196,7 @@ class Follower:
         """Take the reading that was under way."""
         self._busy = None
         begins_anew = self._doubt is Doubt.SILENT or self._has_restarted(reading)
-        self.reading, self._heard_s = reading, now_s
+        self.reading, self.heard_s = reading, now_s
         self._doubt, self._misses, self._tried_w = Doubt.NONE, 0, math.inf
         if reading.setpoint_w is not None:
             self.high_w, self.low_w = reading.setpoint_w, min(reading.setpoint_w, self._told_w)
@@ -217,8 +216,6 @@ class Follower:
             if not self.dark:  # somebody else, or its own dead-man, has opened it
                 self.dark, self._rest_until_s = True, now_s
         self._relay_open = is_open
-
-    # --- what is reported of it ---------------------------------------------------------------------------------------
 
     def state(self, now_s: float) -> Follow:
         """Return how far the device has followed."""
@@ -249,7 +246,7 @@ class Follower:
 
     def is_lost(self, now_s: float) -> bool:
         """Return whether the device does not answer."""
-        return self._doubt is Doubt.SILENT or now_s > self._heard_s + FRESH_S
+        return self._doubt is Doubt.SILENT or now_s > self.heard_s + FRESH_S
 
     def is_told(self, now_s: float) -> bool:
         """Return whether the device has been told what it is to run on, as far as it can be."""
@@ -265,8 +262,6 @@ class Follower:
 
     def _settle_s(self, told: _Told) -> float:
         return GRACE_S + (self._model.down_s if told.lowers else self._model.up_s)
-
-    # --- what that shows ----------------------------------------------------------------------------------------------
 
     def _judge(self, reading: DeviceReading, begins_anew: bool, now_s: float) -> None:
         sight = self._sight(reading)
@@ -302,12 +297,13 @@ class Follower:
         current = told if told is not None and told.watts == target_w else None
         if sight.named:
             self._told_w = max(self._told_w, target_w) if current is not None else self._told_w
-            if current is None or current.outcome is not CommandOutcome.ACCEPTED:
-                lowers = self._lowering_s is not None if current is None else current.lowers
-                at_s = now_s if current is None else current.at_s
-                from_w = None if current is None else current.from_w
+            if current is None or current.outcome is not CommandOutcome.ACCEPTED or begins_anew:
                 self._told = _Told(
-                    watts=target_w, lowers=lowers, outcome=CommandOutcome.ACCEPTED, at_s=at_s, from_w=from_w
+                    watts=target_w,
+                    lowers=self._lowering_s is not None if current is None else current.lowers,
+                    outcome=CommandOutcome.ACCEPTED,
+                    at_s=now_s if current is None or begins_anew else current.at_s,
+                    from_w=None if current is None else current.from_w,
                 )
             return
         if begins_anew:
@@ -325,8 +321,8 @@ class Follower:
             proof = Proof.NONE
         elif proof is Proof.WATTS and self._in_band < 2:
             proof = before if before is Proof.WATTS else Proof.NONE
-        elif proof is not Proof.NONE and told.lowers and not (sight.measured and (self._model.steady or off)):
-            # Nothing measures what it draws on its way down, or a draw below its cap says nothing of the cap.
+        elif proof is not Proof.NONE and not (sight.measured and (self._model.steady or off)):
+            # It may be on its way down, unseen: nothing measures it, or a draw below its cap says nothing of the cap.
             proof = proof if now_s >= told.at_s + self._model.down_s + GRACE_S else Proof.NONE
         self._proof = proof
         self._drifted = proof is Proof.NONE and (self._drifted or before is not Proof.NONE)

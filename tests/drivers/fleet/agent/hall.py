@@ -50,6 +50,7 @@ class Wired:
     timeout_s: float
     waiting: tuple[Action, Future[AnyReply], float] | None = None
     commands: int = 0
+    spoke_w: float = 0.0  # what it drew when it made the answer that was read last
 
 
 class Hall:
@@ -106,6 +107,8 @@ class Hall:
             Do.COMMAND: messages.CommandDevice(id=1, device=wired.id, watts=action.watts),
             Do.STOP: messages.StopDevice(id=1, device=wired.id),
         }[action.do]
+        if action.do is Do.READ:
+            wired.spoke_w = self.draw_w(wired)
         reply = self.devices.answer(request)
         if not isinstance(reply, Future):
             reply, done = Future(), reply
@@ -134,7 +137,7 @@ class Hall:
 
     def _seen(self, wired: Wired, answer: messages.DeviceAnswer) -> DeviceReading:
         by = MeasuredBy[answer.measured_by.upper()] if wired.sight.by is None else wired.sight.by
-        outside = self.draw_w(wired) if by in {MeasuredBy.PDU, MeasuredBy.METER} else answer.watts
+        outside = wired.spoke_w if by in {MeasuredBy.PDU, MeasuredBy.METER} else answer.watts
         return DeviceReading(
             setpoint_w=answer.setpoint_w if wired.sight.names else None,
             watts=None if by is MeasuredBy.NOTHING else outside,

@@ -77,7 +77,6 @@ class Bench:
     def start(self) -> None:
         self.keeper = Keeper(self.disk, agent="hall", clock=boottime_s)
         self.keeper.start(asyncio.get_running_loop())
-        self.wake = asyncio.Event()
         self.driving = Driving(
             agent="hall",
             devices=dict.fromkeys(IDS, LEASED),
@@ -89,7 +88,6 @@ class Bench:
             },
             clock=boottime_s,
             keeper=self.keeper,
-            wake=self.wake.set,
         )
 
     def turn(self) -> None:

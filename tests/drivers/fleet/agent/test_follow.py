@@ -294,7 +294,8 @@ def test_what_had_to_be_stopped_rests_and_is_woken_by_a_grant_above_off_alone() 
     assert bench.next() in {None, READ}
     assert bench.state is Follow.STOPPED
     bench.ask(reading(25, 25)) if bench.next() else None
-    bench.wait(REST_S).ask(CommandOutcome.ACCEPTED)
+    bench.wait(REST_S).ask(reading(25, 25))
+    assert bench.ask(CommandOutcome.ACCEPTED) == Action(do=Do.COMMAND, watts=3500)
     bench.ask(reading(3500, 3500))
     assert bench.state is Follow.PROVEN
 

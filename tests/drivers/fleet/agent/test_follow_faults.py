@@ -64,7 +64,7 @@ def campaign(device_steps: int, seed: int) -> int:
             if wired.follower.state(hall.now_s) in SHOWN:
                 shown += 1
                 told = f"{wired.follower.state(hall.now_s)} {wired.follower.applied_w} W of {model.id}, {wired.sight}"
-                assert hall.draw_w(wired) <= most_w(wired, model), f"{told}, {vices[wired.index]}, seed {seed}"
+                assert wired.spoke_w <= most_w(wired, model), f"{told}, {vices[wired.index]}, seed {seed}"
     return shown
 
 
