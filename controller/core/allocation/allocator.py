@@ -101,12 +101,13 @@ class Allocator:
     def _check(self, limit_w: F64, *device_w: F64) -> None:
         if limit_w.shape != (len(self._node_ids),) or any(column.shape != self._watts.shape for column in device_w):
             raise BadSite("the limits are not one a node, or the watts not one a device")
-        if np.isnan(limit_w.sum()) and np.isnan(limit_w).any():
-            raise BadSite(f"the limit of node {self._node_ids[int(np.flatnonzero(np.isnan(limit_w))[0])]} is no number")
+        if usable(limit_w, *device_w):
+            return
+        for n in np.flatnonzero(np.isnan(limit_w)):
+            raise BadSite(f"the limit of node {self._node_ids[n]} is no number")
         for column in device_w:
-            if not usable(column):
-                bad = np.flatnonzero(~np.isfinite(column) | (column < 0.0))[0]
-                raise BadSite(f"device {self._device_ids[bad]} is given {column[bad]} W")
+            for i in np.flatnonzero(~np.isfinite(column) | (column < 0.0)):
+                raise BadSite(f"device {self._device_ids[i]} is given {column[i]} W")
 
 
 def make_allocator(tree: Tree, devices: Devices, *, rounds: int = ROUNDS) -> Allocator:

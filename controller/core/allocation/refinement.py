@@ -40,7 +40,7 @@ class Refinement:
         nodes, devices = program.branches.parent.size, program.branches.home.size
         self.watts = np.zeros(devices)
         self._rounds = _rounds(nodes, self.watts, rounds)
-        self._sets = ChangeSets(
+        sets = ChangeSets(
             changes=np.zeros((3, CHANGES)),
             device=np.zeros(CHANGES, dtype=np.int64),
             groups=np.zeros((3, CHANGES), dtype=np.int64),
@@ -48,17 +48,13 @@ class Refinement:
             masks=np.zeros((2, 3, SETS + 1), dtype=np.uint64),
             near=np.zeros(2 * CHANGES, dtype=np.int32),
         )
+        self._bare_rounds, self._bare_sets = tuple(self._rounds), tuple(sets)
         self._states = _state_lists(program, nodes) if devices <= SMALL else None
 
     def refine(self) -> Certified:
         """Find the best whole modes for the program as it stands, and certify them."""
         program = self._program
-        found = Certified(
-            *refine(
-                program.branches, program.choices, program.order, program.closings, program.level,
-                self._rounds, self._sets,
-            )
-        )  # fmt: skip
+        found = Certified(*refine(program.bare, program.bare_branches, self._bare_rounds, self._bare_sets))
         if self._states is not None and found.bound - found.worth > GOOD_GAP * abs(found.bound):
             found = self._try_all(self._states, found)
         return found._replace(bound=max(found.bound, found.worth))

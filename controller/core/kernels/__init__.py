@@ -43,8 +43,8 @@ def kernel(function: F) -> F:
 
 
 def inlined(function: F) -> F:
-    """Compile a small function as a `kernel` whose source becomes a part of each kernel that calls it."""
-    return _compiled(function, inline="always")
+    """Make the source of a small function a part of each kernel that calls it; it is not compiled by itself."""
+    return cast("F", numba.njit(error_model="numpy", inline="always")(function))
 
 
 def joined(function: F) -> F:
@@ -56,4 +56,6 @@ def joined(function: F) -> F:
 
 
 def _compiled(function: F, **options: Any) -> F:
-    return cast("F", numba.njit(signature_of(function), cache=True, error_model="numpy", **options)(function))
+    # Nobody calls a kernel from C: what would let them takes a tenth of the time to compile.
+    options |= {"cache": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+    return cast("F", numba.njit(signature_of(function), **options)(function))

@@ -26,7 +26,7 @@ from controller.core.kernels.columns import (
     at,
 )
 from controller.core.kernels.hull import BASED, CLIPPED, ROWS, density_of, device_of, rank_of
-from controller.core.kernels.stock import copy, rooms
+from controller.core.kernels.stock import copy
 from controller.core.site import F64, I64
 
 #: So many items are looked up together while the order is admitted.
@@ -184,7 +184,14 @@ def cut(choices: Choices, order: MeritOrder, watts: F64) -> int:
     start, mode_w, upper_w = choices.start, choices.watts, choices.upper_w
     items, climb, low_bits, rank_bits = order.items, order.climb, order.low_bits, order.rank_bits
     from_w, sum_w, end = order.from_w, order.sum_w, order.end
-    goal = np.searchsorted(sum_w[: order.length], order.room_w + EPS_W, side="right")
+    goal = 0
+    above = order.length
+    while goal < above:
+        p = (goal + above) >> 1
+        if sum_w[at(p)] <= order.room_w + EPS_W:
+            goal = p + 1
+        else:
+            above = p
     cached = watts.size <= CACHED
     for p in range(end - 1, goal - 1, -1):
         i = at(device_of(items[at(p)], low_bits, rank_bits))
@@ -202,7 +209,7 @@ def cut(choices: Choices, order: MeritOrder, watts: F64) -> int:
             to_w = upper_w[i] if leads & CLIPPED else mode_w[at(row + (leads & ROWS))]
             step = sum_w[at(p)] - (sum_w[at(p - 1)] if p > 0 else 0.0)
             watts[i] = to_w if from_w[at(p)] + step > to_w - ROUNDING_W else from_w[at(p)] + step
-    return int(goal)
+    return goal
 
 
 @kernel
@@ -265,23 +272,12 @@ def quick(choices: Choices, order: MeritOrder, closings: Closings, level_w: F64,
 
 
 @kernel
-def readmit(
-    branches: Branches,
-    branch: int,
-    choices: Choices,
-    order: MeritOrder,
-    level: Draft,
-    closings: Closings,
-    ahead: Ahead,
-    watts: F64,
-) -> int:
-    """Admit a branch of the tree once more, from the bases of its devices up; then as `quick`."""
-    member, base_w = branches.member, choices.base_w
-    for k in range(branches.member_start[at(branch)], branches.member_start[at(branch + branches.size[at(branch)])]):
-        level.watts[at(member[at(k)])] = base_w[at(member[at(k)])]
-    rooms(branches, branch, base_w, level.room_w)
-    admit(branches, branch, choices, order, level, closings, ahead)
-    return quick(choices, order, closings, level.watts, watts)
+def branch_of(parent: I64, node: int) -> int:
+    """Return the node right below the site that `node` belongs to; the site itself for the site."""
+    branch = node
+    while branch > 0 and parent[at(branch)] > 0:
+        branch = parent[at(branch)]
+    return branch
 
 
 @kernel

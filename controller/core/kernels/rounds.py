@@ -5,11 +5,11 @@ Each round fills the closed leaves at other prices, lets the merit order go on, 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
-from controller.core.kernels import kernel
+from controller.core.kernels import inlined, kernel
 from controller.core.kernels.bound import dual_bound, prices, unused_worth
 from controller.core.kernels.columns import (
     OPEN,
@@ -21,6 +21,7 @@ from controller.core.kernels.columns import (
     FixedLeaves,
     MeritOrder,
 )
+from controller.core.kernels.crossing import BareBranches, BareSolution, named, order_of
 from controller.core.kernels.greedy import program_rest
 from controller.core.kernels.leaves import fill_leaves
 from controller.core.kernels.nodes import fill_nodes
@@ -62,7 +63,11 @@ class Rounds(NamedTuple):
     most: int
 
 
-@kernel
+BareRounds = Annotated[tuple[Any, ...], Rounds]
+BareSets = Annotated[tuple[Any, ...], ChangeSets]
+
+
+@inlined
 def _round(
     branches: Branches,
     choices: Choices,
@@ -115,28 +120,24 @@ def _round(
 
 @kernel
 def refine(
-    branches: Branches,
-    choices: Choices,
-    order: MeritOrder,
-    closings: Closings,
-    level: Draft,
-    rounds: Rounds,
-    sets: ChangeSets,
+    solution: BareSolution, branches: BareBranches, rounds: BareRounds, sets: BareSets
 ) -> tuple[float, float, float, float]:
     """Write the best whole modes that are found into the `best_w` of the rounds.
 
     Return what they are worth and what they earn, what no allocation is worth more than, and the worth of the linear
     program. `level` holds the watts that are whole at the end of the order; the room that these leave is worked out.
     """
+    choices, edges, closings, level = named(solution)
+    branches, rounds, sets, order = Branches(*branches), Rounds(*rounds), ChangeSets(*sets), order_of(edges)
     rooms(branches, 0, level.watts, level.room_w)
     earned = earnings(choices, level.watts)
-    program = earned[0] + program_rest(order, closings)
+    divisible = earned[0] + program_rest(order, closings)
     end = order.end if order.end < order.length else OPEN
     for n in range(branches.parent.size):
         rounds.program_closed_at[n] = min(closings.closed_at[n], end)
     prices(order, rounds.program_closed_at, rounds.node_price)
     copy(rounds.node_price, rounds.program_price)
-    bound, worth, value, gap = program, -np.inf, 0.0, np.inf
+    bound, worth, value, gap = divisible, -np.inf, 0.0, np.inf
     for _ in range(rounds.most):
         new_worth, new_value, new_bound = _round(branches, choices, order, closings, level, rounds, sets, earned)
         bound = min(bound, new_bound)
@@ -149,4 +150,4 @@ def refine(
         # Leaves filled at too high a price leave room above, at too low a one they leave none: go between.
         for n in range(rounds.node_price.size):
             rounds.node_price[n] = 0.5 * (rounds.node_price[n] + rounds.next_price[n])
-    return worth, value, bound, program
+    return worth, value, bound, divisible

@@ -112,13 +112,13 @@ def sort_items(items: U64, spare: U64, count: int, low_bits: int, tally: I32x2) 
 
 
 @kernel
-def replace_items(order: MeritOrder, device: int, new: U64, new_length: int, closed_at: I64) -> int:
-    """Put the sorted `new` items of `device` in the place of its old ones, not admitted yet; return the new length.
+def replace_items(order: MeritOrder, device: int, new: U64, new_length: int, closed_at: I64) -> tuple[int, int]:
+    """Put the sorted `new` items of `device` in the place of its old ones, not admitted yet; return the new length and end.
 
     How other devices' items were admitted, and their positions in `closed_at` (N,), go along with them.
     """
     items, low_bits, rank_bits = order.items, order.low_bits, order.rank_bits
-    from_w, sum_w = order.from_w, order.sum_w
+    from_w, sum_w, end = order.from_w, order.sum_w, order.end
     kept = 0
     gone_w = 0.0
     before_w = 0.0
@@ -129,6 +129,7 @@ def replace_items(order: MeritOrder, device: int, new: U64, new_length: int, clo
             for n in range(closed_at.size):
                 # An item that goes lowers all positions behind it; `kept` is where the one behind it comes to stand.
                 closed_at[n] -= kept < closed_at[n] < LAST
+            end -= kept < end
             continue
         if kept < p:
             items[at(kept)] = items[p]
@@ -148,5 +149,6 @@ def replace_items(order: MeritOrder, device: int, new: U64, new_length: int, clo
         sum_w[at(p)] = sum_w[at(p - 1)] if p > 0 else 0.0
         for n in range(closed_at.size):
             closed_at[n] += p <= closed_at[n] < LAST
+        end += p <= end
         kept += 1
-    return kept
+    return kept, end

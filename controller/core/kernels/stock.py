@@ -18,11 +18,24 @@ def copy(source: F64, target: F64) -> None:
 
 
 @kernel
-def usable(watts: F64) -> bool:
-    """Return whether all are finite and none is negative."""
+def least_of(watts: F64) -> float:
+    """Return the least of all; inf of none."""
+    least = np.inf
+    for k in range(watts.size):
+        least = min(least, watts[k])
+    return least
+
+
+@kernel
+def usable(limit_w: F64, base_w: F64, upper_w: F64, held_w: F64) -> bool:
+    """Return whether all limits (N,) are numbers, and the watts (D,) finite and none of them negative."""
     bad = 0
-    for i in range(watts.size):
-        bad += not 0.0 <= watts[i] < np.inf
+    for n in range(limit_w.size):
+        bad += limit_w[n] != limit_w[n]
+    for i in range(base_w.size):
+        bad += not 0.0 <= base_w[i] < np.inf
+        bad += not 0.0 <= upper_w[i] < np.inf
+        bad += not 0.0 <= held_w[i] < np.inf
     return bad == 0
 
 

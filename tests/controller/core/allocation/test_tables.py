@@ -8,6 +8,7 @@ import pytest
 from controller.core.allocation import tables as tables_of_a_site
 from controller.core.allocation.allocator import ROUNDS
 from controller.core.allocation.tables import make_tables
+from controller.core.kernels.greedy import branch_of
 from tests.controller.core.world import GPU, MINER, RULES, STEPS, devices, site, tree
 
 
@@ -87,8 +88,7 @@ def test_where_nothing_costs_a_change_none_is_reckoned_with(costs, any_cost):
 
 
 def test_a_branch_is_what_hangs_right_below_the_site():
-    program = planned([{"modes": MINER, "node": node} for node in (1, 3)]).allocator._program
-    branches = {program._branch(place) for place in range(len(program.branches.parent))}
-    assert branches == {0, *np.flatnonzero(program.branches.parent == 0).tolist()}
-    for place in range(1, len(program.branches.parent)):
-        assert program._branch(place) != 0
+    parent = planned([{"modes": MINER, "node": node} for node in (1, 3)]).allocator._program.branches.parent
+    branches = [branch_of(parent, node) for node in range(parent.size)]
+    assert set(branches) == {0, *np.flatnonzero(parent == 0).tolist()}
+    assert 0 not in branches[1:]

@@ -40,7 +40,7 @@ def test_replaced_items_stand_where_a_sort_would_put_them(rows, device, data):
         from_w=np.ones(room.size),
         sum_w=room.copy(),
         length=len(items),
-        end=0,
+        end=data.draw(st.integers(0, len(items))),
         room_w=0.0,
         low_bits=20,
         rank_bits=0,
@@ -48,8 +48,12 @@ def test_replaced_items_stand_where_a_sort_would_put_them(rows, device, data):
     order.items[: len(items)] = items
     order.sum_w[: len(items)] = np.cumsum(steps)
     closed_at = np.array([OPEN, OPEN if marked is None else marked])
-    count = replace_items(order, device, np.array(new, dtype=np.uint64), len(new), closed_at)
+    count, end = replace_items(order, device, np.array(new, dtype=np.uint64), len(new), closed_at)
     merged = [int(item) for item in order.items[:count]]
+    if marked is not None and order.end == marked:
+        assert end == closed_at[1]
+    # What was before the end still is, and so is the part of it that has come new.
+    assert [item for item in merged[:end] if item & 3 != device] == [items[k] for k in kept if k < order.end]
     assert merged == sorted([items[k] for k in kept] + new)
     assert closed_at[0] == OPEN
     if marked is not None:
