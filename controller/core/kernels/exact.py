@@ -159,8 +159,6 @@ def best_modes(  # noqa: PLR0911  # found, nothing found, no place
                 links[0, at(free)] = -1
                 links[1, at(free)] = device
                 free += 1
-                if row > bottom and mode_w[at(row)] > upper_w[i] + EPS_W:
-                    break
             for s in range(option, free):
                 states[1, at(s)] -= dearest
             end = _merge(price, most_loss, Span(first, last), Span(option, free), free, lists)

@@ -31,6 +31,12 @@ def test_uses_what_is_offered_but_what_idle_gpus_may_still_take(running):
     assert 100e3 - idle_w - unsure_w - 1000 <= running.site_w <= 100e3
 
 
+def test_what_the_meters_show_is_said_of_their_nodes_alone(running):
+    decision = running.cycle()
+    assert decision.power_w[0] == pytest.approx(running.site_w, rel=1e-3)
+    assert decision.power_w[1:] == (None, None, None)
+
+
 def test_the_house_may_draw_a_little_more_before_any_meter_has_shown_it():
     """A house that is most of the site: 3 % of it are more than the 1 % of the envelope that I1 allows."""
     world = World(site(), surplus_w=90e3, house_w=60e3, gpu_use=1.0)

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from controller.core.allocation import refinement
 from controller.core.allocation.allocator import make_allocator
+from controller.core.allocation.merit import HELD_BONUS, start_share
+from controller.core.kernels.hull import value_at, worth_at
 from tests.bench.trees import random_site
-from tests.controller.core.kernels.sites import a_mode, fleets, points
+from tests.controller.core.kernels.sites import a_mode, choices_of, fleets, points
 from tests.examples import examples
 
 
@@ -91,9 +93,22 @@ def held(columns, seed):
     return np.where(random.random(rows.size) < 0.3, columns.mode_w[rows], columns.off_w)
 
 
+def earned(columns, held_w, watts):
+    """Return what watts are worth to devices that run on `held_w`, and what they earn."""
+    free = choices_of(columns, columns.off_w, columns.max_w)
+    everyone = range(watts.size)
+    kept = np.array([value_at(free, i, held_w[i]) for i in everyone])
+    choices = free._replace(kept_value=kept, start_share=start_share(columns), bonus=HELD_BONUS)
+    return sum(worth_at(choices, i, watts[i]) for i in everyone), sum(value_at(choices, i, watts[i]) for i in everyone)
+
+
 @pytest.mark.parametrize(("why", "seeds", "sizes", "worth_per_h", "bound_per_h"), SITES)
 def test_the_rounds_find_no_less_and_prove_no_less_than_they_did(why, seeds, sizes, worth_per_h, bound_per_h):
     sites = [random_site(seed, **sizes) for seed in range(seeds)]
     answers = [by_rounds(*each, held_w=held(each[1], seed)) for seed, each in enumerate(sites)]
+    for seed, ((_, columns), answer) in enumerate(zip(sites, answers, strict=True)):
+        assert (answer.worth_per_h, answer.value_per_h) == pytest.approx(
+            earned(columns, held(columns, seed), answer.watts)
+        )
     assert sum(answer.worth_per_h for answer in answers) >= worth_per_h, why
     assert sum(answer.bound_per_h for answer in answers) <= bound_per_h, why

@@ -204,3 +204,10 @@ def test_no_living_source_is_taken_for_frozen(case, grain_w, refresh_s):
     steady_w = plan[0][1]
     play(world, [(seconds, steady_w if grain_w else watts, *more) for seconds, watts, *more in plan])
     assert not any("stands still" in said(decision) for *_, decision in world.history)
+
+
+@BOTH
+def test_the_site_must_have_been_elsewhere_for_longer_than_the_slowest_source_takes(rules):
+    at_first, elsewhere = [(50, 10)] * 30, [(50, 90)]
+    assert doubt_after(rules, at_first + elsewhere * (LASTING + 1)) is None
+    assert doubt_after(rules, at_first + elsewhere * (LASTING + 2)) is not None

@@ -173,3 +173,10 @@ def test_counters_that_count_parts_of_a_watt_hour_are_judged():
 
 def test_counters_that_were_never_judged_vouch_for_nothing():
     assert not any(balance.right for balance in play(15))
+
+
+@pytest.mark.parametrize("import_wh", [None, 0.0])
+def test_a_counter_that_stands_at_nothing_or_is_not_there_has_not_fallen(import_wh):
+    before, after = (Counters(import_wh=import_wh, export_wh=wh) for wh in (4.0, 5.0))
+    assert not after.below(before)
+    assert before.below(after)
