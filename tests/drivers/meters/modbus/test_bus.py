@@ -39,6 +39,7 @@ from simulators.substation.encoder import encode, read_data
 from simulators.substation.modbus_server import Faults, Unit, serve_gateway, serve_serial
 from tests.drivers.meters.watching import Seen, Stalls, running
 from tests.ports import free_port
+from tests.waiting import DEADLINE_S
 
 #: Power and frequency in one request, energies in another.
 PROFILE = "siemens_pac3200_4200"
@@ -116,7 +117,7 @@ def ages(seen: Seen, unit: int) -> list[float]:
 def test_units_of_a_gateway_share_one_connection_and_each_gets_its_own_values(transport):
     async def scenario() -> None:
         gateway = Gateway(4, transport=transport)
-        async with read(gateway) as seen:
+        async with read(gateway, timeout_s=DEADLINE_S) as seen:
             for unit in gateway.units:
                 await seen.until(lambda _, unit=unit: len(of(seen, unit)) >= 7)
             assert len(gateway.server.sockets) == 1
@@ -131,7 +132,7 @@ def test_units_of_a_gateway_share_one_connection_and_each_gets_its_own_values(tr
 
 def test_all_quantities_come_at_every_slow_poll():
     async def scenario() -> None:
-        async with read(Gateway(1), poll_s=0.05, poll_slow_s=0.2) as seen:
+        async with read(Gateway(1), poll_s=0.05, poll_slow_s=0.2, timeout_s=DEADLINE_S) as seen:
             await seen.until(lambda _: sum(map(full, seen)) >= 6)
             slow_s = [each.taken_at_s for each in seen if full(each)]
             assert all(after - before > 0.1 for before, after in pairwise(slow_s))
@@ -250,7 +251,7 @@ def test_a_register_that_a_meter_lacks_costs_only_its_own_quantity_and_soon_no_r
         image = encode(DATA, dict.fromkeys(DATA["registers"], 50.0))
         del image[3, 1]  # of the voltage L1-N
         gateway.units[1].image, gateway.units[1].unmapped = lambda: image, "exception"
-        async with read(gateway, poll_s=0.05, poll_slow_s=0.05) as seen:
+        async with read(gateway, poll_s=0.05, poll_slow_s=0.05, timeout_s=DEADLINE_S) as seen:
             first = await seen.sample()
             assert set(first.invalid) == {"voltage_l1_n_v"}
             assert "exception 2" in first.invalid["voltage_l1_n_v"]
@@ -277,7 +278,7 @@ def test_a_meter_on_a_serial_line():
                     unit=unit,
                     profile=load_profile(PROFILE),
                     poll_s=0.1,
-                    timeout_s=0.3,
+                    timeout_s=DEADLINE_S,
                 )
                 for unit in units
             ]
@@ -345,11 +346,11 @@ def test_a_meter_in_tls_is_read_and_a_stranger_is_not(certificates):
         context.load_cert_chain(certificates / "meter.pem", certificates / "meter.key")
         gateway = Gateway(1, transport="tls", tls=context)
         await gateway.start()
-        seen = await read_once(gateway.meter(1, tls=MeterTls(ca=certificates / "meter.pem"), timeout_s=2.0))
+        seen = await read_once(gateway.meter(1, tls=MeterTls(ca=certificates / "meter.pem"), timeout_s=DEADLINE_S))
         assert seen.values["active_power_w"] == power_w(1)
-        seen = await read_once(gateway.meter(1, tls=MeterTls(ca=certificates / "stranger.pem"), timeout_s=2.0))
+        seen = await read_once(gateway.meter(1, tls=MeterTls(ca=certificates / "stranger.pem"), timeout_s=DEADLINE_S))
         assert "CERTIFICATE_VERIFY_FAILED" in seen.reason
-        seen = await read_once(gateway.meter(1, tls=MeterTls(ca=certificates / "none.pem"), timeout_s=2.0))
+        seen = await read_once(gateway.meter(1, tls=MeterTls(ca=certificates / "none.pem"), timeout_s=DEADLINE_S))
         assert "none.pem" in seen.reason
         gateway.server.close()
 
@@ -374,7 +375,7 @@ def test_pymodbus_own_server_is_read(transport, framer):
                 transport=transport,
                 profile=load_profile(PROFILE),
                 poll_s=1.0,
-                timeout_s=1.0,
+                timeout_s=DEADLINE_S,
             )
             seen = await read_once(meter)
             assert seen.values["active_power_w"] == 4_711_000.0
@@ -412,7 +413,8 @@ def test_a_meter_that_is_none_of_its_profile_or_fails_the_driver_costs_no_other_
         gateway = Gateway(3)
         await gateway.start()
         monkeypatch.setattr(Reader, "read", faulty(Reader.read))
-        meters = [gateway.meter(1), gateway.meter(2, profile=load_profile("sunspec_213")), gateway.meter(3)]
+        changes = ({}, {"profile": load_profile("sunspec_213")}, {})
+        meters = [gateway.meter(k, timeout_s=DEADLINE_S, **more) for k, more in enumerate(changes, start=1)]
         seen = Seen()
         async with running(read_bus(meters, seen)):
             await seen.until(lambda _: len(of(seen, 1)) >= 9 and of(seen, 2) and of(seen, 3))
@@ -451,7 +453,7 @@ def test_a_meter_that_closes_its_connection_when_nothing_is_asked_is_read_withou
         gateway = Gateway(1)
         gateway.port = server.sockets[0].getsockname()[1]
         seen = Seen()
-        async with running(read_bus([gateway.meter(1)], seen)):
+        async with running(read_bus([gateway.meter(1, timeout_s=DEADLINE_S)], seen)):
             await seen.until(lambda _: len(seen) >= 5)
         server.close()
         assert all(isinstance(each, Sample) for each in seen)
