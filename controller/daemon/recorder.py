@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TypeAlias
 
 from controller.core.decision import Decision
 from controller.core.limits.orders import Compliance, OrderNow
@@ -29,6 +30,8 @@ _log = logging.getLogger(__name__)
 RECORD_S = 600.0
 #: How an order is kept is put on record no more often than this, for a power that wavers about its limit.
 COMPLIANCE_S = 10.0
+#: Whether an order is kept, and by whom not.
+_Kept: TypeAlias = tuple[Compliance, frozenset[tuple[Code, str]]]
 
 
 class Recorder:
@@ -52,7 +55,7 @@ class Recorder:
         self._fleet, self._book, self._journal = fleet, book, journal
         self._metrics, self._notifier, self._snapshots, self._clock = metrics, notifier, snapshots, clock
         self._sources, self._site_log, self._nodes = SourceLog(), SiteLog(site), site.tree.ids
-        self._compliance: dict[str, tuple[Compliance, float]] = {}
+        self._compliance: dict[str, tuple[_Kept, float]] = {}
         self._over: frozenset[str] = frozenset()
         self._recorded: Decision | None = None
         self._told = ""
@@ -92,14 +95,17 @@ class Recorder:
         self._journal.post(RecordKind.MODE, record)
 
     def _note_compliance(self, decision: Decision) -> None:
-        """Put on record whether each order in force is kept, whenever that changes, and no more often than is worth it."""
+        """Put on record whether each order in force is kept, and if not, who is in its way.
+
+        That is whenever either changes, and no more often than is worth it.
+        """
         before, self._compliance = self._compliance, {}
         for order in decision.orders:
-            known, noted_s = before.get(order.id, (None, float("-inf")))
-            if order.compliance is known or decision.at_s - noted_s < COMPLIANCE_S:
+            now, (known, noted_s) = _kept_by(order, decision), before.get(order.id, (None, float("-inf")))
+            if now == known or decision.at_s - noted_s < COMPLIANCE_S:
                 self._compliance[order.id] = before[order.id]
                 continue
-            self._compliance[order.id] = order.compliance, decision.at_s
+            self._compliance[order.id] = now, decision.at_s
             self._journal.post(RecordKind.COMPLIANCE, self._kept(order, decision))
 
     def _kept(self, order: OrderNow, decision: Decision) -> dict[str, object]:
@@ -139,6 +145,12 @@ class Recorder:
             return
         self._recorded = decision
         self._journal.post(RecordKind.DECISION, _summary(decision))
+
+
+def _kept_by(order: OrderNow, decision: Decision) -> _Kept:
+    """Return whether an order is kept, and what is told besides where it is not: who, not how many watts of theirs."""
+    met = order.compliance is Compliance.MET
+    return order.compliance, frozenset(() if met else ((each.code, each.subject) for each in decision.warnings))
 
 
 def _kind(decision: Decision) -> tuple[str, str, frozenset[Code]]:

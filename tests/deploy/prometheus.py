@@ -23,7 +23,8 @@ from tests.waiting import DEADLINE_S
 GRAFANA_INTERVALS = {"$__rate_interval": "10s", "$__interval": "1s", "$__range": "60s"}
 
 CONFIGURATION = """
-global: {scrape_interval: 500ms, scrape_timeout: 500ms}
+global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms}
+rule_files: RULES
 scrape_configs:
   - job_name: surplusd
     static_configs: [{targets: ["TARGET"]}]
@@ -73,15 +74,29 @@ def series(api: str, expr: str) -> list[Any]:
     return [one for one in found if any(value != "NaN" for _, value in one["values"])]
 
 
+def firing(api: str) -> dict[tuple[str, str], str]:
+    """Return the text of each alert that fires, by its name and what it is about: an agent, a node, or nothing."""
+    with urllib.request.urlopen(f"{api}/api/v1/alerts", timeout=DEADLINE_S) as answer:
+        alerts = json.load(answer)["data"]["alerts"]
+    return {
+        (one["labels"]["alertname"], one["labels"].get("agent") or one["labels"].get("node") or ""): one["annotations"][
+            "summary"
+        ]
+        for one in alerts
+        if one["state"] == "firing"
+    }
+
+
 @contextmanager
-def prometheus(target: str) -> Iterator[str]:
-    """Run a Prometheus that scrapes `target` twice a second; gives its address once it is ready."""
+def prometheus(target: str, *rules: Path) -> Iterator[str]:
+    """Run a Prometheus that scrapes `target` twice a second, with these rules; gives its address once it is ready."""
     program = shutil.which("prometheus")
     assert program, "prometheus is not installed"
     api = f"127.0.0.1:{free_port()}"
     with tempfile.TemporaryDirectory() as folder:
         configuration = Path(folder, "prometheus.yml")
-        configuration.write_text(CONFIGURATION.replace("TARGET", target))
+        found = json.dumps([str(rule.resolve()) for rule in rules])
+        configuration.write_text(CONFIGURATION.replace("TARGET", target).replace("RULES", found))
         process = subprocess.Popen(
             [
                 program,

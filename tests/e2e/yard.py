@@ -62,10 +62,12 @@ class Yard:
     def __init__(self, folder: Path, broker: BrokerProcess, options: argparse.Namespace, text: str = "") -> None:
         self.folder, self.broker, self._broker_up = folder, broker, True
         demo_options = DemoOptions(broker=("127.0.0.1", broker.port), protocol=broker.protocol)
-        self.setup: DemoSetup = prepare(folder, text or SITE.read_text(encoding="utf-8"), demo_options)
+        self._text = text or SITE.read_text(encoding="utf-8")
+        self.setup: DemoSetup = prepare(folder, self._text, demo_options)
         self.site: Site = compile_site(load(self.setup.daemon_file))
         self.world = WorldClient(*self.setup.world, timeout_s=10.0)
-        children = processes_of(self.setup, options, duration_s=3600.0, orders=0, broker=False)
+        apart = frozenset(self.setup.agents if options.agents_apart else ())
+        children = processes_of(self.setup, options, duration_s=3600.0, orders=0, broker=False, apart=apart)
         self._argv = {child.name: child._argv for child in children}
         parts = [part for child in children if child.name != "authority" for part in self._parts(child)]
         self.processes = DemoProcesses(self.setup, self.world, parts, restart_s=math.inf)
@@ -77,7 +79,7 @@ class Yard:
             return
         meters = [word for word in child._argv if word.startswith("--meter=")]
         rest = [word for word in child._argv if not word.startswith("--meter=")]
-        names = [meter["id"] for meter in yaml.safe_load(SITE.read_text())["meters"]]
+        names = [meter["id"] for meter in yaml.safe_load(self._text)["meters"]]
         for name, meter in zip(names, meters, strict=True):
             yield Child(name, [*rest, meter], self.folder / f"{name}.log")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.verify.fuzz.campaign import campaign
 from tests.verify.lies import report as lies_told
 from tests.verify.opcua import report
+from tests.verify.scenes import scenes_played
 
 RECORDINGS = Path(__file__).parents[3] / "shared/data/liander_substations_15min"
 
@@ -71,6 +72,11 @@ def lies(out: Path) -> dict[str, str]:
     return lies_told(out)
 
 
+def scenes(out: Path) -> dict[str, str]:
+    """Let agents hang and die and devices ignore their orders on a site of processes, and see that it is told."""
+    return scenes_played(out)
+
+
 def bounds(_: Path) -> dict[str, str]:
     """Compile the kernels with a test of every index, and run them on all that their tests give them."""
     with tempfile.TemporaryDirectory() as folder:
@@ -98,6 +104,7 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "fuzz": fuzz,
     "opcua": opcua,
     "lies": lies,
+    "scenes": scenes,
 }
 
 

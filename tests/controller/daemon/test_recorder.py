@@ -230,6 +230,17 @@ def test_a_power_that_wavers_about_its_limit_does_not_fill_the_journal(bench):
     assert len(bench.stored(RecordKind.COMPLIANCE)) <= 1 + 40 / COMPLIANCE_S
 
 
+def test_who_keeps_an_order_from_being_met_is_on_record_when_that_is_known(bench):
+    silent = Reason(Code.AGENT_SILENT, "hall-a", {"since_s": 8.0, "count": 2, "most_w": 7e3})
+    kept = order_now(Compliance.NOT_MET, 80e3)
+    for warnings in [()] * 6 + [(silent,), (replace(silent, parameters={**silent.parameters, "since_s": 9.0}),)] * 8:
+        bench.act(orders=(kept,), warnings=warnings)
+    first, second = bench.stored(RecordKind.COMPLIANCE)
+    assert (first["compliance"], first["warnings"]) == ("not_met", "")
+    assert (second["compliance"], second["shortfall_w"]) == ("not_met", 30000)
+    assert "agent hall-a has been silent" in second["warnings"]
+
+
 def test_a_node_above_its_envelope_is_on_record_when_it_begins_and_when_it_ends(bench):
     over = Reason(Code.OVER_ENVELOPE, "pcc", {"over_w": 9e3, "since_s": 18.0})
     for warnings in ((), (over,), (replace(over, parameters={"over_w": 8e3, "since_s": 19.0}),), ()):
