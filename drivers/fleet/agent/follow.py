@@ -317,8 +317,8 @@ class Follower:
         self._in_band = self._in_band + 1 if sight.proof in {Proof.WATTS, Proof.BOTH} else 0
         off = self._target_w <= self._off_w
         proof = sight.proof
-        if told is None or (told.outcome is not CommandOutcome.ACCEPTED and not off):
-            proof = Proof.NONE
+        if told is None or (told.outcome is not CommandOutcome.ACCEPTED and self._rung < Rung.SLEEP):
+            proof = Proof.NONE  # one that is off by itself may come back to what it ran on: it is told again
         elif proof is Proof.WATTS and self._in_band < 2:
             proof = before if before is Proof.WATTS else Proof.NONE
         elif proof is not Proof.NONE and not (sight.measured and (self._model.steady or off)):
