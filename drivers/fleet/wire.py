@@ -186,6 +186,8 @@ class Report(_Strict, frozen=True):
         columns = (self.measured_w, self.measured_by, self.state, self.proof, self.activity)
         if any(len(column) != len(self.applied_w) for column in columns):
             raise ValueError("the columns have different lengths, allowed is one entry a device in each")
+        if "\n" in self.state or "\n" in self.measured_by or "\n" in self.proof or "\n" in self.activity:
+            raise ValueError("a line break is no letter")  # a pattern that ends in $ lets one through
 
 
 class Range(_Strict, frozen=True):
@@ -222,6 +224,11 @@ class InventoryDevice(_Strict, frozen=True):
     proof: Proof
     measured_by: MeasuredBy
     dead_man: DeadMan | None
+
+    def __post_init__(self) -> None:
+        """Refuse a name that ends in a line break, which a pattern that ends in $ lets through."""
+        if self.id[-1] == "\n" or self.model[-1] == "\n":
+            raise ValueError("a name ends in a line break")
 
 
 class Inventory(_Strict, frozen=True):

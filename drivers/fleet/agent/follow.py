@@ -18,7 +18,7 @@ from typing import Final
 
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
 from drivers.fleet.agent.lease import LeasedDevice
-from drivers.fleet.agent.proof import Sight, measured_w, shown
+from drivers.fleet.agent.proof import Sight, is_idle, measured_w, shown
 from drivers.fleet.agent.steps import Action, Do, Doubt, Rung
 from drivers.fleet.wire import Follow, Proof
 
@@ -119,7 +119,8 @@ class Follower:
         if told is None or told.watts != target_w:
             return True
         strays = self._named_w is not None and self._named_w < max(target_w, self._off_w)
-        failed = strays or (told.outcome is not CommandOutcome.ACCEPTED and not told.lowers)
+        idles = is_idle(self.reading, target_w, self._model) and now_s >= told.at_s + self._model.up_s + GRACE_S
+        failed = strays or idles or (told.outcome is not CommandOutcome.ACCEPTED and not told.lowers)
         return failed and self._proof is Proof.NONE and now_s >= max(self._raise_due_s, told.at_s + GRACE_S)
 
     def _wake_or_cut(self, now_s: float) -> None:
@@ -317,8 +318,8 @@ class Follower:
         self._in_band = self._in_band + 1 if sight.proof in {Proof.WATTS, Proof.BOTH} else 0
         off = self._target_w <= self._off_w
         proof = sight.proof
-        if told is None or (told.outcome is not CommandOutcome.ACCEPTED and not off):
-            proof = Proof.NONE
+        if told is None or (told.outcome is not CommandOutcome.ACCEPTED and self._rung < Rung.SLEEP):
+            proof = Proof.NONE  # one that is off by itself may come back to what it ran on: it is told again
         elif proof is Proof.WATTS and self._in_band < 2:
             proof = before if before is Proof.WATTS else Proof.NONE
         elif proof is not Proof.NONE and not (sight.measured and (self._model.steady or off)):

@@ -71,6 +71,12 @@ def most_w(setpoint_w: int, model: Model, by: MeasuredBy) -> float:
     return max(setpoint_w, model.off_w) * (1 + model.tolerance) * (1 + _error(model, by)) + _NOISE * model.max_w
 
 
+def is_idle(reading: DeviceReading | None, setpoint_w: int, model: Model) -> bool:
+    """Return whether a device that is to run is seen to draw no more than when off; one that is only capped may."""
+    watts = None if reading is None or setpoint_w <= model.off_w or not model.steady else measured_w(reading)
+    return watts is not None and reading is not None and watts <= most_w(model.off_w, model, reading.measured_by)
+
+
 def same_setpoint(named_w: int, setpoint_w: int, model: Model) -> bool:
     """Return whether both are the same to the device: off is any power up to its residual watts."""
     return max(named_w, model.off_w) == max(setpoint_w, model.off_w)

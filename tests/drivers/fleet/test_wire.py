@@ -196,6 +196,9 @@ def test_nothing_but_refused_comes_out_of_a_strange_body(text: bytes) -> None:
         ({"state": "p"}, "different lengths"),
         ({"proof": "bnn"}, "different lengths"),
         ({"state": "pz"}, "regex"),
+        ({"state": "p\n"}, "a line break is no letter"),
+        ({"measured_by": "d\n"}, "a line break is no letter"),
+        ({"activity": "r\n"}, "a line break is no letter"),
         ({"activity": "R "}, "regex"),
         ({"measured_by": ["d", "n"]}, "got `array`"),
         ({"measured_w": [3480.5, None]}, "got `float`"),
@@ -209,6 +212,14 @@ def test_a_report_that_breaks_the_contract_is_refused(changes: dict[str, object]
     text = json.dumps({k: v for k, v in fields.items() if v is not ...}).encode()
     with pytest.raises(Refused, match=reason):
         wire.open_report(signed(text), AGENT_KEYS, site="demo", agent="hall-a")
+
+
+@pytest.mark.parametrize("name", ["id", "model"])
+def test_a_name_that_ends_in_a_line_break_is_refused(name: str) -> None:
+    fields = json.loads(msgspec.json.encode(INVENTORY))
+    fields["devices"][0][name] += "\n"
+    with pytest.raises(Refused, match="ends in a line break"):
+        wire.open_inventory(signed(json.dumps(fields).encode()), AGENT_KEYS, site="demo", agent="hall-a")
 
 
 def test_a_device_that_is_listed_twice_is_refused() -> None:

@@ -142,6 +142,65 @@ def test_an_unknown_outcome_that_has_arrived_is_not_told_again() -> None:
     assert bench.next() is None
 
 
+def test_a_device_that_is_off_is_told_again_until_it_is_known_to_have_been_told() -> None:
+    """It names no setpoint, so it could be off for a while only, and come back to what it ran on."""
+    bench = Bench()
+    bench.ask(reading(25))
+    bench.grant(3500).ask(CommandOutcome.ACCEPTED)
+    for _ in range(2):
+        bench.wait(1).ask(reading(3500))
+    bench.grant(0).ask(CommandOutcome.UNKNOWN)
+    bench.ask(reading(25))
+    assert (bench.state, bench.follower.applied_w) == (Follow.UNKNOWN, 3500)
+    bench.wait(S21.down_s + 1)
+    while (action := bench.begin()) == READ:
+        bench.follower.read(reading(25), bench.now_s)
+    assert action == Action(do=Do.COMMAND, watts=0, lowers=True)
+    bench.follower.answered(CommandOutcome.ACCEPTED, bench.now_s)
+    for _ in range(2):
+        bench.wait(1).ask(reading(25))
+    assert (bench.state, bench.follower.applied_w) == (Follow.PROVEN, 0)
+
+
+@pytest.mark.parametrize("outcome", [CommandOutcome.UNKNOWN, CommandOutcome.REFUSED])
+def test_a_device_that_is_off_and_never_says_yes_counts_as_stopped_in_the_end(outcome: CommandOutcome) -> None:
+    bench = Bench()
+    bench.ask(reading(25))
+    bench.grant(3500).ask(CommandOutcome.ACCEPTED)
+    bench.wait(1).ask(reading(3500))
+    bench.grant(0)
+    for _ in range(120):
+        while (action := bench.next()) is not None:
+            bench.ask(reading(25) if action == READ else outcome)
+        bench.wait(0.5)
+    assert (bench.state, bench.follower.applied_w) == (Follow.STOPPED, S21.off_w)
+
+
+def test_a_device_that_names_no_setpoint_and_stays_off_is_told_again_to_run() -> None:
+    """It said yes and did nothing; one that runs on less than it may is left alone, since telling it may restart it."""
+    bench = Bench()
+    bench.ask(reading(25))
+    bench.grant(3500).ask(CommandOutcome.ACCEPTED)
+    told_s, again_s = bench.now_s, []
+    while bench.now_s < told_s + 1200:
+        while (action := bench.next()) is not None:
+            again_s += [] if action == READ else [bench.now_s - told_s]
+            bench.ask(reading(25) if action == READ else CommandOutcome.ACCEPTED)
+        bench.wait(1)
+    assert again_s[0] > S21.up_s
+    assert again_s[-1] - again_s[-2] >= 300, "ever more seldom"
+    while (action := bench.next()) is None or action == READ:
+        bench.wait(1)
+        if action == READ:
+            bench.ask(reading(25))
+    bench.ask(CommandOutcome.ACCEPTED)
+    for _ in range(1200):
+        while (action := bench.next()) is not None:
+            assert action == READ
+            bench.ask(reading(2000))
+        bench.wait(1)
+
+
 def test_a_refusal_that_was_none_is_seen() -> None:
     bench = proven().grant(2000)
     bench.ask(CommandOutcome.REFUSED)

@@ -1,7 +1,7 @@
 import pytest
 
 from drivers.fleet.agent.device import DeviceReading
-from drivers.fleet.agent.proof import measured_w, shown
+from drivers.fleet.agent.proof import is_idle, measured_w, shown
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.wire import Activity, MeasuredBy, Proof
 
@@ -67,3 +67,18 @@ def test_the_error_of_what_measures_is_allowed_for_and_no_more() -> None:
 def test_watts_that_cannot_be_are_missing_and_not_zero(watts) -> None:
     assert measured_w(reading(25, watts, PSU)) is None
     assert shown(reading(None, watts, PSU), 25, S21).proof is Proof.NONE
+
+
+@pytest.mark.parametrize(
+    ("model", "setpoint_w", "watts", "idle"),
+    [
+        (S21, 2000, 25, True),
+        (S21, 2000, 1000, False),
+        (S21, 2000, None, False),
+        (S21, 0, 25, False),
+        (GPU, 8000, 150, False),
+    ],
+)
+def test_what_is_to_run_and_draws_nothing_is_idle_unless_it_is_only_capped(model, setpoint_w, watts, idle) -> None:
+    assert is_idle(reading(None, watts, PSU), setpoint_w, model) is idle
+    assert not is_idle(None, setpoint_w, model)
