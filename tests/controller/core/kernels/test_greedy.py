@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from controller.core.kernels import greedy
 from controller.core.kernels.columns import OPEN
-from controller.core.kernels.greedy import cut, quick, readmit
+from controller.core.kernels.greedy import cut, quick, readmit, tightest
 from tests.controller.core.kernels import twins_allocator as twins
 from tests.controller.core.kernels.admitted import Admitted, admitted
 from tests.controller.core.world import devices, tree
@@ -103,3 +103,16 @@ def test_a_small_device_is_raised_where_nothing_of_a_large_one_fits():
     watts = case.watts.copy()
     assert quick(case.choices, case.order._replace(room_w=100.0), case.closings, case.watts, watts) == 0
     assert watts.tolist() == [0.0, 100.0]
+
+
+@pytest.mark.parametrize(
+    ("room", "top", "stop", "least"),
+    [
+        ([50.0, 40.0, 60.0], 0, 1, 40.0),
+        ([40.0, 40.0, 60.0], 0, 0, 40.0),
+        ([40.0, 40.0, 40.0], 1, 1, 40.0),
+        ([9.0, np.inf, np.inf], 1, 1, np.inf),
+    ],
+)
+def test_the_tightest_node_is_the_highest_of_those_with_the_least_room(room, top, stop, least):
+    assert tightest(np.array([-1, 0, 1]), np.array(room), 2, top) == (stop, least)
