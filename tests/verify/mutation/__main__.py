@@ -166,6 +166,8 @@ def verdict(lines: Sequence[dict[str, Any]], named: set[str]) -> list[str]:
     wrong = [f"a named fault is not found: {name}" for name in names if name in named]
     names = [name for name in names if name not in named]
     wrong += [f"not listed in {SURVIVORS.name}: {name}" for name in names if name not in listed]
+    found = {line["name"] for line in lines} - set(names)
+    wrong += [f"listed in {SURVIVORS.name}, and found: {name}" for name in listed if name in found]
     equivalent = sum(listed[name]["equivalent"] for name in names if name in listed)
     if len(names) > (1 - LEAST_FOUND) * drawn:
         wrong.append(f"{1 - len(names) / drawn:.1%} are found, at least {LEAST_FOUND:.0%} must be")

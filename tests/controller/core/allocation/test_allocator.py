@@ -283,6 +283,7 @@ def test_bad_tree_is_named(change, message):
         ({"mode_start": np.array([0, 2, 3])}, "modes from the first row to the last"),
         ({"mode_start": np.array([0, 4])}, "modes from the first row to the last"),
         ({"ids": ("d0000", "d0000")}, "device d0000 is there twice"),
+        ({"ids": ("d0000", "d0001", "d0001")}, "device d0001 is there twice"),
         ({"mode_continuous": np.array([True, False, False, False])}, "device d0000 is continuous below"),
     ],
 )
@@ -304,5 +305,7 @@ def test_bad_inputs_of_a_solve_are_named():
         solved(site, columns, upper_w=np.array([10.0, np.nan]))
     with pytest.raises(BadSite, match="device d0000 is given -1"):
         solved(site, columns, held_w=np.array([-1.0, 10.0]))
+    with pytest.raises(BadSite, match="device d0001 is given -1"):
+        solved(site, columns, held_w=np.array([0.0, -1.0]))
     with pytest.raises(BadSite, match="limit of node f1"):
         solved(site, columns, limit_w=np.array([10.0, np.nan]))

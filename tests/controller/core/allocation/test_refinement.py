@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from controller.core.allocation import refinement
 from controller.core.allocation.allocator import make_allocator
 from controller.core.allocation.program import Program
 from controller.core.allocation.refinement import SMALL, Refinement
@@ -21,6 +22,15 @@ def test_a_small_site_is_proven_unless_some_devices_have_more_than_whole_modes()
         assert answer.bound_per_h == pytest.approx(answer.worth_per_h, rel=1e-12)
         mixed = certified(*random_site(seed, 24, 4, modes=3, continuous=0.3))
         assert mixed.bound_per_h > mixed.worth_per_h + 1e-3, "what lies between the modes was not tried"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 5])
+def test_to_try_all_finds_what_the_rounds_miss(monkeypatch, seed):
+    given = random_site(seed, 24, 4, onoff=True)
+    best = certified(*given)
+    monkeypatch.setattr(refinement, "SMALL", 0)
+    rounds = certified(*given)
+    assert rounds.worth_per_h + 1e-3 < best.worth_per_h == pytest.approx(best.bound_per_h)
 
 
 def test_a_search_has_as_much_place_for_watts_and_losses_as_for_sets():

@@ -92,3 +92,7 @@ def test_a_branch_is_what_hangs_right_below_the_site():
     branches = [branch_of(parent, node) for node in range(parent.size)]
     assert set(branches) == {0, *np.flatnonzero(parent == 0).tolist()}
     assert 0 not in branches[1:]
+
+
+def test_what_has_more_than_one_level_to_run_on_cannot_be_changed_in_place():
+    assert make_tables(site(miners=1, stepped=1, gpus=1)).in_place.tolist() == [True, False, True]

@@ -43,10 +43,6 @@ class Admitted:
         found = hulls(self.choices, columns.off_w, 0, count, order, corners)
         if sort_items(items, spare, found, LOW, np.zeros((PASSES, 1 << DIGIT), np.int32)):
             items, spare = spare, items
-        used = np.bincount(self.home, weights=base, minlength=limit.size)
-        for n in range(limit.size - 1, 0, -1):
-            used[self.parent[n]] += used[n]
-        self.room, self.watts = limit - used, base.copy()
         self.edges = []
         for item in items[:found]:
             i, rank = (int(item) & (1 << LOW) - 1) >> RANK, int(item) & (1 << RANK) - 1
@@ -57,14 +53,23 @@ class Admitted:
             divisible = leads & ROWS == 1 and bool(columns.mode_continuous[row + 1])
             self.edges.append((int(self.home[i]), i, here, to, divisible))
         self.order = order._replace(items=items, length=found, end=found)
-        self.closings = Closings(np.zeros(limit.size, np.int64), np.zeros(limit.size, np.int64), np.zeros(limit.size))
         member = np.argsort(self.home, kind="stable").astype(np.int32)
         starts = np.searchsorted(self.home[member], np.arange(limit.size + 1))
         flags = np.zeros(limit.size, np.bool_)
-        self.branches = Branches(self.parent, self.size, starts, member, self.home, flags, limit)
+        self.branches = Branches(self.parent, self.size, starts, member, self.home, flags, np.zeros(limit.size))
+        self.closings = Closings(np.zeros(limit.size, np.int64), np.zeros(limit.size, np.int64), np.zeros(limit.size))
+        self.ahead = Ahead(np.zeros((2, AHEAD)), np.zeros((4, AHEAD), np.int64))
+        self.admit_all(limit)
+
+    def admit_all(self, limit_w):
+        """Admit all edges at these limits of the nodes."""
+        used = np.bincount(self.home, weights=self.choices.base_w, minlength=limit_w.size)
+        for n in range(limit_w.size - 1, 0, -1):
+            used[self.parent[n]] += used[n]
+        self.branches.limit_w[:] = limit_w
+        self.room, self.watts = limit_w - used, self.choices.base_w.copy()
         self.level = Draft(self.watts, self.room.copy())
-        ahead = Ahead(np.zeros((2, AHEAD)), np.zeros((4, AHEAD), np.int64))
-        admit(self.branches, 0, self.choices, self.order, self.level, self.closings, ahead)
+        admit(self.branches, 0, self.choices, self.order, self.level, self.closings, self.ahead)
 
     def cut_to(self, room_w, cut=cut):
         order = self.order._replace(room_w=room_w)

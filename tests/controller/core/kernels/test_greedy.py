@@ -1,11 +1,13 @@
+import copy
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from controller.core.kernels import greedy
 from controller.core.kernels.columns import OPEN
-from controller.core.kernels.greedy import cut, quick
+from controller.core.kernels.greedy import cut, quick, readmit, tightest
 from tests.controller.core.kernels import twins_allocator as twins
 from tests.controller.core.kernels.admitted import Admitted, admitted
 from tests.controller.core.world import devices, tree
@@ -73,6 +75,27 @@ def test_nothing_is_left_out_that_still_fits_into_what_whole_modes_leave_of_the_
             assert not waits or taken[p] > left_w - 1e-6
 
 
+@given(admitted(), st.data())
+def test_a_branch_that_is_admitted_again_stands_as_if_all_of_the_tree_were(case, data):
+    below_site = [n for n in range(1, case.parent.size) if case.parent[n] == 0]
+    assume(below_site)
+    branch = data.draw(st.sampled_from(below_site))
+    limit_w = case.branches.limit_w.copy()
+    for n in range(branch, branch + case.size[branch]):
+        limit_w[n] *= data.draw(st.sampled_from([0.5, 0.9, 1.0, 1.2, 2.0]))
+    anew, watts = copy.deepcopy(case), case.watts.copy()
+    anew.admit_all(limit_w)
+    case.branches.limit_w[:] = limit_w
+    order = case.order._replace(room_w=1e9)
+    end = readmit(case.branches, branch, case.choices, order, case.level, case.closings, case.ahead, watts)
+    assert end == order.length
+    assert np.allclose(watts, anew.watts, atol=1e-3)
+    assert np.allclose(order.sum_w[:end], anew.order.sum_w[:end])
+    assert np.array_equal(order.from_w[:end] >= 0.0, anew.order.from_w[:end] >= 0.0)
+    assert np.array_equal(case.closings.closed_at, anew.closings.closed_at)
+    assert np.array_equal(case.closings.cut_device, anew.closings.cut_device)
+
+
 def test_a_small_device_is_raised_where_nothing_of_a_large_one_fits():
     rows = [{"modes": ((0.0, 0.0, False), (1000.0, 10.0, False))}, {"modes": ((0.0, 0.0, False), (100.0, 0.5, False))}]
     columns = devices(rows)
@@ -80,3 +103,16 @@ def test_a_small_device_is_raised_where_nothing_of_a_large_one_fits():
     watts = case.watts.copy()
     assert quick(case.choices, case.order._replace(room_w=100.0), case.closings, case.watts, watts) == 0
     assert watts.tolist() == [0.0, 100.0]
+
+
+@pytest.mark.parametrize(
+    ("room", "top", "stop", "least"),
+    [
+        ([50.0, 40.0, 60.0], 0, 1, 40.0),
+        ([40.0, 40.0, 60.0], 0, 0, 40.0),
+        ([40.0, 40.0, 40.0], 1, 1, 40.0),
+        ([9.0, np.inf, np.inf], 1, 1, np.inf),
+    ],
+)
+def test_the_tightest_node_is_the_highest_of_those_with_the_least_room(room, top, stop, least):
+    assert tightest(np.array([-1, 0, 1]), np.array(room), 2, top) == (stop, least)

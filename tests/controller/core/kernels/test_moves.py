@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.core.kernels.columns import Branches, Draft
-from controller.core.kernels.hull import worth_at
+from controller.core.kernels.hull import row_at, worth_at
 from controller.core.kernels.moves import change_to, offer_changes
 from tests.controller.core.kernels import twins
 from tests.controller.core.kernels.sites import a_mode, change_sets, choices_of, fleets
@@ -32,6 +32,11 @@ def standing(draw):
     tree, columns = draw(fleets())
     modes = [sorted(a_mode(draw, columns, i) for _ in range(3)) for i in range(len(columns.ids))]
     base, watts, upper = (np.array(column) for column in zip(*modes, strict=True))
+    for i in range(watts.size):
+        row = row_at(columns.mode_start, columns.mode_w, i, watts[i])
+        above = min(row + 1, int(columns.mode_start[i + 1]) - 1)
+        if columns.mode_continuous[above] and columns.mode_w[above] <= upper[i] and draw(st.booleans()):
+            watts[i] = 0.5 * (watts[i] + columns.mode_w[above])
     share, kept = (
         np.array([draw(st.floats(0.0, most)) for _ in columns.ids]) for most in (1.0, draw(st.sampled_from([0.0, 3.0])))
     )

@@ -9,7 +9,8 @@ from controller.core.kernels.greedy import edge_of
 from controller.core.kernels.hull import device_of, worth_at
 from controller.core.kernels.nodes import _go_on, _held_by, _near
 from tests.controller.core.kernels import twins
-from tests.controller.core.kernels.admitted import LOW, RANK, admitted
+from tests.controller.core.kernels.admitted import LOW, RANK, Admitted, admitted
+from tests.controller.core.world import devices, tree
 from tests.examples import examples
 
 
@@ -47,6 +48,17 @@ def test_devices_to_change_are_all_that_hang_on_the_node_or_those_nearest_to_its
     count = _near(n, closing, case.branches, case.order, case.closings.closed_at, near)
     assert len(near[:count]) == len(expected)
     assert set(near[:count].tolist()) == set(expected)
+
+
+def test_a_device_is_looked_at_once_however_many_of_its_edges_are_near():
+    three = ((0.0, 0.0, False), (100.0, 10.0, False), (200.0, 19.0, False), (300.0, 27.0, False))
+    others = [((0.0, 0.0, False), (100.0, value, False)) for value in (50.0, 60.0, 70.0, 5.0)]
+    columns = devices([{"modes": modes, "node": 1} for modes in (three, *others)])
+    limits = tree(("pcc", -1, 9e3, 0.0), ("n", 0, 450.0, 0.0))
+    case = Admitted(limits, columns, columns.off_w, columns.max_w)
+    near, closed_at = np.full(4, -1, dtype=np.int32), case.closings.closed_at
+    count = _near(1, int(closed_at[1]), case.branches, case.order, closed_at, near)
+    assert near[:count].tolist() == [0, 4]
 
 
 @given(closed(), st.lists(st.floats(0.0, 4000.0), min_size=5, max_size=5))

@@ -44,6 +44,11 @@ def test_a_proof_that_has_no_place_is_not_claimed():
     assert proven <= found <= 1374.5
 
 
+def test_where_nothing_is_gained_nothing_is_changed():
+    found, proven, chosen = search(100.0, 1.0, [(100.0, 100.0, 0), (60.0, 60.0, 1)])
+    assert (found, proven, chosen) == (100.0, 100.0, [])
+
+
 def test_identical_devices_need_no_more_than_their_number():
     changes = [(500.0, 0.0, k) for k in range(20)] + [(-500.0, 1.0, 20 + k) for k in range(20)]
     found, proven, chosen = search(1700.0, 1.0, changes)

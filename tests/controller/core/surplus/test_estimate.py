@@ -3,8 +3,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from controller.core.reasons import Code
 from controller.core.site import SurplusModel
-from controller.core.surplus.estimate import SurplusState, _likely, estimate_surplus
+from controller.core.surplus.estimate import SurplusState, _likely, estimate_surplus, surplus_doubts
 from controller.core.surplus.frozen import SurplusReading
 from tests.controller.core.world import with_rules
 
@@ -122,3 +123,12 @@ def test_readings_of_the_last_ten_seconds_are_kept():
     for k in range(30):
         state = estimate_surplus(state, DIRECT, SurplusReading(value_w=50.0, taken_s=float(k)), None, float(k))
     assert [taken_s for taken_s, _ in state.readings] == [float(k) for k in range(19, 30)]
+
+
+@pytest.mark.parametrize(("readings", "codes"), [([None], [Code.SURPLUS_NEVER_READ]), ([50], [])])
+def test_what_was_read_is_not_called_never_read(readings, codes):
+    state = SurplusState()
+    for k, value in enumerate(readings):
+        given = None if value is None else SurplusReading(value_w=float(value), taken_s=float(k))
+        state = estimate_surplus(state, DIRECT, given, None, float(k))
+    assert [reason.code for reason in surplus_doubts(state, DIRECT, 1.0).doubts] == codes

@@ -180,3 +180,10 @@ def test_a_counter_that_stands_at_nothing_or_is_not_there_has_not_fallen(import_
     before, after = (Counters(import_wh=import_wh, export_wh=wh) for wh in (4.0, 5.0))
     assert not after.below(before)
     assert before.below(after)
+
+
+def test_counters_that_stand_still_are_found_after_twenty_of_their_steps():
+    """At 500 kW, steps of 50 kWh are six minutes each."""
+    course = play(18_000, counted=lambda t: 500e3 if t < 6000 else 0.0, grain_wh=50e3)
+    found_s = next(t for t, balance in enumerate(course) if balance.doubt) - 6000
+    assert 20 * 360 - 360 <= found_s <= 22 * 360

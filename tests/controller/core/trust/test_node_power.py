@@ -23,6 +23,7 @@ def meters(power=(50e3, 50e3), age=(0.5, 0.5), sane=(True, True)) -> MeterColumn
         (meters(power=(50e3, 52e6)), 50e3),
         (meters(power=(50e3, 52e3), sane=(True, False)), 50e3),
         (meters(power=(-50e3, 52e3)), 52e3),
+        (meters(power=(-50e3, -52e3)), -50e3),
     ],
 )
 def test_the_larger_believable_load_counts(columns, watts):

@@ -60,6 +60,9 @@ def both(watts):
         ("a step that it follows with 20 % of cooling", [(both(80e3), 62e3, 62e3)], True, False),
         ("devices that draw less than they are set to", [(both(63e3), 62e3, 62e3)], True, False),
         ("a small step tells nothing", [(both(8e3), 11e3, 11e3)], False, False),
+        ("a step of three times what may be said of it otherwise", [(both(8e3), 12.5e3, 12.5e3)], False, False),
+        ("a little more", [(both(8e3), 12.6e3, 12.6e3)], False, True),
+        ("as much more than the step as there may be", [(both(103.5e3), 62e3, 62e3)], True, False),
         ("a middling step does not prove", [(both(28e3), 22e3, 22e3)], False, False),
         ("a step that is not well known does not prove", [(both(50e3), 42e3, 82e3)], False, False),
         ("it stands still", [(both(8e3), 62e3, 62e3)], False, True),
@@ -103,6 +106,11 @@ def test_devices_are_blamed_where_proven_meters_agree_on_what_is_missing(why, co
 
 def test_a_controller_that_starts_beside_a_running_fleet_needs_no_step():
     assert play([(both(104e3), 98e3, 98e3)], first_w=104e3, seconds=1.0)[0].passed.all()
+
+
+@pytest.mark.parametrize(("seconds", "since_s"), [(121.0, START_S + 1.0), (122.0, START_S + 122.0)])
+def test_an_instant_is_compared_with_for_two_minutes(seconds, since_s):
+    assert play([], seconds=seconds)[0].since_s.tolist() == [since_s] * 2
 
 
 def test_each_meter_is_judged_for_itself():
