@@ -5,6 +5,7 @@ from controller.core.allocation import refinement
 from controller.core.allocation.allocator import make_allocator
 from controller.core.allocation.program import Program
 from controller.core.allocation.refinement import SMALL, Refinement
+from controller.core.kernels.columns import ChangeSets
 from tests.bench.trees import random_site
 
 
@@ -34,7 +35,7 @@ def test_to_try_all_finds_what_the_rounds_miss(monkeypatch, seed):
 
 
 def test_a_search_has_as_much_place_for_watts_and_losses_as_for_sets():
-    sets = Refinement(Program(*random_site(0, 6, 3)), 1)._sets
+    sets = ChangeSets(*Refinement(Program(*random_site(0, 6, 3)), 1)._bare_sets)
     assert sets.lists.shape[3] == sets.masks.shape[2]
     assert sets.changes.shape[1] == sets.groups.shape[1] == sets.device.size
 

@@ -6,8 +6,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from controller.core.kernels.columns import Branches, Closings, Draft, MeritOrder
+from controller.core.kernels.crossing import END, Edges, Solution, bare
 from controller.core.kernels.greedy import AHEAD, Ahead, admit, cut
 from controller.core.kernels.hull import ROWS, Corners, hulls
+from controller.core.kernels.program import Desk, Sorting, node_limit
 from controller.core.kernels.sorting import DIGIT, PASSES, sort_items
 from tests.controller.core.kernels.sites import a_mode, choices_of, fleets
 
@@ -70,6 +72,17 @@ class Admitted:
         self.room, self.watts = limit_w - used, self.choices.base_w.copy()
         self.level = Draft(self.watts, self.room.copy())
         admit(self.branches, 0, self.choices, self.order, self.level, self.closings, self.ahead)
+
+    def decide_anew(self, node, watts):
+        """Have the branch of a node admitted once more, with room for all of the order; return the order after it."""
+        lists = np.stack([self.order.items, self.order.sum_w.view(np.uint64)])
+        place = np.array([self.order.length, self.order.end, 0])
+        edges = Edges(lists, self.order.climb, self.order.from_w, place, np.array([1e9]), LOW, RANK)
+        corners = Corners(np.zeros(ROWS + 1, np.int64), np.zeros((2, ROWS + 1)))
+        sorting = Sorting(np.zeros((PASSES, 1 << DIGIT), np.int32), np.zeros(ROWS + 1, np.uint64))
+        solution, desk = Solution(self.choices, edges, self.closings, self.level), Desk(self.ahead, corners, sorting)
+        node_limit(bare(solution), tuple(self.branches), bare(desk), node, watts)
+        return self.order._replace(items=lists[0], sum_w=lists[1].view(np.float64), end=int(place[END]))
 
     def cut_to(self, room_w, cut=cut):
         order = self.order._replace(room_w=room_w)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from controller.core.kernels import greedy
 from controller.core.kernels.columns import OPEN
-from controller.core.kernels.greedy import cut, quick, readmit, tightest
+from controller.core.kernels.greedy import cut, quick, tightest
 from tests.controller.core.kernels import twins_allocator as twins
 from tests.controller.core.kernels.admitted import Admitted, admitted
 from tests.controller.core.world import devices, tree
@@ -86,8 +86,8 @@ def test_a_branch_that_is_admitted_again_stands_as_if_all_of_the_tree_were(case,
     anew, watts = copy.deepcopy(case), case.watts.copy()
     anew.admit_all(limit_w)
     case.branches.limit_w[:] = limit_w
-    order = case.order._replace(room_w=1e9)
-    end = readmit(case.branches, branch, case.choices, order, case.level, case.closings, case.ahead, watts)
+    order = case.decide_anew(branch, watts)
+    end = order.end
     assert end == order.length
     assert np.allclose(watts, anew.watts, atol=1e-3)
     assert np.allclose(order.sum_w[:end], anew.order.sum_w[:end])
