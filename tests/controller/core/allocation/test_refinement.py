@@ -37,7 +37,7 @@ def test_to_try_all_finds_what_the_rounds_miss(monkeypatch, seed):
 def test_a_search_has_as_much_place_for_watts_and_losses_as_for_sets():
     sets = ChangeSets(*Refinement(Program(*random_site(0, 6, 3)), 1)._bare_sets)
     assert sets.lists.shape[3] == sets.masks.shape[2]
-    assert sets.changes.shape[1] == sets.groups.shape[1] == sets.device.size
+    assert sets.changes.shape == sets.groups.shape == (3, sets.device.size)
 
 
 def test_what_the_last_refinement_wrote_is_no_part_of_the_next():

@@ -6,7 +6,7 @@ from controller.core.kernels.columns import Branches, Draft
 from controller.core.kernels.hull import row_at, worth_at
 from controller.core.kernels.moves import change_to, offer_changes
 from tests.controller.core.kernels import twins
-from tests.controller.core.kernels.sites import a_mode, change_sets, choices_of, fleets
+from tests.controller.core.kernels.sites import a_mode, change_sets, choices_of, fleets, points
 
 BONUS = 0.05
 
@@ -32,6 +32,7 @@ def standing(draw):
     tree, columns = draw(fleets())
     modes = [sorted(a_mode(draw, columns, i) for _ in range(3)) for i in range(len(columns.ids))]
     base, watts, upper = (np.array(column) for column in zip(*modes, strict=True))
+    upper = np.maximum(watts, draw(st.sampled_from([1.0, 0.9, 0.6])) * upper)
     for i in range(watts.size):
         row = row_at(columns.mode_start, columns.mode_w, i, watts[i])
         above = min(row + 1, int(columns.mode_start[i + 1]) - 1)
@@ -55,11 +56,10 @@ def test_offered_changes_equal_the_twin(case, price, most_loss, whole_tree):
     expected = []
     for i in range(len(columns.ids)):
         best = worth_of(columns, i, watts[i], kept[i], share[i]) - price * watts[i]
-        for row in range(int(columns.mode_start[i]), int(columns.mode_start[i + 1])):
-            to_w = float(columns.mode_w[row])
+        for to_w in {float(each) for _, each, _ in points(columns, i, base[i], upper[i], lambda value: value)}:
             loss = best - worth_of(columns, i, to_w, kept[i], share[i]) + price * to_w
             least = min(room[n] for n in twins.path(list(tree.parent), int(home[i]))) if whole_tree else np.inf
-            allowed = base[i] <= to_w <= upper[i] and to_w != watts[i] and to_w - watts[i] <= least
+            allowed = to_w != watts[i] and to_w - watts[i] <= least
             if allowed and abs(loss - most_loss) > 1e-9 and loss < most_loss:
                 expected.append((i, to_w, max(loss, 0.0)))
     losses = [change[2] for change in expected]

@@ -50,6 +50,15 @@ def test_devices_to_change_are_all_that_hang_on_the_node_or_those_nearest_to_its
     assert set(near[:count].tolist()) == set(expected)
 
 
+def test_of_two_edges_that_are_as_near_the_one_that_did_not_come_into_question_yet_is_first():
+    values = (50.0, 60.0, 70.0, 10.0, 5.0)
+    columns = devices([{"modes": ((0.0, 0.0, False), (100.0, value, False)), "node": 1} for value in values])
+    case = Admitted(tree(("pcc", -1, 9e3, 0.0), ("n", 0, 350.0, 0.0)), columns, columns.off_w, columns.max_w)
+    near, closed_at = np.full(4, -1, dtype=np.int32), case.closings.closed_at
+    count = _near(1, int(closed_at[1]), case.branches, case.order, closed_at, near)
+    assert near[:count].tolist() == [3, 4]
+
+
 def test_a_device_is_looked_at_once_however_many_of_its_edges_are_near():
     three = ((0.0, 0.0, False), (100.0, 10.0, False), (200.0, 19.0, False), (300.0, 27.0, False))
     others = [((0.0, 0.0, False), (100.0, value, False)) for value in (50.0, 60.0, 70.0, 5.0)]

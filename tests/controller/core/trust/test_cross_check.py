@@ -43,6 +43,7 @@ SHORT = Reason(Code.METERS_SHORT, "pcc")
     [
         ("agreement", {}, ()),
         ("a little apart", {"power": (92e3, 99e3)}, ()),
+        ("as far apart as they may be", {"power": (84e3, 100e3)}, ()),
         ("far apart", {"power": (92e3, 130e3)}, (DISAGREE,)),
         ("one has the wrong sign", {"power": (92e3, -92e3)}, (DISAGREE,)),
         ("one has the wrong unit", {"power": (92e3, 92.0)}, (DISAGREE,)),
