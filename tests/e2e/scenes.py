@@ -225,24 +225,37 @@ def agent_dies(scene: Scene, agent: str, below_w: float) -> None:
     comes_back(scene, boottime_s())
 
 
-def devices_defy(scene: Scene, devices: Sequence[str], *, relays: bool) -> None:
-    """Devices ignore lowering, and half of the power is ordered; then they obey again."""
-    yard, order = scene.yard, scene.look().site_w / 2
-    yard.world.set_vice(devices, Vice.IGNORES_LOWERING, on=True)
-    scene.order("half", order)
-    inside = scene.watch(lambda look: look.site_w <= (1.0 + TOLERANCE) * order, "the site is inside the envelope")
+def devices_defy(scene: Scene, devices: Sequence[str], vice: Vice) -> None:
+    """Devices do not come down as they are told, and half of the power is ordered; then they obey again."""
+    yard, limit_w = scene.yard, scene.look().site_w / 2
+    yard.world.set_vice(devices, vice, on=True)
+    scene.order("half", limit_w)
+    inside = scene.watch(lambda look: look.site_w <= (1.0 + TOLERANCE) * limit_w, "the site is inside the envelope")
     scene.figures["inside_after_s"] = inside.at_s - scene.ordered_s
-    if not relays:
-        named = scene.watch(lambda look: any(code == "device_defiant" for code, _ in look.codes), "they are named")
-        scene.figures["named_after_s"] = named.at_s - scene.ordered_s
-        scene.figures["text"] = named.text("device_defiant")
-    met = scene.watch(lambda look: look.order["compliance"] == "met" and look.mode == "normal", "met and normal")
-    scene.figures["met_and_normal_after_s"] = met.at_s - scene.ordered_s
-    scene.watch_for(20.0)
-    scene.figures["violation_s"] = scene.above_s(scene.ordered_s + INSIDE_S)
-    yard.world.set_vice(devices, Vice.IGNORES_LOWERING, on=False)
     assert inside.at_s - scene.ordered_s <= INSIDE_S, scene.tell()
+    scene.watch(lambda look: look.at_s > scene.ordered_s + INSIDE_S + OLD_S, "the order and what follows it")
+    named = [look for look in scene.looks if look.text("device_defiant")]
+    assert named, scene.tell()
+    scene.figures |= {
+        "violation_s": scene.above_s(scene.ordered_s + INSIDE_S),
+        "named_after_s": named[0].at_s - scene.ordered_s,
+        "named_last_s": named[-1].at_s - scene.ordered_s,
+        "text": named[-1].text("device_defiant"),
+        "modes": sorted({look.mode for look in scene.looks}),
+        "drawn_w": [round(look.site_w) for look in scene.looks[:: len(scene.looks) // 12]],
+    }
     assert scene.figures["violation_s"] == 0.0, scene.tell()
+
+
+def devices_obey(scene: Scene, devices: Sequence[str], vice: Vice) -> None:
+    """Devices obey again: nothing is said of them any more, the site is NORMAL, and stays inside its order."""
+    well_s = boottime_s()
+    scene.yard.world.set_vice(devices, vice, on=False)
+    well = scene.watch(lambda look: look.mode == "normal" and not look.codes, "nothing is said of them any more")
+    scene.figures["well_after_s"] = well.at_s - well_s
+    scene.watch_for(scene.yard.site.rules.settle_s)
+    scene.figures["violation_after_return_s"] = scene.above_s(well_s)
+    assert scene.figures["violation_after_return_s"] == 0.0, scene.tell()
 
 
 def not_met_until_told(scene: Scene, agents: Iterable[str]) -> None:

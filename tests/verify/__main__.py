@@ -1,4 +1,4 @@
-"""`make verify`: demos on recorded surplus and with every surplus model, thorough properties, mutants, fuzzing, a server that dies."""
+"""`make verify`: demos on every surplus, thorough properties, mutants, fuzzing, a server that dies, agents and devices that defy."""
 
 from __future__ import annotations
 

@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from simulators.world.vices import Vice
 from tests.brokers import mosquitto_broker
 from tests.deploy.prometheus import firing, prometheus
-from tests.e2e.scenes import Scene, agent_dies, agents_hang, devices_defy
+from tests.e2e.scenes import Scene, agent_dies, agents_hang, devices_defy, devices_obey
 from tests.e2e.yard import PLENTY, Yard, options
 
 ROOT: Final = Path(__file__).parents[2]
@@ -62,19 +63,29 @@ def die(figures: dict[str, object]) -> None:
         agent_dies(scene, AGENT, BELOW_W)
 
 
-def defy(figures: dict[str, object], *, relays: bool) -> None:
-    """Of 200 miners 30 ignore lowering."""
+def defy(figures: dict[str, object], *, vice: Vice, relays: bool) -> None:
+    """Of 200 miners 30 do not come down as they are told: the others absorb it, or relays cut them off."""
     with demo_site(*(("--relays=all",) if relays else ())) as scene:
         scene.figures = figures
         miners = [id_ for id_ in scene.yard.site.devices.ids if not id_.startswith("gpu")]
-        devices_defy(scene, miners[:: len(miners) // DEFIANT][:DEFIANT], relays=relays)
+        chosen = miners[:: len(miners) // DEFIANT][:DEFIANT]
+        devices_defy(scene, chosen, vice)
+        last, drawing = scene.looks[-1], [id_ for id_ in chosen if scene.yard.world.measure([id_]).state[id_] != "off"]
+        figures["not_off"] = len(drawing)
+        if vice is Vice.DEAF and not relays:
+            assert last.text("device_defiant"), "what still draws is not told of any more"
+        elif vice is Vice.DEAF:
+            assert not drawing, scene.tell()
+        devices_obey(scene, chosen, vice)
 
 
 SCENES: Final[dict[str, Callable[[dict[str, object]], None]]] = {
     "hang": hang,
     "die": die,
-    "defy": partial(defy, relays=False),
-    "defy-relays": partial(defy, relays=True),
+    "ignoring": partial(defy, vice=Vice.IGNORES_LOWERING, relays=False),
+    "ignoring-relays": partial(defy, vice=Vice.IGNORES_LOWERING, relays=True),
+    "deaf": partial(defy, vice=Vice.DEAF, relays=False),
+    "deaf-relays": partial(defy, vice=Vice.DEAF, relays=True),
 }
 
 
