@@ -45,8 +45,10 @@ class SiteLog:
         for key in now.keys() - before.keys():
             _log.warning("%s", text(now[key]), extra=_facts(*key))
         for code, subject in before.keys() - now.keys():
-            # Of the devices of an agent that has fallen silent nothing good is known.
-            if (Code.AGENT_SILENT, subject) not in now:
+            # Of the devices of an agent that has fallen silent nothing good is known, nor of one that defied and is lost now.
+            unknown = (Code.AGENT_SILENT, subject) in now
+            unknown |= code is Code.DEVICE_DEFIANT and (Code.DEVICE_LOST, subject) in now
+            if not unknown:
                 _log.info(_OVER[code], subject, extra=_facts(code, subject) | {"over": True})
 
     def _note_binding(self, decision: Decision) -> None:

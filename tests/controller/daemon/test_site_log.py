@@ -16,6 +16,7 @@ def silent(since_s: float) -> Reason:
 
 
 LOST = Reason(Code.DEVICE_LOST, "hall-a", {"count": 1, "most_w": 3500.0})
+DEFIANT = Reason(Code.DEVICE_DEFIANT, "hall-a", {"count": 1, "over_w": 3500.0})
 OVER = Reason(Code.OVER_ENVELOPE, "pcc", {"since_s": 18.0, "over_w": 9e3})
 
 
@@ -51,12 +52,22 @@ def test_of_the_devices_of_an_agent_that_falls_silent_nothing_good_is_said(said)
     assert said() == ["agent hall-a gets an answer of all of its devices again"]
 
 
+def test_of_devices_that_defied_and_do_not_answer_any_more_nobody_says_that_they_obey(said):
+    assert said(warnings=(DEFIANT,)) == [
+        "agent hall-a has no proof that 1 device came down as told: up to 3.5 kW too much"
+    ]
+    assert said(warnings=(LOST,)) == ["agent hall-a gets no answer of 1 device, which may be drawing 3.5 kW"]
+    assert said(warnings=(LOST, DEFIANT))
+    assert said(warnings=(DEFIANT,)) == ["agent hall-a gets an answer of all of its devices again"]
+    assert said() == ["the devices of agent hall-a do as they are told again"]
+
+
 def test_every_warning_has_words_for_its_end(said):
     for reason in (
         silent(6.0),
         LOST,
         OVER,
-        Reason(Code.DEVICE_DEFIANT, "hall-a", {"count": 1, "over_w": 1.0}),
+        DEFIANT,
         Reason(Code.NODE_UNSEEN, "pcc"),
     ):
         assert len(said(warnings=(reason,))) == 1
