@@ -1,6 +1,7 @@
 """The two proofs of a bound, beside what they say in words."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from controller.core.kernels.columns import OPEN, FixedLeaves
 from controller.core.kernels.hull import density_of, worth_at
 from tests.controller.core.kernels.admitted import LOW, Admitted
 from tests.controller.core.kernels.sites import a_mode, fleets, points
+from tests.controller.core.world import devices, tree
 
 
 @st.composite
@@ -64,3 +66,16 @@ def test_no_more_is_lost_than_cut_parts_and_what_fixed_leaves_could_be_worth_at_
         more = max(change * (room_w[n] - left_w) for left_w in (0.0, fixed.rest_w[n], room_w[n]))
         expected += fixed.unproven[n] + more
     assert np.isclose(lost, expected)
+
+
+@pytest.mark.parametrize(("filled_at", "more"), [(0.002, 0.001 * 40.0), (0.001, 0.0), (0.0005, 0.0005 * 60.0)])
+def test_a_leaf_filled_at_another_price_could_be_worth_more_by_what_it_left_or_by_what_it_took(filled_at, more):
+    """Its rest of 100 W has 40 W left; above it a watt is worth a thousandth."""
+    columns = devices([{"modes": ((0.0, 0.0, False), (1000.0, 1.0, False)), "node": 1}])
+    limits = tree(("pcc", -1, 9e3, 0.0), ("n", 0, 9e3, 0.0))
+    case = Admitted(limits, columns, columns.off_w, columns.max_w)
+    case.closings.closed_at[:] = 0, OPEN
+    fixed = FixedLeaves(np.array([-1.0, filled_at]), np.array([0.0, 100.0]), np.array([0.0, 0.5]))
+    parts, lost = unused_worth(case.parent, case.order, case.closings, fixed, np.array([0.0, 40.0]))
+    assert parts == 0.0
+    assert lost == pytest.approx(0.5 + more)

@@ -50,6 +50,16 @@ def test_devices_to_change_are_all_that_hang_on_the_node_or_those_nearest_to_its
     assert set(near[:count].tolist()) == set(expected)
 
 
+def test_all_that_hang_on_a_node_have_place_whatever_hangs_on_a_node_below_it():
+    rows = [(50.0, 1), (40.0, 1), (30.0, 1), (60.0, 2), (55.0, 2)]
+    columns = devices([{"modes": ((0.0, 0.0, False), (100.0, value, False)), "node": n} for value, n in rows])
+    limits = tree(("pcc", -1, 9e3, 0.0), ("n", 0, 300.0, 0.0), ("m", 1, 150.0, 0.0))
+    case = Admitted(limits, columns, columns.off_w, columns.max_w)
+    near, closed_at = np.full(4, -1, dtype=np.int32), case.closings.closed_at
+    count = _near(1, int(closed_at[1]), case.branches, case.order, closed_at, near)
+    assert near[:count].tolist() == [0, 1, 2]
+
+
 def test_of_two_edges_that_are_as_near_the_one_that_did_not_come_into_question_yet_is_first():
     values = (50.0, 60.0, 70.0, 10.0, 5.0)
     columns = devices([{"modes": ((0.0, 0.0, False), (100.0, value, False)), "node": 1} for value in values])

@@ -187,3 +187,9 @@ def test_counters_that_stand_still_are_found_after_twenty_of_their_steps():
     course = play(18_000, counted=lambda t: 500e3 if t < 6000 else 0.0, grain_wh=50e3)
     found_s = next(t for t, balance in enumerate(course) if balance.doubt) - 6000
     assert 20 * 360 - 360 <= found_s <= 22 * 360
+
+
+def test_a_counter_that_stands_at_nothing_again_has_fallen():
+    before = Counters(import_wh=0.5, export_wh=0.5)
+    assert Counters(import_wh=0.0, export_wh=0.5).below(before)
+    assert Counters(import_wh=0.5, export_wh=0.0).below(before)
