@@ -171,7 +171,7 @@ _MARKED: Final[Mapping[str, Callable[[float], bool]]] = {
 
 
 def _is_old(family: str, value: float) -> bool:
-    return not _MARKED[family](value)
+    return family not in _MARKED or not _MARKED[family](value)
 
 
 def told_not_met(look: Look, codes: frozenset[tuple[str, str]]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -70,13 +70,17 @@ def defy(figures: dict[str, object], *, vice: Vice, relays: bool) -> None:
         miners = [id_ for id_ in scene.yard.site.devices.ids if not id_.startswith("gpu")]
         chosen = miners[:: len(miners) // DEFIANT][:DEFIANT]
         devices_defy(scene, chosen, vice)
-        last, drawing = scene.looks[-1], [id_ for id_ in chosen if scene.yard.world.measure([id_]).state[id_] != "off"]
-        figures["not_off"] = len(drawing)
-        if vice is Vice.DEAF and not relays:
-            assert last.text("device_defiant"), "what still draws is not told of any more"
-        elif vice is Vice.DEAF:
-            assert not drawing, scene.tell()
+        figures["draw_on"] = len(drawing := _draw_on(scene.yard, chosen))
+        assert bool(drawing) == (vice is Vice.DEAF and not relays), scene.tell()
+        assert bool(scene.looks[-1].text("device_defiant")) == bool(drawing), scene.tell()
         devices_obey(scene, chosen, vice)
+
+
+def _draw_on(yard: Yard, devices: Sequence[str]) -> list[str]:
+    """Return which of these devices are to be off, by their agents' stores, and are not; one that is cut off says nothing."""
+    told_w, states = yard.applied_w(), yard.world.measure(devices).state
+    off_w = dict(zip(yard.site.devices.ids, yard.site.devices.off_w.tolist(), strict=True))
+    return [id_ for id_ in devices if told_w[id_] <= off_w[id_] and states.get(id_, "off") != "off"]
 
 
 SCENES: Final[dict[str, Callable[[dict[str, object]], None]]] = {
