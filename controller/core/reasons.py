@@ -76,6 +76,7 @@ class Code(StrEnum):
     DEVICES_DIFFER = "devices_differ"
     WATTS_ABSURD = "watts_absurd"
     HEAD_REFUSED = "head_refused"
+    SET_REFUSED = "set_refused"
     # A message of the fleet that is refused; its subject is the agent, or the root node where no agent of the site is named.
     TOPIC_UNKNOWN = "topic_unknown"
     AGENT_UNKNOWN = "agent_unknown"

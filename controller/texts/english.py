@@ -69,6 +69,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.DEVICES_DIFFER: "agent {subject} says {fact} {found} of {devices}{more:more}, the site file says {allowed}",
     Code.WATTS_ABSURD: "agent {subject} reports watts of {devices}{more:more} that it cannot draw",
     Code.HEAD_REFUSED: "agent {subject} gives back a head that does not count: {error}",
+    Code.SET_REFUSED: "agent {subject} does not do all that it is told: {error}",
     Code.TOPIC_UNKNOWN: "the topic {topic!r} is none of this site",
     Code.AGENT_UNKNOWN: "no agent {agent!r} at this site",
     Code.MESSAGE_INVALID: "{error}",

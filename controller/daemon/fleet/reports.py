@@ -55,7 +55,6 @@ class AgentReport(msgspec.Struct, frozen=True, kw_only=True):
     lapsed: bool
     lease_left_s: float
     online: bool
-    refused: str | None
     applied_w: F64
     measured_w: F64
     measured_by: I8
@@ -100,7 +99,6 @@ class Reports:
             lapsed=False,
             lease_left_s=0.0,
             online=False,
-            refused=None,
             applied_w=self._site.devices.off_w[mine],
             measured_w=np.full(count, np.nan),
             measured_by=np.full(count, Measurer.NOTHING, dtype=np.int8),
@@ -166,8 +164,7 @@ class Reports:
         else:
             follow, measured_by, activity = inventory.columns(codes(letters), MISSING)
         (seen, why_not_seen), (stored, why_not_stored) = map(self._head, (report.head_seen, report.head_stored))
-        wrong = why_not_seen or why_not_stored
-        refused_head = (Reason(Code.HEAD_REFUSED, report.agent, {"error": wrong}),) if wrong else ()
+        refused = _refused(report, why_not_seen or why_not_stored)
         return AgentReport(
             heard_s=now_s,
             start=start,
@@ -179,7 +176,6 @@ class Reports:
             lapsed=report.lapsed,
             lease_left_s=report.lease_left_ms / 1000.0,
             online=True,
-            refused=report.refused,
             applied_w=applied_w,
             measured_w=measured_w,
             measured_by=measured_by,
@@ -189,7 +185,7 @@ class Reports:
             max_w=inventory.max_w,
             head_seen=seen,
             head_stored=stored,
-            findings=(*inventory.differences, *absurd, *refused_head),
+            findings=(*inventory.differences, *absurd, *refused),
         )
 
     def _watts(self, a: int, report: Report, inventory: AgentInventory) -> tuple[F64, F64, tuple[Reason, ...]]:
@@ -208,6 +204,13 @@ class Reports:
 
     def _head(self, token: str | None) -> tuple[JournalHead | None, str]:
         return (None, "") if token is None else self._open_head(token)
+
+
+def _refused(report: Report, wrong_head: str) -> tuple[Reason, ...]:
+    """Return what the agent takes not from us, by its own words, and we not from it."""
+    of_head = (Reason(Code.HEAD_REFUSED, report.agent, {"error": wrong_head}),) if wrong_head else ()
+    of_set = (Reason(Code.SET_REFUSED, report.agent, {"error": report.refused}),) if report.refused else ()
+    return (*of_head, *of_set)
 
 
 def _opened(token: str, controller: PublicKey, site: str) -> tuple[JournalHead | None, str]:

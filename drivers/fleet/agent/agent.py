@@ -32,6 +32,8 @@ INBOX: Final = 100
 TURN_S: Final = 0.1
 #: So soon after one in which not all could begin that is due.
 CROWDED_S: Final = 0.02
+#: Whoever sends a set for other devices is told those that there are, but not more often.
+INTRODUCE_S: Final = 1.0
 #: Changes of device states are reported at once, but not more often.
 CHANGES_S: Final = 0.2
 #: At its end, an agent waits so long for its devices to be told.
@@ -88,6 +90,7 @@ class Agent:
         self._refused: str | None = None
         self._report_due_s = self._reported_s = 0.0
         self._reported_states = ""
+        self._introduced_s = float("-inf")
         self._connected = self._stopping = False
         self._inbox: deque[tuple[bytes, bool]] = deque()
         self._wake = asyncio.Event()
@@ -201,6 +204,9 @@ class Agent:
             self._refused = None
         except Refused as error:
             self._refuse(error)
+            strange = statement.inventory != self._speaker.inventory and not retained
+            if strange and self._clock() >= self._introduced_s + INTRODUCE_S:
+                self._introduce()
         self._report_due_s = self._clock()
 
     def _refuse(self, error: Refused) -> None:
@@ -224,6 +230,7 @@ class Agent:
         self._link.publish(self._speaker.topic(wire.Leaf.REPORT), report, expiry_s=3 * self._report_s)
 
     def _introduce(self) -> None:
+        self._introduced_s = self._clock()
         introduction = self._speaker.introduction(self._now_ms())
         self._link.publish(self._speaker.topic(wire.Leaf.INVENTORY), introduction, retain=True)
         self._say(wire.Presence.ONLINE)

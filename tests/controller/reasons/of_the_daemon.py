@@ -178,6 +178,7 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.DEVICES_DIFFER: finding(lambda rig: [structs.replace(rig.devices(0)[0], max_w=9), *rig.devices(0)[1:]]),
     Code.WATTS_ABSURD: finding(applied_w=[10_000_000, 25, 25]),
     Code.HEAD_REFUSED: finding(head_seen="nonsense"),
+    Code.SET_REFUSED: finding(refused="nothing is raised, the agent's store is unusable: no space left on device"),
     Code.INVENTORY_UNKNOWN: message(lambda rig: rig.report(0)),
     Code.REPORT_OF_FORMER_START: message(from_a_former_start),
     Code.REPORT_OUT_OF_ORDER: message(overtaken),

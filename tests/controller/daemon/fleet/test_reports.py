@@ -378,6 +378,14 @@ def test_a_foreign_or_absurd_head_is_named_and_locks_nothing(reports, token, why
     assert why in finding.parameters["error"]
 
 
+def test_why_an_agent_takes_no_sets_is_said_until_it_takes_one(reports):
+    why = "nothing is raised, the agent's store is unusable: no space left on device"
+    hear(reports, epoch=EPOCH, refused=why)
+    assert reports.newest[0].findings == (Reason(Code.SET_REFUSED, AGENT, {"error": why}),)
+    hear(reports, epoch=EPOCH, refused=None)
+    assert reports.newest[0].findings == ()
+
+
 def test_a_status_is_information_only(reports):
     hear(reports, applied=FULL)
     (before,) = reports.newest

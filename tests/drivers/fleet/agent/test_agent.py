@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -279,6 +280,23 @@ def test_a_missed_message_is_no_mixture(bench: Bench) -> None:
     lost = bench.controller.statement(AGENT, setpoints=OFF)
     bench.controller.send(AGENT, same_as=lost.seq)
     bench.controller.report(lambda r: "setpoints held are of 1/1" in (r.refused or ""))
+    assert bench.hall.watts == FULL
+
+
+def test_a_set_for_another_inventory_is_answered_with_its_own_once_a_second_at_most(bench: Bench) -> None:
+    """The controller has been given an old one; without the agent's own it would be lost to it until it connects again."""
+    bench.agent()
+    bench.granted()
+    first = until(lambda: bench.controller.inventories)[-1]
+
+    def is_told() -> bool:
+        bench.controller.send(AGENT, setpoints=OFF, inventory="0" * 32)
+        return len(bench.controller.inventories) > 2
+
+    until(is_told, "its inventory again")
+    moments = [inventory.echo.boottime_ms for inventory in bench.controller.inventories]
+    assert all(later - earlier >= 990 for earlier, later in pairwise(moments))
+    assert {inventory.inventory for inventory in bench.controller.inventories} == {first.inventory}
     assert bench.hall.watts == FULL
 
 
