@@ -27,5 +27,6 @@ def test_our_own_agent_does_all_that_the_contract_asks_of_any(
         finally:
             yard.close()
     told = capsys.readouterr().out.splitlines()
-    assert (status, told[-1]) == (0, "all checks passed"), told
+    assert [line for line in told if not line.startswith("passed")] == ["all checks passed"]
+    assert status == 0
     assert len(told) == 21

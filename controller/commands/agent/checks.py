@@ -23,6 +23,10 @@ _SHORT_MS: Final = 4_000
 _SLACK_MS: Final = 400
 #: From the end of a device's own time to a report that shows it.
 _MARGIN_S: Final = 5.0
+#: In which every device is told what it is to run on.
+_TOLD_S: Final = 15.0
+#: Of these devices what is applied may still change without another set.
+_UNDER_WAY: Final = frozenset({Follow.GRANTED, Follow.COMMANDED, Follow.UNKNOWN})
 
 
 _INTRODUCTION: Final = "it introduces itself: inventory and status kept by the broker, a report every second"
@@ -221,9 +225,14 @@ def _a_new_epoch_begins_anew(bench: Bench) -> None:
     _refuses(bench, bench.statement(epoch=bench.epoch - 1, seq=10**9))
 
 
+def _is_at_rest(report: wire.Report) -> bool:
+    """Return whether no command is due or under way, so that what is applied changes by a set alone."""
+    return not _UNDER_WAY & set(report.state)
+
+
 def _refuses(bench: Bench, body: wire.Set, *, payload: bytes | None = None, retain: bool = False) -> None:
     """Send what must be refused, which would switch everything off, and look at what the agent then holds."""
-    before = bench.until(lambda _: True, "a report")
+    before = bench.until(_is_at_rest, "every device to have been told", _TOLD_S)
     sent_s = bench.send(payload or wire.sign(body, bench.key), retain=retain)
     after = bench.after(sent_s)
     held, now = ((r.epoch, r.accepted_seq, r.applied_w, r.lapsed) for r in (before, after))
