@@ -15,23 +15,22 @@ _OF_TREES: Final = tuple(_TESTS / f"allocation/test_{name}.py" for name in ("val
 
 
 def tests_of(path: str) -> list[str]:
-    """Return the tests of a source file, its own first, else those of its folder; then those of a step.
+    """Return the tests of a source file, its own first, then those of its folder that need it, and those of a step.
 
-    A whole step takes too long without the JIT. So a kernel has all tests of kernels that need it, and those of whole trees.
+    A whole step takes too long without the JIT: a kernel has the tests of whole trees instead.
     """
     inside = Path(path).relative_to("controller/core")
     own, folder = _TESTS / inside.with_name(f"test_{inside.name}"), _TESTS / inside.parent
-    if inside.parts[0] != "kernels":
-        first = [own] if own.exists() else sorted(folder.glob("test_*.py")) if folder != _TESTS else []
-        return list(dict.fromkeys(map(str, [*first, *_OF_STEP])))
-    # What is said of compiled code says nothing here.
-    others = [test for test in sorted(folder.glob("test_[!c]*.py")) if path in _needed_by(str(test))]
-    return list(dict.fromkeys(map(str, [*([own] if own.exists() else []), *others, *_OF_TREES])))
+    # What is said of compiled code says nothing without the JIT; and what stands beside a step are tests of steps.
+    near = [] if folder == _TESTS else sorted(set(folder.glob("test_*.py")) - {folder / "test_compiled.py"})
+    found = [own] * own.exists() + [test for test in near if path in _needed_by(str(test))]
+    return list(dict.fromkeys(map(str, [*found, *(_OF_TREES if inside.parts[0] == "kernels" else _OF_STEP)])))
 
 
 @cache
 def _needed_by(path: str) -> frozenset[str]:
-    """Return the files of kernels and of the allocator that a file imports, those that these import, and the file itself."""
-    imports = re.compile(r"^from (controller\.core\.(?:kernels|allocation)\.\w+) import", re.MULTILINE)
-    names = imports.findall(Path(path).read_text("utf-8"))
-    return frozenset({path}).union(*(_needed_by(f"{name.replace('.', '/')}.py") for name in names))
+    """Return the files of the core that a file imports, those that these import, and the file itself."""
+    names = re.findall(r"^from (controller\.core[\w.]*) import", Path(path).read_text("utf-8"), re.MULTILINE)
+    files = [Path(name.replace(".", "/")) for name in names]
+    imported = [file / "__init__.py" if file.is_dir() else file.with_suffix(".py") for file in files]
+    return frozenset({path}).union(*(_needed_by(str(file)) for file in imported))

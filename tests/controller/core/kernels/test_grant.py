@@ -96,3 +96,4 @@ def test_largest_mode_is_whole_watts_and_off_when_nothing_fits():
     modes = ModeTable(np.array([0, 3]), watts, np.zeros(3), continuous)
     found = [largest_mode(modes, 0, w) for w in (0.0, 1399.0, 1400.0, 2000.7, 9000.0)]
     assert found == [25.0, 25.0, 1400.0, 2000.0, 3500.0]
+    assert largest_mode(modes, 0, 1400.0 - 1e-6) == 1400.0, "a millionth of a watt is no difference"

@@ -22,6 +22,13 @@ def test_admit_equals_the_twin(case):
     assert [None if at == OPEN else at for at in case.closings.closed_at] == closed
 
 
+def stands_at(case, i, watts):
+    """Return whether a device stands at its base or at an end of one of its edges, to the bit; or inside a divisible one."""
+    edges = [edge for edge in case.edges if edge[1] == i]
+    ends = [case.choices.base_w[i], *(to for *_, to, _ in edges)]
+    return watts in ends or any(here <= watts <= to for _, _, here, to, divisible in edges if divisible)
+
+
 def ended_like_the_twin(case, shares, cut):
     """Move the end of the order to some shares of what all of it takes of the site, each as its twin does."""
     base = list(case.choices.base_w)
@@ -31,6 +38,7 @@ def ended_like_the_twin(case, shares, cut):
         end, watts = twins.cut(list(case.parent), list(case.room), base, case.edges, share * most)
         assert case.order.end == end
         assert np.allclose(case.watts, watts, atol=1e-3)
+        assert all(stands_at(case, i, at) for i, at in enumerate(case.watts))
 
 
 SHARES = st.lists(st.floats(-0.1, 1.2), min_size=1, max_size=4)
@@ -47,14 +55,6 @@ def test_a_fleet_that_is_too_large_for_the_cache_of_a_core_is_cut_alike(case, sh
         changed.setattr(greedy, "CACHED", 0)
         # Compiled, a kernel would keep the constants of its module.
         ended_like_the_twin(case, shares, getattr(cut, "py_func", cut))
-
-
-def stands_at(case, i, watts):
-    """Return whether a device stands at its base, at an end of one of its edges or, where it can be divided, inside it."""
-    edges = [edge for edge in case.edges if edge[1] == i]
-    ends = [case.choices.base_w[i], *(to for *_, to, _ in edges)]
-    inside = any(here <= watts <= to for _, _, here, to, divisible in edges if divisible)
-    return inside or bool(np.isclose(ends, watts, atol=1e-6).any())
 
 
 @given(admitted(), SHARES)
@@ -116,3 +116,16 @@ def test_a_small_device_is_raised_where_nothing_of_a_large_one_fits():
 )
 def test_the_tightest_node_is_the_highest_of_those_with_the_least_room(room, top, stop, least):
     assert tightest(np.array([-1, 0, 1]), np.array(room), 2, top) == (stop, least)
+
+
+def test_a_part_of_a_device_stays_inside_the_limit_that_it_was_cut_at():
+    """The second item of the order is a part of 50 W; of the first, of 1000 W, nothing fits into the 80 W of the site."""
+    rows = [
+        {"modes": ((0.0, 0.0, False), (1000.0, 10.0, False))},
+        {"modes": ((0.0, 0.0, False), (100.0, 0.5, True)), "node": 1},
+    ]
+    columns = devices(rows)
+    case = Admitted(tree(("pcc", -1, 5e3, 0.0), ("n", 0, 50.0, 0.0)), columns, columns.off_w, columns.max_w)
+    watts = case.watts.copy()
+    quick(case.choices, case.order._replace(room_w=80.0), case.closings, case.watts, watts)
+    assert watts.tolist() == [0.0, 50.0]
