@@ -74,6 +74,7 @@ class MeterBody(BaseModel):
 class AgentBody(BaseModel):
     """An agent. `problem`: what is wrong with what it says, empty while all is well; `reasons`: the same by code.
 
+    `lease_left_s`: null while it is out of contact, for nobody knows it then.
     `head_seq`: the record of the journal that it holds for the controller; `head_stored_seq`: the one that outlives its restart.
     """
 

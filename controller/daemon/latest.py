@@ -39,7 +39,7 @@ class LatestMeter:
 class LatestAgent:
     """An agent: whether it is in contact, the age of its last report, and what is left of its lease by the clock since.
 
-    `reasons`: what is wrong with what it says, `problem`: that in words, empty while all is well. `head_seq`: the record of
+    `lease_left_s`: None while it is out of contact. `reasons`: what is wrong with what it says, `problem`: that in words, empty while all is well. `head_seq`: the record of
     the journal that it holds, by its newest report, and `head_stored_seq` the one that outlives its restart; None: none.
     """
 

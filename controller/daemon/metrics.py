@@ -275,7 +275,9 @@ def _agents(agents: Mapping[str, LatestAgent]) -> Iterator[Metric]:
     leases = {name: agent.lease_left_s for name, agent in agents.items()}
     yield _labelled("surplusd_agent_online", "1 while the agent is in contact.", "agent", online)
     yield _labelled("surplusd_agent_age_seconds", "Age of the agent's last report.", "agent", ages)
-    yield _labelled("surplusd_agent_lease_left_seconds", "Time left of the agent's lease.", "agent", leases)
+    yield _labelled(
+        "surplusd_agent_lease_left_seconds", "Time left of the lease of an agent in contact.", "agent", leases
+    )
 
 
 def _held(decision: Decision) -> tuple[Reason, ...]:

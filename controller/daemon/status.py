@@ -59,11 +59,12 @@ def _in_contact(view: AgentReport, now_s: float) -> bool:
 
 
 def _agent(view: AgentReport, now_s: float) -> LatestAgent:
-    heard, age_s = bool(np.isfinite(view.heard_s)), now_s - view.heard_s
+    online, age_s = _in_contact(view, now_s), now_s - view.heard_s
     return LatestAgent(
-        online=_in_contact(view, now_s),
-        age_s=age_s if heard else None,
-        lease_left_s=max(0.0, view.lease_left_s - age_s) if heard else None,
+        online=online,
+        age_s=age_s if np.isfinite(age_s) else None,
+        # A statement of which nothing was heard may have lengthened it, and nobody knows whether the agent still runs.
+        lease_left_s=max(0.0, view.lease_left_s - age_s) if online else None,
         problem=texts(view.findings),
         reasons=view.findings,
         head_seq=view.head_seen.seq if view.head_seen else None,

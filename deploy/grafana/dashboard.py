@@ -202,7 +202,7 @@ CHARTS: Final = (
     ),
     Chart(
         title="Lease left",
-        description="On the agent's own clock; its devices go to failsafe before it ends.",
+        description="On the agent's own clock; its devices go to failsafe before it ends. Absent while it is silent.",
         unit="s",
         queries=(Query("surplusd_agent_lease_left_seconds", "{{agent}}"),),
         width=8,

@@ -154,14 +154,13 @@ def unmarked(yard: Yard, agents: set[str], status: Any) -> list[str]:
 
 
 def _lives(agent: Any) -> bool:
-    return bool(agent["online"] or agent["lease_left_s"] or (agent["age_s"] or 0.0) <= OLD_S)
+    return bool(agent["online"] or agent["lease_left_s"] is not None or (agent["age_s"] or 0.0) <= OLD_S)
 
 
 #: What a series of a silent agent, or of one of its devices, may say: it is gone, and how long ago it was there.
 _MARKED: Final[Mapping[str, Callable[[float], bool]]] = {
     "surplusd_agent_online": lambda value: value == 0.0,
     "surplusd_agent_age_seconds": lambda value: value > OLD_S,
-    "surplusd_agent_lease_left_seconds": lambda value: value == 0.0,
     "surplusd_device_power_watts": math.isnan,
     "surplusd_device_state": lambda value: value == float(DEVICE_STATES.index("lost")),
     # What the daemon itself says now of what it does not know.
@@ -196,13 +195,13 @@ def agents_hang(scene: Scene, alerts: Callable[[], Mapping[tuple[str, str], str]
     with stopped(yard):
         scene.order("half", before.site_w / 2)
         not_met_until_told(scene, agents)
-        assert scene.looks[-1].ready == HTTPStatus.SERVICE_UNAVAILABLE
+        assert scene.looks[-1].ready == HTTPStatus.SERVICE_UNAVAILABLE, scene.tell()
         wanted = {("SurplusdOverEnvelope", yard.setup.root), *(("SurplusdAgentSilent", agent) for agent in agents)}
         found = until(lambda: fired if wanted <= (fired := alerts()).keys() else None, "the alerts", tell=alerts)
         assert found is not None
         assert all(re.search(r"\d kW|\dkW", found[each]) for each in wanted), found
         look = scene.watch(lambda look: look.at_s > scene.ordered_s + OLD_S + 1.0, "what was reported is old")
-        assert not unmarked(yard, set(agents), look.status)
+        assert not (old := unmarked(yard, set(agents), look.status)), old
     comes_back(scene, boottime_s())
 
 
@@ -220,7 +219,7 @@ def agent_dies(scene: Scene, agent: str, below_w: float) -> None:
         lambda look: look.at_s > scene.ordered_s + OLD_S and told_not_met(look, over_and_silent(scene, (agent,))),
         "the second order is not met",
     )
-    assert not unmarked(yard, {agent}, look.status)
+    assert not (old := unmarked(yard, {agent}, look.status)), old
     yard.start(part)
     comes_back(scene, boottime_s())
 
