@@ -57,6 +57,7 @@ class Code(StrEnum):
     LINK_DOWN = "link_down"
     LINK_LOST = "link_lost"
     AGENT_SILENT = "agent_silent"
+    AGENT_DEAF = "agent_deaf"
     DEVICE_LOST = "device_lost"
     DEVICE_DEFIANT = "device_defiant"
     STEP_DEFIED = "step_defied"
@@ -117,7 +118,7 @@ ANSWERS: Final = frozenset(
     {Code.ORDER_UNDER_FLOOR, Code.ORDER_UNREACHABLE, Code.ORDER_NOT_DURABLE, Code.ORDER_ENDED_BEFORE}
 )
 #: What an agent's devices may be drawing beyond what they were told, by the agent.
-OF_AGENTS: Final = frozenset({Code.AGENT_SILENT, Code.DEVICE_LOST, Code.DEVICE_DEFIANT})
+OF_AGENTS: Final = frozenset({Code.AGENT_SILENT, Code.AGENT_DEAF, Code.DEVICE_LOST, Code.DEVICE_DEFIANT})
 #: All others hold for as long as their cause does.
 STATES: Final = frozenset(Code) - REFUSALS - ANSWERS
 

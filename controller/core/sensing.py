@@ -47,7 +47,10 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
     site_power = (float(power.taken_s[0]), float(power.watts[0])) if power.known[0] else None
     surplus = estimate_surplus(state.surplus, rules, surplus_reading(trust.sources[SURPLUS]), site_power, now_s)
     of_surplus = surplus_doubts(surplus, rules, now_s)
-    overrun, trouble = look(state.overrun, power, now_s), find_trouble(leases, site.devices, snapshot)
+    overrun, trouble = (
+        look(state.overrun, power, now_s),
+        find_trouble(leases, site.devices, snapshot, site.rules.lease_s),
+    )
     over = over_envelope(overrun, site, power, now_s)
     of_fleet, fleet_doubts = told_of(trouble, site, leases, unshown(overrun, power))
     found = (

@@ -17,6 +17,7 @@ _log = logging.getLogger(__name__)
 #: What is said when a warning is over.
 _OVER: Final[Mapping[Code, str]] = {
     Code.AGENT_SILENT: "agent %s is back",
+    Code.AGENT_DEAF: "agent %s takes statements again",
     Code.DEVICE_LOST: "agent %s gets an answer of all of its devices again",
     Code.DEVICE_DEFIANT: "the devices of agent %s do as they are told again",
     Code.OVER_ENVELOPE: "%s is not found above its envelope any more",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -13,16 +14,22 @@ from controller.core.reasons import Code, Parameter, Reason
 from controller.core.site import F64, Bool, Devices, Site
 from controller.core.snapshot import Snapshot
 
+#: A lease is renewed after a quarter of it; an agent that has taken nothing for this share of one is not led.
+_DEAF_SHARE: Final = 0.5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """What cannot be led. `silent_s` (A,): for how long each agent has been silent, 0 while it is in contact.
+    """What cannot be led.
 
+    Per agent (A,): `silent_s`: for how long it has been silent, 0 while it is in contact; `deaf_s`: for how long one that
+    is in contact has taken no statement, 0 where that is no longer than it may be.
     Per device (D,): `silent`: its agent is; `lost`: it does not answer its agent; `defiant`: it does not do as it was told.
     `led`: it can be told what to draw, and does it.
     """
 
     silent_s: F64
+    deaf_s: F64
     silent: Bool
     lost: Bool
     defiant: Bool
@@ -31,17 +38,20 @@ class Trouble:
     @property
     def any(self) -> bool:
         """Whether there is anything to tell."""
-        return bool(self.silent_s.any() or self.lost.any() or self.defiant.any())
+        return bool(self.silent_s.any() or self.deaf_s.any() or self.lost.any() or self.defiant.any())
 
 
-def find_trouble(leases: Leases, devices: Devices, snapshot: Snapshot) -> Trouble:
+def find_trouble(leases: Leases, devices: Devices, snapshot: Snapshot, lease_s: float = np.inf) -> Trouble:
     """Return what cannot be led; an agent that was never heard is silent since the controller began to listen."""
     now_s = snapshot.now_s
     waited_s = now_s - np.maximum(snapshot.fleet.heard_s, leases.begun_s)
     silent_s = np.where(waited_s > CONTACT_S, waited_s, 0.0)
+    untaken_s = now_s - np.maximum(snapshot.fleet.confirmed_s, leases.begun_s)
+    is_deaf = (silent_s == 0.0) & (untaken_s > _DEAF_SHARE * lease_s)
     unanswered, disobeys = lost(devices, snapshot), defiant(leases, devices, snapshot)
     return Trouble(
         silent_s=silent_s,
+        deaf_s=np.where(is_deaf, untaken_s, 0.0),
         silent=(silent_s > 0.0)[devices.agent],
         lost=unanswered,
         defiant=disobeys,
@@ -64,7 +74,8 @@ def told_of(trouble: Trouble, site: Site, leases: Leases, unshown: Bool) -> tupl
         return (), Doubts()
     devices = site.devices
     by_agent = tuple(_reasons(trouble, site, leases))
-    below = _below(site, unshown)[devices.node] & (trouble.silent | trouble.lost | trouble.defiant)
+    unled = trouble.silent | (trouble.deaf_s > 0.0)[devices.agent] | trouble.lost | trouble.defiant
+    below = _below(site, unshown)[devices.node] & unled
     holding = {site.agents[a] for a in np.unique(devices.agent[below]).tolist()}
     return by_agent, Doubts(doubts=tuple(reason for reason in by_agent if reason.subject in holding))
 
@@ -74,11 +85,12 @@ def _reasons(trouble: Trouble, site: Site, leases: Leases) -> Iterator[Reason]:
     # Of what was never heard nothing is known but its nameplate.
     most_w = np.where(leases.known, leases.high_w, devices.max_w)
     beyond_w = np.maximum(leases.high_w - leases.setpoint_w, 0.0)
-    for a in np.flatnonzero(trouble.silent_s).tolist():
-        mine = devices.agent == a
-        figures: dict[str, Parameter] = {"since_s": float(trouble.silent_s[a])}
-        figures |= {"count": int(mine.sum()), "most_w": float(most_w[mine].sum())}
-        yield Reason(Code.AGENT_SILENT, site.agents[a], figures)
+    for code, since_s in ((Code.AGENT_SILENT, trouble.silent_s), (Code.AGENT_DEAF, trouble.deaf_s)):
+        for a in np.flatnonzero(since_s).tolist():
+            mine = devices.agent == a
+            figures: dict[str, Parameter] = {"since_s": float(since_s[a])}
+            figures |= {"count": int(mine.sum()), "most_w": float(most_w[mine].sum())}
+            yield Reason(code, site.agents[a], figures)
     for code, found, name, watts in (
         (Code.DEVICE_LOST, trouble.lost, "most_w", most_w),
         (Code.DEVICE_DEFIANT, trouble.defiant, "over_w", beyond_w),

@@ -72,6 +72,25 @@ def test_a_silent_agent_is_named_with_its_watts_and_the_others_are_led_on():
     world.until(lambda decision: decision.setpoint_w[40:].sum() > 1.02 * world.draw_w[40:].sum(), 30)
 
 
+def test_an_agent_that_reports_and_takes_nothing_is_named_and_under_an_order_it_holds_the_site():
+    """Its broker lets it write and not read, or it refuses whatever it is told."""
+    world = running()
+    world.deaf_agents = {"agent-a"}
+    decision = world.run(TOLD_S)
+    assert decision.mode is Mode.NORMAL
+    (deaf,) = decision.warnings
+    assert (deaf.code, deaf.subject, deaf.parameters["count"]) == (Code.AGENT_DEAF, "agent-a", 40)
+    assert deaf.parameters["most_w"] == pytest.approx(world.state.leases.high_w[:40].sum())
+    assert deaf.parameters["since_s"] == pytest.approx(TOLD_S, abs=1.0)
+    world.orders = (order(0.5 * world.draw_w[:40].sum(), world, begun=True),)
+    decision = world.run(TOLD_S)
+    assert decision.mode is Mode.HOLD
+    assert (Code.AGENT_DEAF, "agent-a") in {(reason.code, reason.subject) for reason in decision.reasons}
+    world.deaf_agents, world.orders = set(), ()
+    decision = world.run(60)
+    assert (decision.mode, decision.warnings) == (Mode.NORMAL, ())
+
+
 def test_what_a_dead_agent_leaves_running_is_taken_from_the_others():
     world = running()
     left_w = world.draw_w[40:].sum()

@@ -114,6 +114,7 @@ class World:
     `inventory_w` (D,): the most that agents say their devices may draw, None for what the site file says.
     Devices (D,): `deaf` ones do nothing that they are told and say so, of `liars` the agents say that they do it, of
     `dumb` ones the agent gets no answer.
+    `deaf_agents`: those that report, and take no statement.
     `shown_as`: by meter, what becomes of the watts before they are shown, beside `scale`; volts and amperes stay true.
     """
 
@@ -141,6 +142,7 @@ class World:
     deaf: np.ndarray | None = None
     liars: np.ndarray | None = None
     dumb: np.ndarray | None = None
+    deaf_agents: set[str] = field(default_factory=set)
     shown_as: dict[str, Callable[[float], float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -208,7 +210,7 @@ class World:
             if at_s <= self.now_s:
                 self.pending.remove((at_s, decided_s, setpoint_w))
                 for a, name in enumerate(self.site.agents):
-                    if name not in self.silent:
+                    if name not in self.silent | self.deaf_agents:
                         mine = self.site.devices.agent == a
                         self.applied_w[mine] = setpoint_w[mine]
                         self.confirmed_s[a] = decided_s

@@ -226,6 +226,7 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.LINK_DOWN: after(runs(5), sets(silent={"link"}), runs(1)),
     Code.LINK_LOST: after(runs(5), sets(silent={"link"}), runs(31)),
     Code.AGENT_SILENT: after(runs(5), sets(silent={"agent-b"}), runs(6)),
+    Code.AGENT_DEAF: after(runs(5), sets(deaf_agents={"agent-b"}), runs(RULES.lease_s)),
     Code.DEVICE_LOST: after(runs(5), sets(dumb=np.arange(11) < 3), runs(1)),
     Code.DEVICE_DEFIANT: after(runs(20), sets(deaf=np.ones(11, dtype=np.bool_), surplus_w=0.0), runs(2)),
     Code.STEP_DEFIED: after(
