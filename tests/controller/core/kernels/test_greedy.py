@@ -129,3 +129,17 @@ def test_a_part_of_a_device_stays_inside_the_limit_that_it_was_cut_at():
     watts = case.watts.copy()
     quick(case.choices, case.order._replace(room_w=80.0), case.closings, case.watts, watts)
     assert watts.tolist() == [0.0, 50.0]
+
+
+def test_what_a_new_limit_raises_again_stands_where_it_stood_to_the_bit():
+    """The sums of the order are rounded: 33.3 W of one device come before the others."""
+    rows = [
+        {"modes": ((0.0, 0.0, False), (100.0, 9.0, True)), "node": 1},
+        {"modes": ((0.0, 0.0, False), (100.0, 5.0, False))},
+        {"modes": ((0.0, 0.0, False), (100.0, 1.0, True))},
+    ]
+    columns, limits = devices(rows), tree(("pcc", -1, 5e3, 0.0), ("n", 0, 33.3, 0.0))
+    case = Admitted(limits, columns, columns.off_w, np.array([100.0, 100.0, 77.7]))
+    for room_w in (0.0, 5e3):
+        case.cut_to(room_w)
+    assert case.watts.tolist() == [33.3, 100.0, 77.7]

@@ -7,6 +7,7 @@ from controller.core.kernels.hull import row_at, worth_at
 from controller.core.kernels.moves import change_to, offer_changes
 from tests.controller.core.kernels import twins
 from tests.controller.core.kernels.sites import a_mode, change_sets, choices_of, fleets, points
+from tests.controller.core.world import devices, tree
 
 BONUS = 0.05
 
@@ -83,3 +84,12 @@ def test_a_change_is_felt_by_every_node_above(case, data):
     more = worth_of(columns, i, to_w, kept[i], share[i]) - worth_of(columns, i, here, kept[i], share[i])
     assert np.isclose(worth, more)
     assert np.isclose(value, worth_of(columns, i, to_w, 0.0, 1.0) - worth_of(columns, i, here, 0.0, 1.0))
+
+
+def test_what_stands_a_millionth_of_a_watt_beside_a_mode_stands_at_it():
+    columns = devices([{"modes": ((0.0, 0.0, False), (1000.0, 1.0, False))}])
+    limits, sets = tree(("n", -1, 9e3, 0.0)), change_sets()
+    choices = choices_of(columns, columns.off_w, columns.max_w)
+    draft = Draft(np.array([1e-6]), np.array([9e3]))
+    count = offer_changes(np.zeros(1, np.int32), branches_of(limits, columns), choices, draft, 0, 1e-2, 100.0, sets)
+    assert sets.changes[2, :count].tolist() == [1000.0]
