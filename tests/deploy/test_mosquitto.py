@@ -153,7 +153,7 @@ def client(broker: Broker) -> Iterator[Callable[..., Client]]:
 
 
 def topic(agent: str, leaf: str) -> str:
-    return f"surplus/v1/demo/{agent}/{leaf}"
+    return f"surplus/v2/demo/{agent}/{leaf}"
 
 
 @pytest.mark.parametrize("protocol", [MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311])

@@ -193,12 +193,13 @@ def _certainly(moved_w: F64, least_w: F64, most_w: F64, slack_w: F64, other_w: F
 def without_lies(tests: StepTests, false: Bool, now_s: float) -> StepTests:
     """Return the tests where meters (K,) are found `false` otherwise than by steps, or are right again after that.
 
-    What such a meter showed since shortly before is nothing to compare with: a right one would be refuted by it.
+    What such a meter showed since shortly before is nothing to compare with: a right one would be refuted by it. But one that
+    no step has ever proven goes on with what it showed, so that the steps can refute it.
     """
     if not false.any() and np.isinf(tests.false_s).all():
         return tests
     since_s = np.where(false, np.minimum(tests.false_s, now_s), np.inf)
-    turned = false != np.isfinite(tests.false_s)
+    turned = (false != np.isfinite(tests.false_s)) & (tests.passed | ~false)
     drop = turned & (tests.since_s > np.minimum(tests.false_s, now_s) - _UNNOTICED_S)
     return replace(
         tests,

@@ -177,11 +177,10 @@ def test_a_meter_that_turns_wrong_holds_the_site(running):
     assert said(running.history[-1][3]) == "the meters of pcc show less than the devices below it draw"
 
 
-def test_a_meter_that_shows_less_than_is_drawn_makes_no_more_room_than_devices_may_err(running):
+def test_a_meter_that_shows_less_than_is_drawn_makes_no_room(running):
+    before_w = running.run(1).house_w[0]
     running.scale = {"main": 0.8, "check": 0.8}
-    decision = running.run(60)
-    total_w = decision.setpoint_w.sum()
-    assert -0.05 * total_w - 1.0 <= decision.house_w[0] < -0.03 * total_w
+    assert running.run(60).house_w[0] >= before_w - 1.0
 
 
 def test_an_agent_out_of_contact_is_not_raised_and_the_others_take_its_share(running):

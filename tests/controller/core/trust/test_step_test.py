@@ -244,15 +244,16 @@ def test_until_it_is_proven_a_meter_frees_nothing_of_the_declared_load():
 
 
 @pytest.mark.parametrize(
-    ("why", "taken_s", "begun_s", "kept"),
+    ("why", "taken_s", "begun_s", "passed", "kept"),
     [
-        ("an instant of long before stays", -60.0, 0.0, True),
-        ("one of shortly before does not", -20.0, 0.0, False),
-        ("nor one that was taken meanwhile, once it is right again", 10.0, 0.0, False),
+        ("an instant of long before stays", -60.0, 0.0, True, True),
+        ("one of shortly before does not", -20.0, 0.0, True, False),
+        ("but of a meter that no step has proven", -20.0, 0.0, False, True),
+        ("nor one that was taken meanwhile, once it is right again", 10.0, 0.0, False, False),
     ],
 )
-def test_what_a_false_meter_showed_is_nothing_to_compare_with(why, taken_s, begun_s, kept):
-    tests = replace(play([])[0], since_s=np.full(2, START_S + taken_s))
+def test_what_a_false_meter_showed_is_nothing_to_compare_with(why, taken_s, begun_s, passed, kept):
+    tests = replace(play([])[0], since_s=np.full(2, START_S + taken_s), passed=np.full(2, passed))
     if taken_s > begun_s:
         tests = replace(tests, false_s=np.full(2, START_S + begun_s))
     false = np.full(2, taken_s <= begun_s)
