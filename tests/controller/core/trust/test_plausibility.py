@@ -33,6 +33,8 @@ CARRY, NONE, PHASES = Code.METER_OVER_AMPERES, Code.METER_UNDER_AMPERES, Code.ME
         ("nothing drawn", sample(0.0), None),
         ("1000 times too much", sample(30e3, amperes=0.0435, phases=[10e3] * 3), CARRY),
         ("1000 times too little", sample(30.0, amperes=43.5), NONE),
+        ("a two hundredth of volts times amperes", sample(150.0, volts=200.0, amperes=50.0), None),
+        ("a little less", sample(149.0, volts=200.0, amperes=50.0), NONE),
         ("ten times too much", sample(30e3, amperes=4.35), CARRY),
         ("power without amperes", sample(30e3, amperes=0.0), CARRY),
         ("one phase taken for the total", sample(10e3, amperes=43.5, phases=[10e3] * 3), PHASES),
