@@ -39,8 +39,9 @@ class LatestMeter:
 class LatestAgent:
     """An agent: whether it is in contact, the age of its last report, and what is left of its lease by the clock since.
 
-    `lease_left_s`: None while it is out of contact. `reasons`: what is wrong with what it says, `problem`: that in words, empty while all is well. `head_seq`: the record of
-    the journal that it holds, by its newest report, and `head_stored_seq` the one that outlives its restart; None: none.
+    `lease_left_s`: None while it is out of contact. `reasons`: what is wrong with what it says, `problem`: that in words,
+    empty while all is well. `head_seq`: the record of the journal that it holds, by its newest report, and
+    `head_stored_seq` the one that outlives its restart; None: none.
     """
 
     online: bool
