@@ -39,16 +39,24 @@ def seal(head: JournalHead, *, site: str, key: PrivateKey) -> str:
     """Return the token of a head of the journal of `site`."""
     text = f"{site}.{head.journal}.{head.epoch}.{head.seq}.{head.hash}"
     signature = key.sign(_DOMAIN + text.encode())
-    return f"{text}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
+    return f"{text}.{_encoded(signature)}"
+
+
+def _encoded(signature: bytes) -> str:
+    return urlsafe_b64encode(signature).decode().rstrip("=")
 
 
 def open_head(token: str, key: PublicKey, *, site: str) -> JournalHead:
     """Return what a token says; raises Refused with the reason for one that the controller of `site` has not made so."""
     text, _, signature = token.rpartition(".")
     try:
-        key.verify(b64decode(signature + "==", altchars=b"-_", validate=True), _DOMAIN + text.encode())
+        signed = b64decode(signature + "==", altchars=b"-_", validate=True)
+        key.verify(signed, _DOMAIN + text.encode())
     except (InvalidSignature, ValueError) as error:
         raise Refused("the head is not signed by this controller") from error
+    # Base64 can be written in more ways than one, and a token stands for one head in one way.
+    if _encoded(signed) != signature:
+        raise Refused("the head is not signed by this controller: its signature is not written as the controller does")
     named, journal, epoch, seq, digest = text.split(".")
     if named != site:
         raise Refused(f"the head is of the site {named}, not of {site}")
