@@ -95,8 +95,10 @@ def test_the_first_safe_leases_are_out_within_a_second(yard: Yard) -> None:
     for agent, (_, payload) in heard.items():
         first = open_set(payload, keys, site=yard.site.id, agent=agent)
         assert first.echo is None  # without the agent's clock it can raise nothing
-        assert first.setpoints is not None
-        assert all(watts <= yard.failsafe_w[id_] for id_, watts in first.setpoints.items())
+        devices = yard.site.devices
+        mine = [id_ for id_, a in zip(devices.ids, devices.agent, strict=True) if yard.site.agents[a] == agent]
+        assert first.setpoints_w is not None
+        assert all(watts <= yard.failsafe_w[id_] for id_, watts in zip(mine, first.setpoints_w, strict=True))
 
 
 def test_the_way_to_the_first_leases_imports_nothing_slow() -> None:
