@@ -128,6 +128,7 @@ def _make_service(
         book=book,
         intake=intake,
         tokens=tuple(make_token(token) for token in site_file.orders.tokens),
+        proxies=frozenset(site_file.http.trusted_proxies),
         latest=latest,
         decision=decision,
         decision_now=decision_now,

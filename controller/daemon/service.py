@@ -36,6 +36,7 @@ class Service:
     """Everything behind an interface to the outside; what is called returns at once, but for the book, the intake and `metrics`.
 
     `decision`: the newest, `decision_now`: None where it is too old to speak of now. `utc`: the newest look at the wall clock. `metrics`: the exposition for Prometheus.
+    `proxies`: addresses that may name whom they speak for.
     `refused`: counts a refused request, once for each of its codes, or by a word of the protocol that it came by. `answered`:
     counts what the answer to an order says beside its outcome, by code.
     """
@@ -44,6 +45,7 @@ class Service:
     book: OrderBook
     intake: OrderIntake
     tokens: tuple[Token, ...]
+    proxies: frozenset[str]
     latest: Latest
     decision: Callable[[], Decision | None]
     decision_now: Callable[[], Decision | None]

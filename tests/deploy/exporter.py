@@ -91,6 +91,7 @@ def exporter(folder: Path) -> Iterator[str]:
 
     class Scrape(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            metrics.refused("http", "unauthorized")
             metrics.observe_tick(
                 Tick(decision=decision(site, next(ticks)), trust=no_trust(site), duration_s=0.003, late_s=0.0)
             )
