@@ -87,11 +87,11 @@ def exporter(folder: Path) -> Iterator[str]:
     site = compile_site(load(DEMO))
     journal = Journal.open(folder / "journal.db")
     metrics = Metrics(site, latest(site), OrderBook(journal, site), journal)
+    metrics.refused("http", "unauthorized")
     ticks = iter(range(1, 1_000_000))
 
     class Scrape(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            metrics.refused("http", "unauthorized")
             metrics.observe_tick(
                 Tick(decision=decision(site, next(ticks)), trust=no_trust(site), duration_s=0.003, late_s=0.0)
             )
