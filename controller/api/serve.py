@@ -20,8 +20,10 @@ from drivers.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 
-#: Connections that wait for the server; more at once would keep its loop from all else.
-_BACKLOG: Final = 128
+#: So many connections are taken in one turn of the loop, far fewer than may be open: whoever comes in is heard before it may have to go.
+_AT_ONCE: Final = 64
+#: So many wait for it. What comes beyond, the kernel drops, and whoever it was tries again a second later.
+_WAITING: Final = 4096
 _SWEEP_S: Final = 1.0
 #: So many go when no file descriptor is left, and so seldom is it said.
 _TO_GO: Final = 32
@@ -34,6 +36,13 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _Listener(socket.socket):
+    """Lets more wait than are taken in one turn of the loop; asyncio has one figure for both."""
+
+    def listen(self, _at_once: int = 0, /) -> None:
+        super().listen(_WAITING)
 
 
 def most_connections() -> int:
@@ -75,7 +84,7 @@ def _configured(app: ASGIApp, door: Doorkeeper) -> uvicorn.Config:
         lifespan="off",
         ws="none",
         server_header=False,
-        backlog=_BACKLOG,
+        backlog=_AT_ONCE,
         h11_max_incomplete_event_size=MAX_HEAD,
         timeout_graceful_shutdown=2,
     )
@@ -116,11 +125,11 @@ def _listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family, kind, protocol)
+        listener = _Listener(family, kind, protocol)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-            listener.listen(_BACKLOG)
+            listener.listen()
         except OSError:
             listener.close()
             raise
