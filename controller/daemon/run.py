@@ -14,7 +14,6 @@ from controller.core.safe import safe_step
 from controller.core.site import Site
 from controller.core.state import initial_state
 from controller.core.step import step
-from controller.daemon.access import make_token
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.health import health, readiness
 from controller.daemon.journal.journal import Journal
@@ -30,6 +29,7 @@ from controller.daemon.service import Serve, Service
 from controller.daemon.snapshots import Snapshots
 from controller.daemon.status import make_latest
 from controller.daemon.tick import Ticker
+from controller.daemon.tokens import make_tokens
 from controller.site.model import SiteFile
 from drivers.clock import boottime_s
 from drivers.notify import Notifier
@@ -127,7 +127,7 @@ def _make_service(
         site=site,
         book=book,
         intake=intake,
-        tokens=tuple(make_token(token) for token in site_file.orders.tokens),
+        tokens=make_tokens(site_file.orders.tokens),
         proxies=frozenset(site_file.http.trusted_proxies),
         latest=latest,
         decision=decision,
