@@ -25,9 +25,9 @@ TTL_MS: Final = 30_000
 END_MS: Final = ECHO.boottime_ms + TTL_MS
 NOW_MS: Final = 86_401_250
 
-CONTROLLER: Final = PrivateKey.from_private_bytes(bytes(range(32)))
-AGENT_KEY: Final = PrivateKey.from_private_bytes(bytes(range(32, 64)))
-STRANGER: Final = PrivateKey.from_private_bytes(bytes(range(64, 96)))
+CONTROLLER: Final = PrivateKey(bytes(range(32)))
+AGENT_KEY: Final = PrivateKey(bytes(range(32, 64)))
+STRANGER: Final = PrivateKey(bytes(range(64, 96)))
 EPOCH: Final = 3
 HEAD: Final = seal(
     JournalHead(journal="c0ffee0123456789", epoch=EPOCH, seq=12, hash="9f" * 32), site=SITE, key=CONTROLLER
@@ -258,9 +258,9 @@ def render() -> str:
     document = {
         "note": "Example keys: never use them. made by docs/contract/vectors.py",
         "keys": {
-            "controller": CONTROLLER.public_key().public_bytes_raw().hex(),
-            "agent": AGENT_KEY.public_key().public_bytes_raw().hex(),
-            "agent_private": AGENT_KEY.private_bytes_raw().hex(),
+            "controller": CONTROLLER.public_key().raw.hex(),
+            "agent": AGENT_KEY.public_key().raw.hex(),
+            "agent_private": AGENT_KEY.seed.hex(),
         },
         "agent": {
             "site": SITE, "agent": AGENT, "boot": BOOT, "started_ms": START_MS, "settle_ms": SETTLE_MS,

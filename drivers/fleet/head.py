@@ -10,8 +10,8 @@ from base64 import b64decode, urlsafe_b64encode
 from typing import Annotated, Final
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
 from msgspec import Meta
+from nacl.exceptions import BadSignatureError
 
 from drivers.errors import Refused
 from drivers.fleet.keys import PrivateKey, PublicKey
@@ -52,7 +52,7 @@ def open_head(token: str, key: PublicKey, *, site: str) -> JournalHead:
     try:
         signed = b64decode(signature + "==", altchars=b"-_", validate=True)
         key.verify(signed, _DOMAIN + text.encode())
-    except (InvalidSignature, ValueError) as error:
+    except (BadSignatureError, ValueError) as error:
         raise Refused("the head is not signed by this controller") from error
     # Base64 can be written in more ways than one, and a token stands for one head in one way.
     if _encoded(signed) != signature:

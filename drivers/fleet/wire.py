@@ -14,15 +14,14 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
 from msgspec import Meta
+from nacl.exceptions import BadSignatureError
 
 from drivers.errors import Refused
-from drivers.fleet.keys import PrivateKey, PublicKey
+from drivers.fleet.keys import SIGNATURE_BYTES, PrivateKey, PublicKey
 
 #: Version of the contract; every body carries it as ``v``.
 VERSION: Final = 2
-SIGNATURE_BYTES: Final = 64
 #: A longer payload is refused before anything is parsed.
 MAX_PAYLOAD_BYTES: Final = 1 << 20
 #: The longest lease that a set may ask for.
@@ -345,7 +344,7 @@ def _signer(signature: bytes, text: bytes, keys: Mapping[str, PublicKey]) -> str
     for name, key in keys.items():
         try:
             key.verify(signature, text)
-        except InvalidSignature:
+        except BadSignatureError:
             continue
         return name
     raise Refused("the signature is of no known key")

@@ -1,4 +1,7 @@
-"""What the wire costs the controller: one report in, one statement out, of an agent of 100 devices, beside version 1."""
+"""What the wire costs the controller: one report in, one statement out, of an agent of 100 devices, beside version 1.
+
+No report says what the one before it has said: all watts and one device's state are new in each.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from controller.daemon.fleet.reports import Reports
 from controller.daemon.fleet.statements import Statements
@@ -49,7 +53,8 @@ def _row(name: str, old: Callable[[], Any], new: Callable[[], Any], bare: Callab
 
 
 def _paths() -> list[tuple[str, Callable[[], Any], Callable[[], Any], Callable[[], Any]]]:
-    site, key = read_site(_DEVICES), PrivateKey.generate()
+    site, key_v1 = read_site(_DEVICES), Ed25519PrivateKey.generate()
+    key = PrivateKey(key_v1.private_bytes_raw())
     public = key.public_key()
     reports = Reports(
         site, dict.fromkeys(site.agents, public), controller=public, models=("",) * len(site.devices.ids), epoch=7
@@ -60,9 +65,10 @@ def _paths() -> list[tuple[str, Callable[[], Any], Callable[[], Any], Callable[[
     token = seal(JournalHead(journal="0" * 16, epoch=7, seq=9, hash="0" * 64), site=site.id, key=key)
     inventory = _inventory(site.id, ids)
     reports.take(_AGENT, Leaf.INVENTORY, sign(inventory, key), True, 0.0)
-    payload, payload_v1 = sign(_report(inventory, watts, token), key), _report_v1(site.id, ids, watts, key)
-    statements, old = Statements(site=site.id, agent=_AGENT, epoch=7, ttl_s=30.0), PathsV1(ids, key)
-    reports.take(_AGENT, Leaf.REPORT, payload, False, 0.0)
+    said = [sign(_report(inventory, moved, token), key) for moved in _moving(watts)]
+    said_v1 = [_report_v1(site.id, ids, moved, key_v1) for moved in _moving(watts)]
+    statements, old = Statements(site=site.id, agent=_AGENT, epoch=7, ttl_s=30.0), PathsV1(ids, key_v1)
+    reports.take(_AGENT, Leaf.REPORT, said[0], False, 0.0)
     setpoint_w = np.array(watts, dtype=np.float64)
     changing = [setpoint_w, setpoint_w + 1.0]
 
@@ -75,16 +81,28 @@ def _paths() -> list[tuple[str, Callable[[], Any], Callable[[], Any], Callable[[
         statements.sent(body, changing[0], 1.0, 1.0)
         return done
 
-    text, stated = payload[64:], state()[64:]
+    signature, text, stated = said[0][:64], said[0][64:], state()[64:]
     return [
         (
             "report",
-            lambda: old.take(payload_v1, public, site.devices.ids, mine),
-            lambda: reports.take(_AGENT, Leaf.REPORT, payload, False, 0.0),
-            lambda: public.verify(payload[:64], text),
+            _in_turns(lambda payload: old.take(payload, site.devices.ids, mine), said_v1),
+            _in_turns(lambda payload: reports.take(_AGENT, Leaf.REPORT, payload, False, 0.0), said),
+            lambda: public.verify(signature, text),
         ),
         ("statement", lambda: old.state(changing[0], changing[1], _ECHO), state, lambda: key.sign(stated)),
     ]
+
+
+def _in_turns(take: Callable[[bytes], Any], payloads: list[bytes]) -> Callable[[], Any]:
+    def take_next() -> None:
+        payloads.reverse()
+        take(payloads[0])
+
+    return take_next
+
+
+def _moving(watts: list[int]) -> tuple[list[int], list[int]]:
+    return watts, [watt + 1 for watt in watts]
 
 
 def _inventory(site: str, ids: list[str]) -> wire.Inventory:
@@ -104,12 +122,12 @@ def _report(inventory: wire.Inventory, watts: list[int], token: str) -> wire.Rep
     return wire.Report(
         v=2, site=inventory.site, agent=_AGENT, key=_AGENT, echo=_ECHO, epoch=7, accepted_seq=1, applied_seq=1,
         lease_left_ms=29_000, lapsed=False, inventory=inventory.inventory, applied_w=watts, measured_w=list(watts),
-        measured_by="d" * count, state="p" * count, proof="b" * count, activity="r" * count, head_seen=token,
+        measured_by="d" * count, state="p" * (count - 1) + "ps"[watts[0] % 2], proof="b" * count, activity="r" * count, head_seen=token,
         head_stored=token, refused=None,
     )  # fmt: skip
 
 
-def _report_v1(site: str, ids: list[str], watts: list[int], key: PrivateKey) -> bytes:
+def _report_v1(site: str, ids: list[str], watts: list[int], key: Ed25519PrivateKey) -> bytes:
     devices = {
         id_: DeviceV1(setpoint_w=w, measured_w=w - 3.25, state=StateV1.RUNNING)
         for id_, w in zip(ids, watts, strict=True)

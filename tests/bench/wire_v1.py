@@ -1,4 +1,4 @@
-"""The wire as it was in version 1, maps by device id in place of columns: what version 2 is measured against."""
+"""The wire as it was in version 1, maps by device id in place of columns, signed by OpenSSL: what version 2 is measured against."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from controller.core.site import F64, I64
-from drivers.fleet.keys import PrivateKey, PublicKey
 from drivers.fleet.wire import Counter, Echo, Id, Text, Watts
 
 _Measured = Annotated[float, msgspec.Meta(ge=-10_000_000, le=10_000_000)]
@@ -92,7 +92,7 @@ class ViewV1:
 class PathsV1:
     """Both paths of the controller for one agent, as they were written."""
 
-    def __init__(self, ids: list[str], key: PrivateKey) -> None:
+    def __init__(self, ids: list[str], key: Ed25519PrivateKey) -> None:
         """`ids` in the order of the site's columns; `key` signs both ways."""
         self._ids, self._key, self._public = ids, key, key.public_key()
         nothing = np.zeros(len(ids))
@@ -102,12 +102,12 @@ class PathsV1:
         )  # fmt: skip
         self._seq = 0
 
-    def take(self, payload: bytes, public: PublicKey, site_ids: tuple[str, ...], mine: I64) -> ViewV1:
+    def take(self, payload: bytes, site_ids: tuple[str, ...], mine: I64) -> ViewV1:
         """Verify, decode, and make columns of a report."""
         if not 64 < len(payload) <= 1 << 20:
             raise ValueError("too long")
         signature, text = payload[:64], payload[64:]
-        public.verify(signature, text)
+        self._public.verify(signature, text)
         report = msgspec.json.decode(text, type=ReportV1)
         ids = [site_ids[i] for i in mine]
         if report.devices.keys() != set(ids) or (report.site, report.agent, report.key) != ("bench", "a0", "a0"):

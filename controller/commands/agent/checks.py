@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from controller.commands.agent.bench import Bench, CheckFailed
 from drivers.clock import boottime_s
 from drivers.fleet import wire
-from drivers.fleet.keys import PrivateKey
+from drivers.fleet.keys import SIGNATURE_BYTES, PrivateKey
 from drivers.fleet.wire import Echo, Follow, InventoryDevice, Leaf, Presence, Report, spread_ms
 
 #: Lease of the checks that wait for its end.
@@ -264,7 +264,7 @@ def _refuses_what_is_not_authentic(bench: Bench) -> None:
         wire.sign(bench.statement(), PrivateKey.generate()),
         good[:-3] + bytes([good[-3] ^ 1]) + good[-2:],
         bytes([good[0] ^ 1]) + good[1:],
-        good[wire.SIGNATURE_BYTES :],
+        good[SIGNATURE_BYTES:],
         b"x",
     ):
         _refuses(bench, bench.statement(), payload=payload)

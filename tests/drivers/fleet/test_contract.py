@@ -65,11 +65,11 @@ def test_what_the_code_refuses_breaks_the_schema(change: dict[str, Any]) -> None
 
 
 def test_the_worked_example_has_the_real_bytes() -> None:
-    key = PrivateKey.from_private_bytes(bytes(range(32)))
+    key = PrivateKey(bytes(range(32)))
     body = example("example-body").encode()
     payload = bytes.fromhex(example("example-payload"))
     assert f"{len(payload)} bytes in hex" in README
-    assert key.public_key().public_bytes_raw().hex() == example("example-public-key")
+    assert key.public_key().raw.hex() == example("example-public-key")
     assert payload == key.sign(body) + body
     statement = wire.open_set(payload, {"controller": key.public_key()}, site="demo", agent="hall-a")
     assert wire.sign(statement, key) == payload
@@ -77,7 +77,7 @@ def test_the_worked_example_has_the_real_bytes() -> None:
 
 
 def test_the_worked_example_ends_as_it_says() -> None:
-    key = PrivateKey.from_private_bytes(bytes(range(32)))
+    key = PrivateKey(bytes(range(32)))
     payload = bytes.fromhex(example("example-payload"))
     statement = wire.open_set(payload, {"controller": key.public_key()}, site="demo", agent="hall-a")
     (device,) = INVENTORY.devices

@@ -16,8 +16,8 @@ from tests.drivers.fleet.small_agent import SmallAgent
 FILE = json.loads(Path("docs/contract/vectors.json").read_text())
 ABOUT = FILE["agent"]
 DEVICES = msgspec.convert(ABOUT["devices"], list[wire.InventoryDevice])
-CONTROLLER = PublicKey.from_public_bytes(bytes.fromhex(FILE["keys"]["controller"]))
-AGENT = PublicKey.from_public_bytes(bytes.fromhex(FILE["keys"]["agent"]))
+CONTROLLER = PublicKey(bytes.fromhex(FILE["keys"]["controller"]))
+AGENT = PublicKey(bytes.fromhex(FILE["keys"]["agent"]))
 
 
 def named(vectors: list[dict[str, Any]]) -> list[Any]:
@@ -77,6 +77,6 @@ def test_there_are_enough_of_both_kinds_and_every_rule_refuses_something() -> No
 
 
 def test_the_keys_belong_together() -> None:
-    private = PrivateKey.from_private_bytes(bytes.fromhex(FILE["keys"]["agent_private"]))
+    private = PrivateKey(bytes.fromhex(FILE["keys"]["agent_private"]))
     assert private.public_key() == AGENT
     assert wire.inventory_id(DEVICES) == ABOUT["inventory"]

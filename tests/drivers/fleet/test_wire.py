@@ -12,7 +12,7 @@ from drivers.errors import Refused
 from drivers.fleet import wire
 from drivers.fleet.keys import PrivateKey
 
-KEY = PrivateKey.from_private_bytes(bytes(range(32)))
+KEY = PrivateKey(bytes(range(32)))
 KEYS = {"controller": KEY.public_key()}
 AGENT_KEYS = {"hall-a": KEY.public_key()}
 ECHO = wire.Echo(boot="b1", boottime_ms=5)
