@@ -94,7 +94,7 @@ def admit(
     watts, room_w = draft.watts, draft.room_w
     closed_at, cut_device, cut_w = closings.closed_at, closings.cut_device, closings.cut_w
     last = branch + size[at(branch)]
-    whole = branch == 0
+    whole, part = branch == 0, branch != 0
     low, ranks = np.uint64((1 << order.low_bits) - 1), np.uint64((1 << order.rank_bits) - 1)
     rank_bits = np.uint64(order.rank_bits)
     device, start_row, leaf_of, place = ahead.where[0], ahead.where[1], ahead.where[2], ahead.where[3]
@@ -106,18 +106,25 @@ def admit(
     more_w = 0.0
     for begin in range(0, count, AHEAD):
         # What the next items need is read at once: these reads overlap, those of the last loop wait for each other.
+        beyond = min(begin + AHEAD, count)
         most = 0
-        for p in range(begin, min(begin + AHEAD, count)):
+        for p in range(begin, beyond):
             item = items[at(p)] & low
             i = item >> rank_bits
             leaf = home[i]
             device[at(most)] = np.int64(i)
-            start_row[at(most)] = mode_start[i] + np.int64(item & ranks)
+            start_row[at(most)] = np.int64(item & ranks)
             leaf_of[at(most)] = leaf
             place[at(most)] = p
-            most += branch <= leaf < last
+            # Of a leaf that is closed nothing more is read; no branch says so, for none could foretell it.
+            most += (leaf >= branch) & (leaf < last) & (part | (closed_at[at(leaf)] == OPEN))
+        if whole:
+            for p in range(begin, beyond):
+                from_w[at(p)] = -1.0
+                sum_w[at(p)] = 0.0
         for k in range(most):
-            row = start_row[k]
+            row = start_row[k] + mode_start[at(device[k])]
+            start_row[k] = row
             leads = int(climb[at(row)])
             ahead_from_w[k] = base_w[at(device[k])] if leads & BASED else mode_w[at(row)]
             ahead_to_w[k] = upper_w[at(device[k])] if leads & CLIPPED else mode_w[at(row + (leads & ROWS))]
@@ -164,13 +171,16 @@ def admit(
                     room_w[n] -= step
                     n = parent[n]
             if whole:
-                total += step
-                sum_w[at(p)] = total
+                sum_w[at(p)] = step
             else:
                 more_w += step
                 sum_w[at(p)] += more_w
-        if not whole:
-            for q in range(sums_from, min(begin + AHEAD, count)):
+        if whole:
+            for p in range(begin, beyond):
+                total += sum_w[at(p)]
+                sum_w[at(p)] = total
+        else:
+            for q in range(sums_from, beyond):
                 before_w = sum_w[at(q)]
                 sum_w[at(q)] += more_w
 
