@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import compare, curtail, gaps, memory, meters, opcua, rolling, wire
+from tests.bench import before, compare, curtail, gaps, memory, meters, opcua, rolling, wire
 from tests.bench.plot import plot_cost
 from tests.bench.report import Row, Scale, show
 
@@ -58,11 +58,17 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=PARTS, help="this part only; may be given again")
     parser.add_argument("--quick", action="store_true", help="small sites only, under a minute")
     parser.add_argument("--full", action="store_true", help="all trees and judges, about half an hour")
+    parser.add_argument(
+        "--before", type=Path, help="only this: ours beside another version; the root of its checkout, with its .venv"
+    )
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--plot", type=Path, help="write a picture of cost against devices there (part compare)")
     arguments = parser.parse_args()
     scale = Scale(quick=arguments.quick, full=arguments.full)
-    figures = {name: PARTS[name](scale) for name in arguments.only or PARTS}
+    if arguments.before:
+        figures = {"before": before.run(scale, arguments.before)}
+    else:
+        figures = {name: PARTS[name](scale) for name in arguments.only or PARTS}
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
     if arguments.plot and "compare" in figures:
