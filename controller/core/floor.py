@@ -16,6 +16,21 @@ def watts_below(site: Site, device_w: F64) -> F64:
     return node_w
 
 
+class NodeSums:
+    """The same of a site, of one column or of several."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def __call__(self, device_w: F64, /) -> F64:
+        """Return the sums (N,) of one column (D,)."""
+        return watts_below(self._site, device_w)
+
+    def each(self, *device_w: F64) -> list[F64]:
+        """Return the sums of each column."""
+        return [watts_below(self._site, column) for column in device_w]
+
+
 def declared_floor_w(site: Site) -> F64:
     """Return what each node draws with everything off by the configuration alone, (N,) watts."""
     return site.tree.house_w + watts_below(site, site.devices.off_w)

@@ -45,6 +45,8 @@ class Doubts:
 
     def __add__(self, other: Doubts) -> Doubts:
         """Return both together."""
+        if not (other.doubts or other.lost):
+            return self
         return Doubts(doubts=self.doubts + other.doubts, lost=self.lost + other.lost)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from controller.core.decision import Decision
 from controller.core.fleet.bounds import fleet_below
 from controller.core.fleet.leases import Leases, committed_w, observe, send
 from controller.core.fleet.trouble import find_trouble, stuck_w, told_of
-from controller.core.floor import declared_floor_w, watts_below
+from controller.core.floor import NodeSums, declared_floor_w, watts_below
 from controller.core.limits.orders import in_force
 from controller.core.modes import Mode, ModeState
 from controller.core.reasons import Code, Reason
@@ -94,6 +93,6 @@ def _one_tick_down(site: Site, state: State, current_w: F64, now_s: float) -> F6
 def _judged(
     site: Site, state: State, leases: Leases, snapshot: Snapshot
 ) -> tuple[Trust, Mapping[str, tuple[Reason, ...]]]:
-    fleet = fleet_below(site, leases, snapshot.fleet, snapshot.now_s, partial(watts_below, site))
+    fleet = fleet_below(site, leases, snapshot.fleet, snapshot.now_s, NodeSums(site))
     trust, judgement = judge(state.trust, site, snapshot.heard, fleet, snapshot.now_s, starting=False)
     return trust, judgement.reasons

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from controller.core.decision import Decision
-from controller.core.fleet.bounds import SumBelow
+from controller.core.kernels.tree import Moves, PathSums
 from controller.core.modes import TRANSITIONS, Mode
 from controller.core.site import F64, Site
 from controller.core.state import State
@@ -56,39 +56,38 @@ class Claims:
     fall_w: float
 
 
-def check(site: Site, before: State, decision: Decision, claims: Claims, below: SumBelow) -> None:
+def check(site: Site, before: State, decision: Decision, claims: Claims, below: PathSums) -> None:
     """Raise InvariantBroken with all that the decision breaks."""
     if broken := tuple(_broken(site, before, decision, claims, below)):
         raise InvariantBroken(broken)
 
 
-def _broken(site: Site, before: State, decision: Decision, claims: Claims, below: SumBelow) -> Iterator[Invariant]:
-    setpoint_w, mode, former = decision.setpoint_w, decision.mode, before.mode.mode
+def _broken(site: Site, before: State, decision: Decision, claims: Claims, below: PathSums) -> Iterator[Invariant]:
+    mode, former = decision.mode, before.mode.mode
     if mode is not former and (former, mode) not in TRANSITIONS:
         yield Invariant.MODE_MACHINE
-    # Written so that a setpoint that is no number breaks them too.
-    if not np.all((setpoint_w >= 0.0) & (setpoint_w <= site.devices.max_w)):
+    # A setpoint that is no number breaks these too.
+    moves = below.moves(claims.current_w, decision.setpoint_w, site.devices.max_w)
+    if not moves.legal:
         yield Invariant.SIGNED_MAXIMUM
-    change_w = setpoint_w - claims.current_w
-    raised_w, lowered_w = np.maximum(change_w, 0.0), np.maximum(-change_w, 0.0)
-    if mode is not Mode.NORMAL and not np.all(raised_w == 0.0):
+    if mode is not Mode.NORMAL and moves.raising[0]:
         yield Invariant.NO_RAISE_IN_DOUBT
-    if not _ramps_hold(raised_w, lowered_w, claims):
+    if not _ramps_hold(moves, claims):
         yield Invariant.RAMP
     eps_w = _EPS_W + _EPS_SHARE * np.abs(decision.planned_w)
     # A limit below what is there anyway cannot be kept; then nothing may be planned beyond that.
     room_w = np.maximum(decision.envelope_w - decision.house_w, below(claims.stuck_w))
-    if not np.all(decision.planned_w <= room_w + eps_w):
+    if not (decision.planned_w <= room_w + eps_w).all():
         yield Invariant.PLANNED_FITS
-    if np.any((below(raised_w) > 0.0) & ~(claims.committed_w <= room_w + eps_w)):
+    if (moves.raising & ~(claims.committed_w <= room_w + eps_w)).any():
         yield Invariant.COMMITTED_STOPS_RAISES
 
 
-def _ramps_hold(raised_w: F64, lowered_w: F64, claims: Claims) -> bool:
+def _ramps_hold(moves: Moves, claims: Claims) -> bool:
     """Return whether the ramps hold.
 
     The device that uses up the fall may be switched off whole; what it took too much is a debt of the next ticks.
     """
-    rises = float(raised_w.sum()) <= claims.rise_w + _EPS_W
-    falls = float(lowered_w.sum()) - float(lowered_w.max(initial=0.0)) <= max(claims.fall_w, 0.0) + _EPS_W
+    rises = moves.raised_w <= claims.rise_w + _EPS_W
+    falls = moves.lowered_w - moves.largest_fall_w <= max(claims.fall_w, 0.0) + _EPS_W
     return rises and falls

@@ -5,7 +5,7 @@ Built once from the configuration, read-only afterwards. Watts are site-side and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -65,6 +65,9 @@ class Devices:
     watts, value 0), rows ascend in watts, its last row is its signed maximum.
     `mode_w`, `mode_value` (M,): watts and value in currency per hour.
     `mode_continuous` (M,): True where every power between the row before and this one is allowed too.
+
+    Worked out, since each tick asks for them often: `off_w`, `max_w` (D,), residual watts when off and signed maximum;
+    `least_told`, `most_told` (D,), shares of its setpoint between which a device says that it draws while it keeps that.
     """
 
     ids: tuple[str, ...]
@@ -87,16 +90,18 @@ class Devices:
     mode_w: F64
     mode_value: F64
     mode_continuous: Bool
+    off_w: F64 = field(init=False, repr=False)
+    max_w: F64 = field(init=False, repr=False)
+    least_told: F64 = field(init=False, repr=False)
+    most_told: F64 = field(init=False, repr=False)
 
-    @property
-    def off_w(self) -> F64:
-        """Residual watts of each device when off (D,)."""
-        return self.mode_w[self.mode_start[:-1]]
-
-    @property
-    def max_w(self) -> F64:
-        """Signed maximum of each device (D,)."""
-        return self.mode_w[self.mode_start[1:] - 1]
+    def __post_init__(self) -> None:
+        """Work out the columns that follow from the others, also from some that `check_devices` will refuse."""
+        object.__setattr__(self, "off_w", self.mode_w.take(self.mode_start[:-1], mode="clip"))
+        object.__setattr__(self, "max_w", self.mode_w.take(self.mode_start[1:] - 1, mode="clip"))
+        error = self.tolerance + self.report_error
+        object.__setattr__(self, "least_told", 1.0 - error)
+        object.__setattr__(self, "most_told", 1.0 + error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,8 @@ may be raised now is granted: down first, by the ramp, and never while committed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,10 +16,11 @@ from controller.core.allocation.minimum_times import fitting_w, kept_w, minimum_
 from controller.core.allocation.tables import Tables
 from controller.core.allocation.values import changes_per_h, values_now
 from controller.core.decision import Decision
+from controller.core.fleet.bounds import SumBelow
 from controller.core.fleet.leases import Leases, committed_w, least_w, send, unheard_w
 from controller.core.fleet.trouble import stuck_w as stuck_of
 from controller.core.kernels.grant import Asked, grant
-from controller.core.kernels.tree import device_watts_below
+from controller.core.kernels.tree import PathSums
 from controller.core.limits.envelope import (
     Envelope,
     Limit,
@@ -48,7 +48,7 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
 
     Raises InvariantBroken where the decision would break an invariant of the control.
     """
-    below = partial(device_watts_below, tables.paths)
+    below = PathSums(tables.paths)
     sensed = sense(tables.site, state, snapshot, below)
     limited = _limit(tables, state, snapshot, sensed, below)
     wanted = _allot(tables, state, snapshot, sensed, limited)
@@ -104,13 +104,17 @@ class _Limited:
     order_limits: tuple[Limit, ...]
 
 
-def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, below: Callable[[F64], F64]) -> _Limited:
+def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, below: SumBelow) -> _Limited:
     """Work out the house load, and the smallest limit of every node."""
     site, leases, power = tables.site, sensed.leases, sensed.judgement.power
     elapsed_s = state.elapsed_s(snapshot.now_s)
-    committed_below_w = below(committed_w(leases, site.devices))
-    current_below_w = below(leases.current_w)
-    least_below_w = below(least_w(leases, site.devices, snapshot.fleet.measured_w))
+    stuck_w = stuck_of(leases, site.devices, sensed.trouble)
+    committed_below_w, current_below_w, least_below_w, stuck_below_w = below.each(
+        committed_w(leases, site.devices),
+        leases.current_w,
+        least_w(leases, site.devices, snapshot.fleet.measured_w),
+        stuck_w,
+    )
     house = estimate_house(
         state.house, power, sensed.judgement.nodes, least_below_w, committed_below_w, snapshot.now_s, elapsed_s
     )
@@ -121,8 +125,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     limits = [*order_limits, *surplus_limit(site, sensed.surplus.estimate_w)]
     limits.append(Limit(node=0, limit_w=cap_w, name="failsafe"))
     limits += step_limits(site, sensed.judgement.step_to_w, house_w * (1.0 + HOUSE_DRIFT), tables.off_below_w)
-    stuck_w = stuck_of(leases, site.devices, sensed.trouble)
-    bounds = envelope(tables.standing, limits, house_w + tables.off_below_w, house_w + below(stuck_w))
+    bounds = envelope(tables.standing, limits, house_w + tables.off_below_w, house_w + stuck_below_w)
     return _Limited(
         house=house,
         current_w=current_below_w,
@@ -168,7 +171,14 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
         mode_value=values_now(tables, leases.current_w),
     )  # fmt: skip
     value_per_h = answer.value_per_h + changes_per_h(tables, leases.current_w, answer.watts)
-    allotment = replace(answer, watts=np.minimum(answer.watts, upper_w), value_per_h=value_per_h)
+    allotment = Allotment(
+        watts=np.minimum(answer.watts, upper_w),
+        value_per_h=value_per_h,
+        worth_per_h=answer.worth_per_h,
+        bound_per_h=answer.bound_per_h,
+        program_per_h=answer.program_per_h,
+        released=answer.released,
+    )
     return _Wanted(allotment=allotment, overruled=overruled)
 
 
@@ -204,7 +214,7 @@ def _grant(
 ) -> _Granted:
     """Grant of what is wanted as much as committed power and the ramps allow."""
     leases = sensed.leases
-    forced = sensed.mode.mode is Mode.FAILSAFE or bool(np.any(limited.usable_w < limited.current_w))
+    forced = sensed.mode.mode is Mode.FAILSAFE or bool((limited.usable_w < limited.current_w).any())
     rise_w, fall_w = _ramp_rooms(tables, state, state.elapsed_s(snapshot.now_s), forced=forced)
     room_w = limited.usable_w - limited.committed_w
     asked = Asked(
@@ -247,10 +257,11 @@ def _decision(
     limited: _Limited,
     wanted: _Wanted,
     sent: Leases,
-    below: Callable[[F64], F64],
+    below: SumBelow,
 ) -> Decision:
     bounds, allotment = limited.bounds, wanted.allotment
     orders = _orders_now(sensed, limited, _sure_floor_w(tables, limited))
+    planned_w, committed_below_w = below.each(sent.setpoint_w, committed_w(sent, tables.site.devices))
     return Decision(
         at_s=snapshot.now_s,
         seq=state.seq + 1,
@@ -265,8 +276,8 @@ def _decision(
         achievable_w=bounds.achievable_w,
         infeasible=bounds.infeasible,
         house_w=limited.house.watts,
-        planned_w=below(sent.setpoint_w),
-        committed_w=below(committed_w(sent, tables.site.devices)),
+        planned_w=planned_w,
+        committed_w=committed_below_w,
         setpoint_w=sent.setpoint_w,
         value_per_h=allotment.value_per_h,
         worth_per_h=allotment.worth_per_h,

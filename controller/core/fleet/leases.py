@@ -6,7 +6,7 @@ has had its time to come down. Each device is freed by itself: one that does not
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,6 +25,8 @@ _VISIBLE_S = 1.5
 _SETTLE_FACTOR = 1.25
 #: Watts that differ by less than this, beyond all errors, tell nothing.
 _SLACK_W = 30.0
+#: As plain numbers: to compare a column with an enum takes six times as long.
+_LOST, _DEFIANT = int(Followed.LOST), int(Followed.DEFIANT)
 #: By `Followed`: the device has its setpoint; it has proven that it does it; it does something else.
 _TAKEN = {Followed.ACCEPTED, Followed.SETTLING, Followed.PROVEN, Followed.DRIFTED, Followed.STOPPED}
 _HAS_IT = np.array([code in _TAKEN for code in Followed])
@@ -102,19 +104,20 @@ def defiant(leases: Leases, devices: Devices, snapshot: Snapshot) -> Bool:
     One that does not answer is not among them: of it nothing is known.
     """
     fleet = snapshot.fleet
-    said = np.asarray(fleet.follow == Followed.DEFIANT, dtype=np.bool_)
+    said = np.asarray(fleet.follow == _DEFIANT, dtype=np.bool_)
     owed_s = snapshot.now_s - leases.owing_s
     if not said.any() and owed_s.max(initial=0.0) <= _CONFIRM_S:
-        return np.asarray(said, dtype=np.bool_)
+        return said
     draws_more = ~(fleet.measured_w <= _within_w(devices, leases.setpoint_w))
     late = owed_s > _SETTLE_FACTOR * devices.down_s + _VISIBLE_S + _CONFIRM_S
-    found = said | (late & draws_more & (fleet.follow != Followed.LOST))
+    found = said | (late & draws_more & (fleet.follow != _LOST))
     return np.asarray(found & _heard_of_late(devices, snapshot), dtype=np.bool_)
 
 
 def lost(devices: Devices, snapshot: Snapshot) -> Bool:
     """Return which devices (D,) do not answer their agent, which does answer."""
-    return np.asarray((snapshot.fleet.follow == Followed.LOST) & _heard_of_late(devices, snapshot), dtype=np.bool_)
+    said = np.asarray(snapshot.fleet.follow == _LOST, dtype=np.bool_)
+    return np.asarray(said & _heard_of_late(devices, snapshot), dtype=np.bool_) if said.any() else said
 
 
 def _heard_of_late(devices: Devices, snapshot: Snapshot) -> Bool:
@@ -123,8 +126,7 @@ def _heard_of_late(devices: Devices, snapshot: Snapshot) -> Bool:
 
 def _within_w(devices: Devices, watts: F64) -> F64:
     """Return the most that a device (D,) may say it draws which is on `watts`: its own error and that of its report."""
-    error = devices.tolerance + devices.report_error
-    return np.asarray(watts * (1.0 + error) + _SLACK_W, dtype=np.float64)
+    return np.asarray(watts * devices.most_told + _SLACK_W, dtype=np.float64)
 
 
 def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
@@ -137,44 +139,49 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
     confirmed = known & (fleet.confirmed_s[devices.agent] >= leases.changed_s)
     moved = applied_w != leases.applied_w
     has_it, proven = confirmed & _HAS_IT.take(fleet.follow), confirmed & _PROVES.take(fleet.follow)
-    steady_s = np.where(has_it, np.where(np.isinf(leases.steady_s) | moved, now_s, leases.steady_s), np.inf)
+    steady_s = np.where(np.isinf(leases.steady_s) | moved, now_s, leases.steady_s)
+    np.copyto(steady_s, np.inf, where=~has_it)
     stable_s = now_s - steady_s
-    answers = (now_s - heard_s <= CONTACT_S) & (fleet.follow != Followed.LOST)
-    low_w = np.minimum(leases.low_w, applied_w)
-    low_w = np.where(proven & _settled(stable_s, devices.up_s), applied_w, low_w)
-    low_w = np.where(answers, low_w, devices.off_w)
-    high_w = np.maximum(leases.high_w, applied_w)
-    high_w = np.where(proven & _settled(stable_s, devices.down_s), applied_w, high_w)
-    high_w = np.where(answers, _raised_by_itself(devices, fleet, high_w), high_w)
-    owes = ~proven & np.isfinite(leases.changed_s) & (high_w > leases.setpoint_w + _SLACK_W)
+    answers = (now_s - heard_s <= CONTACT_S) & (fleet.follow != _LOST)
+    low_w, high_w = np.minimum(leases.low_w, applied_w), np.maximum(leases.high_w, applied_w)
+    np.copyto(low_w, applied_w, where=proven & _settled(stable_s, devices.up_s))
+    np.copyto(low_w, devices.off_w, where=~answers)
+    np.copyto(high_w, applied_w, where=proven & _settled(stable_s, devices.down_s))
+    _raise_by_themselves(devices, fleet, answers, high_w)
+    led = np.isfinite(leases.changed_s)
+    owes = ~proven & led & (high_w > leases.setpoint_w + _SLACK_W)
     seen_w = np.where(low_w >= high_w, high_w, leases.seen_w)
     taken = ~confirmed & (now_s - leases.changed_s < _CONFIRM_S)
-    current_w = np.where(taken, leases.setpoint_w, np.minimum(leases.setpoint_w, applied_w))
-    current_w = np.where(np.isinf(leases.changed_s), applied_w, current_w)
-    return replace(
-        leases,
+    current_w = np.minimum(leases.setpoint_w, applied_w)
+    np.copyto(current_w, leases.setpoint_w, where=taken)
+    np.copyto(current_w, applied_w, where=~led)
+    np.copyto(current_w, devices.failsafe_w, where=~known)
+    return Leases(
+        setpoint_w=leases.setpoint_w,
+        changed_s=leases.changed_s,
         applied_w=applied_w,
         steady_s=steady_s,
         owing_s=np.where(owes, np.minimum(leases.owing_s, now_s), np.inf),
         low_w=low_w,
         high_w=high_w,
         seen_w=seen_w,
-        current_w=np.where(known, current_w, devices.failsafe_w),
+        current_w=current_w,
         known=known,
+        begun_s=leases.begun_s,
     )
 
 
-def _raised_by_itself(devices: Devices, fleet: FleetColumns, high_w: F64) -> F64:
-    """Return the most that each device (D,) may draw, once what is measured of it counts where that is more.
+def _raise_by_themselves(devices: Devices, fleet: FleetColumns, answers: Bool, high_w: F64) -> None:
+    """Raise the most that each device (D,) may draw, `high_w`, to what is measured of it where it `answers` and that is more.
 
     Whatever measures, an estimate too, may raise it, up to the signed maximum. One that is defiant or has drifted, and of
     which nothing is measured, may draw all of that.
     """
     jumped, strays = fleet.measured_w > _within_w(devices, high_w), _STRAYS.take(fleet.follow)
     if not (jumped.any() or strays.any()):
-        return high_w
+        return
     told_w = np.where(strays & np.isnan(fleet.measured_w), devices.max_w, np.minimum(fleet.measured_w, devices.max_w))
-    return np.where(jumped | (strays & (told_w > high_w)), told_w, high_w)
+    np.copyto(high_w, told_w, where=answers & (jumped | (strays & (told_w > high_w))))
 
 
 def _settled(stable_s: F64, device_s: F64) -> Bool:
@@ -200,6 +207,8 @@ def least_w(leases: Leases, devices: Devices, measured_w: F64) -> F64:
 
     Of one that its setpoint only caps, and of which nothing is measured, nothing is sure.
     """
+    if devices.steady.all():
+        return leases.low_w
     drawn_w = np.minimum(leases.low_w, np.nan_to_num(measured_w) * (1.0 - devices.report_error))
     return np.asarray(np.where(devices.steady, leases.low_w, np.maximum(drawn_w, 0.0)), dtype=np.float64)
 
@@ -208,11 +217,16 @@ def send(leases: Leases, setpoint_w: F64, now_s: float) -> Leases:
     """Return the leases after `setpoint_w` (D,) has been handed to the fleet."""
     # A device that has fallen from its setpoint, by the end of its lease, is raised by sending the same setpoint again.
     changed = (setpoint_w != leases.setpoint_w) | (setpoint_w > leases.current_w)
-    return replace(
-        leases,
+    return Leases(
         setpoint_w=setpoint_w,
         changed_s=np.where(changed, now_s, leases.changed_s),
+        applied_w=leases.applied_w,
         steady_s=np.where(changed, np.inf, leases.steady_s),
+        owing_s=leases.owing_s,
         low_w=np.minimum(leases.low_w, setpoint_w),
         high_w=np.maximum(leases.high_w, setpoint_w),
+        seen_w=leases.seen_w,
+        current_w=leases.current_w,
+        known=leases.known,
+        begun_s=leases.begun_s,
     )

@@ -88,4 +88,6 @@ def _remembered(house: HouseLoad, watts: F64, possible_w: F64, still: Bool, now_
         least_w[0] = np.minimum(least_w[0], possible_w)
     if still.any():
         least_w = np.where(still, house.least_w, least_w)
-    return replace(house, watts=watts, least_w=least_w, since_s=now_s if begins else house.since_s)
+    return HouseLoad(
+        watts=watts, declared_w=house.declared_w, least_w=least_w, since_s=now_s if begins else house.since_s
+    )

@@ -7,7 +7,7 @@ what counts is the largest of that long. The tolerance is 1 % of it, or the mete
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -67,7 +67,13 @@ def look(overrun: Overrun, power: NodePower, now_s: float) -> Overrun:
     """Return the overrun after the meters were read; a node that is not seen is neither found above nor inside."""
     above = power.watts > _with_tolerance(overrun, overrun.allowed_w)
     since_s = np.where(above, np.minimum(overrun.above_s, now_s), np.inf)
-    return replace(overrun, above_s=np.where(power.known, since_s, overrun.above_s))
+    return Overrun(
+        above_s=np.where(power.known, since_s, overrun.above_s),
+        allowed_w=overrun.allowed_w,
+        unreachable=overrun.unreachable,
+        recent=overrun.recent,
+        class_w=overrun.class_w,
+    )
 
 
 def unshown(overrun: Overrun, power: NodePower) -> Bool:
@@ -101,7 +107,13 @@ def allow(overrun: Overrun, site: Site, bounds: Envelope, floor_w: F64, now_s: f
     # A part ends where the next begins.
     while len(recent) > 1 and recent[1][0] < now_s - _span_s(site):
         recent = recent[1:]
-    return replace(overrun, allowed_w=allowed_w, unreachable=bounds.infeasible, recent=recent)
+    return Overrun(
+        above_s=overrun.above_s,
+        allowed_w=allowed_w,
+        unreachable=bounds.infeasible,
+        recent=recent,
+        class_w=overrun.class_w,
+    )
 
 
 def _span_s(site: Site) -> float:

@@ -135,7 +135,10 @@ def _sinks(rules: Rules, state: SurplusState, estimate_w: float, bounds: tuple[f
 def _append(series: Series, item: tuple[float, float] | None) -> Series:
     if item is None or (series and item[0] <= series[-1][0]):
         return series
-    return (*(old for old in series if item[0] - old[0] <= _KEPT_S), item)
+    first = 0
+    while first < len(series) and item[0] - series[first][0] > _KEPT_S:
+        first += 1
+    return (*series[first:], item)
 
 
 def _bounds(rules: Rules, state: SurplusState) -> tuple[float, float] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -21,13 +21,14 @@ class MeterColumns:
 
     `power_w`: positive into the site. `taken_s`: when it was taken, ``-inf`` if there never was one; for a frozen meter it
     stands still too. `sane`: False where what the meter shows cannot be true. `vouched`: its other quantities vouch for the
-    scale of its power.
+    scale of its power. `asked`: at what time which meters were `usable`; a tick asks that half a dozen times of the same.
     """
 
     power_w: F64
     taken_s: F64
     sane: Bool
     vouched: Bool
+    asked: dict[float, Bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 def meter_columns(site: Site, sources: Mapping[str, MeterTrust]) -> MeterColumns:
@@ -48,5 +49,9 @@ def plausible(site: Site, meters: MeterColumns) -> Bool:
 
 
 def usable(site: Site, meters: MeterColumns, now_s: float) -> Bool:
-    """Return which meters (K,) are plausible and fresh."""
-    return np.asarray(plausible(site, meters) & (now_s - meters.taken_s <= site.rules.suspect_s), dtype=np.bool_)
+    """Return which meters (K,) are plausible and fresh; of one record always asked for one site."""
+    found = meters.asked.get(now_s)
+    if found is None:
+        fresh = now_s - meters.taken_s <= site.rules.suspect_s
+        found = meters.asked[now_s] = np.asarray(plausible(site, meters) & fresh, dtype=np.bool_)
+    return found

@@ -48,6 +48,8 @@ def lasting(
 def _disagreements(site: Site, meters: MeterColumns, now_s: float) -> list[Reason]:
     """Name the meters of one node that are usable and differ."""
     ids, node = site.meters.ids, site.meters.node
+    if len(ids) < 2:
+        return []
     fresh = np.flatnonzero(usable(site, meters, now_s)).tolist()
     return [
         Reason(Code.METERS_DISAGREE, site.tree.ids[node[k]], {"meter": ids[k], "other": ids[j]})
@@ -65,7 +67,10 @@ def _disagree(site: Site, meters: MeterColumns, k: int, j: int) -> bool:
 def _shortfalls(site: Site, power: NodePower, fleet: FleetBelow) -> list[Reason]:
     """Name the nodes whose meters show less than the devices below say that they draw."""
     short_w = fleet.told_least_w - _SHORT_SHARE * fleet.told_w - power.watts
+    short = power.known & (short_w > 0.0)
+    if not short.any():
+        return []
     rating_w = np.zeros(len(site.tree.ids))
     np.maximum.at(rating_w, site.meters.node, site.meters.rating_w)
-    nodes = np.flatnonzero(power.known & (short_w > _SHORT_RATING * rating_w))
+    nodes = np.flatnonzero(short & (short_w > _SHORT_RATING * rating_w))
     return [Reason(Code.METERS_SHORT, site.tree.ids[n]) for n in nodes]

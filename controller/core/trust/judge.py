@@ -112,7 +112,7 @@ def judge(
         doubts=_doubts(
             site, meters, (*chain(*doubted.values()), *stand_ins.doubts, *defied(site, steps, now_s), *counting), now_s
         ),
-        reasons={name: _all(source, against, stand_ins) for name, source in sources.items()},
+        reasons={name: _all(source, against.get(name, ()), stand_ins) for name, source in sources.items()},
     )
     steps = without_lies(steps, false & np.isinf(steps.refuted_s), now_s)
     return Trust(sources=sources, steps=steps, redundancy=redundancy, contradicted_s=contradicted_s), judgement
@@ -156,11 +156,13 @@ def _of_meter(site: Site, source: MeterTrust, age_s: float, *, sane: bool, refut
     return () if sane else (Reason(Code.METER_OVER_RATING, name, {"share": PLAUSIBLE}),)
 
 
-def _all(source: MeterTrust, against: Mapping[str, tuple[Reason, ...]], stand_ins: StandIns) -> tuple[Reason, ...]:
+def _all(source: MeterTrust, against: tuple[Reason, ...], stand_ins: StandIns) -> tuple[Reason, ...]:
     """Return each reason once: a source's own come first."""
-    of_others = (*stand_ins.warnings, *stand_ins.doubts)
+    own, of_others = source.reasons, (*stand_ins.warnings, *stand_ins.doubts)
+    if not (own or against or of_others):
+        return ()
     mine = (reason for reason in of_others if reason.subject == source.source)
-    return tuple(dict.fromkeys((*source.reasons, *against.get(source.source, ()), *mine)))
+    return tuple(dict.fromkeys((*own, *against, *mine)))
 
 
 def _doubts(site: Site, meters: MeterColumns, doubts: tuple[Reason, ...], now_s: float) -> Doubts:
@@ -171,4 +173,4 @@ def _doubts(site: Site, meters: MeterColumns, doubts: tuple[Reason, ...], now_s:
 def _root_is_seen(site: Site, meters: MeterColumns, now_s: float) -> bool:
     """Return whether a meter of the site itself may still be believed, be it for its last value."""
     believed = plausible(site, meters) & (now_s - meters.taken_s <= site.rules.bad_s)
-    return bool(np.any(believed & (site.meters.node == 0)))
+    return bool((believed & (site.meters.node == 0)).any())

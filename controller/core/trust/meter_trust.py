@@ -11,7 +11,7 @@ from controller.core.reasons import Code, Reason
 from controller.core.site import SURPLUS
 from controller.core.snapshot import Grade, SourceLoss, SourceSample
 from controller.core.trust.energy_balance import Counters, EnergyBalance, add_counters, add_power
-from controller.core.trust.plausibility import contradiction, off_grid, unready, vouched
+from controller.core.trust.plausibility import contradiction, off_grid, unready
 from controller.core.trust.staleness import Rhythm, learn
 
 #: Where the value of a source stands in its samples: a meter that serves as surplus source gives its active power.
@@ -71,14 +71,19 @@ class MeterTrust:
     @property
     def doubts(self) -> tuple[Reason, ...]:
         """All that its samples say against it."""
-        frozen = Reason(Code.METER_FROZEN, self.source) if self.rhythm.frozen else None
-        doubt, figures = self.balance.doubt, {"times": self.balance.times}
-        counters = doubt and Reason(doubt, self.source, figures if doubt is Code.COUNTERS_OFF else {})
-        return tuple(reason for reason in (self.nonsense, frozen, counters) if reason)
+        frozen, doubt = self.rhythm.frozen, self.balance.doubt
+        if not (frozen or doubt or self.off_grid or self.contradiction):
+            return ()
+        still = Reason(Code.METER_FROZEN, self.source) if frozen else None
+        figures = {"times": self.balance.times} if doubt is Code.COUNTERS_OFF else {}
+        counters = Reason(doubt, self.source, figures) if doubt else None
+        return tuple(reason for reason in (self.nonsense, still, counters) if reason)
 
     @property
     def noted(self) -> tuple[Reason, ...]:
         """What a person should know about its values."""
+        if not self.notes:
+            return ()
         return tuple(
             Reason(Code.VALUE_NOTED, self.source, {"quantity": quantity, "note": note})
             for quantity, note in self.notes.items()
@@ -115,29 +120,30 @@ def hear(trust: MeterTrust, sample: SourceSample, rating_w: float) -> MeterTrust
         notes = {name: note for name, note in trust.notes.items() if name not in sample.invalid}
         return replace(trust, grade=max(sample.grade, Grade.UNCERTAIN), fault=fault, notes=notes)
     # A value that claims to be taken after it arrived is no younger than its arrival.
-    taken_s = min(sample.taken_s, sample.arrived_s)
-    trust = _learnt(trust, sample.values, taken_s, rating_w)
-    seen = {quantity: Shown(value, taken_s) for quantity, value in sample.values.items()}
+    taken_s, values = min(sample.taken_s, sample.arrived_s), sample.values
+    seen = {quantity: Shown(value, taken_s) for quantity, value in values.items()}
     notes = {name: note for name, note in trust.notes.items() if name not in seen}
-    trust = replace(trust, shown={**trust.shown, **seen}, notes={**notes, **sample.notes})
-    if name is None:  # a sample of slow quantities alone
-        return trust
-    return replace(trust, value_w=sample.values[name], taken_s=taken_s, grade=sample.grade, fault=None)
-
-
-def _learnt(trust: MeterTrust, values: Mapping[str, float], at_s: float, rating_w: float) -> MeterTrust:
     found = contradiction(values, rating_w, known=trust.carried)
     against, contradicted = trust.against, trust.contradiction
     if found.looked:
         against, contradicted = against + 1 if found.against else 0, found.against
-    return replace(
-        trust,
-        rhythm=learn(trust.rhythm, values, at_s),
-        balance=_counted(trust.balance, values, at_s, rating_w),
+    slow = name is None  # a sample of slow quantities alone
+    # One record for a sample: in small sites these are a part of the tick that can be seen.
+    return MeterTrust(
+        source=trust.source,
+        grid_hz=trust.grid_hz,
+        value_w=trust.value_w if name is None else values[name],
+        taken_s=trust.taken_s if slow else taken_s,
+        grade=trust.grade if slow else sample.grade,
+        fault=trust.fault if slow else None,
+        shown={**trust.shown, **seen},
+        notes={**notes, **sample.notes},
+        rhythm=learn(trust.rhythm, values, taken_s),
+        balance=_counted(trust.balance, values, taken_s, rating_w),
         off_grid=off_grid(values, trust.grid_hz) if "frequency_hz" in values else trust.off_grid,
         against=against,
         contradiction=contradicted,
-        carried=vouched(values, rating_w) or (trust.carried and not found.against),
+        carried=found.vouched or (trust.carried and not found.against),
     )
 
 
@@ -153,12 +159,13 @@ def _counted(balance: EnergyBalance, values: Mapping[str, float], at_s: float, r
 def _fault(sample: SourceSample, name: str | None) -> Reason | None:
     """Return why nothing of a sample may be used, None where it may."""
     source = sample.source
-    why = "; ".join(f"{quantity}: {reason}" for quantity, reason in sample.invalid.items())
-    missing = name is None and any(quantity in sample.invalid for quantity in _VALUES)
-    if why and (missing or sample.grade is not Grade.GOOD):
-        return Reason(Code.SAMPLE_INVALID, source, {"why": why})
+    if sample.invalid:
+        missing = name is None and any(quantity in sample.invalid for quantity in _VALUES)
+        if missing or sample.grade is not Grade.GOOD:
+            why = "; ".join(f"{quantity}: {reason}" for quantity, reason in sample.invalid.items())
+            return Reason(Code.SAMPLE_INVALID, source, {"why": why})
     if sample.grade is not Grade.GOOD:
         return Reason(Code.SAMPLE_DOUBTED, source, {"quality": sample.grade.name.lower()})
-    if not all(math.isfinite(value) for value in (sample.taken_s, sample.arrived_s, *sample.values.values())):
+    if not all(map(math.isfinite, (sample.taken_s, sample.arrived_s, *sample.values.values()))):
         return Reason(Code.SAMPLE_NOT_FINITE, source)
     return Reason(Code.SAMPLE_ALL_ZERO, source) if name is not None and unready(sample.values) else None

@@ -21,7 +21,10 @@ class NodePower:
     @property
     def shown_w(self) -> tuple[float | None, ...]:
         """Power of each node, None where it is not known."""
-        return tuple(w if known else None for w, known in zip(self.watts.tolist(), self.known.tolist(), strict=True))
+        shown_w: list[float | None] = [None] * len(self.watts)
+        for n in self.known.nonzero()[0].tolist():
+            shown_w[n] = float(self.watts[n])
+        return tuple(shown_w)
 
 
 def node_power(site: Site, meters: MeterColumns, now_s: float) -> NodePower:
@@ -30,7 +33,7 @@ def node_power(site: Site, meters: MeterColumns, now_s: float) -> NodePower:
     watts = np.zeros(count)
     known = np.zeros(count, dtype=np.bool_)
     taken_s = np.full(count, now_s)
-    for k in np.flatnonzero(usable(site, meters, now_s)):
+    for k in usable(site, meters, now_s).nonzero()[0].tolist():
         n = site.meters.node[k]
         watts[n] = max(watts[n], meters.power_w[k]) if known[n] else meters.power_w[k]
         taken_s[n] = min(taken_s[n], meters.taken_s[k])

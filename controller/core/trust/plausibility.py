@@ -31,6 +31,8 @@ _PHASES: Final = ("l1", "l2", "l3")
 _POWERS: Final = tuple(f"active_power_{phase}_w" for phase in _PHASES)
 _VOLTAGES: Final = tuple(f"voltage_{phase}_n_v" for phase in _PHASES)
 _CURRENTS: Final = tuple(f"current_{phase}_a" for phase in _PHASES)
+_POWERS_SET: Final = frozenset(_POWERS)
+_VOLTAGES_AND_CURRENTS: Final = frozenset(_VOLTAGES + _CURRENTS)
 
 
 def unready(values: Mapping[str, float]) -> bool:
@@ -46,10 +48,14 @@ def off_grid(values: Mapping[str, float], grid_hz: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a sample says of itself: `looked`, at more than its power alone; what contradicts it, None where nothing does."""
+    """What a sample says of itself: `looked`, at more than its power alone; what contradicts it, None where nothing does.
+
+    `vouched`: volts and amperes vouch for the scale of its power, which no wrong profile gets right.
+    """
 
     looked: bool
     against: Code | None
+    vouched: bool
 
 
 def contradiction(values: Mapping[str, float], rating_w: float, *, known: bool = False) -> Findings:
@@ -60,44 +66,48 @@ def contradiction(values: Mapping[str, float], rating_w: float, *, known: bool =
     """
     power_w = values.get("active_power_w")
     if power_w is None:
-        return Findings(looked=False, against=None)
-    found = (
-        _against_amperes(values, power_w, rating_w, known=known),
-        _against_phases(values, power_w, rating_w),
-    )
-    against = next((each.against for each in found if each.against is not None), None)
-    return Findings(looked=any(each.looked for each in found), against=against)
+        return Findings(looked=False, against=None, vouched=False)
+    carried_va, total_w = _carried_va(values), _total_w(values)
+    against = None if carried_va is None else _against_amperes(carried_va, power_w, rating_w, known=known)
+    if against is None and total_w is not None:
+        against = _against_phases(total_w, power_w, rating_w)
+    looked = carried_va is not None or total_w is not None
+    return Findings(looked=looked, against=against, vouched=_vouched(carried_va, power_w, rating_w))
 
 
 def vouched(values: Mapping[str, float], rating_w: float) -> bool:
     """Return whether volts and amperes vouch for the scale of this sample's power, which no wrong profile gets right."""
-    power_w, carried_va = values.get("active_power_w"), _carried_va(values)
-    if power_w is None or carried_va is None or carried_va < _VOUCHING_LOAD * rating_w:
+    return contradiction(values, rating_w).vouched
+
+
+def _vouched(carried_va: float | None, power_w: float, rating_w: float) -> bool:
+    if carried_va is None or carried_va < _VOUCHING_LOAD * rating_w:
         return False
     return _VOUCHING_FACTOR[0] * carried_va <= power_w <= _VOUCHING_FACTOR[1] * carried_va
 
 
 def _carried_va(values: Mapping[str, float]) -> float | None:
     """Return volts times amperes; None where some are missing, or where a meter with two elements shows no volts to neutral."""
-    if not all(values.get(name) for name in _VOLTAGES) or not all(name in values for name in _CURRENTS):
+    if not values.keys() >= _VOLTAGES_AND_CURRENTS or not all(values[name] for name in _VOLTAGES):
         return None
     return sum(abs(values[volts] * values[amperes]) for volts, amperes in zip(_VOLTAGES, _CURRENTS, strict=True))
 
 
-def _against_amperes(values: Mapping[str, float], power_w: float, rating_w: float, *, known: bool) -> Findings:
-    carried_va = _carried_va(values)
-    if carried_va is None:
-        return Findings(looked=False, against=None)
+def _total_w(values: Mapping[str, float]) -> float | None:
+    """Return the sum of the phases; None where some are missing, or where a meter with two elements has no power of them."""
+    if not values.keys() >= _POWERS_SET or not any(values[name] for name in _POWERS):
+        return None
+    return sum(values[name] for name in _POWERS)
+
+
+def _against_amperes(carried_va: float, power_w: float, rating_w: float, *, known: bool) -> Code | None:
     if abs(power_w) > _MOST_FACTOR * carried_va + _SMALL * rating_w:
-        return Findings(looked=True, against=Code.METER_OVER_AMPERES)
+        return Code.METER_OVER_AMPERES
     if not known and carried_va > _SMALL * rating_w and abs(power_w) < _LEAST_FACTOR * carried_va:
-        return Findings(looked=True, against=Code.METER_UNDER_AMPERES)
-    return Findings(looked=True, against=None)
+        return Code.METER_UNDER_AMPERES
+    return None
 
 
-def _against_phases(values: Mapping[str, float], power_w: float, rating_w: float) -> Findings:
-    if not all(name in values for name in _POWERS) or not any(values[name] for name in _POWERS):
-        return Findings(looked=False, against=None)  # a meter with two elements has no power of the phases
-    total_w = sum(values[name] for name in _POWERS)
+def _against_phases(total_w: float, power_w: float, rating_w: float) -> Code | None:
     slack_w = _PHASES_SHARE * max(abs(total_w), abs(power_w)) + _SMALL * rating_w
-    return Findings(looked=True, against=Code.METER_PHASES_APART if abs(total_w - power_w) > slack_w else None)
+    return Code.METER_PHASES_APART if abs(total_w - power_w) > slack_w else None

@@ -96,8 +96,11 @@ def proving_step_w(site: Site) -> F64:
 
 def known_within(site: Site, fleet: FleetBelow) -> Bool:
     """Return for which meters (K,) what the devices below draw is known well enough to compare another instant with it."""
-    low_w, high_w = fleet.least_w[site.meters.node], fleet.most_w[site.meters.node]
-    return np.asarray(high_w - low_w <= _NARROW * high_w + _slack_w(site)[0], dtype=np.bool_)
+    return _known(fleet.least_w[site.meters.node], fleet.most_w[site.meters.node], _slack_w(site)[0])
+
+
+def _known(low_w: F64, high_w: F64, slack_w: F64) -> Bool:
+    return np.asarray(high_w - low_w <= _NARROW * high_w + slack_w, dtype=np.bool_)
 
 
 def run_step_tests(
@@ -108,47 +111,45 @@ def run_step_tests(
     low_w, high_w = fleet.least_w[node], fleet.most_w[node]
     slack_w, other_w = _slack_w(site)
     fresh = usable(site, meters, now_s)
-
     most_w, least_w = high_w - tests.low_w, low_w - tests.high_w
     rose, fell = least_w > _BEYOND * slack_w, -most_w > _BEYOND * slack_w
     moved_w = np.where(rose, meters.power_w - tests.power_w, tests.power_w - meters.power_w)
     least_w, most_w = np.where(rose, least_w, -most_w), np.where(rose, most_w, -least_w)
     stepped = fresh & (rose | fell)
     fits = (moved_w >= _LEAST * least_w - slack_w) & (moved_w <= _MOST * most_w + slack_w + other_w)
-
     against_s = np.where(stepped & ~fits, np.minimum(tests.against_s, now_s), np.inf)
     agrees = stepped & _certainly(moved_w, least_w, most_w, slack_w, other_w)
     level = fresh & _certainly(meters.power_w, low_w, high_w, slack_w, other_w)
-    missing_w = np.where(now_s - against_s >= _LASTING_S, np.maximum(least_w - moved_w, 0.0), 0.0)
-    agreeing = _agreeing(site, np.where(tests.passed | meters.vouched, missing_w, 0.0), slack_w)
-    tests = _judged(tests, np.where(agreeing, np.inf, against_s), agrees, level, now_s)
-    tests = replace(
-        tests,
-        defied_s=np.where(agreeing, now_s, tests.defied_s),
-        defied_w=np.where(agreeing, missing_w, tests.defied_w),
-    )
+    lasting, defied_s, defied_w = now_s - against_s >= _LASTING_S, tests.defied_s, tests.defied_w
     # A step against the meter is kept in sight until it has lasted; else the instant to compare with moves on.
-    due = agrees | (now_s - against_s >= _LASTING_S) | ((now_s - tests.since_s > _GOOD_S) & np.isinf(against_s))
-    take = fresh & known_within(site, fleet) & (due if anew is None else due | anew)
-    return replace(
-        tests,
+    due = agrees | lasting | ((now_s - tests.since_s > _GOOD_S) & np.isinf(against_s))
+    if lasting.any():
+        missing_w = np.where(lasting, np.maximum(least_w - moved_w, 0.0), 0.0)
+        agreeing = _agreeing(site, np.where(tests.passed | meters.vouched, missing_w, 0.0), slack_w)
+        defied_s, defied_w = np.where(agreeing, now_s, defied_s), np.where(agreeing, missing_w, defied_w)
+        against_s = np.where(agreeing, np.inf, against_s)
+    refuted_s = _refuted_s(tests, against_s, agrees, now_s)
+    take = fresh & _known(low_w, high_w, slack_w) & (due if anew is None else due | anew)
+    return StepTests(
+        passed=(tests.passed | agrees | level) & np.isinf(refuted_s),
+        agreed_s=np.where(agrees, now_s, tests.agreed_s),
+        refuted_s=refuted_s,
+        against_s=against_s,
+        false_s=tests.false_s,
         since_s=np.where(take, now_s, tests.since_s),
         power_w=np.where(take, meters.power_w, tests.power_w),
         low_w=np.where(take, low_w, tests.low_w),
         high_w=np.where(take, high_w, tests.high_w),
+        defied_s=defied_s,
+        defied_w=defied_w,
     )
 
 
-def _judged(tests: StepTests, against_s: F64, agrees: Bool, level: Bool, now_s: float) -> StepTests:
+def _refuted_s(tests: StepTests, against_s: F64, agrees: Bool, now_s: float) -> F64:
+    """Return since when each meter (K,) has been refuted, ``inf`` where it is not."""
     acquitted = agrees | (now_s - tests.refuted_s > _AGAIN_S)
-    refuted_s = np.where(
-        now_s - against_s >= _LASTING_S,
-        np.minimum(tests.refuted_s, now_s),
-        np.where(acquitted, np.inf, tests.refuted_s),
-    )
-    passed = (tests.passed | agrees | level) & np.isinf(refuted_s)
-    agreed_s = np.where(agrees, now_s, tests.agreed_s)
-    return replace(tests, passed=passed, agreed_s=agreed_s, refuted_s=refuted_s, against_s=against_s)
+    kept_s = np.where(acquitted, np.inf, tests.refuted_s)
+    return np.where(now_s - against_s >= _LASTING_S, np.minimum(tests.refuted_s, now_s), kept_s)
 
 
 def _agreeing(site: Site, missing_w: F64, slack_w: F64) -> Bool:
@@ -171,7 +172,7 @@ def _up(site: Site, node: int) -> list[int]:
 
 def defied(site: Site, tests: StepTests, now_s: float) -> tuple[Reason, ...]:
     """Name the nodes whose meters agreed of late that devices had not done a step, and none above one of them."""
-    recent = np.flatnonzero(now_s - tests.defied_s <= _GOOD_S).tolist()
+    recent = (now_s - tests.defied_s <= _GOOD_S).nonzero()[0].tolist()
     missing_w: dict[int, float] = {}
     for k in recent:
         node = int(site.meters.node[k])

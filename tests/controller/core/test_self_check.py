@@ -1,14 +1,13 @@
 """What a step checks of its own answer: each thing that must not be, made so by hand."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
 
 from controller.core import step as module
 from controller.core.kernels.columns import PathsUp
-from controller.core.kernels.tree import device_watts_below
+from controller.core.kernels.tree import PathSums
 from controller.core.modes import Mode
 from controller.core.self_check import Claims, Invariant, InvariantBroken, check
 from tests.controller.core.world import World, site, with_rules
@@ -27,7 +26,7 @@ class Answer:
     def __init__(self, world: World) -> None:
         self.site, self.before = world.site, world.state
         tree, devices = world.site.tree, world.site.devices
-        self.below = partial(device_watts_below, PathsUp(tree.parent, devices.node))
+        self.below = PathSums(PathsUp(tree.parent, devices.node))
         self.decision = world.history[-1][3]
         self.claims = Claims(
             current_w=self.decision.setpoint_w.copy(),

@@ -5,7 +5,7 @@ import pytest
 
 from controller.core.fleet.bounds import fleet_below, nobody_below
 from controller.core.fleet.leases import CONTACT_S
-from controller.core.floor import watts_below
+from controller.core.floor import NodeSums
 from tests.controller.core.world import World, site
 
 
@@ -22,7 +22,5 @@ def test_what_an_agent_has_told_counts_for_as_long_as_it_is_in_contact(ago_s, to
     world = World(site(), surplus_w=0.0)
     fleet = world.snapshot().fleet
     fleet = replace(fleet, heard_s=np.full_like(fleet.heard_s, world.now_s - ago_s))
-    bounds = fleet_below(
-        world.site, world.state.leases, fleet, world.now_s, lambda watts: watts_below(world.site, watts)
-    )
+    bounds = fleet_below(world.site, world.state.leases, fleet, world.now_s, NodeSums(world.site))
     assert (bounds.told_w[0] > 0.0) == told

@@ -44,7 +44,7 @@ def kernels() -> Iterator[tuple[str, Callable]]:
                 own
                 and not isinstance(function, type)
                 and short not in {"signatures", "columns"}
-                and name != "device_watts_below"
+                and name not in {"device_watts_below", "bare"}
             ):
                 yield f"{short}.{name}", function
 
@@ -82,6 +82,7 @@ def _allotted(limits, devices, random) -> list[np.ndarray]:
     for given in (
         case,
         case | {"limit_w": 0.4 * limits.limit_w, "base_w": 0.9 * devices.max_w, "upper_w": devices.max_w},
+        case | {"limit_w": np.where(limits.parent == -1, 0.8 * limits.limit_w, np.inf)},
     ):
         answer = allocator.solve(**given)
         found += [answer.watts.copy(), np.array([answer.worth_per_h, answer.value_per_h, answer.bound_per_h])]
@@ -113,7 +114,8 @@ def _granted(limits, devices, random) -> list[np.ndarray]:
     room_w -= tree.device_watts_below(paths, base_w) + 0.3 * limits.limit_w
     given_up = changes.fit_kept(paths, ranked, devices.off_w, base_w.copy(), base_w, room_w)
     cost = changes.cost_per_h(modes, costs, current_w, target_w)
-    return [used_w, setpoint_w, np.array([*left, given_up, cost]), values, base_w, room_w]
+    *moved, raising = tree.PathSums(paths).moves(current_w, setpoint_w, devices.max_w)
+    return [used_w, setpoint_w, np.array([*left, given_up, cost, *moved]), raising, values, base_w, room_w]
 
 
 def unnoticed() -> Iterator[str]:

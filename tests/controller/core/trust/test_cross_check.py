@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from controller.core.fleet.bounds import FleetBelow, fleet_below
-from controller.core.floor import watts_below
+from controller.core.floor import NodeSums
 from controller.core.reasons import Code, Reason
 from controller.core.trust.columns import MeterColumns
 from controller.core.trust.cross_check import contradictions, lasting
@@ -19,7 +19,7 @@ def running() -> World:
 
 def fleet_of(world: World, heard_ago=0.0) -> FleetBelow:
     fleet, now_s = world.snapshot().fleet, world.now_s + heard_ago
-    return fleet_below(world.site, world.state.leases, fleet, now_s, lambda watts: watts_below(world.site, watts))
+    return fleet_below(world.site, world.state.leases, fleet, now_s, NodeSums(world.site))
 
 
 def found(world: World, *, power=None, taken_ago=(0.0, 0.0), heard_ago=0.0):
