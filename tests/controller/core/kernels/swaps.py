@@ -82,7 +82,6 @@ def _allotted(limits, devices, random) -> list[np.ndarray]:
     for given in (
         case,
         case | {"limit_w": 0.4 * limits.limit_w, "base_w": 0.9 * devices.max_w, "upper_w": devices.max_w},
-        case | {"limit_w": np.where(limits.parent == -1, 0.8 * limits.limit_w, np.inf)},
     ):
         answer = allocator.solve(**given)
         found += [answer.watts.copy(), np.array([answer.worth_per_h, answer.value_per_h, answer.bound_per_h])]
