@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -85,11 +86,10 @@ def make_site(agents: tuple[str, ...] = (AGENT,)) -> Site:
             rows.append({"modes": tuple(modes), "agent": a, "failsafe": failsafe_w})
             ids.append(id_ if len(agents) == 1 else f"{id_}-{a}")
     base, columns = world_site(RULES), devices(rows)
-    names = dict(zip(("ids",), (tuple(ids),), strict=True))
     return Site(
         id=SITE,
         tree=tree(("pcc", -1, float("inf"), 5_000.0)),
-        devices=type(columns)(**{f: getattr(columns, f) for f in columns.__slots__} | names),
+        devices=replace(columns, ids=tuple(ids)),
         meters=base.meters,
         agents=agents,
         rules=RULES,
