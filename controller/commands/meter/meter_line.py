@@ -14,10 +14,10 @@ from typing import Final
 
 from controller.commands.meter.capture import HEADER, read_line
 from drivers.errors import DriverLoss
-from drivers.meters.blocks import Answer
 from drivers.meters.modbus import NoAnswer, Place, connected, framing_of
-from drivers.meters.modbus import line as bus
-from drivers.meters.modbus.frames import ReadRequest
+from drivers.modbus import line as bus
+from drivers.modbus.answers import Answer
+from drivers.modbus.frames import ReadRequest
 
 #: What a read brought where the meter said nothing at all.
 SILENCE: Final = "no answer"

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 
 from drivers.clock import Clock, boottime_s
 from drivers.errors import DriverLoss
-from drivers.meters.modbus.line import ModbusLine, NoAnswer, connected, framing_of
 from drivers.meters.modbus.meter import ModbusMeter
-from drivers.meters.modbus.place import Place
 from drivers.meters.modbus.reader import Reader
 from drivers.meters.modbus.turns import QueuedMeter, Turns
 from drivers.meters.sessions import Pause, Watched, run_sessions
+from drivers.modbus.line import ModbusLine, NoAnswer, connected, framing_of
+from drivers.modbus.place import Place
 from drivers.readings import Loss, Publish, Sample
 
 log = logging.getLogger(__name__)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from drivers.clock import Clock
-from drivers.meters.blocks import Answer, Block, Plan, Refusal
-from drivers.meters.modbus.frames import ReadRequest
-from drivers.meters.modbus.line import ModbusLine, NoAnswer
+from drivers.meters.blocks import Block, Plan
 from drivers.meters.modbus.meter import ModbusMeter, judged
 from drivers.meters.profiles import FAST, REQUIRED
 from drivers.meters.sunspec import NoModel, Read, find_model
+from drivers.modbus.answers import Answer, Refusal
+from drivers.modbus.frames import ReadRequest
+from drivers.modbus.line import ModbusLine, NoAnswer
 from drivers.readings import Loss, Sample
 
 

@@ -27,7 +27,7 @@ from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
 from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
 
 from drivers.errors import DriverLoss
-from drivers.meters.blocks import Answer, Refusal
+from drivers.modbus.answers import Answer, Refusal
 
 #: Names of the exception codes (Modbus application protocol 1.1b3, section 7).
 EXCEPTIONS: Final[Mapping[int, str]] = {

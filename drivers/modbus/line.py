@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Final, cast
 
 from drivers.errors import ConfigError, DriverLoss
-from drivers.meters.blocks import Answer, Refusal
-from drivers.meters.modbus.frames import Framing, ReadRequest, RtuFraming, TcpFraming
-from drivers.meters.modbus.place import Place, Serial
+from drivers.modbus.answers import Answer, Refusal
+from drivers.modbus.frames import Framing, ReadRequest, RtuFraming, TcpFraming
+from drivers.modbus.place import Place, Serial
 
 #: Exception codes with which a gateway says that the unit behind it does not answer.
 _GATEWAY_SILENCE: Final = (10, 11)
