@@ -30,7 +30,7 @@ class Reader:
         # A surplus source carries its power alone.
         self.full = self.fast if self.meter.quantity != REQUIRED else Plan(profile, tuple(profile.registers))
 
-    async def read(self, line: ModbusLine, clock: Clock, *, full: bool, within_s: float) -> Sample | Loss:
+    async def read(self, line: ModbusLine[ReadRequest], clock: Clock, *, full: bool, within_s: float) -> Sample | Loss:
         """Return what one poll saw.
 
         `full`: of all quantities. `within_s`: for all requests together that bring power and frequency, and for each other
@@ -67,7 +67,7 @@ class Reader:
         return judged(self.meter, plan, plan.refused | answers, taken_s, clock())
 
 
-def reading(line: ModbusLine, unit: int, timeout_s: float) -> Read:
+def reading(line: ModbusLine[ReadRequest], unit: int, timeout_s: float) -> Read:
     """Return how to read single blocks of one unit; it raises NoAnswer and DriverLoss."""
 
     async def read(fc: int, address: int, count: int) -> Answer:
