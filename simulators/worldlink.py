@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import BinaryIO, Final, TypeVar, cast
 
@@ -23,23 +23,8 @@ from simulators.messages import Reply, Request
 from simulators.world.report import RefereeReport
 from simulators.world.vices import Vice
 
-#: Longest line that is read, in bytes: the setpoints of about 300,000 devices.
+#: Longest line that is read, in bytes: the ids of a few hundred thousand devices.
 LINE_LIMIT: Final = 16 * 1024 * 1024
-
-
-class Apply(Request, frozen=True):
-    """Set what the devices may draw, in watts; all or, for an unknown device, nothing. Answer: `Ok`.
-
-    `Failed`, when all others are set, where a device is silent or answers with an error.
-    """
-
-    setpoints: dict[str, float]
-
-
-class Measure(Request, frozen=True):
-    """Ask what the devices themselves report; one that is silent is left out. Answer: `Measured`."""
-
-    devices: list[str]
 
 
 class GetTruth(Request, frozen=True, tag="truth"):
@@ -77,16 +62,9 @@ class Ok(Reply, frozen=True):
 
 
 class Failed(Reply, frozen=True):
-    """Nothing was changed, but for what the request's docstring says; the reason says why."""
+    """Nothing was changed; the reason says why."""
 
     reason: str
-
-
-class Measured(Reply, frozen=True):
-    """Watts as each device reports them, off by its estimate error, and off | starting | running | stopping."""
-
-    watts: dict[str, float]
-    state: dict[str, str]
 
 
 class Truth(Reply, frozen=True):
@@ -127,12 +105,11 @@ class Result(Reply, frozen=True):
 AnyRelayRequest = messages.SwitchRelay | messages.ReadRelay
 AnyDeviceRequest = messages.ReadDevice | messages.CommandDevice | messages.StopDevice | AnyRelayRequest
 AnyViceRequest = messages.RebootDevice | messages.ReplaceDevice | messages.SetVice | messages.GetVices
-AnySiteRequest = Apply | Measure | GetTruth | GetCurve | NoteOrder | NoteContact | Ready | GetResult
+AnySiteRequest = GetTruth | GetCurve | NoteOrder | NoteContact | Ready | GetResult
 AnyRequest = AnySiteRequest | AnyViceRequest | AnyDeviceRequest
 AnyReply = (
     Ok
     | Failed
-    | Measured
     | Truth
     | CurveSamples
     | Result
@@ -246,14 +223,6 @@ class WorldClient:
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._connection: tuple[socket.socket, BinaryIO] | None = None
-
-    def apply(self, setpoints: Mapping[str, float]) -> None:
-        """Set what devices may draw, in watts."""
-        self._ask(Apply(setpoints=dict(setpoints)), Ok)
-
-    def measure(self, devices: Iterable[str]) -> Measured:
-        """Return what the devices themselves report."""
-        return self._ask(Measure(devices=list(devices)), Measured)
 
     def truth(self) -> Truth:
         """Return the true state of the world."""

@@ -9,7 +9,7 @@ has no vices.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Final
 
@@ -93,24 +93,6 @@ class WorldDevices:
             return reply
         self._held.append((self._physics.now_s + SLOW_S, later, reply))
         return later
-
-    def apply(self, setpoints: Mapping[str, float]) -> None:
-        """Tell many devices at once what they may draw; nobody waits for a slow one.
-
-        Raises Refused, and changes nothing, for an unknown device; raises it with their names where a device is
-        silent or answers anything but OK, when the others are told.
-        """
-        told = self._physics.indices(setpoints)
-        bad = []
-        for i, watts in zip(told, setpoints.values(), strict=True):
-            if not self._is_heard(i) or not isinstance(self._answered(i, self._command(i, watts)), Ok):
-                bad.append(self._devices[i].id)
-        if bad:
-            raise Refused(f"{len(bad)} of {len(told)} devices did not answer with OK: {', '.join(bad[:5])}")
-
-    def heard(self, names: Iterable[str]) -> list[int]:
-        """Return the columns of those devices that answer; raises Refused for an unknown one."""
-        return [i for i in self._physics.indices(names) if self._is_heard(i)]
 
     def reported_w(self, of: slice = EVERY) -> list[float]:
         """Return what the devices in these columns say that they draw."""

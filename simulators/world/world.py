@@ -77,10 +77,6 @@ class World:
 
     def _site(self, request: link.AnySiteRequest) -> link.AnyReply:
         match request:
-            case link.Apply():
-                self._devices.apply(request.setpoints)
-            case link.Measure():
-                return self._measured(request.devices)
             case link.GetTruth():
                 return self._truth()
             case link.GetCurve():
@@ -103,13 +99,6 @@ class World:
 
     def _surplus_w(self) -> float:
         return self._curve.at(self._t_s())
-
-    def _measured(self, devices: list[str]) -> link.Measured:
-        watts, states = self._devices.reported_w(), self._devices.states()
-        names = {self._physics.site.devices[i].id: i for i in self._devices.heard(devices)}
-        return link.Measured(
-            watts={name: watts[i] for name, i in names.items()}, state={name: states[i] for name, i in names.items()}
-        )
 
     def _truth(self) -> link.Truth:
         physics, surplus_w = self._physics, self._surplus_w()
