@@ -113,7 +113,7 @@ def test_a_welded_one_reads_as_open_while_the_world_says_that_it_is_closed(world
 
 def test_a_silent_one_is_not_answered_for_and_the_other_of_the_unit_is(world):
     async def play() -> None:
-        async with unit_over(world, contactor_s=IMPATIENT_S) as port:
+        async with unit_over(world, contactor_s=IMPATIENT_S / 4) as port:
             world.answer(messages.SetContactorVice(nodes=["hall"], vice=ContactorVice.SILENT, on=True))
             silent, speaking = driver(port, HALL, IMPATIENT_S), driver(port, RACK, 2 * IMPATIENT_S)
             assert await silent.switch(closed=False) is CommandOutcome.UNKNOWN
