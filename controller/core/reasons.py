@@ -63,6 +63,12 @@ class Code(StrEnum):
     STEP_DEFIED = "step_defied"
     OVER_ENVELOPE = "over_envelope"
     NODE_UNSEEN = "node_unseen"
+    # A node that is cut off, and its contactor.
+    NODE_TRIPPED = "node_tripped"
+    CONTACTOR_DEFIANT = "contactor_defiant"
+    CONTACTOR_UNPROVEN = "contactor_unproven"
+    CONTACTOR_LOST = "contactor_lost"
+    CONTACTOR_OPEN = "contactor_open"
     JOURNAL_DAMAGED = "journal_damaged"
     # The wall clock.
     CLOCK_STEPPED = "clock_stepped"

@@ -42,7 +42,7 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
     """Return a tick that trusts nothing but the agents' reports: FAILSAFE, every device on its way to failsafe.
 
     What the sources have said is judged, so that it is told truly, but nothing follows from it; `blind`: it is left aside,
-    for where that is what fails. Under an order everything goes off: what it leaves cannot be worked out without the control.
+    for where that is what fails. Contactors stay as they are told: none is opened, none is closed. Under an order everything goes off: what it leaves cannot be worked out without the control.
     """
     devices, now_s = site.devices, snapshot.now_s
     leases = observe(state.leases, devices, snapshot)
@@ -76,6 +76,7 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
         bound_per_h=0.0,
         orders_in_force=orders,
         warnings=told_of(trouble, site, leases, np.zeros(len(limit_w), dtype=np.bool_))[0],
+        contactors=state.trips.contactors,
     )
     return replace(state, seq=decision.seq, now_s=now_s, mode=mode, trust=trust, leases=leases), decision
 
