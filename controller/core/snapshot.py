@@ -121,10 +121,20 @@ class Position(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactorNow:
-    """What is known of a contactor now. `fault`: why it cannot be read or told, empty while it can."""
+    """What is known of a contactor now.
+
+    `fault`: why it cannot be read or told, empty while it can. `held_open`: whoever switches it holds the order to open, which
+    says nothing of its contact.
+    """
 
     position: Position
     fault: str = ""
+    held_open: bool = False
+
+    @property
+    def seems_open(self) -> bool:
+        """Whether it is open as far as can be read."""
+        return self.position is Position.OPEN or (self.position is Position.UNKNOWN and self.held_open)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ from controller.site.texts import (
     Host,
     Id,
     ListenAddress,
+    ModbusAddress,
     ModbusUnit,
     Name,
     Port,
@@ -91,6 +92,45 @@ class GridSection(Part):
     )
 
 
+class PositionInput(Part):
+    """The auxiliary contact of a contactor, where its unit reads it."""
+
+    input: ModbusAddress = _key("input", "address of the discrete input that is 1 while the contactor is closed, from 0")
+
+
+class ContactorCoil(Part):
+    """A contactor that a coil of a Modbus device opens and closes."""
+
+    transport: Literal["tcp"] = _key("transport", "Modbus TCP", "tcp")
+    host: Host = _key("host", "address of the device")
+    port: Port = _key("port", "TCP port", 502)
+    unit: ModbusUnit = _key("unit", "unit id behind the address", 1)
+    coil: ModbusAddress = _key("coil", "address of the coil, from 0")
+    closed: Literal["on", "off"] = _key("closed", "state of the coil that keeps the contactor closed")
+    position: PositionInput | None = _key("position", "its auxiliary contact; without one the meter alone proves", None)
+    timeout_s: Seconds = _key("timeout", "how long an answer may take", "1 s")
+    fed_from: Id = _key("fed_from", "the node that feeds the device, or `elsewhere`")
+
+
+class ContactorRelay(Part):
+    """A contactor that an agent opens and closes."""
+
+    agent: Id = _key("agent", "the agent that has it")
+    device: Id = _key("device", "its id in the inventory of that agent; none of the fleet's devices")
+
+
+class ContactorEntry(Part):
+    """What cuts the node off, with all below it; exactly one of `modbus` and `relay`."""
+
+    trip_after_s: Seconds = _key(
+        "trip_after",
+        "the node is cut off when its trusted meter has shown more than it may draw for so long; at least the settle time "
+        "and what an agent needs to bring its slowest device below the node down",
+    )
+    modbus: ContactorCoil | None = _key("modbus", "a coil of a Modbus device", None)
+    relay: ContactorRelay | None = _key("relay", "a device of an agent", None)
+
+
 class NodeEntry(Part):
     """A node of the limit tree; exactly one, the site's connection, has no parent."""
 
@@ -102,6 +142,7 @@ class NodeEntry(Part):
         "what is connected at this node besides devices (cooling, light, losses), without the nodes below it",
         "0 W",
     )
+    contactor: ContactorEntry | None = _key("contactor", "what cuts the node off when nothing else helps", None)
 
 
 class SerialPort(Part):
@@ -206,6 +247,11 @@ class MeterEntry(Part):
     node: Id = _key("node", "the node whose power it sees")
     rating_w: PositivePower = _key("rating", "the most that it and its transformers can measure")
     accuracy: MeterClass = _key("class", "accuracy class with its transformers, as a share of the rating")
+    fed_from: Id | None = _key(
+        "fed_from",
+        "the node that feeds the meter itself, or `elsewhere`; needed where its node has a contactor",
+        None,
+    )
     modbus: ModbusSource | None = _key("modbus", "the meter speaks Modbus", None)
     opcua: OpcuaSource | None = _key("opcua", "the meter's power is a variable of an OPC UA server", None)
 
@@ -296,7 +342,8 @@ class TokenEntry(Part):
 
     name: Name = _key("name", "who it is, as the journal names them")
     role: Literal["viewer", "operator", "authority"] = _key(
-        "role", "`viewer` and `operator` read, `authority` also sends and releases orders"
+        "role",
+        "`viewer` and `operator` read, `operator` also resets a node that is cut off, `authority` also sends and releases orders",
     )
     token_file: FilePath | None = _key("token_file", "file with the token", None)
     token_sha256: Sha256 | None = _key("token_sha256", "SHA-256 of the token", None)
@@ -328,6 +375,16 @@ class MqttSection(Part):
     password_file: FilePath | None = _key("password_file", "file with the user's password", None)
 
 
+class SupplySection(Part):
+    """What feeds the parts that must live on when a contactor opens: a node, or `elsewhere`; needed with the first contactor."""
+
+    controller: Id = _key("controller", "the node that feeds the machine of the controller, or `elsewhere`")
+    broker: Id = _key("broker", "the node that feeds the broker, and the network to it, or `elsewhere`")
+    agents: dict[Id, Id] = _key(
+        "agents", "the same for each agent that has a contactor, as in `{hall-a: elsewhere}`", {}
+    )
+
+
 class HttpSection(Part):
     """Orders, status, metrics and the page."""
 
@@ -350,6 +407,7 @@ class SiteFile(Part):
     economics: EconomicsSection = _key("economics", "prices")
     fleet: FleetSection = _key("fleet", "the devices")
     orders: OrdersSection = _key("orders", "the grid authority and its helpers", {})
+    supply: SupplySection | None = _key("supply", "what feeds controller, broker and agents", None)
     mqtt: MqttSection = _key("mqtt", "the broker")
     http: HttpSection = _key("http", "the HTTP interface", {})
     state: FilePath = _key("state", "folder of the journal", "state")

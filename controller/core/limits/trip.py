@@ -194,7 +194,7 @@ def _with_resets(state: ContactorState, snapshot: Snapshot, now: ContactorNow, m
         if reset.node != state.node or reset.id == state.reset:
             continue
         state = replace(state, reset=reset.id)
-        is_open = state.phase is Phase.TRIPPED or (state.phase is Phase.CLOSED and now.position is Position.OPEN)
+        is_open = state.phase is Phase.TRIPPED or (state.phase is Phase.CLOSED and now.seems_open)
         if is_open and mode is Mode.NORMAL:
             state = _to(state, Phase.CLOSING, snapshot.now_s, was_proven=True)
     return state

@@ -12,7 +12,7 @@ from controller.core.floor import nodes_below, way_up
 from controller.core.limits.trip import ContactorState, Phase, SeenNodes, Trips, Wanted, contactor_now
 from controller.core.reasons import Code, Reason
 from controller.core.site import Bool, Site
-from controller.core.snapshot import ContactorNow, Position, Snapshot
+from controller.core.snapshot import ContactorNow, Snapshot
 
 #: From the command to a meter that shows it: a contactor, a poll, a refresh, a tick.
 OPENS_S: Final = 10.0
@@ -90,7 +90,7 @@ def _told_of(
         yield Reason(Code.CONTACTOR_LOST, name, {"error": now.fault})
     if state.wanted is Wanted.OPEN and not state.proven and now_s - state.since_s >= OPENS_S:
         yield _unproven(state, now, name, seen, now_s)
-    if state.phase is Phase.CLOSED and now.position is Position.OPEN:
+    if state.phase is Phase.CLOSED and now.seems_open:
         yield Reason(Code.CONTACTOR_OPEN, name)
 
 
