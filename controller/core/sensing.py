@@ -50,11 +50,10 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
     fleet = fleet_below(site, leases, snapshot.fleet, now_s, below, cut)
     starting = state.mode.mode is Mode.INIT
     trust, judgement = judge(state.trust, site, snapshot.heard, fleet, now_s, starting=starting, cut=cut)
-    power = judgement.power
+    power, said = judgement.power, judgement.reasons[SURPLUS]
     site_power = (float(power.taken_s[0]), float(power.watts[0])) if power.known[0] else None
     surplus = estimate_surplus(state.surplus, rules, surplus_reading(trust.sources[SURPLUS]), site_power, now_s)
-    of_surplus = surplus_doubts(surplus, rules, now_s)
-    overrun = look(state.overrun, power, now_s)
+    of_surplus, overrun = surplus_doubts(surplus, rules, now_s), look(state.overrun, power, now_s)
     trouble = no_news(find_trouble(leases, site.devices, snapshot, site.rules.lease_s), site.devices, cut)
     over = over_envelope(overrun, site, power, now_s)
     of_fleet, fleet_doubts = told_of(trouble, site, leases, unshown(overrun, power))
@@ -67,7 +66,6 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
         + Doubts(lost=(snapshot.orders_unsure,) if snapshot.orders_unsure else ())
     )
     mode = next_mode(state.mode, found, root, rules, now_s)
-    said = dict.fromkeys((*judgement.reasons[SURPLUS], *of_surplus.doubts))
     seen = seen_nodes(power, judgement.nodes, overrun.class_w)
     trips = next_trips(state.trips, site, snapshot, seen, mode.mode, state.elapsed_s(now_s))
     cut = power_cut(trips, site, now_s)
@@ -81,6 +79,6 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
         judgement=judgement,
         surplus=surplus,
         mode=mode,
-        reasons={**judgement.reasons, SURPLUS: tuple(said)},
-        warnings=(*over.doubts, *of_fleet, *told_of_trips(trips, site, snapshot, seen)),
+        reasons={**judgement.reasons, SURPLUS: tuple(dict.fromkeys((*said, *of_surplus.doubts)))},
+        warnings=(*over.doubts, *of_fleet, *told_of_trips(trips, site, seen, now_s)),
     )

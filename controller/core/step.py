@@ -59,16 +59,7 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
     room_w = limited.usable_w - limited.committed_w
     trips = close_where_it_fits(sensed.trips, tables.site, room_w, sensed.mode.mode, snapshot.now_s)
     decision = _decision(tables, state, snapshot, sensed, limited, wanted, sent, trips, below)
-    claims = Claims(
-        current_w=sensed.leases.current_w,
-        stuck_w=limited.stuck_w,
-        committed_w=limited.committed_w,
-        rise_w=granted.rise_w,
-        fall_w=granted.fall_w,
-        held=_held(tables, sensed),
-        reset=frozenset(reset.node for reset in snapshot.resets),
-    )
-    check(tables.site, state, decision, claims, below)
+    check(tables.site, state, decision, _claims(tables, snapshot, sensed, limited, granted), below)
     after = minimum_times_after(
         tables, state.minimum_times, sensed.leases.current_w, granted.setpoint_w, snapshot.now_s
     )
@@ -89,6 +80,18 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         trips=hold_to(trips, tables.site, limited.lasting, _sure_floor_w(tables, limited), snapshot.now_s),
     )
     return state, decision
+
+
+def _claims(tables: Tables, snapshot: Snapshot, sensed: Sensed, limited: _Limited, granted: _Granted) -> Claims:
+    return Claims(
+        current_w=sensed.leases.current_w,
+        stuck_w=limited.stuck_w,
+        committed_w=limited.committed_w,
+        rise_w=granted.rise_w,
+        fall_w=granted.fall_w,
+        held=_held(tables, sensed),
+        reset=frozenset(reset.node for reset in snapshot.resets),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

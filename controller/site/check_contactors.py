@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from controller.site.contactor_parts import ContactorCoil
 from controller.site.contactors import ELSEWHERE, NodeContactor, contactors_of, least_trip_s, relay_agents
 from controller.site.devices import Load
-from controller.site.model import ContactorCoil, SiteFile, SupplySection
+from controller.site.model import SiteFile, SupplySection
 from controller.site.problems import Loc, Problem, path_text, unless_known, unless_one
 from controller.site.tree import all_named, parents_of, way_up
 from controller.site.unknown import UNKNOWN

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from controller.site.contactor_parts import ContactorEntry
 from controller.site.devices import Load
-from controller.site.model import ContactorEntry, NodeEntry, SiteFile
+from controller.site.model import NodeEntry, SiteFile
 from controller.site.problems import Loc
 from controller.site.tree import parents_of, way_up
 from controller.site.unknown import UNKNOWN

@@ -99,4 +99,3 @@ def _reasons(trouble: Trouble, site: Site, leases: Leases) -> Iterator[Reason]:
         for a in np.unique(devices.agent[found]).tolist():
             mine = found & (devices.agent == a)
             yield Reason(code, site.agents[a], {"count": int(mine.sum()), name: float(watts[mine].sum())})
-

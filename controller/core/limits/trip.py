@@ -84,7 +84,8 @@ class ContactorState:
 
     `since_s`: of the phase. `trip`: why it is open, None where nothing has tripped. `over_rating_s`, `over_limit_s`: known time
     for which the node has been above, None while it is not. `proven_s`: since when it is proven open, ``inf`` while
-    it is not; `was_proven`: it has been since it was told. `reset`: id of the newest reset that was looked at.
+    it is not; `was_proven`: it has been since it was told. `reset`: id of the newest reset that was looked at. `now`: what
+    is known of it as of this tick.
     """
 
     node: int
@@ -96,6 +97,7 @@ class ContactorState:
     proven_s: float = float("inf")
     was_proven: bool = False
     reset: str = ""
+    now: ContactorNow = _NEVER_READ
 
     @property
     def wanted(self) -> Wanted:
@@ -172,10 +174,10 @@ def next_trips(trips: Trips, site: Site, snapshot: Snapshot, seen: SeenNodes, mo
     after_s = site.contactors.trip_after_s.tolist()
     new = []
     for k, old in enumerate(trips.contactors):
-        now = contactor_now(snapshot, k)
-        state = _with_resets(old, snapshot, now, mode)
+        now = snapshot.contactors[k] if k < len(snapshot.contactors) else _NEVER_READ
+        state = _with_resets(replace(old, now=now), snapshot, mode)
         if state.wanted is Wanted.OPEN:
-            state = _proved(state, seen, now, snapshot.now_s)
+            state = _proved(state, seen, snapshot.now_s)
         else:
             state = _timed(state, trips, site, seen, mode, elapsed_s)
             state = _tripped(state, trips, site, snapshot, seen, after_s[k], float(most_w[old.node]))
@@ -183,18 +185,13 @@ def next_trips(trips: Trips, site: Site, snapshot: Snapshot, seen: SeenNodes, mo
     return replace(trips, contactors=tuple(new))
 
 
-def contactor_now(snapshot: Snapshot, k: int) -> ContactorNow:
-    """Return what is known of a contactor now."""
-    return snapshot.contactors[k] if k < len(snapshot.contactors) else _NEVER_READ
-
-
-def _with_resets(state: ContactorState, snapshot: Snapshot, now: ContactorNow, mode: Mode) -> ContactorState:
+def _with_resets(state: ContactorState, snapshot: Snapshot, mode: Mode) -> ContactorState:
     """Take the newest reset of the node; it counts only in NORMAL, and where there is something to close."""
     for reset in snapshot.resets:
         if reset.node != state.node or reset.id == state.reset:
             continue
         state = replace(state, reset=reset.id)
-        is_open = state.phase is Phase.TRIPPED or (state.phase is Phase.CLOSED and now.seems_open)
+        is_open = state.phase is Phase.TRIPPED or (state.phase is Phase.CLOSED and state.now.seems_open)
         if is_open and mode is Mode.NORMAL:
             state = _to(state, Phase.CLOSING, snapshot.now_s, was_proven=True)
     return state
@@ -216,14 +213,14 @@ def _to(
     )
 
 
-def _proved(state: ContactorState, seen: SeenNodes, now: ContactorNow, now_s: float) -> ContactorState:
+def _proved(state: ContactorState, seen: SeenNodes, now_s: float) -> ContactorState:
     """Look for the proof that the contactor is open; what has been proven is so until something shows otherwise."""
     n = state.node
     draws = bool(seen.power.known[n]) and float(seen.power.watts[n]) > seen.class_w[n]
-    if draws or now.position is Position.CLOSED:
+    if draws or state.now.position is Position.CLOSED:
         return replace(state, proven_s=float("inf"))
     nothing = bool(seen.trusted[n]) and abs(float(seen.power.watts[n])) <= seen.class_w[n]
-    if state.proven or not nothing or now.fault:
+    if state.proven or not nothing or state.now.fault:
         return state
     return replace(state, proven_s=now_s, was_proven=True)
 

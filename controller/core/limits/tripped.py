@@ -9,10 +9,9 @@ import numpy as np
 
 from controller.core.fleet.power_cut import PowerCut
 from controller.core.floor import nodes_below, way_up
-from controller.core.limits.trip import ContactorState, Phase, SeenNodes, Trips, Wanted, contactor_now
+from controller.core.limits.trip import ContactorState, Phase, SeenNodes, Trips, Wanted
 from controller.core.reasons import Code, Reason
 from controller.core.site import Bool, Site
-from controller.core.snapshot import ContactorNow, Snapshot
 
 #: From the command to a meter that shows it: a contactor, a poll, a refresh, a tick.
 OPENS_S: Final = 10.0
@@ -70,33 +69,26 @@ def _around(site: Site, contactors: Sequence[ContactorState]) -> Bool:
     return nodes
 
 
-def told_of_trips(trips: Trips, site: Site, snapshot: Snapshot, seen: SeenNodes) -> tuple[Reason, ...]:
-    """Return what is to be said of the contactors; none of it is a doubt by itself."""
-    return tuple(
-        reason
-        for k, state in enumerate(trips.contactors)
-        for reason in _told_of(state, contactor_now(snapshot, k), site, seen, snapshot.now_s)
-    )
+def told_of_trips(trips: Trips, site: Site, seen: SeenNodes | None, now_s: float) -> tuple[Reason, ...]:
+    """Return what is to be said of the contactors; none of it is a doubt by itself. `seen`: None where no meter is asked."""
+    return tuple(reason for state in trips.contactors for reason in _told_of(state, site, seen, now_s))
 
 
-def _told_of(
-    state: ContactorState, now: ContactorNow, site: Site, seen: SeenNodes, now_s: float
-) -> Iterator[Reason]:
-    name, trip = site.tree.ids[state.node], state.trip
+def _told_of(state: ContactorState, site: Site, seen: SeenNodes | None, now_s: float) -> Iterator[Reason]:
+    name, trip, now = site.tree.ids[state.node], state.trip, state.now
     if trip is not None:
         figures = {"power_w": trip.power_w, "limit_w": trip.limit_w, "for_s": trip.for_s}
         yield Reason(Code.NODE_TRIPPED, name, {"cause": trip.cause, **figures})
     if now.fault:
         yield Reason(Code.CONTACTOR_LOST, name, {"error": now.fault})
     if state.wanted is Wanted.OPEN and not state.proven and now_s - state.since_s >= OPENS_S:
-        yield _unproven(state, now, name, seen, now_s)
+        yield _unproven(state, name, seen, now_s)
     if state.phase is Phase.CLOSED and now.seems_open:
         yield Reason(Code.CONTACTOR_OPEN, name)
 
 
-def _unproven(state: ContactorState, now: ContactorNow, name: str, seen: SeenNodes, now_s: float) -> Reason:
+def _unproven(state: ContactorState, name: str, seen: SeenNodes | None, now_s: float) -> Reason:
     n, since_s = state.node, now_s - state.since_s
-    watts = float(seen.power.watts[n])
-    if seen.power.known[n] and watts > seen.class_w[n]:
-        return Reason(Code.CONTACTOR_DEFIANT, name, {"since_s": since_s, "power_w": watts})
-    return Reason(Code.CONTACTOR_UNPROVEN, name, {"since_s": since_s, "position": now.position.name.lower()})
+    if seen is not None and seen.power.known[n] and seen.power.watts[n] > seen.class_w[n]:
+        return Reason(Code.CONTACTOR_DEFIANT, name, {"since_s": since_s, "power_w": float(seen.power.watts[n])})
+    return Reason(Code.CONTACTOR_UNPROVEN, name, {"since_s": since_s, "position": state.now.position.name.lower()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -97,27 +97,24 @@ def judge(
     off: meters below them may be without power too, and their silence is no doubt.
     """
     sources = _heard(trust.sources, site, heard)
-    if cut is not None:
-        trust = replace(trust, steps=without_switched(trust.steps, cut.switching[site.meters.node]))
+    before = trust.steps if cut is None else without_switched(trust.steps, cut.switching[site.meters.node])
     shown = meter_columns(site, sources)
-    meters = after_steps(shown, trust.steps)
+    meters = after_steps(shown, before)
     power = node_power(site, with_difference(trust.redundancy, site, meters, now_s), now_s)
     found = contradictions(site, meters, power, fleet, now_s)
     contradicted_s, counting = lasting(trust.contradicted_s, found, now_s, starting=starting)
-    against = _fed(site, _against(site, sources, meters, trust.steps, now_s), cut)
+    against = _fed(site, _against(site, sources, meters, before, now_s), cut)
     compared = compare(trust.redundancy, site, meters, counting, now_s)
-    redundancy, stand_ins = stand_in(compared, site, meters, against, trust.steps, fleet, now_s)
+    redundancy, stand_ins = stand_in(compared, site, meters, against, before, fleet, now_s)
     doubted = {name: against[name] for name in against if name not in stand_ins.replaced}
-    false = false_meters(site, doubted, counting)
-    steps = run_step_tests(trust.steps, site, shown, fleet, now_s, redundancy.begun_s[site.meters.node] == now_s)
+    false, said = false_meters(site, doubted, counting), (*chain(*doubted.values()), *stand_ins.doubts)
+    steps = run_step_tests(before, site, shown, fleet, now_s, redundancy.begun_s[site.meters.node] == now_s)
     judgement = Judgement(
         meters=meters,
         power=power,
         nodes=node_trust(site, proven_nodes(site, meters, steps, now_s), doubted, false),
         step_to_w=redundancy.step_to_w,
-        doubts=_doubts(
-            site, meters, (*chain(*doubted.values()), *stand_ins.doubts, *defied(site, steps, now_s), *counting), now_s
-        ),
+        doubts=_doubts(site, meters, (*said, *defied(site, steps, now_s), *counting), now_s),
         reasons={name: _all(source, against, stand_ins) for name, source in sources.items()},
     )
     steps = without_lies(steps, false & np.isinf(steps.refuted_s), now_s)
@@ -150,9 +147,7 @@ def _against(
     }
 
 
-def _fed(
-    site: Site, against: dict[str, tuple[Reason, ...]], cut: PowerCut | None
-) -> dict[str, tuple[Reason, ...]]:
+def _fed(site: Site, against: dict[str, tuple[Reason, ...]], cut: PowerCut | None) -> dict[str, tuple[Reason, ...]]:
     """Return what speaks against the meters, without the silence of those that may be without power."""
     if cut is None or not cut.unfed.any():
         return against

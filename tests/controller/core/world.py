@@ -335,7 +335,9 @@ class World:
     def _told_w(self) -> np.ndarray:
         """What agents say that their devices draw: a liar what it was told, and nothing of one that does not answer."""
         return np.where(
-            self.dumb | self.dark, np.nan, 1.07 * np.where(self.liars, np.minimum(self.applied_w, self.draw_w), self.draw_w)
+            self.dumb | self.dark,
+            np.nan,
+            1.07 * np.where(self.liars, np.minimum(self.applied_w, self.draw_w), self.draw_w),
         )
 
     def snapshot(self) -> Snapshot:

@@ -76,7 +76,11 @@ BROKEN = {
         "{a-two: annex, a-tow: §pcc}",
         ["supply.agents.a-tow", "a-two (did you mean that?)"],
     ),
-    "no meter": ("    node: row\n    fed_from: hall\n", "    node: hall\n    fed_from: pcc\n", ["nodes[3].contactor", "'row', which has no meter"]),
+    "no meter": (
+        "    node: row\n    fed_from: hall\n",
+        "    node: hall\n    fed_from: pcc\n",
+        ["nodes[3].contactor", "'row', which has no meter"],
+    ),
     "too soon": (
         "trip_after: 60 s\n      modbus",
         "trip_after: §18 s\n      modbus",

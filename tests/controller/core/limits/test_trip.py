@@ -354,7 +354,9 @@ def play(world, legs, seed):
     for k, one in enumerate(legs):
         world.silent, world.scale = set(one["silent"]), {"of-hall": one["scale"]}
         world.welded, world.fault = ({0} if one["welded"] else set()), one["fault"]
-        world.orders = () if one["limit_w"] is None else (order(one["limit_w"], world, node=HALL, id=f"o{k}", begun=True),)
+        world.orders = (
+            () if one["limit_w"] is None else (order(one["limit_w"], world, node=HALL, id=f"o{k}", begun=True),)
+        )
         world.deaf = world.liars = world.dumb = np.zeros(len(world.site.devices.ids), dtype=np.bool_)
         setattr(world, one["vice"], in_hall(world) & (rng.random(len(world.site.devices.ids)) < one["share"]))
         asked = one["reset"]
