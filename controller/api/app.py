@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from controller.api import errors, orders, probes, status
+from controller.api import errors, nodes, orders, probes, status
 from controller.daemon.service import Service
 
 
@@ -18,6 +18,6 @@ def create_app(service: Service) -> FastAPI:
         redoc_url=None,
     )
     errors.install(app, service.refused)
-    for routes in (probes.routes, status.routes, orders.routes):
+    for routes in (probes.routes, status.routes, orders.routes, nodes.routes):
         app.include_router(routes(service))
     return app

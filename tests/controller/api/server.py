@@ -15,6 +15,7 @@ from controller.core.decision import Decision
 from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
 from controller.daemon.access import Role, Token
+from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import Metrics
@@ -80,6 +81,7 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
             decision=decision_now,
             utc=lambda: world.utc,
         ),
+        desk=ResetDesk(site=site, journal=journal, decision=decision_now),
         tokens=tuple(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
         latest=latest,
         decision=lambda: world.decision,

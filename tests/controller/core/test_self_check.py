@@ -35,6 +35,8 @@ class Answer:
             committed_w=self.decision.committed_w,
             rise_w=5000.0,
             fall_w=5000.0,
+            held=np.zeros(len(devices.ids), dtype=np.bool_),
+            reset=frozenset(),
         )
 
     def give(self, device: int, watts: float) -> None:
