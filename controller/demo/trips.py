@@ -84,4 +84,4 @@ def cause_of(moment: Moment, node: str) -> str | None:
     """Return why the daemon has tripped a node; None where it has not, or does not answer."""
     status = moment.daemon.nodes.get(node) if moment.daemon else None
     contactor = status.contactor if status else None
-    return contactor.tripped.cause if contactor and contactor.tripped else None
+    return contactor.trip.cause if contactor and contactor.trip else None

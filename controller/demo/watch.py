@@ -30,9 +30,9 @@ class TripStatus(msgspec.Struct):
 
 
 class ContactorStatus(msgspec.Struct):
-    """What is shown of a node's contactor; `tripped` is None while the node is not."""
+    """What is shown of a node's contactor; `trip` is None while the node is not tripped."""
 
-    tripped: TripStatus | None = None
+    trip: TripStatus | None = None
 
 
 class NodeStatus(msgspec.Struct):

@@ -27,8 +27,8 @@ def moment(t_s: float, *, closed: bool, cause: str | None = None, answers: bool 
         binding="surplus",
         contactors={"hall": closed, "rack": True},
     )
-    tripped = None if cause is None else TripStatus(cause=cause)
-    hall = NodeStatus(envelope_w=3e5, binding="surplus", contactor=ContactorStatus(tripped=tripped))
+    trip = None if cause is None else TripStatus(cause=cause)
+    hall = NodeStatus(envelope_w=3e5, binding="surplus", contactor=ContactorStatus(trip=trip))
     nodes = {"hall": hall, "rack": NodeStatus(envelope_w=3e5, binding="surplus")}
     status = DaemonStatus(mode="normal", reason="", site_w=1e5, nodes=nodes, orders_in_force=[], devices={})
     return Moment(truth, status if answers else None)
