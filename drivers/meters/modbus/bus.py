@@ -105,7 +105,9 @@ class _Worker:
                 unit.watched(seen)
                 patience_s, in_vain, answers = 0.0, 0, answers + 1
 
-    async def _read(self, unit: QueuedMeter, line: ModbusLine[ReadRequest], *, full: bool, within_s: float) -> Sample | Loss:
+    async def _read(
+        self, unit: QueuedMeter, line: ModbusLine[ReadRequest], *, full: bool, within_s: float
+    ) -> Sample | Loss:
         try:
             return await unit.reader.read(line, self._clock, full=full, within_s=within_s)
         except DriverLoss:
