@@ -188,15 +188,21 @@ def test_no_false_alarm_where_an_agent_calls_off_less_than_the_site_file(share):
     assert world.site_w <= world.site.rules.failsafe_w
 
 
-@pytest.fixture
-def cut_off() -> Answer:
-    """The answer of a site with a tripped hall."""
+@pytest.fixture(scope="module")
+def tripped() -> World:
+    """A site with a tripped hall."""
     world = World(hall_site(), surplus_w=90e3)
     world.run(40)
     defy(world)
     world.until(lambda decision: decision.contactors[0].proven, TRIP_S + 40)
-    made = Answer(world)
-    made.claims = replace(made.claims, held=in_hall(world))
+    return world
+
+
+@pytest.fixture
+def cut_off(tripped) -> Answer:
+    """Its answer."""
+    made = Answer(tripped)
+    made.claims = replace(made.claims, held=in_hall(tripped))
     return made
 
 
