@@ -88,7 +88,9 @@ def _broken(site: Site, before: State, decision: Decision, claims: Claims, below
         yield Invariant.PLANNED_FITS
     if np.any((below(raised_w) > 0.0) & ~(claims.committed_w <= room_w + eps_w)):
         yield Invariant.COMMITTED_STOPS_RAISES
-    if np.any(claims.held & (setpoint_w > np.minimum(claims.current_w, site.devices.failsafe_w))):
+    if claims.held.any() and np.any(
+        claims.held & ~(setpoint_w <= np.minimum(claims.current_w, site.devices.failsafe_w))
+    ):
         yield Invariant.TRIPPED_STAYS_DOWN
     if not _stays_open(before, decision, claims):
         yield Invariant.TRIPPED_STAYS_OPEN

@@ -102,10 +102,11 @@ class ResetDesk:
             raise ResetRefused(Cause.UNKNOWN, Reason(Code.RESET_NODE_UNKNOWN, by.name, figures))
         if names.index(node) not in self._site.contactors.node.tolist():
             raise ResetRefused(Cause.UNKNOWN, Reason(Code.RESET_WITHOUT_CONTACTOR, by.name, {"node": node}))
-        if decision is None:
+        states = {names[state.node]: state for state in decision.contactors} if decision else {}
+        if decision is None or node not in states:
             figures = {"node": node, "mode": "no known mode", "why": "no tick is new enough"}
             raise ResetRefused(Cause.CONFLICT, Reason(Code.RESET_IN_DOUBT, by.name, figures))
-        return decision, next(state for state in decision.contactors if names[state.node] == node)
+        return decision, states[node]
 
     def _refuse_unless_open(self, node: str, decision: Decision, state: ContactorState, by: Principal) -> None:
         if state.phase is Phase.CLOSED and not state.now.seems_open:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -12,6 +12,7 @@ import numpy as np
 from controller.api.app import create_app
 from controller.api.serve import serve
 from controller.core.decision import Decision
+from controller.core.site import Contactors
 from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
 from controller.daemon.access import Role, Token
@@ -56,7 +57,8 @@ class Running:
 
 
 def make_service(path: Path, world: World) -> tuple[Service, Journal]:
-    site, journal = make_site(), Journal.open(path)
+    feeder = Contactors(node=np.array([1]), trip_after_s=np.array([60.0]))
+    site, journal = replace(make_site(), contactors=feeder), Journal.open(path)
     book = OrderBook(journal, site)
     latest = Latest(
         meters=lambda: {
