@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from controller.api import errors, nodes, orders, probes, status
+from controller.api.door import Doorkeeper
 from controller.daemon.service import Service
 
 
@@ -21,3 +25,25 @@ def create_app(service: Service) -> FastAPI:
     for routes in (probes.routes, status.routes, orders.routes, nodes.routes):
         app.include_router(routes(service))
     return app
+
+
+def behind_door(service: Service) -> tuple[ASGIApp, Doorkeeper]:
+    """Return the application over `service`, and the door that it stands behind."""
+    door = Doorkeeper(service.tokens, service.proxies, service.refused)
+    return guarded(create_app(service), door), door
+
+
+def guarded(app: FastAPI, door: Doorkeeper) -> ASGIApp:
+    """Return the application behind a door: what has no valid token gets so far only so often."""
+
+    async def ask(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers, address = dict(scope["headers"]), (scope["client"] or ("",))[0]
+            peer = door.peer_of(address, headers.get(b"x-forwarded-for", b""))
+            now_s = asyncio.get_running_loop().time()
+            if not door.knows(headers.get(b"authorization", b"")) and not door.may_ask(peer, scope["path"], now_s):
+                await errors.refused_tries()(scope, receive, send)
+                return
+        await app(scope, receive, send)
+
+    return ask

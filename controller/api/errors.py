@@ -54,8 +54,23 @@ class RequestRefused(Exception):
 def answer(status: int, reason: str, *details: str) -> JSONResponse:
     """Return an error as it leaves."""
     body = ErrorBody(error=Error(reason=reason, details=list(details)))
-    challenge = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
-    return JSONResponse(body.model_dump(), status, challenge)
+    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    return JSONResponse(body.model_dump(), status, headers)
+
+
+def refused_tries() -> JSONResponse:
+    """Return the answer to a peer that has asked too often without a valid token."""
+    words = "too many requests without a valid token came from this address; one with a valid token is always answered"
+    refusal = answer(HTTPStatus.TOO_MANY_REQUESTS, "too_many_tries", words)
+    refusal.headers["Retry-After"] = "60"
+    return refusal
+
+
+def too_many_tries() -> bytes:
+    """Return that answer as it goes over the wire; the connection is closed after it."""
+    refusal = refused_tries()
+    head = b"".join(b"%s: %s\r\n" % pair for pair in refusal.raw_headers)
+    return b"HTTP/1.1 429 Too Many Requests\r\n%sconnection: close\r\n\r\n%s" % (head, bytes(refusal.body))
 
 
 def install(app: FastAPI, refused: Callable[[str], None]) -> None:
@@ -86,7 +101,9 @@ def install(app: FastAPI, refused: Callable[[str], None]) -> None:
     async def http_error(_: Request, error: HTTPException) -> JSONResponse:
         reason = HTTPStatus(error.status_code).name.lower()
         refused(reason)
-        return answer(error.status_code, reason, str(error.detail))
+        refusal = answer(error.status_code, reason, str(error.detail))
+        refusal.headers.update(error.headers or {})
+        return refusal
 
     @app.exception_handler(Exception)
     async def fault(_: Request, error: Exception) -> JSONResponse:

@@ -28,7 +28,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
 
 
 def _import_serve() -> Serve:
-    from controller.api.app import create_app
+    from controller.api.app import behind_door
     from controller.api.serve import serve
 
-    return lambda service, host, port, listening: serve(create_app(service), host, port, listening)
+    return lambda service, host, port, listening: serve(*behind_door(service), host, port, listening)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,7 +24,8 @@ from controller.daemon.health import health, readiness
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import Latest
 from controller.daemon.mailbox import Mailbox
-from controller.daemon.meters.drivers import Driver, drivers, run_drivers
+from controller.daemon.meters.drivers import drivers
+from controller.daemon.meters.supervision import Driver, run_drivers
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
@@ -43,9 +44,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
-    """What runs beside the fleet: the meters' drivers by name, the contactors, the tick, what systemd is told, and what is served."""
+    """What runs beside the fleet: meter drivers and the mailbox that they fill, contactors, the tick, systemd, what is served."""
 
-    drivers: Mapping[str, Driver]
+    drivers: tuple[Driver, ...]
+    mailbox: Mailbox
     switchboard: Switchboard
     ticker: Ticker
     notifier: Notifier
@@ -68,7 +70,7 @@ async def operate(
     parts, listen = _assemble(site_file, site, journal, book, fleet), site_file.http.listen
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     http = asyncio.create_task(serve(parts.service, listen.host, listen.port, listening.set_result), name="http")
-    sources = asyncio.create_task(run_drivers(parts.drivers), name="sources")
+    sources = asyncio.create_task(run_drivers(parts.drivers, parts.mailbox.publish), name="sources")
     contactors = asyncio.create_task(parts.switchboard.run(), name="contactors")
     either: set[asyncio.Future[Any]] = {http, listening}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -109,6 +111,7 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
     )
     return _Parts(
         drivers=drivers(site_file, mailbox.publish),
+        mailbox=mailbox,
         switchboard=switchboard,
         ticker=ticker,
         notifier=notifier,
@@ -162,6 +165,7 @@ def _make_service(
         intake=intake,
         desk=desk,
         tokens=tuple(make_token(token) for token in site_file.orders.tokens),
+        proxies=frozenset(site_file.http.trusted_proxies),
         latest=latest,
         decision=now.decision,
         decision_now=now.decision_now,

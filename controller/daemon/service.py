@@ -37,6 +37,7 @@ class Service:
     """Everything behind an interface to the outside; what is called returns at once, but for the book, the intake, the desk and `metrics`.
 
     `decision`: the newest, `decision_now`: None where it is too old to speak of now. `utc`: the newest look at the wall clock. `metrics`: the exposition for Prometheus.
+    `proxies`: addresses that may name whom they speak for.
     `refused`: counts a refused request, once for each of its codes, or by a word of the protocol that it came by. `answered`:
     counts what the answer to an order says beside its outcome, by code.
     """
@@ -46,6 +47,7 @@ class Service:
     intake: OrderIntake
     desk: ResetDesk
     tokens: tuple[Token, ...]
+    proxies: frozenset[str]
     latest: Latest
     decision: Callable[[], Decision | None]
     decision_now: Callable[[], Decision | None]

@@ -38,6 +38,7 @@ from controller.site.texts import (
     Flag,
     Host,
     Id,
+    IpAddress,
     ListenAddress,
     ModbusUnit,
     Name,
@@ -324,6 +325,11 @@ class HttpSection(Part):
     """Orders, status, metrics and the page."""
 
     listen: ListenAddress = key("listen", "address and port, in quotes", "127.0.0.1:8420")
+    trusted_proxies: tuple[IpAddress, ...] = Field(
+        (),
+        description="addresses of proxies that stand before the interface and name in `X-Forwarded-For` whom they speak for",
+        strict=False,
+    )
 
 
 class SiteFile(Part):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -64,6 +65,19 @@ ModbusAddress = Annotated[int, whole(0, 65535)]
 Count = Annotated[int, whole(1, 100_000)]
 Factor = Annotated[float, ratio(1e-6, 1e6)]
 TransformerRatio = Annotated[float, ratio(1e-3, 1e5)]
+
+
+def _ip_address(text: object) -> str:
+    require(isinstance(text, str))
+    try:
+        return str(ipaddress.ip_address(str(text)))
+    except ValueError as error:
+        raise NotAllowedError from error
+
+
+IpAddress = Annotated[
+    str, ValueType(parse=_ip_address, allowed="an IP address, in quotes", json=text_schema(r"^[0-9A-Fa-f:.]+$"))
+]
 
 
 def _sign(value: object) -> int:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from controller.daemon.meters.drivers import run_drivers
 from controller.daemon.meters.modbus import bus_drivers
+from controller.daemon.meters.supervision import run_drivers
 from controller.site.model import ModbusSource
 from drivers.clock import boottime_s
 from drivers.meters.modbus import ModbusMeter, connected, framing_of
@@ -47,7 +47,7 @@ async def watch(ports: Sequence[int], units: int, dead: int, seconds: float) -> 
             sources[name] = ModbusSource.model_validate(given)
             if (unit if units > 1 else index + 1) > dead:
                 live.append(name)
-    running = asyncio.create_task(run_drivers(bus_drivers(sources, {}, publish)))
+    running = asyncio.create_task(run_drivers(bus_drivers(sources, {}, publish), publish))
     await asyncio.sleep(SETTLE_S)
     counted["samples"] = 0
     ages_s: list[float] = []

@@ -93,6 +93,7 @@ def exporter(folder: Path) -> Iterator[str]:
     site = compile_site(load(DEMO))
     journal = Journal.open(folder / "journal.db")
     metrics = Metrics(site, latest(site), OrderBook(journal, site), journal)
+    metrics.refused("http", "unauthorized")
     ticks = iter(range(1, 1_000_000))
 
     class Scrape(BaseHTTPRequestHandler):

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.verify.door import withstood
 from tests.verify.fuzz.campaign import campaign
 from tests.verify.lies import report as lies_told
 from tests.verify.opcua import report
@@ -77,6 +78,11 @@ def scenes(out: Path) -> dict[str, str]:
     return scenes_played(out)
 
 
+def door(out: Path) -> dict[str, str]:
+    """Flood the HTTP interface with idle connections, slow writers and wrong tokens, while the authority orders."""
+    return withstood(out)
+
+
 def bounds(_: Path) -> dict[str, str]:
     """Compile the kernels with a test of every index, and run them on all that their tests give them."""
     with tempfile.TemporaryDirectory() as folder:
@@ -105,6 +111,7 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "opcua": opcua,
     "lies": lies,
     "scenes": scenes,
+    "door": door,
 }
 
 

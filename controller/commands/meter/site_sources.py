@@ -13,7 +13,8 @@ from controller.core.fleet.bounds import nobody_below
 from controller.core.site import SURPLUS, Site
 from controller.core.trust.judge import Judgement, judge, no_trust
 from controller.daemon.mailbox import as_heard
-from controller.daemon.meters.drivers import drivers, run_drivers
+from controller.daemon.meters.drivers import drivers
+from controller.daemon.meters.supervision import run_drivers
 from controller.site.model import ModbusSource, OpcuaSource, SiteFile
 from drivers.clock import Clock, boottime_s
 from drivers.ending import end
@@ -97,7 +98,7 @@ async def reading(
 
     # What the drivers log of losses stands in the table, too.
     logging.getLogger().addHandler(logging.NullHandler())
-    running = asyncio.create_task(run_drivers(drivers(site_file, publish, only)), name="drivers")
+    running = asyncio.create_task(run_drivers(drivers(site_file, publish, only), publish), name="drivers")
     try:
         yield running
     finally:

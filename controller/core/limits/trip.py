@@ -314,7 +314,9 @@ def _closed(state: ContactorState, site: Site, room_w: F64, mode: Mode, now_s: f
     if state.phase is not Phase.CLOSING:
         return state
     if mode is not Mode.NORMAL:
-        return _to(state, Phase.CLOSED if state.trip is None else Phase.TRIPPED, now_s, was_proven=True)
+        return replace(state, phase=Phase.CLOSED if state.trip is None else Phase.TRIPPED, since_s=now_s)
+    if now_s <= state.since_s:  # what may start below it counts from this tick on
+        return state
     fits = bool(np.all(room_w[way_up(site, state.node)] >= 0.0))
     if fits or now_s - state.since_s >= site.rules.settle_s:
         return _to(state, Phase.STARTING, now_s)

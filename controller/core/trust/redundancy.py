@@ -2,7 +2,8 @@
 
 While all meters of a node speak, the larger load counts. When one falls silent, the others are as good as those of a node
 that never had more, once steps of the fleet have proven one of them; what they showed less than the largest, averaged
-while all agreed, is added. If they disagreed beyond their class within the hour before, nobody here can tell which of
+while all agreed, is added. Where all that the fleet may draw is too little for such a step, none is asked for: they lead as
+at the start of a site, and the first steps up prove or refute them. If they disagreed beyond their class within the hour before, nobody here can tell which of
 them was right: a person has to.
 """
 
@@ -138,7 +139,7 @@ def stand_in(
     stepped = np.zeros_like(missing)
     stepped[node[~gone & (now_s - steps.agreed_s <= _PROVEN_S)]] = True
     apart = missing & (old.apart_s > gone_s - _APART_S)
-    proven = old.alone | stepped
+    proven = old.alone | stepped | (fleet.most_w < _needed_w(site))
     unproven = missing & ~apart & ~proven
     # The first tick of a silence is a doubt, whatever was proven before.
     new = replace(old, missing=missing, alone=missing & ~apart & proven & old.missing)
@@ -164,13 +165,18 @@ def _stepping(
     new: Redundancy, site: Site, fleet: FleetBelow, unproven: Bool, long_gone: Bool, now_s: float
 ) -> Redundancy:
     """Return the record with the deliberate steps: one down in a quarter of an hour, as small as may prove a meter."""
-    node = site.meters.node
-    needed_w, vague = np.zeros(unproven.size), np.zeros_like(unproven)
-    np.maximum.at(needed_w, node, proving_step_w(site))
-    vague[node[~known_within(site, fleet)]] = True
+    vague = np.zeros_like(unproven)
+    vague[site.meters.node[~known_within(site, fleet)]] = True
     begins = unproven & long_gone & ~vague & (now_s - new.begun_s > _PROVEN_S)
-    step_to_w = np.where(begins, fleet.least_w - needed_w, np.where(unproven, new.step_to_w, np.inf))
+    step_to_w = np.where(begins, fleet.least_w - _needed_w(site), np.where(unproven, new.step_to_w, np.inf))
     return replace(new, begun_s=np.where(begins, now_s, new.begun_s), step_to_w=step_to_w)
+
+
+def _needed_w(site: Site) -> F64:
+    """Return the smallest step of the devices below each node (N,) that proves any of its meters."""
+    needed_w = np.zeros(len(site.tree.ids))
+    np.maximum.at(needed_w, site.meters.node, proving_step_w(site))
+    return needed_w
 
 
 def _said(record: Redundancy, site: Site, gone: Bool, apart: Bool, unproven: Bool) -> StandIns:

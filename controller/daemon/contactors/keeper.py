@@ -40,7 +40,7 @@ class ContactorKeeper:
     """
 
     def __init__(self, node: str, port: Switched, *, shows_contact: bool, clock: Clock = boottime_s) -> None:
-        self._node, self._port, self._shows_contact, self._clock = node, port, shows_contact, clock
+        self.node, self._port, self._shows_contact, self._clock = node, port, shows_contact, clock
         self._wanted = Wanted.LEAVE
         self._closed: bool | None = None
         self._unread, self._untold = "it has not been read yet", ""
@@ -69,6 +69,10 @@ class ContactorKeeper:
         if not self._shows_contact:
             return ContactorNow(position=Position.UNKNOWN, fault=self._untold, held_open=not closed)
         return ContactorNow(position=Position.CLOSED if closed else Position.OPEN, fault=self._untold)
+
+    def lose(self, why: str) -> None:
+        """Know nothing of it any more: what keeps it has ended, and is started anew."""
+        self._closed, self._unread = None, why
 
     async def run(self) -> None:
         """Keep it until cancelled; it is left as it is then."""
@@ -121,7 +125,7 @@ class ContactorKeeper:
 
     def _note(self, fault: str) -> None:
         if bool(fault) != bool(self._logged):
-            words = f"of {self._node} cannot be told or read: {fault}" if fault else f"of {self._node} answers again"
-            extra = {"event": "contactor_unread" if fault else "contactor_read", "node": self._node}
+            words = f"of {self.node} cannot be told or read: {fault}" if fault else f"of {self.node} answers again"
+            extra = {"event": "contactor_unread" if fault else "contactor_read", "node": self.node}
             _log.log(logging.WARNING if fault else logging.INFO, "the contactor %s", words, extra=extra)
         self._logged = fault

@@ -9,10 +9,11 @@ from controller.core.decision import Decision
 from controller.core.site import Site
 from controller.core.snapshot import ContactorNow, Position
 from controller.daemon.contactors.keeper import ContactorKeeper, Switched
+from controller.daemon.meters.supervision import Driver, run_drivers
 from controller.site.contactor_parts import ContactorCoil
 from controller.site.contactors import NodeContactor
 from drivers.contactors.modbus import CoilContactor
-from drivers.ending import end
+from drivers.readings import Loss, Sample
 
 
 class Switchboard:
@@ -43,16 +44,16 @@ class Switchboard:
             keeper.want(decision.contactors[k].wanted)
 
     async def run(self) -> None:
-        """Keep those that the daemon itself switches, until cancelled."""
+        """Keep those that the daemon itself switches, until cancelled; what keeps one is started anew when it ends."""
         if not self._keepers:
             await asyncio.Event().wait()
-        tasks = [asyncio.create_task(keeper.run(), name=f"contactor-{k}") for k, keeper in self._keepers.items()]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            await end(tasks)
+        by_name = {f"contactor {keeper.node}": keeper for keeper in self._keepers.values()}
+
+        def lost(item: Sample | Loss) -> None:
+            if isinstance(item, Loss):
+                by_name[item.meter].lose(item.reason)
+
+        await run_drivers([Driver(sources=(name,), run=keeper.run) for name, keeper in by_name.items()], lost)
 
 
 def keepers_of(found: Sequence[NodeContactor], make: Callable[[ContactorCoil], Switched]) -> dict[int, ContactorKeeper]:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-
 from controller.core.site import SURPLUS
 from controller.daemon.meters.modbus import bus_drivers
 from controller.daemon.meters.opcua import server_drivers
+from controller.daemon.meters.supervision import Driver
 from controller.site.model import SiteFile
-from drivers.ending import end
 from drivers.errors import ConfigError
 from drivers.readings import Publish
 
-#: A driver that runs for ever, to be started in a task.
-Driver = Callable[[], Coroutine[None, None, None]]
 
-
-def drivers(site_file: SiteFile, publish: Publish, only: str | None = None) -> dict[str, Driver]:
-    """Return the drivers of all meters and of the surplus, by the names of what each reads.
+def drivers(site_file: SiteFile, publish: Publish, only: str | None = None) -> tuple[Driver, ...]:
+    """Return the drivers of all meters and of the surplus.
 
     Meters on one bus share a driver, and so do those behind one OPC UA server. `only`: the name of the one that is wanted.
     Raises ConfigError, before anything is started, for a profile, certificate or password that cannot be used.
@@ -35,16 +29,4 @@ def drivers(site_file: SiteFile, publish: Publish, only: str | None = None) -> d
     suspect_after_s = dict.fromkeys(wanted, site_file.control.suspect_after_s)
     suspect_after_s[SURPLUS] = surplus.suspect_after_s
     of_buses = bus_drivers(of_modbus, quantities, publish)
-    return of_buses | server_drivers(of_opcua, quantities, suspect_after_s, publish)
-
-
-async def run_drivers(made: Mapping[str, Driver]) -> None:
-    """Run all drivers until cancelled; each brings itself back, so that none ends."""
-    tasks = [asyncio.create_task(driver(), name=f"driver-{name}") for name, driver in made.items()]
-    try:
-        # Not gather: when cancelled, that waits for the tasks itself.
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        await end(tasks)
+    return (*of_buses, *server_drivers(of_opcua, quantities, suspect_after_s, publish))

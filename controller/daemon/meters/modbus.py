@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from functools import partial
 
+from controller.daemon.meters.supervision import Driver
 from controller.site.model import ModbusSource
 from drivers.meters.modbus import MeterTls, ModbusMeter, Serial, buses, read_bus
 from drivers.meters.profiles import REQUIRED, bind, load_profile
@@ -13,8 +14,8 @@ from drivers.readings import Publish
 
 def bus_drivers(
     sources: Mapping[str, ModbusSource], quantities: Mapping[str, str], publish: Publish
-) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
-    """Return a driver for each bus, by the names of its meters; their polls are spread evenly over the period.
+) -> tuple[Driver, ...]:
+    """Return a driver for each bus; their polls are spread evenly over the period.
 
     See `bus_meters`. Raises ConfigError also for certificates that cannot be used.
     """
@@ -22,10 +23,10 @@ def bus_drivers(
     for place in shared:
         if place.tls is not None:
             place.tls.context()
-    return {
-        ", ".join(meter.id for meter in bus): partial(read_bus, bus, publish, share=index / len(shared))
+    return tuple(
+        Driver(sources=tuple(meter.id for meter in bus), run=partial(read_bus, bus, publish, share=index / len(shared)))
         for index, bus in enumerate(shared.values())
-    }
+    )
 
 
 def bus_meters(sources: Mapping[str, ModbusSource], quantities: Mapping[str, str]) -> list[ModbusMeter]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from controller.daemon.meters.supervision import Driver
 from controller.daemon.secret import read_secret
 from controller.site.model import OpcuaSecurity, OpcuaSource
 from drivers.meters.opcua.driver import watch_forever
@@ -25,8 +26,8 @@ def server_drivers(
     quantities: Mapping[str, str],
     suspect_after_s: Mapping[str, float],
     publish: Publish,
-) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
-    """Return a driver for every server, by the names of the sources that it reads.
+) -> tuple[Driver, ...]:
+    """Return a driver for every server.
 
     `quantities`: names under which a source's value is published, where it is another than a meter's power;
     `suspect_after_s`: age at which a source's value is doubted. Raises ConfigError.
@@ -34,10 +35,13 @@ def server_drivers(
     points: defaultdict[Server, list[Point]] = defaultdict(list)
     for name, source in sources.items():
         points[server_of(source)].append(_point(name, source, quantities.get(name, REQUIRED), suspect_after_s[name]))
-    return {
-        ", ".join(point.id for point in mine): partial(watch_forever, _in_time(server, mine), tuple(mine), publish)
+    return tuple(
+        Driver(
+            sources=tuple(point.id for point in mine),
+            run=partial(watch_forever, _in_time(server, mine), tuple(mine), publish),
+        )
         for server, mine in points.items()
-    }
+    )
 
 
 def _in_time(server: Server, points: Sequence[Point]) -> Server:

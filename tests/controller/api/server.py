@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from controller.api.app import create_app
+from controller.api.app import behind_door
 from controller.api.serve import serve
 from controller.core.decision import Decision
 from controller.core.site import Contactors
@@ -85,6 +85,7 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
         ),
         desk=ResetDesk(site=site, journal=journal, decision=decision_now),
         tokens=tuple(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
+        proxies=frozenset(),
         latest=latest,
         decision=lambda: world.decision,
         decision_now=decision_now,
@@ -116,7 +117,7 @@ class serving:  # noqa: N801
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         try:
-            await serve(create_app(self._service), "127.0.0.1", 0, self._listening)
+            await serve(*behind_door(self._service), "127.0.0.1", 0, self._listening)
         except asyncio.CancelledError:
             return
 

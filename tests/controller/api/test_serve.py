@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from controller.api.door import Doorkeeper
 from controller.api.serve import serve
 from drivers.errors import ConfigError
 from tests.waiting import DEADLINE_S
@@ -27,7 +28,7 @@ def make_app(inside: asyncio.Event | None = None) -> FastAPI:
 
 async def start(app):
     port = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(app, "127.0.0.1", 0, port.set_result))
+    task = asyncio.create_task(serve(app, Doorkeeper((), (), print), "127.0.0.1", 0, port.set_result))
     return task, await asyncio.wait_for(port, DEADLINE_S)
 
 
@@ -66,4 +67,4 @@ def test_an_address_that_cannot_be_had_is_an_error_of_the_configuration(host):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"cannot listen on {host}:{port}"):
-            asyncio.run(serve(make_app(), host, port))
+            asyncio.run(serve(make_app(), Doorkeeper((), (), print), host, port))

@@ -110,6 +110,7 @@ def test_every_series_has_its_value(metrics):
         ("surplusd_meter_problem", "surplus"): 1,
         ("surplusd_meter_quantity", "main", "frequency_hz"): 50.01,
         ("surplusd_meter_quantity", "main", "energy_import_wh"): 5e6,
+        ("surplusd_meter_quantity_age_seconds", "main", "energy_import_wh"): 7.0,
         ("surplusd_agent_online", "hall-a"): 0,
         ("surplusd_agent_age_seconds", "hall-a"): 12,
         ("surplusd_orders_open",): 0,
@@ -148,11 +149,13 @@ def test_what_was_decided_too_long_ago_is_absent_and_the_reason_says_so(metrics)
 
 def test_an_old_value_of_a_meter_is_absent_and_its_age_is_not(tmp_path):
     site, journal = make_site(), Journal.open(tmp_path / "other.db")
-    old = {"main": replace(METERS["main"], age_s=OLD_S + 0.1)}
+    then = {"frequency_hz": (50.01, OLD_S + 0.1), "energy_import_wh": (5e6, 60.0)}
+    old = {"main": replace(METERS["main"], age_s=OLD_S + 0.1, quantities=then)}
     latest = replace(make_latest(), meters=lambda: old)
     got = samples(Metrics(site, latest, OrderBook(journal, site), journal, clock=lambda: 1001.5).render())
     journal.close()
     assert ("surplusd_meter_watts", "main") not in got
+    assert not [key for key in got if key[0].startswith("surplusd_meter_quantity")]
     assert got["surplusd_meter_age_seconds", "main"] == OLD_S + 0.1
 
 

@@ -36,8 +36,8 @@ _FAULTS: Final = (
     (
         "the step test without the other load",
         "controller/core/trust/step_test.py",
-        "other_w = _OTHER * site.tree.house_w[node]",
-        "other_w = 0.0 * site.tree.house_w[node]",
+        "other_w = _OTHER * site.tree.house_w[site.meters.node]",
+        "other_w = 0.0 * site.tree.house_w[site.meters.node]",
     ),
     (
         "staleness without decay",

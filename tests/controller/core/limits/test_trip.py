@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.limits.trip import Phase, Wanted
+from controller.core.limits.trip import Phase, Wanted, seen_nodes
 from controller.core.modes import Mode
 from controller.core.reasons import Code
 from controller.core.safe import safe_step
+from controller.core.trust.node_power import NodePower
+from controller.core.trust.node_trust import NodeTrust
 from tests.controller.core.halls import HALL, TRIP_S, ask, codes, defy, hall_site, in_hall, phase
 from tests.controller.core.world import World, order
 from tests.examples import examples
@@ -76,6 +78,18 @@ def test_time_stands_still_while_the_meter_is_silent():
     world.silent = set()
     assert phase(world.run(1)) is Phase.CLOSED
     world.until(lambda decision: phase(decision) is Phase.TRIPPED, 12)
+
+
+@pytest.mark.parametrize(
+    ("known", "still", "false", "trusted"),
+    [(True, False, False, True), (False, False, False, False), (True, True, False, False), (True, False, True, False)],
+    ids=["trusted", "unknown", "in doubt", "found false"],
+)
+def test_a_meter_counts_that_is_known_and_that_nothing_speaks_against(known, still, false, trusted):
+    one = np.array([100e3])
+    power = NodePower(watts=one, known=np.array([known]), taken_s=one)
+    trust = NodeTrust(proven=np.array([True]), still=np.array([still]), false=np.array([false]))
+    assert seen_nodes(power, trust, one).trusted.tolist() == [trusted]
 
 
 def test_seen_inside_the_time_begins_anew():
@@ -201,6 +215,15 @@ def test_a_reset_makes_room_closes_and_lets_the_devices_rise_from_failsafe():
     assert world.draw_w[hall].sum() > 10e3
 
 
+def test_where_there_is_room_already_it_is_closed_one_tick_after_the_reset():
+    world = tripped(surplus_w=180e3)
+    world.orders, world.deaf = (), np.zeros_like(world.deaf)
+    world.run(60)
+    ask(world)
+    assert phase(world.cycle()) is Phase.CLOSING
+    assert phase(world.cycle()) is Phase.STARTING
+
+
 def test_devices_that_start_at_their_most_are_inside_the_limits():
     world = tripped(surplus_w=60e3)
     world.orders, world.deaf = (), np.zeros_like(world.deaf)
@@ -232,6 +255,7 @@ def test_a_reset_in_doubt_is_void():
     ask(world)
     decision = world.cycle()
     assert (phase(decision), decision.contactors[0].reset) == (Phase.TRIPPED, "r1")
+    assert decision.contactors[0].proven
     world.silent = set()
     world.run(60)
     assert world.state.mode.mode is Mode.NORMAL
@@ -246,6 +270,7 @@ def test_a_doubt_while_it_is_to_be_closed_makes_the_reset_void():
     world.silent = {"of-yard"}
     decision = world.run(10)
     assert phase(decision) is Phase.TRIPPED
+    assert decision.contactors[0].proven
     assert world.open == {0}
 
 

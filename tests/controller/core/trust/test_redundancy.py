@@ -86,13 +86,30 @@ def test_a_short_silence_costs_no_step():
     assert decision.planned_w[0] == pytest.approx(before_w)
 
 
-def test_a_site_that_cannot_go_down_by_a_step_stays_in_hold():
-    world = pair(rests_s=RESTS_S, surplus_w=18e3)
+@pytest.mark.parametrize("surplus_w", [0.0, 18e3])
+def test_a_site_at_rest_that_draws_too_little_for_a_step_gets_out_of_hold(surplus_w):
+    world = pair(rests_s=RESTS_S, surplus_w=surplus_w)
     before_w = world.history[-1][3].planned_w[0]
     falls_silent(world)
-    decision = world.run(120.0)
-    assert codes(decision) == {Code.METER_SILENT, Code.METER_UNPROVEN}
-    assert decision.planned_w[0] == pytest.approx(before_w), "and nothing is lost by trying"
+    world.until(is_normal, 8.0)
+    assert of_source(world.history[-1][3], "check", Code.METER_ALONE)
+    decision = world.run(60.0)
+    assert decision.planned_w[0] == pytest.approx(before_w), "and nothing is switched off for it"
+    world.surplus_w = 85e3
+    world.run(60.0)
+    assert world.site_w > 80e3, "the site may be raised"
+    assert world.violations() == []
+
+
+def test_a_partner_that_the_first_steps_up_refute_leads_nothing():
+    world = pair(rests_s=RESTS_S, surplus_w=0.0)
+    world.shown_as = {"check": lambda watts: watts / 3.0}
+    falls_silent(world)
+    world.until(is_normal, 8.0)
+    world.surplus_w = 85e3
+    world.until(lambda decision: decision.mode is not Mode.NORMAL, 60.0)
+    world.run(60.0)
+    assert Code.STEPS_NOT_FOLLOWED in {reason.code for reason in world.history[-1][3].sources["check"]}
 
 
 def test_a_partner_that_does_not_follow_the_step_leads_nothing():

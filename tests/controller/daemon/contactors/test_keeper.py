@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from controller.core.limits.trip import Wanted
+from controller.core.limits.trip import ContactorState, Phase, Wanted
+from controller.core.site import Contactors
 from controller.core.snapshot import ContactorNow, Position
 from controller.daemon.contactors import keeper as module
 from controller.daemon.contactors.keeper import OLD_S, ContactorKeeper
+from controller.daemon.contactors.switchboard import Switchboard
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
+from tests.controller.core.halls import hall_site
+from tests.controller.north import make_decision
 from tests.waiting import until as waited_for
 
 OPEN, CLOSED, UNKNOWN = (
@@ -28,7 +34,7 @@ class FakePort:
         self.is_closed, self.welded, self.lost, self.broken = True, False, False, False
         self.told: list[bool] = []
         self.answers: list[CommandOutcome] = []
-        self.reads, self.ended = 0, False
+        self.reads, self.ended, self.cancels = 0, False, False
 
     async def switch(self, *, closed, hold_s):
         assert hold_s is None
@@ -44,6 +50,8 @@ class FakePort:
 
     async def read(self):
         self.reads += 1
+        if self.cancels:
+            raise asyncio.CancelledError
         if self.broken:
             raise RuntimeError("a mistake of ours")
         if self.lost:
@@ -195,6 +203,41 @@ def test_the_order_that_a_coil_holds_is_no_position():
             assert keeper.now.seems_open
 
     asyncio.run(story())
+
+
+def test_what_ends_a_keeper_ends_neither_another_one_nor_the_daemon():
+    """A library may raise a cancellation that nobody asked for."""
+
+    async def story():
+        broken, sound = FakePort(), FakePort()
+        broken.cancels = True
+        keepers = {
+            0: ContactorKeeper("hall", broken, shows_contact=True),
+            2: ContactorKeeper("yard", sound, shows_contact=True),
+        }
+        board = Switchboard(three_contactors(), keepers, lambda: {1: OPEN})
+        task = asyncio.create_task(board.run())
+        board.tell(wanting(Wanted.OPEN, Wanted.LEAVE, Wanted.OPEN))
+        await until(lambda: board.now()[1:] == (OPEN, OPEN) and "CancelledError" in board.now()[0].fault)
+        broken.cancels = False
+        await until(lambda: board.now() == (OPEN, OPEN, OPEN))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert broken.ended
+        assert sound.ended
+
+    asyncio.run(story())
+
+
+def three_contactors():
+    contactors = Contactors(node=np.array([0, 1, 2]), trip_after_s=np.full(3, 60.0))
+    return replace(hall_site(), contactors=contactors)
+
+
+def wanting(*wanted):
+    phases = {Wanted.OPEN: Phase.TRIPPED, Wanted.CLOSE: Phase.STARTING, Wanted.LEAVE: Phase.CLOSED}
+    states = tuple(ContactorState(node=n, phase=phases[each], since_s=0.0) for n, each in enumerate(wanted))
+    return replace(make_decision(), contactors=states)
 
 
 def test_what_was_read_long_ago_is_not_known():

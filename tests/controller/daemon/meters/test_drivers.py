@@ -9,8 +9,9 @@ import pytest
 
 from controller.core.site import SURPLUS
 from controller.core.trust.judge import no_trust
-from controller.daemon.meters.drivers import drivers, run_drivers
+from controller.daemon.meters.drivers import drivers
 from controller.daemon.meters.modbus import bus_meters
+from controller.daemon.meters.supervision import run_drivers
 from controller.site.compile import compile_site
 from controller.site.load import load
 from drivers.errors import ConfigError
@@ -37,8 +38,8 @@ def nothing(_item) -> None: ...
 
 def test_every_meter_and_the_surplus_has_a_driver(tmp_path):
     made = drivers(site_file(tmp_path), nothing)
-    assert set(made) == {"pcc-main", "pcc-check", "feeder-b-main", SURPLUS}
-    assert set(made) == set(no_trust(compile_site(site_file(tmp_path))).sources)
+    assert {driver.name for driver in made} == {"pcc-main", "pcc-check", "feeder-b-main", SURPLUS}
+    assert {driver.name for driver in made} == set(no_trust(compile_site(site_file(tmp_path))).sources)
 
 
 @pytest.mark.parametrize("profile", bundled_profiles())
@@ -81,7 +82,7 @@ def test_one_driver_that_finds_nobody_keeps_no_other_from_telling_so(tmp_path):
         made = drivers(site_file(tmp_path, *ports), lambda item: heard.setdefault(item.meter, item))
 
         async def until_all_told() -> None:
-            running = asyncio.create_task(run_drivers(made))
+            running = asyncio.create_task(run_drivers(made, nothing))
             deadline_s = time.monotonic() + DEADLINE_S
             while len(heard) < len(made):
                 assert time.monotonic() < deadline_s, f"only {sorted(heard)}"
@@ -104,7 +105,7 @@ def test_drivers_end_at_whatever_moment_they_are_cancelled(tmp_path, turns):
         made = drivers(site_file(tmp_path, *((old, port) for old in ("15020", "15021", "15022", "14840"))), nothing)
 
         async def cancelled_early() -> None:
-            running = asyncio.create_task(run_drivers(made))
+            running = asyncio.create_task(run_drivers(made, nothing))
             for _ in range(turns):
                 await asyncio.sleep(0)
             running.cancel()
@@ -112,17 +113,6 @@ def test_drivers_end_at_whatever_moment_they_are_cancelled(tmp_path, turns):
             assert running.cancelled()
 
         asyncio.run(cancelled_early())
-
-
-def test_a_driver_that_cannot_go_on_ends_them_all_with_its_reason():
-    async def refuses() -> None:
-        raise ConfigError("no such certificate")
-
-    async def goes_on() -> None:
-        await asyncio.Event().wait()
-
-    with pytest.raises(ConfigError, match="no such certificate"):
-        asyncio.run(run_drivers({"a": goes_on, "b": refuses}))
 
 
 def test_a_meter_cannot_take_the_name_of_the_surplus(tmp_path):
@@ -134,8 +124,8 @@ def test_a_meter_cannot_take_the_name_of_the_surplus(tmp_path):
 
 def test_meters_at_one_place_share_a_driver_and_one_alone_can_be_asked_for(tmp_path):
     made = site_file(tmp_path, ("port: 15021, unit: 1", "port: 15020, unit: 2"))
-    assert set(drivers(made, nothing)) == {"pcc-main, pcc-check", "feeder-b-main", SURPLUS}
-    assert set(drivers(made, nothing, "pcc-check")) == {"pcc-check"}
+    names = [{driver.name for driver in drivers(made, nothing, only)} for only in (None, "pcc-check")]
+    assert names == [{"pcc-main, pcc-check", "feeder-b-main", SURPLUS}, {"pcc-check"}]
 
 
 def test_a_certificate_that_cannot_be_used_is_a_config_error(tmp_path):

@@ -33,13 +33,17 @@ def site_file(folder: Path, node: str = "/nsu=urn:x;Meter"):
     return load(folder / "site.yaml")
 
 
+def made(file, only=None):
+    """Return what runs each driver of a site file, by the driver's name."""
+    return {driver.name: driver.run for driver in drivers(file, lambda _: None, only)}
+
+
 def test_sources_of_one_server_share_a_driver_and_those_with_another_login_do_not(tmp_path):
-    made = drivers(site_file(tmp_path), lambda _: None)
-    assert {f"scada-a, {SURPLUS}", "scada-b"} <= set(made)
+    assert {f"scada-a, {SURPLUS}", "scada-b"} <= set(made(site_file(tmp_path)))
 
 
 def test_one_source_alone_has_a_driver_of_its_own(tmp_path):
-    assert set(drivers(site_file(tmp_path), lambda _: None, only=SURPLUS)) == {SURPLUS}
+    assert set(made(site_file(tmp_path), SURPLUS)) == {SURPLUS}
 
 
 def test_a_node_that_is_none_is_a_config_error_before_anything_starts(tmp_path):
@@ -48,8 +52,8 @@ def test_a_node_that_is_none_is_a_config_error_before_anything_starts(tmp_path):
 
 
 def test_the_site_s_own_doubt_is_what_slow_servers_are_measured_by(tmp_path):
-    driver = drivers(site_file(tmp_path), lambda _: None)[f"scada-a, {SURPLUS}"]
-    doubts_s = {point.id: point.suspect_after_s for point in driver.args[1]}
+    watch = made(site_file(tmp_path))[f"scada-a, {SURPLUS}"]
+    doubts_s = {point.id: point.suspect_after_s for point in watch.args[1]}
     assert doubts_s == {"scada-a": 3.0, SURPLUS: 6.0}
 
 
@@ -58,5 +62,5 @@ def test_a_value_that_stands_still_is_read_before_it_is_suspect(tmp_path, suspec
     site_file(tmp_path)
     path = tmp_path / "site.yaml"
     path.write_text(path.read_text() + f"control: {{suspect_after: {suspect_after}, bad_after: 20 s}}\n")
-    driver = drivers(load(path), lambda _: None)[f"scada-a, {SURPLUS}"]
-    assert driver.args[0].heartbeat_s == pytest.approx(min(heartbeat_s, 2.0))
+    watch = made(load(path))[f"scada-a, {SURPLUS}"]
+    assert watch.args[0].heartbeat_s == pytest.approx(min(heartbeat_s, 2.0))

@@ -1,0 +1,166 @@
+"""The door: who may hold a connection, and how often somebody without a valid token may ask. Time comes in, in s.
+
+Whoever waits without having asked anything has to go when others come, the longest first; so idle connections keep nobody out.
+No limit ever refuses a request with a valid token.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, Protocol
+
+from controller.api.auth import principal_of
+from controller.daemon.access import Token
+
+#: Connections at once, in all and of one peer.
+MOST: Final = 512
+MOST_OF_PEER: Final = 256
+#: Paths that ask for no token.
+PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+#: Requests of one peer without a valid token: so many at once, and so many a second in the long run.
+TRIES: Final = (20.0, 1.0)
+PROBINGS: Final = (100.0, 20.0)
+#: Peers that are remembered; the one that was heard of last stays longest.
+_PEERS: Final = 4096
+_BEARER: Final = re.compile(rb"\r\nauthorization:[ \t]*bearer[ \t]+([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
+_TARGET: Final = re.compile(rb"[A-Z]+ ([^ ?]*)")
+
+
+class Guest(Protocol):
+    """A connection. `is_waiting`: nothing has been asked that is still to be answered."""
+
+    peer: str
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it may be closed without an answer being lost."""
+
+    def leave(self) -> None:
+        """Close it at once."""
+
+    def overstays(self, now_s: float) -> bool:
+        """Return whether it has taken too long over a request, or over its answer."""
+
+
+class Allowance:
+    """How often each peer may still do something: a bucket of `most` that fills by `per_s`."""
+
+    def __init__(self, most: float, per_s: float) -> None:
+        self._most, self._per_s = most, per_s
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def is_spent(self, peer: str, now_s: float) -> bool:
+        """Return whether nothing is left for a peer now."""
+        return self._now(peer, now_s) < 1.0
+
+    def take(self, peer: str, now_s: float) -> bool:
+        """Use up one; False where none is left."""
+        left = self._now(peer, now_s)
+        taken = left >= 1.0
+        self._left[peer] = (left - 1.0 if taken else left, now_s)
+        self._left.move_to_end(peer)
+        if len(self._left) > _PEERS:
+            self._left.popitem(last=False)
+        return taken
+
+    def _now(self, peer: str, now_s: float) -> float:
+        left, at_s = self._left.get(peer, (self._most, now_s))
+        return min(self._most, left + self._per_s * (now_s - at_s))
+
+
+class Doorkeeper:
+    """Everybody who is inside, and what those without a token may still ask.
+
+    `proxies`: addresses that speak for others and name them; `refused` counts who is turned away; `most` connections fit.
+    """
+
+    def __init__(
+        self, tokens: Sequence[Token], proxies: Collection[str], refused: Callable[[str], None], *, most: int = MOST
+    ) -> None:
+        self._tokens, self._proxies, self._refused = tokens, frozenset(proxies), refused
+        self._most, self._most_of_peer = most, min(MOST_OF_PEER, most // 2)
+        self._guests: OrderedDict[Guest, None] = OrderedDict()
+        self._of_peer: dict[str, OrderedDict[Guest, None]] = {}
+        self._tries, self._probings = Allowance(*TRIES), Allowance(*PROBINGS)
+
+    def __len__(self) -> int:
+        """Return how many are inside."""
+        return len(self._guests)
+
+    def enter(self, guest: Guest) -> None:
+        """Let a connection in; where it is full, the one goes that has waited longest."""
+        mine = self._of_peer.setdefault(guest.peer, OrderedDict())
+        if len(mine) >= self._most_of_peer and guest.peer not in self._proxies:
+            self._make_room(mine)
+        if len(self._guests) >= self._most:
+            self._make_room(self._guests)
+        self._guests[guest] = mine[guest] = None
+
+    def served(self, guest: Guest) -> None:
+        """Note that a guest has got an answer: it has waited since now."""
+        if guest in self._guests:
+            self._guests.move_to_end(guest)
+            self._of_peer[guest.peer].move_to_end(guest)
+
+    def left(self, guest: Guest) -> None:
+        """Forget a connection that is closed."""
+        self._guests.pop(guest, None)
+        mine = self._of_peer.get(guest.peer, OrderedDict())
+        mine.pop(guest, None)
+        if not mine:
+            self._of_peer.pop(guest.peer, None)
+
+    def make_room(self, count: int) -> None:
+        """Send away so many of those that have waited longest."""
+        for _ in range(count):
+            self._make_room(self._guests)
+
+    def sweep(self, now_s: float) -> None:
+        """Send away all that take too long."""
+        for guest in [guest for guest in self._guests if guest.overstays(now_s)]:
+            self._send_away(guest)
+
+    def peer_of(self, address: str, forwarded: bytes) -> str:
+        """Return who asks: the address, or whom a proxy that is trusted names last."""
+        if address not in self._proxies or not forwarded:
+            return address
+        return forwarded.rpartition(b",")[2].strip().decode("latin-1")
+
+    def knows(self, authorization: bytes) -> bool:
+        """Return whether the value of this header has a valid token."""
+        scheme, _, token = authorization.partition(b" ")
+        return scheme.lower() == b"bearer" and self._is_valid(token.strip())
+
+    def may_ask(self, peer: str, path: str, now_s: float) -> bool:
+        """Return whether a peer without a valid token may ask for this now, and count it."""
+        allowed = (self._probings if path in PROBES else self._tries).take(peer, now_s)
+        if not allowed:
+            self._refused("too_many_tries")
+        return allowed
+
+    def is_barred(self, peer: str, now_s: float) -> bool:
+        """Return whether of this peer only what `passes` is looked at; a proxy speaks for others."""
+        return peer not in self._proxies and self._tries.is_spent(peer, now_s)
+
+    def passes(self, head: bytes) -> bool:
+        """Return whether the raw head of a request has a valid token, or asks for what needs none."""
+        target, bearer = _TARGET.match(head), _BEARER.search(head)
+        probes = target is not None and target[1].decode("latin-1") in PROBES
+        passes = probes or (bearer is not None and self._is_valid(bearer[1]))
+        if not passes:
+            self._refused("too_many_tries")
+        return passes
+
+    def _is_valid(self, token: bytes) -> bool:
+        return principal_of(token.decode("latin-1"), self._tokens) is not None
+
+    def _make_room(self, guests: Collection[Guest]) -> None:
+        waiting = next((guest for guest in guests if guest.is_waiting), None)
+        if waiting is not None:
+            self._send_away(waiting)
+
+    def _send_away(self, guest: Guest) -> None:
+        self.left(guest)
+        guest.leave()

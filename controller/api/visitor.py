@@ -1,0 +1,86 @@
+"""A connection to the HTTP server, as the door sees it: it may neither dawdle nor ask again and again without a token."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from controller.api.door import Doorkeeper
+from controller.api.errors import too_many_tries
+
+#: A request's head, and then its body, may take so long; so may the answer to one without a valid token.
+HEAD_S: Final = 5.0
+BODY_S: Final = 10.0
+ANSWER_S: Final = 30.0
+#: The longest head of a request in bytes.
+MAX_HEAD: Final = 16384
+
+
+class Visitor(H11Protocol):
+    """One connection; `peer` is its address."""
+
+    def __init__(self, door: Doorkeeper, **given: Any) -> None:
+        super().__init__(**given)
+        self._door = door
+        self._head = b""
+        self._since_s = self.loop.time()
+        self.peer = ""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has asked nothing that is still to be answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def leave(self) -> None:
+        """Close it at once."""
+        self.transport.abort()
+
+    def overstays(self, now_s: float) -> bool:
+        """Return whether it has taken too long over its request, or over its answer."""
+        past_s = now_s - self._since_s
+        if self.is_waiting:
+            return past_s > HEAD_S
+        return past_s > (BODY_S if self.conn.their_state is h11.SEND_BODY else ANSWER_S)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Come in."""
+        super().connection_made(transport)
+        self.peer = self.client[0] if self.client else ""
+        self._door.enter(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Go."""
+        self._door.left(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sends; of a peer that is barred, only what passes."""
+        if self._head or (self.is_waiting and self._door.is_barred(self.peer, self.loop.time())):
+            data = self._passing(data)
+            if not data:
+                return
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before:
+            self._since_s = self.loop.time()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        self._since_s = self.loop.time()
+        self._door.served(self)
+        super().on_response_complete()
+
+    def _passing(self, data: bytes) -> bytes:
+        """Return all that was sent once its head is whole and passes; refuse one that does not."""
+        self._head += data
+        if b"\r\n\r\n" not in self._head and len(self._head) <= MAX_HEAD:
+            return b""
+        head, self._head = self._head, b""
+        if self._door.passes(head[:MAX_HEAD]):
+            return head
+        self.transport.write(too_many_tries())
+        self.transport.close()
+        return b""

@@ -1,0 +1,256 @@
+"""The door of the HTTP interface: its rules by themselves, and over real sockets."""
+
+import hashlib
+import itertools
+import resource
+import socket
+import threading
+import time
+from contextlib import ExitStack
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.api import visitor
+from controller.api.door import PROBINGS, TRIES, Allowance, Doorkeeper
+from controller.api.serve import most_connections
+from controller.daemon.access import Role, Token
+from tests.waiting import DEADLINE_S
+
+TOKEN = Token(name="grid", role=Role.AUTHORITY, sha256=hashlib.sha256(b"secret").hexdigest())
+ORDER = {"id": "cut-1", "limit_w": 20e3}
+
+
+class Guest:
+    def __init__(self, door, peer="10.0.0.1", *, waiting=True):
+        self.door, self.peer, self.is_waiting, self.gone = door, peer, waiting, False
+        door.enter(self)
+
+    def leave(self):
+        self.gone = True
+
+    def overstays(self, now_s):
+        return now_s > 5.0
+
+
+def make_door(most=8, proxies=()):
+    refused = []
+    return Doorkeeper([TOKEN], proxies, refused.append, most=most), refused
+
+
+def test_when_it_is_full_the_one_goes_that_has_waited_longest():
+    door, _ = make_door()
+    guests = [Guest(door, f"10.0.0.{k}") for k in range(8)]
+    door.served(guests[0])
+    late = Guest(door, "10.0.1.1")
+    assert [guest.gone for guest in guests] == [False, True] + [False] * 6
+    assert not late.gone
+    assert len(door) == 8
+
+
+def test_one_that_is_being_answered_never_goes():
+    door, _ = make_door()
+    busy = [Guest(door, f"10.0.0.{k}", waiting=False) for k in range(8)]
+    late = Guest(door, "10.0.1.1")
+    assert not any(guest.gone for guest in (*busy, late))
+
+
+def test_one_peer_does_not_take_all_the_room():
+    door, _ = make_door()
+    other = Guest(door, "10.0.0.2")
+    mine = [Guest(door) for _ in range(20)]
+    assert not other.gone
+    assert sum(not guest.gone for guest in mine) == 4
+
+
+def test_a_proxy_that_is_trusted_may_hold_more():
+    door, _ = make_door(proxies=["10.0.0.1"])
+    mine = [Guest(door) for _ in range(20)]
+    assert sum(not guest.gone for guest in mine) == 8
+
+
+def test_whoever_dawdles_goes():
+    door, _ = make_door()
+    guest = Guest(door)
+    door.sweep(5.0)
+    assert not guest.gone
+    door.sweep(5.1)
+    assert guest.gone
+    assert len(door) == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "forwarded", "peer"),
+    [
+        ("10.0.0.9", b"", "10.0.0.9"),
+        ("10.0.0.9", b"1.1.1.1, 2.2.2.2", "2.2.2.2"),
+        ("10.0.0.8", b"1.1.1.1", "10.0.0.8"),
+    ],
+)
+def test_only_a_proxy_that_is_trusted_names_whom_it_speaks_for(address, forwarded, peer):
+    assert make_door(proxies=["10.0.0.9"])[0].peer_of(address, forwarded) == peer
+
+
+@given(st.lists(st.floats(0.0, 3.0), max_size=60))
+def test_nobody_asks_more_often_than_is_allowed(pauses_s):
+    allowance, now_s, taken_s = Allowance(5.0, 2.0), 0.0, []
+    for pause_s in pauses_s:
+        now_s += pause_s
+        spent = allowance.is_spent("a", now_s)
+        assert allowance.take("a", now_s) is not spent
+        taken_s += [] if spent else [now_s]
+    for first, last in itertools.combinations(range(len(taken_s)), 2):
+        assert last - first + 1 <= 5.0 + 2.0 * (taken_s[last] - taken_s[first]) + 1e-6
+    assert allowance.take("b", now_s), "what one peer does costs no other"
+
+
+def test_it_forgets_no_peer_that_it_still_needs():
+    allowance = Allowance(1.0, 0.0)
+    assert allowance.take("mine", 0.0)
+    for k in range(4000):
+        allowance.take(str(k), 0.0)
+    assert allowance.is_spent("mine", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("head", "passes"),
+    [
+        (b"POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\n\r\n", True),
+        (b"POST /api/v1/orders HTTP/1.1\r\nAUTHORIZATION:bearer  secret \r\n\r\n", True),
+        (b"POST /api/v1/orders HTTP/1.1\r\nAuthorization: Bearer wrong\r\n\r\n", False),
+        (b"POST /api/v1/orders HTTP/1.1\r\nAuthorization: Basic secret\r\n\r\n", False),
+        (b"POST /api/v1/orders HTTP/1.1\r\nX-Authorization: Bearer secret\r\n\r\n", False),
+        (b"GET /healthz?x=1 HTTP/1.1\r\nHost: x\r\n\r\n", True),
+        (b"GET /healthz/../api/v1/status HTTP/1.1\r\nHost: x\r\n\r\n", False),
+        (b"\xff\x00 nonsense\r\n\r\n", False),
+    ],
+)
+def test_of_a_peer_that_is_barred_only_valid_tokens_and_probes_pass(head, passes):
+    door, refused = make_door()
+    assert door.passes(head) is passes
+    assert bool(refused) is not passes
+
+
+def test_at_most_half_of_what_may_be_open_is_for_connections():
+    assert most_connections() <= resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+
+
+def connect(running, stack, source="127.0.0.1"):
+    host, port = running.url.removeprefix("http://").split(":")
+    return stack.enter_context(socket.create_connection((host, int(port)), DEADLINE_S, source_address=(source, 0)))
+
+
+def obeys(running):
+    """Return how long the authority waits for the answer to a new order."""
+    begun_s = time.monotonic()
+    with running.client() as http:
+        answer = http.post("/api/v1/orders", json=ORDER | {"id": f"cut-{time.monotonic_ns()}"})
+    assert answer.status_code == 200, answer.text
+    return time.monotonic() - begun_s
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /api/v1/sta", b"POST /api/v1/orders HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"]
+)
+def test_connections_that_say_nothing_or_half_keep_no_authority_out(running, sent):
+    """As many as fit, and once more, from the authority's own address too."""
+    with ExitStack() as stack:
+        for k in range(600):
+            guest = connect(running, stack, f"127.0.0.{1 + k % 2}")
+            guest.sendall(sent)
+        obeys(running)
+        with httpx.Client(base_url=running.url, timeout=DEADLINE_S) as http:
+            assert http.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /api/v1/sta", b"GET /healthz HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"])
+def test_whoever_does_not_finish_a_request_is_sent_away(running, monkeypatch, sent):
+    monkeypatch.setattr(visitor, "HEAD_S", 0.2)
+    monkeypatch.setattr(visitor, "BODY_S", 0.2)
+    with ExitStack() as stack:
+        guest = connect(running, stack)
+        guest.sendall(sent)
+        assert _is_closed(guest)
+
+
+def _is_closed(guest):
+    """Read until the other side closes, in whatever way; a time-out is none."""
+    try:
+        while guest.recv(4096):
+            pass
+    except ConnectionResetError:
+        return True
+    return True
+
+
+def test_wrong_tokens_are_refused_ever_more_cheaply_and_a_valid_one_never(running):
+    with running.client("wrong") as http:
+        statuses = [http.get("/api/v1/status").status_code for _ in range(int(TRIES[0]) + 15)]
+    assert set(statuses[: int(TRIES[0])]) == {401}
+    assert statuses.count(429) >= 10
+    obeys(running)
+    assert running.world.refused.count("too_many_tries") == statuses.count(429)
+    with httpx.Client(base_url=running.url, timeout=DEADLINE_S) as http:
+        assert http.get("/healthz").status_code == 200
+
+
+def test_a_barred_peer_s_valid_request_passes_in_pieces(running):
+    with running.client("wrong") as http:
+        for _ in range(int(TRIES[0]) + 2):
+            last = http.get("/api/v1/status")
+    assert last.json()["error"]["reason"] == "too_many_tries"
+    assert last.headers["Retry-After"]
+    request = (
+        b"GET /api/v1/status HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer viewer-secret\r\nConnection: close\r\n\r\n"
+    )
+    with ExitStack() as stack:
+        guest = connect(running, stack)
+        for k in range(0, len(request), 11):
+            guest.sendall(request[k : k + 11])
+        assert guest.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+def test_probes_have_an_allowance_of_their_own(running):
+    with httpx.Client(base_url=running.url, timeout=DEADLINE_S) as http:
+        statuses = [http.get("/healthz").status_code for _ in range(int(PROBINGS[0]))]
+        assert set(statuses) == {200}
+
+
+def test_out_of_file_descriptors_those_that_wait_make_room(running):
+    """The last of many clients is answered, though the server can take a few at once and the first ones say nothing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    host, port = running.url.removeprefix("http://").split(":")
+    with ExitStack() as stack:
+        guests = [stack.enter_context(socket.socket()) for _ in range(8)]
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (guests[-1].fileno() + 4, hard))
+        for guest in guests:
+            guest.settimeout(DEADLINE_S)
+            guest.connect((host, int(port)))
+        guests[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert guests[-1].recv(4096).startswith(b"HTTP/1.1 200")
+
+
+def test_a_405_names_what_is_allowed(running):
+    with running.client() as http:
+        refused = http.delete("/api/v1/orders")
+    assert refused.status_code == 405
+    assert set(refused.headers["Allow"].split(", ")) <= {"GET", "POST"}
+    assert refused.headers["Allow"]
+
+
+def test_a_flood_of_nonsense_fills_no_log(running, caplog):
+    def flood():
+        with ExitStack() as stack:
+            for _ in range(50):
+                connect(running, stack).sendall(b"\x00\xff nonsense\r\n\r\n")
+
+    threads = [threading.Thread(target=flood) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    obeys(running)
+    assert not [record for record in caplog.records if record.name.startswith("uvicorn")]
