@@ -238,3 +238,17 @@ def test_the_live_view_shows_the_facts(
         show([moment(1.0), moment(2.0, daemon=status)], ["broker started again"])
     for word in (*words, "envelope", "360.0 kW", "200.0 kW", "surplus", "5 running", "broker started again"):
         assert word in out.getvalue()
+    assert "cut off" not in out.getvalue()
+
+
+def test_the_live_view_shows_what_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(live, "Live", partial(Live, console=Console(file=out, width=120, force_terminal=True)))
+    now = moment(1.0)
+    now = msgspec.structs.replace(
+        now, truth=msgspec.structs.replace(now.truth, contactors={"hall": False, "rack": True, "bay": False})
+    )
+    with live.live_view("pcc") as show:
+        show([now], [])
+    assert "cut off" in out.getvalue()
+    assert "hall, bay" in out.getvalue()
