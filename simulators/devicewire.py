@@ -1,4 +1,4 @@
-"""The wire to single simulated devices, as an agent's driver sees it: any number of requests under way at once."""
+"""The wire to single simulated devices and contactors, as a driver sees it: any number of requests under way at once."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from typing import TypeVar
 from drivers.errors import DriverLoss
 from simulators.messages import (
     CommandDevice,
+    ContactorAnswer,
     DeviceAnswer,
+    ReadContactor,
     ReadDevice,
     ReadRelay,
     RelayAnswer,
     Reply,
     StopDevice,
+    SwitchContactor,
     SwitchRelay,
 )
-from simulators.worldlink import AnyDeviceRequest, AnyReply, Lines, Ok, decode_reply, expect
+from simulators.worldlink import AnyContactorRequest, AnyDeviceRequest, AnyReply, Lines, Ok, decode_reply, expect
 
 R = TypeVar("R", bound=Reply)
 
@@ -26,7 +29,7 @@ R = TypeVar("R", bound=Reply)
 class DeviceWire:
     """Client of the world link for single devices: one connection, opened by the first call and by the next after a loss.
 
-    Every method raises Refused where the device answers with an error, and DriverLoss where it does not answer within
+    Every method raises Refused where the device or contactor answers with an error, and DriverLoss where it does not answer within
     `timeout_s`, where its answer breaks off and where the connection does: then it is not known what the device did.
     One device that is silent or slow delays no other. For the tasks of one loop.
     """
@@ -60,6 +63,15 @@ class DeviceWire:
         answer = await self._ask(lambda number: ReadRelay(id=number, device=device), RelayAnswer)
         return answer.closed
 
+    async def switch_contactor(self, node: str, *, closed: bool) -> None:
+        """Have the contactor of a node closed or open."""
+        await self._ask(lambda number: SwitchContactor(id=number, node=node, closed=closed), Ok)
+
+    async def contactor(self, node: str) -> bool:
+        """Return whether the contactor of a node says that it is closed."""
+        answer = await self._ask(lambda number: ReadContactor(id=number, node=node), ContactorAnswer)
+        return answer.closed
+
     async def close(self) -> None:
         """Close the connection: what is under way is lost. The next call opens another."""
         async with self._opening:
@@ -67,14 +79,14 @@ class DeviceWire:
                 self._line.transport.close()
             self._line = None
 
-    async def _ask(self, request: Callable[[int], AnyDeviceRequest], wanted: type[R]) -> R:
+    async def _ask(self, request: Callable[[int], AnyDeviceRequest | AnyContactorRequest], wanted: type[R]) -> R:
         question = request(next(self._numbers))
         try:
             async with asyncio.timeout(self._timeout_s):
                 line = await self._opened()
                 reply = await line.ask(question)
         except TimeoutError as error:
-            raise DriverLoss(f"{question.device} did not answer within {self._timeout_s:g} s") from error
+            raise DriverLoss(f"{question.asked} did not answer within {self._timeout_s:g} s") from error
         except OSError as error:
             raise DriverLoss(f"the world at {self._peer} does not answer: {error}") from error
         return expect(reply, wanted, self._peer)
@@ -95,7 +107,7 @@ class _Line(Lines):
         self._peer = peer
         self._waiting: dict[int, asyncio.Future[AnyReply]] = {}
 
-    async def ask(self, request: AnyDeviceRequest) -> AnyReply:
+    async def ask(self, request: AnyDeviceRequest | AnyContactorRequest) -> AnyReply:
         """Return the reply; raises DriverLoss when the connection breaks before it."""
         waiting: asyncio.Future[AnyReply] = asyncio.get_running_loop().create_future()
         self._waiting[request.id] = waiting

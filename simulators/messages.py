@@ -1,4 +1,4 @@
-"""The messages of the world link that are about single devices, and what all of its messages have in common."""
+"""The messages of the world link that are about single devices and contactors, and what all of its messages have in common."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from simulators.world.vices import Vice
+from simulators.world.vices import ContactorVice, Vice
 
 #: What a device's own watts come from.
 MeasuredBy = Literal["nothing", "estimate", "psu", "pdu", "meter"]
@@ -23,14 +23,37 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=s
     id: int | None = None
 
 
-class DeviceRequest(Request, frozen=True):
-    """Base of what one device, or the relay before it, is asked over a wire of its own.
-
-    It is answered with its `id` whenever the device does: later than others, or never. `Failed` for an unknown device.
-    """
+class NumberedRequest(Request, frozen=True):
+    """Base of what is asked over a wire of its own: it is answered with its `id`, later than others, or never."""
 
     id: int
+
+    @property
+    def asked(self) -> str:
+        """The id of what is asked."""
+        raise NotImplementedError
+
+
+class DeviceRequest(NumberedRequest, frozen=True):
+    """Base of what one device, or the relay before it, is asked. Answer: when the device does; `Failed` for an unknown one."""
+
     device: str
+
+    @property
+    def asked(self) -> str:
+        """The id of the device."""
+        return self.device
+
+
+class ContactorRequest(NumberedRequest, frozen=True):
+    """Base of what the contactor of a node is asked. `Failed` for a node without one."""
+
+    node: str
+
+    @property
+    def asked(self) -> str:
+        """What the contactor is called."""
+        return f"the contactor of {self.node}"
 
 
 class ReadDevice(DeviceRequest, frozen=True, tag="read_device"):
@@ -62,6 +85,19 @@ class ReadRelay(DeviceRequest, frozen=True, tag="read_relay"):
     """Ask the relay before a device for its contact. Answer: `RelayAnswer`, or `Failed` where there is no relay."""
 
 
+class SwitchContactor(ContactorRequest, frozen=True, tag="switch_contactor"):
+    """Have the contactor of a node closed or open. Answer: `Ok`.
+
+    Open, nothing below it draws anything and its devices are silent; closed, they boot.
+    """
+
+    closed: bool
+
+
+class ReadContactor(ContactorRequest, frozen=True, tag="read_contactor"):
+    """Ask the contactor of a node for its position. Answer: `ContactorAnswer`."""
+
+
 class RebootDevice(Request, frozen=True, tag="reboot_device"):
     """Have a device reboot now, as by a power cut; it comes up at the setpoint that it has stored. Answer: `Ok`."""
 
@@ -79,6 +115,14 @@ class SetVice(Request, frozen=True, tag="set_vice"):
 
     devices: list[str]
     vice: Vice
+    on: bool
+
+
+class SetContactorVice(Request, frozen=True, tag="set_contactor_vice"):
+    """Give the contactors of nodes a vice, or take it; for a node without one nothing is changed. Answer: `Ok`."""
+
+    nodes: list[str]
+    vice: ContactorVice
     on: bool
 
 
@@ -103,6 +147,12 @@ class DeviceAnswer(Reply, frozen=True, tag="device"):
 
 class RelayAnswer(Reply, frozen=True, tag="relay"):
     """What a relay says of its contact."""
+
+    closed: bool
+
+
+class ContactorAnswer(Reply, frozen=True, tag="contactor"):
+    """What a contactor says of itself; not always true."""
 
     closed: bool
 

@@ -1,7 +1,7 @@
 """The world link: how every simulator reads and drives the one physical world.
 
 Newline-delimited JSON over TCP; every request is answered in order on its connection, by the reply that the request's
-docstring names, or by `Failed` with the reason. Only the requests to one device (`simulators/messages.py`) carry an id
+docstring names, or by `Failed` with the reason. Only the requests to one device or contactor (`simulators/messages.py`) carry an id
 and are answered with it, in any order, so that a slow device delays no other. Watts are site-side, positive into the
 site; ids are those of the site file. `t_s` counts seconds since `ready`, and is 0 before it.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import BinaryIO, Final, TypeVar, cast
 
@@ -21,25 +21,10 @@ from drivers.errors import DriverLoss, Refused
 from simulators import messages
 from simulators.messages import Reply, Request
 from simulators.world.report import RefereeReport
-from simulators.world.vices import Vice
+from simulators.world.vices import ContactorVice, Vice
 
-#: Longest line that is read, in bytes: the setpoints of about 300,000 devices.
+#: Longest line that is read, in bytes: the ids of a few hundred thousand devices.
 LINE_LIMIT: Final = 16 * 1024 * 1024
-
-
-class Apply(Request, frozen=True):
-    """Set what the devices may draw, in watts; all or, for an unknown device, nothing. Answer: `Ok`.
-
-    `Failed`, when all others are set, where a device is silent or answers with an error.
-    """
-
-    setpoints: dict[str, float]
-
-
-class Measure(Request, frozen=True):
-    """Ask what the devices themselves report; one that is silent is left out. Answer: `Measured`."""
-
-    devices: list[str]
 
 
 class GetTruth(Request, frozen=True, tag="truth"):
@@ -77,16 +62,9 @@ class Ok(Reply, frozen=True):
 
 
 class Failed(Reply, frozen=True):
-    """Nothing was changed, but for what the request's docstring says; the reason says why."""
+    """Nothing was changed; the reason says why."""
 
     reason: str
-
-
-class Measured(Reply, frozen=True):
-    """Watts as each device reports them, off by its estimate error, and off | starting | running | stopping."""
-
-    watts: dict[str, float]
-    state: dict[str, str]
 
 
 class Truth(Reply, frozen=True):
@@ -94,7 +72,8 @@ class Truth(Reply, frozen=True):
 
     `site_w`, `node_w`: true power; `surplus_w`: S, never negative.
     `export_w` = S - P, the reading of an export meter; `feeder_load_w` = rating - S + P, of a feeder meter.
-    `envelope_w`, `binding`: the true envelope of the site and the limit that binds it.
+    `envelope_w`, `binding`: the true envelope of the site and the limit that binds it. `contactors`: by node, whether the
+    contactor really is closed.
     """
 
     t_s: float
@@ -108,6 +87,7 @@ class Truth(Reply, frozen=True):
     devices_by_state: dict[str, int]
     envelope_w: float
     binding: str
+    contactors: dict[str, bool] = msgspec.field(default_factory=dict)
 
 
 class CurveSamples(Reply, frozen=True, tag="curve"):
@@ -126,23 +106,26 @@ class Result(Reply, frozen=True):
 
 AnyRelayRequest = messages.SwitchRelay | messages.ReadRelay
 AnyDeviceRequest = messages.ReadDevice | messages.CommandDevice | messages.StopDevice | AnyRelayRequest
-AnyViceRequest = messages.RebootDevice | messages.ReplaceDevice | messages.SetVice | messages.GetVices
-AnySiteRequest = Apply | Measure | GetTruth | GetCurve | NoteOrder | NoteContact | Ready | GetResult
-AnyRequest = AnySiteRequest | AnyViceRequest | AnyDeviceRequest
+AnyContactorRequest = messages.SwitchContactor | messages.ReadContactor
+AnyViceRequest = (
+    messages.RebootDevice | messages.ReplaceDevice | messages.SetVice | messages.SetContactorVice | messages.GetVices
+)
+AnySiteRequest = GetTruth | GetCurve | NoteOrder | NoteContact | Ready | GetResult
+AnyRequest = AnySiteRequest | AnyViceRequest | AnyDeviceRequest | AnyContactorRequest
 AnyReply = (
     Ok
     | Failed
-    | Measured
     | Truth
     | CurveSamples
     | Result
     | messages.Vices
     | messages.DeviceAnswer
     | messages.RelayAnswer
+    | messages.ContactorAnswer
     | messages.Cut
 )
 
-#: From a request to its reply. That of a device may come later, from the loop's own thread, or never.
+#: From a request to its reply. That of a device or contactor may come later, from the loop's own thread, or never.
 Answer = Callable[[AnyRequest], AnyReply | Future[AnyReply]]
 
 encode = msgspec.json.Encoder().encode
@@ -201,7 +184,7 @@ class _Conversation(Lines):
             reply = self._answer(request)
         except (msgspec.DecodeError, Refused) as error:
             reply = Failed(reason=str(error))
-        number = request.id if isinstance(request, messages.DeviceRequest) else None
+        number = request.id if isinstance(request, messages.NumberedRequest) else None
         if isinstance(reply, Future):
             reply.add_done_callback(lambda done: self._reply(done.result(), number))
         else:
@@ -247,14 +230,6 @@ class WorldClient:
         self._lock = threading.Lock()
         self._connection: tuple[socket.socket, BinaryIO] | None = None
 
-    def apply(self, setpoints: Mapping[str, float]) -> None:
-        """Set what devices may draw, in watts."""
-        self._ask(Apply(setpoints=dict(setpoints)), Ok)
-
-    def measure(self, devices: Iterable[str]) -> Measured:
-        """Return what the devices themselves report."""
-        return self._ask(Measure(devices=list(devices)), Measured)
-
     def truth(self) -> Truth:
         """Return the true state of the world."""
         return self._ask(GetTruth(), Truth)
@@ -278,6 +253,10 @@ class WorldClient:
     def set_vice(self, devices: Iterable[str], vice: Vice, *, on: bool) -> None:
         """Give the devices a vice, or take it."""
         self._ask(messages.SetVice(devices=list(devices), vice=vice, on=on), Ok)
+
+    def set_contactor_vice(self, nodes: Iterable[str], vice: ContactorVice, *, on: bool) -> None:
+        """Give the contactors of nodes a vice, or take it."""
+        self._ask(messages.SetContactorVice(nodes=list(nodes), vice=vice, on=on), Ok)
 
     def vices(self) -> dict[Vice, list[str]]:
         """Return the devices with each vice."""

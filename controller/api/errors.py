@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from controller.daemon.contactors.resets import ResetRefused
 from controller.daemon.orders.refusal import Cause, OrderRefused
 from controller.texts.english import text
 from drivers.errors import JournalUnusable
@@ -85,6 +86,11 @@ def install(app: FastAPI, refused: Callable[[str], None]) -> None:
         for code in sorted({reason.code for reason in error.reasons}):
             refused(code)
         return answer(_STATUS[error.cause], error.cause.value, *(text(reason) for reason in error.reasons))
+
+    @app.exception_handler(ResetRefused)
+    async def reset_refused(_: Request, error: ResetRefused) -> JSONResponse:
+        refused(error.reason.code)
+        return answer(_STATUS[error.cause], error.cause.value, text(error.reason))
 
     @app.exception_handler(JournalUnusable)
     async def journal_unusable(_: Request, error: JournalUnusable) -> JSONResponse:

@@ -1,20 +1,19 @@
 """``/api/v1/orders``: post, list, release."""
 
-import asyncio
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
-from starlette.requests import ClientDisconnect
 
 from controller.api.auth import require
-from controller.api.errors import ErrorBody, RequestRefused
+from controller.api.body import read_body
+from controller.api.errors import ErrorBody
 from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.reasons import Reason
 from controller.core.site import Site
@@ -26,10 +25,6 @@ from controller.daemon.orders.records import Outcome
 from controller.daemon.orders.request import OrderRequest
 from controller.daemon.service import Service
 from controller.texts.english import texts
-
-#: The longest body of an order in bytes, and how long its sender may take for it.
-MAX_BODY: Final = 4096
-BODY_TIMEOUT_S: Final = 5.0
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status.value: {"model": ErrorBody}
@@ -101,7 +96,7 @@ def routes(service: Service) -> APIRouter:
 
     @router.post("", responses=_POST_ERRORS, openapi_extra={"requestBody": _BODY})
     async def post_order(request: Request, by: Authority) -> OrderAnswerBody:
-        order = OrderRequest.parse(await _read(request), by.name)
+        order = OrderRequest.parse(await read_body(request), by.name)
         return answered(await to_thread.run_sync(lambda: service.intake.accept(order, by), limiter=tightening))
 
     @router.get("", responses=_ERRORS, dependencies=[readers])
@@ -118,21 +113,6 @@ def routes(service: Service) -> APIRouter:
         return answered(await to_thread.run_sync(lambda: service.intake.release(order_id, by), limiter=relaxing))
 
     return router
-
-
-async def _read(request: Request) -> bytes:
-    body = b""
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-                    raise RequestRefused(status, "too_large", f"body: more than {MAX_BODY} bytes")
-    except (TimeoutError, ClientDisconnect) as error:
-        late = f"body: not complete within {BODY_TIMEOUT_S:g} s"
-        raise RequestRefused(HTTPStatus.REQUEST_TIMEOUT, "too_late", late) from error
-    return body
 
 
 def _body(answer: OrderAnswer) -> OrderAnswerBody:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
@@ -14,8 +15,10 @@ from controller.api.auth import require
 from controller.api.errors import ErrorBody
 from controller.core.decision import Decision
 from controller.core.limits.orders import Compliance, OrderNow
+from controller.core.limits.trip import ContactorState, Phase
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Parameter, Reason
+from controller.core.snapshot import Position
 from controller.daemon.access import Role
 from controller.daemon.latest import DEVICE_STATES, LatestAgent, LatestMeter, before_first_tick, tick_stands
 from controller.daemon.service import Service
@@ -34,8 +37,37 @@ class ReasonBody(BaseModel):
     text: str
 
 
+class TripBody(BaseModel):
+    """Why a node is tripped: it drew `power_w` for `for_s` where `cause` allows `limit_w`; `since`: when that was found."""
+
+    id: str
+    since: datetime
+    cause: str
+    power_w: float
+    limit_w: float
+    for_s: float
+
+
+class ContactorBody(BaseModel):
+    """The contactor of a node.
+
+    `state`: closed (nothing is asked of it), tripped (told to open), closing (reset, and room is made), starting (told to close).
+    `position`: open or closed as it is read back, null where that is not known; `fault`: why it cannot be told or read.
+    `proven_open`: it was told to open, and the node's meter and what is read back prove it. `trip`: null while it is not tripped.
+    """
+
+    state: Phase
+    position: Literal["open", "closed"] | None
+    fault: str
+    proven_open: bool
+    trip: TripBody | None
+
+
 class NodeBody(BaseModel):
-    """A node of the limit tree; `power_w` is that of its own trusted meters, `binding` names the limit that is its envelope."""
+    """A node of the limit tree; `power_w` is that of its own trusted meters, `binding` names the limit that is its envelope.
+
+    `contactor`: null where it has none.
+    """
 
     power_w: float | None
     envelope_w: Watts
@@ -46,6 +78,7 @@ class NodeBody(BaseModel):
     house_w: Watts
     planned_w: Watts
     committed_w: Watts
+    contactor: ContactorBody | None
 
 
 class QuantityBody(BaseModel):
@@ -136,6 +169,7 @@ class StatusBody(BaseModel):
     overruled_reasons: list[ReasonBody]
 
 
+_POSITIONS: Final[Mapping[Position, Literal["open", "closed"]]] = {Position.OPEN: "open", Position.CLOSED: "closed"}
 _ERRORS: dict[int | str, dict[str, Any]] = {401: {"model": ErrorBody}}
 
 
@@ -203,6 +237,7 @@ def _order(ids: tuple[str, ...], order: OrderNow) -> OrderNowBody:
 
 
 def _nodes(ids: tuple[str, ...], decision: Decision) -> dict[str, NodeBody]:
+    contactors = {state.node: _contactor(state) for state in decision.contactors}
     return {
         node: NodeBody(
             power_w=decision.power_w[i],
@@ -214,9 +249,30 @@ def _nodes(ids: tuple[str, ...], decision: Decision) -> dict[str, NodeBody]:
             house_w=_watts(decision.house_w[i]),
             planned_w=_watts(decision.planned_w[i]),
             committed_w=_watts(decision.committed_w[i]),
+            contactor=contactors.get(i),
         )
         for i, node in enumerate(ids)
     }
+
+
+def _contactor(state: ContactorState) -> ContactorBody:
+    trip = state.trip
+    return ContactorBody(
+        state=state.phase,
+        position=_POSITIONS.get(state.now.position),
+        fault=state.now.fault,
+        proven_open=state.proven,
+        trip=None
+        if trip is None
+        else TripBody(
+            id=trip.id,
+            since=datetime.fromtimestamp(trip.at_utc_s, UTC),
+            cause=trip.cause,
+            power_w=trip.power_w,
+            limit_w=trip.limit_w,
+            for_s=trip.for_s,
+        ),
+    )
 
 
 def _meter(meter: LatestMeter) -> MeterBody:

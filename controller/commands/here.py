@@ -16,7 +16,7 @@ from controller.daemon.tokens import make_tokens
 from controller.daemon.utc import kernel_synchronised
 from drivers.errors import ConfigError
 from drivers.fleet.keys import CONTROLLER, load_private, load_public
-from drivers.meters.modbus.place import MeterTls
+from drivers.modbus.place import MeterTls
 
 if TYPE_CHECKING:
     from controller.core.site import Site

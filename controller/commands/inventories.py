@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from controller.core.site import Site
 from controller.daemon.fleet.broker import make_link
 from controller.daemon.fleet.refusal import MessageRefused
+from controller.daemon.fleet.relays import relays_of
 from controller.daemon.fleet.reports import Reports
 from controller.site.devices import models_by_device
 from controller.site.model import SiteFile
@@ -49,6 +50,7 @@ class _Listener:
             controller=load_public(keys / f"{CONTROLLER}.pub"),
             models=tuple(models[id_] for id_ in site.devices.ids),
             epoch=0,
+            relays=relays_of(site_file, site),
         )
         make = make_link(site_file.mqtt, f"surplusd.{site.id}.check")
         self._link = make(self._on_message, self._on_connection, (topic(site.id, "+", Leaf.INVENTORY),))

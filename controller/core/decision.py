@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controller.core.limits.orders import OrderNow
+from controller.core.limits.trip import ContactorState
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.site import F64, Bool
@@ -32,7 +33,8 @@ class Decision:
     `orders_in_force`: ids of the orders that bind now, whether or not they are the smallest limit. `orders`: whether each of
     them is kept; empty where nothing is known of that.
     `warnings`: what else is to be known, whether or not it holds the site: agents that are silent, devices that do not
-    answer or obey, nodes that draw more than they may, orders that nobody can see kept.
+    answer or obey, nodes that draw more than they may, orders that nobody can see kept, nodes that are tripped.
+    `contactors` (C,): what each is told, and which node is tripped, since when and why.
     """
 
     at_s: float
@@ -58,6 +60,7 @@ class Decision:
     overruled: tuple[Reason, ...] = ()
     warnings: tuple[Reason, ...] = ()
     orders: tuple[OrderNow, ...] = ()
+    contactors: tuple[ContactorState, ...] = ()
 
     @property
     def site_w(self) -> float | None:

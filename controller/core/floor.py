@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from controller.core.site import F64, Site
+from controller.core.site import F64, Bool, Site
 
 
 def watts_below(site: Site, device_w: F64) -> F64:
@@ -34,3 +34,20 @@ class NodeSums:
 def declared_floor_w(site: Site) -> F64:
     """Return what each node draws with everything off by the configuration alone, (N,) watts."""
     return site.tree.house_w + watts_below(site, site.devices.off_w)
+
+
+def nodes_below(site: Site, nodes: Bool) -> Bool:
+    """Return which nodes (N,) are, or are below, one of `nodes`."""
+    found = nodes.copy()
+    if found.any():
+        for n, above in enumerate(site.tree.parent[1:].tolist(), start=1):
+            found[n] |= found[above]
+    return found
+
+
+def way_up(site: Site, node: int) -> list[int]:
+    """Return a node and all above it."""
+    way = [node]
+    while way[-1] > 0:
+        way.append(int(site.tree.parent[way[-1]]))
+    return way

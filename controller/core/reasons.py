@@ -63,6 +63,12 @@ class Code(StrEnum):
     STEP_DEFIED = "step_defied"
     OVER_ENVELOPE = "over_envelope"
     NODE_UNSEEN = "node_unseen"
+    # A node that is cut off, and its contactor.
+    NODE_TRIPPED = "node_tripped"
+    CONTACTOR_DEFIANT = "contactor_defiant"
+    CONTACTOR_UNPROVEN = "contactor_unproven"
+    CONTACTOR_LOST = "contactor_lost"
+    CONTACTOR_OPEN = "contactor_open"
     JOURNAL_DAMAGED = "journal_damaged"
     # The wall clock.
     CLOCK_STEPPED = "clock_stepped"
@@ -98,6 +104,11 @@ class Code(StrEnum):
     ORDER_CONFLICT = "order_conflict"
     ORDER_UNKNOWN = "order_unknown"
     TOO_MANY_ORDERS = "too_many_orders"
+    # A reset of a tripped node that is refused; its subject is who asked for it.
+    RESET_NODE_UNKNOWN = "reset_node_unknown"
+    RESET_WITHOUT_CONTACTOR = "reset_without_contactor"
+    RESET_NOT_OPEN = "reset_not_open"
+    RESET_IN_DOUBT = "reset_in_doubt"
     # What the answer to an order or a release says beside its outcome.
     ORDER_UNDER_FLOOR = "order_under_floor"
     ORDER_UNREACHABLE = "order_unreachable"
@@ -112,6 +123,7 @@ REFUSALS: Final = frozenset(
     | {Code.ORDER_FIELD_INVALID, Code.ORDER_FIELD_TWICE, Code.ORDER_NODE_UNKNOWN}
     | {Code.ORDER_WITHOUT_POWER, Code.ORDER_ABSURD, Code.ORDER_SIZE_AMBIGUOUS, Code.ORDER_ENDS_BEFORE_START}
     | {Code.ORDER_ENDED_ALREADY, Code.ORDER_CONFLICT, Code.ORDER_UNKNOWN, Code.TOO_MANY_ORDERS}
+    | {Code.RESET_NODE_UNKNOWN, Code.RESET_WITHOUT_CONTACTOR, Code.RESET_NOT_OPEN, Code.RESET_IN_DOUBT}
 )
 #: What stands in the answer to an order or a release that is taken: counted as well.
 ANSWERS: Final = frozenset(

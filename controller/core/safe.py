@@ -13,6 +13,7 @@ from controller.core.fleet.leases import Leases, committed_w, observe, send
 from controller.core.fleet.trouble import find_trouble, stuck_w, told_of
 from controller.core.floor import NodeSums, declared_floor_w, watts_below
 from controller.core.limits.orders import in_force
+from controller.core.limits.tripped import told_of_trips
 from controller.core.modes import Mode, ModeState
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Devices, Site
@@ -40,18 +41,17 @@ def emergency_setpoints(devices: Devices, current_w: F64, ramp_w: float) -> F64:
 def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = False) -> tuple[State, Decision]:
     """Return a tick that trusts nothing but the agents' reports: FAILSAFE, every device on its way to failsafe.
 
-    What the sources have said is judged, so that it is told truly, but nothing follows from it; `blind`: it is left aside,
-    for where that is what fails. Under an order everything goes off: what it leaves cannot be worked out without the control.
+    What the sources have said is judged, so that it is told truly, but nothing follows from it; `blind`: it is left aside.
+    Under an order everything goes off: what it leaves cannot be worked out without the control. Contactors stay as they are.
     """
-    devices, now_s = site.devices, snapshot.now_s
-    leases = observe(state.leases, devices, snapshot)
+    devices, now_s, leases = site.devices, snapshot.now_s, observe(state.leases, site.devices, snapshot)
     trust, sources = (state.trust, {}) if blind else _judged(site, state, leases, snapshot)
     orders = tuple(order.id for order in snapshot.orders if in_force(order, snapshot.utc_s, snapshot.utc_trusted))
     limit_w, trouble = _limit_w(site), find_trouble(leases, devices, snapshot, site.rules.lease_s)
     setpoint_w = devices.off_w if orders else _one_tick_down(site, state, leases.current_w, now_s)
     leases = send(leases, setpoint_w, now_s)
     achievable_w = site.tree.house_w + watts_below(site, stuck_w(leases, devices, trouble))
-    reasons = (Reason(Code.STEP_FAILED, site.tree.ids[0]),)
+    reasons, unshown = (Reason(Code.STEP_FAILED, site.tree.ids[0]),), np.zeros(len(limit_w), dtype=np.bool_)
     mode = ModeState(mode=Mode.FAILSAFE, since_s=now_s, reasons=reasons, trusted_since_s=float("inf"))
     decision = Decision(
         at_s=now_s,
@@ -74,7 +74,8 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
         worth_per_h=0.0,
         bound_per_h=0.0,
         orders_in_force=orders,
-        warnings=told_of(trouble, site, leases, np.zeros(len(limit_w), dtype=np.bool_))[0],
+        warnings=(*told_of(trouble, site, leases, unshown)[0], *told_of_trips(state.trips, site, None, now_s)),
+        contactors=state.trips.contactors,
     )
     return replace(state, seq=decision.seq, now_s=now_s, mode=mode, trust=trust, leases=leases), decision
 

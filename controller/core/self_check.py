@@ -11,8 +11,9 @@ import numpy as np
 
 from controller.core.decision import Decision
 from controller.core.kernels.tree import Moves, PathSums
+from controller.core.limits.trip import ContactorState, Phase, Wanted
 from controller.core.modes import TRANSITIONS, Mode
-from controller.core.site import F64, Site
+from controller.core.site import F64, Bool, Site
 from controller.core.state import State
 
 #: Sums of many devices are exact to about this share, and whole watts are sent.
@@ -29,6 +30,8 @@ class Invariant(StrEnum):
     RAMP = "i6_ramp"
     PLANNED_FITS = "i7_planned_fits"
     COMMITTED_STOPS_RAISES = "i7_committed_stops_raises"
+    TRIPPED_STAYS_DOWN = "tripped_stays_down"
+    TRIPPED_STAYS_OPEN = "tripped_stays_open"
 
 
 class InvariantBroken(Exception):
@@ -46,7 +49,8 @@ class Claims:
 
     `current_w` (D,): what each device is taken to run on. `stuck_w` (D,): the watts of it that cannot be freed now.
     `committed_w` (N,): the most that may be drawn below each node before anything is sent. `rise_w`, `fall_w`: by how much
-    the ramps let the site be raised and lowered, ``inf`` where a limit lowers it.
+    the ramps let the site be raised and lowered, ``inf`` where a limit lowers it. `held` (D,): it is below a contactor that
+    was told something. `reset`: nodes that a person has reset now.
     """
 
     current_w: F64
@@ -54,6 +58,8 @@ class Claims:
     committed_w: F64
     rise_w: float
     fall_w: float
+    held: Bool
+    reset: frozenset[int]
 
 
 def check(site: Site, before: State, decision: Decision, claims: Claims, below: PathSums) -> None:
@@ -81,6 +87,31 @@ def _broken(site: Site, before: State, decision: Decision, claims: Claims, below
         yield Invariant.PLANNED_FITS
     if (moves.raising & ~(claims.committed_w <= room_w + eps_w)).any():
         yield Invariant.COMMITTED_STOPS_RAISES
+    if claims.held.any() and not _stays_down(site, decision, claims):
+        yield Invariant.TRIPPED_STAYS_DOWN
+    if not _stays_open(before, decision, claims):
+        yield Invariant.TRIPPED_STAYS_OPEN
+
+
+def _stays_down(site: Site, decision: Decision, claims: Claims) -> bool:
+    """Return whether nothing below a contactor that was told something is set above min(current, failsafe)."""
+    most_w = np.minimum(claims.current_w, site.devices.failsafe_w)
+    return bool((~claims.held | (decision.setpoint_w <= most_w)).all())
+
+
+def _stays_open(before: State, decision: Decision, claims: Claims) -> bool:
+    """Return whether every contactor that was told to open still is, but for one that a person has reset, step by step."""
+    for old, new in zip(before.trips.contactors, decision.contactors, strict=True):
+        begins = new.phase is Phase.CLOSING and old.phase is not Phase.CLOSING
+        closes = new.wanted is not Wanted.OPEN and old.wanted is Wanted.OPEN
+        if (begins and old.node not in claims.reset) or (closes and not _may_close(old, new, decision.mode)):
+            return False
+    return True
+
+
+def _may_close(old: ContactorState, new: ContactorState, mode: Mode) -> bool:
+    """Return whether a contactor that was being closed may be told so now; one that nothing has tripped may be left alone."""
+    return old.phase is Phase.CLOSING and (mode is Mode.NORMAL or (new.wanted is Wanted.LEAVE and old.trip is None))
 
 
 def _ramps_hold(moves: Moves, claims: Claims) -> bool:

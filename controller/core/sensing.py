@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from controller.core.fleet.bounds import SumBelow, fleet_below
 from controller.core.fleet.leases import Leases, link_doubts, observe
+from controller.core.fleet.power_cut import PowerCut, no_news, without_power
 from controller.core.fleet.trouble import Trouble, find_trouble, told_of
 from controller.core.limits.overrun import Overrun, look, over_envelope, unshown
+from controller.core.limits.trip import Trips, next_trips, seen_nodes
+from controller.core.limits.tripped import power_cut, told_of_trips
 from controller.core.modes import Doubts, Mode, ModeState, next_mode
 from controller.core.reasons import Reason
 from controller.core.site import SURPLUS, Site
@@ -22,12 +25,15 @@ from controller.core.trust.judge import Judgement, Trust, judge
 class Sensed:
     """What a snapshot says, once it has been judged.
 
-    `reasons`: by source, all that is to be said of it. `warnings`: what is to be said of the fleet and of the nodes.
+    `cut`: what contactors have cut off, None while nothing is. `reasons`: by source, all that is to be said of it.
+    `warnings`: what is to be said of the fleet and of the nodes.
     """
 
     leases: Leases
     trouble: Trouble
     overrun: Overrun
+    trips: Trips
+    cut: PowerCut | None
     trust: Trust
     judgement: Judgement
     surplus: SurplusState
@@ -39,18 +45,16 @@ class Sensed:
 def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sensed:
     """Judge the samples, then the surplus, then the mode; `below` sums device watts (D,) to nodes (N,)."""
     now_s, root, rules = snapshot.now_s, site.tree.ids[0], site.rules
-    leases = observe(state.leases, site.devices, snapshot)
-    fleet = fleet_below(site, leases, snapshot.fleet, now_s, below)
+    cut = power_cut(state.trips, site, now_s)
+    leases = without_power(observe(state.leases, site.devices, snapshot), site.devices, cut)
+    fleet = fleet_below(site, leases, snapshot.fleet, now_s, below, cut)
     starting = state.mode.mode is Mode.INIT
-    trust, judgement = judge(state.trust, site, snapshot.heard, fleet, now_s, starting=starting)
-    power = judgement.power
+    trust, judgement = judge(state.trust, site, snapshot.heard, fleet, now_s, starting=starting, cut=cut)
+    power, said = judgement.power, judgement.reasons[SURPLUS]
     site_power = (float(power.taken_s[0]), float(power.watts[0])) if power.known[0] else None
     surplus = estimate_surplus(state.surplus, rules, surplus_reading(trust.sources[SURPLUS]), site_power, now_s)
-    of_surplus = surplus_doubts(surplus, rules, now_s)
-    overrun, trouble = (
-        look(state.overrun, power, now_s),
-        find_trouble(leases, site.devices, snapshot, site.rules.lease_s),
-    )
+    of_surplus, overrun = surplus_doubts(surplus, rules, now_s), look(state.overrun, power, now_s)
+    trouble = no_news(find_trouble(leases, site.devices, snapshot, site.rules.lease_s), site.devices, cut)
     over = over_envelope(overrun, site, power, now_s)
     of_fleet, fleet_doubts = told_of(trouble, site, leases, unshown(overrun, power))
     found = (
@@ -62,15 +66,19 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
         + Doubts(lost=(snapshot.orders_unsure,) if snapshot.orders_unsure else ())
     )
     mode = next_mode(state.mode, found, root, rules, now_s)
-    said = dict.fromkeys((*judgement.reasons[SURPLUS], *of_surplus.doubts))
+    seen = seen_nodes(power, judgement.nodes, overrun.class_w)
+    trips = next_trips(state.trips, site, snapshot, seen, mode.mode, state.elapsed_s(now_s))
+    cut = power_cut(trips, site, now_s)
     return Sensed(
-        leases=leases,
-        trouble=trouble,
+        leases=without_power(leases, site.devices, cut),
+        trouble=no_news(trouble, site.devices, cut),
         overrun=overrun,
+        trips=trips,
+        cut=cut,
         trust=trust,
         judgement=judgement,
         surplus=surplus,
         mode=mode,
-        reasons={**judgement.reasons, SURPLUS: tuple(said)},
-        warnings=(*over.doubts, *of_fleet),
+        reasons={**judgement.reasons, SURPLUS: tuple(dict.fromkeys((*said, *of_surplus.doubts)))},
+        warnings=(*over.doubts, *of_fleet, *told_of_trips(trips, site, seen, now_s)),
     )

@@ -115,6 +115,22 @@ class Meters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Contactors:
+    """C contactors ordered by node: each cuts its node, with all that is below it, off the grid.
+
+    `node` (C,): index into the tree, each at most once. `trip_after_s` (C,): a node that draws more than it may for so
+    long is cut off.
+    """
+
+    node: I64
+    trip_after_s: F64
+
+
+#: Of a site that has none.
+NO_CONTACTORS: Final = Contactors(node=np.zeros(0, dtype=np.int64), trip_after_s=np.zeros(0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """The site's contract with the grid, and the times of the control, in W, W/s, s and Hz."""
 
@@ -148,3 +164,4 @@ class Site:
     meters: Meters
     agents: tuple[str, ...]
     rules: Rules
+    contactors: Contactors = NO_CONTACTORS

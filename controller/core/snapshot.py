@@ -111,12 +111,47 @@ class OrderLimit:
     begun: bool
 
 
+class Position(IntEnum):
+    """Where a contactor is, as it is read back."""
+
+    UNKNOWN = 0
+    OPEN = 1
+    CLOSED = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactorNow:
+    """What is known of a contactor now.
+
+    `fault`: why it cannot be read or told, empty while it can. `held_open`: whoever switches it holds the order to open, which
+    says nothing of its contact.
+    """
+
+    position: Position
+    fault: str = ""
+    held_open: bool = False
+
+    @property
+    def seems_open(self) -> bool:
+        """Whether it is open as far as can be read."""
+        return self.position is Position.OPEN or (self.position is Position.UNKNOWN and self.held_open)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reset:
+    """A person wants the contactor of a node (index into the tree) closed; each has an `id` of its own."""
+
+    id: str
+    node: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One tick's inputs. `now_s` is CLOCK_BOOTTIME; `utc_s` labels and schedules only.
 
     `heard`: what the sources have said since the last tick, in the order of its arrival. `link_lost_s`: since when the link
     to the broker is down, ``inf`` while it stands. `orders_unsure`: why orders may have been lost, None where none were.
+    `contactors` (C,): in the order of the site's. `resets`: those that no decision has named yet.
     """
 
     now_s: float
@@ -127,3 +162,5 @@ class Snapshot:
     link_lost_s: float
     orders: tuple[OrderLimit, ...]
     orders_unsure: Reason | None
+    contactors: tuple[ContactorNow, ...] = ()
+    resets: tuple[Reset, ...] = ()

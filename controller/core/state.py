@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,7 @@ from controller.core.fleet.leases import Leases, no_leases
 from controller.core.limits.house_load import HouseLoad, declared_house
 from controller.core.limits.orders import OrderRamp
 from controller.core.limits.overrun import Overrun, no_overrun
+from controller.core.limits.trip import Trip, Trips, no_trips
 from controller.core.modes import ModeState, first_mode
 from controller.core.site import F64, Site
 from controller.core.surplus.estimate import SurplusState
@@ -33,7 +35,8 @@ class State:
 
     `trust`: in the meters and the surplus source. `minimum_times`: which devices are left alone for now. `house`: the estimate
     of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over. `failsafe_cap_w`: the
-    site's limit while it comes down to failsafe, else ``inf``. `overrun`: which nodes draw more than they may.
+    site's limit while it comes down to failsafe, else ``inf``. `overrun`: which nodes draw more than they may. `trips`: which contactors are
+    told what.
     """
 
     seq: int
@@ -49,14 +52,15 @@ class State:
     failsafe_cap_w: float
     order_ramps: tuple[OrderRamp, ...]
     overrun: Overrun
+    trips: Trips
 
     def elapsed_s(self, now_s: float) -> float:
         """Return the seconds since the last tick by which ramps and filters go on; a long pause counts as a short one."""
         return min(max(now_s - self.now_s, 0.0), _LONGEST_TICK_S)
 
 
-def initial_state(site: Site, now_s: float) -> State:
-    """Return the state of a controller that has just started and knows nothing of its fleet."""
+def initial_state(site: Site, now_s: float, trips: Iterable[Trip] = ()) -> State:
+    """Return the state of a controller that has just started and knows nothing of its fleet; `trips`: what nobody has ended."""
     count = len(site.devices.ids)
     return State(
         seq=0,
@@ -72,4 +76,5 @@ def initial_state(site: Site, now_s: float) -> State:
         failsafe_cap_w=np.inf,
         order_ramps=(),
         overrun=no_overrun(site),
+        trips=no_trips(site, now_s, trips),
     )

@@ -7,7 +7,7 @@ may be raised now is granted: down first, by the ramp, and never while committed
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,14 +33,16 @@ from controller.core.limits.envelope import (
 from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_house
 from controller.core.limits.orders import OrderNow, OrderRamp, kept
 from controller.core.limits.overrun import allow, tolerance_w
+from controller.core.limits.trip import Trips, close_where_it_fits, hold_to
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
-from controller.core.safe import emergency_setpoints
+from controller.core.safe import emergency_setpoints, failsafe_setpoints
 from controller.core.self_check import Claims, check
 from controller.core.sensing import Sensed, sense
 from controller.core.site import F64, Bool
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
+from controller.core.trust.node_trust import NodeTrust
 
 
 def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decision]:
@@ -54,15 +56,10 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
     wanted = _allot(tables, state, snapshot, sensed, limited)
     granted = _grant(tables, state, snapshot, sensed, limited, wanted)
     sent = send(sensed.leases, granted.setpoint_w, snapshot.now_s)
-    decision = _decision(tables, state, snapshot, sensed, limited, wanted, sent, below)
-    claims = Claims(
-        current_w=sensed.leases.current_w,
-        stuck_w=limited.stuck_w,
-        committed_w=limited.committed_w,
-        rise_w=granted.rise_w,
-        fall_w=granted.fall_w,
-    )
-    check(tables.site, state, decision, claims, below)
+    room_w = limited.usable_w - limited.committed_w
+    trips = close_where_it_fits(sensed.trips, tables.site, room_w, sensed.mode.mode, snapshot.now_s)
+    decision = _decision(tables, state, snapshot, sensed, limited, wanted, sent, trips, below)
+    check(tables.site, state, decision, _claims(tables, snapshot, sensed, limited, granted), below)
     after = minimum_times_after(
         tables, state.minimum_times, sensed.leases.current_w, granted.setpoint_w, snapshot.now_s
     )
@@ -80,8 +77,21 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         failsafe_cap_w=limited.cap_w,
         order_ramps=limited.order_ramps,
         overrun=allow(sensed.overrun, tables.site, limited.bounds, _sure_floor_w(tables, limited), snapshot.now_s),
+        trips=hold_to(trips, tables.site, limited.lasting, _sure_floor_w(tables, limited), snapshot.now_s),
     )
     return state, decision
+
+
+def _claims(tables: Tables, snapshot: Snapshot, sensed: Sensed, limited: _Limited, granted: _Granted) -> Claims:
+    return Claims(
+        current_w=sensed.leases.current_w,
+        stuck_w=limited.stuck_w,
+        committed_w=limited.committed_w,
+        rise_w=granted.rise_w,
+        fall_w=granted.fall_w,
+        held=_held(tables, sensed),
+        reset=frozenset(reset.node for reset in snapshot.resets),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +99,7 @@ class _Limited:
     """The envelope, and what of it devices may use, per node (N,).
 
     `current_w`: setpoints that devices run on, `committed_w`: the most that they may be drawing, both below each node.
-    `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed. `order_limits`:
+    `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed. `order_limits`:
     what each order in force asks for now.
     """
 
@@ -97,6 +107,7 @@ class _Limited:
     current_w: F64
     committed_w: F64
     bounds: Envelope
+    lasting: Envelope
     usable_w: F64
     stuck_w: F64
     cap_w: float
@@ -108,7 +119,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     """Work out the house load, and the smallest limit of every node."""
     site, leases, power = tables.site, sensed.leases, sensed.judgement.power
     elapsed_s = state.elapsed_s(snapshot.now_s)
-    stuck_w = stuck_of(leases, site.devices, sensed.trouble)
+    stuck_w = _stuck_w(tables, sensed)
     committed_below_w, current_below_w, least_below_w, stuck_below_w = below.each(
         committed_w(leases, site.devices),
         leases.current_w,
@@ -116,7 +127,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         stuck_w,
     )
     house = estimate_house(
-        state.house, power, sensed.judgement.nodes, least_below_w, committed_below_w, snapshot.now_s, elapsed_s
+        state.house, power, _taught(sensed), least_below_w, committed_below_w, snapshot.now_s, elapsed_s
     )
     house_w = house.watts
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
@@ -124,19 +135,45 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w)
     limits = [*order_limits, *surplus_limit(site, sensed.surplus.estimate_w)]
     limits.append(Limit(node=0, limit_w=cap_w, name="failsafe"))
-    limits += step_limits(site, sensed.judgement.step_to_w, house_w * (1.0 + HOUSE_DRIFT), tables.off_below_w)
-    bounds = envelope(tables.standing, limits, house_w + tables.off_below_w, house_w + stuck_below_w)
+    steps = step_limits(site, sensed.judgement.step_to_w, house_w * (1.0 + HOUSE_DRIFT), tables.off_below_w)
+    floors_w = house_w + tables.off_below_w, house_w + stuck_below_w
+    lasting = envelope(tables.standing, limits, *floors_w)
+    bounds = envelope(tables.standing, [*limits, *steps], *floors_w) if steps else lasting
     return _Limited(
         house=house,
         current_w=current_below_w,
         committed_w=committed_below_w,
         bounds=bounds,
-        usable_w=_usable(tables, bounds, house_w, below(unheard_w(leases, site.devices))),
+        lasting=lasting,
+        usable_w=_usable(tables, bounds, house_w, below(_unheard_w(tables, sensed))),
         stuck_w=stuck_w,
         cap_w=cap_w,
         order_ramps=order_ramps,
         order_limits=tuple(order_limits),
     )
+
+
+def _taught(sensed: Sensed) -> NodeTrust:
+    """Return the trust in the nodes' meters, with nothing learnt where a contactor takes power away or gives it back."""
+    nodes = sensed.judgement.nodes
+    return nodes if sensed.cut is None else replace(nodes, still=nodes.still | sensed.cut.changing)
+
+
+def _stuck_w(tables: Tables, sensed: Sensed) -> F64:
+    """Return the watts of each device (D,) that cannot be freed; of one that may have started by itself, all of them."""
+    stuck_w = stuck_of(sensed.leases, tables.site.devices, sensed.trouble)
+    return stuck_w if sensed.cut is None else np.where(sensed.cut.anything, tables.site.devices.max_w, stuck_w)
+
+
+def _unheard_w(tables: Tables, sensed: Sensed) -> F64:
+    """Return what each device (D,) may draw that was never heard of; one without power draws nothing."""
+    watts = unheard_w(sensed.leases, tables.site.devices)
+    return watts if sensed.cut is None else np.where(sensed.cut.quiet, 0.0, watts)
+
+
+def _held(tables: Tables, sensed: Sensed) -> Bool:
+    """Return which devices (D,) are below a contactor that was told something."""
+    return np.zeros(len(tables.site.devices.ids), dtype=np.bool_) if sensed.cut is None else sensed.cut.held
 
 
 def _usable(tables: Tables, bounds: Envelope, house_w: F64, unheard_below_w: F64) -> F64:
@@ -164,11 +201,13 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
     kept, stuck_w = kept_w(tables, leases, state.minimum_times, now_s), limited.stuck_w
     most_w = np.minimum(np.minimum(tables.site.devices.max_w, snapshot.fleet.max_w), kept.high_w)
     upper_w = _upper(tables, sensed.mode.mode, leases, sensed.trouble.led, most_w, state.elapsed_s(now_s))
+    if sensed.cut is not None:
+        upper_w = np.where(sensed.cut.held, failsafe_setpoints(tables.site.devices, upper_w), upper_w)
     room_w = _room(tables, limited.usable_w, limited.current_w)
     base_w, overruled = fitting_w(tables, kept, (stuck_w, upper_w), room_w, limited.bounds.binding)
     answer = tables.allocator.solve(
         limit_w=room_w, base_w=base_w, upper_w=upper_w, held_w=leases.current_w, stuck_w=stuck_w,
-        mode_value=values_now(tables, leases.current_w),
+        mode_value=values_now(tables, leases.current_w, _earned(tables, sensed)),
     )  # fmt: skip
     value_per_h = answer.value_per_h + changes_per_h(tables, leases.current_w, answer.watts)
     allotment = Allotment(
@@ -180,6 +219,14 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
         released=answer.released,
     )
     return _Wanted(allotment=allotment, overruled=overruled)
+
+
+def _earned(tables: Tables, sensed: Sensed) -> F64 | None:
+    """Return the value per hour of each mode (M,): of devices without power, nothing; None where it is as the site says."""
+    if sensed.cut is None or not sensed.cut.dark.any():
+        return None
+    dark = np.repeat(sensed.cut.dark, np.diff(tables.site.devices.mode_start))
+    return np.where(dark, 0.0, tables.modes.value)
 
 
 def _room(tables: Tables, usable_w: F64, current_w: F64) -> F64:
@@ -215,6 +262,7 @@ def _grant(
     """Grant of what is wanted as much as committed power and the ramps allow."""
     leases = sensed.leases
     forced = sensed.mode.mode is Mode.FAILSAFE or bool((limited.usable_w < limited.current_w).any())
+    forced = forced or bool((_held(tables, sensed) & (leases.current_w > tables.site.devices.failsafe_w)).any())
     rise_w, fall_w = _ramp_rooms(tables, state, state.elapsed_s(snapshot.now_s), forced=forced)
     room_w = limited.usable_w - limited.committed_w
     asked = Asked(
@@ -257,6 +305,7 @@ def _decision(
     limited: _Limited,
     wanted: _Wanted,
     sent: Leases,
+    trips: Trips,
     below: SumBelow,
 ) -> Decision:
     bounds, allotment = limited.bounds, wanted.allotment
@@ -286,6 +335,7 @@ def _decision(
         orders_in_force=tuple(ramp.id for ramp in limited.order_ramps),
         warnings=(*sensed.warnings, *_unseen(tables, orders)),
         orders=orders,
+        contactors=trips.contactors,
     )
 
 

@@ -21,9 +21,11 @@ from prometheus_client.registry import Collector
 
 from controller.core.decision import Decision
 from controller.core.limits.orders import Compliance
+from controller.core.limits.trip import Wanted
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Site
+from controller.core.snapshot import Position
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import (
     DEVICE_STATES,
@@ -176,6 +178,7 @@ class Metrics(Collector):
         if decision is not None and not self._is_old(decision):
             yield from _decided(decision)
             yield from self._per_node(decision)
+            yield from self._of_contactors(decision)
             yield from _of_warnings(decision.warnings)
         yield from _meters(self._latest.meters())
         yield from _agents(self._latest.agents())
@@ -210,11 +213,23 @@ class Metrics(Collector):
             binding.add_metric((node, limit), 1)
         yield binding
 
+    def _of_contactors(self, decision: Decision) -> Iterator[Metric]:
+        states = {self._nodes[state.node]: state for state in decision.contactors}
+        tripped = {node: float(state.wanted is Wanted.OPEN) for node, state in states.items()}
+        yield _labelled("surplusd_node_tripped", "1 while the node's contactor is told to be open.", "node", tripped)
+        closed = {node: _CLOSED.get(state.now.position) for node, state in states.items()}
+        text = "1 where the node's contactor is read back as closed, 0 as open."
+        yield _labelled("surplusd_contactor_closed", text, "node", closed)
+
     def _of_journal(self) -> Iterator[Metric]:
         journal = self._journal
         yield _gauge("surplusd_journal_usable", "1 while the journal can be written.", journal.usable)
         yield _gauge("surplusd_journal_waiting", "Records that wait for the disk.", journal.waiting)
         yield CounterMetricFamily("surplusd_journal_dropped", "Telemetry records lost.", value=journal.dropped)
+
+
+#: What is not known is absent.
+_CLOSED: Final = {Position.OPEN: 0.0, Position.CLOSED: 1.0}
 
 
 def _decided(decision: Decision) -> Iterator[Metric]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TypeAlias
 
 from controller.core.decision import Decision
@@ -35,7 +36,7 @@ _Kept: TypeAlias = tuple[Compliance, frozenset[tuple[Code, str]]]
 
 
 class Recorder:
-    """Hands on what a tick has decided; every call returns at once.
+    """Hands on what a tick has decided; every call returns at once. `switch`: has the contactors as they are wanted.
 
     `latest`: the newest tick, None before the first. `ended_s`: when it was handed on.
     """
@@ -50,8 +51,10 @@ class Recorder:
         notifier: Notifier,
         snapshots: Snapshots,
         site: Site,
+        switch: Callable[[Decision], None],
         clock: Clock = boottime_s,
     ) -> None:
+        self._switch = switch
         self._fleet, self._book, self._journal = fleet, book, journal
         self._metrics, self._notifier, self._snapshots, self._clock = metrics, notifier, snapshots, clock
         self._sources, self._site_log, self._nodes = SourceLog(), SiteLog(site), site.tree.ids
@@ -66,6 +69,7 @@ class Recorder:
         """Send the leases first, then tell everyone else; with the first tick handed on, the daemon is ready."""
         decision, utc = tick.decision, self._snapshots.utc
         self._fleet.send(decision)
+        self._switch(decision)
         self._book.observe(decision.orders_in_force, utc_s=utc.utc_s, utc_trusted=utc.trusted)
         apart = (*((utc.doubt,) if utc.doubt else ()), *self._fleet.findings())
         self._metrics.observe_tick(tick, apart)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,6 +15,9 @@ from controller.core.safe import safe_step
 from controller.core.site import Site
 from controller.core.state import initial_state
 from controller.core.step import step
+from controller.daemon.contactors.resets import ResetDesk
+from controller.daemon.contactors.switchboard import Switchboard, coil_port, keepers_of
+from controller.daemon.contactors.trips import TripRecorder, open_trips
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.health import health, readiness
 from controller.daemon.journal.journal import Journal
@@ -25,11 +29,12 @@ from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.recorder import Recorder
-from controller.daemon.service import Serve, Service
+from controller.daemon.service import Health, Serve, Service
 from controller.daemon.snapshots import Snapshots
 from controller.daemon.status import make_latest
 from controller.daemon.tick import Ticker
 from controller.daemon.tokens import make_tokens
+from controller.site.compile import contactors_in_order
 from controller.site.model import SiteFile
 from drivers.clock import boottime_s
 from drivers.notify import Notifier
@@ -39,10 +44,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
-    """What runs beside the fleet: the meters' drivers, the mailbox that they fill, the tick, what systemd is told, and what is served."""
+    """What runs beside the fleet: meter drivers and the mailbox that they fill, contactors, the tick, systemd, what is served."""
 
     drivers: tuple[Driver, ...]
     mailbox: Mailbox
+    switchboard: Switchboard
     ticker: Ticker
     notifier: Notifier
     service: Service
@@ -65,17 +71,18 @@ async def operate(
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     http = asyncio.create_task(serve(parts.service, listen.host, listen.port, listening.set_result), name="http")
     sources = asyncio.create_task(run_drivers(parts.drivers, parts.mailbox.publish), name="sources")
+    contactors = asyncio.create_task(parts.switchboard.run(), name="contactors")
     either: set[asyncio.Future[Any]] = {http, listening}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     parts.ticker.start()
     try:
         if not http.done():
             _log.info("up", extra={"event": "up", "site": site.id, "http": f"{listen.host}:{listening.result()}"})
-        await _until(stop, http, sources)
+        await _until(stop, http, sources, contactors)
     finally:
         parts.notifier.stopping()
         parts.ticker.stop()
-        await _cancel(sources, http)
+        await _cancel(sources, contactors, http)
         parts.notifier.close()
 
 
@@ -84,13 +91,19 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
     latest = make_latest(site, lambda: recorder.latest, fleet)
     metrics = Metrics(site, latest, book, journal)
     fleet.on_refused = lambda reason: metrics.refused("fleet", reason.code)
-    snapshots = Snapshots(site, mailbox, fleet, book)
+    keepers = keepers_of(contactors_in_order(site_file, site.tree), coil_port)
+    switchboard = Switchboard(site, keepers, fleet.contactors)
+    desk = ResetDesk(site=site, journal=journal, decision=lambda: _Now(recorder, site_file.tick_s).decision_now())
+    trips = open_trips(journal, site)
+    snapshots = Snapshots(site, mailbox, fleet, book, switchboard, desk)
     recorder = Recorder(
-        fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, snapshots=snapshots, site=site
-    )
+        fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, snapshots=snapshots, site=site,
+        switch=_switching(switchboard, TripRecorder(journal, site, trips), desk),
+    )  # fmt: skip
+    now = _Now(recorder, site_file.tick_s)
     ticker = Ticker(
         period_s=site_file.tick_s,
-        state=initial_state(site, boottime_s()),
+        state=initial_state(site, boottime_s(), trips),
         step=partial(step, make_tables(site)),
         safe_step=partial(safe_step, site),
         take=snapshots.take,
@@ -99,10 +112,39 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
     return _Parts(
         drivers=drivers(site_file, mailbox.publish),
         mailbox=mailbox,
+        switchboard=switchboard,
         ticker=ticker,
         notifier=notifier,
-        service=_make_service(site_file, site, book, recorder, snapshots, latest, metrics),
+        service=_make_service(site_file, site, book, recorder, snapshots, latest, metrics, desk, now),
     )
+
+
+def _switching(switchboard: Switchboard, trips: TripRecorder, desk: ResetDesk) -> Callable[[Decision], None]:
+    """Return what becomes of contactors: they are told first, and no disk is waited for."""
+
+    def switch(decision: Decision) -> None:
+        switchboard.tell(decision)
+        trips.observe(decision)
+        desk.observe(decision)
+
+    return switch
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """What is known of now, by a recorder of ticks of this period."""
+
+    recorder: Recorder
+    period_s: float
+
+    def decision(self) -> Decision | None:
+        return self.recorder.latest.decision if self.recorder.latest else None
+
+    def health(self) -> Health:
+        return health(self.recorder, self.period_s)
+
+    def decision_now(self) -> Decision | None:
+        return self.decision() if self.health().ok else None
 
 
 def _make_service(
@@ -113,26 +155,21 @@ def _make_service(
     snapshots: Snapshots,
     latest: Latest,
     metrics: Metrics,
+    desk: ResetDesk,
+    now: _Now,
 ) -> Service:
-    def decision() -> Decision | None:
-        return recorder.latest.decision if recorder.latest else None
-
-    health_now = partial(health, recorder, site_file.tick_s)
-
-    def decision_now() -> Decision | None:
-        return decision() if health_now().ok else None
-
-    intake = OrderIntake(site=site, book=book, decision=decision_now, utc=lambda: snapshots.utc)
+    intake = OrderIntake(site=site, book=book, decision=now.decision_now, utc=lambda: snapshots.utc)
     return Service(
         site=site,
         book=book,
         intake=intake,
+        desk=desk,
         tokens=make_tokens(site_file.orders.tokens),
         proxies=frozenset(site_file.http.trusted_proxies),
         latest=latest,
-        decision=decision,
-        decision_now=decision_now,
-        health=health_now,
+        decision=now.decision,
+        decision_now=now.decision_now,
+        health=now.health,
         readiness=partial(readiness, site, recorder, site_file.tick_s),
         utc=lambda: snapshots.utc,
         metrics=metrics.render,

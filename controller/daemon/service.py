@@ -9,6 +9,7 @@ from typing import Any
 from controller.core.decision import Decision
 from controller.core.site import Site
 from controller.daemon.access import Token
+from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.latest import Latest
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
@@ -33,7 +34,7 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Everything behind an interface to the outside; what is called returns at once, but for the book, the intake and `metrics`.
+    """Everything behind an interface to the outside; what is called returns at once, but for the book, the intake, the desk and `metrics`.
 
     `decision`: the newest, `decision_now`: None where it is too old to speak of now. `utc`: the newest look at the wall clock. `metrics`: the exposition for Prometheus.
     `proxies`: addresses that may name whom they speak for.
@@ -44,6 +45,7 @@ class Service:
     site: Site
     book: OrderBook
     intake: OrderIntake
+    desk: ResetDesk
     tokens: tuple[Token, ...]
     proxies: frozenset[str]
     latest: Latest

@@ -21,6 +21,11 @@ _OVER: Final[Mapping[Code, str]] = {
     Code.DEVICE_LOST: "agent %s gets an answer of all of its devices again",
     Code.DEVICE_DEFIANT: "the devices of agent %s do as they are told again",
     Code.OVER_ENVELOPE: "%s is not found above its envelope any more",
+    Code.NODE_TRIPPED: "%s is not tripped any more: its contactor was told to close",
+    Code.CONTACTOR_DEFIANT: "%s is not found to draw against its contactor any more",
+    Code.CONTACTOR_UNPROVEN: "the contactor of %s is proven to be open, or told to close",
+    Code.CONTACTOR_LOST: "the contactor of %s can be told and read again",
+    Code.CONTACTOR_OPEN: "the contactor of %s is not open any more, or was reset",
     Code.NODE_UNSEEN: "%s is seen again, or no order limits it any more",
 }
 

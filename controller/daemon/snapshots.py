@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from controller.core.site import Site
 from controller.core.snapshot import Snapshot
+from controller.daemon.contactors.resets import ResetDesk
+from controller.daemon.contactors.switchboard import Switchboard
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.orders.book import OrderBook
@@ -14,8 +16,18 @@ from drivers.clock import Clock, boottime_s
 class Snapshots:
     """Makes them, for the tick alone; `utc` is the newest look at the wall clock."""
 
-    def __init__(self, site: Site, mailbox: Mailbox, fleet: Fleet, book: OrderBook, clock: Clock = boottime_s) -> None:
+    def __init__(
+        self,
+        site: Site,
+        mailbox: Mailbox,
+        fleet: Fleet,
+        book: OrderBook,
+        switchboard: Switchboard,
+        desk: ResetDesk,
+        clock: Clock = boottime_s,
+    ) -> None:
         self._mailbox, self._fleet, self._book, self._clock = mailbox, fleet, book, clock
+        self._switchboard, self._desk = switchboard, desk
         self._judge = UtcJudge(site.tree.ids[0], clock=clock)
         self.utc: Utc = self._judge.look()
 
@@ -32,4 +44,6 @@ class Snapshots:
             link_lost_s=self._fleet.link_lost_s,
             orders=self._book.limits(),
             orders_unsure=self._book.unsure,
+            contactors=self._switchboard.now(),
+            resets=self._desk.pending,
         )

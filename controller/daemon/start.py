@@ -16,6 +16,7 @@ from typing import Final
 from controller.core.site import Site
 from controller.daemon.fleet.broker import make_link
 from controller.daemon.fleet.fleet import Fleet
+from controller.daemon.fleet.relays import relays_of
 from controller.daemon.journal.journal import Journal
 from controller.daemon.logs import configure
 from controller.daemon.orders.book import OrderBook
@@ -92,6 +93,7 @@ def _make_fleet(site_file: SiteFile, site: Site, journal: Journal) -> Fleet:
         models=tuple(models[id_] for id_ in site.devices.ids),
         epoch=epoch,
         head=lambda: _head(journal, epoch),
+        relays=relays_of(site_file, site),
     )
 
 

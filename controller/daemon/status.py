@@ -47,8 +47,9 @@ def make_latest(site: Site, latest: Callable[[], Tick | None], fleet: Fleet, clo
         state = np.full(count, _LOST, dtype=np.int64)
         for mine, view in zip(fleet.reports.devices, fleet.reports.newest, strict=True):
             if _in_contact(view, now_s):
-                measured_w[mine] = view.measured_w
-                state[mine] = np.where(view.follow == Followed.LOST, _LOST, _STATES[view.activity])
+                n = len(mine)
+                measured_w[mine] = view.measured_w[:n]
+                state[mine] = np.where(view.follow[:n] == Followed.LOST, _LOST, _STATES[view.activity[:n]])
         return DeviceColumns(measured_w=measured_w, state=state)
 
     return Latest(meters=meters, agents=agents, devices=devices)

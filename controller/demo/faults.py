@@ -1,4 +1,4 @@
-"""The faults of a demo: which devices get a vice and what happens to which agents, from when on and for how long."""
+"""The faults of a demo: what goes wrong with which devices, contactors and agents, from when on and for how long."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
+from controller.demo.moment_texts import clock
 from drivers.errors import ConfigError
 from drivers.quantities import QuantityError, QuantityKind, parse_quantity
 from simulators.choice import ALLOWED, choose
-from simulators.world.vices import WHAT, Vice
+from simulators.world.vices import WHAT, WHAT_OF_CONTACTORS, ContactorVice, Vice
 
 
 class Mishap(StrEnum):
@@ -28,15 +29,16 @@ _SUFFERED: Final = {
     Mishap.DIE: "are dead, and their devices run on,",
     Mishap.CLOCK_JUMPS: "have a clock that is an hour ahead",
 }
-_BY_NAME: Final[dict[str, Vice | Mishap]] = {
+_BY_NAME: Final[dict[str, Vice | ContactorVice | Mishap]] = {
     **{vice.value.replace("_", "-"): vice for vice in Vice},
+    **{f"contactor-{vice}": vice for vice in ContactorVice},
     **{mishap.value: mishap for mishap in Mishap},
 }
 _FORM: Final = re.compile(r"(?P<name>[^:@]*)(?::(?P<who>[^@]*))?@(?P<at>[^@+]*)(?:\+(?P<held>[^@+]*))?")
 #: The help of the option, in which argparse reads percent signs.
 HELP: Final = (
     "have something go wrong: NAME:WHO@TIME after readiness, to the end of the run, or NAME:WHO@TIME+TIME for so long, as "
-    f"in silent:10%@40s+20s; may be repeated. NAME is one of {', '.join(_BY_NAME)}; WHO, of the devices or agents, is "
+    f"in silent:10%@40s+20s; may be repeated. NAME is one of {', '.join(_BY_NAME)}; WHO, of the devices, of the agents, or of the nodes with a contactor, is "
     f"{ALLOWED}; all if left out"
 ).replace("%", "%%")
 
@@ -51,14 +53,14 @@ class Fault:
     held_s: float | None
 
     @property
-    def what(self) -> Vice | Mishap:
+    def what(self) -> Vice | ContactorVice | Mishap:
         """Return what goes wrong."""
         return _BY_NAME[self.name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Struck:
-    """A fault, and the ids of the devices or agents that it comes over, of `total`."""
+    """A fault, and the ids of the devices, agents or nodes with a contactor that it comes over, of `total`."""
 
     fault: Fault
     ids: tuple[str, ...]
@@ -66,28 +68,38 @@ class Struck:
 
     def begins(self) -> str:
         """Return what is said when it begins."""
-        what = self.fault.what
-        suffered = _SUFFERED[what] if isinstance(what, Mishap) else WHAT[what]
-        return f"{self._who()} {suffered} from {_clock(self.fault.at_s)}{self._names()}"
+        return f"{self._who()} {self._suffered()} from {clock(self.fault.at_s)}{self._names()}"
 
     def ends(self) -> str:
         """Return what is said when it ends."""
         end_s = self.fault.at_s + (self.fault.held_s or 0.0)
-        return f"{self._who()} are well again from {_clock(end_s)} ({self.fault.name}){self._names()}"
+        return f"{self._who()} are well again from {clock(end_s)} ({self.fault.name}){self._names()}"
+
+    def _suffered(self) -> str:
+        match self.fault.what:
+            case Mishap() as mishap:
+                return _SUFFERED[mishap]
+            case ContactorVice() as vice:
+                return WHAT_OF_CONTACTORS[vice]
+            case Vice() as vice:
+                return WHAT[vice]
 
     def _who(self) -> str:
-        kind = "agents" if isinstance(self.fault.what, Mishap) else "devices"
-        return f"{len(self.ids)} of {self.total} {kind}"
+        kinds = {Mishap: "agents", ContactorVice: "contactors", Vice: "devices"}
+        return f"{len(self.ids)} of {self.total} {kinds[type(self.fault.what)]}"
 
     def _names(self) -> str:
-        return f": {', '.join(self.ids)}" if isinstance(self.fault.what, Mishap) else ""
+        return "" if isinstance(self.fault.what, Vice) else f": {', '.join(self.ids)}"
 
 
 class ViceSwitch(Protocol):
-    """What gives devices their vices: the world."""
+    """What gives devices and contactors their vices: the world."""
 
     def set_vice(self, devices: Iterable[str], vice: Vice, *, on: bool) -> None:
         """Give the devices a vice, or take it."""
+
+    def set_contactor_vice(self, nodes: Iterable[str], vice: ContactorVice, *, on: bool) -> None:
+        """Give the contactors of nodes a vice, or take it."""
 
     def reboot(self, device: str) -> None:
         """Have a device reboot now."""
@@ -139,12 +151,20 @@ def _seconds(text: str, part: str) -> float:
 
 
 def strike(
-    faults: Sequence[Fault], *, devices: Sequence[str], agents: Sequence[str], end_s: float | None, seed: int
+    faults: Sequence[Fault],
+    *,
+    devices: Sequence[str],
+    agents: Sequence[str],
+    contactors: Sequence[str] = (),
+    end_s: float | None,
+    seed: int,
 ) -> tuple[Struck, ...]:
     """Return whom the faults come over; ConfigError for nobody, and for a fault that begins after the run's end."""
     struck = []
     for fault in faults:
-        ids = agents if isinstance(fault.what, Mishap) else devices
+        ids = {Mishap: agents, ContactorVice: contactors, Vice: devices}[type(fault.what)]
+        if not ids:
+            raise ConfigError(f"{fault.name}: found a site without a contactor, allowed is one with: --contactor")
         if end_s is not None and fault.at_s >= end_s:
             raise ConfigError(
                 f"{fault.name}: found {fault.at_s:g} s, allowed is a time before the run's end, {end_s:g} s"
@@ -189,6 +209,8 @@ class FaultSchedule:
                 self._devices.set_vice(struck.ids, vice, on=on)
                 for device in struck.ids if on and vice is Vice.FORGETS else ():
                     self._devices.reboot(device)
+            case ContactorVice() as vice:
+                self._devices.set_contactor_vice(struck.ids, vice, on=on)
             case Mishap.HANG:
                 for agent in struck.ids:
                     self._agents.hang(agent, on=on)
@@ -198,7 +220,3 @@ class FaultSchedule:
             case Mishap.CLOCK_JUMPS:
                 for agent in struck.ids:
                     self._agents.jump_clock(agent)
-
-
-def _clock(t_s: float) -> str:
-    return f"{int(t_s) // 60}:{int(t_s) % 60:02d}"

@@ -12,7 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from controller.demo.moment_texts import SPARK_WIDTH, Show, binding_of, devices_of, mode_of, sparkline
+from controller.demo.moment_texts import SPARK_WIDTH, Show, binding_of, devices_of, mode_of, open_of, sparkline
 from controller.demo.watch import Moment
 from drivers.quantities import format_power
 
@@ -42,6 +42,8 @@ def _facts(moment: Moment, root: str) -> Table:
     table.add_row("envelope", Text(format_power(truth.envelope_w), "bold"), "binding", binding_of(moment, root))
     table.add_row("site power", Text(format_power(truth.site_w), over), "orders", orders or "none")
     table.add_row("surplus", format_power(truth.surplus_w), "devices", devices_of(moment))
+    if cut_off := open_of(moment):
+        table.add_row("cut off", Text(cut_off, "bold red"))
     table.add_row("mode", Text(mode, _COLOURS.get(mode, "red")), "why", reason or "all is trusted")
     return table
 

@@ -15,13 +15,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from controller.demo.contactors import HELP as CONTACTOR_HELP
+from controller.demo.contactors import parse_contactor
 from controller.demo.earnings import Books, Earnings, OpenBooks, earnings, value_of
 from controller.demo.faults import HELP as FAULT_HELP
 from controller.demo.faults import FaultSchedule, Struck, agents_struck, parse_fault, strike
 from controller.demo.outcome import DemoOutcome, figures_of, summary
 from controller.demo.processes import DemoProcesses, processes_of
 from controller.demo.screen import open_screen
-from controller.demo.setup import SCADA_VARIABLES, DemoOptions, DemoSetup, Raw, prepare
+from controller.demo.setup import SCADA_VARIABLES, TRIP_AFTER_S, DemoOptions, DemoSetup, Raw, prepare
+from controller.demo.trips import TripReport, TripWatch
 from controller.demo.watch import Moment, Watch, course_of
 from drivers.errors import ConfigError, DriverLoss, Refused
 from drivers.quantities import QuantityError, QuantityKind, parse_quantity
@@ -58,6 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fault", dest="faults", type=parse_fault, action="append", default=[], metavar="FAULT",
                         help=FAULT_HELP)  # fmt: skip
     parser.add_argument("--relays", metavar="WHO", help="devices with a relay before them, chosen as by --fault")
+    parser.add_argument("--contactor", dest="contactors", type=parse_contactor, action="append", default=[],
+                        metavar="NODE[:modbus|:agent]", help=CONTACTOR_HELP)  # fmt: skip
+    parser.add_argument("--trip-after", type=_seconds, default=TRIP_AFTER_S, metavar="TIME",
+                        help="how long a node with a contactor may draw too much (default: %(default)g s)")  # fmt: skip
     parser.add_argument("--agents-apart", action="store_true",
                         help="run every agent in a process of its own, not only those with faults")  # fmt: skip
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the run as a picture")
@@ -78,7 +85,13 @@ def run(
         _refuse_missing_extras(args)
         with _folder(args.keep) as folder, _sigterm_as_ctrl_c():
             options = DemoOptions(
-                model=args.model, broker=args.broker, protocol=args.protocol, http_port=args.port, spoil=spoil
+                model=args.model,
+                broker=args.broker,
+                protocol=args.protocol,
+                http_port=args.port,
+                contactors=tuple(args.contactors),
+                trip_after_s=args.trip_after,
+                spoil=spoil,
             )
             site_text = files("configs").joinpath("demo.yaml").read_text(encoding="utf-8")
             setup = prepare(folder, site_text, options)
@@ -111,10 +124,11 @@ def _play(setup: DemoSetup, args: argparse.Namespace, books: Books | None = None
         )
         _say(f"open {setup.url}/metrics, or {_curl(setup)}")
         faults = FaultSchedule(struck, world, processes)
-        moments = _watch(processes, faults, watch, setup.root, args.for_s)
+        trips = TripWatch(processes.events)
+        moments = _watch(processes, faults, trips, watch, setup.root, args.for_s)
         report, p99_s = world.result(), watch.tick_p99_s()
         earned = _earned(books, moments, setup.root) if books else None
-        outcome = _outcome(setup, args, report, label, moments[-1], p99_s, processes.events, earned)
+        outcome = _outcome(setup, args, report, label, moments[-1], p99_s, processes.events, earned, trips.reports())
     finally:
         world.close()
         processes.close()
@@ -134,14 +148,27 @@ def _preview(setup: DemoSetup, args: argparse.Namespace, duration_s: float) -> t
 
 def _struck(setup: DemoSetup, args: argparse.Namespace) -> tuple[Struck, ...]:
     """Return whom the faults come over, before anything is started; ConfigError for nobody, and for relays of nobody."""
-    devices = [device.id for device in read_site(setup.site_file).devices]
+    site = read_site(setup.site_file)
+    devices = [device.id for device in site.devices]
     if args.relays:
         choose(args.relays, devices, args.seed)  # by the world, too
-    return strike(args.faults, devices=devices, agents=setup.agents, end_s=args.for_s, seed=args.seed)
+    return strike(
+        args.faults,
+        devices=devices,
+        agents=setup.agents,
+        contactors=site.contactors,
+        end_s=args.for_s,
+        seed=args.seed,
+    )
 
 
 def _watch(
-    processes: DemoProcesses, faults: FaultSchedule, watch: Watch, root: str, for_s: float | None
+    processes: DemoProcesses,
+    faults: FaultSchedule,
+    trips: TripWatch,
+    watch: Watch,
+    root: str,
+    for_s: float | None,
 ) -> list[Moment]:
     """Show the demo until its end or Ctrl-C; return what was seen, of a very long run the last hours."""
     moments = [watch.look()]
@@ -151,6 +178,7 @@ def _watch(
             while for_s is None or moments[-1].truth.t_s < for_s:
                 faults.advance(moments[-1].truth.t_s)
                 processes.tend()
+                trips.see(moments[-1])
                 show(moments, processes.events)
                 pause.wait(LOOK_S)
                 moments.append(watch.look())
@@ -173,6 +201,7 @@ def _outcome(
     p99_s: float | None,
     events: Sequence[str],
     earned: Earnings | None,
+    trips: tuple[TripReport, ...],
 ) -> DemoOutcome:
     return DemoOutcome(
         passed=report.passed,
@@ -185,6 +214,7 @@ def _outcome(
         daemon=figures_of(last.daemon, setup.root, p99_s),
         events=tuple(events),
         earnings=earned,
+        trips=trips,
     )
 
 

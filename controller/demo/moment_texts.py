@@ -31,6 +31,16 @@ def devices_of(moment: Moment) -> str:
     return "  ".join(f"{count} {state}" for state, count in moment.truth.devices_by_state.items() if count)
 
 
+def open_of(moment: Moment) -> str:
+    """Return the nodes whose contactors are open, as the world knows; empty where none is."""
+    return ", ".join(node for node, closed in moment.truth.contactors.items() if not closed)
+
+
+def clock(t_s: float) -> str:
+    """Return a time after readiness as minutes and seconds."""
+    return f"{int(t_s) // 60}:{int(t_s) % 60:02d}"
+
+
 def sparkline(values: Sequence[float], highest: float, width: int = SPARK_WIDTH) -> str:
     """Return the last `width` values as bars between zero and `highest`.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from controller.demo.earnings import Carbon, Earnings
+from controller.demo.trips import TripReport
 from controller.demo.watch import DaemonStatus
 from drivers.quantities import format_power
 from simulators.world.report import RefereeReport
@@ -25,7 +26,7 @@ class DaemonFigures(msgspec.Struct, kw_only=True, frozen=True):
 class DemoOutcome(msgspec.Struct, kw_only=True, frozen=True):
     """All of one demo. `site_w`: true power at the end, beside the daemon's; `events`: who fell and came back.
 
-    `earnings`: of a very long run the last hours, None where no books were kept.
+    `earnings`: of a very long run the last hours, None where no books were kept. `trips`: the nodes that were cut off.
     """
 
     passed: bool
@@ -38,6 +39,7 @@ class DemoOutcome(msgspec.Struct, kw_only=True, frozen=True):
     daemon: DaemonFigures
     events: tuple[str, ...]
     earnings: Earnings | None = None
+    trips: tuple[TripReport, ...] = ()
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
@@ -59,7 +61,7 @@ def figures_of(status: DaemonStatus | None, root: str, tick_p99_s: float | None)
 
 def summary(outcome: DemoOutcome) -> str:
     """Return the table that is printed at the end."""
-    rows = [*_judged(outcome.referee), *_beside(outcome)]
+    rows = [*_judged(outcome.referee), *_cut_off(outcome.trips), *_beside(outcome)]
     if outcome.earnings is not None:
         rows += _earned(outcome.earnings)
     width = max(len(name) for name, _ in rows)
@@ -84,6 +86,16 @@ def _judged(report: RefereeReport) -> Iterator[tuple[str, str]]:
         took = "never met" if order.response_s is None else f"met after {order.response_s:.1f} s"
         cut = f"{format_power(order.before_w)} to {format_power(order.limit_w)}"
         yield f"order {order.id}", f"{cut} at {order.sent_s:.1f} s: {took}, binding for {order.binding_s:.1f} s"
+
+
+def _cut_off(trips: Iterable[TripReport]) -> Iterator[tuple[str, str]]:
+    for trip in trips:
+        cause = "not by the daemon" if trip.cause is None else f"it drew more than {trip.cause}"
+        opened = "its contactor has not opened" if trip.opened_s is None else f"open at {trip.opened_s:.1f} s"
+        closed = "" if trip.opened_s is None else ", and to the end"
+        if trip.closed_s is not None:
+            closed = f", closed at {trip.closed_s:.1f} s"
+        yield f"{trip.node} cut off", f"at {trip.begun_s:.1f} s, {cause}: {opened}{closed}"
 
 
 def _beside(outcome: DemoOutcome) -> Iterator[tuple[str, str]]:

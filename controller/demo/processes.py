@@ -147,6 +147,9 @@ def _commands(
     yield "world", ["simulators.world", *site, "--listen", world, *judged, *relays, *_surplus(args)]
     meters = [f"--meter={meter}" for meter in setup.meters]
     yield "meters", ["simulators.substation", "modbus", *meters, "--world", world]
+    if setup.contactors:
+        contactors = [f"--contactor={contactor}" for contactor in setup.contactors]
+        yield "contactors", ["simulators.substation", "modbus", *contactors, "--world", world]
     yield "scada", ["simulators.substation", "opcua", "--endpoint", setup.scada, "--world", world]
     yield "broker", ["simulators.broker", "--listen", broker]
     folders = ["--keys", str(setup.folder / "keys"), "--state", str(setup.folder / "agents")]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
-from controller.demo.moment_texts import Show, binding_of, devices_of, mode_of
+from controller.demo.moment_texts import Show, binding_of, devices_of, mode_of, open_of
 from controller.demo.watch import Moment
 from drivers.quantities import format_power
 
@@ -24,7 +24,7 @@ def open_screen(root: str) -> AbstractContextManager[Show]:
 
 
 class PlainLines:
-    """A line every five seconds, at every change of mode or of the binding limit, and for every event."""
+    """A line every five seconds, at every change of mode, of the binding limit or of a contactor, and for every event."""
 
     def __init__(self, root: str, write: Callable[[str], object] = sys.stdout.write) -> None:
         self._root = root
@@ -39,7 +39,7 @@ class PlainLines:
             self._write(f"! {event}\n")
         self._events = len(events)
         moment = moments[-1]
-        what = f"{mode_of(moment)} {binding_of(moment, self._root)}"
+        what = f"{mode_of(moment)} {binding_of(moment, self._root)} {open_of(moment)}"
         if what != self._shown or moment.truth.t_s >= self._shown_s + PLAIN_PERIOD_S:
             self._shown, self._shown_s = what, moment.truth.t_s
             self._write(self._line(moment))
@@ -47,7 +47,8 @@ class PlainLines:
 
     def _line(self, moment: Moment) -> str:
         truth = moment.truth
+        cut_off = f"  open: {nodes}" if (nodes := open_of(moment)) else ""
         return (
             f"{truth.t_s:6.1f} s  envelope {format_power(truth.envelope_w):>9}  site {format_power(truth.site_w):>9}  "
-            f"{mode_of(moment):<8}  {binding_of(moment, self._root):<16}  {devices_of(moment)}\n"
+            f"{mode_of(moment):<8}  {binding_of(moment, self._root):<16}  {devices_of(moment)}{cut_off}\n"
         )

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import yaml
 
+from controller.demo.contactors import WantedContactor, add_contactors
 from drivers.errors import ConfigError
 from drivers.fleet.keys import CONTROLLER, make_keys
 
@@ -20,6 +21,8 @@ LOOPBACK: Final = "127.0.0.1"
 #: What the simulated SCADA shows for each surplus model.
 SCADA_VARIABLES: Final = {"direct": "Grid.Surplus", "export": "Grid.Export", "headroom": "Grid.FeederLoad"}
 FEEDER_RATING: Final = "2 MW"
+#: How long a node with a contactor may draw too much, where the user says nothing else.
+TRIP_AFTER_S: Final = 30.0
 #: Below those that Linux gives to connections (32768 and up), so that none is taken before the demo listens on it.
 _PORTS: Final = range(22_000, 32_768)
 
@@ -30,7 +33,8 @@ Raw = dict[str, Any]
 class DemoOptions:
     """What the user wants otherwise than in the site file; None leaves it as it is.
 
-    `broker`: host and port of a broker that runs already. `spoil`: changes what the daemon alone is told, so that a
+    `broker`: host and port of a broker that runs already. `contactors`: of nodes that have none in the file, which trip after
+    `trip_after_s`. `spoil`: changes what the daemon alone is told, so that a
     wrong configuration can be shown to fail.
     """
 
@@ -38,6 +42,8 @@ class DemoOptions:
     broker: tuple[str, int] | None = None
     protocol: str | None = None
     http_port: int | None = None
+    contactors: tuple[WantedContactor, ...] = ()
+    trip_after_s: float = TRIP_AFTER_S
     spoil: Callable[[Raw], None] | None = None
 
 
@@ -46,7 +52,8 @@ class DemoSetup:
     """Where everything of one demo is.
 
     `site_file` is what the simulators read, `daemon_file` what the daemon reads. `root`: id of the root node. `model`: of the surplus.
-    `meters`: ``NODE:PROFILE:PORT:UNIT`` of each; `scada`: the OPC UA endpoint;
+    `meters`: ``NODE:PROFILE:PORT:UNIT`` of each; `contactors`: those on Modbus as the substation takes them; `scada`: the OPC UA
+    endpoint;
     `agents`: their ids; `world`, `broker`, `http`: host and port.
     """
 
@@ -57,6 +64,7 @@ class DemoSetup:
     model: str
     world: tuple[str, int]
     meters: tuple[str, ...]
+    contactors: tuple[str, ...]
     scada: str
     agents: tuple[str, ...]
     broker: tuple[str, int]
@@ -78,10 +86,11 @@ def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
     try:
         raw: Raw = yaml.load(site_text, _WordsLoader)  # noqa: S506  a SafeLoader that keeps `off` a word
         root, ports = next(node["id"] for node in raw["nodes"] if "parent" not in node), _free_ports()
+        add_contactors(raw, options.contactors, options.trip_after_s)
         _place(raw, folder, options, ports)
     except (yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
         raise ConfigError(f"the demo cannot use this site: {error!r}") from error
-    agents = _agents(raw["fleet"])
+    agents = _agents(raw)
     make_keys(folder / "keys", [CONTROLLER, *agents])
     for entry in raw["orders"]["tokens"]:
         _write_secret(Path(entry["token_file"]))
@@ -93,6 +102,7 @@ def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
         model=raw["surplus"]["model"],
         world=(LOOPBACK, next(ports)),
         meters=tuple(_meter(meter["node"], **meter["modbus"]) for meter in raw["meters"]),
+        contactors=tuple(_coil(node["id"], **node["contactor"]["modbus"]) for node in _coiled(raw)),
         scada=raw["surplus"]["opcua"]["endpoint"],
         agents=tuple(agents),
         broker=(raw["mqtt"]["host"], raw["mqtt"]["port"]),
@@ -128,6 +138,8 @@ def _place(raw: Raw, folder: Path, options: DemoOptions, ports: Iterator[int]) -
     """Put every address on a free port of the loopback, and every file into the folder."""
     for meter in raw["meters"]:
         meter["modbus"] |= {"host": LOOPBACK, "port": next(ports)}
+    for node in _coiled(raw):
+        node["contactor"]["modbus"] |= {"host": LOOPBACK, "port": next(ports)}
     surplus = raw["surplus"]
     surplus["opcua"]["endpoint"] = f"opc.tcp://{LOOPBACK}:{next(ports)}/"
     if options.model is not None:
@@ -154,8 +166,20 @@ def _meter(node: str, *, profile: str, port: int, unit: int, **_: object) -> str
     return f"{node}:{profile}:{port}:{unit}"
 
 
-def _agents(fleet: Raw) -> list[str]:
-    return sorted({entry["agent"] for entry in [*fleet.get("groups", ()), *fleet.get("devices", ())]})
+def _coiled(raw: Raw) -> list[Raw]:
+    """Return the nodes with a contactor on Modbus."""
+    return [node for node in raw["nodes"] if "modbus" in node.get("contactor", {})]
+
+
+def _coil(node: str, *, port: int, unit: int = 1, coil: int, closed: str, **more: Any) -> str:
+    contact = f":{more['position']['input']}" if "position" in more else ""
+    return f"{node}:{port}:{unit}:{coil}{contact}" + (":off" if closed == "off" else "")
+
+
+def _agents(raw: Raw) -> list[str]:
+    fleet = raw["fleet"]
+    relays = [node["contactor"]["relay"] for node in raw["nodes"] if "relay" in node.get("contactor", {})]
+    return sorted({entry["agent"] for entry in [*fleet.get("groups", ()), *fleet.get("devices", ()), *relays]})
 
 
 def _split(address: str) -> tuple[str, int]:

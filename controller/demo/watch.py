@@ -23,12 +23,25 @@ _SETPOINT: Final = re.compile(rb'^surplusd_device_setpoint_watts\{device="([^"]+
 ValueOf = Callable[[dict[str, float]], float]
 
 
+class TripStatus(msgspec.Struct):
+    """Why a node is tripped: the limit that it drew more than."""
+
+    cause: str
+
+
+class ContactorStatus(msgspec.Struct):
+    """What is shown of a node's contactor; `trip` is None while the node is not tripped."""
+
+    trip: TripStatus | None = None
+
+
 class NodeStatus(msgspec.Struct):
-    """What is shown of a node; watts may be ``unlimited``, or None while unknown."""
+    """What is shown of a node; watts may be ``unlimited``, or None while unknown. `contactor`: None where there is none."""
 
     envelope_w: float | str | None
     binding: str
     house_w: float | str | None = None
+    contactor: ContactorStatus | None = None
 
 
 class DaemonStatus(msgspec.Struct):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from controller.site.check_access import mqtt_problems, token_problems
+from controller.site.check_contactors import contactor_problems
 from controller.site.check_fleet import fleet_problems, price_problems
 from controller.site.check_meters import meter_problems, surplus_problems
 from controller.site.check_modbus import modbus_problems
@@ -32,6 +33,7 @@ def site_problems(site: SiteFile, catalogue: Mapping[str, Model]) -> Iterator[Pr
     yield from surplus_problems(site)
     yield from modbus_problems(site)
     yield from fleet_problems(site, fleet, catalogue)
+    yield from contactor_problems(site, fleet, catalogue)
     yield from price_problems(site.economics, fleet, catalogue)
     yield from token_problems(site.orders)
     yield from mqtt_problems(site.mqtt)

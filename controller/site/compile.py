@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from controller.core.site import F64, I64, Devices, Meters, Rules, Site, SurplusModel, Tree
+from controller.core.site import F64, I64, Contactors, Devices, Meters, Rules, Site, SurplusModel, Tree
+from controller.site.contactors import NodeContactor, contactors_of, relay_agents
 from controller.site.devices import Load, declared_failsafe_w, loads
 from controller.site.measures import Price
 from controller.site.model import EconomicsSection, MeterEntry, NodeEntry, SiteFile
@@ -24,7 +25,7 @@ def compile_site(site_file: SiteFile) -> Site:
     """Return the columns of a site file that `load` returned."""
     tree = _tree(site_file.nodes)
     fleet = tuple(loads(site_file.fleet))
-    agents = tuple(sorted({load.entry.agent for load in fleet}))
+    agents = tuple(sorted({load.entry.agent for load in fleet} | relay_agents(site_file.nodes)))
     return Site(
         id=site_file.site,
         tree=tree,
@@ -32,6 +33,20 @@ def compile_site(site_file: SiteFile) -> Site:
         meters=_meters(sorted(site_file.meters, key=lambda meter: meter.id), tree.ids),
         agents=agents,
         rules=_rules(site_file),
+        contactors=_contactors(contactors_in_order(site_file, tree), tree),
+    )
+
+
+def contactors_in_order(site_file: SiteFile, tree: Tree) -> tuple[NodeContactor, ...]:
+    """Return the contactors (C,) in the order of the site's columns."""
+    place = {name: n for n, name in enumerate(tree.ids)}
+    return tuple(sorted(contactors_of(site_file.nodes), key=lambda one: place[one.node.id]))
+
+
+def _contactors(found: Sequence[NodeContactor], tree: Tree) -> Contactors:
+    return Contactors(
+        node=_positions([one.node.id for one in found], tree.ids),
+        trip_after_s=np.array([one.entry.trip_after_s for one in found], dtype=np.float64),
     )
 
 

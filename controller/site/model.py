@@ -5,11 +5,11 @@ Names in the file are the aliases; the attributes carry their unit. A default st
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field
 
+from controller.site.contactor_parts import ContactorEntry
 from controller.site.measures import (
     CarbonIntensity,
     EnergyPrice,
@@ -28,6 +28,7 @@ from controller.site.measures import (
     TickSeconds,
     Wait,
 )
+from controller.site.part import Part, key
 from controller.site.paths import CertificatePath, DevicePath, FilePath, ProfileName
 from controller.site.texts import (
     Baud,
@@ -48,46 +49,22 @@ from controller.site.texts import (
     Text,
     TransformerRatio,
 )
-from controller.site.unknown import UNKNOWN
 from controller.site.value_type import WordNone
-
-
-class Part(BaseModel):
-    """A mapping of the site file: strict, closed, frozen."""
-
-    # Built once, inside SiteFile: a build of each part alone would double the time of the import.
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True, defer_build=True
-    )
-
-    @field_validator("*", mode="wrap")
-    @classmethod
-    def _let_an_unknown_value_pass(cls, value: Any, read: Callable[[Any], Any]) -> Any:
-        return value if value is UNKNOWN else read(value)
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _let_an_unknown_part_pass(cls, value: Any, read: Callable[[Any], Any]) -> Any:
-        return value if value is UNKNOWN else read(value)
-
-
-def _key(name: str, description: str, default: Any = ...) -> Any:
-    return Field(default, alias=name, description=description)
 
 
 class GridSection(Part):
     """The connection: what the contract with the grid allows, and how fast the site may change."""
 
-    contract_w: PositivePower = _key("contract", "the most that the site may ever draw")
-    firm_w: Power = _key("firm", "contracted power that is always there; the surplus comes on top of it")
-    failsafe_w: Power = _key("failsafe", "what the site may draw when nobody leads it")
-    ramp_up_w_s: PowerRate = _key("ramp_up", "fastest rise of the site's power, always held")
-    ramp_down_w_s: PowerRate = _key(
+    contract_w: PositivePower = key("contract", "the most that the site may ever draw")
+    firm_w: Power = key("firm", "contracted power that is always there; the surplus comes on top of it")
+    failsafe_w: Power = key("failsafe", "what the site may draw when nobody leads it")
+    ramp_up_w_s: PowerRate = key("ramp_up", "fastest rise of the site's power, always held")
+    ramp_down_w_s: PowerRate = key(
         "ramp_down", "fastest fall for economic changes and for orders that ask for it; a hard limit may be faster"
     )
-    emergency_ramp_w_s: PowerRate = _key("emergency_ramp", "how fast the site goes down to its failsafe power")
-    settle_s: Seconds = _key("settle", "time in which the site's power follows a new envelope", "15 s")
-    frequency_hz: GridFrequency = _key(
+    emergency_ramp_w_s: PowerRate = key("emergency_ramp", "how fast the site goes down to its failsafe power")
+    settle_s: Seconds = key("settle", "time in which the site's power follows a new envelope", "15 s")
+    frequency_hz: GridFrequency = key(
         "frequency", "nominal frequency of the grid; a meter that shows another is doubted", "50 Hz"
     )
 
@@ -95,58 +72,59 @@ class GridSection(Part):
 class NodeEntry(Part):
     """A node of the limit tree; exactly one, the site's connection, has no parent."""
 
-    id: Id = _key("id", "name of the node")
-    parent: Id | None = _key("parent", "the node above; absent at the site's connection", None)
-    limit_w: PowerLimit = _key("limit", "rating of the node itself, or `unlimited`", "unlimited")
-    house_load_w: Power = _key(
+    id: Id = key("id", "name of the node")
+    parent: Id | None = key("parent", "the node above; absent at the site's connection", None)
+    limit_w: PowerLimit = key("limit", "rating of the node itself, or `unlimited`", "unlimited")
+    house_load_w: Power = key(
         "house_load",
         "what is connected at this node besides devices (cooling, light, losses), without the nodes below it",
         "0 W",
     )
+    contactor: ContactorEntry | None = key("contactor", "what cuts the node off when nothing else helps", None)
 
 
 class SerialPort(Part):
     """A serial port with Modbus RTU; its meters share it."""
 
-    device: DevicePath = _key("device", "path of the port, best the one below `/dev/serial/by-id`")
-    baud: Baud = _key("baud", "bits per second", 9600)
-    parity: Literal["none", "even", "odd"] = _key("parity", "parity bit", "none")
-    stop_bits: StopBits = _key("stop_bits", "stop bits", 1)
+    device: DevicePath = key("device", "path of the port, best the one below `/dev/serial/by-id`")
+    baud: Baud = key("baud", "bits per second", 9600)
+    parity: Literal["none", "even", "odd"] = key("parity", "parity bit", "none")
+    stop_bits: StopBits = key("stop_bits", "stop bits", 1)
 
 
 class ModbusTls(Part):
     """Modbus in TLS, on port 802 by default of the standard."""
 
-    ca: FilePath = _key("ca", "certificate that signed the meter's (PEM)")
-    certificate: FilePath | None = _key(
+    ca: FilePath = key("ca", "certificate that signed the meter's (PEM)")
+    certificate: FilePath | None = key(
         "certificate", "certificate of this client, where the meter asks for one (PEM)", None
     )
-    private_key: FilePath | None = _key("private_key", "its private key (PEM)", None)
+    private_key: FilePath | None = key("private_key", "its private key (PEM)", None)
 
 
 class ModbusSource(Part):
     """A meter on Modbus; meters with the same host and port, or the same serial port, share one connection."""
 
-    transport: Literal["tcp", "rtu_over_tcp", "rtu", "tls"] = _key(
+    transport: Literal["tcp", "rtu_over_tcp", "rtu", "tls"] = key(
         "transport",
         "`tcp`: Modbus TCP; `tls`: the same in TLS; `rtu`: a serial port; `rtu_over_tcp`: RTU frames through a serial "
         "device server",
         "tcp",
     )
-    host: Host | None = _key("host", "address of the meter or its gateway; `rtu` has `serial` instead", None)
-    port: Port = _key("port", "TCP port", 502)
-    serial: SerialPort | None = _key("serial", "the serial port, for `rtu` alone", None)
-    tls: ModbusTls | None = _key("tls", "the certificates, for `tls` alone", None)
-    unit: ModbusUnit = _key("unit", "unit id behind the address", 1)
-    profile: ProfileName = _key("profile", "register map: a bundled profile, or the path of a profile file")
-    poll_s: Seconds = _key("poll", "time from one poll of power and frequency to the next", "1 s")
-    poll_slow_s: Seconds = _key("poll_slow", "time from one poll of all quantities to the next", "10 s")
-    timeout_s: Seconds = _key("timeout", "how long an answer may take", "500 ms")
-    sign: Sign = _key("sign", "-1 turns the direction of a meter that was wired the other way round", 1)
-    ct_ratio: TransformerRatio = _key(
+    host: Host | None = key("host", "address of the meter or its gateway; `rtu` has `serial` instead", None)
+    port: Port = key("port", "TCP port", 502)
+    serial: SerialPort | None = key("serial", "the serial port, for `rtu` alone", None)
+    tls: ModbusTls | None = key("tls", "the certificates, for `tls` alone", None)
+    unit: ModbusUnit = key("unit", "unit id behind the address", 1)
+    profile: ProfileName = key("profile", "register map: a bundled profile, or the path of a profile file")
+    poll_s: Seconds = key("poll", "time from one poll of power and frequency to the next", "1 s")
+    poll_slow_s: Seconds = key("poll_slow", "time from one poll of all quantities to the next", "10 s")
+    timeout_s: Seconds = key("timeout", "how long an answer may take", "500 ms")
+    sign: Sign = key("sign", "-1 turns the direction of a meter that was wired the other way round", 1)
+    ct_ratio: TransformerRatio = key(
         "ct_ratio", "factor of the current (and voltage) transformers that the meter itself does not know", 1.0
     )
-    full_scale_w: PositivePower | None = _key(
+    full_scale_w: PositivePower | None = key(
         "full_scale", "power at the end of the meter's scale, for profiles that need it alone", None
     )
 
@@ -154,15 +132,15 @@ class ModbusSource(Part):
 class OpcuaSecurity(Part):
     """Signed and encrypted OPC UA."""
 
-    policy: Literal["Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss"] = _key(
+    policy: Literal["Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss"] = key(
         "policy", "security policy; the mode is always sign and encrypt", "Basic256Sha256"
     )
-    certificate: CertificatePath = _key("certificate", "certificate of this client")
-    private_key: CertificatePath = _key("private_key", "its private key")
-    trust: FilePath | None = _key(
+    certificate: CertificatePath = key("certificate", "certificate of this client")
+    private_key: CertificatePath = key("private_key", "its private key")
+    trust: FilePath | None = key(
         "trust", "folder of trusted server certificates, of their issuers and of revocation lists (PEM or DER)", None
     )
-    server_certificate: CertificatePath | None = _key(
+    server_certificate: CertificatePath | None = key(
         "server_certificate", "instead of `trust`: the one server certificate that is trusted", None
     )
 
@@ -170,124 +148,127 @@ class OpcuaSecurity(Part):
 class OpcuaSource(Part):
     """A value of an OPC UA server, by subscription; all values of one server share a connection."""
 
-    endpoint: Endpoint = _key("endpoint", "address of the server")
-    node: Text = _key(
+    endpoint: Endpoint = key("endpoint", "address of the server")
+    node: Text = key(
         "node",
         "a variable, or an object of the companion model ECM: its id, best with the namespace URI, `nsu=URI;s=Name`, or "
         "its browse path below Objects, `/nsu=URI;Name/Name`",
     )
-    unit: Literal["W", "kW", "MW", "GW"] | None = _key(
+    unit: Literal["W", "kW", "MW", "GW"] | None = key(
         "unit",
         "unit of the variable; absent where the server states it (EngineeringUnits), which it may not contradict",
         None,
     )
-    scale: Factor = _key("scale", "factor of a variable that counts in parts of its unit", 1.0)
-    sign: Sign = _key("sign", "-1 turns the direction of the variable", 1)
-    publish_interval_s: Seconds = _key("publish_interval", "how often the server is asked to publish", "500 ms")
-    timeout_s: Seconds = _key("timeout", "how long an answer may take", "2 s")
-    source_max_age_s: Seconds | None = _key(
+    scale: Factor = key("scale", "factor of a variable that counts in parts of its unit", 1.0)
+    sign: Sign = key("sign", "-1 turns the direction of the variable", 1)
+    publish_interval_s: Seconds = key("publish_interval", "how often the server is asked to publish", "500 ms")
+    timeout_s: Seconds = key("timeout", "how long an answer may take", "2 s")
+    source_max_age_s: Seconds | None = key(
         "source_max_age",
         "age of the server's own time stamp from which the value is uncertain; only for servers that stamp every scan",
         None,
     )
-    security: Annotated[OpcuaSecurity | None, WordNone()] = _key(
+    security: Annotated[OpcuaSecurity | None, WordNone()] = key(
         "security", "`none`, or the client's keys and the trusted servers"
     )
-    unprotected: Literal["anyone on this network may read and forge these values"] | None = _key(
+    unprotected: Literal["anyone on this network may read and forge these values"] | None = key(
         "unprotected", "this sentence, word by word, where `security: none` reaches beyond loopback", None
     )
-    username: Text | None = _key("username", "user of the session; absent for an anonymous one", None)
-    password_file: FilePath | None = _key("password_file", "file with the user's password", None)
+    username: Text | None = key("username", "user of the session; absent for an anonymous one", None)
+    password_file: FilePath | None = key("password_file", "file with the user's password", None)
 
 
 class MeterEntry(Part):
     """A meter of active power at a node; exactly one of `modbus` and `opcua`."""
 
-    id: Id = _key("id", "name of the meter")
-    node: Id = _key("node", "the node whose power it sees")
-    rating_w: PositivePower = _key("rating", "the most that it and its transformers can measure")
-    accuracy: MeterClass = _key("class", "accuracy class with its transformers, as a share of the rating")
-    modbus: ModbusSource | None = _key("modbus", "the meter speaks Modbus", None)
-    opcua: OpcuaSource | None = _key("opcua", "the meter's power is a variable of an OPC UA server", None)
+    id: Id = key("id", "name of the meter")
+    node: Id = key("node", "the node whose power it sees")
+    rating_w: PositivePower = key("rating", "the most that it and its transformers can measure")
+    accuracy: MeterClass = key("class", "accuracy class with its transformers, as a share of the rating")
+    fed_from: Id | None = key(
+        "fed_from",
+        "the node that feeds the meter itself, or `elsewhere`; needed where its node has a contactor",
+        None,
+    )
+    modbus: ModbusSource | None = key("modbus", "the meter speaks Modbus", None)
+    opcua: OpcuaSource | None = key("opcua", "the meter's power is a variable of an OPC UA server", None)
 
 
 class SurplusSection(Part):
     """Where the grid's surplus is read; exactly one of `modbus` and `opcua`."""
 
-    model: Literal["direct", "export", "headroom"] = _key(
+    model: Literal["direct", "export", "headroom"] = key(
         "model",
         "`direct`: the reading is the surplus; `export`: the reading is what flows back, surplus = reading + site power; "
         "`headroom`: the reading is a feeder's load, surplus = rating - (reading - site power)",
     )
-    rating_w: PositivePower | None = _key("rating", "rating of the feeder, for `headroom` alone", None)
-    suspect_after_s: Seconds = _key("suspect_after", "age from which a reading no longer lets anything rise", "6 s")
-    stale_after_s: Seconds = _key("stale_after", "age from which there is no surplus", "60 s")
-    skew_s: Seconds = _key("skew", "most that the clocks of this source and of the site's meter may differ", "2 s")
-    modbus: ModbusSource | None = _key("modbus", "the source is a meter on Modbus", None)
-    opcua: OpcuaSource | None = _key("opcua", "the source is a variable of an OPC UA server", None)
+    rating_w: PositivePower | None = key("rating", "rating of the feeder, for `headroom` alone", None)
+    suspect_after_s: Seconds = key("suspect_after", "age from which a reading no longer lets anything rise", "6 s")
+    stale_after_s: Seconds = key("stale_after", "age from which there is no surplus", "60 s")
+    skew_s: Seconds = key("skew", "most that the clocks of this source and of the site's meter may differ", "2 s")
+    modbus: ModbusSource | None = key("modbus", "the source is a meter on Modbus", None)
+    opcua: OpcuaSource | None = key("opcua", "the source is a variable of an OPC UA server", None)
 
 
 class ControlSection(Part):
     """Ages and times of the control."""
 
-    suspect_after_s: Seconds = _key("suspect_after", "age from which a meter's reading lets nothing rise", "3 s")
-    bad_after_s: Seconds = _key("bad_after", "age from which a meter's reading is not used", "10 s")
-    init_s: Seconds = _key("init", "time after the start in which trusted readings must arrive", "10 s")
-    recover_s: Seconds = _key("recover", "time with trusted readings before a doubt is over", "5 s")
+    suspect_after_s: Seconds = key("suspect_after", "age from which a meter's reading lets nothing rise", "3 s")
+    bad_after_s: Seconds = key("bad_after", "age from which a meter's reading is not used", "10 s")
+    init_s: Seconds = key("init", "time after the start in which trusted readings must arrive", "10 s")
+    recover_s: Seconds = key("recover", "time with trusted readings before a doubt is over", "5 s")
 
 
 class EconomicsSection(Part):
     """What a watt is worth; all prices in one currency."""
 
-    tariff: EnergyPrice = _key("tariff", "price of energy; may be negative")
-    hashprice: Hashprice | None = _key("hashprice", "revenue of hashing; needed where there are miners", None)
-    gpu: dict[Id, JobPrice] = _key(
+    tariff: EnergyPrice = key("tariff", "price of energy; may be negative")
+    hashprice: Hashprice | None = key("hashprice", "revenue of hashing; needed where there are miners", None)
+    gpu: dict[Id, JobPrice] = key(
         "gpu", "worth of a kWh of computing for each priority, as in `{normal: 0.90 USD/kWh}`", {}
     )
-    carbon_g_kwh: CarbonIntensity | None = _key(
+    carbon_g_kwh: CarbonIntensity | None = key(
         "carbon_intensity", "CO2 of one more kWh from this grid (marginal); absent: no such figure is shown", None
     )
 
 
 class _Load(Part):
-    model: Id = _key("model", "model of the catalogue")
-    agent: Id = _key("agent", "the agent that leads it")
-    node: Id = _key("node", "the node that feeds it")
-    failsafe: Failsafe = _key("failsafe", "most that it may draw when nobody leads it: `off` or watts", "off")
-    priority: Id | None = _key("priority", "one of `economics.gpu`, for what is no miner", None)
-    protected: Flag = _key(
+    model: Id = key("model", "model of the catalogue")
+    agent: Id = key("agent", "the agent that leads it")
+    node: Id = key("node", "the node that feeds it")
+    failsafe: Failsafe = key("failsafe", "most that it may draw when nobody leads it: `off` or watts", "off")
+    priority: Id | None = key("priority", "one of `economics.gpu`, for what is no miner", None)
+    protected: Flag = key(
         "protected", "`true`: never switched off for revenue; limits and orders may cut it, after all others", False
     )
-    min_up_s: Wait | None = _key("min_up", "what was switched on stays on for so long; default: the model's", None)
-    min_down_s: Wait | None = _key(
-        "min_down", "what was switched off stays off for so long; default: the model's", None
-    )
-    settle_s: Wait | None = _key(
+    min_up_s: Wait | None = key("min_up", "what was switched on stays on for so long; default: the model's", None)
+    min_down_s: Wait | None = key("min_down", "what was switched off stays off for so long; default: the model's", None)
+    settle_s: Wait | None = key(
         "settle", "a start, or another discrete mode, is left as it is for so long; default: the model's", None
     )
-    start_cost: Money | None = _key(
+    start_cost: Money | None = key(
         "start_cost", "what a start costs and wears; default: the model's wear, in revenue at full power", None
     )
-    change_cost: Money | None = _key("change_cost", "the same for another discrete mode", None)
+    change_cost: Money | None = key("change_cost", "the same for another discrete mode", None)
 
 
 class GroupEntry(_Load):
     """Devices of one model, named GROUP-001, GROUP-002 and so on."""
 
-    id: Id = _key("id", "name of the group")
-    count: Count = _key("count", "how many devices")
+    id: Id = key("id", "name of the group")
+    count: Count = key("count", "how many devices")
 
 
 class DeviceEntry(_Load):
     """One device."""
 
-    id: Id = _key("id", "name of the device")
+    id: Id = key("id", "name of the device")
 
 
 class FleetSection(Part):
     """The devices, in groups or one by one."""
 
-    lease_s: LeaseSeconds = _key("lease", "time after which a setpoint ends by itself; at least three ticks", "30 s")
+    lease_s: LeaseSeconds = key("lease", "time after which a setpoint ends by itself; at least three ticks", "30 s")
     groups: tuple[GroupEntry, ...] = Field((), description="groups of devices", strict=False)
     devices: tuple[DeviceEntry, ...] = Field((), description="single devices", strict=False)
 
@@ -295,12 +276,13 @@ class FleetSection(Part):
 class TokenEntry(Part):
     """Who may use the HTTP interface; exactly one of `token_file` and `token_sha256`."""
 
-    name: Name = _key("name", "who it is, as the journal names them")
-    role: Literal["viewer", "operator", "authority"] = _key(
-        "role", "`viewer` and `operator` read, `authority` also sends and releases orders"
+    name: Name = key("name", "who it is, as the journal names them")
+    role: Literal["viewer", "operator", "authority"] = key(
+        "role",
+        "`viewer` and `operator` read, `operator` also resets a node that is cut off, `authority` also sends and releases orders",
     )
-    token_file: FilePath | None = _key("token_file", "file with the token", None)
-    token_sha256: Sha256 | None = _key("token_sha256", "SHA-256 of the token", None)
+    token_file: FilePath | None = key("token_file", "file with the token", None)
+    token_sha256: Sha256 | None = key("token_sha256", "SHA-256 of the token", None)
 
 
 class OrdersSection(Part):
@@ -312,27 +294,37 @@ class OrdersSection(Part):
 class MqttTls(Part):
     """Mutual TLS to the broker."""
 
-    ca: FilePath = _key("ca", "certificate that signed the broker's (PEM)")
-    certificate: FilePath = _key("certificate", "certificate of the controller (PEM)")
-    private_key: FilePath = _key("private_key", "its private key (PEM)")
+    ca: FilePath = key("ca", "certificate that signed the broker's (PEM)")
+    certificate: FilePath = key("certificate", "certificate of the controller (PEM)")
+    private_key: FilePath = key("private_key", "its private key (PEM)")
 
 
 class MqttSection(Part):
     """The way to the fleet."""
 
-    host: Host = _key("host", "address of the broker")
-    port: Port = _key("port", "TCP port", 8883)
-    protocol: Literal["5", "3.1.1"] = _key("protocol", "MQTT version, in quotes", "5")
-    keys: FilePath = _key("keys", "folder with `controller.key` and the `AGENT.pub` of every agent", "keys")
-    tls: Annotated[MqttTls | None, WordNone()] = _key("tls", "`none` (loopback only), or the certificates")
-    username: Text | None = _key("username", "user at the broker", None)
-    password_file: FilePath | None = _key("password_file", "file with the user's password", None)
+    host: Host = key("host", "address of the broker")
+    port: Port = key("port", "TCP port", 8883)
+    protocol: Literal["5", "3.1.1"] = key("protocol", "MQTT version, in quotes", "5")
+    keys: FilePath = key("keys", "folder with `controller.key` and the `AGENT.pub` of every agent", "keys")
+    tls: Annotated[MqttTls | None, WordNone()] = key("tls", "`none` (loopback only), or the certificates")
+    username: Text | None = key("username", "user at the broker", None)
+    password_file: FilePath | None = key("password_file", "file with the user's password", None)
+
+
+class SupplySection(Part):
+    """What feeds the parts that must live on when a contactor opens: a node, or `elsewhere`; needed with the first contactor."""
+
+    controller: Id = key("controller", "the node that feeds the machine of the controller, or `elsewhere`")
+    broker: Id = key("broker", "the node that feeds the broker, and the network to it, or `elsewhere`")
+    agents: dict[Id, Id] = key(
+        "agents", "the same for each agent that has a contactor, as in `{hall-a: elsewhere}`", {}
+    )
 
 
 class HttpSection(Part):
     """Orders, status, metrics and the page."""
 
-    listen: ListenAddress = _key("listen", "address and port, in quotes", "127.0.0.1:8420")
+    listen: ListenAddress = key("listen", "address and port, in quotes", "127.0.0.1:8420")
     trusted_proxies: tuple[IpAddress, ...] = Field(
         (),
         description="addresses of proxies that stand before the interface and name in `X-Forwarded-For` whom they speak for",
@@ -343,19 +335,20 @@ class HttpSection(Part):
 class SiteFile(Part):
     """One site."""
 
-    version: Literal[1] = _key("version", "version of this format")
-    site: Id = _key("site", "name of the site, part of every MQTT topic")
-    tick_s: TickSeconds = _key("tick", "period of the control", "1 s")
-    grid: GridSection = _key("grid", "the connection to the grid")
+    version: Literal[1] = key("version", "version of this format")
+    site: Id = key("site", "name of the site, part of every MQTT topic")
+    tick_s: TickSeconds = key("tick", "period of the control", "1 s")
+    grid: GridSection = key("grid", "the connection to the grid")
     nodes: tuple[NodeEntry, ...] = Field(description="the limit tree", strict=False)
     meters: tuple[MeterEntry, ...] = Field(
         description="the meters, at least one at the site's connection", strict=False
     )
-    surplus: SurplusSection = _key("surplus", "the source of the surplus")
-    control: ControlSection = _key("control", "ages and times of the control", {})
-    economics: EconomicsSection = _key("economics", "prices")
-    fleet: FleetSection = _key("fleet", "the devices")
-    orders: OrdersSection = _key("orders", "the grid authority and its helpers", {})
-    mqtt: MqttSection = _key("mqtt", "the broker")
-    http: HttpSection = _key("http", "the HTTP interface", {})
-    state: FilePath = _key("state", "folder of the journal", "state")
+    surplus: SurplusSection = key("surplus", "the source of the surplus")
+    control: ControlSection = key("control", "ages and times of the control", {})
+    economics: EconomicsSection = key("economics", "prices")
+    fleet: FleetSection = key("fleet", "the devices")
+    orders: OrdersSection = key("orders", "the grid authority and its helpers", {})
+    supply: SupplySection | None = key("supply", "what feeds controller, broker and agents", None)
+    mqtt: MqttSection = key("mqtt", "the broker")
+    http: HttpSection = key("http", "the HTTP interface", {})
+    state: FilePath = key("state", "folder of the journal", "state")

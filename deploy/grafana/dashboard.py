@@ -92,6 +92,20 @@ CHARTS: Final = (
         draw=Stat,
     ),
     Chart(
+        title="Tripped nodes",
+        description="1 while the node's contactor is told to be open; of nodes that have one.",
+        queries=(Query("surplusd_node_tripped", "{{node}}"),),
+        width=12,
+        draw=Stat,
+    ),
+    Chart(
+        title="Contactors",
+        description="As they are read back: 1 closed, 0 open; one that cannot be read is absent.",
+        queries=(Query("surplusd_contactor_closed", "{{node}}"),),
+        width=12,
+        draw=Stat,
+    ),
+    Chart(
         title="Reasons that hold now",
         description="By code, and by what each is about; section 5 of docs/operations.md says what to do. None: all is well.",
         queries=(Query("surplusd_reason", "{{code}} {{subject}}"),),

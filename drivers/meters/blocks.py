@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 from drivers.meters.codec import Dropped, Register, decode
 from drivers.meters.profiles import FAST, REQUIRED, Profile
+from drivers.modbus.answers import Answer, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +29,6 @@ class Block:
         """Whether `other` is part of this block."""
         return self.fc == other.fc and self.address <= other.address and other.end <= self.end
 
-
-class Refusal(str):
-    """The exception that a meter answered, in words; `code` is its number."""
-
-    __slots__ = ("code",)
-
-    def __new__(cls, code: int, text: str) -> Self:
-        """Add the code to the text."""
-        made = super().__new__(cls, text)
-        made.code = code
-        return made
-
-    code: int
-
-
-#: What a block read brought: its registers, or the reason why there are none.
-Answer = Sequence[int] | str
 
 #: Exceptions that a meter answers to a whole request for the sake of one register in it: illegal address, illegal value.
 NARROWED_BY: Final = (2, 3)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 from drivers.errors import DriverLoss
-from drivers.meters.blocks import Answer
+from drivers.modbus.answers import Answer
 
 #: Reads (function code, address, count); returns the registers, or the exception that was answered.
 Read = Callable[[int, int, int], Awaitable[Answer]]

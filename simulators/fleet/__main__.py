@@ -20,7 +20,9 @@ from typing import Final
 from drivers.clock import Clock
 from drivers.errors import ConfigError
 from drivers.fleet.agent.agent import Agent, Connect
+from drivers.fleet.agent.contactor import ContactorDevice
 from drivers.fleet.agent.device import Ports
+from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.agent.store import Store
 from drivers.fleet.keys import CONTROLLER, load_private, load_public
 from drivers.fleet.link import MqttLink
@@ -29,7 +31,7 @@ from drivers.quantities import QuantityKind, parse_quantity
 from simulators.choice import ALLOWED, choose
 from simulators.devicewire import DeviceWire
 from simulators.fleet.clock import JumpingClock
-from simulators.fleet.hardware import SimulatedDevice, SimulatedRelay
+from simulators.fleet.hardware import SimulatedContactor, SimulatedDevice, SimulatedRelay
 from simulators.fleet.site import FleetSite, read_fleet
 from simulators.process import announce_ready, split_address, until_signalled
 
@@ -45,7 +47,7 @@ def main() -> int:
         site = read_fleet(args.site_file)
         wire = DeviceWire(*args.world, timeout_s=ANSWER_S)
         clock = JumpingClock(args.clock_offset)
-        ids = sorted(id_ for devices in site.agents.values() for id_ in devices)
+        ids = sorted({id_ for devices in site.agents.values() for id_ in devices} - site.contactors.keys())
         relays = choose(args.relays, ids, args.seed) if args.relays else ()
         agents = [_agent(args, site, name, wire, relays, clock) for name in args.agent or sorted(site.agents)]
     except ConfigError as error:
@@ -83,7 +85,7 @@ def _agent(
         site=site.id,
         agent=name,
         devices=site.agents[name],
-        ports={id_: _ports(id_, wire, relays) for id_ in site.agents[name]},
+        ports={id_: _ports(id_, device, site, wire, relays) for id_, device in site.agents[name].items()},
         connect=connect,
         key=load_private(args.keys / f"{name}.key"),
         controller_keys={CONTROLLER: load_public(args.keys / f"{CONTROLLER}.pub")},
@@ -95,9 +97,11 @@ def _agent(
     )
 
 
-def _ports(device: str, wire: DeviceWire, relays: Collection[str]) -> Ports:
-    relay = SimulatedRelay(wire, device) if device in relays else None
-    return Ports(device=SimulatedDevice(wire, device), relay=relay)
+def _ports(id_: str, device: LeasedDevice, site: FleetSite, wire: DeviceWire, relays: Collection[str]) -> Ports:
+    if device.is_contactor:
+        return Ports(device=ContactorDevice(SimulatedContactor(wire, site.contactors[id_]), device))
+    relay = SimulatedRelay(wire, id_) if id_ in relays else None
+    return Ports(device=SimulatedDevice(wire, id_), relay=relay)
 
 
 def _parser() -> argparse.ArgumentParser:

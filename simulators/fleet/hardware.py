@@ -1,4 +1,4 @@
-"""The devices of the simulated agents: their physics lives in the world, and goes on when the agents are gone."""
+"""The devices and contactors of the simulated agents: their physics lives in the world, and goes on when the agents are gone."""
 
 from __future__ import annotations
 
@@ -56,6 +56,26 @@ class SimulatedRelay:
             return await self._wire.contact(self._device)
         except Refused as error:
             raise DriverLoss(f"the relay of {self._device} answers with an error: {error}") from error
+
+
+class SimulatedContactor:
+    """The contactor of a node over the world link; switched and read as a `Relay` is."""
+
+    def __init__(self, wire: DeviceWire, node: str) -> None:
+        self._wire, self._node = wire, node
+
+    async def switch(self, *, closed: bool, hold_s: float | None) -> CommandOutcome:
+        """Open or close it; it has nothing that opens it by itself."""
+        if hold_s is not None:
+            return CommandOutcome.REFUSED
+        return await _outcome(self._wire.switch_contactor(self._node, closed=closed))
+
+    async def read(self) -> bool | None:
+        """Return whether it says that it is closed."""
+        try:
+            return await self._wire.contactor(self._node)
+        except Refused as error:
+            raise DriverLoss(f"the contactor of {self._node} answers with an error: {error}") from error
 
 
 async def _outcome(request: Awaitable[None]) -> CommandOutcome:

@@ -1,8 +1,9 @@
-"""The site file as the agents read it: their devices, and no more."""
+"""The site file as the agents read it: their devices, their contactors, and no more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ import yaml
 
 from drivers.errors import ConfigError
 from drivers.fleet import wire
+from drivers.fleet.agent.contactor import contactor_of
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.catalogue import load_catalogue
 from drivers.quantities import QuantityError, QuantityKind, parse_quantity
@@ -19,12 +21,16 @@ from simulators.world.devices import measured_by
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetSite:
-    """The devices of each agent by id, and the site's settle time in s; `protocol` is the MQTT version as written."""
+    """The devices of each agent by id, and the site's settle time in s; `protocol` is the MQTT version as written.
+
+    `contactors`: the nodes of those devices that are contactors, by device.
+    """
 
     id: str
     settle_s: float
     protocol: Literal["5", "3.1.1"]
     agents: Mapping[str, Mapping[str, LeasedDevice]]
+    contactors: Mapping[str, str]
 
 
 def read_fleet(path: Path) -> FleetSite:
@@ -34,11 +40,16 @@ def read_fleet(path: Path) -> FleetSite:
         agents: dict[str, dict[str, LeasedDevice]] = {}
         for agent, device_id, device in _devices(raw["fleet"]):
             agents.setdefault(agent, {})[device_id] = device
+        contactors = {}
+        for agent, device_id, node in _contactors(raw["nodes"]):
+            agents.setdefault(agent, {})[device_id] = contactor_of(_rating_w(node))
+            contactors[device_id] = node["id"]
         return FleetSite(
             id=raw["site"],
             settle_s=parse_quantity(raw["grid"]["settle"], QuantityKind.TIME),
             protocol=raw["mqtt"].get("protocol", "5"),
             agents=agents,
+            contactors=contactors,
         )
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, QuantityError) as error:
         raise ConfigError(f"{path}: the fleet cannot use this site: {error!r}") from error
@@ -51,6 +62,17 @@ def _devices(fleet: Mapping[str, Any]) -> Iterator[tuple[str, str, LeasedDevice]
             yield group["agent"], f"{group['id']}-{k:03d}", device
     for entry in fleet.get("devices", ()):
         yield entry["agent"], entry["id"], _device(entry)
+
+
+def _contactors(nodes: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for node in nodes:
+        if (relay := node.get("contactor", {}).get("relay")) is not None:
+            yield relay["agent"], relay["device"], node
+
+
+def _rating_w(node: Mapping[str, Any]) -> float:
+    limit = node.get("limit", "unlimited")
+    return math.inf if limit == "unlimited" else parse_quantity(limit, QuantityKind.POWER)
 
 
 def _device(entry: Mapping[str, Any]) -> LeasedDevice:

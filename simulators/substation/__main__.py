@@ -1,4 +1,4 @@
-"""``python -m simulators.substation modbus|opcua``: the meters or the SCADA in a process of their own."""
+"""``python -m simulators.substation modbus|opcua``: meters and contactors, or the SCADA, in a process of their own."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from simulators.devicewire import DeviceWire
 from simulators.process import announce_ready, split_address, until_signalled
+from simulators.substation.contactor_unit import FORM, ContactorUnit, WiredContactor, parse_contactor
 from simulators.substation.encoder import identity, read_data
 from simulators.substation.meter import SimulatedMeter
-from simulators.substation.modbus_server import Faults, Unit, serve_gateway, serve_serial
+from simulators.substation.modbus_server import Faults, Unit, WaitingUnit, serve_gateway, serve_serial
 from simulators.substation.options import add_fault_options, add_trap_options, faults_of, traps_of
 from simulators.substation.scada_options import add_scada_options, scada_of
 from simulators.substation.traps import Traps
 from simulators.worldlink import AsyncWorldClient
+
+#: A contactor that does not answer within this time is not answered for.
+CONTACTOR_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,10 @@ class MeterArgument:
 
 def main() -> int:
     """Serve until SIGTERM."""
-    args = _parser().parse_args()
+    parser = _parser()
+    args = parser.parse_args()
+    if args.serve is _serve_modbus and not args.meter and not args.contactor:
+        parser.error("found neither --meter nor --contactor, allowed is at least one")
     logging.getLogger("asyncua").setLevel(logging.ERROR)
     asyncio.run(until_signalled(args.serve(args)))
     return 0
@@ -47,10 +55,15 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simulators.substation", description=__doc__)
     kinds = parser.add_subparsers(required=True)
-    modbus = kinds.add_parser("modbus", help="meters on Modbus; those of one port are units behind one gateway")
+    modbus = kinds.add_parser(
+        "modbus", help="meters and contactors on Modbus; those of one port are units behind one gateway"
+    )
     modbus.set_defaults(serve=_serve_modbus)
-    modbus.add_argument("--meter", type=_meter, action="append", required=True, metavar="NODE:PROFILE:PORT[:UNIT]",
+    modbus.add_argument("--meter", type=_meter, action="append", default=[], metavar="NODE:PROFILE:PORT[:UNIT]",
                         help="PORT may be a path: RTU on a pseudo terminal, to which the path becomes a link")  # fmt: skip
+    modbus.add_argument("--contactor", type=parse_contactor, action="append", default=[], metavar=FORM,
+                        help="its coil, its auxiliary contact if any, and whether the coil is off while it is closed; "
+                        "those of one port and unit are one unit")  # fmt: skip
     modbus.add_argument("--only", type=int, action="append", metavar="UNIT", help="faults and traps are of this unit")
     modbus.add_argument("--host", default="127.0.0.1", help="address to listen on")
     modbus.add_argument("--framing", choices=["tcp", "rtu"], default="tcp", help="rtu: RTU over TCP")
@@ -90,18 +103,40 @@ def _meter(text: str) -> MeterArgument:
 
 async def _serve_modbus(args: argparse.Namespace) -> None:
     world = AsyncWorldClient(*args.world)
-    buses: defaultdict[str, dict[int, Unit]] = defaultdict(dict)
+    buses: defaultdict[str, dict[int, Unit | WaitingUnit]] = defaultdict(dict)
     async with AsyncExitStack() as serving, asyncio.TaskGroup() as group:
         for wanted in args.meter:
             meter, unit = _simulated(args, wanted)
             if args.trap_on_signal:
                 _trap_on_signal(meter)
-            if buses[wanted.port].setdefault(wanted.unit, unit) is not unit:
-                raise SystemExit(f"--meter: found unit {wanted.unit} at {wanted.port} twice, allowed is once")
+            _place(buses, wanted.port, wanted.unit, unit)
             group.create_task(meter.run(world.truth, args.refresh), name=f"meter of {wanted.node}")
+        for (port, number), each in _contactors(args, DeviceWire(*args.world, timeout_s=CONTACTOR_S)).items():
+            _place(buses, port, number, each)
         for port, units in buses.items():
             await _serve_bus(args, port, units, serving)
-        announce_ready(f"meters at {args.host}")
+        announce_ready(f"meters and contactors at {args.host}")
+        await asyncio.Event().wait()  # contactors alone have no task that would keep them serving
+
+
+def _place(
+    buses: Mapping[str, dict[int, Unit | WaitingUnit]], port: str, number: int, unit: Unit | WaitingUnit
+) -> None:
+    if buses[port].setdefault(number, unit) is not unit:
+        raise SystemExit(f"found unit {number} at {port} twice, allowed is once")
+
+
+def _contactors(args: argparse.Namespace, wire: DeviceWire) -> dict[tuple[str, int], ContactorUnit]:
+    """Return the units that switch contactors, by port and unit."""
+    there: defaultdict[tuple[str, int], list[WiredContactor]] = defaultdict(list)
+    for wired in args.contactor:
+        there[wired.port, wired.unit].append(wired)
+    return {
+        (port, unit): ContactorUnit(
+            wired, wire, faults_of(args) if args.only is None or unit in args.only else Faults()
+        )
+        for (port, unit), wired in there.items()
+    }
 
 
 def _simulated(args: argparse.Namespace, wanted: MeterArgument) -> tuple[SimulatedMeter, Unit]:
@@ -131,7 +166,9 @@ def _trap_on_signal(meter: SimulatedMeter) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lambda: setattr(meter, "traps", next(states)))
 
 
-async def _serve_bus(args: argparse.Namespace, port: str, units: Mapping[int, Unit], serving: AsyncExitStack) -> None:
+async def _serve_bus(
+    args: argparse.Namespace, port: str, units: Mapping[int, Unit | WaitingUnit], serving: AsyncExitStack
+) -> None:
     if port.isdigit():
         tls = _tls(args.certificate, args.private_key) if args.certificate else None
         await serve_gateway(

@@ -1,4 +1,4 @@
-"""Modbus meters behind a gateway, or one alone, small enough that every misbehaviour of the field can be switched on.
+"""Modbus units behind a gateway, or one alone, small enough that every misbehaviour of the field can be switched on.
 
 Source: Modbus application protocol 1.1b3.
 """
@@ -14,7 +14,7 @@ import tty
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from simulators.substation.frames import RtuFrames, ServedRequest, TcpFrames
 
@@ -83,25 +83,34 @@ class Unit:
     def answer(self, pdu: bytes) -> bytes:
         """Return what the unit answers to `pdu`."""
         if len(pdu) != _REQUEST.size or pdu[0] not in {3, 4}:
-            return _failed(pdu, ILLEGAL_FUNCTION)
+            return failed(pdu, ILLEGAL_FUNCTION)
         fc, address, count = asked = _REQUEST.unpack(pdu)
         self.asked.append(asked)
         if self.faults.exception is not None:
-            return _failed(pdu, self.faults.exception)
+            return failed(pdu, self.faults.exception)
         if not 1 <= count <= self.largest_block:
-            return _failed(pdu, ILLEGAL_VALUE)
+            return failed(pdu, ILLEGAL_VALUE)
         image = self.image()
         if image is None:
-            return _failed(pdu, DEVICE_FAILURE)
+            return failed(pdu, DEVICE_FAILURE)
         words = self.alone.get(asked) or (self.alone.get((7 - fc, address, count)) if self.alike else None)
         words = words or self._words(image, fc, range(address, address + count))
-        return struct.pack(f">BB{count}H", fc, 2 * count, *words) if words else _failed(pdu, ILLEGAL_ADDRESS)
+        return struct.pack(f">BB{count}H", fc, 2 * count, *words) if words else failed(pdu, ILLEGAL_ADDRESS)
 
     def _words(self, image: Mapping[tuple[int, int], int], fc: int, wanted: range) -> tuple[int, ...] | None:
         """Return the words at these addresses; None where the unit refuses to tell."""
         words = [image.get((fc, each), image.get((7 - fc, each)) if self.alike else None) for each in wanted]
         needed = {"exception": words, "gaps": (words[0], words[-1]), "zero": ()}[self.unmapped]
         return None if wanted[-1] > 0xFFFF or None in needed else tuple(word or 0 for word in words)
+
+
+class WaitingUnit(Protocol):
+    """A unit of another kind, whose answers may have to wait for something."""
+
+    faults: Faults
+
+    async def respond(self, pdu: bytes) -> bytes | None:
+        """Return what the unit answers to `pdu`, None for nothing."""
 
 
 #: Stands for every unit that the gateway does not know.
@@ -118,7 +127,7 @@ class Bus:
     `turn_s`: what each request takes on it. `timeout_s`: how long the gateway waits for a dead unit.
     """
 
-    units: Mapping[int, Unit]
+    units: Mapping[int, Unit | WaitingUnit]
     framing: type[TcpFrames | RtuFrames]
     turn_s: float = 0.0
     timeout_s: float = 1.0
@@ -137,14 +146,16 @@ class Bus:
                 elif sent is not None:
                     await _send(send, sent, unit.faults)
 
-    async def _frame(self, request: ServedRequest, unit: Unit) -> bytes | None:
+    async def _frame(self, request: ServedRequest, unit: Unit | WaitingUnit) -> bytes | None:
         """Ask the unit in its turn; returns the bytes of the answer, or None where there is none."""
         faults = unit.faults
         async with self._lock:
             await asyncio.sleep(self.timeout_s if faults.dead else self.turn_s + faults.delay_s)
             if faults.mute or faults.dead == "silence":
                 return None
-            pdu = _failed(request.pdu, NO_TARGET) if faults.dead else unit.answer(request.pdu)
+            pdu = failed(request.pdu, NO_TARGET) if faults.dead else await _answer(unit, request.pdu)
+        if pdu is None:
+            return None
         ids = (request.transaction + faults.transaction_shift) % 65536, (request.unit + faults.unit_shift) % 256
         return self.framing.frame(*ids, pdu, spoilt=faults.spoilt)
 
@@ -153,7 +164,7 @@ async def serve_gateway(
     host: str,
     port: int,
     *,
-    units: Mapping[int, Unit],
+    units: Mapping[int, Unit | WaitingUnit],
     framing: Literal["tcp", "rtu"] = "tcp",
     tls: ssl.SSLContext | None = None,
     turn_s: float = 0.0,
@@ -174,7 +185,9 @@ async def serve_gateway(
 
 
 @contextlib.asynccontextmanager
-async def serve_serial(*, units: Mapping[int, Unit], turn_s: float = 0.0, timeout_s: float = 1.0) -> AsyncIterator[str]:
+async def serve_serial(
+    *, units: Mapping[int, Unit | WaitingUnit], turn_s: float = 0.0, timeout_s: float = 1.0
+) -> AsyncIterator[str]:
     """Answer for `units` with RTU frames on a pseudo terminal; yields the path of the device that a client opens."""
     ours, theirs = os.openpty()  # theirs stays open here too: without it, ours would end whenever a client leaves
     tty.setraw(theirs)
@@ -199,6 +212,10 @@ async def serve_serial(*, units: Mapping[int, Unit], turn_s: float = 0.0, timeou
         os.close(theirs)
 
 
+async def _answer(unit: Unit | WaitingUnit, pdu: bytes) -> bytes | None:
+    return unit.answer(pdu) if isinstance(unit, Unit) else await unit.respond(pdu)
+
+
 async def _send(send: Send, frame: bytes, faults: Faults) -> None:
     await asyncio.sleep(faults.late_s)
     shown = frame[: faults.cut_to] + faults.extra
@@ -209,5 +226,6 @@ async def _send(send: Send, frame: bytes, faults: Faults) -> None:
         send(shown[half:])
 
 
-def _failed(pdu: bytes, code: int) -> bytes:
+def failed(pdu: bytes, code: int) -> bytes:
+    """Return the answer with an exception."""
     return bytes([pdu[0] | 0x80, code])

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from drivers.errors import DriverLoss
 from simulators.substation.meter import ReadTruth
+from simulators.substation.scada_units import UNITS
 from simulators.worldlink import Truth
 
 NAMESPACE: Final = "urn:surplusd:substation"
@@ -38,7 +39,7 @@ POINTS: Final[Mapping[str, str]] = {
 #: The object of the companion model, and its variables: type, UnitId and name of the unit.
 ECM_METER: Final = "Meter"
 ECM_VARIABLES: Final[Mapping[str, tuple[ua.VariantType, int, str]]] = {
-    "AcActivePowerTotal": (ua.VariantType.Float, 5723220, "W"),
+    "AcActivePowerTotal": (ua.VariantType.Float, UNITS["W"][1], "W"),
     "AcFrequency": (ua.VariantType.Float, 4740186, "Hz"),
     "AcActiveEnergyTotalImportLp": (ua.VariantType.Float, 5720146, "Wh"),
     "AcActiveEnergyTotalExportLp": (ua.VariantType.Float, 5720146, "Wh"),
@@ -46,8 +47,6 @@ ECM_VARIABLES: Final[Mapping[str, tuple[ua.VariantType, int, str]]] = {
     "AcActiveEnergyTotalExportHp": (ua.VariantType.Double, 5720146, "Wh"),
 }
 
-#: Unit -> watts and UnitId (UNECE).
-UNITS: Final = {"W": (1.0, 5723220), "kW": (1e3, 4937556), "MW": (1e6, 5062999)}
 _UNECE: Final = "http://www.opcfoundation.org/UA/units/un/cefact"
 #: Info type "data value" with the overflow bit.
 _OVERFLOW: Final = 0x0480

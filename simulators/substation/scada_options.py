@@ -9,10 +9,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simulators.substation.scada_units import UNITS
+
 if TYPE_CHECKING:
     from simulators.substation.opcua_server import Scada
-
-_UNITS = ("W", "kW", "MW")
 
 
 def add_scada_options(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +32,10 @@ def add_scada_options(parser: argparse.ArgumentParser) -> None:
     values.add_argument("--deadband", type=float, default=0.0, metavar="W", help="smaller changes are not shown")
     values.add_argument("--overflow", action="store_true", help="the flag that the queue has lost values")
     values.add_argument("--waiting", type=float, default=0.0, metavar="S", help="no initial data for so long")
-    values.add_argument("--unit", choices=_UNITS, default="kW", help="of surplus, export and feeder load")
-    values.add_argument("--stated-unit", choices=_UNITS, help="what their EngineeringUnits say, which may be a lie")
+    values.add_argument("--unit", choices=list(UNITS), default="kW", help="of surplus, export and feeder load")
+    values.add_argument(
+        "--stated-unit", choices=list(UNITS), help="what their EngineeringUnits say, which may be a lie"
+    )
     values.add_argument("--counts", type=float, metavar="N", help="int32 values, N a unit")
     server = parser.add_argument_group("server")
     server.add_argument(

@@ -9,7 +9,7 @@ has no vices.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Final
 
@@ -49,7 +49,7 @@ def measured_by(model: Model) -> MeasuredBy:
 
 
 class WorldDevices:
-    """The devices of a physics, one by one. Call `step` after each step of the physics.
+    """The devices of a physics, one by one. Call `step` after each step of the physics, `feed` after a change of what is fed.
 
     `relays`: the ids of those with a relay before them; all are closed at first.
     """
@@ -57,6 +57,7 @@ class WorldDevices:
     def __init__(self, physics: Physics, relays: Iterable[str] = ()) -> None:
         self._physics = physics
         self._relays = frozenset(physics.device_index(name) for name in relays)
+        self._open_relays: set[int] = set()
         self._devices = physics.site.devices
         self._replaced = [0] * len(self._devices)
         self._vices: dict[Vice, set[int]] = {vice: set() for vice in Vice}
@@ -94,24 +95,6 @@ class WorldDevices:
         self._held.append((self._physics.now_s + SLOW_S, later, reply))
         return later
 
-    def apply(self, setpoints: Mapping[str, float]) -> None:
-        """Tell many devices at once what they may draw; nobody waits for a slow one.
-
-        Raises Refused, and changes nothing, for an unknown device; raises it with their names where a device is
-        silent or answers anything but OK, when the others are told.
-        """
-        told = self._physics.indices(setpoints)
-        bad = []
-        for i, watts in zip(told, setpoints.values(), strict=True):
-            if not self._is_heard(i) or not isinstance(self._answered(i, self._command(i, watts)), Ok):
-                bad.append(self._devices[i].id)
-        if bad:
-            raise Refused(f"{len(bad)} of {len(told)} devices did not answer with OK: {', '.join(bad[:5])}")
-
-    def heard(self, names: Iterable[str]) -> list[int]:
-        """Return the columns of those devices that answer; raises Refused for an unknown one."""
-        return [i for i in self._physics.indices(names) if self._is_heard(i)]
-
     def reported_w(self, of: slice = EVERY) -> list[float]:
         """Return what the devices in these columns say that they draw."""
         said_w = self._physics.reported_w(of) * self._said[of]
@@ -131,6 +114,15 @@ class WorldDevices:
     def vices(self) -> dict[Vice, list[str]]:
         """Return the devices with each vice that somebody has."""
         return {vice: [self._devices[i].id for i in sorted(who)] for vice, who in self._vices.items() if who}
+
+    def feed(self) -> None:
+        """Cut the devices of nodes that have no power now, and boot those that have it again."""
+        for i, fed in enumerate(self._physics.fed[self._physics.node].tolist()):
+            powered = bool(self._physics.powered[i])
+            if powered and not fed:
+                self._lose_power(i)
+            elif fed and not powered and i not in self._open_relays:
+                self._boot(i)
 
     def reboot(self, name: str) -> None:
         """Have a device reboot; raises Refused for an unknown one."""
@@ -234,7 +226,7 @@ class WorldDevices:
             raise Refused(f"{request.device} has no relay")
         if isinstance(request, messages.SwitchRelay):
             return self._switch(i, request)
-        return messages.RelayAnswer(closed=bool(self._physics.powered[i]))
+        return messages.RelayAnswer(closed=i not in self._open_relays)
 
     def _switch(self, i: int, request: messages.SwitchRelay) -> AnyReply:
         if request.hold_s is not None and not (request.closed and request.hold_s > 0.0):
@@ -242,7 +234,8 @@ class WorldDevices:
         if not request.closed:
             self._open(i)
             return Ok()
-        if not self._physics.powered[i]:
+        self._open_relays.discard(i)
+        if not self._physics.powered[i] and self._physics.fed[self._physics.node[i]]:
             self._boot(i)
         self._opens_s.pop(i, None)
         if request.hold_s is not None:
@@ -251,5 +244,9 @@ class WorldDevices:
 
     def _open(self, i: int) -> None:
         self._opens_s.pop(i, None)
+        self._open_relays.add(i)
+        self._lose_power(i)
+
+    def _lose_power(self, i: int) -> None:
         self._jumping.pop(i, None)
         self._physics.cut(i)

@@ -58,7 +58,8 @@ class Physics:
     After each `step`: `draw_w` (D,) real power, `led_w` (D,) the part of it that setpoints lead (a GPU node at its
     full cap), `node_w` (N,) real power of the nodes, `house_w` (N,) house load of the nodes themselves.
 
-    `surge` (D,) is a factor on what each device would draw; one that is not `powered` (D,) draws nothing.
+    `surge` (D,) is a factor on what each device would draw; one that is not `powered` (D,) draws nothing. A node that is not
+    `fed` (N,), for a contactor above it or its own is open, carries nothing; its devices are to be cut, too.
     """
 
     def __init__(self, site: WorldSite, *, seed: int, step_s: float = 0.1) -> None:
@@ -86,6 +87,7 @@ class Physics:
         self.led_w = self.off_w.copy()
         # A move: from `_from_w` to `_first_w` over `_first_s`; after `_wait_s` on to `_aim_w` over `_last_s`.
         self.powered = np.ones(count, dtype=bool)
+        self.fed: Bool = np.ones(len(self.site.node_ids), dtype=bool)
         self.surge = np.ones(count)
         self._on = np.zeros(count, dtype=bool)
         self._booting = np.zeros(count, dtype=bool)
@@ -170,8 +172,17 @@ class Physics:
 
     def up_the_tree(self, device_w: F64) -> F64:
         """Return (N,): what each node carries when the devices draw `device_w` (D,), house load included."""
-        carried_w: F64 = self._above @ (self.at_nodes(device_w) + self.house_w)
+        carried_w: F64 = self._above @ self.own_w(device_w)
         return carried_w
+
+    def own_w(self, device_w: F64) -> F64:
+        """Return (N,): what hangs directly on each node when the devices draw `device_w` (D,), house load included."""
+        return (self.at_nodes(device_w) + self.house_w) * self.fed
+
+    def feed(self, cut: Iterable[int]) -> None:
+        """Let every node have power but these, and all that hangs below them."""
+        unfed: Bool = np.logical_or.reduce(self._above[list(cut)], axis=0)
+        self.fed = ~unfed
 
     def at_nodes(self, device_w: F64) -> F64:
         """Return (N,): the sum over the devices that hang directly on each node."""

@@ -36,7 +36,8 @@ class WorldSite:
     `parent` (N,): index, -1 for the root, which is node 0. `limit_w` (N,): own rating, inf for unlimited.
     `house_w` (N,): declared house load of the node itself, without that of the nodes below.
     `accuracy` (N,): worst class of the node's meters as a share, 0 without a meter.
-    `feeder_rating_w`: R of the model ``headroom``. `frequency_hz`: the grid's nominal one.
+    `feeder_rating_w`: R of the model ``headroom``. `frequency_hz`: the grid's nominal one. `contactors`: ids of the nodes with
+    one.
     """
 
     id: str
@@ -53,6 +54,7 @@ class WorldSite:
     lease_s: float
     feeder_rating_w: float
     frequency_hz: float = 50.0
+    contactors: tuple[str, ...] = ()
 
     @property
     def fleet_w(self) -> float:
@@ -93,6 +95,7 @@ def _site(raw: Mapping[str, Any]) -> WorldSite:
         settle_s=parse_quantity(grid.get("settle", "15 s"), QuantityKind.TIME),
         lease_s=parse_quantity(raw["fleet"]["lease"], QuantityKind.TIME),
         frequency_hz=parse_quantity(grid.get("frequency", "50 Hz"), QuantityKind.FREQUENCY),
+        contactors=tuple(node["id"] for node in nodes if "contactor" in node),
         feeder_rating_w=_power(raw["surplus"].get("rating", f"{2.0 * contract_w} W")),
     )
 

@@ -1,4 +1,4 @@
-"""The vices that a simulated device may have, one at a time or several together.
+"""The vices that a simulated device or contactor may have, one at a time or several together.
 
 Each is seen in real devices: what they answer, and what they do, is not what they were told. A device without a vice
 does as it is told, and says what it does.
@@ -27,6 +27,13 @@ class Vice(StrEnum):
     HALF_ANSWER = "half_answer"
 
 
+class ContactorVice(StrEnum):
+    """How a contactor is no good; `simulators/world/contactors.py` has what it comes to."""
+
+    WELDED = "welded"
+    SILENT = "silent"
+
+
 #: What devices (several) with the vice do.
 WHAT: Final = {
     Vice.SILENT: "never answer",
@@ -41,4 +48,9 @@ WHAT: Final = {
     Vice.REFUSES: "answer every command with an error",
     Vice.DENIES: "do as they are told and answer with an error",
     Vice.HALF_ANSWER: "do as they are told and break off their answer",
+}
+#: What contactors (several) with the vice do.
+WHAT_OF_CONTACTORS: Final = {
+    ContactorVice.WELDED: "say that they are open and stay closed",
+    ContactorVice.SILENT: "never answer",
 }

@@ -15,6 +15,7 @@ from drivers.errors import Refused
 from simulators import messages
 from simulators import worldlink as link
 from simulators.curve import Curve
+from simulators.world.contactors import WorldContactors
 from simulators.world.devices import WorldDevices
 from simulators.world.physics import Physics, WorldState
 from simulators.world.referee import SentOrder, Thresholds, Trace, judge, limits_w, terms_of
@@ -31,6 +32,7 @@ class World:
     def __init__(self, physics: Physics, curve: Curve, thresholds: Thresholds, relays: Iterable[str] = ()) -> None:
         self._physics = physics
         self._devices = WorldDevices(physics, relays)
+        self._contactors = WorldContactors(physics, self._devices)
         self._curve = curve
         self._thresholds = thresholds
         self._terms = terms_of(physics.site)
@@ -50,15 +52,17 @@ class World:
             return
         physics = self._physics
         floor_w = physics.up_the_tree(physics.off_w)
-        able_w = physics.at_nodes(physics.able_w(self._ready_s)) + physics.house_w
+        able_w = physics.own_w(physics.able_w(self._ready_s))
         self._scalars.append((self._surplus_w(), float(physics.led_w.sum()), self._lost))
         self._nodes.append(np.stack([physics.node_w, floor_w, able_w]))
         self._steps += 1
 
     def answer(self, request: link.AnyRequest) -> link.AnyReply | Future[link.AnyReply]:
-        """Answer one request of the world link, one of a device perhaps later; raises Refused with the reason."""
+        """Answer one request of the world link, one of a device or contactor perhaps later; raises Refused with the reason."""
         if isinstance(request, messages.DeviceRequest):
             return self._devices.answer(request)
+        if isinstance(request, messages.ContactorRequest):
+            return self._contactors.answer(request)
         if isinstance(request, link.AnyViceRequest):
             return self._vice(request)
         return self._site(request)
@@ -71,16 +75,14 @@ class World:
                 self._devices.replace(request.device)
             case messages.SetVice():
                 self._devices.set_vice(request.devices, request.vice, on=request.on)
+            case messages.SetContactorVice():
+                self._contactors.set_vice(request.nodes, request.vice, on=request.on)
             case messages.GetVices():
                 return messages.Vices(devices=self._devices.vices())
         return link.Ok()
 
     def _site(self, request: link.AnySiteRequest) -> link.AnyReply:
         match request:
-            case link.Apply():
-                self._devices.apply(request.setpoints)
-            case link.Measure():
-                return self._measured(request.devices)
             case link.GetTruth():
                 return self._truth()
             case link.GetCurve():
@@ -104,13 +106,6 @@ class World:
     def _surplus_w(self) -> float:
         return self._curve.at(self._t_s())
 
-    def _measured(self, devices: list[str]) -> link.Measured:
-        watts, states = self._devices.reported_w(), self._devices.states()
-        names = {self._physics.site.devices[i].id: i for i in self._devices.heard(devices)}
-        return link.Measured(
-            watts={name: watts[i] for name, i in names.items()}, state={name: states[i] for name, i in names.items()}
-        )
-
     def _truth(self) -> link.Truth:
         physics, surplus_w = self._physics, self._surplus_w()
         limits = limits_w(self._terms, tuple(self._orders.values()), t_s=self._t_s(), surplus_w=surplus_w)
@@ -129,6 +124,7 @@ class World:
             devices_by_state={state.name.lower(): states[state] for state in WorldState},
             envelope_w=limits[binding],
             binding=binding,
+            contactors=self._contactors.closed(),
         )
 
     def _note_order(self, note: link.NoteOrder) -> None:

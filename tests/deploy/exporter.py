@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from controller.core.decision import Decision
+from controller.core.limits.trip import ContactorState, Phase
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
-from controller.core.snapshot import Grade
+from controller.core.snapshot import ContactorNow, Grade, Position
 from controller.core.trust.judge import no_trust
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import DEVICE_STATES, DeviceColumns, Latest, LatestAgent, LatestMeter
@@ -64,6 +65,11 @@ def decision(site: Site, seq: int) -> Decision:
         bound_per_h=1.01,
         orders_in_force=(),
         warnings=warned(site),
+        contactors=(
+            ContactorState(
+                node=1, phase=Phase.TRIPPED, since_s=0.0, now=ContactorNow(position=Position.OPEN), trip=None
+            ),
+        ),
     )
 
 

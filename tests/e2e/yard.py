@@ -28,6 +28,7 @@ from controller.site.load import load
 from drivers.clock import boottime_s
 from simulators.worldlink import WorldClient
 from tests.brokers import BrokerProcess
+from tests.simulated_devices import states_of
 from tests.waiting import DEADLINE_S, until
 
 SITE = Path(__file__).with_name("site.yaml")
@@ -178,7 +179,7 @@ class Yard:
         return json.loads((self.folder / "agents" / f"{agent}.json").read_bytes())
 
     def states(self) -> Mapping[str, str]:
-        return self.world.measure(self.site.devices.ids).state
+        return states_of(self.setup.world, self.site.devices.ids)
 
     @property
     def failsafe_w(self) -> dict[str, int]:

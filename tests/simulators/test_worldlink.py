@@ -8,6 +8,7 @@ from typing import Self
 import pytest
 
 from drivers.errors import DriverLoss, Refused
+from simulators import messages
 from simulators import worldlink as link
 from tests.waiting import DEADLINE_S
 
@@ -49,8 +50,8 @@ class Peer:
     [
         (b'{"type":"failed","reason":"no"}\n', Refused, "no"),
         (b"nonsense\n", DriverLoss, "nonsense"),
-        (b'{"type":"measured","watts":{"a":1e999},"state":{}}\n', DriverLoss, "nonsense"),
-        (b'{"type":"measured","watts":{},"state":{}}\n', DriverLoss, "Measured, not Ok"),
+        (b'{"type":"curve","t_s":[1e999],"surplus_w":[],"firm_w":0}\n', DriverLoss, "nonsense"),
+        (b'{"type":"curve","t_s":[],"surplus_w":[],"firm_w":0}\n', DriverLoss, "CurveSamples, not Ok"),
         (None, DriverLoss, "closed"),
     ],
 )
@@ -66,10 +67,10 @@ def test_a_client_connects_again_after_a_loss() -> None:
     with Peer(None, b'{"type":"ok"}\n') as peer:
         client = link.WorldClient("127.0.0.1", peer.port)
         with pytest.raises(DriverLoss):
-            client.apply({"a": 1.0})
-        client.apply({"a": 2.0})
+            client.reboot("a")
+        client.reboot("b")
         client.close()
-        assert [b'"a":1.0' in line or b'"a":2.0' in line for line in peer.lines] == [True, True]
+        assert [b'"a"' in line or b'"b"' in line for line in peer.lines] == [True, True]
 
 
 def test_a_silent_world_costs_one_timeout() -> None:
@@ -93,10 +94,10 @@ def test_a_silent_world_costs_one_timeout() -> None:
         b"nonsense",
         b"{}",
         b'{"type":"explode"}',
-        b'{"type":"apply"}',
-        b'{"type":"apply","setpoints":{"a":NaN}}',
-        b'{"type":"apply","setpoints":{"a":"1"}}',
-        b'{"type":"apply","setpoints":{},"more":1}',
+        b'{"type":"note_order"}',
+        b'{"type":"note_order","id":"o","node":"pcc","limit_w":NaN}',
+        b'{"type":"note_order","id":"o","node":"pcc","limit_w":"1"}',
+        b'{"type":"note_order","id":"o","node":"pcc","limit_w":1,"more":1}',
     ],
 )
 def test_a_bad_line_fails_with_a_reason_and_the_next_one_is_served(line: bytes) -> None:
@@ -123,13 +124,13 @@ def test_a_bad_line_fails_with_a_reason_and_the_next_one_is_served(line: bytes) 
 
 def test_requests_that_arrive_in_pieces_are_answered_in_order() -> None:
     def answer(request: link.AnyRequest) -> link.AnyReply:
-        assert isinstance(request, link.Measure)
-        return link.Measured(watts={}, state=dict.fromkeys(request.devices, "off"))
+        assert isinstance(request, messages.RebootDevice)
+        return link.Failed(reason=request.device)
 
     async def play() -> list[bytes]:
         async with await link.serve("127.0.0.1", 0, answer) as server:
             reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-            for piece in (b'{"type":"mea', b'sure","devices":["a"]}\n{"type":"measure","devices":["b"]', b"}\n"):
+            for piece in (b'{"type":"reb', b'oot_device","device":"a"}\n{"type":"reboot_device","device":"b"', b"}\n"):
                 writer.write(piece)
                 await writer.drain()
                 await asyncio.sleep(0.02)

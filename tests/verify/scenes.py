@@ -15,6 +15,7 @@ from tests.brokers import mosquitto_broker
 from tests.deploy.prometheus import firing, prometheus
 from tests.e2e.scenes import Scene, agent_dies, agents_hang, devices_defy, devices_obey
 from tests.e2e.yard import PLENTY, Yard, options
+from tests.simulated_devices import states_of
 
 ROOT: Final = Path(__file__).parents[2]
 RULES: Final = ROOT / "deploy/prometheus/surplusd-rules.yml"
@@ -78,7 +79,7 @@ def defy(figures: dict[str, object], *, vice: Vice, relays: bool) -> None:
 
 def _draw_on(yard: Yard, devices: Sequence[str]) -> list[str]:
     """Return which of these devices are to be off, by their agents' stores, and are not; one that is cut off says nothing."""
-    told_w, states = yard.applied_w(), yard.world.measure(devices).state
+    told_w, states = yard.applied_w(), states_of(yard.setup.world, devices)
     off_w = dict(zip(yard.site.devices.ids, yard.site.devices.off_w.tolist(), strict=True))
     return [id_ for id_ in devices if told_w[id_] <= off_w[id_] and states.get(id_, "off") != "off"]
 

@@ -18,9 +18,9 @@ from controller.commands.meter.meter_line import SILENCE
 from controller.commands.meter.profile_reading import read_by
 from controller.core.trust.plausibility import OFF_GRID_HZ, vouched
 from drivers.errors import DriverLoss
-from drivers.meters.blocks import Answer
 from drivers.meters.profiles import REQUIRED, Profile
 from drivers.meters.sunspec import BASES, END, MARKER, Read
+from drivers.modbus.answers import Answer
 
 #: What gives a profile away with one request, the surest first, and between which values (SI).
 _TELLING: Final = (

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from drivers.errors import ConfigError
-from drivers.meters.blocks import Answer, Refusal
+from drivers.modbus.answers import Answer, Refusal
 
 HEADER: Final = "# surplusd capture 1"
 #: Why a replay has no registers for a request.

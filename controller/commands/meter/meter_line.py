@@ -14,10 +14,10 @@ from typing import Final
 
 from controller.commands.meter.capture import HEADER, read_line
 from drivers.errors import DriverLoss
-from drivers.meters.blocks import Answer
 from drivers.meters.modbus import NoAnswer, Place, connected, framing_of
-from drivers.meters.modbus import line as bus
-from drivers.meters.modbus.frames import ReadRequest
+from drivers.modbus import line as bus
+from drivers.modbus.answers import Answer
+from drivers.modbus.frames import ReadRequest
 
 #: What a read brought where the meter said nothing at all.
 SILENCE: Final = "no answer"
@@ -47,7 +47,7 @@ class MeterLine:
         self._pause_s = pause_s
         self._begun_s = time.monotonic()
         self._stack = AsyncExitStack()
-        self._bus: bus.ModbusLine | None = None
+        self._bus: bus.ModbusLine[ReadRequest] | None = None
 
     async def read(self, fc: int, address: int, count: int) -> Answer:
         """Return the registers, or in words why there are none; raises DriverLoss where nobody listens any more."""
@@ -69,7 +69,7 @@ class MeterLine:
             await self.close()
             return f"{SILENCE}: {loss}"
 
-    async def connect(self) -> bus.ModbusLine:
+    async def connect(self) -> bus.ModbusLine[ReadRequest]:
         """Connect; raises DriverLoss where nobody listens, ConfigError where the address cannot be used."""
         made = connected(self._address.place, self._framing, self._address.timeout_s)
         self._bus = await self._stack.enter_async_context(made)

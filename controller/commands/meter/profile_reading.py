@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from drivers.meters.blocks import Answer, Block, Plan, Refusal, decode_all
+from drivers.meters.blocks import Block, Plan, decode_all
 from drivers.meters.codec import Dropped
 from drivers.meters.profiles import Profile
 from drivers.meters.sunspec import Read, find_model
+from drivers.modbus.answers import Answer, Refusal
 
 #: Values by quantity, and why the others have none.
 Shown = tuple[dict[str, float], dict[str, str]]

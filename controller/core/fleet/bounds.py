@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from controller.core.fleet.leases import CONTACT_S, Leases
+from controller.core.fleet.power_cut import PowerCut
 from controller.core.site import F64, Bool, Devices, Site
 from controller.core.snapshot import FleetColumns
 
@@ -38,13 +39,17 @@ class SumBelow(Protocol):
         """Return the sums of each column: up to four take hardly longer than one."""
 
 
-def fleet_below(site: Site, leases: Leases, fleet: FleetColumns, now_s: float, below: SumBelow) -> FleetBelow:
-    """Return the bounds of every node."""
+def fleet_below(
+    site: Site, leases: Leases, fleet: FleetColumns, now_s: float, below: SumBelow, cut: PowerCut | None = None
+) -> FleetBelow:
+    """Return the bounds of every node; what agents say of devices that a contactor may have `cut` off counts for nothing."""
     devices = site.devices
     reported = (now_s - fleet.heard_s <= CONTACT_S)[devices.agent]
+    reported = reported if cut is None else reported & ~cut.held
     # Of a number and NaN, fmax is the number.
     told_w = np.where(reported, np.fmax(fleet.measured_w, 0.0), 0.0)
     least_w, most_w = _device_bounds(site, leases, fleet.measured_w, reported)
+    most_w = most_w if cut is None else np.where(cut.dark, 0.0, most_w)
     least_below_w, most_below_w, told_below_w, told_least_w = below.each(
         least_w, most_w, told_w, told_w * (1.0 - devices.report_error)
     )

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from controller.core.fleet.leases import CONTACT_S, Leases, defiant, in_contact, in_step, lost
+from controller.core.floor import nodes_below
 from controller.core.modes import Doubts
 from controller.core.reasons import Code, Parameter, Reason
 from controller.core.site import F64, Bool, Devices, Site
@@ -76,7 +77,7 @@ def told_of(trouble: Trouble, site: Site, leases: Leases, unshown: Bool) -> tupl
     devices = site.devices
     by_agent = tuple(_reasons(trouble, site, leases))
     unled = trouble.silent | (trouble.deaf_s > 0.0)[devices.agent] | trouble.lost | trouble.defiant
-    below = _below(site, unshown)[devices.node] & unled
+    below = nodes_below(site, unshown)[devices.node] & unled
     holding = {site.agents[a] for a in np.unique(devices.agent[below]).tolist()}
     if np.all(trouble.silent_s > 0.0):
         if trouble.silent_s.min() > site.rules.lease_s:
@@ -103,12 +104,3 @@ def _reasons(trouble: Trouble, site: Site, leases: Leases) -> Iterator[Reason]:
         for a in np.unique(devices.agent[found]).tolist():
             mine = found & (devices.agent == a)
             yield Reason(code, site.agents[a], {"count": int(mine.sum()), name: float(watts[mine].sum())})
-
-
-def _below(site: Site, nodes: Bool) -> Bool:
-    """Return which nodes (N,) are, or are below, one of `nodes`."""
-    found = nodes.copy()
-    if found.any():
-        for n, above in enumerate(site.tree.parent[1:].tolist(), start=1):
-            found[n] |= found[above]
-    return found

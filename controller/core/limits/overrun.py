@@ -8,7 +8,7 @@ what counts is the largest of that long. The tolerance is 1 % of it, or the mete
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from controller.core.trust.node_power import NodePower
 
 #: Share of its limit by which a node may be above it.
 TOLERANCE: Final = 0.01
+#: When each part of a time began, and the most that the nodes (N,) were allowed in it, the oldest first.
+Recent: TypeAlias = tuple[tuple[float, F64], ...]
 #: In so many parts the settle time is remembered.
 _PARTS: Final = 8
 
@@ -36,7 +38,7 @@ class Overrun:
     above_s: F64
     allowed_w: F64
     unreachable: Bool
-    recent: tuple[tuple[float, F64], ...]
+    recent: Recent
     class_w: F64
 
 
@@ -83,7 +85,7 @@ def unshown(overrun: Overrun, power: NodePower) -> Bool:
 
 def over_envelope(overrun: Overrun, site: Site, power: NodePower, now_s: float) -> Doubts:
     """Return the nodes that have drawn more than they may for longer than the settle time: a doubt, whatever was decided."""
-    lasting = power.known & (now_s - overrun.above_s > _span_s(site))
+    lasting = power.known & (now_s - overrun.above_s > span_s(site))
     if not lasting.any():
         return Doubts()
     most_w = np.max([watts for _, watts in overrun.recent], axis=0)
@@ -99,14 +101,7 @@ def _reason(overrun: Overrun, site: Site, power: NodePower, n: int, now_s: float
 def allow(overrun: Overrun, site: Site, bounds: Envelope, floor_w: F64, now_s: float) -> Overrun:
     """Return the overrun with what the nodes may draw from now on; `floor_w` (N,): with everything off."""
     allowed_w = np.maximum(bounds.limit_w, floor_w)
-    recent, part_s = overrun.recent, _span_s(site) / _PARTS
-    if recent and now_s - recent[-1][0] < part_s:
-        recent = (*recent[:-1], (recent[-1][0], np.maximum(recent[-1][1], allowed_w)))
-    else:
-        recent = (*recent, (now_s, allowed_w))
-    # A part ends where the next begins.
-    while len(recent) > 1 and recent[1][0] < now_s - _span_s(site):
-        recent = recent[1:]
+    recent = remember_most(overrun.recent, allowed_w, now_s, span_s(site))
     return Overrun(
         above_s=overrun.above_s,
         allowed_w=allowed_w,
@@ -116,6 +111,18 @@ def allow(overrun: Overrun, site: Site, bounds: Envelope, floor_w: F64, now_s: f
     )
 
 
-def _span_s(site: Site) -> float:
+def remember_most(recent: Recent, allowed_w: F64, now_s: float, for_s: float) -> Recent:
+    """Return the parts of the last `for_s` with what the nodes (N,) may draw now."""
+    if recent and now_s - recent[-1][0] < for_s / _PARTS:
+        recent = (*recent[:-1], (recent[-1][0], np.maximum(recent[-1][1], allowed_w)))
+    else:
+        recent = (*recent, (now_s, allowed_w))
+    # A part ends where the next begins.
+    while len(recent) > 1 and recent[1][0] < now_s - for_s:
+        recent = recent[1:]
+    return recent
+
+
+def span_s(site: Site) -> float:
     """Return for how long a node may be above: its devices settle, and the meter shows it with the skew of its clock."""
     return site.rules.settle_s + site.rules.skew_s

@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 
 from controller.core.fleet.bounds import FleetBelow
+from controller.core.fleet.power_cut import PowerCut
 from controller.core.modes import Doubts
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, SURPLUS, Site
@@ -17,7 +18,7 @@ from controller.core.trust.columns import PLAUSIBLE, MeterColumns, meter_columns
 from controller.core.trust.cross_check import contradictions, lasting
 from controller.core.trust.meter_trust import MeterTrust, hear, lose, unheard
 from controller.core.trust.node_power import NodePower, node_power
-from controller.core.trust.node_trust import NodeTrust, false_meters, node_trust
+from controller.core.trust.node_trust import NodeTrust, false_meters, node_trust, silent
 from controller.core.trust.redundancy import (
     Redundancy,
     StandIns,
@@ -34,6 +35,7 @@ from controller.core.trust.step_test import (
     proven_nodes,
     run_step_tests,
     without_lies,
+    without_switched,
 )
 
 
@@ -87,31 +89,32 @@ def judge(
     now_s: float,
     *,
     starting: bool,
+    cut: PowerCut | None = None,
 ) -> tuple[Trust, Judgement]:
     """Return the trust after all that was `heard` since the last call, and what may be believed now.
 
-    `starting`: nothing is raised yet, so that a contradiction counts before it has lasted.
+    `starting`: nothing is raised yet, so that a contradiction counts before it has lasted. `cut`: what contactors have cut
+    off: meters below them may be without power too, and their silence is no doubt.
     """
     sources = _heard(trust.sources, site, heard)
+    before = trust.steps if cut is None else without_switched(trust.steps, cut.switching[site.meters.node])
     shown = meter_columns(site, sources)
-    meters = after_steps(shown, trust.steps)
+    meters = after_steps(shown, before)
     power = node_power(site, with_difference(trust.redundancy, site, meters, now_s), now_s)
     found = contradictions(site, meters, power, fleet, now_s)
     contradicted_s, counting = lasting(trust.contradicted_s, found, now_s, starting=starting)
-    against = _against(site, sources, meters, trust.steps, now_s)
+    against = _fed(site, _against(site, sources, meters, before, now_s), cut)
     compared = compare(trust.redundancy, site, meters, counting, now_s)
-    redundancy, stand_ins = stand_in(compared, site, meters, against, trust.steps, fleet, now_s)
+    redundancy, stand_ins = stand_in(compared, site, meters, against, before, fleet, now_s)
     doubted = {name: against[name] for name in against if name not in stand_ins.replaced}
-    false = false_meters(site, doubted, counting)
-    steps = run_step_tests(trust.steps, site, shown, fleet, now_s, redundancy.begun_s[site.meters.node] == now_s)
+    false, said = false_meters(site, doubted, counting), (*chain(*doubted.values()), *stand_ins.doubts)
+    steps = run_step_tests(before, site, shown, fleet, now_s, redundancy.begun_s[site.meters.node] == now_s)
     judgement = Judgement(
         meters=meters,
         power=power,
         nodes=node_trust(site, proven_nodes(site, meters, steps, now_s), doubted, false),
         step_to_w=redundancy.step_to_w,
-        doubts=_doubts(
-            site, meters, (*chain(*doubted.values()), *stand_ins.doubts, *defied(site, steps, now_s), *counting), now_s
-        ),
+        doubts=_doubts(site, meters, (*said, *defied(site, steps, now_s), *counting), now_s),
         reasons={name: _all(source, against.get(name, ()), stand_ins) for name, source in sources.items()},
     )
     steps = without_lies(steps, false & np.isinf(steps.refuted_s), now_s)
@@ -142,6 +145,14 @@ def _against(
         name: _of_meter(site, sources[name], float(age_s[k]), sane=bool(sane[k]), refuted=bool(refuted[k]))
         for k, name in enumerate(site.meters.ids)
     }
+
+
+def _fed(site: Site, against: dict[str, tuple[Reason, ...]], cut: PowerCut | None) -> dict[str, tuple[Reason, ...]]:
+    """Return what speaks against the meters, without the silence of those that may be without power."""
+    if cut is None or not cut.unfed.any():
+        return against
+    unfed = dict(zip(site.meters.ids, cut.unfed[site.meters.node].tolist(), strict=True))
+    return {name: () if unfed[name] and silent(reasons) else reasons for name, reasons in against.items()}
 
 
 def _of_meter(site: Site, source: MeterTrust, age_s: float, *, sane: bool, refuted: bool) -> tuple[Reason, ...]:

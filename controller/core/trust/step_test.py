@@ -20,6 +20,7 @@ from itertools import combinations
 import numpy as np
 
 from controller.core.fleet.bounds import FleetBelow
+from controller.core.floor import way_up
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Bool, Site
 from controller.core.trust.columns import MeterColumns, usable
@@ -157,17 +158,9 @@ def _agreeing(site: Site, missing_w: F64, slack_w: F64) -> Bool:
     found, node = np.zeros(missing_w.size, dtype=np.bool_), site.meters.node.tolist()
     for k, j in combinations(np.flatnonzero(missing_w).tolist(), 2):
         alike = abs(missing_w[k] - missing_w[j]) <= slack_w[k] + slack_w[j]
-        if alike and (node[k] in _up(site, node[j]) or node[j] in _up(site, node[k])):
+        if alike and (node[k] in way_up(site, node[j]) or node[j] in way_up(site, node[k])):
             found[k] = found[j] = True
     return found
-
-
-def _up(site: Site, node: int) -> list[int]:
-    """Return a node and all above it."""
-    way = [node]
-    while way[-1] > 0:
-        way.append(int(site.tree.parent[way[-1]]))
-    return way
 
 
 def defied(site: Site, tests: StepTests, now_s: float) -> tuple[Reason, ...]:
@@ -177,7 +170,7 @@ def defied(site: Site, tests: StepTests, now_s: float) -> tuple[Reason, ...]:
     for k in recent:
         node = int(site.meters.node[k])
         missing_w[node] = max(missing_w.get(node, 0.0), float(tests.defied_w[k]))
-    above = {n for node in missing_w for n in _up(site, node)[1:]}
+    above = {n for node in missing_w for n in way_up(site, node)[1:]}
     return tuple(
         Reason(Code.STEP_DEFIED, site.tree.ids[node], {"missing_w": watts})
         for node, watts in missing_w.items()
@@ -208,6 +201,19 @@ def without_lies(tests: StepTests, false: Bool, now_s: float) -> StepTests:
         since_s=np.where(drop, -np.inf, tests.since_s),
         low_w=np.where(drop, -np.inf, tests.low_w),
         high_w=np.where(drop, np.inf, tests.high_w),
+    )
+
+
+def without_switched(tests: StepTests, switched: Bool) -> StepTests:
+    """Return the tests where the power of meters (K,) is being `switched`: what they showed before is nothing to compare with."""
+    if not switched.any():
+        return tests
+    return replace(
+        tests,
+        against_s=np.where(switched, np.inf, tests.against_s),
+        since_s=np.where(switched, -np.inf, tests.since_s),
+        low_w=np.where(switched, -np.inf, tests.low_w),
+        high_w=np.where(switched, np.inf, tests.high_w),
     )
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import numpy as np
 
 from controller.core.decision import Decision
+from controller.core.fleet.leases import CONTACT_S
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, SHORTEST_LEASE, Site
-from controller.core.snapshot import FleetColumns
+from controller.core.snapshot import ContactorNow, FleetColumns
 from controller.daemon.fleet.broker import MakeLink
 from controller.daemon.fleet.refusal import MessageRefused
+from controller.daemon.fleet.relays import AgentRelay, RelayWatts, relay_now
 from controller.daemon.fleet.reports import AgentReport, Reports
 from controller.daemon.fleet.statements import Statements
 from drivers.clock import Clock, boottime_s
@@ -43,6 +46,7 @@ class Fleet:
     `epoch`: this start of the controller. `agent_keys`: public keys by agent id. `models` (D,): of the devices, by the site
     file. `head`: what the journal ends with now, None while it has nothing. Until the first decision, every agent that has
     said what it has is told its failsafe watts without a clock: nothing is raised and no lease is lengthened by it.
+    `relays`: by agent, the contactors that it has.
     `first_sent_s`: when the first of these was handed to the link. `on_refused` is told why a message was refused.
     """
 
@@ -56,12 +60,14 @@ class Fleet:
         models: Sequence[str],
         epoch: int,
         head: Callable[[], JournalHead | None],
+        relays: Mapping[str, Sequence[AgentRelay]] = MappingProxyType({}),
         clock: Clock = boottime_s,
     ) -> None:
         self._site, self._key, self._clock = site, key, clock
         self._head = head
         self._sealed: tuple[JournalHead | None, str | None] = (None, None)
-        self.reports = Reports(site, agent_keys, controller=key.public_key(), models=models, epoch=epoch)
+        self.reports = Reports(site, agent_keys, controller=key.public_key(), models=models, epoch=epoch, relays=relays)
+        self._relays = tuple(tuple(map(RelayWatts, its)) for its in self.reports.relays)
         self._statements = tuple(self._statements_of(a, epoch) for a in range(len(site.agents)))
         self.link_lost_s = clock()
         self.on_refused: Callable[[Reason], None] = lambda _reason: None
@@ -107,8 +113,9 @@ class Fleet:
         applied_w, measured_w, max_w = np.empty(count), np.empty(count), np.empty(count)
         measured_by, follow = np.empty(count, dtype=np.int8), np.empty(count, dtype=np.int8)
         for mine, view in zip(self.reports.devices, reports, strict=True):
-            applied_w[mine], measured_w[mine], max_w[mine] = view.applied_w, view.measured_w, view.max_w
-            measured_by[mine], follow[mine] = view.measured_by, view.follow
+            n = len(mine)
+            applied_w[mine], measured_w[mine], max_w[mine] = view.applied_w[:n], view.measured_w[:n], view.max_w[:n]
+            measured_by[mine], follow[mine] = view.measured_by[:n], view.follow[:n]
         confirmed = [statements.confirmed_s(view) for statements, view in zip(self._statements, reports, strict=True)]
         return FleetColumns(
             heard_s=np.array([view.heard_s for view in reports]),
@@ -120,6 +127,22 @@ class Fleet:
             follow=follow,
             max_w=max_w,
         )
+
+    def contactors(self) -> Mapping[int, ContactorNow]:
+        """Return what is known of the contactors that agents have, by their place in those of the site."""
+        now_s = self._clock()
+        return {
+            relay.contactor: relay_now(
+                agent,
+                silent=now_s - view.heard_s > CONTACT_S,
+                applied_w=float(view.applied_w[len(mine) + k]),
+                follow=int(view.follow[len(mine) + k]),
+            )
+            for agent, mine, its, view in zip(
+                self._site.agents, self.reports.devices, self.reports.relays, self.reports.newest, strict=True
+            )
+            for k, relay in enumerate(its)
+        }
 
     def _on_connection(self, up: bool) -> None:
         self.link_lost_s = float("inf") if up else self._clock()
@@ -156,6 +179,8 @@ class Fleet:
         while self._wake.wait() and not self._stopping:
             self._wake.clear()
             decided = self._decided
+            if decided is not None:
+                self._look_at_relays(decided)
             for a in sorted(range(len(self._statements)), key=lambda a: not self._lowers(a, decided)):
                 agent = self._site.agents[a]
                 try:
@@ -171,8 +196,26 @@ class Fleet:
         self._unsendable.add(agent)
 
     def _setpoint_w(self, a: int, decided: _Decided | None) -> F64:
+        """Return what the devices of an agent are told, and its contactors behind them."""
         watts = self._site.devices.failsafe_w if decided is None else decided[0].setpoint_w
-        return watts[self.reports.devices[a]]
+        mine = watts[self.reports.devices[a]]
+        return mine if not self._relays[a] else np.concatenate([mine, [relay.watts for relay in self._relays[a]]])
+
+    def _knows_relays(self, a: int) -> bool:
+        """Return whether it is known what every contactor that an agent really has was told, or where it was found."""
+        inventory, first = self.reports.newest[a].inventory, len(self.reports.devices[a])
+        return all(
+            relay.known or inventory is None or not inventory.led[first + k] for k, relay in enumerate(self._relays[a])
+        )
+
+    def _look_at_relays(self, decided: _Decided) -> None:
+        """Take in what the decision wants of contactors, and where agents say that they are."""
+        decision, seen = decided
+        for a, relays in enumerate(self._relays):
+            first = len(self.reports.devices[a])
+            for k, relay in enumerate(relays):
+                wanted = decision.contactors[self.reports.relays[a][k].contactor].wanted
+                relay.look(wanted, float(seen[a].applied_w[first + k]), int(seen[a].follow[first + k]))
 
     def _lowers(self, a: int, decided: _Decided | None) -> bool:
         """Return whether a statement lowers the agent: those go out before any that only raises."""
@@ -183,7 +226,8 @@ class Fleet:
         known, decided_s = None, float("-inf")
         if decided is not None:
             decision, seen = decided
-            known, decided_s = seen[a].echo, decision.at_s
+            known = seen[a].echo if self._knows_relays(a) else None
+            decided_s = decision.at_s
         body = statements.due(setpoint_w, self.reports.newest[a], known, now_s, self._token())
         if body is None:
             return

@@ -6,7 +6,7 @@ maximum, and the rest is named: a device that the agent lacks counts as never he
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, I64, Bool, Devices, Site
+from controller.daemon.fleet.relays import AgentRelay
 from drivers.fleet.wire import Inventory, InventoryDevice
 
 #: Devices that a reason names; the others are counted.
@@ -26,7 +27,7 @@ _MOST_TIMES: Final = np.array([[1.0], [1.5]])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentInventory:
-    """What an agent has, for its n devices in the order of the site's columns.
+    """What an agent has, for its n devices in the order of the site's columns, contactors behind them.
 
     `count`: devices that it lists. `row` (n,): where each stands among those, -1 if nowhere; `led` (n,): it stands there, `whole`:
     all do. `max_w` (n,): the most that both allow, `off_w` of the site for one that is not led. `bound_w` (2, n): the most that
@@ -61,16 +62,22 @@ class AgentInventory:
         return watts.astype(np.int64).tolist()
 
 
-def hold_against(site: Site, models: Sequence[str], mine: I64, inventory: Inventory) -> AgentInventory:
-    """Return the inventory of an agent whose devices have the columns `mine` (n,); `models` (D,): as in the site file."""
-    ids = [site.devices.ids[i] for i in mine]
+def hold_against(
+    site: Site, models: Sequence[str], mine: I64, inventory: Inventory, relays: Sequence[AgentRelay] = ()
+) -> AgentInventory:
+    """Return the inventory of an agent whose devices have the columns `mine`; `models` (D,): as in the site file.
+
+    Its contactors, the `relays`, come behind its devices.
+    """
+    ids = [*(site.devices.ids[i] for i in mine), *(relay.device for relay in relays)]
     place = {device.id: k for k, device in enumerate(inventory.devices)}
     row = np.array([place.get(id_, -1) for id_ in ids], dtype=np.int64)
     led = row >= 0
-    max_w = np.where(led, site.devices.max_w[mine], site.devices.off_w[mine])
+    signed_w = np.concatenate([site.devices.max_w[mine], [relay.closed_w for relay in relays]])
+    max_w = np.where(led, signed_w, np.concatenate([site.devices.off_w[mine], np.zeros(len(relays))]))
     told_w = np.array([device.max_w for device in inventory.devices], dtype=np.float64)
     max_w[led] = np.minimum(max_w[led], told_w[row[led]])
-    both = [(int(i), inventory.devices[k]) for i, k in zip(mine[led], row[led], strict=True)]
+    both = [(int(i), inventory.devices[k]) for i, k in zip(mine, row, strict=False) if k >= 0]
     return AgentInventory(
         id=inventory.inventory,
         boot=inventory.echo.boot,
@@ -79,14 +86,31 @@ def hold_against(site: Site, models: Sequence[str], mine: I64, inventory: Invent
         row=row,
         led=led,
         whole=bool(led.all()),
-        bound_w=site.devices.max_w[mine] * _MOST_TIMES,
+        bound_w=signed_w * _MOST_TIMES,
         max_w=max_w,
         differences=(
             *_named(Code.DEVICES_MISSING, inventory.agent, [id_ for id_ in ids if id_ not in place]),
             *_named(Code.DEVICES_UNDECLARED, inventory.agent, sorted(place.keys() - set(ids))),
             *_differing(site.devices, models, inventory.agent, both),
+            *(
+                reason
+                for relay in relays
+                if relay.device in place
+                for reason in _relay_differing(relay, inventory.agent, inventory.devices[place[relay.device]])
+            ),
         ),
     )
+
+
+def _relay_differing(relay: AgentRelay, agent: str, device: InventoryDevice) -> Iterator[Reason]:
+    """Report a contactor that is no switch between 0 and the node's rating, or that the end of a lease would open."""
+    closed_w = str(int(relay.closed_w))
+    declared = {"max_w": closed_w, "off_w": "0", "failsafe_w": closed_w, "ranges": closed_w}
+    said = _said(device)
+    for fact, allowed in declared.items():
+        if said[fact] != allowed:
+            figures = {"fact": fact, "found": said[fact], "allowed": allowed}
+            yield Reason(Code.DEVICES_DIFFER, agent, {**figures, **name_some([device.id])})
 
 
 def name_some(ids: Sequence[str]) -> dict[str, str | int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -19,6 +20,7 @@ from controller.core.snapshot import Followed, Measurer
 from controller.daemon.fleet.inventories import AgentInventory, hold_against, name_some
 from controller.daemon.fleet.letters import MISSING, UNKNOWN, codes
 from controller.daemon.fleet.refusal import MessageRefused
+from controller.daemon.fleet.relays import AgentRelay
 from controller.daemon.fleet.starts import AgentStart
 from drivers.errors import Refused
 from drivers.fleet.head import JournalHead, open_head
@@ -31,7 +33,7 @@ _NOTHING_SAID: Final = np.full((2, 1), np.nan)
 
 
 class AgentReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One agent with its n devices, in the order of the site's columns.
+    """One agent with its n devices, in the order of the site's columns, and its contactors behind them.
 
     `heard_s`: when the newest report arrived, ``-inf`` if never. `echo`: the agent's clock by that report, None where
     a lease cannot be given: before a report that has taken a statement of this controller, and from a loss of the link to
@@ -71,11 +73,18 @@ class Reports:
     """What all agents said last of a site, by the order of `Site.agents`.
 
     `keys`: the public key of every agent, `controller`: that of this controller. `models` (D,): those of the site file.
-    `epoch`: this start of the controller. `devices` tells which columns belong to an agent.
+    `epoch`: this start of the controller. `devices` tells which columns belong to an agent, `relays` which contactors.
     """
 
     def __init__(
-        self, site: Site, keys: Mapping[str, PublicKey], *, controller: PublicKey, models: Sequence[str], epoch: int
+        self,
+        site: Site,
+        keys: Mapping[str, PublicKey],
+        *,
+        controller: PublicKey,
+        models: Sequence[str],
+        epoch: int,
+        relays: Mapping[str, Sequence[AgentRelay]] = MappingProxyType({}),
     ) -> None:
         self._site = site
         self._keys = keys
@@ -84,10 +93,15 @@ class Reports:
         self._index = {agent: a for a, agent in enumerate(site.agents)}
         self._open_head = lru_cache(maxsize=_HEADS_REMEMBERED)(lambda token: _opened(token, controller, site.id))
         self.devices: tuple[I64, ...] = tuple(np.flatnonzero(site.devices.agent == a) for a in range(len(site.agents)))
-        self.newest: tuple[AgentReport, ...] = tuple(self._unheard(mine) for mine in self.devices)
+        self.relays: tuple[tuple[AgentRelay, ...], ...] = tuple(tuple(relays.get(agent, ())) for agent in site.agents)
+        self._ids = tuple(
+            (*(site.devices.ids[i] for i in mine), *(relay.device for relay in its))
+            for mine, its in zip(self.devices, self.relays, strict=True)
+        )
+        self.newest: tuple[AgentReport, ...] = tuple(map(self._unheard, self.devices, self.relays))
 
-    def _unheard(self, mine: I64) -> AgentReport:
-        count = len(mine)
+    def _unheard(self, mine: I64, relays: Sequence[AgentRelay]) -> AgentReport:
+        count, closed_w = len(mine) + len(relays), [relay.closed_w for relay in relays]
         return AgentReport(
             heard_s=float("-inf"),
             start=AgentStart(),
@@ -99,12 +113,12 @@ class Reports:
             lapsed=False,
             lease_left_s=0.0,
             online=False,
-            applied_w=self._site.devices.off_w[mine],
+            applied_w=np.concatenate([self._site.devices.off_w[mine], closed_w]),
             measured_w=np.full(count, np.nan),
             measured_by=np.full(count, Measurer.NOTHING, dtype=np.int8),
             follow=np.full(count, Followed.LOST, dtype=np.int8),
             activity=np.full(count, UNKNOWN, dtype=np.int8),
-            max_w=self._site.devices.max_w[mine],
+            max_w=np.concatenate([self._site.devices.max_w[mine], closed_w]),
         )
 
     def take(self, agent: str, leaf: Leaf, payload: bytes, retained: bool, now_s: float) -> None:
@@ -149,7 +163,7 @@ class Reports:
             former = said.echo.boottime_ms < known.boottime_ms
         if former:
             raise MessageRefused(Reason(Code.REPORT_OF_FORMER_START, said.agent))
-        inventory = hold_against(self._site, self._models, self.devices[a], said)
+        inventory = hold_against(self._site, self._models, self.devices[a], said, self.relays[a])
         return replace(old, inventory=inventory, letters=None, max_w=inventory.max_w, findings=inventory.differences)
 
     def _reported(self, a: int, report: Report, now_s: float) -> AgentReport:
@@ -199,7 +213,7 @@ class Reports:
         if not absurd.any():
             return applied_w, measured_w, ()
         np.clip(watts, -inventory.bound_w, inventory.bound_w, out=watts)
-        named = name_some([self._site.devices.ids[i] for i in self.devices[a][absurd.any(axis=0)]])
+        named = name_some([self._ids[a][k] for k in np.flatnonzero(absurd.any(axis=0))])
         return applied_w, measured_w, (Reason(Code.WATTS_ABSURD, report.agent, named),)
 
     def _head(self, token: str | None) -> tuple[JournalHead | None, str]:

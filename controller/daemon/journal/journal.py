@@ -35,6 +35,9 @@ class RecordKind(StrEnum):
     ORDER_ENDED = "order_ended"
     COMPLIANCE = "compliance"  #: whether an order in force is kept now
     OVER_ENVELOPE = "over_envelope"  #: the nodes that have drawn more than they may for too long; empty: none any more
+    TRIP = "trip"  #: a node draws too much: its contactor was told to open, and why
+    TRIP_RESET = "trip_reset"  #: a person wants a contactor closed: who, and for what reason
+    TRIP_ENDED = "trip_ended"  #: after a reset, the contactor was told to close
     MODE = "mode"
     DECISION = "decision"
     REFUSED = "refused"

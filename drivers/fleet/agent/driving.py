@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from drivers import ending
 from drivers.clock import Clock
 from drivers.errors import DriverLoss
+from drivers.fleet.agent.contactor import ContactorFollower
 from drivers.fleet.agent.device import CommandOutcome, Ports, Relay
 from drivers.fleet.agent.follow import Follower
 from drivers.fleet.agent.keeping import Keeper
@@ -32,7 +33,7 @@ REQUEST_S: Final = 10.0
 AWAY_S: Final = 2.0
 _EVENTS: Final = {
     Follow.LOST: ("devices_lost", "%d devices lost: %s"),
-    Follow.DEFIANT: ("devices_defiant", "%d devices draw more than they were told: %s"),
+    Follow.DEFIANT: ("devices_defiant", "%d devices are above what they were told: %s"),
     Follow.STOPPED: ("devices_stopped", "%d devices had to be brought down: %s"),
 }
 
@@ -53,18 +54,24 @@ class Columns:
 class _Relayed:
     port: Relay
     keeper: RelayKeeper
+    follower: Follower
 
 
 class _Driven:
-    """One device: its port, what follows it, and the relay before it."""
+    """One device: its port, what follows it, and the relay before it; a contactor has none before it."""
 
     def __init__(self, id_: str, device: LeasedDevice, ports: Ports, stored_w: int, now_s: float) -> None:
         self.id = id_
         self.device = ports.device
-        self.follower = Follower(device, stored_w=stored_w, has_relay=ports.relay is not None, now_s=now_s)
-        keeper = RelayKeeper(hold_s=ports.hold_s, now_s=now_s)
-        self.relay = None if ports.relay is None else _Relayed(ports.relay, keeper)
+        self.follower: Follower | ContactorFollower
+        self.relay: _Relayed | None = None
         self.failed = False
+        if device.is_contactor:
+            self.follower = ContactorFollower(device, stored_w=stored_w, now_s=now_s)
+            return
+        self.follower = Follower(device, stored_w=stored_w, has_relay=ports.relay is not None, now_s=now_s)
+        if ports.relay is not None:
+            self.relay = _Relayed(ports.relay, RelayKeeper(hold_s=ports.hold_s, now_s=now_s), self.follower)
 
 
 class Driving:
@@ -85,7 +92,7 @@ class Driving:
         self._agent, self._clock, self._keeper = agent, clock, keeper
         now_s = clock()
         self._driven = [
-            _Driven(id_, devices[id_], ports[id_], keeper.stored.applied.get(id_, devices[id_].at_most(0)), now_s)
+            _Driven(id_, devices[id_], ports[id_], keeper.stored.applied.get(id_, devices[id_].unknown_w), now_s)
             for id_ in sorted(devices)
         ]
         self._pacer = Pacer()
@@ -113,7 +120,7 @@ class Driving:
         # Within an urgency the longest unheard first, so that none starves where there is no room for all.
         for driven, action in sorted(due, key=lambda pair: (self._urgency(*pair), pair[0].follower.heard_s)):
             urgency = self._urgency(driven, action)
-            if urgency is Urgency.RAISE and not may_raise:
+            if not may_raise and (urgency is Urgency.RAISE or _closes(driven, action)):
                 continue
             if not self._pacer.may_begin(urgency, now_s):
                 self.is_crowded |= urgency in {Urgency.LOWER, Urgency.READ}
@@ -164,6 +171,10 @@ class Driving:
         await ending.end(self._tasks)
 
     def _urgency(self, driven: _Driven, action: Action) -> Urgency:
+        if isinstance(
+            driven.follower, ContactorFollower
+        ):  # it waits for no room that silent devices have, nor for raises
+            return Urgency.LOWER if action.lowers else Urgency.READ
         if driven.follower.is_lost(self._clock()):
             return Urgency.SILENT
         if action.do is Do.READ:
@@ -171,8 +182,7 @@ class Driving:
         return Urgency.LOWER if action.lowers else Urgency.RAISE
 
     def _begin_relay(self, driven: _Driven, relay: _Relayed, now_s: float, *, may_raise: bool) -> None:
-        dark = driven.follower.dark
-        request = relay.keeper.next(now_s, dark=dark)
+        request = relay.keeper.next(now_s, dark=relay.follower.dark)
         if request is None:
             return
         opens = isinstance(request, Switch) and not request.closed
@@ -213,8 +223,8 @@ class Driving:
 
     async def _look(self, driven: _Driven, relay: _Relayed) -> None:
         closed = await self._bounded(driven, relay.port.read(), None)
-        relay.keeper.read(closed, self._clock(), dark=driven.follower.dark)
-        driven.follower.relay_seen(is_open=relay.keeper.is_open is True, now_s=self._clock())
+        relay.keeper.read(closed, self._clock(), dark=relay.follower.dark)
+        relay.follower.relay_seen(is_open=relay.keeper.is_open is True, now_s=self._clock())
 
     async def _bounded(self, driven: _Driven, request: Awaitable[T], otherwise: T) -> T:
         """Return the answer of a port, or `otherwise` where there is none within the bound."""
@@ -246,3 +256,8 @@ class Driving:
         if ids:
             names = ", ".join(ids[:10]) + (", …" if len(ids) > 10 else "")
             _log.log(level, text, len(ids), names, extra={"event": event, "agent": self._agent})
+
+
+def _closes(driven: _Driven, action: Action) -> bool:
+    """Return whether it closes a contactor."""
+    return isinstance(driven.follower, ContactorFollower) and action.do is Do.COMMAND and not action.lowers

@@ -30,7 +30,7 @@ class LeasedDevice:
     """One device of an agent: its model, the failsafe watts, and a maximum that may only narrow the model's.
 
     `proof` is the best that can show what it runs on, `measured_by` what measures its watts, `dead_man` what takes it
-    down when the agent's machine is dead.
+    down when the agent's machine is dead. `is_contactor`: it is the contactor of a node, which nothing but a statement moves.
     """
 
     model: Model
@@ -39,6 +39,12 @@ class LeasedDevice:
     proof: Proof = Proof.NONE
     measured_by: MeasuredBy = MeasuredBy.NOTHING
     dead_man: DeadMan | None = None
+    is_contactor: bool = False
+
+    @property
+    def unknown_w(self) -> int:
+        """What it is taken to run on where nothing is stored: off; a contactor is left as it is found."""
+        return self.at_most(self.failsafe_w if self.is_contactor else 0)
 
     def at_most(self, watts: float) -> int:
         """Return the largest setpoint in W that is neither above `watts` nor above the device's maximum."""
@@ -79,7 +85,7 @@ class LeaseHolder:
         self._devices = [devices[id_] for id_ in ids]
         self._settle_ms = round(1000 * settle_s)
         self._place = [_place(agent, k, len(ids)) for k in range(len(ids))]
-        self._applied = [held.applied.get(id_, devices[id_].at_most(0)) for id_ in ids]
+        self._applied = [held.applied.get(id_, devices[id_].unknown_w) for id_ in ids]
         self._setpoints = [device.at_most(watts) for device, watts in zip(self._devices, self._applied, strict=True)]
         self._basis: tuple[int, list[int]] | None = None
         self._end_ms = now_ms

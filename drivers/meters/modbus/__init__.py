@@ -1,11 +1,11 @@
 """Meters on Modbus: TCP, RTU over TCP, RTU on a serial port, TLS; one connection a bus, one request at a time on it."""
 
 from drivers.meters.modbus.bus import buses, read_bus, read_forever, read_once
-from drivers.meters.modbus.frames import EXCEPTIONS
-from drivers.meters.modbus.line import NoAnswer, connected, framing_of
 from drivers.meters.modbus.meter import ModbusMeter
-from drivers.meters.modbus.place import MeterTls, Place, Serial
 from drivers.meters.modbus.reader import reading
+from drivers.modbus.frames import EXCEPTIONS
+from drivers.modbus.line import NoAnswer, connected, framing_of
+from drivers.modbus.place import MeterTls, Place, Serial
 
 __all__ = [
     "EXCEPTIONS",

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 
 from drivers.clock import Clock, boottime_s
 from drivers.errors import DriverLoss
-from drivers.meters.modbus.line import ModbusLine, NoAnswer, connected, framing_of
 from drivers.meters.modbus.meter import ModbusMeter
-from drivers.meters.modbus.place import Place
 from drivers.meters.modbus.reader import Reader
 from drivers.meters.modbus.turns import QueuedMeter, Turns
 from drivers.meters.sessions import Pause, Watched, run_sessions
+from drivers.modbus.frames import ReadRequest
+from drivers.modbus.line import ModbusLine, NoAnswer, connected, framing_of
+from drivers.modbus.place import Place
 from drivers.readings import Loss, Publish, Sample
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class _Worker:
             async with connected(self._place, self._framing, timeout_s) as line:
                 await self._ask_in_turn(line)
 
-    async def _ask_in_turn(self, line: ModbusLine) -> None:
+    async def _ask_in_turn(self, line: ModbusLine[ReadRequest]) -> None:
         """Return where the other side closed the connection after it had answered, as some do when nothing is asked."""
         units = self._turns.units
         for unit in units:
@@ -104,7 +105,9 @@ class _Worker:
                 unit.watched(seen)
                 patience_s, in_vain, answers = 0.0, 0, answers + 1
 
-    async def _read(self, unit: QueuedMeter, line: ModbusLine, *, full: bool, within_s: float) -> Sample | Loss:
+    async def _read(
+        self, unit: QueuedMeter, line: ModbusLine[ReadRequest], *, full: bool, within_s: float
+    ) -> Sample | Loss:
         try:
             return await unit.reader.read(line, self._clock, full=full, within_s=within_s)
         except DriverLoss:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from drivers.meters.blocks import Answer, Block, Plan
+from drivers.meters.blocks import Block, Plan
 from drivers.meters.codec import Dropped
-from drivers.meters.modbus.place import MeterTls, Place, Serial, Transport
 from drivers.meters.profiles import REQUIRED, Profile
+from drivers.modbus.answers import Answer
+from drivers.modbus.place import MeterTls, Place, Serial, Transport
 from drivers.readings import Loss, Quality, Sample
 
 #: Reversing the direction of power turns one counter into the other.

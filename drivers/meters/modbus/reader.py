@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from drivers.clock import Clock
-from drivers.meters.blocks import Answer, Block, Plan, Refusal
-from drivers.meters.modbus.frames import ReadRequest
-from drivers.meters.modbus.line import ModbusLine, NoAnswer
+from drivers.meters.blocks import Block, Plan
 from drivers.meters.modbus.meter import ModbusMeter, judged
 from drivers.meters.profiles import FAST, REQUIRED
 from drivers.meters.sunspec import NoModel, Read, find_model
+from drivers.modbus.answers import Answer, Refusal
+from drivers.modbus.frames import ReadRequest
+from drivers.modbus.line import ModbusLine, NoAnswer
 from drivers.readings import Loss, Sample
 
 
@@ -29,7 +30,7 @@ class Reader:
         # A surplus source carries its power alone.
         self.full = self.fast if self.meter.quantity != REQUIRED else Plan(profile, tuple(profile.registers))
 
-    async def read(self, line: ModbusLine, clock: Clock, *, full: bool, within_s: float) -> Sample | Loss:
+    async def read(self, line: ModbusLine[ReadRequest], clock: Clock, *, full: bool, within_s: float) -> Sample | Loss:
         """Return what one poll saw.
 
         `full`: of all quantities. `within_s`: for all requests together that bring power and frequency, and for each other
@@ -66,7 +67,7 @@ class Reader:
         return judged(self.meter, plan, plan.refused | answers, taken_s, clock())
 
 
-def reading(line: ModbusLine, unit: int, timeout_s: float) -> Read:
+def reading(line: ModbusLine[ReadRequest], unit: int, timeout_s: float) -> Read:
     """Return how to read single blocks of one unit; it raises NoAnswer and DriverLoss."""
 
     async def read(fc: int, address: int, count: int) -> Answer:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -12,9 +12,11 @@ import numpy as np
 from controller.api.app import behind_door
 from controller.api.serve import serve
 from controller.core.decision import Decision
+from controller.core.site import Contactors
 from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
 from controller.daemon.access import Role, Token
+from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import Metrics
@@ -55,7 +57,8 @@ class Running:
 
 
 def make_service(path: Path, world: World) -> tuple[Service, Journal]:
-    site, journal = make_site(), Journal.open(path)
+    feeder = Contactors(node=np.array([1]), trip_after_s=np.array([60.0]))
+    site, journal = replace(make_site(), contactors=feeder), Journal.open(path)
     book = OrderBook(journal, site)
     latest = Latest(
         meters=lambda: {
@@ -80,6 +83,7 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
             decision=decision_now,
             utc=lambda: world.utc,
         ),
+        desk=ResetDesk(site=site, journal=journal, decision=decision_now),
         tokens=tuple(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
         proxies=frozenset(),
         latest=latest,

@@ -278,7 +278,7 @@ def test_the_interface_describes_itself(running):
     with running.client(None) as http:
         description = http.get("/api/openapi.json").json()
     assert set(description["paths"]) == {
-        "/healthz", "/readyz", "/metrics", "/api/v1/status", "/api/v1/orders", "/api/v1/orders/{order_id}/release",
+        "/healthz", "/readyz", "/metrics", "/api/v1/status", "/api/v1/orders", "/api/v1/orders/{order_id}/release", "/api/v1/nodes/{node}/reset",
     }  # fmt: skip
     schema = description["paths"]["/api/v1/orders"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert schema["additionalProperties"] is False

@@ -18,7 +18,7 @@ from controller.commands.meter.capture import (
     write_capture,
 )
 from drivers.errors import ConfigError
-from drivers.meters.blocks import Refusal
+from drivers.modbus.answers import Refusal
 
 WORDS = st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=125)
 QUESTION = st.tuples(st.sampled_from([3, 4]), st.integers(0, 65536 - 125))

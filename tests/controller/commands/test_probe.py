@@ -14,8 +14,8 @@ import pytest
 from controller.cli import main
 from controller.commands.meter.candidates import Probed, probe
 from controller.commands.meter.capture import read_capture
-from drivers.meters.blocks import Answer, Refusal
 from drivers.meters.profiles import bundled_profiles, load_profile
+from drivers.modbus.answers import Answer, Refusal
 from simulators.substation.modbus_server import Unit, serve_serial
 from tests.controller.commands.substation import SOUND, Speaking, Substation, site_file, unit
 

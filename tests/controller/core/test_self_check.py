@@ -8,8 +8,10 @@ import pytest
 from controller.core import step as module
 from controller.core.kernels.columns import PathsUp
 from controller.core.kernels.tree import PathSums
+from controller.core.limits.trip import Phase
 from controller.core.modes import Mode
 from controller.core.self_check import Claims, Invariant, InvariantBroken, check
+from tests.controller.core.halls import TRIP_S, defy, hall_site, in_hall
 from tests.controller.core.world import World, site, with_rules
 
 
@@ -34,6 +36,8 @@ class Answer:
             committed_w=self.decision.committed_w,
             rise_w=5000.0,
             fall_w=5000.0,
+            held=np.zeros(len(devices.ids), dtype=np.bool_),
+            reset=frozenset(),
         )
 
     def give(self, device: int, watts: float) -> None:
@@ -181,3 +185,48 @@ def test_no_false_alarm_where_an_agent_calls_off_less_than_the_site_file(share):
     world.run(20)
     assert world.history[-1][3].mode is Mode.FAILSAFE
     assert world.site_w <= world.site.rules.failsafe_w
+
+
+@pytest.fixture(scope="module")
+def tripped() -> World:
+    """A site with a tripped hall."""
+    world = World(hall_site(), surplus_w=90e3)
+    world.run(40)
+    defy(world)
+    world.until(lambda decision: decision.contactors[0].proven, TRIP_S + 40)
+    return world
+
+
+@pytest.fixture
+def cut_off(tripped) -> Answer:
+    """Its answer."""
+    made = Answer(tripped)
+    made.claims = replace(made.claims, held=in_hall(tripped))
+    return made
+
+
+def test_nothing_below_a_contactor_that_was_told_to_open_is_raised(cut_off):
+    assert cut_off.broken() == set()
+    cut_off.run_on(0, 24.0)
+    assert Invariant.TRIPPED_STAYS_DOWN in cut_off.broken()
+    cut_off.run_on(0, 3000.0)
+    assert Invariant.TRIPPED_STAYS_DOWN not in cut_off.broken()
+    cut_off.give(0, 26.0)
+    assert Invariant.TRIPPED_STAYS_DOWN in cut_off.broken(), "nor left above its failsafe watts"
+
+
+@pytest.mark.parametrize("before", [Phase.TRIPPED, Phase.CLOSING])
+@pytest.mark.parametrize("after", [Phase.CLOSED, Phase.TRIPPED, Phase.CLOSING, Phase.STARTING])
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize("mode", [Mode.NORMAL, Mode.HOLD])
+def test_a_contactor_that_is_open_is_closed_for_a_person_alone_and_never_in_doubt(cut_off, before, after, reset, mode):
+    (old,) = cut_off.before.trips.contactors
+    trips = replace(cut_off.before.trips, contactors=(replace(old, phase=before),))
+    moded = replace(cut_off.before.mode, mode=mode)
+    cut_off.before = replace(cut_off.before, trips=trips, mode=moded)
+    cut_off.decision = replace(cut_off.decision, mode=mode, contactors=(replace(old, phase=after),))
+    cut_off.claims = replace(cut_off.claims, reset=frozenset({old.node} if reset else ()))
+    stays = after is Phase.TRIPPED or after is before
+    begins = after is Phase.CLOSING and reset
+    closes = after in {Phase.CLOSED, Phase.STARTING} and before is Phase.CLOSING and mode is Mode.NORMAL
+    assert (Invariant.TRIPPED_STAYS_OPEN not in cut_off.broken()) == (stays or begins or closes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,10 +11,22 @@ import numpy as np
 
 from controller.core.allocation.tables import Tables, make_tables
 from controller.core.decision import Decision
-from controller.core.floor import watts_below
+from controller.core.floor import nodes_below, watts_below
+from controller.core.limits.trip import Trip, Wanted
 from controller.core.reasons import Reason
 from controller.core.site import SURPLUS, Devices, Meters, Rules, Site, SurplusModel, Tree
-from controller.core.snapshot import FleetColumns, Followed, Grade, Measurer, OrderLimit, Snapshot, SourceSample
+from controller.core.snapshot import (
+    ContactorNow,
+    FleetColumns,
+    Followed,
+    Grade,
+    Measurer,
+    OrderLimit,
+    Position,
+    Reset,
+    Snapshot,
+    SourceSample,
+)
 from controller.core.state import State, initial_state
 from controller.core.step import step
 from controller.texts.english import texts
@@ -116,6 +128,9 @@ class World:
     `dumb` ones the agent gets no answer.
     `deaf_agents`: those that report, and take no statement.
     `shown_as`: by meter, what becomes of the watts before they are shown, beside `scale`; volts and amperes stay true.
+    `open`: contactors (places in those of the site) that are open, `welded` those that stay closed whatever they are told. `fault`:
+    why contactors cannot be told or read. `reads_back`: they say where they are. `resets`: what a person asks for, until a
+    decision names it. `starts_full_s`: for so long after its contactor has closed a device draws its most, whatever it is told.
     """
 
     site: Site
@@ -144,12 +159,19 @@ class World:
     dumb: np.ndarray | None = None
     deaf_agents: set[str] = field(default_factory=set)
     shown_as: dict[str, Callable[[float], float]] = field(default_factory=dict)
+    open: set[int] = field(default_factory=set)
+    welded: set[int] = field(default_factory=set)
+    fault: str = ""
+    reads_back: bool = True
+    resets: tuple[Reset, ...] = ()
+    starts_full_s: float = 0.0
 
     def __post_init__(self) -> None:
         count = len(self.site.devices.ids)
         self.tables: Tables = make_tables(self.site)
         self.now_s = 1000.0
         self.state: State = initial_state(self.site, self.now_s)
+        self.fed_s = np.full(count, -np.inf)
         self.bias = np.ones(count) if self.bias is None else self.bias
         nobody = np.zeros(count, dtype=np.bool_)
         self.deaf, self.liars, self.dumb = (
@@ -202,8 +224,34 @@ class World:
         self.heard.clear()
         if "link" not in self.silent:
             self.pending.append((self.now_s + 0.1, decision.at_s, decision.setpoint_w))
+        self._contactors_move(decision)
         self.history.append((self.now_s, self.site_w, self.surplus_w, decision))
         return decision
+
+    def _contactors_move(self, decision: Decision) -> None:
+        for k, each in enumerate(decision.contactors):
+            if each.wanted is Wanted.OPEN and not self.fault and k not in self.welded:
+                self.open.add(k)
+            elif each.wanted is Wanted.CLOSE and not self.fault:
+                self.open.discard(k)
+            self.resets = tuple(reset for reset in self.resets if reset.id != each.reset)
+
+    @property
+    def dark(self) -> np.ndarray:
+        """Which devices (D,) are without power."""
+        nodes = np.zeros(len(self.site.tree.ids), dtype=np.bool_)
+        nodes[self.site.contactors.node[sorted(self.open)]] = True
+        return nodes_below(self.site, nodes)[self.site.devices.node]
+
+    def _positions(self) -> tuple[ContactorNow, ...]:
+        shown = self.reads_back and not self.fault
+        return tuple(
+            ContactorNow(
+                position=(Position.OPEN if k in self.open else Position.CLOSED) if shown else Position.UNKNOWN,
+                fault=self.fault,
+            )
+            for k in range(len(self.site.contactors.node))
+        )
 
     def _devices_move(self) -> None:
         for at_s, decided_s, setpoint_w in list(self.pending):
@@ -222,7 +270,11 @@ class World:
         goal = np.where(self.applied_w <= d.off_w, d.off_w, self.applied_w * self.bias * use)
         pace = (d.max_w - d.off_w) * self.tick_s / np.where(goal < self.draw_w, d.down_s, d.up_s)
         moved_w = np.clip(goal, self.draw_w - pace, self.draw_w + pace)
-        self.draw_w = np.where(self.deaf | self.liars | self.dumb, self.draw_w, moved_w)
+        drawn_w = np.where(self.deaf | self.liars | self.dumb, self.draw_w, moved_w)
+        dark = self.dark
+        self.fed_s = np.where(dark, self.now_s, self.fed_s)
+        full = self.now_s - self.fed_s <= self.starts_full_s
+        self.draw_w = np.where(dark, 0.0, np.where(full, d.max_w, drawn_w))
 
     def _meters_read(self) -> None:
         self.powers.append((self.now_s, self.node_w))
@@ -278,12 +330,14 @@ class World:
         d = self.site.devices
         fits = self.liars | (self.draw_w <= self.applied_w * (1.0 + d.tolerance) + 0.01 * d.max_w)
         follow = np.where(fits, Followed.PROVEN, np.where(self.deaf, Followed.DEFIANT, Followed.SETTLING))
-        return np.where(self.dumb, Followed.LOST, follow).astype(np.int8)
+        return np.where(self.dumb | self.dark, Followed.LOST, follow).astype(np.int8)
 
     def _told_w(self) -> np.ndarray:
         """What agents say that their devices draw: a liar what it was told, and nothing of one that does not answer."""
         return np.where(
-            self.dumb, np.nan, 1.07 * np.where(self.liars, np.minimum(self.applied_w, self.draw_w), self.draw_w)
+            self.dumb | self.dark,
+            np.nan,
+            1.07 * np.where(self.liars, np.minimum(self.applied_w, self.draw_w), self.draw_w),
         )
 
     def snapshot(self) -> Snapshot:
@@ -306,11 +360,13 @@ class World:
             link_lost_s=self.link_lost_s,
             orders=self.orders,
             orders_unsure=self.orders_unsure,
+            contactors=self._positions(),
+            resets=self.resets,
         )
 
-    def reboot(self) -> None:
+    def reboot(self, trips: Iterable[Trip] = ()) -> None:
         """Start the controller anew; the fleet runs on."""
-        self.state = initial_state(self.site, self.now_s)
+        self.state = initial_state(self.site, self.now_s, trips)
         self.confirmed_s[:] = -np.inf
         self.pending.clear()
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from controller.core.limits.orders import Compliance, OrderNow
+from controller.core.limits.trip import ContactorState, Phase
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
-from controller.core.snapshot import Grade
+from controller.core.snapshot import ContactorNow, Grade, Position
 from controller.core.trust.judge import no_trust
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import OLD_S, DeviceColumns, Latest, LatestAgent, LatestMeter
@@ -177,6 +178,28 @@ def test_warnings_have_their_watts_for_as_long_as_they_hold(metrics):
     assert not [
         key for key in samples(metrics.render()) if key[0].endswith(("silent_watts", "defiant_watts", "over_watts"))
     ]
+
+
+@pytest.mark.parametrize(
+    ("phase", "position", "tripped", "closed"),
+    [
+        (Phase.CLOSED, Position.CLOSED, 0, 1),
+        (Phase.TRIPPED, Position.CLOSED, 1, 1),
+        (Phase.TRIPPED, Position.OPEN, 1, 0),
+        (Phase.CLOSING, Position.OPEN, 1, 0),
+        (Phase.STARTING, Position.UNKNOWN, 0, None),
+    ],
+)
+def test_a_node_with_a_contactor_says_whether_it_is_tripped_and_where_its_contactor_is(
+    metrics, phase, position, tripped, closed
+):
+    tick = ticked()
+    state = ContactorState(node=1, phase=phase, since_s=0.0, now=ContactorNow(position=position))
+    metrics.observe_tick(replace(tick, decision=replace(tick.decision, contactors=(state,))))
+    got = samples(metrics.render())
+    assert got["surplusd_node_tripped", "feeder"] == tripped
+    assert got.get(("surplusd_contactor_closed", "feeder")) == closed, "what is not known is absent"
+    assert ("surplusd_node_tripped", "pcc") not in got
 
 
 def test_orders_that_are_not_kept_are_counted_with_what_is_missing(metrics):

@@ -11,6 +11,8 @@ from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.trust.judge import no_trust
+from controller.daemon.contactors.resets import ResetDesk
+from controller.daemon.contactors.switchboard import Switchboard
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.metrics import Metrics
@@ -72,7 +74,11 @@ class Bench:
         self.fleet, self.notifier, self.mailbox = Fleet(self.calls), Notifier(self.calls), Mailbox()
         latest = make_latest(self.site, lambda: None, self.fleet.real)
         self.metrics = Metrics(self.site, latest, self.book, self.journal, clock=lambda: self.now_s)
-        self.snapshots = Snapshots(self.site, self.mailbox, self.fleet, self.book, clock=lambda: self.now_s)
+        switchboard = Switchboard(self.site, {}, dict)
+        desk = ResetDesk(site=self.site, journal=self.journal, decision=lambda: None)
+        self.snapshots = Snapshots(
+            self.site, self.mailbox, self.fleet, self.book, switchboard, desk, clock=lambda: self.now_s
+        )
         self.recorder = Recorder(
             fleet=self.fleet,
             book=self.book,
@@ -81,6 +87,7 @@ class Bench:
             notifier=self.notifier,
             snapshots=self.snapshots,
             site=self.site,
+            switch=lambda _: self.calls.append("switch"),
             clock=lambda: self.now_s,
         )
 
@@ -128,7 +135,7 @@ def test_a_tick_that_fails_on_the_way_kicks_no_watchdog(bench, monkeypatch):
     monkeypatch.setattr(bench.metrics, "observe_tick", broken)
     with pytest.raises(RuntimeError):
         bench.act()
-    assert bench.calls == ["leases"]
+    assert bench.calls == ["leases", "switch"], "what makes the site safe comes before all that is told"
     assert bench.recorder.latest is None
 
 

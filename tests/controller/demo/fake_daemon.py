@@ -16,6 +16,7 @@ import yaml
 from drivers.errors import DriverLoss
 from simulators.process import split_address
 from simulators.worldlink import WorldClient
+from tests.simulated_devices import command_all
 
 METRICS = b"""surplusd_tick_duration_seconds_bucket{le="0.005"} 99
 surplusd_tick_duration_seconds_bucket{le="+Inf"} 99
@@ -65,7 +66,8 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-def control(world: WorldClient, orders: dict[str, float]) -> None:
+def control(address: tuple[str, int], orders: dict[str, float]) -> None:
+    world = WorldClient(*address)
     names = [f"s21-{hall}-{k:03d}" for hall in "ab" for k in range(1, 41)]
     pause = threading.Event()
     while not pause.wait(0.2):
@@ -73,7 +75,7 @@ def control(world: WorldClient, orders: dict[str, float]) -> None:
             truth = world.truth()
             limit_w = min([truth.envelope_w, *orders.values()])
             each_w = (0.9 * limit_w - 50e3) / len(names)
-            world.apply(dict.fromkeys(names, each_w))
+            command_all(address, dict.fromkeys(names, each_w))
         except DriverLoss as error:
             sys.stdout.write(f"{error}\n")
 
@@ -84,7 +86,7 @@ def main() -> None:
     Handler.token, Handler.orders = tokens["authority"], {}
     server = ThreadingHTTPServer(split_address(site["http"]["listen"]), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    control(WorldClient(*split_address(sys.argv[2])), Handler.orders)
+    control(split_address(sys.argv[2]), Handler.orders)
 
 
 if __name__ == "__main__":

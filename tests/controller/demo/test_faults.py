@@ -10,10 +10,11 @@ import pytest
 
 from controller.demo.faults import Fault, FaultSchedule, Mishap, Struck, agents_struck, parse_fault, strike
 from drivers.errors import ConfigError
-from simulators.world.vices import Vice
+from simulators.world.vices import ContactorVice, Vice
 
 DEVICES: Final = [f"s21-{k:03d}" for k in range(1, 201)]
 AGENTS: Final = ["hall-a", "hall-b"]
+CONTACTORS: Final = ["hall-1", "rack-2"]
 
 
 class Site:
@@ -25,6 +26,9 @@ class Site:
 
     def set_vice(self, devices: Iterable[str], vice: Vice, *, on: bool) -> None:
         self.done.append((vice, len(list(devices)), on))
+
+    def set_contactor_vice(self, nodes: Iterable[str], vice: ContactorVice, *, on: bool) -> None:
+        self.done.append((vice, *nodes, on))
 
     def reboot(self, device: str) -> None:
         self.done.append(("reboot", device))
@@ -40,7 +44,14 @@ class Site:
 
 
 def struck(*texts: str, end_s: float | None = None) -> tuple[Struck, ...]:
-    return strike([parse_fault(text) for text in texts], devices=DEVICES, agents=AGENTS, end_s=end_s, seed=1)
+    return strike(
+        [parse_fault(text) for text in texts],
+        devices=DEVICES,
+        agents=AGENTS,
+        contactors=CONTACTORS,
+        end_s=end_s,
+        seed=1,
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,6 +63,8 @@ def struck(*texts: str, end_s: float | None = None) -> tuple[Struck, ...]:
         ("agents-hang:hall-a,hall-b@40s", Mishap.HANG, "hall-a,hall-b", 40.0, None),
         ("agent-dies:1@40s+500ms", Mishap.DIE, "1", 40.0, 0.5),
         ("agent-clock-jumps@40s", Mishap.CLOCK_JUMPS, "all", 40.0, None),
+        ("contactor-welded:hall-1@40s", ContactorVice.WELDED, "hall-1", 40.0, None),
+        ("contactor-silent@40s+5s", ContactorVice.SILENT, "all", 40.0, 5.0),
     ],
 )
 def test_what_an_option_means(text: str, what: Vice | Mishap, who: str, at_s: float, held_s: float | None) -> None:
@@ -91,6 +104,7 @@ def test_a_wrong_option_says_what_where_and_what_is_allowed(text: str, reason: s
         ("silent:201@1s", "silent: found '201', which is 201 of 200; allowed is 1 to 200"),
         ("deaf:hall-a@1s", "deaf: found 'hall-a', which is none of 200"),
         ("agents-hang:s21-001@1s", r"agents-hang: found 's21-001', which is none of 2 \(hall-a, hall-b\)"),
+        ("contactor-welded:hall-9@1s", r"contactor-welded: found 'hall-9', which is none of 2 \(hall-1, rack-2\)"),
         ("deaf@60s", "deaf: found 60 s, allowed is a time before the run's end, 60 s"),
     ],
 )
@@ -147,6 +161,23 @@ def test_what_happens_to_agents() -> None:
         "1 of 2 agents have a clock that is an hour ahead from 0:01: hall-b",
         "2 of 2 agents are well again from 0:03 (agents-hang): hall-a, hall-b",
         "1 of 2 agents are well again from 0:04 (agent-dies): hall-a",
+    ]
+
+
+def test_what_happens_to_contactors() -> None:
+    site = Site()
+    faults = FaultSchedule(struck("contactor-welded:hall-1@1s+2s", "contactor-silent@3s"), site, site)
+    for t_s in (0.0, 1.0, 3.0):
+        faults.advance(t_s)
+    assert site.done == [
+        (ContactorVice.WELDED, "hall-1", True),
+        (ContactorVice.WELDED, "hall-1", False),
+        (ContactorVice.SILENT, "hall-1", "rack-2", True),
+    ]
+    assert site.events == [
+        "1 of 2 contactors say that they are open and stay closed from 0:01: hall-1",
+        "1 of 2 contactors are well again from 0:03 (contactor-welded): hall-1",
+        "2 of 2 contactors never answer from 0:03: hall-1, rack-2",
     ]
 
 

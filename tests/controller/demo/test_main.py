@@ -85,6 +85,20 @@ def test_faults_come_and_go_in_a_run_and_are_told(
     assert "agent-hall-a1 (" in printed
 
 
+@pytest.mark.usefixtures("fake_daemon")
+def test_a_contactor_and_its_vice_are_parts_of_a_run(
+    tmp_path: Path, options: Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = tmp_path / "run.json"
+    words = ("--contactor=pdu-b2", "--contactor=feeder-b:agent", "--fault=contactor-silent:pdu-b2@0s+1s")
+    demo.run(options("--for=2s", f"--json={result}", *words))
+    printed = capsys.readouterr().out
+    raw = json.loads(result.read_text())
+    assert raw["events"][0] == "1 of 2 contactors never answer from 0:00: pdu-b2"
+    assert raw["trips"] == []
+    assert "contactors (" in printed
+
+
 @pytest.mark.parametrize("word", ["--fault=silent:300@1s", "--fault=silent@9s", "--relays=nobody"])
 def test_a_fault_or_a_relay_of_nobody_is_refused_before_anything_starts(
     word: str, options: Options, capsys: pytest.CaptureFixture[str]

@@ -15,6 +15,7 @@ from controller.demo.earnings import Carbon, Earnings
 from controller.demo.moment_texts import sparkline
 from controller.demo.outcome import DaemonFigures, DemoOutcome, figures_of, summary
 from controller.demo.screen import PlainLines
+from controller.demo.trips import TripReport
 from controller.demo.watch import DaemonStatus, Moment, NodeStatus
 from simulators.world.report import OrderReport, RefereeReport
 from simulators.worldlink import Truth
@@ -121,6 +122,22 @@ def test_the_summary_puts_the_daemons_figures_beside_the_referees() -> None:
         assert words in text
 
 
+def test_the_summary_says_which_nodes_were_cut_off() -> None:
+    one = TripReport(node="hall", begun_s=60.0, cause="order:o1", opened_s=60.5, closed_s=90.0)
+    trips = (
+        one,
+        msgspec.structs.replace(one, node="rack", closed_s=None),
+        msgspec.structs.replace(one, node="bay", opened_s=None, closed_s=None),
+        msgspec.structs.replace(one, node="desk", cause=None),
+    )
+    text = summary(msgspec.structs.replace(outcome(figures_of(STATUS, "pcc", None)), trips=trips))
+    found = {name: value.strip() for name, value in rows(text).items()}
+    assert found["hall cut off"] == "at 60.0 s, it drew more than order:o1: open at 60.5 s, closed at 90.0 s"
+    assert found["rack cut off"] == "at 60.0 s, it drew more than order:o1: open at 60.5 s, and to the end"
+    assert found["bay cut off"] == "at 60.0 s, it drew more than order:o1: its contactor has not opened"
+    assert found["desk cut off"] == "at 60.0 s, not by the daemon: open at 60.5 s, closed at 90.0 s"
+
+
 def rows(text: str) -> dict[str, str]:
     return dict(line.strip().split("  ", 1) for line in text.splitlines()[1:] if "because" not in line)
 
@@ -221,3 +238,17 @@ def test_the_live_view_shows_the_facts(
         show([moment(1.0), moment(2.0, daemon=status)], ["broker started again"])
     for word in (*words, "envelope", "360.0 kW", "200.0 kW", "surplus", "5 running", "broker started again"):
         assert word in out.getvalue()
+    assert "cut off" not in out.getvalue()
+
+
+def test_the_live_view_shows_what_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(live, "Live", partial(Live, console=Console(file=out, width=120, force_terminal=True)))
+    now = moment(1.0)
+    now = msgspec.structs.replace(
+        now, truth=msgspec.structs.replace(now.truth, contactors={"hall": False, "rack": True, "bay": False})
+    )
+    with live.live_view("pcc") as show:
+        show([now], [])
+    assert "cut off" in out.getvalue()
+    assert "hall, bay" in out.getvalue()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from controller.core.limits.trip import Phase
 from controller.core.reasons import Code
 from controller.core.safe import safe_step
 from controller.core.site import Rules, SurplusModel
@@ -20,6 +21,7 @@ from controller.daemon.mailbox import as_heard
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick, Ticker
 from drivers.readings import Loss
+from tests.controller.core.halls import TRIP_S, defy, hall_site, phase
 from tests.controller.core.world import RULES, World, order, site, with_rules
 from tests.controller.reasons.produced import Produced, Scenario, held
 
@@ -168,6 +170,23 @@ def comes_before(**columns) -> Scenario:
     return scenario
 
 
+def hall_defies(world: World) -> None:
+    """What is in the hall draws on against an order, until the hall is cut off."""
+    world.run(40)
+    defy(world)
+    world.until(lambda decision: phase(decision) is Phase.TRIPPED, TRIP_S + 30)
+
+
+def in_halls(*stories: Story, **given) -> Scenario:
+    def scenario(folder: Path) -> Produced:
+        world = World(hall_site(), surplus_w=90e3, **given)
+        for story in stories:
+            story(world)
+        return told(world, folder)
+
+    return scenario
+
+
 EXPORT = with_rules(surplus_model=SurplusModel.EXPORT)
 SCENARIOS: dict[Code, Scenario] = {
     Code.STARTING: after(runs(0.5)),
@@ -234,6 +253,11 @@ SCENARIOS: dict[Code, Scenario] = {
     ),
     Code.OVER_ENVELOPE: after(runs(20), sets(house_w=60e3), runs(RULES.settle_s + 5)),
     Code.NODE_UNSEEN: after(runs(5), lambda world: setattr(world, "orders", (order(9e3, world, node=2),)), runs(1)),
+    Code.NODE_TRIPPED: in_halls(hall_defies),
+    Code.CONTACTOR_DEFIANT: in_halls(sets(welded={0}), hall_defies, runs(15)),
+    Code.CONTACTOR_UNPROVEN: in_halls(sets(welded={0}), hall_defies, sets(silent={"of-hall"}), runs(15)),
+    Code.CONTACTOR_LOST: in_halls(sets(fault="10.0.0.9: no answer"), runs(5)),
+    Code.CONTACTOR_OPEN: in_halls(runs(5), sets(open={0}), runs(1)),
     Code.JOURNAL_DAMAGED: journal_is_damaged,
     Code.TIMES_OVERRULED: comes_before(min_up_s=600.0),
     Code.PROTECTION_OVERRULED: comes_before(protected=True),

@@ -11,7 +11,10 @@ from unittest.mock import patch
 import numpy as np
 from msgspec import structs
 
+from controller.core.limits.trip import Phase
+from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
+from controller.daemon.contactors.resets import ResetRefused
 from controller.daemon.journal.journal import Journal
 from controller.daemon.orders import book as books
 from controller.daemon.orders.book import OrderBook
@@ -19,6 +22,7 @@ from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.orders.refusal import OrderRefused
 from controller.daemon.orders.request import OrderRequest
 from drivers.fleet.wire import Leaf, topic
+from tests.controller.daemon.contactors.desk import OPERATOR, tripped_desk
 from tests.controller.daemon.fleet.loop import SITE, device_of, make_site
 from tests.controller.daemon.fleet.test_fleet import AGENTS, Rig
 from tests.controller.daemon.orders.test_book import GRID, NOW_S, intake_of
@@ -165,6 +169,23 @@ def with_other_content(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
 PAST, SOON, LATER = "2020-01-01T00:00:00Z", "2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z"
 assert NOW_S > 1_577_836_800.0, "the past is past by the intake's clock"
 
+
+def reset(node: str, **changes) -> Scenario:
+    """A reset of `node` that the real desk refuses, over a site with a tripped hall; `changes`: of its newest decision."""
+
+    def scenario(folder: Path) -> Produced:
+        with tripped_desk(folder / "journal.db", **changes) as (desk, site):
+            try:
+                desk.reset(node, "looked at it", OPERATOR)
+            except ResetRefused as refusal:
+                return Produced(
+                    way=Way.REFUSED, reasons=(refusal.reason,), site=site, issuers=frozenset({OPERATOR.name})
+                )
+        raise AssertionError("it was not refused")
+
+    return scenario
+
+
 SCENARIOS: dict[Code, Scenario] = {
     Code.CLOCK_STEPPED: clock(lambda clocks: clocks.look_after(1.0, stepped_s=3600.0)),
     Code.CLOCK_UNKNOWN: clock(lambda clocks: setattr(clocks, "synchronised", None)),
@@ -193,6 +214,10 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.ORDER_CONFLICT: orders(with_other_content),
     Code.ORDER_UNKNOWN: orders(lambda intake, _: intake.release("o-9", GRID).reasons),
     Code.TOO_MANY_ORDERS: orders(one_too_many),
+    Code.RESET_NODE_UNKNOWN: reset("moon"),
+    Code.RESET_WITHOUT_CONTACTOR: reset("yard"),
+    Code.RESET_NOT_OPEN: reset("hall", phase=Phase.CLOSED),
+    Code.RESET_IN_DOUBT: reset("hall", mode=Mode.HOLD),
     Code.ORDER_UNDER_FLOOR: order(limit_w=0, node="feeder"),
     Code.ORDER_UNREACHABLE: with_a_silent_agent,
     Code.ORDER_NOT_DURABLE: orders(on_a_dead_disk),

@@ -3,9 +3,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.meters.blocks import RENEWED_AFTER_S, Block, Plan, Refusal, decode_all, plan
+from drivers.meters.blocks import RENEWED_AFTER_S, Block, Plan, decode_all, plan
 from drivers.meters.codec import Dropped, Register
 from drivers.meters.profiles import Profile
+from drivers.modbus.answers import Refusal
 
 
 def profile(registers: dict[str, Register], *, largest_block: int = 125, largest_gap: int = 0) -> Profile:

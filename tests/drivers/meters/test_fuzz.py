@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from drivers.meters.codec import decode
-from drivers.meters.modbus import frames as framing
+from drivers.modbus import frames as framing
 from tests.verify.fuzz import campaign as campaigns
 from tests.verify.fuzz import files, values
 from tests.verify.fuzz.campaign import KINDS, campaign, run_batch

@@ -19,7 +19,7 @@ from drivers.fleet.agent.device import CommandOutcome
 from drivers.fleet.keys import CONTROLLER, load_private, load_public, make_keys
 from simulators import messages, worldlink
 from simulators.devicewire import DeviceWire
-from simulators.fleet.hardware import SimulatedDevice, SimulatedRelay
+from simulators.fleet.hardware import SimulatedContactor, SimulatedDevice, SimulatedRelay
 from simulators.fleet.site import read_fleet
 from tests.brokers import BrokerProcess, amqtt_broker
 from tests.drivers.fleet.fakes import SITE, FakeController
@@ -30,6 +30,7 @@ SITE_FILE = f"""\
 version: 1
 site: {SITE}
 grid: {{settle: 2 s}}
+nodes: [{{id: pcc, limit: 40 kW}}]
 fleet:
   groups:
     - {{id: s21, model: antminer-s21, count: 3, agent: hall-a, node: pcc, failsafe: off}}
@@ -46,7 +47,7 @@ class TinyWorld:
     def __init__(self) -> None:
         self.watts: dict[str, float] = {f"s21-00{k}": 25.0 for k in (1, 2, 3)} | {"gpu-001": 150.0, "lone": 13.0}
         self.cuts: set[str] = set()
-        self.closed = True
+        self.closed = self.main_closed = True
         self.port = free_port()
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -87,8 +88,17 @@ class TinyWorld:
             case messages.SwitchRelay(device="lone", closed=closed):
                 self.closed = closed
                 return worldlink.Ok()
+            case messages.SwitchContactor(node="pcc", closed=closed):
+                self.main_closed = closed
+                return worldlink.Ok()
+        return self._position(request)
+
+    def _position(self, request: worldlink.AnyRequest) -> worldlink.AnyReply:
+        match request:
             case messages.ReadRelay(device="lone"):
                 return messages.RelayAnswer(closed=self.closed)
+            case messages.ReadContactor(node="pcc"):
+                return messages.ContactorAnswer(closed=self.main_closed)
         raise Refused("not here")
 
 
@@ -237,6 +247,48 @@ def test_devices_and_relays_over_the_world_link(world: TinyWorld) -> None:
         assert await SimulatedDevice(nobody, "lone").command(1) is CommandOutcome.UNKNOWN
         with pytest.raises(DriverLoss):
             await SimulatedDevice(nobody, "lone").read()
+
+    asyncio.run(scene())
+
+
+def test_a_contactor_of_an_agent_is_one_more_of_its_devices(
+    fleet: Fleet, world: TinyWorld, controller: FakeController
+) -> None:
+    """What a site's agent reads of it, and that neither the end of a lease nor that of the process moves it."""
+    main = "limit: 40 kW, contactor: {trip_after: 60 s, relay: {agent: hall-a, device: main}}"
+    fleet.site_file.write_text(SITE_FILE.replace("limit: 40 kW", main))
+    process = fleet.ready("--agent", "hall-a", "--relays", "3")
+    entry = until(lambda: controller.inventories)[-1].devices[0]
+    assert (entry.id, entry.model, entry.max_w, entry.failsafe_w) == ("main", "contactor", 40_000, 40_000)
+    miners = dict.fromkeys(("s21-001", "s21-002", "s21-003"), 2000)
+    grant(controller, "hall-a", {"main": 0, **miners}, 30_000)
+    until(lambda: not world.main_closed, "the contactor to open")
+    grant(controller, "hall-a", {"main": 40_000, **miners}, 1500)
+    until(lambda: world.main_closed, "the contactor to close")
+    until(lambda: world.watts["s21-001"] == 25, "the end of the lease")
+    assert world.main_closed is True
+    grant(controller, "hall-a", {"main": 0, **miners}, 30_000)
+    process.terminate()
+    assert process.wait(DEADLINE_S) == 0
+    assert world.main_closed is False
+
+
+def test_a_contactor_over_the_world_link(world: TinyWorld) -> None:
+    async def scene() -> None:
+        link = DeviceWire("127.0.0.1", world.port)
+        main, none = SimulatedContactor(link, "pcc"), SimulatedContactor(link, "nowhere")
+        assert await main.read() is True
+        assert await main.switch(closed=False, hold_s=None) is CommandOutcome.ACCEPTED
+        assert (await main.read(), world.main_closed) == (False, False)
+        assert await main.switch(closed=True, hold_s=5.0) is CommandOutcome.REFUSED
+        assert await none.switch(closed=False, hold_s=None) is CommandOutcome.REFUSED
+        with pytest.raises(DriverLoss, match="contactor of nowhere answers with an error"):
+            await none.read()
+        await link.close()
+        nobody = DeviceWire("127.0.0.1", free_port())
+        assert await SimulatedContactor(nobody, "pcc").switch(closed=False, hold_s=None) is CommandOutcome.UNKNOWN
+        with pytest.raises(DriverLoss):
+            await SimulatedContactor(nobody, "pcc").read()
 
     asyncio.run(scene())
 

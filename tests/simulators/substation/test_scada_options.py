@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -54,3 +56,11 @@ def test_a_status_that_is_none_is_refused(capsys):
     with pytest.raises(SystemExit):
         parsed("--status Excellent")
     assert "Excellent" in capsys.readouterr().err
+
+
+def test_a_process_of_meters_loads_no_opcua():
+    """It knows these options too, and would take twice as long to start."""
+    asks = (
+        "import sys; from simulators.substation import __main__ as m; m._parser(); sys.exit('asyncua' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", asks], check=True, cwd=Path(__file__).parents[3])

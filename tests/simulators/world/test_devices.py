@@ -289,15 +289,6 @@ def test_what_a_relay_cannot_do_is_refused(site: WorldSite) -> None:
     assert bench.draw_w == near(FULL_W)
 
 
-def test_a_statement_to_many_tells_the_good_ones_and_names_the_bad(site: WorldSite) -> None:
-    bench = Bench(site, Vice.SILENT)
-    with pytest.raises(Refused, match="1 of 2 devices did not answer with OK: it"):
-        bench.devices.apply({"it": 0.0, "other": 0.0})
-    bench.run(5.0)
-    assert (bench.draw_w, float(bench.physics.draw_w[1])) == (near(FULL_W), 25.0)
-    assert bench.devices.heard(["it", "other"]) == [1]
-
-
 def test_a_stranger_is_refused_and_nothing_changes(site: WorldSite) -> None:
     bench = Bench(site)
     for act in (
@@ -305,7 +296,6 @@ def test_a_stranger_is_refused_and_nothing_changes(site: WorldSite) -> None:
         lambda: bench.devices.set_vice(["it", "nobody"], Vice.DEAF, on=True),
         lambda: bench.devices.reboot("nobody"),
         lambda: bench.devices.replace("nobody"),
-        lambda: bench.devices.apply({"it": 0.0, "nobody": 0.0}),
     ):
         with pytest.raises(Refused, match="no such device: nobody"):
             act()

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 from drivers.errors import DriverLoss, Refused
+from simulators import messages
 from simulators import worldlink as link
 from simulators.curve import Curve
 from simulators.devicewire import DeviceWire
@@ -20,6 +20,7 @@ from simulators.world.referee import Thresholds
 from simulators.world.site import WorldSite, read_site
 from simulators.world.vices import Vice
 from simulators.world.world import World, run_forever
+from tests.simulated_devices import command_all, states_of
 from tests.waiting import DEADLINE_S
 
 CURVE = Curve(t_s=np.array([0.0, 2.0, 4.0]), surplus_w=np.array([300e3, 100e3, 500e3]), label="steps")
@@ -58,7 +59,8 @@ def test_the_surplus_waits_for_ready_and_then_runs(world: World) -> None:
 
 
 def test_the_three_surplus_models_see_the_same_surplus(world: World, site: WorldSite) -> None:
-    world.answer(link.Apply(setpoints={device.id: device.model.max_w for device in site.devices}))
+    for device in site.devices:
+        world.answer(messages.CommandDevice(id=1, device=device.id, watts=device.model.max_w))
     run(world, 7.0)
     now = truth(world)
     assert now.export_w + now.site_w == pytest.approx(now.surplus_w)
@@ -109,8 +111,9 @@ def test_the_result_is_of_the_judged_window_alone(world: World) -> None:
 @pytest.mark.parametrize(
     "request_",
     [
-        link.Apply(setpoints={"nobody": 1.0}),
-        link.Measure(devices=["nobody"]),
+        messages.CommandDevice(id=1, device="nobody", watts=1.0),
+        messages.ReadDevice(id=1, device="nobody"),
+        messages.SetVice(devices=["nobody"], vice=Vice.DEAF, on=True),
         link.NoteOrder(id="o", node="nowhere", limit_w=1.0),
         link.NoteOrder(id="never-sent", node="pcc", limit_w=None),
     ],
@@ -158,17 +161,15 @@ def test_a_fleet_drives_the_world_over_the_link(world: World, site: WorldSite) -
         client = link.WorldClient("127.0.0.1", port)
         client.ready()
         names = [device.id for device in site.devices if device.model.id == "antminer-s21"]
-        client.apply(dict.fromkeys(names, 3500))
+        command_all(("127.0.0.1", port), dict.fromkeys(names, 3500))
         asyncio.run(_until(port, lambda now: now.devices_by_state["running"] == len(names)))
-        measured = client.measure(names[:2])
-        assert measured.state == dict.fromkeys(names[:2], "running")
-        assert all(math.isclose(watts, 3500, rel_tol=0.15) for watts in measured.watts.values())
+        assert states_of(("127.0.0.1", port), names) == dict.fromkeys(names, "running")
         assert client.truth().site_w > 80 * 3300
         assert client.curve().surplus_w == [300e3, 100e3, 500e3]
         client.note_order("o", node="pcc", limit_w=100e3)
         client.note_contact(lost=True)
         with pytest.raises(Refused, match="nobody"):
-            client.apply({"nobody": 1.0})
+            command_all(("127.0.0.1", port), {names[0]: 3500, "nobody": 1.0})
         assert client.result().orders[0].id == "o"
         client.close()
         assert client.truth().ready  # connects again by itself
@@ -197,9 +198,6 @@ def test_a_slow_and_a_silent_device_delay_no_other_on_the_wire(world: World) -> 
         client.set_vice(["s21-a-002"], Vice.SLOW, on=True)
         assert client.vices() == {Vice.SILENT: ["s21-a-001"], Vice.SLOW: ["s21-a-002"]}
         asyncio.run(asyncio.wait_for(ask(port), DEADLINE_S))
-        assert client.measure(["s21-a-001", "s21-a-003"]).watts.keys() == {"s21-a-003"}
-        with pytest.raises(Refused, match="1 of 2 devices did not answer with OK: s21-a-001"):
-            client.apply({"s21-a-001": 0.0, "s21-a-003": 0.0})
         client.reboot("s21-a-003")
         client.replace("s21-a-003")
         with pytest.raises(Refused, match="nobody"):

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 
 from drivers.errors import DriverLoss
-from drivers.meters.modbus.frames import Framing, ReadRequest, RtuFraming, TcpFraming
+from drivers.modbus.frames import Framing, ReadRequest, RtuFraming, TcpFraming
 from simulators.substation.frames import crc
 
 #: The kind of piece that is the answer as it should be.

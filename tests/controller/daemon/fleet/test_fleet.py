@@ -70,7 +70,7 @@ class FakeLink:
 class Rig:
     """A fleet of three agents with its clock and its link in the test's hands."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, relays=None) -> None:
         self.now_s = 1000.0
         self.head: JournalHead | None = None
         self.site = site
@@ -83,6 +83,7 @@ class Rig:
             models=models_of(site),
             epoch=5,
             head=lambda: self.head,
+            relays=relays or {},
             clock=lambda: self.now_s,
         )
 
@@ -111,14 +112,16 @@ class Rig:
         body = report_of(agent=AGENTS[a], now_ms=round(1000 * self.now_s), **(defaults | fields))
         self.on_message(topic(SITE, AGENTS[a], Leaf.REPORT), sign(body, key()), retained)
 
-    def decide(self, setpoint_w=None, *, look: bool = True) -> Decision:
+    def decide(self, setpoint_w=None, *, look: bool = True, **more) -> Decision:
         """Look and send one decision; everything at its maximum unless told otherwise."""
         if look:
             self.fleet.columns()
         setpoint_w = self.site.devices.max_w.copy() if setpoint_w is None else setpoint_w
         base = make_decision()
         decision = Decision(
-            **{name: getattr(base, name) for name in base.__slots__} | {"at_s": self.now_s, "setpoint_w": setpoint_w}
+            **{name: getattr(base, name) for name in base.__slots__}
+            | {"at_s": self.now_s, "setpoint_w": setpoint_w}
+            | more
         )
         self.fleet.send(decision)
         return decision

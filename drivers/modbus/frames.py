@@ -12,22 +12,25 @@ request of the same unit, function and length; `RtuFraming` therefore remembers 
 - An exception has no length. While something is owed it may belong to any request, and is dropped.
 - What is owed for `LATEST_ANSWER_S` will not come any more.
 
+Such a fence is a read of registers. Bits are therefore asked with Modbus TCP alone, where no answer needs one.
+
 Sources: Modbus application protocol 1.1b3; Modbus messaging on TCP/IP 1.0b; Modbus over serial line 1.02.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
+from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest, WriteSingleCoilRequest
 from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
 
 from drivers.errors import DriverLoss
-from drivers.meters.blocks import Answer, Refusal
+from drivers.modbus.answers import Answer, Refusal
 
 #: Names of the exception codes (Modbus application protocol 1.1b3, section 7).
 EXCEPTIONS: Final[Mapping[int, str]] = {
@@ -51,6 +54,27 @@ _SOCKET: Final = FramerSocket(_DECODER)
 _SERIAL: Final = FramerRTU(_DECODER)
 
 
+class ModbusRequest(Protocol):
+    """One request to one unit; as a text, what it is about."""
+
+    @property
+    def unit(self) -> int:
+        """The unit that is asked."""
+
+    @property
+    def fc(self) -> int:
+        """The function code."""
+
+    def message(self, transaction: int = 0) -> ModbusPDU:
+        """Return what pymodbus makes a frame of."""
+
+    def is_answered(self, pdu: bytes) -> bool:
+        """Return whether `pdu` has the form of its answer, as far as that can be told from the bytes."""
+
+    def said(self, message: ModbusPDU) -> Sequence[int]:
+        """Return what the answer says."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
     """A read of `count` registers from `address` of `unit`; `fc` is 3 or 4."""
@@ -60,13 +84,86 @@ class ReadRequest:
     address: int
     count: int
 
+    def __str__(self) -> str:
+        """Return what it is about."""
+        return f"{self.count} registers at {self.address}"
+
     def message(self, transaction: int = 0) -> ModbusPDU:
         """Return what pymodbus makes a frame of."""
         kind = ReadHoldingRegistersRequest if self.fc == 3 else ReadInputRegistersRequest
         return kind(address=self.address, count=self.count, dev_id=self.unit, transaction_id=transaction)
 
+    def is_answered(self, pdu: bytes) -> bool:
+        """Return whether it is as many registers."""
+        return len(pdu) == 2 + 2 * self.count and pdu[:2] == bytes([self.fc, 2 * self.count])
 
-class Framing(Protocol):
+    def said(self, message: ModbusPDU) -> Sequence[int]:
+        """Return the registers."""
+        return message.registers
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBit:
+    """A read of one coil (`fc` 1) or discrete input (`fc` 2) of `unit`."""
+
+    unit: int
+    fc: int
+    address: int
+
+    def __str__(self) -> str:
+        """Return what it is about."""
+        return f"{'coil' if self.fc == 1 else 'discrete input'} {self.address}"
+
+    def message(self, transaction: int = 0) -> ModbusPDU:
+        """Return what pymodbus makes a frame of."""
+        kind = ReadCoilsRequest if self.fc == 1 else ReadDiscreteInputsRequest
+        return kind(address=self.address, count=1, dev_id=self.unit, transaction_id=transaction)
+
+    def is_answered(self, pdu: bytes) -> bool:
+        """Return whether it is one byte of bits; what stands beside the first bit is nobody's."""
+        return len(pdu) == 3 and pdu[:2] == bytes([self.fc, 1])
+
+    def said(self, message: ModbusPDU) -> Sequence[int]:
+        """Return the bit as 0 or 1."""
+        return [int(message.bits[0])]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteCoil:
+    """Have one coil of `unit` on or off."""
+
+    unit: int
+    address: int
+    on: bool
+
+    @property
+    def fc(self) -> int:
+        """The function code."""
+        return 5
+
+    def __str__(self) -> str:
+        """Return what it is about."""
+        return f"coil {self.address} to be {'on' if self.on else 'off'}"
+
+    def message(self, transaction: int = 0) -> ModbusPDU:
+        """Return what pymodbus makes a frame of."""
+        return WriteSingleCoilRequest(
+            address=self.address, bits=[self.on], dev_id=self.unit, transaction_id=transaction
+        )
+
+    def is_answered(self, pdu: bytes) -> bool:
+        """Return whether it is the request itself: nothing else says that the coil was written so."""
+        return pdu == struct.pack(">BHH", self.fc, self.address, 0xFF00 if self.on else 0)
+
+    def said(self, message: ModbusPDU) -> Sequence[int]:
+        """Return the state that was written as 0 or 1."""
+        return [int(message.bits[0])]
+
+
+Q = TypeVar("Q", bound=ModbusRequest)
+
+
+class Framing(Protocol[Q]):
     """One line's frames. It outlives connections: an answer may come over the next one.
 
     `dropped`: in words, what came last and is not the answer to the request that waits; empty where nothing did.
@@ -77,7 +174,7 @@ class Framing(Protocol):
     def begin(self) -> None:
         """Start with a new connection."""
 
-    def ask(self, request: ReadRequest) -> bytes:
+    def ask(self, request: Q) -> bytes:
         """Return the bytes that ask `request`, which waits for its answer from now on."""
 
     def receive(self, data: bytes) -> Answer | None:
@@ -86,7 +183,7 @@ class Framing(Protocol):
     def give_up(self, now_s: float) -> None:
         """Wait no longer."""
 
-    def fence(self, request: ReadRequest, now_s: float) -> ReadRequest | None:
+    def fence(self, request: Q, now_s: float) -> Q | None:
         """Return what must be asked and answered before `request` can be asked, or None."""
 
 
@@ -96,14 +193,14 @@ class TcpFraming:
     def __init__(self) -> None:
         self.dropped = ""
         self._transaction = 0
-        self._waits: ReadRequest | None = None
+        self._waits: ModbusRequest | None = None
         self._buffer = bytearray()
 
     def begin(self) -> None:
         """Forget half a frame."""
         self._buffer.clear()
 
-    def ask(self, request: ReadRequest) -> bytes:
+    def ask(self, request: ModbusRequest) -> bytes:
         """Return the request behind a transaction number of its own."""
         self._transaction = self._transaction % 0xFFFF + 1
         self._waits, self.dropped = request, ""
@@ -135,14 +232,13 @@ class TcpFraming:
         del now_s
         self._waits = None
 
-    def fence(self, request: ReadRequest, now_s: float) -> ReadRequest | None:
+    def fence(self, request: ModbusRequest, now_s: float) -> None:
         """Need none."""
         del request, now_s
-        return None
 
 
 class RtuFraming:
-    """RTU frames with their checksum, on a serial port or over TCP."""
+    """RTU frames with their checksum, on a serial port or over TCP. For reads of registers alone: see above."""
 
     def __init__(self) -> None:
         self.dropped = ""
@@ -208,14 +304,14 @@ class RtuFraming:
         return {count for count, _ in owed}
 
 
-def _answer(request: ReadRequest, pdu: bytes) -> Answer | None:
-    """Return the registers or the exception in `pdu`; None where it answers something else."""
+def _answer(request: ModbusRequest, pdu: bytes) -> Answer | None:
+    """Return what `pdu` says, or the exception in it; None where it answers something else."""
     refused = len(pdu) == 2 and pdu[0] == request.fc | 0x80
-    if not refused and (len(pdu) != 2 + 2 * request.count or pdu[:2] != bytes([request.fc, 2 * request.count])):
+    if not refused and not request.is_answered(pdu):
         return None
     message = _DECODER.decode(pdu)
     if isinstance(message, ExceptionResponse):
         code = message.exception_code
         name = EXCEPTIONS.get(code, "unknown")
-        return Refusal(code, f"exception {code} ({name}) for {request.count} registers at {request.address}")
-    return None if message is None else message.registers
+        return Refusal(code, f"exception {code} ({name}) for {request}")
+    return None if message is None else request.said(message)

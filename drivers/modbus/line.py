@@ -1,4 +1,4 @@
-"""One connection to a bus of Modbus meters, with one request at a time on it."""
+"""One connection to a bus of Modbus units, with one request at a time on it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, cast
+from typing import Final, Generic, cast
 
 from drivers.errors import ConfigError, DriverLoss
-from drivers.meters.blocks import Answer, Refusal
-from drivers.meters.modbus.frames import Framing, ReadRequest, RtuFraming, TcpFraming
-from drivers.meters.modbus.place import Place, Serial
+from drivers.modbus.answers import Answer, Refusal
+from drivers.modbus.frames import Framing, Q, ReadRequest, RtuFraming, TcpFraming
+from drivers.modbus.place import Place, Serial
 
 #: Exception codes with which a gateway says that the unit behind it does not answer.
 _GATEWAY_SILENCE: Final = (10, 11)
@@ -29,10 +29,10 @@ class NoAnswer(DriverLoss):
         self.told = told
 
 
-class ModbusLine(asyncio.Protocol):
+class ModbusLine(asyncio.Protocol, Generic[Q]):
     """A connected bus; `ask` raises DriverLoss once the connection is gone."""
 
-    def __init__(self, framing: Framing, silence_s: float) -> None:
+    def __init__(self, framing: Framing[Q], silence_s: float) -> None:
         self._framing = framing
         self._silence_s = silence_s
         self._heard_s = 0.0
@@ -46,8 +46,8 @@ class ModbusLine(asyncio.Protocol):
         """Whether the connection is gone."""
         return self._lost is not None
 
-    async def ask(self, request: ReadRequest, within_s: float, *, since_s: float | None = None) -> Answer:
-        """Return the registers, or the exception that the unit answered; raises NoAnswer and DriverLoss.
+    async def ask(self, request: Q, within_s: float, *, since_s: float | None = None) -> Answer:
+        """Return the registers or bits, or the exception that the unit answered; raises NoAnswer and DriverLoss.
 
         `since_s`: loop time from which `within_s` counts, where that is not now.
         """
@@ -57,7 +57,7 @@ class ModbusLine(asyncio.Protocol):
             await self._exchange(fence, until_s, within_s)
         return await self._exchange(request, until_s, within_s)
 
-    async def _exchange(self, request: ReadRequest, until_s: float, within_s: float) -> Answer:
+    async def _exchange(self, request: Q, until_s: float, within_s: float) -> Answer:
         loop = asyncio.get_running_loop()
         if self._silence_s:
             await asyncio.sleep(self._heard_s + self._silence_s - loop.time())
@@ -115,30 +115,35 @@ class ModbusLine(asyncio.Protocol):
             self._transport = None
 
 
-@asynccontextmanager
-async def connected(place: Place, framing: Framing, timeout_s: float) -> AsyncIterator[ModbusLine]:
-    """Connect; raises DriverLoss where nobody accepts within `timeout_s`."""
+async def connect(place: Place, framing: Framing[Q], timeout_s: float) -> ModbusLine[Q]:
+    """Return a connected line, which whoever asks for it closes; raises DriverLoss where nobody accepts within `timeout_s`."""
     if place.tls is not None:
         timeout_s = max(timeout_s, _TLS_S)
     try:
         async with asyncio.timeout(timeout_s):
-            line = await _open(place, framing)
+            return await _open(place, framing)
     except TimeoutError as error:
         raise DriverLoss(f"{place} accepts no connection within {timeout_s:g} s") from error
     except (OSError, ConfigError) as error:  # SSLError and SerialException are OSErrors
         raise DriverLoss(f"{place} accepts no connection: {error}") from error
+
+
+@asynccontextmanager
+async def connected(place: Place, framing: Framing[Q], timeout_s: float) -> AsyncIterator[ModbusLine[Q]]:
+    """Connect for a while; raises DriverLoss as `connect` does."""
+    line = await connect(place, framing, timeout_s)
     try:
         yield line
     finally:
         line.close()
 
 
-def framing_of(place: Place) -> Framing:
-    """Return the framing of a bus."""
+def framing_of(place: Place) -> Framing[ReadRequest]:
+    """Return the framing of a bus of meters."""
     return RtuFraming() if place.transport in {"rtu", "rtu_over_tcp"} else TcpFraming()
 
 
-async def _open(place: Place, framing: Framing) -> ModbusLine:
+async def _open(place: Place, framing: Framing[Q]) -> ModbusLine[Q]:
     loop = asyncio.get_running_loop()
     if place.serial is not None:
         return await _open_serial(place.serial, framing)
@@ -148,7 +153,7 @@ async def _open(place: Place, framing: Framing) -> ModbusLine:
     return line
 
 
-async def _open_serial(serial: Serial, framing: Framing) -> ModbusLine:
+async def _open_serial(serial: Serial, framing: Framing[Q]) -> ModbusLine[Q]:
     from pymodbus.transport.serialtransport import create_serial_connection  # noqa: PLC0415 (pyserial, for rtu alone)
 
     line = ModbusLine(framing, serial.silence_s)

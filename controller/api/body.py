@@ -1,0 +1,30 @@
+"""Bodies of requests: how long one may be, and how long its sender may take for it."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from controller.api.errors import RequestRefused
+
+#: The longest body in bytes, and how long its sender may take for it.
+MAX_BODY: Final = 4096
+BODY_TIMEOUT_S: Final = 5.0
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body; RequestRefused where it is too long, or comes too slowly."""
+    body = b""
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+                    raise RequestRefused(status, "too_large", f"body: more than {MAX_BODY} bytes")
+    except (TimeoutError, ClientDisconnect) as error:
+        late = f"body: not complete within {BODY_TIMEOUT_S:g} s"
+        raise RequestRefused(HTTPStatus.REQUEST_TIMEOUT, "too_late", late) from error
+    return body

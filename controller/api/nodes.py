@@ -1,0 +1,68 @@
+"""``/api/v1/nodes/NODE/reset``: close the contactor of a node that is tripped."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import anyio
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from controller.api.auth import require
+from controller.api.body import read_body
+from controller.api.errors import ErrorBody, RequestRefused
+from controller.daemon.access import Principal, Role
+from controller.daemon.contactors.resets import ResetAnswer
+from controller.daemon.service import Service
+
+
+class ResetRequest(BaseModel):
+    """Why the contactor may be closed again."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    reason: Annotated[str, Field(min_length=1, max_length=500, description="what was found, for the journal")]
+
+
+class ResetAnswerBody(BaseModel):
+    """The reset is on the disk, and counts from the next tick on. It is void where the site is in doubt before it is closed.
+
+    `trip`: the trip that it ends, null where nothing had tripped. `again`: a reset is under way already, and nothing changed.
+    """
+
+    node: str
+    trip: str | None
+    again: bool
+
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorBody} for status in (401, 403, 404, 408, 409, 413, 422, 503)
+}
+_BODY = {"required": True, "content": {"application/json": {"schema": ResetRequest.model_json_schema()}}}
+
+
+def routes(service: Service) -> APIRouter:
+    """Return the route; it waits for the disk, so it is called in a thread."""
+    router = APIRouter(prefix="/api/v1/nodes", tags=["nodes"])
+    Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]  # noqa: N806  a type
+    threads = anyio.CapacityLimiter(4)
+
+    @router.post("/{node}/reset", responses=_ERRORS, openapi_extra={"requestBody": _BODY})
+    async def reset_node(node: str, request: Request, by: Operator) -> ResetAnswerBody:
+        asked = _parsed(await read_body(request))
+        answer = await to_thread.run_sync(lambda: service.desk.reset(node, asked.reason, by), limiter=threads)
+        return _answer(answer)
+
+    return router
+
+
+def _parsed(body: bytes) -> ResetRequest:
+    try:
+        return ResetRequest.model_validate_json(body)
+    except ValidationError as error:
+        details = (f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors())
+        raise RequestRefused(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", *details) from error
+
+
+def _answer(answer: ResetAnswer) -> ResetAnswerBody:
+    return ResetAnswerBody(node=answer.node, trip=answer.trip, again=answer.again)

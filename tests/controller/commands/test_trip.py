@@ -1,0 +1,119 @@
+"""``surplusd trip reset`` against a real HTTP interface: what it says, and how it ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controller.cli import main
+from controller.commands.trip import reset as module
+from controller.core.limits.trip import Phase
+from controller.core.modes import Mode
+from controller.core.snapshot import Position
+from controller.daemon.journal.journal import RecordKind
+from tests.controller.api.conftest import server_at
+from tests.controller.api.test_nodes import OPEN
+from tests.controller.north import make_decision
+from tests.controller.site.conftest import SMALL
+
+
+@pytest.fixture
+def daemon(tmp_path, monkeypatch):
+    """A daemon with a tripped feeder, and the site file that names its address."""
+    monkeypatch.setattr(module, "_LOOK_S", 0.01)
+    with server_at(tmp_path / "journal.db") as running:
+        running.world.decision = replace(make_decision(), contactors=(OPEN,))
+        listen = running.url.removeprefix("http://")
+        token = "    - {name: ops, role: operator, token_file: operator.token}\n"
+        text = SMALL.replace("profiles/own.yaml", "schneider_pm5xxx").replace("mqtt:", token + "mqtt:", 1)
+        (tmp_path / "site.yaml").write_text(f'{text}http: {{listen: "{listen}"}}\n')
+        (tmp_path / "operator.token").write_text("operator-secret\n")
+        yield running, tmp_path / "site.yaml"
+
+
+def reset(path, node="feeder", *more):
+    return main(["trip", "reset", node, "--reason", "welded contactor replaced", "--site", str(path), *more])
+
+
+@pytest.fixture
+def then(daemon, monkeypatch):
+    """Return what has the daemon come to these phases, one at each look of the command."""
+    running, real = daemon[0], module._Daemon.ask
+
+    def come_to(*phases):
+        left = list(phases)
+
+        def ask(self, method, path, body=None):
+            if method == "GET" and left:
+                running.world.decision = replace(make_decision(), contactors=(replace(OPEN, phase=left.pop(0)),))
+            return real(self, method, path, body)
+
+        monkeypatch.setattr(module._Daemon, "ask", ask)
+
+    return come_to
+
+
+def test_a_reset_ends_well_once_the_contactor_was_told_to_close(daemon, then, capsys):
+    running, path = daemon
+    then(Phase.TRIPPED, Phase.CLOSING, Phase.STARTING)
+    assert reset(path) == 0
+    said = capsys.readouterr()
+    assert "feeder is reset; this is on record" in said.out
+    assert "was told to close" in said.out
+    assert said.err == ""
+    (record,) = running.journal.records(RecordKind.TRIP_RESET)
+    assert (record.body["by"], record.body["reason"]) == ("operator", "welded contactor replaced")
+
+
+def test_one_that_is_void_ends_with_1_and_says_that_it_stays_open(daemon, then, capsys):
+    _, path = daemon
+    then(Phase.TRIPPED, Phase.CLOSING, Phase.TRIPPED)
+    assert reset(path) == 1
+    assert "stays open: the site was in doubt" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        ("moon", ["refused (unknown)", "there is no node 'moon'", "pcc, feeder"]),
+        ("pcc", ["refused (unknown)", "pcc has no contactor"]),
+        ("fee der", ["found 'fee der'", "the id of a node"]),
+    ],
+)
+def test_a_node_that_is_none_or_has_no_contactor_is_named(daemon, capsys, node, words):
+    _, path = daemon
+    assert reset(path, node) == 1
+    said = capsys.readouterr().err
+    assert all(word in said for word in words), said
+    assert said.count("\n") == 1
+
+
+def test_not_tripped_in_doubt_and_no_operator_are_refused(daemon, tmp_path, capsys):
+    running, path = daemon
+    closed = replace(OPEN, phase=Phase.CLOSED, trip=None, now=replace(OPEN.now, position=Position.CLOSED))
+    running.world.decision = replace(make_decision(), contactors=(closed,))
+    assert reset(path) == 1
+    assert "refused (conflict): feeder is not tripped" in capsys.readouterr().err
+    running.world.decision = replace(make_decision(), mode=Mode.HOLD, contactors=(OPEN,))
+    assert reset(path) == 1
+    assert "the site is in hold" in capsys.readouterr().err
+    (tmp_path / "viewer.token").write_text("viewer-secret")
+    assert reset(path, "feeder", "--token-file", str(tmp_path / "viewer.token")) == 1
+    assert "refused (forbidden): the role viewer may not; operator may" in capsys.readouterr().err
+    assert list(running.journal.records(RecordKind.TRIP_RESET)) == []
+
+
+def test_a_daemon_that_is_not_there_is_said_with_its_address(daemon, capsys):
+    running, path = daemon
+    port = running.url.rpartition(":")[2]
+    path.write_text(path.read_text().replace(f":{port}", ":1"))
+    assert reset(path) == 1
+    assert "the daemon does not answer at 127.0.0.1:1:" in capsys.readouterr().err
+
+
+def test_without_an_operators_token_file_one_has_to_be_given(daemon, capsys):
+    _, path = daemon
+    path.write_text(path.read_text().replace("role: operator", "role: viewer"))
+    assert reset(path) == 1
+    assert "--token-file: the site file names no token file of an operator" in capsys.readouterr().err

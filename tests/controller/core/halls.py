@@ -1,0 +1,58 @@
+"""A site of two halls, the first of them with a contactor, and what a test does to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from controller.core.site import Contactors, Meters
+from controller.core.snapshot import Reset
+from tests.controller.core.world import MINER, STEPS, devices, order, site, tree
+
+TRIP_S = 25.0
+HALL, YARD = 1, 2
+HALL_RATING_W = 60e3
+
+
+def hall_site(**given):
+    """A site with two halls, 12 miners and 12 others; the first has a contactor, and each node a meter."""
+    rows = [{"modes": MINER, "node": HALL, "agent": 0, "failsafe": 25.0} for _ in range(12)]
+    rows += [{"modes": MINER, "node": YARD, "agent": 1} for _ in range(8)]
+    rows += [{"modes": STEPS, "node": YARD, "agent": 1, "down": 5.0, "up": 10.0} for _ in range(4)]
+    inf = float("inf")
+    built = replace(
+        site(),
+        tree=tree(("pcc", -1, inf, 8_000.0), ("hall", 0, HALL_RATING_W, 0.0), ("yard", 0, inf, 0.0)),
+        devices=devices(rows),
+        meters=Meters(
+            ids=("check", "main", "of-hall", "of-yard"),
+            node=np.array([0, 0, HALL, YARD], dtype=np.int64),
+            rating_w=np.array([300e3, 300e3, 100e3, 100e3]),
+            accuracy=np.full(4, 0.005),
+        ),
+        contactors=Contactors(node=np.array([HALL], dtype=np.int64), trip_after_s=np.array([TRIP_S])),
+    )
+    return replace(built, **given)
+
+
+def in_hall(world):
+    return world.site.devices.node == HALL
+
+
+def defy(world, limit_w=8e3):
+    """The devices of the hall draw on, and an order asks the hall for less."""
+    world.deaf = in_hall(world)
+    world.orders = (order(limit_w, world, node=HALL, begun=True),)
+
+
+def phase(decision):
+    return decision.contactors[0].phase
+
+
+def codes(decision):
+    return {(reason.code, reason.subject) for reason in decision.warnings}
+
+
+def ask(world, name="r1"):
+    world.resets = (Reset(id=name, node=HALL),)

@@ -1,0 +1,379 @@
+"""A node is cut off when it draws too much for too long, stays so until a person says otherwise, and comes back in order.
+
+Each case is a list of cycles: what is true from now on, how long it lasts, and what the decision says then.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.core.limits.trip import Phase, Wanted, seen_nodes
+from controller.core.modes import Mode
+from controller.core.reasons import Code
+from controller.core.safe import safe_step
+from controller.core.trust.node_power import NodePower
+from controller.core.trust.node_trust import NodeTrust
+from tests.controller.core.halls import HALL, TRIP_S, ask, codes, defy, hall_site, in_hall, phase
+from tests.controller.core.world import World, order
+from tests.examples import examples
+
+
+def running(seconds=60.0, **given):
+    given = {"surplus_w": 90e3} | given
+    world = World(hall_site(), **given)
+    decision = world.run(seconds)
+    assert decision.mode is Mode.NORMAL
+    return world
+
+
+def tripped(**given):
+    world = running(**given)
+    defy(world)
+    world.until(lambda decision: decision.contactors[0].phase is Phase.TRIPPED, TRIP_S + 20)
+    return world
+
+
+def test_a_node_that_stays_above_a_limit_is_cut_off():
+    world = running()
+    defy(world)
+    decision = world.run(TRIP_S - 2)
+    assert decision.contactors[0].wanted is Wanted.LEAVE
+    decision = world.run(5)
+    assert decision.contactors[0].wanted is Wanted.OPEN
+    trip = decision.contactors[0].trip
+    assert (trip.cause, trip.limit_w) == ("order:o1", 8e3)
+    assert trip.for_s >= TRIP_S
+    assert trip.power_w > 30e3
+    assert (Code.NODE_TRIPPED, "hall") in codes(decision)
+    decision = world.run(10)
+    assert decision.power_w[HALL] == 0.0
+    assert decision.contactors[0].proven
+
+
+def test_a_node_above_its_own_rating_is_cut_off_even_if_an_order_could_not_be_kept():
+    world = running()
+    world.deaf = in_hall(world)
+    world.draw_w = np.where(in_hall(world), 6e3, world.draw_w)
+    world.orders = (order(0.0, world, node=HALL, begun=True),)
+    world.until(lambda decision: phase(decision) is Phase.TRIPPED, TRIP_S + 20)
+    assert world.history[-1][3].contactors[0].trip.cause == "rating:hall"
+
+
+@pytest.mark.parametrize("limit_w", [0.0, 200.0], ids=["nothing", "under the residual watts"])
+def test_an_infeasible_order_never_trips(limit_w):
+    world = running()
+    defy(world, limit_w)
+    assert phase(world.run(4 * TRIP_S)) is Phase.CLOSED
+
+
+def test_time_stands_still_while_the_meter_is_silent():
+    world = running()
+    defy(world)
+    world.run(TRIP_S - 5)
+    world.silent = {"of-hall"}
+    assert phase(world.run(3 * TRIP_S)) is Phase.CLOSED
+    world.silent = set()
+    assert phase(world.run(1)) is Phase.CLOSED
+    world.until(lambda decision: phase(decision) is Phase.TRIPPED, 12)
+
+
+@pytest.mark.parametrize(
+    ("known", "still", "false", "trusted"),
+    [(True, False, False, True), (False, False, False, False), (True, True, False, False), (True, False, True, False)],
+    ids=["trusted", "unknown", "in doubt", "found false"],
+)
+def test_a_meter_counts_that_is_known_and_that_nothing_speaks_against(known, still, false, trusted):
+    one = np.array([100e3])
+    power = NodePower(watts=one, known=np.array([known]), taken_s=one)
+    trust = NodeTrust(proven=np.array([True]), still=np.array([still]), false=np.array([false]))
+    assert seen_nodes(power, trust, one).trusted.tolist() == [trusted]
+
+
+def test_seen_inside_the_time_begins_anew():
+    world = running()
+    defy(world)
+    world.run(TRIP_S - 5)
+    world.orders = ()
+    world.run(2)
+    world.orders = (order(8e3, world, node=HALL, begun=True, id="o2"),)
+    assert phase(world.run(TRIP_S - 5)) is Phase.CLOSED
+    world.until(lambda decision: phase(decision) is Phase.TRIPPED, 20)
+
+
+def test_power_that_follows_an_order_in_time_never_trips():
+    world = running()
+    world.orders = (order(8e3, world, node=HALL, begun=True),)
+    assert phase(world.run(3 * TRIP_S)) is Phase.CLOSED
+
+
+def test_a_step_that_proves_a_meter_is_no_limit_to_be_cut_off_for():
+    world = running()
+    world.silent = {"main"}
+    world.liars = np.ones(len(world.site.devices.ids), dtype=np.bool_)
+    for decision in (world.cycle() for _ in range(200)):
+        assert phase(decision) is Phase.CLOSED
+
+
+def test_nothing_trips_before_the_first_trusted_readings():
+    world = World(hall_site(), surplus_w=90e3, silent={"surplus"})
+    world.draw_w = np.where(in_hall(world), 6e3, 25.0)
+    world.deaf = in_hall(world)
+    world.run(9)
+    assert world.state.mode.mode is Mode.INIT
+    assert world.state.trips.contactors[0].over_rating_s is None
+
+
+def test_what_is_below_is_freed_once_it_is_proven_and_not_before():
+    world = tripped(reads_back=True)
+    hall = in_hall(world)
+    world.welded = {0}
+    world.open.clear()
+    drawn_w = world.draw_w[hall].sum()
+    decision = world.run(15)
+    assert decision.committed_w[HALL] >= 0.9 * drawn_w, "it draws on"
+    assert (Code.CONTACTOR_DEFIANT, "hall") in codes(decision)
+    world.welded = set()
+    decision = world.run(8)
+    assert (Code.CONTACTOR_DEFIANT, "hall") not in codes(decision)
+    assert decision.contactors[0].proven
+    assert decision.committed_w[HALL] == pytest.approx(0.0, abs=12 * 26.5), "residual watts at most"
+    assert np.all(decision.setpoint_w[hall] <= 25.0)
+
+
+def test_the_others_get_the_watts_of_a_node_that_is_cut_off_and_the_site_goes_on():
+    world = tripped(surplus_w=60e3)
+    world.orders = ()
+    before_w = world.draw_w[~in_hall(world)].sum()
+    decision = world.run(60)
+    assert decision.mode is Mode.NORMAL
+    assert world.draw_w[~in_hall(world)].sum() > before_w
+    assert world.violations(after_s=world.now_s - 55) == []
+    assert not codes(decision) - {(Code.NODE_TRIPPED, "hall")}, "who has no power is no news"
+
+
+def test_an_agent_without_power_is_no_news():
+    world = tripped()
+    world.silent, world.orders = {"agent-a"}, ()
+    decision = world.run(40)
+    assert codes(decision) == {(Code.NODE_TRIPPED, "hall")}
+    assert decision.mode is Mode.NORMAL
+
+
+def test_it_is_not_proven_while_the_contactor_says_that_it_is_closed_or_nothing():
+    world = tripped()
+    world.orders = ()
+    world.reads_back = True
+    world.open.discard(0)
+    world.welded = {0}
+    world.deaf = np.zeros_like(world.deaf)
+    world.draw_w[in_hall(world)] = 0.0
+    world.dumb = in_hall(world)
+    decision = world.run(20)
+    assert not decision.contactors[0].proven
+    assert (Code.CONTACTOR_UNPROVEN, "hall") in codes(decision)
+    world.fault = "10.0.0.9: no answer"
+    decision = world.run(5)
+    assert (Code.CONTACTOR_LOST, "hall") in codes(decision)
+    assert not decision.contactors[0].proven
+
+
+def test_without_a_position_the_meter_proves():
+    world = running(reads_back=False)
+    defy(world)
+    world.until(lambda decision: decision.contactors[0].proven, TRIP_S + 30)
+
+
+def test_it_stays_open_whatever_becomes_of_the_cause():
+    world = tripped()
+    world.orders, world.deaf = (), np.zeros_like(world.deaf)
+    world.run(120)
+    assert world.open == {0}
+    assert phase(world.history[-1][3]) is Phase.TRIPPED
+
+
+def test_a_reset_makes_room_closes_and_lets_the_devices_rise_from_failsafe():
+    world = tripped(surplus_w=60e3)
+    world.orders, world.deaf = (), np.zeros_like(world.deaf)
+    hall = in_hall(world)
+    world.run(60)
+    others_w = world.draw_w[~hall].sum()
+    ask(world)
+    decision = world.cycle()
+    assert phase(decision) is Phase.CLOSING
+    assert decision.committed_w[HALL] >= world.site.devices.max_w[hall].sum(), "it may start at anything"
+    world.until(lambda decision: decision.contactors[0].wanted is Wanted.CLOSE, world.site.rules.settle_s + 2)
+    assert world.draw_w[~hall].sum() < others_w, "others have made room"
+    assert np.all(world.history[-1][3].setpoint_w[hall] <= 25.0)
+    world.until(lambda decision: phase(decision) is Phase.CLOSED, 40)
+    assert world.resets == ()
+    decision = world.run(60)
+    assert decision.mode is Mode.NORMAL
+    assert codes(decision) == set()
+    assert world.draw_w[hall].sum() > 10e3
+
+
+def test_where_there_is_room_already_it_is_closed_one_tick_after_the_reset():
+    world = tripped(surplus_w=180e3)
+    world.orders, world.deaf = (), np.zeros_like(world.deaf)
+    world.run(60)
+    ask(world)
+    assert phase(world.cycle()) is Phase.CLOSING
+    assert phase(world.cycle()) is Phase.STARTING
+
+
+def test_devices_that_start_at_their_most_are_inside_the_limits():
+    world = tripped(surplus_w=60e3)
+    world.orders, world.deaf = (), np.zeros_like(world.deaf)
+    world.run(60)
+    world.starts_full_s, begun_s = 6.0, world.now_s
+    ask(world)
+    world.run(90)
+    assert world.violations(after_s=begun_s) == []
+    assert phase(world.history[-1][3]) is Phase.CLOSED
+
+
+def test_a_reset_while_the_cause_lasts_trips_anew():
+    world = tripped()
+    first = world.state.trips.contactors[0].trip.id
+    world.run(20)
+    world.starts_full_s = 1e9
+    ask(world)
+    world.until(lambda decision: phase(decision) is Phase.STARTING, 40)
+    world.until(lambda decision: phase(decision) is Phase.TRIPPED, 60)
+    assert world.state.trips.contactors[0].trip.id != first
+
+
+def test_a_reset_in_doubt_is_void():
+    world = tripped()
+    world.run(20)
+    world.silent = {"surplus"}
+    world.run(8)
+    assert world.state.mode.mode is Mode.HOLD
+    ask(world)
+    decision = world.cycle()
+    assert (phase(decision), decision.contactors[0].reset) == (Phase.TRIPPED, "r1")
+    assert decision.contactors[0].proven
+    world.silent = set()
+    world.run(60)
+    assert world.state.mode.mode is Mode.NORMAL
+    assert world.open == {0}, "nobody who looks away finds it closed hours later"
+
+
+def test_a_doubt_while_it_is_to_be_closed_makes_the_reset_void():
+    world = tripped(surplus_w=60e3)
+    world.run(30)
+    ask(world)
+    assert phase(world.cycle()) is Phase.CLOSING
+    world.silent = {"of-yard"}
+    decision = world.run(10)
+    assert phase(decision) is Phase.TRIPPED
+    assert decision.contactors[0].proven
+    assert world.open == {0}
+
+
+def test_a_contactor_that_somebody_else_has_opened_is_told_and_left_alone():
+    world = running()
+    world.open = {0}
+    decision = world.run(10)
+    assert (Code.CONTACTOR_OPEN, "hall") in codes(decision)
+    assert decision.contactors[0].wanted is Wanted.LEAVE
+    assert world.open == {0}
+
+
+def test_a_controller_that_starts_anew_keeps_it_open():
+    world = tripped()
+    world.run(15)
+    trip = world.state.trips.contactors[0].trip
+    world.orders, world.deaf = (), np.zeros_like(world.deaf)
+    world.reboot([trip])
+    decision = world.cycle()
+    assert decision.contactors[0].wanted is Wanted.OPEN
+    decision = world.run(60)
+    assert (decision.mode, phase(decision), decision.contactors[0].trip) == (Mode.NORMAL, Phase.TRIPPED, trip)
+    assert decision.contactors[0].proven
+
+
+def test_the_safe_step_keeps_contactors_as_they_are():
+    world = tripped()
+    world.run(15)
+    before = world.state.trips
+    ask(world)
+    state, decision = safe_step(world.site, world.state, world.snapshot())
+    assert state.trips == before
+    assert decision.contactors == before.contactors
+
+
+leg = st.fixed_dictionaries(
+    {
+        "seconds": st.integers(3, 45),
+        "limit_w": st.none() | st.floats(0.0, 60e3),
+        "silent": st.sets(st.sampled_from(["of-hall", "of-yard", "main", "surplus", "agent-a", "agent-b"]), max_size=2),
+        "vice": st.sampled_from(["deaf", "liars", "dumb"]),
+        "share": st.sampled_from([0.0, 0.5, 1.0]),
+        "scale": st.sampled_from([1.0, 1.0, 1.0, 0.3, 3.0]),
+        "welded": st.booleans(),
+        "fault": st.sampled_from(["", "", "no answer"]),
+        "reset": st.booleans(),
+        "reboot": st.sampled_from([False, False, False, True]),
+    }
+)
+
+
+def play(world, legs, seed):
+    """Let the legs pass; yield each decision with the one before, whether a reset was asked for, and whether it started anew."""
+    rng = np.random.default_rng(seed)
+    before = world.run(40)
+    for k, one in enumerate(legs):
+        world.silent, world.scale = set(one["silent"]), {"of-hall": one["scale"]}
+        world.welded, world.fault = ({0} if one["welded"] else set()), one["fault"]
+        world.orders = (
+            () if one["limit_w"] is None else (order(one["limit_w"], world, node=HALL, id=f"o{k}", begun=True),)
+        )
+        world.deaf = world.liars = world.dumb = np.zeros(len(world.site.devices.ids), dtype=np.bool_)
+        setattr(world, one["vice"], in_hall(world) & (rng.random(len(world.site.devices.ids)) < one["share"]))
+        asked = one["reset"]
+        if asked:
+            ask(world, f"r{k}")
+        if one["reboot"]:
+            trip = before.contactors[0].trip
+            world.reboot([trip] if trip else [])
+        for cycle in range(2 * one["seconds"]):
+            decision = world.cycle()
+            yield world, before, decision, asked and cycle == 0, one["reboot"] and cycle == 0
+            before = decision
+
+
+@given(st.lists(leg, min_size=1, max_size=5), st.integers(0, 2**32 - 1))
+@settings(max_examples=examples(25))
+def test_whatever_happens_a_contactor_opens_for_a_cause_and_closes_for_a_person(legs, seed):
+    """One run of a world is asked for all of it: to run it costs far more than to look at it."""
+    for world, before, decision, asked, anew in play(World(hall_site(), surplus_w=70e3), legs, seed):
+        old, new = before.contactors[0], decision.contactors[0]
+        if new.phase is Phase.TRIPPED and old.trip is not new.trip:
+            never_for_an_order_that_cannot_be_kept_nor_by_a_doubted_meter(world, decision, new.trip)
+        assert not (old.wanted is Wanted.OPEN and new.wanted is not Wanted.OPEN) or old.phase is Phase.CLOSING
+        assert not (new.phase is Phase.CLOSING and old.phase is not Phase.CLOSING) or asked
+        if anew and old.trip is not None:
+            assert new.wanted is Wanted.OPEN
+        if old.wanted is Wanted.OPEN and new.wanted is Wanted.OPEN and not anew:
+            nothing_is_raised_below(world, before, decision)
+        if new.wanted is Wanted.OPEN and not new.proven:
+            drawn_w = world.draw_w[in_hall(world)].sum()
+            assert old.proven or decision.committed_w[HALL] + decision.house_w[HALL] >= 0.85 * drawn_w
+
+
+def never_for_an_order_that_cannot_be_kept_nor_by_a_doubted_meter(world, decision, trip):
+    assert decision.mode is not Mode.INIT
+    assert decision.power_w[HALL] is not None
+    assert not decision.sources["of-hall"]
+    if not trip.cause.startswith("rating:"):
+        assert trip.limit_w >= 12 * 25.0
+    assert trip.power_w > trip.limit_w
+
+
+def nothing_is_raised_below(world, before, decision):
+    hall = in_hall(world)
+    assert np.all(decision.setpoint_w[hall] <= before.setpoint_w[hall])

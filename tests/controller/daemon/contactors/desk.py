@@ -1,0 +1,59 @@
+"""A reset desk over a site with a tripped hall, whose newest decision a test may change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from controller.core.decision import Decision
+from controller.core.limits.trip import ContactorState, Phase, Trip
+from controller.core.modes import Mode
+from controller.core.site import Site
+from controller.core.snapshot import ContactorNow, Position
+from controller.daemon.access import Principal, Role
+from controller.daemon.contactors.resets import ResetDesk
+from controller.daemon.journal.journal import Journal
+from tests.controller.core.halls import HALL, hall_site
+from tests.controller.north import make_decision
+
+OPERATOR = Principal(name="ops-1", role=Role.OPERATOR)
+TRIP = Trip(
+    id="hall@1700000000.000", node=HALL, cause="rating:hall", power_w=72e3, limit_w=60e3, for_s=61.0, at_utc_s=1.7e9
+)
+
+
+def state_of(phase: Phase = Phase.TRIPPED, position: Position = Position.OPEN, **more: Any) -> ContactorState:
+    """Return the contactor of the hall in a phase."""
+    if phase is Phase.CLOSED:
+        position = Position.CLOSED
+    trip = TRIP if phase in {Phase.TRIPPED, Phase.CLOSING} else None
+    given: dict[str, Any] = {"trip": trip, "now": ContactorNow(position=position)} | more
+    return ContactorState(node=HALL, phase=phase, since_s=1000.0, **given)
+
+
+def decided(state: ContactorState, mode: Mode = Mode.NORMAL) -> Decision:
+    """Return a decision about that contactor."""
+    return replace(make_decision(), mode=mode, contactors=(state,))
+
+
+@dataclass
+class Desk:
+    """`decision`: the newest, None where none is new enough."""
+
+    decision: Decision | None = field(default_factory=lambda: decided(state_of()))
+    now_s: float = 1000.0
+
+
+@contextmanager
+def tripped_desk(
+    path: Path, *, mode: Mode = Mode.NORMAL, phase: Phase = Phase.TRIPPED
+) -> Iterator[tuple[ResetDesk, Site]]:
+    """Yield a desk over a hall in that phase, and its site."""
+    journal, site = Journal.open(path), hall_site()
+    try:
+        yield ResetDesk(site=site, journal=journal, decision=lambda: decided(state_of(phase), mode)), site
+    finally:
+        journal.close()

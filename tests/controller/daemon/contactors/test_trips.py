@@ -1,0 +1,96 @@
+"""A trip outlives the daemon, and nothing waits for the disk to open a contactor."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from controller.core.limits.trip import Phase
+from controller.daemon.contactors.trips import TripRecorder, open_trips
+from controller.daemon.journal.journal import Journal, RecordKind
+from drivers.errors import JournalUnusable
+from tests.controller.core.halls import HALL, hall_site
+from tests.controller.daemon.contactors.desk import TRIP, decided, state_of
+
+NO_TRIP = state_of(Phase.CLOSED)
+
+
+@pytest.fixture
+def journal(tmp_path):
+    opened = Journal.open(tmp_path / "journal.db")
+    yield opened
+    opened.close()
+
+
+def stored(journal):
+    journal.append(RecordKind.MODE, {"mode": "flush"})
+    kinds = (RecordKind.TRIP, RecordKind.TRIP_ENDED)
+    return [(record.kind, record.body) for record in journal.records(*kinds)]
+
+
+def observed(journal, *states, known=()):
+    recorder = TripRecorder(journal, hall_site(), known)
+    for state in states:
+        recorder.observe(decided(state))
+    return stored(journal)
+
+
+def test_a_trip_is_written_once_and_found_again(journal):
+    (record,) = observed(journal, NO_TRIP, state_of(), state_of(), state_of(proven_s=1001.0))
+    assert record == (
+        "trip",
+        {
+            "id": TRIP.id, "node": "hall", "cause": "rating:hall", "power_w": 72e3, "limit_w": 60e3, "for_s": 61.0,
+            "utc_s": 1.7e9,
+        },
+    )  # fmt: skip
+    assert open_trips(journal, hall_site()) == (TRIP,)
+
+
+def test_a_daemon_that_starts_anew_does_not_write_it_twice(journal):
+    observed(journal, state_of())
+    assert len(observed(journal, state_of(), known=open_trips(journal, hall_site()))) == 1
+
+
+@pytest.mark.parametrize("last", [Phase.TRIPPED, Phase.CLOSING], ids=["tripped", "reset and not closed yet"])
+def test_it_is_open_until_it_was_told_to_close(journal, last):
+    observed(journal, state_of(), state_of(last))
+    assert open_trips(journal, hall_site()) == (TRIP,)
+
+
+def test_told_to_close_the_trip_has_ended(journal):
+    written = observed(journal, state_of(), state_of(Phase.CLOSING), state_of(Phase.STARTING, reset="reset-7"), NO_TRIP)
+    assert written[-1] == ("trip_ended", {"node": "hall", "id": TRIP.id, "reset": "reset-7"})
+    assert open_trips(journal, hall_site()) == ()
+
+
+def test_a_trip_of_a_node_without_a_contactor_is_left_aside(journal):
+    journal.append(RecordKind.TRIP, {"id": "x", "node": "gone"})
+    assert open_trips(journal, hall_site()) == ()
+
+
+def test_a_trip_that_cannot_be_read_is_no_reason_to_close(journal):
+    journal.append(RecordKind.TRIP, {"id": "x", "node": "hall"})
+    with pytest.raises(JournalUnusable, match="a trip that cannot be understood"):
+        open_trips(journal, hall_site())
+
+
+def test_every_step_is_logged_once(journal, caplog):
+    caplog.set_level(logging.INFO)
+    closing = state_of(Phase.CLOSING, proven_s=1001.0)
+    observed(
+        journal, NO_TRIP, state_of(), state_of(proven_s=1001.0), state_of(proven_s=1001.0), closing,
+        state_of(Phase.STARTING), NO_TRIP,
+    )  # fmt: skip
+    events = [record.event for record in caplog.records if getattr(record, "node", "") == "hall"]
+    assert events == ["contactor_proven_open", "contactor_closing", "contactor_told_to_close", "node_back"]
+    caplog.clear()
+    observed(journal, state_of(), closing, state_of(proven_s=1001.0), known=(TRIP,))
+    assert [record.event for record in caplog.records][-1] == "reset_void"
+
+
+def test_nothing_waits_for_a_dead_disk(journal):
+    journal.close()
+    TripRecorder(journal, hall_site(), ()).observe(decided(state_of()))
+    assert state_of().node == HALL

@@ -1,0 +1,169 @@
+"""A contactor behind an agent: what each statement says of it, and what its reports say of where it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from controller.core.limits.trip import ContactorState, Phase, Wanted
+from controller.core.reasons import Code
+from controller.core.snapshot import Followed, Position
+from controller.daemon.fleet.relays import AgentRelay, RelayWatts, relay_now
+from drivers.fleet.wire import Follow, InventoryDevice, MeasuredBy, Proof, Range
+from tests.controller.daemon.fleet.loop import make_site
+from tests.controller.daemon.fleet.test_fleet import AGENTS, Rig
+
+CLOSED_W = 60_000.0
+RELAY = AgentRelay(contactor=0, device="hall-main", closed_w=CLOSED_W)
+
+
+def contactor(**changes) -> InventoryDevice:
+    """Return what an agent says of its contactor; the end of a lease never moves it."""
+    watts = int(CLOSED_W)
+    fields = {
+        "id": "hall-main", "model": "contactor", "max_w": watts, "off_w": 0, "ranges": [Range(from_w=watts, to_w=watts)],
+        "up_ms": 1000, "down_ms": 1000, "failsafe_w": watts, "proof": Proof.READ_BACK,
+        "measured_by": MeasuredBy.NOTHING, "dead_man": None,
+    }  # fmt: skip
+    return InventoryDevice(**(fields | changes))
+
+
+class Hall(Rig):
+    """The first agent has a contactor besides its devices."""
+
+    def __init__(self) -> None:
+        super().__init__(make_site(AGENTS), {AGENTS[0]: [RELAY]})
+        self.fleet.start()
+        self.listed = sorted([*self.devices(0), contactor()], key=lambda device: device.id)
+        self.place = [device.id for device in self.listed].index("hall-main")
+        self.connect()
+        self.introduce(0, self.listed)
+
+    def says(self, applied_w, follow="p", **more) -> None:
+        """The agent reports, with its contactor at these watts."""
+        states = [Follow.PROVEN.value] * len(self.listed)
+        states[self.place] = follow
+        applied = {device.id: device.off_w for device in self.listed} | {"hall-main": applied_w}
+        self.now_s += 1.0
+        self.report(0, listed=self.listed, applied=applied, state="".join(states), **more)
+
+    def wants(self, phase: Phase) -> None:
+        self.decide(contactors=(ContactorState(node=0, phase=phase, since_s=0.0),))
+
+    def told(self, since: int) -> list[tuple[int, bool]]:
+        """Return what sets since then have said of the contactor, and whether each may raise."""
+        found = [one for one in self.sets(since + 1)[since:] if one.agent == AGENTS[0] and one.setpoints_w is not None]
+        return [(one.setpoints_w[self.place], one.echo is not None) for one in found]
+
+
+@pytest.fixture
+def hall():
+    made = Hall()
+    yield made
+    made.fleet.stop()
+
+
+@pytest.mark.parametrize(
+    ("cycles", "watts", "known"),
+    [
+        ([], CLOSED_W, False),
+        ([(Wanted.LEAVE, CLOSED_W, Followed.LOST)], CLOSED_W, False),
+        ([(Wanted.LEAVE, CLOSED_W, Followed.GRANTED)], CLOSED_W, False),
+        ([(Wanted.LEAVE, CLOSED_W, Followed.PROVEN)], CLOSED_W, True),
+        ([(Wanted.LEAVE, 0.0, Followed.PROVEN)], 0.0, True),
+        ([(Wanted.LEAVE, CLOSED_W, Followed.PROVEN), (Wanted.LEAVE, 0.0, Followed.PROVEN)], CLOSED_W, True),
+        ([(Wanted.OPEN, CLOSED_W, Followed.LOST)], 0.0, True),
+        ([(Wanted.OPEN, 0.0, Followed.PROVEN), (Wanted.CLOSE, 0.0, Followed.PROVEN)], CLOSED_W, True),
+        (
+            [(Wanted.OPEN, 0.0, Followed.PROVEN), (Wanted.CLOSE, 0.0, Followed.PROVEN), (Wanted.LEAVE, 0.0, Followed.PROVEN)],
+            CLOSED_W,
+            True,
+        ),
+    ],
+    ids=[
+        "nothing is known", "it does not answer", "it has not been read", "found closed", "found open",
+        "opened by hand later", "tripped", "reset", "left as told last",
+    ],
+)  # fmt: skip
+def test_what_a_contactor_is_told(cycles, watts, known):
+    relay = RelayWatts(RELAY)
+    for cycle in cycles:
+        relay.look(*cycle)
+    assert (relay.watts, relay.known) == (watts, known)
+
+
+@pytest.mark.parametrize(
+    ("applied_w", "follow", "position", "faulty"),
+    [
+        (CLOSED_W, Followed.PROVEN, Position.CLOSED, False),
+        (0.0, Followed.PROVEN, Position.OPEN, False),
+        (CLOSED_W, Followed.DEFIANT, Position.CLOSED, False),
+        (CLOSED_W, Followed.SETTLING, Position.UNKNOWN, False),
+        (CLOSED_W, Followed.LOST, Position.UNKNOWN, True),
+        (CLOSED_W, Followed.REFUSED, Position.UNKNOWN, True),
+    ],
+)
+def test_what_a_report_says_of_it(applied_w, follow, position, faulty):
+    now = relay_now("hall-a", silent=False, applied_w=applied_w, follow=int(follow))
+    assert (now.position, bool(now.fault)) == (position, faulty)
+    silent = relay_now("hall-a", silent=True, applied_w=applied_w, follow=int(follow))
+    assert (silent.position, silent.fault) == (Position.UNKNOWN, "agent hall-a is silent")
+
+
+def test_it_is_no_stranger_and_the_devices_columns_are_those_of_the_site(hall):
+    hall.says(int(CLOSED_W))
+    assert hall.fleet.findings() == ()
+    columns = hall.fleet.columns()
+    assert columns.applied_w.shape == hall.site.devices.max_w.shape
+    assert np.all(columns.applied_w == hall.site.devices.off_w)
+    assert hall.fleet.contactors()[0].position is Position.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("changes", "fact"),
+    [({"failsafe_w": 0}, "failsafe_w"), ({"max_w": 50_000}, "max_w")],
+    ids=["opens with a lease", "less"],
+)
+def test_one_that_is_not_as_the_site_file_has_it_is_told(hall, changes, fact):
+    listed = [contactor(**changes) if device.id == "hall-main" else device for device in hall.listed]
+    hall.introduce(0, listed, boot="b2")
+    (finding,) = (one for one in hall.fleet.findings() if one.parameters["fact"] == fact)
+    assert (finding.code, finding.parameters["devices"]) == (Code.DEVICES_DIFFER, "hall-main")
+
+
+def test_until_it_is_known_where_it_is_nothing_may_raise_and_then_it_is_left_there(hall):
+    begun = len(hall.link.published)
+    hall.says(int(CLOSED_W), "g")
+    hall.wants(Phase.CLOSED)
+    assert hall.told(begun)[-1] == (int(CLOSED_W), False)
+    begun = len(hall.link.published)
+    hall.says(0)
+    hall.wants(Phase.CLOSED)
+    assert hall.told(begun)[-1] == (0, True)
+    assert hall.fleet.contactors()[0].position is Position.OPEN
+
+
+def test_tripped_it_is_told_to_open_and_reset_to_close_with_the_agents_clock(hall):
+    hall.says(int(CLOSED_W))
+    hall.wants(Phase.CLOSED)
+    begun = len(hall.sets(len(hall.link.published)))
+    hall.wants(Phase.TRIPPED)
+    assert hall.told(begun)[-1][0] == 0
+    hall.says(0)
+    begun = len(hall.link.published)
+    hall.wants(Phase.STARTING)
+    assert hall.told(begun)[-1] == (int(CLOSED_W), True)
+
+
+def test_one_that_the_agent_does_not_have_is_named_and_keeps_nobody_from_being_led(hall):
+    hall.introduce(0, hall.devices(0), boot="b2")
+    hall.now_s += 1.0
+    hall.report(0, boot="b2")
+    assert (Code.DEVICES_MISSING, "hall-main") in {
+        (one.code, one.parameters.get("devices")) for one in hall.fleet.findings()
+    }
+    begun = len(hall.link.published)
+    hall.wants(Phase.CLOSED)
+    (sent,) = (one for one in hall.sets(begun + 1)[begun:] if one.agent == AGENTS[0])
+    assert sent.echo is not None
+    assert hall.fleet.contactors()[0].fault
