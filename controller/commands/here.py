@@ -10,14 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from drivers.meters.modbus.place import MeterTls
-
 from controller.daemon.meters.drivers import drivers
 from controller.daemon.secret import read_secret
 from controller.daemon.tokens import make_tokens
 from controller.daemon.utc import kernel_synchronised
 from drivers.errors import ConfigError
 from drivers.fleet.keys import CONTROLLER, load_private, load_public
+from drivers.modbus.place import MeterTls
 
 if TYPE_CHECKING:
     from controller.core.site import Site
