@@ -91,10 +91,10 @@ class Statements:
 
         None, None where the clock is known, where nothing is to be lowered, or where nothing is known of what it holds.
         """
-        start = view.start
-        if view.echo is not None or not start.ours or self._taken_w is None or not self.lowers(setpoint_w, view):
+        start, taken_w, full_w = view.start, self._taken_w, self._full_w
+        if view.echo is not None or taken_w is None or full_w is None or not self.lowers(setpoint_w, view):
             return None, None
-        held_w = self._taken_w if self._full_w is None else np.minimum(self._taken_w, self._full_w)
+        held_w = np.minimum(taken_w, full_w)
         return Echo(boot=start.boot, boottime_ms=start.boottime_ms), np.minimum(setpoint_w, held_w)
 
     def sent(self, statement: Set, setpoint_w: F64, decided_s: float, now_s: float) -> None:
@@ -105,7 +105,7 @@ class Statements:
         if statement.same_as is None:
             said_w = setpoint_w if self._capped_w is None else self._capped_w
             self._full_seq, self._full_w, self._inventory = statement.seq, said_w, statement.inventory
-            self._granted = statement.echo is not None and self._capped_w is None
+            self._granted = statement.echo is not None
 
     def _body(
         self,

@@ -186,6 +186,16 @@ def test_a_cut_after_a_loss_of_the_link_raises_nothing_of_what_was_not_taken_bef
     assert led.agent.applied == FULL
 
 
+def test_a_cut_after_a_loss_of_the_link_raises_nothing_that_was_never_granted() -> None:
+    """What was said without a clock has left the devices where they were."""
+    pair = Pair()
+    pair.tick(FAILSAFE, reports=False)
+    pair.controller.hear(pair.agent.report(pair.now), pair.now)
+    pair.controller.reports.forget_clocks()
+    pair.tick({**FAILSAFE, "c-gpu": 3600}, reports=False)
+    assert pair.agent.applied == OFF
+
+
 def test_nothing_but_a_cut_is_said_with_a_clock_that_is_not_known(led: Pair) -> None:
     led.run(HALF, 3)
     led.controller.reports.forget_clocks()
