@@ -71,7 +71,8 @@ class Reports:
     """What all agents said last of a site, by the order of `Site.agents`.
 
     `keys`: the public key of every agent, `controller`: that of this controller. `models` (D,): those of the site file.
-    `epoch`: this start of the controller. `devices` tells which columns belong to an agent.
+    `epoch`: this start of the controller. `devices` tells which columns belong to an agent. `sent_seq`: the newest statement to
+    each agent, set by whoever sends it.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Reports:
         self._index = {agent: a for a, agent in enumerate(site.agents)}
         self._open_head = lru_cache(maxsize=_HEADS_REMEMBERED)(lambda token: _opened(token, controller, site.id))
         self.devices: tuple[I64, ...] = tuple(np.flatnonzero(site.devices.agent == a) for a in range(len(site.agents)))
+        self.sent_seq = [0] * len(site.agents)
         self.newest: tuple[AgentReport, ...] = tuple(self._unheard(mine) for mine in self.devices)
 
     def _unheard(self, mine: I64) -> AgentReport:
@@ -154,7 +156,8 @@ class Reports:
 
     def _reported(self, a: int, report: Report, now_s: float) -> AgentReport:
         old, ours = self.newest[a], report.epoch == self._epoch
-        inventory, start = old.inventory, old.start.after(report.agent, report.echo, ours=ours)
+        inventory, seq, sent_seq = old.inventory, report.accepted_seq, self.sent_seq[a]
+        start = old.start.after(report.agent, report.echo, ours=ours, seq=seq, sent_seq=sent_seq)
         if inventory is None or (report.inventory, len(report.applied_w)) != (inventory.id, inventory.count):
             raise MessageRefused(Reason(Code.INVENTORY_UNKNOWN, report.agent, {"inventory": report.inventory}))
         applied_w, measured_w, absurd = self._watts(a, report, inventory)

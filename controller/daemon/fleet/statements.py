@@ -40,7 +40,7 @@ class Statements:
         self._full_seq = 0
         self._full_w: F64 | None = None
         self._inventory = ""
-        self._granted = False
+        self._granted_to: str | None = None
         self._taken_w: F64 | None = None
         self._capped_w: F64 | None = None
         self._sent_s = float("-inf")
@@ -72,14 +72,14 @@ class Statements:
         echo = known if known is not None and view.echo is not None and known.boot == view.echo.boot else None
         waited = now_s - self._sent_s >= _RESEND_S
         taken = view.epoch == self._epoch and view.accepted_seq >= self._full_seq
-        if taken and self._granted:
+        if taken and self._granted_to == view.start.boot:
             self._taken_w = self._full_w
         last, self._capped_w = self._lowering(setpoint_w, view)
         setpoint_w = setpoint_w if self._capped_w is None else self._capped_w
         holds = taken and not view.lapsed
         confirmed = holds and view.accepted_seq >= self._sent_seq
         new = self._full_w is None or inventory.id != self._inventory or not np.array_equal(setpoint_w, self._full_w)
-        if new or (waited and (echo is None or not confirmed)) or (echo is not None and not self._granted):
+        if new or (waited and (echo is None or not confirmed)) or (echo is not None and self._granted_to != echo.boot):
             return self._body(inventory, echo or last, head, setpoints_w=inventory.setpoints_w(setpoint_w))
         renew = head != self._sent_head or now_s - self._sent_s >= _RENEW_SHARE * self._ttl_s
         if echo is not None and holds and renew:
@@ -105,7 +105,7 @@ class Statements:
         if statement.same_as is None:
             said_w = setpoint_w if self._capped_w is None else self._capped_w
             self._full_seq, self._full_w, self._inventory = statement.seq, said_w, statement.inventory
-            self._granted = statement.echo is not None
+            self._granted_to = None if statement.echo is None else statement.echo.boot
 
     def _body(
         self,

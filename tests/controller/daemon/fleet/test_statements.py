@@ -227,6 +227,19 @@ def test_an_agent_that_starts_anew_is_led_again(led: Pair) -> None:
     assert not led.agent.lapsed
 
 
+def test_a_report_of_a_start_that_was_never_heard_locks_the_later_one_out_for_seconds_only(led: Pair) -> None:
+    led.agent.restart(led.now)
+    long_on_its_way = led.agent.report(led.now)
+    led.agent.restart(led.now)
+    led.run(FULL, 3)
+    assert led.controller.hear(long_on_its_way, led.now), "it could as well be a new start"
+    assert not led.controller.hear(led.agent.report(led.now), led.now)
+    led.run(HALF, 4)
+    assert led.controller.view.start.boot == led.agent.boot
+    assert led.agent.applied == HALF
+    assert not led.controller.hear(long_on_its_way, led.now)
+
+
 def test_a_clock_of_the_agents_former_start_is_not_echoed(led: Pair) -> None:
     seen = led.controller.view.echo
     led.agent.restart(led.now)
@@ -461,7 +474,7 @@ class AnyNetwork(RuleBasedStateMachine):
         """It opens no lease: an echo counts out of what has taken a statement of this controller, and never of a former start."""
         before = self.controller.view
         if self.controller.hear(report, self.now) and before.start.ours:
-            assert report.echo.boot not in before.start.former
+            assert report.echo.boot not in before.start.former or report.accepted_seq > before.start.sent_seq
         view = self.controller.view
         assert view.echo is None or view.epoch == self.epoch
 

@@ -34,6 +34,7 @@ IDS = sorted(DEVICES)
 OFF = {id_: device.model.off_w for id_, device in DEVICES.items()}
 FULL = {"m-0": 3500, "m-1": 3000, "m-2": 1400, "g-1": 10200}
 FAILSAFE = OFF | {"g-1": 4000}
+SEEN_AGAIN = set(Follow) - {Follow.LOST}
 LATE_S = 0.5  # what a busy machine may add
 
 
@@ -168,13 +169,15 @@ def test_a_clock_that_jumps_ahead_and_back_locks_nobody_out_and_makes_no_lease_l
     bench.agent(clock=clock)
     first = bench.granted()
     clock.jump(3600.0)
-    bench.controller.report(lambda r: r.lapsed and r.echo.boottime_ms > first.echo.boottime_ms + 3_599_000, "an hour on")
+    hour_ms = first.echo.boottime_ms + 3_599_000
+    bench.controller.report(lambda r: r.lapsed and r.echo.boottime_ms > hour_ms and all_are(r, *SEEN_AGAIN), "an hour on")
     ahead = bench.granted()
     clock.jump(-3600.0)
     back = bench.controller.report(lambda r: r.echo.boot != first.echo.boot and r.lapsed, "another start")
     assert back.lease_left_ms == 0, "the lease that was granted an hour ahead has ended"
     assert back.accepted_seq == ahead.seq
     until(lambda: bench.hall.watts == FAILSAFE, "failsafe")
+    bench.controller.report(lambda r: all_are(r, *SEEN_AGAIN), "read again")
     assert bench.controller.inventories[-1].echo.boot == back.echo.boot
     late = bench.controller.send(AGENT, setpoints=FULL, echo=ahead.echo)
     bench.controller.report(lambda r: r.accepted_seq == late.seq and r.lapsed, "an echo of before raises nothing")
@@ -191,6 +194,7 @@ def test_a_controller_that_knows_a_later_time_of_an_agent_finds_it_as_another_st
     report = bench.controller.report(lambda r: r.echo.boot != sent.echo.boot, "another start")
     assert (report.accepted_seq, report.lapsed) == (refused.seq - 1, True)
     until(lambda: bench.hall.watts == FAILSAFE, "failsafe")
+    bench.controller.report(lambda r: all_are(r, *SEEN_AGAIN), "read again")
     again = bench.controller.send(AGENT, setpoints=FULL, echo=later)
     bench.controller.report(lambda r: r.accepted_seq == again.seq and r.lapsed, "the echo of a former start grants nothing")
     bench.granted()
@@ -240,9 +244,8 @@ def test_a_site_curtailed_to_zero_stays_at_zero(bench: Bench) -> None:
 
 
 def test_restart_takes_min_of_applied_and_failsafe_and_an_echo_of_the_old_start_raises_nothing(bench: Bench) -> None:
-    bench.path.write_bytes(
-        b'{"v":2,"epoch":4,"seq":9,"head":"j/4/9","applied":{"m-0":3500,"m-1":3000,"m-2":25,"g-1":10200}}'
-    )
+    stored = {"m-0": 3500, "m-1": 3000, "m-2": 25, "g-1": 10200}
+    Store(bench.path).save(Held(epoch=4, seq=9, head="j/4/9", applied=stored))
     bench.hall.draw({"m-0": 3500, "m-1": 3000, "g-1": 10200})
     bench.agent()
     until(lambda: bench.hall.watts == FAILSAFE, "failsafe")
