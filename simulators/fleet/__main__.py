@@ -52,13 +52,13 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     jumps = {signal.SIGUSR1: args.clock_jump, signal.SIGUSR2: -args.clock_jump}
-    asyncio.run(until_signalled(_serve(agents, wire, {number: partial(clock.jump, by) for number, by in jumps.items()})))
+    asyncio.run(
+        until_signalled(_serve(agents, wire, {number: partial(clock.jump, by) for number, by in jumps.items()}))
+    )
     return 0
 
 
-async def _serve(
-    agents: Sequence[Agent], wire: DeviceWire, jumps: Mapping[signal.Signals, Callable[[], None]]
-) -> None:
+async def _serve(agents: Sequence[Agent], wire: DeviceWire, jumps: Mapping[signal.Signals, Callable[[], None]]) -> None:
     """Run the agents until cancelled, or until one fails: then that is raised when all have ended."""
     for number, jump in jumps.items():
         asyncio.get_running_loop().add_signal_handler(number, jump)
@@ -118,7 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="as that of the world, which chooses the same relays")
     parser.add_argument("--report", type=_seconds, default="1 s", help="time between reports, default 1 s")
     parser.add_argument("--clock-offset", type=_seconds, default="0 s", help="how far the agents' clock is ahead")
-    parser.add_argument("--clock-jump", type=_seconds, default="1 h", help="how far SIGUSR1 sets that clock ahead, SIGUSR2 back")
+    parser.add_argument(
+        "--clock-jump", type=_seconds, default="1 h", help="how far SIGUSR1 sets that clock ahead, SIGUSR2 back"
+    )
     parser.add_argument("--log-level", default="WARNING")
     return parser
 

@@ -43,7 +43,9 @@ class Evidence:
         self._above = self._above + 1 if sight.above else 0
         self.over = named_above or self._above >= _ABOVE
 
-    def prove(self, sight: Sight, told: Told | None, model: Model, *, brought_down: bool, off: bool, now_s: float) -> None:
+    def prove(
+        self, sight: Sight, told: Told | None, model: Model, *, brought_down: bool, off: bool, now_s: float
+    ) -> None:
         """Take what a reading shows for it. `off`: it is to be off; `brought_down`: by more than being told."""
         before, proof = self.proof, sight.proof
         self._in_band = self._in_band + 1 if proof in {Proof.WATTS, Proof.BOTH} else 0

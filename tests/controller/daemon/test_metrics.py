@@ -177,7 +177,9 @@ def test_warnings_have_their_watts_for_as_long_as_they_hold(metrics):
     }  # fmt: skip
     metrics.observe_tick(ticked())
     assert not [
-        key for key in samples(metrics.render()) if key[0].endswith(("silent_watts", "deaf_watts", "defiant_watts", "over_watts"))
+        key
+        for key in samples(metrics.render())
+        if key[0].endswith(("silent_watts", "deaf_watts", "defiant_watts", "over_watts"))
     ]
 
 

@@ -63,7 +63,9 @@ class Bench:
         )
         self.started: list[tuple[Agent, threading.Thread]] = []
 
-    def agent(self, *, clock: Clock = boottime_s, offset_s: float = 0.0, report_s: float = 0.2, settle_s: float = 15.0) -> Agent:
+    def agent(
+        self, *, clock: Clock = boottime_s, offset_s: float = 0.0, report_s: float = 0.2, settle_s: float = 15.0
+    ) -> Agent:
         connect = partial(
             MqttLink, host="127.0.0.1", port=self.broker.port, protocol=self.broker.protocol, retry_s=(0.05, 0.3)
         )
@@ -170,7 +172,9 @@ def test_a_clock_that_jumps_ahead_and_back_locks_nobody_out_and_makes_no_lease_l
     first = bench.granted()
     clock.jump(3600.0)
     hour_ms = first.echo.boottime_ms + 3_599_000
-    bench.controller.report(lambda r: r.lapsed and r.echo.boottime_ms > hour_ms and all_are(r, *SEEN_AGAIN), "an hour on")
+    bench.controller.report(
+        lambda r: r.lapsed and r.echo.boottime_ms > hour_ms and all_are(r, *SEEN_AGAIN), "an hour on"
+    )
     ahead = bench.granted()
     clock.jump(-3600.0)
     back = bench.controller.report(lambda r: r.echo.boot != first.echo.boot and r.lapsed, "another start")
@@ -196,7 +200,9 @@ def test_a_controller_that_knows_a_later_time_of_an_agent_finds_it_as_another_st
     until(lambda: bench.hall.watts == FAILSAFE, "failsafe")
     bench.controller.report(lambda r: all_are(r, *SEEN_AGAIN), "read again")
     again = bench.controller.send(AGENT, setpoints=FULL, echo=later)
-    bench.controller.report(lambda r: r.accepted_seq == again.seq and r.lapsed, "the echo of a former start grants nothing")
+    bench.controller.report(
+        lambda r: r.accepted_seq == again.seq and r.lapsed, "the echo of a former start grants nothing"
+    )
     bench.granted()
     assert bench.controller.reports[-1].echo.boot == report.echo.boot
 

@@ -340,7 +340,9 @@ def test_a_lowering_that_fails_is_told_once_more_then_come_sleep_stop_and_relay(
     assert bench.state is Follow.DEFIANT
 
 
-def brought_down(bench: Bench, watts_after, *, named_after=lambda _s: None, until_s: float | None = None) -> list[Action]:
+def brought_down(
+    bench: Bench, watts_after, *, named_after=lambda _s: None, until_s: float | None = None
+) -> list[Action]:
     """Switch a device off that says yes and draws so many watts then (W after s); return what it was told."""
     told, began_s, end_s = [], bench.now_s, until_s or bench.model.down_s + 5.0
     bench.grant(bench.model.off_w)
@@ -403,9 +405,7 @@ def test_a_device_that_says_it_runs_on_something_else_is_not_waited_for_though_i
 
 def test_a_device_that_still_names_what_it_ran_on_and_comes_down_is_given_its_time() -> None:
     bench = proven(S19K.max_w, model=S19K)
-    told = brought_down(
-        bench, down_from(S19K, 0.0), named_after=lambda s: S19K.max_w if s < 4.5 else S19K.off_w
-    )
+    told = brought_down(bench, down_from(S19K, 0.0), named_after=lambda s: S19K.max_w if s < 4.5 else S19K.off_w)
     assert len(told) == 1
 
 

@@ -99,7 +99,10 @@ async def read(gateway: Gateway, *, impatient: tuple[int, ...] | None = None, **
     """Read all units; where some are `impatient`, the others wait for as long as a busy machine may take."""
     await gateway.start()
     seen = Seen()
-    waits = [changes if impatient is None or unit in impatient else {**changes, "timeout_s": DEADLINE_S} for unit in gateway.units]
+    waits = [
+        changes if impatient is None or unit in impatient else {**changes, "timeout_s": DEADLINE_S}
+        for unit in gateway.units
+    ]
     meters = [gateway.meter(unit, **wait) for unit, wait in zip(gateway.units, waits, strict=True)]
     try:
         async with running(read_bus(meters, seen)):
