@@ -264,6 +264,8 @@ def _refuses_an_echo_ahead(bench: Bench) -> None:
     anew, went_on = after.echo.boot != now.boot and after.lapsed, after.echo.boot == now.boot and not after.lapsed
     if raised or not (anew or went_on):
         raise CheckFailed(f"expected all to stay, or a new boot that is lapsed, seen {bench.seen()}")
+    if anew:
+        _reach(bench, [min(low, full) for low, full in zip(_failsafe(bench), _full(bench), strict=True)])
 
 
 def _refuses_what_is_not_authentic(bench: Bench) -> None:

@@ -2,7 +2,9 @@
 
 Once more, sleep, stop, relay, and then these again without end, ever more slowly. A device that is seen to come down has all
 of its time for each. One that stands still is not waited for so long: a stop takes the device's time again, and is to have
-brought it down within that time and 5 s. A relay cuts at once, and so comes only when the device has had its time.
+brought it down within that time and 5 s. So it is for every family of the catalogue; one that takes longer than 5.5 s is given a
+share of its time first, and without a relay comes down later. A relay cuts at once, and so comes only when the device has
+had its time.
 """
 
 from __future__ import annotations
