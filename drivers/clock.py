@@ -12,3 +12,8 @@ Clock = Callable[[], float]
 def boottime_s() -> float:
     """Return CLOCK_BOOTTIME in seconds."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def raw_s() -> float:
+    """Return CLOCK_MONOTONIC_RAW in seconds: what the hardware counts, disciplined by nobody, and standing still in suspend."""
+    return time.clock_gettime(time.CLOCK_MONOTONIC_RAW)

@@ -10,6 +10,8 @@ from typing import Final
 
 from xdist.scheduler import LoadScopeScheduling
 
+#: An agent and its miners are no site: they wait for most of their time, and need no lane.
+_NO_SITE: Final = ("tests/e2e/test_agent.py",)
 _YARD: Final = ("tests/e2e/test_leases.py", "tests/e2e/test_site.py", "tests/e2e/test_start.py")
 
 
@@ -17,6 +19,6 @@ class Lanes(LoadScopeScheduling):
     """Hands out test by test; a lane is handed out as one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if not nodeid.startswith("tests/e2e/"):
+        if not nodeid.startswith("tests/e2e/") or nodeid.startswith(_NO_SITE):
             return nodeid
         return "yard" if nodeid.startswith(_YARD) else "demos"

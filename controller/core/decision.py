@@ -26,7 +26,8 @@ class Decision:
     (envelope < that),
     `house_w` (estimate of what is not a device), `planned_w`, `committed_w` (devices only, without house load).
     `setpoint_w` (D,): the watts that each device may draw from now on.
-    `value_per_h`: what the allocation earns, currency per hour. `worth_per_h`: that with a bonus of what runs already, less
+    `value_per_h`: what the allocation earns by the devices that are led, currency per hour: what is silent, lost or does not
+    obey earns nothing that is known. `worth_per_h`: that of all devices with a bonus of what runs already, less
     the costs of starts, stops and changes, each spread over the time in which it has to pay; `bound_per_h`: no allocation
     within minimum times, protection and limits is worth more by the same measure.
     `overruled`: which limits came before which minimum times and protected devices; empty where none had to.

@@ -14,11 +14,12 @@ import numpy as np
 from controller.core.allocation.allocator import Allotment
 from controller.core.allocation.minimum_times import fitting_w, kept_w, minimum_times_after
 from controller.core.allocation.tables import Tables
-from controller.core.allocation.values import changes_per_h, values_now
+from controller.core.allocation.values import changes_per_h, earned_per_h, values_now
 from controller.core.decision import Decision
 from controller.core.fleet.bounds import SumBelow
 from controller.core.fleet.leases import Leases, committed_w, least_w, send, unheard_w
 from controller.core.fleet.trouble import stuck_w as stuck_of
+from controller.core.fleet.trouble import unled
 from controller.core.kernels.grant import Asked, grant
 from controller.core.kernels.tree import PathSums
 from controller.core.limits.envelope import (
@@ -210,6 +211,7 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
         mode_value=values_now(tables, leases.current_w, _earned(tables, sensed)),
     )  # fmt: skip
     value_per_h = answer.value_per_h + changes_per_h(tables, leases.current_w, answer.watts)
+    value_per_h -= earned_per_h(tables, unled(sensed.trouble, tables.site.devices), answer.watts)
     allotment = Allotment(
         watts=np.minimum(answer.watts, upper_w),
         value_per_h=value_per_h,

@@ -250,6 +250,12 @@ def _decided(decision: Decision) -> Iterator[Metric]:
 #: By code: the family of the watts that a warning is about, its label, the parameter that has them, and what they are.
 _WATTS: Final = {
     Code.AGENT_SILENT: ("agent_silent_watts", "agent", "most_w", "Watts that the devices of a silent agent may draw."),
+    Code.AGENT_DEAF: (
+        "agent_deaf_watts",
+        "agent",
+        "most_w",
+        "Watts that the devices of an agent may draw that reports and takes no statement.",
+    ),
     Code.DEVICE_LOST: ("agent_lost_watts", "agent", "most_w", "Watts that devices may draw that do not answer."),
     Code.DEVICE_DEFIANT: (
         "agent_defiant_watts",
@@ -325,8 +331,10 @@ def _reasons(reasons: Iterable[Reason]) -> Metric:
 
 def _allocation(decision: Decision) -> Iterator[Metric]:
     worth, bound = decision.worth_per_h, decision.bound_per_h
-    yield _gauge("surplusd_allocation_value_rate", "Value of the allocation, currency per hour.", decision.value_per_h)
-    yield _gauge("surplusd_allocation_worth_rate", "The same with bonus of running and cost of starts.", worth)
+    text = "Value of what is allotted to devices that are led, currency per hour."
+    yield _gauge("surplusd_allocation_value_rate", text, decision.value_per_h)
+    text = "Value of what is allotted to all devices, with bonus of running and cost of starts."
+    yield _gauge("surplusd_allocation_worth_rate", text, worth)
     yield _gauge("surplusd_allocation_bound_rate", "Upper bound of what any allocation is worth.", bound)
     if bound > 0:
         gap = (bound - worth) / bound

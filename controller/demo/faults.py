@@ -116,8 +116,8 @@ class MishapSwitch(Protocol):
     def keep_dead(self, agent: str, *, on: bool) -> None:
         """Kill the agent's process and leave it so, or start it again."""
 
-    def jump_clock(self, agent: str) -> None:
-        """Have the agent's clock jump."""
+    def jump_clock(self, agent: str, *, on: bool) -> None:
+        """Have the agent's clock jump ahead, or back again."""
 
 
 def parse_fault(text: str) -> Fault:
@@ -129,10 +129,6 @@ def parse_fault(text: str) -> Fault:
     if name not in _BY_NAME:
         raise argparse.ArgumentTypeError(
             f"in {text!r}: found the name {name!r}, allowed is one of {', '.join(_BY_NAME)}"
-        )
-    if held is not None and name == Mishap.CLOCK_JUMPS:
-        raise argparse.ArgumentTypeError(
-            f"in {text!r}: found the duration {held!r}, allowed is none: a clock jumps once"
         )
     held_s = None if held is None else _seconds(text, held)
     if held_s == 0.0:
@@ -219,4 +215,4 @@ class FaultSchedule:
                     self._agents.keep_dead(agent, on=on)
             case Mishap.CLOCK_JUMPS:
                 for agent in struck.ids:
-                    self._agents.jump_clock(agent)
+                    self._agents.jump_clock(agent, on=on)

@@ -91,9 +91,9 @@ class DemoProcesses:
         elif name in self._fallen_s:
             self._start_again(name)
 
-    def jump_clock(self, agent: str) -> None:
-        """Have the clock of an agent jump; it must have a process of its own."""
-        self.children[_AGENT + agent].signal(signal.SIGUSR1)
+    def jump_clock(self, agent: str, *, on: bool) -> None:
+        """Have the clock of an agent jump ahead, or back again; it must have a process of its own."""
+        self.children[_AGENT + agent].signal(signal.SIGUSR1 if on else signal.SIGUSR2)
 
     def _start_again(self, name: str) -> None:
         del self._fallen_s[name]

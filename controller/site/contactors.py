@@ -11,7 +11,7 @@ from controller.site.model import NodeEntry, SiteFile
 from controller.site.problems import Loc
 from controller.site.tree import parents_of, way_up
 from controller.site.unknown import UNKNOWN
-from drivers.fleet.agent.follow import SILENT_CUT_S
+from drivers.fleet.agent.ladder import SILENT_CUT_S
 from drivers.fleet.catalogue import MAX_W, Model
 
 #: What is fed by none of the nodes.

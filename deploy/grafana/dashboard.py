@@ -168,7 +168,7 @@ CHARTS: Final = (
     ),
     Chart(
         title="Value of the allocation",
-        description="Currency per hour, and the certified upper bound of it.",
+        description="Currency per hour: of what is allotted to devices that are led, and the certified upper bound for all.",
         queries=(Query("surplusd_allocation_value_rate", "value"), Query("surplusd_allocation_bound_rate", "bound")),
         width=8,
     ),

@@ -1,7 +1,7 @@
 """``python -m simulators.fleet``: the real agents of a site over simulated hardware.
 
 Prints a line that begins with ``ready`` when the agents run; they connect, and reconnect, by themselves. SIGUSR1 makes
-their clock jump.
+their clock jump ahead, SIGUSR2 back.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -53,13 +53,17 @@ def main() -> int:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    asyncio.run(until_signalled(_serve(agents, wire, partial(clock.jump, args.clock_jump))))
+    jumps = {signal.SIGUSR1: args.clock_jump, signal.SIGUSR2: -args.clock_jump}
+    asyncio.run(
+        until_signalled(_serve(agents, wire, {number: partial(clock.jump, by) for number, by in jumps.items()}))
+    )
     return 0
 
 
-async def _serve(agents: Sequence[Agent], wire: DeviceWire, jump: Callable[[], None]) -> None:
+async def _serve(agents: Sequence[Agent], wire: DeviceWire, jumps: Mapping[signal.Signals, Callable[[], None]]) -> None:
     """Run the agents until cancelled, or until one fails: then that is raised when all have ended."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, jump)
+    for number, jump in jumps.items():
+        asyncio.get_running_loop().add_signal_handler(number, jump)
     running = [asyncio.ensure_future(agent.run()) for agent in agents]
     announce_ready(f"fleet of {len(agents)} agents")
     try:
@@ -118,7 +122,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="as that of the world, which chooses the same relays")
     parser.add_argument("--report", type=_seconds, default="1 s", help="time between reports, default 1 s")
     parser.add_argument("--clock-offset", type=_seconds, default="0 s", help="how far the agents' clock is ahead")
-    parser.add_argument("--clock-jump", type=_seconds, default="1 h", help="how far SIGUSR1 sets that clock ahead")
+    parser.add_argument(
+        "--clock-jump", type=_seconds, default="1 h", help="how far SIGUSR1 sets that clock ahead, SIGUSR2 back"
+    )
     parser.add_argument("--log-level", default="WARNING")
     return parser
 

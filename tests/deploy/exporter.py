@@ -33,6 +33,7 @@ def warned(site: Site) -> tuple[Reason, ...]:
     agent, node = site.agents[0], site.tree.ids[0]
     return (
         Reason(Code.AGENT_SILENT, agent, {"since_s": 6.0, "count": 2, "most_w": 7e3}),
+        Reason(Code.AGENT_DEAF, agent, {"since_s": 16.0, "count": 2, "most_w": 7e3}),
         Reason(Code.DEVICE_LOST, agent, {"count": 1, "most_w": 3.5e3}),
         Reason(Code.DEVICE_DEFIANT, agent, {"count": 1, "over_w": 1.7e3}),
         Reason(Code.OVER_ENVELOPE, node, {"over_w": 9e3, "since_s": 18.0}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from drivers.clock import boottime_s
@@ -115,6 +117,20 @@ def test_a_restarted_daemon_takes_the_running_leases_over_without_a_dip(yard: Ya
     assert {yard.stored(agent)["epoch"] for agent in yard.site.agents} == {epoch + 1}
     lowest_w = min(sample.site_w for sample in samples)
     assert lowest_w >= 0.85 * before.site_w  # the jobs of the GPU node come and go
+
+
+def test_agents_whose_clock_jumps_an_hour_ahead_and_back_are_led_again_at_once(yard: Yard) -> None:
+    before, fleet = yard.calm(), yard.processes.children["fleet"]
+    goal_w = yard.lapsed(before.applied_w)
+    fleet.signal(signal.SIGUSR1)
+    yard.watch(lambda sample: sample.applied_w == goal_w, "all leases have ended")
+    yard.watch(lambda sample: set_w(sample) > set_w(before) / 2, "led by the clock that is ahead")
+    ends_s = boottime_s() + yard.site.rules.lease_s + SLACK_S
+    fleet.signal(signal.SIGUSR2)
+    fallen = yard.watch(lambda sample: sample.applied_w == goal_w, "all leases have ended")
+    assert fallen[-1].at_s < ends_s
+    yard.watch(lambda sample: nearly(sample.applied_w, before.applied_w), "back at full power")
+    assert yard.mode() == "normal"
 
 
 def test_a_lost_broker_is_like_a_lost_daemon_and_its_return_is_ramped(yard: Yard) -> None:

@@ -85,12 +85,13 @@ class Bench:
             while found is None:
                 left_s = end_s - boottime_s()
                 if left_s <= 0:
-                    raise CheckFailed(f"expected {expected} within {within_s:g} s, seen {self._seen()}")
+                    raise CheckFailed(f"expected {expected} within {within_s:g} s, seen {self.seen()}")
                 self._changed.wait(left_s)
                 found = look()
             return found
 
-    def _seen(self) -> str:
+    def seen(self) -> str:
+        """Return what the agent has said last, in words."""
         said = self.report
         if said is None:
             return f"no report{'; ' + self.complaints[-1] if self.complaints else ''}"

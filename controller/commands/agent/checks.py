@@ -252,9 +252,20 @@ def _refusal(changes: Callable[[Bench], dict[str, object]]) -> Check:
     return check
 
 
-def _ahead(bench: Bench) -> dict[str, object]:
+def _refuses_an_echo_ahead(bench: Bench) -> None:
+    """Its clock has gone back, as far as it can see: it refuses, and may begin anew, which raises nothing."""
+    before = _led_at_full(bench)
     now = bench.after(boottime_s()).echo
-    return {"echo": Echo(boot=now.boot, boottime_ms=now.boottime_ms + 60_000)}
+    body = bench.state(echo=Echo(boot=now.boot, boottime_ms=now.boottime_ms + 60_000))
+    after = bench.until(lambda report: report.refused is not None, "refused to say why")
+    if (after.epoch, after.accepted_seq) >= (body.epoch, body.seq):
+        raise CheckFailed(f"expected {body.epoch}/{body.seq} to be refused, seen it accepted")
+    raised = any(now > then for now, then in zip(after.applied_w, before.applied_w, strict=True))
+    anew, went_on = after.echo.boot != now.boot and after.lapsed, after.echo.boot == now.boot and not after.lapsed
+    if raised or not (anew or went_on):
+        raise CheckFailed(f"expected all to stay, or a new boot that is lapsed, seen {bench.seen()}")
+    if anew:
+        _reach(bench, [min(low, full) for low, full in zip(_failsafe(bench), _full(bench), strict=True)])
 
 
 def _refuses_what_is_not_authentic(bench: Bench) -> None:
@@ -351,7 +362,7 @@ _CHECKS: Final[tuple[tuple[str, Check], ...]] = (
     ("it refuses the same bytes again", _refuses_a_replay),
     ("it refuses a retained set, also one that arrives live: it asks for retain as published", _refuses_a_retained_set),
     ("it refuses an older sequence", _refusal(lambda bench: {"seq": bench.seq - 1})),
-    ("it refuses an echo that is ahead of its clock", _refusal(_ahead)),
+    ("it refuses an echo that is ahead of its clock", _refuses_an_echo_ahead),
     ("it refuses another inventory", _refusal(lambda _: {"inventory": "0" * 32})),
     ("it refuses too many setpoints", _refusal(lambda bench: {"setpoints_w": [*_zero(bench), 0]})),
     ("it refuses a renewal of what it does not hold", _refusal(lambda bench: {"same_as": bench.seq + 1000})),

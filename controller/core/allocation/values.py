@@ -6,7 +6,8 @@ import numpy as np
 
 from controller.core.allocation.tables import Tables
 from controller.core.kernels.changes import cost_per_h, values_after_changes
-from controller.core.site import F64
+from controller.core.kernels.columns import EPS_W
+from controller.core.site import F64, Bool
 
 
 def values_now(tables: Tables, current_w: F64, mode_value: F64 | None = None) -> F64:
@@ -28,3 +29,20 @@ def changes_per_h(tables: Tables, current_w: F64, watts: F64) -> float:
         return 0.0
     cost: float = cost_per_h(tables.modes, tables.change_costs, current_w, watts)
     return cost
+
+
+def earned_per_h(tables: Tables, who: Bool, watts: F64) -> float:
+    """Return what those of the devices (D,) earn at `watts` (D,), by what the site says of their modes."""
+    mine = np.flatnonzero(who)
+    if not mine.size:
+        return 0.0
+    modes, at_w = tables.modes, watts[mine]
+    first, last = modes.start[mine], modes.start[mine + 1] - 1
+    row = first.copy()
+    for k in range(1, int((last - first).max()) + 1):
+        row += (first + k <= last) & (modes.watts[np.minimum(first + k, last)] <= at_w + EPS_W)
+    above = np.minimum(row + 1, last)
+    within = (above > row) & modes.continuous[above] & (at_w > modes.watts[row])
+    span_w = np.where(within, modes.watts[above] - modes.watts[row], 1.0)
+    share = np.where(within, (at_w - modes.watts[row]) / span_w, 0.0)
+    return float((modes.value[row] + share * (modes.value[above] - modes.value[row])).sum())

@@ -65,6 +65,11 @@ def stuck_w(leases: Leases, devices: Devices, trouble: Trouble) -> F64:
     return np.where(trouble.led | ~leases.known, devices.off_w, leases.high_w)
 
 
+def unled(trouble: Trouble, devices: Devices) -> Bool:
+    """Return which devices (D,) are not known to do what is wanted of them: of those of a deaf agent it is chance if they do."""
+    return np.asarray(~trouble.led | (trouble.deaf_s > 0.0)[devices.agent], dtype=np.bool_)
+
+
 def told_of(trouble: Trouble, site: Site, leases: Leases, unshown: Bool) -> tuple[tuple[Reason, ...], Doubts]:
     """Return what is to be said of the agents and their devices, and what of that is a doubt.
 
@@ -76,8 +81,8 @@ def told_of(trouble: Trouble, site: Site, leases: Leases, unshown: Bool) -> tupl
         return (), Doubts()
     devices = site.devices
     by_agent = tuple(_reasons(trouble, site, leases))
-    unled = trouble.silent | (trouble.deaf_s > 0.0)[devices.agent] | trouble.lost | trouble.defiant
-    below = nodes_below(site, unshown)[devices.node] & unled
+    troubled = trouble.silent | (trouble.deaf_s > 0.0)[devices.agent] | trouble.lost | trouble.defiant
+    below = nodes_below(site, unshown)[devices.node] & troubled
     holding = {site.agents[a] for a in np.unique(devices.agent[below]).tolist()}
     if np.all(trouble.silent_s > 0.0):
         if trouble.silent_s.min() > site.rules.lease_s:

@@ -232,6 +232,7 @@ class Fleet:
         if body is None:
             return
         payload = sign(body, self._key)
+        self.reports.sent_seq[a] = body.seq
         if self._link.publish(topic(self._site.id, body.agent, Leaf.SET), payload, expiry_s=body.ttl_ms / 1000.0):
             statements.sent(body, setpoint_w, decided_s, now_s)
             self.first_sent_s = self.first_sent_s or now_s

@@ -73,7 +73,8 @@ class Reports:
     """What all agents said last of a site, by the order of `Site.agents`.
 
     `keys`: the public key of every agent, `controller`: that of this controller. `models` (D,): those of the site file.
-    `epoch`: this start of the controller. `devices` tells which columns belong to an agent, `relays` which contactors.
+    `epoch`: this start of the controller. `devices` tells which columns belong to an agent, `relays` which contactors. `sent_seq`:
+    the newest statement to each agent, set by whoever sends it.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Reports:
             (*(site.devices.ids[i] for i in mine), *(relay.device for relay in its))
             for mine, its in zip(self.devices, self.relays, strict=True)
         )
+        self.sent_seq = [0] * len(site.agents)
         self.newest: tuple[AgentReport, ...] = tuple(map(self._unheard, self.devices, self.relays))
 
     def _unheard(self, mine: I64, relays: Sequence[AgentRelay]) -> AgentReport:
@@ -168,7 +170,8 @@ class Reports:
 
     def _reported(self, a: int, report: Report, now_s: float) -> AgentReport:
         old, ours = self.newest[a], report.epoch == self._epoch
-        inventory, start = old.inventory, old.start.after(report.agent, report.echo, ours=ours)
+        inventory, seq, sent_seq = old.inventory, report.accepted_seq, self.sent_seq[a]
+        start = old.start.after(report.agent, report.echo, ours=ours, seq=seq, sent_seq=sent_seq)
         if inventory is None or (report.inventory, len(report.applied_w)) != (inventory.id, inventory.count):
             raise MessageRefused(Reason(Code.INVENTORY_UNKNOWN, report.agent, {"inventory": report.inventory}))
         applied_w, measured_w, absurd = self._watts(a, report, inventory)

@@ -1,7 +1,8 @@
 """What is sent to one agent, and when: its whole statement when it changes, a renewal in time or with a new head. Pure.
 
 Before the agent has said what it has, nothing is: a statement is in the order of its inventory. The broker keeps that, so it
-comes with the first connection.
+comes with the first connection. While its clock is not known, after a loss of the link, nothing is raised, and what lowers goes
+out with the clock of its last report: that is a shorter lease, as if the message had been long on its way.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class Statements:
         self._full_seq = 0
         self._full_w: F64 | None = None
         self._inventory = ""
-        self._granted = False
+        self._granted_to: str | None = None
+        self._taken_w: F64 | None = None
+        self._capped_w: F64 | None = None
         self._sent_s = float("-inf")
         self._decided: deque[tuple[int, float]] = deque(maxlen=_REMEMBERED)
 
@@ -68,24 +71,41 @@ class Statements:
             return None
         echo = known if known is not None and view.echo is not None and known.boot == view.echo.boot else None
         waited = now_s - self._sent_s >= _RESEND_S
-        holds = view.epoch == self._epoch and view.accepted_seq >= self._full_seq and not view.lapsed
+        taken = view.epoch == self._epoch and view.accepted_seq >= self._full_seq
+        if taken and self._granted_to == view.start.boot:
+            self._taken_w = self._full_w
+        last, self._capped_w = self._lowering(setpoint_w, view)
+        setpoint_w = setpoint_w if self._capped_w is None else self._capped_w
+        holds = taken and not view.lapsed
         confirmed = holds and view.accepted_seq >= self._sent_seq
         new = self._full_w is None or inventory.id != self._inventory or not np.array_equal(setpoint_w, self._full_w)
-        if new or (waited and (echo is None or not confirmed)) or (echo is not None and not self._granted):
-            return self._body(inventory, echo, head, setpoints_w=inventory.setpoints_w(setpoint_w))
+        if new or (waited and (echo is None or not confirmed)) or (echo is not None and self._granted_to != echo.boot):
+            return self._body(inventory, echo or last, head, setpoints_w=inventory.setpoints_w(setpoint_w))
         renew = head != self._sent_head or now_s - self._sent_s >= _RENEW_SHARE * self._ttl_s
         if echo is not None and holds and renew:
             return self._body(inventory, echo, head, same_as=self._full_seq)
         return None
 
+    def _lowering(self, setpoint_w: F64, view: AgentReport) -> tuple[Echo | None, F64 | None]:
+        """Return the clock of the agent's last report, and what may be said with it (n,): nothing that it does not hold already.
+
+        None, None where the clock is known, where nothing is to be lowered, or where nothing is known of what it holds.
+        """
+        start, taken_w, full_w = view.start, self._taken_w, self._full_w
+        if view.echo is not None or taken_w is None or full_w is None or not self.lowers(setpoint_w, view):
+            return None, None
+        held_w = np.minimum(taken_w, full_w)
+        return Echo(boot=start.boot, boottime_ms=start.boottime_ms), np.minimum(setpoint_w, held_w)
+
     def sent(self, statement: Set, setpoint_w: F64, decided_s: float, now_s: float) -> None:
-        """Note that a statement has been handed to the link."""
+        """Note that a statement for a decision of `setpoint_w` (n,), the last that was due, has been handed to the link."""
         self._sent_s = now_s
         self._sent_seq, self._sent_head = statement.seq, statement.head
         self._decided.append((statement.seq, decided_s))
         if statement.same_as is None:
-            self._full_seq, self._full_w, self._inventory = statement.seq, setpoint_w, statement.inventory
-            self._granted = statement.echo is not None
+            said_w = setpoint_w if self._capped_w is None else self._capped_w
+            self._full_seq, self._full_w, self._inventory = statement.seq, said_w, statement.inventory
+            self._granted_to = None if statement.echo is None else statement.echo.boot
 
     def _body(
         self,

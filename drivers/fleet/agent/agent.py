@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
-from drivers.clock import Clock, boottime_s
+from drivers.clock import Clock, boottime_s, raw_s
 from drivers.errors import Refused
 from drivers.fleet import wire
 from drivers.fleet.agent.device import Ports
@@ -20,6 +20,7 @@ from drivers.fleet.agent.driving import Driving
 from drivers.fleet.agent.keeping import Keeper, Storing
 from drivers.fleet.agent.lease import Held, LeasedDevice, LeaseHolder
 from drivers.fleet.agent.messages import Speaker
+from drivers.fleet.agent.steady import SteadyClock
 from drivers.fleet.keys import PrivateKey, PublicKey
 from drivers.fleet.link import Link, OnConnection, OnMessage
 from drivers.notify import Notifier
@@ -60,7 +61,8 @@ class Agent:
 
     `devices` are its devices and `ports` the way to each, by id; `key` is its own private key, `controller_keys` the
     public keys by key id whose sets it takes, `settle_s` the site's settle time. It reports every `report_s`, and at once
-    when something happens. `notifier`: its loop, and nothing else, kicks systemd's watchdog.
+    when something happens. `notifier`: its loop, and nothing else, kicks systemd's watchdog. Where `clock` goes back, `count`
+    shows how far it should have gone.
     """
 
     def __init__(
@@ -77,15 +79,17 @@ class Agent:
         settle_s: float,
         report_s: float = 1.0,
         clock: Clock = boottime_s,
+        count: Clock = raw_s,
         notifier: Notifier | None = None,
     ) -> None:
         self._site, self._agent, self._controller_keys = site, agent, controller_keys
-        self._report_s, self._clock, self._notifier = report_s, clock, notifier or Notifier({})
+        self._report_s, self._notifier = report_s, notifier or Notifier({})
+        self._clock, self._steps = SteadyClock(clock, count), 0
         self._ids = sorted(devices)
         self._speaker = Speaker(site=site, agent=agent, key=key, devices=devices)
-        self._keeper = Keeper(store, agent=agent, clock=clock)
+        self._keeper = Keeper(store, agent=agent, clock=self._clock)
         self._holder = self._leases(devices, settle_s)
-        self._driving = Driving(agent=agent, devices=devices, ports=ports, clock=clock, keeper=self._keeper)
+        self._driving = Driving(agent=agent, devices=devices, ports=ports, clock=self._clock, keeper=self._keeper)
         self._applied_seq = 0
         self._refused: str | None = None
         self._report_due_s = self._reported_s = 0.0
@@ -166,6 +170,7 @@ class Agent:
     def _turn(self) -> None:
         """Deal with all that has happened and is due; begin what devices are to be asked; wait for nothing."""
         self._notifier.watchdog()
+        self._look_at_the_clock()
         while self._inbox:
             self._take(*self._inbox.popleft())
         if self._connected:
@@ -182,6 +187,19 @@ class Agent:
         )
         if self._is_to_report():
             self._report()
+
+    def _look_at_the_clock(self) -> None:
+        now_s = self._clock()
+        if self._clock.steps != self._steps:
+            self._steps = self._clock.steps
+            self._begin_anew("its clock has gone back", now_s)
+
+    def _begin_anew(self, why: str, now_s: float) -> None:
+        """Be as after a restart: no lease runs, nothing is known of a device, and what was said before is of a former start."""
+        _log.error("every lease ended: %s", why, extra={"event": "clock_went_back", "agent": self._agent})
+        self._holder.begin_anew(self._speaker.begin_anew(), round(1000 * now_s))
+        self._driving.awoke()
+        self._introduce()
 
     def _is_to_report(self) -> bool:
         now_s = self._clock()
@@ -204,6 +222,8 @@ class Agent:
             self._refused = None
         except Refused as error:
             self._refuse(error)
+            if not retained and self._holder.is_ahead(statement, self._now_ms()):
+                self._begin_anew("the controller knows a later time of it", self._clock())
             strange = statement.inventory != self._speaker.inventory and not retained
             if strange and self._clock() >= self._introduced_s + INTRODUCE_S:
                 self._introduce()

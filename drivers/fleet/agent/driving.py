@@ -108,12 +108,17 @@ class Driving:
             if driven.follower.aim_w != watts:
                 driven.follower.grant(watts, now_s)
 
+    def awoke(self) -> None:
+        """Note that nobody knows for how long the agent was away: all devices are read first."""
+        now_s = self._clock()
+        for driven in self._driven:
+            driven.follower.awoke(now_s)
+
     def begin(self, *, may_raise: bool) -> None:
         """Begin all requests that are due and may go now; they run when the caller gives the loop back."""
         now_s = self._clock()
         if now_s > self._begun_s + AWAY_S:
-            for driven in self._driven:
-                driven.follower.awoke(now_s)
+            self.awoke()
         self._begun_s = now_s
         self.is_crowded = False
         due = [(driven, action) for driven in self._driven if (action := driven.follower.next(now_s)) is not None]

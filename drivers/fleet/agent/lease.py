@@ -126,6 +126,17 @@ class LeaseHolder:
             if k not in self._lapsed and self._device_end_ms(k) <= now_ms:
                 self._lapse(k, now_ms)
 
+    def begin_anew(self, boot: str, now_ms: int) -> None:
+        """Be another start of the agent: every lease ends, and no setpoints are held that a renewal could name."""
+        self._boot, self._basis = boot, None
+        self.lapse(now_ms)
+
+    def is_ahead(self, statement: Set, now_ms: int) -> bool:
+        """Return whether a new statement echoes a time of this start that is still to come: then its clock has gone back."""
+        echo = statement.echo
+        new = (statement.epoch, statement.seq) > (self.epoch, self.accepted_seq)
+        return new and echo is not None and echo.boot == self._boot and echo.boottime_ms > now_ms
+
     def lapse(self, now_ms: int) -> None:
         """End every lease now."""
         self._end_ms = now_ms
@@ -157,7 +168,7 @@ class LeaseHolder:
         echo = statement.echo
         if echo is None or echo.boot != self._boot:
             return None
-        if echo.boottime_ms > now_ms:
+        if self.is_ahead(statement, now_ms):
             raise Refused(f"the echo {echo.boottime_ms} ms is ahead of the agent's clock {now_ms} ms")
         return echo if echo.boottime_ms + statement.ttl_ms > now_ms else None
 

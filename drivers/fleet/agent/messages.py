@@ -16,10 +16,16 @@ class Speaker:
     """Signs in the name of one agent. `boot` names this start of it, `inventory` its devices, sorted by id."""
 
     def __init__(self, *, site: str, agent: str, key: PrivateKey, devices: Mapping[str, LeasedDevice]) -> None:
-        self.boot = uuid.uuid4().hex
+        self.boot = ""
+        self.begin_anew()
         self._site, self._agent, self._key = site, agent, key
         self._devices = inventory_of(devices)
         self.inventory = wire.inventory_id(self._devices)
+
+    def begin_anew(self) -> str:
+        """Speak as another start of the agent from now on, and return its name."""
+        self.boot = uuid.uuid4().hex
+        return self.boot
 
     def topic(self, leaf: wire.Leaf) -> str:
         """Return the agent's topic."""

@@ -1,9 +1,11 @@
-"""What may be asked of a device, and how far that has had to go."""
+"""What may be asked of a device, how far that has had to go, and what it was told."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+
+from drivers.fleet.agent.device import CommandOutcome
 
 
 class Do(Enum):
@@ -33,6 +35,14 @@ class Doubt(Enum):
     SILENT = "silent"
 
 
+class Progress(Enum):
+    """What is seen of a device that is to come down."""
+
+    COMES = "comes"  # its watts fall
+    STANDS = "stands"  # they do not, or it says itself that it runs on something else
+    UNSEEN = "unseen"  # nothing tells the one from the other
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """One request to a device; `lowers`: it may not wait."""
@@ -40,3 +50,19 @@ class Action:
     do: Do
     watts: int = 0
     lowers: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A command that has ended: what became of it, and when; `from_w`: what the device drew before, None if unknown."""
+
+    watts: int
+    lowers: bool
+    outcome: CommandOutcome
+    at_s: float
+    from_w: float | None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the device has said yes."""
+        return self.outcome is CommandOutcome.ACCEPTED

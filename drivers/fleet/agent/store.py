@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from drivers.fleet.agent.lease import Held
 from drivers.fleet.wire import Counter, Head, Id, Watts
 
 _log = logging.getLogger(__name__)
 
+#: No store is larger; more is not read.
+_MOST_BYTES: Final = 1 << 24
+
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`sum` is of all the rest: a digit that has changed is no other setpoint, and no other epoch."""
+
     v: Literal[2]
+    sum: str = ""
     epoch: Counter
     seq: Counter
     head: Head | None
@@ -32,13 +40,24 @@ class Store:
     def load(self) -> Held:
         """Return what was saved last; nothing, and so every device off, where the file is missing or unusable."""
         try:
-            file = msgspec.json.decode(self._path.read_bytes(), type=_File)
+            file = self._read()
         except FileNotFoundError:
             return Held()
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        # ValueError: also what is no UTF-8, and what msgspec finds; RecursionError: JSON that is nested without end.
+        except (OSError, ValueError, RecursionError, MemoryError) as error:
             _log.error("stored leases unusable, every device off: %s", error, extra={"event": "store_unusable"})
             return Held()
         return Held(epoch=file.epoch, seq=file.seq, head=file.head, applied=file.applied)
+
+    def _read(self) -> _File:
+        with self._path.open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ValueError(f"found more than {_MOST_BYTES} bytes")
+        file = msgspec.json.decode(content, type=_File)
+        if file.sum != _sum_of(file):
+            raise ValueError(f"its sum is {file.sum!r}, that of what it says is {_sum_of(file)!r}")
+        return file
 
     def save(self, held: Held) -> None:
         """Replace the file."""
@@ -46,7 +65,7 @@ class Store:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         new = self._path.with_suffix(".new")
         with new.open("wb") as stream:
-            stream.write(msgspec.json.encode(file))
+            stream.write(msgspec.json.encode(replace(file, sum=_sum_of(file))))
             stream.flush()
             os.fsync(stream.fileno())
         new.replace(self._path)
@@ -55,3 +74,7 @@ class Store:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _sum_of(file: _File) -> str:
+    return hashlib.blake2b(msgspec.json.encode(replace(file, sum="")), digest_size=16).hexdigest()

@@ -162,6 +162,7 @@ def test_an_old_value_of_a_meter_is_absent_and_its_age_is_not(tmp_path):
 def test_warnings_have_their_watts_for_as_long_as_they_hold(metrics):
     warnings = (
         Reason(Code.AGENT_SILENT, "hall-a", {"since_s": 8.0, "count": 2, "most_w": 7e3}),
+        Reason(Code.AGENT_DEAF, "hall-b", {"since_s": 16.0, "count": 2, "most_w": 6e3}),
         Reason(Code.DEVICE_DEFIANT, "hall-b", {"count": 1, "over_w": 1.5e3}),
         Reason(Code.OVER_ENVELOPE, "pcc", {"since_s": 18.0, "over_w": 9e3}),
         Reason(Code.NODE_UNSEEN, "feeder"),
@@ -169,14 +170,17 @@ def test_warnings_have_their_watts_for_as_long_as_they_hold(metrics):
     metrics.observe_tick(ticked(replace(make_decision(), warnings=warnings)))
     got = samples(metrics.render())
     assert got["surplusd_agent_silent_watts", "hall-a"] == 7e3
+    assert got["surplusd_agent_deaf_watts", "hall-b"] == 6e3
     assert got["surplusd_agent_defiant_watts", "hall-b"] == 1.5e3
     assert got["surplusd_node_over_watts", "pcc"] == 9e3
     assert {key[1] for key in got if key[0] == "surplusd_reason"} == {
-        "agent_silent", "device_defiant", "over_envelope", "node_unseen",
+        "agent_silent", "agent_deaf", "device_defiant", "over_envelope", "node_unseen",
     }  # fmt: skip
     metrics.observe_tick(ticked())
     assert not [
-        key for key in samples(metrics.render()) if key[0].endswith(("silent_watts", "defiant_watts", "over_watts"))
+        key
+        for key in samples(metrics.render())
+        if key[0].endswith(("silent_watts", "deaf_watts", "defiant_watts", "over_watts"))
     ]
 
 

@@ -147,12 +147,14 @@ def test_an_agent_that_is_kept_dead_comes_back_when_it_may(tmp_path: Path, setup
     processes.close()
 
 
-def test_the_clock_of_an_agent_jumps_by_a_signal(tmp_path: Path, setup: DemoSetup) -> None:
-    code = "import signal; signal.signal(signal.SIGUSR1, lambda *_: print('jumped', flush=True)); " + SLEEP
+def test_the_clock_of_an_agent_jumps_by_a_signal_and_back_by_another(tmp_path: Path, setup: DemoSetup) -> None:
+    says = "signal.signal(signal.{}, lambda *_: print('{}', flush=True)); "
+    code = "import signal; " + says.format("SIGUSR1", "jumped") + says.format("SIGUSR2", "back") + SLEEP
     processes = made_of(tmp_path, setup, World(), [100.0], **{"agent-a": code})
     processes.open()
-    processes.jump_clock("a")
-    until(lambda: processes.children["agent-a"].tail(1) == "jumped", "the jump")
+    for on, told in ((True, "jumped"), (False, "back")):
+        processes.jump_clock("a", on=on)
+        until(lambda told=told: processes.children["agent-a"].tail(1) == told, told)
     processes.close()
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from controller.core.allocation.merit import HELD_BONUS, START_HORIZON_S
 from controller.core.allocation.tables import PAYS_WITHIN_H, make_tables
-from controller.core.allocation.values import changes_per_h, values_now
-from controller.demo.device_values import worth_per_h
+from controller.core.allocation.values import changes_per_h, earned_per_h, values_now
+from controller.demo.device_values import run_at, worth_per_h
 from tests.controller.core.world import GPU, MINER, STEPS, World, devices, site, tree
 from tests.examples import examples
 
@@ -184,3 +184,41 @@ def test_where_nothing_costs_nothing_is_left_out():
 def test_one_kind_of_cost_is_enough(cost):
     tables = tables_of({"modes": STEPS, cost: 1.0})
     assert values_now(tables, np.array([STEPS[1][0]])).tolist() != tables.site.devices.mode_value.tolist()
+
+
+@given(cases(), st.lists(st.booleans(), min_size=5, max_size=5))
+@settings(max_examples=examples(100), deadline=None)
+def test_what_some_devices_earn_is_their_share_of_what_all_do(case, drawn):
+    rows, current, _ = case
+    tables = tables_of(*(row | {"node": 0} for row in rows))
+    who, watts = np.array(drawn[: len(rows)]), np.array(current)
+    each = worth_per_h(tables.site.devices, watts)
+    assert earned_per_h(tables, who, watts) == pytest.approx(each[who].sum(), abs=1e-12)
+
+
+@pytest.mark.parametrize("modes", [MIXED, SMOOTH, GPU, MINER, STEPS])
+def test_what_a_device_earns_between_its_modes_is_by_its_range(modes):
+    tables = tables_of({"modes": modes})
+    for watts in np.linspace(modes[0][0], modes[-1][0], 50):
+        at_w = run_at(tables.site.devices, np.array([watts]))
+        assert earned_per_h(tables, np.array([True]), at_w) == pytest.approx(worth_per_h(tables.site.devices, at_w)[0])
+
+
+@pytest.mark.parametrize("vice", ["silent", "dumb", "deaf_agents"])
+def test_what_is_not_led_earns_nothing_that_is_told(vice):
+    """An agent that hangs, devices that are lost, an agent that takes nothing: whatever they do, it is not known."""
+    world = World(site(), surplus_w=90e3)
+    before = world.run(60)
+    columns = world.site.devices
+    mine = columns.agent == world.site.agents.index("agent-b")
+    match vice:
+        case "silent":
+            world.silent = {"agent-b"}
+        case "deaf_agents":
+            world.deaf_agents = {"agent-b"}
+        case _:
+            world.dumb = mine
+    decision = world.run(20)
+    led = worth_per_h(columns, decision.setpoint_w)[~mine].sum()
+    assert 0.0 < led < 0.98 * before.value_per_h
+    assert decision.value_per_h == pytest.approx(led, rel=0.02)

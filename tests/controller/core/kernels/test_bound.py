@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.core.kernels.bound import dual_bound, prices, unused_worth
@@ -11,6 +11,7 @@ from controller.core.kernels.hull import density_of, worth_at
 from tests.controller.core.kernels.admitted import LOW, Admitted
 from tests.controller.core.kernels.sites import a_mode, fleets, points
 from tests.controller.core.world import devices, tree
+from tests.examples import examples
 
 
 @st.composite
@@ -30,6 +31,7 @@ def certified(draw):
 
 
 @given(certified())
+@settings(max_examples=examples(40))
 def test_no_more_is_earned_than_what_limits_cost_and_what_devices_earn_beyond_the_prices(given_):
     columns, case, price, fixed = given_
     base, upper = case.choices.base_w, case.choices.upper_w
@@ -47,6 +49,7 @@ def test_no_more_is_earned_than_what_limits_cost_and_what_devices_earn_beyond_th
 
 
 @given(certified(), st.lists(st.floats(0.0, 900.0), min_size=5, max_size=5), st.lists(st.integers(0, 6), min_size=5))
+@settings(max_examples=examples(40))
 def test_no_more_is_lost_than_cut_parts_and_what_fixed_leaves_could_be_worth_at_other_prices(given_, room, closed):
     _, case, _, fixed = given_
     closings, room_w = case.closings, np.array(room)

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.core.kernels.columns import Branches
@@ -13,6 +13,7 @@ from controller.core.kernels.hull import worth_at
 from controller.core.kernels.sorting import DIGIT, PASSES
 from tests.controller.core.kernels.sites import a_mode, choices_of, fleets, points
 from tests.controller.core.world import devices, tree
+from tests.examples import examples
 
 INF = float("inf")
 #: No choice of modes loses as much.
@@ -107,6 +108,7 @@ def cases(draw):
 
 
 @given(cases())
+@settings(max_examples=examples(40))
 def test_the_modes_lose_as_little_as_the_best_of_all_choices(case):
     losses, *_ = case.best()
     best = min(losses.values())
@@ -117,6 +119,7 @@ def test_the_modes_lose_as_little_as_the_best_of_all_choices(case):
 
 
 @given(cases(), st.floats(0.0, 2.0))
+@settings(max_examples=examples(40))
 def test_nothing_is_found_where_all_lose_more_than_the_window(case, share):
     losses, *_ = case.best()
     best = min(losses.values())
@@ -126,6 +129,7 @@ def test_nothing_is_found_where_all_lose_more_than_the_window(case, share):
 
 
 @given(cases())
+@settings(max_examples=examples(40))
 def test_nothing_is_found_where_a_leaf_must_lose_more_than_is_of_interest(case):
     losses, beyond, must = case.best()
     best = min(losses.values())

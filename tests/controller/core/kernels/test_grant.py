@@ -59,6 +59,7 @@ def test_grant_equals_the_twin(request_):
 
 
 @given(requests())
+@settings(max_examples=examples(40))
 def test_i7_nothing_is_raised_below_a_node_without_room(request_):
     tree, columns, current, *_ = request_
     room = request_[5]
@@ -68,6 +69,7 @@ def test_i7_nothing_is_raised_below_a_node_without_room(request_):
 
 
 @given(requests())
+@settings(max_examples=examples(40))
 def test_i7_newly_committed_power_fits_every_node(request_):
     tree, columns, current, _, high, room, _, _ = request_
     setpoint, _ = granted(*request_)
@@ -76,6 +78,7 @@ def test_i7_newly_committed_power_fits_every_node(request_):
 
 
 @given(requests())
+@settings(max_examples=examples(40))
 def test_i6_raises_stay_within_the_ramp(request_):
     _, columns, current, *_, rise, _ = request_
     setpoint, _ = granted(*request_)
@@ -84,6 +87,7 @@ def test_i6_raises_stay_within_the_ramp(request_):
 
 
 @given(requests())
+@settings(max_examples=examples(40))
 def test_a_limit_lowers_at_once(request_):
     tree, columns, current, target, high, room, rise, _ = request_
     setpoint, _ = granted(tree, columns, current, target, high, room, rise, float("inf"))

@@ -2,7 +2,7 @@ import copy
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from controller.core.kernels import greedy
@@ -11,9 +11,11 @@ from controller.core.kernels.greedy import cut, quick, tightest
 from tests.controller.core.kernels import twins_allocator as twins
 from tests.controller.core.kernels.admitted import Admitted, admitted
 from tests.controller.core.world import devices, tree
+from tests.examples import examples
 
 
 @given(admitted())
+@settings(max_examples=examples(40))
 def test_admit_equals_the_twin(case):
     base = case.choices.base_w
     watts, taken, closed = twins.admit(list(case.parent), list(case.room), list(base), case.edges)
@@ -45,11 +47,13 @@ SHARES = st.lists(st.floats(-0.1, 1.2), min_size=1, max_size=4)
 
 
 @given(admitted(), SHARES)
+@settings(max_examples=examples(40))
 def test_cut_equals_the_twin(case, shares):
     ended_like_the_twin(case, shares, cut)
 
 
 @given(admitted(), SHARES)
+@settings(max_examples=examples(40))
 def test_a_fleet_that_is_too_large_for_the_cache_of_a_core_is_cut_alike(case, shares):
     with pytest.MonkeyPatch.context() as changed:
         changed.setattr(greedy, "CACHED", 0)
@@ -58,6 +62,7 @@ def test_a_fleet_that_is_too_large_for_the_cache_of_a_core_is_cut_alike(case, sh
 
 
 @given(admitted(), SHARES)
+@settings(max_examples=examples(40))
 def test_nothing_is_left_out_that_still_fits_into_what_whole_modes_leave_of_the_site(case, shares):
     base, watts = case.choices.base_w, case.watts.copy()
     most = float(case.order.sum_w[case.order.end - 1]) if case.order.end else 0.0
@@ -76,6 +81,7 @@ def test_nothing_is_left_out_that_still_fits_into_what_whole_modes_leave_of_the_
 
 
 @given(admitted(), st.data())
+@settings(max_examples=examples(40))
 def test_a_branch_that_is_admitted_again_stands_as_if_all_of_the_tree_were(case, data):
     below_site = [n for n in range(1, case.parent.size) if case.parent[n] == 0]
     assume(below_site)

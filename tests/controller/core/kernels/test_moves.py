@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.core.kernels.columns import Branches, Draft
@@ -8,6 +8,7 @@ from controller.core.kernels.moves import change_to, offer_changes
 from tests.controller.core.kernels import twins
 from tests.controller.core.kernels.sites import a_mode, change_sets, choices_of, fleets, points
 from tests.controller.core.world import devices, tree
+from tests.examples import examples
 
 BONUS = 0.05
 
@@ -47,6 +48,7 @@ def standing(draw):
 
 
 @given(standing(), st.floats(0.0, 2e-3), st.floats(0.01, 3.0), st.booleans())
+@settings(max_examples=examples(40))
 def test_offered_changes_equal_the_twin(case, price, most_loss, whole_tree):
     tree, columns, base, upper, watts, share, kept, room = case
     sets = change_sets()
@@ -71,6 +73,7 @@ def test_offered_changes_equal_the_twin(case, price, most_loss, whole_tree):
 
 
 @given(standing(), st.data())
+@settings(max_examples=examples(40))
 def test_a_change_is_felt_by_every_node_above(case, data):
     tree, columns, _, _, watts, share, kept, room = case
     i = data.draw(st.integers(0, len(columns.ids) - 1))

@@ -201,7 +201,9 @@ class ControllerSide:
         return True
 
     def due(self, watts: dict[str, int], known: Echo | None, now_ms: int, head: str | None = None) -> Set | None:
-        return self.statements.due(column(watts), self.view, known, now_ms / 1000, head)
+        body = self.statements.due(column(watts), self.view, known, now_ms / 1000, head)
+        self.reports.sent_seq[0] = self.reports.sent_seq[0] if body is None else body.seq
+        return body
 
     def sent(self, statement: Set, watts: dict[str, int], decided_ms: int, now_ms: int) -> None:
         self.statements.sent(statement, column(watts), decided_ms / 1000, now_ms / 1000)

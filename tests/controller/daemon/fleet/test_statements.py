@@ -160,13 +160,63 @@ def test_every_attempt_has_a_number_of_its_own(led: Pair) -> None:
     assert numbers[0] > led.sent[-1].seq
 
 
-def test_nothing_is_granted_while_the_link_is_down(led: Pair) -> None:
+def test_a_cut_after_a_loss_of_the_link_goes_out_at_once_with_the_clock_of_the_last_report(led: Pair) -> None:
+    last = led.controller.view.echo
     led.controller.reports.forget_clocks()
+    end_ms = led.agent.next_end_ms()
     body = led.tick(HALF, reports=False)
-    assert body.echo is None
-    assert led.agent.applied == FULL, "a lease that runs goes on"
-    led.run(HALF, 2)
+    assert (body.echo, body.setpoints_w) == (last, said(HALF))
     assert led.agent.applied == HALF
+    assert led.agent.lease_left_ms(led.now) <= last.boottime_ms + 1000 * TTL_S - led.now
+    assert led.agent.next_end_ms() >= end_ms, "and no lease is shorter than it was"
+    assert led.tick(HALF, reports=False) is None, "said once"
+    led.run(FULL, 3)
+    assert led.agent.applied == FULL
+
+
+def test_a_cut_after_a_loss_of_the_link_raises_nothing_of_what_was_not_taken_before_it(led: Pair) -> None:
+    low = {**HALF, "c-gpu": 4000}
+    led.run(low, 3)
+    led.tick(HALF, sets=False)  # a raise that is lost with the link
+    led.controller.reports.forget_clocks()
+    body = led.tick({**FULL, "b-s19k": 25}, reports=False)
+    assert body.setpoints_w == said({**low, "b-s19k": 25})
+    assert led.agent.applied == {**low, "b-s19k": 25}
+    led.run(FULL, 3)
+    assert led.agent.applied == FULL
+
+
+def test_a_cut_after_a_loss_of_the_link_raises_nothing_that_was_never_granted() -> None:
+    """What was said without a clock has left the devices where they were."""
+    pair = Pair()
+    pair.tick(FAILSAFE, reports=False)
+    pair.controller.hear(pair.agent.report(pair.now), pair.now)
+    pair.controller.reports.forget_clocks()
+    pair.tick({**FAILSAFE, "c-gpu": 3600}, reports=False)
+    assert pair.agent.applied == OFF
+
+
+def test_nothing_but_a_cut_is_said_with_a_clock_that_is_not_known(led: Pair) -> None:
+    led.run(HALF, 3)
+    led.controller.reports.forget_clocks()
+    body = led.tick(FULL, reports=False)
+    assert body.echo is None
+    assert led.agent.applied == HALF, "a lease that runs goes on"
+    led.run(FULL, 3)
+    assert led.agent.applied == FULL
+
+
+def test_a_cut_with_the_clock_of_a_former_start_of_the_agent_grants_nothing(led: Pair) -> None:
+    led.controller.reports.forget_clocks()
+    led.agent.restart(led.now)
+    led.tick(HALF, reports=False)
+    assert led.agent.applied == {id_: min(watts, fit(FAILSAFE)[id_]) for id_, watts in HALF.items()}
+
+
+def test_a_new_controller_says_nothing_with_a_clock_that_it_has_not_heard_itself(led: Pair) -> None:
+    led.controller = ControllerSide(epoch=8)
+    led.controller.hear(led.agent.report(led.now), led.now)
+    assert led.controller.due(HALF, None, led.now).echo is None
 
 
 def test_an_agent_that_starts_anew_is_led_again(led: Pair) -> None:
@@ -175,6 +225,19 @@ def test_an_agent_that_starts_anew_is_led_again(led: Pair) -> None:
     led.run(FULL, 3)
     assert led.agent.applied == FULL
     assert not led.agent.lapsed
+
+
+def test_a_report_of_a_start_that_was_never_heard_locks_the_later_one_out_for_seconds_only(led: Pair) -> None:
+    led.agent.restart(led.now)
+    long_on_its_way = led.agent.report(led.now)
+    led.agent.restart(led.now)
+    led.run(FULL, 3)
+    assert led.controller.hear(long_on_its_way, led.now), "it could as well be a new start"
+    assert not led.controller.hear(led.agent.report(led.now), led.now)
+    led.run(HALF, 4)
+    assert led.controller.view.start.boot == led.agent.boot
+    assert led.agent.applied == HALF
+    assert not led.controller.hear(long_on_its_way, led.now)
 
 
 def test_a_clock_of_the_agents_former_start_is_not_echoed(led: Pair) -> None:
@@ -340,11 +403,15 @@ class AnyNetwork(RuleBasedStateMachine):
         assert (body.epoch, body.seq) not in self.decided, "a number is used once"
         assert (body.epoch, body.seq) > max(self.decided, default=(0, 0))
         self.decided[body.epoch, body.seq] = (decision, known, self.now)
+        self.controller.sent(body, decision, self.now, self.now)
         if body.setpoints_w is None:
             assert self.decided[body.epoch, body.same_as][0] == decision, "a renewal renews what is decided now"
-        else:
+        elif body.echo is None or (known is not None and self.controller.view.echo is not None):
             assert body.setpoints_w == said(decision)
-        self.controller.sent(body, decision, self.now, self.now)
+        else:  # a cut by the clock of the last report: it may say less than is decided, and never more
+            stated = dict(zip(MODELS, body.setpoints_w, strict=True))
+            assert all(stated[id_] <= decision[id_] for id_ in MODELS)
+            self.decided[body.epoch, body.seq] = (stated, None, self.now)
         return body
 
     @rule(body=sets, flight_ms=flights, followed=st.booleans())
@@ -407,7 +474,7 @@ class AnyNetwork(RuleBasedStateMachine):
         """It opens no lease: an echo counts out of what has taken a statement of this controller, and never of a former start."""
         before = self.controller.view
         if self.controller.hear(report, self.now) and before.start.ours:
-            assert report.echo.boot not in before.start.former
+            assert report.echo.boot not in before.start.former or report.accepted_seq > before.start.sent_seq
         view = self.controller.view
         assert view.echo is None or view.epoch == self.epoch
 

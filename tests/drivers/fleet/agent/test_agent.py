@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.clock import boottime_s
+from drivers.clock import Clock, boottime_s
 from drivers.fleet import wire
 from drivers.fleet.agent.agent import Agent
 from drivers.fleet.agent.device import CommandOutcome
@@ -18,6 +18,7 @@ from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.keys import CONTROLLER, PrivateKey
 from drivers.fleet.link import MqttLink
 from drivers.fleet.wire import Follow, Leaf, MeasuredBy, Proof
+from simulators.fleet.clock import JumpingClock
 from tests.brokers import BrokerProcess
 from tests.drivers.fleet.fakes import SITE, FakeController, FakeHall
 from tests.waiting import DEADLINE_S, until
@@ -33,6 +34,7 @@ IDS = sorted(DEVICES)
 OFF = {id_: device.model.off_w for id_, device in DEVICES.items()}
 FULL = {"m-0": 3500, "m-1": 3000, "m-2": 1400, "g-1": 10200}
 FAILSAFE = OFF | {"g-1": 4000}
+SEEN_AGAIN = set(Follow) - {Follow.LOST}
 LATE_S = 0.5  # what a busy machine may add
 
 
@@ -61,7 +63,9 @@ class Bench:
         )
         self.started: list[tuple[Agent, threading.Thread]] = []
 
-    def agent(self, *, offset_s: float = 0.0, report_s: float = 0.2, settle_s: float = 15.0) -> Agent:
+    def agent(
+        self, *, clock: Clock = boottime_s, offset_s: float = 0.0, report_s: float = 0.2, settle_s: float = 15.0
+    ) -> Agent:
         connect = partial(
             MqttLink, host="127.0.0.1", port=self.broker.port, protocol=self.broker.protocol, retry_s=(0.05, 0.3)
         )
@@ -76,7 +80,7 @@ class Bench:
             store=Store(self.path),
             settle_s=settle_s,
             report_s=report_s,
-            clock=lambda: boottime_s() + offset_s,
+            clock=lambda: clock() + offset_s,
         )
         thread = threading.Thread(target=lambda: asyncio.run(agent.run()), name="agent")
         self.started.append((agent, thread))
@@ -162,6 +166,47 @@ def test_i5_no_setpoint_outlives_its_lease_whatever_the_clock_offset(bench: Benc
     assert applied(report) == FAILSAFE
 
 
+def test_a_clock_that_jumps_ahead_and_back_locks_nobody_out_and_makes_no_lease_longer(bench: Bench, caplog) -> None:
+    clock = JumpingClock(0.0)
+    bench.agent(clock=clock)
+    first = bench.granted()
+    clock.jump(3600.0)
+    hour_ms = first.echo.boottime_ms + 3_599_000
+    bench.controller.report(
+        lambda r: r.lapsed and r.echo.boottime_ms > hour_ms and all_are(r, *SEEN_AGAIN), "an hour on"
+    )
+    ahead = bench.granted()
+    clock.jump(-3600.0)
+    back = bench.controller.report(lambda r: r.echo.boot != first.echo.boot and r.lapsed, "another start")
+    assert back.lease_left_ms == 0, "the lease that was granted an hour ahead has ended"
+    assert back.accepted_seq == ahead.seq
+    until(lambda: bench.hall.watts == FAILSAFE, "failsafe")
+    bench.controller.report(lambda r: all_are(r, *SEEN_AGAIN), "read again")
+    assert bench.controller.inventories[-1].echo.boot == back.echo.boot
+    late = bench.controller.send(AGENT, setpoints=FULL, echo=ahead.echo)
+    bench.controller.report(lambda r: r.accepted_seq == late.seq and r.lapsed, "an echo of before raises nothing")
+    bench.granted()
+    assert [record.event for record in caplog.records if record.event == "clock_went_back"] == ["clock_went_back"]
+
+
+def test_a_controller_that_knows_a_later_time_of_an_agent_finds_it_as_another_start(bench: Bench) -> None:
+    """Its machine has been put back to an image of an hour ago, clocks and all."""
+    bench.agent()
+    sent = bench.granted()
+    later = wire.Echo(boot=sent.echo.boot, boottime_ms=sent.echo.boottime_ms + 3_600_000)
+    refused = bench.controller.send(AGENT, setpoints=FULL, echo=later)
+    report = bench.controller.report(lambda r: r.echo.boot != sent.echo.boot, "another start")
+    assert (report.accepted_seq, report.lapsed) == (refused.seq - 1, True)
+    until(lambda: bench.hall.watts == FAILSAFE, "failsafe")
+    bench.controller.report(lambda r: all_are(r, *SEEN_AGAIN), "read again")
+    again = bench.controller.send(AGENT, setpoints=FULL, echo=later)
+    bench.controller.report(
+        lambda r: r.accepted_seq == again.seq and r.lapsed, "the echo of a former start grants nothing"
+    )
+    bench.granted()
+    assert bench.controller.reports[-1].echo.boot == report.echo.boot
+
+
 def test_renewals_keep_a_lease(bench: Bench) -> None:
     bench.agent(report_s=0.1)
     first = bench.granted(ttl_ms=1000)
@@ -205,9 +250,8 @@ def test_a_site_curtailed_to_zero_stays_at_zero(bench: Bench) -> None:
 
 
 def test_restart_takes_min_of_applied_and_failsafe_and_an_echo_of_the_old_start_raises_nothing(bench: Bench) -> None:
-    bench.path.write_bytes(
-        b'{"v":2,"epoch":4,"seq":9,"head":"j/4/9","applied":{"m-0":3500,"m-1":3000,"m-2":25,"g-1":10200}}'
-    )
+    stored = {"m-0": 3500, "m-1": 3000, "m-2": 25, "g-1": 10200}
+    Store(bench.path).save(Held(epoch=4, seq=9, head="j/4/9", applied=stored))
     bench.hall.draw({"m-0": 3500, "m-1": 3000, "g-1": 10200})
     bench.agent()
     until(lambda: bench.hall.watts == FAILSAFE, "failsafe")

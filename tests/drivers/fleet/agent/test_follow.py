@@ -6,15 +6,19 @@ from itertools import pairwise
 
 import pytest
 
+from drivers.fleet.agent.contact import FRESH_S
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
-from drivers.fleet.agent.follow import FRESH_S, REST_S, Follower
+from drivers.fleet.agent.follow import Follower
+from drivers.fleet.agent.ladder import REST_S
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.agent.steps import Action, Do
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.wire import Activity, Follow, MeasuredBy, Proof
 
 S21 = load_catalogue()["antminer-s21"]
+S19K = load_catalogue()["antminer-s19k-pro"]
 GPU = load_catalogue()["hgx-h100"]
+STEADY = [model for model in load_catalogue().values() if model.steady]
 T0 = 1000.0
 READ = Action(do=Do.READ)
 
@@ -74,10 +78,10 @@ def reading(
     )
 
 
-def proven(watts: int = 3500, *, relay: bool = False) -> Bench:
+def proven(watts: int = 3500, *, model=S21, relay: bool = False) -> Bench:
     """Return a device that runs on its setpoint and has shown it."""
-    bench = Bench(relay=relay)
-    bench.ask(reading(25, 25))
+    bench = Bench(model, relay=relay)
+    bench.ask(reading(model.off_w, model.off_w))
     bench.grant(watts)
     assert bench.ask(CommandOutcome.ACCEPTED) == Action(do=Do.COMMAND, watts=watts)
     bench.ask(reading(watts, watts))
@@ -336,6 +340,83 @@ def test_a_lowering_that_fails_is_told_once_more_then_come_sleep_stop_and_relay(
     assert bench.state is Follow.DEFIANT
 
 
+def brought_down(
+    bench: Bench, watts_after, *, named_after=lambda _s: None, until_s: float | None = None
+) -> list[Action]:
+    """Switch a device off that says yes and draws so many watts then (W after s); return what it was told."""
+    told, began_s, end_s = [], bench.now_s, until_s or bench.model.down_s + 5.0
+    bench.grant(bench.model.off_w)
+    while bench.now_s < began_s + end_s and not bench.follower.dark:
+        while (action := bench.next()) is not None:
+            after_s = bench.now_s - began_s
+            if action == READ:
+                bench.ask(reading(watts_after(after_s), named_after(after_s), by=MeasuredBy.PDU))
+            else:
+                told.append(action)
+                bench.ask(CommandOutcome.ACCEPTED)
+        bench.wait(0.125)
+    return told
+
+
+def down_from(model, dead_share: float):
+    """Return watts after so many s: nothing happens for that share of the model's time, then they go down in a line."""
+    from_w, dead_s = model.max_w, dead_share * model.down_s
+    way_s = model.down_s - dead_s
+
+    def watts(after_s: float) -> float:
+        share = min(1.0, max(0.0, after_s - dead_s) / way_s)
+        return from_w + (model.off_w - from_w) * share
+
+    return watts
+
+
+@pytest.mark.parametrize("dead_share", [0.0, 0.2, 0.4])
+@pytest.mark.parametrize("model", STEADY, ids=lambda model: model.id)
+def test_a_device_that_begins_to_come_down_before_half_of_its_time_is_told_once(model, dead_share: float) -> None:
+    bench = proven(model.max_w, model=model, relay=True)
+    assert len(brought_down(bench, down_from(model, dead_share))) == 1
+    assert bench.state is Follow.PROVEN
+
+
+@pytest.mark.parametrize("model", STEADY, ids=lambda model: model.id)
+def test_a_device_that_is_slow_to_begin_is_told_again_and_never_cut_off(model) -> None:
+    bench = proven(model.max_w, model=model, relay=True)
+    told = brought_down(bench, down_from(model, 0.55))
+    assert {action.do for action in told} == {Do.COMMAND}
+    assert len(told) <= 2
+    assert not bench.follower.dark
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.25], ids=["stands", "rises"])
+@pytest.mark.parametrize("model", STEADY, ids=lambda model: model.id)
+def test_a_device_whose_watts_do_not_begin_to_fall_is_stopped_while_a_stop_still_has_its_time(model, factor) -> None:
+    bench = proven(model.max_w, model=model)
+    told = brought_down(bench, lambda after_s: model.max_w * (factor if after_s else 1.0), until_s=4.75)
+    assert [action.do for action in told] == [Do.COMMAND, Do.COMMAND, Do.COMMAND, Do.STOP]
+
+
+def test_a_device_that_says_it_runs_on_something_else_is_not_waited_for_though_its_watts_fall() -> None:
+    half_w = S19K.at_most(S19K.max_w / 2)
+    bench = proven(S19K.max_w, model=S19K)
+    way = down_from(S19K, 0.0)
+    told = brought_down(bench, lambda s: max(half_w, way(s)), named_after=lambda _s: half_w, until_s=4.75)
+    assert [action.do for action in told][-1] is Do.STOP
+
+
+def test_a_device_that_still_names_what_it_ran_on_and_comes_down_is_given_its_time() -> None:
+    bench = proven(S19K.max_w, model=S19K)
+    told = brought_down(bench, down_from(S19K, 0.0), named_after=lambda s: S19K.max_w if s < 4.5 else S19K.off_w)
+    assert len(told) == 1
+
+
+def test_the_relay_cuts_only_when_the_device_has_had_its_time() -> None:
+    bench = proven(S19K.max_w, model=S19K, relay=True)
+    began_s = bench.now_s
+    brought_down(bench, lambda _s: S19K.max_w)
+    assert bench.follower.dark
+    assert S19K.down_s <= bench.now_s - began_s <= S19K.down_s + 1.5
+
+
 def test_without_a_relay_the_escalation_goes_on_without_end_and_ever_more_slowly() -> None:
     bench = proven().grant(0)
     told = escalate(bench, seconds=600)
@@ -518,4 +599,4 @@ def test_an_agent_that_was_away_gives_a_silent_device_its_time_again() -> None:
             bench.ask(reading(3500, 3500) if action.do is Do.READ else CommandOutcome.ACCEPTED)
     told = bench.next()
     assert told is None or told.do is Do.READ or told.watts == 25
-    assert bench.follower._rung <= 1, "its own time begins anew"
+    assert bench.follower._ladder.rung <= 1, "its own time begins anew"

@@ -219,6 +219,28 @@ def test_an_echo_ahead_of_the_agents_clock_is_refused() -> None:
     assert lease.setpoints == OFF
 
 
+def test_only_a_new_statement_of_this_start_tells_that_its_clock_has_gone_back() -> None:
+    lease = granted()
+    later = {"at": T0 + 5001}
+    assert lease.is_ahead(statement(2, FULL, **later), T0 + 5000)
+    assert not lease.is_ahead(statement(2, FULL, **later), T0 + 5001)
+    assert not lease.is_ahead(statement(1, FULL, **later), T0 + 5000), "known already"
+    assert not lease.is_ahead(statement(2, FULL, boot="b0", **later), T0 + 5000)
+    assert not lease.is_ahead(statement(2, FULL, at=None), T0 + 5000)
+
+
+def test_another_start_has_no_lease_and_an_echo_of_before_raises_nothing() -> None:
+    lease = granted()
+    lease.begin_anew("b2", T0 + 1000)
+    assert (lease.setpoints, lease.lapsed, lease.lease_left_ms(T0 + 1000)) == (FAILSAFE, True, 0)
+    lease.offer(statement(2, FULL, at=T0 + 900), T0 + 1100)
+    assert lease.setpoints == FAILSAFE
+    with pytest.raises(Refused, match="same as"):
+        lease.offer(statement(3, same_as=1, at=T0 + 1200, boot="b2"), T0 + 1200)
+    lease.offer(statement(4, FULL, at=T0 + 1200, boot="b2"), T0 + 1200)
+    assert lease.setpoints == FULL
+
+
 def test_a_lapsed_device_is_raised_only_by_a_controller_that_knows() -> None:
     lease = granted()
     lease.advance(T0 + TTL)

@@ -1,3 +1,4 @@
+import random
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,11 @@ def test_nothing_saved_is_nothing_held(tmp_path: Path) -> None:
         b'{"v":2,"epoch":1,"seq":1,"head":null,"applied":{"a":NaN}}',
         b'{"v":2}',
         b'{"v":1,"epoch":1,"seq":1,"applied":{}}',
+        b'{"v":2,"epoch":1,"seq":1,"head":null,"applied":{"a":1}}',
+        pytest.param(b'{"v":2,"applied":' + b"[" * 100_000, id="deep"),
+        pytest.param(b'{"v":2,"other":' + b"[" * 100_000, id="deep in what is unknown"),
+        pytest.param(b"[" * 100_000, id="nothing but deep"),
+        pytest.param(b" " * (1 << 24) + b"{}", id="long"),
     ],
 )
 def test_an_unusable_file_is_nothing_held_and_is_logged(
@@ -37,6 +43,43 @@ def test_an_unusable_file_is_nothing_held_and_is_logged(
 ) -> None:
     (tmp_path / "a.json").write_bytes(content)
     assert Store(tmp_path / "a.json").load() == Held()
+    assert [record.event for record in caplog.records] == ["store_unusable"]
+
+
+def damaged(content: bytes, draw: random.Random) -> bytes:
+    """Return the bytes with one thing wrong: bits, a piece that is lost, doubled or zeroed, or JSON without end."""
+    place, end = sorted(draw.sample(range(len(content) + 1), 2))
+    flipped = content[place : place + 1]
+    return draw.choice(
+        [
+            content[:place] + bytes(byte ^ (1 << draw.randrange(8)) for byte in flipped) + content[place + 1 :],
+            content[:place],
+            content[:place] + content[end:],
+            content[:end] + content[place:],
+            content[:place] + bytes(end - place) + content[end:],
+            content[:place] + b"[" * 100_000 + content[place:],
+            content[:place] + b'{"a":' * 100_000 + content[place:],
+            content[:place] + draw.randbytes(9) + content[place:],
+        ]
+    )
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_damage_is_read_as_anything_else_than_what_was_saved(tmp_path: Path, seed: int) -> None:
+    draw, store = random.Random(seed), Store(tmp_path / "a.json")
+    store.save(HELD)
+    content = (tmp_path / "a.json").read_bytes()
+    for _ in range(100):
+        (tmp_path / "a.json").write_bytes(damaged(content, draw))
+        assert store.load() in (Held(), HELD)
+
+
+def test_a_digit_that_has_changed_is_no_other_setpoint(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = Store(tmp_path / "a.json")
+    store.save(HELD)
+    content = (tmp_path / "a.json").read_bytes()
+    (tmp_path / "a.json").write_bytes(content.replace(b"3500", b"3501"))
+    assert store.load() == Held()
     assert [record.event for record in caplog.records] == ["store_unusable"]
 
 

@@ -1,0 +1,134 @@
+"""How one device is brought down: when what it was told has failed, and what comes then. Pure; time comes in, in s.
+
+Once more, sleep, stop, relay, and then these again without end, ever more slowly. A device that is seen to come down has all
+of its time for each. One that stands still is not waited for so long: a stop takes the device's time again, and is to have
+brought it down within that time and 5 s. So it is for every family of the catalogue; one that takes longer than 5.5 s is given a
+share of its time first, and without a relay comes down later. A relay cuts at once, and so comes only when the device has
+had its time.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from drivers.fleet.agent.evidence import GRACE_S
+from drivers.fleet.agent.steps import Progress, Rung, Told
+from drivers.fleet.catalogue import Model
+
+#: What each further step of an escalation has to show that it works.
+STEP_S: Final = 0.75
+MOST_PATIENCE_S: Final = 60.0
+#: When a step comes while the device stands still: after this share of its time, and not before so many seconds. Where a
+#: device's time and the steps are shorter than that, they are the bound: no step comes later than one time after the other.
+STANDS: Final = {Rung.AGAIN: (0.5, 2.5), Rung.SLEEP: (0.65, 3.25), Rung.STOP: (0.8, 4.0)}
+#: A command has had this share of the device's time before its watts say that it stands still.
+_SEEN: Final = 0.3
+#: A device that should come down and does not answer is cut off so long after its own time.
+SILENT_CUT_S: Final = 3.5
+#: What had to be brought down by sleep, stop or relay rests for so long.
+REST_S: Final = 300.0
+
+
+class Ladder:
+    """How far it has had to go with one device. `since_s`: since when it is to come down, None while it need not.
+
+    `named_w`: the setpoint that it named then. `stopped`: it had to be brought down by more than being told, and has been
+    seen to be down. `dark`: its relay is to be open; `relay_open`: the relay says that it is.
+    """
+
+    def __init__(self, model: Model, *, has_relay: bool, now_s: float) -> None:
+        self._down_s, self._has_relay = model.down_s, has_relay
+        self.rung, self._rounds = Rung.TELL, 0
+        self.since_s: float | None = now_s
+        self.named_w: int | None = None
+        self.stopped = self.dark = self.relay_open = False
+        self._rest_until_s = now_s
+
+    @property
+    def brought_down(self) -> bool:
+        """Whether it has had to be more than told."""
+        return self.rung >= Rung.SLEEP
+
+    @property
+    def own_time_s(self) -> float:
+        """When a device that is coming down has had its own time for it."""
+        return -math.inf if self.since_s is None else self.since_s + self._down_s + GRACE_S
+
+    def begin(self, now_s: float, named_w: int | None) -> None:
+        """Note that the device is to come down from now on; `named_w`: what it says that it runs on."""
+        self.since_s, self.named_w = now_s, named_w
+
+    def from_below(self) -> None:
+        """Begin with being told again."""
+        self.rung = self.rung if self.stopped else Rung.TELL
+
+    def relieve(self, now_s: float) -> None:
+        """Note that the device does what it was told."""
+        self.since_s, self._rounds = None, 0
+        if self.brought_down and not self.stopped:
+            self.stopped, self._rest_until_s = True, now_s + REST_S
+        self.from_below()
+
+    def due_s(self, told: Told, progress: Progress, *, taken: bool) -> float:
+        """Return when the next step is due, if nothing changes; not `taken`: the device says that it has not taken the command."""
+        if self.rung is Rung.TELL and not taken:
+            return told.at_s
+        whole_s = told.at_s + self._down_s + GRACE_S
+        if progress is Progress.COMES or (progress is Progress.UNSEEN and self.rung is Rung.TELL):
+            return whole_s
+        if self._rounds or progress is Progress.UNSEEN:
+            return max(self.own_time_s, told.at_s + self.patience_s)
+        seen_s = self._down_s * _SEEN if self.rung is Rung.TELL else STEP_S
+        return max(self._stands_until_s, told.at_s + (seen_s if taken else 0.0))
+
+    @property
+    def patience_s(self) -> float:
+        """How long a step has to show that it works: longer in each round."""
+        return float(min(MOST_PATIENCE_S, STEP_S * 2 ** min(self._rounds, 10)))
+
+    @property
+    def _stands_until_s(self) -> float:
+        """When the next step comes at the earliest for a device that stands still."""
+        if self.since_s is None or self.rung >= Rung.STOP:
+            return self.own_time_s
+        following = Rung(self.rung + 1)
+        share, least_s = STANDS[following]
+        in_turn_s = self._down_s + GRACE_S + self.rung * STEP_S
+        return self.since_s + min(in_turn_s, max(share * self._down_s, least_s))
+
+    def climb(self, now_s: float) -> None:
+        """Go one step further."""
+        if self.rung is Rung.STOP and self._has_relay:
+            self.darken(now_s)
+        elif self.rung >= Rung.STOP:
+            self.rung, self._rounds = Rung.SLEEP, self._rounds + 1
+        else:
+            self.rung = Rung(self.rung + 1)
+
+    def darken(self, now_s: float) -> None:
+        """Have the device cut off."""
+        self.dark, self.rung, self._rest_until_s = True, Rung.RELAY, now_s + REST_S
+
+    def is_to_cut(self, heard_s: float, now_s: float) -> bool:
+        """Return whether a device that is to come down has been silent for too long."""
+        if self.since_s is None or not self._has_relay or self.dark:
+            return False
+        return now_s >= max(self.since_s, heard_s) + self._down_s + SILENT_CUT_S
+
+    def has_rested(self, now_s: float) -> bool:
+        """Return whether what had to be brought down may run again."""
+        return (self.stopped or self.dark) and now_s >= self._rest_until_s
+
+    def wake(self) -> None:
+        """Have it run again."""
+        self.dark = self.stopped = False
+        self.rung, self._rounds, self.since_s = Rung.TELL, 0, None
+
+    def relay_seen(self, *, is_open: bool, now_s: float) -> bool:
+        """Take what the relay says of its contact; return whether it has just opened."""
+        opened = is_open and not self.relay_open
+        if opened and not self.dark:  # somebody else, or its own dead-man, has opened it
+            self.dark, self._rest_until_s = True, now_s
+        self.relay_open = is_open
+        return opened
