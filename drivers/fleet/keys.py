@@ -20,6 +20,7 @@ from nacl.bindings.crypto_sign import crypto_sign, crypto_sign_open, crypto_sign
 from nacl.exceptions import BadSignatureError
 
 from drivers.errors import ConfigError
+from drivers.ownership import owner_to_be
 
 #: Name of the controller's key, and the key id in its messages.
 CONTROLLER: Final = "controller"
@@ -74,7 +75,10 @@ class PrivateKey:
 
 def make_keys(folder: Path, names: Iterable[str]) -> None:
     """Write a new pair for each name that has none; existing keys are left alone."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not folder.exists():
+        owner = owner_to_be(folder)
+        folder.mkdir(mode=0o700, parents=True)
+        os.chown(folder, *owner)
     for name in names:
         if not (folder / f"{name}.key").exists():
             _write_pair(folder, name)
@@ -121,7 +125,12 @@ def _write_pair(folder: Path, name: str) -> None:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    (folder / f"{name}.pub").write_bytes(public)
-    descriptor = os.open(folder / f"{name}.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(private)
+    _write(folder / f"{name}.pub", public, os.O_TRUNC, 0o644)
+    _write(folder / f"{name}.key", private, os.O_EXCL, 0o600)
+
+
+def _write(path: Path, content: bytes, flags: int, mode: int) -> None:
+    owner = owner_to_be(path)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | flags, mode), "wb") as file:
+        os.fchown(file.fileno(), *owner)
+        file.write(content)
