@@ -29,9 +29,10 @@ _TARGET: Final = re.compile(rb"[A-Z]+ ([^ ?]*)")
 
 
 class Guest(Protocol):
-    """A connection. `is_waiting`: nothing has been asked that is still to be answered."""
+    """A connection. `is_known`: what it asks now has a valid token."""
 
     peer: str
+    is_known: bool
 
     @property
     def is_waiting(self) -> bool:
@@ -158,8 +159,10 @@ class Doorkeeper:
 
     def _make_room(self, guests: Collection[Guest]) -> None:
         waiting = next((guest for guest in guests if guest.is_waiting), None)
-        if waiting is not None:
-            self._send_away(waiting)
+        # Where nobody waits, whoever has no valid token and takes long over it.
+        goes = waiting or next((guest for guest in guests if not guest.is_known), None)
+        if goes is not None:
+            self._send_away(goes)
 
     def _send_away(self, guest: Guest) -> None:
         self.left(guest)

@@ -20,7 +20,7 @@ MAX_HEAD: Final = 16384
 
 
 class Visitor(H11Protocol):
-    """One connection; `peer` is its address."""
+    """One connection; `peer` is its address. `is_known`: what it asks now has a valid token."""
 
     def __init__(self, door: Doorkeeper, **given: Any) -> None:
         super().__init__(**given)
@@ -28,6 +28,7 @@ class Visitor(H11Protocol):
         self._head = b""
         self._since_s = self.loop.time()
         self.peer = ""
+        self.is_known = False
 
     @property
     def is_waiting(self) -> bool:
@@ -43,7 +44,9 @@ class Visitor(H11Protocol):
         past_s = now_s - self._since_s
         if self.is_waiting:
             return past_s > HEAD_S
-        return past_s > (BODY_S if self.conn.their_state is h11.SEND_BODY else ANSWER_S)
+        if self.conn.their_state is h11.SEND_BODY:
+            return past_s > BODY_S
+        return past_s > ANSWER_S and not self.is_known
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Come in."""
@@ -66,6 +69,7 @@ class Visitor(H11Protocol):
         super().data_received(data)
         if self.cycle is not before:
             self._since_s = self.loop.time()
+            self.is_known = self._door.knows(dict(self.headers).get(b"authorization", b""))
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""

@@ -25,6 +25,12 @@ def add(verbs: Verbs) -> None:
         action="store_true",
         help="then read every meter, the surplus and what the agents have once, and say what looks wrong",
     )
+    verb.add_argument(
+        "--here",
+        action="store_true",
+        help="also look, as the user who asks, for what the daemon would lack on this machine: keys, certificates and "
+        "their days, secrets, folders, the port, the clock",
+    )
     verb.add_argument("--within", type=seconds, default=10.0, metavar="TIME", help="deadline of --live (default: 10 s)")
     verb.set_defaults(carry_out=_carry_out)
 
@@ -41,7 +47,21 @@ def _carry_out(arguments: argparse.Namespace) -> int:
             load_profile(str(modbus.profile))
     counts = f"{len(site.tree.ids)} nodes, {len(site.meters.ids)} meters, {len(site.devices.ids)} devices"
     print(f"{arguments.file}: site {site.id} is good: {counts}, {len(site.agents)} agents")
-    return _look(site_file, site, arguments.within) if arguments.live else DONE
+    lacking = _lacking(site_file, site) if arguments.here else DONE
+    return max(lacking, _look(site_file, site, arguments.within) if arguments.live else DONE)
+
+
+def _lacking(site_file: SiteFile, site: Site) -> int:
+    """Print what the daemon would lack on this machine; the status says whether it is anything."""
+    from controller.commands.here import findings
+    from controller.commands.meter.layout import note
+
+    found = tuple(findings(site_file, site))
+    for words in found:
+        print(*note("!", words, indent=0), sep="\n")
+    if not found:
+        print("nothing is missing on this machine")
+    return NOT_GOOD if found else DONE
 
 
 def _look(site_file: SiteFile, site: Site, within_s: float) -> int:

@@ -15,7 +15,6 @@ from controller.core.safe import safe_step
 from controller.core.site import Site
 from controller.core.state import initial_state
 from controller.core.step import step
-from controller.daemon.access import make_token
 from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.contactors.switchboard import Switchboard, coil_port, keepers_of
 from controller.daemon.contactors.trips import TripRecorder, open_trips
@@ -34,6 +33,7 @@ from controller.daemon.service import Health, Serve, Service
 from controller.daemon.snapshots import Snapshots
 from controller.daemon.status import make_latest
 from controller.daemon.tick import Ticker
+from controller.daemon.tokens import make_tokens
 from controller.site.compile import contactors_in_order
 from controller.site.model import SiteFile
 from drivers.clock import boottime_s
@@ -164,7 +164,7 @@ def _make_service(
         book=book,
         intake=intake,
         desk=desk,
-        tokens=tuple(make_token(token) for token in site_file.orders.tokens),
+        tokens=make_tokens(site_file.orders.tokens),
         proxies=frozenset(site_file.http.trusted_proxies),
         latest=latest,
         decision=now.decision,

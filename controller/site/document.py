@@ -18,6 +18,8 @@ from controller.site.unknown import UNKNOWN
 from drivers.errors import ConfigError
 
 _MAX_DEPTH = 32
+#: libyaml composes by recursion: what is nested far deeper ends the process.
+_DEEPEST: Final = 200
 _MAX_VALUES = 1_000_000
 _TAG: Final = "tag:yaml.org,2002:"
 
@@ -145,6 +147,7 @@ def read_document(path: Path) -> Document:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: found no readable text ({error}); allowed is a YAML file in UTF-8") from error
     try:
+        _refuse_depth(path, text)
         root = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise ConfigError(_syntax(path, error)) from error
@@ -152,6 +155,20 @@ def read_document(path: Path) -> Document:
         raise ConfigError(f"{path}:1:1: found an empty file; allowed is a site file")
     builder = _Builder(path)
     return Document(path=path, root=root, data=builder.build(root, ()), problems=builder.problems)
+
+
+def _refuse_depth(path: Path, text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST and event.start_mark is not None:
+            line, column = event.start_mark.line + 1, event.start_mark.column + 1
+            raise ConfigError(
+                f"{path}:{line}:{column}: found values nested deeper than {_DEEPEST}; allowed is {_MAX_DEPTH} at most"
+            )
 
 
 def _syntax(path: Path, error: yaml.YAMLError) -> str:

@@ -170,7 +170,9 @@ def runnable(tmp_path: Path, http_port: int) -> str:
     ports = [(port, nobody) for port in ("15020", "15021", "15022", "14840", "11883")]
     path = site_at(tmp_path, *ports, ("18420", str(http_port)))
     for name in ("authority", "operator", "viewer"):
-        (tmp_path / f"{name}.token").write_text(f"{name}-secret\n")
+        token = tmp_path / f"{name}.token"
+        token.write_text(f"{name}-secret-3f9a1c0e7b2d4f86a5c1\n")
+        token.chmod(0o600)
     main(["keys", path])
     return path
 

@@ -69,7 +69,8 @@ def told_of(trouble: Trouble, site: Site, leases: Leases, unshown: Bool) -> tupl
     """Return what is to be said of the agents and their devices, and what of that is a doubt.
 
     `unshown`: nodes (N,) that cannot be brought inside their envelope, and that no trusted meter shows inside it. What
-    cannot be led below such a node keeps the site from being raised; elsewhere the others are led on.
+    cannot be led below such a node keeps the site from being raised; elsewhere the others are led on. Where every agent is silent nobody
+    is led, whatever the link says: a doubt, and a loss once all leases have ended.
     """
     if not trouble.any:
         return (), Doubts()
@@ -78,6 +79,10 @@ def told_of(trouble: Trouble, site: Site, leases: Leases, unshown: Bool) -> tupl
     unled = trouble.silent | (trouble.deaf_s > 0.0)[devices.agent] | trouble.lost | trouble.defiant
     below = nodes_below(site, unshown)[devices.node] & unled
     holding = {site.agents[a] for a in np.unique(devices.agent[below]).tolist()}
+    if np.all(trouble.silent_s > 0.0):
+        if trouble.silent_s.min() > site.rules.lease_s:
+            return by_agent, Doubts(lost=by_agent)
+        holding = set(site.agents)
     return by_agent, Doubts(doubts=tuple(reason for reason in by_agent if reason.subject in holding))
 
 

@@ -24,8 +24,8 @@ ORDER = {"id": "cut-1", "limit_w": 20e3}
 
 
 class Guest:
-    def __init__(self, door, peer="10.0.0.1", *, waiting=True):
-        self.door, self.peer, self.is_waiting, self.gone = door, peer, waiting, False
+    def __init__(self, door, peer="10.0.0.1", *, waiting=True, known=False):
+        self.peer, self.is_waiting, self.is_known, self.gone = peer, waiting, known, False
         door.enter(self)
 
     def leave(self):
@@ -50,11 +50,29 @@ def test_when_it_is_full_the_one_goes_that_has_waited_longest():
     assert len(door) == 8
 
 
-def test_one_that_is_being_answered_never_goes():
+def test_one_that_is_being_answered_goes_only_where_nobody_waits_and_it_has_no_valid_token():
     door, _ = make_door()
-    busy = [Guest(door, f"10.0.0.{k}", waiting=False) for k in range(8)]
-    late = Guest(door, "10.0.1.1")
-    assert not any(guest.gone for guest in (*busy, late))
+    busy = [Guest(door, f"10.0.0.{k}", waiting=False, known=k != 5) for k in range(7)]
+    waits = Guest(door, "10.0.1.1")
+    Guest(door, "10.0.1.2", waiting=False, known=True)
+    assert [guest.gone for guest in (*busy, waits)] == [False] * 7 + [True]
+    Guest(door, "10.0.1.3", waiting=False, known=True)
+    assert [guest.gone for guest in busy] == [k == 5 for k in range(7)]
+    Guest(door, "10.0.1.4", waiting=False, known=True)
+    assert sum(guest.gone for guest in busy) == 1, "whoever has a valid token is answered"
+
+
+def test_whoever_reads_no_answer_is_sent_away(running, monkeypatch):
+    """Metrics are asked for until no answer fits on its way any more."""
+    monkeypatch.setattr(visitor, "ANSWER_S", 0.2)
+    with ExitStack() as stack:
+        guest = connect(running, stack)
+        guest.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        guest.settimeout(DEADLINE_S)
+        with pytest.raises((ConnectionError, BrokenPipeError)):  # noqa: PT012
+            for _ in range(100_000):
+                guest.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\n\r\n" * 50)
+    obeys(running)
 
 
 def test_one_peer_does_not_take_all_the_room():

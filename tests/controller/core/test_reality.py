@@ -58,6 +58,23 @@ def test_agents_that_all_hang_under_an_order_are_told_and_the_order_is_not_met()
     assert decision.orders[0].shortfall_w == 0.0
 
 
+def test_where_every_agent_is_silent_nobody_is_led_and_it_is_said_though_the_link_stands():
+    """As with a broker that hangs: its connections stand, and no lease can be renewed."""
+    world = running()
+    world.silent = {"agent-a", "agent-b"}
+    waited_s = world.until(lambda decision: decision.mode is Mode.HOLD, 10.0)
+    assert waited_s <= 7.0
+    both = {(Code.AGENT_SILENT, "agent-a"), (Code.AGENT_SILENT, "agent-b")}
+    assert {(reason.code, reason.subject) for reason in world.history[-1][3].reasons} == both
+    waited_s = world.until(lambda decision: decision.mode is Mode.FAILSAFE, RULES.lease_s + 5.0)
+    assert waited_s >= RULES.lease_s - 10.0, "not before the leases have ended"
+    assert {(reason.code, reason.subject) for reason in world.history[-1][3].reasons} == both
+    world.silent = set()
+    world.until(lambda decision: decision.mode is Mode.NORMAL, 15.0)
+    assert world.run(60.0).warnings == ()
+    assert world.violations() == []
+
+
 def test_a_silent_agent_is_named_with_its_watts_and_the_others_are_led_on():
     """Its devices count at what they may draw; what the meter shows inside the envelope holds nobody."""
     world = running()

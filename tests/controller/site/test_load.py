@@ -385,6 +385,9 @@ def test_two_loops_are_two_lines(complaints, small):
         ("5\n", "1:1: the file: found 5; allowed is a mapping"),
         ("~\n", "1:1: the file: found nothing; allowed is a value"),
         ("&a [*a]\n", "found values nested deeper than 32"),
+        ("a: " + "[" * 50_000 + "]" * 50_000, "1:203: found values nested deeper than 200"),
+        ("a: " + "{b: " * 50_000 + "}" * 50_000, "found values nested deeper than 200"),
+        ("- " * 50_000 + "a", "found values nested deeper than 200"),
         ("? [a]\n: 1\n", "1:3: the file: found a key that is not text; allowed is text as keys"),
     ],
 )

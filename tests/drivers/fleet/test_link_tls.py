@@ -1,19 +1,14 @@
 """The link over TLS with client certificates, on a real mosquitto."""
 
-import datetime as dt
-import ipaddress
 import queue
 import signal
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from drivers.fleet.link import BrokerTls, MqttLink
 from tests.brokers import MOSQUITTO, BrokerProcess
+from tests.certificates import issue
 from tests.ports import free_port
 from tests.waiting import DEADLINE_S, until
 
@@ -34,29 +29,6 @@ ACL = """\
 pattern read surplus/v1/+/%u/set
 pattern write surplus/v1/+/%u/report
 """
-
-
-def issue(folder: Path, name: str, ca: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None):
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    issuer, signer = (ca[0].subject, ca[1]) if ca else (subject, key)
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=2))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=ca is None, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(signer, hashes.SHA256())
-    )
-    (folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / f"{name}.key").write_bytes(pem)
-    return certificate, key
 
 
 @pytest.fixture

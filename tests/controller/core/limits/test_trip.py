@@ -5,15 +5,18 @@ Each case is a list of cycles: what is true from now on, how long it lasts, and 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.limits.trip import Phase, Wanted, seen_nodes
+from controller.core.limits.trip import Phase, SeenNodes, Wanted, next_trips, seen_nodes
 from controller.core.modes import Mode
 from controller.core.reasons import Code
 from controller.core.safe import safe_step
+from controller.core.snapshot import ContactorNow, Position
 from controller.core.trust.node_power import NodePower
 from controller.core.trust.node_trust import NodeTrust
 from tests.controller.core.halls import HALL, TRIP_S, ask, codes, defy, hall_site, in_hall, phase
@@ -178,6 +181,19 @@ def test_it_is_not_proven_while_the_contactor_says_that_it_is_closed_or_nothing(
     decision = world.run(5)
     assert (Code.CONTACTOR_LOST, "hall") in codes(decision)
     assert not decision.contactors[0].proven
+
+
+def test_a_meter_that_is_in_doubt_proves_nothing():
+    """It shows nothing drawn, and its own counters deny it; the contactor says that it is open."""
+    world = tripped()
+    (state,) = world.state.trips.contactors
+    nothing, no = np.zeros(3), np.zeros(3, dtype=np.bool_)
+    power = NodePower(watts=nothing, known=~no, taken_s=nothing)
+    snapshot = replace(world.snapshot(), contactors=(ContactorNow(position=Position.OPEN),))
+    for doubted, proven in ((True, False), (False, True)):
+        seen = SeenNodes(power=power, trusted=np.full(3, not doubted), class_w=np.full(3, 500.0))
+        trips = replace(world.state.trips, contactors=(state,))
+        assert next_trips(trips, world.site, snapshot, seen, Mode.NORMAL, 1.0).contactors[0].proven is proven
 
 
 def test_without_a_position_the_meter_proves():

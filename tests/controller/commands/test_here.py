@@ -1,0 +1,92 @@
+"""`surplusd check --here` names all that the daemon would lack on this machine."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+import yaml
+
+from controller.cli import main
+from controller.commands import here
+from controller.demo.setup import DemoOptions, prepare
+from controller.site.compile import compile_site
+from controller.site.load import load
+from tests.certificates import issue
+
+DEMO = Path(__file__).parents[3] / "configs/demo.yaml"
+NOBODY = 65534
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    """A site with all that its daemon needs, on a free port, with a clock that is synchronised."""
+    monkeypatch.setattr(here, "kernel_synchronised", lambda: True)
+    return prepare(tmp_path, DEMO.read_text(encoding="utf-8"), DemoOptions()).daemon_file
+
+
+def found(path):
+    site_file = load(path)
+    return list(here.findings(site_file, compile_site(site_file)))
+
+
+def change(path, change_it):
+    raw = yaml.safe_load(path.read_text())
+    change_it(raw)
+    path.write_text(yaml.safe_dump(raw, sort_keys=False))
+
+
+def test_nothing_is_missing(file, capsys):
+    assert main(["check", "--here", str(file)]) == 0
+    assert "nothing is missing on this machine" in capsys.readouterr().out
+
+
+def test_each_thing_that_is_missing_is_named(file, monkeypatch, capsys, tmp_path):
+    keys = Path(load(file).mqtt.keys)
+    (keys / "controller.key").chmod(0o644)
+    (keys / "hall-a1.pub").unlink()
+    (tmp_path / "operator.token").write_text("letmein\n")
+    (tmp_path / "viewer.token").chmod(0o666)
+    monkeypatch.setattr(here, "kernel_synchronised", lambda: False)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "/nowhere")
+    monkeypatch.setattr(here, "FREE_BYTES", 10**18)
+    assert main(["check", "--here", str(file)]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "controller.key: the private key is readable by others", "hall-a1.pub: No such file", "operator.token: found a token of",
+        "viewer.token: has the mode 0666", "nothing synchronises it", "NUMBA_CACHE_DIR: /nowhere", "MB are free",
+    ):  # fmt: skip
+        assert words in said
+
+
+def test_a_port_that_is_taken_is_named(file):
+    listen = load(file).http.listen
+    with socket.create_server((listen.host, listen.port)):
+        assert [words for words in found(file) if words.startswith("http.listen")]
+    assert found(file) == []
+
+
+@pytest.mark.parametrize(("days", "words"), [(-2, "has ended on"), (10, "in 9 days"), (400, "")])
+def test_a_certificate_that_ends_is_named_with_its_days(file, tmp_path, days, words):
+    issue(tmp_path, "broker", None, days=days)
+    files = {"ca": "broker.pem", "certificate": "broker.pem", "private_key": "broker.key"}
+    change(file, lambda raw: raw["mqtt"].update(tls={key: str(tmp_path / name) for key, name in files.items()}))
+    said = found(file)
+    assert len(said) == bool(words), said
+    assert words in "".join(said)
+
+
+def test_folders_and_files_are_looked_at_as_the_user_who_asks(file):
+    state = Path(load(file).state)
+    state.mkdir(exist_ok=True)
+    (state / "journal.db").touch(0o600)
+    assert list(here._state(state)) == []
+    state.chmod(0o500)
+    was = os.geteuid()
+    os.seteuid(was or NOBODY)  # to root, nothing is forbidden
+    try:
+        said = " ".join(here._state(state))
+    finally:
+        os.seteuid(was)
+        state.chmod(0o700)
+    assert "this user cannot write there" in said
