@@ -14,7 +14,7 @@ import tty
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 
 from simulators.substation.frames import RtuFrames, ServedRequest, TcpFrames
 
@@ -104,6 +104,7 @@ class Unit:
         return None if wanted[-1] > 0xFFFF or None in needed else tuple(word or 0 for word in words)
 
 
+@runtime_checkable
 class WaitingUnit(Protocol):
     """A unit of another kind, whose answers may have to wait for something."""
 
@@ -213,7 +214,7 @@ async def serve_serial(
 
 
 async def _answer(unit: Unit | WaitingUnit, pdu: bytes) -> bytes | None:
-    return unit.answer(pdu) if isinstance(unit, Unit) else await unit.respond(pdu)
+    return await unit.respond(pdu) if isinstance(unit, WaitingUnit) else unit.answer(pdu)
 
 
 async def _send(send: Send, frame: bytes, faults: Faults) -> None:

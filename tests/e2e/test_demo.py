@@ -27,8 +27,9 @@ class Served:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A demo that has all of which a panel tells: a contactor, too, which nothing opens."""
     port = free_port()
-    with running(tmp_path_factory.mktemp("whole"), *WHOLE, f"--port={port}") as demo:
+    with running(tmp_path_factory.mktemp("whole"), *WHOLE, "--contactor=feeder-b", f"--port={port}") as demo:
         yield Served(demo=demo, port=port)
 
 
