@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from typing import Any, Final
 
 import h11
@@ -17,6 +19,8 @@ BODY_S: Final = 10.0
 ANSWER_S: Final = 30.0
 #: The longest head of a request in bytes.
 MAX_HEAD: Final = 16384
+#: `struct linger`: on, for no time.
+_AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 
 class Visitor(H11Protocol):
@@ -36,7 +40,9 @@ class Visitor(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def leave(self) -> None:
-        """Close it at once."""
+        """Close it at once, and forget what is still on its way: the kernel would keep it for whoever does not read."""
+        connection: socket.socket = self.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self.transport.abort()
 
     def overstays(self, now_s: float) -> bool:
