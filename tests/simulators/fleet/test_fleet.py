@@ -194,6 +194,8 @@ def test_the_world_goes_on_when_the_fleet_is_killed_and_a_restart_takes_failsafe
 ) -> None:
     first = fleet.ready("--agent", "rack-b")
     grant(controller, "rack-b", {"gpu-001": 10_200, "lone": 3441}, 30_000)
+    store = fleet.folder / "state/rack-b.json"
+    until(lambda: b'"gpu-001":10200' in store.read_bytes(), "what was raised is stored, which is after it was told")
     first.send_signal(signal.SIGKILL)
     first.wait(DEADLINE_S)
     assert world.watts["gpu-001"] == 10_200

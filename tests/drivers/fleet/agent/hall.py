@@ -95,7 +95,8 @@ class Hall:
 
     def run_at_full(self) -> None:
         """Let every device come up to its maximum while nobody looks, which costs nothing."""
-        self.devices.apply({device.id: device.model.max_w for device in self.physics.site.devices})
+        for device in self.physics.site.devices:
+            self.devices.answer(messages.CommandDevice(id=1, device=device.id, watts=device.model.max_w))
         for _ in range(int(max(device.model.up_s for device in self.physics.site.devices) / STEP_S) + 1):
             self.physics.step()
             self.devices.step()
