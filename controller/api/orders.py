@@ -1,6 +1,7 @@
-"""``/api/v1/orders``: post, list, release."""
+"""``/api/v1/orders``: post, list, release, state what is in force."""
 
 import asyncio
+import json
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -21,14 +22,16 @@ from controller.core.site import Site
 from controller.daemon.access import Principal, Role
 from controller.daemon.orders.admission import in_the_way
 from controller.daemon.orders.book import OrderView
-from controller.daemon.orders.intake import OrderAnswer
+from controller.daemon.orders.intake import OrderAnswer, StatementAnswer
 from controller.daemon.orders.records import Outcome
-from controller.daemon.orders.request import OrderRequest
+from controller.daemon.orders.request import Confirmation, OrderRequest, Statement
 from controller.daemon.service import Service
-from controller.texts.english import texts
+from controller.texts.english import text, texts
 
 #: The longest body of an order in bytes, and how long its sender may take for it.
 MAX_BODY: Final = 4096
+#: The same of a list of all orders.
+MAX_STATEMENT: Final = 512 * 1024
 BODY_TIMEOUT_S: Final = 5.0
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -36,11 +39,21 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     for status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE)
 }
 _POST_ERRORS = _ERRORS | {408: {"model": ErrorBody}, 409: {"model": ErrorBody}, 413: {"model": ErrorBody}}
-_BODY = {"required": True, "content": {"application/json": {"schema": OrderRequest.model_json_schema()}}}
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema()
+    for name, part in schema.pop("$defs", {}).items():
+        # In the document of the whole interface, a reference would point elsewhere.
+        schema = json.loads(json.dumps(schema).replace(json.dumps({"$ref": f"#/$defs/{name}"}), json.dumps(part)))
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+_BODY, _STATEMENT, _CONFIRMATION = _schema(OrderRequest), _schema(Statement), _schema(Confirmation)
 
 
 class OrderBody(BaseModel):
-    """An order of the book. `state`: scheduled, in_force, released or expired; no end means until released.
+    """An order of the book. `state`: scheduled, in_force, released, expired or retired (with its issuer); no end means until released.
 
     `outcome`: how it was accepted. Of one in force, by the newest tick, else null: `compliance`, whether it is kept: met,
     not_met, partial (down to the floor, which is above the limit) or unseen (no usable meter); `shortfall_w`, what is
@@ -68,7 +81,8 @@ class OrderAnswerBody(BaseModel):
     """What the sender of an order or a release is told: how it stands now, whenever it was sent first.
 
     `limit_w`: the cap that counts from now on. `achievable_w`: the lowest power that the node can be brought to now.
-    `durable`: it survives a power cut. `why`: what keeps it from being durable, or accepted in full.
+    `durable`: it survives a power cut. `why`: what keeps it from being durable, or accepted in full, and why other orders may be
+    missing. `head`: what the journal ends with, signed; keep it, and it proves later that nothing before it was changed.
     """
 
     id: str
@@ -78,6 +92,15 @@ class OrderAnswerBody(BaseModel):
     achievable_w: float
     durable: bool
     why: str
+    head: str | None
+
+
+class StatementAnswerBody(BaseModel):
+    """What is told to whoever has stated which orders are in force: each of them, and why some may still be missing, null if none."""
+
+    orders: list[OrderAnswerBody]
+    orders_doubt: str | None
+    head: str | None
 
 
 class OrderListBody(BaseModel):
@@ -101,7 +124,7 @@ def routes(service: Service) -> APIRouter:
 
     @router.post("", responses=_POST_ERRORS, openapi_extra={"requestBody": _BODY})
     async def post_order(request: Request, by: Authority) -> OrderAnswerBody:
-        order = OrderRequest.parse(await _read(request), by.name)
+        order = OrderRequest.parse(await _read(request, MAX_BODY), by.name)
         return answered(await to_thread.run_sync(lambda: service.intake.accept(order, by), limiter=tightening))
 
     @router.get("", responses=_ERRORS, dependencies=[readers])
@@ -117,18 +140,39 @@ def routes(service: Service) -> APIRouter:
     async def release_order(order_id: str, by: Authority) -> OrderAnswerBody:
         return answered(await to_thread.run_sync(lambda: service.intake.release(order_id, by), limiter=relaxing))
 
+    _add_statements(router, service, tightening, relaxing)
     return router
 
 
-async def _read(request: Request) -> bytes:
+def _add_statements(
+    router: APIRouter, service: Service, tightening: anyio.CapacityLimiter, relaxing: anyio.CapacityLimiter
+) -> None:
+    """Add what ends a doubt whether all orders are known."""
+    Authority = Annotated[Principal, Depends(require(service.tokens, Role.AUTHORITY))]  # noqa: N806  a type
+    Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]  # noqa: N806  a type
+
+    @router.post("/statement", responses=_POST_ERRORS, openapi_extra={"requestBody": _STATEMENT})
+    async def state_orders(request: Request, by: Authority) -> StatementAnswerBody:
+        stated = Statement.parse(await _read(request, MAX_STATEMENT), by.name)
+        answer = await to_thread.run_sync(lambda: service.intake.state(stated.orders, by), limiter=tightening)
+        return _stated(answer)
+
+    @router.post("/confirmation", responses=_POST_ERRORS, openapi_extra={"requestBody": _CONFIRMATION})
+    async def confirm_orders(request: Request, by: Operator) -> StatementAnswerBody:
+        confirmed = Confirmation.parse(await _read(request, MAX_BODY), by.name)
+        answer = await to_thread.run_sync(lambda: service.intake.confirm(confirmed.reason, by), limiter=relaxing)
+        return _stated(answer)
+
+
+async def _read(request: Request, most: int) -> bytes:
     body = b""
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > MAX_BODY:
+                if len(body) > most:
                     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-                    raise RequestRefused(status, "too_large", f"body: more than {MAX_BODY} bytes")
+                    raise RequestRefused(status, "too_large", f"body: more than {most} bytes")
     except (TimeoutError, ClientDisconnect) as error:
         late = f"body: not complete within {BODY_TIMEOUT_S:g} s"
         raise RequestRefused(HTTPStatus.REQUEST_TIMEOUT, "too_late", late) from error
@@ -144,6 +188,15 @@ def _body(answer: OrderAnswer) -> OrderAnswerBody:
         achievable_w=answer.achievable_w,
         durable=answer.durable,
         why=texts(answer.reasons),
+        head=answer.head,
+    )
+
+
+def _stated(answer: StatementAnswer) -> StatementAnswerBody:
+    return StatementAnswerBody(
+        orders=[_body(order) for order in answer.orders],
+        orders_doubt=text(answer.doubt) if answer.doubt else None,
+        head=answer.head,
     )
 
 

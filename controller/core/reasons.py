@@ -63,7 +63,7 @@ class Code(StrEnum):
     STEP_DEFIED = "step_defied"
     OVER_ENVELOPE = "over_envelope"
     NODE_UNSEEN = "node_unseen"
-    JOURNAL_DAMAGED = "journal_damaged"
+    ORDERS_MAY_BE_MISSING = "orders_may_be_missing"
     # The wall clock.
     CLOCK_STEPPED = "clock_stepped"
     CLOCK_UNKNOWN = "clock_unknown"
@@ -98,6 +98,10 @@ class Code(StrEnum):
     ORDER_CONFLICT = "order_conflict"
     ORDER_UNKNOWN = "order_unknown"
     TOO_MANY_ORDERS = "too_many_orders"
+    ORDER_STATED_ENDED = "order_stated_ended"
+    ORDER_STATED_TWICE = "order_stated_twice"
+    ISSUERS_MUST_STATE = "issuers_must_state"
+    ISSUER_RETIRED = "issuer_retired"
     # What the answer to an order or a release says beside its outcome.
     ORDER_UNDER_FLOOR = "order_under_floor"
     ORDER_UNREACHABLE = "order_unreachable"
@@ -112,6 +116,7 @@ REFUSALS: Final = frozenset(
     | {Code.ORDER_FIELD_INVALID, Code.ORDER_FIELD_TWICE, Code.ORDER_NODE_UNKNOWN}
     | {Code.ORDER_WITHOUT_POWER, Code.ORDER_ABSURD, Code.ORDER_SIZE_AMBIGUOUS, Code.ORDER_ENDS_BEFORE_START}
     | {Code.ORDER_ENDED_ALREADY, Code.ORDER_CONFLICT, Code.ORDER_UNKNOWN, Code.TOO_MANY_ORDERS}
+    | {Code.ORDER_STATED_ENDED, Code.ORDER_STATED_TWICE, Code.ISSUERS_MUST_STATE, Code.ISSUER_RETIRED}
 )
 #: What stands in the answer to an order or a release that is taken: counted as well.
 ANSWERS: Final = frozenset(

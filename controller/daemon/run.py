@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -101,7 +102,7 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
         mailbox=mailbox,
         ticker=ticker,
         notifier=notifier,
-        service=_make_service(site_file, site, book, recorder, snapshots, latest, metrics),
+        service=_make_service(site_file, site, book, recorder, snapshots, latest, metrics, fleet.head_token),
     )
 
 
@@ -113,6 +114,7 @@ def _make_service(
     snapshots: Snapshots,
     latest: Latest,
     metrics: Metrics,
+    head: Callable[[], str | None],
 ) -> Service:
     def decision() -> Decision | None:
         return recorder.latest.decision if recorder.latest else None
@@ -122,7 +124,7 @@ def _make_service(
     def decision_now() -> Decision | None:
         return decision() if health_now().ok else None
 
-    intake = OrderIntake(site=site, book=book, decision=decision_now, utc=lambda: snapshots.utc)
+    intake = OrderIntake(site=site, book=book, decision=decision_now, utc=lambda: snapshots.utc, head=head)
     return Service(
         site=site,
         book=book,

@@ -358,4 +358,4 @@ class SiteFile(Part):
     orders: OrdersSection = _key("orders", "the grid authority and its helpers", {})
     mqtt: MqttSection = _key("mqtt", "the broker")
     http: HttpSection = _key("http", "the HTTP interface", {})
-    state: FilePath = _key("state", "folder of the journal", "state")
+    state: FilePath = _key("state", "folder of the journal, which `surplusd init` makes", "state")

@@ -43,7 +43,8 @@ class Fleet:
     `epoch`: this start of the controller. `agent_keys`: public keys by agent id. `models` (D,): of the devices, by the site
     file. `head`: what the journal ends with now, None while it has nothing. Until the first decision, every agent that has
     said what it has is told its failsafe watts without a clock: nothing is raised and no lease is lengthened by it.
-    `first_sent_s`: when the first of these was handed to the link. `on_refused` is told why a message was refused.
+    `first_sent_s`: when the first of these was handed to the link. `on_refused` is told why a message was refused,
+    `on_head` which heads of this controller's an agent has, with each of its reports.
     """
 
     def __init__(
@@ -62,9 +63,10 @@ class Fleet:
         self._head = head
         self._sealed: tuple[JournalHead | None, str | None] = (None, None)
         self.reports = Reports(site, agent_keys, controller=key.public_key(), models=models, epoch=epoch)
-        self._statements = tuple(self._statements_of(a, epoch) for a in range(len(site.agents)))
+        self.lead(epoch)
         self.link_lost_s = clock()
         self.on_refused: Callable[[Reason], None] = lambda _reason: None
+        self.on_head: Callable[[str, JournalHead], None] = lambda _who, _head: None
         self._topics = frozenset(topic(site.id, agent, leaf) for agent in site.agents for leaf in Leaf)
         self._refused: set[str] = set()
         self.first_sent_s: float | None = None
@@ -82,6 +84,11 @@ class Fleet:
         return Statements(
             site=self._site.id, agent=self._site.agents[a], epoch=epoch, ttl_s=share * self._site.rules.lease_s
         )
+
+    def lead(self, epoch: int) -> None:
+        """Lead in this epoch from now on: a higher one than agents have seen, as after a start."""
+        self.reports.epoch = epoch
+        self._statements = tuple(self._statements_of(a, epoch) for a in range(len(self._site.agents)))
 
     def start(self) -> None:
         """Connect, and send from now on."""
@@ -133,8 +140,16 @@ class Fleet:
             self.reports.take(agent, leaf, payload, retained, self._clock())
             if leaf is Leaf.INVENTORY:
                 self._wake.set()
+            elif leaf is Leaf.REPORT:
+                self._compare(agent)
         except MessageRefused as refusal:
             self._note_refusal(name, refusal)
+
+    def _compare(self, agent: str) -> None:
+        view = self.reports.newest[self._site.agents.index(agent)]
+        for head in (view.head_seen, view.head_stored):
+            if head is not None:
+                self.on_head(f"agent {agent}", head)
 
     def _parsed(self, name: str) -> tuple[str, Leaf]:
         try:
@@ -184,7 +199,7 @@ class Fleet:
         if decided is not None:
             decision, seen = decided
             known, decided_s = seen[a].echo, decision.at_s
-        body = statements.due(setpoint_w, self.reports.newest[a], known, now_s, self._token())
+        body = statements.due(setpoint_w, self.reports.newest[a], known, now_s, self.head_token())
         if body is None:
             return
         payload = sign(body, self._key)
@@ -192,12 +207,15 @@ class Fleet:
             statements.sent(body, setpoint_w, decided_s, now_s)
             self.first_sent_s = self.first_sent_s or now_s
 
-    def _token(self) -> str | None:
-        """Return the token of the journal's head, made once for each; for the sender's thread."""
-        head = self._head()
-        if head is not None and head != self._sealed[0]:
-            self._sealed = head, seal(head, site=self._site.id, key=self._key)
-        return self._sealed[1]
+    def head_token(self) -> str | None:
+        """Return the token of the journal's head, made once for each; None where there is nothing to be said of it now."""
+        head, (known, token) = self._head(), self._sealed
+        if head is None:
+            return None
+        if head != known:
+            token = seal(head, site=self._site.id, key=self._key)
+            self._sealed = head, token
+        return token
 
     def findings(self) -> tuple[Reason, ...]:
         """Return what is wrong with what the agents said last."""

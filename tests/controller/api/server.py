@@ -23,6 +23,7 @@ from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.service import Health, Readiness, Service
 from controller.daemon.tick import Tick
 from controller.daemon.utc import Utc
+from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.north import make_decision, make_site
 from tests.waiting import DEADLINE_S
 
@@ -55,7 +56,7 @@ class Running:
 
 
 def make_service(path: Path, world: World) -> tuple[Service, Journal]:
-    site, journal = make_site(), Journal.open(path)
+    site, journal = make_site(), journal_at(path)
     book = OrderBook(journal, site)
     latest = Latest(
         meters=lambda: {
@@ -79,6 +80,7 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
             book=book,
             decision=decision_now,
             utc=lambda: world.utc,
+            head=lambda: "a head",
         ),
         tokens=tuple(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
         proxies=frozenset(),

@@ -14,13 +14,13 @@ from controller.core.safe import safe_step
 from controller.core.site import Rules, SurplusModel
 from controller.core.snapshot import Grade, SourceSample
 from controller.core.step import step
-from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import before_first_tick, tick_stands
 from controller.daemon.mailbox import as_heard
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick, Ticker
 from drivers.readings import Loss
 from tests.controller.core.world import RULES, World, order, site, with_rules
+from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.reasons.produced import Produced, Scenario, held
 
 #: Lets the world come to what is looked for, and leaves the decision in its history.
@@ -141,9 +141,9 @@ def the_tick_stands(folder: Path) -> Produced:
 
 def journal_is_damaged(folder: Path) -> Produced:
     world, path = small(), folder / "journal.db"
-    Journal.open(path).close()
+    journal_at(path).close()
     path.write_bytes(b"rubbish")
-    journal = Journal.open(path)
+    journal = journal_at(path)
     try:
         world.orders_unsure = OrderBook(journal, world.site).unsure
     finally:
@@ -234,7 +234,7 @@ SCENARIOS: dict[Code, Scenario] = {
     ),
     Code.OVER_ENVELOPE: after(runs(20), sets(house_w=60e3), runs(RULES.settle_s + 5)),
     Code.NODE_UNSEEN: after(runs(5), lambda world: setattr(world, "orders", (order(9e3, world, node=2),)), runs(1)),
-    Code.JOURNAL_DAMAGED: journal_is_damaged,
+    Code.ORDERS_MAY_BE_MISSING: journal_is_damaged,
     Code.TIMES_OVERRULED: comes_before(min_up_s=600.0),
     Code.PROTECTION_OVERRULED: comes_before(protected=True),
 }
