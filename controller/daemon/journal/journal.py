@@ -134,7 +134,12 @@ class Journal:
         self.epoch = 0
         self._doubting: Pending | None = None
         self._unwitnessed: list[tuple[Pending, Record]] = []
-        self._hashes = {record.seq: record.hash for record in self.records(*OF_ORDERS)}
+        self._hashes: dict[int, str] = {}
+        self._known_epoch = 0
+        for record in self.records(*OF_ORDERS):
+            self._hashes[record.seq] = record.hash
+            epoch = record.body.get("epoch") if record.kind in (RecordKind.INIT, RecordKind.START) else None
+            self._known_epoch = max(self._known_epoch, epoch if isinstance(epoch, int) else 0)
         if self.doubt:
             _log.error("orders may be missing: %s", self.doubt, extra={"event": "journal_damaged"})
         self._writer = threading.Thread(target=self._write_until_closed, name="journal", daemon=True)
@@ -223,8 +228,7 @@ class Journal:
         It is above the Unix time too: a controller that has lost its state, or could not store its last start, still
         outranks its former self. Where the start cannot be stored now, it is once the file can be written. `more` stands in its record.
         """
-        known = (int(record.body["epoch"]) for record in self.records(RecordKind.INIT, RecordKind.START))
-        self.epoch = max(*known, self.epoch, above, int(self._utc()), 0) + 1
+        self.epoch = max(self._known_epoch, self.epoch, above, int(self._utc())) + 1
         self.post(RecordKind.START, {"epoch": self.epoch} | more)
         return self.epoch
 
@@ -295,11 +299,12 @@ class Journal:
         try:
             if head is not None and self._head_file is not None:
                 self._head_file.write(head)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001  as above
             self._note_failure(f"its head cannot be written: {error}")
             for pending, record in self._unwitnessed:
                 # What only relaxes may be lost; it is on the disk, and its sender is told so.
                 pending.settle(f"its head cannot be written: {error}" if pending.keep else record)
+            self._unwitnessed = [(p, r) for p, r in self._unwitnessed if p.keep or r.kind in OF_ORDERS]
             return
         self._note_success()
         self.head = newest or self.head

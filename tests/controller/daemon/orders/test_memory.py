@@ -11,6 +11,7 @@ from msgspec import structs
 
 from controller.core.reasons import Code
 from controller.daemon.journal.beginning import HEAD, JOURNAL
+from controller.daemon.orders.witness import differs
 from drivers.errors import JournalUnusable
 from tests.controller.daemon.orders.disk import ISSUERS, WAL, Disk, issuer
 from tests.waiting import until
@@ -333,3 +334,27 @@ def test_a_head_in_the_journal_of_an_epoch_above_ours_is_no_doubt_but_raises_our
         epoch = memory.journal.epoch
     with disk.running() as memory:
         assert memory.journal.epoch > epoch
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"hash": "0" * 64}, "a friend knows of another record 4 of 2026-"),
+        ({"seq": 1000}, "a friend knows of record 1000 of 2026-"),
+        ({"journal": "0" * 16}, "of another journal, 0000000000000000"),
+        ({"utc_s": 2**60}, None),
+        ({}, None),
+    ],
+)
+def test_a_head_tells_what_is_missing(disk, change, words):
+    with disk.running() as memory:
+        disk.settle()
+        told = differs(structs.replace(disk.agents[0], **change), memory.journal, "a friend")
+    assert (told is None) if words is None else words in told
+
+
+def test_without_a_journal_every_head_tells_of_one(disk, tmp_path):
+    with Disk(tmp_path / "nowhere").running() as memory:
+        assert differs(disk.agents[0], memory.journal, "a friend").endswith(", and there is no journal")
+        strange = structs.replace(disk.agents[0], utc_s=2**60)
+        assert "Unix time" in differs(strange, memory.journal, "a friend")
