@@ -77,6 +77,7 @@ def test_an_order_is_met_at_the_meter_and_binds_until_it_is_released(yard: Yard)
     full = yard.calm(drawing=True)
     limit_w = round(full.site_w / 2)
     answer = yard.order("curtail-1", limit_w)
+    assert answer.body.pop("head").startswith(f"{yard.site.id}.")
     assert answer.body | {"achievable_w": None} == {
         "id": "curtail-1", "outcome": "accepted", "node": "pcc", "limit_w": limit_w, "achievable_w": None,
         "durable": True, "why": "",

@@ -358,3 +358,11 @@ def test_without_a_journal_every_head_tells_of_one(disk, tmp_path):
         assert differs(disk.agents[0], memory.journal, "a friend").endswith(", and there is no journal")
         strange = structs.replace(disk.agents[0], utc_s=2**60)
         assert "Unix time" in differs(strange, memory.journal, "a friend")
+
+
+def test_with_the_clock_set_back_the_epoch_is_above_that_of_the_head_all_the_same(disk):
+    epoch = disk.head_file().read().epoch
+    (disk.folder / JOURNAL).unlink()
+    disk.utc_s -= 10_000.0
+    with disk.running() as memory:
+        assert memory.journal.epoch > epoch
