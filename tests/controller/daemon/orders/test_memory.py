@@ -10,6 +10,7 @@ import pytest
 from msgspec import structs
 
 from controller.core.reasons import Code
+from controller.daemon.journal import chain
 from controller.daemon.journal.beginning import HEAD, JOURNAL
 from controller.daemon.orders.witness import differs
 from drivers.errors import JournalUnusable
@@ -366,3 +367,36 @@ def test_with_the_clock_set_back_the_epoch_is_above_that_of_the_head_all_the_sam
     disk.utc_s -= 10_000.0
     with disk.running() as memory:
         assert memory.journal.epoch > epoch
+
+
+def test_a_statement_whose_new_orders_are_not_durable_is_none(disk, monkeypatch):
+    with disk.running() as memory:
+        disk.settle()
+        memory.book.doubt("a test")
+        disk.settle()
+        with monkeypatch.context() as broken:
+            broken.setattr(memory.journal._head_file, "write", lambda head: (_ for _ in ()).throw(OSError("no space")))
+            with pytest.raises(JournalUnusable, match="not stored"):
+                disk.intake().state((disk.request("n-1", 5e3),), issuer("grid"))
+            assert disk.limits() == {"o-1": 20e3, "o-2": 20e3, "n-1": 5e3}
+        assert list(memory.journal.records("statement")) == []
+
+
+def test_f58_a_journal_that_is_another_one_when_it_can_be_written_again_is_left_alone(disk, tmp_path, monkeypatch):
+    from controller.daemon.journal import storage
+
+    other = Disk(tmp_path / "other")
+    other.init()
+    with other.running():
+        other.order()
+    with monkeypatch.context() as broken:
+        broken.setattr(storage, "mend", lambda path: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
+        memory = disk.start()
+    for name in (JOURNAL, WAL):
+        (disk.folder / name).unlink(missing_ok=True)
+    (disk.folder / JOURNAL).write_bytes((other.folder / JOURNAL).read_bytes())
+    memory.journal._storage._again_s = 0.0
+    with pytest.raises(JournalUnusable, match="is not the journal that was read at the start"):
+        memory.journal.append("mode", {})
+    disk.stop()
+    assert [record.kind for record in chain.read(disk.folder / JOURNAL)] == ["init", "start", "order"]
