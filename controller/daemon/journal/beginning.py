@@ -12,6 +12,7 @@ from msgspec.structs import asdict
 from controller.daemon.journal.chain import ChainLine, canonical, create, read
 from controller.daemon.journal.head_file import HeadFile
 from controller.daemon.journal.journal import ID_CHARACTERS, RecordKind
+from controller.daemon.journal.repair import set_log_aside
 from drivers.fleet.head import JournalHead
 
 #: Names in the state folder.
@@ -26,6 +27,7 @@ def begin(path: Path, head_file: HeadFile, *, ends: Sequence[JournalHead], utc_s
     """
     epoch = max(int(utc_s), *(head.epoch for head in ends), 0) + 1
     body = {"epoch": epoch, "ends": [asdict(head) for head in ends], "nonce": secrets.token_hex(16)}
+    set_log_aside(path)
     create(path, [ChainLine(utc_s=utc_s, kind=RecordKind.INIT, body=canonical(body))])
     (first,) = read(path)
     head = JournalHead(

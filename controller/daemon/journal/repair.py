@@ -58,10 +58,23 @@ def _repair(path: Path, damage: str) -> None:
     _finish_repair(path)
 
 
-def _quarantine(path: Path) -> Path:
+def set_log_aside(path: Path) -> None:
+    """Take the write-ahead log of a journal that is gone out of the way of a new one, into which SQLite would replay it."""
+    log, index = companions(path)
+    index.unlink(missing_ok=True)
+    if log.exists():
+        log.replace(companions(_free_name(path))[0])
+
+
+def _free_name(path: Path) -> Path:
     number = 1
-    while (copy := path.with_name(f"{path.name}.quarantine-{number}")).exists():
+    while any((copy := path.with_name(f"{path.name}.quarantine-{number}")).parent.glob(f"{copy.name}*")):
         number += 1
+    return copy
+
+
+def _quarantine(path: Path) -> Path:
+    copy = _free_name(path)
     for source, target in zip((path, *companions(path)), (copy, *companions(copy)), strict=True):
         if source.exists():
             shutil.copyfile(source, target)

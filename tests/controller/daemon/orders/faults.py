@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from controller.daemon.journal.beginning import JOURNAL
 from tests.controller.daemon.orders.disk import FILES, ISSUERS, SPOILS, Disk
 
 AGENTS = 4
@@ -120,8 +121,7 @@ def _recover(disk: Disk, random: Random, tale: Story) -> None:
             tale.broken.append("without a journal, and no doubt")
         ends = tuple({head for head in disk.agents if head is not None})
         disk.stop()
-        for name in FILES:
-            (disk.folder / name).unlink(missing_ok=True)
+        (disk.folder / JOURNAL).unlink(missing_ok=True)
         disk.init(ends=ends)
         disk.start()
     before = list(disk.agents)

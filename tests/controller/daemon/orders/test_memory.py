@@ -400,3 +400,15 @@ def test_f58_a_journal_that_is_another_one_when_it_can_be_written_again_is_left_
         memory.journal.append("mode", {})
     disk.stop()
     assert [record.kind for record in chain.read(disk.folder / JOURNAL)] == ["init", "start", "order"]
+
+
+def test_init_replays_no_log_of_the_journal_before_it_and_keeps_that_log(disk):
+    log = (disk.folder / WAL).read_bytes()
+    assert log
+    (disk.folder / JOURNAL).unlink()
+    disk.init(ends=(disk.agents[0],))
+    assert [record.kind for record in chain.read(disk.folder / JOURNAL)] == ["init"]
+    assert (disk.folder / f"{JOURNAL}.quarantine-1-wal").read_bytes() == log
+    with disk.running():
+        assert "made anew" in why(disk)
+        disk.order()
