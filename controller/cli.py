@@ -8,7 +8,22 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from controller.commands import NOT_GOOD, agent, certificates, check, demo, keys, meter, run, schema, trip, warmup
+from controller.commands import (
+    NOT_GOOD,
+    agent,
+    certificates,
+    check,
+    demo,
+    init,
+    issuer,
+    journal,
+    keys,
+    meter,
+    run,
+    schema,
+    trip,
+    warmup,
+)
 from drivers.errors import ConfigError, JournalUnusable
 
 _EXIT = """exit status: 0 done, and nothing looks wrong; 1 refused, not readable or looks wrong, with the reason;
@@ -40,7 +55,7 @@ def _parser(*, with_demo: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="surplusd", description=__doc__, epilog=_EXIT)
     parser.add_argument("--version", action="version", version=f"surplusd {version('surplusd')}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for verb in (run, warmup, check, keys, schema, meter, agent, trip, certificates):
+    for verb in (run, warmup, check, keys, init, schema, meter, agent, trip, certificates, journal, issuer):
         verb.add(verbs)
     demo.add(verbs, with_options=with_demo)
     return parser

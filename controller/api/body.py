@@ -14,16 +14,16 @@ MAX_BODY: Final = 4096
 BODY_TIMEOUT_S: Final = 5.0
 
 
-async def read_body(request: Request) -> bytes:
-    """Return the body; RequestRefused where it is too long, or comes too slowly."""
+async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
+    """Return the body; RequestRefused where it is longer than `most` bytes, or comes too slowly."""
     body = b""
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > MAX_BODY:
+                if len(body) > most:
                     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-                    raise RequestRefused(status, "too_large", f"body: more than {MAX_BODY} bytes")
+                    raise RequestRefused(status, "too_large", f"body: more than {most} bytes")
     except (TimeoutError, ClientDisconnect) as error:
         late = f"body: not complete within {BODY_TIMEOUT_S:g} s"
         raise RequestRefused(HTTPStatus.REQUEST_TIMEOUT, "too_late", late) from error

@@ -24,6 +24,7 @@ _STATUS: Final = {
     Cause.CONFLICT: HTTPStatus.CONFLICT,
     Cause.UNKNOWN: HTTPStatus.NOT_FOUND,
     Cause.FULL: HTTPStatus.SERVICE_UNAVAILABLE,
+    Cause.RETIRED: HTTPStatus.FORBIDDEN,
 }
 
 

@@ -1,10 +1,11 @@
-"""``/api/v1/orders``: post, list, release."""
+"""``/api/v1/orders``: post, list, release, state what is in force."""
 
+import json
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import anyio
 from anyio import to_thread
@@ -20,22 +21,35 @@ from controller.core.site import Site
 from controller.daemon.access import Principal, Role
 from controller.daemon.orders.admission import in_the_way
 from controller.daemon.orders.book import OrderView
-from controller.daemon.orders.intake import OrderAnswer
+from controller.daemon.orders.intake import OrderAnswer, StatementAnswer
 from controller.daemon.orders.records import Outcome
-from controller.daemon.orders.request import OrderRequest
+from controller.daemon.orders.request import Confirmation, OrderRequest, Statement
 from controller.daemon.service import Service
-from controller.texts.english import texts
+from controller.texts.english import text, texts
+
+#: The longest list of all orders in bytes.
+MAX_STATEMENT: Final = 512 * 1024
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status.value: {"model": ErrorBody}
     for status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE)
 }
 _POST_ERRORS = _ERRORS | {408: {"model": ErrorBody}, 409: {"model": ErrorBody}, 413: {"model": ErrorBody}}
-_BODY = {"required": True, "content": {"application/json": {"schema": OrderRequest.model_json_schema()}}}
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema()
+    for name, part in schema.pop("$defs", {}).items():
+        # In the document of the whole interface, a reference would point elsewhere.
+        schema = json.loads(json.dumps(schema).replace(json.dumps({"$ref": f"#/$defs/{name}"}), json.dumps(part)))
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+_BODY, _STATEMENT, _CONFIRMATION = _schema(OrderRequest), _schema(Statement), _schema(Confirmation)
 
 
 class OrderBody(BaseModel):
-    """An order of the book. `state`: scheduled, in_force, released or expired; no end means until released.
+    """An order of the book. `state`: scheduled, in_force, released, expired or retired (with its issuer); no end means until released.
 
     `outcome`: how it was accepted. Of one in force, by the newest tick, else null: `compliance`, whether it is kept: met,
     not_met, partial (down to the floor, which is above the limit) or unseen (no usable meter); `shortfall_w`, what is
@@ -63,7 +77,8 @@ class OrderAnswerBody(BaseModel):
     """What the sender of an order or a release is told: how it stands now, whenever it was sent first.
 
     `limit_w`: the cap that counts from now on. `achievable_w`: the lowest power that the node can be brought to now.
-    `durable`: it survives a power cut. `why`: what keeps it from being durable, or accepted in full.
+    `durable`: it survives a power cut. `why`: what keeps it from being durable, or accepted in full, and why other orders may be
+    missing. `head`: what the journal ends with, signed; keep it, and it proves later that nothing before it was changed.
     """
 
     id: str
@@ -73,6 +88,15 @@ class OrderAnswerBody(BaseModel):
     achievable_w: float
     durable: bool
     why: str
+    head: str | None
+
+
+class StatementAnswerBody(BaseModel):
+    """What is told to whoever has stated which orders are in force: each of them, and why some may still be missing, null if none."""
+
+    orders: list[OrderAnswerBody]
+    orders_doubt: str | None
+    head: str | None
 
 
 class OrderListBody(BaseModel):
@@ -112,7 +136,28 @@ def routes(service: Service) -> APIRouter:
     async def release_order(order_id: str, by: Authority) -> OrderAnswerBody:
         return answered(await to_thread.run_sync(lambda: service.intake.release(order_id, by), limiter=relaxing))
 
+    _add_statements(router, service, tightening, relaxing)
     return router
+
+
+def _add_statements(
+    router: APIRouter, service: Service, tightening: anyio.CapacityLimiter, relaxing: anyio.CapacityLimiter
+) -> None:
+    """Add what ends a doubt whether all orders are known."""
+    Authority = Annotated[Principal, Depends(require(service.tokens, Role.AUTHORITY))]  # noqa: N806  a type
+    Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]  # noqa: N806  a type
+
+    @router.post("/statement", responses=_POST_ERRORS, openapi_extra={"requestBody": _STATEMENT})
+    async def state_orders(request: Request, by: Authority) -> StatementAnswerBody:
+        stated = Statement.parse(await read_body(request, MAX_STATEMENT), by.name)
+        answer = await to_thread.run_sync(lambda: service.intake.state(stated.orders, by), limiter=tightening)
+        return _stated(answer)
+
+    @router.post("/confirmation", responses=_POST_ERRORS, openapi_extra={"requestBody": _CONFIRMATION})
+    async def confirm_orders(request: Request, by: Operator) -> StatementAnswerBody:
+        confirmed = Confirmation.parse(await read_body(request), by.name)
+        answer = await to_thread.run_sync(lambda: service.intake.confirm(confirmed.reason, by), limiter=relaxing)
+        return _stated(answer)
 
 
 def _body(answer: OrderAnswer) -> OrderAnswerBody:
@@ -124,6 +169,15 @@ def _body(answer: OrderAnswer) -> OrderAnswerBody:
         achievable_w=answer.achievable_w,
         durable=answer.durable,
         why=texts(answer.reasons),
+        head=answer.head,
+    )
+
+
+def _stated(answer: StatementAnswer) -> StatementAnswerBody:
+    return StatementAnswerBody(
+        orders=[_body(order) for order in answer.orders],
+        orders_doubt=text(answer.doubt) if answer.doubt else None,
+        head=answer.head,
     )
 
 

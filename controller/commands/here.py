@@ -111,7 +111,9 @@ def _of_state(folder: Path) -> Iterator[str]:
     elif (free := shutil.disk_usage(nearest).free) < FREE_BYTES:
         yield f"state: {folder}: {free / 1e6:.0f} MB are free, {FREE_BYTES / 1e6:.0f} MB are needed"
     journal = folder / "journal.db"
-    if journal.exists() and not os.access(journal, os.R_OK | os.W_OK, effective_ids=True):
+    if not journal.exists():
+        yield f"state: {journal}: there is no journal; `surplusd init` makes it"
+    elif not os.access(journal, os.R_OK | os.W_OK, effective_ids=True):
         yield f"state: {journal}: this user cannot read and write it"
 
 

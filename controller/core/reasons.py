@@ -69,7 +69,8 @@ class Code(StrEnum):
     CONTACTOR_UNPROVEN = "contactor_unproven"
     CONTACTOR_LOST = "contactor_lost"
     CONTACTOR_OPEN = "contactor_open"
-    JOURNAL_DAMAGED = "journal_damaged"
+    # Whether all orders are known.
+    ORDERS_MAY_BE_MISSING = "orders_may_be_missing"
     # The wall clock.
     CLOCK_STEPPED = "clock_stepped"
     CLOCK_UNKNOWN = "clock_unknown"
@@ -104,6 +105,10 @@ class Code(StrEnum):
     ORDER_CONFLICT = "order_conflict"
     ORDER_UNKNOWN = "order_unknown"
     TOO_MANY_ORDERS = "too_many_orders"
+    ORDER_STATED_ENDED = "order_stated_ended"
+    ORDER_STATED_TWICE = "order_stated_twice"
+    ISSUERS_MUST_STATE = "issuers_must_state"
+    ISSUER_RETIRED = "issuer_retired"
     # A reset of a tripped node that is refused; its subject is who asked for it.
     RESET_NODE_UNKNOWN = "reset_node_unknown"
     RESET_WITHOUT_CONTACTOR = "reset_without_contactor"
@@ -124,6 +129,7 @@ REFUSALS: Final = frozenset(
     | {Code.ORDER_WITHOUT_POWER, Code.ORDER_ABSURD, Code.ORDER_SIZE_AMBIGUOUS, Code.ORDER_ENDS_BEFORE_START}
     | {Code.ORDER_ENDED_ALREADY, Code.ORDER_CONFLICT, Code.ORDER_UNKNOWN, Code.TOO_MANY_ORDERS}
     | {Code.RESET_NODE_UNKNOWN, Code.RESET_WITHOUT_CONTACTOR, Code.RESET_NOT_OPEN, Code.RESET_IN_DOUBT}
+    | {Code.ORDER_STATED_ENDED, Code.ORDER_STATED_TWICE, Code.ISSUERS_MUST_STATE, Code.ISSUER_RETIRED}
 )
 #: What stands in the answer to an order or a release that is taken: counted as well.
 ANSWERS: Final = frozenset(

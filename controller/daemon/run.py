@@ -115,7 +115,7 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
         switchboard=switchboard,
         ticker=ticker,
         notifier=notifier,
-        service=_make_service(site_file, site, book, recorder, snapshots, latest, metrics, desk, now),
+        service=_make_service(site_file, site, book, recorder, snapshots, latest, metrics, desk, now, fleet.head_token),
     )
 
 
@@ -157,8 +157,9 @@ def _make_service(
     metrics: Metrics,
     desk: ResetDesk,
     now: _Now,
+    head: Callable[[], str | None],
 ) -> Service:
-    intake = OrderIntake(site=site, book=book, decision=now.decision_now, utc=lambda: snapshots.utc)
+    intake = OrderIntake(site=site, book=book, decision=now.decision_now, utc=lambda: snapshots.utc, head=head)
     return Service(
         site=site,
         book=book,

@@ -20,14 +20,14 @@ from controller.daemon.fleet.relays import relays_of
 from controller.daemon.journal.journal import Journal
 from controller.daemon.logs import configure
 from controller.daemon.orders.book import OrderBook
+from controller.daemon.orders.memory import Memory
 from controller.daemon.service import Serve
 from controller.site.compile import compile_site
 from controller.site.devices import models_by_device
 from controller.site.load import load
 from controller.site.model import SiteFile
 from drivers.errors import ConfigError
-from drivers.fleet.head import JournalHead
-from drivers.fleet.keys import CONTROLLER, load_private, load_public
+from drivers.fleet.keys import CONTROLLER, PrivateKey, load_private, load_public
 
 _KERNELS: Final = Path(__file__).parents[1] / "core" / "kernels"
 
@@ -40,7 +40,8 @@ def run(path: Path, *, import_serve: Callable[[], Serve], level: str = "INFO", j
 
     `import_serve` returns what serves the site to the outside. It may be slow: the first leases are out before it is called.
 
-    Raises ConfigError where the file, a key or an address cannot be used, JournalUnusable where the journal cannot.
+    Raises ConfigError where the file, a key or an address cannot be used, JournalUnusable where another process has the
+    journal. Without a usable journal the site is led all the same.
     """
     signal.signal(signal.SIGTERM, _leave)
     site_file = load(path)
@@ -54,17 +55,18 @@ def run(path: Path, *, import_serve: Callable[[], Serve], level: str = "INFO", j
 
 
 def _run(site_file: SiteFile, site: Site, import_serve: Callable[[], Serve]) -> None:
-    journal = _open_journal(site_file)
+    key = load_private(site_file.mqtt.keys / f"{CONTROLLER}.key")
+    memory = _remember(site_file, site, key)
     try:
-        book = OrderBook(journal, site)
-        fleet = _make_fleet(site_file, site, journal)
+        fleet = _make_fleet(site_file, site, memory.journal, key)
+        fleet.on_head = memory.witness(fleet.lead).hear
         fleet.start()
         try:
-            asyncio.run(_operate(site_file, site, journal, book, fleet, import_serve))
+            asyncio.run(_operate(site_file, site, memory, fleet, import_serve))
         finally:
             fleet.stop()
     finally:
-        journal.close()
+        memory.close()
 
 
 def _leave(_number: int, _frame: object) -> None:
@@ -72,43 +74,35 @@ def _leave(_number: int, _frame: object) -> None:
     raise SystemExit(0)
 
 
-def _open_journal(site_file: SiteFile) -> Journal:
-    try:
-        site_file.state.mkdir(mode=0o750, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"state: {site_file.state}: {error.strerror}") from error
-    if not os.access(_KERNELS, os.W_OK):
+def _remember(site_file: SiteFile, site: Site, key: PrivateKey) -> Memory:
+    state = site_file.state
+    if state.exists() and not state.is_dir():
+        raise ConfigError(f"state: {state}: it is no folder")
+    if not os.access(_KERNELS, os.W_OK) and state.is_dir():
         # The compiled kernels need a place to be kept, also where the package is installed read-only.
-        os.environ.setdefault("NUMBA_CACHE_DIR", str(site_file.state / "kernels"))
-    return Journal.open(site_file.state / "journal.db")
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(state / "kernels"))
+    issuers = frozenset(token.name for token in site_file.orders.tokens if token.role == "authority")
+    return Memory(state, site, key=key, issuers=issuers)
 
 
-def _make_fleet(site_file: SiteFile, site: Site, journal: Journal) -> Fleet:
-    keys, models, epoch = site_file.mqtt.keys, models_by_device(site_file.fleet), journal.next_epoch()
+def _make_fleet(site_file: SiteFile, site: Site, journal: Journal, key: PrivateKey) -> Fleet:
+    keys, models = site_file.mqtt.keys, models_by_device(site_file.fleet)
     return Fleet(
         site,
         make_link=make_link(site_file.mqtt, f"surplusd.{site.id}"),
-        key=load_private(keys / f"{CONTROLLER}.key"),
+        key=key,
         agent_keys={agent: load_public(keys / f"{agent}.pub") for agent in site.agents},
         models=tuple(models[id_] for id_ in site.devices.ids),
-        epoch=epoch,
-        head=lambda: _head(journal, epoch),
+        epoch=journal.epoch,
+        head=journal.newest_head,
         relays=relays_of(site_file, site),
     )
-
-
-def _head(journal: Journal, epoch: int) -> JournalHead | None:
-    newest, journal_id = journal.head, journal.id
-    if newest is None or journal_id is None:
-        return None
-    return JournalHead(journal=journal_id, epoch=epoch, seq=newest.seq, hash=newest.hash)
 
 
 async def _operate(
     site_file: SiteFile,
     site: Site,
-    journal: Journal,
-    book: OrderBook,
+    memory: Memory,
     fleet: Fleet,
     import_serve: Callable[[], Serve],
 ) -> None:
@@ -118,7 +112,7 @@ async def _operate(
         loop.add_signal_handler(number, stop.set)
     operate = await asyncio.to_thread(_import_operation)
     serve = await asyncio.to_thread(import_serve)
-    await operate(site_file, site, journal, book, fleet, stop, serve)
+    await operate(site_file, site, memory.journal, memory.book, fleet, stop, serve)
 
 
 def _import_operation() -> Operate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Final
 from controller.demo.children import Child
 from controller.demo.setup import DemoSetup
 from drivers.clock import Clock, boottime_s
+from drivers.errors import DriverLoss
 from simulators.worldlink import WorldClient
 
 #: Before the id of an agent with a process of its own.
@@ -50,6 +52,8 @@ class DemoProcesses:
     def open(self) -> None:
         """Start every part and wait for it; raises DriverLoss with the last log lines of the one that fails."""
         for child in self.children.values():
+            if child.name == "surplusd":
+                _make_journal(self._setup)
             child.start()
             ready = self._daemon_is_ready if child.name == "surplusd" else None
             child.wait_ready(self._clock() + START_S, ready, self._clock)
@@ -132,6 +136,14 @@ def processes_of(
         for name, argv in _commands(setup, args, duration_s, orders, apart)
         if broker or name != "broker"
     ]
+
+
+def _make_journal(setup: DemoSetup) -> None:
+    """Make the daemon's journal, which it never does itself; raises DriverLoss where that cannot be."""
+    command = [sys.executable, "-m", "controller.cli", "init", "--without-fleet", str(setup.daemon_file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own command
+    if done.returncode:
+        raise DriverLoss(f"the journal cannot be made: {done.stderr.strip()}")
 
 
 def _has_contact(name: str) -> bool:

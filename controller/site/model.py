@@ -351,4 +351,4 @@ class SiteFile(Part):
     supply: SupplySection | None = key("supply", "what feeds controller, broker and agents", None)
     mqtt: MqttSection = key("mqtt", "the broker")
     http: HttpSection = key("http", "the HTTP interface", {})
-    state: FilePath = key("state", "folder of the journal", "state")
+    state: FilePath = key("state", "folder of the journal, which `surplusd init` makes", "state")

@@ -30,7 +30,9 @@ AGENT_KEY: Final = PrivateKey(bytes(range(32, 64)))
 STRANGER: Final = PrivateKey(bytes(range(64, 96)))
 EPOCH: Final = 3
 HEAD: Final = seal(
-    JournalHead(journal="c0ffee0123456789", epoch=EPOCH, seq=12, hash="9f" * 32), site=SITE, key=CONTROLLER
+    JournalHead(journal="c0ffee0123456789", epoch=EPOCH, seq=12, utc_s=1_790_000_000, hash="9f" * 32),
+    site=SITE,
+    key=CONTROLLER,
 )
 
 #: Off at 25 W, failsafe is off; and off at 30 W, 1080 or 2794 W, failsafe is 1080 W.

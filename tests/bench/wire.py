@@ -62,7 +62,9 @@ def _paths() -> list[tuple[str, Callable[[], Any], Callable[[], Any], Callable[[
     mine = reports.devices[0]
     ids = [site.devices.ids[i] for i in mine]
     watts = [2000 + k for k in range(len(ids))]
-    token = seal(JournalHead(journal="0" * 16, epoch=7, seq=9, hash="0" * 64), site=site.id, key=key)
+    token = seal(
+        JournalHead(journal="0" * 16, epoch=7, seq=9, utc_s=1_790_000_000, hash="0" * 64), site=site.id, key=key
+    )
     inventory = _inventory(site.id, ids)
     reports.take(_AGENT, Leaf.INVENTORY, sign(inventory, key), True, 0.0)
     said = [sign(_report(inventory, moved, token), key) for moved in _moving(watts)]

@@ -174,6 +174,7 @@ def runnable(tmp_path: Path, http_port: int) -> str:
         token.write_text(f"{name}-secret-3f9a1c0e7b2d4f86a5c1\n")
         token.chmod(0o600)
     main(["keys", path])
+    main(["init", "--without-fleet", path])
     return path
 
 

@@ -17,7 +17,6 @@ from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.core.snapshot import ContactorNow, Grade, Position
 from controller.core.trust.judge import no_trust
-from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import DEVICE_STATES, DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import CONTENT_TYPE, Metrics
 from controller.daemon.orders.book import OrderBook
@@ -25,6 +24,7 @@ from controller.daemon.tick import Tick
 from controller.site.compile import compile_site
 from controller.site.load import load
 from drivers.clock import boottime_s
+from tests.controller.daemon.journal.journals import journal_at
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 
@@ -92,7 +92,7 @@ def latest(site: Site) -> Latest:
 def exporter(folder: Path) -> Iterator[str]:
     """Serve the metrics and give host:port; every scrape is preceded by a tick."""
     site = compile_site(load(DEMO))
-    journal = Journal.open(folder / "journal.db")
+    journal = journal_at(folder / "journal.db")
     metrics = Metrics(site, latest(site), OrderBook(journal, site), journal)
     metrics.refused("http", "unauthorized")
     ticks = iter(range(1, 1_000_000))

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from controller.daemon.journal import chain
-from controller.daemon.journal.journal import Journal, RecordKind
+from controller.daemon.journal.journal import RecordKind
 from drivers.fleet.keys import load_private, load_public
+from tests.controller.daemon.journal.journals import journal_at
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,7 +40,7 @@ def test_keys_made_as_written_are_keys_of_the_contract(page, installed, tmp_path
 
 def test_a_journal_is_copied_whole_while_it_is_written(tmp_path):
     """By SQLite's online backup, which is what `sqlite3 .backup` does."""
-    journal = Journal.open(tmp_path / "journal.db")
+    journal = journal_at(tmp_path / "journal.db")
     try:
         for _ in range(10):
             journal.append(RecordKind.MODE, {"mode": "hold"})

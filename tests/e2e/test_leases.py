@@ -114,7 +114,8 @@ def test_a_restarted_daemon_takes_the_running_leases_over_without_a_dip(yard: Ya
     samples = yard.watch(lambda _: yard.processes._daemon_is_ready() and yard.mode() == "normal", "normal mode")
     samples += yard.watch_for(2.0)
     assert all(sample.applied_w == before.applied_w for sample in samples)
-    assert {yard.stored(agent)["epoch"] for agent in yard.site.agents} == {epoch + 1}
+    (restarted,) = {yard.stored(agent)["epoch"] for agent in yard.site.agents}
+    assert restarted > epoch
     lowest_w = min(sample.site_w for sample in samples)
     assert lowest_w >= 0.85 * before.site_w  # the jobs of the GPU node come and go
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.verify.door import withstood
 from tests.verify.fuzz.campaign import campaign
+from tests.verify.journal import report as orders_kept
 from tests.verify.lies import report as lies_told
 from tests.verify.opcua import report
 from tests.verify.scenes import scenes_played
@@ -83,6 +84,11 @@ def door(out: Path) -> dict[str, str]:
     return withstood(out)
 
 
+def journal(out: Path) -> dict[str, str]:
+    """Spoil the journal and its head, and kill whoever writes them, and see that no acknowledged order is lost silently."""
+    return orders_kept(out)
+
+
 def bounds(_: Path) -> dict[str, str]:
     """Compile the kernels with a test of every index, and run them on all that their tests give them."""
     with tempfile.TemporaryDirectory() as folder:
@@ -112,6 +118,7 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "lies": lies,
     "scenes": scenes,
     "door": door,
+    "journal": journal,
 }
 
 

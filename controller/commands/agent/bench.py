@@ -130,7 +130,9 @@ class Bench:
     def head(self, seq: int) -> str:
         """Return a head that differs from statement to statement."""
         return seal(
-            JournalHead(journal="0" * 16, epoch=self.epoch, seq=seq, hash="0" * 64), site=self.site, key=self.key
+            JournalHead(journal="0" * 16, epoch=self.epoch, seq=seq, utc_s=0, hash="0" * 64),
+            site=self.site,
+            key=self.key,
         )
 
     def send(self, payload: bytes, *, retain: bool = False) -> float:

@@ -47,7 +47,8 @@ class Fleet:
     file. `head`: what the journal ends with now, None while it has nothing. Until the first decision, every agent that has
     said what it has is told its failsafe watts without a clock: nothing is raised and no lease is lengthened by it.
     `relays`: by agent, the contactors that it has.
-    `first_sent_s`: when the first of these was handed to the link. `on_refused` is told why a message was refused.
+    `first_sent_s`: when the first of these was handed to the link. `on_refused` is told why a message was refused,
+    `on_head` which heads of this controller's an agent has, with each of its reports.
     """
 
     def __init__(
@@ -68,9 +69,10 @@ class Fleet:
         self._sealed: tuple[JournalHead | None, str | None] = (None, None)
         self.reports = Reports(site, agent_keys, controller=key.public_key(), models=models, epoch=epoch, relays=relays)
         self._relays = tuple(tuple(map(RelayWatts, its)) for its in self.reports.relays)
-        self._statements = tuple(self._statements_of(a, epoch) for a in range(len(site.agents)))
+        self.lead(epoch)
         self.link_lost_s = clock()
         self.on_refused: Callable[[Reason], None] = lambda _reason: None
+        self.on_head: Callable[[str, JournalHead], None] = lambda _who, _head: None
         self._topics = frozenset(topic(site.id, agent, leaf) for agent in site.agents for leaf in Leaf)
         self._refused: set[str] = set()
         self.first_sent_s: float | None = None
@@ -88,6 +90,11 @@ class Fleet:
         return Statements(
             site=self._site.id, agent=self._site.agents[a], epoch=epoch, ttl_s=share * self._site.rules.lease_s
         )
+
+    def lead(self, epoch: int) -> None:
+        """Lead in this epoch from now on: a higher one than agents have seen, as after a start."""
+        self.reports.epoch = epoch
+        self._statements = tuple(self._statements_of(a, epoch) for a in range(len(self._site.agents)))
 
     def start(self) -> None:
         """Connect, and send from now on."""
@@ -156,8 +163,16 @@ class Fleet:
             self.reports.take(agent, leaf, payload, retained, self._clock())
             if leaf is Leaf.INVENTORY:
                 self._wake.set()
+            elif leaf is Leaf.REPORT:
+                self._compare(agent)
         except MessageRefused as refusal:
             self._note_refusal(name, refusal)
+
+    def _compare(self, agent: str) -> None:
+        view = self.reports.newest[self._site.agents.index(agent)]
+        for head in (view.head_seen, view.head_stored):
+            if head is not None:
+                self.on_head(f"agent {agent}", head)
 
     def _parsed(self, name: str) -> tuple[str, Leaf]:
         try:
@@ -228,7 +243,7 @@ class Fleet:
             decision, seen = decided
             known = seen[a].echo if self._knows_relays(a) else None
             decided_s = decision.at_s
-        body = statements.due(setpoint_w, self.reports.newest[a], known, now_s, self._token())
+        body = statements.due(setpoint_w, self.reports.newest[a], known, now_s, self.head_token())
         if body is None:
             return
         payload = sign(body, self._key)
@@ -237,12 +252,15 @@ class Fleet:
             statements.sent(body, setpoint_w, decided_s, now_s)
             self.first_sent_s = self.first_sent_s or now_s
 
-    def _token(self) -> str | None:
-        """Return the token of the journal's head, made once for each; for the sender's thread."""
-        head = self._head()
-        if head is not None and head != self._sealed[0]:
-            self._sealed = head, seal(head, site=self._site.id, key=self._key)
-        return self._sealed[1]
+    def head_token(self) -> str | None:
+        """Return the token of the journal's head, made once for each; None where there is nothing to be said of it now."""
+        head, (known, token) = self._head(), self._sealed
+        if head is None:
+            return None
+        if head != known:
+            token = seal(head, site=self._site.id, key=self._key)
+            self._sealed = head, token
+        return token
 
     def findings(self) -> tuple[Reason, ...]:
         """Return what is wrong with what the agents said last."""

@@ -90,7 +90,7 @@ class Reports:
         self._site = site
         self._keys = keys
         self._models = models
-        self._epoch = epoch
+        self.epoch = epoch
         self._index = {agent: a for a, agent in enumerate(site.agents)}
         self._open_head = lru_cache(maxsize=_HEADS_REMEMBERED)(lambda token: _opened(token, controller, site.id))
         self.devices: tuple[I64, ...] = tuple(np.flatnonzero(site.devices.agent == a) for a in range(len(site.agents)))
@@ -169,7 +169,7 @@ class Reports:
         return replace(old, inventory=inventory, letters=None, max_w=inventory.max_w, findings=inventory.differences)
 
     def _reported(self, a: int, report: Report, now_s: float) -> AgentReport:
-        old, ours = self.newest[a], report.epoch == self._epoch
+        old, ours = self.newest[a], report.epoch == self.epoch
         inventory, seq, sent_seq = old.inventory, report.accepted_seq, self.sent_seq[a]
         start = old.start.after(report.agent, report.echo, ours=ours, seq=seq, sent_seq=sent_seq)
         if inventory is None or (report.inventory, len(report.applied_w)) != (inventory.id, inventory.count):

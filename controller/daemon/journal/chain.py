@@ -3,22 +3,19 @@
 The hash of a record is ``sha256(hash of the record before + canonical JSON of the record)`` in hex, where the
 canonical JSON has the keys body, kind, seq, utc_s in this order, no blanks, and the first record follows 64 zeros.
 WAL with ``synchronous=FULL``: a commit that has returned survives a power cut, a torn one is dropped as a whole.
-Nothing here is safe from several threads but `read`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
-import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from drivers.errors import JournalUnusable
 
@@ -28,9 +25,10 @@ QUARANTINE: Final = "quarantine"
 
 _SCHEMA = """CREATE TABLE record (seq INTEGER PRIMARY KEY, utc_s REAL NOT NULL, kind TEXT NOT NULL,
  body TEXT NOT NULL, prev_hash TEXT NOT NULL, hash TEXT NOT NULL)"""
-_SELECT = "SELECT seq, utc_s, kind, body, prev_hash, hash FROM record"
+SELECT: Final = "SELECT seq, utc_s, kind, body, prev_hash, hash FROM record"
+INSERT: Final = "INSERT INTO record VALUES (?,?,?,?,?,?)"
 #: Results of SQLite that tell of the machine and not of the file's content (sqlite.org/rescode.html, low byte).
-_ENVIRONMENT = frozenset(
+ENVIRONMENT: Final = frozenset(
     {
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_CANTOPEN,
@@ -44,7 +42,8 @@ _ENVIRONMENT = frozenset(
 )
 #: Bytes 18 and 19 of a file in WAL mode (sqlite.org/fileformat.html); SQLite takes others for read-only or no WAL.
 _WAL_FORMAT = b"\2\2"
-_Row = tuple[int, float, str, str, str, str]
+#: seq, utc_s, kind, body, prev_hash, hash.
+Row: TypeAlias = tuple[int, float, str, str, str, str]
 
 
 class ChainBroken(Exception):
@@ -52,7 +51,7 @@ class ChainBroken(Exception):
 
 
 #: What reading a damaged file raises; sqlite3 fails to decode the messages of SQLite that quote the damage.
-_DAMAGE = (ChainBroken, sqlite3.DatabaseError, UnicodeDecodeError)
+DAMAGE: Final = (ChainBroken, sqlite3.DatabaseError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,91 +86,13 @@ def link(prev_hash: str, seq: int, line: ChainLine) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class Chain:
-    """An open chain file; one process at a time has it.
-
-    `damage`: why the file had to be repaired when it was opened, None where it verified. `first_hash`: hash of the first
-    record, which no other chain has; None while there is none.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Open or create the file at `path`; JournalUnusable where that cannot be done."""
-        self._path = path
-        self.damage: str | None = None
-        self.first_hash: str | None = None
-        self._healthy = True
-        try:
-            self._lock_fd = _lock(path)
-        except OSError as error:
-            raise JournalUnusable(f"{path}: {error}") from error
-        try:
-            self._prepare()
-            self._db = _connect(path)
-            self._inode = path.stat().st_ino
-            self._head = _head(self._db)
-            self.first_hash = _first_hash(self._db)
-        except (OSError, sqlite3.Error) as error:
-            os.close(self._lock_fd)
-            raise JournalUnusable(f"{path}: {error}") from error
-
-    def _prepare(self) -> None:
-        _finish_repair(self._path)
-        if not self._path.exists():
-            _create(self._path, ())
-            return
-        try:
-            verify(self._path)
-        except _DAMAGE as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _ENVIRONMENT:
-                raise
-            self.damage = str(error)
-            _repair(self._path, self.damage)
-
-    @property
-    def length(self) -> int:
-        """Records in the chain."""
-        return self._head[0]
-
-    def append(self, lines: Iterable[ChainLine]) -> list[Record]:
-        """Store the lines in one transaction, durable on return; OSError or sqlite3.Error, and nothing stored."""
-        if not self._healthy:
-            self._reopen()
-        if self._path.stat().st_ino != self._inode:
-            raise FileNotFoundError(f"{self._path} is not the file that was opened")
-        rows = list(_chained(self._head, lines))
-        try:
-            with self._db:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._db.executemany("INSERT INTO record VALUES (?,?,?,?,?,?)", rows)
-        except sqlite3.Error:
-            self._healthy = False
-            raise
-        self._head = (rows[-1][0], rows[-1][5]) if rows else self._head
-        self.first_hash = self.first_hash or (rows[0][5] if rows else None)
-        return [_record(row) for row in rows]
-
-    def _reopen(self) -> None:
-        """Open the file anew after a failure; what it was told to store then, and may have, is taken back."""
-        self._db.close()
-        self._db = _connect(self._path)
-        self._db.execute("DELETE FROM record WHERE seq > ?", (self._head[0],))
-        if _head(self._db) != self._head:
-            raise sqlite3.DatabaseError(f"{self._path} no longer ends with record {self._head[0]}")
-        self._healthy = True
-
-    def close(self) -> None:
-        """Close the file and give it free."""
-        self._db.close()
-        os.close(self._lock_fd)
-
-
 def read(path: Path, kinds: Sequence[str] = ()) -> Iterator[Record]:
     """Yield the stored records of these kinds, or all, oldest first; JournalUnusable where it cannot be read."""
     where = f" WHERE kind IN ({','.join('?' * len(kinds))})" if kinds else ""
     try:
-        with contextlib.closing(_connect(path)) as db:
-            for row in db.execute(f"{_SELECT}{where} ORDER BY seq", kinds):
-                yield _record(row)
+        with contextlib.closing(connect(path)) as db:
+            for row in db.execute(f"{SELECT}{where} ORDER BY seq", kinds):
+                yield record_of(row)
     except sqlite3.Error as error:
         raise JournalUnusable(f"{path}: {error}") from error
 
@@ -182,28 +103,21 @@ def verify(path: Path) -> int:
     with path.open("rb") as file:
         if file.read(20)[18:] != _WAL_FORMAT:
             raise ChainBroken("the file is no database in WAL mode")
-    with contextlib.closing(_connect(path)) as db:
+    with contextlib.closing(connect(path)) as db:
         if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'record'").fetchone():
             raise ChainBroken("the table of records is gone")
-        for row in db.execute(f"{_SELECT} ORDER BY seq"):
-            if row[0] != head[0] + 1 or row[4] != head[1] or not _sound(row):
+        for row in db.execute(f"{SELECT} ORDER BY seq"):
+            if row[0] != head[0] + 1 or row[4] != head[1] or not sound(row):
                 raise ChainBroken(f"the chain breaks after record {head[0]}")
             head = (row[0], row[5])
+        # Every row may be right, and the pages between them such that the next one finds no place.
+        if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise ChainBroken(f"the file is damaged: {' '.join(found.split())}")
     return head[0]
 
 
-def _lock(path: Path) -> int:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fd = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(fd)
-        raise JournalUnusable(f"{path} is in use by another process") from error
-    return fd
-
-
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
+    """Return a connection to the file that is there; sqlite3.Error where there is none."""
     db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False)
     db.text_factory = _text
     db.execute("PRAGMA synchronous=FULL")
@@ -215,17 +129,8 @@ def _text(stored: bytes) -> str:
     return stored.decode(errors="replace")
 
 
-def _head(db: sqlite3.Connection) -> tuple[int, str]:
-    row = db.execute("SELECT seq, hash FROM record ORDER BY seq DESC LIMIT 1").fetchone()
-    return (row[0], row[1]) if row else (0, GENESIS)
-
-
-def _first_hash(db: sqlite3.Connection) -> str | None:
-    row = db.execute("SELECT hash FROM record WHERE seq = 1").fetchone()
-    return row[0] if row else None
-
-
-def _chained(head: tuple[int, str], lines: Iterable[ChainLine]) -> Iterator[_Row]:
+def chained(head: tuple[int, str], lines: Iterable[ChainLine]) -> Iterator[Row]:
+    """Yield the lines as rows behind the record with that sequence and hash."""
     seq, prev_hash = head
     for line in lines:
         seq += 1
@@ -234,89 +139,41 @@ def _chained(head: tuple[int, str], lines: Iterable[ChainLine]) -> Iterator[_Row
         prev_hash = digest
 
 
-def _record(row: _Row) -> Record:
+def record_of(row: Row) -> Record:
+    """Return the record of a row."""
     return Record(seq=row[0], utc_s=row[1], kind=row[2], body=json.loads(row[3]), prev_hash=row[4], hash=row[5])
 
 
-def _sound(row: _Row) -> bool:
+def sound(row: Row) -> bool:
+    """Return whether a row is what its own hash says."""
     return row[5] == link(row[4], row[0], ChainLine(utc_s=row[1], kind=row[2], body=row[3]))
 
 
-def _create(path: Path, lines: Iterable[ChainLine]) -> None:
+def create(path: Path, lines: Iterable[ChainLine] = ()) -> None:
     """Make a whole file under another name, then give it its own: a file at `path` always has its table."""
     draft = path.with_name(path.name + ".draft")
-    for leftover in (draft, *_companions(draft)):
+    for leftover in (draft, *companions(draft)):
         leftover.unlink(missing_ok=True)
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    with contextlib.closing(_connect(draft)) as db:
+    with contextlib.closing(connect(draft)) as db:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute(_SCHEMA)
         db.execute("BEGIN")
-        db.executemany("INSERT INTO record VALUES (?,?,?,?,?,?)", _chained((0, GENESIS), lines))
+        db.executemany(INSERT, chained((0, GENESIS), lines))
         db.execute("COMMIT")
     draft.replace(path)
-    _sync_folder(path)
+    sync_folder(path)
 
 
-def _companions(path: Path) -> tuple[Path, Path]:
+def companions(path: Path) -> tuple[Path, Path]:
+    """Return the files that SQLite keeps beside one: the write-ahead log and its index."""
     return path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Make durable that a file of this name stands in its folder."""
     fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def _repair(path: Path, damage: str) -> None:
-    """Keep the damaged file as a copy and put a new chain of every record that still matches its own hash there."""
-    copy = _quarantine(path)
-    rows = _salvage(path)
-    lines = [ChainLine(utc_s=row[1], kind=row[2], body=row[3]) for row in rows]
-    note = {"damage": damage, "copy": copy.name, "kept": len(rows), "last_seq": rows[-1][0] if rows else 0}
-    utc_s = path.stat().st_mtime
-    _create(_repaired(path), [*lines, ChainLine(utc_s=utc_s, kind=QUARANTINE, body=canonical(note))])
-    _finish_repair(path)
-
-
-def _quarantine(path: Path) -> Path:
-    number = 1
-    while (copy := path.with_name(f"{path.name}.quarantine-{number}")).exists():
-        number += 1
-    for source, target in zip((path, *_companions(path)), (copy, *_companions(copy)), strict=True):
-        if source.exists():
-            shutil.copyfile(source, target)
-            target.chmod(0o600)
-    return copy
-
-
-def _salvage(path: Path) -> list[_Row]:
-    """Return the sound rows, read from both ends because a damaged page ends a scan."""
-    rows: dict[int, _Row] = {}
-    for direction in ("ASC", "DESC"):
-        with contextlib.suppress(*_DAMAGE), contextlib.closing(_connect(path)) as db:
-            for row in db.execute(f"{_SELECT} ORDER BY seq {direction}"):
-                if row[0] in rows:
-                    break
-                if _sound(row):
-                    rows[row[0]] = row
-    return [rows[seq] for seq in sorted(rows)]
-
-
-def _repaired(path: Path) -> Path:
-    return path.with_name(path.name + ".repaired")
-
-
-def _finish_repair(path: Path) -> None:
-    """Put a complete repaired file in place; a crash on the way is made good at the next start.
-
-    The write-ahead log of the damaged file goes first, since SQLite would replay it into the new one.
-    """
-    repaired = _repaired(path)
-    if repaired.exists():
-        for companion in _companions(path):
-            companion.unlink(missing_ok=True)
-        repaired.replace(path)
-        _sync_folder(path)

@@ -18,7 +18,10 @@ from typing import Any, Final
 
 from controller.daemon.journal import chain
 from controller.daemon.journal.chain import ChainLine, Record
+from controller.daemon.journal.head_file import HeadFile
+from controller.daemon.journal.storage import Chain, Storage
 from drivers.errors import JournalUnusable
+from drivers.fleet.head import JournalHead
 
 _log = logging.getLogger(__name__)
 
@@ -28,11 +31,16 @@ _MAX_BATCH: Final = 256
 class RecordKind(StrEnum):
     """What a record is about."""
 
-    START = "start"  #: the daemon started; its controller epoch
+    INIT = "init"  #: the journal was made; the heads that it ends
+    START = "start"  #: the daemon started, or goes on above a head that it was shown; its controller epoch
     ORDER = "order"
     RELEASE = "release"
     ORDER_BEGUN = "order_begun"
     ORDER_ENDED = "order_ended"
+    DOUBT = "doubt"  #: orders may be missing from here on
+    STATEMENT = "statement"  #: an issuer has listed all its orders in force
+    CONFIRMED = "confirmed"  #: an operator has, where the site has no issuer
+    RETIRED = "retired"  #: an issuer is gone for good
     COMPLIANCE = "compliance"  #: whether an order in force is kept now
     OVER_ENVELOPE = "over_envelope"  #: the nodes that have drawn more than they may for too long; empty: none any more
     TRIP = "trip"  #: a node draws too much: its contactor was told to open, and why
@@ -46,12 +54,14 @@ class RecordKind(StrEnum):
 
 #: Kinds that may be dropped while the file cannot be written or the writer lags.
 TELEMETRY: Final = frozenset({RecordKind.DECISION, RecordKind.REFUSED})
-#: Kinds without which nobody can say which orders are open, or who gave them.
+#: Kinds without which nobody can say which orders are open, or who gave them, and which nodes are cut off.
 OF_ORDERS: Final = frozenset(
-    {RecordKind.START, RecordKind.ORDER, RecordKind.RELEASE, RecordKind.ORDER_BEGUN, RecordKind.ORDER_ENDED}
+    {RecordKind.INIT, RecordKind.START, RecordKind.ORDER, RecordKind.RELEASE, RecordKind.ORDER_BEGUN}
+    | {RecordKind.ORDER_ENDED, RecordKind.DOUBT, RecordKind.STATEMENT, RecordKind.CONFIRMED, RecordKind.RETIRED}
+    | {RecordKind.TRIP, RecordKind.TRIP_RESET, RecordKind.TRIP_ENDED, RecordKind.QUARANTINE}
 )
 #: Characters of the first record's hash that name a journal.
-_ID_CHARACTERS: Final = 16
+ID_CHARACTERS: Final = 16
 
 
 class Pending:
@@ -99,50 +109,64 @@ class Pending:
 
 
 class Journal:
-    """An open journal; every method may be called from any thread.
+    """A journal; every method may be called from any thread.
 
     `failure`: why the file cannot be written now, None while it can. `dropped`: telemetry records lost so far.
     `head`: the newest record on the disk that matters to orders; None before the first since it was opened, which is that
-    of the start.
+    of the start. `epoch`: that of the controller, 0 before `begin_epoch`.
     """
 
     def __init__(
-        self, path: Path, *, utc: Callable[[], float] = time.time, max_waiting: int = 4096, retry_s: float = 1.0
+        self,
+        storage: Storage,
+        *,
+        head_file: HeadFile | None = None,
+        utc: Callable[[], float] = time.time,
+        max_waiting: int = 4096,
+        retry_s: float = 1.0,
     ) -> None:
-        """Open or create the file at `path`, see `open`."""
-        self._path = path
+        """`head_file`: where the head stands besides, as soon as there is an epoch."""
+        self._storage, self._head_file = storage, head_file
         self._utc = utc
         self._max_waiting = max_waiting
         self._retry_s = retry_s
-        self._chain = chain.Chain(path)
         self._inbox: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
         self.failure: str | None = None
         self.dropped = 0
         self.head: Record | None = None
-        if self.damage:
-            _log.error("journal was damaged and repaired: %s", self.damage, extra={"event": "journal_damaged"})
+        self.epoch = 0
+        self._doubting: Pending | None = None
+        self._unwitnessed: list[tuple[Pending, Record]] = []
+        self._hashes: dict[int, str] = {}
+        self._known_epoch = 0
+        for record in self.records(*OF_ORDERS):
+            self._hashes[record.seq] = record.hash
+            epoch = record.body.get("epoch") if record.kind in (RecordKind.INIT, RecordKind.START) else None
+            self._known_epoch = max(self._known_epoch, epoch if isinstance(epoch, int) else 0)
+        if self.doubt:
+            _log.error("orders may be missing: %s", self.doubt, extra={"event": "journal_damaged"})
         self._writer = threading.Thread(target=self._write_until_closed, name="journal", daemon=True)
         self._writer.start()
 
     @classmethod
     def open(cls, path: Path) -> Journal:
-        """Open or create the journal at `path` and verify it.
+        """Open the journal at `path` and verify it.
 
-        A damaged file is kept beside it as a copy, and the records that verify go on; `damage` then says so.
+        A damaged file is kept beside it as a copy, and the records that verify go on; `doubt` then says so.
         JournalUnusable: it cannot be opened, or another process has it.
         """
-        return cls(path)
+        return cls(Chain(path))
 
     @property
-    def damage(self) -> str | None:
-        """Why the file had to be repaired at this start, None where it verified."""
-        return self._chain.damage
+    def doubt(self) -> str | None:
+        """Why records may be missing from what was found at this start, None where it verified."""
+        return self._storage.doubt
 
     @property
     def id(self) -> str | None:
         """What names this journal and no other, None while it is empty."""
-        first = self._chain.first_hash
-        return None if first is None else first[:_ID_CHARACTERS]
+        first = self._storage.first_hash
+        return None if first is None else first[:ID_CHARACTERS]
 
     @property
     def usable(self) -> bool:
@@ -157,7 +181,21 @@ class Journal:
     @property
     def length(self) -> int:
         """Records in the chain."""
-        return self._chain.length
+        return self._storage.head[0]
+
+    def hash_of(self, seq: int) -> str | None:
+        """Return the hash of a record that matters to orders, None where there is none of that number."""
+        return self._hashes.get(seq)
+
+    def newest_head(self) -> JournalHead | None:
+        """Return the head as it is signed.
+
+        None before the first of this epoch, and while a doubt is not on the disk: nobody must forget on its account what only
+        they know of orders.
+        """
+        if self._doubting is not None and not self._doubting.durable():
+            return None
+        return self._head_of(self.head)
 
     def append(self, kind: str, body: Mapping[str, Any], timeout_s: float = 5.0) -> Record:
         """Store a record and return it once it is on the disk; never for the tick thread.
@@ -178,27 +216,24 @@ class Journal:
             dropped = Pending(self._line(kind, body), keep=False)
             dropped.settle("too many records wait")
             return dropped
-        return self._put(kind, body, keep=not telemetry)
+        pending = self._put(kind, body, keep=not telemetry)
+        if kind == RecordKind.DOUBT:
+            self._doubting = pending
+        return pending
 
     def records(self, *kinds: str) -> Iterator[Record]:
         """Yield the stored records of these kinds, or all, oldest first; JournalUnusable where it cannot be read."""
-        return chain.read(self._path, kinds)
+        return self._storage.records(kinds)
 
-    def verify(self) -> int:
-        """Return how many records the chain has; chain.ChainBroken where it breaks."""
-        return chain.verify(self._path)
+    def begin_epoch(self, above: int = 0, **more: Any) -> int:
+        """Begin an epoch above all that are known, and above `above`; return it, and let its record follow.
 
-    def next_epoch(self) -> int:
-        """Store the start of a controller and return its epoch, one more than that of the last start.
-
-        Where no start is known or the file was damaged it is above the Unix time, so that a controller that has lost
-        its state still outranks its former self. JournalUnusable: two controllers could get the same epoch.
+        It is above the Unix time too: a controller that has lost its state, or could not store its last start, still
+        outranks its former self. Where the start cannot be stored now, it is once the file can be written. `more` stands in its record.
         """
-        last = max((record.body["epoch"] for record in self.records(RecordKind.START)), default=0)
-        if not last or self.damage:
-            last = max(last, int(self._utc()))
-        self.append(RecordKind.START, {"epoch": last + 1})
-        return int(last + 1)
+        self.epoch = max(self._known_epoch, self.epoch, above, int(self._utc())) + 1
+        self.post(RecordKind.START, {"epoch": self.epoch} | more)
+        return self.epoch
 
     def close(self) -> None:
         """Store what waits and close the file."""
@@ -220,11 +255,13 @@ class Journal:
         kept: list[Pending] = []
         closing = False
         while not closing:
-            fresh, closing = self._take(self._retry_s if kept else None)
+            fresh, closing = self._take(self._retry_s if kept or self._unwitnessed else None)
             kept = self._store([pending for pending in kept + fresh if pending.claim()])
+            if not kept:
+                self._witness()
         if kept:
             _log.error("%d records are lost with the journal", len(kept), extra={"event": "journal_records_lost"})
-        self._chain.close()
+        self._storage.close()
 
     def _take(self, timeout_s: float | None) -> tuple[list[Pending], bool]:
         """Return what waits, and whether the journal is to be closed after it."""
@@ -245,18 +282,45 @@ class Journal:
         if not batch:
             return []
         try:
-            records = self._chain.append(pending.line for pending in batch)
+            records = self._storage.append(pending.line for pending in batch)
         except Exception as error:  # noqa: BLE001  whatever the disk does, the writer goes on for the next record
             self._note_failure(str(error) or type(error).__name__)
             for pending in batch:
-                pending.settle(f"{self._path}: {error}")
+                pending.settle(str(error) or type(error).__name__)
             self.dropped += sum(pending.line.kind in TELEMETRY for pending in batch)
             return [pending for pending in batch if pending.keep]
-        self._note_success()
-        self.head = next((record for record in reversed(records) if record.kind in OF_ORDERS), self.head)
-        for pending, record in zip(batch, records, strict=True):
-            pending.settle(record)
+        self._hashes |= {record.seq: record.hash for record in records if record.kind in OF_ORDERS}
+        self._unwitnessed += zip(batch, records, strict=True)
         return []
+
+    def _witness(self) -> None:
+        """Write the head down besides, then settle what it covers: nothing is acknowledged that could be lost unnoticed."""
+        if not self._unwitnessed:
+            return
+        newest = next((r for _, r in reversed(self._unwitnessed) if r.kind in OF_ORDERS), None)
+        head = self._head_of(newest)
+        try:
+            if head is not None and self._head_file is not None:
+                self._head_file.write(head)
+        except Exception as error:  # noqa: BLE001  as above
+            self._note_failure(f"its head cannot be written: {error}")
+            for pending, record in self._unwitnessed:
+                # What only relaxes may be lost; it is on the disk, and its sender is told so.
+                pending.settle(f"its head cannot be written: {error}" if pending.keep else record)
+            self._unwitnessed = [(p, r) for p, r in self._unwitnessed if p.keep or r.kind in OF_ORDERS]
+            return
+        self._note_success()
+        self.head = newest or self.head
+        for pending, record in self._unwitnessed:
+            pending.settle(record)
+        self._unwitnessed.clear()
+
+    def _head_of(self, record: Record | None) -> JournalHead | None:
+        if record is None or self.id is None or not self.epoch:
+            return None
+        return JournalHead(
+            journal=self.id, epoch=self.epoch, seq=record.seq, utc_s=max(0, int(record.utc_s)), hash=record.hash
+        )
 
     def _note_failure(self, failure: str) -> None:
         if self.failure is None:

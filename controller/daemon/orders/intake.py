@@ -5,7 +5,7 @@ An interface makes an `OrderRequest` of what it was sent, and its own words of t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,7 +14,7 @@ from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.daemon.access import Principal
 from controller.daemon.orders.admission import PowerNow, Reach, admit, reach
-from controller.daemon.orders.book import OrderBook
+from controller.daemon.orders.book import OrderBook, StatedOrder
 from controller.daemon.orders.records import EndedOrder, OpenOrder, Outcome, order_of
 from controller.daemon.orders.refusal import OrderRefused
 from controller.daemon.orders.request import OrderRequest, content_hash
@@ -29,7 +29,8 @@ class OrderAnswer:
     """What the sender of an order or a release is told: how it stands now, whenever it was sent first.
 
     `limit_w`: the cap that counts from now on. `achievable_w`: the lowest power that the node can be brought to now.
-    `durable`: it survives a power cut. `reasons`: why it is not durable, or not accepted in full.
+    `durable`: it survives a power cut. `reasons`: why it is not durable, or not accepted in full, and why other orders may be
+    missing. `head`: what the journal ends with, signed; whoever keeps it can prove later that nothing before it was changed.
     """
 
     id: str
@@ -39,13 +40,23 @@ class OrderAnswer:
     achievable_w: float
     durable: bool
     reasons: tuple[Reason, ...]
+    head: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementAnswer:
+    """What an issuer is told that has listed all its orders: each of them, and whether orders may still be missing."""
+
+    orders: tuple[OrderAnswer, ...]
+    doubt: Reason | None
+    head: str | None
 
 
 class OrderIntake:
     """Takes orders and releases in; every method may be called from any thread, and blocks on the disk.
 
     `decision`: the newest, None where there is none that is new enough to speak of now. `utc`: the newest look at the wall
-    clock.
+    clock. `head`: the token of the journal's head.
     """
 
     def __init__(
@@ -55,9 +66,10 @@ class OrderIntake:
         book: OrderBook,
         decision: Callable[[], Decision | None],
         utc: Callable[[], Utc],
+        head: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._site, self._book = site, book
-        self._decision, self._utc = decision, utc
+        self._decision, self._utc, self._head = decision, utc, head
 
     def accept(self, request: OrderRequest, by: Principal) -> OrderAnswer:
         """Apply and store an order; the same request again changes nothing, and is answered by what is known now.
@@ -65,19 +77,45 @@ class OrderIntake:
         Blocks until the order is on the disk; where the journal cannot be used the order counts all the same, and
         the answer is not durable. OrderRefused: nothing changed.
         """
-
-        def admitted() -> OpenOrder:
-            return admit(request, self._site, self._power(), self._utc(), by)
-
+        wanted = self._wanted(request, by)
         try:
-            order = self._book.enter(request.id, content_hash(request, self._site), by, admitted)
+            order = self._book.enter(request.id, wanted.content, by, wanted.admit)
         except OrderRefused as refusal:
             self._book.note_refusal(request.id, by, refusal)
             raise
-        durable = self._book.durable(request.id, ANSWER_S)
-        doubt = () if durable else (Reason(Code.ORDER_NOT_DURABLE, by.name),)
+        return self._accepted(order, by)
+
+    def state(self, requests: Sequence[OrderRequest], by: Principal) -> StatementAnswer:
+        """Take these for all orders of their issuer that are in force, no id twice: what it does not list ends.
+
+        Blocks until it is on the disk. OrderRefused, with every reason: nothing changed. JournalUnusable: the orders that are new
+        count, and nothing else does.
+        """
+        wanted = {request.id: self._wanted(request, by) for request in requests}
+        try:
+            orders = self._book.state(wanted, by, self._utc().utc_s)
+        except OrderRefused as refusal:
+            self._book.note_refusal("statement", by, refusal)
+            raise
+        answers = tuple(self._accepted(order, by) for order in orders)
+        return StatementAnswer(orders=answers, doubt=self._book.unsure, head=self._head())
+
+    def confirm(self, reason: str, by: Principal) -> StatementAnswer:
+        """Take an operator's word that no order is missing; OrderRefused where issuers have to say it, JournalUnusable."""
+        self._book.confirm(by, reason, self._utc().utc_s)
+        return StatementAnswer(orders=(), doubt=self._book.unsure, head=self._head())
+
+    def _wanted(self, request: OrderRequest, by: Principal) -> StatedOrder:
+        return StatedOrder(
+            content=content_hash(request, self._site),
+            admit=lambda: admit(request, self._site, self._power(), self._utc(), by),
+        )
+
+    def _accepted(self, order: OpenOrder, by: Principal) -> OrderAnswer:
+        durable, unsure = self._book.durable(order.limit.id, ANSWER_S), self._book.unsure
+        doubts = () if durable else (Reason(Code.ORDER_NOT_DURABLE, by.name),)
         now = reach(order.limit, self._site, self._power())
-        return _answer(order, now, durable, (*now.reasons, *doubt))
+        return self._answer(order, now, durable, (*now.reasons, *doubts, *((unsure,) if unsure else ())))
 
     def release(self, order_id: str, by: Principal) -> OrderAnswer:
         """End an order for good, on the disk first; releasing an ended order changes nothing.
@@ -88,9 +126,9 @@ class OrderIntake:
         reasons: tuple[Reason, ...] = ()
         if isinstance(found, EndedOrder):
             reasons = (Reason(Code.ORDER_ENDED_BEFORE, by.name, {"ending": found.ending.value}),)
-        order = order_of(found)
+        order, unsure = order_of(found), self._book.unsure
         now = replace(reach(order.limit, self._site, self._power()), outcome=Outcome.RELEASED)
-        return _answer(order, now, True, reasons)
+        return self._answer(order, now, True, (*reasons, *((unsure,) if unsure else ())))
 
     def _power(self) -> PowerNow:
         """Return what is known of the nodes now: only fresh, trusted power counts."""
@@ -104,14 +142,14 @@ class OrderIntake:
             warnings=decision.warnings,
         )
 
-
-def _answer(order: OpenOrder, now: Reach, durable: bool, reasons: tuple[Reason, ...]) -> OrderAnswer:
-    return OrderAnswer(
-        id=order.limit.id,
-        outcome=now.outcome,
-        node=order.node,
-        limit_w=order.limit.limit_w,
-        achievable_w=now.achievable_w,
-        durable=durable,
-        reasons=reasons,
-    )
+    def _answer(self, order: OpenOrder, now: Reach, durable: bool, reasons: tuple[Reason, ...]) -> OrderAnswer:
+        return OrderAnswer(
+            id=order.limit.id,
+            outcome=now.outcome,
+            node=order.node,
+            limit_w=order.limit.limit_w,
+            achievable_w=now.achievable_w,
+            durable=durable,
+            reasons=reasons,
+            head=self._head(),
+        )

@@ -46,6 +46,7 @@ class Ending(StrEnum):
 
     RELEASED = "released"
     EXPIRED = "expired"
+    RETIRED = "retired"  #: with its issuer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

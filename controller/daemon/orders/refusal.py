@@ -16,6 +16,7 @@ class Cause(StrEnum):
     CONFLICT = "conflict"
     UNKNOWN = "unknown"
     FULL = "full"
+    RETIRED = "retired"
 
 
 class OrderRefused(Refused):

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -17,6 +17,8 @@ from controller.daemon.journal.chain import canonical
 from controller.daemon.orders.refusal import Cause, OrderRefused
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+#: Orders of one statement: as many as may be open.
+MAX_STATED: Final = 1000
 _YEARS = "allowed is a time between the years 1970 and 3000"
 
 
@@ -37,6 +39,9 @@ def _instant(value: object) -> object:
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
 
 
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
 class OrderRequest(BaseModel):
     """A curtailment order as it is sent: `limit_w` or `reduce_by_w`, on a node, from when, until when, how fast."""
 
@@ -53,17 +58,63 @@ class OrderRequest(BaseModel):
     @classmethod
     def parse(cls, body: bytes, issuer: str) -> Self:
         """Read a JSON body; OrderRefused with every reason."""
-        try:
-            request = cls.model_validate_json(body)
-        except ValidationError as error:
-            reasons = (_reason(each, issuer) for each in error.errors(include_url=False))
-            raise OrderRefused(Cause.INVALID, *reasons) from error
-        keys = [key for key, _ in json.loads(body, object_pairs_hook=list)]
-        if twice := sorted({key for key in keys if keys.count(key) > 1}):
-            raise OrderRefused(
-                Cause.INVALID, *(Reason(Code.ORDER_FIELD_TWICE, issuer, {"field": key}) for key in twice)
-            )
-        return request
+        return _parsed(cls, body, issuer)
+
+
+class Statement(BaseModel):
+    """All orders of its sender that are in force, perhaps none."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+    orders: Annotated[
+        tuple[OrderRequest, ...], Field(strict=False, max_length=MAX_STATED, description="every order that is in force")
+    ]
+
+    @classmethod
+    def parse(cls, body: bytes, issuer: str) -> Self:
+        """Read a JSON body; OrderRefused with every reason."""
+        statement = _parsed(cls, body, issuer)
+        ids = [order.id for order in statement.orders]
+        if twice := sorted({order_id for order_id in ids if ids.count(order_id) > 1}):
+            reasons = (Reason(Code.ORDER_STATED_TWICE, issuer, {"order": order_id}) for order_id in twice)
+            raise OrderRefused(Cause.INVALID, *reasons)
+        return statement
+
+
+class Confirmation(BaseModel):
+    """An operator's word that no order is missing at a site that no issuer gives orders to."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    reason: Annotated[str, Field(min_length=1, max_length=200, description="why the operator knows")]
+
+    @classmethod
+    def parse(cls, body: bytes, by: str) -> Self:
+        """Read a JSON body; OrderRefused with every reason."""
+        return _parsed(cls, body, by)
+
+
+def _parsed(model: type[_Model], body: bytes, issuer: str) -> _Model:
+    try:
+        parsed = model.model_validate_json(body)
+    except ValidationError as error:
+        reasons = (_reason(each, issuer) for each in error.errors(include_url=False))
+        raise OrderRefused(Cause.INVALID, *reasons) from error
+    if twice := sorted(_twice(body)):
+        raise OrderRefused(Cause.INVALID, *(Reason(Code.ORDER_FIELD_TWICE, issuer, {"field": key}) for key in twice))
+    return parsed
+
+
+def _twice(body: bytes) -> set[str]:
+    """Return the keys that stand twice in one object of a JSON text."""
+    found: set[str] = set()
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        keys = [key for key, _ in pairs]
+        found.update(key for key in keys if keys.count(key) > 1)
+
+    json.loads(body, object_pairs_hook=look)
+    return found
 
 
 def _reason(error: Mapping[str, Any], issuer: str) -> Reason:

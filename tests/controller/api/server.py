@@ -25,6 +25,7 @@ from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.service import Health, Readiness, Service
 from controller.daemon.tick import Tick
 from controller.daemon.utc import Utc
+from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.north import make_decision, make_site
 from tests.waiting import DEADLINE_S
 
@@ -58,7 +59,7 @@ class Running:
 
 def make_service(path: Path, world: World) -> tuple[Service, Journal]:
     feeder = Contactors(node=np.array([1]), trip_after_s=np.array([60.0]))
-    site, journal = replace(make_site(), contactors=feeder), Journal.open(path)
+    site, journal = replace(make_site(), contactors=feeder), journal_at(path)
     book = OrderBook(journal, site)
     latest = Latest(
         meters=lambda: {
@@ -82,6 +83,7 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
             book=book,
             decision=decision_now,
             utc=lambda: world.utc,
+            head=lambda: "a head",
         ),
         desk=ResetDesk(site=site, journal=journal, decision=decision_now),
         tokens=tuple(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),

@@ -40,6 +40,7 @@ def test_an_order_is_accepted_listed_and_released(running):
         assert posted.status_code == 200
         assert posted.json() == {
             "id": "o-1", "outcome": "accepted", "node": "pcc", "limit_w": 40e3, "achievable_w": 40e3, "durable": True, "why": "",
+            "head": "a head",
         }  # fmt: skip
         assert [limit.limit_w for limit in running.book.limits()] == [40e3]
         (listed,) = http.get("/api/v1/orders").json()["orders"]
@@ -279,6 +280,7 @@ def test_the_interface_describes_itself(running):
         description = http.get("/api/openapi.json").json()
     assert set(description["paths"]) == {
         "/healthz", "/readyz", "/metrics", "/api/v1/status", "/api/v1/orders", "/api/v1/orders/{order_id}/release", "/api/v1/nodes/{node}/reset",
+        "/api/v1/orders/statement", "/api/v1/orders/confirmation",
     }  # fmt: skip
     schema = description["paths"]["/api/v1/orders"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert schema["additionalProperties"] is False
@@ -287,16 +289,61 @@ def test_the_interface_describes_itself(running):
     }  # fmt: skip
 
 
+def test_a_schema_of_a_body_stands_by_itself(running):
+    with running.client(None) as http:
+        paths = http.get("/api/openapi.json").json()["paths"]
+    for path in ("/api/v1/orders/statement", "/api/v1/orders/confirmation"):
+        schema = paths[path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert '"$ref"' not in json.dumps(schema), "a reference would point into the whole document"
+        assert schema["additionalProperties"] is False
+
+
+def test_an_issuer_states_all_its_orders_in_one_call_and_is_told_whether_any_may_still_be_missing(running):
+    with running.client() as http:
+        http.post("/api/v1/orders", json=ORDER)
+        running.book.doubt("a test")
+        posted = http.post("/api/v1/orders", json={"id": "o-2", "limit_w": 30e3})
+        assert posted.json()["why"].startswith(
+            "orders may be missing: a test; it ends when all orders in force are stated by authority"
+        )
+        assert http.get("/api/v1/status").json()["orders_doubt"] == posted.json()["why"]
+        refused = http.post("/api/v1/orders/statement", json={"orders": [{"id": "o-1", "limit_w": 1}]})
+        assert (refused.status_code, error_of(refused)["reason"]) == (409, "conflict")
+        for body in ({}, {"orders": None}, {"orders": [{"id": "o-9"}]}, {"orders": [], "more": 1}, [], "x"):
+            assert http.post("/api/v1/orders/statement", json=body).status_code in (409, 422), body
+        assert running.book.unsure is not None
+        stated = http.post("/api/v1/orders/statement", json={"orders": [{"id": "o-2", "limit_w": 30e3}]})
+        assert stated.status_code == 200
+        assert [order["id"] for order in stated.json()["orders"]] == ["o-2"]
+        assert (stated.json()["orders_doubt"], stated.json()["head"]) == (None, "a head")
+    assert [limit.id for limit in running.book.limits()] == ["o-2"]
+
+
+def test_only_an_authority_states_and_only_an_operator_confirms(running):
+    running.book.doubt("a test")
+    for role, path, wanted in (
+        ("operator", "statement", 403),
+        ("viewer", "statement", 403),
+        ("authority", "confirmation", 403),
+        ("viewer", "confirmation", 403),
+        ("operator", "confirmation", 200),
+    ):
+        body = {"orders": []} if path == "statement" else {"reason": "I called them"}
+        with running.client(role) as http:
+            assert http.post(f"/api/v1/orders/{path}", json=body).status_code == wanted, (role, path)
+    assert running.book.unsure is None
+
+
 def test_the_loop_answers_while_an_order_waits_for_the_disk(running, monkeypatch):
     reached, disk = threading.Event(), threading.Event()
-    store = running.journal._chain.append
+    store = running.journal._storage.append
 
     def slow(lines):
         reached.set()
         assert disk.wait(DEADLINE_S)
         return store(lines)
 
-    monkeypatch.setattr(running.journal._chain, "append", slow)
+    monkeypatch.setattr(running.journal._storage, "append", slow)
     answers = []
 
     def post():
@@ -342,7 +389,7 @@ def test_i3_an_order_answered_over_http_survives_kill_9(tmp_path):
 def test_f58_without_a_journal_orders_count_and_releases_are_503(running, monkeypatch):
     with running.client() as http:
         http.post("/api/v1/orders", json=ORDER)
-        monkeypatch.setattr(running.journal._chain, "append", lambda lines: 1 / 0)
+        monkeypatch.setattr(running.journal._storage, "append", lambda lines: 1 / 0)
         answer = http.post("/api/v1/orders", json={"id": "o-2", "limit_w": 30e3})
         assert (answer.status_code, answer.json()["durable"]) == (200, False)
         assert answer.json()["why"] == "applied, not durable"

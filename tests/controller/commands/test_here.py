@@ -22,7 +22,9 @@ NOBODY = 65534
 def file(tmp_path, monkeypatch):
     """A site with all that its daemon needs, on a free port, with a clock that is synchronised."""
     monkeypatch.setattr(here, "kernel_synchronised", lambda: True)
-    return prepare(tmp_path, DEMO.read_text(encoding="utf-8"), DemoOptions()).daemon_file
+    made = prepare(tmp_path, DEMO.read_text(encoding="utf-8"), DemoOptions()).daemon_file
+    assert main(["init", "--without-fleet", str(made)]) == 0
+    return made
 
 
 def found(path):
@@ -50,11 +52,13 @@ def test_each_thing_that_is_missing_is_named(file, monkeypatch, capsys, tmp_path
     monkeypatch.setattr(here, "kernel_synchronised", lambda: False)
     monkeypatch.setenv("NUMBA_CACHE_DIR", "/nowhere")
     monkeypatch.setattr(here, "FREE_BYTES", 10**18)
+    (tmp_path / "state/journal.db").unlink()
     assert main(["check", "--here", str(file)]) == 1
     said = " ".join(capsys.readouterr().out.split())
     for words in (
         "controller.key: the private key is readable by others", "hall-a1.pub: No such file", "operator.token: found a token of",
         "viewer.token: has the mode 0666", "nothing synchronises it", "NUMBA_CACHE_DIR: /nowhere", "MB are free",
+        "there is no journal; `surplusd init` makes it",
     ):  # fmt: skip
         assert words in said
 

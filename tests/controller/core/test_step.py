@@ -12,7 +12,7 @@ from controller.core.site import SurplusModel
 from controller.texts.english import texts
 from tests.controller.core.world import World, order, said, site, with_rules
 
-DAMAGED = Reason(Code.JOURNAL_DAMAGED, "pcc", {"damage": "a row"})
+DAMAGED = Reason(Code.ORDERS_MAY_BE_MISSING, "pcc", {"why": "a row", "who": "grid"})
 
 
 @pytest.fixture
@@ -158,7 +158,8 @@ def test_stale_surplus_leaves_the_firm_power_only(running):
 def test_lost_orders_keep_the_site_in_failsafe():
     world = World(site(), surplus_w=90e3, orders_unsure=DAMAGED)
     decision = world.run(30)
-    assert (decision.mode, said(decision)) == (Mode.FAILSAFE, "the journal was damaged: a row")
+    doubt = "orders may be missing: a row; it ends when all orders in force are stated by grid"
+    assert (decision.mode, said(decision)) == (Mode.FAILSAFE, doubt)
 
 
 @pytest.mark.parametrize("meters", [("main",), ("main", "check")])

@@ -18,11 +18,11 @@ from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.snapshot import ContactorNow, Grade, Position
 from controller.core.trust.judge import no_trust
-from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import OLD_S, DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import DeviceText, Metrics, TickDurations, escape
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
+from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.north import make_decision, make_site
 from tests.waiting import DEADLINE_S
 
@@ -50,7 +50,7 @@ def make_latest(measured_w=(3400.0, math.nan), state=(2, 4)):
 
 @pytest.fixture
 def metrics(tmp_path):
-    site, journal = make_site(), Journal.open(tmp_path / "journal.db")
+    site, journal = make_site(), journal_at(tmp_path / "journal.db")
     yield Metrics(site, make_latest(), OrderBook(journal, site), journal, clock=lambda: 1001.5)
     journal.close()
 
@@ -148,7 +148,7 @@ def test_what_was_decided_too_long_ago_is_absent_and_the_reason_says_so(metrics)
 
 
 def test_an_old_value_of_a_meter_is_absent_and_its_age_is_not(tmp_path):
-    site, journal = make_site(), Journal.open(tmp_path / "other.db")
+    site, journal = make_site(), journal_at(tmp_path / "other.db")
     then = {"frequency_hz": (50.01, OLD_S + 0.1), "energy_import_wh": (5e6, 60.0)}
     old = {"main": replace(METERS["main"], age_s=OLD_S + 0.1, quantities=then)}
     latest = replace(make_latest(), meters=lambda: old)

@@ -13,7 +13,7 @@ from controller.core.reasons import Code, Reason
 from controller.core.trust.judge import no_trust
 from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.contactors.switchboard import Switchboard
-from controller.daemon.journal.journal import Journal, RecordKind
+from controller.daemon.journal.journal import RecordKind
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
@@ -24,10 +24,11 @@ from controller.daemon.tick import Tick
 from controller.texts.english import texts
 from drivers.readings import Quality, Sample
 from tests.controller.daemon.fleet.test_fleet import Rig
+from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.north import make_decision, make_site
 
 SILENT = Reason(Code.METER_SILENT, "main")
-DAMAGED = Reason(Code.JOURNAL_DAMAGED, "pcc", {"damage": "a row"})
+DAMAGED = Reason(Code.ORDERS_MAY_BE_MISSING, "pcc", {"why": "a row", "who": "grid"})
 
 
 class Fleet:
@@ -69,7 +70,7 @@ class Bench:
     def __init__(self, path) -> None:
         self.calls: list[str] = []
         self.now_s = 1000.0
-        self.site, self.journal = make_site(), Journal.open(path)
+        self.site, self.journal = make_site(), journal_at(path)
         self.book = OrderBook(self.journal, self.site)
         self.fleet, self.notifier, self.mailbox = Fleet(self.calls), Notifier(self.calls), Mailbox()
         latest = make_latest(self.site, lambda: None, self.fleet.real)
@@ -281,8 +282,9 @@ def test_a_snapshot_holds_what_the_sources_said_last(bench):
     assert snapshot.link_lost_s == 12.0
     assert (snapshot.orders, snapshot.orders_unsure) == ((), None)
     assert snapshot.utc_trusted is bench.snapshots.utc.trusted
-    bench.book.unsure = DAMAGED
-    assert bench.snapshots.take().orders_unsure == DAMAGED
+    bench.book.doubt("a row")
+    assert bench.snapshots.take().orders_unsure == bench.book.unsure
+    assert bench.book.unsure.code is Code.ORDERS_MAY_BE_MISSING
 
 
 def test_no_report_is_newer_than_the_time_of_the_snapshot_says(bench):

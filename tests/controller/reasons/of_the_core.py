@@ -15,7 +15,6 @@ from controller.core.safe import safe_step
 from controller.core.site import Rules, SurplusModel
 from controller.core.snapshot import Grade, SourceSample
 from controller.core.step import step
-from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import before_first_tick, tick_stands
 from controller.daemon.mailbox import as_heard
 from controller.daemon.orders.book import OrderBook
@@ -23,6 +22,7 @@ from controller.daemon.tick import Tick, Ticker
 from drivers.readings import Loss
 from tests.controller.core.halls import TRIP_S, defy, hall_site, phase
 from tests.controller.core.world import RULES, World, order, site, with_rules
+from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.reasons.produced import Produced, Scenario, held
 
 #: Lets the world come to what is looked for, and leaves the decision in its history.
@@ -143,9 +143,9 @@ def the_tick_stands(folder: Path) -> Produced:
 
 def journal_is_damaged(folder: Path) -> Produced:
     world, path = small(), folder / "journal.db"
-    Journal.open(path).close()
+    journal_at(path).close()
     path.write_bytes(b"rubbish")
-    journal = Journal.open(path)
+    journal = journal_at(path)
     try:
         world.orders_unsure = OrderBook(journal, world.site).unsure
     finally:
@@ -258,7 +258,7 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.CONTACTOR_UNPROVEN: in_halls(sets(welded={0}), hall_defies, sets(silent={"of-hall"}), runs(15)),
     Code.CONTACTOR_LOST: in_halls(sets(fault="10.0.0.9: no answer"), runs(5)),
     Code.CONTACTOR_OPEN: in_halls(runs(5), sets(open={0}), runs(1)),
-    Code.JOURNAL_DAMAGED: journal_is_damaged,
+    Code.ORDERS_MAY_BE_MISSING: journal_is_damaged,
     Code.TIMES_OVERRULED: comes_before(min_up_s=600.0),
     Code.PROTECTION_OVERRULED: comes_before(protected=True),
 }

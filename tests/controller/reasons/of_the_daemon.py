@@ -14,17 +14,19 @@ from msgspec import structs
 from controller.core.limits.trip import Phase
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
+from controller.daemon.access import Principal
 from controller.daemon.contactors.resets import ResetRefused
 from controller.daemon.journal.journal import Journal
 from controller.daemon.orders import book as books
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.orders.refusal import OrderRefused
-from controller.daemon.orders.request import OrderRequest
+from controller.daemon.orders.request import OrderRequest, Statement
 from drivers.fleet.wire import Leaf, topic
 from tests.controller.daemon.contactors.desk import OPERATOR, tripped_desk
 from tests.controller.daemon.fleet.loop import SITE, device_of, make_site
 from tests.controller.daemon.fleet.test_fleet import AGENTS, Rig
+from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.daemon.orders.test_book import GRID, NOW_S, intake_of
 from tests.controller.daemon.test_recorder import Bench
 from tests.controller.daemon.test_utc import World as Clocks
@@ -108,7 +110,7 @@ def orders(send: Sender) -> Scenario:
     """Orders to the real intake, book and journal."""
 
     def scenario(folder: Path) -> Produced:
-        site, journal = make_north(), Journal.open(folder / "journal.db")
+        site, journal = make_north(), journal_at(folder / "journal.db")
         issuers = frozenset({GRID.name})
         try:
             reasons = send(intake_of(OrderBook(journal, site)), journal)
@@ -134,7 +136,7 @@ def order(**fields) -> Scenario:
 
 
 def with_a_silent_agent(folder: Path) -> Produced:
-    site, journal = make_north(), Journal.open(folder / "journal.db")
+    site, journal = make_north(), journal_at(folder / "journal.db")
     silent = Reason(Code.AGENT_SILENT, "hall-a", {"since_s": 8.0, "count": 2, "most_w": 7e3})
     decision = replace(make_decision(), achievable_w=np.array([9e3, 7.6e3]), warnings=(silent,))
     try:
@@ -145,7 +147,7 @@ def with_a_silent_agent(folder: Path) -> Produced:
 
 
 def on_a_dead_disk(intake: OrderIntake, journal: Journal) -> tuple[Reason, ...]:
-    with patch.object(journal._chain, "append", side_effect=OSError("no space left")):
+    with patch.object(journal._storage, "append", side_effect=OSError("no space left")):
         return put(intake, limit_w=40e3)
 
 
@@ -164,6 +166,32 @@ def released_twice(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
 def with_other_content(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
     put(intake, limit_w=40e3)
     return put(intake, limit_w=30e3)
+
+
+def state(intake: OrderIntake, *requests: OrderRequest, by: Principal = GRID) -> tuple[Reason, ...]:
+    return tuple(reason for order in intake.state(requests, by).orders for reason in order.reasons)
+
+
+def stated_after_its_end(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
+    put(intake, limit_w=40e3)
+    intake.release("o-1", GRID)
+    return state(intake, OrderRequest(id="o-1", limit_w=40e3))
+
+
+def stated_twice(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
+    order = '{"id": "o-1", "limit_w": 1}'
+    return state(intake, *Statement.parse(f'{{"orders": [{order}, {order}]}}'.encode(), GRID.name).orders)
+
+
+def confirmed_by_who_may_not(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
+    put(intake, limit_w=40e3)
+    intake.confirm("nobody gives orders here", GRID)
+    return ()
+
+
+def of_a_retired_issuer(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
+    intake._book.retire(GRID.name, ["dso"], "gone", NOW_S)
+    return put(intake, limit_w=40e3)
 
 
 PAST, SOON, LATER = "2020-01-01T00:00:00Z", "2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z"
@@ -214,6 +242,10 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.ORDER_CONFLICT: orders(with_other_content),
     Code.ORDER_UNKNOWN: orders(lambda intake, _: intake.release("o-9", GRID).reasons),
     Code.TOO_MANY_ORDERS: orders(one_too_many),
+    Code.ORDER_STATED_ENDED: orders(stated_after_its_end),
+    Code.ORDER_STATED_TWICE: orders(stated_twice),
+    Code.ISSUERS_MUST_STATE: orders(confirmed_by_who_may_not),
+    Code.ISSUER_RETIRED: orders(of_a_retired_issuer),
     Code.RESET_NODE_UNKNOWN: reset("moon"),
     Code.RESET_WITHOUT_CONTACTOR: reset("yard"),
     Code.RESET_NOT_OPEN: reset("hall", phase=Phase.CLOSED),

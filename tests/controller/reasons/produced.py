@@ -11,11 +11,11 @@ import numpy as np
 
 from controller.core.reasons import Reason
 from controller.core.site import SURPLUS, Site
-from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import DeviceColumns, Latest
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
+from tests.controller.daemon.journal.journals import journal_at
 
 
 class Way(Enum):
@@ -55,7 +55,7 @@ def series_of(metrics: Metrics) -> frozenset[tuple[str, str]]:
 
 def held(site: Site, folder: Path, tick: Tick | None, reasons: Iterable[Reason], age_s: float = 0.0) -> Produced:
     """Return what holds `age_s` after a tick; None: before the first."""
-    journal = Journal.open(folder / "metrics.db")
+    journal = journal_at(folder / "metrics.db")
     try:
         nothing = np.zeros(len(site.devices.ids))
         latest = Latest(meters=dict, agents=dict, devices=lambda: DeviceColumns(measured_w=nothing, state=nothing))

@@ -11,7 +11,7 @@ from drivers.fleet.head import ABSURD_EPOCH, JournalHead, open_head, seal
 from drivers.fleet.keys import PrivateKey
 
 KEY = PrivateKey(bytes(range(32)))
-HEAD = JournalHead(journal="00ff" * 4, epoch=1_790_000_000, seq=42, hash="a1" * 32)
+HEAD = JournalHead(journal="00ff" * 4, epoch=1_790_000_000, seq=42, utc_s=1_790_000_000, hash="a1" * 32)
 TOKEN = seal(HEAD, site="demo", key=KEY)
 
 counters = st.integers(0, 2**53 - 1)

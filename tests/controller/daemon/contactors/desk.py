@@ -15,8 +15,8 @@ from controller.core.site import Site
 from controller.core.snapshot import ContactorNow, Position
 from controller.daemon.access import Principal, Role
 from controller.daemon.contactors.resets import ResetDesk
-from controller.daemon.journal.journal import Journal
 from tests.controller.core.halls import HALL, hall_site
+from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.north import make_decision
 
 OPERATOR = Principal(name="ops-1", role=Role.OPERATOR)
@@ -52,7 +52,7 @@ def tripped_desk(
     path: Path, *, mode: Mode = Mode.NORMAL, phase: Phase = Phase.TRIPPED
 ) -> Iterator[tuple[ResetDesk, Site]]:
     """Yield a desk over a hall in that phase, and its site."""
-    journal, site = Journal.open(path), hall_site()
+    journal, site = journal_at(path), hall_site()
     try:
         yield ResetDesk(site=site, journal=journal, decision=lambda: decided(state_of(phase), mode)), site
     finally:

@@ -9,15 +9,16 @@ from controller.core.modes import Mode
 from controller.core.reasons import Code
 from controller.core.snapshot import Position
 from controller.daemon.contactors.resets import TAKEN_S, ResetDesk, ResetRefused
-from controller.daemon.journal.journal import Journal, RecordKind
+from controller.daemon.journal.journal import RecordKind
 from drivers.errors import JournalUnusable
 from tests.controller.core.halls import HALL, hall_site
 from tests.controller.daemon.contactors.desk import OPERATOR, TRIP, Desk, decided, state_of
+from tests.controller.daemon.journal.journals import journal_at
 
 
 @pytest.fixture
 def bench(tmp_path):
-    world, journal = Desk(), Journal.open(tmp_path / "journal.db")
+    world, journal = Desk(), journal_at(tmp_path / "journal.db")
     desk = ResetDesk(site=hall_site(), journal=journal, decision=lambda: world.decision, clock=lambda: world.now_s)
     yield world, desk, journal
     journal.close()

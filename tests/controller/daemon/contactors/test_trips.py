@@ -8,17 +8,18 @@ import pytest
 
 from controller.core.limits.trip import Phase
 from controller.daemon.contactors.trips import TripRecorder, open_trips
-from controller.daemon.journal.journal import Journal, RecordKind
+from controller.daemon.journal.journal import RecordKind
 from drivers.errors import JournalUnusable
 from tests.controller.core.halls import HALL, hall_site
 from tests.controller.daemon.contactors.desk import TRIP, decided, state_of
+from tests.controller.daemon.journal.journals import journal_at
 
 NO_TRIP = state_of(Phase.CLOSED)
 
 
 @pytest.fixture
 def journal(tmp_path):
-    opened = Journal.open(tmp_path / "journal.db")
+    opened = journal_at(tmp_path / "journal.db")
     yield opened
     opened.close()
 

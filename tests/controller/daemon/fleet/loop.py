@@ -39,7 +39,7 @@ EPOCH = 7
 MODELS = {"a-s21": "antminer-s21", "b-s19k": "antminer-s19k-pro", "c-gpu": "hgx-h100"}
 FAILSAFE = {"a-s21": 25, "b-s19k": 1080, "c-gpu": 4000}
 FULL = {"a-s21": 3500, "b-s19k": 2794, "c-gpu": 10200}
-HEAD = JournalHead(journal="ab" * 8, epoch=EPOCH, seq=1, hash="cd" * 32)
+HEAD = JournalHead(journal="ab" * 8, epoch=EPOCH, seq=1, utc_s=1_790_000_000, hash="cd" * 32)
 
 
 @cache

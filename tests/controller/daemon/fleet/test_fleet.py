@@ -396,3 +396,46 @@ def test_failsafe_decisions_of_the_safe_step_can_be_sent(led):
     led.fleet.send(decision)
     assert len(led.sets(3)) == 3
     assert len(led.site.devices.ids) == len(AGENTS) * len(MODELS)
+
+
+def test_whoever_compares_is_told_of_every_head_of_ours_with_every_report_and_of_no_other():
+    rig, told = Rig(make_site(AGENTS)), []
+    rig.fleet.on_head = lambda who, head: told.append((who, head))
+    rig.connect()
+    ours, older = HEAD, structs.replace(HEAD, seq=0)
+    for _ in range(2):
+        rig.report(0, head_seen=token(ours), head_stored=token(older))
+    assert told == [("agent hall-a", ours), ("agent hall-a", older)] * 2
+    told.clear()
+    foreign = seal(HEAD, site=SITE, key=PrivateKey.generate())
+    absurd = token(structs.replace(HEAD, epoch=2**41))
+    for strange in (foreign, absurd, "nonsense"):
+        rig.now_s += 1.0
+        rig.report(1, head_seen=strange)
+        assert [finding.code for finding in rig.fleet.findings()] == [Code.HEAD_REFUSED], strange
+    assert told == [], "it is named, and locks nothing"
+
+
+def token(head):
+    return seal(head, site=SITE, key=CONTROLLER_KEY)
+
+
+def test_a_fleet_that_goes_on_above_a_head_says_all_anew_in_the_higher_epoch():
+    rig = Rig(make_site(AGENTS))
+    rig.connect()
+    rig.fleet._wake.clear()
+    for a in range(len(AGENTS)):
+        rig.fleet._send_one(a, None)
+    assert {body.epoch for _, body, _, _ in rig.link.published} == {5}
+    rig.link.published.clear()
+    rig.fleet.lead(1000)
+    for a in range(len(AGENTS)):
+        rig.report(a)
+        rig.fleet._send_one(a, None)
+    assert [(body.epoch, body.seq, body.setpoints_w is not None) for _, body, _, _ in rig.link.published] == [
+        (1000, 1, True)
+    ] * len(AGENTS)
+    assert {view.echo for view in rig.fleet.reports.newest} == {None}, "a report of the former epoch gives no clock"
+    rig.now_s += 1.0
+    rig.report(0, epoch=1000, accepted_seq=1)
+    assert rig.fleet.reports.newest[0].echo is not None

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 
 from controller.daemon.journal import chain
 from controller.daemon.journal.journal import Journal, RecordKind
+from controller.daemon.journal.storage import JournalInUse, find
 from drivers.errors import JournalUnusable
+from tests.controller.daemon.journal.journals import journal_at
 from tests.examples import examples
 from tests.waiting import DEADLINE_S, until
 
@@ -31,7 +33,7 @@ def path(tmp_path):
 
 @contextmanager
 def opened(path, **more):
-    with closing(Journal(path, **more)) as journal:
+    with closing(journal_at(path, **more)) as journal:
         yield journal
 
 
@@ -49,7 +51,7 @@ def full_disk(path):
 
 def killed_after(path, script):
     """Run a script that has `journal`, and kill -9 it once it has printed a line."""
-    head = f"import time, pathlib\nfrom controller.daemon.journal.journal import Journal\njournal = Journal.open(pathlib.Path({str(path)!r}))\n"
+    head = f"import time, pathlib\nfrom tests.controller.daemon.journal.journals import journal_at\njournal = journal_at(pathlib.Path({str(path)!r}))\n"
     code = head + script + "\nprint('done', flush=True)\ntime.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     with process:
@@ -68,7 +70,7 @@ def test_i8_the_chain_is_what_the_docstring_says(path):
             assert record.hash == hashlib.sha256(text.encode()).hexdigest()
             assert record.prev_hash == prev_hash
             prev_hash = record.hash
-        assert journal.verify() == 2
+        assert chain.verify(path) == 2
         assert [record.seq for record in journal.records(RecordKind.ORDER)] == [2]
 
 
@@ -76,7 +78,7 @@ def test_i3_what_was_appended_survives_kill_9(path):
     killed_after(path, "for k in range(30): journal.append('mode', {'k': k})")
     with opened(path) as journal:
         assert [record.body["k"] for record in journal.records()] == list(range(30))
-        assert journal.damage is None
+        assert journal.doubt is None
 
 
 def test_threads_append_into_one_chain(path):
@@ -92,7 +94,7 @@ def test_threads_append_into_one_chain(path):
         for thread in threads:
             thread.join(DEADLINE_S)
         assert sorted(seqs) == list(range(1, 201))
-        assert journal.verify() == 200
+        assert chain.verify(path) == 200
 
 
 def test_posts_are_stored_in_order_before_the_journal_closes(path):
@@ -122,16 +124,20 @@ def test_a_body_without_json_is_an_error_of_the_caller(path, body):
 
 
 def test_a_second_process_cannot_have_the_journal(path):
-    with opened(path), pytest.raises(JournalUnusable, match="in use by another"):
-        Journal.open(path)
+    with opened(path), pytest.raises(JournalInUse, match="in use by another"):
+        find(path)
     with opened(path):
         pass
 
 
-def test_a_folder_that_cannot_be_made_is_unusable(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(JournalUnusable):
-        Journal.open(tmp_path / "file" / "journal.db")
+def test_no_journal_is_made_where_there_is_none(path):
+    for _ in range(2):
+        with closing(Journal(find(path))) as journal:
+            assert "surplusd init" in journal.doubt
+            with pytest.raises(JournalUnusable, match="surplusd init"):
+                journal.append(RecordKind.MODE, {})
+            assert (list(journal.records()), journal.id, journal.length) == ([], None, 0)
+        assert not path.parent.exists()
 
 
 def test_the_files_are_for_the_daemon_alone(path):
@@ -157,7 +163,7 @@ def test_f58_a_full_disk_drops_telemetry_and_keeps_orders(path, caplog):
         until(kept.durable)
         assert journal.usable
         assert [record.body.get("id") for record in journal.records()] == [None, "kept"]
-        assert journal.verify() == 2
+        assert chain.verify(path) == 2
     assert [record.event for record in caplog.records] == ["journal_lost", "journal_returned"]
 
 
@@ -175,20 +181,36 @@ def test_a_commit_that_failed_but_reached_the_file_is_taken_back(path):
     with opened(path) as journal:
         journal.append(RecordKind.ORDER, {"id": "o"})
         with closing(sqlite3.connect(path)) as other, other:
-            row = next(
-                chain._chained(journal._chain._head, [chain.ChainLine(utc_s=1.0, kind="release", body='{"id":"o"}')])
-            )
-            other.execute("INSERT INTO record VALUES (?,?,?,?,?,?)", row)
-        journal._chain._healthy = False
+            line = chain.ChainLine(utc_s=1.0, kind="release", body='{"id":"o"}')
+            rows = list(chain.chained(journal._storage.head, [line]))
+            other.executemany(chain.INSERT, rows)
+        journal._storage._attempted = rows
+        journal._storage._healthy = False
         journal.append(RecordKind.MODE, {})
         assert [record.kind for record in journal.records()] == ["order", "mode"]
-        assert journal.verify() == 2
+        assert chain.verify(path) == 2
+
+
+def test_reopening_takes_nothing_from_another_journal_at_that_path(path):
+    with opened(path) as journal:
+        journal.append(RecordKind.ORDER, {"id": "o"})
+        other = path.with_name("other.db")
+        with opened(other) as longer:
+            for k in range(10):
+                longer.append(RecordKind.ORDER, {"id": k})
+        with closing(sqlite3.connect(other)) as source, closing(sqlite3.connect(path)) as target:
+            source.backup(target)
+        journal._storage._healthy = False
+        with pytest.raises(JournalUnusable, match="nothing in it is changed"):
+            journal.append(RecordKind.MODE, {})
+    assert [record.body["id"] for record in chain.read(path)] == list(range(10))
 
 
 def test_every_commit_is_synced(path):
     with opened(path) as journal:
         settings = {
-            name: journal._chain._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+            name: journal._storage._db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous")
         }
         assert settings == {"journal_mode": "wal", "synchronous": 2}, "2 is FULL"
 
@@ -196,14 +218,14 @@ def test_every_commit_is_synced(path):
 @contextmanager
 def stuck_disk(journal, monkeypatch):
     """Hold the writer inside its first attempt to store."""
-    reached, disk, store = threading.Event(), threading.Event(), journal._chain.append
+    reached, disk, store = threading.Event(), threading.Event(), journal._storage.append
 
     def slow(lines):
         reached.set()
         assert disk.wait(DEADLINE_S)
         return store(lines)
 
-    monkeypatch.setattr(journal._chain, "append", slow)
+    monkeypatch.setattr(journal._storage, "append", slow)
     first = journal.post(RecordKind.MODE, {"k": "first"})
     assert reached.wait(DEADLINE_S)
     try:
@@ -238,26 +260,43 @@ def test_too_much_telemetry_is_dropped_and_orders_never(path, monkeypatch):
 def test_the_writer_outlives_an_error_of_any_kind(path, monkeypatch):
     with opened(path) as journal:
         with monkeypatch.context() as patch:
-            patch.setattr(journal._chain, "append", lambda lines: 1 / 0)
+            patch.setattr(journal._storage, "append", lambda lines: 1 / 0)
             with pytest.raises(JournalUnusable, match="division"):
                 journal.append(RecordKind.MODE, {})
         assert journal.append(RecordKind.MODE, {}).seq == 1
 
 
-def test_epochs_rise_by_one_and_outrank_a_lost_state(path):
+def test_epochs_rise_and_outrank_a_lost_state_and_every_head(path):
     with opened(path, utc=lambda: 1000.0) as journal:
-        assert journal.next_epoch() == 1001
+        assert journal.begin_epoch() == 1001
     with opened(path, utc=lambda: 5.0) as journal:
-        assert journal.next_epoch() == 1002
+        assert journal.begin_epoch() == 1002
+        assert journal.begin_epoch(above=1500) == 1501
     path.write_bytes(b"")
     with opened(path, utc=lambda: 2000.0) as journal:
-        assert journal.next_epoch() == 2001
+        assert journal.begin_epoch() == 2001
+        assert journal.begin_epoch(above=7) == 2002
+
+
+def test_a_start_that_cannot_be_stored_has_an_epoch_all_the_same_and_is_stored_later(path, monkeypatch):
+    with opened(path, utc=lambda: 1000.0, retry_s=0.02) as journal:
+        assert journal.begin_epoch() == 1001
+        journal.append(RecordKind.MODE, {})
+    with opened(path, utc=lambda: 2000.0, retry_s=0.02) as journal:
+        with monkeypatch.context() as patch:
+            patch.setattr(journal._storage, "append", lambda lines: 1 / 0)
+            assert journal.begin_epoch() == 2001
+            until(lambda: not journal.usable)
+            assert journal.newest_head() is None
+        until(lambda: journal.newest_head() is not None)
+        assert [record.body["epoch"] for record in journal.records(RecordKind.START)] == [1001, 2001]
 
 
 def test_the_head_is_the_newest_record_on_the_disk_that_matters_to_orders(path, monkeypatch):
     with opened(path) as journal:
         assert (journal.head, journal.id) == (None, None)
-        journal.next_epoch()
+        journal.begin_epoch()
+        journal.append(RecordKind.MODE, {})
         assert (journal.head.seq, journal.head.kind) == (1, RecordKind.START)
         order = journal.append(RecordKind.ORDER, {"id": "o-1"})
         assert journal.head == order
@@ -265,7 +304,7 @@ def test_the_head_is_the_newest_record_on_the_disk_that_matters_to_orders(path, 
             journal.append(kind, {})
         assert journal.head == order
         with monkeypatch.context() as patch:
-            patch.setattr(journal._chain, "append", lambda lines: 1 / 0)
+            patch.setattr(journal._storage, "append", lambda lines: 1 / 0)
             with pytest.raises(JournalUnusable):
                 journal.append(RecordKind.RELEASE, {"id": "o-1"})
         assert journal.head == order, "what is not on the disk is no head"
@@ -274,14 +313,16 @@ def test_the_head_is_the_newest_record_on_the_disk_that_matters_to_orders(path, 
 
 def test_a_journal_has_a_name_of_its_own_that_stays(path, tmp_path):
     with opened(path, utc=lambda: 1000.0) as journal:
-        journal.next_epoch()
+        journal.begin_epoch()
+        journal.append(RecordKind.MODE, {})
         name = journal.id
         assert name == next(journal.records()).hash[:16]
     with opened(path, utc=lambda: 2000.0) as journal:
-        journal.next_epoch()
+        journal.begin_epoch()
         assert journal.id == name
     with opened(tmp_path / "other.db", utc=lambda: 1000.5) as journal:
-        journal.next_epoch()
+        journal.begin_epoch()
+        journal.append(RecordKind.MODE, {})
         assert journal.id != name
 
 
@@ -297,14 +338,14 @@ def test_f59_a_file_that_is_no_journal_is_kept_and_replaced(path, content):
     fill(path)
     path.write_bytes(content)
     with opened(path) as journal:
-        assert journal.damage
+        assert journal.doubt
         (note,) = journal.records()
         assert (note.kind, note.body["kept"]) == (RecordKind.QUARANTINE, 0)
         assert (path.parent / note.body["copy"]).read_bytes() == content
         journal.append(RecordKind.MODE, {})
     with opened(path) as journal:
-        assert journal.damage is None
-        assert journal.verify() == 2
+        assert journal.doubt is None
+        assert chain.verify(path) == 2
 
 
 @pytest.mark.parametrize(
@@ -325,11 +366,22 @@ def test_f59_what_verifies_is_replayed(path, statement, lost):
     with pytest.raises(chain.ChainBroken):
         chain.verify(path)
     with opened(path) as journal:
-        assert journal.damage
+        assert journal.doubt
         *kept, note = journal.records()
         assert [record.body for record in kept] == [record.body for record in before if record.seq not in lost]
         assert note.body["kept"] == 40 - len(lost)
-        assert journal.verify() == 41 - len(lost)
+        assert chain.verify(path) == 41 - len(lost)
+
+
+def test_f59_pages_that_would_take_no_more_records_are_damage_though_every_row_is_right(path):
+    before = fill(path)
+    content = bytearray(path.read_bytes())
+    content[38] ^= 1  # the count of free pages, by which the next insert would be refused
+    path.write_bytes(content)
+    with opened(path) as journal:
+        assert "the file is damaged" in journal.doubt
+        assert [record.body for record in journal.records()][:-1] == [record.body for record in before]
+        assert journal.append(RecordKind.MODE, {}).seq == 42
 
 
 def test_i8_a_record_that_is_rewritten_with_its_hash_breaks_the_chain(path):
@@ -345,11 +397,20 @@ def test_i8_a_record_that_is_rewritten_with_its_hash_breaks_the_chain(path):
 def test_a_crash_in_the_last_step_of_a_repair_is_made_good(path):
     killed_after(path, "journal.append('mode', {'whose': 'damaged'})")
     repaired = path.with_name("journal.db.repaired")
-    chain._create(repaired, [chain.ChainLine(utc_s=1.0, kind="mode", body='{"whose":"repaired"}')])
+    path.unlink()
+    chain.create(repaired, [chain.ChainLine(utc_s=1.0, kind="mode", body='{"whose":"repaired"}')])
     assert path.with_name("journal.db-wal").stat().st_size > 0
-    with opened(path) as journal:
+    with closing(Journal(find(path))) as journal:
         assert [record.body["whose"] for record in journal.records()] == ["repaired"]
     assert not repaired.exists()
+
+
+def test_a_repair_that_was_not_finished_takes_nothing_from_another_journal_that_was_put_there(path):
+    fill(path)
+    chain.create(path.with_name("journal.db.repaired"), [chain.ChainLine(utc_s=1.0, kind="mode", body="{}")])
+    with opened(path) as journal:
+        assert journal.doubt is None
+        assert len(list(journal.records())) == 40
 
 
 @settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -366,10 +427,10 @@ def test_f59_no_damage_brings_a_wrong_record_or_a_crash(tmp_path_factory, seed):
     path.write_bytes(content[: random.choice([None, random.randrange(len(content))])])
     with opened(path) as journal:
         kept = [record for record in journal.records() if record.kind != RecordKind.QUARANTINE]
-        assert journal.damage or len(kept) == 40
+        assert journal.doubt or len(kept) == 40
         assert all(before[record.body["id"]] == record.body for record in kept)
         journal.append(RecordKind.MODE, {})
-        journal.verify()
+        chain.verify(path)
 
 
 @settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -384,9 +445,9 @@ def test_f57_a_torn_write_ahead_log_loses_its_tail_only(tmp_path_factory, share)
         path.write_bytes(live.read_bytes())
     path.with_name("journal.db-wal").write_bytes(wal[: int(len(wal) * share)])
     with opened(path) as journal:
-        assert journal.damage is None
+        assert journal.doubt is None
         kept = [record.body["k"] for record in journal.records()]
         assert kept == list(range(len(kept)))
         assert share < 1 or len(kept) == 20
         journal.append(RecordKind.ORDER, {"k": "next"})
-        assert journal.verify() == len(kept) + 1
+        assert chain.verify(path) == len(kept) + 1

@@ -23,6 +23,7 @@ from controller.core.floor import declared_floor_w
 from controller.core.reasons import Code, Reason
 from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal, Role
+from controller.daemon.journal import chain
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.orders import book as orders
 from controller.daemon.orders import intake
@@ -30,10 +31,11 @@ from controller.daemon.orders.book import MAX_OPEN, OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.orders.records import Ending, Outcome
 from controller.daemon.orders.refusal import Cause, OrderRefused
-from controller.daemon.orders.request import OrderRequest
+from controller.daemon.orders.request import OrderRequest, Statement
 from controller.daemon.utc import Utc
 from controller.texts.english import texts
 from drivers.errors import JournalUnusable
+from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.north import make_decision, make_site
 from tests.examples import examples
 from tests.waiting import DEADLINE_S
@@ -44,10 +46,10 @@ DECISION = make_decision()
 
 
 @contextmanager
-def book_at(path: Path) -> Iterator[tuple[OrderBook, Journal]]:
-    journal = Journal(path, retry_s=0.02)
+def book_at(path: Path, *issuers: str) -> Iterator[tuple[OrderBook, Journal]]:
+    journal = journal_at(path, retry_s=0.02)
     try:
-        yield OrderBook(journal, make_site()), journal
+        yield OrderBook(journal, make_site(), frozenset(issuers)), journal
     finally:
         journal.close()
 
@@ -71,11 +73,12 @@ def accept(book, *, power_w=(80e3, None), utc_s=NOW_S, utc_trusted=True, **field
 SENDER = """
 import json, pathlib, sys, time
 sys.path.insert(0, ".")
-from controller.daemon.journal.journal import Journal
+from controller.daemon.journal import chain
 from controller.daemon.orders.book import OrderBook
+from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.north import make_decision, make_site
 from tests.controller.daemon.orders.test_book import GRID, accept
-book = OrderBook(Journal.open(pathlib.Path(sys.argv[1])), make_site())
+book = OrderBook(journal_at(pathlib.Path(sys.argv[1])), make_site())
 answers = [accept(book, id=f"o-{k}", reduce_by_w=1000.0 * k) for k in range(1, 6)]
 book.release("o-2", GRID, 1.0)
 print([(a.id, a.limit_w, a.durable) for a in answers], flush=True)
@@ -174,7 +177,7 @@ def test_f58_without_a_journal_a_tightening_order_counts_and_a_release_does_not(
     with book_at(path) as (book, journal):
         accept(book, id="before", limit_w=50e3)
         with monkeypatch.context() as broken:
-            broken.setattr(journal._chain, "append", lambda lines: 1 / 0)
+            broken.setattr(journal._storage, "append", lambda lines: 1 / 0)
             answer = accept(book, id="during", limit_w=0)
             assert (answer.outcome, answer.durable) == (Outcome.PARTIAL, False)
             assert texts(answer.reasons) == "pcc draws 2.1 kW with everything off; applied, not durable"
@@ -236,20 +239,138 @@ def test_an_order_without_a_start_has_begun(path):
         assert book.limits() == (limit,)
 
 
-def test_f59_after_damage_the_book_is_unsure_until_the_authority_speaks(path):
-    with book_at(path) as (book, _):
+def test_f59_after_damage_the_book_is_unsure_until_every_issuer_has_stated_its_will(path):
+    with book_at(path, "grid", "dso") as (book, _):
         accept(book, limit_w=40e3)
         assert book.unsure is None
     path.write_bytes(b"rubbish")
     for _ in range(2):
-        with book_at(path) as (book, _):
-            assert book.unsure.code is Code.JOURNAL_DAMAGED
+        with book_at(path, "grid", "dso") as (book, _):
+            assert book.unsure.code is Code.ORDERS_MAY_BE_MISSING
+            assert book.unsure.parameters["who"] == "dso, grid"
+            assert "damaged" in book.unsure.parameters["why"]
+    with book_at(path, "grid", "dso") as (book, _):
+        answer = accept(book, limit_w=40e3)
+        assert book.unsure is not None, "one order is no statement of all"
+        assert answer.reasons[-1] == book.unsure, "and its sender is told so"
+        state(book, "dso")
+        assert book.unsure.parameters["who"] == "grid"
+    with book_at(path, "grid", "dso") as (book, _):
+        assert book.unsure.parameters["who"] == "grid", "over a restart"
+        assert book.release("o-1", GRID, NOW_S).limit.id == "o-1"
+        assert book.unsure is not None, "nor is a release"
+        answer = state(book, "grid", {"id": "o-2", "limit_w": 30e3})
+        assert (book.unsure, answer.doubt) == (None, None)
+    with book_at(path, "grid", "dso") as (book, _):
+        assert book.unsure is None
+        assert [limit.id for limit in book.limits()] == ["o-2"]
+
+
+def state(book, issuer, *orders):
+    body = json.dumps({"orders": orders}).encode()
+    by = Principal(name=issuer, role=Role.AUTHORITY)
+    return intake_of(book).state(Statement.parse(body, issuer).orders, by)
+
+
+def test_a_statement_ends_what_it_does_not_list_of_its_issuer_alone(path):
+    with book_at(path, "grid", "dso") as (book, _):
+        for k in range(3):
+            accept(book, id=f"o-{k}", limit_w=40e3)
+        state(book, "dso", {"id": "d-1", "limit_w": 50e3})
+        answer = state(book, "grid", {"id": "o-1", "limit_w": 40e3}, {"id": "o-9", "limit_w": 20e3})
+        assert [(order.id, order.durable) for order in answer.orders] == [("o-1", True), ("o-9", True)]
+        assert [limit.id for limit in book.limits()] == ["o-1", "d-1", "o-9"]
+        assert {order.ended for order in book.list() if order.id in ("o-0", "o-2")} == {Ending.RELEASED}
+    with book_at(path, "grid", "dso") as (book, journal):
+        assert [limit.id for limit in book.limits()] == ["o-1", "d-1", "o-9"]
+        assert state(book, "grid").orders == ()
+        assert [limit.id for limit in book.limits()] == ["d-1"]
+        journal.append(RecordKind.MODE, {})
+        assert len(list(journal.records(RecordKind.ORDER))) == 5, "what is known is not entered twice"
+
+
+def test_a_statement_that_cannot_be_taken_changes_nothing_and_names_every_reason(path):
+    with book_at(path, "grid") as (book, journal):
+        accept(book, id="o-1", limit_w=40e3)
+        accept(book, id="o-2", limit_w=40e3)
+        book.release("o-2", GRID, NOW_S)
+        state(book, "dso", {"id": "d-1", "limit_w": 50e3})
+        before = book.limits(), book.list()
+        orders = ({"id": "o-1", "limit_w": 41e3}, {"id": "o-2", "limit_w": 40e3}, {"id": "d-1", "limit_w": 50e3})
+        with pytest.raises(OrderRefused) as refused:
+            state(book, "grid", *orders, {"id": "new", "limit_w": 1, "node": "moon"})
+        assert [reason.code for reason in refused.value.reasons] == [
+            Code.ORDER_CONFLICT,
+            Code.ORDER_STATED_ENDED,
+            Code.ORDER_CONFLICT,
+            Code.ORDER_NODE_UNKNOWN,
+        ]
+        with pytest.raises(OrderRefused, match="o-7 is listed twice"):
+            state(book, "grid", {"id": "o-7", "limit_w": 1}, {"id": "o-7", "limit_w": 1})
+        assert (book.limits(), book.list()) == before
+        journal.append(RecordKind.MODE, {})
+        assert len(list(journal.records(RecordKind.STATEMENT))) == 1
+    assert json.dumps(str(refused.value))
+
+
+def test_f58_a_statement_that_is_not_on_the_disk_tightens_and_ends_nothing(path, monkeypatch):
+    with book_at(path, "grid") as (book, journal):
+        accept(book, id="o-1", limit_w=40e3)
+        book.doubt("for the test")
+        journal.append(RecordKind.MODE, {})
+        with monkeypatch.context() as broken:
+            broken.setattr(journal._storage, "append", lambda lines: 1 / 0)
+            with pytest.raises(JournalUnusable):
+                state(book, "grid", {"id": "o-2", "limit_w": 10e3})
+            with pytest.raises(JournalUnusable):
+                state(book, "grid")
+            assert [limit.id for limit in book.limits()] == ["o-1", "o-2"]
+            assert book.unsure is not None
+        journal.append(RecordKind.MODE, {})
+        state(book, "grid")
+        assert (book.limits(), book.unsure) == ((), None)
+
+
+def test_where_the_site_names_no_issuer_an_operator_confirms_and_else_nobody_but_they(path):
+    operator = Principal(name="olga", role=Role.OPERATOR)
     with book_at(path) as (book, _):
-        accept(book, limit_w=40e3)
+        book.doubt("for the test")
+        assert book.unsure.parameters["who"] == "an operator"
+        assert intake_of(book).confirm("called the grid", operator).doubt is None
         assert book.unsure is None
     with book_at(path) as (book, _):
         assert book.unsure is None
-        assert len(book.limits()) == 1
+    with book_at(path, "grid") as (book, _):
+        book.doubt("for the test")
+        with pytest.raises(OrderRefused) as refused:
+            intake_of(book).confirm("I know it", operator)
+        assert refused.value.reasons == (Reason(Code.ISSUERS_MUST_STATE, "olga", {"issuers": "grid"}),)
+        assert book.unsure is not None
+
+
+def test_an_issuer_that_is_taken_out_of_the_site_file_has_still_to_speak_until_it_is_retired(path):
+    with book_at(path, "grid", "dso") as (book, journal):
+        journal.begin_epoch(issuers=["dso", "grid"])
+        state(book, "dso", {"id": "d-1", "limit_w": 50e3})
+        accept(book, id="o-1", limit_w=40e3)
+        book.doubt("for the test")
+    with book_at(path, "grid") as (book, _):
+        assert book.unsure.parameters["who"] == "dso, grid"
+        state(book, "grid", {"id": "o-1", "limit_w": 40e3})
+        assert book.unsure.parameters["who"] == "dso", "deleting it from the file ends nothing"
+        assert [limit.id for limit in book.limits()] == ["d-1", "o-1"]
+        assert book.retire("dso", ["grid"], "the company is no more", NOW_S) == ("d-1",)
+        assert book.unsure is None
+        assert [limit.id for limit in book.limits()] == ["o-1"]
+        for orders in ((), ({"id": "d-2", "limit_w": 50e3},)):
+            with pytest.raises(OrderRefused, match="dso is retired") as refused:
+                state(book, "dso", *orders)
+            assert refused.value.cause is Cause.RETIRED
+    with book_at(path, "grid", "dso") as (book, _):
+        assert book.unsure is None
+        assert {order.id: order.ended for order in book.list()} == {"d-1": Ending.RETIRED, "o-1": None}
+        book.doubt("for the test")
+        assert book.unsure.parameters["who"] == "grid"
 
 
 def test_an_order_on_a_node_that_is_gone_limits_the_site(path, caplog):
@@ -257,7 +378,7 @@ def test_an_order_on_a_node_that_is_gone_limits_the_site(path, caplog):
         accept(book, limit_w=1e3, node="feeder")
     caplog.set_level(logging.WARNING)
     site = make_site()
-    journal = Journal.open(path)
+    journal = journal_at(path)
     book = OrderBook(journal, replace(site, tree=replace(site.tree, ids=("pcc", "other"))))
     journal.close()
     assert [(limit.node, limit.limit_w) for limit in book.limits()] == [(0, 1e3)]
@@ -276,11 +397,17 @@ def test_a_listing_has_every_open_order_and_the_newest_others(path, monkeypatch)
         assert [limit.id for limit in book.limits()] == ["o-0", "o-5"]
 
 
-def test_a_record_that_is_not_understood_stops_the_start(path):
-    with book_at(path) as (_, journal):
+def test_a_record_that_is_not_understood_is_a_doubt_and_stops_no_start(path):
+    with book_at(path, "grid") as (book, journal):
+        accept(book, limit_w=40e3)
         journal.append(RecordKind.ORDER, {"id": "from the future"})
-    with pytest.raises(JournalUnusable, match="record 1"), book_at(path):
-        pass
+    with book_at(path, "grid") as (book, _):
+        assert "record 2 of the journal is not understood" in book.unsure.parameters["why"]
+        assert [limit.id for limit in book.limits()] == ["o-1"]
+        state(book, "grid", {"id": "o-1", "limit_w": 40e3})
+        assert book.unsure is None
+    with book_at(path, "grid") as (book, _):
+        assert book.unsure is None
 
 
 def test_f30_a_flood_of_orders_is_refused_at_a_bound(path, monkeypatch):
@@ -314,18 +441,18 @@ STEPS = st.lists(
 def test_i3_any_history_is_replayed_to_the_same_book(steps):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "journal.db"
-        journal = Journal.open(path)
+        journal = journal_at(path)
         book = OrderBook(journal, make_site())
         for step in [*steps, ("restart",)]:
             if step == ("restart",):
                 before = (book.limits(), book.list(), book.unsure)
                 journal.close()
-                journal = Journal.open(path)
+                journal = journal_at(path)
                 book = OrderBook(journal, make_site())
                 assert (book.limits(), book.list(), book.unsure) == before
             else:
                 do(book, step)
-        journal.verify()
+        chain.verify(path)
         journal.close()
 
 

@@ -1,0 +1,84 @@
+"""``surplusd init``: the journal of a site, made once, by a person who knows that there is none or that it is lost."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from controller.commands import DONE, Verbs, seconds
+
+if TYPE_CHECKING:
+    from controller.commands.witnesses import FleetHeads
+    from controller.daemon.journal.head_file import HeadFile
+    from controller.site.model import SiteFile
+    from drivers.fleet.head import JournalHead
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    verb = verbs.add_parser("init", help="make the journal of a site that has none; surplusd itself never does")
+    verb.add_argument("file", type=Path, help="the site file")
+    verb.add_argument(
+        "--within", type=seconds, default=3.0, metavar="TIME", help="how long the agents are heard (default: 3 s)"
+    )
+    verb.add_argument(
+        "--without-fleet", action="store_true", help="do not ask the agents for heads of a journal that was here before"
+    )
+    verb.set_defaults(carry_out=_carry_out)
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    import time
+
+    from controller.commands.owners import owner_of, owning
+    from controller.commands.witnesses import FleetHeads, heads_of_fleet
+    from controller.daemon.journal.beginning import HEAD, JOURNAL, begin
+    from controller.daemon.journal.head_file import HeadFile
+    from controller.daemon.journal.repair import is_there
+    from controller.daemon.journal.storage import hold
+    from controller.site.compile import compile_site
+    from controller.site.load import load
+    from drivers.errors import ConfigError
+    from drivers.fleet.keys import CONTROLLER, load_private
+
+    site_file = load(arguments.file)
+    site, state = compile_site(site_file), site_file.state
+    private = site_file.mqtt.keys / f"{CONTROLLER}.key"
+    key = load_private(private)
+    path, head_file = state / JOURNAL, HeadFile(state / HEAD, site=site.id, key=key)
+    try:
+        with owning(owner_of(state if state.exists() else private), state):
+            state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with hold(path):
+                if is_there(path):
+                    raise ConfigError(f"{path}: there is a journal; nothing is to be made, and nothing was changed")
+                asked = FleetHeads() if arguments.without_fleet else heads_of_fleet(site_file, site, arguments.within)
+                ends = _ended(head_file, asked)
+                head = begin(path, head_file, ends=tuple(ends.values()), utc_s=time.time())
+    except OSError as error:
+        raise ConfigError(f"state: {state}: {error.strerror}") from error
+    _tell(site_file, path, head, ends, asked)
+    return DONE
+
+
+def _ended(head_file: HeadFile, asked: FleetHeads) -> dict[str, JournalHead]:
+    """Return the heads of former journals by who has them."""
+    from drivers.errors import Refused
+
+    ends = dict(asked.heads)
+    try:
+        ends[str(head_file)] = head_file.read()
+    except Refused:
+        return ends
+    return ends
+
+
+def _tell(site_file: SiteFile, path: Path, head: JournalHead, ends: dict[str, JournalHead], asked: FleetHeads) -> None:
+    print(f"{path}: journal {head.journal} of site {site_file.site}, epoch {head.epoch}")
+    for who, former in sorted(ends.items()):
+        print(f"it follows journal {former.journal}, record {former.seq}, epoch {former.epoch}, which {who} has")
+    if asked.unasked:
+        print(f"the agents were not asked: {asked.unasked}")
+    if ends:
+        print("orders of before may be in force and are not in it: the site stays in FAILSAFE until they are stated")

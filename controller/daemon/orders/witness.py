@@ -1,0 +1,79 @@
+"""Holds the journal against every head of it that stands anywhere else: in its own file, and with the fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from controller.daemon.journal.journal import Journal
+from controller.daemon.orders.book import OrderBook
+from drivers.clock import Clock, boottime_s
+from drivers.fleet.head import JournalHead
+
+#: Heads that need no second look.
+_REMEMBERED: Final = 4096
+#: So many strange heads are noted at once, and then one in so many seconds while orders are doubted already: a second controller with
+#: this one's key makes new ones without end, and must not fill the disk.
+_BURST: Final = 128
+_EACH_S: Final = 30.0
+
+
+def differs(head: JournalHead, journal: Journal, who: str) -> str | None:
+    """Return why records are missing from the journal, by a head of it that `who` has; None where none are."""
+    at = f"record {head.seq} of {_instant(head.utc_s)}"
+    if journal.id is None:
+        return f"{who} knows of {at}, and there is no journal"
+    if head.journal != journal.id:
+        return f"{who} knows of {at} of another journal, {head.journal}"
+    if head.seq > journal.length:
+        return f"{who} knows of {at}, and the journal ends with record {journal.length}"
+    if journal.hash_of(head.seq) != head.hash:
+        return f"{who} knows of another {at} than the journal has"
+    return None
+
+
+def _instant(utc_s: int) -> str:
+    try:
+        return f"{datetime.fromtimestamp(utc_s, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except (OverflowError, ValueError, OSError):
+        return f"Unix time {utc_s}"
+
+
+class Witness:
+    """Hears what others know of the journal; every call returns at once, and may come from any thread.
+
+    `lead_above` is told of an epoch of this controller's that is not below the present one, and has to go above it.
+    """
+
+    def __init__(
+        self, journal: Journal, book: OrderBook, lead_above: Callable[[int], None], clock: Clock = boottime_s
+    ) -> None:
+        self._journal, self._book, self._lead_above, self._clock = journal, book, lead_above, clock
+        self._known: set[JournalHead] = set()
+        self._busy_until_s = float("-inf")
+
+    def hear(self, who: str, head: JournalHead) -> None:
+        """Take note of a head that this controller has signed; `who` has it."""
+        if head in self._known:
+            return
+        why = differs(head, self._journal, who)
+        above = head.epoch > self._journal.epoch or (why is not None and head.epoch == self._journal.epoch)
+        if (above or why is not None) and not self._may_note():
+            return
+        if above:
+            self._lead_above(head.epoch)
+        # What was made before all issuers last stated their will tells of nothing that they have not stated since.
+        if why is not None and head.epoch >= self._book.covered_epoch:
+            self._book.doubt(why, head.epoch)
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known.add(head)
+
+    def _may_note(self) -> bool:
+        """Return whether another strange head may go on record now: always, as long as orders are not doubted yet."""
+        now_s = self._clock()
+        if self._book.unsure is not None and self._busy_until_s - now_s > _BURST * _EACH_S:
+            return False
+        self._busy_until_s = max(self._busy_until_s, now_s) + _EACH_S
+        return True
