@@ -120,6 +120,17 @@ def test_a_step_that_proves_a_meter_is_no_limit_to_be_cut_off_for():
         assert phase(decision) is Phase.CLOSED
 
 
+def test_a_hall_whose_agent_lies_is_cut_off_and_its_meter_is_not_blamed():
+    """What the devices of the site drew is less well known than what those of the hall did: the bounds of both steps overlap."""
+    world = World(hall_site(), surplus_w=90e3)
+    world.run(60)
+    world.liars = in_hall(world)
+    world.orders = (order(8e3, world, node=HALL, begun=True),)
+    decision = world.run(60)
+    assert phase(decision) is Phase.TRIPPED
+    assert not decision.sources["of-hall"]
+
+
 def test_nothing_trips_before_the_first_trusted_readings():
     world = World(hall_site(), surplus_w=90e3, silent={"surplus"})
     world.draw_w = np.where(in_hall(world), 6e3, 25.0)
