@@ -168,6 +168,21 @@ def test_the_others_get_the_watts_of_a_node_that_is_cut_off_and_the_site_goes_on
     assert not codes(decision) - {(Code.NODE_TRIPPED, "hall")}, "who has no power is no news"
 
 
+def test_what_a_later_meter_still_shows_of_a_node_that_is_cut_off_is_no_house_load():
+    shown = {"main": [], "check": []}
+
+    def late(name):
+        return lambda power_w: (shown[name].append(power_w), shown[name][-2:][0])[1]
+
+    world = World(hall_site(), surplus_w=120e3, shown_as={name: late(name) for name in shown})
+    house_w = world.run(60).house_w[0]
+    defy(world)
+    decision = world.run(60)
+    assert decision.contactors[0].proven
+    assert decision.house_w[0] == pytest.approx(house_w, abs=200.0)
+    assert decision.mode is Mode.NORMAL
+
+
 def test_an_agent_without_power_is_no_news():
     world = tripped()
     world.silent, world.orders = {"agent-a"}, ()
