@@ -43,6 +43,7 @@ from controller.core.sensing import Sensed, sense
 from controller.core.site import F64, Bool
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
+from controller.core.trust.node_power import NodePower
 from controller.core.trust.node_trust import NodeTrust
 
 
@@ -128,7 +129,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         stuck_w,
     )
     house = estimate_house(
-        state.house, power, _taught(sensed), least_below_w, committed_below_w, snapshot.now_s, elapsed_s
+        state.house, _compared(sensed), _taught(sensed), least_below_w, committed_below_w, snapshot.now_s, elapsed_s
     )
     house_w = house.watts
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
@@ -158,6 +159,12 @@ def _taught(sensed: Sensed) -> NodeTrust:
     """Return the trust in the nodes' meters, with nothing learnt where a contactor takes power away or gives it back."""
     nodes = sensed.judgement.nodes
     return nodes if sensed.cut is None else replace(nodes, still=nodes.still | sensed.cut.changing)
+
+
+def _compared(sensed: Sensed) -> NodePower:
+    """Return the power of the nodes without those above a contactor that a later meter still shows what is gone of."""
+    power = sensed.judgement.power
+    return power if sensed.cut is None else replace(power, known=power.known & ~sensed.cut.fading)
 
 
 def _stuck_w(tables: Tables, sensed: Sensed) -> F64:

@@ -81,10 +81,12 @@ def _wait(daemon: _Daemon, node: str, within_s: float) -> int:
     while time.monotonic() < until_s:
         contactor = (daemon.ask("GET", "/api/v1/status")["nodes"].get(node) or {}).get("contactor")
         state = contactor and contactor["state"]
-        if state in {"starting", "closed"}:
+        if state == "starting":
             print(f"the contactor of {node} was told to close; devices below it start at their failsafe watts at most")
             return DONE
-        if state == "tripped" and seen_closing:
+        if (
+            state in {"tripped", "closed"} and seen_closing
+        ):  # what was open without a trip is closed before, and when void
             break
         seen_closing = seen_closing or state == "closing"
         time.sleep(_LOOK_S)

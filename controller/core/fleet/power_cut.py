@@ -23,7 +23,8 @@ class PowerCut:
     Devices (D,): `held` are below a contactor that was told to open, or that is being closed again: nothing of them is raised
     above min(current, failsafe). Of these, `dark` ones are without power, and `anything` ones may draw up to their signed maximum.
     Nodes (N,): `unfed` ones are below a contactor without power. `changing` ones have such a contactor, at themselves, above or
-    below, and for `switching` ones its power comes or goes now.
+    below, and for `switching` ones its power comes or goes now; for `fading` ones it has just been proven that it is gone, which
+    not every meter above shows yet.
     """
 
     held: Bool
@@ -31,6 +32,7 @@ class PowerCut:
     anything: Bool
     unfed: Bool
     switching: Bool
+    fading: Bool
     changing: Bool
 
     @property

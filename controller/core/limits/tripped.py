@@ -35,6 +35,7 @@ def power_cut(trips: Trips, site: Site, now_s: float) -> PowerCut | None:
         anything=(_below(site, coming) & ~dark)[node],
         unfed=_strictly_below(site, [*without, *moving]),
         switching=_around(site, moving),
+        fading=_around(site, [each for each in without if now_s - each.proven_s < _SWITCHES_S]),
         changing=_around(site, told),
     )
 

@@ -126,7 +126,8 @@ def run_step_tests(
     due = agrees | lasting | ((now_s - tests.since_s > _GOOD_S) & np.isinf(against_s))
     if lasting.any():
         missing_w = np.where(lasting, np.maximum(least_w - moved_w, 0.0), 0.0)
-        agreeing = _agreeing(site, np.where(tests.passed | meters.vouched, missing_w, 0.0), slack_w)
+        missed_w = np.where(tests.passed | meters.vouched, missing_w, 0.0), most_w - moved_w
+        agreeing = _agreeing(site, *missed_w, slack_w)
         defied_s, defied_w = np.where(agreeing, now_s, defied_s), np.where(agreeing, missing_w, defied_w)
         against_s = np.where(agreeing, np.inf, against_s)
     refuted_s = _refuted_s(tests, against_s, agrees, now_s)
@@ -153,11 +154,14 @@ def _refuted_s(tests: StepTests, against_s: F64, agrees: Bool, now_s: float) -> 
     return np.where(now_s - against_s >= _LASTING_S, np.minimum(tests.refuted_s, now_s), kept_s)
 
 
-def _agreeing(site: Site, missing_w: F64, slack_w: F64) -> Bool:
-    """Return the meters (K,) that miss as much of a step as another one that sees the same devices; 0: it misses nothing."""
-    found, node = np.zeros(missing_w.size, dtype=np.bool_), site.meters.node.tolist()
-    for k, j in combinations(np.flatnonzero(missing_w).tolist(), 2):
-        alike = abs(missing_w[k] - missing_w[j]) <= slack_w[k] + slack_w[j]
+def _agreeing(site: Site, least_w: F64, most_w: F64, slack_w: F64) -> Bool:
+    """Return the meters (K,) that may miss as much of a step as another one that sees the same devices.
+
+    `least_w` (0: it misses nothing), `most_w`: how much they miss, since the bounds at their earlier instants may be far apart.
+    """
+    found, node = np.zeros(least_w.size, dtype=np.bool_), site.meters.node.tolist()
+    for k, j in combinations(np.flatnonzero(least_w).tolist(), 2):
+        alike = max(least_w[k], least_w[j]) - min(most_w[k], most_w[j]) <= slack_w[k] + slack_w[j]
         if alike and (node[k] in way_up(site, node[j]) or node[j] in way_up(site, node[k])):
             found[k] = found[j] = True
     return found

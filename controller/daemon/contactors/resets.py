@@ -18,7 +18,7 @@ from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.orders.refusal import Cause
 from controller.texts.english import texts
 from drivers.clock import Clock, boottime_s
-from drivers.errors import Refused
+from drivers.errors import JournalUnusable, Refused
 
 #: A reset that no step has taken in after so long is void: nobody expects a node to come back an hour later.
 TAKEN_S: Final = 10.0
@@ -61,14 +61,16 @@ class ResetDesk:
     @property
     def pending(self) -> tuple[Reset, ...]:
         """The resets that no decision has taken in yet."""
-        return tuple(reset for reset, _ in self._waiting)
+        since_s = self._clock() - TAKEN_S
+        return tuple(reset for reset, asked_s in self._waiting if asked_s >= since_s)
 
     def reset(self, node: str, reason: str, by: Principal) -> ResetAnswer:
         """Have the contactor of a node closed, once there is room for what may start below it.
 
         ResetRefused, and nothing changed: no such node, no contactor, not open, or the site is not in NORMAL.
-        JournalUnusable: it stays open.
+        JournalUnusable: it stays open, also where the disk took so long that nobody waits for the contactor any more.
         """
+        asked_s = self._clock()
         with self._one:
             decision, state = self._state(node, by)
             trip = state.trip.id if state.trip else None
@@ -77,9 +79,10 @@ class ResetDesk:
             self._refuse_unless_open(node, decision, state, by)
             body = {"node": node, "trip": trip, "by": by.name, "reason": reason}
             record = self._journal.append(RecordKind.TRIP_RESET, body)
+            if self._clock() - asked_s > TAKEN_S:
+                raise JournalUnusable("the disk took too long to store it: the contactor stays open, reset it again")
             with self._swap:
-                asked = Reset(id=f"reset-{record.seq}", node=state.node), self._clock()
-                self._waiting = (*self._waiting, asked)
+                self._waiting = (*self._waiting, (Reset(id=f"reset-{record.seq}", node=state.node), asked_s))
         return ResetAnswer(node=node, trip=trip, again=False)
 
     def observe(self, decision: Decision) -> None:

@@ -73,6 +73,15 @@ def test_one_that_is_void_ends_with_1_and_says_that_it_stays_open(daemon, then, 
     assert "stays open: the site was in doubt" in capsys.readouterr().out
 
 
+def test_one_that_was_open_without_a_trip_is_not_told_to_close_before_it_is(daemon, then, capsys):
+    running, path = daemon
+    found = replace(OPEN, phase=Phase.CLOSED, trip=None)
+    running.world.decision = replace(make_decision(), contactors=(found,))
+    then(Phase.CLOSED, Phase.CLOSING, Phase.CLOSED)
+    assert reset(path) == 1
+    assert "stays open: the site was in doubt" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("node", "words"),
     [

@@ -120,6 +120,17 @@ def test_a_step_that_proves_a_meter_is_no_limit_to_be_cut_off_for():
         assert phase(decision) is Phase.CLOSED
 
 
+def test_a_hall_whose_agent_lies_is_cut_off_and_its_meter_is_not_blamed():
+    """What the devices of the site drew is less well known than what those of the hall did: the bounds of both steps overlap."""
+    world = World(hall_site(), surplus_w=90e3)
+    world.run(60)
+    world.liars = in_hall(world)
+    world.orders = (order(8e3, world, node=HALL, begun=True),)
+    decision = world.run(60)
+    assert phase(decision) is Phase.TRIPPED
+    assert not decision.sources["of-hall"]
+
+
 def test_nothing_trips_before_the_first_trusted_readings():
     world = World(hall_site(), surplus_w=90e3, silent={"surplus"})
     world.draw_w = np.where(in_hall(world), 6e3, 25.0)
@@ -155,6 +166,21 @@ def test_the_others_get_the_watts_of_a_node_that_is_cut_off_and_the_site_goes_on
     assert world.draw_w[~in_hall(world)].sum() > before_w
     assert world.violations(after_s=world.now_s - 55) == []
     assert not codes(decision) - {(Code.NODE_TRIPPED, "hall")}, "who has no power is no news"
+
+
+def test_what_a_later_meter_still_shows_of_a_node_that_is_cut_off_is_no_house_load():
+    shown = {"main": [], "check": []}
+
+    def late(name):
+        return lambda power_w: (shown[name].append(power_w), shown[name][-2:][0])[1]
+
+    world = World(hall_site(), surplus_w=120e3, shown_as={name: late(name) for name in shown})
+    house_w = world.run(60).house_w[0]
+    defy(world)
+    decision = world.run(60)
+    assert decision.contactors[0].proven
+    assert decision.house_w[0] == pytest.approx(house_w, abs=200.0)
+    assert decision.mode is Mode.NORMAL
 
 
 def test_an_agent_without_power_is_no_news():

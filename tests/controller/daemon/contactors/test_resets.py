@@ -65,6 +65,27 @@ def test_one_that_no_step_takes_in_is_void(bench):
     assert desk.pending == ()
 
 
+def test_one_that_waits_while_no_step_is_taken_is_void_at_the_next(bench):
+    world, desk, _ = bench
+    desk.reset("hall", "looked at it", OPERATOR)
+    world.now_s += TAKEN_S + 600.0
+    assert desk.pending == ()
+
+
+def test_one_that_the_disk_stores_long_after_it_was_asked_for_closes_nothing(bench, monkeypatch):
+    world, desk, journal = bench
+    append = journal.append
+
+    def slow(*record):
+        world.now_s += TAKEN_S + 600.0
+        return append(*record)
+
+    monkeypatch.setattr(journal, "append", slow)
+    with pytest.raises(JournalUnusable):
+        desk.reset("hall", "looked at it", OPERATOR)
+    assert desk.pending == ()
+
+
 def test_what_is_refused_changes_nothing(bench):
     world, desk, journal = bench
     assert refused(desk, "moon") is Code.RESET_NODE_UNKNOWN
