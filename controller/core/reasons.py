@@ -60,6 +60,7 @@ class Code(StrEnum):
     AGENT_DEAF = "agent_deaf"
     DEVICE_LOST = "device_lost"
     DEVICE_DEFIANT = "device_defiant"
+    DEVICE_RELUCTANT = "device_reluctant"
     STEP_DEFIED = "step_defied"
     OVER_ENVELOPE = "over_envelope"
     NODE_UNSEEN = "node_unseen"

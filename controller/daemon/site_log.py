@@ -20,6 +20,7 @@ _OVER: Final[Mapping[Code, str]] = {
     Code.AGENT_DEAF: "agent %s takes statements again",
     Code.DEVICE_LOST: "agent %s gets an answer of all of its devices again",
     Code.DEVICE_DEFIANT: "the devices of agent %s do as they are told again",
+    Code.DEVICE_RELUCTANT: "the devices of agent %s come up when told to",
     Code.OVER_ENVELOPE: "%s is not found above its envelope any more",
     Code.NODE_TRIPPED: "%s is not tripped any more: its contactor was told to close",
     Code.CONTACTOR_DEFIANT: "%s is not found to draw against its contactor any more",

@@ -70,5 +70,6 @@ def no_news(trouble: Trouble, devices: Devices, cut: PowerCut | None) -> Trouble
         silent=trouble.silent & ~quiet,
         lost=trouble.lost & ~quiet,
         defiant=trouble.defiant & ~quiet,
+        reluctant=trouble.reluctant & ~quiet,
         led=(trouble.led | cut.dark) & ~cut.anything,
     )

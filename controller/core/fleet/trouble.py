@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from controller.core.fleet.leases import CONTACT_S, Leases, defiant, in_contact, in_step, lost
+from controller.core.fleet.leases import CONTACT_S, Leases, defiant, in_contact, in_step, lost, reluctant
 from controller.core.floor import nodes_below
 from controller.core.modes import Doubts
 from controller.core.reasons import Code, Parameter, Reason
@@ -26,7 +26,7 @@ class Trouble:
     Per agent (A,): `silent_s`: for how long it has been silent, 0 while it is in contact; `deaf_s`: for how long one that
     is in contact has taken no statement, 0 where that is no longer than it may be.
     Per device (D,): `silent`: its agent is; `lost`: it does not answer its agent; `defiant`: it does not do as it was told.
-    `led`: it can be told what to draw, and does it.
+    `reluctant`: it did not come up when it was asked to. `led`: it can be told what to draw, and does it.
     """
 
     silent_s: F64
@@ -34,12 +34,14 @@ class Trouble:
     silent: Bool
     lost: Bool
     defiant: Bool
+    reluctant: Bool
     led: Bool
 
     @property
     def any(self) -> bool:
         """Whether there is anything to tell."""
-        return bool(self.silent_s.any() or self.deaf_s.any() or self.lost.any() or self.defiant.any())
+        troubled = (self.silent_s, self.deaf_s, self.lost, self.defiant, self.reluctant)
+        return any(each.any() for each in troubled)
 
 
 def find_trouble(leases: Leases, devices: Devices, snapshot: Snapshot, lease_s: float = np.inf) -> Trouble:
@@ -56,7 +58,8 @@ def find_trouble(leases: Leases, devices: Devices, snapshot: Snapshot, lease_s: 
         silent=(silent_s > 0.0)[devices.agent],
         lost=unanswered,
         defiant=disobeys,
-        led=in_contact(devices, snapshot) & in_step(leases, now_s) & ~unanswered & ~disobeys,
+        reluctant=reluctant(leases) & ~unanswered & ~disobeys,
+        led=in_contact(devices, snapshot) & in_step(leases, now_s) & ~unanswered & ~disobeys & (leases.rests_s < now_s),
     )
 
 
@@ -109,3 +112,7 @@ def _reasons(trouble: Trouble, site: Site, leases: Leases) -> Iterator[Reason]:
         for a in np.unique(devices.agent[found]).tolist():
             mine = found & (devices.agent == a)
             yield Reason(code, site.agents[a], {"count": int(mine.sum()), name: float(watts[mine].sum())})
+    for a in np.unique(devices.agent[trouble.reluctant & ~trouble.silent]).tolist():
+        yield Reason(
+            Code.DEVICE_RELUCTANT, site.agents[a], {"count": int((trouble.reluctant & (devices.agent == a)).sum())}
+        )

@@ -11,7 +11,7 @@ from controller.core.limits.orders import Compliance
 from controller.core.modes import Mode
 from controller.core.reasons import Code
 from controller.core.site import Meters
-from tests.controller.core.world import RULES, World, order, said, site
+from tests.controller.core.world import RULES, World, order, said, site, with_rules
 from tests.examples import examples
 
 #: Within this a fault that breaks a limit has to be told: the settle time and five seconds.
@@ -142,6 +142,25 @@ def test_devices_that_do_not_come_down_are_named_and_the_others_absorb_them(vice
     world.orders = ()
     decision = world.run(60)
     assert (decision.mode, decision.warnings) == (Mode.NORMAL, ())
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_devices_that_do_not_come_up_are_named_and_keep_the_others_from_nothing(count):
+    """Every tick in which one is asked again uses up the ramp of all."""
+    built = site(with_rules(ramp_up_w_s=2e3))
+    world = World(built, surplus_w=90e3, shy=np.arange(len(built.devices.ids)) < count)
+    decision = world.run(240)
+    assert world.site_w > 0.85 * decision.envelope_w[0]
+    assert codes(decision) == {(Code.DEVICE_RELUCTANT, "agent-a")}
+    assert decision.warnings[0].parameters["count"] == count
+    assert (decision.mode, world.violations()) == (Mode.NORMAL, [])
+    world.surplus_w = 45e3
+    world.run(60)
+    world.surplus_w = 300e3
+    world.shy = np.zeros_like(world.shy)
+    decision = world.run(400)
+    assert decision.warnings == ()
+    assert (world.draw_w[:count] > 0.5 * built.devices.max_w[:count]).all(), "and they are asked again"
 
 
 def test_devices_that_lie_are_taken_from_the_others_by_the_meter():

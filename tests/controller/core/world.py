@@ -126,7 +126,7 @@ class World:
     `inventory_w` (D,): the most that agents say their devices may draw, None for what the site file says.
     Devices (D,): `deaf` ones do nothing that they are told and say so, of `liars` the agents say that they do it, of
     `dumb` ones the agent gets no answer.
-    `deaf_agents`: those that report, and take no statement.
+    `deaf_agents`: those that report, and take no statement. Devices (D,) that are `shy` take no raise, and say so.
     `shown_as`: by meter, what becomes of the watts before they are shown, beside `scale`; volts and amperes stay true.
     `open`: contactors (places in those of the site) that are open, `welded` those that stay closed whatever they are told. `fault`:
     why contactors cannot be told or read. `reads_back`: they say where they are. `resets`: what a person asks for, until a
@@ -157,6 +157,7 @@ class World:
     deaf: np.ndarray | None = None
     liars: np.ndarray | None = None
     dumb: np.ndarray | None = None
+    shy: np.ndarray | None = None
     deaf_agents: set[str] = field(default_factory=set)
     shown_as: dict[str, Callable[[float], float]] = field(default_factory=dict)
     open: set[int] = field(default_factory=set)
@@ -174,8 +175,8 @@ class World:
         self.fed_s = np.full(count, -np.inf)
         self.bias = np.ones(count) if self.bias is None else self.bias
         nobody = np.zeros(count, dtype=np.bool_)
-        self.deaf, self.liars, self.dumb = (
-            nobody if who is None else who for who in (self.deaf, self.liars, self.dumb)
+        self.deaf, self.liars, self.dumb, self.shy = (
+            nobody if who is None else who for who in (self.deaf, self.liars, self.dumb, self.shy)
         )
         self.applied_w = self.site.devices.off_w.copy()
         self.draw_w = self.site.devices.off_w.copy()
@@ -260,7 +261,8 @@ class World:
                 for a, name in enumerate(self.site.agents):
                     if name not in self.silent | self.deaf_agents:
                         mine = self.site.devices.agent == a
-                        self.applied_w[mine] = setpoint_w[mine]
+                        least_w = np.minimum(self.applied_w[mine], setpoint_w[mine])
+                        self.applied_w[mine] = np.where(self.shy[mine], least_w, setpoint_w[mine])
                         self.confirmed_s[a] = decided_s
         for a, name in enumerate(self.site.agents):
             if name not in self.silent and "link" not in self.silent:

@@ -248,6 +248,7 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.AGENT_DEAF: after(runs(5), sets(deaf_agents={"agent-b"}), runs(RULES.lease_s)),
     Code.DEVICE_LOST: after(runs(5), sets(dumb=np.arange(11) < 3), runs(1)),
     Code.DEVICE_DEFIANT: after(runs(20), sets(deaf=np.ones(11, dtype=np.bool_), surplus_w=0.0), runs(2)),
+    Code.DEVICE_RELUCTANT: after(sets(shy=np.arange(11) < 3), runs(45)),
     Code.STEP_DEFIED: after(
         runs(60), sets(liars=np.ones(11, dtype=np.bool_)), sets(surplus_w=0.0), runs(RULES.settle_s + 10)
     ),
