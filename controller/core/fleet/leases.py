@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from controller.core.fleet.waiting import Waiting, nobody_waits, reported, sent
 from controller.core.modes import Doubts
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Bool, Devices, Rules
@@ -23,13 +24,6 @@ _CONFIRM_S = 4.0
 _VISIBLE_S = 1.5
 #: Share by which a settled device may still be moving after its stated time.
 _SETTLE_FACTOR = 1.25
-#: A device that was asked for more so often, over this long, and never ran on more, does not come up; and sooner where it has
-#: not before. What is asked no more for so long is forgotten.
-_PATIENCE_S, _ASKS = 12.0, 8
-_AGAIN_S, _ASKS_AGAIN = 6.0, 4
-_FORGET_S = 120.0
-#: It is asked again after this long: each tick in which it is, the ramp of all is used up for it.
-_REST_S = 120.0
 #: Watts that differ by less than this, beyond all errors, tell nothing.
 _SLACK_W = 30.0
 #: As plain numbers: to compare a column with an enum takes six times as long.
@@ -52,8 +46,7 @@ class Leases:
     never heard its residual watts, the rest of it counts as house load. `seen_w`: the setpoint that the meter has last
     seen in full.
     `current_w`: the setpoint that the device is taken to run on. `known`: its agent has been heard. `begun_s`: since when
-    the fleet is listened to. `behind_s`: since when it has been asked for more and not come up, ``inf`` while it has not; `asked_s`:
-    when it was asked last, `asks`: how often since then. `rests_s`: until when it is asked no more, ``-inf`` once it has come up.
+    the fleet is listened to. `waiting`: which do not come up when they are asked to.
     """
 
     setpoint_w: F64
@@ -67,10 +60,7 @@ class Leases:
     current_w: F64
     known: Bool
     begun_s: float
-    behind_s: F64
-    asked_s: F64
-    asks: F64
-    rests_s: F64
+    waiting: Waiting
 
 
 def no_leases(devices: Devices, now_s: float) -> Leases:
@@ -88,10 +78,7 @@ def no_leases(devices: Devices, now_s: float) -> Leases:
         current_w=devices.failsafe_w.copy(),
         known=np.zeros(count, dtype=np.bool_),
         begun_s=now_s,
-        behind_s=np.full(count, np.inf),
-        asked_s=np.full(count, -np.inf),
-        asks=np.zeros(count),
-        rests_s=np.full(count, -np.inf),
+        waiting=nobody_waits(count),
     )
 
 
@@ -167,12 +154,10 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
     led = np.isfinite(leases.changed_s)
     owes = ~proven & led & (high_w > leases.setpoint_w + _SLACK_W)
     seen_w = np.where(low_w >= high_w, high_w, leases.seen_w)
-    taken = ~confirmed & (now_s - leases.changed_s < _CONFIRM_S)
     current_w = np.minimum(leases.setpoint_w, applied_w)
-    np.copyto(current_w, leases.setpoint_w, where=taken)
+    np.copyto(current_w, leases.setpoint_w, where=~confirmed & (now_s - leases.changed_s < _CONFIRM_S))
     np.copyto(current_w, applied_w, where=~led)
     np.copyto(current_w, devices.failsafe_w, where=~known)
-    behind_s, asks, rests_s = _kept_waiting(leases, applied_w, now_s)
     return Leases(
         setpoint_w=leases.setpoint_w,
         changed_s=leases.changed_s,
@@ -185,28 +170,8 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
         current_w=current_w,
         known=known,
         begun_s=leases.begun_s,
-        behind_s=behind_s,
-        asked_s=leases.asked_s,
-        asks=asks,
-        rests_s=rests_s,
+        waiting=reported(leases.waiting, leases.applied_w, applied_w, now_s),
     )
-
-
-def _kept_waiting(leases: Leases, applied_w: F64, now_s: float) -> tuple[F64, F64, F64]:
-    """Return `behind_s`, `asks` and `rests_s` (D,) of `Leases`."""
-    if not leases.asks.any() and np.isinf(leases.rests_s).all():
-        return leases.behind_s, leases.asks, leases.rests_s
-    rose, before = applied_w > leases.applied_w + _SLACK_W, np.isfinite(leases.rests_s)
-    over_s, most = np.where(before, _AGAIN_S, _PATIENCE_S), np.where(before, _ASKS_AGAIN, _ASKS)
-    gives_up = ~rose & (now_s - leases.behind_s > over_s) & (leases.asks >= most)
-    begins_anew = rose | gives_up | (now_s - leases.asked_s > _FORGET_S)
-    rests_s = np.where(gives_up, now_s + _REST_S, np.where(rose, -np.inf, leases.rests_s))
-    return np.where(begins_anew, np.inf, leases.behind_s), np.where(begins_anew, 0.0, leases.asks), rests_s
-
-
-def reluctant(leases: Leases) -> Bool:
-    """Return which devices (D,) have not come up when they were asked to, and have not done it since."""
-    return np.asarray(np.isfinite(leases.rests_s), dtype=np.bool_)
 
 
 def _raise_by_themselves(devices: Devices, fleet: FleetColumns, answers: Bool, high_w: F64) -> None:
@@ -255,7 +220,6 @@ def send(leases: Leases, setpoint_w: F64, now_s: float) -> Leases:
     """Return the leases after `setpoint_w` (D,) has been handed to the fleet."""
     # A device that has fallen from its setpoint, by the end of its lease, is raised by sending the same setpoint again.
     changed = (setpoint_w != leases.setpoint_w) | (setpoint_w > leases.current_w)
-    asked = setpoint_w > leases.applied_w + _SLACK_W
     return Leases(
         setpoint_w=setpoint_w,
         changed_s=np.where(changed, now_s, leases.changed_s),
@@ -268,8 +232,5 @@ def send(leases: Leases, setpoint_w: F64, now_s: float) -> Leases:
         current_w=leases.current_w,
         known=leases.known,
         begun_s=leases.begun_s,
-        behind_s=np.where(asked, np.minimum(leases.behind_s, now_s), leases.behind_s),
-        asked_s=np.where(asked, now_s, leases.asked_s),
-        asks=leases.asks + asked,
-        rests_s=leases.rests_s,
+        waiting=sent(leases.waiting, leases.applied_w, setpoint_w, now_s),
     )

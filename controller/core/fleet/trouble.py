@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from controller.core.fleet.leases import CONTACT_S, Leases, defiant, in_contact, in_step, lost, reluctant
+from controller.core.fleet.leases import CONTACT_S, Leases, defiant, in_contact, in_step, lost
 from controller.core.floor import nodes_below
 from controller.core.modes import Doubts
 from controller.core.reasons import Code, Parameter, Reason
@@ -58,8 +58,12 @@ def find_trouble(leases: Leases, devices: Devices, snapshot: Snapshot, lease_s: 
         silent=(silent_s > 0.0)[devices.agent],
         lost=unanswered,
         defiant=disobeys,
-        reluctant=reluctant(leases) & ~unanswered & ~disobeys,
-        led=in_contact(devices, snapshot) & in_step(leases, now_s) & ~unanswered & ~disobeys & (leases.rests_s < now_s),
+        reluctant=leases.waiting.reluctant & ~unanswered & ~disobeys,
+        led=in_contact(devices, snapshot)
+        & in_step(leases, now_s)
+        & ~unanswered
+        & ~disobeys
+        & (leases.waiting.rests_s < now_s),
     )
 
 

@@ -113,10 +113,9 @@ def run_step_tests(
     slack_w, other_w = _slack_w(site)
     fresh = usable(site, meters, now_s)
     most_w, least_w = high_w - tests.low_w, low_w - tests.high_w
-    rose, fell = least_w > _BEYOND * slack_w, -most_w > _BEYOND * slack_w
+    rose, stepped = least_w > _BEYOND * slack_w, fresh & (np.maximum(least_w, -most_w) > _BEYOND * slack_w)
     moved_w = np.where(rose, meters.power_w - tests.power_w, tests.power_w - meters.power_w)
     least_w, most_w = np.where(rose, least_w, -most_w), np.where(rose, most_w, -least_w)
-    stepped = fresh & (rose | fell)
     fits = (moved_w >= _LEAST * least_w - slack_w) & (moved_w <= _MOST * most_w + slack_w + other_w)
     against_s = np.where(stepped & ~fits, np.minimum(tests.against_s, now_s), np.inf)
     agrees = stepped & _certainly(moved_w, least_w, most_w, slack_w, other_w)
@@ -126,8 +125,8 @@ def run_step_tests(
     due = agrees | lasting | ((now_s - tests.since_s > _GOOD_S) & np.isinf(against_s))
     if lasting.any():
         missing_w = np.where(lasting, np.maximum(least_w - moved_w, 0.0), 0.0)
-        missed_w = np.where(tests.passed | meters.vouched, missing_w, 0.0), most_w - moved_w
-        agreeing = _agreeing(site, *missed_w, slack_w)
+        counted_w = np.where(tests.passed | meters.vouched, missing_w, 0.0)
+        agreeing = _agreeing(site, counted_w, most_w - moved_w, slack_w)
         defied_s, defied_w = np.where(agreeing, now_s, defied_s), np.where(agreeing, missing_w, defied_w)
         against_s = np.where(agreeing, np.inf, against_s)
     refuted_s = _refuted_s(tests, against_s, agrees, now_s)
