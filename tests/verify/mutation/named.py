@@ -30,8 +30,8 @@ _FAULTS: Final = (
     (
         "devices that are not in step are raised",
         "controller/core/fleet/trouble.py",
-        "led=in_contact(devices, snapshot) & in_step(leases, now_s)",
-        "led=in_contact(devices, snapshot)",
+        "        & in_step(leases, now_s)\n",
+        "",
     ),
     (
         "the step test without the other load",
