@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -57,7 +58,7 @@ def _keys(site_file: SiteFile, site: Site) -> Iterator[str]:
     folder = site_file.mqtt.keys
     yield from _raised(lambda: load_private(folder / f"{CONTROLLER}.key"))
     for agent in site.agents:
-        yield from _raised(lambda agent=agent: load_public(folder / f"{agent}.pub"))  # type: ignore[misc]
+        yield from _raised(partial(load_public, folder / f"{agent}.pub"))
 
 
 def _broker(site_file: SiteFile) -> Iterator[str]:
@@ -77,7 +78,7 @@ def _certificates(site_file: SiteFile) -> Iterator[str]:
     paths = [path for part in (site_file.mqtt.tls, *modbus) if part for path in (part.ca, part.certificate)]
     paths += [path for part in opcua for path in (part.certificate, part.server_certificate)]
     for path in dict.fromkeys(path for path in paths if path is not None and path.is_file()):
-        yield from _raised(lambda path=path: _in_time(path))  # type: ignore[misc]
+        yield from _raised(partial(_in_time, path))
 
 
 def _in_time(path: Path) -> None:

@@ -84,9 +84,8 @@ def _wait(daemon: _Daemon, node: str, within_s: float) -> int:
         if state == "starting":
             print(f"the contactor of {node} was told to close; devices below it start at their failsafe watts at most")
             return DONE
-        if (
-            state in {"tripped", "closed"} and seen_closing
-        ):  # what was open without a trip is closed before, and when void
+        # What was open without a trip is "closed" before, and again when the reset is void.
+        if state in {"tripped", "closed"} and seen_closing:
             break
         seen_closing = seen_closing or state == "closing"
         time.sleep(_LOOK_S)

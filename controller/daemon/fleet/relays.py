@@ -2,7 +2,7 @@
 
 A contactor has two setpoints: 0 is open, and the rating of its node is closed. It is told what is wanted of it; where nothing
 is, what it was told last, and before it was told anything, what it was found to be. So a contactor that somebody
-else has opened is not closed by a controller that starts, and one that somebody closes again is not opened.
+else has opened is not closed by a controller that starts. One that somebody closes again is opened, for its agent was told what it was.
 """
 
 from __future__ import annotations
