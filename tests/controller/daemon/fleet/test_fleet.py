@@ -133,6 +133,19 @@ class Rig:
             assert enough, f"{len(self.link.published)} of {count} sets"
             return [body for _, body, *_ in self.link.published]
 
+    def wait_until_all_are_told(self, setpoint_w) -> None:
+        """Wait until the newest set of every agent says these watts of the site's devices."""
+
+        def told() -> bool:
+            newest = {body.agent: body.setpoints_w for _, body, *_ in self.link.published}
+            return all(
+                newest.get(agent) == [round(w) for w in setpoint_w[self.site.devices.agent == a]]
+                for a, agent in enumerate(AGENTS)
+            )
+
+        with self.link.changed:
+            assert self.link.changed.wait_for(told, DEADLINE_S), self.link.published
+
 
 @pytest.fixture
 def rig():
@@ -179,9 +192,7 @@ def test_nothing_is_published_while_the_link_is_down_nor_kept_for_later(rig):
     rig.now_s += 1.0
     rig.decide(off_w)
     rig.connect()
-    newest = {body.agent: body for body in rig.sets(3)}
-    assert len(newest) == 3
-    assert all(set(body.setpoints_w) == set(off_w[:3]) for body in newest.values())
+    rig.wait_until_all_are_told(off_w)
 
 
 def test_a_set_is_never_retained_and_expires_with_its_lease(led):
