@@ -12,6 +12,7 @@ import random
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,11 @@ _random = random.SystemRandom()
 #: What may wait for its acknowledgement on one connection; more is refused, not queued.
 MAX_WAITING: Final = 1000
 CONNECT_TIMEOUT_S: Final = 5.0
+#: While nothing listens at the broker's port, an attempt costs nobody anything: it is made at least this often.
+_REFUSED_RETRY_S: Final = 1.0
+#: A connection that lives this long is steady. Two clients with one id take the connection from one another, without a word of
+#: the broker's; after two that were not steady the pauses grow, and the log is told of the return once it is.
+_STEADY_S: Final = 60.0
 
 #: Takes topic, payload and whether the broker sent it as retained; called from the link's thread.
 OnMessage = Callable[[str, bytes, bool], None]
@@ -99,10 +105,12 @@ class MqttLink:
         self._tls = _context(tls) if tls else None
         self._username, self._password = username, password
         self._keepalive_s = keepalive_s
-        self._retry_s = retry_s
+        self._retry_s, self._delay_s = retry_s, retry_s[0]
         self._open: paho.Client | None = None
         self._up: paho.Client | None = None
-        self._loss_logged = False
+        self._up_since_s = 0.0
+        self._told_up: bool | None = None
+        self._short = 0
         self._refusals: set[str] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"mqtt-{client_id}", daemon=True)
@@ -142,15 +150,13 @@ class MqttLink:
         return client.publish(topic, payload, qos, retain, properties).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _run(self) -> None:
-        delay_s = self._retry_s[0]
         while not self._stopping.is_set():
-            if self._connection():
-                delay_s = self._retry_s[0]
-            self._stopping.wait(delay_s * _random.uniform(2 / 3, 1))
-            delay_s = min(2 * delay_s, self._retry_s[1])
+            self._connection()
+            self._stopping.wait(self._delay_s * _random.uniform(2 / 3, 1))
+            self._delay_s = min(2 * self._delay_s, self._retry_s[1])
 
-    def _connection(self) -> bool:
-        """Live through one connection; return whether it was ever up."""
+    def _connection(self) -> None:
+        """Live through one connection."""
         client = self._client()
         self._open = client
         reason = "stopped"
@@ -159,16 +165,24 @@ class MqttLink:
             while (code := client.loop(1.0)) == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 if self._stopping.is_set():
                     client.disconnect()
+                self._note_steady()
             reason = paho.error_string(code)
         except OSError as error:
             reason = str(error)
+            if isinstance(error, ConnectionRefusedError):
+                self._delay_s = min(self._delay_s, _REFUSED_RETRY_S)
         except Exception as error:  # noqa: BLE001  paho raises anything on a malformed packet; the link must go on
             reason = f"unusable answer: {error!r}"
         finally:
             self._open = None
-        was_up = self._up is client
         self._down(reason)
-        return was_up
+
+    def _note_steady(self) -> None:
+        """Take a connection for good once it has lived for long enough; one after a short one is not yet told of."""
+        if self._up is not None and time.monotonic() - self._up_since_s >= _STEADY_S:
+            self._delay_s = self._retry_s[0]
+            self._short = 0
+            self._log_return()
 
     def _client(self) -> paho.Client:
         version5 = self._version == MQTTProtocolVersion.MQTTv5
@@ -239,13 +253,15 @@ class MqttLink:
             _log.exception("message dropped", extra={"event": "message_dropped", "client": self._client_id})
 
     def _rise(self, client: paho.Client) -> None:
-        self._up = client
-        self._loss_logged = False
-        _log.info("broker %s:%d connected", self._host, self._port, extra={"event": "broker_back"} | self._who)
+        self._up, self._up_since_s = client, time.monotonic()
+        if self._short <= 1:
+            self._delay_s = self._retry_s[0]
+            self._log_return()
         self._tell(up=True)
 
     def _down(self, reason: str) -> None:
         was_up, self._up = self._up is not None, None
+        self._short += was_up and time.monotonic() - self._up_since_s < _STEADY_S
         if not self._stopping.is_set():
             self._log_loss(reason)
         if was_up:
@@ -258,12 +274,15 @@ class MqttLink:
             _log.exception("connection callback failed", extra={"event": "callback_failed"} | self._who)
 
     def _log_loss(self, reason: str) -> None:
-        if self._loss_logged:
-            return
-        self._loss_logged = True
-        _log.warning(
-            "broker %s:%d lost: %s", self._host, self._port, reason, extra={"event": "broker_lost"} | self._who
-        )
+        if self._told_up is not False:
+            self._told_up = False
+            extra = {"event": "broker_lost"} | self._who
+            _log.warning("broker %s:%d lost: %s", self._host, self._port, reason, extra=extra)
+
+    def _log_return(self) -> None:
+        if self._told_up is not True:
+            self._told_up = True
+            _log.info("broker %s:%d connected", self._host, self._port, extra={"event": "broker_back"} | self._who)
 
     @property
     def _who(self) -> dict[str, str]:

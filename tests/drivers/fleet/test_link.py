@@ -236,6 +236,28 @@ def test_publishing_from_many_threads_loses_nothing(broker: BrokerProcess) -> No
 
 
 @pytest.mark.parametrize("broker", ["mosquitto"], indirect=True)
+def test_two_with_one_id_make_way_for_one_another_ever_longer_and_say_so_once(
+    broker: BrokerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    first, second = (peer(broker, "same", subscriptions=["a"], retry_s=(0.05, 60.0)) for _ in range(2))
+    with first:
+        first.wait(True)
+        with second:
+            until(lambda: min(first.link._delay_s, second.link._delay_s) >= 0.4)
+    events = [record.event for record in caplog.records if getattr(record, "client", "") == "same"]
+    assert events.count("broker_lost") <= 4, "each of the two is lost twice, and then there is nothing new to be said"
+
+
+def test_while_nothing_listens_an_attempt_is_made_every_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: queue.Queue[float] = queue.Queue()
+    lonely = Peer(free_port(), "5", "x", retry_s=(0.01, 30.0))
+    monkeypatch.setattr(lonely.link._stopping, "wait", waits.put)
+    with lonely:
+        assert max(waits.get(timeout=DEADLINE_S) for _ in range(20)) <= 1.0
+
+
+@pytest.mark.parametrize("broker", ["mosquitto"], indirect=True)
 def test_mqtt5_message_expires_at_the_broker(broker: BrokerProcess) -> None:
     with peer(broker, "pub") as pub:
         pub.wait(True)
