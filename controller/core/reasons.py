@@ -56,6 +56,7 @@ class Code(StrEnum):
     # The fleet and the orders.
     LINK_DOWN = "link_down"
     LINK_LOST = "link_lost"
+    SECOND_CONTROLLER = "second_controller"
     AGENT_SILENT = "agent_silent"
     AGENT_DEAF = "agent_deaf"
     DEVICE_LOST = "device_lost"

@@ -151,6 +151,7 @@ class Snapshot:
 
     `heard`: what the sources have said since the last tick, in the order of its arrival. `link_lost_s`: since when the link
     to the broker is down, ``inf`` while it stands. `orders_unsure`: why orders may have been lost, None where none were.
+    `second_controller`: that another one leads the same agents, None where none is known of.
     `contactors` (C,): in the order of the site's. `resets`: those that no decision has named yet.
     """
 
@@ -164,3 +165,4 @@ class Snapshot:
     orders_unsure: Reason | None
     contactors: tuple[ContactorNow, ...] = ()
     resets: tuple[Reset, ...] = ()
+    second_controller: Reason | None = None

@@ -46,4 +46,5 @@ class Snapshots:
             orders_unsure=self._book.unsure,
             contactors=self._switchboard.now(),
             resets=self._desk.pending,
+            second_controller=self._fleet.second_controller(),
         )

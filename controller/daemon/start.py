@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from controller.core.site import Site
-from controller.daemon.fleet.broker import make_link
+from controller.daemon.fleet.broker import LONGEST_PAUSE_S, make_link
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.fleet.relays import relays_of
 from controller.daemon.journal.journal import Journal
@@ -59,7 +59,8 @@ def _run(site_file: SiteFile, site: Site, import_serve: Callable[[], Serve]) -> 
     memory = _remember(site_file, site, key)
     try:
         fleet = _make_fleet(site_file, site, memory.journal, key)
-        fleet.on_head = memory.witness(fleet.lead).hear
+        witness = memory.witness(fleet.lead)
+        fleet.on_head, fleet.on_overtaken = witness.hear, witness.overtaken
         fleet.start()
         try:
             asyncio.run(_operate(site_file, site, memory, fleet, import_serve))
@@ -89,7 +90,7 @@ def _make_fleet(site_file: SiteFile, site: Site, journal: Journal, key: PrivateK
     keys, models = site_file.mqtt.keys, models_by_device(site_file.fleet)
     return Fleet(
         site,
-        make_link=make_link(site_file.mqtt, f"surplusd.{site.id}"),
+        make_link=make_link(site_file.mqtt, f"surplusd.{site.id}", longest_pause_s=_pause_s(site)),
         key=key,
         agent_keys={agent: load_public(keys / f"{agent}.pub") for agent in site.agents},
         models=tuple(models[id_] for id_ in site.devices.ids),
@@ -97,6 +98,11 @@ def _make_fleet(site_file: SiteFile, site: Site, journal: Journal, key: PrivateK
         head=journal.newest_head,
         relays=relays_of(site_file, site),
     )
+
+
+def _pause_s(site: Site) -> float:
+    """Return how long the broker is left alone at most: a controller that comes back leads again within a lease."""
+    return min(LONGEST_PAUSE_S, site.rules.lease_s / 3)
 
 
 async def _operate(

@@ -52,6 +52,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     "{to_w:kW} kW: is its source frozen?",
     Code.LINK_DOWN: "no link to the broker",
     Code.LINK_LOST: "no link to the broker for longer than a lease",
+    Code.SECOND_CONTROLLER: "another controller with this one's key leads agent {agent}, or did within the last lease",
     Code.AGENT_SILENT: "agent {subject} has been silent for {since_s:.0f} s: its {count:device} may be drawing {most_w:power}",
     Code.AGENT_DEAF: "agent {subject} reports, and has taken no statement for {since_s:.0f} s: its {count:device} may be drawing {most_w:power}",
     Code.DEVICE_RELUCTANT: "{count:device} of agent {subject} did not come up when told to, and the others are raised instead",

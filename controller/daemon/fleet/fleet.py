@@ -19,6 +19,7 @@ from controller.daemon.fleet.broker import MakeLink
 from controller.daemon.fleet.refusal import MessageRefused
 from controller.daemon.fleet.relays import AgentRelay, RelayWatts, relay_now
 from controller.daemon.fleet.reports import AgentReport, Reports
+from controller.daemon.fleet.rival import Rival
 from controller.daemon.fleet.statements import Statements
 from drivers.clock import Clock, boottime_s
 from drivers.errors import Refused
@@ -48,7 +49,8 @@ class Fleet:
     said what it has is told its failsafe watts without a clock: nothing is raised and no lease is lengthened by it.
     `relays`: by agent, the contactors that it has.
     `first_sent_s`: when the first of these was handed to the link. `on_refused` is told why a message was refused,
-    `on_head` which heads of this controller's an agent has, with each of its reports.
+    `on_head` which heads of this controller's an agent has, with each of its reports, `on_overtaken` that another controller leads in
+    the same epoch.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class Fleet:
         self.link_lost_s = clock()
         self.on_refused: Callable[[Reason], None] = lambda _reason: None
         self.on_head: Callable[[str, JournalHead], None] = lambda _who, _head: None
+        self.on_overtaken: Callable[[], None] = lambda: None
+        self._rival = Rival(site.tree.ids[0], lasting_s=site.rules.lease_s, clock=clock)
         self._topics = frozenset(topic(site.id, agent, leaf) for agent in site.agents for leaf in Leaf)
         self._refused: set[str] = set()
         self.first_sent_s: float | None = None
@@ -169,7 +173,10 @@ class Fleet:
             self._note_refusal(name, refusal)
 
     def _compare(self, agent: str) -> None:
-        view = self.reports.newest[self._site.agents.index(agent)]
+        a = self._site.agents.index(agent)
+        view, ours, sent_seq = self.reports.newest[a], self.reports.epoch, self.reports.sent_seq[a]
+        if self._rival.hear(agent, epoch=view.epoch, seq=view.accepted_seq, ours=ours, sent_seq=sent_seq):
+            self.on_overtaken()
         for head in (view.head_seen, view.head_stored):
             if head is not None:
                 self.on_head(f"agent {agent}", head)
@@ -265,6 +272,10 @@ class Fleet:
     def findings(self) -> tuple[Reason, ...]:
         """Return what is wrong with what the agents said last."""
         return tuple(finding for view in self.reports.newest for finding in view.findings)
+
+    def second_controller(self) -> Reason | None:
+        """Return the reason that names another controller with this one's key, None where no agent tells of one."""
+        return self._rival.reason()
 
     def newest(self) -> dict[str, AgentReport]:
         """Return what each agent said last, by id."""

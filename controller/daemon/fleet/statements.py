@@ -20,8 +20,8 @@ from drivers.fleet.wire import REPORT_MS, Echo, Set
 
 #: A statement that no report has confirmed after this long is said again, in full.
 _RESEND_S: Final = 2 * REPORT_MS / 1000
-#: A lease is renewed when this share of it has gone by.
-_RENEW_SHARE: Final = 0.25
+#: A lease is renewed when this share of it has gone by: often enough for a broker that is away for some seconds to cost nothing.
+_RENEW_SHARE: Final = 0.125
 _REMEMBERED: Final = 256
 
 

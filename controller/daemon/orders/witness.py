@@ -70,6 +70,11 @@ class Witness:
             self._known.clear()
         self._known.add(head)
 
+    def overtaken(self) -> None:
+        """Go on in an epoch above the present one: another controller leads in it, as a copy of this one's state would."""
+        if self._may_note():
+            self._lead_above(self._journal.epoch)
+
     def _may_note(self) -> bool:
         """Return whether another strange head may go on record now: always, as long as orders are not doubted yet."""
         now_s = self._clock()

@@ -162,6 +162,17 @@ def test_lost_orders_keep_the_site_in_failsafe():
     assert (decision.mode, said(decision)) == (Mode.FAILSAFE, doubt)
 
 
+def test_while_a_second_controller_leads_nothing_rises(running):
+    before_w = running.site_w
+    running.surplus_w *= 2
+    running.second_controller = Reason(Code.SECOND_CONTROLLER, "pcc", {"agent": "agent-a"})
+    decision = running.run(20)
+    assert decision.mode is Mode.HOLD
+    assert running.site_w <= before_w * 1.01
+    running.second_controller = None
+    running.until(lambda decision: decision.mode is Mode.NORMAL, 20)
+
+
 @pytest.mark.parametrize("meters", [("main",), ("main", "check")])
 @pytest.mark.parametrize("factor", [1000.0, -1.0, 0.001])
 def test_a_wrong_profile_never_reaches_normal(meters, factor):

@@ -151,6 +151,7 @@ class World:
     utc_offset_s: float = 1.7e9
     utc_trusted: bool = True
     orders_unsure: Reason | None = None
+    second_controller: Reason | None = None
     notes: dict[str, str] = field(default_factory=dict)
     off_share: float = 1.0
     inventory_w: np.ndarray | None = None
@@ -364,6 +365,7 @@ class World:
             orders_unsure=self.orders_unsure,
             contactors=self._positions(),
             resets=self.resets,
+            second_controller=self.second_controller,
         )
 
     def reboot(self, trips: Iterable[Trip] = ()) -> None:

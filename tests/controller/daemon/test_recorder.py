@@ -46,6 +46,9 @@ class Fleet:
     def findings(self):
         return ()
 
+    def second_controller(self):
+        return self.real.second_controller()
+
     def columns(self):
         self.calls.append("columns")
         return self.real.columns()

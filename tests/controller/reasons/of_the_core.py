@@ -15,6 +15,7 @@ from controller.core.safe import safe_step
 from controller.core.site import Rules, SurplusModel
 from controller.core.snapshot import Grade, SourceSample
 from controller.core.step import step
+from controller.daemon.fleet.rival import Rival
 from controller.daemon.latest import before_first_tick, tick_stands
 from controller.daemon.mailbox import as_heard
 from controller.daemon.orders.book import OrderBook
@@ -154,6 +155,14 @@ def journal_is_damaged(folder: Path) -> Produced:
     return told(world, folder)
 
 
+def another_leads(world: World) -> None:
+    root, agent = world.site.tree.ids[0], world.site.agents[0]
+    rival = Rival(root, lasting_s=RULES.lease_s, clock=lambda: world.now_s)
+    for epoch in (5, 6):
+        rival.hear(agent, epoch=epoch, seq=1, ours=5, sent_seq=1)
+    world.second_controller = rival.reason()
+
+
 def comes_before(**columns) -> Scenario:
     """An order that comes before what the devices are given by `columns`."""
 
@@ -244,6 +253,7 @@ SCENARIOS: dict[Code, Scenario] = {
     ),
     Code.LINK_DOWN: after(runs(5), sets(silent={"link"}), runs(1)),
     Code.LINK_LOST: after(runs(5), sets(silent={"link"}), runs(31)),
+    Code.SECOND_CONTROLLER: after(runs(5), another_leads, runs(1)),
     Code.AGENT_SILENT: after(runs(5), sets(silent={"agent-b"}), runs(6)),
     Code.AGENT_DEAF: after(runs(5), sets(deaf_agents={"agent-b"}), runs(RULES.lease_s)),
     Code.DEVICE_LOST: after(runs(5), sets(dumb=np.arange(11) < 3), runs(1)),

@@ -97,7 +97,7 @@ def test_renewals_are_in_time_and_few(led: Pair) -> None:
         least_ms = min(least_ms, led.agent.next_end_ms() - led.now)
         assert not led.agent.lapsed
     assert all(body.setpoints_w is None for body in led.sent), "what has not changed is not spelled out again"
-    assert len(led.sent) <= 200 / (TTL_S / 4) + 1
+    assert len(led.sent) <= 200 / (TTL_S / 8) + 1
     assert least_ms > 1000 * TTL_S / 3, "one renewal may be lost without any harm"
 
 
@@ -146,10 +146,10 @@ def test_a_decision_that_did_not_see_the_lapse_does_not_undo_it(led: Pair) -> No
 
 
 def test_what_was_not_published_counts_as_not_stated(led: Pair) -> None:
-    before_s = led.controller.confirmed_ms()
+    began_ms = led.now
     assert led.tick(HALF, publishes=False) is not None
     assert led.tick(HALF, publishes=False) is not None, "tried at every tick until the link takes it"
-    assert led.controller.confirmed_ms() == before_s
+    assert led.controller.confirmed_ms() <= began_ms
     led.run(HALF, 2)
     assert led.agent.applied == HALF
 

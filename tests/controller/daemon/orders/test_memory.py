@@ -270,6 +270,9 @@ def test_a_second_controller_with_the_same_key_fills_neither_the_journal_nor_the
         assert disk.doubted()
         assert memory.journal.length - before < 300
         epoch, now_s = memory.journal.epoch, 3600.0
+        disk.witness.overtaken()
+        assert memory.journal.epoch == epoch + 1, "also above a copy of itself, which leads in its epoch"
+        epoch = memory.journal.epoch
         disk.witness.hear("agent 0", structs.replace(strange, epoch=epoch + 1))
         assert memory.journal.epoch > epoch, "and goes on above it, though not as often"
 
