@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from controller.core.limits.locks import LockNow
 from controller.core.limits.orders import OrderNow
 from controller.core.limits.trip import ContactorState
 from controller.core.modes import Mode
@@ -21,7 +22,7 @@ class Decision:
     `sources`: by meter, and for the surplus source, all that is to be said of it, whether or not it holds the site.
     `power_w` (N,): trusted power of each node by its own meters, None without one. `surplus_w`: the surplus that counts, None while unknown.
     Per node (N,): `envelope_w`, the name of its binding limit in `binding` (``contract``, ``rating:NODE``,
-    ``surplus``, ``order:ID``, ``failsafe``, ``step_test:NODE``), `floor_w` (draw with everything off), `achievable_w` (the
+    ``surplus``, ``order:ID``, ``failsafe``, ``step_test:NODE``, ``lock``), `floor_w` (draw with everything off), `achievable_w` (the
     least that it can be brought to now: the floor, and beyond it what those may draw that cannot be led), `infeasible`
     (envelope < that),
     `house_w` (estimate of what is not a device), `planned_w`, `committed_w` (devices only, without house load).
@@ -35,6 +36,7 @@ class Decision:
     them is kept; empty where nothing is known of that.
     `warnings`: what else is to be known, whether or not it holds the site: agents that are silent, devices that do not
     answer or obey, nodes that draw more than they may, orders that nobody can see kept, nodes that are tripped.
+    `locks`: what people work on, and whether it is proven to be off.
     `contactors` (C,): what each is told, and which node is tripped, since when and why.
     """
 
@@ -62,6 +64,7 @@ class Decision:
     warnings: tuple[Reason, ...] = ()
     orders: tuple[OrderNow, ...] = ()
     contactors: tuple[ContactorState, ...] = ()
+    locks: tuple[LockNow, ...] = ()
 
     @property
     def site_w(self) -> float | None:

@@ -71,6 +71,10 @@ class Code(StrEnum):
     CONTACTOR_UNPROVEN = "contactor_unproven"
     CONTACTOR_LOST = "contactor_lost"
     CONTACTOR_OPEN = "contactor_open"
+    # People at work.
+    LOCKED = "locked"
+    LOCK_UNPROVEN = "lock_unproven"
+    SITE_STOPPED = "site_stopped"
     # Whether all orders are known.
     ORDERS_MAY_BE_MISSING = "orders_may_be_missing"
     # The wall clock.

@@ -12,6 +12,7 @@ from controller.core.fleet.bounds import fleet_below
 from controller.core.fleet.leases import Leases, committed_w, observe, send
 from controller.core.fleet.trouble import find_trouble, stuck_w, told_of
 from controller.core.floor import NodeSums, declared_floor_w, watts_below
+from controller.core.limits.locks import hold_locked, locked_devices
 from controller.core.limits.orders import in_force
 from controller.core.limits.tripped import told_of_trips
 from controller.core.modes import Mode, ModeState
@@ -49,10 +50,12 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
     orders = tuple(order.id for order in snapshot.orders if in_force(order, snapshot.utc_s, snapshot.utc_trusted))
     limit_w, trouble = _limit_w(site), find_trouble(leases, devices, snapshot, site.rules.lease_s)
     setpoint_w = devices.off_w if orders else _one_tick_down(site, state, leases.current_w, now_s)
+    setpoint_w = np.where(locked_devices(site, snapshot.locks), devices.off_w, setpoint_w)
     leases = send(leases, setpoint_w, now_s)
     achievable_w = site.tree.house_w + watts_below(site, stuck_w(leases, devices, trouble))
     reasons, unshown = (Reason(Code.STEP_FAILED, site.tree.ids[0]),), np.zeros(len(limit_w), dtype=np.bool_)
     mode = ModeState(mode=Mode.FAILSAFE, since_s=now_s, reasons=reasons, trusted_since_s=float("inf"))
+    held = hold_locked(site, snapshot, leases, site.tree.house_w, watts_below(site, devices.off_w))
     decision = Decision(
         at_s=now_s,
         seq=state.seq + 1,
@@ -74,8 +77,13 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
         worth_per_h=0.0,
         bound_per_h=0.0,
         orders_in_force=orders,
-        warnings=(*told_of(trouble, site, leases, unshown)[0], *told_of_trips(state.trips, site, None, now_s)),
+        warnings=(
+            *told_of(trouble, site, leases, unshown)[0],
+            *told_of_trips(state.trips, site, None, now_s),
+            *held.warnings,
+        ),
         contactors=state.trips.contactors,
+        locks=held.locks,
     )
     return replace(state, seq=decision.seq, now_s=now_s, mode=mode, trust=trust, leases=leases), decision
 

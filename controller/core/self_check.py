@@ -30,6 +30,7 @@ class Invariant(StrEnum):
     RAMP = "i6_ramp"
     PLANNED_FITS = "i7_planned_fits"
     COMMITTED_STOPS_RAISES = "i7_committed_stops_raises"
+    LOCKED_STAYS_OFF = "locked_stays_off"
     TRIPPED_STAYS_DOWN = "tripped_stays_down"
     TRIPPED_STAYS_OPEN = "tripped_stays_open"
 
@@ -50,7 +51,7 @@ class Claims:
     `current_w` (D,): what each device is taken to run on. `stuck_w` (D,): the watts of it that cannot be freed now.
     `committed_w` (N,): the most that may be drawn below each node before anything is sent. `rise_w`, `fall_w`: by how much
     the ramps let the site be raised and lowered, ``inf`` where a limit lowers it. `held` (D,): it is below a contactor that
-    was told something. `reset`: nodes that a person has reset now.
+    was told something. `locked` (D,): people work on it. `reset`: nodes that a person has reset now.
     """
 
     current_w: F64
@@ -59,6 +60,7 @@ class Claims:
     rise_w: float
     fall_w: float
     held: Bool
+    locked: Bool
     reset: frozenset[int]
 
 
@@ -87,6 +89,8 @@ def _broken(site: Site, before: State, decision: Decision, claims: Claims, below
         yield Invariant.PLANNED_FITS
     if (moves.raising & ~(claims.committed_w <= room_w + eps_w)).any():
         yield Invariant.COMMITTED_STOPS_RAISES
+    if (claims.locked & (decision.setpoint_w > site.devices.off_w)).any():
+        yield Invariant.LOCKED_STAYS_OFF
     if claims.held.any() and not _stays_down(site, decision, claims):
         yield Invariant.TRIPPED_STAYS_DOWN
     if not _stays_open(before, decision, claims):

@@ -64,6 +64,7 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
         + of_surplus
         + link_doubts(root, rules, snapshot.link_lost_s, now_s)
         + Doubts(lost=(snapshot.orders_unsure,) if snapshot.orders_unsure else ())
+        + Doubts(lost=(snapshot.stopped,) if snapshot.stopped else ())
         + Doubts(doubts=(snapshot.second_controller,) if snapshot.second_controller else ())
     )
     mode = next_mode(state.mode, found, root, rules, now_s)

@@ -146,12 +146,21 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """People work on a node with all below it, or on one device of that node (indexes): it is off until they unlock it."""
+
+    id: str
+    node: int
+    device: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One tick's inputs. `now_s` is CLOCK_BOOTTIME; `utc_s` labels and schedules only.
 
     `heard`: what the sources have said since the last tick, in the order of its arrival. `link_lost_s`: since when the link
     to the broker is down, ``inf`` while it stands. `orders_unsure`: why orders may have been lost, None where none were.
-    `second_controller`: that another one leads the same agents, None where none is known of.
+    `stopped`: that an operator wants all at failsafe. `second_controller`: that another one leads the same agents, None where none is known of.
     `contactors` (C,): in the order of the site's. `resets`: those that no decision has named yet.
     """
 
@@ -166,3 +175,5 @@ class Snapshot:
     contactors: tuple[ContactorNow, ...] = ()
     resets: tuple[Reset, ...] = ()
     second_controller: Reason | None = None
+    locks: tuple[Lock, ...] = ()
+    stopped: Reason | None = None

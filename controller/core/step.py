@@ -32,6 +32,7 @@ from controller.core.limits.envelope import (
     surplus_limit,
 )
 from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_house
+from controller.core.limits.locks import Locked, hold_locked
 from controller.core.limits.orders import OrderNow, OrderRamp, kept
 from controller.core.limits.overrun import allow, tolerance_w
 from controller.core.limits.trip import Trips, close_where_it_fits, hold_to
@@ -92,6 +93,7 @@ def _claims(tables: Tables, snapshot: Snapshot, sensed: Sensed, limited: _Limite
         rise_w=granted.rise_w,
         fall_w=granted.fall_w,
         held=_held(tables, sensed),
+        locked=limited.locked.devices,
         reset=frozenset(reset.node for reset in snapshot.resets),
     )
 
@@ -101,7 +103,7 @@ class _Limited:
     """The envelope, and what of it devices may use, per node (N,).
 
     `current_w`: setpoints that devices run on, `committed_w`: the most that they may be drawing, both below each node.
-    `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed. `order_limits`:
+    `locked`: what people work on. `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed. `order_limits`:
     what each order in force asks for now.
     """
 
@@ -115,6 +117,7 @@ class _Limited:
     cap_w: float
     order_ramps: tuple[OrderRamp, ...]
     order_limits: tuple[Limit, ...]
+    locked: Locked
 
 
 def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, below: SumBelow) -> _Limited:
@@ -135,9 +138,11 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
     cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
     order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w)
-    limits = [*order_limits, *surplus_limit(site, sensed.surplus.estimate_w)]
+    most_house_w = house_w * (1.0 + HOUSE_DRIFT)
+    locked = hold_locked(site, snapshot, leases, most_house_w, tables.off_below_w)
+    limits = [*order_limits, *locked.limits, *surplus_limit(site, sensed.surplus.estimate_w)]
     limits.append(Limit(node=0, limit_w=cap_w, name="failsafe"))
-    steps = step_limits(site, sensed.judgement.step_to_w, house_w * (1.0 + HOUSE_DRIFT), tables.off_below_w)
+    steps = step_limits(site, sensed.judgement.step_to_w, most_house_w, tables.off_below_w)
     floors_w = house_w + tables.off_below_w, house_w + stuck_below_w
     lasting = envelope(tables.standing, limits, *floors_w)
     bounds = envelope(tables.standing, [*limits, *steps], *floors_w) if steps else lasting
@@ -152,6 +157,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         cap_w=cap_w,
         order_ramps=order_ramps,
         order_limits=tuple(order_limits),
+        locked=locked,
     )
 
 
@@ -211,6 +217,7 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
     upper_w = _upper(tables, sensed.mode.mode, leases, sensed.trouble.led, most_w, state.elapsed_s(now_s))
     if sensed.cut is not None:
         upper_w = np.where(sensed.cut.held, failsafe_setpoints(tables.site.devices, upper_w), upper_w)
+    upper_w = np.where(limited.locked.devices, tables.site.devices.off_w, upper_w)
     room_w = _room(tables, limited.usable_w, limited.current_w)
     base_w, overruled = fitting_w(tables, kept, (stuck_w, upper_w), room_w, limited.bounds.binding)
     answer = tables.allocator.solve(
@@ -271,6 +278,7 @@ def _grant(
     """Grant of what is wanted as much as committed power and the ramps allow."""
     leases = sensed.leases
     forced = sensed.mode.mode is Mode.FAILSAFE or bool((limited.usable_w < limited.current_w).any())
+    forced = forced or bool((limited.locked.devices & (leases.current_w > tables.site.devices.off_w)).any())
     forced = forced or bool((_held(tables, sensed) & (leases.current_w > tables.site.devices.failsafe_w)).any())
     rise_w, fall_w = _ramp_rooms(tables, state, state.elapsed_s(snapshot.now_s), forced=forced)
     room_w = limited.usable_w - limited.committed_w
@@ -342,9 +350,10 @@ def _decision(
         bound_per_h=allotment.bound_per_h,
         overruled=wanted.overruled,
         orders_in_force=tuple(ramp.id for ramp in limited.order_ramps),
-        warnings=(*sensed.warnings, *_unseen(tables, orders)),
+        warnings=(*sensed.warnings, *_unseen(tables, orders), *limited.locked.warnings),
         orders=orders,
         contactors=trips.contactors,
+        locks=limited.locked.locks,
     )
 
 

@@ -20,6 +20,7 @@ from controller.core.snapshot import (
     FleetColumns,
     Followed,
     Grade,
+    Lock,
     Measurer,
     OrderLimit,
     Position,
@@ -152,6 +153,8 @@ class World:
     utc_trusted: bool = True
     orders_unsure: Reason | None = None
     second_controller: Reason | None = None
+    locks: tuple[Lock, ...] = ()
+    stopped: Reason | None = None
     notes: dict[str, str] = field(default_factory=dict)
     off_share: float = 1.0
     inventory_w: np.ndarray | None = None
@@ -366,6 +369,8 @@ class World:
             contactors=self._positions(),
             resets=self.resets,
             second_controller=self.second_controller,
+            locks=self.locks,
+            stopped=self.stopped,
         )
 
     def reboot(self, trips: Iterable[Trip] = ()) -> None:
