@@ -215,7 +215,16 @@ def test_what_is_recorded_of_a_decision(bench):
 
 
 def order_now(compliance, power_w) -> OrderNow:
-    return OrderNow(id="o-1", node=0, limit_w=50e3, power_w=power_w, achievable_w=2100.0, compliance=compliance)
+    return OrderNow(
+        id="o-1",
+        node=0,
+        limit_w=50e3,
+        power_w=power_w,
+        achievable_w=2100.0,
+        final_w=50e3,
+        since_s=900.0,
+        compliance=compliance,
+    )
 
 
 def test_how_an_order_is_kept_is_on_record_whenever_that_changes_but_not_in_every_tick(bench):
