@@ -87,7 +87,7 @@ class OrderChange(_Terms):
 
     def of(self, order_id: str) -> OrderRequest:
         """Return it as a request for the order of that id."""
-        return OrderRequest(id=order_id, **self.model_dump())
+        return OrderRequest.model_construct(id=order_id, **self.model_dump())
 
 
 class Statement(BaseModel):
