@@ -63,7 +63,9 @@ def test_a_revision_that_is_not_the_next_is_refused_and_the_present_one_named(pa
         with pytest.raises(OrderRefused) as refused:
             change(book, revision, limit_w=limit_w)
         assert refused.value.cause is Cause.CONFLICT
-        assert refused.value.reasons == (Reason(Code.ORDER_REVISION, "grid", {"order": "o-1", "revision": 2, "next": 3}),)
+        assert refused.value.reasons == (
+            Reason(Code.ORDER_REVISION, "grid", {"order": "o-1", "revision": 2, "next": 3}),
+        )
         assert refused.value.entry.revision == 2
         assert limits_w(book) == [20e3]
 
