@@ -84,14 +84,14 @@ def test_an_order_is_met_at_the_meter_and_binds_until_it_is_released(yard: Yard)
     }  # fmt: skip
     met_w = limit_w + 0.05 * (full.site_w - limit_w)
     yard.watch(lambda sample: sample.site_w <= met_w, "the order is met", MET_S)
-    assert until(lambda: yard.binding() == "order:curtail-1", "the order binds")
+    assert until(lambda: yard.binding() == "order:grid-authority/curtail-1", "the order binds")
     assert all(sample.site_w <= met_w for sample in yard.watch_for(3.0))
 
     again = yard.order("curtail-1", limit_w).body
     assert again | {"head": None} == answer | {"head": None}
     other = yard.ask("/api/v1/orders", {"id": "curtail-1", "limit_w": limit_w + 1})
     assert (other.code, [order["id"] for order in yard.orders()].count("curtail-1")) == (409, 1)
-    assert yard.status()["orders_in_force"] == ["curtail-1"]
+    assert yard.status()["orders_in_force"] == ["grid-authority/curtail-1"]
 
     assert yard.release("curtail-1").body["outcome"] == "released"
     assert yard.release("curtail-1").body["outcome"] == "released"
