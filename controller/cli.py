@@ -18,11 +18,15 @@ from controller.commands import (
     issuer,
     journal,
     keys,
+    lock,
     meter,
     order,
+    resume,
     run,
     schema,
+    stop,
     trip,
+    unlock,
     warmup,
 )
 from drivers.errors import ConfigError, JournalUnusable
@@ -56,7 +60,25 @@ def _parser(*, with_demo: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="surplusd", description=__doc__, epilog=_EXIT)
     parser.add_argument("--version", action="version", version=f"surplusd {version('surplusd')}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for verb in (run, warmup, check, keys, init, schema, meter, agent, trip, order, certificates, journal, issuer):
+    for verb in (
+        run,
+        warmup,
+        check,
+        keys,
+        init,
+        schema,
+        meter,
+        agent,
+        trip,
+        order,
+        lock,
+        unlock,
+        stop,
+        resume,
+        certificates,
+        journal,
+        issuer,
+    ):
         verb.add(verbs)
     demo.add(verbs, with_options=with_demo)
     return parser

@@ -1,10 +1,11 @@
-"""Bodies of requests: how long one may be, and how long its sender may take for it."""
+"""Bodies of requests: how long one may be, how long its sender may take for it, and what stands in it."""
 
 import asyncio
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 
 from fastapi import Request
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import ClientDisconnect
 
 from controller.api.errors import RequestRefused
@@ -12,6 +13,24 @@ from controller.api.errors import RequestRefused
 #: The longest body in bytes, and how long its sender may take for it.
 MAX_BODY: Final = 4096
 BODY_TIMEOUT_S: Final = 5.0
+
+
+class RequestBody(BaseModel):
+    """What a person asks for; a field that is not known is a mistake."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+_A = TypeVar("_A", bound=RequestBody)
+
+
+def parsed(model: type[_A], body: bytes) -> _A:
+    """Return what a body asks for; RequestRefused with every mistake in it."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        details = (f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors())
+        raise RequestRefused(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", *details) from error
 
 
 async def read_body(request: Request, most: int = MAX_BODY) -> bytes:

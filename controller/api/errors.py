@@ -18,6 +18,7 @@ from controller.core.reasons import Reason
 from controller.daemon.contactors.resets import ResetRefused
 from controller.daemon.orders.records import Entry
 from controller.daemon.orders.refusal import Cause, OrderRefused
+from controller.daemon.people.refusal import WorkRefused
 from controller.texts.english import text
 from drivers.errors import JournalUnusable
 
@@ -106,9 +107,10 @@ def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry
         return answer(_STATUS[error.cause], error.cause.value, *words, reasons=error.reasons, order=order)
 
     @app.exception_handler(ResetRefused)
-    async def reset_refused(_: Request, error: ResetRefused) -> JSONResponse:
+    @app.exception_handler(WorkRefused)
+    async def not_done(_: Request, error: ResetRefused | WorkRefused) -> JSONResponse:
         refused(error.reason.code)
-        return answer(_STATUS[error.cause], error.cause.value, text(error.reason))
+        return answer(_STATUS[error.cause], error.cause.value, text(error.reason), reasons=(error.reason,))
 
     @app.exception_handler(JournalUnusable)
     async def journal_unusable(_: Request, error: JournalUnusable) -> JSONResponse:

@@ -1,25 +1,22 @@
 """``/api/v1/nodes/NODE/reset``: close the contactor of a node that is tripped."""
 
-from http import HTTPStatus
 from typing import Annotated, Any
 
 import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from controller.api.auth import require
-from controller.api.body import read_body
-from controller.api.errors import ErrorBody, RequestRefused
+from controller.api.body import RequestBody, parsed, read_body
+from controller.api.errors import ErrorBody
 from controller.daemon.access import Principal, Role
 from controller.daemon.contactors.resets import ResetAnswer
 from controller.daemon.service import Service
 
 
-class ResetRequest(BaseModel):
+class ResetRequest(RequestBody):
     """Why the contactor may be closed again."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     reason: Annotated[str, Field(min_length=1, max_length=500, description="what was found, for the journal")]
 
@@ -49,19 +46,11 @@ def routes(service: Service) -> APIRouter:
 
     @router.post("/{node}/reset", responses=_ERRORS, openapi_extra={"requestBody": _BODY})
     async def reset_node(node: str, request: Request, by: Operator) -> ResetAnswerBody:
-        asked = _parsed(await read_body(request))
+        asked = parsed(ResetRequest, await read_body(request))
         answer = await to_thread.run_sync(lambda: service.desk.reset(node, asked.reason, by), limiter=threads)
         return _answer(answer)
 
     return router
-
-
-def _parsed(body: bytes) -> ResetRequest:
-    try:
-        return ResetRequest.model_validate_json(body)
-    except ValidationError as error:
-        details = (f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors())
-        raise RequestRefused(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", *details) from error
 
 
 def _answer(answer: ResetAnswer) -> ResetAnswerBody:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from controller.api.auth import require
 from controller.api.errors import ErrorBody
+from controller.api.people import LockBody, shown_locks
 from controller.api.reason_bodies import ReasonBody, reason_bodies
 from controller.core.decision import Decision
 from controller.core.limits.orders import Compliance, OrderNow
@@ -152,6 +153,7 @@ class StatusBody(BaseModel):
     orders_in_force: list[str]
     orders: list[OrderNowBody]
     orders_doubt: str | None
+    locks: list[LockBody]
     utc_doubt: str
     utc_reasons: list[ReasonBody]
     meters: dict[str, MeterBody]
@@ -198,6 +200,7 @@ def _status(service: Service) -> StatusBody:
         orders_in_force=list(decision.orders_in_force) if decision else [],
         orders=[_order(service.site.tree.ids, order) for order in decision.orders] if decision else [],
         orders_doubt=text(unsure) if unsure else None,
+        locks=shown_locks(service),
         utc_doubt=text(utc_doubt) if utc_doubt else "",
         utc_reasons=reason_bodies((utc_doubt,) if utc_doubt else ()),
         meters={name: _meter(meter) for name, meter in latest.meters().items()},

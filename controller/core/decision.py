@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from controller.core.limits.locks import LockNow
+from controller.core.limits.locked import LockNow
 from controller.core.limits.orders import OrderNow
 from controller.core.limits.trip import ContactorState
 from controller.core.modes import Mode

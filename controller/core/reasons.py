@@ -127,6 +127,9 @@ class Code(StrEnum):
     RESET_WITHOUT_CONTACTOR = "reset_without_contactor"
     RESET_NOT_OPEN = "reset_not_open"
     RESET_IN_DOUBT = "reset_in_doubt"
+    # A lock that is refused, or its end; its subject is who asked for it.
+    LOCK_SUBJECT_UNKNOWN = "lock_subject_unknown"
+    LOCK_UNKNOWN = "lock_unknown"
     # What the answer to an order or a release says beside its outcome.
     ORDER_UNDER_FLOOR = "order_under_floor"
     ORDER_UNREACHABLE = "order_unreachable"
@@ -146,6 +149,7 @@ REFUSALS: Final = frozenset(
     | {Code.ORDER_FIELD_UNKNOWN, Code.ORDER_RAMP_TOO_SLOW, Code.ORDER_ENDED, Code.ORDER_REVISION}
     | {Code.ORDER_OF_ANOTHER, Code.ORDER_AMBIGUOUS, Code.TOO_MANY_SCHEDULED}
     | {Code.RESET_NODE_UNKNOWN, Code.RESET_WITHOUT_CONTACTOR, Code.RESET_NOT_OPEN, Code.RESET_IN_DOUBT}
+    | {Code.LOCK_SUBJECT_UNKNOWN, Code.LOCK_UNKNOWN}
     | {Code.ORDER_STATED_ENDED, Code.ORDER_STATED_TWICE, Code.ISSUERS_MUST_STATE, Code.ISSUER_RETIRED}
 )
 #: What stands in the answer to an order or a release that is taken: counted as well.

@@ -12,7 +12,7 @@ from controller.core.fleet.bounds import fleet_below
 from controller.core.fleet.leases import Leases, committed_w, observe, send
 from controller.core.fleet.trouble import find_trouble, stuck_w, told_of
 from controller.core.floor import NodeSums, declared_floor_w, watts_below
-from controller.core.limits.locks import hold_locked, locked_devices
+from controller.core.limits.locked import hold_locked, locked_devices
 from controller.core.limits.orders import in_force
 from controller.core.limits.tripped import told_of_trips
 from controller.core.modes import Mode, ModeState

@@ -32,7 +32,7 @@ from controller.core.limits.envelope import (
     surplus_limit,
 )
 from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_house
-from controller.core.limits.locks import Locked, hold_locked
+from controller.core.limits.locked import Locked, hold_locked
 from controller.core.limits.orders import OrderRamp
 from controller.core.limits.overrun import allow
 from controller.core.limits.recent_power import RecentPower, lately_w, least_trusted_w, remember

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +29,8 @@ from controller.daemon.meters.supervision import Driver, run_drivers
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
+from controller.daemon.people.locks import LockDesk
+from controller.daemon.people.stop import StopDesk
 from controller.daemon.recorder import Recorder
 from controller.daemon.service import Health, Serve, Service
 from controller.daemon.snapshots import Snapshots
@@ -93,12 +96,16 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
     fleet.on_refused = lambda reason: metrics.refused("fleet", reason.code)
     keepers = keepers_of(contactors_in_order(site_file, site.tree), coil_port)
     switchboard = Switchboard(site, keepers, fleet.contactors)
-    desk = ResetDesk(site=site, journal=journal, decision=lambda: _Now(recorder, site_file.tick_s).decision_now())
+    desks = _Desks(
+        resets=ResetDesk(site=site, journal=journal, decision=lambda: _Now(recorder, site_file.tick_s).decision_now()),
+        locks=LockDesk(site=site, journal=journal, utc=time.time),
+        stops=StopDesk(site=site, journal=journal, utc=time.time),
+    )
     trips = open_trips(journal, site)
-    snapshots = Snapshots(site, mailbox, fleet, book, switchboard, desk)
+    snapshots = Snapshots(site, mailbox, fleet, book, switchboard, desks.resets, desks.locks, desks.stops)
     recorder = Recorder(
         fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, snapshots=snapshots, site=site,
-        switch=_switching(switchboard, TripRecorder(journal, site, trips), desk),
+        switch=_switching(switchboard, TripRecorder(journal, site, trips), desks.resets),
     )  # fmt: skip
     now = _Now(recorder, site_file.tick_s)
     ticker = Ticker(
@@ -115,8 +122,19 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
         switchboard=switchboard,
         ticker=ticker,
         notifier=notifier,
-        service=_make_service(site_file, site, book, recorder, snapshots, latest, metrics, desk, now, fleet.head_token),
+        service=_make_service(
+            site_file, site, book, recorder, snapshots, latest, metrics, desks, now, fleet.head_token
+        ),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Desks:
+    """Where people ask for something that is no order."""
+
+    resets: ResetDesk
+    locks: LockDesk
+    stops: StopDesk
 
 
 def _switching(switchboard: Switchboard, trips: TripRecorder, desk: ResetDesk) -> Callable[[Decision], None]:
@@ -155,7 +173,7 @@ def _make_service(
     snapshots: Snapshots,
     latest: Latest,
     metrics: Metrics,
-    desk: ResetDesk,
+    desks: _Desks,
     now: _Now,
     head: Callable[[], str | None],
 ) -> Service:
@@ -164,7 +182,9 @@ def _make_service(
         site=site,
         book=book,
         intake=intake,
-        desk=desk,
+        desk=desks.resets,
+        locks=desks.locks,
+        stops=desks.stops,
         tokens=make_tokens(site_file.orders.tokens),
         proxies=frozenset(site_file.http.trusted_proxies),
         latest=latest,

@@ -13,6 +13,8 @@ from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.latest import Latest
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
+from controller.daemon.people.locks import LockDesk
+from controller.daemon.people.stop import StopDesk
 from controller.daemon.utc import Utc
 
 
@@ -34,7 +36,7 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Everything behind an interface to the outside; what is called returns at once, but for the book, the intake, the desk and `metrics`.
+    """Everything behind an interface to the outside; what is called returns at once, but for the book, the intake, the desks and `metrics`.
 
     `decision`: the newest, `decision_now`: None where it is too old to speak of now. `utc`: the newest look at the wall clock. `metrics`: the exposition for Prometheus.
     `proxies`: addresses that may name whom they speak for.
@@ -46,6 +48,8 @@ class Service:
     book: OrderBook
     intake: OrderIntake
     desk: ResetDesk
+    locks: LockDesk
+    stops: StopDesk
     tokens: tuple[Token, ...]
     proxies: frozenset[str]
     latest: Latest

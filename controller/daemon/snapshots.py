@@ -9,6 +9,8 @@ from controller.daemon.contactors.switchboard import Switchboard
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.orders.book import OrderBook
+from controller.daemon.people.locks import LockDesk
+from controller.daemon.people.stop import StopDesk
 from controller.daemon.utc import Utc, UtcJudge
 from drivers.clock import Clock, boottime_s
 
@@ -24,10 +26,12 @@ class Snapshots:
         book: OrderBook,
         switchboard: Switchboard,
         desk: ResetDesk,
+        locks: LockDesk,
+        stops: StopDesk,
         clock: Clock = boottime_s,
     ) -> None:
         self._mailbox, self._fleet, self._book, self._clock = mailbox, fleet, book, clock
-        self._switchboard, self._desk = switchboard, desk
+        self._switchboard, self._desk, self._locks, self._stops = switchboard, desk, locks, stops
         self._judge = UtcJudge(site.tree.ids[0], clock=clock)
         self.utc: Utc = self._judge.look()
 
@@ -46,5 +50,7 @@ class Snapshots:
             orders_unsure=self._book.unsure,
             contactors=self._switchboard.now(),
             resets=self._desk.pending,
+            locks=self._locks.locks,
+            stopped=self._stops.reason,
             second_controller=self._fleet.second_controller(),
         )

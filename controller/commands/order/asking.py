@@ -1,32 +1,19 @@
-"""What all verbs of orders share: which daemon is asked, by whose token, and how its answers are printed."""
+"""What all verbs of orders share: how an order is named, and how the answers are printed."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from controller.commands import DONE, NOT_GOOD
-from controller.commands.daemon_client import Answer, DaemonClient, token_of
+from controller.commands.daemon_client import Answer
 
-_SITE: Final = Path("/etc/surplusd/site.yaml")
 PATH: Final = "/api/v1/orders"
-
-
-def add_options(verb: argparse.ArgumentParser) -> None:
-    """Add what each verb of orders takes."""
-    verb.add_argument("--url", help="address of the daemon (default: as the site file has it)")
-    verb.add_argument("--site", type=Path, default=_SITE, metavar="FILE", help=f"the site file (default: {_SITE})")
-    verb.add_argument(
-        "--token-file",
-        type=Path,
-        metavar="FILE",
-        help="the sender's token (default: of the first authority that the site file names; needed with --url)",
-    )
-    verb.add_argument("--json", action="store_true", help="print the answer of the daemon as it is")
+#: Whose token is taken from the site file where none is named.
+ROLE: Final = "authority"
 
 
 def add_order(verb: argparse.ArgumentParser) -> None:
@@ -39,20 +26,6 @@ def path_of(order_id: str, issuer: str | None = None, verb: str = "") -> str:
     """Return the path of an order, or of something that is done to it."""
     query = "" if issuer is None else "?" + urlencode({"issuer": issuer})
     return f"{PATH}/{quote(order_id, safe='')}{verb}{query}"
-
-
-def client(arguments: argparse.Namespace) -> DaemonClient:
-    """Return the client that the command line asks for; ConfigError where it cannot be made."""
-    from controller.daemon.secret import read_secret
-    from controller.site.load import load
-    from drivers.errors import ConfigError
-
-    if arguments.url is None:
-        site_file = load(arguments.site)
-        return DaemonClient.of(site_file, token_of(site_file, "authority", arguments.token_file))
-    if arguments.token_file is None:
-        raise ConfigError("--token-file: it is needed with --url")
-    return DaemonClient(arguments.url, read_secret(arguments.token_file))
 
 
 def tell(answer: Answer, arguments: argparse.Namespace, words: str) -> int:

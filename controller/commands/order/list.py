@@ -6,19 +6,20 @@ import argparse
 import json
 
 from controller.commands import DONE, Verbs
-from controller.commands.order.asking import PATH, add_options, client, size
+from controller.commands.asking import add_options, client
+from controller.commands.order.asking import PATH, ROLE, size
 
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""
     verb = verbs.add_parser("list", help="list the orders and how they stand")
     verb.add_argument("--all", action="store_true", help="those that have ended too")
-    add_options(verb)
+    add_options(verb, ROLE)
     verb.set_defaults(carry_out=_carry_out)
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
-    answer = client(arguments).ask("GET", PATH)
+    answer = client(arguments, ROLE).ask("GET", PATH)
     orders = [order for order in answer["orders"] if arguments.all or order["state"] != "ended"]
     if arguments.json:
         print(json.dumps({"orders": orders}, indent=2))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from controller.commands import Verbs
-from controller.commands.order.asking import add_options, add_order, client, path_of, tell
+from controller.commands.asking import add_options, client
+from controller.commands.order.asking import ROLE, add_order, path_of, tell
 
 
 def add(verbs: Verbs) -> None:
@@ -15,10 +16,10 @@ def add(verbs: Verbs) -> None:
     )
     verb = verbs.add_parser("release", help="end an order for good", description=about)
     add_order(verb)
-    add_options(verb)
+    add_options(verb, ROLE)
     verb.set_defaults(carry_out=_carry_out)
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
     path = path_of(arguments.id, arguments.issuer, "/release")
-    return tell(client(arguments).get("POST", path), arguments, f"released: {arguments.id}")
+    return tell(client(arguments, ROLE).get("POST", path), arguments, f"released: {arguments.id}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from controller.commands import Verbs
-from controller.commands.order.asking import PATH, add_options, client, path_of, size, tell
+from controller.commands.asking import add_options, client
+from controller.commands.order.asking import PATH, ROLE, path_of, size, tell
 
 _ABOUT = """Without --revision, or with 1, it is a new order; the same one once more changes nothing. Exit status 0: taken, on the
 disk, and it can be kept in full; 1: refused, partial, or applied and not durable."""
@@ -27,7 +28,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--issuer", metavar="NAME", help="of a revision: whose order it is, where several have the same id"
     )
-    add_options(verb)
+    add_options(verb, ROLE)
     verb.set_defaults(carry_out=_carry_out)
 
 
@@ -54,9 +55,9 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     }
     body = {name: value for name, value in terms.items() if value is not None}
     if (arguments.revision or 1) > 1:
-        answer = client(arguments).get("PUT", path_of(arguments.id, arguments.issuer), body)
+        answer = client(arguments, ROLE).get("PUT", path_of(arguments.id, arguments.issuer), body)
     else:
-        answer = client(arguments).get("POST", PATH, {"id": arguments.id} | body)
+        answer = client(arguments, ROLE).get("POST", PATH, {"id": arguments.id} | body)
     order = answer.body
     words = f"{order['outcome']}: {order['node']} draws {size(order)}" if answer.is_good else ""
     return tell(answer, arguments, words)

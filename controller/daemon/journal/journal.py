@@ -47,6 +47,10 @@ class RecordKind(StrEnum):
     TRIP = "trip"  #: a node draws too much: its contactor was told to open, and why
     TRIP_RESET = "trip_reset"  #: a person wants a contactor closed: who, and for what reason
     TRIP_ENDED = "trip_ended"  #: after a reset, the contactor was told to close
+    LOCK = "lock"  #: people work on a device or a node: who, and why
+    UNLOCK = "unlock"  #: they do not any more: who says so
+    STOP = "stop"  #: an operator wants all at failsafe
+    RESUME = "resume"
     MODE = "mode"
     DECISION = "decision"
     REFUSED = "refused"
@@ -55,7 +59,7 @@ class RecordKind(StrEnum):
 
 #: Kinds that may be dropped while the file cannot be written or the writer lags.
 TELEMETRY: Final = frozenset({RecordKind.DECISION, RecordKind.REFUSED})
-#: Kinds without which nobody can say which orders are open, or who gave them, and which nodes are cut off.
+#: Kinds without which nobody can say which orders are open, or who gave them, which nodes are cut off, and where people work.
 OF_ORDERS: Final = frozenset(
     {RecordKind.INIT, RecordKind.START, RecordKind.ORDER, RecordKind.RELEASE, RecordKind.ORDER_BEGUN}
     | {
@@ -67,6 +71,7 @@ OF_ORDERS: Final = frozenset(
         RecordKind.RETIRED,
     }
     | {RecordKind.TRIP, RecordKind.TRIP_RESET, RecordKind.TRIP_ENDED, RecordKind.QUARANTINE}
+    | {RecordKind.LOCK, RecordKind.UNLOCK, RecordKind.STOP, RecordKind.RESUME}
 )
 #: Characters of the first record's hash that name a journal.
 ID_CHARACTERS: Final = 16

@@ -22,6 +22,8 @@ from controller.daemon.latest import DeviceColumns, Latest, LatestAgent, LatestM
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
+from controller.daemon.people.locks import LockDesk
+from controller.daemon.people.stop import StopDesk
 from controller.daemon.service import Health, Readiness, Service
 from controller.daemon.tick import Tick
 from controller.daemon.utc import Utc
@@ -86,6 +88,8 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
             head=lambda: "a head",
         ),
         desk=ResetDesk(site=site, journal=journal, decision=decision_now),
+        locks=LockDesk(site=site, journal=journal, utc=lambda: UTC_S),
+        stops=StopDesk(site=site, journal=journal, utc=lambda: UTC_S),
         tokens=tuple(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
         proxies=frozenset(),
         latest=latest,

@@ -17,6 +17,8 @@ from controller.daemon.journal.journal import RecordKind
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
+from controller.daemon.people.locks import LockDesk
+from controller.daemon.people.stop import StopDesk
 from controller.daemon.recorder import COMPLIANCE_S, RECORD_S, Recorder
 from controller.daemon.snapshots import Snapshots
 from controller.daemon.status import make_latest
@@ -81,7 +83,15 @@ class Bench:
         switchboard = Switchboard(self.site, {}, dict)
         desk = ResetDesk(site=self.site, journal=self.journal, decision=lambda: None)
         self.snapshots = Snapshots(
-            self.site, self.mailbox, self.fleet, self.book, switchboard, desk, clock=lambda: self.now_s
+            self.site,
+            self.mailbox,
+            self.fleet,
+            self.book,
+            switchboard,
+            desk,
+            LockDesk(site=self.site, journal=self.journal, utc=lambda: 0.0),
+            StopDesk(site=self.site, journal=self.journal, utc=lambda: 0.0),
+            clock=lambda: self.now_s,
         )
         self.recorder = Recorder(
             fleet=self.fleet,

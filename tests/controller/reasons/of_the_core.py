@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from controller.core.limits.trip import Phase
-from controller.core.reasons import Code
+from controller.core.reasons import Code, Reason
 from controller.core.safe import safe_step
 from controller.core.site import Rules, SurplusModel
-from controller.core.snapshot import Grade, SourceSample
+from controller.core.snapshot import Grade, Lock, SourceSample
 from controller.core.step import step
 from controller.daemon.fleet.rival import Rival
 from controller.daemon.latest import before_first_tick, tick_stands
@@ -253,6 +253,13 @@ SCENARIOS: dict[Code, Scenario] = {
     ),
     Code.LINK_DOWN: after(runs(5), sets(silent={"link"}), runs(1)),
     Code.LINK_LOST: after(runs(5), sets(silent={"link"}), runs(31)),
+    Code.LOCKED: after(runs(5), sets(locks=(Lock(id="1", node=2, device=0),)), runs(20)),
+    Code.LOCK_UNPROVEN: after(
+        runs(20), sets(deaf=np.ones(11, dtype=np.bool_), locks=(Lock(id="1", node=2, device=None),)), runs(1)
+    ),
+    Code.SITE_STOPPED: after(
+        runs(5), sets(stopped=Reason(Code.SITE_STOPPED, "pcc", {"by": "desk", "why": "drill"})), runs(1)
+    ),
     Code.SECOND_CONTROLLER: after(runs(5), another_leads, runs(1)),
     Code.AGENT_SILENT: after(runs(5), sets(silent={"agent-b"}), runs(6)),
     Code.AGENT_DEAF: after(runs(5), sets(deaf_agents={"agent-b"}), runs(RULES.lease_s)),

@@ -22,6 +22,8 @@ from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.orders.refusal import OrderRefused
 from controller.daemon.orders.request import OrderChange, OrderRequest, Statement
+from controller.daemon.people.locks import LockDesk
+from controller.daemon.people.refusal import WorkRefused
 from drivers.fleet.wire import Leaf, topic
 from tests.controller.daemon.contactors.desk import OPERATOR, tripped_desk
 from tests.controller.daemon.fleet.loop import SITE, device_of, make_site
@@ -242,6 +244,23 @@ def reset(node: str, **changes) -> Scenario:
     return scenario
 
 
+def at_work(ask: Callable[[LockDesk], object]) -> Scenario:
+    """What the real desk of locks refuses."""
+
+    def scenario(folder: Path) -> Produced:
+        journal = journal_at(folder / "journal.db")
+        try:
+            ask(LockDesk(site=make_north(), journal=journal, utc=lambda: NOW_S))
+        except WorkRefused as refusal:
+            reasons, issuers = (refusal.reason,), frozenset({OPERATOR.name})
+            return Produced(way=Way.REFUSED, reasons=reasons, site=make_north(), issuers=issuers)
+        finally:
+            journal.close()
+        raise AssertionError("it was not refused")
+
+    return scenario
+
+
 SCENARIOS: dict[Code, Scenario] = {
     Code.CLOCK_STEPPED: clock(lambda clocks: clocks.look_after(1.0, stepped_s=3600.0)),
     Code.CLOCK_UNKNOWN: clock(lambda clocks: setattr(clocks, "synchronised", None)),
@@ -281,6 +300,8 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.ORDER_STATED_TWICE: orders(stated_twice),
     Code.ISSUERS_MUST_STATE: orders(confirmed_by_who_may_not),
     Code.ISSUER_RETIRED: orders(of_a_retired_issuer),
+    Code.LOCK_SUBJECT_UNKNOWN: at_work(lambda desk: desk.lock("moon", "Ali", "why not", OPERATOR)),
+    Code.LOCK_UNKNOWN: at_work(lambda desk: desk.unlock("pcc", "Ali", "Ali", OPERATOR)),
     Code.RESET_NODE_UNKNOWN: reset("moon"),
     Code.RESET_WITHOUT_CONTACTOR: reset("yard"),
     Code.RESET_NOT_OPEN: reset("hall", phase=Phase.CLOSED),

@@ -1,0 +1,170 @@
+"""``/api/v1/locks``, ``/api/v1/stop``, ``/api/v1/resume``: people at work lock what they work on, and stop a site."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import anyio
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
+
+from controller.api.auth import require
+from controller.api.body import RequestBody, parsed, read_body
+from controller.api.errors import ErrorBody
+from controller.core.limits.locked import LockNow
+from controller.daemon.access import Principal, Role
+from controller.daemon.people.locks import LockAnswer, PersonalLock
+from controller.daemon.people.stop import StopAnswer
+from controller.daemon.service import Service
+
+Why = Annotated[str, Field(min_length=1, max_length=500, description="for the journal")]
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$", description="of a person")]
+Subject = Annotated[str, Field(min_length=1, max_length=63, description="id of a device or of a node")]
+
+
+class LockRequest(RequestBody):
+    """Lock a device, or a node with all below it."""
+
+    subject: Subject
+    by: Name
+    reason: Why
+
+
+class LiftRequest(RequestBody):
+    """Lift the lock of `of`, which is that of `by` where it is left out."""
+
+    subject: Subject
+    by: Name
+    of: Name | None = None
+
+
+class ReasonRequest(RequestBody):
+    """Why the site is stopped, or resumed."""
+
+    reason: Why
+
+
+class LockBody(BaseModel):
+    """A lock. `durable`: it is on the disk.
+
+    `devices`: how many it holds off, `unproven`: of how many that is not proven now, and `most_w` what those may be drawing; null
+    before the next tick, and while no tick is new enough.
+    """
+
+    subject: str
+    by: str
+    reason: str
+    since: datetime
+    durable: bool
+    devices: int | None
+    unproven: int | None
+    most_w: float | None
+
+
+class LocksBody(BaseModel):
+    """All locks, and whether the site is stopped."""
+
+    locks: list[LockBody]
+    stopped: bool
+
+
+class LockAnswerBody(BaseModel):
+    """`again`: it was locked so before, and nothing changed."""
+
+    lock: LockBody
+    again: bool
+
+
+class LiftAnswerBody(BaseModel):
+    """`lifted`: the lock is gone. Otherwise `agreed` has who wants that so far; two operators are needed for the lock of another person."""
+
+    subject: str
+    of: str
+    lifted: bool
+    agreed: list[str]
+
+
+class StopAnswerBody(BaseModel):
+    """`stopped`: how it is now. `durable`: that is on the disk. `again`: it was so before, and nothing changed."""
+
+    stopped: bool
+    durable: bool
+    again: bool
+
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorBody} for status in (401, 403, 404, 408, 413, 422, 503)
+}
+_T = TypeVar("_T")
+
+
+def routes(service: Service) -> APIRouter:
+    """Return the routes; all but the list wait for the disk, so they are called in a thread."""
+    router = APIRouter(prefix="/api/v1", tags=["people at work"], responses=_ERRORS)
+    Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]  # noqa: N806  a type
+    threads = anyio.CapacityLimiter(4)
+
+    async def apart(call: Callable[[], _T]) -> _T:
+        return await to_thread.run_sync(call, limiter=threads)
+
+    @router.get("/locks", dependencies=[Depends(require(service.tokens, *Role))])
+    async def list_locks() -> LocksBody:
+        return LocksBody(locks=shown_locks(service), stopped=service.stops.reason is not None)
+
+    @router.post("/locks", openapi_extra=_takes(LockRequest))
+    async def lock(request: Request, by: Operator) -> LockAnswerBody:
+        asked = parsed(LockRequest, await read_body(request))
+        answer = await apart(lambda: service.locks.lock(asked.subject, asked.by, asked.reason, by))
+        return LockAnswerBody(lock=_shown(answer.lock, answer.durable, None), again=answer.again)
+
+    @router.post("/locks/lift", openapi_extra=_takes(LiftRequest))
+    async def lift(request: Request, by: Operator) -> LiftAnswerBody:
+        asked = parsed(LiftRequest, await read_body(request))
+        of = asked.of or asked.by
+        return _lifted(await apart(lambda: service.locks.unlock(asked.subject, asked.by, of, by)))
+
+    @router.post("/stop", openapi_extra=_takes(ReasonRequest))
+    async def stop(request: Request, by: Operator) -> StopAnswerBody:
+        asked = parsed(ReasonRequest, await read_body(request))
+        return _stopped(await apart(lambda: service.stops.stop(asked.reason, by)))
+
+    @router.post("/resume", openapi_extra=_takes(ReasonRequest))
+    async def resume(request: Request, by: Operator) -> StopAnswerBody:
+        asked = parsed(ReasonRequest, await read_body(request))
+        return _stopped(await apart(lambda: service.stops.resume(asked.reason, by)))
+
+    return router
+
+
+def shown_locks(service: Service) -> list[LockBody]:
+    """Return every lock with what the newest tick knows of it."""
+    decision = service.decision_now()
+    now = {lock.id: lock for lock in decision.locks} if decision else {}
+    return [_shown(lock, service.locks.durable(lock.id), now.get(lock.id)) for lock in service.locks.held]
+
+
+def _takes(model: type[BaseModel]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
+
+
+def _shown(lock: PersonalLock, durable: bool, now: LockNow | None) -> LockBody:
+    return LockBody(
+        subject=lock.subject,
+        by=lock.by,
+        reason=lock.reason,
+        since=datetime.fromtimestamp(lock.utc_s, UTC),
+        durable=durable,
+        devices=now.devices if now else None,
+        unproven=now.unproven if now else None,
+        most_w=now.most_w if now else None,
+    )
+
+
+def _lifted(answer: LockAnswer) -> LiftAnswerBody:
+    lock = answer.lock
+    return LiftAnswerBody(subject=lock.subject, of=lock.by, lifted=answer.lifted, agreed=list(answer.agreed))
+
+
+def _stopped(answer: StopAnswer) -> StopAnswerBody:
+    return StopAnswerBody(stopped=answer.stopped, durable=answer.durable, again=answer.again)

@@ -1,0 +1,37 @@
+"""``surplusd unlock``: gives back what was locked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from controller.commands import DONE, NOT_GOOD, Verbs
+from controller.commands.asking import add_options, client
+
+_ABOUT = """A lock is lifted by the person who set it, with the token that it was set with; or by two operators with tokens of their own, within
+ten minutes of one another. What was locked comes up by the ramp."""
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    verb = verbs.add_parser("unlock", help="lift a lock", description=_ABOUT)
+    verb.add_argument("subject", metavar="DEVICE|NODE", help="its id")
+    verb.add_argument("--by", required=True, metavar="NAME", help="who lifts it")
+    verb.add_argument("--of", metavar="NAME", help="whose lock it is (default: one's own)")
+    add_options(verb, "operator")
+    verb.set_defaults(carry_out=_carry_out)
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    body = {"subject": arguments.subject, "by": arguments.by} | ({"of": arguments.of} if arguments.of else {})
+    answer = client(arguments, "operator").ask("POST", "/api/v1/locks/lift", body)
+    if arguments.json:
+        print(json.dumps(answer, indent=2))
+    elif answer["lifted"]:
+        print(f"{answer['subject']} is unlocked by {arguments.by}; other people's locks on it stand")
+    else:
+        who = " and ".join(answer["agreed"])
+        print(
+            f"the lock of {answer['of']} on {answer['subject']} stays: {who} wants it lifted, another operator has to agree"
+        )
+    return DONE if answer["lifted"] else NOT_GOOD

@@ -1,0 +1,1 @@
+"""People at work: what they lock, and when they stop the site."""

@@ -1,0 +1,199 @@
+"""Locks of people who work on a device or a node: each with a name and a reason, kept over restarts.
+
+A lock counts at once and is then written down; it is lifted on the disk first, by whoever set it, or by two operators who ask for
+that within a while of one another.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from controller.core.reasons import Code, Parameter, Reason
+from controller.core.site import Site
+from controller.core.snapshot import Lock
+from controller.daemon.access import Principal
+from controller.daemon.journal.chain import Record
+from controller.daemon.journal.journal import Journal, Pending, RecordKind
+from controller.daemon.orders.refusal import Cause
+from controller.daemon.people.refusal import WorkRefused
+from drivers.clock import Clock, boottime_s
+
+_log = logging.getLogger(__name__)
+
+#: Seconds that an answer waits for the disk.
+STORED_S: Final = 5.0
+#: Seconds within which a second operator has to agree that another one's lock is lifted.
+AGREE_S: Final = 600.0
+#: The name of a lock whose record cannot be understood.
+_UNKNOWN: Final = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonalLock:
+    """A lock on a device or a node, `subject`. `by`: the person, `token`: the operator's token that it was set with."""
+
+    subject: str
+    by: str
+    token: str
+    reason: str
+    utc_s: float
+
+    @property
+    def id(self) -> str:
+        """What names it and no other that is set at the same time."""
+        return f"{self.subject} by {self.by}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockAnswer:
+    """`durable`: it is on the disk. `again`: it was so before. `agreed`: for a lock of another person, who wants it lifted so far."""
+
+    lock: PersonalLock
+    durable: bool
+    again: bool = False
+    agreed: tuple[str, ...] = ()
+
+    @property
+    def lifted(self) -> bool:
+        """Whether it locks nothing any more."""
+        return self.durable and not self.agreed
+
+
+class LockDesk:
+    """Takes locks and lifts them; `locks` and `held` are one attribute read each, all else may wait for the disk."""
+
+    def __init__(self, *, site: Site, journal: Journal, utc: Callable[[], float], clock: Clock = boottime_s) -> None:
+        """Replay the journal."""
+        self._site, self._journal, self._utc, self._clock = site, journal, utc, clock
+        self._one = threading.Lock()
+        self._places = _places(site)
+        self._pending: dict[str, Pending] = {}
+        self._agreed: dict[str, dict[str, tuple[str, float]]] = {}
+        self.held: tuple[PersonalLock, ...] = ()
+        self.locks: tuple[Lock, ...] = ()
+        self._swap(_replay(journal, site))
+
+    def lock(self, subject: str, by: str, reason: str, operator: Principal) -> LockAnswer:
+        """Lock a device or a node; it counts from the next tick on, whether or not the disk takes it.
+
+        WorkRefused: there is no such device or node.
+        """
+        if subject not in self._places:
+            raise self._unknown(subject, operator)
+        wanted = PersonalLock(subject=subject, by=by, token=operator.name, reason=reason, utc_s=self._utc())
+        with self._one:
+            known = self._find(wanted.id)
+            if known is None:
+                self._pending[wanted.id] = self._journal.post(RecordKind.LOCK, _to_body(wanted))
+                self._swap((*self.held, wanted))
+        if known is None:
+            _log.warning("%s is locked by %s: %s", subject, by, reason, extra=_facts("locked", wanted))
+        return LockAnswer(lock=known or wanted, durable=self.durable(wanted.id, STORED_S), again=known is not None)
+
+    def unlock(self, subject: str, by: str, of: str, operator: Principal) -> LockAnswer:
+        """Lift the lock of the person `of`; of another than the one who asks, once two operators want it.
+
+        WorkRefused: there is no such lock. JournalUnusable: it stays.
+        """
+        with self._one:
+            known = self._find(PersonalLock(subject=subject, by=of, token="", reason="", utc_s=0.0).id)
+            if known is None:
+                parameters: dict[str, Parameter] = {"lock": subject, "of": of, "held": self._named(subject)}
+                raise WorkRefused(Cause.UNKNOWN, Reason(Code.LOCK_UNKNOWN, operator.name, parameters))
+            agreed = (by,) if (by, operator.name) == (known.by, known.token) else self._agree(known, by, operator)
+            if agreed is None:
+                names = tuple(sorted(name for name, _ in self._agreed[known.id].values()))
+                return LockAnswer(lock=known, durable=False, agreed=names)
+            body = {"subject": known.subject, "by": known.by, "lifted_by": sorted(agreed), "utc_s": self._utc()}
+            self._journal.append(RecordKind.UNLOCK, body)
+            self._agreed.pop(known.id, None)
+            self._pending.pop(known.id, None)
+            self._swap(lock for lock in self.held if lock.id != known.id)
+        _log.warning("%s is unlocked by %s", known.id, " and ".join(sorted(agreed)), extra=_facts("unlocked", known))
+        return LockAnswer(lock=known, durable=True)
+
+    def durable(self, lock_id: str, timeout_s: float = 0.0) -> bool:
+        """Return whether a lock is on the disk, after waiting for the first attempt."""
+        pending = self._pending.get(lock_id)
+        return pending is None or pending.durable(timeout_s)
+
+    def _agree(self, lock: PersonalLock, by: str, operator: Principal) -> tuple[str, ...] | None:
+        """Note that an operator wants another one's lock lifted; return who agreed once two do, with tokens of their own."""
+        since_s = self._clock() - AGREE_S
+        fresh = {token: said for token, said in self._agreed.get(lock.id, {}).items() if said[1] >= since_s}
+        self._agreed[lock.id] = fresh | {operator.name: (by, self._clock())}
+        names = {name for name, _ in self._agreed[lock.id].values()}
+        if min(len(names), len(self._agreed[lock.id])) >= 2:
+            return tuple(names)
+        _log.warning("%s wants %s lifted", by, lock.id, extra=_facts("unlock_wanted", lock))
+        return None
+
+    def _find(self, lock_id: str) -> PersonalLock | None:
+        return next((lock for lock in self.held if lock.id == lock_id), None)
+
+    def _named(self, subject: str) -> str:
+        return ", ".join(lock.by for lock in self.held if lock.subject == subject) or "nobody"
+
+    def _unknown(self, subject: str, operator: Principal) -> WorkRefused:
+        parameters = {"lock": subject, "nodes": ", ".join(self._site.tree.ids)}
+        return WorkRefused(Cause.UNKNOWN, Reason(Code.LOCK_SUBJECT_UNKNOWN, operator.name, parameters))
+
+    def _swap(self, held: Iterable[PersonalLock]) -> None:
+        self.held = tuple(held)
+        self.locks = tuple(
+            replace(self._places[lock.subject], id=lock.id) for lock in self.held if lock.subject in self._places
+        )
+
+
+def _places(site: Site) -> Mapping[str, Lock]:
+    """Return by its name what may be locked; a node comes before a device of the same name, for it is more."""
+    nodes = enumerate(site.tree.ids)
+    at = site.devices.node.tolist()
+    devices = {name: Lock(id="", node=at[i], device=i) for i, name in enumerate(site.devices.ids)}
+    return devices | {name: Lock(id="", node=n, device=None) for n, name in nodes}
+
+
+def _replay(journal: Journal, site: Site) -> tuple[PersonalLock, ...]:
+    """Return the locks that nobody has lifted; one that cannot be understood locks the site."""
+    held: dict[str, PersonalLock] = {}
+    for record in journal.records(RecordKind.LOCK, RecordKind.UNLOCK):
+        try:
+            if record.kind == RecordKind.UNLOCK:
+                held.pop(f"{record.body['subject']} by {record.body['by']}", None)
+            else:
+                lock = _from_body(record.body)
+                held[lock.id] = lock
+        except (KeyError, TypeError, ValueError) as error:
+            lock = _not_understood(record, site, error)
+            held[lock.id] = lock
+    return tuple(held.values())
+
+
+def _not_understood(record: Record, site: Site, error: Exception) -> PersonalLock:
+    _log.error("record %d: a lock that cannot be understood: %r", record.seq, error, extra={"event": "lock_unreadable"})
+    why = f"record {record.seq} of the journal cannot be understood"
+    return PersonalLock(subject=site.tree.ids[0], by=_UNKNOWN, token="", reason=why, utc_s=record.utc_s)
+
+
+def _from_body(body: Mapping[str, Any]) -> PersonalLock:
+    return PersonalLock(
+        subject=str(body["subject"]),
+        by=str(body["by"]),
+        token=str(body["token"]),
+        reason=str(body["reason"]),
+        utc_s=float(body["utc_s"]),
+    )
+
+
+def _to_body(lock: PersonalLock) -> dict[str, Any]:
+    return {
+        "subject": lock.subject, "by": lock.by, "token": lock.token, "reason": lock.reason, "utc_s": lock.utc_s
+    }  # fmt: skip
+
+
+def _facts(event: str, lock: PersonalLock) -> dict[str, object]:
+    return {"event": event, "subject": lock.subject, "by": lock.by}

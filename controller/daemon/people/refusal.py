@@ -1,0 +1,18 @@
+"""How what a person asks for at work is refused."""
+
+from __future__ import annotations
+
+from controller.core.reasons import Reason
+from controller.daemon.orders.refusal import Cause
+from controller.texts.english import texts
+from drivers.errors import Refused
+
+
+class WorkRefused(Refused):
+    """Nothing changed; `reason` says why, its subject is who asked."""
+
+    def __init__(self, cause: Cause, reason: Reason) -> None:
+        """Refuse for one cause."""
+        super().__init__(texts((reason,)))
+        self.cause = cause
+        self.reason = reason

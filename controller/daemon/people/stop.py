@@ -1,0 +1,72 @@
+"""The stop of a whole site: all at failsafe until an operator resumes it, kept over restarts."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from controller.core.reasons import Code, Reason
+from controller.core.site import Site
+from controller.daemon.access import Principal
+from controller.daemon.journal.journal import Journal, Pending, RecordKind
+
+_log = logging.getLogger(__name__)
+
+#: Seconds that an answer waits for the disk.
+STORED_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAnswer:
+    """`stopped`: how it is now. `durable`: that is on the disk. `again`: it was so before."""
+
+    stopped: bool
+    durable: bool
+    again: bool
+
+
+class StopDesk:
+    """Stops a site and resumes it; `reason` is one attribute read: why the site is stopped, None while it is not."""
+
+    def __init__(self, *, site: Site, journal: Journal, utc: Callable[[], float]) -> None:
+        """Replay the journal: the newest record tells; one that cannot be understood is a stop."""
+        self._root, self._journal, self._utc = site.tree.ids[0], journal, utc
+        self._one = threading.Lock()
+        self._pending: Pending | None = None
+        self.reason: Reason | None = None
+        for record in journal.records(RecordKind.STOP, RecordKind.RESUME):
+            by, why = record.body.get("by", "nobody known"), record.body.get("reason", "no reason on record")
+            self.reason = None if record.kind == RecordKind.RESUME else self._stopped(str(by), str(why))
+
+    def stop(self, reason: str, operator: Principal) -> StopAnswer:
+        """Stop the site; it counts from the next tick on, whether or not the disk takes it."""
+        with self._one:
+            again = self.reason is not None
+            if not again:
+                body = {"by": operator.name, "reason": reason, "utc_s": self._utc()}
+                self._pending = self._journal.post(RecordKind.STOP, body)
+                self.reason = self._stopped(operator.name, reason)
+        if not again:
+            extra = {"event": "site_stopped", "by": operator.name}
+            _log.warning("the site is stopped by %s: %s", operator.name, reason, extra=extra)
+        durable = self._pending is None or self._pending.durable(STORED_S)
+        return StopAnswer(stopped=True, durable=durable, again=again)
+
+    def resume(self, reason: str, operator: Principal) -> StopAnswer:
+        """Let the site rise again, on the disk first; JournalUnusable: it stays stopped."""
+        with self._one:
+            again = self.reason is None
+            if not again:
+                body = {"by": operator.name, "reason": reason, "utc_s": self._utc()}
+                self._journal.append(RecordKind.RESUME, body)
+                self.reason, self._pending = None, None
+        if not again:
+            extra = {"event": "site_resumed", "by": operator.name}
+            _log.warning("the site is resumed by %s: %s", operator.name, reason, extra=extra)
+        return StopAnswer(stopped=False, durable=True, again=again)
+
+    def _stopped(self, by: str, why: str) -> Reason:
+        return Reason(Code.SITE_STOPPED, self._root, {"by": by, "why": why})

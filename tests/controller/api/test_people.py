@@ -1,0 +1,76 @@
+"""Locks, stop and resume over HTTP: who may, what is answered, and what stands in the status."""
+
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from controller.core.limits.locked import LockNow
+from tests.controller.north import make_decision
+
+LOCK = {"subject": "feeder", "by": "Ali", "reason": "new busbar"}
+
+
+@pytest.fixture
+def operator(running):
+    with running.client("operator") as client:
+        yield client
+
+
+def test_an_operator_locks_and_the_same_person_lifts(running, operator):
+    answer = operator.post("/api/v1/locks", json=LOCK).json()
+    assert (answer["again"], answer["lock"]["durable"], answer["lock"]["unproven"]) == (False, True, None)
+    now = LockNow(id="feeder by Ali", devices=2, unproven=1, most_w=3500.0)
+    running.world.decision = replace(make_decision(), locks=(now,))
+    with running.client("viewer") as viewer:
+        listed = viewer.get("/api/v1/locks").json()
+        assert viewer.get("/api/v1/status").json()["locks"] == listed["locks"]
+    assert listed["stopped"] is False
+    (lock,) = listed["locks"]
+    assert (lock["subject"], lock["by"], lock["devices"], lock["unproven"], lock["most_w"]) == (
+        "feeder", "Ali", 2, 1, 3500.0
+    )  # fmt: skip
+    lifted = operator.post("/api/v1/locks/lift", json={"subject": "feeder", "by": "Ali"}).json()
+    assert lifted == {"subject": "feeder", "of": "Ali", "lifted": True, "agreed": []}
+    assert operator.get("/api/v1/locks").json()["locks"] == []
+
+
+def test_the_lock_of_another_person_takes_two_operators(operator):
+    operator.post("/api/v1/locks", json=LOCK)
+    answer = operator.post("/api/v1/locks/lift", json={"subject": "feeder", "by": "Sara", "of": "Ali"}).json()
+    assert (answer["lifted"], answer["agreed"]) == (False, ["Sara"])
+    assert operator.get("/api/v1/locks").json()["locks"]
+
+
+@pytest.mark.parametrize("name", ["viewer", "authority", None])
+@pytest.mark.parametrize("path", ["locks", "locks/lift", "stop", "resume"])
+def test_only_operators_may(running, name, path):
+    with running.client(name) as client:
+        answer = client.post(f"/api/v1/{path}", json=LOCK)
+    assert answer.status_code == (403 if name else 401)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "word"),
+    [
+        ("locks", LOCK | {"subject": "moon"}, 404, "no device and no node"),
+        ("locks", LOCK | {"by": " "}, 422, "by"),
+        ("locks", LOCK | {"until": "noon"}, 422, "until"),
+        ("locks/lift", {"subject": "feeder", "by": "Ali"}, 404, "nobody"),
+        ("stop", {}, 422, "reason"),
+        ("resume", {"reason": ""}, 422, "reason"),
+    ],
+)
+def test_a_wrong_request_is_answered_with_what_is_wrong(operator, path, body, status, word):
+    answer: httpx.Response = operator.post(f"/api/v1/{path}", json=body)
+    assert answer.status_code == status
+    assert word in " ".join(answer.json()["error"]["details"])
+
+
+def test_a_site_is_stopped_and_resumed(operator):
+    assert operator.post("/api/v1/stop", json={"reason": "fire"}).json() == {
+        "stopped": True, "durable": True, "again": False
+    }  # fmt: skip
+    assert operator.get("/api/v1/locks").json()["stopped"] is True
+    assert operator.post("/api/v1/resume", json={"reason": "out"}).json()["stopped"] is False
+    assert operator.post("/api/v1/resume", json={"reason": "out"}).json()["again"] is True

@@ -1,0 +1,75 @@
+"""``surplusd lock``, ``unlock``, ``stop`` and ``resume`` against a real HTTP interface."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controller.cli import main
+from controller.core.limits.locked import LockNow
+from tests.controller.api.conftest import server_at
+from tests.controller.north import make_decision
+
+
+@pytest.fixture
+def verb(tmp_path, capsys):
+    """Runs a verb as the operator, and returns its exit status and what it has said."""
+    with server_at(tmp_path / "journal.db") as running:
+        (tmp_path / "operator.token").write_text("operator-secret\n")
+
+        def run(*words: str):
+            where = ["--url", running.url, "--token-file", str(tmp_path / "operator.token")]
+            status = main([*words, *where])
+            said = capsys.readouterr()
+            return status, (said.out + said.err).strip()
+
+        run.running = running
+        yield run
+
+
+def now(verb, unproven: int) -> None:
+    lock = LockNow(id="feeder by Ali", devices=2, unproven=unproven, most_w=3500.0 * unproven)
+    verb.running.world.decision = replace(make_decision(), locks=(lock,))
+
+
+def lock(verb):
+    return verb("lock", "feeder", "--by", "Ali", "--reason", "new busbar", "--wait", "0.1")
+
+
+def test_a_lock_is_good_once_it_is_proven(verb):
+    assert lock(verb) == (1, "feeder is locked by Ali; no tick tells whether it is off")
+    now(verb, 1)
+    assert lock(verb) == (1, "feeder is locked by Ali; 1 of 2 devices not proven to be off: up to 3.5 kW")
+    now(verb, 0)
+    status, said = lock(verb)
+    assert (status, said.partition(";")[2]) == (
+        0, " proven to be off: 2 devices. Switch it off by hand as well before you open it"
+    )  # fmt: skip
+
+
+def test_a_lock_that_the_disk_does_not_take_is_not_good(verb, monkeypatch):
+    now(verb, 0)
+    monkeypatch.setattr(verb.running.journal._storage, "append", lambda lines: 1 / 0)
+    status, said = lock(verb)
+    assert status == 1
+    assert "a restart would forget it" in said
+
+
+def test_the_same_person_unlocks_and_another_one_does_not(verb):
+    lock(verb)
+    status, said = verb("unlock", "feeder", "--by", "Sara", "--of", "Ali")
+    assert (status, said) == (
+        1, "the lock of Ali on feeder stays: Sara wants it lifted, another operator has to agree"
+    )  # fmt: skip
+    assert verb("unlock", "feeder", "--by", "Ali")[0] == 0
+    assert verb("unlock", "feeder", "--by", "Ali") == (
+        1, "refused (unknown): Ali has no lock on feeder; locked by: nobody"
+    )  # fmt: skip
+
+
+def test_a_site_is_stopped_and_resumed_once(verb):
+    assert verb("resume", "--reason", "nothing") == (0, "the site was not stopped")
+    assert verb("stop", "--reason", "fire drill") == (0, "the site is stopped")
+    assert verb("stop", "--reason", "fire drill") == (0, "the site was stopped already")
+    assert verb("resume", "--reason", "over") == (0, "the site is resumed")

@@ -1,0 +1,144 @@
+"""Locks of people at work: who may lift them, what survives a restart, and what a broken disk changes."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from controller.core.reasons import Code
+from controller.core.snapshot import Lock
+from controller.daemon.access import Principal, Role
+from controller.daemon.journal.journal import Journal, RecordKind
+from controller.daemon.people.locks import AGREE_S, LockDesk
+from controller.daemon.people.refusal import WorkRefused
+from controller.daemon.people.stop import StopDesk
+from drivers.errors import JournalUnusable
+from tests.controller.daemon.journal.journals import journal_at
+from tests.controller.north import make_site
+
+DAY, NIGHT = (Principal(name=name, role=Role.OPERATOR) for name in ("day-desk", "night-desk"))
+SITE = make_site()
+
+
+class Place:
+    """The desks of a site over a journal that may be opened anew."""
+
+    def __init__(self, path) -> None:
+        self.path, self.now_s = path, 0.0
+        self.open()
+
+    def open(self) -> None:
+        self.journal: Journal = journal_at(self.path)
+        self.desk = LockDesk(site=SITE, journal=self.journal, utc=lambda: 1.79e9, clock=lambda: self.now_s)
+        self.stops = StopDesk(site=SITE, journal=self.journal, utc=lambda: 1.79e9)
+
+    def restart(self) -> None:
+        self.journal.close()
+        self.open()
+
+    def unlock(self, by: str, operator: Principal = DAY, of: str = "Ali", subject: str = "feeder"):
+        return self.desk.unlock(subject, by, of, operator)
+
+
+@pytest.fixture
+def place(tmp_path) -> Iterator[Place]:
+    made = Place(tmp_path / "journal.db")
+    yield made
+    made.journal.close()
+
+
+@pytest.fixture
+def locked(place) -> Place:
+    assert place.desk.lock("feeder", "Ali", "new busbar", DAY).durable
+    return place
+
+
+def test_a_node_and_a_device_are_locked_where_they_are(locked):
+    locked.desk.lock("m-002", "Sara", "new fan", NIGHT)
+    assert [(lock.node, lock.device) for lock in locked.desk.locks] == [(1, None), (1, 1)]
+    assert isinstance(locked.desk.locks[0], Lock)
+
+
+def test_locks_and_their_ends_survive_restarts(locked):
+    locked.desk.lock("pcc", "Sara", "inspection", DAY)
+    locked.restart()
+    assert [lock.id for lock in locked.desk.held] == ["feeder by Ali", "pcc by Sara"]
+    assert locked.unlock("Ali").lifted
+    locked.restart()
+    assert [lock.id for lock in locked.desk.held] == ["pcc by Sara"]
+
+
+def test_the_same_lock_again_is_the_same_lock(locked):
+    answer = locked.desk.lock("feeder", "Ali", "another reason", DAY)
+    assert (answer.again, answer.lock.reason, len(locked.desk.held)) == (True, "new busbar", 1)
+
+
+def test_two_people_hold_the_same_node_each_with_a_lock_of_their_own(locked):
+    locked.desk.lock("feeder", "Sara", "cleaning", DAY)
+    locked.unlock("Ali")
+    assert [lock.by for lock in locked.desk.held] == ["Sara"]
+
+
+def test_another_person_alone_lifts_nothing_nor_does_the_name_with_another_token(locked):
+    assert locked.unlock("Sara", DAY).agreed == ("Sara",)
+    assert locked.unlock("Sara", DAY).agreed == ("Sara",)
+    assert not locked.unlock("Omar", DAY).lifted, "one token is one operator, whatever names it gives"
+    assert not locked.unlock("Omar", NIGHT).lifted, "and one name is one person"
+    assert locked.desk.held
+    locked.restart()
+    assert not locked.unlock("Ali", NIGHT).lifted
+
+
+def test_two_operators_lift_the_lock_of_a_third(locked):
+    locked.unlock("Sara", DAY)
+    assert locked.unlock("Omar", NIGHT).lifted
+    assert not locked.desk.held
+    locked.restart()
+    assert not locked.desk.held
+
+
+def test_two_operators_have_to_agree_within_a_while(locked):
+    locked.unlock("Sara", DAY)
+    locked.now_s += AGREE_S + 1
+    assert locked.unlock("Omar", NIGHT).agreed == ("Omar",)
+    assert locked.unlock("Sara", DAY).lifted
+
+
+def test_a_disk_that_fails_does_not_keep_from_locking_and_keeps_from_unlocking(locked, monkeypatch):
+    monkeypatch.setattr(locked.journal._storage, "append", lambda lines: 1 / 0)
+    answer = locked.desk.lock("m-001", "Sara", "fan", DAY)
+    assert (answer.durable, [lock.subject for lock in locked.desk.held]) == (False, ["feeder", "m-001"])
+    assert not locked.stops.stop("fire", DAY).durable
+    with pytest.raises(JournalUnusable):
+        locked.unlock("Ali")
+    with pytest.raises(JournalUnusable):
+        locked.stops.resume("out", DAY)
+    assert locked.desk.locks[0].node == 1
+    assert locked.stops.reason.code is Code.SITE_STOPPED
+
+
+def test_what_does_not_exist_is_neither_locked_nor_unlocked(locked):
+    with pytest.raises(WorkRefused) as refused:
+        locked.desk.lock("moon", "Ali", "why not", DAY)
+    assert (refused.value.reason.code, refused.value.reason.subject) == (Code.LOCK_SUBJECT_UNKNOWN, DAY.name)
+    with pytest.raises(WorkRefused) as refused:
+        locked.unlock("Ali", of="Sara")
+    assert refused.value.reason.parameters["held"] == "Ali"
+
+
+def test_a_lock_that_cannot_be_understood_locks_the_site(place):
+    place.journal.append(RecordKind.LOCK, {"subject": "feeder"})
+    place.restart()
+    assert [(lock.subject, lock.by) for lock in place.desk.held] == [("pcc", "unknown")]
+    place.unlock("Sara", DAY, of="unknown", subject="pcc")
+    assert place.unlock("Omar", NIGHT, of="unknown", subject="pcc").lifted
+
+
+def test_a_stop_survives_restarts_until_it_is_resumed(place):
+    assert place.stops.stop("fire drill", DAY).durable
+    assert place.stops.stop("fire drill", NIGHT).again
+    place.restart()
+    assert place.stops.reason.parameters == {"by": "day-desk", "why": "fire drill"}
+    assert not place.stops.resume("over", NIGHT).again
+    assert place.stops.resume("over", NIGHT).again
+    place.restart()
+    assert place.stops.reason is None
