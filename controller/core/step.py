@@ -32,9 +32,9 @@ from controller.core.limits.envelope import (
     surplus_limit,
 )
 from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_house
-from controller.core.limits.orders import OrderRamp
+from controller.core.limits.orders import OrderNow, OrderRamp
 from controller.core.limits.overrun import allow
-from controller.core.limits.recent_power import RecentPower, lately_w, least_trusted_w, remember
+from controller.core.limits.recent_power import RecentPower, least_trusted_w, remember
 from controller.core.limits.trip import Trips, close_where_it_fits, hold_to
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
@@ -105,8 +105,7 @@ class _Limited:
 
     `current_w`: setpoints that devices run on, `committed_w`: the most that they may be drawing, both below each node.
     `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed. `order_limits`:
-    what each order in force asks for now. `recent`: what nodes drew lately. `cut_from_w`: what an
-    order to reduce counts from, ``inf`` where nobody has seen the node.
+    what each order in force asks for now. `recent`: what nodes drew lately.
     """
 
     house: HouseLoad
@@ -120,7 +119,6 @@ class _Limited:
     order_ramps: tuple[OrderRamp, ...]
     order_limits: tuple[Limit, ...]
     recent: RecentPower
-    cut_from_w: F64
 
 
 def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, below: SumBelow) -> _Limited:
@@ -140,10 +138,9 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     house_w = house.watts
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
     cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
-    trusted_w = least_trusted_w(site, sensed.judgement.meters, snapshot.now_s)
+    recent = remember(state.recent, least_trusted_w(site, sensed.judgement.meters, snapshot.now_s), snapshot.now_s)
     # Where nobody has seen a node since the start, no more is sure than what its devices draw.
-    from_w = lately_w(state.recent, trusted_w)
-    surely_w = np.where(np.isfinite(from_w), from_w, least_below_w)
+    surely_w = np.where(np.isfinite(recent.cut_from_w), recent.cut_from_w, least_below_w)
     order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, surely_w)
     limits = [*order_limits, *surplus_limit(site, sensed.surplus.estimate_w)]
     limits.append(Limit(node=0, limit_w=cap_w, name="failsafe"))
@@ -162,8 +159,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         cap_w=cap_w,
         order_ramps=order_ramps,
         order_limits=tuple(order_limits),
-        recent=remember(state.recent, trusted_w, snapshot.now_s),
-        cut_from_w=from_w,
+        recent=recent,
     )
 
 
@@ -329,18 +325,7 @@ def _decision(
     trips: Trips,
     below: SumBelow,
 ) -> Decision:
-    bounds, allotment = limited.bounds, wanted.allotment
-    floor_w, power_w = _sure_floor_w(tables, limited), sensed.judgement.power.shown_w
-    orders = orders_now(
-        state.orders,
-        limited.order_ramps,
-        limited.order_limits,
-        power_w,
-        bounds,
-        floor_w,
-        sensed.overrun,
-        snapshot.now_s,
-    )
+    bounds, allotment, orders = limited.bounds, wanted.allotment, _orders_now(tables, state, snapshot, sensed, limited)
     planned_w, committed_below_w = below.each(sent.setpoint_w, committed_w(sent, tables.site.devices))
     return Decision(
         at_s=snapshot.now_s,
@@ -348,8 +333,8 @@ def _decision(
         mode=sensed.mode.mode,
         reasons=sensed.mode.reasons,
         sources=sensed.reasons,
-        power_w=power_w,
-        cut_from_w=limited.cut_from_w,
+        power_w=sensed.judgement.power.shown_w,
+        cut_from_w=limited.recent.cut_from_w,
         surplus_w=sensed.surplus.estimate_w,
         envelope_w=bounds.limit_w,
         binding=bounds.binding,
@@ -377,3 +362,19 @@ def _sure_floor_w(tables: Tables, limited: _Limited) -> F64:
     What devices draw against their word looks like house load.
     """
     return np.minimum(limited.bounds.floor_w, tables.site.tree.house_w + tables.off_below_w)
+
+
+def _orders_now(
+    tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited
+) -> tuple[OrderNow, ...]:
+    """Return how each order in force is kept."""
+    return orders_now(
+        state.orders,
+        limited.order_ramps,
+        limited.order_limits,
+        sensed.judgement.power.shown_w,
+        limited.bounds,
+        _sure_floor_w(tables, limited),
+        sensed.overrun,
+        snapshot.now_s,
+    )
