@@ -88,10 +88,7 @@ def too_many_tries() -> bytes:
 
 
 def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry], OrderBody]) -> None:
-    """Turn what the routes raise into answers, and count it with `refused`, by its codes or by the word of HTTP.
-
-    `shown` returns an order as it stands now.
-    """
+    """Turn what the routes raise into answers, counted with `refused` by codes or HTTP's word; `shown`: an order as it stands."""
 
     @app.exception_handler(RequestRefused)
     async def request_refused(_: Request, error: RequestRefused) -> JSONResponse:
@@ -102,8 +99,8 @@ def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry
     async def order_refused(_: Request, error: OrderRefused) -> JSONResponse:
         for code in sorted({reason.code for reason in error.reasons}):
             refused(code)
-        words = [text(reason) for reason in error.reasons]
         order = None if error.entry is None else shown(error.entry)
+        words = map(text, error.reasons)
         return answer(_STATUS[error.cause], error.cause.value, *words, reasons=error.reasons, order=order)
 
     @app.exception_handler(ResetRefused)

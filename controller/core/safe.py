@@ -49,18 +49,16 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
     trust, sources = (state.trust, {}) if blind else _judged(site, state, leases, snapshot)
     orders = tuple(order.id for order in snapshot.orders if in_force(order, snapshot.utc_s, snapshot.utc_trusted))
     limit_w, trouble = _limit_w(site), find_trouble(leases, devices, snapshot, site.rules.lease_s)
-    setpoint_w = devices.off_w if orders else _one_tick_down(site, state, leases.current_w, now_s)
-    setpoint_w = np.where(locked_devices(site, snapshot.locks), devices.off_w, setpoint_w)
+    setpoint_w = devices.off_w if orders else _one_tick_down(site, state, snapshot, leases.current_w)
     leases = send(leases, setpoint_w, now_s)
     achievable_w = site.tree.house_w + watts_below(site, stuck_w(leases, devices, trouble))
-    reasons, unshown = (Reason(Code.STEP_FAILED, site.tree.ids[0]),), np.zeros(len(limit_w), dtype=np.bool_)
-    mode = ModeState(mode=Mode.FAILSAFE, since_s=now_s, reasons=reasons, trusted_since_s=float("inf"))
-    held = hold_locked(site, snapshot, leases, site.tree.house_w, watts_below(site, devices.off_w))
+    mode, unshown = _failed(site, now_s), np.zeros(len(limit_w), dtype=np.bool_)
+    locked, told = hold_locked(site, snapshot, leases), told_of(trouble, site, leases, unshown)[0]
     decision = Decision(
         at_s=now_s,
         seq=state.seq + 1,
-        mode=Mode.FAILSAFE,
-        reasons=reasons,
+        mode=mode.mode,
+        reasons=mode.reasons,
         sources=sources,
         power_w=(None,) * len(limit_w),
         surplus_w=None,
@@ -73,19 +71,18 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
         planned_w=watts_below(site, setpoint_w),
         committed_w=watts_below(site, committed_w(leases, devices)),
         setpoint_w=setpoint_w,
-        value_per_h=0.0,
-        worth_per_h=0.0,
-        bound_per_h=0.0,
+        value_per_h=0.0, worth_per_h=0.0, bound_per_h=0.0,
         orders_in_force=orders,
-        warnings=(
-            *told_of(trouble, site, leases, unshown)[0],
-            *told_of_trips(state.trips, site, None, now_s),
-            *held.warnings,
-        ),
+        warnings=(*told, *told_of_trips(state.trips, site, None, now_s), *locked.warnings),
         contactors=state.trips.contactors,
-        locks=held.locks,
-    )
+        locks=locked.locks,
+    )  # fmt: skip
     return replace(state, seq=decision.seq, now_s=now_s, mode=mode, trust=trust, leases=leases), decision
+
+
+def _failed(site: Site, now_s: float) -> ModeState:
+    reasons = (Reason(Code.STEP_FAILED, site.tree.ids[0]),)
+    return ModeState(mode=Mode.FAILSAFE, since_s=now_s, reasons=reasons, trusted_since_s=float("inf"))
 
 
 def _limit_w(site: Site) -> F64:
@@ -95,8 +92,10 @@ def _limit_w(site: Site) -> F64:
     return limit_w
 
 
-def _one_tick_down(site: Site, state: State, current_w: F64, now_s: float) -> F64:
-    return emergency_setpoints(site.devices, current_w, site.rules.emergency_ramp_w_s * state.elapsed_s(now_s))
+def _one_tick_down(site: Site, state: State, snapshot: Snapshot, current_w: F64) -> F64:
+    ramp_w = site.rules.emergency_ramp_w_s * state.elapsed_s(snapshot.now_s)
+    setpoint_w = emergency_setpoints(site.devices, current_w, ramp_w)
+    return np.where(locked_devices(site, snapshot.locks), site.devices.off_w, setpoint_w)
 
 
 def _judged(

@@ -9,12 +9,13 @@ from controller.core.fleet.bounds import SumBelow, fleet_below
 from controller.core.fleet.leases import Leases, link_doubts, observe
 from controller.core.fleet.power_cut import PowerCut, no_news, without_power
 from controller.core.fleet.trouble import Trouble, find_trouble, told_of
+from controller.core.limits.locked import Locked, hold_locked
 from controller.core.limits.overrun import Overrun, look, over_envelope, unshown
 from controller.core.limits.trip import Trips, next_trips, seen_nodes
 from controller.core.limits.tripped import power_cut, told_of_trips
 from controller.core.modes import Doubts, Mode, ModeState, next_mode
 from controller.core.reasons import Reason
-from controller.core.site import SURPLUS, Site
+from controller.core.site import SURPLUS, Rules, Site
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
 from controller.core.surplus.estimate import SurplusState, estimate_surplus, surplus_doubts, surplus_reading
@@ -25,7 +26,7 @@ from controller.core.trust.judge import Judgement, Trust, judge
 class Sensed:
     """What a snapshot says, once it has been judged.
 
-    `cut`: what contactors have cut off, None while nothing is. `reasons`: by source, all that is to be said of it.
+    `cut`: what contactors have cut off, None while nothing is. `locked`: what people work on. `reasons`: by source, all that is to be said of it.
     `warnings`: what is to be said of the fleet and of the nodes.
     """
 
@@ -34,6 +35,7 @@ class Sensed:
     overrun: Overrun
     trips: Trips
     cut: PowerCut | None
+    locked: Locked
     trust: Trust
     judgement: Judgement
     surplus: SurplusState
@@ -57,30 +59,31 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
     trouble = no_news(find_trouble(leases, site.devices, snapshot, site.rules.lease_s), site.devices, cut)
     over = over_envelope(overrun, site, power, now_s)
     of_fleet, fleet_doubts = told_of(trouble, site, leases, unshown(overrun, power))
-    found = (
-        judgement.doubts
-        + over
-        + fleet_doubts
-        + of_surplus
-        + link_doubts(root, rules, snapshot.link_lost_s, now_s)
-        + Doubts(lost=(snapshot.orders_unsure,) if snapshot.orders_unsure else ())
-        + Doubts(lost=(snapshot.stopped,) if snapshot.stopped else ())
-        + Doubts(doubts=(snapshot.second_controller,) if snapshot.second_controller else ())
-    )
+    found = judgement.doubts + over + fleet_doubts + of_surplus + _of_the_daemon(root, rules, snapshot)
     mode = next_mode(state.mode, found, root, rules, now_s)
     seen = seen_nodes(power, judgement.nodes, overrun.class_w)
     trips = next_trips(state.trips, site, snapshot, seen, mode.mode, state.elapsed_s(now_s))
     cut = power_cut(trips, site, now_s)
+    leases = without_power(leases, site.devices, cut)
+    locked = hold_locked(site, snapshot, leases)
     return Sensed(
-        leases=without_power(leases, site.devices, cut),
+        leases=leases,
         trouble=no_news(trouble, site.devices, cut),
         overrun=overrun,
         trips=trips,
         cut=cut,
+        locked=locked,
         trust=trust,
         judgement=judgement,
         surplus=surplus,
         mode=mode,
         reasons={**judgement.reasons, SURPLUS: tuple(dict.fromkeys((*said, *of_surplus.doubts)))},
-        warnings=(*over.doubts, *of_fleet, *told_of_trips(trips, site, seen, now_s)),
+        warnings=(*over.doubts, *of_fleet, *told_of_trips(trips, site, seen, now_s), *locked.warnings),
     )
+
+
+def _of_the_daemon(root: str, rules: Rules, snapshot: Snapshot) -> Doubts:
+    """Return what keeps the site down that no sample and no report says."""
+    lost, doubts = (snapshot.orders_unsure, snapshot.stopped), (snapshot.second_controller,)
+    said = Doubts(doubts=tuple(filter(None, doubts)), lost=tuple(filter(None, lost)))
+    return link_doubts(root, rules, snapshot.link_lost_s, snapshot.now_s) + said

@@ -32,11 +32,11 @@ from controller.core.limits.envelope import (
     surplus_limit,
 )
 from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_house
-from controller.core.limits.locked import Locked, hold_locked
-from controller.core.limits.orders import OrderRamp
+from controller.core.limits.locked import locked_limits
+from controller.core.limits.orders import OrderNow, OrderRamp
 from controller.core.limits.overrun import allow
-from controller.core.limits.recent_power import RecentPower, lately_w, least_trusted_w, remember
-from controller.core.limits.trip import Trips, close_where_it_fits, hold_to
+from controller.core.limits.recent_power import RecentPower, least_trusted_w, remember
+from controller.core.limits.trip import close_where_it_fits, hold_to
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.safe import emergency_setpoints, failsafe_setpoints
@@ -62,7 +62,8 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
     sent = send(sensed.leases, granted.setpoint_w, snapshot.now_s)
     room_w = limited.usable_w - limited.committed_w
     trips = close_where_it_fits(sensed.trips, tables.site, room_w, sensed.mode.mode, snapshot.now_s)
-    decision = _decision(tables, state, snapshot, sensed, limited, wanted, sent, trips, below)
+    sensed = replace(sensed, trips=trips)
+    decision = _decision(tables, state, snapshot, sensed, limited, wanted, sent, below)
     check(tables.site, state, decision, _claims(tables, snapshot, sensed, limited, granted), below)
     after = minimum_times_after(
         tables, state.minimum_times, sensed.leases.current_w, granted.setpoint_w, snapshot.now_s
@@ -96,7 +97,7 @@ def _claims(tables: Tables, snapshot: Snapshot, sensed: Sensed, limited: _Limite
         rise_w=granted.rise_w,
         fall_w=granted.fall_w,
         held=_held(tables, sensed),
-        locked=limited.locked.devices,
+        locked=sensed.locked.devices,
         reset=frozenset(reset.node for reset in snapshot.resets),
     )
 
@@ -106,9 +107,8 @@ class _Limited:
     """The envelope, and what of it devices may use, per node (N,).
 
     `current_w`: setpoints that devices run on, `committed_w`: the most that they may be drawing, both below each node.
-    `locked`: what people work on. `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed. `order_limits`:
-    what each order in force asks for now. `recent`: what nodes drew lately. `cut_from_w`: what an
-    order to reduce counts from, ``inf`` where nobody has seen the node.
+    `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed. `order_limits`:
+    what each order in force asks for now. `recent`: what nodes drew lately.
     """
 
     house: HouseLoad
@@ -121,16 +121,13 @@ class _Limited:
     cap_w: float
     order_ramps: tuple[OrderRamp, ...]
     order_limits: tuple[Limit, ...]
-    locked: Locked
     recent: RecentPower
-    cut_from_w: F64
 
 
 def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, below: SumBelow) -> _Limited:
     """Work out the house load, and the smallest limit of every node."""
     site, leases, power = tables.site, sensed.leases, sensed.judgement.power
-    elapsed_s = state.elapsed_s(snapshot.now_s)
-    stuck_w = _stuck_w(tables, sensed)
+    elapsed_s, stuck_w = state.elapsed_s(snapshot.now_s), _stuck_w(tables, sensed)
     committed_below_w, current_below_w, least_below_w, stuck_below_w = below.each(
         committed_w(leases, site.devices),
         leases.current_w,
@@ -143,15 +140,13 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     house_w = house.watts
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
     cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
-    trusted_w = least_trusted_w(site, sensed.judgement.meters, snapshot.now_s)
+    recent = remember(state.recent, least_trusted_w(site, sensed.judgement.meters, snapshot.now_s), snapshot.now_s)
     # Where nobody has seen a node since the start, no more is sure than what its devices draw.
-    from_w = lately_w(state.recent, trusted_w)
-    surely_w = np.where(np.isfinite(from_w), from_w, least_below_w)
+    surely_w = np.where(np.isfinite(recent.cut_from_w), recent.cut_from_w, least_below_w)
     order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, surely_w)
     most_house_w = house_w * (1.0 + HOUSE_DRIFT)
-    locked = hold_locked(site, snapshot, leases, most_house_w, tables.off_below_w)
-    limits = [*order_limits, *locked.limits, *surplus_limit(site, sensed.surplus.estimate_w)]
-    limits.append(Limit(node=0, limit_w=cap_w, name="failsafe"))
+    limits = [*order_limits, *locked_limits(snapshot.locks, most_house_w + tables.off_below_w)]
+    limits += [*surplus_limit(site, sensed.surplus.estimate_w), Limit(node=0, limit_w=cap_w, name="failsafe")]
     steps = step_limits(site, sensed.judgement.step_to_w, most_house_w, tables.off_below_w)
     floors_w = house_w + tables.off_below_w, house_w + stuck_below_w
     lasting = envelope(tables.standing, limits, *floors_w)
@@ -167,9 +162,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         cap_w=cap_w,
         order_ramps=order_ramps,
         order_limits=tuple(order_limits),
-        locked=locked,
-        recent=remember(state.recent, trusted_w, snapshot.now_s),
-        cut_from_w=from_w,
+        recent=recent,
     )
 
 
@@ -229,7 +222,7 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
     upper_w = _upper(tables, sensed.mode.mode, leases, sensed.trouble.led, most_w, state.elapsed_s(now_s))
     if sensed.cut is not None:
         upper_w = np.where(sensed.cut.held, failsafe_setpoints(tables.site.devices, upper_w), upper_w)
-    upper_w = np.where(limited.locked.devices, tables.site.devices.off_w, upper_w)
+    upper_w = np.where(sensed.locked.devices, tables.site.devices.off_w, upper_w)
     room_w = _room(tables, limited.usable_w, limited.current_w)
     base_w, overruled = fitting_w(tables, kept, (stuck_w, upper_w), room_w, limited.bounds.binding)
     answer = tables.allocator.solve(
@@ -290,7 +283,7 @@ def _grant(
     """Grant of what is wanted as much as committed power and the ramps allow."""
     leases = sensed.leases
     forced = sensed.mode.mode is Mode.FAILSAFE or bool((limited.usable_w < limited.current_w).any())
-    forced = forced or bool((limited.locked.devices & (leases.current_w > tables.site.devices.off_w)).any())
+    forced = forced or bool((sensed.locked.devices & (leases.current_w > tables.site.devices.off_w)).any())
     forced = forced or bool((_held(tables, sensed) & (leases.current_w > tables.site.devices.failsafe_w)).any())
     rise_w, fall_w = _ramp_rooms(tables, state, state.elapsed_s(snapshot.now_s), forced=forced)
     room_w = limited.usable_w - limited.committed_w
@@ -334,21 +327,9 @@ def _decision(
     limited: _Limited,
     wanted: _Wanted,
     sent: Leases,
-    trips: Trips,
     below: SumBelow,
 ) -> Decision:
-    bounds, allotment = limited.bounds, wanted.allotment
-    floor_w, power_w = _sure_floor_w(tables, limited), sensed.judgement.power.shown_w
-    orders = orders_now(
-        state.orders,
-        limited.order_ramps,
-        limited.order_limits,
-        power_w,
-        bounds,
-        floor_w,
-        sensed.overrun,
-        snapshot.now_s,
-    )
+    bounds, allotment, orders = limited.bounds, wanted.allotment, _orders_now(tables, state, snapshot, sensed, limited)
     planned_w, committed_below_w = below.each(sent.setpoint_w, committed_w(sent, tables.site.devices))
     return Decision(
         at_s=snapshot.now_s,
@@ -356,8 +337,8 @@ def _decision(
         mode=sensed.mode.mode,
         reasons=sensed.mode.reasons,
         sources=sensed.reasons,
-        power_w=power_w,
-        cut_from_w=limited.cut_from_w,
+        power_w=sensed.judgement.power.shown_w,
+        cut_from_w=limited.recent.cut_from_w,
         surplus_w=sensed.surplus.estimate_w,
         envelope_w=bounds.limit_w,
         binding=bounds.binding,
@@ -373,10 +354,10 @@ def _decision(
         bound_per_h=allotment.bound_per_h,
         overruled=wanted.overruled,
         orders_in_force=tuple(ramp.id for ramp in limited.order_ramps),
-        warnings=(*sensed.warnings, *unseen(tables.site, orders), *limited.locked.warnings),
+        warnings=(*sensed.warnings, *unseen(tables.site, orders)),
         orders=orders,
-        contactors=trips.contactors,
-        locks=limited.locked.locks,
+        contactors=sensed.trips.contactors,
+        locks=sensed.locked.locks,
     )
 
 
@@ -386,3 +367,19 @@ def _sure_floor_w(tables: Tables, limited: _Limited) -> F64:
     What devices draw against their word looks like house load.
     """
     return np.minimum(limited.bounds.floor_w, tables.site.tree.house_w + tables.off_below_w)
+
+
+def _orders_now(
+    tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited
+) -> tuple[OrderNow, ...]:
+    """Return how each order in force is kept."""
+    return orders_now(
+        state.orders,
+        limited.order_ramps,
+        limited.order_limits,
+        sensed.judgement.power.shown_w,
+        limited.bounds,
+        _sure_floor_w(tables, limited),
+        sensed.overrun,
+        snapshot.now_s,
+    )

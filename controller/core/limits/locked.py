@@ -36,11 +36,10 @@ class LockNow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Locked:
-    """`devices` (D,): those that a lock holds off. `locks`: each of them, `limits`: of the nodes that are locked as a whole."""
+    """`devices` (D,): those that a lock holds off. `locks`: what is known of each of them."""
 
     devices: Bool
     locks: tuple[LockNow, ...]
-    limits: tuple[Limit, ...]
     warnings: tuple[Reason, ...]
 
 
@@ -52,23 +51,24 @@ def locked_devices(site: Site, locks: Iterable[Lock]) -> Bool:
     return found
 
 
-def hold_locked(site: Site, snapshot: Snapshot, leases: Leases, house_w: F64, off_w: F64) -> Locked:
-    """Return what locks hold off, and whether that is proven.
+def locked_limits(locks: Iterable[Lock], least_w: F64) -> list[Limit]:
+    """Return the limits of nodes that are locked as a whole; `least_w` (N,): the most that a node draws with all devices off."""
+    whole = sorted({lock.node for lock in locks if lock.device is None})
+    return [Limit(node=n, limit_w=float(least_w[n]), name="lock") for n in whole]
 
-    Per node (N,): `house_w`, what may be drawn there beside its devices, and `off_w` of those.
-    """
+
+def hold_locked(site: Site, snapshot: Snapshot, leases: Leases) -> Locked:
+    """Return what locks hold off, and whether that is proven."""
     locks, devices = snapshot.locks, site.devices
     if not locks:
-        return Locked(devices=np.zeros(len(devices.ids), dtype=np.bool_), locks=(), limits=(), warnings=())
+        return Locked(devices=np.zeros(len(devices.ids), dtype=np.bool_), locks=(), warnings=())
     heard = (snapshot.now_s - snapshot.fleet.heard_s <= CONTACT_S)[devices.agent]
     unproven = ~(heard & _PROVES[snapshot.fleet.follow] & (leases.high_w <= devices.off_w + _EPS_W))
     most_w = np.where(leases.known, leases.high_w, devices.max_w)
     now = [_now(lock, _of(site, lock), unproven, most_w) for lock in locks]
-    whole = sorted({lock.node for lock in locks if lock.device is None})
     return Locked(
         devices=locked_devices(site, locks),
         locks=tuple(now),
-        limits=tuple(Limit(node=n, limit_w=float(house_w[n] + off_w[n]), name="lock") for n in whole),
         warnings=tuple(_told_of(site, locks, unproven, most_w)),
     )
 

@@ -20,11 +20,13 @@ class RecentPower:
     """The smallest trusted power of the nodes (N,) in each of their last trusted minutes; ``inf`` where there was none.
 
     `minute`: the newest one with trusted power. `newest_w`: the smallest of that. `older_w` (MINUTES - 1, N): of those before, the newest first.
+    `cut_from_w`: the smallest trusted power as of the newest look, else the smallest of all these minutes.
     """
 
     minute: I64
     newest_w: F64
     older_w: F64
+    cut_from_w: F64
 
 
 def no_recent_power(site: Site) -> RecentPower:
@@ -34,6 +36,7 @@ def no_recent_power(site: Site) -> RecentPower:
         minute=np.full(count, -1, dtype=np.int64),
         newest_w=np.full(count, np.inf),
         older_w=np.full((MINUTES - 1, count), np.inf),
+        cut_from_w=np.full(count, np.inf),
     )
 
 
@@ -53,14 +56,11 @@ def remember(recent: RecentPower, least_w: F64, now_s: float) -> RecentPower:
         older_w = older_w.copy()
         older_w[1:, begins] = recent.older_w[:-1, begins]
         older_w[0, begins] = recent.newest_w[begins]
+    newest_w = np.where(begins, least_w, np.minimum(recent.newest_w, least_w))
+    lately_w = np.minimum(newest_w, older_w.min(axis=0))
     return RecentPower(
         minute=np.where(begins, minute, recent.minute),
-        newest_w=np.where(begins, least_w, np.minimum(recent.newest_w, least_w)),
+        newest_w=newest_w,
         older_w=older_w,
+        cut_from_w=np.where(known, least_w, lately_w),
     )
-
-
-def lately_w(recent: RecentPower, least_w: F64) -> F64:
-    """Return the smallest trusted power of each node (N,) now, else that of its last trusted minutes, ``inf`` where it had none."""
-    before_w = np.minimum(recent.newest_w, recent.older_w.min(axis=0))
-    return np.asarray(np.where(np.isfinite(least_w), least_w, before_w), dtype=np.float64)

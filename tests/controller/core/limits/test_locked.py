@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from controller.core import step as steps
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.safe import safe_step
 from controller.core.self_check import Invariant, InvariantBroken
 from controller.core.snapshot import Lock
-from tests.controller.core.world import World, site
+from tests.controller.core.world import World, site, with_rules
 
 HALL = Lock(id="lock-1", node=3, device=None)
 ONE = Lock(id="lock-2", node=2, device=4)
@@ -149,32 +150,21 @@ def test_a_stopped_site_goes_to_failsafe_and_stays_there_until_it_is_resumed(run
 
 
 def test_a_step_that_would_raise_a_locked_device_breaks_an_invariant(running, monkeypatch):
-    from controller.core import step as steps
+    real = steps._allot
 
-    monkeypatch.setattr(steps, "hold_locked", _holds_nothing_back(steps.hold_locked))
-    running.locks = (HALL,)
+    def forgetful(tables, state, snapshot, sensed, limited):
+        nothing = replace(sensed.locked, devices=np.zeros_like(sensed.locked.devices))
+        return real(tables, state, snapshot, replace(sensed, locked=nothing), limited)
+
+    monkeypatch.setattr(steps, "_allot", forgetful)
+    running.locks = (ONE,)
     with pytest.raises(InvariantBroken, match=Invariant.LOCKED_STAYS_OFF):
         running.cycle()
 
 
-def _holds_nothing_back(hold):
-    """Claim what is locked to the check, and hide it from the allotment."""
-
-    class Forgetful:
-        def __init__(self, locked):
-            self._locked, self._asked = locked, 0
-
-        def __getattr__(self, name):
-            return getattr(self._locked, name)
-
-        @property
-        def limits(self):
-            return ()
-
-        @property
-        def devices(self):
-            self._asked += 1
-            real = self._locked.devices
-            return np.zeros_like(real) if self._asked <= 2 else real
-
-    return lambda *args: Forgetful(hold(*args))
+def test_a_lock_waits_for_no_ramp():
+    world = World(site(with_rules(ramp_down_w_s=100.0)), surplus_w=150e3)
+    world.run(60)
+    world.locks = (HALL,)
+    world.cycle()
+    assert off(world, hall(world))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from controller.core.limits.envelope import follow_orders
-from controller.core.limits.recent_power import MINUTES, lately_w, no_recent_power, remember
+from controller.core.limits.recent_power import MINUTES, no_recent_power, remember
 from controller.core.snapshot import OrderLimit
 from tests.controller.core.world import World, order
 from tests.controller.core.world import site as make_site
@@ -19,6 +19,11 @@ NOWHERE = np.full(NODES, np.inf)
 
 def seen(watts: float) -> np.ndarray:
     return np.where(np.arange(NODES) == 0, watts, np.inf)
+
+
+def lately_w(recent, least_w: np.ndarray) -> np.ndarray:
+    """Return what counts after an hour in which nobody has looked."""
+    return remember(recent, least_w, 3600.0).cut_from_w
 
 
 def after(*minutes: float | None):
