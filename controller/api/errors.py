@@ -91,7 +91,7 @@ def install(app: FastAPI, refused: Callable[[str], None]) -> None:
     @app.exception_handler(ResetRefused)
     async def reset_refused(_: Request, error: ResetRefused) -> JSONResponse:
         refused(error.reason.code)
-        return answer(_STATUS[error.cause], error.cause.value, text(error.reason))
+        return answer(_STATUS[error.cause], error.reason.code.value, text(error.reason))
 
     @app.exception_handler(JournalUnusable)
     async def journal_unusable(_: Request, error: JournalUnusable) -> JSONResponse:
