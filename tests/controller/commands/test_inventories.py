@@ -61,7 +61,6 @@ class Site1:
         assert link.publish(name, wire.sign(body, key or load_private(self.keys / f"{AGENT}.key")), retain=True)
         link.stop()
 
-
     @contextmanager
     def reporting(self, devices: list[wire.InventoryDevice]) -> Iterator[None]:
         """Have the agent report again and again."""
