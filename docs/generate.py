@@ -49,10 +49,16 @@ def _vectors() -> str:
     return rendered
 
 
+def _metrics() -> str:
+    rendered: str = runpy.run_path(str(ROOT / "docs/metrics.py"))["render"]()
+    return rendered
+
+
 GENERATED: Final = (
     Generated(path="configs/site.schema.json", text=site_file.schema_text),
     Generated(path="docs/configuration.md", text=site_file.tables, page=True),
     Generated(path="docs/meters.md", text=profiles.table, page=True),
+    Generated(path="docs/metrics.md", text=_metrics, page=True),
     Generated(path="docs/contract/schemas.json", text=contract.render),
     Generated(path="docs/contract/vectors.json", text=_vectors),
     Generated(path="deploy/grafana/dashboards/surplusd.json", text=_dashboard),

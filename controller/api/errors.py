@@ -107,7 +107,7 @@ def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry
     @app.exception_handler(WorkRefused)
     async def not_done(_: Request, error: ResetRefused | WorkRefused) -> JSONResponse:
         refused(error.reason.code)
-        return answer(_STATUS[error.cause], error.cause.value, text(error.reason), reasons=(error.reason,))
+        return answer(_STATUS[error.cause], error.reason.code.value, text(error.reason), reasons=(error.reason,))
 
     @app.exception_handler(JournalUnusable)
     async def journal_unusable(_: Request, error: JournalUnusable) -> JSONResponse:

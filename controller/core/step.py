@@ -42,7 +42,7 @@ from controller.core.reasons import Reason
 from controller.core.safe import emergency_setpoints, failsafe_setpoints
 from controller.core.self_check import Claims, check
 from controller.core.sensing import Sensed, sense
-from controller.core.site import F64, Bool
+from controller.core.site import F64, I64, Bool
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
 from controller.core.trust.node_power import NodePower
@@ -295,12 +295,19 @@ def _grant(
         least_step_w=tables.least_step_w,
     )
     setpoint_w = np.empty_like(asked.target_w)
-    rise_left_w, fall_left_w = grant(
-        tables.paths, tables.device_order, tables.modes, asked, room_w, rise_w, fall_w, setpoint_w
-    )
+    order = _late_last(tables.device_order, leases.waiting.late)
+    rise_left_w, fall_left_w = grant(tables.paths, order, tables.modes, asked, room_w, rise_w, fall_w, setpoint_w)
     return _Granted(
         setpoint_w=setpoint_w, rise_w=rise_w, fall_w=fall_w, rise_left_w=rise_left_w, fall_left_w=fall_left_w
     )
+
+
+def _late_last(order: I64, late: Bool) -> I64:
+    """Return the order (D,) of devices with those at its end that have not come up when they were asked to."""
+    if not late.any():
+        return order
+    last = late[order]
+    return np.concatenate([order[~last], order[last]])
 
 
 def _ramp_rooms(tables: Tables, state: State, elapsed_s: float, *, forced: bool) -> tuple[float, float]:

@@ -18,9 +18,9 @@ _log = logging.getLogger(__name__)
 _OVER: Final[Mapping[Code, str]] = {
     Code.AGENT_SILENT: "agent %s is back",
     Code.AGENT_DEAF: "agent %s takes statements again",
-    Code.DEVICE_LOST: "agent %s gets an answer of all of its devices again",
-    Code.DEVICE_DEFIANT: "the devices of agent %s do as they are told again",
-    Code.DEVICE_RELUCTANT: "the devices of agent %s come up when told to",
+    Code.DEVICE_LOST: "no device of agent %s is found lost any more",
+    Code.DEVICE_DEFIANT: "no device of agent %s is found to draw more than it was told any more",
+    Code.DEVICE_RELUCTANT: "no device of agent %s is found not to come up any more",
     Code.OVER_ENVELOPE: "%s is not found above its envelope any more",
     Code.NODE_TRIPPED: "%s is not tripped any more: its contactor was told to close",
     Code.CONTACTOR_DEFIANT: "%s is not found to draw against its contactor any more",

@@ -24,7 +24,7 @@ def page() -> str:
 
 
 def test_every_file_that_is_installed_exists(page):
-    named = re.findall(r"\bdeploy/[\w./-]+", page)
+    named = re.findall(r"\bdeploy/[\w./@-]+", page)
     assert len(named) > 8
     for name in named:
         assert (ROOT / name).exists(), name

@@ -15,7 +15,7 @@ PAGES = sorted(
 FOLDERS = "controller|drivers|simulators|configs|deploy|docs|tests"
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 #: A path from the root, wherever it stands; `NAME` in it stands for any name.
-PATH = re.compile(rf"(?<![\w./-])(?:{FOLDERS})/[\w./*-]*[\w*]")
+PATH = re.compile(rf"(?<![\w./-])(?:{FOLDERS})/[\w./*@-]*[\w*]")
 
 
 def anchors(page: Path) -> set[str]:

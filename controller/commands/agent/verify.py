@@ -29,10 +29,15 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     from controller.commands.agent.bench import Bench
     from controller.commands.agent.checks import run_checks
     from controller.daemon.fleet.broker import make_link
+    from controller.site.compile import compile_site
     from controller.site.load import load
+    from drivers.errors import ConfigError
     from drivers.fleet.keys import CONTROLLER, load_private, load_public
 
     site_file, agent = load(arguments.file), arguments.agent
+    agents = compile_site(site_file).agents
+    if agent not in agents:
+        raise ConfigError(f"agent: found {agent!r}; allowed are {', '.join(agents)}")
     keys, settle_ms = site_file.mqtt.keys, round(1000 * site_file.grid.settle_s)
     bench = Bench(
         site=site_file.site,

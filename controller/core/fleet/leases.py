@@ -170,7 +170,7 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
         current_w=current_w,
         known=known,
         begun_s=leases.begun_s,
-        waiting=reported(leases.waiting, leases.applied_w, applied_w, now_s),
+        waiting=reported(leases.waiting, applied_w, fleet.follow, confirmed, now_s),
     )
 
 

@@ -1,7 +1,10 @@
 """Devices that do not come up when they are asked to: each tick in which one is asked again, the ramp of all is used up for it.
 
-One that has been asked so often, over so long, and never ran on more, is asked no more for a while. So it keeps the others from
-nothing, whatever is wrong with it: it rests after it had to be brought down, refuses, or its agent cannot store a raise.
+So one that has not followed is asked after all others, with the ramp that they leave. One that has been asked so often, over so
+long, and never ran on more, is asked no more for a while, and others have its watts, whatever is wrong with it: it refuses, says yes
+and does nothing, or its agent cannot store a raise. One that its agent had to bring down is asked once.
+
+What agents say of a command that is under way is no rise: until the device has refused it, or is read, it counts as applied.
 """
 
 from __future__ import annotations
@@ -11,32 +14,48 @@ from typing import Final
 
 import numpy as np
 
-from controller.core.site import F64, Bool
+from controller.core.site import F64, I8, Bool
+from controller.core.snapshot import Followed
 
 #: Over how long and how often one is asked, and how often one that has not come up before.
 _PATIENCE_S: Final = 12.0
 _ASKS: Final = 8
 _AGAIN_S: Final = 6.0
 _ASKS_AGAIN: Final = 4
-#: It is asked again after this long. What has been asked no more for so long is forgotten.
+#: It is asked again after this long, then after twice as long each time: others that come up may have to make room for it.
 _REST_S: Final = 120.0
+_REST_MOST_S: Final = 960.0
+#: What has been asked no more for so long is forgotten.
 _FORGET_S: Final = 120.0
+#: One that does not say that it has taken a raise after this long is asked last.
+_LATE_S: Final = 2.0
+#: One that is not proven has come up once it has been said to run on more for this long: a slow one is read so seldom.
+_HELD_S: Final = 5.0
 #: Watts that are no raise.
 _SLACK_W: Final = 30.0
+_TAKEN: Final = {Followed.ACCEPTED, Followed.SETTLING, Followed.PROVEN, Followed.DRIFTED}
+_RUNS_ON_IT: Final = np.array([code in _TAKEN for code in Followed])
+_PROVEN, _REFUSED, _STOPPED = int(Followed.PROVEN), int(Followed.REFUSED), int(Followed.STOPPED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """Of each device (D,), how it comes up.
 
-    `behind_s`: since when it has been asked for more and not come up, ``inf`` where it has not been asked; `asked_s`: when it was
-    asked last; `asks`: how often. `rests_s`: until when it is asked no more, ``-inf`` once it has come up.
+    `behind_s`: since when it has been asked for more and not come up, ``inf`` where it has not been asked; `base_w`: what it ran on
+    then. `above_s`: since when it is said to run on more than that, ``inf`` while it is not. `asked_s`: when it was asked last;
+    `asks`: how often. `rests_s`: until when it is asked no more, ``-inf`` once it has come up; `rest_s`: for how long
+    next. `late`: it has not followed, and is asked after all others.
     """
 
     behind_s: F64
+    base_w: F64
+    above_s: F64
     asked_s: F64
     asks: F64
     rests_s: F64
+    rest_s: F64
+    late: Bool
 
     @property
     def reluctant(self) -> Bool:
@@ -48,25 +67,44 @@ def nobody_waits(count: int) -> Waiting:
     """Return what is known of `count` devices that nothing was asked of."""
     return Waiting(
         behind_s=np.full(count, np.inf),
+        base_w=np.zeros(count),
+        above_s=np.full(count, np.inf),
         asked_s=np.full(count, -np.inf),
         asks=np.zeros(count),
         rests_s=np.full(count, -np.inf),
+        rest_s=np.full(count, _REST_S),
+        late=np.zeros(count, dtype=np.bool_),
     )
 
 
-def reported(old: Waiting, before_w: F64, applied_w: F64, now_s: float) -> Waiting:
-    """Return it after a report; `before_w`, `applied_w` (D,): what devices ran on by the last one, and by this."""
-    if not old.asks.any() and np.isinf(old.rests_s).all():
+def reported(old: Waiting, applied_w: F64, follow: I8, confirmed: Bool, now_s: float) -> Waiting:
+    """Return it after a report: what each device (D,) is said to run on, and how it follows what it was asked last.
+
+    `confirmed`: its agent has taken that.
+    """
+    stopped = follow == _STOPPED
+    if not (stopped.any() or old.late.any() or old.asks.any()) and np.isinf(old.rests_s).all():
         return old
-    rose, before = applied_w > before_w + _SLACK_W, old.reluctant
+    above = confirmed & _RUNS_ON_IT.take(follow) & (applied_w > old.base_w + _SLACK_W)
+    above_s = np.where(above, np.minimum(old.above_s, now_s), np.inf)
+    rose = above & ((follow == _PROVEN) | (now_s - above_s > _HELD_S))
+    before, asked = old.reluctant, old.asks > 0
     over_s, most = np.where(before, _AGAIN_S, _PATIENCE_S), np.where(before, _ASKS_AGAIN, _ASKS)
-    gives_up = ~rose & (now_s - old.behind_s > over_s) & (old.asks >= most)
+    gives_up = ~above & (now_s - old.behind_s > over_s) & (old.asks >= most)
+    gives_up |= asked & confirmed & stopped
     begins_anew = rose | gives_up | (now_s - old.asked_s > _FORGET_S)
+    rests_s = np.where(gives_up, now_s + old.rest_s, np.where(rose, -np.inf, old.rests_s))
+    says_no = confirmed & (follow == _REFUSED)
+    slow = asked & ~above & (says_no | (now_s - old.behind_s > _LATE_S))
     return Waiting(
         behind_s=np.where(begins_anew, np.inf, old.behind_s),
+        base_w=old.base_w,
+        above_s=above_s,
         asked_s=old.asked_s,
         asks=np.where(begins_anew, 0.0, old.asks),
-        rests_s=np.where(gives_up, now_s + _REST_S, np.where(rose, -np.inf, old.rests_s)),
+        rests_s=rests_s,
+        rest_s=np.where(gives_up, np.minimum(2.0 * old.rest_s, _REST_MOST_S), np.where(rose, _REST_S, old.rest_s)),
+        late=(slow & ~begins_anew) | np.isfinite(rests_s) | stopped,
     )
 
 
@@ -77,7 +115,11 @@ def sent(old: Waiting, applied_w: F64, setpoint_w: F64, now_s: float) -> Waiting
         return old
     return Waiting(
         behind_s=np.where(asked, np.minimum(old.behind_s, now_s), old.behind_s),
+        base_w=np.where(asked & (old.asks == 0), applied_w, old.base_w),
+        above_s=old.above_s,
         asked_s=np.where(asked, now_s, old.asked_s),
         asks=old.asks + asked,
         rests_s=old.rests_s,
+        rest_s=old.rest_s,
+        late=old.late,
     )

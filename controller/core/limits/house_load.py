@@ -28,6 +28,8 @@ _STRETCH_S: Final = 15.0
 _STRETCHES: Final = 12
 #: So many of the newest stretches are forgotten when a meter is found false: it takes up to 25 s to find that out.
 _UNNOTICED: Final = 2
+#: Where the devices may draw no more than this beyond their least, as a share of the house load, a meter measures it.
+_NARROW: Final = 0.05
 #: Share by which fans and pumps may draw more before a meter has shown it and the devices have made room.
 HOUSE_DRIFT: Final = 0.03
 
@@ -37,19 +39,29 @@ class HouseLoad:
     """What is known of the house load of each node (N,).
 
     `watts`: the estimate. `declared_w`: by the site file. `least_w` (stretches, N): the least that was possible in each of the
-    last stretches, the newest first, ``-inf`` before the first; that began at `since_s`.
+    last stretches, the newest first, ``-inf`` before the first; that began at `since_s`. `shown_w`, taken at `shown_s`: what a
+    sample has shown that measures it, ``inf`` where none has.
     """
 
     watts: F64
     declared_w: F64
     least_w: F64
     since_s: float
+    shown_w: F64
+    shown_s: F64
 
 
 def declared_house(house_w: F64) -> HouseLoad:
     """Return what a controller takes for the house load (N,) that has seen nothing yet: less counts as soon as it is proven."""
     unknown_w = np.full((_STRETCHES, house_w.size), -np.inf)
-    return HouseLoad(watts=house_w.copy(), declared_w=house_w, least_w=unknown_w, since_s=-math.inf)
+    return HouseLoad(
+        watts=house_w.copy(),
+        declared_w=house_w,
+        least_w=unknown_w,
+        since_s=-math.inf,
+        shown_w=np.full(house_w.size, np.inf),
+        shown_s=np.full(house_w.size, -np.inf),
+    )
 
 
 def estimate_house(
@@ -61,9 +73,25 @@ def estimate_house(
     house = _forgetting(house, trust.false)
     calm = 1.0 - math.exp(-elapsed_s / _CALM_S)
     fallen = house.watts + np.where(trust.still, 0.0, np.minimum(high - house.watts, 0.0) * calm)
+    measured_w, house = _measured(house, high, trust.still | (most_w - least_w > _NARROW * house.watts), power)
     possible_w = np.minimum(house.watts, high)
-    watts = np.maximum(np.maximum(fallen, house.least_w.max(axis=0)), low)
+    watts = np.maximum(np.maximum(np.minimum(fallen, measured_w), house.least_w.max(axis=0)), low)
     return _remembered(house, watts, possible_w, trust.still, now_s)
+
+
+def _measured(house: HouseLoad, high: F64, vague: Bool, power: NodePower) -> tuple[F64, HouseLoad]:
+    """Return the watts (N,) that two samples one after the other have shown, ``inf`` where they have not, or something was learnt before.
+
+    Devices that are all known to the watt, as when all are off, leave a start little time for that: soon they rise.
+    """
+    vague = vague | np.isfinite(house.least_w[1]) | np.isinf(high)
+    if vague.all():
+        return np.full_like(high, np.inf), house
+    another = power.taken_s > house.shown_s
+    shown_w = np.where(vague, np.inf, np.where(another, high, house.shown_w))
+    shown_s = np.where(vague, -np.inf, np.where(another, power.taken_s, house.shown_s))
+    measured_w = np.where(another & ~vague, np.maximum(high, house.shown_w), np.inf)
+    return measured_w, replace(house, shown_w=shown_w, shown_s=shown_s)
 
 
 def _forgetting(house: HouseLoad, false: Bool) -> HouseLoad:
@@ -88,6 +116,4 @@ def _remembered(house: HouseLoad, watts: F64, possible_w: F64, still: Bool, now_
         least_w[0] = np.minimum(least_w[0], possible_w)
     if still.any():
         least_w = np.where(still, house.least_w, least_w)
-    return HouseLoad(
-        watts=watts, declared_w=house.declared_w, least_w=least_w, since_s=now_s if begins else house.since_s
-    )
+    return replace(house, watts=watts, least_w=least_w, since_s=now_s if begins else house.since_s)

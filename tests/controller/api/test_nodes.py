@@ -72,8 +72,9 @@ def test_what_is_refused_says_why_and_changes_nothing(tripped, path, changes, st
     tripped.world.decision = replace(tripped.world.decision, **changes)
     with tripped.client("operator") as http:
         answer = http.post(path, json=BODY)
-    assert answer.status_code == status
-    assert answer.json()["error"]["details"][0]
+    error = answer.json()["error"]
+    assert (answer.status_code, error["reason"]) == (status, code)
+    assert error["details"][0]
     assert tripped.world.refused == [code]
     assert records(tripped) == []
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -59,6 +61,35 @@ class Site1:
         assert link.publish(name, wire.sign(body, key or load_private(self.keys / f"{AGENT}.key")), retain=True)
         link.stop()
 
+    @contextmanager
+    def reporting(self, devices: list[wire.InventoryDevice]) -> Iterator[None]:
+        """Have the agent report again and again."""
+        count, over = len(devices), threading.Event()
+        key = load_private(self.keys / f"{AGENT}.key")
+        link = MqttLink(host="127.0.0.1", port=self.port, client_id="an-agent", on_message=lambda *_: None)
+        link.start()
+
+        def report() -> None:
+            turn = 0
+            while not over.wait(0.05):
+                turn += 1
+                body = wire.Report(
+                    v=2, site="bench", agent=AGENT, key=AGENT, echo=wire.Echo(boot="b", boottime_ms=1 + turn), epoch=1,
+                    accepted_seq=1, applied_seq=1, lease_left_ms=0, lapsed=False, inventory=wire.inventory_id(devices),
+                    applied_w=[25] * count, measured_w=[None] * count, measured_by="n" * count, state="p" * count,
+                    proof="r" * count, activity="o" * count, head_seen=None, head_stored=None, refused=None,
+                )  # fmt: skip
+                link.publish(wire.topic("bench", AGENT, wire.Leaf.REPORT), wire.sign(body, key))
+
+        thread = threading.Thread(target=report)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            link.stop()
+
 
 @pytest.fixture
 def there(tmp_path: Path) -> Iterator[Site1]:
@@ -68,12 +99,21 @@ def there(tmp_path: Path) -> Iterator[Site1]:
 
 def test_an_agent_that_says_what_the_site_file_says_is_no_finding(there):
     there.introduce(DEVICES)
-    assert there.look() == FleetLook()
+    with there.reporting(DEVICES):
+        assert there.look() == FleetLook()
+
+
+def test_an_agent_that_has_introduced_itself_and_is_silent_now_is_named(there):
+    there.introduce(DEVICES)
+    assert there.look(1.0).findings == (f"agent {AGENT} is silent: no report within 1 s",)
 
 
 def test_what_the_two_say_differently_is_named(there):
-    there.introduce([msgspec.structs.replace(DEVICES[0], max_w=3000), DEVICES[1]])
-    assert there.look().findings == (
+    devices = [msgspec.structs.replace(DEVICES[0], max_w=3000), DEVICES[1]]
+    there.introduce(devices)
+    with there.reporting(devices):
+        findings = there.look().findings
+    assert findings == (
         f"agent {AGENT} does not have g-003",
         f"agent {AGENT} says max_w 3000 of g-001, the site file says 3500",
     )

@@ -64,7 +64,7 @@ def test_the_same_person_unlocks_and_another_one_does_not(verb):
     )  # fmt: skip
     assert verb("unlock", "feeder", "--by", "Ali")[0] == 0
     assert verb("unlock", "feeder", "--by", "Ali") == (
-        1, "refused (unknown): Ali has no lock on feeder; locked by: nobody"
+        1, "refused (lock_unknown): Ali has no lock on feeder; locked by: nobody"
     )  # fmt: skip
 
 

@@ -86,8 +86,8 @@ def test_one_that_was_open_without_a_trip_is_not_told_to_close_before_it_is(daem
 @pytest.mark.parametrize(
     ("node", "words"),
     [
-        ("moon", ["refused (unknown)", "there is no node 'moon'", "pcc, feeder"]),
-        ("pcc", ["refused (unknown)", "pcc has no contactor"]),
+        ("moon", ["refused (reset_node_unknown)", "there is no node 'moon'", "pcc, feeder"]),
+        ("pcc", ["refused (reset_without_contactor)", "pcc has no contactor"]),
         ("fee der", ["found 'fee der'", "the id of a node"]),
     ],
 )
@@ -104,7 +104,7 @@ def test_not_tripped_in_doubt_and_no_operator_are_refused(daemon, tmp_path, caps
     closed = replace(OPEN, phase=Phase.CLOSED, trip=None, now=replace(OPEN.now, position=Position.CLOSED))
     running.world.decision = replace(make_decision(), contactors=(closed,))
     assert reset(path) == 1
-    assert "refused (conflict): feeder is not tripped" in capsys.readouterr().err
+    assert "refused (reset_not_open): feeder is not tripped" in capsys.readouterr().err
     running.world.decision = replace(make_decision(), mode=Mode.HOLD, contactors=(OPEN,))
     assert reset(path) == 1
     assert "the site is in hold" in capsys.readouterr().err

@@ -127,7 +127,8 @@ class World:
     `inventory_w` (D,): the most that agents say their devices may draw, None for what the site file says.
     Devices (D,): `deaf` ones do nothing that they are told and say so, of `liars` the agents say that they do it, of
     `dumb` ones the agent gets no answer.
-    `deaf_agents`: those that report, and take no statement. Devices (D,) that are `shy` take no raise, and say so.
+    `deaf_agents`: those that report, and take no statement. Devices (D,) that are `shy` take no raise, and say so; while they are
+    asked, their agents say that they run on it, as real ones do.
     `shown_as`: by meter, what becomes of the watts before they are shown, beside `scale`; volts and amperes stay true.
     `open`: contactors (places in those of the site) that are open, `welded` those that stay closed whatever they are told. `fault`:
     why contactors cannot be told or read. `reads_back`: they say where they are. `resets`: what a person asks for, until a
@@ -183,6 +184,8 @@ class World:
             nobody if who is None else who for who in (self.deaf, self.liars, self.dumb, self.shy)
         )
         self.applied_w = self.site.devices.off_w.copy()
+        self.asked_w = self.applied_w.copy()
+        self.trying = nobody.copy()
         self.draw_w = self.site.devices.off_w.copy()
         self.pending: list[tuple[float, float, np.ndarray]] = []
         self.confirmed_s = np.full(len(self.site.agents), -np.inf)
@@ -267,6 +270,8 @@ class World:
                         mine = self.site.devices.agent == a
                         least_w = np.minimum(self.applied_w[mine], setpoint_w[mine])
                         self.applied_w[mine] = np.where(self.shy[mine], least_w, setpoint_w[mine])
+                        self.trying[mine] = (setpoint_w != self.asked_w)[mine] & (setpoint_w > self.applied_w)[mine]
+                        self.asked_w[mine] = setpoint_w[mine]
                         self.confirmed_s[a] = decided_s
         for a, name in enumerate(self.site.agents):
             if name not in self.silent and "link" not in self.silent:
@@ -336,6 +341,8 @@ class World:
         d = self.site.devices
         fits = self.liars | (self.draw_w <= self.applied_w * (1.0 + d.tolerance) + 0.01 * d.max_w)
         follow = np.where(fits, Followed.PROVEN, np.where(self.deaf, Followed.DEFIANT, Followed.SETTLING))
+        refused = np.where(self.trying, Followed.COMMANDED, Followed.REFUSED)
+        follow = np.where(self.shy & (self.asked_w > self.applied_w), refused, follow)
         return np.where(self.dumb | self.dark, Followed.LOST, follow).astype(np.int8)
 
     def _told_w(self) -> np.ndarray:
@@ -348,6 +355,7 @@ class World:
 
     def snapshot(self) -> Snapshot:
         measured_w = self._told_w()
+        applied_w = np.where(self.trying, self.asked_w, self.applied_w)
         return Snapshot(
             now_s=self.now_s,
             utc_s=self.now_s + self.utc_offset_s,
@@ -357,7 +365,7 @@ class World:
                 heard_s=self.heard_s.copy(),
                 echo=np.isfinite(self.heard_s) & ("link" not in self.silent),
                 confirmed_s=self.confirmed_s.copy(),
-                applied_w=np.where(self.applied_w <= self.site.devices.off_w, self.off_share, 1.0) * self.applied_w,
+                applied_w=np.where(applied_w <= self.site.devices.off_w, self.off_share, 1.0) * applied_w,
                 measured_w=measured_w,
                 measured_by=np.where(np.isnan(measured_w), Measurer.NOTHING, Measurer.ESTIMATE).astype(np.int8),
                 follow=self._follow(),

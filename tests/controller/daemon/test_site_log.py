@@ -49,7 +49,7 @@ def test_of_the_devices_of_an_agent_that_falls_silent_nothing_good_is_said(said)
         "agent hall-a has been silent for 6 s: its 2 devices may be drawing 7.0 kW"
     ]
     assert said(warnings=(LOST,))[-1] == "agent hall-a is back"
-    assert said() == ["agent hall-a gets an answer of all of its devices again"]
+    assert said() == ["no device of agent hall-a is found lost any more"]
 
 
 def test_of_devices_that_defied_and_do_not_answer_any_more_nobody_says_that_they_obey(said):
@@ -58,8 +58,8 @@ def test_of_devices_that_defied_and_do_not_answer_any_more_nobody_says_that_they
     ]
     assert said(warnings=(LOST,)) == ["agent hall-a gets no answer of 1 device, which may be drawing 3.5 kW"]
     assert said(warnings=(LOST, DEFIANT))
-    assert said(warnings=(DEFIANT,)) == ["agent hall-a gets an answer of all of its devices again"]
-    assert said() == ["the devices of agent hall-a do as they are told again"]
+    assert said(warnings=(DEFIANT,)) == ["no device of agent hall-a is found lost any more"]
+    assert said() == ["no device of agent hall-a is found to draw more than it was told any more"]
 
 
 def test_every_warning_has_words_for_its_end(said):

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from controller.cli import main
-from drivers.fleet.keys import CONTROLLER, make_keys
+from controller.commands.agent.bench import Bench
+from controller.daemon.fleet.broker import make_link
+from controller.site.load import load
+from drivers.fleet.keys import CONTROLLER, load_private, load_public, make_keys
 from tests.brokers import mosquitto_broker
 
 NODE = shutil.which("node")
@@ -45,11 +48,14 @@ needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
 
 
 @contextmanager
-def running(folder: Path, port: int, vice: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    folder: Path, port: int, vice: str | None = None, *, failsafe_w: int | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    devices = DEVICES if failsafe_w is None else [{**device, "failsafe_w": failsafe_w} for device in DEVICES]
     asked = {
         "port": port, "site": "bench", "agent": AGENT, "key": str(folder / f"keys/{AGENT}.key"),
         "controller": str(folder / f"keys/{CONTROLLER}.pub"), "store": str(folder / "state.json"),
-        "settle_ms": 15_000, "devices": DEVICES, "vice": vice,
+        "settle_ms": 15_000, "devices": devices, "vice": vice,
     }  # fmt: skip
     assert NODE
     process = subprocess.Popen([NODE, str(SCRIPT), json.dumps(asked)])
@@ -110,6 +116,46 @@ def test_each_vice_is_found(bench, capsys, vice, words):
     assert "expected" in found
     assert "seen" in found
     assert counted == "1 of the checks failed"
+
+
+@needs_node
+def test_devices_that_stay_as_they_are_at_the_end_of_a_lease_pass(bench, capsys):
+    """As a contactor does, which nothing but a set moves."""
+    folder, port = bench
+    with running(folder, port, failsafe_w=3500):
+        assert verify(folder, "--only", "at the end of a lease") == 0, capsys.readouterr().out
+
+
+@needs_node
+def test_the_end_of_a_lease_that_runs_is_waited_for(bench, capsys):
+    folder, port = bench
+    with running(folder, port):
+        lead(folder, lease_ms=5_000)
+        assert verify(folder, "--only", "a set without an echo") == 0, capsys.readouterr().out
+
+
+def lead(folder: Path, *, lease_ms: int) -> None:
+    """Be a controller that gives one lease and goes."""
+    site_file = load(folder / "site.yaml")
+    controller = Bench(
+        site=site_file.site,
+        agent=AGENT,
+        make_link=make_link(site_file.mqtt, "surplusd.bench"),
+        key=load_private(folder / f"keys/{CONTROLLER}.key"),
+        agent_key=load_public(folder / f"keys/{AGENT}.pub"),
+    )
+    with controller:
+        controller.wait(lambda: controller.inventory and controller.report, 5.0, "the agent")
+        controller.epoch = 1
+        controller.accepted(controller.state(ttl_ms=lease_ms))
+        controller.accepted(controller.state(ttl_ms=lease_ms))
+        controller.until(lambda report: report.lease_left_ms > 0, "a lease")
+
+
+def test_an_agent_that_the_site_file_does_not_name_is_refused_with_those_that_it_does(bench, capsys):
+    folder, _ = bench
+    assert main(["agent", "verify", str(folder / "site.yaml"), "hall-of-mirrors"]) == 1
+    assert f"agent: found 'hall-of-mirrors'; allowed are {AGENT}" in capsys.readouterr().err
 
 
 def test_an_agent_that_is_not_there_fails_the_first_check_and_no_more_are_tried(bench, capsys):

@@ -24,10 +24,10 @@ def course(*legs):
     for seconds, power, *other in legs:
         given_ = {"least": 100.0, "most": 100.0, "known": True, "proven": True, "still": False, "false": False}
         leg = given_ | (other[0] if other else {})
-        shown = NodePower(watts=np.array([power]), known=np.array([leg["known"]]), taken_s=np.zeros(1))
         trust = NodeTrust(**{name: np.array([leg[name]]) for name in ("proven", "still", "false")})
         for _ in range(seconds):
             now_s += 1.0
+            shown = NodePower(watts=np.array([power]), known=np.array([leg["known"]]), taken_s=np.array([now_s]))
             house = estimate_house(house, shown, trust, np.array([leg["least"]]), np.array([leg["most"]]), now_s, 1.0)
         found.append(float(house.watts[0]))
     return found
@@ -71,6 +71,24 @@ def test_what_is_declared_counts_until_a_proven_meter_shows_less():
         "and not if it has counted"
     )
     assert course((60, 104.0)) == pytest.approx([4.0], abs=0.1)
+
+
+RISING = (10, 400.0, {"least": 100.0, "most": 400.0})
+
+
+@pytest.mark.parametrize(
+    ("why", "legs", "watts"),
+    [
+        ("two samples while all devices are known to the watt measure it", [(2, 104.0), RISING], 4.0),
+        ("one alone may be off", [(1, 110.0), (1, 100.0), RISING], 10.0),
+        ("nor while the devices may draw more", [(2, 104.0, {"most": 110.0}), RISING], 8.3),
+        ("nor an unproven meter", [(2, 104.0, UNPROVEN), RISING], 10.0),
+        ("nor one in doubt", [(2, 104.0, {"still": True}), RISING], 10.0),
+        ("nor later", [(20, 110.0), (2, 104.0), RISING], 10.0),
+    ],
+)
+def test_a_start_with_all_devices_off_measures_the_house_load_before_they_rise(why, legs, watts):
+    assert course(*legs)[-1] == pytest.approx(watts, abs=0.1), why
 
 
 def test_a_meter_that_is_false_at_once_leaves_what_is_declared():

@@ -1,0 +1,106 @@
+"""Which devices come up when they are asked to, by what their agents say of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from controller.core.fleet.waiting import Waiting, nobody_waits, reported, sent
+from controller.core.snapshot import Followed
+
+OFF_W, MORE_W = 150.0, 10_200.0
+
+
+class Asked:
+    """One device that is asked for more in every tick of half a second in which it is not said to run on that."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+        self.waiting: Waiting = nobody_waits(1)
+        self.asks = 0
+
+    def tick(self, applied_w: float, follow: Followed, *, confirmed: bool = True) -> None:
+        self.now_s += 0.5
+        applied = np.array([applied_w])
+        self.waiting = reported(
+            self.waiting, applied, np.array([follow], dtype=np.int8), np.array([confirmed]), self.now_s
+        )
+        setpoint_w = np.where(self.waiting.rests_s < self.now_s, MORE_W, applied)
+        self.asks += int(setpoint_w[0] > applied_w)
+        self.waiting = sent(self.waiting, applied, setpoint_w, self.now_s)
+
+    @property
+    def late(self) -> bool:
+        return bool(self.waiting.late[0])
+
+    @property
+    def reluctant(self) -> bool:
+        return bool(self.waiting.reluctant[0])
+
+
+@pytest.mark.parametrize("says", [Followed.COMMANDED, Followed.REFUSED, Followed.UNKNOWN, Followed.ACCEPTED])
+def test_what_is_said_for_a_moment_of_a_command_under_way_is_no_rise(says):
+    device = Asked()
+    for k in range(40):
+        device.tick(MORE_W if k % 3 == 1 else OFF_W, says if k % 3 == 1 else Followed.GRANTED)
+    assert device.reluctant
+
+
+@pytest.mark.parametrize("says", [Followed.PROVEN, Followed.SETTLING])
+def test_one_that_runs_on_more_has_come_up_at_once_with_a_proof_and_else_after_a_while(says):
+    device = Asked()
+    device.tick(OFF_W, Followed.PROVEN)
+    for _ in range(24):
+        device.tick(OFF_W, Followed.GRANTED)
+    assert (device.late, device.reluctant) == (True, False)
+    device.tick(MORE_W, says)
+    assert not device.late
+    assert (device.waiting.asks[0] == 0) == (says is Followed.PROVEN)
+    for _ in range(12):
+        device.tick(MORE_W, says)
+    assert device.waiting.asks[0] == 0
+
+
+def test_one_that_rises_step_by_step_is_never_late():
+    device = Asked()
+    for k in range(60):
+        device.tick(OFF_W + 150.0 * k, Followed.SETTLING)
+        assert not device.late
+        assert not device.reluctant
+
+
+def test_one_that_refuses_is_asked_last_from_the_first_no_on_and_another_after_two_seconds():
+    refuses, silent = Asked(), Asked()
+    for device in (refuses, silent):
+        device.tick(OFF_W, Followed.PROVEN)
+    for k in range(5):
+        refuses.tick(OFF_W, Followed.REFUSED)
+        silent.tick(OFF_W, Followed.GRANTED)
+        assert (refuses.late, silent.late) == (True, k == 4)
+
+
+def test_one_that_had_to_be_brought_down_is_asked_last_and_once():
+    device = Asked()
+    device.waiting = reported(
+        device.waiting, np.array([OFF_W]), np.array([Followed.STOPPED], dtype=np.int8), np.array([True]), device.now_s
+    )
+    assert device.late
+    assert not device.reluctant
+    for _ in range(100):
+        device.tick(OFF_W, Followed.STOPPED)
+    assert (device.asks, device.reluctant) == (1, True)
+
+
+def test_it_is_asked_again_ever_more_seldom_and_from_the_start_once_it_has_come_up():
+    device, asked_s = Asked(), []
+    for _ in range(2 * 4000):
+        before = device.asks
+        device.tick(OFF_W, Followed.STOPPED)
+        if device.asks > before:
+            asked_s.append(device.now_s)
+    assert [round(rest_s) for rest_s in np.diff(asked_s)[:5]] == pytest.approx([120, 240, 480, 960, 960], abs=2)
+    while device.asks == before:
+        device.tick(OFF_W, Followed.STOPPED)
+    device.tick(MORE_W, Followed.PROVEN)
+    assert (device.late, device.reluctant) == (False, False)
+    assert device.waiting.rest_s[0] == 120.0
