@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from controller.api.auth import require
 from controller.api.errors import ErrorBody
 from controller.core.decision import Decision
+from controller.core.limits.contactors import ContactorState, Phase
 from controller.core.limits.orders import Compliance, OrderNow
-from controller.core.limits.trip import ContactorState, Phase
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Parameter, Reason
 from controller.core.snapshot import Position
@@ -51,7 +51,8 @@ class TripBody(BaseModel):
 class ContactorBody(BaseModel):
     """The contactor of a node.
 
-    `state`: closed (nothing is asked of it), tripped (told to open), closing (reset, and room is made), starting (told to close).
+    `state`: closed (nothing is asked of it), tripped (told to open), closing (reset, and room is made), reclosing (told to close),
+    starting (seen to be closed, and what is below starts). `void`: why the newest reset came to nothing, null where it did not.
     `position`: open or closed as it is read back, null where that is not known; `fault`: why it cannot be told or read.
     `proven_open`: it was told to open, and the node's meter and what is read back prove it. `trip`: null while it is not tripped.
     """
@@ -60,6 +61,7 @@ class ContactorBody(BaseModel):
     position: Literal["open", "closed"] | None
     fault: str
     proven_open: bool
+    void: str | None
     trip: TripBody | None
 
 
@@ -262,6 +264,7 @@ def _contactor(state: ContactorState) -> ContactorBody:
         position=_POSITIONS.get(state.now.position),
         fault=state.now.fault,
         proven_open=state.proven,
+        void=state.void,
         trip=None
         if trip is None
         else TripBody(

@@ -70,6 +70,7 @@ class Code(StrEnum):
     CONTACTOR_UNPROVEN = "contactor_unproven"
     CONTACTOR_LOST = "contactor_lost"
     CONTACTOR_OPEN = "contactor_open"
+    RESET_VOID = "reset_void"
     # Whether all orders are known.
     ORDERS_MAY_BE_MISSING = "orders_may_be_missing"
     # The wall clock.
@@ -115,6 +116,7 @@ class Code(StrEnum):
     RESET_WITHOUT_CONTACTOR = "reset_without_contactor"
     RESET_NOT_OPEN = "reset_not_open"
     RESET_IN_DOUBT = "reset_in_doubt"
+    RESET_BELOW_OPEN = "reset_below_open"
     # What the answer to an order or a release says beside its outcome.
     ORDER_UNDER_FLOOR = "order_under_floor"
     ORDER_UNREACHABLE = "order_unreachable"
@@ -130,6 +132,7 @@ REFUSALS: Final = frozenset(
     | {Code.ORDER_WITHOUT_POWER, Code.ORDER_ABSURD, Code.ORDER_SIZE_AMBIGUOUS, Code.ORDER_ENDS_BEFORE_START}
     | {Code.ORDER_ENDED_ALREADY, Code.ORDER_CONFLICT, Code.ORDER_UNKNOWN, Code.TOO_MANY_ORDERS}
     | {Code.RESET_NODE_UNKNOWN, Code.RESET_WITHOUT_CONTACTOR, Code.RESET_NOT_OPEN, Code.RESET_IN_DOUBT}
+    | {Code.RESET_BELOW_OPEN}
     | {Code.ORDER_STATED_ENDED, Code.ORDER_STATED_TWICE, Code.ISSUERS_MUST_STATE, Code.ISSUER_RETIRED}
 )
 #: What stands in the answer to an order or a release that is taken: counted as well.

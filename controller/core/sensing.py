@@ -9,8 +9,9 @@ from controller.core.fleet.bounds import SumBelow, fleet_below
 from controller.core.fleet.leases import Leases, link_doubts, observe
 from controller.core.fleet.power_cut import PowerCut, no_news, without_power
 from controller.core.fleet.trouble import Trouble, find_trouble, told_of
+from controller.core.limits.contactors import Trips
 from controller.core.limits.overrun import Overrun, look, over_envelope, unshown
-from controller.core.limits.trip import Trips, next_trips, seen_nodes
+from controller.core.limits.trip import next_trips, seen_nodes
 from controller.core.limits.tripped import power_cut, told_of_trips
 from controller.core.modes import Doubts, Mode, ModeState, next_mode
 from controller.core.reasons import Reason

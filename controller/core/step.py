@@ -22,6 +22,7 @@ from controller.core.fleet.trouble import stuck_w as stuck_of
 from controller.core.fleet.trouble import unled
 from controller.core.kernels.grant import Asked, grant
 from controller.core.kernels.tree import PathSums
+from controller.core.limits.contactors import Trips
 from controller.core.limits.envelope import (
     Envelope,
     Limit,
@@ -34,7 +35,8 @@ from controller.core.limits.envelope import (
 from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_house
 from controller.core.limits.orders import OrderNow, OrderRamp, kept
 from controller.core.limits.overrun import allow, tolerance_w
-from controller.core.limits.trip import Trips, close_where_it_fits, hold_to
+from controller.core.limits.reclosing import close_where_it_fits
+from controller.core.limits.trip import hold_to
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.safe import emergency_setpoints, failsafe_setpoints

@@ -27,6 +27,7 @@ _OVER: Final[Mapping[Code, str]] = {
     Code.CONTACTOR_UNPROVEN: "the contactor of %s is proven to be open, or told to close",
     Code.CONTACTOR_LOST: "the contactor of %s can be told and read again",
     Code.CONTACTOR_OPEN: "the contactor of %s is not open any more, or was reset",
+    Code.RESET_VOID: "%s was reset again, or its contactor is closed",
     Code.NODE_UNSEEN: "%s is seen again, or no order limits it any more",
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from controller.core.fleet.power_cut import PowerCut
 from controller.core.floor import nodes_below, way_up
-from controller.core.limits.trip import ContactorState, Phase, SeenNodes, Trips, Wanted
+from controller.core.limits.contactors import ContactorState, Phase, SeenNodes, Trips, Wanted
 from controller.core.reasons import Code, Reason
 from controller.core.site import Bool, Site
 
@@ -86,6 +86,8 @@ def _told_of(state: ContactorState, site: Site, seen: SeenNodes | None, now_s: f
         yield _unproven(state, name, seen, now_s)
     if state.phase is Phase.CLOSED and now.seems_open:
         yield Reason(Code.CONTACTOR_OPEN, name)
+    if state.void is not None and not (state.phase is Phase.CLOSED and now.seems_closed):
+        yield Reason(Code.RESET_VOID, name, {"why": state.void.value})
 
 
 def _unproven(state: ContactorState, name: str, seen: SeenNodes | None, now_s: float) -> Reason:

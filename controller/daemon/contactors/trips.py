@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from controller.core.decision import Decision
-from controller.core.limits.trip import ContactorState, Phase, Trip, Wanted
+from controller.core.limits.contactors import ContactorState, Phase, Trip
 from controller.core.site import Site
 from controller.daemon.journal.journal import Journal, RecordKind
 from drivers.errors import JournalUnusable
 
 _log = logging.getLogger(__name__)
+
+#: What is logged of a contactor that comes to a phase. That a reset is void, and why, is said with the other warnings.
+_TOLD: Final = {
+    Phase.CLOSING: ("contactor_closing", "%s was reset: room is made for what may start below it"),
+    Phase.RECLOSING: ("contactor_told_to_close", "the contactor of %s is told to close"),
+    Phase.STARTING: ("contactor_seen_closed", "the contactor of %s is closed: what is below it starts"),
+}
 
 
 def open_trips(journal: Journal, site: Site) -> tuple[Trip, ...]:
@@ -79,25 +86,26 @@ class TripRecorder:
         if new.trip is not None and new.trip.id not in self._recorded:
             self._recorded.add(new.trip.id)
             self._journal.post(RecordKind.TRIP, _to_body(new.trip, name))
-        if new.wanted is Wanted.CLOSE and (old is None or old.wanted is not Wanted.CLOSE):
+        if new.phase is Phase.STARTING and (old is None or old.phase is not Phase.STARTING):
             trip = old.trip.id if old and old.trip else None
             self._journal.post(RecordKind.TRIP_ENDED, {"node": name, "id": trip, "reset": new.reset})
+        if new.void is not None and (old is None or (old.void, old.reset) != (new.void, new.reset)):
+            trip = new.trip.id if new.trip else None
+            self._journal.post(
+                RecordKind.RESET_VOID, {"node": name, "id": trip, "reset": new.reset, "why": new.void.value}
+            )
 
     def _tell(self, old: ContactorState | None, new: ContactorState) -> None:
         """Log each step; that a node is tripped, and why, is said with the other warnings."""
         name = self._names[new.node]
         if new.proven and not (old and old.proven):
-            self._log("contactor_proven_open", name, "the contactor of %s is proven to be open: nothing is drawn")
+            self._log("contactor_proven_open", "the contactor of %s is proven to be open: nothing is drawn", name)
         if old is None or new.phase is old.phase:
             return
-        if new.phase is Phase.CLOSING:
-            self._log("contactor_closing", name, "%s was reset: room is made for what may start below it")
-        elif new.phase is Phase.STARTING:
-            self._log("contactor_told_to_close", name, "the contactor of %s is told to close")
-        elif old.phase is Phase.CLOSING:
-            self._log("reset_void", name, "the reset of %s is void: the site is in doubt, and it stays open")
-        elif new.phase is Phase.CLOSED:
-            self._log("node_back", name, "%s is led again as before")
+        if new.phase in _TOLD:
+            self._log(*_TOLD[new.phase], name)
+        elif new.phase is Phase.CLOSED and old.phase is Phase.STARTING:
+            self._log("node_back", "%s is led again as before", name)
 
-    def _log(self, event: str, node: str, words: str) -> None:
+    def _log(self, event: str, words: str, node: str) -> None:
         _log.warning(words, node, extra={"event": event, "node": node})

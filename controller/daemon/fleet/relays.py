@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.core.limits.trip import Wanted
+from controller.core.limits.contactors import Wanted
 from controller.core.site import Site
 from controller.core.snapshot import ContactorNow, Followed, Position
 from controller.site.compile import contactors_in_order

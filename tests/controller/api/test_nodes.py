@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core.limits.trip import ContactorState, Phase, Trip
+from controller.core.limits.contactors import ContactorState, Phase, Trip
 from controller.core.modes import Mode
 from controller.core.snapshot import ContactorNow, Position
 from controller.daemon.journal.journal import RecordKind
@@ -90,7 +90,7 @@ def test_the_status_says_what_is_tripped_since_when_and_why(tripped):
         nodes = http.get("/api/v1/status").json()["nodes"]
     assert nodes["pcc"]["contactor"] is None
     assert nodes["feeder"]["contactor"] == {
-        "state": "tripped", "position": "open", "fault": "", "proven_open": True,
+        "state": "tripped", "position": "open", "fault": "", "proven_open": True, "void": None,
         "trip": {
             "id": "feeder@1", "since": "2026-11-18T11:06:40Z", "cause": "rating:feeder", "power_w": 72e3, "limit_w": 60e3,
             "for_s": 61.0,

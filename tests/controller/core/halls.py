@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from controller.core.limits.contactors import Phase
+from controller.core.modes import Mode
 from controller.core.site import Contactors, Meters
 from controller.core.snapshot import Reset
-from tests.controller.core.world import MINER, STEPS, devices, order, site, tree
+from tests.controller.core.world import MINER, STEPS, World, devices, order, site, tree
 
 TRIP_S = 25.0
 HALL, YARD = 1, 2
@@ -56,3 +58,20 @@ def codes(decision):
 
 def ask(world, name="r1"):
     world.resets = (Reset(id=name, node=HALL),)
+
+
+def running(seconds=60.0, **given):
+    """A world in NORMAL, whose devices draw what they may."""
+    given = {"surplus_w": 90e3} | given
+    world = World(hall_site(), **given)
+    decision = world.run(seconds)
+    assert decision.mode is Mode.NORMAL
+    return world
+
+
+def tripped(**given):
+    """A world whose hall has just been cut off."""
+    world = running(**given)
+    defy(world)
+    world.until(lambda decision: decision.contactors[0].phase is Phase.TRIPPED, TRIP_S + 20)
+    return world

@@ -12,31 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.limits.trip import Phase, SeenNodes, Wanted, next_trips, seen_nodes
+from controller.core.limits.contactors import Phase, SeenNodes, Wanted
+from controller.core.limits.trip import next_trips, seen_nodes
 from controller.core.modes import Mode
 from controller.core.reasons import Code
 from controller.core.safe import safe_step
 from controller.core.snapshot import ContactorNow, Position
 from controller.core.trust.node_power import NodePower
 from controller.core.trust.node_trust import NodeTrust
-from tests.controller.core.halls import HALL, TRIP_S, ask, codes, defy, hall_site, in_hall, phase
+from tests.controller.core.halls import HALL, TRIP_S, ask, codes, defy, hall_site, in_hall, phase, running, tripped
 from tests.controller.core.world import World, order
 from tests.examples import examples
-
-
-def running(seconds=60.0, **given):
-    given = {"surplus_w": 90e3} | given
-    world = World(hall_site(), **given)
-    decision = world.run(seconds)
-    assert decision.mode is Mode.NORMAL
-    return world
-
-
-def tripped(**given):
-    world = running(**given)
-    defy(world)
-    world.until(lambda decision: decision.contactors[0].phase is Phase.TRIPPED, TRIP_S + 20)
-    return world
 
 
 def test_a_node_that_stays_above_a_limit_is_cut_off():
@@ -234,86 +220,6 @@ def test_it_stays_open_whatever_becomes_of_the_cause():
     world.run(120)
     assert world.open == {0}
     assert phase(world.history[-1][3]) is Phase.TRIPPED
-
-
-def test_a_reset_makes_room_closes_and_lets_the_devices_rise_from_failsafe():
-    world = tripped(surplus_w=60e3)
-    world.orders, world.deaf = (), np.zeros_like(world.deaf)
-    hall = in_hall(world)
-    world.run(60)
-    others_w = world.draw_w[~hall].sum()
-    ask(world)
-    decision = world.cycle()
-    assert phase(decision) is Phase.CLOSING
-    assert decision.committed_w[HALL] >= world.site.devices.max_w[hall].sum(), "it may start at anything"
-    world.until(lambda decision: decision.contactors[0].wanted is Wanted.CLOSE, world.site.rules.settle_s + 2)
-    assert world.draw_w[~hall].sum() < others_w, "others have made room"
-    assert np.all(world.history[-1][3].setpoint_w[hall] <= 25.0)
-    world.until(lambda decision: phase(decision) is Phase.CLOSED, 40)
-    assert world.resets == ()
-    decision = world.run(60)
-    assert decision.mode is Mode.NORMAL
-    assert codes(decision) == set()
-    assert world.draw_w[hall].sum() > 10e3
-
-
-def test_where_there_is_room_already_it_is_closed_one_tick_after_the_reset():
-    world = tripped(surplus_w=180e3)
-    world.orders, world.deaf = (), np.zeros_like(world.deaf)
-    world.run(60)
-    ask(world)
-    assert phase(world.cycle()) is Phase.CLOSING
-    assert phase(world.cycle()) is Phase.STARTING
-
-
-def test_devices_that_start_at_their_most_are_inside_the_limits():
-    world = tripped(surplus_w=60e3)
-    world.orders, world.deaf = (), np.zeros_like(world.deaf)
-    world.run(60)
-    world.starts_full_s, begun_s = 6.0, world.now_s
-    ask(world)
-    world.run(90)
-    assert world.violations(after_s=begun_s) == []
-    assert phase(world.history[-1][3]) is Phase.CLOSED
-
-
-def test_a_reset_while_the_cause_lasts_trips_anew():
-    world = tripped()
-    first = world.state.trips.contactors[0].trip.id
-    world.run(20)
-    world.starts_full_s = 1e9
-    ask(world)
-    world.until(lambda decision: phase(decision) is Phase.STARTING, 40)
-    world.until(lambda decision: phase(decision) is Phase.TRIPPED, 60)
-    assert world.state.trips.contactors[0].trip.id != first
-
-
-def test_a_reset_in_doubt_is_void():
-    world = tripped()
-    world.run(20)
-    world.silent = {"surplus"}
-    world.run(8)
-    assert world.state.mode.mode is Mode.HOLD
-    ask(world)
-    decision = world.cycle()
-    assert (phase(decision), decision.contactors[0].reset) == (Phase.TRIPPED, "r1")
-    assert decision.contactors[0].proven
-    world.silent = set()
-    world.run(60)
-    assert world.state.mode.mode is Mode.NORMAL
-    assert world.open == {0}, "nobody who looks away finds it closed hours later"
-
-
-def test_a_doubt_while_it_is_to_be_closed_makes_the_reset_void():
-    world = tripped(surplus_w=60e3)
-    world.run(30)
-    ask(world)
-    assert phase(world.cycle()) is Phase.CLOSING
-    world.silent = {"of-yard"}
-    decision = world.run(10)
-    assert phase(decision) is Phase.TRIPPED
-    assert decision.contactors[0].proven
-    assert world.open == {0}
 
 
 def test_a_contactor_that_somebody_else_has_opened_is_told_and_left_alone():

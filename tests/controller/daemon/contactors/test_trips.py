@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from controller.core.limits.trip import Phase
+from controller.core.limits.contactors import Phase, Void
 from controller.daemon.contactors.trips import TripRecorder, open_trips
 from controller.daemon.journal.journal import RecordKind
 from drivers.errors import JournalUnusable
@@ -54,14 +54,18 @@ def test_a_daemon_that_starts_anew_does_not_write_it_twice(journal):
     assert len(observed(journal, state_of(), known=open_trips(journal, hall_site()))) == 1
 
 
-@pytest.mark.parametrize("last", [Phase.TRIPPED, Phase.CLOSING], ids=["tripped", "reset and not closed yet"])
-def test_it_is_open_until_it_was_told_to_close(journal, last):
+@pytest.mark.parametrize("last", [Phase.TRIPPED, Phase.CLOSING, Phase.RECLOSING])
+def test_a_trip_stands_until_the_contactor_was_seen_to_be_closed(journal, last):
+    """A daemon that is killed after it has told it to close finds it still, and opens it again."""
     observed(journal, state_of(), state_of(last))
     assert open_trips(journal, hall_site()) == (TRIP,)
 
 
-def test_told_to_close_the_trip_has_ended(journal):
-    written = observed(journal, state_of(), state_of(Phase.CLOSING), state_of(Phase.STARTING, reset="reset-7"), NO_TRIP)
+def test_seen_to_be_closed_the_trip_has_ended(journal):
+    told = state_of(Phase.RECLOSING, reset="reset-7")
+    written = observed(
+        journal, state_of(), state_of(Phase.CLOSING), told, state_of(Phase.STARTING, reset="reset-7"), NO_TRIP
+    )
     assert written[-1] == ("trip_ended", {"node": "hall", "id": TRIP.id, "reset": "reset-7"})
     assert open_trips(journal, hall_site()) == ()
 
@@ -77,18 +81,29 @@ def test_a_trip_that_cannot_be_read_is_no_reason_to_close(journal):
         open_trips(journal, hall_site())
 
 
+def test_a_reset_that_is_void_is_on_record_once_with_why(journal):
+    told = state_of(Phase.RECLOSING, reset="reset-7")
+    void = state_of(reset="reset-7", void=Void.NOT_SEEN)
+    again = state_of(reset="reset-8", void=Void.IN_DOUBT)
+    observed(journal, state_of(), told, void, void, state_of(proven_s=1001.0, reset="reset-7", void=void.void), again)
+    assert [record.body for record in journal.records(RecordKind.RESET_VOID)] == [
+        {"node": "hall", "id": TRIP.id, "reset": "reset-7", "why": "not_seen_closed"},
+        {"node": "hall", "id": TRIP.id, "reset": "reset-8", "why": "in_doubt"},
+    ]
+    assert open_trips(journal, hall_site()) == (TRIP,)
+
+
 def test_every_step_is_logged_once(journal, caplog):
     caplog.set_level(logging.INFO)
     closing = state_of(Phase.CLOSING, proven_s=1001.0)
     observed(
         journal, NO_TRIP, state_of(), state_of(proven_s=1001.0), state_of(proven_s=1001.0), closing,
-        state_of(Phase.STARTING), NO_TRIP,
+        state_of(Phase.RECLOSING), state_of(Phase.STARTING), NO_TRIP,
     )  # fmt: skip
     events = [record.event for record in caplog.records if getattr(record, "node", "") == "hall"]
-    assert events == ["contactor_proven_open", "contactor_closing", "contactor_told_to_close", "node_back"]
-    caplog.clear()
-    observed(journal, state_of(), closing, state_of(proven_s=1001.0), known=(TRIP,))
-    assert [record.event for record in caplog.records][-1] == "reset_void"
+    assert events == [
+        "contactor_proven_open", "contactor_closing", "contactor_told_to_close", "contactor_seen_closed", "node_back",
+    ]  # fmt: skip
 
 
 def test_nothing_waits_for_a_dead_disk(journal):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from controller.core.limits.trip import ContactorState, Phase, Wanted
+from controller.core.limits.contactors import ContactorState, Phase, Wanted
 from controller.core.reasons import Code
 from controller.core.snapshot import Followed, Position
 from controller.daemon.fleet.relays import AgentRelay, RelayWatts, relay_now
