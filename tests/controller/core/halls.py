@@ -38,6 +38,31 @@ def hall_site(**given):
     return replace(built, **given)
 
 
+ROW = 3
+
+
+def nested_site():
+    """The same with a row in the hall, which has half of its miners and a contactor of its own."""
+    built = hall_site()
+    node = built.devices.node.copy()
+    node[:6] = ROW
+    inf = float("inf")
+    return replace(
+        built,
+        tree=tree(
+            ("pcc", -1, inf, 8_000.0), ("hall", 0, HALL_RATING_W, 0.0), ("yard", 0, inf, 0.0), ("row", 1, 30e3, 0.0)
+        ),
+        devices=replace(built.devices, node=node),
+        meters=Meters(
+            ids=("check", "main", "of-hall", "of-row", "of-yard"),
+            node=np.array([0, 0, HALL, ROW, YARD], dtype=np.int64),
+            rating_w=np.array([300e3, 300e3, 100e3, 100e3, 100e3]),
+            accuracy=np.full(5, 0.005),
+        ),
+        contactors=Contactors(node=np.array([HALL, ROW], dtype=np.int64), trip_after_s=np.full(2, TRIP_S)),
+    )
+
+
 def in_hall(world):
     return world.site.devices.node == HALL
 

@@ -8,7 +8,9 @@ import pytest
 from controller.core.limits.contactors import Phase, Void, Wanted
 from controller.core.modes import Mode
 from controller.core.reasons import Code
-from tests.controller.core.halls import HALL, ask, codes, in_hall, phase, running, tripped
+from controller.core.snapshot import Reset
+from tests.controller.core.halls import HALL, ROW, TRIP_S, ask, codes, in_hall, nested_site, phase, running, tripped
+from tests.controller.core.world import World, order
 
 
 def test_a_reset_makes_room_closes_and_lets_the_devices_rise_from_failsafe():
@@ -172,3 +174,23 @@ def test_a_contactor_that_was_open_without_a_trip_is_left_alone_where_its_reset_
     state = world.run(world.site.rules.settle_s + 1).contactors[0]
     assert (state.phase, state.wanted, state.void) == (Phase.CLOSED, Wanted.LEAVE, Void.NOT_SEEN)
     assert {Code.RESET_VOID, Code.CONTACTOR_OPEN} <= {code for code, _ in codes(world.history[-1][3])}
+
+
+def test_below_an_open_contactor_none_is_closed():
+    world = World(nested_site(), surplus_w=180e3)
+    world.run(60)
+    world.deaf = world.site.devices.node == ROW
+    world.orders = (order(2e3, world, node=ROW, begun=True),)
+    world.until(lambda decision: decision.contactors[1].proven, TRIP_S + 60)
+    world.orders, world.open = (), {0, 1}
+    world.run(5)
+    world.resets = (Reset(id="r1", node=ROW),)
+    state = world.run(1).contactors[1]
+    assert (state.phase, state.reset, state.void, state.proven) == (Phase.TRIPPED, "r1", Void.OPEN_ABOVE, True)
+    world.open = {1}
+    world.run(30)
+    world.resets = (Reset(id="r2", node=ROW),)
+    assert world.cycle().contactors[1].phase is Phase.CLOSING
+    world.open = {0, 1}
+    state = world.run(1).contactors[1]
+    assert (state.phase, state.void) == (Phase.TRIPPED, Void.OPEN_ABOVE)

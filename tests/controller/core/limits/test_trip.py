@@ -17,10 +17,23 @@ from controller.core.limits.trip import next_trips, seen_nodes
 from controller.core.modes import Mode
 from controller.core.reasons import Code
 from controller.core.safe import safe_step
-from controller.core.snapshot import ContactorNow, Position
+from controller.core.snapshot import ContactorNow, Position, Reset
 from controller.core.trust.node_power import NodePower
 from controller.core.trust.node_trust import NodeTrust
-from tests.controller.core.halls import HALL, TRIP_S, ask, codes, defy, hall_site, in_hall, phase, running, tripped
+from tests.controller.core.halls import (
+    HALL,
+    ROW,
+    TRIP_S,
+    ask,
+    codes,
+    defy,
+    hall_site,
+    in_hall,
+    nested_site,
+    phase,
+    running,
+    tripped,
+)
 from tests.controller.core.world import World, order
 from tests.examples import examples
 
@@ -206,6 +219,40 @@ def test_a_meter_that_is_in_doubt_proves_nothing():
         seen = SeenNodes(power=power, trusted=np.full(3, not doubted), class_w=np.full(3, 500.0))
         trips = replace(world.state.trips, contactors=(state,))
         assert next_trips(trips, world.site, snapshot, seen, Mode.NORMAL, 1.0).contactors[0].proven is proven
+
+
+def test_where_no_power_comes_from_above_nothing_is_proven_of_a_contactor_below():
+    """The row's is welded and says nothing of its contact; then the hall is cut off, and so the row's meter shows nothing."""
+    world = World(nested_site(), surplus_w=90e3, reads_back=False)
+    world.run(60)
+    world.welded = {1}
+    world.deaf = np.isin(world.site.devices.node, [HALL, ROW])
+    world.orders = (order(2e3, world, node=ROW, begun=True),)
+    world.until(lambda decision: decision.contactors[1].phase is Phase.TRIPPED, TRIP_S + 20)
+    world.orders = (order(2e3, world, node=ROW, begun=True), order(5e3, world, node=HALL, begun=True, id="o2"))
+    world.until(lambda decision: decision.contactors[0].proven, TRIP_S + 60)
+    hall, row = world.run(20).contactors
+    assert world.node_w[ROW] == 0.0
+    assert (hall.proven, row.proven) == (True, False)
+    world.orders, world.deaf = (), np.zeros_like(world.deaf)
+    world.resets = (Reset(id="r1", node=HALL),)
+    decision = world.cycle(2)
+    assert decision.contactors[0].phase in {Phase.CLOSING, Phase.RECLOSING}
+    below = np.isin(world.site.devices.node, [HALL, ROW])
+    assert decision.committed_w[HALL] >= world.site.devices.max_w[below].sum(), (
+        "the row comes with the hall, for it is welded"
+    )
+
+
+def test_what_was_proven_before_the_power_went_above_stays_so():
+    world = World(nested_site(), surplus_w=90e3)
+    world.run(60)
+    world.deaf = np.isin(world.site.devices.node, [HALL, ROW])
+    world.orders = (order(2e3, world, node=ROW, begun=True),)
+    world.until(lambda decision: decision.contactors[1].proven, TRIP_S + 20)
+    world.orders = (*world.orders, order(5e3, world, node=HALL, begun=True, id="o2"))
+    world.until(lambda decision: decision.contactors[0].proven, TRIP_S + 60)
+    assert world.run(20).contactors[1].proven
 
 
 def test_without_a_position_the_meter_proves():
