@@ -67,7 +67,7 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
         + Doubts(lost=(snapshot.orders_unsure,) if snapshot.orders_unsure else ())
     )
     mode = next_mode(state.mode, found, root, rules, now_s)
-    seen = seen_nodes(power, judgement.nodes, overrun.class_w)
+    seen = seen_nodes(site, power, judgement.nodes, overrun.class_w, trust.steps.against_s)
     trips = next_trips(state.trips, site, snapshot, seen, mode.mode, state.elapsed_s(now_s))
     cut = power_cut(trips, site, now_s)
     return Sensed(

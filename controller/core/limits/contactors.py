@@ -152,11 +152,19 @@ class SeenNodes:
     """What the meters of the nodes (N,) show now.
 
     `trusted`: it is known, and nothing speaks against any meter of the node. `class_w`: what a meter of the node may err.
+    `accused`: steps that its devices have made speak against a meter of the node, though not for long enough yet to find it
+    wrong, or it shows more than a trusted meter above it: no node is cut off by it meanwhile.
     """
 
     power: NodePower
     trusted: Bool
     class_w: F64
+    accused: Bool
+
+    @property
+    def sure(self) -> Bool:
+        """By which nodes (N,) something may be cut off."""
+        return np.asarray(self.trusted & ~self.accused, dtype=np.bool_)
 
     def draws(self, n: int) -> bool:
         """Return whether a node is known to draw more than its meter may err."""

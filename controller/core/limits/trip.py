@@ -2,7 +2,7 @@
 
 A node is *tripped* when its trusted meter has shown more than its own rating, or more than a limit that it could keep, for
 `trip_after_s` of known time. A limit under what the node draws with everything off is infeasible and never trips. While the meter is
-unknown or doubted the time stands still; seen inside, it begins anew. The contactor stays open until a person resets the node
+unknown, doubted or accused, the time stands still; seen inside, it begins anew. The contactor stays open until a person resets the node
 (`controller.core.limits.reclosing`). It is proven to be open when the node's trusted meter shows nothing, what is read back does
 not say otherwise, and power comes as far as to it. See `docs/decisions/tripping-a-node.md`.
 """
@@ -13,20 +13,37 @@ from dataclasses import replace
 
 import numpy as np
 
+from controller.core.floor import way_up
 from controller.core.limits.contactors import NEVER_READ, ContactorState, Phase, SeenNodes, Trip, Trips, Wanted
 from controller.core.limits.envelope import Envelope
 from controller.core.limits.overrun import TOLERANCE, remember_most, span_s
 from controller.core.limits.reclosing import above, with_reclosing, with_resets
 from controller.core.modes import Mode
-from controller.core.site import F64, Site
+from controller.core.site import F64, Bool, Site
 from controller.core.snapshot import Position, Snapshot
 from controller.core.trust.node_power import NodePower
 from controller.core.trust.node_trust import NodeTrust
 
 
-def seen_nodes(power: NodePower, trust: NodeTrust, class_w: F64) -> SeenNodes:
-    """Return what the meters show; `class_w` (N,): what they may err."""
-    return SeenNodes(power=power, trusted=np.asarray(power.known & ~trust.still & ~trust.false), class_w=class_w)
+def seen_nodes(site: Site, power: NodePower, trust: NodeTrust, class_w: F64, against_s: F64) -> SeenNodes:
+    """Return what the meters show.
+
+    `class_w` (N,): what they may err; `against_s` (K,): since when steps have spoken against each, ``inf`` while they do not.
+    """
+    trusted = np.asarray(power.known & ~trust.still & ~trust.false)
+    accused = _above_what_is_above(site, power, trusted, class_w)
+    accused[site.meters.node[np.isfinite(against_s)]] = True
+    return SeenNodes(power=power, trusted=trusted, class_w=class_w, accused=accused)
+
+
+def _above_what_is_above(site: Site, power: NodePower, trusted: Bool, class_w: F64) -> Bool:
+    """Return the nodes with a contactor (N,) that show more than a trusted meter above them, beyond what both may err."""
+    found = np.zeros(power.watts.size, dtype=np.bool_)
+    for n in site.contactors.node.tolist():
+        for m in way_up(site, n)[1:]:
+            most_w = max(power.watts[m] + class_w[m], (1.0 + TOLERANCE) * power.watts[m]) + class_w[n]
+            found[n] |= bool(trusted[m]) and power.watts[n] > most_w
+    return found
 
 
 def next_trips(trips: Trips, site: Site, snapshot: Snapshot, seen: SeenNodes, mode: Mode, elapsed_s: float) -> Trips:
@@ -73,7 +90,7 @@ def _timed(
     n = state.node
     if mode is Mode.INIT:
         return replace(state, over_rating_s=None, over_limit_s=None)
-    if not seen.trusted[n]:
+    if not seen.sure[n]:
         return state
     rated = _is_above(seen, n, float(site.tree.limit_w[n]))
     limited = _is_above(seen, n, float(trips.allowed_w[n]))
@@ -106,7 +123,7 @@ def _tripped(
     n, name = state.node, site.tree.ids[state.node]
     rating_s = -1.0 if state.over_rating_s is None else state.over_rating_s
     limit_s = -1.0 if state.over_limit_s is None else state.over_limit_s
-    if not seen.trusted[n]:
+    if not seen.sure[n]:
         return state
     if rating_s >= after_s:
         cause, limit_w, for_s = f"rating:{name}", float(site.tree.limit_w[n]), rating_s

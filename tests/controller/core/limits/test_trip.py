@@ -17,6 +17,7 @@ from controller.core.limits.trip import next_trips, seen_nodes
 from controller.core.modes import Mode
 from controller.core.reasons import Code
 from controller.core.safe import safe_step
+from controller.core.site import Contactors
 from controller.core.snapshot import ContactorNow, Position, Reset
 from controller.core.trust.node_power import NodePower
 from controller.core.trust.node_trust import NodeTrust
@@ -34,7 +35,7 @@ from tests.controller.core.halls import (
     running,
     tripped,
 )
-from tests.controller.core.world import World, order
+from tests.controller.core.world import World, order, with_rules
 from tests.examples import examples
 
 
@@ -82,16 +83,71 @@ def test_time_stands_still_while_the_meter_is_silent():
     world.until(lambda decision: phase(decision) is Phase.TRIPPED, 12)
 
 
+NO, YES = np.zeros(3, dtype=np.bool_), np.ones(3, dtype=np.bool_)
+
+
+def looked_at(watts, *, known=YES, still=NO, false=NO, against_s=np.inf, at=None):
+    """Return what the meters of the hall's site show; steps speak against that of the hall since `against_s`."""
+    built = at or hall_site()
+    power = NodePower(watts=np.array(watts), known=known, taken_s=np.zeros(3))
+    trust = NodeTrust(proven=YES, still=still, false=false)
+    since_s = np.where(built.meters.node == HALL, against_s, np.inf)
+    return seen_nodes(built, power, trust, np.full(3, 500.0), since_s)
+
+
 @pytest.mark.parametrize(
-    ("known", "still", "false", "trusted"),
-    [(True, False, False, True), (False, False, False, False), (True, True, False, False), (True, False, True, False)],
-    ids=["trusted", "unknown", "in doubt", "found false"],
+    ("found", "trusted", "sure"),
+    [
+        ({}, True, True),
+        ({"known": NO}, False, False),
+        ({"still": YES}, False, False),
+        ({"false": YES}, False, False),
+        ({"against_s": 900.0}, True, False),
+    ],
+    ids=["trusted", "unknown", "in doubt", "found false", "accused by steps"],
 )
-def test_a_meter_counts_that_is_known_and_that_nothing_speaks_against(known, still, false, trusted):
-    one = np.array([100e3])
-    power = NodePower(watts=one, known=np.array([known]), taken_s=one)
-    trust = NodeTrust(proven=np.array([True]), still=np.array([still]), false=np.array([false]))
-    assert seen_nodes(power, trust, one).trusted.tolist() == [trusted]
+def test_a_meter_counts_that_is_known_and_that_nothing_speaks_against(found, trusted, sure):
+    seen = looked_at([100e3, 70e3, 20e3], **found)
+    assert (seen.trusted[HALL], seen.sure[HALL]) == (trusted, sure)
+
+
+@pytest.mark.parametrize(
+    ("site_w", "known", "sure"),
+    [
+        (70e3, YES, True),
+        (69.1e3, YES, True),
+        (68.7e3, YES, False),
+        (10e3, YES, False),
+        (10e3, np.array([False, True, True]), True),
+    ],
+    ids=["as much", "less within what both err", "less", "far less", "not known"],
+)
+def test_a_meter_that_shows_more_than_the_one_above_it_cuts_nobody_off(site_w, known, sure):
+    assert looked_at([site_w, 70e3, 20e3], known=known).sure[HALL] == sure
+
+
+def frozen():
+    shown = {}
+    return lambda power_w: shown.setdefault("first", power_w)
+
+
+@pytest.mark.parametrize(
+    ("lie", "ordered"),
+    [(lambda _: 75e3, True), (lambda _: 75e3, False), (frozen(), True), (lambda power_w: power_w + 20e3, True)],
+    ids=["stuck, under an order", "stuck above the rating", "frozen", "too much"],
+)
+def test_a_meter_that_lies_does_not_cut_off_a_hall_that_obeys(lie, ordered):
+    """It takes 20 s and more to find it wrong by steps, but no longer than to bring devices down for them to speak against it."""
+    least_s = 6.0 + 1.25 * 2.0 + 3.5
+    contactors = Contactors(node=np.array([HALL]), trip_after_s=np.array([least_s]))
+    built = hall_site(contactors=contactors, rules=with_rules(settle_s=6.0))
+    world = World(built, surplus_w=90e3, vouched=False, tick_s=1.0)
+    world.run(45)
+    world.shown_as = {"of-hall": lie}
+    if ordered:
+        world.orders = (order(8e3, world, node=HALL, begun=True),)
+    world.run(40)
+    assert all(phase(decision) is Phase.CLOSED for *_, decision in world.history)
 
 
 def test_seen_inside_the_time_begins_anew():
@@ -216,7 +272,7 @@ def test_a_meter_that_is_in_doubt_proves_nothing():
     power = NodePower(watts=nothing, known=~no, taken_s=nothing)
     snapshot = replace(world.snapshot(), contactors=(ContactorNow(position=Position.OPEN),))
     for doubted, proven in ((True, False), (False, True)):
-        seen = SeenNodes(power=power, trusted=np.full(3, not doubted), class_w=np.full(3, 500.0))
+        seen = SeenNodes(power=power, trusted=np.full(3, not doubted), class_w=np.full(3, 500.0), accused=no)
         trips = replace(world.state.trips, contactors=(state,))
         assert next_trips(trips, world.site, snapshot, seen, Mode.NORMAL, 1.0).contactors[0].proven is proven
 
