@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from controller.api.auth import require
 from controller.api.errors import ErrorBody
 from controller.core.decision import Decision
-from controller.core.limits.contactors import ContactorState, Phase
+from controller.core.limits.contactors import ContactorState, Phase, Trip
 from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Parameter, Reason
@@ -38,14 +38,17 @@ class ReasonBody(BaseModel):
 
 
 class TripBody(BaseModel):
-    """Why a node is tripped: it drew `power_w` for `for_s` where `cause` allows `limit_w`; `since`: when that was found."""
+    """Why a node is tripped: it drew `power_w` for `for_s` where `cause` allows `limit_w`; `since`: when that was found.
+
+    These are null where it is on record that it was tripped, and why cannot be understood.
+    """
 
     id: str
     since: datetime
-    cause: str
-    power_w: float
-    limit_w: float
-    for_s: float
+    cause: str | None
+    power_w: float | None
+    limit_w: float | None
+    for_s: float | None
 
 
 class ContactorBody(BaseModel):
@@ -258,23 +261,25 @@ def _nodes(ids: tuple[str, ...], decision: Decision) -> dict[str, NodeBody]:
 
 
 def _contactor(state: ContactorState) -> ContactorBody:
-    trip = state.trip
     return ContactorBody(
         state=state.phase,
         position=_POSITIONS.get(state.now.position),
         fault=state.now.fault,
         proven_open=state.proven,
         void=state.void,
-        trip=None
-        if trip is None
-        else TripBody(
-            id=trip.id,
-            since=datetime.fromtimestamp(trip.at_utc_s, UTC),
-            cause=trip.cause,
-            power_w=trip.power_w,
-            limit_w=trip.limit_w,
-            for_s=trip.for_s,
-        ),
+        trip=None if state.trip is None else _trip(state.trip),
+    )
+
+
+def _trip(trip: Trip) -> TripBody:
+    over = trip.over
+    return TripBody(
+        id=trip.id,
+        since=datetime.fromtimestamp(trip.at_utc_s, UTC),
+        cause=over.cause if over else None,
+        power_w=over.power_w if over else None,
+        limit_w=over.limit_w if over else None,
+        for_s=over.for_s if over else None,
     )
 
 

@@ -66,6 +66,7 @@ class Code(StrEnum):
     NODE_UNSEEN = "node_unseen"
     # A node that is cut off, and its contactor.
     NODE_TRIPPED = "node_tripped"
+    TRIP_UNREADABLE = "trip_unreadable"
     CONTACTOR_DEFIANT = "contactor_defiant"
     CONTACTOR_UNPROVEN = "contactor_unproven"
     CONTACTOR_LOST = "contactor_lost"

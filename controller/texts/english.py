@@ -61,6 +61,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.OVER_ENVELOPE: "{subject} has drawn more than it may for {since_s:.0f} s, {over_w:power} now",
     Code.NODE_UNSEEN: "an order limits {subject}, and no usable meter shows what it draws",
     Code.NODE_TRIPPED: "{subject} is tripped: it drew {power_w:power} for {for_s:.0f} s, and {cause} allows {limit_w:power}",
+    Code.TRIP_UNREADABLE: "{subject} is tripped, and why cannot be understood from {record} of the journal",
     Code.CONTACTOR_DEFIANT: "the contactor of {subject} was told to open {since_s:.0f} s ago, and the node still draws {power_w:power}",
     Code.CONTACTOR_UNPROVEN: "the contactor of {subject} was told to open {since_s:.0f} s ago, and nothing proves it: its position is {position}",
     Code.CONTACTOR_LOST: "the contactor of {subject} cannot be told or read: {error}",

@@ -61,18 +61,25 @@ _TRIPPED: Final = frozenset({Phase.TRIPPED, Phase.CLOSING, Phase.RECLOSING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Over:
+    """A node drew `power_w` where `cause` allows `limit_w`, for `for_s` of known time."""
+
+    cause: str
+    power_w: float
+    limit_w: float
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trip:
-    """Why a node (index into the tree) was cut off: it drew `power_w` where `cause` allows `limit_w`, for `for_s` of known time.
+    """Why a node (index into the tree) was cut off: `over`, None where it is on record that it was, and why cannot be understood.
 
     `id`: no two are the same. `at_utc_s`: when, by the wall clock.
     """
 
     id: str
     node: int
-    cause: str
-    power_w: float
-    limit_w: float
-    for_s: float
+    over: Over | None
     at_utc_s: float
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from controller.core.floor import way_up
-from controller.core.limits.contactors import NEVER_READ, ContactorState, Phase, SeenNodes, Trip, Trips, Wanted
+from controller.core.limits.contactors import NEVER_READ, ContactorState, Over, Phase, SeenNodes, Trip, Trips, Wanted
 from controller.core.limits.envelope import Envelope
 from controller.core.limits.overrun import TOLERANCE, remember_most, span_s
 from controller.core.limits.reclosing import above, with_reclosing, with_resets
@@ -134,10 +134,7 @@ def _tripped(
     trip = Trip(
         id=f"{name}@{snapshot.utc_s:.3f}",
         node=n,
-        cause=cause,
-        power_w=float(seen.power.watts[n]),
-        limit_w=limit_w,
-        for_s=for_s,
+        over=Over(cause=cause, power_w=float(seen.power.watts[n]), limit_w=limit_w, for_s=for_s),
         at_utc_s=snapshot.utc_s,
     )
     return state.to(Phase.TRIPPED, snapshot.now_s, trip=trip)

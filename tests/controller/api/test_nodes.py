@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core.limits.contactors import ContactorState, Phase, Trip
+from controller.core.limits.contactors import ContactorState, Over, Phase, Trip
 from controller.core.modes import Mode
 from controller.core.snapshot import ContactorNow, Position
 from controller.daemon.journal.journal import RecordKind
 from tests.controller.north import make_decision
 
 TRIP = Trip(
-    id="feeder@1", node=1, cause="rating:feeder", power_w=72e3, limit_w=60e3, for_s=61.0, at_utc_s=1_795_000_000.0
+    id="feeder@1",
+    node=1,
+    over=Over(cause="rating:feeder", power_w=72e3, limit_w=60e3, for_s=61.0),
+    at_utc_s=1_795_000_000.0,
 )
 OPEN = ContactorState(
     node=1, phase=Phase.TRIPPED, since_s=900.0, trip=TRIP, proven_s=905.0, now=ContactorNow(position=Position.OPEN)

@@ -47,9 +47,9 @@ def test_a_node_that_stays_above_a_limit_is_cut_off():
     decision = world.run(5)
     assert decision.contactors[0].wanted is Wanted.OPEN
     trip = decision.contactors[0].trip
-    assert (trip.cause, trip.limit_w) == ("order:o1", 8e3)
-    assert trip.for_s >= TRIP_S
-    assert trip.power_w > 30e3
+    assert (trip.over.cause, trip.over.limit_w) == ("order:o1", 8e3)
+    assert trip.over.for_s >= TRIP_S
+    assert trip.over.power_w > 30e3
     assert (Code.NODE_TRIPPED, "hall") in codes(decision)
     decision = world.run(10)
     assert decision.power_w[HALL] == 0.0
@@ -62,7 +62,7 @@ def test_a_node_above_its_own_rating_is_cut_off_even_if_an_order_could_not_be_ke
     world.draw_w = np.where(in_hall(world), 6e3, world.draw_w)
     world.orders = (order(0.0, world, node=HALL, begun=True),)
     world.until(lambda decision: phase(decision) is Phase.TRIPPED, TRIP_S + 20)
-    assert world.history[-1][3].contactors[0].trip.cause == "rating:hall"
+    assert world.history[-1][3].contactors[0].trip.over.cause == "rating:hall"
 
 
 @pytest.mark.parametrize("limit_w", [0.0, 200.0], ids=["nothing", "under the residual watts"])
@@ -420,9 +420,9 @@ def never_for_an_order_that_cannot_be_kept_nor_by_a_doubted_meter(world, decisio
     assert decision.mode is not Mode.INIT
     assert decision.power_w[HALL] is not None
     assert not decision.sources["of-hall"]
-    if not trip.cause.startswith("rating:"):
-        assert trip.limit_w >= 12 * 25.0
-    assert trip.power_w > trip.limit_w
+    if not trip.over.cause.startswith("rating:"):
+        assert trip.over.limit_w >= 12 * 25.0
+    assert trip.over.power_w > trip.over.limit_w
 
 
 def nothing_is_raised_below(world, before, decision):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from controller.core.decision import Decision
-from controller.core.limits.contactors import ContactorState, Phase, Trip
+from controller.core.limits.contactors import ContactorState, Over, Phase, Trip
 from controller.core.modes import Mode
 from controller.core.site import Contactors, Site
 from controller.core.snapshot import ContactorNow, Position
@@ -23,7 +23,10 @@ from tests.controller.north import make_decision
 
 OPERATOR = Principal(name="ops-1", role=Role.OPERATOR)
 TRIP = Trip(
-    id="hall@1700000000.000", node=HALL, cause="rating:hall", power_w=72e3, limit_w=60e3, for_s=61.0, at_utc_s=1.7e9
+    id="hall@1700000000.000",
+    node=HALL,
+    over=Over(cause="rating:hall", power_w=72e3, limit_w=60e3, for_s=61.0),
+    at_utc_s=1.7e9,
 )
 
 

@@ -6,10 +6,9 @@ import logging
 
 import pytest
 
-from controller.core.limits.contactors import Phase, Void
+from controller.core.limits.contactors import Phase, Trip, Void
 from controller.daemon.contactors.trips import TripRecorder, open_trips
 from controller.daemon.journal.journal import RecordKind
-from drivers.errors import JournalUnusable
 from tests.controller.core.halls import HALL, hall_site
 from tests.controller.daemon.contactors.desk import TRIP, decided, state_of
 from tests.controller.daemon.journal.journals import journal_at
@@ -75,10 +74,37 @@ def test_a_trip_of_a_node_without_a_contactor_is_left_aside(journal):
     assert open_trips(journal, hall_site()) == ()
 
 
-def test_a_trip_that_cannot_be_read_is_no_reason_to_close(journal):
-    journal.append(RecordKind.TRIP, {"id": "x", "node": "hall"})
-    with pytest.raises(JournalUnusable, match="a trip that cannot be understood"):
-        open_trips(journal, hall_site())
+@pytest.mark.parametrize(
+    "figures", [{}, {"cause": "rating:hall", "power_w": "much", "limit_w": 1, "for_s": 1, "utc_s": 1}]
+)
+def test_a_node_whose_trip_cannot_be_understood_is_tripped_all_the_same(journal, figures):
+    record = journal.append(RecordKind.TRIP, {"id": "x", "node": "hall"} | figures)
+    (trip,) = open_trips(journal, hall_site())
+    assert trip == Trip(id=f"record {record.seq}", node=HALL, over=None, at_utc_s=record.utc_s)
+    assert len(observed(journal, state_of(trip=trip), known=(trip,))) == 1, "and is not written again"
+    observed(journal, state_of(Phase.RECLOSING, trip=trip), state_of(Phase.STARTING), known=(trip,))
+    assert open_trips(journal, hall_site()) == ()
+
+
+def test_a_record_that_does_not_say_of_which_node_it_is_is_told_and_keeps_nobody_from_starting(journal, caplog):
+    journal.append(RecordKind.TRIP, {"id": "x"})
+    observed(journal, state_of())
+    record = journal.append(RecordKind.TRIP_ENDED, {"node": 7})
+    assert open_trips(journal, hall_site()) == (TRIP,)
+    assert [each.seq for each in caplog.records if each.event == "trip_unreadable"] == [1, record.seq]
+
+
+def test_a_reset_that_a_restart_has_overtaken_is_void_and_on_record_once(journal, caplog):
+    observed(journal, state_of())
+    record = journal.append(RecordKind.TRIP_RESET, {"node": "hall", "trip": TRIP.id, "by": "ops-1", "reason": "looked"})
+    observed(journal, state_of(Phase.RECLOSING), known=(TRIP,))
+    for _ in range(2):
+        assert open_trips(journal, hall_site()) == (TRIP,)
+        stored(journal)
+    assert [each.body for each in journal.records(RecordKind.RESET_VOID)] == [
+        {"node": "hall", "id": TRIP.id, "reset": f"reset-{record.seq}", "why": "restarted"}
+    ]
+    assert [each.event for each in caplog.records].count("reset_void") == 1
 
 
 def test_a_reset_that_is_void_is_on_record_once_with_why(journal):
