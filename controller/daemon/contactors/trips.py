@@ -115,10 +115,8 @@ class TripRecorder:
             ended = old.trip.id if old and old.trip else None
             self._journal.post(RecordKind.TRIP_ENDED, {"node": name, "id": ended, "reset": new.reset})
         if new.void is not None and (old is None or (old.void, old.reset) != (new.void, new.reset)):
-            trip = new.trip.id if new.trip else None
-            self._journal.post(
-                RecordKind.RESET_VOID, {"node": name, "id": trip, "reset": new.reset, "why": new.void.value}
-            )
+            body = {"node": name, "id": trip.id if trip else None, "reset": new.reset, "why": new.void.value}
+            self._journal.post(RecordKind.RESET_VOID, body)
 
     def _tell(self, old: ContactorState | None, new: ContactorState) -> None:
         """Log each step; that a node is tripped, and why, is said with the other warnings."""
