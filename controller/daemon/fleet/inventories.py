@@ -89,10 +89,7 @@ def hold_against(
         row=row,
         led=led,
         whole=bool(led.all()),
-        strange=np.array(
-            [k for k, device in enumerate(inventory.devices) if device.model == CONTACTOR and device.id not in ids],
-            dtype=np.int64,
-        ),
+        strange=_strange(inventory, ids),
         bound_w=signed_w * _MOST_TIMES,
         max_w=max_w,
         differences=(
@@ -107,6 +104,11 @@ def hold_against(
             ),
         ),
     )
+
+
+def _strange(inventory: Inventory, ids: Sequence[str]) -> I64:
+    rows = [k for k, device in enumerate(inventory.devices) if device.model == CONTACTOR and device.id not in ids]
+    return np.array(rows, dtype=np.int64)
 
 
 def _relay_differing(relay: AgentRelay, agent: str, device: InventoryDevice) -> Iterator[Reason]:
