@@ -16,8 +16,8 @@ from controller.api.errors import ErrorBody
 from controller.api.people import LockBody, shown_locks
 from controller.api.reason_bodies import ReasonBody, reason_bodies
 from controller.core.decision import Decision
+from controller.core.limits.contactors import ContactorState, Phase, Trip
 from controller.core.limits.orders import Compliance, OrderNow
-from controller.core.limits.trip import ContactorState, Phase
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.snapshot import Position
@@ -32,20 +32,24 @@ Watts = float | Literal["unlimited"] | None
 
 
 class TripBody(BaseModel):
-    """Why a node is tripped: it drew `power_w` for `for_s` where `cause` allows `limit_w`; `since`: when that was found."""
+    """Why a node is tripped: it drew `power_w` for `for_s` where `cause` allows `limit_w`; `since`: when that was found.
+
+    These are null where it is on record that it was tripped, and why cannot be understood.
+    """
 
     id: str
     since: datetime
-    cause: str
-    power_w: float
-    limit_w: float
-    for_s: float
+    cause: str | None
+    power_w: float | None
+    limit_w: float | None
+    for_s: float | None
 
 
 class ContactorBody(BaseModel):
     """The contactor of a node.
 
-    `state`: closed (nothing is asked of it), tripped (told to open), closing (reset, and room is made), starting (told to close).
+    `state`: closed (nothing is asked of it), tripped (told to open), closing (reset, and room is made), reclosing (told to close),
+    starting (seen to be closed, and what is below starts). `void`: why the newest reset came to nothing, null where it did not.
     `position`: open or closed as it is read back, null where that is not known; `fault`: why it cannot be told or read.
     `proven_open`: it was told to open, and the node's meter and what is read back prove it. `trip`: null while it is not tripped.
     """
@@ -54,6 +58,7 @@ class ContactorBody(BaseModel):
     position: Literal["open", "closed"] | None
     fault: str
     proven_open: bool
+    void: str | None
     trip: TripBody | None
 
 
@@ -253,22 +258,25 @@ def _nodes(ids: tuple[str, ...], decision: Decision) -> dict[str, NodeBody]:
 
 
 def _contactor(state: ContactorState) -> ContactorBody:
-    trip = state.trip
     return ContactorBody(
         state=state.phase,
         position=_POSITIONS.get(state.now.position),
         fault=state.now.fault,
         proven_open=state.proven,
-        trip=None
-        if trip is None
-        else TripBody(
-            id=trip.id,
-            since=datetime.fromtimestamp(trip.at_utc_s, UTC),
-            cause=trip.cause,
-            power_w=trip.power_w,
-            limit_w=trip.limit_w,
-            for_s=trip.for_s,
-        ),
+        void=state.void,
+        trip=None if state.trip is None else _trip(state.trip),
+    )
+
+
+def _trip(trip: Trip) -> TripBody:
+    over = trip.over
+    return TripBody(
+        id=trip.id,
+        since=datetime.fromtimestamp(trip.at_utc_s, UTC),
+        cause=over.cause if over else None,
+        power_w=over.power_w if over else None,
+        limit_w=over.limit_w if over else None,
+        for_s=over.for_s if over else None,
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from controller.core.limits.contactors import ContactorState
 from controller.core.limits.locked import LockNow
 from controller.core.limits.orders import OrderNow
-from controller.core.limits.trip import ContactorState
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.site import F64, Bool

@@ -67,10 +67,12 @@ class Code(StrEnum):
     NODE_UNSEEN = "node_unseen"
     # A node that is cut off, and its contactor.
     NODE_TRIPPED = "node_tripped"
+    TRIP_UNREADABLE = "trip_unreadable"
     CONTACTOR_DEFIANT = "contactor_defiant"
     CONTACTOR_UNPROVEN = "contactor_unproven"
     CONTACTOR_LOST = "contactor_lost"
     CONTACTOR_OPEN = "contactor_open"
+    RESET_VOID = "reset_void"
     # People at work.
     LOCKED = "locked"
     LOCK_UNPROVEN = "lock_unproven"
@@ -127,6 +129,7 @@ class Code(StrEnum):
     RESET_WITHOUT_CONTACTOR = "reset_without_contactor"
     RESET_NOT_OPEN = "reset_not_open"
     RESET_IN_DOUBT = "reset_in_doubt"
+    RESET_BELOW_OPEN = "reset_below_open"
     # A lock that is refused, or its end; its subject is who asked for it.
     LOCK_SUBJECT_UNKNOWN = "lock_subject_unknown"
     LOCK_UNKNOWN = "lock_unknown"
@@ -150,6 +153,7 @@ REFUSALS: Final = frozenset(
     | {Code.ORDER_OF_ANOTHER, Code.ORDER_AMBIGUOUS, Code.TOO_MANY_SCHEDULED}
     | {Code.RESET_NODE_UNKNOWN, Code.RESET_WITHOUT_CONTACTOR, Code.RESET_NOT_OPEN, Code.RESET_IN_DOUBT}
     | {Code.LOCK_SUBJECT_UNKNOWN, Code.LOCK_UNKNOWN}
+    | {Code.RESET_BELOW_OPEN}
     | {Code.ORDER_STATED_ENDED, Code.ORDER_STATED_TWICE, Code.ISSUERS_MUST_STATE, Code.ISSUER_RETIRED}
 )
 #: What stands in the answer to an order or a release that is taken: counted as well.

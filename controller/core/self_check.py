@@ -11,7 +11,7 @@ import numpy as np
 
 from controller.core.decision import Decision
 from controller.core.kernels.tree import Moves, PathSums
-from controller.core.limits.trip import ContactorState, Phase, Wanted
+from controller.core.limits.contactors import ContactorState, Phase, Wanted
 from controller.core.modes import TRANSITIONS, Mode
 from controller.core.site import F64, Bool, Site
 from controller.core.state import State
@@ -108,14 +108,16 @@ def _stays_open(before: State, decision: Decision, claims: Claims) -> bool:
     for old, new in zip(before.trips.contactors, decision.contactors, strict=True):
         begins = new.phase is Phase.CLOSING and old.phase is not Phase.CLOSING
         closes = new.wanted is not Wanted.OPEN and old.wanted is Wanted.OPEN
-        if (begins and old.node not in claims.reset) or (closes and not _may_close(old, new, decision.mode)):
+        told = new.wanted is Wanted.CLOSE and (old.wanted is Wanted.LEAVE or decision.mode is not Mode.NORMAL)
+        if (begins and old.node not in claims.reset) or (closes and not _may_close(old, new, decision.mode)) or told:
             return False
     return True
 
 
 def _may_close(old: ContactorState, new: ContactorState, mode: Mode) -> bool:
     """Return whether a contactor that was being closed may be told so now; one that nothing has tripped may be left alone."""
-    return old.phase is Phase.CLOSING and (mode is Mode.NORMAL or (new.wanted is Wanted.LEAVE and old.trip is None))
+    told = mode is Mode.NORMAL and new.wanted is Wanted.CLOSE
+    return old.phase is Phase.CLOSING and (told or (new.wanted is Wanted.LEAVE and old.trip is None))
 
 
 def _ramps_hold(moves: Moves, claims: Claims) -> bool:

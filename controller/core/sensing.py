@@ -9,9 +9,10 @@ from controller.core.fleet.bounds import SumBelow, fleet_below
 from controller.core.fleet.leases import Leases, link_doubts, observe
 from controller.core.fleet.power_cut import PowerCut, no_news, without_power
 from controller.core.fleet.trouble import Trouble, find_trouble, told_of
+from controller.core.limits.contactors import Trips
 from controller.core.limits.locked import Locked, hold_locked
 from controller.core.limits.overrun import Overrun, look, over_envelope, unshown
-from controller.core.limits.trip import Trips, next_trips, seen_nodes
+from controller.core.limits.trip import next_trips, seen_nodes
 from controller.core.limits.tripped import power_cut, told_of_trips
 from controller.core.modes import Doubts, Mode, ModeState, next_mode
 from controller.core.reasons import Reason
@@ -61,7 +62,7 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
     of_fleet, fleet_doubts = told_of(trouble, site, leases, unshown(overrun, power))
     found = judgement.doubts + over + fleet_doubts + of_surplus + _of_the_daemon(root, rules, snapshot)
     mode = next_mode(state.mode, found, root, rules, now_s)
-    seen = seen_nodes(power, judgement.nodes, overrun.class_w)
+    seen = seen_nodes(site, power, judgement.nodes, overrun.class_w, trust.steps.against_s)
     trips = next_trips(state.trips, site, snapshot, seen, mode.mode, state.elapsed_s(now_s))
     cut = power_cut(trips, site, now_s)
     leases = without_power(leases, site.devices, cut)

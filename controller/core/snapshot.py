@@ -126,18 +126,26 @@ class Position(IntEnum):
 class ContactorNow:
     """What is known of a contactor now.
 
-    `fault`: why it cannot be read or told, empty while it can. `held_open`: whoever switches it holds the order to open, which
-    says nothing of its contact.
+    `fault`: why it cannot be read or told, empty while it can. `held`: the order that whoever switches it holds, which says
+    nothing of its contact.
     """
 
     position: Position
     fault: str = ""
-    held_open: bool = False
+    held: Position = Position.UNKNOWN
 
     @property
     def seems_open(self) -> bool:
         """Whether it is open as far as can be read."""
-        return self.position is Position.OPEN or (self.position is Position.UNKNOWN and self.held_open)
+        return self._seems(Position.OPEN)
+
+    @property
+    def seems_closed(self) -> bool:
+        """Whether it is closed as far as can be read."""
+        return self._seems(Position.CLOSED)
+
+    def _seems(self, position: Position) -> bool:
+        return self.position is position or (self.position is Position.UNKNOWN and self.held is position)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 
 from controller.core.fleet.leases import Leases, no_leases
+from controller.core.limits.contactors import Trip, Trips, no_trips
 from controller.core.limits.house_load import HouseLoad, declared_house
 from controller.core.limits.orders import OrderNow, OrderRamp
 from controller.core.limits.overrun import Overrun, no_overrun
 from controller.core.limits.recent_power import RecentPower, no_recent_power
-from controller.core.limits.trip import Trip, Trips, no_trips
 from controller.core.modes import ModeState, first_mode
 from controller.core.site import F64, Site
 from controller.core.surplus.estimate import SurplusState

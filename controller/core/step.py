@@ -36,7 +36,8 @@ from controller.core.limits.locked import locked_limits
 from controller.core.limits.orders import OrderNow, OrderRamp
 from controller.core.limits.overrun import allow
 from controller.core.limits.recent_power import RecentPower, least_trusted_w, remember
-from controller.core.limits.trip import close_where_it_fits, hold_to
+from controller.core.limits.reclosing import close_where_it_fits
+from controller.core.limits.trip import hold_to
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.safe import emergency_setpoints, failsafe_setpoints

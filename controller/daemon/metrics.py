@@ -20,8 +20,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from controller.core.decision import Decision
+from controller.core.limits.contactors import Wanted
 from controller.core.limits.orders import Compliance
-from controller.core.limits.trip import Wanted
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Site

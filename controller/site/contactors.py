@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from controller.core.fleet.leases import SETTLE_FACTOR
 from controller.site.contactor_parts import ContactorEntry
 from controller.site.devices import Load
 from controller.site.model import NodeEntry, SiteFile
@@ -49,8 +50,9 @@ def least_trip_s(site: SiteFile, node: str, pairs: Iterable[tuple[Load, Model]])
     """Return the shortest time after which a node may be cut off: what follows a limit by itself never is.
 
     Its power follows a limit within the settle time. A device that does not is told again, put to sleep, stopped and cut off by
-    its own relay; an agent has done all of that `SILENT_CUT_S` after the device's own time.
+    its own relay; an agent has done all of that `SILENT_CUT_S` after the device's own time. By then devices that do have proven it,
+    so that a meter that does not show it is accused before it cuts them off.
     """
     parents = parents_of(site.nodes)
     below = [model.down_s for load, model in pairs if node in way_up(load.entry.node, parents)]
-    return site.grid.settle_s + (max(below) + SILENT_CUT_S if below else 0.0)
+    return site.grid.settle_s + (SETTLE_FACTOR * max(below) + SILENT_CUT_S if below else 0.0)

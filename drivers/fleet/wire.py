@@ -28,6 +28,9 @@ MAX_PAYLOAD_BYTES: Final = 1 << 20
 MAX_TTL_MS: Final = 120_000
 #: How often an agent reports.
 REPORT_MS: Final = 1000
+#: Model of a contactor in an inventory; and what one is told that is to stay as it is, neither opened nor closed.
+CONTACTOR: Final = "contactor"
+LEAVE_W: Final = 1
 #: The longest text, in characters.
 MAX_TEXT: Final = 500
 #: The longest head token, in characters.

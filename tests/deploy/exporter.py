@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from controller.core.decision import Decision
-from controller.core.limits.trip import ContactorState, Phase
+from controller.core.limits.contactors import ContactorState, Phase
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site

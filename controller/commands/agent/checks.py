@@ -15,7 +15,7 @@ from controller.commands.agent.bench import Bench, CheckFailed
 from drivers.clock import boottime_s
 from drivers.fleet import wire
 from drivers.fleet.keys import SIGNATURE_BYTES, PrivateKey
-from drivers.fleet.wire import Echo, Follow, InventoryDevice, Leaf, Presence, Report, spread_ms
+from drivers.fleet.wire import CONTACTOR, Echo, Follow, InventoryDevice, Leaf, Presence, Report, spread_ms
 
 #: Lease of the checks that wait for its end.
 _SHORT_MS: Final = 4_000
@@ -205,7 +205,13 @@ def _a_head_is_given_back(bench: Bench) -> None:
 
 def _watts_are_fitted(bench: Bench) -> None:
     _led_at_full(bench)
-    asked = [max((one.to_w for one in device.ranges), default=device.max_w) - 1 for device in _devices(bench)]
+    # Of a contactor watts between open and closed mean something else.
+    asked = [
+        device.off_w
+        if device.model == CONTACTOR
+        else max((one.to_w for one in device.ranges), default=device.max_w) - 1
+        for device in _devices(bench)
+    ]
     bench.accepted(bench.state(setpoints_w=asked))
     _reach(bench, [fitted(device, watts) for device, watts in zip(_devices(bench), asked, strict=True)])
 

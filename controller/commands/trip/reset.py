@@ -14,7 +14,13 @@ _SITE: Final = Path("/etc/surplusd/site.yaml")
 _ABOUT = """The daemon writes down who asked and why, makes room for all that may start below the node, and tells the contactor to
 close. In doubt nothing is closed. Find out first why the node was cut off: `surplusd_reason`, the journal, and the place itself."""
 _LOOK_S: Final = 0.5
-#: Longer than a tick and the settle time, within which it is closed.
+#: Why a reset came to nothing, in words.
+_VOID: Final = {
+    "in_doubt": "the site was in doubt",
+    "not_seen_closed": "it was told to close, and was not seen to be closed in time",
+    "open_above": "one above it is open",
+}
+#: Longer than a few ticks; room is made within the settle time, and then it is seen to be closed within another.
 _BEYOND_S: Final = 20.0
 
 
@@ -41,7 +47,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     answer = daemon.ask("POST", f"/api/v1/nodes/{_plain(arguments.node)}/reset", {"reason": arguments.reason})
     told = "is being reset already" if answer["again"] else "is reset; this is on record"
     print(f"{answer['node']} {told}", flush=True)
-    return _wait(daemon, str(answer["node"]), site_file.grid.settle_s + _BEYOND_S)
+    return _wait(daemon, str(answer["node"]), 2.0 * site_file.grid.settle_s + _BEYOND_S)
 
 
 def _plain(node: str) -> str:
@@ -55,17 +61,18 @@ def _plain(node: str) -> str:
 
 def _wait(daemon: DaemonClient, node: str, within_s: float) -> int:
     """Say what becomes of the reset."""
-    until_s, seen_closing = time.monotonic() + within_s, False
+    until_s, seen_closing, why = time.monotonic() + within_s, False, "nothing is heard of it"
     while time.monotonic() < until_s:
-        contactor = (daemon.ask("GET", "/api/v1/status")["nodes"].get(node) or {}).get("contactor")
-        state = contactor and contactor["state"]
-        if state == "starting":
-            print(f"the contactor of {node} was told to close; devices below it start at their failsafe watts at most")
-            return DONE
+        contactor = (daemon.ask("GET", "/api/v1/status")["nodes"].get(node) or {}).get("contactor") or {}
+        state, void = contactor.get("state"), contactor.get("void")
         # What was open without a trip is "closed" before, and again when the reset is void.
+        if state == "starting" or (state == "closed" and seen_closing and void is None):
+            print(f"the contactor of {node} is closed; devices below it start at their failsafe watts at most")
+            return DONE
         if state in {"tripped", "closed"} and seen_closing:
+            why = _VOID.get(str(void), "it tripped anew")
             break
-        seen_closing = seen_closing or state == "closing"
+        seen_closing = seen_closing or state in {"closing", "reclosing"}
         time.sleep(_LOOK_S)
-    print(f"the contactor of {node} stays open: the site was in doubt; see `reason` in the status, then reset it again")
+    print(f"the contactor of {node} stays open: {why}; see `reason` in the status, then reset it again")
     return NOT_GOOD

@@ -23,7 +23,7 @@ _CONFIRM_S = 4.0
 #: From a device's settling to a meter reading that shows all of it: a poll, a refresh of the meter, a tick.
 _VISIBLE_S = 1.5
 #: Share by which a settled device may still be moving after its stated time.
-_SETTLE_FACTOR = 1.25
+SETTLE_FACTOR = 1.25
 #: Watts that differ by less than this, beyond all errors, tell nothing.
 _SLACK_W = 30.0
 #: As plain numbers: to compare a column with an enum takes six times as long.
@@ -112,7 +112,7 @@ def defiant(leases: Leases, devices: Devices, snapshot: Snapshot) -> Bool:
     if not said.any() and owed_s.max(initial=0.0) <= _CONFIRM_S:
         return said
     draws_more = ~(fleet.measured_w <= _within_w(devices, leases.setpoint_w))
-    late = owed_s > _SETTLE_FACTOR * devices.down_s + _VISIBLE_S + _CONFIRM_S
+    late = owed_s > SETTLE_FACTOR * devices.down_s + _VISIBLE_S + _CONFIRM_S
     found = said | (late & draws_more & (fleet.follow != _LOST))
     return np.asarray(found & _heard_of_late(devices, snapshot), dtype=np.bool_)
 
@@ -188,7 +188,7 @@ def _raise_by_themselves(devices: Devices, fleet: FleetColumns, answers: Bool, h
 
 
 def _settled(stable_s: F64, device_s: F64) -> Bool:
-    return np.asarray(stable_s >= _SETTLE_FACTOR * device_s + _VISIBLE_S, dtype=np.bool_)
+    return np.asarray(stable_s >= SETTLE_FACTOR * device_s + _VISIBLE_S, dtype=np.bool_)
 
 
 def unheard_w(leases: Leases, devices: Devices) -> F64:

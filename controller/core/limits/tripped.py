@@ -9,7 +9,7 @@ import numpy as np
 
 from controller.core.fleet.power_cut import PowerCut
 from controller.core.floor import nodes_below, way_up
-from controller.core.limits.trip import ContactorState, Phase, SeenNodes, Trips, Wanted
+from controller.core.limits.contactors import ContactorState, Phase, SeenNodes, Trip, Trips, Wanted
 from controller.core.reasons import Code, Reason
 from controller.core.site import Bool, Site
 
@@ -78,14 +78,23 @@ def told_of_trips(trips: Trips, site: Site, seen: SeenNodes | None, now_s: float
 def _told_of(state: ContactorState, site: Site, seen: SeenNodes | None, now_s: float) -> Iterator[Reason]:
     name, trip, now = site.tree.ids[state.node], state.trip, state.now
     if trip is not None:
-        figures = {"power_w": trip.power_w, "limit_w": trip.limit_w, "for_s": trip.for_s}
-        yield Reason(Code.NODE_TRIPPED, name, {"cause": trip.cause, **figures})
+        yield _tripped(trip, name)
     if now.fault:
         yield Reason(Code.CONTACTOR_LOST, name, {"error": now.fault})
     if state.wanted is Wanted.OPEN and not state.proven and now_s - state.since_s >= OPENS_S:
         yield _unproven(state, name, seen, now_s)
     if state.phase is Phase.CLOSED and now.seems_open:
         yield Reason(Code.CONTACTOR_OPEN, name)
+    if state.void is not None and not (state.phase is Phase.CLOSED and now.seems_closed):
+        yield Reason(Code.RESET_VOID, name, {"why": state.void.value})
+
+
+def _tripped(trip: Trip, name: str) -> Reason:
+    over = trip.over
+    if over is None:
+        return Reason(Code.TRIP_UNREADABLE, name, {"record": trip.id})
+    figures = {"power_w": over.power_w, "limit_w": over.limit_w, "for_s": over.for_s}
+    return Reason(Code.NODE_TRIPPED, name, {"cause": over.cause, **figures})
 
 
 def _unproven(state: ContactorState, name: str, seen: SeenNodes | None, now_s: float) -> Reason:

@@ -1,7 +1,7 @@
 """One contactor that the daemon itself switches: told again until it is read to be as it is wanted, and looked at for ever.
 
 It is told to open before anything else is asked of it. It is told to close only while the core wants it closed, which
-is for as long as what is below has to start, after a person's reset. Otherwise it is left as it is, whoever has put it there.
+is from a person's reset until it is seen to be. Otherwise it is left as it is, whoever has put it there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import Final, Protocol
 
-from controller.core.limits.trip import Wanted
+from controller.core.limits.contactors import Wanted
 from controller.core.snapshot import ContactorNow, Position
 from drivers.clock import Clock, boottime_s
 from drivers.errors import DriverLoss
@@ -67,8 +67,8 @@ class ContactorKeeper:
         if unread or closed is None:
             return ContactorNow(position=Position.UNKNOWN, fault=unread or self._untold)
         if not self._shows_contact:
-            return ContactorNow(position=Position.UNKNOWN, fault=self._untold, held_open=not closed)
-        return ContactorNow(position=Position.CLOSED if closed else Position.OPEN, fault=self._untold)
+            return ContactorNow(position=Position.UNKNOWN, fault=self._untold, held=_position(closed=closed))
+        return ContactorNow(position=_position(closed=closed), fault=self._untold)
 
     def lose(self, why: str) -> None:
         """Know nothing of it any more: what keeps it has ended, and is started anew."""
@@ -129,3 +129,7 @@ class ContactorKeeper:
             extra = {"event": "contactor_unread" if fault else "contactor_read", "node": self.node}
             _log.log(logging.WARNING if fault else logging.INFO, "the contactor %s", words, extra=extra)
         self._logged = fault
+
+
+def _position(*, closed: bool) -> Position:
+    return Position.CLOSED if closed else Position.OPEN

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from controller.core.decision import Decision
-from controller.core.limits.trip import ContactorState, Phase
+from controller.core.limits.contactors import ContactorState, Phase
+from controller.core.limits.reclosing import above
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
@@ -67,16 +68,17 @@ class ResetDesk:
     def reset(self, node: str, reason: str, by: Principal) -> ResetAnswer:
         """Have the contactor of a node closed, once there is room for what may start below it.
 
-        ResetRefused, and nothing changed: no such node, no contactor, not open, or the site is not in NORMAL.
+        ResetRefused, and nothing changed: no such node, no contactor, not open, below one that is, or the site is not in NORMAL.
         JournalUnusable: it stays open, also where the disk took so long that nobody waits for the contactor any more.
         """
         asked_s = self._clock()
         with self._one:
             decision, state = self._state(node, by)
             trip = state.trip.id if state.trip else None
-            if state.phase in {Phase.CLOSING, Phase.STARTING} or self._waits(state.node):
+            if state.phase in {Phase.CLOSING, Phase.RECLOSING, Phase.STARTING} or self._waits(state.node):
                 return ResetAnswer(node=node, trip=trip, again=True)
             self._refuse_unless_open(node, decision, state, by)
+            self._refuse_below_open(node, decision, state, by)
             body = {"node": node, "trip": trip, "by": by.name, "reason": reason}
             record = self._journal.append(RecordKind.TRIP_RESET, body)
             if self._clock() - asked_s > TAKEN_S:
@@ -117,3 +119,10 @@ class ResetDesk:
         if decision.mode is not Mode.NORMAL:
             figures = {"node": node, "mode": decision.mode.value, "why": texts(decision.reasons)}
             raise ResetRefused(Cause.CONFLICT, Reason(Code.RESET_IN_DOUBT, by.name, figures))
+
+    def _refuse_below_open(self, node: str, decision: Decision, state: ContactorState, by: Principal) -> None:
+        """Refuse where no power comes: nobody would see it close, and it would be live when the one above it is closed."""
+        for each in above(decision.contactors, self._site, state.node):
+            if each.may_be_open:
+                figures = {"node": node, "other": self._site.tree.ids[each.node]}
+                raise ResetRefused(Cause.CONFLICT, Reason(Code.RESET_BELOW_OPEN, by.name, figures))

@@ -12,12 +12,13 @@ import numpy as np
 
 from controller.core.decision import Decision
 from controller.core.fleet.leases import CONTACT_S
+from controller.core.limits.contactors import Wanted
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, SHORTEST_LEASE, Site
 from controller.core.snapshot import ContactorNow, FleetColumns
 from controller.daemon.fleet.broker import MakeLink
 from controller.daemon.fleet.refusal import MessageRefused
-from controller.daemon.fleet.relays import AgentRelay, RelayWatts, relay_now
+from controller.daemon.fleet.relays import AgentRelay, relay_now, relay_w
 from controller.daemon.fleet.reports import AgentReport, Reports
 from controller.daemon.fleet.rival import Rival
 from controller.daemon.fleet.statements import Statements
@@ -70,7 +71,6 @@ class Fleet:
         self._head = head
         self._sealed: tuple[JournalHead | None, str | None] = (None, None)
         self.reports = Reports(site, agent_keys, controller=key.public_key(), models=models, epoch=epoch, relays=relays)
-        self._relays = tuple(tuple(map(RelayWatts, its)) for its in self.reports.relays)
         self.lead(epoch)
         self.link_lost_s = clock()
         self.on_refused: Callable[[Reason], None] = lambda _reason: None
@@ -92,7 +92,11 @@ class Fleet:
         last = max(1, len(self._site.agents) - 1)
         share = 1.0 - (1.0 - SHORTEST_LEASE) * a / last
         return Statements(
-            site=self._site.id, agent=self._site.agents[a], epoch=epoch, ttl_s=share * self._site.rules.lease_s
+            site=self._site.id,
+            agent=self._site.agents[a],
+            epoch=epoch,
+            ttl_s=share * self._site.rules.lease_s,
+            relays=len(self.reports.relays[a]),
         )
 
     def lead(self, epoch: int) -> None:
@@ -141,19 +145,18 @@ class Fleet:
 
     def contactors(self) -> Mapping[int, ContactorNow]:
         """Return what is known of the contactors that agents have, by their place in those of the site."""
-        now_s = self._clock()
-        return {
-            relay.contactor: relay_now(
-                agent,
-                silent=now_s - view.heard_s > CONTACT_S,
-                applied_w=float(view.applied_w[len(mine) + k]),
-                follow=int(view.follow[len(mine) + k]),
-            )
-            for agent, mine, its, view in zip(
-                self._site.agents, self.reports.devices, self.reports.relays, self.reports.newest, strict=True
-            )
-            for k, relay in enumerate(its)
-        }
+        now_s, known = self._clock(), {}
+        for a, (view, statements) in enumerate(zip(self.reports.newest, self._statements, strict=True)):
+            granted_w, first = statements.granted_w(view), len(self.reports.devices[a])
+            for k, relay in enumerate(self.reports.relays[a], start=first):
+                known[relay.contactor] = relay_now(
+                    self._site.agents[a],
+                    silent=now_s - view.heard_s > CONTACT_S,
+                    applied_w=float(view.applied_w[k]),
+                    follow=int(view.follow[k]),
+                    granted_w=None if granted_w is None else float(granted_w[k]),
+                )
+        return known
 
     def _on_connection(self, up: bool) -> None:
         self.link_lost_s = float("inf") if up else self._clock()
@@ -201,8 +204,6 @@ class Fleet:
         while self._wake.wait() and not self._stopping:
             self._wake.clear()
             decided = self._decided
-            if decided is not None:
-                self._look_at_relays(decided)
             for a in sorted(range(len(self._statements)), key=lambda a: not self._lowers(a, decided)):
                 agent = self._site.agents[a]
                 try:
@@ -220,24 +221,8 @@ class Fleet:
     def _setpoint_w(self, a: int, decided: _Decided | None) -> F64:
         """Return what the devices of an agent are told, and its contactors behind them."""
         watts = self._site.devices.failsafe_w if decided is None else decided[0].setpoint_w
-        mine = watts[self.reports.devices[a]]
-        return mine if not self._relays[a] else np.concatenate([mine, [relay.watts for relay in self._relays[a]]])
-
-    def _knows_relays(self, a: int) -> bool:
-        """Return whether it is known what every contactor that an agent really has was told, or where it was found."""
-        inventory, first = self.reports.newest[a].inventory, len(self.reports.devices[a])
-        return all(
-            relay.known or inventory is None or not inventory.led[first + k] for k, relay in enumerate(self._relays[a])
-        )
-
-    def _look_at_relays(self, decided: _Decided) -> None:
-        """Take in what the decision wants of contactors, and where agents say that they are."""
-        decision, seen = decided
-        for a, relays in enumerate(self._relays):
-            first = len(self.reports.devices[a])
-            for k, relay in enumerate(relays):
-                wanted = decision.contactors[self.reports.relays[a][k].contactor].wanted
-                relay.look(wanted, float(seen[a].applied_w[first + k]), int(seen[a].follow[first + k]))
+        mine, relays = watts[self.reports.devices[a]], self.reports.relays[a]
+        return mine if not relays else np.concatenate([mine, [_relay_w(relay, decided) for relay in relays]])
 
     def _lowers(self, a: int, decided: _Decided | None) -> bool:
         """Return whether a statement lowers the agent: those go out before any that only raises."""
@@ -248,7 +233,7 @@ class Fleet:
         known, decided_s = None, float("-inf")
         if decided is not None:
             decision, seen = decided
-            known = seen[a].echo if self._knows_relays(a) else None
+            known = seen[a].echo
             decided_s = decision.at_s
         body = statements.due(setpoint_w, self.reports.newest[a], known, now_s, self.head_token())
         if body is None:
@@ -280,3 +265,8 @@ class Fleet:
     def newest(self) -> dict[str, AgentReport]:
         """Return what each agent said last, by id."""
         return dict(zip(self._site.agents, self.reports.newest, strict=True))
+
+
+def _relay_w(relay: AgentRelay, decided: _Decided | None) -> float:
+    """Return what a contactor is told; before the first decision nothing is wanted of it."""
+    return relay_w(relay, Wanted.LEAVE if decided is None else decided[0].contactors[relay.contactor].wanted)

@@ -1,7 +1,8 @@
 """An agent's inventory against the site file: which of its devices are led, and what the two say differently.
 
 The site file is the authority on a device; an inventory may only narrow it. So what both have is led up to the smaller
-maximum, and the rest is named: a device that the agent lacks counts as never heard, one that the site file lacks is told 0.
+maximum, and the rest is named: a device that the agent lacks counts as never heard, one that the site file lacks is told 0, and
+a contactor that it lacks is left as it is: opening it is a wish that nobody has.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, I64, Bool, Devices, Site
 from controller.daemon.fleet.relays import AgentRelay
-from drivers.fleet.wire import Inventory, InventoryDevice
+from drivers.fleet.wire import CONTACTOR, LEAVE_W, Inventory, InventoryDevice
 
 #: Devices that a reason names; the others are counted.
 _NAMED: Final = 3
@@ -30,7 +31,7 @@ class AgentInventory:
     """What an agent has, for its n devices in the order of the site's columns, contactors behind them.
 
     `count`: devices that it lists. `row` (n,): where each stands among those, -1 if nowhere; `led` (n,): it stands there, `whole`:
-    all do. `max_w` (n,): the most that both allow, `off_w` of the site for one that is not led. `bound_w` (2, n): the most that
+    all do. `strange`: rows of contactors that the site does not have. `max_w` (n,): the most that both allow, `off_w` of the site for one that is not led. `bound_w` (2, n): the most that
     counts of what a device runs on, and of what it draws, in either direction; who says more would only paralyse the site.
     """
 
@@ -41,6 +42,7 @@ class AgentInventory:
     row: I64
     led: Bool
     whole: bool
+    strange: I64
     bound_w: F64
     max_w: F64
     differences: tuple[Reason, ...]
@@ -56,6 +58,7 @@ class AgentInventory:
     def setpoints_w(self, setpoint_w: F64) -> list[int]:
         """Return the watts (n,) of the site's columns in the order of the inventory; 0 for what the site does not have."""
         watts = np.zeros(self.count)
+        watts[self.strange] = LEAVE_W
         watts[self.row[self.led]] = setpoint_w[self.led]
         if not np.isfinite(watts).all():
             raise ValueError("a setpoint is not finite")
@@ -86,6 +89,7 @@ def hold_against(
         row=row,
         led=led,
         whole=bool(led.all()),
+        strange=_strange(inventory, ids),
         bound_w=signed_w * _MOST_TIMES,
         max_w=max_w,
         differences=(
@@ -102,10 +106,15 @@ def hold_against(
     )
 
 
+def _strange(inventory: Inventory, ids: Sequence[str]) -> I64:
+    rows = [k for k, device in enumerate(inventory.devices) if device.model == CONTACTOR and device.id not in ids]
+    return np.array(rows, dtype=np.int64)
+
+
 def _relay_differing(relay: AgentRelay, agent: str, device: InventoryDevice) -> Iterator[Reason]:
     """Report a contactor that is no switch between 0 and the node's rating, or that the end of a lease would open."""
     closed_w = str(int(relay.closed_w))
-    declared = {"max_w": closed_w, "off_w": "0", "failsafe_w": closed_w, "ranges": closed_w}
+    declared = {"model": CONTACTOR, "max_w": closed_w, "off_w": "0", "failsafe_w": closed_w, "ranges": closed_w}
     said = _said(device)
     for fact, allowed in declared.items():
         if said[fact] != allowed:

@@ -1,19 +1,20 @@
 """Contactors that agents have: devices of their inventories that are none of the fleet's, and what each is told.
 
-A contactor has two setpoints: 0 is open, and the rating of its node is closed. It is told what is wanted of it; where nothing
-is, what it was told last, and before it was told anything, what it was found to be. So a contactor that somebody
-else has opened is not closed by a controller that starts. One that somebody closes again is opened, for its agent was told what it was.
+A contactor is told 0 to open, the rating of its node to close, and one watt where nothing is wanted of it: it stays as it is,
+whoever has put it there, and whether or not anybody knows where that is. So nothing of the past is said to it again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from controller.core.limits.trip import Wanted
+from controller.core.limits.contactors import Wanted
 from controller.core.site import Site
 from controller.core.snapshot import ContactorNow, Followed, Position
 from controller.site.compile import contactors_in_order
 from controller.site.model import SiteFile
+from drivers.fleet.wire import LEAVE_W
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,44 +26,36 @@ class AgentRelay:
     closed_w: float
 
 
-class RelayWatts:
-    """What one contactor of an agent is told; for the sender's thread alone."""
-
-    def __init__(self, relay: AgentRelay) -> None:
-        self._closed_w = relay.closed_w
-        self._told_w: float | None = None
-
-    def look(self, wanted: Wanted, applied_w: float, follow: int) -> None:
-        """Take what is wanted, and what its agent says of it."""
-        if wanted is not Wanted.LEAVE:
-            self._told_w = 0.0 if wanted is Wanted.OPEN else self._closed_w
-        elif self._told_w is None and follow == Followed.PROVEN:
-            self._told_w = self._closed_w if applied_w > 0.0 else 0.0
-
-    @property
-    def known(self) -> bool:
-        """Whether it was told something or found somewhere. Until then no statement may raise, for that could close it."""
-        return self._told_w is not None
-
-    @property
-    def watts(self) -> float:
-        """What the next statement says."""
-        return self._closed_w if self._told_w is None else self._told_w
+#: What an agent says of a contactor that it cannot tell or read.
+_FAULTS: Final = {int(Followed.LOST): "gets no answer of it", int(Followed.REFUSED): "says that it refuses"}
 
 
-def relay_now(agent: str, *, silent: bool, applied_w: float, follow: int) -> ContactorNow:
-    """Return what is known of a contactor by what its agent says."""
+def relay_w(relay: AgentRelay, wanted: Wanted) -> float:
+    """Return the watts that say to a contactor of an agent what is wanted of it."""
+    return {Wanted.OPEN: 0.0, Wanted.LEAVE: float(LEAVE_W), Wanted.CLOSE: relay.closed_w}[wanted]
+
+
+def relay_now(
+    agent: str, *, silent: bool, applied_w: float, follow: int, granted_w: float | None = None
+) -> ContactorNow:
+    """Return what is known of a contactor by what its agent says; `granted_w`: what it has taken, None where that is not known."""
     if silent:
         return ContactorNow(position=Position.UNKNOWN, fault=f"agent {agent} is silent")
-    if follow == Followed.LOST:
-        return ContactorNow(position=Position.UNKNOWN, fault=f"agent {agent} gets no answer of it")
-    if follow == Followed.REFUSED:
-        return ContactorNow(position=Position.UNKNOWN, fault=f"agent {agent} says that it refuses")
-    if follow == Followed.DEFIANT:
-        return ContactorNow(position=Position.CLOSED)
-    if follow == Followed.PROVEN:
-        return ContactorNow(position=Position.CLOSED if applied_w > 0.0 else Position.OPEN)
-    return ContactorNow(position=Position.UNKNOWN)
+    if follow in _FAULTS:
+        return ContactorNow(position=Position.UNKNOWN, fault=f"agent {agent} {_FAULTS[follow]}")
+    if follow == Followed.ACCEPTED and applied_w > 0.0:
+        # One that cannot say where it is has said yes; one that is read to be open has not followed.
+        return ContactorNow(position=Position.UNKNOWN, held=_held(granted_w))
+    if follow not in {Followed.DEFIANT, Followed.PROVEN}:
+        return ContactorNow(position=Position.UNKNOWN)
+    is_open = follow == Followed.PROVEN and applied_w <= 0.0
+    return ContactorNow(position=Position.OPEN if is_open else Position.CLOSED)
+
+
+def _held(granted_w: float | None) -> Position:
+    if granted_w is None or granted_w == LEAVE_W:
+        return Position.UNKNOWN
+    return Position.CLOSED if granted_w > 0.0 else Position.OPEN
 
 
 def relays_of(site_file: SiteFile, site: Site) -> dict[str, list[AgentRelay]]:

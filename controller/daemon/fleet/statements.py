@@ -16,7 +16,7 @@ from controller.core.site import F64
 from controller.daemon.fleet.inventories import AgentInventory
 from controller.daemon.fleet.reports import AgentReport
 from drivers.fleet.keys import CONTROLLER
-from drivers.fleet.wire import REPORT_MS, Echo, Set
+from drivers.fleet.wire import LEAVE_W, REPORT_MS, Echo, Set
 
 #: A statement that no report has confirmed after this long is said again, in full.
 _RESEND_S: Final = 2 * REPORT_MS / 1000
@@ -28,11 +28,11 @@ _REMEMBERED: Final = 256
 class Statements:
     """The statements to one agent under one controller epoch; one sequence, each number used once.
 
-    `ttl_s`: the lease that a statement grants.
+    `ttl_s`: the lease that a statement grants. `relays`: how many contactors come behind the devices.
     """
 
-    def __init__(self, *, site: str, agent: str, epoch: int, ttl_s: float) -> None:
-        self._site, self._agent = site, agent
+    def __init__(self, *, site: str, agent: str, epoch: int, ttl_s: float, relays: int = 0) -> None:
+        self._site, self._agent, self._relays = site, agent, relays
         self._epoch, self._ttl_s = epoch, ttl_s
         self._seq = 0
         self._sent_seq = 0
@@ -53,9 +53,25 @@ class Statements:
         times = [decided_s for seq, decided_s in tuple(self._decided) if seq <= view.accepted_seq]
         return times[-1] if times else float("-inf")
 
+    def granted_w(self, view: AgentReport) -> F64 | None:
+        """Return what the agent has taken by its report with a clock of its present start (n,), None where that is not known."""
+        full_w, granted_to = (
+            self._full_w,
+            self._granted_to,
+        )  # before the sequence, which is noted first: none is taken too early
+        taken = view.epoch == self._epoch and view.accepted_seq >= self._full_seq
+        return full_w if taken and granted_to == view.start.boot else None
+
     def lowers(self, setpoint_w: F64, view: AgentReport) -> bool:
-        """Return whether a device may be drawing more now than it may after a statement of these watts (n,)."""
+        """Return whether a device may be drawing more now than it may after a statement of these watts (n,).
+
+        Of a contactor only to open it is that.
+        """
         before_w = view.applied_w if self._full_w is None else np.maximum(view.applied_w, self._full_w)
+        if self._relays:
+            contactors = slice(before_w.size - self._relays, None)
+            before_w = before_w.copy()
+            before_w[contactors] = np.minimum(before_w[contactors], LEAVE_W)
         return bool((setpoint_w < before_w).any())
 
     def due(

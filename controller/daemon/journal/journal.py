@@ -46,7 +46,8 @@ class RecordKind(StrEnum):
     OVER_ENVELOPE = "over_envelope"  #: the nodes that have drawn more than they may for too long; empty: none any more
     TRIP = "trip"  #: a node draws too much: its contactor was told to open, and why
     TRIP_RESET = "trip_reset"  #: a person wants a contactor closed: who, and for what reason
-    TRIP_ENDED = "trip_ended"  #: after a reset, the contactor was told to close
+    TRIP_ENDED = "trip_ended"  #: after a reset, the contactor was seen to be closed
+    RESET_VOID = "trip_reset_void"  #: a reset came to nothing, and why
     LOCK = "lock"  #: people work on a device or a node: who, and why
     UNLOCK = "unlock"  #: they do not any more: who says so
     STOP = "stop"  #: an operator wants all at failsafe

@@ -1,12 +1,13 @@
 """The contactor of a node as one more device of its agent: what it is, how it is asked, and what follows it.
 
-Its setpoint is `closed_w` or 0, which is open; what it draws is not its own. The rules of the follower, which is pure and
+Its setpoint is `closed_w`, 0, which is open, or `LEAVE_W` between them: it stays as it is. What it draws is not its own. The rules of the follower, which is pure and
 takes time in s, each a test in ``tests/drivers/fleet/agent/test_contactor.py``:
 
 - Granted to be open, it is told at once, whatever else is not known, and again until it is read to be open.
-- It is closed by a grant that changes it from open to closed, and by nothing else. What was opened by somebody else, or by
+- It is closed by a grant that changes it to closed, and by nothing else. What was opened by somebody else, or by
   its own protection, is left open however often it is granted to be closed; so is it left by a restart and by the end of a
-  lease, which never raise.
+  lease, which never raise. A closing that is not done within `CLOSES_S` is given up: nobody expects it any more.
+- Granted to stay as it is, it is moved by nobody here: what is open may be closed by hand, and the other way round.
 - What it says of its contact when it is read proves, and nothing else does.
 - There is no sleep, no stop and no rest for it: it is brought to nothing but what it is granted.
 """
@@ -19,7 +20,7 @@ from drivers.fleet.agent.device import CommandOutcome, DeviceReading, Relay
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.agent.steps import Action, Do
 from drivers.fleet.catalogue import MAX_W, DeviceKind, DeviceMode, Model
-from drivers.fleet.wire import Activity, Follow, MeasuredBy, Proof
+from drivers.fleet.wire import CONTACTOR, Activity, Follow, MeasuredBy, Proof
 
 #: What a contactor needs to open or to close; after it, one that is not as it was told defies.
 MOVES_S: Final = 1.0
@@ -30,6 +31,8 @@ SILENT_S: Final = 2.0
 #: It is told again so often while it is not as it is to be; one that cannot say how it is, so seldom.
 AGAIN_S: Final = 1.0
 UNSEEN_AGAIN_S: Final = 10.0
+#: A closing that is not done after so long is none any more.
+CLOSES_S: Final = 20.0
 #: What was said longer ago is no longer said of now.
 FRESH_S: Final = 5.0
 
@@ -50,7 +53,7 @@ def contactor_of(rating_w: float, *, can_say: bool = True) -> LeasedDevice:
         for name, mode_w in (("open", 0.0), ("closed", watts))
     )
     model = Model(
-        id="contactor",
+        id=CONTACTOR,
         kind=DeviceKind.RELAY,
         vendor="any",
         modes=modes,
@@ -111,11 +114,11 @@ class ContactorFollower:
         self._told_s = self._begun_s = self._read_due_s = now_s
         self._is_silent = False
         self._is_closed: bool | None = None
-        self._closes = False
+        self._closes, self._given_up_s = False, now_s
 
     @property
     def low_w(self) -> int:
-        """What a restart is to find: closed once it was seen to be so, open as soon as it is to be open."""
+        """What a restart is to find: open as soon as it is to be open, and until a closing is done; else closed: it stays as it is."""
         return 0 if self.aim_w == 0 or self._closes else self._closed_w
 
     @property
@@ -124,15 +127,16 @@ class ContactorFollower:
         return 0 if self._is_closed is False else self._closed_w
 
     def grant(self, watts: int, now_s: float) -> None:
-        """Have it closed (any power) or open (0) from now on."""
+        """Have it closed, open (0), or left as it is (any power between them) from now on."""
         if watts == self.aim_w:
             return
-        self._closes = watts > 0
+        self._closes, self._given_up_s = watts == self._closed_w, now_s + CLOSES_S
         self.aim_w, self._told = watts, None
         self._told_s = self._read_due_s = now_s
 
     def next(self, now_s: float) -> Action | None:
         """Return what to ask of it now; None while a request is under way, or nothing is due."""
+        self._closes = self._closes and now_s < self._given_up_s
         if self._busy is not None:
             return None
         due = self._told is None or now_s >= self._told_s + self._again_s

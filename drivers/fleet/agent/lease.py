@@ -10,7 +10,8 @@ The rules, each a test in ``tests/drivers/fleet/agent/test_lease.py``:
   within the last min(settle, a third of the time to live) before the end, so that a dead controller is no step.
 - A device that was taken down so, or by a restart, is raised again only by a statement that echoes a time at or after
   that moment: by a controller that knows. Meanwhile it follows downwards what turns out to be applied.
-- No setpoint is above the device's maximum; watts between two modes are the lower mode.
+- No setpoint is above the device's maximum; watts between two modes are the lower mode, and between open and closed a
+  contactor stays as it is.
 - The head that the newest statement carried is kept; one without a head takes none away.
 """
 
@@ -22,7 +23,7 @@ from dataclasses import dataclass, field
 
 from drivers.errors import Refused
 from drivers.fleet.catalogue import Model
-from drivers.fleet.wire import DeadMan, Echo, MeasuredBy, Proof, Set, spread_ms
+from drivers.fleet.wire import LEAVE_W, DeadMan, Echo, MeasuredBy, Proof, Set, spread_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,12 @@ class LeasedDevice:
         return self.at_most(self.failsafe_w if self.is_contactor else 0)
 
     def at_most(self, watts: float) -> int:
-        """Return the largest setpoint in W that is neither above `watts` nor above the device's maximum."""
+        """Return the largest setpoint in W that is neither above `watts` nor above the device's maximum.
+
+        Of a contactor anything between open and closed means that it stays as it is.
+        """
+        if self.is_contactor and 0 < watts < self.model.max_w:
+            return LEAVE_W
         return self.model.at_most(min(watts, self.max_w))
 
 

@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core.limits.trip import ContactorState, Phase, Trip
+from controller.core.limits.contactors import ContactorState, Over, Phase, Trip
 from controller.core.modes import Mode
 from controller.core.snapshot import ContactorNow, Position
 from controller.daemon.journal.journal import RecordKind
 from tests.controller.north import make_decision
 
 TRIP = Trip(
-    id="feeder@1", node=1, cause="rating:feeder", power_w=72e3, limit_w=60e3, for_s=61.0, at_utc_s=1_795_000_000.0
+    id="feeder@1",
+    node=1,
+    over=Over(cause="rating:feeder", power_w=72e3, limit_w=60e3, for_s=61.0),
+    at_utc_s=1_795_000_000.0,
 )
 OPEN = ContactorState(
     node=1, phase=Phase.TRIPPED, since_s=900.0, trip=TRIP, proven_s=905.0, now=ContactorNow(position=Position.OPEN)
@@ -91,7 +94,7 @@ def test_the_status_says_what_is_tripped_since_when_and_why(tripped):
         nodes = http.get("/api/v1/status").json()["nodes"]
     assert nodes["pcc"]["contactor"] is None
     assert nodes["feeder"]["contactor"] == {
-        "state": "tripped", "position": "open", "fault": "", "proven_open": True,
+        "state": "tripped", "position": "open", "fault": "", "proven_open": True, "void": None,
         "trip": {
             "id": "feeder@1", "since": "2026-11-18T11:06:40Z", "cause": "rating:feeder", "power_w": 72e3, "limit_w": 60e3,
             "for_s": 61.0,

@@ -9,7 +9,7 @@ import pytest
 from controller.cli import main
 from controller.commands.daemon_client import DaemonClient
 from controller.commands.trip import reset as module
-from controller.core.limits.trip import Phase
+from controller.core.limits.contactors import Phase, Void
 from controller.core.modes import Mode
 from controller.core.snapshot import Position
 from controller.daemon.journal.journal import RecordKind
@@ -39,15 +39,16 @@ def reset(path, node="feeder", *more):
 
 @pytest.fixture
 def then(daemon, monkeypatch):
-    """Return what has the daemon come to these phases, one at each look of the command."""
+    """Return what has the daemon come to these phases, one at each look of the command; at the end its reset is `void`."""
     running, real = daemon[0], DaemonClient.ask
 
-    def come_to(*phases):
+    def come_to(*phases, void=None):
         left = list(phases)
 
         def ask(self, method, path, body=None):
             if method == "GET" and left:
-                running.world.decision = replace(make_decision(), contactors=(replace(OPEN, phase=left.pop(0)),))
+                state = replace(OPEN, phase=left.pop(0), void=None if left else void)
+                running.world.decision = replace(make_decision(), contactors=(state,))
             return real(self, method, path, body)
 
         monkeypatch.setattr(DaemonClient, "ask", ask)
@@ -55,30 +56,40 @@ def then(daemon, monkeypatch):
     return come_to
 
 
-def test_a_reset_ends_well_once_the_contactor_was_told_to_close(daemon, then, capsys):
+@pytest.mark.parametrize("last", [Phase.STARTING, Phase.CLOSED])
+def test_a_reset_ends_well_once_the_contactor_was_seen_to_be_closed(daemon, then, capsys, last):
     running, path = daemon
-    then(Phase.TRIPPED, Phase.CLOSING, Phase.STARTING)
+    then(Phase.TRIPPED, Phase.CLOSING, Phase.RECLOSING, last)
     assert reset(path) == 0
     said = capsys.readouterr()
     assert "feeder is reset; this is on record" in said.out
-    assert "was told to close" in said.out
+    assert "the contactor of feeder is closed" in said.out
     assert said.err == ""
     (record,) = running.journal.records(RecordKind.TRIP_RESET)
     assert (record.body["by"], record.body["reason"]) == ("operator", "welded contactor replaced")
 
 
-def test_one_that_is_void_ends_with_1_and_says_that_it_stays_open(daemon, then, capsys):
+@pytest.mark.parametrize(
+    ("phase", "void", "words"),
+    [
+        (Phase.CLOSING, Void.IN_DOUBT, "the site was in doubt"),
+        (Phase.RECLOSING, Void.NOT_SEEN, "it was told to close, and was not seen to be closed in time"),
+        (Phase.CLOSING, Void.OPEN_ABOVE, "one above it is open"),
+        (Phase.RECLOSING, None, "it tripped anew"),
+    ],
+)
+def test_one_that_is_void_ends_with_1_and_says_that_it_stays_open_and_why(daemon, then, capsys, phase, void, words):
     _, path = daemon
-    then(Phase.TRIPPED, Phase.CLOSING, Phase.TRIPPED)
+    then(Phase.TRIPPED, phase, Phase.TRIPPED, void=void)
     assert reset(path) == 1
-    assert "stays open: the site was in doubt" in capsys.readouterr().out
+    assert f"stays open: {words}" in capsys.readouterr().out
 
 
 def test_one_that_was_open_without_a_trip_is_not_told_to_close_before_it_is(daemon, then, capsys):
     running, path = daemon
     found = replace(OPEN, phase=Phase.CLOSED, trip=None)
     running.world.decision = replace(make_decision(), contactors=(found,))
-    then(Phase.CLOSED, Phase.CLOSING, Phase.CLOSED)
+    then(Phase.CLOSED, Phase.CLOSING, Phase.CLOSED, void=Void.IN_DOUBT)
     assert reset(path) == 1
     assert "stays open: the site was in doubt" in capsys.readouterr().out
 

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from controller.core.limits.contactors import Phase
+from controller.core.modes import Mode
 from controller.core.site import Contactors, Meters
 from controller.core.snapshot import Reset
-from tests.controller.core.world import MINER, STEPS, devices, order, site, tree
+from tests.controller.core.world import MINER, STEPS, World, devices, order, site, tree
 
 TRIP_S = 25.0
 HALL, YARD = 1, 2
@@ -36,6 +38,31 @@ def hall_site(**given):
     return replace(built, **given)
 
 
+ROW = 3
+
+
+def nested_site():
+    """The same with a row in the hall, which has half of its miners and a contactor of its own."""
+    built = hall_site()
+    node = built.devices.node.copy()
+    node[:6] = ROW
+    inf = float("inf")
+    return replace(
+        built,
+        tree=tree(
+            ("pcc", -1, inf, 8_000.0), ("hall", 0, HALL_RATING_W, 0.0), ("yard", 0, inf, 0.0), ("row", 1, 30e3, 0.0)
+        ),
+        devices=replace(built.devices, node=node),
+        meters=Meters(
+            ids=("check", "main", "of-hall", "of-row", "of-yard"),
+            node=np.array([0, 0, HALL, ROW, YARD], dtype=np.int64),
+            rating_w=np.array([300e3, 300e3, 100e3, 100e3, 100e3]),
+            accuracy=np.full(5, 0.005),
+        ),
+        contactors=Contactors(node=np.array([HALL, ROW], dtype=np.int64), trip_after_s=np.full(2, TRIP_S)),
+    )
+
+
 def in_hall(world):
     return world.site.devices.node == HALL
 
@@ -56,3 +83,20 @@ def codes(decision):
 
 def ask(world, name="r1"):
     world.resets = (Reset(id=name, node=HALL),)
+
+
+def running(seconds=60.0, **given):
+    """A world in NORMAL, whose devices draw what they may."""
+    given = {"surplus_w": 90e3} | given
+    world = World(hall_site(), **given)
+    decision = world.run(seconds)
+    assert decision.mode is Mode.NORMAL
+    return world
+
+
+def tripped(**given):
+    """A world whose hall has just been cut off."""
+    world = running(**given)
+    defy(world)
+    world.until(lambda decision: decision.contactors[0].phase is Phase.TRIPPED, TRIP_S + 20)
+    return world

@@ -8,7 +8,7 @@ import pytest
 from controller.core import step as module
 from controller.core.kernels.columns import PathsUp
 from controller.core.kernels.tree import PathSums
-from controller.core.limits.trip import Phase
+from controller.core.limits.contactors import Phase
 from controller.core.modes import Mode
 from controller.core.self_check import Claims, Invariant, InvariantBroken, check
 from tests.controller.core.halls import TRIP_S, defy, hall_site, in_hall
@@ -216,7 +216,7 @@ def test_nothing_below_a_contactor_that_was_told_to_open_is_raised(cut_off):
 
 
 @pytest.mark.parametrize("before", [Phase.TRIPPED, Phase.CLOSING])
-@pytest.mark.parametrize("after", [Phase.CLOSED, Phase.TRIPPED, Phase.CLOSING, Phase.STARTING])
+@pytest.mark.parametrize("after", [Phase.CLOSED, Phase.TRIPPED, Phase.CLOSING, Phase.RECLOSING, Phase.STARTING])
 @pytest.mark.parametrize("reset", [False, True])
 @pytest.mark.parametrize("mode", [Mode.NORMAL, Mode.HOLD])
 def test_a_contactor_that_is_open_is_closed_for_a_person_alone_and_never_in_doubt(cut_off, before, after, reset, mode):
@@ -228,5 +228,16 @@ def test_a_contactor_that_is_open_is_closed_for_a_person_alone_and_never_in_doub
     cut_off.claims = replace(cut_off.claims, reset=frozenset({old.node} if reset else ()))
     stays = after is Phase.TRIPPED or after is before
     begins = after is Phase.CLOSING and reset
-    closes = after in {Phase.CLOSED, Phase.STARTING} and before is Phase.CLOSING and mode is Mode.NORMAL
+    closes = after is Phase.RECLOSING and before is Phase.CLOSING and mode is Mode.NORMAL
     assert (Invariant.TRIPPED_STAYS_OPEN not in cut_off.broken()) == (stays or begins or closes)
+
+
+@pytest.mark.parametrize("before", [Phase.CLOSED, Phase.STARTING, Phase.RECLOSING])
+@pytest.mark.parametrize("mode", [Mode.NORMAL, Mode.HOLD])
+def test_no_contactor_is_told_to_close_but_after_room_was_made_and_never_in_doubt(cut_off, before, mode):
+    (old,) = cut_off.before.trips.contactors
+    trips = replace(cut_off.before.trips, contactors=(replace(old, phase=before),))
+    cut_off.before = replace(cut_off.before, trips=trips, mode=replace(cut_off.before.mode, mode=mode))
+    cut_off.decision = replace(cut_off.decision, mode=mode, contactors=(replace(old, phase=Phase.RECLOSING),))
+    told = before is Phase.RECLOSING and mode is Mode.NORMAL
+    assert (Invariant.TRIPPED_STAYS_OPEN not in cut_off.broken()) == told

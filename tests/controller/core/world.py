@@ -12,7 +12,7 @@ import numpy as np
 from controller.core.allocation.tables import Tables, make_tables
 from controller.core.decision import Decision
 from controller.core.floor import nodes_below, watts_below
-from controller.core.limits.trip import Trip, Wanted
+from controller.core.limits.contactors import Trip, Wanted
 from controller.core.reasons import Reason
 from controller.core.site import SURPLUS, Devices, Meters, Rules, Site, SurplusModel, Tree
 from controller.core.snapshot import (
@@ -130,8 +130,9 @@ class World:
     `deaf_agents`: those that report, and take no statement. Devices (D,) that are `shy` take no raise, and say so; while they are
     asked, their agents say that they run on it, as real ones do.
     `shown_as`: by meter, what becomes of the watts before they are shown, beside `scale`; volts and amperes stay true.
-    `open`: contactors (places in those of the site) that are open, `welded` those that stay closed whatever they are told. `fault`:
-    why contactors cannot be told or read. `reads_back`: they say where they are. `resets`: what a person asks for, until a
+    `open`: contactors (places in those of the site) that are open, `welded` those that stay closed whatever they are told, and
+    `stuck` those that stay open. `fault`: why contactors cannot be told or read. `reads_back`: they say where they are, and not
+    only what they were told. `resets`: what a person asks for, until a
     decision names it. `starts_full_s`: for so long after its contactor has closed a device draws its most, whatever it is told.
     """
 
@@ -167,6 +168,7 @@ class World:
     shown_as: dict[str, Callable[[float], float]] = field(default_factory=dict)
     open: set[int] = field(default_factory=set)
     welded: set[int] = field(default_factory=set)
+    stuck: set[int] = field(default_factory=set)
     fault: str = ""
     reads_back: bool = True
     resets: tuple[Reset, ...] = ()
@@ -177,6 +179,7 @@ class World:
         self.tables: Tables = make_tables(self.site)
         self.now_s = 1000.0
         self.state: State = initial_state(self.site, self.now_s)
+        self.told_open: set[int] = set()
         self.fed_s = np.full(count, -np.inf)
         self.bias = np.ones(count) if self.bias is None else self.bias
         nobody = np.zeros(count, dtype=np.bool_)
@@ -238,11 +241,13 @@ class World:
 
     def _contactors_move(self, decision: Decision) -> None:
         for k, each in enumerate(decision.contactors):
-            if each.wanted is Wanted.OPEN and not self.fault and k not in self.welded:
-                self.open.add(k)
-            elif each.wanted is Wanted.CLOSE and not self.fault:
-                self.open.discard(k)
             self.resets = tuple(reset for reset in self.resets if reset.id != each.reset)
+            if self.fault or each.wanted is Wanted.LEAVE:
+                continue
+            opens = each.wanted is Wanted.OPEN
+            (self.told_open.add if opens else self.told_open.discard)(k)
+            if k not in (self.welded if opens else self.stuck):
+                (self.open.add if opens else self.open.discard)(k)
 
     @property
     def dark(self) -> np.ndarray:
@@ -252,14 +257,14 @@ class World:
         return nodes_below(self.site, nodes)[self.site.devices.node]
 
     def _positions(self) -> tuple[ContactorNow, ...]:
-        shown = self.reads_back and not self.fault
-        return tuple(
-            ContactorNow(
-                position=(Position.OPEN if k in self.open else Position.CLOSED) if shown else Position.UNKNOWN,
-                fault=self.fault,
-            )
-            for k in range(len(self.site.contactors.node))
-        )
+        return tuple(map(self._position, range(len(self.site.contactors.node))))
+
+    def _position(self, k: int) -> ContactorNow:
+        if self.fault:
+            return ContactorNow(position=Position.UNKNOWN, fault=self.fault)
+        if self.reads_back:
+            return ContactorNow(position=Position.OPEN if k in self.open else Position.CLOSED)
+        return ContactorNow(position=Position.UNKNOWN, held=Position.OPEN if k in self.told_open else Position.CLOSED)
 
     def _devices_move(self) -> None:
         for at_s, decided_s, setpoint_w in list(self.pending):

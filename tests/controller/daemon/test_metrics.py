@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from controller.core.limits.contactors import ContactorState, Phase
 from controller.core.limits.orders import Compliance, OrderNow
-from controller.core.limits.trip import ContactorState, Phase
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.snapshot import ContactorNow, Grade, Position
@@ -191,7 +191,7 @@ def test_warnings_have_their_watts_for_as_long_as_they_hold(metrics):
         (Phase.TRIPPED, Position.CLOSED, 1, 1),
         (Phase.TRIPPED, Position.OPEN, 1, 0),
         (Phase.CLOSING, Position.OPEN, 1, 0),
-        (Phase.STARTING, Position.UNKNOWN, 0, None),
+        (Phase.RECLOSING, Position.UNKNOWN, 0, None),
     ],
 )
 def test_a_node_with_a_contactor_says_whether_it_is_tripped_and_where_its_contactor_is(

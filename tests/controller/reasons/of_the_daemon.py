@@ -11,7 +11,7 @@ from unittest.mock import patch
 import numpy as np
 from msgspec import structs
 
-from controller.core.limits.trip import Phase
+from controller.core.limits.contactors import Phase
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.daemon.access import Principal, Role
@@ -306,6 +306,7 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.RESET_WITHOUT_CONTACTOR: reset("yard"),
     Code.RESET_NOT_OPEN: reset("hall", phase=Phase.CLOSED),
     Code.RESET_IN_DOUBT: reset("hall", mode=Mode.HOLD),
+    Code.RESET_BELOW_OPEN: reset("hall", above=Phase.TRIPPED),
     Code.ORDER_UNDER_FLOOR: order(limit_w=0, node="feeder"),
     Code.ORDER_UNREACHABLE: with_a_silent_agent,
     Code.ORDER_NOT_DURABLE: orders(on_a_dead_disk),

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from controller.core.decision import Decision
-from controller.core.limits.trip import ContactorState, Phase, Trip
+from controller.core.limits.contactors import ContactorState, Over, Phase, Trip
 from controller.core.modes import Mode
-from controller.core.site import Site
+from controller.core.site import Contactors, Site
 from controller.core.snapshot import ContactorNow, Position
 from controller.daemon.access import Principal, Role
 from controller.daemon.contactors.resets import ResetDesk
@@ -21,7 +23,10 @@ from tests.controller.north import make_decision
 
 OPERATOR = Principal(name="ops-1", role=Role.OPERATOR)
 TRIP = Trip(
-    id="hall@1700000000.000", node=HALL, cause="rating:hall", power_w=72e3, limit_w=60e3, for_s=61.0, at_utc_s=1.7e9
+    id="hall@1700000000.000",
+    node=HALL,
+    over=Over(cause="rating:hall", power_w=72e3, limit_w=60e3, for_s=61.0),
+    at_utc_s=1.7e9,
 )
 
 
@@ -29,7 +34,7 @@ def state_of(phase: Phase = Phase.TRIPPED, position: Position = Position.OPEN, *
     """Return the contactor of the hall in a phase."""
     if phase is Phase.CLOSED:
         position = Position.CLOSED
-    trip = TRIP if phase in {Phase.TRIPPED, Phase.CLOSING} else None
+    trip = TRIP if phase in {Phase.TRIPPED, Phase.CLOSING, Phase.RECLOSING} else None
     given: dict[str, Any] = {"trip": trip, "now": ContactorNow(position=position)} | more
     return ContactorState(node=HALL, phase=phase, since_s=1000.0, **given)
 
@@ -49,11 +54,15 @@ class Desk:
 
 @contextmanager
 def tripped_desk(
-    path: Path, *, mode: Mode = Mode.NORMAL, phase: Phase = Phase.TRIPPED
+    path: Path, *, mode: Mode = Mode.NORMAL, phase: Phase = Phase.TRIPPED, above: Phase | None = None
 ) -> Iterator[tuple[ResetDesk, Site]]:
-    """Yield a desk over a hall in that phase, and its site."""
+    """Yield a desk over a hall in that phase, and its site; `above`: phase of the contactor of the root, None where it has none."""
     journal, site = journal_at(path), hall_site()
+    decision = decided(state_of(phase), mode)
+    if above is not None:
+        site = replace(site, contactors=Contactors(node=np.array([0, HALL]), trip_after_s=np.full(2, 60.0)))
+        decision = replace(decision, contactors=(replace(state_of(above), node=0), *decision.contactors))
     try:
-        yield ResetDesk(site=site, journal=journal, decision=lambda: decided(state_of(phase), mode)), site
+        yield ResetDesk(site=site, journal=journal, decision=lambda: decision), site
     finally:
         journal.close()

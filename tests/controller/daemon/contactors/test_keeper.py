@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from controller.core.limits.trip import ContactorState, Phase, Wanted
+from controller.core.limits.contactors import ContactorState, Phase, Wanted
 from controller.core.site import Contactors
 from controller.core.snapshot import ContactorNow, Position
 from controller.daemon.contactors import keeper as module
@@ -197,9 +197,10 @@ def test_the_order_that_a_coil_holds_is_no_position():
         port = FakePort()
         async with kept(port, shows_contact=False) as keeper:
             await turns(port)
-            assert keeper.now == UNKNOWN
+            assert keeper.now == ContactorNow(position=Position.UNKNOWN, held=Position.CLOSED)
+            assert keeper.now.seems_closed
             keeper.want(Wanted.OPEN)
-            await until(lambda: keeper.now == ContactorNow(position=Position.UNKNOWN, held_open=True))
+            await until(lambda: keeper.now == ContactorNow(position=Position.UNKNOWN, held=Position.OPEN))
             assert keeper.now.seems_open
 
     asyncio.run(story())
@@ -235,7 +236,7 @@ def three_contactors():
 
 
 def wanting(*wanted):
-    phases = {Wanted.OPEN: Phase.TRIPPED, Wanted.CLOSE: Phase.STARTING, Wanted.LEAVE: Phase.CLOSED}
+    phases = {Wanted.OPEN: Phase.TRIPPED, Wanted.CLOSE: Phase.RECLOSING, Wanted.LEAVE: Phase.CLOSED}
     states = tuple(ContactorState(node=n, phase=phases[each], since_s=0.0) for n, each in enumerate(wanted))
     return replace(make_decision(), contactors=states)
 

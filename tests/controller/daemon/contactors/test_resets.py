@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
-from controller.core.limits.trip import Phase
+from controller.core.limits.contactors import Phase
 from controller.core.modes import Mode
 from controller.core.reasons import Code
-from controller.core.snapshot import Position
+from controller.core.site import Contactors
+from controller.core.snapshot import ContactorNow, Position
 from controller.daemon.contactors.resets import TAKEN_S, ResetDesk, ResetRefused
 from controller.daemon.journal.journal import RecordKind
 from drivers.errors import JournalUnusable
 from tests.controller.core.halls import HALL, hall_site
 from tests.controller.daemon.contactors.desk import OPERATOR, TRIP, Desk, decided, state_of
 from tests.controller.daemon.journal.journals import journal_at
+
+FOUND_OPEN, FOUND_CLOSED = ContactorNow(position=Position.OPEN), ContactorNow(position=Position.CLOSED)
 
 
 @pytest.fixture
@@ -115,3 +121,20 @@ def test_without_the_disk_it_stays_open(bench):
     with pytest.raises(JournalUnusable):
         desk.reset("hall", "looked at it", OPERATOR)
     assert desk.pending == ()
+
+
+@pytest.mark.parametrize("state", [state_of(), state_of(Phase.RECLOSING), state_of(Phase.CLOSED, now=FOUND_OPEN)])
+def test_one_below_another_that_is_open_waits_for_that(tmp_path, state):
+    """Nobody would see it close, and nobody make room for it when power comes."""
+    hall = hall_site()
+    contactors = Contactors(node=np.array([0, HALL]), trip_after_s=np.full(2, 60.0))
+    nested = replace(hall, contactors=contactors)
+    over = replace(state, node=0)
+    journal = journal_at(tmp_path / "journal.db")
+    now = replace(decided(state_of()), contactors=(over, state_of()))
+    desk = ResetDesk(site=nested, journal=journal, decision=lambda: now)
+    assert refused(desk) is Code.RESET_BELOW_OPEN
+    assert list(journal.records(RecordKind.TRIP_RESET)) == []
+    now = replace(now, contactors=(replace(over, phase=Phase.CLOSED, trip=None, now=FOUND_CLOSED), state_of()))
+    assert not desk.reset("hall", "looked at it", OPERATOR).again
+    journal.close()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from controller.core.limits.trip import ContactorState, Phase, Wanted
+from controller.core.limits.contactors import ContactorState, Phase, Wanted
 from controller.core.reasons import Code
 from controller.core.snapshot import Followed, Position
-from controller.daemon.fleet.relays import AgentRelay, RelayWatts, relay_now
-from drivers.fleet.wire import Follow, InventoryDevice, MeasuredBy, Proof, Range
+from controller.daemon.fleet.relays import AgentRelay, relay_now, relay_w
+from controller.daemon.fleet.statements import Statements
+from drivers.fleet.wire import LEAVE_W, Follow, InventoryDevice, MeasuredBy, Proof, Range
 from tests.controller.daemon.fleet.loop import make_site
 from tests.controller.daemon.fleet.test_fleet import AGENTS, Rig
 from tests.waiting import until
@@ -69,32 +70,26 @@ def hall():
 
 
 @pytest.mark.parametrize(
-    ("cycles", "watts", "known"),
+    ("wanted", "watts"), [(Wanted.OPEN, 0.0), (Wanted.CLOSE, CLOSED_W), (Wanted.LEAVE, float(LEAVE_W))]
+)
+def test_a_contactor_is_told_what_is_wanted_now_and_nothing_of_the_past(wanted, watts):
+    assert relay_w(RELAY, wanted) == watts
+
+
+@pytest.mark.parametrize(
+    ("granted_w", "applied_w", "held"),
     [
-        ([], CLOSED_W, False),
-        ([(Wanted.LEAVE, CLOSED_W, Followed.LOST)], CLOSED_W, False),
-        ([(Wanted.LEAVE, CLOSED_W, Followed.GRANTED)], CLOSED_W, False),
-        ([(Wanted.LEAVE, CLOSED_W, Followed.PROVEN)], CLOSED_W, True),
-        ([(Wanted.LEAVE, 0.0, Followed.PROVEN)], 0.0, True),
-        ([(Wanted.LEAVE, CLOSED_W, Followed.PROVEN), (Wanted.LEAVE, 0.0, Followed.PROVEN)], CLOSED_W, True),
-        ([(Wanted.OPEN, CLOSED_W, Followed.LOST)], 0.0, True),
-        ([(Wanted.OPEN, 0.0, Followed.PROVEN), (Wanted.CLOSE, 0.0, Followed.PROVEN)], CLOSED_W, True),
-        (
-            [(Wanted.OPEN, 0.0, Followed.PROVEN), (Wanted.CLOSE, 0.0, Followed.PROVEN), (Wanted.LEAVE, 0.0, Followed.PROVEN)],
-            CLOSED_W,
-            True,
-        ),
+        (CLOSED_W, CLOSED_W, Position.CLOSED),
+        (0.0, CLOSED_W, Position.OPEN),
+        (float(LEAVE_W), CLOSED_W, Position.UNKNOWN),
+        (None, CLOSED_W, Position.UNKNOWN),
+        (CLOSED_W, 0.0, Position.UNKNOWN),
     ],
-    ids=[
-        "nothing is known", "it does not answer", "it has not been read", "found closed", "found open",
-        "opened by hand later", "tripped", "reset", "left as told last",
-    ],
-)  # fmt: skip
-def test_what_a_contactor_is_told(cycles, watts, known):
-    relay = RelayWatts(RELAY)
-    for cycle in cycles:
-        relay.look(*cycle)
-    assert (relay.watts, relay.known) == (watts, known)
+    ids=["told to close", "told to open", "left", "not known", "told to close, and read to be open"],
+)
+def test_a_yes_of_one_that_cannot_say_where_it_is_is_an_order_that_is_held_and_no_position(granted_w, applied_w, held):
+    now = relay_now("hall-a", silent=False, applied_w=applied_w, follow=Followed.ACCEPTED, granted_w=granted_w)
+    assert (now.position, now.held, now.fault) == (Position.UNKNOWN, held, "")
 
 
 @pytest.mark.parametrize(
@@ -126,8 +121,8 @@ def test_it_is_no_stranger_and_the_devices_columns_are_those_of_the_site(hall):
 
 @pytest.mark.parametrize(
     ("changes", "fact"),
-    [({"failsafe_w": 0}, "failsafe_w"), ({"max_w": 50_000}, "max_w")],
-    ids=["opens with a lease", "less"],
+    [({"failsafe_w": 0}, "failsafe_w"), ({"max_w": 50_000}, "max_w"), ({"model": "relay-1"}, "model")],
+    ids=["opens with a lease", "less", "no contactor"],
 )
 def test_one_that_is_not_as_the_site_file_has_it_is_told(hall, changes, fact):
     listed = [contactor(**changes) if device.id == "hall-main" else device for device in hall.listed]
@@ -136,21 +131,22 @@ def test_one_that_is_not_as_the_site_file_has_it_is_told(hall, changes, fact):
     assert (finding.code, finding.parameters["devices"]) == (Code.DEVICES_DIFFER, "hall-main")
 
 
-def test_until_it_is_known_where_it_is_nothing_may_raise_and_then_it_is_left_there(hall):
+@pytest.mark.parametrize(("applied_w", "follow"), [(CLOSED_W, "p"), (0, "p"), (CLOSED_W, "l"), (CLOSED_W, "g")])
+def test_wherever_it_is_and_whoever_put_it_there_it_is_left_and_the_agents_devices_are_led(hall, applied_w, follow):
     begun = len(hall.link.published)
-    hall.says(int(CLOSED_W), "g")
+    hall.says(int(applied_w), follow)
     hall.wants(Phase.CLOSED)
-    hall.told(begun, int(CLOSED_W), False)
-    begun = len(hall.link.published)
-    hall.says(0)
-    hall.wants(Phase.CLOSED)
-    hall.told(begun, 0, True)
-    assert hall.fleet.contactors()[0].position is Position.OPEN
-    given = [one for one in hall.sets(0) if one.agent == AGENTS[0] and one.echo is not None and one.setpoints_w]
-    assert {one.setpoints_w[hall.place] for one in given} == {0}, "none could close one that was told to open"
+    hall.told(begun, LEAVE_W, True)
+    given = [one for one in hall.sets(begun)[begun:] if one.agent == AGENTS[0] and one.setpoints_w]
+    assert {one.setpoints_w[hall.place] for one in given} == {LEAVE_W}
 
 
-def test_tripped_it_is_told_to_open_and_reset_to_close_with_the_agents_clock(hall):
+def test_one_that_does_not_answer_its_agent_is_named(hall):
+    hall.says(int(CLOSED_W), "l")
+    assert hall.fleet.contactors()[0].fault == f"agent {AGENTS[0]} gets no answer of it"
+
+
+def test_tripped_it_is_told_to_open_and_reset_to_close_and_then_it_is_left(hall):
     hall.says(int(CLOSED_W))
     hall.wants(Phase.CLOSED)
     begun = len(hall.sets(len(hall.link.published)))
@@ -158,8 +154,53 @@ def test_tripped_it_is_told_to_open_and_reset_to_close_with_the_agents_clock(hal
     hall.told(begun, 0, True)
     hall.says(0)
     begun = len(hall.link.published)
-    hall.wants(Phase.STARTING)
+    hall.wants(Phase.RECLOSING)
     hall.told(begun, int(CLOSED_W), True)
+    hall.says(int(CLOSED_W), "a", accepted_seq=hall.fleet.reports.sent_seq[0])
+    assert hall.fleet.contactors()[0].seems_closed
+    begun = len(hall.link.published)
+    hall.wants(Phase.STARTING)
+    hall.told(begun, LEAVE_W, True)
+
+
+def test_a_reset_that_was_void_before_its_agent_came_back_closes_nothing(hall):
+    """It was silent when it was to close it, and is told now what is wanted now."""
+    hall.says(0)
+    hall.wants(Phase.TRIPPED)
+    hall.wants(Phase.RECLOSING)
+    hall.fleet._on_connection(False)
+    begun = len(hall.link.published)
+    hall.wants(Phase.TRIPPED)
+    hall.fleet._on_connection(True)
+    hall.introduce(0, hall.listed, boot="b2")
+    hall.says(0, boot="b2")
+    hall.wants(Phase.TRIPPED)
+    hall.told(begun, 0, True)
+    given = [one for one in hall.sets(begun)[begun:] if one.agent == AGENTS[0] and one.setpoints_w]
+    assert {one.setpoints_w[hall.place] for one in given} == {0}
+
+
+def test_to_leave_it_as_it_is_lowers_nobody(hall):
+    """Those that lower go out first, and after a loss of the link by the agent's last clock."""
+    hall.says(int(CLOSED_W))
+    view = hall.fleet.reports.newest[0]
+    statements = Statements(site=hall.site.id, agent=AGENTS[0], epoch=1, ttl_s=30.0, relays=1)
+    off_w = hall.site.devices.off_w[hall.fleet.reports.devices[0]]
+    lowers = [statements.lowers(np.append(off_w, watts), view) for watts in (0.0, LEAVE_W, CLOSED_W)]
+    assert lowers == [True, False, False]
+
+
+def test_a_contactor_that_the_site_file_lacks_is_named_and_left_as_it_is(hall):
+    """It may feed half of the site: opening it is a wish that nobody has."""
+    listed = sorted([*hall.listed, contactor(id="yard-main")], key=lambda device: device.id)
+    hall.introduce(0, listed, boot="b2")
+    assert (Code.DEVICES_UNDECLARED, "yard-main") in {
+        (one.code, one.parameters.get("devices")) for one in hall.fleet.findings()
+    }
+    inventory = hall.fleet.reports.newest[0].inventory
+    told = inventory.setpoints_w(np.zeros(len(inventory.row)))
+    assert told[[device.id for device in listed].index("yard-main")] == LEAVE_W
+    assert sum(told) == LEAVE_W
 
 
 def test_one_that_the_agent_does_not_have_is_named_and_keeps_nobody_from_being_led(hall):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from drivers.fleet.agent.contactor import (
     AGAIN_S,
+    CLOSES_S,
     FRESH_S,
     MOVES_S,
     READ_S,
@@ -23,7 +24,7 @@ from drivers.fleet.agent.inventory import inventory_of
 from drivers.fleet.agent.lease import Held, LeaseHolder
 from drivers.fleet.agent.steps import Action, Do
 from drivers.fleet.catalogue import MAX_W
-from drivers.fleet.wire import Activity, Echo, Follow, MeasuredBy, Proof, Range, Set
+from drivers.fleet.wire import LEAVE_W, Activity, Echo, Follow, MeasuredBy, Proof, Range, Set
 from tests.examples import examples
 
 HALL = contactor_of(300_000.0)
@@ -194,6 +195,54 @@ def test_a_change_to_closed_closes_it_once_it_is_read():
     assert len(bay.told) == told, "what opens after that is no longer to be closed"
 
 
+def test_a_closing_that_is_not_done_in_time_is_given_up():
+    """The controller has given it up, too, and nobody keeps room for what is below."""
+    bay = Bay(closed=False, stored_w=0)
+    bay.step()
+    bay.silent = True
+    bay.grant(CLOSED_W)
+    bay.step(CLOSES_S)
+    bay.told.clear()
+    bay.silent = False
+    bay.step(10.0)
+    assert bay.told == []
+    bay.grant(CLOSED_W)
+    bay.step(5.0)
+    assert bay.told == [], "the same again is no new closing"
+    bay.grant(LEAVE_W)
+    bay.grant(CLOSED_W)
+    bay.step(5.0)
+    assert bay.told == [True]
+
+
+@pytest.mark.parametrize("stored_w", [0, CLOSED_W])
+@pytest.mark.parametrize("found", [False, True])
+def test_granted_to_stay_as_it_is_it_is_moved_by_nobody_but_a_hand(stored_w, found):
+    bay = Bay(closed=found, stored_w=stored_w)
+    bay.grant(LEAVE_W)
+    bay.step(3.0)
+    for closed in (not found, found):
+        bay.closed = closed
+        bay.step(3.0)
+        assert bay.says == (Follow.PROVEN, CLOSED_W * closed, Proof.READ_BACK)
+    assert bay.told == []
+    assert bay.follower.low_w == CLOSED_W, "a restart does not move it either"
+
+
+def test_granted_to_stay_as_it_is_a_closing_is_over():
+    bay = Bay(closed=False, stored_w=0)
+    bay.step()
+    bay.told.clear()
+    bay.stuck = True
+    bay.grant(CLOSED_W)
+    bay.step()
+    bay.grant(LEAVE_W)
+    bay.told.clear()
+    bay.stuck = False
+    bay.step(5.0)
+    assert bay.told == []
+
+
 def test_a_closing_that_does_not_take_is_told_again():
     bay = Bay(closed=False, stored_w=0)
     bay.step()
@@ -267,7 +316,7 @@ def test_a_reading_that_is_old_is_no_longer_of_now():
     found=st.booleans(),
     moves=st.lists(
         st.tuples(
-            st.sampled_from(["grant", "grant", "hand", "silent", "stuck", "outcome", "away", "blind", "none"]),
+            st.sampled_from(["grant", "grant", "leave", "hand", "silent", "stuck", "outcome", "away", "blind", "none"]),
             st.booleans(),
             st.floats(0.05, 4.0),
         ),
@@ -279,9 +328,10 @@ def test_whatever_happens_it_is_closed_by_a_change_to_closed_alone(stored, found
     is_owed = False  # a change to closed that has not been seen to be done
     for what, on, for_s in moves:
         match what:
-            case "grant":
-                is_owed = on and (is_owed or bay.follower.aim_w == 0)
-                bay.grant(CLOSED_W * on)
+            case "grant" | "leave":
+                watts = LEAVE_W if what == "leave" else CLOSED_W * on
+                is_owed = watts == CLOSED_W and (is_owed or bay.follower.aim_w < CLOSED_W)
+                bay.grant(watts)
             case "hand":
                 bay.closed = on
             case "silent":
@@ -350,14 +400,25 @@ def test_a_restart_leaves_it_as_it_was_and_where_nothing_is_stored_as_it_is_foun
     assert list(holder(applied).setpoints_w) == [setpoint_w]
 
 
-@pytest.mark.parametrize("watts", [0, CLOSED_W])
+@pytest.mark.parametrize("watts", [0, LEAVE_W, CLOSED_W])
 def test_the_end_of_a_lease_leaves_it_as_it_is(watts):
     lease = holder({})
     lease.offer(statement(2, watts), T0)
-    lease.took([watts])
+    lease.took([CLOSED_W if watts else 0])
     lease.advance(T0 + TTL)
     assert lease.lapsed
     assert list(lease.setpoints_w) == [watts]
+
+
+@pytest.mark.parametrize(("applied", "setpoint_w"), [({"a-main": 0}, 0), ({"a-main": CLOSED_W}, LEAVE_W)])
+def test_without_a_clock_one_that_is_to_be_open_is_not_left(applied, setpoint_w):
+    lease = holder(applied)
+    lease.offer(statement(2, LEAVE_W, at=None), T0)
+    assert list(lease.setpoints_w) == [setpoint_w]
+    lease.offer(statement(3, LEAVE_W), T0)
+    assert list(lease.setpoints_w) == [LEAVE_W]
+    lease.offer(statement(4, CLOSED_W - 1), T0)
+    assert list(lease.setpoints_w) == [LEAVE_W], "as do all watts between open and closed"
 
 
 def test_after_a_restart_only_a_set_with_an_echo_of_this_start_closes_it():

@@ -11,6 +11,7 @@ import pytest
 
 from drivers.errors import DriverLoss
 from drivers.fleet import wire
+from drivers.fleet.agent import contactor
 from drivers.fleet.agent.agent import Agent
 from drivers.fleet.agent.contactor import ContactorDevice, contactor_of
 from drivers.fleet.agent.device import CommandOutcome, Ports
@@ -174,7 +175,8 @@ def test_what_somebody_opens_is_not_closed_by_the_sets_that_go_on(bench: Bench) 
     assert bench.main.told == [], "not even by a new start"
 
 
-def test_an_unusable_store_opens_but_never_closes(bench: Bench) -> None:
+def test_an_unusable_store_opens_but_never_closes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contactor, "CLOSES_S", float("inf"))
     bench.shows(Follow.PROVEN, CLOSED_W)
     bench.path.with_suffix(".new").mkdir()
     bench.controller.send(AGENT, setpoints=OPEN)
