@@ -12,6 +12,7 @@ import numpy as np
 from controller.core.decision import Decision
 from controller.core.kernels.tree import Moves, PathSums
 from controller.core.limits.trip import ContactorState, Phase, Wanted
+from controller.core.masks import every, some
 from controller.core.modes import TRANSITIONS, Mode
 from controller.core.site import F64, Bool, Site
 from controller.core.state import State
@@ -83,11 +84,11 @@ def _broken(site: Site, before: State, decision: Decision, claims: Claims, below
     eps_w = _EPS_W + _EPS_SHARE * np.abs(decision.planned_w)
     # A limit below what is there anyway cannot be kept; then nothing may be planned beyond that.
     room_w = np.maximum(decision.envelope_w - decision.house_w, below(claims.stuck_w))
-    if not (decision.planned_w <= room_w + eps_w).all():
+    if not every(decision.planned_w <= room_w + eps_w):
         yield Invariant.PLANNED_FITS
-    if (moves.raising & ~(claims.committed_w <= room_w + eps_w)).any():
+    if some(moves.raising & ~(claims.committed_w <= room_w + eps_w)):
         yield Invariant.COMMITTED_STOPS_RAISES
-    if claims.held.any() and not _stays_down(site, decision, claims):
+    if some(claims.held) and not _stays_down(site, decision, claims):
         yield Invariant.TRIPPED_STAYS_DOWN
     if not _stays_open(before, decision, claims):
         yield Invariant.TRIPPED_STAYS_OPEN
@@ -96,7 +97,7 @@ def _broken(site: Site, before: State, decision: Decision, claims: Claims, below
 def _stays_down(site: Site, decision: Decision, claims: Claims) -> bool:
     """Return whether nothing below a contactor that was told something is set above min(current, failsafe)."""
     most_w = np.minimum(claims.current_w, site.devices.failsafe_w)
-    return bool((~claims.held | (decision.setpoint_w <= most_w)).all())
+    return every(~claims.held | (decision.setpoint_w <= most_w))
 
 
 def _stays_open(before: State, decision: Decision, claims: Claims) -> bool:

@@ -35,6 +35,7 @@ from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_h
 from controller.core.limits.orders import OrderNow, OrderRamp, kept
 from controller.core.limits.overrun import allow, tolerance_w
 from controller.core.limits.trip import Trips, close_where_it_fits, hold_to
+from controller.core.masks import some
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.safe import emergency_setpoints, failsafe_setpoints
@@ -232,7 +233,7 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
 
 def _earned(tables: Tables, sensed: Sensed) -> F64 | None:
     """Return the value per hour of each mode (M,): of devices without power, nothing; None where it is as the site says."""
-    if sensed.cut is None or not sensed.cut.dark.any():
+    if sensed.cut is None or not some(sensed.cut.dark):
         return None
     dark = np.repeat(sensed.cut.dark, np.diff(tables.site.devices.mode_start))
     return np.where(dark, 0.0, tables.modes.value)
@@ -270,8 +271,9 @@ def _grant(
 ) -> _Granted:
     """Grant of what is wanted as much as committed power and the ramps allow."""
     leases = sensed.leases
-    forced = sensed.mode.mode is Mode.FAILSAFE or bool((limited.usable_w < limited.current_w).any())
-    forced = forced or bool((_held(tables, sensed) & (leases.current_w > tables.site.devices.failsafe_w)).any())
+    forced = sensed.mode.mode is Mode.FAILSAFE or some(limited.usable_w < limited.current_w)
+    if sensed.cut is not None:
+        forced = forced or some(sensed.cut.held & (leases.current_w > tables.site.devices.failsafe_w))
     rise_w, fall_w = _ramp_rooms(tables, state, state.elapsed_s(snapshot.now_s), forced=forced)
     room_w = limited.usable_w - limited.committed_w
     asked = Asked(

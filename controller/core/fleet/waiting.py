@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from controller.core.masks import every, some
 from controller.core.site import F64, Bool
 
 #: Over how long and how often one is asked, and how often one that has not come up before.
@@ -56,7 +57,7 @@ def nobody_waits(count: int) -> Waiting:
 
 def reported(old: Waiting, before_w: F64, applied_w: F64, now_s: float) -> Waiting:
     """Return it after a report; `before_w`, `applied_w` (D,): what devices ran on by the last one, and by this."""
-    if not old.asks.any() and np.isinf(old.rests_s).all():
+    if not some(old.asks) and every(np.isinf(old.rests_s)):
         return old
     rose, before = applied_w > before_w + _SLACK_W, old.reluctant
     over_s, most = np.where(before, _AGAIN_S, _PATIENCE_S), np.where(before, _ASKS_AGAIN, _ASKS)
@@ -73,7 +74,7 @@ def reported(old: Waiting, before_w: F64, applied_w: F64, now_s: float) -> Waiti
 def sent(old: Waiting, applied_w: F64, setpoint_w: F64, now_s: float) -> Waiting:
     """Return it after setpoints (D,) were sent to devices that run on `applied_w` (D,)."""
     asked = setpoint_w > applied_w + _SLACK_W
-    if not asked.any():
+    if not some(asked):
         return old
     return Waiting(
         behind_s=np.where(asked, np.minimum(old.behind_s, now_s), old.behind_s),

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from controller.core.masks import some
 from controller.core.modes import Doubts
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, SURPLUS, Rules, SurplusModel
@@ -161,7 +162,7 @@ def _courses(rules: Rules, state: SurplusState) -> list[tuple[F64, F64]]:
     courses = []
     for shift_s, answered_w in zip(_shifts_s(rules), state.answered_w, strict=True):
         seen = (taken_s + shift_s >= at_s[0]) & (taken_s + shift_s <= at_s[-1])
-        if seen.any():
+        if some(seen):
             aligned_w = x[seen] + np.interp(taken_s[seen] + shift_s, at_s, power_w)
             courses.append((at_s[-1] - taken_s[seen], np.minimum(aligned_w, most_w[seen] + answered_w)))
     return courses
