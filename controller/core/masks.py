@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 def some(column: NDArray[Any]) -> bool:
     """Return whether any entry is True, or not zero."""
-    return np.count_nonzero(column) > 0
+    return bool(np.count_nonzero(column))
 
 
 def every(column: NDArray[Any]) -> bool:
     """Return whether all entries are True, or not zero."""
-    return np.count_nonzero(column) == column.size
+    return bool(np.count_nonzero(column) == column.size)

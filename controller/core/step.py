@@ -35,7 +35,7 @@ from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_h
 from controller.core.limits.orders import OrderNow, OrderRamp, kept
 from controller.core.limits.overrun import allow, tolerance_w
 from controller.core.limits.trip import Trips, close_where_it_fits, hold_to
-from controller.core.masks import some
+from controller.core.masks import every, some
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.safe import emergency_setpoints, failsafe_setpoints
@@ -148,7 +148,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         committed_w=committed_below_w,
         bounds=bounds,
         lasting=lasting,
-        usable_w=_usable(tables, bounds, house_w, below(_unheard_w(tables, sensed))),
+        usable_w=_usable(tables, bounds, house_w, _unheard_below_w(tables, sensed, below)),
         stuck_w=stuck_w,
         cap_w=cap_w,
         order_ramps=order_ramps,
@@ -174,10 +174,12 @@ def _stuck_w(tables: Tables, sensed: Sensed) -> F64:
     return stuck_w if sensed.cut is None else np.where(sensed.cut.anything, tables.site.devices.max_w, stuck_w)
 
 
-def _unheard_w(tables: Tables, sensed: Sensed) -> F64:
-    """Return what each device (D,) may draw that was never heard of; one without power draws nothing."""
+def _unheard_below_w(tables: Tables, sensed: Sensed, below: SumBelow) -> F64:
+    """Return what devices below each node (N,) may draw that were never heard of; one without power draws nothing."""
+    if every(sensed.leases.known):
+        return np.zeros(len(tables.site.tree.ids))
     watts = unheard_w(sensed.leases, tables.site.devices)
-    return watts if sensed.cut is None else np.where(sensed.cut.quiet, 0.0, watts)
+    return below(watts if sensed.cut is None else np.where(sensed.cut.quiet, 0.0, watts))
 
 
 def _held(tables: Tables, sensed: Sensed) -> Bool:

@@ -80,10 +80,11 @@ def compare(
     old: Redundancy, site: Site, meters: MeterColumns, disagreeing: Iterable[Reason], now_s: float
 ) -> Redundancy:
     """Return the record with how the meters of each node differ now; `disagreeing`: what says that they contradict each other."""
-    node, fresh = site.meters.node, usable(site, meters, now_s)
+    node = site.meters.node
     several = np.bincount(node, minlength=old.missing.size) > 1
     if not some(several):
         return old
+    fresh = usable(site, meters, now_s)
     contradicted = _named(site, disagreeing)
     whole = several & (np.bincount(node[~fresh], minlength=several.size) == 0)
     agreeing = (whole & ~contradicted)[node]

@@ -223,7 +223,12 @@ def without_switched(tests: StepTests, switched: Bool) -> StepTests:
 
 def after_steps(meters: MeterColumns, tests: StepTests) -> MeterColumns:
     """Return the meters as they count: the readings of what the fleet has refuted are old from then on."""
-    return replace(meters, taken_s=np.minimum(meters.taken_s, tests.refuted_s))
+    return MeterColumns(
+        power_w=meters.power_w,
+        taken_s=np.minimum(meters.taken_s, tests.refuted_s),
+        sane=meters.sane,
+        vouched=meters.vouched,
+    )
 
 
 def proven_nodes(site: Site, meters: MeterColumns, tests: StepTests, now_s: float) -> Bool:
