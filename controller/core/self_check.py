@@ -48,8 +48,8 @@ class InvariantBroken(Exception):
 class Claims:
     """What a step says that its answer rests on.
 
-    `current_w` (D,): what each device is taken to run on. `stuck_w` (D,): the watts of it that cannot be freed now.
-    `committed_w` (N,): the most that may be drawn below each node before anything is sent. `rise_w`, `fall_w`: by how much
+    `current_w` (D,): what each device is taken to run on. `stuck_w` (N,): the watts below each node that cannot be freed now,
+    `committed_w` (N,): the most that may be drawn there before anything is sent. `rise_w`, `fall_w`: by how much
     the ramps let the site be raised and lowered, ``inf`` where a limit lowers it. `held` (D,): it is below a contactor that
     was told something. `reset`: nodes that a person has reset now.
     """
@@ -83,7 +83,7 @@ def _broken(site: Site, before: State, decision: Decision, claims: Claims, below
         yield Invariant.RAMP
     eps_w = _EPS_W + _EPS_SHARE * np.abs(decision.planned_w)
     # A limit below what is there anyway cannot be kept; then nothing may be planned beyond that.
-    room_w = np.maximum(decision.envelope_w - decision.house_w, below(claims.stuck_w))
+    room_w = np.maximum(decision.envelope_w - decision.house_w, claims.stuck_w)
     if not every(decision.planned_w <= room_w + eps_w):
         yield Invariant.PLANNED_FITS
     if some(moves.raising & ~(claims.committed_w <= room_w + eps_w)):

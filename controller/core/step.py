@@ -88,7 +88,7 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
 def _claims(tables: Tables, snapshot: Snapshot, sensed: Sensed, limited: _Limited, granted: _Granted) -> Claims:
     return Claims(
         current_w=sensed.leases.current_w,
-        stuck_w=limited.stuck_w,
+        stuck_w=limited.stuck_below_w,
         committed_w=limited.committed_w,
         rise_w=granted.rise_w,
         fall_w=granted.fall_w,
@@ -102,7 +102,7 @@ class _Limited:
     """The envelope, and what of it devices may use, per node (N,).
 
     `current_w`: setpoints that devices run on, `committed_w`: the most that they may be drawing, both below each node.
-    `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed. `order_limits`:
+    `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed; `stuck_below_w`: their sum below each node. `order_limits`:
     what each order in force asks for now.
     """
 
@@ -113,6 +113,7 @@ class _Limited:
     lasting: Envelope
     usable_w: F64
     stuck_w: F64
+    stuck_below_w: F64
     cap_w: float
     order_ramps: tuple[OrderRamp, ...]
     order_limits: tuple[Limit, ...]
@@ -150,6 +151,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         lasting=lasting,
         usable_w=_usable(tables, bounds, house_w, _unheard_below_w(tables, sensed, below)),
         stuck_w=stuck_w,
+        stuck_below_w=stuck_below_w,
         cap_w=cap_w,
         order_ramps=order_ramps,
         order_limits=tuple(order_limits),
