@@ -12,7 +12,10 @@ from xdist.scheduler import LoadScopeScheduling
 
 #: An agent and its miners are no site: they wait for most of their time, and need no lane.
 _NO_SITE: Final = ("tests/e2e/test_agent.py",)
-_YARD: Final = ("tests/e2e/test_leases.py", "tests/e2e/test_site.py", "tests/e2e/test_start.py")
+#: Those that share the yard, so that it is started once; the demos take about as long.
+_YARD: Final = tuple(f"tests/e2e/test_{name}.py" for name in ("leases", "lost_orders", "site", "start"))
+#: One after the other, because they share what is slow to make; they work more than they wait, and need no lane either.
+_WHEEL: Final = "tests/e2e/test_wheel.py"
 
 
 class Lanes(LoadScopeScheduling):
@@ -21,4 +24,6 @@ class Lanes(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         if not nodeid.startswith("tests/e2e/") or nodeid.startswith(_NO_SITE):
             return nodeid
+        if nodeid.startswith(_WHEEL):
+            return "wheel"
         return "yard" if nodeid.startswith(_YARD) else "demos"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from controller.core.masks import some
 from controller.core.site import F64, Bool, Site
 
 
@@ -39,7 +40,7 @@ def declared_floor_w(site: Site) -> F64:
 def nodes_below(site: Site, nodes: Bool) -> Bool:
     """Return which nodes (N,) are, or are below, one of `nodes`."""
     found = nodes.copy()
-    if found.any():
+    if some(found):
         for n, above in enumerate(site.tree.parent[1:].tolist(), start=1):
             found[n] |= found[above]
     return found

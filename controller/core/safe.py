@@ -73,9 +73,9 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
         setpoint_w=setpoint_w,
         value_per_h=0.0, worth_per_h=0.0, bound_per_h=0.0,
         orders_in_force=orders,
-        warnings=(*told, *told_of_trips(state.trips, site, None, now_s), *locked.warnings),
+        warnings=(*told, *told_of_trips(state.trips, site, None, now_s), *(locked.warnings if locked else ())),
         contactors=state.trips.contactors,
-        locks=locked.locks,
+        locks=locked.locks if locked else (),
     )  # fmt: skip
     return replace(state, seq=decision.seq, now_s=now_s, mode=mode, trust=trust, leases=leases), decision
 

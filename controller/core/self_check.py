@@ -12,6 +12,7 @@ import numpy as np
 from controller.core.decision import Decision
 from controller.core.kernels.tree import Moves, PathSums
 from controller.core.limits.contactors import ContactorState, Phase, Wanted
+from controller.core.masks import every, some
 from controller.core.modes import TRANSITIONS, Mode
 from controller.core.site import F64, Bool, Site
 from controller.core.state import State
@@ -48,10 +49,10 @@ class InvariantBroken(Exception):
 class Claims:
     """What a step says that its answer rests on.
 
-    `current_w` (D,): what each device is taken to run on. `stuck_w` (D,): the watts of it that cannot be freed now.
-    `committed_w` (N,): the most that may be drawn below each node before anything is sent. `rise_w`, `fall_w`: by how much
+    `current_w` (D,): what each device is taken to run on. `stuck_w` (N,): the watts below each node that cannot be freed now,
+    `committed_w` (N,): the most that may be drawn there before anything is sent. `rise_w`, `fall_w`: by how much
     the ramps let the site be raised and lowered, ``inf`` where a limit lowers it. `held` (D,): it is below a contactor that
-    was told something. `locked` (D,): people work on it. `reset`: nodes that a person has reset now.
+    was told something. `locked` (D,): people work on it, None where they do on none. `reset`: nodes that a person has reset now.
     """
 
     current_w: F64
@@ -60,7 +61,7 @@ class Claims:
     rise_w: float
     fall_w: float
     held: Bool
-    locked: Bool
+    locked: Bool | None
     reset: frozenset[int]
 
 
@@ -84,14 +85,14 @@ def _broken(site: Site, before: State, decision: Decision, claims: Claims, below
         yield Invariant.RAMP
     eps_w = _EPS_W + _EPS_SHARE * np.abs(decision.planned_w)
     # A limit below what is there anyway cannot be kept; then nothing may be planned beyond that.
-    room_w = np.maximum(decision.envelope_w - decision.house_w, below(claims.stuck_w))
-    if not (decision.planned_w <= room_w + eps_w).all():
+    room_w = np.maximum(decision.envelope_w - decision.house_w, claims.stuck_w)
+    if not every(decision.planned_w <= room_w + eps_w):
         yield Invariant.PLANNED_FITS
-    if (moves.raising & ~(claims.committed_w <= room_w + eps_w)).any():
+    if some(moves.raising & ~(claims.committed_w <= room_w + eps_w)):
         yield Invariant.COMMITTED_STOPS_RAISES
-    if (claims.locked & (decision.setpoint_w > site.devices.off_w)).any():
+    if claims.locked is not None and some(claims.locked & (decision.setpoint_w > site.devices.off_w)):
         yield Invariant.LOCKED_STAYS_OFF
-    if claims.held.any() and not _stays_down(site, decision, claims):
+    if some(claims.held) and not _stays_down(site, decision, claims):
         yield Invariant.TRIPPED_STAYS_DOWN
     if not _stays_open(before, decision, claims):
         yield Invariant.TRIPPED_STAYS_OPEN
@@ -100,7 +101,7 @@ def _broken(site: Site, before: State, decision: Decision, claims: Claims, below
 def _stays_down(site: Site, decision: Decision, claims: Claims) -> bool:
     """Return whether nothing below a contactor that was told something is set above min(current, failsafe)."""
     most_w = np.minimum(claims.current_w, site.devices.failsafe_w)
-    return bool((~claims.held | (decision.setpoint_w <= most_w)).all())
+    return every(~claims.held | (decision.setpoint_w <= most_w))
 
 
 def _stays_open(before: State, decision: Decision, claims: Claims) -> bool:

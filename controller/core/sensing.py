@@ -27,7 +27,7 @@ from controller.core.trust.judge import Judgement, Trust, judge
 class Sensed:
     """What a snapshot says, once it has been judged.
 
-    `cut`: what contactors have cut off, None while nothing is. `locked`: what people work on. `reasons`: by source, all that is to be said of it.
+    `cut`: what contactors have cut off, None while nothing is. `locked`: what people work on, None where nothing is. `reasons`: by source, all that is to be said of it.
     `warnings`: what is to be said of the fleet and of the nodes.
     """
 
@@ -36,7 +36,7 @@ class Sensed:
     overrun: Overrun
     trips: Trips
     cut: PowerCut | None
-    locked: Locked
+    locked: Locked | None
     trust: Trust
     judgement: Judgement
     surplus: SurplusState
@@ -67,6 +67,7 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
     cut = power_cut(trips, site, now_s)
     leases = without_power(leases, site.devices, cut)
     locked = hold_locked(site, snapshot, leases)
+    of_locks = () if locked is None else locked.warnings
     return Sensed(
         leases=leases,
         trouble=no_news(trouble, site.devices, cut),
@@ -79,7 +80,7 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
         surplus=surplus,
         mode=mode,
         reasons={**judgement.reasons, SURPLUS: tuple(dict.fromkeys((*said, *of_surplus.doubts)))},
-        warnings=(*over.doubts, *of_fleet, *told_of_trips(trips, site, seen, now_s), *locked.warnings),
+        warnings=(*over.doubts, *of_fleet, *told_of_trips(trips, site, seen, now_s), *of_locks),
     )
 
 

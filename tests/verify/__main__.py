@@ -54,7 +54,7 @@ def properties(out: Path) -> dict[str, str]:
     report = out / "properties.xml"
     command = [sys.executable, "-m", "pytest", "-q", "--timeout", "3600", "--junitxml", str(report), "tests"]
     slow = subprocess.run([*command, "-m", "slow"], check=False).returncode
-    paths = ("tests/controller/core", "tests/drivers")
+    paths = ("tests/controller/core", "tests/controller/daemon", "tests/drivers")
     thorough = subprocess.run([*command[:-1], *paths], env=environment, check=False).returncode
     # 5: no test is marked slow, which is no failure.
     return {"slow": "passed" if slow in {0, 5} else "failed", "thorough": "passed" if thorough == 0 else "failed"}

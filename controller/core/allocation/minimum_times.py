@@ -22,6 +22,7 @@ from controller.core.fleet.leases import Leases
 from controller.core.kernels.changes import fit_kept
 from controller.core.kernels.columns import EPS_W
 from controller.core.kernels.tree import device_watts_below
+from controller.core.masks import some
 from controller.core.reasons import Code, Parameter, Reason
 from controller.core.site import F64, Bool
 from controller.core.state import MinimumTimes
@@ -85,7 +86,7 @@ def fitting_w(
     wanted_w = np.maximum(np.minimum(kept.low_w, upper_w), stuck_w)
     left_w = room_w - device_watts_below(tables.paths, wanted_w)
     short = left_w < -EPS_W
-    if not short.any():
+    if not some(short):
         return wanted_w, ()
     base_w = wanted_w.copy()
     rank = np.where(devices.protected, np.int8(0), np.where(kept.starting, np.int8(2), np.int8(1)))[tables.device_order]

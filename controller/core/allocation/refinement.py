@@ -57,7 +57,7 @@ class Refinement:
         found = Certified(*refine(program.bare, program.bare_branches, self._bare_rounds, self._bare_sets))
         if self._states is not None and found.bound - found.worth > GOOD_GAP * abs(found.bound):
             found = self._try_all(self._states, found)
-        return found._replace(bound=max(found.bound, found.worth))
+        return found._replace(bound=found.worth) if found.worth > found.bound else found
 
     def _try_all(self, states: StateLists, found: Certified) -> Certified:
         """Return what the best modes of a small site come to; what was `found` if none are better."""

@@ -7,6 +7,7 @@ import numpy as np
 from controller.core.allocation.tables import Tables
 from controller.core.kernels.changes import cost_per_h, values_after_changes
 from controller.core.kernels.columns import EPS_W
+from controller.core.masks import some
 from controller.core.site import F64, Bool
 
 
@@ -33,9 +34,9 @@ def changes_per_h(tables: Tables, current_w: F64, watts: F64) -> float:
 
 def earned_per_h(tables: Tables, who: Bool, watts: F64) -> float:
     """Return what those of the devices (D,) earn at `watts` (D,), by what the site says of their modes."""
-    mine = np.flatnonzero(who)
-    if not mine.size:
+    if not some(who):
         return 0.0
+    mine = np.flatnonzero(who)
     modes, at_w = tables.modes, watts[mine]
     first, last = modes.start[mine], modes.start[mine + 1] - 1
     row = first.copy()

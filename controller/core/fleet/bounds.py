@@ -10,6 +10,7 @@ import numpy as np
 
 from controller.core.fleet.leases import CONTACT_S, Leases
 from controller.core.fleet.power_cut import PowerCut
+from controller.core.masks import every, some
 from controller.core.site import F64, Bool, Devices, Site
 from controller.core.snapshot import FleetColumns
 
@@ -72,7 +73,7 @@ def _device_bounds(site: Site, leases: Leases, told_w: F64, reported: Bool) -> t
     """
     devices, least_w, most_w = site.devices, leases.low_w, leases.high_w
     under, over = told_w < least_w * devices.least_told, told_w > most_w * devices.most_told
-    if not (devices.steady.all() and not under.any() and not over.any()):
+    if not every(devices.steady) or some(under) or some(over):
         least_w, most_w = _widened(devices, leases, told_w, under, over)
     most_w = np.where(leases.known, np.where(reported, most_w, leases.high_w), devices.max_w)
     return np.where(reported, least_w, 0.0), most_w
@@ -81,7 +82,7 @@ def _device_bounds(site: Site, leases: Leases, told_w: F64, reported: Bool) -> t
 def _widened(devices: Devices, leases: Leases, told_w: F64, under: Bool, over: Bool) -> tuple[F64, F64]:
     """Return the bounds of devices (D,) that a setpoint only caps, or that say less (`under`) or more (`over`) than it explains."""
     low_w, high_w = leases.low_w, leases.high_w
-    least_told_w = np.nan_to_num(told_w) * (1.0 - devices.report_error)
+    least_told_w = np.where(np.isnan(told_w), 0.0, told_w) * (1.0 - devices.report_error)
     most_told_w = np.where(np.isnan(told_w), high_w, told_w * (1.0 + devices.report_error))
     least_w = np.where(~devices.steady | under, np.minimum(low_w, least_told_w), low_w)
     most_w = np.where(devices.steady, high_w, np.clip(most_told_w, low_w, high_w))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from controller.core.fleet.waiting import Waiting, nobody_waits, reported, sent
+from controller.core.masks import every, some
 from controller.core.modes import Doubts
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Bool, Devices, Rules
@@ -109,7 +110,7 @@ def defiant(leases: Leases, devices: Devices, snapshot: Snapshot) -> Bool:
     fleet = snapshot.fleet
     said = np.asarray(fleet.follow == _DEFIANT, dtype=np.bool_)
     owed_s = snapshot.now_s - leases.owing_s
-    if not said.any() and owed_s.max(initial=0.0) <= _CONFIRM_S:
+    if not some(said) and owed_s.max(initial=0.0) <= _CONFIRM_S:
         return said
     draws_more = ~(fleet.measured_w <= _within_w(devices, leases.setpoint_w))
     late = owed_s > SETTLE_FACTOR * devices.down_s + _VISIBLE_S + _CONFIRM_S
@@ -120,7 +121,7 @@ def defiant(leases: Leases, devices: Devices, snapshot: Snapshot) -> Bool:
 def lost(devices: Devices, snapshot: Snapshot) -> Bool:
     """Return which devices (D,) do not answer their agent, which does answer."""
     said = np.asarray(snapshot.fleet.follow == _LOST, dtype=np.bool_)
-    return np.asarray(said & _heard_of_late(devices, snapshot), dtype=np.bool_) if said.any() else said
+    return np.asarray(said & _heard_of_late(devices, snapshot), dtype=np.bool_) if some(said) else said
 
 
 def _heard_of_late(devices: Devices, snapshot: Snapshot) -> Bool:
@@ -181,7 +182,7 @@ def _raise_by_themselves(devices: Devices, fleet: FleetColumns, answers: Bool, h
     which nothing is measured, may draw all of that.
     """
     jumped, strays = fleet.measured_w > _within_w(devices, high_w), _STRAYS.take(fleet.follow)
-    if not (jumped.any() or strays.any()):
+    if not (some(jumped) or some(strays)):
         return
     told_w = np.where(strays & np.isnan(fleet.measured_w), devices.max_w, np.minimum(fleet.measured_w, devices.max_w))
     np.copyto(high_w, told_w, where=answers & (jumped | (strays & (told_w > high_w))))
@@ -210,9 +211,9 @@ def least_w(leases: Leases, devices: Devices, measured_w: F64) -> F64:
 
     Of one that its setpoint only caps, and of which nothing is measured, nothing is sure.
     """
-    if devices.steady.all():
+    if every(devices.steady):
         return leases.low_w
-    drawn_w = np.minimum(leases.low_w, np.nan_to_num(measured_w) * (1.0 - devices.report_error))
+    drawn_w = np.minimum(leases.low_w, np.where(np.isnan(measured_w), 0.0, measured_w) * (1.0 - devices.report_error))
     return np.asarray(np.where(devices.steady, leases.low_w, np.maximum(drawn_w, 0.0)), dtype=np.float64)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from controller.core.fleet.leases import CONTACT_S, Leases, defiant, in_contact, in_step, lost
 from controller.core.floor import nodes_below
+from controller.core.masks import every, some
 from controller.core.modes import Doubts
 from controller.core.reasons import Code, Parameter, Reason
 from controller.core.site import F64, Bool, Devices, Site
@@ -41,7 +42,7 @@ class Trouble:
     def any(self) -> bool:
         """Whether there is anything to tell."""
         troubled = (self.silent_s, self.deaf_s, self.lost, self.defiant, self.reluctant)
-        return any(each.any() for each in troubled)
+        return any(some(each) for each in troubled)
 
 
 def find_trouble(leases: Leases, devices: Devices, snapshot: Snapshot, lease_s: float = np.inf) -> Trouble:
@@ -91,7 +92,7 @@ def told_of(trouble: Trouble, site: Site, leases: Leases, unshown: Bool) -> tupl
     troubled = trouble.silent | (trouble.deaf_s > 0.0)[devices.agent] | trouble.lost | trouble.defiant
     below = nodes_below(site, unshown)[devices.node] & troubled
     holding = {site.agents[a] for a in np.unique(devices.agent[below]).tolist()}
-    if np.all(trouble.silent_s > 0.0):
+    if every(trouble.silent_s > 0.0):
         if trouble.silent_s.min() > site.rules.lease_s:
             return by_agent, Doubts(lost=by_agent)
         holding = set(site.agents)

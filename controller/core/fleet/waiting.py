@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from controller.core.masks import every, some
 from controller.core.site import F64, I8, Bool
 from controller.core.snapshot import Followed
 
@@ -83,7 +84,7 @@ def reported(old: Waiting, applied_w: F64, follow: I8, confirmed: Bool, now_s: f
     `confirmed`: its agent has taken that.
     """
     stopped = follow == _STOPPED
-    if not (stopped.any() or old.late.any() or old.asks.any()) and np.isinf(old.rests_s).all():
+    if not (some(stopped) or some(old.late) or some(old.asks)) and every(np.isinf(old.rests_s)):
         return old
     above = confirmed & _RUNS_ON_IT.take(follow) & (applied_w > old.base_w + _SLACK_W)
     above_s = np.where(above, np.minimum(old.above_s, now_s), np.inf)
@@ -111,7 +112,7 @@ def reported(old: Waiting, applied_w: F64, follow: I8, confirmed: Bool, now_s: f
 def sent(old: Waiting, applied_w: F64, setpoint_w: F64, now_s: float) -> Waiting:
     """Return it after setpoints (D,) were sent to devices that run on `applied_w` (D,)."""
     asked = setpoint_w > applied_w + _SLACK_W
-    if not asked.any():
+    if not some(asked):
         return old
     return Waiting(
         behind_s=np.where(asked, np.minimum(old.behind_s, now_s), old.behind_s),

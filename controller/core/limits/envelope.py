@@ -68,10 +68,9 @@ def step_limits(site: Site, step_to_w: F64, house_w: F64, off_w: F64) -> list[Li
 
     Per node (N,): `step_to_w` that the devices below shall draw at most, the `house_w` beside them, and `off_w` of theirs.
     """
-    steps = np.flatnonzero(np.isfinite(step_to_w) & (step_to_w >= off_w))
+    steps = (np.isfinite(step_to_w) & (step_to_w >= off_w)).nonzero()[0].tolist()
     return [
-        Limit(node=int(n), limit_w=float(step_to_w[n] + house_w[n]), name=f"step_test:{site.tree.ids[n]}")
-        for n in steps
+        Limit(node=n, limit_w=float(step_to_w[n] + house_w[n]), name=f"step_test:{site.tree.ids[n]}") for n in steps
     ]
 
 

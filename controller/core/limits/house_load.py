@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from controller.core.masks import some
 from controller.core.site import F64, Bool
 from controller.core.trust.node_power import NodePower
 from controller.core.trust.node_trust import NodeTrust
@@ -96,7 +97,7 @@ def _measured(house: HouseLoad, high: F64, vague: Bool, power: NodePower) -> tup
 
 def _forgetting(house: HouseLoad, false: Bool) -> HouseLoad:
     """Return the house load as it was before the meters of the `false` nodes were wrong."""
-    if not false.any():
+    if not some(false):
         return house
     before_w = house.least_w[_UNNOTICED:].max(axis=0)
     before_w = np.where(np.isinf(before_w), house.declared_w, before_w)
@@ -114,6 +115,6 @@ def _remembered(house: HouseLoad, watts: F64, possible_w: F64, still: Bool, now_
     else:
         least_w = house.least_w.copy()
         least_w[0] = np.minimum(least_w[0], possible_w)
-    if still.any():
+    if some(still):
         least_w = np.where(still, house.least_w, least_w)
     return replace(house, watts=watts, least_w=least_w, since_s=now_s if begins else house.since_s)

@@ -57,11 +57,11 @@ def locked_limits(locks: Iterable[Lock], least_w: F64) -> list[Limit]:
     return [Limit(node=n, limit_w=float(least_w[n]), name="lock") for n in whole]
 
 
-def hold_locked(site: Site, snapshot: Snapshot, leases: Leases) -> Locked:
-    """Return what locks hold off, and whether that is proven."""
+def hold_locked(site: Site, snapshot: Snapshot, leases: Leases) -> Locked | None:
+    """Return what locks hold off, and whether that is proven; None where there is no lock."""
     locks, devices = snapshot.locks, site.devices
     if not locks:
-        return Locked(devices=np.zeros(len(devices.ids), dtype=np.bool_), locks=(), warnings=())
+        return None
     heard = (snapshot.now_s - snapshot.fleet.heard_s <= CONTACT_S)[devices.agent]
     unproven = ~(heard & _PROVES[snapshot.fleet.follow] & (leases.high_w <= devices.off_w + _EPS_W))
     most_w = np.where(leases.known, leases.high_w, devices.max_w)

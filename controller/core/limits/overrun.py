@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from controller.core.limits.envelope import Envelope
+from controller.core.masks import some
 from controller.core.modes import Doubts
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Bool, Site
@@ -86,7 +87,7 @@ def unshown(overrun: Overrun, power: NodePower) -> Bool:
 def over_envelope(overrun: Overrun, site: Site, power: NodePower, now_s: float) -> Doubts:
     """Return the nodes that have drawn more than they may for longer than the settle time: a doubt, whatever was decided."""
     lasting = power.known & (now_s - overrun.above_s > span_s(site))
-    if not lasting.any():
+    if not some(lasting):
         return Doubts()
     most_w = np.max([watts for _, watts in overrun.recent], axis=0)
     nodes = np.flatnonzero(lasting & (power.watts > _with_tolerance(overrun, most_w))).tolist()

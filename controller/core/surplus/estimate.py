@@ -12,7 +12,9 @@ noise of two meters, the estimate sinks calmly from the upper end to the middle;
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,6 +56,15 @@ class SurplusState:
     answered_w: tuple[float, ...] = ()
 
 
+class Seen(NamedTuple):
+    """Recent readings and powers, since when x has stood, and P when it took its value, for each shift of the clocks."""
+
+    readings: Series
+    powers: Series
+    since_s: float
+    answered_w: tuple[float, ...]
+
+
 def surplus_reading(source: MeterTrust) -> SurplusReading | None:
     """Return the newest reading of the surplus source, None before the first."""
     return None if np.isinf(source.taken_s) else SurplusReading(value_w=source.value_w, taken_s=source.believed_s)
@@ -87,23 +98,28 @@ def estimate_surplus(
     frozen = watch(state.frozen, rules, reading, powers)
     heard_s = reading.taken_s if reading else state.heard_s
     heard_s = min(heard_s, frozen.since_s) if frozen.doubt else heard_s
-    new = SurplusState(
-        estimate_w=state.estimate_w,
+    answered_w = _answered(state, rules, frozen, powers)
+    seen = Seen(readings=readings, powers=powers, since_s=frozen.since_s, answered_w=answered_w)
+    stale = now_s - heard_s > rules.surplus_stale_s
+    return SurplusState(
+        estimate_w=(0.0 if readings else None) if stale else _estimate_w(state, rules, seen, now_s),
         readings=readings,
         powers=powers,
         heard_s=heard_s,
         now_s=now_s,
         frozen=frozen,
-        answered_w=_answered(state, rules, frozen, powers),
+        answered_w=answered_w,
     )
-    if now_s - heard_s > rules.surplus_stale_s:
-        return replace(new, estimate_w=0.0 if readings else None)
-    bounds = _bounds(rules, new)
+
+
+def _estimate_w(state: SurplusState, rules: Rules, seen: Seen, now_s: float) -> float | None:
+    """Return S by what is `seen` now; it moves no further than it must."""
+    bounds = _bounds(rules, seen)
     if bounds is None:
-        return new
+        return state.estimate_w
     low, high = bounds
     estimate_w = low if state.estimate_w is None else min(max(state.estimate_w, low), high)
-    return replace(new, estimate_w=estimate_w - _sinks(rules, state, estimate_w, bounds, now_s))
+    return estimate_w - _sinks(rules, state, estimate_w, bounds, now_s)
 
 
 def _answered(state: SurplusState, rules: Rules, frozen: FrozenSurplus, powers: Series) -> tuple[float, ...]:
@@ -117,7 +133,14 @@ def _answered(state: SurplusState, rules: Rules, frozen: FrozenSurplus, powers: 
 
 
 def _shifts_s(rules: Rules) -> F64:
-    return np.linspace(-rules.skew_s, rules.skew_s, _SHIFTS)
+    return _shifts(rules.skew_s)
+
+
+@cache
+def _shifts(skew_s: float) -> F64:
+    shifts_s = np.linspace(-skew_s, skew_s, _SHIFTS)
+    shifts_s.setflags(write=False)
+    return shifts_s
 
 
 def _sinks(rules: Rules, state: SurplusState, estimate_w: float, bounds: tuple[float, float], now_s: float) -> float:
@@ -141,30 +164,34 @@ def _append(series: Series, item: tuple[float, float] | None) -> Series:
     return (*series[first:], item)
 
 
-def _bounds(rules: Rules, state: SurplusState) -> tuple[float, float] | None:
-    if not state.readings:
+def _bounds(rules: Rules, seen: Seen) -> tuple[float, float] | None:
+    if not seen.readings:
         return None
     if rules.surplus_model is SurplusModel.DIRECT:
-        return _window([np.array([value for _, value in state.readings])])
-    if not state.powers:
+        recent_w = [value for _, value in seen.readings[-_RAISE_SAMPLES:]]
+        low = min(recent_w)
+        return low, max(low, *recent_w[-_LOWER_SAMPLES:])
+    if not seen.powers:
         return None
-    courses = _likely(_courses(rules, state), rules.skew_s)
+    courses = _likely(_courses(rules, seen), rules.skew_s)
     return _window([surplus_w for _, surplus_w in courses])
 
 
-def _courses(rules: Rules, state: SurplusState) -> list[tuple[F64, F64]]:
+def _courses(rules: Rules, seen: Seen) -> list[tuple[F64, F64]]:
     """Return (seconds before the newest power, surplus) of every reading, for each shift that is possible."""
-    taken_s, value_w = np.array(state.readings).T
-    at_s, power_w = np.array(state.powers).T
+    taken_s, value_w = np.array(seen.readings).T
+    at_s, power_w = np.array(seen.powers).T
     x = value_w if rules.surplus_model is SurplusModel.EXPORT else rules.surplus_rating_w - value_w
-    most_w = np.where(taken_s >= state.frozen.since_s, x, np.inf)
-    courses = []
-    for shift_s, answered_w in zip(_shifts_s(rules), state.answered_w, strict=True):
-        seen = (taken_s + shift_s >= at_s[0]) & (taken_s + shift_s <= at_s[-1])
-        if seen.any():
-            aligned_w = x[seen] + np.interp(taken_s[seen] + shift_s, at_s, power_w)
-            courses.append((at_s[-1] - taken_s[seen], np.minimum(aligned_w, most_w[seen] + answered_w)))
-    return courses
+    most_w = np.where(taken_s >= seen.since_s, x, np.inf)
+    shifted_s = taken_s + _shifts_s(rules)[:, np.newaxis]
+    answered_w = np.array(seen.answered_w)[:, np.newaxis]
+    course_w = np.minimum(x + np.interp(shifted_s, at_s, power_w), most_w + answered_w)
+    # The readings are in order, so those of a time at which P is known stand together.
+    first = np.count_nonzero(shifted_s < at_s[0], axis=1).tolist()
+    end = np.count_nonzero(shifted_s <= at_s[-1], axis=1).tolist()
+    age_s = at_s[-1] - taken_s
+    spans = zip(course_w, map(slice, first, end), strict=True)
+    return [(age_s[span], surplus_w[span]) for surplus_w, span in spans if span.start < span.stop]
 
 
 def _likely(courses: list[tuple[F64, F64]], skew_s: float) -> list[tuple[F64, F64]]:
@@ -178,7 +205,7 @@ def _likely(courses: list[tuple[F64, F64]], skew_s: float) -> list[tuple[F64, F6
 
 
 def _movement(surplus_w: F64) -> float:
-    return float(np.abs(np.diff(surplus_w)).sum())
+    return float(np.abs(surplus_w[1:] - surplus_w[:-1]).sum())
 
 
 def _window(courses: list[F64]) -> tuple[float, float] | None:

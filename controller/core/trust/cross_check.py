@@ -10,6 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from controller.core.fleet.bounds import FleetBelow
+from controller.core.masks import some
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.core.trust.columns import MeterColumns, usable
@@ -68,7 +69,7 @@ def _shortfalls(site: Site, power: NodePower, fleet: FleetBelow) -> list[Reason]
     """Name the nodes whose meters show less than the devices below say that they draw."""
     short_w = fleet.told_least_w - _SHORT_SHARE * fleet.told_w - power.watts
     short = power.known & (short_w > 0.0)
-    if not short.any():
+    if not some(short):
         return []
     rating_w = np.zeros(len(site.tree.ids))
     np.maximum.at(rating_w, site.meters.node, site.meters.rating_w)

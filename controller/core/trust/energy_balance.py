@@ -90,12 +90,24 @@ def add_power(balance: EnergyBalance, power_w: float, at_s: float) -> EnergyBala
     if since_s > _GAP_S:
         return replace(balance, at_s=at_s, power_w=power_w, start=None)
     wh = (balance.power_w + power_w) / 2.0 * since_s / _HOUR_S
-    return replace(
-        balance,
+    # Every sample of every meter comes here; `replace` would take three times as long.
+    return EnergyBalance(
         at_s=at_s,
         power_w=power_w,
+        since_s=balance.since_s,
         into_wh=balance.into_wh + max(wh, 0.0),
         out_of_wh=balance.out_of_wh + max(-wh, 0.0),
+        start=balance.start,
+        newest=balance.newest,
+        moved_wh=balance.moved_wh,
+        step_wh=balance.step_wh,
+        grain_wh=balance.grain_wh,
+        moved_s=balance.moved_s,
+        until_wh=balance.until_wh,
+        falls=balance.falls,
+        right=balance.right,
+        doubt=balance.doubt,
+        times=balance.times,
     )
 
 

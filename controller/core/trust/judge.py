@@ -10,6 +10,7 @@ import numpy as np
 
 from controller.core.fleet.bounds import FleetBelow
 from controller.core.fleet.power_cut import PowerCut
+from controller.core.masks import some
 from controller.core.modes import Doubts
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, SURPLUS, Site
@@ -149,7 +150,7 @@ def _against(
 
 def _fed(site: Site, against: dict[str, tuple[Reason, ...]], cut: PowerCut | None) -> dict[str, tuple[Reason, ...]]:
     """Return what speaks against the meters, without the silence of those that may be without power."""
-    if cut is None or not cut.unfed.any():
+    if cut is None or not some(cut.unfed):
         return against
     unfed = dict(zip(site.meters.ids, cut.unfed[site.meters.node].tolist(), strict=True))
     return {name: () if unfed[name] and silent(reasons) else reasons for name, reasons in against.items()}
@@ -184,4 +185,4 @@ def _doubts(site: Site, meters: MeterColumns, doubts: tuple[Reason, ...], now_s:
 def _root_is_seen(site: Site, meters: MeterColumns, now_s: float) -> bool:
     """Return whether a meter of the site itself may still be believed, be it for its last value."""
     believed = plausible(site, meters) & (now_s - meters.taken_s <= site.rules.bad_s)
-    return bool((believed & (site.meters.node == 0)).any())
+    return some(believed & (site.meters.node == 0))

@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 
 from controller.core.fleet.bounds import FleetBelow
+from controller.core.masks import every, some
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Bool, Site
 from controller.core.trust.columns import MeterColumns, usable
@@ -79,10 +80,11 @@ def compare(
     old: Redundancy, site: Site, meters: MeterColumns, disagreeing: Iterable[Reason], now_s: float
 ) -> Redundancy:
     """Return the record with how the meters of each node differ now; `disagreeing`: what says that they contradict each other."""
-    node, fresh = site.meters.node, usable(site, meters, now_s)
+    node = site.meters.node
     several = np.bincount(node, minlength=old.missing.size) > 1
-    if not several.any():
+    if not some(several):
         return old
+    fresh = usable(site, meters, now_s)
     contradicted = _named(site, disagreeing)
     whole = several & (np.bincount(node[~fresh], minlength=several.size) == 0)
     agreeing = (whole & ~contradicted)[node]
@@ -110,12 +112,12 @@ def _class_w(site: Site) -> F64:
 def with_difference(record: Redundancy, site: Site, meters: MeterColumns, now_s: float) -> MeterColumns:
     """Return the meters as they count: while one of a node does not, the others show what it showed more."""
     node, fresh = site.meters.node, usable(site, meters, now_s)
-    if fresh.all():
+    if every(fresh):
         return meters
     lacking = np.zeros_like(record.missing)
     lacking[node[~fresh]] = True
-    added_w = np.where(lacking[node], np.nan_to_num(record.under_w), 0.0)
-    return replace(meters, power_w=meters.power_w + added_w) if added_w.any() else meters
+    added_w = np.where(lacking[node], np.where(np.isnan(record.under_w), 0.0, record.under_w), 0.0)
+    return replace(meters, power_w=meters.power_w + added_w) if some(added_w) else meters
 
 
 def stand_in(
@@ -128,10 +130,10 @@ def stand_in(
     now_s: float,
 ) -> tuple[Redundancy, StandIns]:
     """Return the record after this tick and what is to be said; `against`: by meter, what speaks against it now."""
-    if not old.missing.any() and not any(against.values()):
+    if not some(old.missing) and not any(against.values()):
         return old, StandIns()
     gone, missing = _missing(old, site, meters, against, now_s)
-    if not missing.any():
+    if not some(missing):
         return replace(old, missing=missing, alone=missing, step_to_w=np.full(missing.size, np.inf)), StandIns()
     node = site.meters.node
     gone_s = np.full(missing.size, np.inf)

@@ -21,6 +21,7 @@ import numpy as np
 
 from controller.core.fleet.bounds import FleetBelow
 from controller.core.floor import way_up
+from controller.core.masks import every, some
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Bool, Site
 from controller.core.trust.columns import MeterColumns, usable
@@ -123,7 +124,7 @@ def run_step_tests(
     lasting, defied_s, defied_w = now_s - against_s >= _LASTING_S, tests.defied_s, tests.defied_w
     # A step against the meter is kept in sight until it has lasted; else the instant to compare with moves on.
     due = agrees | lasting | ((now_s - tests.since_s > _GOOD_S) & np.isinf(against_s))
-    if lasting.any():
+    if some(lasting):
         missing_w = np.where(lasting, np.maximum(least_w - moved_w, 0.0), 0.0)
         counted_w = np.where(tests.passed | meters.vouched, missing_w, 0.0)
         agreeing = _agreeing(site, counted_w, most_w - moved_w, slack_w)
@@ -193,7 +194,7 @@ def without_lies(tests: StepTests, false: Bool, now_s: float) -> StepTests:
     What such a meter showed since shortly before is nothing to compare with: a right one would be refuted by it. But one that
     no step has ever proven goes on with what it showed, so that the steps can refute it.
     """
-    if not false.any() and np.isinf(tests.false_s).all():
+    if not some(false) and every(np.isinf(tests.false_s)):
         return tests
     since_s = np.where(false, np.minimum(tests.false_s, now_s), np.inf)
     turned = (false != np.isfinite(tests.false_s)) & (tests.passed | ~false)
@@ -209,7 +210,7 @@ def without_lies(tests: StepTests, false: Bool, now_s: float) -> StepTests:
 
 def without_switched(tests: StepTests, switched: Bool) -> StepTests:
     """Return the tests where the power of meters (K,) is being `switched`: what they showed before is nothing to compare with."""
-    if not switched.any():
+    if not some(switched):
         return tests
     return replace(
         tests,
@@ -222,7 +223,12 @@ def without_switched(tests: StepTests, switched: Bool) -> StepTests:
 
 def after_steps(meters: MeterColumns, tests: StepTests) -> MeterColumns:
     """Return the meters as they count: the readings of what the fleet has refuted are old from then on."""
-    return replace(meters, taken_s=np.minimum(meters.taken_s, tests.refuted_s))
+    return MeterColumns(
+        power_w=meters.power_w,
+        taken_s=np.minimum(meters.taken_s, tests.refuted_s),
+        sane=meters.sane,
+        vouched=meters.vouched,
+    )
 
 
 def proven_nodes(site: Site, meters: MeterColumns, tests: StepTests, now_s: float) -> Bool:

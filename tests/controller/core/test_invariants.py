@@ -44,7 +44,7 @@ def play(world, plan):
 
 
 @given(worlds(faults=False))
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(12))
 def test_i1_site_power_stays_inside_the_envelope(case):
     world, plan = case
     play(world, plan)
@@ -52,7 +52,7 @@ def test_i1_site_power_stays_inside_the_envelope(case):
 
 
 @given(worlds(faults=True))
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(12))
 def test_i2_i5_i6_and_i7_hold_whatever_falls_silent(case):
     """One run of a world is asked for all of them: to run it costs far more than to look at it."""
     world, plan = case
@@ -109,7 +109,7 @@ def test_i9_same_inputs_same_trace():
 
 
 @given(worlds(faults=True), st.sampled_from([1.0, 0.3, 3.0, -1.0]), st.sampled_from(["main", "check"]))
-@settings(max_examples=examples(8))
+@settings(max_examples=examples(4))
 def test_i9_a_recording_of_snapshots_replays_a_bad_day_to_the_bit(case, scale, wrong):
     """Whatever the meters said, and whichever of them was wrong, the snapshots alone lead to the same decisions."""
     world, plan = case
@@ -127,7 +127,7 @@ def test_i9_a_recording_of_snapshots_replays_a_bad_day_to_the_bit(case, scale, w
 
 
 @given(worlds(faults=True), st.sampled_from([0.001, 1 / 3, 0.5, 2.0, 1000.0, -1.0]), st.booleans())
-@settings(max_examples=examples(15))
+@settings(max_examples=examples(8))
 def test_i1_holds_whatever_scale_a_meter_of_the_site_has(case, scale, vouched):
     """One of two meters is wrong from the start: the site stays inside its envelope, and never gets to NORMAL on both."""
     world, plan = case

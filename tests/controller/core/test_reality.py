@@ -267,7 +267,7 @@ leg = st.tuples(
 
 
 @given(st.lists(leg, min_size=1, max_size=4), st.integers(0, 2**32 - 1))
-@settings(max_examples=examples(20))
+@settings(max_examples=examples(10))
 def test_i11_whenever_the_world_breaks_its_limit_for_longer_than_the_settle_time_it_is_said(legs, seed):
     """Whatever hangs, lies or disobeys: the mode is not NORMAL, and the reason names the site."""
     rng = np.random.default_rng(seed)

@@ -32,7 +32,7 @@ class Answer:
         self.decision = world.history[-1][3]
         self.claims = Claims(
             current_w=self.decision.setpoint_w.copy(),
-            stuck_w=devices.off_w,
+            stuck_w=self.below(devices.off_w),
             committed_w=self.decision.committed_w,
             rise_w=5000.0,
             fall_w=5000.0,
@@ -123,7 +123,7 @@ def test_i7_planned_power_fits_every_node(answer, node):
     envelope_w[node] = answer.decision.planned_w[node] + answer.decision.house_w[node] - 2.0
     answer.decision = replace(answer.decision, envelope_w=envelope_w)
     assert Invariant.PLANNED_FITS in answer.broken()
-    answer.claims = replace(answer.claims, stuck_w=answer.decision.setpoint_w)
+    answer.claims = replace(answer.claims, stuck_w=answer.below(answer.decision.setpoint_w))
     assert Invariant.PLANNED_FITS not in answer.broken(), "what cannot be freed is there anyway"
 
 

@@ -182,7 +182,7 @@ class World:
         self.told_open: set[int] = set()
         self.fed_s = np.full(count, -np.inf)
         self.bias = np.ones(count) if self.bias is None else self.bias
-        nobody = np.zeros(count, dtype=np.bool_)
+        self.nobody = nobody = np.zeros(count, dtype=np.bool_)
         self.deaf, self.liars, self.dumb, self.shy = (
             nobody if who is None else who for who in (self.deaf, self.liars, self.dumb, self.shy)
         )
@@ -252,6 +252,8 @@ class World:
     @property
     def dark(self) -> np.ndarray:
         """Which devices (D,) are without power."""
+        if not self.open:
+            return self.nobody
         nodes = np.zeros(len(self.site.tree.ids), dtype=np.bool_)
         nodes[self.site.contactors.node[sorted(self.open)]] = True
         return nodes_below(self.site, nodes)[self.site.devices.node]

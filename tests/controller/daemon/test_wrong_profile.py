@@ -112,7 +112,7 @@ def test_the_profile_of_another_meter_stays_in_init(shown, read):
 
 
 @given(st.sampled_from(NAMES), st.sampled_from(NAMES), st.sampled_from([1, -1]))
-@settings(max_examples=examples(25), deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_whatever_profile_is_taken_the_site_stays_inside_its_envelope(shown, read, sign):
     world = started(45.0, shown=read_data(shown), read=profile_of(read), sign=sign)
     world.surplus_w = 25e3

@@ -32,7 +32,7 @@ SURVIVORS = Path(__file__).with_name("survivors.yaml")
 LEAST_FOUND = 0.90
 MOST_EQUIVALENT = 0.05
 #: The share of a property's examples that a mutant is tried with.
-SHARE = 0.2
+SHARE = 0.4
 
 
 def sample(count: int, seed: int) -> list[Place]:

@@ -59,7 +59,7 @@ def cases(draw, **sizes):
 
 
 @given(cases())
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(150))
 def test_no_limit_and_no_base_is_broken(case):
     site, columns, given = case
     _, answer = solved(site, columns, **given)
@@ -73,7 +73,7 @@ def test_no_limit_and_no_base_is_broken(case):
 
 
 @given(fleets(most_devices=5, most_nodes=4))
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 def test_bound_is_above_the_best_of_all_choices_of_modes(fleet):
     site, columns = fleet[0], instant(fleet[1])
     best = None
@@ -91,7 +91,7 @@ def test_bound_is_above_the_best_of_all_choices_of_modes(fleet):
 
 
 @given(fleets())
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 def test_program_equals_the_twin(fleet):
     site, columns = fleet[0], instant(fleet[1])
     room = site.limit_w - below(site, columns, columns.off_w)
@@ -134,7 +134,7 @@ def test_small_lumpy_sites_are_nearly_optimal():
 
 
 @given(cases(), st.lists(st.floats(0.0, 1.2), min_size=1, max_size=3))
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 def test_new_site_limit_equals_a_new_solve(case, shares):
     site, columns, given = case
     allocator, first = solved(site, columns, **given)
@@ -154,7 +154,7 @@ def test_new_site_limit_equals_a_new_solve(case, shares):
 
 
 @given(cases(), st.data())
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 def test_new_node_limit_and_new_device_equal_a_new_solve(case, data):
     site, columns, given = case
     allocator, first = solved(site, columns, **given)

@@ -238,7 +238,7 @@ def play(world, legs):
 
 
 @given(seed=st.integers(0, 10**6), legs=LEGS)
-@settings(max_examples=examples(25), deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_minimum_times_and_protection_hold_unless_the_decision_says_what_came_before_them(seed, legs):
     world = timed_world(seed)
     play(world, legs)
@@ -267,7 +267,7 @@ def test_minimum_times_and_protection_hold_unless_the_decision_says_what_came_be
 
 
 @given(seed=st.integers(0, 10**6), legs=LEGS)
-@settings(max_examples=examples(15), deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 def test_what_is_protected_goes_last(seed, legs):
     """Where a protected device is cut, nothing else below its nodes could have given the watts."""
     world = timed_world(seed)

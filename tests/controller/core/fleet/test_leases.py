@@ -221,7 +221,7 @@ story = st.lists(
 
 
 @given(story)
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 def test_i7_committed_power_is_never_less_than_what_devices_may_draw(legs):
     """However statements and reports are lost, what is committed covers every device's setpoint and draw."""
     fleet, leases, now_s = Fleet(HALF), settled(HALF, at_s=99.0), 100.0

@@ -45,7 +45,7 @@ def table_of(columns, i):
 
 
 @given(requests())
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(150))
 def test_grant_equals_the_twin(request_):
     tree, columns, current, target, high, room, rise, fall = request_
     setpoint, _ = granted(*request_)

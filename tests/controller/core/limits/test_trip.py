@@ -398,7 +398,7 @@ def play(world, legs, seed):
 
 
 @given(st.lists(leg, min_size=1, max_size=5), st.integers(0, 2**32 - 1))
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(12))
 def test_whatever_happens_a_contactor_opens_for_a_cause_and_closes_for_a_person(legs, seed):
     """One run of a world is asked for all of it: to run it costs far more than to look at it."""
     for world, before, decision, asked, anew in play(World(hall_site(), surplus_w=70e3), legs, seed):

@@ -176,7 +176,7 @@ def freeze(world, plan, until_s, later):
 
 
 @given(freezes())
-@settings(max_examples=examples(25), deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_i1_holds_when_the_source_freezes_at_any_moment(case):
     world, *rest = case
     surplus_w = freeze(world, *rest)
@@ -186,7 +186,7 @@ def test_i1_holds_when_the_source_freezes_at_any_moment(case):
 
 
 @given(freezes(), st.sampled_from([1e3, 10e3]))
-@settings(max_examples=examples(15), deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 def test_a_coarse_source_that_freezes_lets_the_surplus_rise_by_no_more_than_its_step(case, grain_w):
     world, plan, until_s, later = case
     world.grain_w = grain_w
@@ -196,7 +196,7 @@ def test_a_coarse_source_that_freezes_lets_the_surplus_rise_by_no_more_than_its_
 
 
 @given(worlds(faults=False), st.sampled_from([0.0, 1e3, 10e3]), st.sampled_from([0.0, 5.0, 10.0]))
-@settings(max_examples=examples(25), deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_no_living_source_is_taken_for_frozen(case, grain_w, refresh_s):
     """But for a coarse one whose surplus moves with the site, by as much: what flows back is the same before and after."""
     world, plan = case
