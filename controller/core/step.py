@@ -35,6 +35,7 @@ from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_h
 from controller.core.limits.locked import locked_limits
 from controller.core.limits.orders import OrderNow, OrderRamp
 from controller.core.limits.overrun import allow
+from controller.core.limits.ramps import ramp_rooms
 from controller.core.limits.recent_power import RecentPower, least_trusted_w, remember
 from controller.core.limits.reclosing import close_where_it_fits
 from controller.core.limits.trip import hold_to
@@ -140,14 +141,13 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     house = estimate_house(
         state.house, _compared(sensed), _taught(sensed), least_below_w, committed_below_w, snapshot.now_s, elapsed_s
     )
-    house_w = house.watts
+    house_w, most_house_w = house.watts, house.watts * (1.0 + HOUSE_DRIFT)
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
     cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
     recent = remember(state.recent, least_trusted_w(site, sensed.judgement.meters, snapshot.now_s), snapshot.now_s)
     # Where nobody has seen a node since the start, no more is sure than what its devices draw.
     surely_w = np.where(np.isfinite(recent.cut_from_w), recent.cut_from_w, least_below_w)
     order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, surely_w)
-    most_house_w = house_w * (1.0 + HOUSE_DRIFT)
     limits = [*order_limits, *locked_limits(snapshot.locks, most_house_w + tables.off_below_w)]
     limits += [*surplus_limit(site, sensed.surplus.estimate_w), Limit(node=0, limit_w=cap_w, name="failsafe")]
     steps = step_limits(site, sensed.judgement.step_to_w, most_house_w, tables.off_below_w)
@@ -294,7 +294,8 @@ def _grant(
         forced = forced or some(sensed.locked.devices & (leases.current_w > tables.site.devices.off_w))
     if sensed.cut is not None:
         forced = forced or some(sensed.cut.held & (leases.current_w > tables.site.devices.failsafe_w))
-    rise_w, fall_w = _ramp_rooms(tables, state, state.elapsed_s(snapshot.now_s), forced=forced)
+    saved_w, elapsed_s = (state.rise_room_w, state.fall_room_w), state.elapsed_s(snapshot.now_s)
+    rise_w, fall_w = ramp_rooms(tables.site.rules, saved_w, tables.largest_start_w, elapsed_s, forced=forced)
     room_w = limited.usable_w - limited.committed_w
     asked = Asked(
         current_w=leases.current_w,
@@ -317,22 +318,6 @@ def _late_last(order: I64, late: Bool) -> I64:
         return order
     last = late[order]
     return np.concatenate([order[~last], order[last]])
-
-
-def _ramp_rooms(tables: Tables, state: State, elapsed_s: float, *, forced: bool) -> tuple[float, float]:
-    """Return the watts by which the site may be raised and lowered in this tick; a limit lowers without any ramp.
-
-    A step bigger than a tick's share has to be saved up.
-    """
-    rules = tables.site.rules
-    saved_fall_w = 0.0 if np.isinf(state.fall_room_w) else state.fall_room_w
-    rise_w = _saved(tables, max(state.rise_room_w, 0.0), rules.ramp_up_w_s * elapsed_s)
-    fall_w = _saved(tables, saved_fall_w, rules.ramp_down_w_s * elapsed_s)
-    return rise_w, float("inf") if forced else fall_w
-
-
-def _saved(tables: Tables, saved_w: float, gained_w: float) -> float:
-    return min(saved_w + gained_w, max(gained_w, tables.largest_start_w))
 
 
 def _decision(

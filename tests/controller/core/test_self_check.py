@@ -37,6 +37,7 @@ class Answer:
             rise_w=5000.0,
             fall_w=5000.0,
             held=np.zeros(len(devices.ids), dtype=np.bool_),
+            locked=None,
             reset=frozenset(),
         )
 

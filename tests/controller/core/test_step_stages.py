@@ -10,8 +10,8 @@ from controller.core.fleet.leases import no_leases
 from controller.core.fleet.trouble import find_trouble, stuck_w
 from controller.core.limits.envelope import Envelope, Limit, StandingLimits, envelope
 from controller.core.modes import Mode
-from controller.core.step import _ramp_rooms, _room, _saved, _upper, _usable
-from tests.controller.core.world import RULES, World, site
+from controller.core.step import _room, _upper, _usable
+from tests.controller.core.world import World, site
 
 SITE = site(miners=2, stepped=1, gpus=1)
 TABLES = make_tables(SITE)
@@ -105,23 +105,6 @@ def test_in_failsafe_devices_come_down_by_the_emergency_ramp():
     assert np.array_equal(upper(Mode.FAILSAFE), DEVICES.failsafe_w)
     slower = upper(Mode.FAILSAFE, elapsed_s=0.1)
     assert slower.tolist() == [25.0, 1400.0, 1080.0, 3600.0]
-
-
-def test_a_ramp_saves_up_for_the_largest_start_and_for_no_more():
-    largest_w = TABLES.largest_start_w
-    assert largest_w == pytest.approx((3600.0 - 150.0) * 1.05)
-    assert _saved(TABLES, 1000.0, 500.0) == 1500.0
-    assert _saved(TABLES, largest_w, 500.0) == largest_w
-    assert _saved(TABLES, 0.0, 2 * largest_w) == 2 * largest_w, "a tick's share counts whole"
-
-
-def test_rooms_of_the_ramps():
-    state = replace(World(SITE, surplus_w=0.0).state, rise_room_w=100.0, fall_room_w=np.inf)
-    rise_w, fall_w = _ramp_rooms(TABLES, state, 0.1, forced=False)
-    assert (rise_w, fall_w) == (100.0 + 0.1 * RULES.ramp_up_w_s, 0.1 * RULES.ramp_down_w_s), "inf is not saved"
-    assert _ramp_rooms(TABLES, state, 0.1, forced=True)[1] == np.inf
-    overdrawn = replace(state, rise_room_w=-5000.0)
-    assert _ramp_rooms(TABLES, overdrawn, 0.1, forced=False)[0] == 0.1 * RULES.ramp_up_w_s
 
 
 UNLIMITED = StandingLimits(limit_w=np.full(4, np.inf), binding=("unlimited",) * 4)

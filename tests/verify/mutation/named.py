@@ -23,8 +23,8 @@ _FAULTS: Final = (
     ),
     (
         "the ramp never saves",
-        "controller/core/step.py",
-        "min(saved_w + gained_w, max(gained_w, tables.largest_start_w))",
+        "controller/core/limits/ramps.py",
+        "min(left_w + gained_w, max(gained_w, most_w))",
         "gained_w",
     ),
     (
