@@ -313,7 +313,7 @@ def _grant(
 
 
 def _late_last(order: I64, late: Bool) -> I64:
-    """Return the order (D,) of devices with those at its end that have not come up when they were asked to."""
+    """Return the order (D,) with those at its end that have not come up when asked: raised last, and lowered first."""
     if not late.any():
         return order
     last = late[order]

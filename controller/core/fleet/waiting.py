@@ -23,9 +23,11 @@ _PATIENCE_S: Final = 12.0
 _ASKS: Final = 8
 _AGAIN_S: Final = 6.0
 _ASKS_AGAIN: Final = 4
-#: It is asked again after this long, then after twice as long each time: others that come up may have to make room for it.
+#: It is asked again after one to two times this long, then after twice as long each time: others may have to make room for it.
+#: By how much longer is each device's own, as the golden ratio spreads them: so few are asked again at a time.
 _REST_S: Final = 120.0
-_REST_MOST_S: Final = 960.0
+_REST_MOST_S: Final = 480.0
+_SPREAD: Final = 0.618034
 #: What has been asked no more for so long is forgotten.
 _FORGET_S: Final = 120.0
 #: One that does not say that it has taken a raise after this long is asked last.
@@ -94,7 +96,8 @@ def reported(old: Waiting, applied_w: F64, follow: I8, confirmed: Bool, now_s: f
     gives_up = ~above & (now_s - old.behind_s > over_s) & (old.asks >= most)
     gives_up |= asked & confirmed & stopped
     begins_anew = rose | gives_up | (now_s - old.asked_s > _FORGET_S)
-    rests_s = np.where(gives_up, now_s + old.rest_s, np.where(rose, -np.inf, old.rests_s))
+    rested_s = now_s + old.rest_s * (1.0 + np.arange(applied_w.size) * _SPREAD % 1.0)
+    rests_s = np.where(gives_up, rested_s, np.where(rose, -np.inf, old.rests_s))
     says_no = confirmed & (follow == _REFUSED)
     slow = asked & ~above & (says_no | (now_s - old.behind_s > _LATE_S))
     return Waiting(

@@ -91,6 +91,16 @@ def test_one_that_had_to_be_brought_down_is_asked_last_and_once():
     assert (device.asks, device.reluctant) == (1, True)
 
 
+def test_those_that_do_not_come_up_are_not_asked_again_all_at_once():
+    waiting, now_s, off_w = nobody_waits(20), 1000.0, np.full(20, OFF_W)
+    waiting = sent(waiting, off_w, np.full(20, MORE_W), now_s)
+    stopped = np.full(20, Followed.STOPPED, dtype=np.int8)
+    waiting = reported(waiting, off_w, stopped, np.ones(20, dtype=np.bool_), now_s)
+    again_s = np.sort(waiting.rests_s - now_s)
+    assert (again_s[0], again_s[-1]) >= (120.0, 230.0)
+    assert np.diff(again_s).max() < 12.0
+
+
 def test_it_is_asked_again_ever_more_seldom_and_from_the_start_once_it_has_come_up():
     device, asked_s = Asked(), []
     for _ in range(2 * 4000):
@@ -98,7 +108,7 @@ def test_it_is_asked_again_ever_more_seldom_and_from_the_start_once_it_has_come_
         device.tick(OFF_W, Followed.STOPPED)
         if device.asks > before:
             asked_s.append(device.now_s)
-    assert [round(rest_s) for rest_s in np.diff(asked_s)[:5]] == pytest.approx([120, 240, 480, 960, 960], abs=2)
+    assert [round(rest_s) for rest_s in np.diff(asked_s)[:5]] == pytest.approx([120, 240, 480, 480, 480], abs=2)
     while device.asks == before:
         device.tick(OFF_W, Followed.STOPPED)
     device.tick(MORE_W, Followed.PROVEN)
