@@ -357,6 +357,7 @@ def test_the_safe_step_keeps_contactors_as_they_are():
     assert decision.contactors == before.contactors
 
 
+RECLOSED_FROM = {Phase.CLOSING, Phase.RECLOSING}
 leg = st.fixed_dictionaries(
     {
         "seconds": st.integers(3, 45),
@@ -366,6 +367,7 @@ leg = st.fixed_dictionaries(
         "share": st.sampled_from([0.0, 0.5, 1.0]),
         "scale": st.sampled_from([1.0, 1.0, 1.0, 0.3, 3.0]),
         "welded": st.booleans(),
+        "stuck": st.booleans(),
         "fault": st.sampled_from(["", "", "no answer"]),
         "reset": st.booleans(),
         "reboot": st.sampled_from([False, False, False, True]),
@@ -380,6 +382,7 @@ def play(world, legs, seed):
     for k, one in enumerate(legs):
         world.silent, world.scale = set(one["silent"]), {"of-hall": one["scale"]}
         world.welded, world.fault = ({0} if one["welded"] else set()), one["fault"]
+        world.stuck = {0} if one["stuck"] else set()
         world.orders = (
             () if one["limit_w"] is None else (order(one["limit_w"], world, node=HALL, id=f"o{k}", begun=True),)
         )
@@ -409,6 +412,10 @@ def test_whatever_happens_a_contactor_opens_for_a_cause_and_closes_for_a_person(
         assert not (new.phase is Phase.CLOSING and old.phase is not Phase.CLOSING) or asked
         if anew and old.trip is not None:
             assert new.wanted is Wanted.OPEN
+        if old.trip is not None and new.trip is None:
+            assert new.phase is Phase.STARTING
+            assert 0 not in world.open, "a trip ends with a closed contactor"
+        assert new.wanted is not Wanted.CLOSE or (decision.mode is Mode.NORMAL and old.phase in RECLOSED_FROM)
         if old.wanted is Wanted.OPEN and new.wanted is Wanted.OPEN and not anew:
             nothing_is_raised_below(world, before, decision)
         if new.wanted is Wanted.OPEN and not new.proven:
