@@ -54,6 +54,7 @@ class OrderBody(BaseModel):
     `outcome`: how it was accepted. Of one in force, by the newest tick, else null: `compliance`, whether it is kept: met,
     not_met, partial (down to the floor, which is above the limit) or unseen (no usable meter); `shortfall_w`, what is
     missing; `achievable_w`, the least that the node can be brought to; `in_the_way`, what keeps it from less.
+    `end_waits`: why its end does not come by the clock now, null where it does, or where there is none.
     """
 
     id: str
@@ -71,14 +72,15 @@ class OrderBody(BaseModel):
     shortfall_w: float | None
     achievable_w: float | None
     in_the_way: str | None
+    end_waits: str | None
 
 
 class OrderAnswerBody(BaseModel):
     """What the sender of an order or a release is told: how it stands now, whenever it was sent first.
 
     `limit_w`: the cap that counts from now on. `achievable_w`: the lowest power that the node can be brought to now.
-    `durable`: it survives a power cut. `why`: what keeps it from being durable, or accepted in full, and why other orders may be
-    missing. `head`: what the journal ends with, signed; keep it, and it proves later that nothing before it was changed.
+    `durable`: it survives a power cut. `why`: what keeps it from being durable, accepted in full, or ended by the clock, and why other
+    orders may be missing. `head`: what the journal ends with, signed; keep it, and it proves later that nothing before it was changed.
     """
 
     id: str
@@ -128,8 +130,9 @@ def routes(service: Service) -> APIRouter:
         decision = service.decision_now()
         now = {order.id: order for order in decision.orders} if decision else {}
         warnings = decision.warnings if decision else ()
+        doubt = service.utc().doubt
         return OrderListBody(
-            orders=[_order(service.site, view, now.get(view.id), warnings) for view in service.book.list()]
+            orders=[_order(service.site, view, now.get(view.id), warnings, doubt) for view in service.book.list()]
         )
 
     @router.post("/{order_id}/release", responses=_ERRORS | {404: {"model": ErrorBody}})
@@ -150,7 +153,7 @@ def _add_statements(
     @router.post("/statement", responses=_POST_ERRORS, openapi_extra={"requestBody": _STATEMENT})
     async def state_orders(request: Request, by: Authority) -> StatementAnswerBody:
         stated = Statement.parse(await read_body(request, MAX_STATEMENT), by.name)
-        answer = await to_thread.run_sync(lambda: service.intake.state(stated.orders, by), limiter=tightening)
+        answer = await to_thread.run_sync(lambda: service.intake.state(stated.orders, by, stated.sent_at), limiter=tightening)
         return _stated(answer)
 
     @router.post("/confirmation", responses=_POST_ERRORS, openapi_extra={"requestBody": _CONFIRMATION})
@@ -181,7 +184,7 @@ def _stated(answer: StatementAnswer) -> StatementAnswerBody:
     )
 
 
-def _order(site: Site, view: OrderView, now: OrderNow | None, warnings: Iterable[Reason]) -> OrderBody:
+def _order(site: Site, view: OrderView, now: OrderNow | None, warnings: Iterable[Reason], doubt: Reason | None) -> OrderBody:
     return OrderBody(
         id=view.id,
         state=view.ended or ("in_force" if view.begun else "scheduled"),
@@ -198,4 +201,5 @@ def _order(site: Site, view: OrderView, now: OrderNow | None, warnings: Iterable
         shortfall_w=now.shortfall_w if now else None,
         achievable_w=now.achievable_w if now else None,
         in_the_way=texts(in_the_way(site, now.node, warnings)) if now else None,
+        end_waits=text(doubt) if doubt and not view.ended and math.isfinite(view.ends_utc_s) else None,
     )

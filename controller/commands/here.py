@@ -11,12 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from controller.daemon.clock.anchor_file import ANCHOR, AnchorFile
+from controller.daemon.clock.trust import judge
 from controller.daemon.meters.drivers import drivers
 from controller.daemon.secret import read_secret
 from controller.daemon.tokens import make_tokens
-from controller.daemon.utc import kernel_synchronised
-from drivers.errors import ConfigError
+from drivers.errors import ConfigError, Refused
 from drivers.fleet.keys import CONTROLLER, load_private, load_public
+from drivers.machine_clocks import read_clocks
 from drivers.modbus.place import MeterTls
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def findings(site_file: SiteFile, site: Site) -> Iterator[str]:
         lambda: _state(site_file.state),
         _kernels,
         lambda: _port(site_file.http.listen.host, site_file.http.listen.port),
-        _clock,
+        lambda: _clock(site_file.state),
     )
     for check in checks:
         yield from check()
@@ -134,11 +136,13 @@ def _port(host: str, port: int) -> Iterator[str]:
         yield f"http.listen: {host}:{port}: {error.strerror or error} (a daemon that runs here has it, too)"
 
 
-def _clock() -> Iterator[str]:
+def _clock(state: Path) -> Iterator[str]:
+    """Yield why no order would end by its time."""
     try:
-        synchronised = kernel_synchronised()
-    except OSError as error:
-        yield f"the clock: the kernel does not say whether it is synchronised: {error.strerror}"
+        anchor = AnchorFile(state / ANCHOR).read()
+    except Refused as refusal:
+        yield f"the clock: {refusal}; `surplusd clock confirm` makes it anew"
         return
-    if not synchronised:
-        yield "the clock: nothing synchronises it (chrony, systemd-timesyncd), so that no order ends by its time"
+    clocks = read_clocks()
+    for doubt in doubts("", anchor, clocks):
+        yield f"the clock: {text(doubt)}; {_REMEDIES[doubt.code]}"

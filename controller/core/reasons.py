@@ -73,9 +73,11 @@ class Code(StrEnum):
     # Whether all orders are known.
     ORDERS_MAY_BE_MISSING = "orders_may_be_missing"
     # The wall clock.
-    CLOCK_STEPPED = "clock_stepped"
+    CLOCK_APART = "clock_apart"
+    CLOCK_UNANCHORED = "clock_unanchored"
     CLOCK_UNKNOWN = "clock_unknown"
     CLOCK_UNSYNCHRONISED = "clock_unsynchronised"
+    CLOCK_TURNED = "clock_turned"
     # What had to give way to a limit.
     TIMES_OVERRULED = "times_overruled"
     PROTECTION_OVERRULED = "protection_overruled"
@@ -115,11 +117,14 @@ class Code(StrEnum):
     RESET_WITHOUT_CONTACTOR = "reset_without_contactor"
     RESET_NOT_OPEN = "reset_not_open"
     RESET_IN_DOUBT = "reset_in_doubt"
+    # The word of somebody for the wall clock that is refused; its subject is who gave it.
+    CLOCK_NOT_AS_STATED = "clock_not_as_stated"
     # What the answer to an order or a release says beside its outcome.
     ORDER_UNDER_FLOOR = "order_under_floor"
     ORDER_UNREACHABLE = "order_unreachable"
     ORDER_NOT_DURABLE = "order_not_durable"
     ORDER_ENDED_BEFORE = "order_ended_before"
+    ORDER_END_WAITS = "order_end_waits"
 
 
 #: Why a message, an order or a release is refused: such a reason happens, and is counted.
@@ -131,10 +136,12 @@ REFUSALS: Final = frozenset(
     | {Code.ORDER_ENDED_ALREADY, Code.ORDER_CONFLICT, Code.ORDER_UNKNOWN, Code.TOO_MANY_ORDERS}
     | {Code.RESET_NODE_UNKNOWN, Code.RESET_WITHOUT_CONTACTOR, Code.RESET_NOT_OPEN, Code.RESET_IN_DOUBT}
     | {Code.ORDER_STATED_ENDED, Code.ORDER_STATED_TWICE, Code.ISSUERS_MUST_STATE, Code.ISSUER_RETIRED}
+    | {Code.CLOCK_NOT_AS_STATED}
 )
 #: What stands in the answer to an order or a release that is taken: counted as well.
 ANSWERS: Final = frozenset(
     {Code.ORDER_UNDER_FLOOR, Code.ORDER_UNREACHABLE, Code.ORDER_NOT_DURABLE, Code.ORDER_ENDED_BEFORE}
+    | {Code.ORDER_END_WAITS}
 )
 #: What an agent's devices may be drawing beyond what they were told, by the agent.
 OF_AGENTS: Final = frozenset({Code.AGENT_SILENT, Code.AGENT_DEAF, Code.DEVICE_LOST, Code.DEVICE_DEFIANT})

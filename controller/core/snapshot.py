@@ -149,6 +149,7 @@ class Reset:
 class Snapshot:
     """One tick's inputs. `now_s` is CLOCK_BOOTTIME; `utc_s` labels and schedules only.
 
+    `utc_trusted`: orders may end by it. `utc_latest_s`: the latest UTC that it may really be, by whichever clock is ahead.
     `heard`: what the sources have said since the last tick, in the order of its arrival. `link_lost_s`: since when the link
     to the broker is down, ``inf`` while it stands. `orders_unsure`: why orders may have been lost, None where none were.
     `contactors` (C,): in the order of the site's. `resets`: those that no decision has named yet.
@@ -164,3 +165,4 @@ class Snapshot:
     orders_unsure: Reason | None
     contactors: tuple[ContactorNow, ...] = ()
     resets: tuple[Reset, ...] = ()
+    utc_latest_s: float = float("-inf")

@@ -9,6 +9,7 @@ from typing import Any
 from controller.core.decision import Decision
 from controller.core.site import Site
 from controller.daemon.access import Token
+from controller.daemon.clock.desk import ClockDesk
 from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.latest import Latest
 from controller.daemon.orders.book import OrderBook
@@ -54,6 +55,7 @@ class Service:
     health: Callable[[], Health]
     readiness: Callable[[], Readiness]
     utc: Callable[[], Utc]
+    clock_desk: ClockDesk
     metrics: Callable[[], bytes]
     refused: Callable[[str], None]
     answered: Callable[[str], None]

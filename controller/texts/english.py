@@ -66,9 +66,11 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.CONTACTOR_LOST: "the contactor of {subject} cannot be told or read: {error}",
     Code.CONTACTOR_OPEN: "the contactor of {subject} is open, and no trip is why",
     Code.ORDERS_MAY_BE_MISSING: "orders may be missing: {why}; it ends when all orders in force are stated by {who}",
-    Code.CLOCK_STEPPED: "the wall clock was stepped by {step_s:+.1f} s",
+    Code.CLOCK_APART: "the wall clock is {apart_s:+.1f} s off what has gone by in the {since_s:.0f} s since {by} vouched for it",
+    Code.CLOCK_UNANCHORED: "nothing tells whether the wall clock is right: {why}",
     Code.CLOCK_UNKNOWN: "the kernel does not say whether the wall clock is synchronised: {error}",
     Code.CLOCK_UNSYNCHRONISED: "the kernel says that the wall clock is not synchronised",
+    Code.CLOCK_TURNED: "the kernel makes the wall clock run {turned_ppm:+.0f} ppm too fast",
     Code.TIMES_OVERRULED: "{limits} before the minimum and settle times of {count:device}",
     Code.PROTECTION_OVERRULED: "{limits} before the protected {devices}{more:more}",
     Code.DEVICES_MISSING: "agent {subject} does not have {devices}{more:more}",
@@ -103,10 +105,12 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.RESET_WITHOUT_CONTACTOR: "{node} has no contactor",
     Code.RESET_NOT_OPEN: "{node} is not tripped, and its contactor is not seen to be open",
     Code.RESET_IN_DOUBT: "the site is in {mode}: {why}; nothing would see {node} draw too much, so it is closed in normal alone",
+    Code.CLOCK_NOT_AS_STATED: "utc: the daemon's wall clock is {ahead_s:+.1f} s off the time that you state; set it right first",
     Code.ORDER_UNDER_FLOOR: "{subject} draws {floor_w:power} with everything off",
     Code.ORDER_UNREACHABLE: "{subject} cannot be brought below {achievable_w:power} now: {why}",
     Code.ORDER_NOT_DURABLE: "applied, not durable",
     Code.ORDER_ENDED_BEFORE: "it had been {ending} before",
+    Code.ORDER_END_WAITS: "it does not end by the clock now: {why}",
 }
 
 

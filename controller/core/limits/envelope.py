@@ -92,7 +92,7 @@ def follow_orders(
     active: list[OrderRamp] = []
     limits: list[Limit] = []
     for order in snapshot.orders:
-        if not in_force(order, snapshot.utc_s, snapshot.utc_trusted):
+        if not in_force(order, snapshot):
             continue
         fresh = OrderRamp(id=order.id, begun_s=snapshot.now_s, from_w=float(node_w[order.node]))
         ramp = known.get(order.id, fresh)

@@ -46,6 +46,7 @@ class RecordKind(StrEnum):
     TRIP = "trip"  #: a node draws too much: its contactor was told to open, and why
     TRIP_RESET = "trip_reset"  #: a person wants a contactor closed: who, and for what reason
     TRIP_ENDED = "trip_ended"  #: after a reset, the contactor was told to close
+    CLOCK = "clock"  #: whether orders may end by the wall clock, or who has vouched for it
     MODE = "mode"
     DECISION = "decision"
     REFUSED = "refused"

@@ -5,8 +5,10 @@ An interface makes an `OrderRequest` of what it was sent, and its own words of t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from controller.core.decision import Decision
@@ -19,6 +21,7 @@ from controller.daemon.orders.records import EndedOrder, OpenOrder, Outcome, ord
 from controller.daemon.orders.refusal import OrderRefused
 from controller.daemon.orders.request import OrderRequest, content_hash
 from controller.daemon.utc import Utc
+from controller.texts.english import text
 
 #: Seconds that an answer waits for the disk.
 ANSWER_S: Final = 5.0
@@ -29,8 +32,8 @@ class OrderAnswer:
     """What the sender of an order or a release is told: how it stands now, whenever it was sent first.
 
     `limit_w`: the cap that counts from now on. `achievable_w`: the lowest power that the node can be brought to now.
-    `durable`: it survives a power cut. `reasons`: why it is not durable, or not accepted in full, and why other orders may be
-    missing. `head`: what the journal ends with, signed; whoever keeps it can prove later that nothing before it was changed.
+    `durable`: it survives a power cut. `reasons`: why it is not durable, not accepted in full, or does not end by the clock, and why
+    other orders may be missing. `head`: what the journal ends with, signed; whoever keeps it can prove later that nothing before it was changed.
     """
 
     id: str
@@ -56,7 +59,7 @@ class OrderIntake:
     """Takes orders and releases in; every method may be called from any thread, and blocks on the disk.
 
     `decision`: the newest, None where there is none that is new enough to speak of now. `utc`: the newest look at the wall
-    clock. `head`: the token of the journal's head.
+    clock, `hear` is told when an issuer says that it has sent something. `head`: the token of the journal's head.
     """
 
     def __init__(
@@ -67,7 +70,9 @@ class OrderIntake:
         decision: Callable[[], Decision | None],
         utc: Callable[[], Utc],
         head: Callable[[], str | None] = lambda: None,
+        hear: Callable[[str, float], None] = lambda _issuer, _utc_s: None,
     ) -> None:
+        self._hear = hear
         self._site, self._book = site, book
         self._decision, self._utc, self._head = decision, utc, head
 
@@ -77,6 +82,7 @@ class OrderIntake:
         Blocks until the order is on the disk; where the journal cannot be used the order counts all the same, and
         the answer is not durable. OrderRefused: nothing changed.
         """
+        self._note_time(request.sent_at, by)
         wanted = self._wanted(request, by)
         try:
             order = self._book.enter(request.id, wanted.content, by, wanted.admit)
@@ -85,12 +91,15 @@ class OrderIntake:
             raise
         return self._accepted(order, by)
 
-    def state(self, requests: Sequence[OrderRequest], by: Principal) -> StatementAnswer:
+    def state(
+        self, requests: Sequence[OrderRequest], by: Principal, sent_at: datetime | None = None
+    ) -> StatementAnswer:
         """Take these for all orders of their issuer that are in force, no id twice: what it does not list ends.
 
         Blocks until it is on the disk. OrderRefused, with every reason: nothing changed. JournalUnusable: the orders that are new
         count, and nothing else does.
         """
+        self._note_time(sent_at, by)
         wanted = {request.id: self._wanted(request, by) for request in requests}
         try:
             orders = self._book.state(wanted, by, self._utc().utc_s)
@@ -105,6 +114,10 @@ class OrderIntake:
         self._book.confirm(by, reason, self._utc().utc_s)
         return StatementAnswer(orders=(), doubt=self._book.unsure, head=self._head())
 
+    def _note_time(self, sent_at: datetime | None, by: Principal) -> None:
+        if sent_at is not None:
+            self._hear(by.name, sent_at.timestamp())
+
     def _wanted(self, request: OrderRequest, by: Principal) -> StatedOrder:
         return StatedOrder(
             content=content_hash(request, self._site),
@@ -113,9 +126,17 @@ class OrderIntake:
 
     def _accepted(self, order: OpenOrder, by: Principal) -> OrderAnswer:
         durable, unsure = self._book.durable(order.limit.id, ANSWER_S), self._book.unsure
-        doubts = () if durable else (Reason(Code.ORDER_NOT_DURABLE, by.name),)
+        not_stored = () if durable else (Reason(Code.ORDER_NOT_DURABLE, by.name),)
+        doubts = (*not_stored, *self._end_waits(order, by))
         now = reach(order.limit, self._site, self._power())
         return self._answer(order, now, durable, (*now.reasons, *doubts, *((unsure,) if unsure else ())))
+
+    def _end_waits(self, order: OpenOrder, by: Principal) -> tuple[Reason, ...]:
+        """Return why the order's end, if it has one, does not come by the clock now."""
+        doubt = self._utc().doubt
+        if doubt is None or math.isinf(order.limit.ends_utc_s):
+            return ()
+        return (Reason(Code.ORDER_END_WAITS, by.name, {"why": text(doubt)}),)
 
     def release(self, order_id: str, by: Principal) -> OrderAnswer:
         """End an order for good, on the disk first; releasing an ended order changes nothing.

@@ -54,6 +54,9 @@ class OrderRequest(BaseModel):
     starts_at: Instant | None = Field(None, description="default: at once")
     ends_at: Instant | None = Field(None, description="default: until released")
     ramp_w_per_s: Annotated[float, Field(gt=0)] | None = Field(None, description="default: as fast as the site can")
+    sent_at: Instant | None = Field(
+        None, description="when it is sent, anew each time: it vouches for the daemon's wall clock, and is no part of the order"
+    )
 
     @classmethod
     def parse(cls, body: bytes, issuer: str) -> Self:
@@ -69,6 +72,7 @@ class Statement(BaseModel):
     orders: Annotated[
         tuple[OrderRequest, ...], Field(strict=False, max_length=MAX_STATED, description="every order that is in force")
     ]
+    sent_at: Instant | None = Field(None, description="when it is sent: it vouches for the daemon's wall clock")
 
     @classmethod
     def parse(cls, body: bytes, issuer: str) -> Self:
@@ -126,7 +130,7 @@ def _reason(error: Mapping[str, Any], issuer: str) -> Reason:
 
 def content_hash(request: OrderRequest, site: Site) -> str:
     """Return the hash of what a request means: the same order written in two ways is the same order."""
-    meaning = request.model_dump(exclude={"node", "starts_at", "ends_at"})
+    meaning = request.model_dump(exclude={"node", "starts_at", "ends_at", "sent_at"})
     meaning |= {
         "node": site.tree.ids[0] if request.node is None else request.node,
         "starts_utc_s": request.starts_at and request.starts_at.timestamp(),
