@@ -153,7 +153,9 @@ def _add_statements(
     @router.post("/statement", responses=_POST_ERRORS, openapi_extra={"requestBody": _STATEMENT})
     async def state_orders(request: Request, by: Authority) -> StatementAnswerBody:
         stated = Statement.parse(await read_body(request, MAX_STATEMENT), by.name)
-        answer = await to_thread.run_sync(lambda: service.intake.state(stated.orders, by, stated.sent_at), limiter=tightening)
+        answer = await to_thread.run_sync(
+            lambda: service.intake.state(stated.orders, by, stated.sent_at), limiter=tightening
+        )
         return _stated(answer)
 
     @router.post("/confirmation", responses=_POST_ERRORS, openapi_extra={"requestBody": _CONFIRMATION})
@@ -184,7 +186,9 @@ def _stated(answer: StatementAnswer) -> StatementAnswerBody:
     )
 
 
-def _order(site: Site, view: OrderView, now: OrderNow | None, warnings: Iterable[Reason], doubt: Reason | None) -> OrderBody:
+def _order(
+    site: Site, view: OrderView, now: OrderNow | None, warnings: Iterable[Reason], doubt: Reason | None
+) -> OrderBody:
     return OrderBody(
         id=view.id,
         state=view.ended or ("in_force" if view.begun else "scheduled"),

@@ -127,7 +127,16 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
         notifier=notifier,
         wall_clock=wall_clock,
         service=_make_service(
-            site_file, site, book, recorder, wall_clock, ClockDesk(wall_clock, journal), latest, metrics, desk, now,
+            site_file,
+            site,
+            book,
+            recorder,
+            wall_clock,
+            ClockDesk(wall_clock, journal),
+            latest,
+            metrics,
+            desk,
+            now,
             fleet.head_token,
         ),
     )

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import http.client
-import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from controller.commands import DONE, NOT_GOOD, Verbs
 
 if TYPE_CHECKING:
+    from controller.commands.running import RunningDaemon
     from controller.site.model import SiteFile, TokenEntry
 
 _SITE: Final = Path("/etc/surplusd/site.yaml")
 _ABOUT = """The daemon writes down who asked and why, makes room for all that may start below the node, and tells the contactor to
 close. In doubt nothing is closed. Find out first why the node was cut off: `surplusd_reason`, the journal, and the place itself."""
-#: Everywhere is not an address to connect to.
-_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-_ANSWER_S: Final = 15.0
 _LOOK_S: Final = 0.5
 #: Longer than a tick and the settle time, within which it is closed.
 _BEYOND_S: Final = 20.0
@@ -42,10 +37,11 @@ def add(verbs: Verbs) -> None:
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
+    from controller.commands.running import RunningDaemon
     from controller.site.load import load
 
     site_file = load(arguments.site)
-    daemon = _Daemon(site_file, _token(site_file, arguments.token_file))
+    daemon = RunningDaemon(site_file, _token(site_file, arguments.token_file))
     answer = daemon.ask("POST", f"/api/v1/nodes/{_plain(arguments.node)}/reset", {"reason": arguments.reason})
     told = "is being reset already" if answer["again"] else "is reset; this is on record"
     print(f"{answer['node']} {told}", flush=True)
@@ -75,7 +71,7 @@ def _token(site_file: SiteFile, path: Path | None) -> str:
     return read_secret(files[0])
 
 
-def _wait(daemon: _Daemon, node: str, within_s: float) -> int:
+def _wait(daemon: RunningDaemon, node: str, within_s: float) -> int:
     """Say what becomes of the reset."""
     until_s, seen_closing = time.monotonic() + within_s, False
     while time.monotonic() < until_s:
@@ -91,37 +87,3 @@ def _wait(daemon: _Daemon, node: str, within_s: float) -> int:
         time.sleep(_LOOK_S)
     print(f"the contactor of {node} stays open: the site was in doubt; see `reason` in the status, then reset it again")
     return NOT_GOOD
-
-
-class _Daemon:
-    """The HTTP interface of the daemon that the site file describes."""
-
-    def __init__(self, site_file: SiteFile, token: str) -> None:
-        listen = site_file.http.listen
-        self._host, self._port, self._token = _EVERYWHERE.get(listen.host, listen.host), listen.port, token
-
-    def ask(self, method: str, path: str, body: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """Return the answer; ConfigError with the reason where there is none, or a refusal."""
-        from drivers.errors import ConfigError
-
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        text = None if body is None else json.dumps(body)
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=_ANSWER_S)
-        try:
-            connection.request(method, path, text, headers)
-            answer = connection.getresponse()
-            status, given = answer.status, json.loads(answer.read())
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            place = f"{self._host}:{self._port}"
-            raise ConfigError(f"the daemon does not answer at {place}: {error or type(error).__name__}") from error
-        finally:
-            connection.close()
-        if status != http.HTTPStatus.OK:
-            raise ConfigError(_refusal(status, given))
-        return dict(given)
-
-
-def _refusal(status: int, given: Any) -> str:
-    error = given.get("error", {}) if isinstance(given, dict) else {}
-    details = "; ".join(map(str, error.get("details", ()))) or f"HTTP {status}"
-    return f"refused ({error.get('reason', status)}): {details}"

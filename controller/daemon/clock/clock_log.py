@@ -31,5 +31,7 @@ class ClockLog:
             self._journal.post(RecordKind.CLOCK, {"trusted": True, "why": "", "reasons": []})
             return
         why = text(utc.doubt)
-        _log.warning("no order ends by the clock: %s", why, extra={"event": "clock_doubted", "code": utc.doubt.code.value})
+        _log.warning(
+            "no order ends by the clock: %s", why, extra={"event": "clock_doubted", "code": utc.doubt.code.value}
+        )
         self._journal.post(RecordKind.CLOCK, {"trusted": False, "why": why, "reasons": plain((utc.doubt,))})

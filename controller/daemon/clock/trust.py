@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from controller.core.reasons import Code, Reason
@@ -39,7 +39,7 @@ def needs_agents(anchor: Anchor | None, clocks: MachineClocks) -> bool:
 
 def judge(site: str, anchor: Anchor | None, clocks: MachineClocks) -> Utc:
     """Return the wall clock and whether it is to be trusted now; `site`: id of the root node, which a doubt is about."""
-    doubt = _doubt(site, anchor, clocks)
+    doubt = next(doubts(site, anchor, clocks), None)
     known = anchor if anchor is not None and anchor.boot == clocks.boot else None
     if known is None:
         return Utc(utc_s=clocks.utc_s, trusted=False, doubt=doubt, latest_s=clocks.utc_s)
@@ -61,19 +61,19 @@ def _agrees(anchor: Anchor, clocks: MachineClocks) -> bool:
     return abs(apart_s) <= anchor.tolerance_at(clocks.count_s)
 
 
-def _doubt(site: str, anchor: Anchor | None, clocks: MachineClocks) -> Reason | None:
+def doubts(site: str, anchor: Anchor | None, clocks: MachineClocks) -> Iterator[Reason]:
+    """Yield all that speaks against the wall clock, what weighs most first."""
     here = anchor is not None and anchor.boot == clocks.boot
     if anchor is not None and here and not _agrees(anchor, clocks):
         apart_s, since_s = clocks.utc_s - anchor.utc_at(clocks.count_s), clocks.count_s - anchor.count_s
-        return Reason(Code.CLOCK_APART, site, {"apart_s": apart_s, "by": anchor.by, "since_s": since_s})
+        yield Reason(Code.CLOCK_APART, site, {"apart_s": apart_s, "by": anchor.by, "since_s": since_s})
     if (doubt := of_kernel(site, clocks.kernel)) is not None:
-        return doubt
+        yield doubt
     if anchor is None:
-        return Reason(Code.CLOCK_UNANCHORED, site, {"why": "nobody has vouched for it yet"})
-    if not here:
-        why = "the machine was started anew, and too few agents' clocks ran on meanwhile"
-        return Reason(Code.CLOCK_UNANCHORED, site, {"why": why})
-    return None
+        yield Reason(Code.CLOCK_UNANCHORED, site, {"why": "nobody has vouched for it yet"})
+    elif not here:
+        why = "the machine was started anew, and too few agents' clocks are known to have run on"
+        yield Reason(Code.CLOCK_UNANCHORED, site, {"why": why})
 
 
 def of_kernel(site: str, kernel: Discipline | str) -> Reason | None:

@@ -97,7 +97,7 @@ class WallClock:
         try:
             return self._file.read()
         except Refused as refusal:
-            _log.error("nobody vouches for the wall clock: %s", refusal, extra={"event": "anchor_unusable"})  # noqa: TRY400
+            _log.error("nobody vouches for the wall clock: %s", refusal, extra={"event": "anchor_unusable"})
             return None
 
     def _replace(self, seen: Anchor | None, anchor: Anchor | None) -> Anchor | None:

@@ -55,7 +55,8 @@ class OrderRequest(BaseModel):
     ends_at: Instant | None = Field(None, description="default: until released")
     ramp_w_per_s: Annotated[float, Field(gt=0)] | None = Field(None, description="default: as fast as the site can")
     sent_at: Instant | None = Field(
-        None, description="when it is sent, anew each time: it vouches for the daemon's wall clock, and is no part of the order"
+        None,
+        description="when it is sent, anew each time: it vouches for the daemon's wall clock, and is no part of the order",
     )
 
     @classmethod
