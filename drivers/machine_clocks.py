@@ -41,7 +41,7 @@ class _Timex(ctypes.Structure):
         ("time_s", ctypes.c_long),
         ("time_us", ctypes.c_long),
         ("tick", ctypes.c_long),
-        ("rest", ctypes.c_char * 120),
+        ("rest", ctypes.c_char * 112),
     )
 
 

@@ -19,8 +19,8 @@ def next_anchor(
 ) -> Anchor | None:
     """Return the anchor as the clocks of the `of` agents of the site leave it.
 
-    They carry it over a reboot of this machine. Within one start they renew it only where they agree with the wall clock, against the
-    count: a machine that was moved or paused has lost some of it.
+    They carry it over a reboot of this machine. Within one start they renew it only where they agree with the wall clock and show
+    that the count is wrong: a machine that was moved or paused has lost some of it.
     """
     if anchor is None:
         return None
@@ -29,7 +29,9 @@ def next_anchor(
     if _agrees(anchor, clocks):
         return with_agents(anchor, agents)
     moved = carried(anchor, clocks, agents, of)
-    return moved if moved is not None and _agrees(moved, clocks) else with_agents(anchor, agents)
+    if moved is not None and _agrees(moved, clocks) and not _close(moved, anchor):
+        return moved
+    return with_agents(anchor, agents)
 
 
 def needs_agents(anchor: Anchor | None, clocks: MachineClocks) -> bool:
@@ -54,6 +56,11 @@ def judge(site: str, anchor: Anchor | None, clocks: MachineClocks) -> Utc:
         vouched_by=known.by,
         vouched_s=clocks.count_s - known.count_s,
     )
+
+
+def _close(moved: Anchor, anchor: Anchor) -> bool:
+    """Return whether an anchor that was carried says the same as the count does."""
+    return abs(moved.utc_s - anchor.utc_at(moved.count_s)) <= moved.slack_s
 
 
 def _agrees(anchor: Anchor, clocks: MachineClocks) -> bool:
