@@ -26,11 +26,11 @@ def add(verbs: Verbs) -> None:
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
-    from controller.commands.running import RunningDaemon
+    from controller.commands.daemon_client import DaemonClient
     from controller.daemon.secret import read_secret
     from controller.site.load import load
 
-    daemon = RunningDaemon(load(arguments.site), read_secret(arguments.token_file))
+    daemon = DaemonClient.of(load(arguments.site), read_secret(arguments.token_file))
     said = {"utc": arguments.utc, "reason": arguments.reason}
     answer = daemon.ask("POST", "/api/v1/clock/confirm", said)
     print(f"the daemon's wall clock, {answer['utc']}, is taken for right from now on; this is on record")

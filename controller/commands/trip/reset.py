@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from controller.commands import DONE, NOT_GOOD, Verbs
-
-if TYPE_CHECKING:
-    from controller.commands.running import RunningDaemon
-    from controller.site.model import SiteFile, TokenEntry
+from controller.commands.daemon_client import DaemonClient, token_of
 
 _SITE: Final = Path("/etc/surplusd/site.yaml")
 _ABOUT = """The daemon writes down who asked and why, makes room for all that may start below the node, and tells the contactor to
@@ -37,11 +34,10 @@ def add(verbs: Verbs) -> None:
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
-    from controller.commands.running import RunningDaemon
     from controller.site.load import load
 
     site_file = load(arguments.site)
-    daemon = RunningDaemon(site_file, _token(site_file, arguments.token_file))
+    daemon = DaemonClient.of(site_file, token_of(site_file, "operator", arguments.token_file))
     answer = daemon.ask("POST", f"/api/v1/nodes/{_plain(arguments.node)}/reset", {"reason": arguments.reason})
     told = "is being reset already" if answer["again"] else "is reset; this is on record"
     print(f"{answer['node']} {told}", flush=True)
@@ -57,21 +53,7 @@ def _plain(node: str) -> str:
     return node
 
 
-def _token(site_file: SiteFile, path: Path | None) -> str:
-    """Return the token of the file, or of the first operator of the site file."""
-    from controller.daemon.secret import read_secret
-    from drivers.errors import ConfigError
-
-    if path is not None:
-        return read_secret(path)
-    operators: list[TokenEntry] = [token for token in site_file.orders.tokens if token.role == "operator"]
-    files = [token.token_file for token in operators if token.token_file is not None]
-    if not files:
-        raise ConfigError("--token-file: the site file names no token file of an operator")
-    return read_secret(files[0])
-
-
-def _wait(daemon: RunningDaemon, node: str, within_s: float) -> int:
+def _wait(daemon: DaemonClient, node: str, within_s: float) -> int:
     """Say what becomes of the reset."""
     until_s, seen_closing = time.monotonic() + within_s, False
     while time.monotonic() < until_s:

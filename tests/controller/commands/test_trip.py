@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from controller.cli import main
-from controller.commands.running import RunningDaemon
+from controller.commands.daemon_client import DaemonClient
 from controller.commands.trip import reset as module
 from controller.core.limits.trip import Phase
 from controller.core.modes import Mode
@@ -40,7 +40,7 @@ def reset(path, node="feeder", *more):
 @pytest.fixture
 def then(daemon, monkeypatch):
     """Return what has the daemon come to these phases, one at each look of the command."""
-    running, real = daemon[0], RunningDaemon.ask
+    running, real = daemon[0], DaemonClient.ask
 
     def come_to(*phases):
         left = list(phases)
@@ -50,7 +50,7 @@ def then(daemon, monkeypatch):
                 running.world.decision = replace(make_decision(), contactors=(replace(OPEN, phase=left.pop(0)),))
             return real(self, method, path, body)
 
-        monkeypatch.setattr(RunningDaemon, "ask", ask)
+        monkeypatch.setattr(DaemonClient, "ask", ask)
 
     return come_to
 

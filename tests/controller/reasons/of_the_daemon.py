@@ -190,6 +190,11 @@ def of_a_retired_issuer(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
     return put(intake, limit_w=40e3)
 
 
+def all_started_anew(machine: Machine) -> None:
+    machine.restart_agents(*machine.agents)
+    machine.boots += 1
+
+
 def confirmed_by_a_clock_that_is_off(folder: Path) -> Produced:
     bench = Bench(folder / "journal.db")
     try:
@@ -233,7 +238,7 @@ def reset(node: str, **changes) -> Scenario:
 
 SCENARIOS: dict[Code, Scenario] = {
     Code.CLOCK_APART: clock(lambda machine: machine.go(1.0, stepped_s=3600.0)),
-    Code.CLOCK_UNANCHORED: clock(lambda machine: setattr(machine, "boots", 2)),
+    Code.CLOCK_UNANCHORED: clock(all_started_anew),
     Code.CLOCK_UNKNOWN: clock(lambda machine: setattr(machine, "kernel", "Operation not permitted")),
     Code.CLOCK_UNSYNCHRONISED: clock(lambda machine: setattr(machine, "kernel", UNSYNCHRONISED)),
     Code.CLOCK_TURNED: clock(
