@@ -110,7 +110,6 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
         fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, wall_clock=wall_clock, site=site,
         switch=_switching(switchboard, TripRecorder(journal, site, trips), desk),
     )  # fmt: skip
-    now = _Now(recorder, site_file.tick_s)
     ticker = Ticker(
         period_s=site_file.tick_s,
         state=initial_state(site, boottime_s(), trips),
@@ -127,17 +126,7 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
         notifier=notifier,
         wall_clock=wall_clock,
         service=_make_service(
-            site_file,
-            site,
-            book,
-            recorder,
-            wall_clock,
-            ClockDesk(wall_clock, journal),
-            latest,
-            metrics,
-            desk,
-            now,
-            fleet.head_token,
+            site_file, site, journal, book, recorder, wall_clock, latest, metrics, desk, fleet.head_token
         ),
     )
 
@@ -180,16 +169,16 @@ class _Now:
 def _make_service(
     site_file: SiteFile,
     site: Site,
+    journal: Journal,
     book: OrderBook,
     recorder: Recorder,
     wall_clock: WallClock,
-    clock_desk: ClockDesk,
     latest: Latest,
     metrics: Metrics,
     desk: ResetDesk,
-    now: _Now,
     head: Callable[[], str | None],
 ) -> Service:
+    now = _Now(recorder, site_file.tick_s)
     intake = OrderIntake(
         site=site, book=book, decision=now.decision_now, utc=lambda: wall_clock.utc, hear=wall_clock.hear, head=head
     )
@@ -206,7 +195,7 @@ def _make_service(
         health=now.health,
         readiness=partial(readiness, site, recorder, site_file.tick_s),
         utc=lambda: wall_clock.utc,
-        clock_desk=clock_desk,
+        clock_desk=ClockDesk(wall_clock, journal),
         metrics=metrics.render,
         refused=partial(metrics.refused, "http"),
         answered=partial(metrics.answered, "http"),
