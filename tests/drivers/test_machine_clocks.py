@@ -72,6 +72,14 @@ def test_all_clocks_are_read_at_one_moment():
     assert first.count_s > 0.0
 
 
+def test_f35_the_count_goes_on_while_the_machine_sleeps(monkeypatch):
+    shown = {"raw_s": 1000.0, "boottime_s": 5000.0}
+    for name, value in shown.items():
+        monkeypatch.setattr(machine_clocks, name, lambda value=value: value)
+    monkeypatch.setattr(machine_clocks.time, "clock_gettime", lambda _: 1003.0)
+    assert machine_clocks._count_s() == 1000.0 + 3997.0
+
+
 def test_clocks_between_which_the_process_was_held_up_are_read_again(monkeypatch):
     counts = iter([1.0, 9.0, 10.0, 10.004])
     monkeypatch.setattr(machine_clocks, "_count_s", lambda: next(counts))

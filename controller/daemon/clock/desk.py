@@ -22,20 +22,16 @@ class ClockDesk:
     def __init__(self, wall_clock: WallClock, journal: Journal) -> None:
         self._wall_clock, self._journal = wall_clock, journal
 
-    @property
-    def utc(self) -> Utc:
-        """The newest look at the wall clock."""
-        return self._wall_clock.utc
-
     def confirm(self, utc_s: float, reason: str, by: Principal) -> Utc:
         """Take the wall clock for right at the word of somebody who sees `utc_s` elsewhere; return what it is worth now.
 
         OrderRefused: it is not what they see. JournalUnusable: it cannot be put on record, or not be kept. Then nothing changed.
         """
-        ahead_s = self.utc.utc_s - utc_s
+        now = self._wall_clock.peek()
+        ahead_s = now.utc_s - utc_s
         if abs(ahead_s) > TYPED_S:
             raise OrderRefused(Cause.CONFLICT, Reason(Code.CLOCK_NOT_AS_STATED, by.name, {"ahead_s": ahead_s}))
-        apart = {} if self.utc.apart_s is None else {"apart_s": round(self.utc.apart_s, 3)}
+        apart = {} if now.apart_s is None else {"apart_s": round(now.apart_s, 3)}
         self._journal.append(RecordKind.CLOCK, {"vouched_by": by.name, "reason": reason} | apart)
         try:
             return self._wall_clock.vouch(by.name)

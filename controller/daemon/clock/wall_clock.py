@@ -62,6 +62,10 @@ class WallClock:
         self.utc = self._steadied(judge(self._site, anchor, clocks), clocks.boottime_s)
         return self.utc
 
+    def peek(self) -> Utc:
+        """Return what the clock is worth at this moment by its anchor, without a look; from any thread."""
+        return judge(self._site, self._anchor, self._read())
+
     def hear(self, issuer: str, sent_utc_s: float) -> None:
         """Take note of when an issuer says that it has sent something."""
         clocks, anchor = self._read(), self._anchor

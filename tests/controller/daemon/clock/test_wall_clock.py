@@ -114,7 +114,7 @@ def test_a_damaged_anchor_is_no_anchor_and_is_told(machine, tmp_path, caplog):
 # -- restarts of the daemon
 
 
-def test_the_clock_is_an_hour_ahead_at_the_restart_and_no_acknowledged_order_is_lost(tmp_path):
+def test_f32_the_clock_is_an_hour_ahead_at_the_restart_and_no_acknowledged_order_is_lost(tmp_path):
     disk, machine = Disk(tmp_path / "state"), Machine(tmp_path)
     disk.init()
     ends_s = NOW_S + 1800.0
