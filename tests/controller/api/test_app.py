@@ -280,12 +280,12 @@ def test_the_interface_describes_itself(running):
         description = http.get("/api/openapi.json").json()
     assert set(description["paths"]) == {
         "/healthz", "/readyz", "/metrics", "/api/v1/status", "/api/v1/orders", "/api/v1/orders/{order_id}/release", "/api/v1/nodes/{node}/reset",
-        "/api/v1/orders/statement", "/api/v1/orders/confirmation",
+        "/api/v1/orders/statement", "/api/v1/orders/confirmation", "/api/v1/clock", "/api/v1/clock/confirm",
     }  # fmt: skip
     schema = description["paths"]["/api/v1/orders"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert schema["additionalProperties"] is False
     assert set(schema["properties"]) == {
-        "id", "limit_w", "reduce_by_w", "node", "starts_at", "ends_at", "ramp_w_per_s",
+        "id", "limit_w", "reduce_by_w", "node", "starts_at", "ends_at", "ramp_w_per_s", "sent_at",
     }  # fmt: skip
 
 
