@@ -20,6 +20,7 @@ from controller.commands import (
     journal,
     keys,
     meter,
+    order,
     run,
     schema,
     trip,
@@ -56,7 +57,22 @@ def _parser(*, with_demo: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="surplusd", description=__doc__, epilog=_EXIT)
     parser.add_argument("--version", action="version", version=f"surplusd {version('surplusd')}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for verb in (run, warmup, check, keys, init, schema, meter, agent, trip, certificates, journal, issuer, clock):
+    for verb in (
+        run,
+        warmup,
+        check,
+        keys,
+        init,
+        schema,
+        meter,
+        agent,
+        trip,
+        order,
+        certificates,
+        journal,
+        issuer,
+        clock,
+    ):
         verb.add(verbs)
     demo.add(verbs, with_options=with_demo)
     return parser

@@ -21,7 +21,7 @@ def create_app(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    errors.install(app, service.refused)
+    errors.install(app, service.refused, lambda entry: orders.shown(service, service.intake.view(entry)))
     for routes in (probes.routes, status.routes, orders.routes, nodes.routes, clock.routes):
         app.include_router(routes(service))
     return app

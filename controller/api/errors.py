@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Final
 
@@ -12,7 +12,11 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from controller.api.order_bodies import OrderBody
+from controller.api.reason_bodies import ReasonBody, reason_bodies
+from controller.core.reasons import Reason
 from controller.daemon.contactors.resets import ResetRefused
+from controller.daemon.orders.records import Entry
 from controller.daemon.orders.refusal import Cause, OrderRefused
 from controller.texts.english import text
 from drivers.errors import JournalUnusable
@@ -25,14 +29,20 @@ _STATUS: Final = {
     Cause.UNKNOWN: HTTPStatus.NOT_FOUND,
     Cause.FULL: HTTPStatus.SERVICE_UNAVAILABLE,
     Cause.RETIRED: HTTPStatus.FORBIDDEN,
+    Cause.FORBIDDEN: HTTPStatus.FORBIDDEN,
 }
 
 
 class Error(BaseModel):
-    """`reason`: a word for programs; `details`: every reason in words for people."""
+    """`reason`: a word for programs; `details`: every reason in words for people, and of an order in `reasons` by code.
+
+    `order`: where an order of that name stands in the way, how it stands now.
+    """
 
     reason: str
     details: list[str]
+    reasons: list[ReasonBody] = []
+    order: OrderBody | None = None
 
 
 class ErrorBody(BaseModel):
@@ -52,11 +62,13 @@ class RequestRefused(Exception):
         self.details = details
 
 
-def answer(status: int, reason: str, *details: str) -> JSONResponse:
+def answer(
+    status: int, reason: str, *details: str, reasons: Iterable[Reason] = (), order: OrderBody | None = None
+) -> JSONResponse:
     """Return an error as it leaves."""
-    body = ErrorBody(error=Error(reason=reason, details=list(details)))
+    body = ErrorBody(error=Error(reason=reason, details=list(details), reasons=reason_bodies(reasons), order=order))
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
-    return JSONResponse(body.model_dump(), status, headers)
+    return JSONResponse(body.model_dump(mode="json"), status, headers)
 
 
 def refused_tries() -> JSONResponse:
@@ -74,8 +86,8 @@ def too_many_tries() -> bytes:
     return b"HTTP/1.1 429 Too Many Requests\r\n%sconnection: close\r\n\r\n%s" % (head, bytes(refusal.body))
 
 
-def install(app: FastAPI, refused: Callable[[str], None]) -> None:
-    """Turn what the routes raise into answers, and count it with `refused`, by its codes or by the word of HTTP."""
+def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry], OrderBody]) -> None:
+    """Turn what the routes raise into answers, counted with `refused` by codes or HTTP's word; `shown`: an order as it stands."""
 
     @app.exception_handler(RequestRefused)
     async def request_refused(_: Request, error: RequestRefused) -> JSONResponse:
@@ -86,7 +98,9 @@ def install(app: FastAPI, refused: Callable[[str], None]) -> None:
     async def order_refused(_: Request, error: OrderRefused) -> JSONResponse:
         for code in sorted({reason.code for reason in error.reasons}):
             refused(code)
-        return answer(_STATUS[error.cause], error.cause.value, *(text(reason) for reason in error.reasons))
+        order = None if error.entry is None else shown(error.entry)
+        words = map(text, error.reasons)
+        return answer(_STATUS[error.cause], error.cause.value, *words, reasons=error.reasons, order=order)
 
     @app.exception_handler(ResetRefused)
     async def reset_refused(_: Request, error: ResetRefused) -> JSONResponse:

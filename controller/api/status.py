@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -13,28 +13,21 @@ from pydantic import BaseModel
 
 from controller.api.auth import require
 from controller.api.errors import ErrorBody
+from controller.api.reason_bodies import ReasonBody, reason_bodies
 from controller.core.decision import Decision
 from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.limits.trip import ContactorState, Phase
 from controller.core.modes import Mode
-from controller.core.reasons import Code, Parameter, Reason
+from controller.core.reasons import Reason
 from controller.core.snapshot import Position
 from controller.daemon.access import Role
 from controller.daemon.latest import DEVICE_STATES, LatestAgent, LatestMeter, before_first_tick, tick_stands
+from controller.daemon.orders.records import OrderKey
 from controller.daemon.service import Service
 from controller.texts.english import text, texts
 
 #: Watts, the word for no limit, or null where unknown.
 Watts = float | Literal["unlimited"] | None
-
-
-class ReasonBody(BaseModel):
-    """A reason: its code, what it is about (a node, a meter, an agent), its parameters, and the text for people."""
-
-    code: Code
-    subject: str
-    parameters: dict[str, Parameter | None]
-    text: str
 
 
 class TripBody(BaseModel):
@@ -127,6 +120,7 @@ class OrderNowBody(BaseModel):
     """
 
     id: str
+    issuer: str
     node: str
     limit_w: float
     power_w: float | None
@@ -140,7 +134,7 @@ class StatusBody(BaseModel):
 
     Where the newest tick is too old to speak of now, the reason says so, the mode is the last one, and every figure of it is
     gone. `warnings`: what else is to be known, whether or not it holds the site, in `warning` in words.
-    `reasons`: the same by code. `utc_doubt`, `utc_reasons`: why the wall clock ends no order. `overruled`: which limits come before which minimum times and protected devices, in
+    `orders_in_force`: by name, ISSUER/ID. `reasons`: the same by code. `utc_doubt`, `utc_reasons`: why the wall clock ends no order. `overruled`: which limits come before which minimum times and protected devices, in
     `overruled_reasons` by code; empty where none have to.
     """
 
@@ -193,9 +187,9 @@ def _status(service: Service) -> StatusBody:
         site=service.site.id,
         mode=newest.mode if newest else Mode.INIT,
         reason=texts(reasons),
-        reasons=_reasons(reasons),
+        reasons=reason_bodies(reasons),
         warning=texts(warnings),
-        warnings=_reasons(warnings),
+        warnings=reason_bodies(warnings),
         tick=newest.seq if newest else 0,
         tick_age_s=health.tick_age_s,
         site_w=decision.site_w if decision else None,
@@ -205,14 +199,14 @@ def _status(service: Service) -> StatusBody:
         orders=[_order(service.site.tree.ids, order) for order in decision.orders] if decision else [],
         orders_doubt=text(unsure) if unsure else None,
         utc_doubt=text(utc_doubt) if utc_doubt else "",
-        utc_reasons=_reasons((utc_doubt,) if utc_doubt else ()),
+        utc_reasons=reason_bodies((utc_doubt,) if utc_doubt else ()),
         meters={name: _meter(meter) for name, meter in latest.meters().items()},
         agents={name: _agent(agent) for name, agent in latest.agents().items()},
         devices=_by_state(latest.devices().state.tolist()),
         value_per_h=decision.value_per_h if decision else None,
         bound_per_h=decision.bound_per_h if decision else None,
         overruled=texts(decision.overruled) if decision else "",
-        overruled_reasons=_reasons(decision.overruled) if decision else [],
+        overruled_reasons=reason_bodies(decision.overruled) if decision else [],
     )
 
 
@@ -226,7 +220,7 @@ def _why(service: Service, newest: Decision | None) -> tuple[Reason, ...]:
 
 def _order(ids: tuple[str, ...], order: OrderNow) -> OrderNowBody:
     return OrderNowBody(
-        id=order.id,
+        **OrderKey.of(order.id)._asdict(),
         node=ids[order.node],
         limit_w=order.limit_w,
         power_w=order.power_w,
@@ -281,7 +275,7 @@ def _meter(meter: LatestMeter) -> MeterBody:
         quality=meter.quality.name.lower(),
         age_s=meter.age_s,
         problem=meter.problem,
-        reasons=_reasons(meter.reasons),
+        reasons=reason_bodies(meter.reasons),
         notes=dict(meter.notes),
         quantities={name: QuantityBody(value=value, age_s=age_s) for name, (value, age_s) in meter.quantities.items()},
     )
@@ -293,26 +287,10 @@ def _agent(agent: LatestAgent) -> AgentBody:
         age_s=agent.age_s,
         lease_left_s=agent.lease_left_s,
         problem=agent.problem,
-        reasons=_reasons(agent.reasons),
+        reasons=reason_bodies(agent.reasons),
         head_seq=agent.head_seq,
         head_stored_seq=agent.head_stored_seq,
     )
-
-
-def _reasons(reasons: Iterable[Reason]) -> list[ReasonBody]:
-    return [
-        ReasonBody(
-            code=reason.code,
-            subject=reason.subject,
-            parameters={name: _finite(value) for name, value in reason.parameters.items()},
-            text=text(reason),
-        )
-        for reason in reasons
-    ]
-
-
-def _finite(value: Parameter) -> Parameter | None:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _by_state(codes: list[int]) -> dict[str, int]:

@@ -21,7 +21,7 @@ class Decision:
     `sources`: by meter, and for the surplus source, all that is to be said of it, whether or not it holds the site.
     `power_w` (N,): trusted power of each node by its own meters, None without one. `surplus_w`: the surplus that counts, None while unknown.
     Per node (N,): `envelope_w`, the name of its binding limit in `binding` (``contract``, ``rating:NODE``,
-    ``surplus``, ``order:ID``, ``failsafe``, ``step_test:NODE``), `floor_w` (draw with everything off), `achievable_w` (the
+    ``surplus``, ``order:ISSUER/ID``, ``failsafe``, ``step_test:NODE``), `floor_w` (draw with everything off), `achievable_w` (the
     least that it can be brought to now: the floor, and beyond it what those may draw that cannot be led), `infeasible`
     (envelope < that),
     `house_w` (estimate of what is not a device), `planned_w`, `committed_w` (devices only, without house load).
@@ -31,10 +31,11 @@ class Decision:
     the costs of starts, stops and changes, each spread over the time in which it has to pay; `bound_per_h`: no allocation
     within minimum times, protection and limits is worth more by the same measure.
     `overruled`: which limits came before which minimum times and protected devices; empty where none had to.
-    `orders_in_force`: ids of the orders that bind now, whether or not they are the smallest limit. `orders`: whether each of
+    `orders_in_force`: names of the orders that bind now, whether or not they are the smallest limit. `orders`: whether each of
     them is kept; empty where nothing is known of that.
     `warnings`: what else is to be known, whether or not it holds the site: agents that are silent, devices that do not
     answer or obey, nodes that draw more than they may, orders that nobody can see kept, nodes that are tripped.
+    `cut_from_w` (N,): what an order to reduce counts from, ``inf`` where nobody has seen the node lately; None where nothing is known.
     `contactors` (C,): what each is told, and which node is tripped, since when and why.
     """
 
@@ -62,6 +63,7 @@ class Decision:
     warnings: tuple[Reason, ...] = ()
     orders: tuple[OrderNow, ...] = ()
     contactors: tuple[ContactorState, ...] = ()
+    cut_from_w: F64 | None = None
 
     @property
     def site_w(self) -> float | None:

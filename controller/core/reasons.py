@@ -105,9 +105,16 @@ class Code(StrEnum):
     ORDER_SIZE_AMBIGUOUS = "order_size_ambiguous"
     ORDER_ENDS_BEFORE_START = "order_ends_before_start"
     ORDER_ENDED_ALREADY = "order_ended_already"
+    ORDER_FIELD_UNKNOWN = "order_field_unknown"
+    ORDER_RAMP_TOO_SLOW = "order_ramp_too_slow"
+    ORDER_ENDED = "order_ended"
+    ORDER_REVISION = "order_revision"
+    ORDER_OF_ANOTHER = "order_of_another"
+    ORDER_AMBIGUOUS = "order_ambiguous"
     ORDER_CONFLICT = "order_conflict"
     ORDER_UNKNOWN = "order_unknown"
     TOO_MANY_ORDERS = "too_many_orders"
+    TOO_MANY_SCHEDULED = "too_many_scheduled"
     ORDER_STATED_ENDED = "order_stated_ended"
     ORDER_STATED_TWICE = "order_stated_twice"
     ISSUERS_MUST_STATE = "issuers_must_state"
@@ -125,6 +132,8 @@ class Code(StrEnum):
     ORDER_NOT_DURABLE = "order_not_durable"
     ORDER_ENDED_BEFORE = "order_ended_before"
     ORDER_END_WAITS = "order_end_waits"
+    ORDER_WORKED_OUT_LATER = "order_worked_out_later"
+    ORDER_TAKEN_LOWER = "order_taken_lower"
 
 
 #: Why a message, an order or a release is refused: such a reason happens, and is counted.
@@ -134,6 +143,8 @@ REFUSALS: Final = frozenset(
     | {Code.ORDER_FIELD_INVALID, Code.ORDER_FIELD_TWICE, Code.ORDER_NODE_UNKNOWN}
     | {Code.ORDER_WITHOUT_POWER, Code.ORDER_ABSURD, Code.ORDER_SIZE_AMBIGUOUS, Code.ORDER_ENDS_BEFORE_START}
     | {Code.ORDER_ENDED_ALREADY, Code.ORDER_CONFLICT, Code.ORDER_UNKNOWN, Code.TOO_MANY_ORDERS}
+    | {Code.ORDER_FIELD_UNKNOWN, Code.ORDER_RAMP_TOO_SLOW, Code.ORDER_ENDED, Code.ORDER_REVISION}
+    | {Code.ORDER_OF_ANOTHER, Code.ORDER_AMBIGUOUS, Code.TOO_MANY_SCHEDULED}
     | {Code.RESET_NODE_UNKNOWN, Code.RESET_WITHOUT_CONTACTOR, Code.RESET_NOT_OPEN, Code.RESET_IN_DOUBT}
     | {Code.ORDER_STATED_ENDED, Code.ORDER_STATED_TWICE, Code.ISSUERS_MUST_STATE, Code.ISSUER_RETIRED}
     | {Code.CLOCK_NOT_AS_STATED}
@@ -142,6 +153,7 @@ REFUSALS: Final = frozenset(
 ANSWERS: Final = frozenset(
     {Code.ORDER_UNDER_FLOOR, Code.ORDER_UNREACHABLE, Code.ORDER_NOT_DURABLE, Code.ORDER_ENDED_BEFORE}
     | {Code.ORDER_END_WAITS}
+    | {Code.ORDER_WORKED_OUT_LATER, Code.ORDER_TAKEN_LOWER}
 )
 #: What an agent's devices may be drawing beyond what they were told, by the agent.
 OF_AGENTS: Final = frozenset({Code.AGENT_SILENT, Code.AGENT_DEAF, Code.DEVICE_LOST, Code.DEVICE_DEFIANT})

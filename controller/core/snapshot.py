@@ -96,7 +96,8 @@ class FleetColumns:
 class OrderLimit:
     """One accepted curtailment order on one node, a limit with a beginning and perhaps an end.
 
-    `node`: index into the tree. `limit_w`: the cap, resolved at acceptance and constant from then on.
+    `id`: unique at the site. `node`: index into the tree. `limit_w`: the cap, constant until the next `revision`. `reduce_by_w`: the
+    cap is worked out when it comes into force, that much below what the node draws then; `limit_w` is ``inf`` until it is known.
     `starts_utc_s`, `ends_utc_s`: Unix seconds; ``inf`` as the end means until released.
     `ramp_w_s`: how fast the order asks the node to come down, ``inf`` for at once.
     `begun`: it has been in force before, so that a wall clock set back cannot suspend it.
@@ -109,6 +110,8 @@ class OrderLimit:
     ends_utc_s: float
     ramp_w_s: float
     begun: bool
+    revision: int = 1
+    reduce_by_w: float | None = None
 
 
 class Position(IntEnum):

@@ -10,8 +10,9 @@ import numpy as np
 
 from controller.core.fleet.leases import Leases, no_leases
 from controller.core.limits.house_load import HouseLoad, declared_house
-from controller.core.limits.orders import OrderRamp
+from controller.core.limits.orders import OrderNow, OrderRamp
 from controller.core.limits.overrun import Overrun, no_overrun
+from controller.core.limits.recent_power import RecentPower, no_recent_power
 from controller.core.limits.trip import Trip, Trips, no_trips
 from controller.core.modes import ModeState, first_mode
 from controller.core.site import F64, Site
@@ -35,7 +36,7 @@ class State:
 
     `trust`: in the meters and the surplus source. `minimum_times`: which devices are left alone for now. `house`: the estimate
     of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over. `failsafe_cap_w`: the
-    site's limit while it comes down to failsafe, else ``inf``. `overrun`: which nodes draw more than they may. `trips`: which contactors are
+    site's limit while it comes down to failsafe, else ``inf``. `orders`: how those in force were kept. `recent`: what nodes drew lately. `overrun`: which nodes draw more than they may. `trips`: which contactors are
     told what.
     """
 
@@ -51,6 +52,8 @@ class State:
     fall_room_w: float
     failsafe_cap_w: float
     order_ramps: tuple[OrderRamp, ...]
+    orders: tuple[OrderNow, ...]
+    recent: RecentPower
     overrun: Overrun
     trips: Trips
 
@@ -75,6 +78,8 @@ def initial_state(site: Site, now_s: float, trips: Iterable[Trip] = ()) -> State
         fall_room_w=0.0,
         failsafe_cap_w=np.inf,
         order_ramps=(),
+        orders=(),
+        recent=no_recent_power(site),
         overrun=no_overrun(site),
         trips=no_trips(site, now_s, trips),
     )

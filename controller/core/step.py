@@ -6,7 +6,6 @@ may be raised now is granted: down first, by the ramp, and never while committed
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +21,7 @@ from controller.core.fleet.trouble import stuck_w as stuck_of
 from controller.core.fleet.trouble import unled
 from controller.core.kernels.grant import Asked, grant
 from controller.core.kernels.tree import PathSums
+from controller.core.limits.compliance import orders_now, unseen
 from controller.core.limits.envelope import (
     Envelope,
     Limit,
@@ -32,11 +32,12 @@ from controller.core.limits.envelope import (
     surplus_limit,
 )
 from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_house
-from controller.core.limits.orders import OrderNow, OrderRamp, kept
-from controller.core.limits.overrun import allow, tolerance_w
+from controller.core.limits.orders import OrderNow, OrderRamp
+from controller.core.limits.overrun import allow
+from controller.core.limits.recent_power import RecentPower, least_trusted_w, remember
 from controller.core.limits.trip import Trips, close_where_it_fits, hold_to
 from controller.core.modes import Mode
-from controller.core.reasons import Code, Reason
+from controller.core.reasons import Reason
 from controller.core.safe import emergency_setpoints, failsafe_setpoints
 from controller.core.self_check import Claims, check
 from controller.core.sensing import Sensed, sense
@@ -78,6 +79,8 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         fall_room_w=granted.fall_left_w,
         failsafe_cap_w=limited.cap_w,
         order_ramps=limited.order_ramps,
+        orders=decision.orders,
+        recent=limited.recent,
         overrun=allow(sensed.overrun, tables.site, limited.bounds, _sure_floor_w(tables, limited), snapshot.now_s),
         trips=hold_to(trips, tables.site, limited.lasting, _sure_floor_w(tables, limited), snapshot.now_s),
     )
@@ -102,7 +105,7 @@ class _Limited:
 
     `current_w`: setpoints that devices run on, `committed_w`: the most that they may be drawing, both below each node.
     `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed. `order_limits`:
-    what each order in force asks for now.
+    what each order in force asks for now. `recent`: what nodes drew lately.
     """
 
     house: HouseLoad
@@ -115,6 +118,7 @@ class _Limited:
     cap_w: float
     order_ramps: tuple[OrderRamp, ...]
     order_limits: tuple[Limit, ...]
+    recent: RecentPower
 
 
 def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, below: SumBelow) -> _Limited:
@@ -134,7 +138,10 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     house_w = house.watts
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
     cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
-    order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w)
+    recent = remember(state.recent, least_trusted_w(site, sensed.judgement.meters, snapshot.now_s), snapshot.now_s)
+    # Where nobody has seen a node since the start, no more is sure than what its devices draw.
+    surely_w = np.where(np.isfinite(recent.cut_from_w), recent.cut_from_w, least_below_w)
+    order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, surely_w)
     limits = [*order_limits, *surplus_limit(site, sensed.surplus.estimate_w)]
     limits.append(Limit(node=0, limit_w=cap_w, name="failsafe"))
     steps = step_limits(site, sensed.judgement.step_to_w, house_w * (1.0 + HOUSE_DRIFT), tables.off_below_w)
@@ -152,6 +159,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         cap_w=cap_w,
         order_ramps=order_ramps,
         order_limits=tuple(order_limits),
+        recent=recent,
     )
 
 
@@ -317,8 +325,7 @@ def _decision(
     trips: Trips,
     below: SumBelow,
 ) -> Decision:
-    bounds, allotment = limited.bounds, wanted.allotment
-    orders = _orders_now(sensed, limited, _sure_floor_w(tables, limited))
+    bounds, allotment, orders = limited.bounds, wanted.allotment, _orders_now(tables, state, snapshot, sensed, limited)
     planned_w, committed_below_w = below.each(sent.setpoint_w, committed_w(sent, tables.site.devices))
     return Decision(
         at_s=snapshot.now_s,
@@ -327,6 +334,7 @@ def _decision(
         reasons=sensed.mode.reasons,
         sources=sensed.reasons,
         power_w=sensed.judgement.power.shown_w,
+        cut_from_w=limited.recent.cut_from_w,
         surplus_w=sensed.surplus.estimate_w,
         envelope_w=bounds.limit_w,
         binding=bounds.binding,
@@ -342,7 +350,7 @@ def _decision(
         bound_per_h=allotment.bound_per_h,
         overruled=wanted.overruled,
         orders_in_force=tuple(ramp.id for ramp in limited.order_ramps),
-        warnings=(*sensed.warnings, *_unseen(tables, orders)),
+        warnings=(*sensed.warnings, *unseen(tables.site, orders)),
         orders=orders,
         contactors=trips.contactors,
     )
@@ -356,30 +364,17 @@ def _sure_floor_w(tables: Tables, limited: _Limited) -> F64:
     return np.minimum(limited.bounds.floor_w, tables.site.tree.house_w + tables.off_below_w)
 
 
-def _orders_now(sensed: Sensed, limited: _Limited, floor_w: F64) -> tuple[OrderNow, ...]:
-    """Return whether each order in force is kept."""
-    if not limited.order_limits:
-        return ()
-    power_w, bounds = sensed.judgement.power.shown_w, limited.bounds
-    return tuple(
-        OrderNow(
-            id=ramp.id,
-            node=limit.node,
-            limit_w=limit.limit_w,
-            power_w=power_w[limit.node],
-            achievable_w=float(bounds.achievable_w[limit.node]),
-            compliance=kept(
-                power_w[limit.node],
-                limit.limit_w,
-                float(floor_w[limit.node]),
-                tolerance_w(sensed.overrun, limit.node, limit.limit_w),
-            ),
-        )
-        for ramp, limit in zip(limited.order_ramps, limited.order_limits, strict=True)
+def _orders_now(
+    tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited
+) -> tuple[OrderNow, ...]:
+    """Return how each order in force is kept."""
+    return orders_now(
+        state.orders,
+        limited.order_ramps,
+        limited.order_limits,
+        sensed.judgement.power.shown_w,
+        limited.bounds,
+        _sure_floor_w(tables, limited),
+        sensed.overrun,
+        snapshot.now_s,
     )
-
-
-def _unseen(tables: Tables, orders: Iterable[OrderNow]) -> tuple[Reason, ...]:
-    """Name the nodes under an order whose power nobody sees."""
-    nodes = dict.fromkeys(order.node for order in orders if order.power_w is None)
-    return tuple(Reason(Code.NODE_UNSEEN, tables.site.tree.ids[n]) for n in nodes)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a principal may do: viewer and operator read, only the authority posts and releases orders."""
+    """What a principal may do: all read; the authority gives orders, the operator limits of its own, and each lifts only these."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"

@@ -16,6 +16,7 @@ from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
+from controller.daemon.orders.records import OrderKey
 from controller.daemon.plain import plain
 from controller.daemon.site_log import SiteLog
 from controller.daemon.source_log import SourceLog
@@ -72,7 +73,9 @@ class Recorder:
         decision, utc = tick.decision, self._wall_clock.utc
         self._fleet.send(decision)
         self._switch(decision)
-        self._book.observe(decision.orders_in_force, utc_s=utc.utc_s, utc_trusted=utc.trusted)
+        comes_to_w = {order.id: order.final_w for order in decision.orders}
+        in_force = {name: comes_to_w.get(name) for name in decision.orders_in_force}
+        self._book.observe(in_force, utc_s=utc.utc_s, utc_trusted=utc.trusted)
         apart = (*((utc.doubt,) if utc.doubt else ()), *self._fleet.findings())
         self._metrics.observe_tick(tick, apart, utc)
         self._clock_log.observe(utc)
@@ -117,7 +120,7 @@ class Recorder:
 
     def _kept(self, order: OrderNow, decision: Decision) -> dict[str, object]:
         return {
-            "id": order.id,
+            **OrderKey.of(order.id)._asdict(),
             "node": self._nodes[order.node],
             "compliance": order.compliance.value,
             "limit_w": round(order.limit_w),

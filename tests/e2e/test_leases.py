@@ -90,10 +90,10 @@ def test_a_daemon_killed_in_a_curtailment_comes_back_still_curtailing(yard: Yard
     yard.processes.children["surplusd"].start()
     samples = yard.watch(lambda _: yard.processes._daemon_is_ready(), "the daemon is ready again")
     listed = {entry["id"]: entry for entry in yard.orders()}[order]
-    assert (listed["state"], listed["limit_w"], listed["durable"]) == ("in_force", round(full.site_w / 2), True)
+    assert (listed["state"], listed["limit_w"], listed["durable"]) == ("met", round(full.site_w / 2), True)
     yard.wait_mode("normal")
-    assert yard.binding() == f"order:{order}"
-    assert yard.status()["orders_in_force"] == [order]
+    assert yard.binding() == f"order:grid-authority/{order}"
+    assert yard.status()["orders_in_force"] == [f"grid-authority/{order}"]
     samples += yard.watch_for(4.0)
     assert max(sample.site_w for sample in samples) <= 0.53 * full.site_w
     assert yard.stored("hall-1")["epoch"] > epoch

@@ -129,11 +129,11 @@ def test_a_node_that_defies_is_cut_off_and_comes_back_by_a_reset_alone(
     assert boottime_s() - ordered_s >= TRIP_AFTER_S
     assert cut.draws_w == 0.0
     trip = cut.contactor["trip"]
-    assert trip["cause"] == f"order:cut-{node}"
+    assert trip["cause"] == f"order:grid-authority/cut-{node}"
     assert (trip["limit_w"], trip["power_w"] > limit_w, trip["for_s"] >= TRIP_AFTER_S) == (limit_w, True, True)
     other = {"hall": "rack", "rack": "hall"}[node]
     assert site.world.truth().contactors[other] is True
-    assert [body["cause"] for body in records(site, RecordKind.TRIP, node)] == [f"order:cut-{node}"]
+    assert [body["cause"] for body in records(site, RecordKind.TRIP, node)] == [f"order:grid-authority/cut-{node}"]
 
     cut.stays_open()
     site.restart(part)

@@ -134,7 +134,7 @@ class Yard:
             if child.ended() is not None:
                 self.start(name)
         for order in self.orders():
-            if order["state"] in ("in_force", "scheduled"):
+            if order["state"] != "ended" and order["issuer"] == "grid-authority":
                 self.release(order["id"])
         until(lambda: self.mode() == "normal", "normal mode", tell=self.tell)
         return self.full_power(drawing=drawing)

@@ -17,6 +17,7 @@ from tests.verify.fuzz.campaign import campaign
 from tests.verify.journal import report as orders_kept
 from tests.verify.lies import report as lies_told
 from tests.verify.opcua import report
+from tests.verify.orders import withstood as orders_withstood
 from tests.verify.scenes import scenes_played
 
 RECORDINGS = Path(__file__).parents[3] / "shared/data/liander_substations_15min"
@@ -85,6 +86,11 @@ def door(out: Path) -> dict[str, str]:
     return withstood(out)
 
 
+def orders(out: Path) -> dict[str, str]:
+    """Flood the site with orders of one issuer, while another sends limit 0."""
+    return orders_withstood(out)
+
+
 def journal(out: Path) -> dict[str, str]:
     """Spoil the journal and its head, and kill whoever writes them, and see that no acknowledged order is lost silently."""
     return orders_kept(out)
@@ -124,6 +130,7 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "lies": lies,
     "scenes": scenes,
     "door": door,
+    "orders": orders,
     "journal": journal,
     "time": time,
 }

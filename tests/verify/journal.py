@@ -71,7 +71,9 @@ def _one(yard: Yard, random: Random, seed: int) -> list[str]:
     yard.start("surplusd")
     until(lambda: _all_heard(yard), "all agents are heard", tell=yard.tell)
     status = yard.status()
-    in_force = {order["id"]: order["limit_w"] for order in yard.orders() if order["state"] == "in_force"}
+    in_force = {
+        order["id"]: order["limit_w"] for order in yard.orders() if order["state"] not in ("scheduled", "ended")
+    }
     wrong = []
     if status["orders_doubt"] is None and any(in_force.get(id_) != watts for id_, watts in promised.items()):
         wrong.append(f"lost silently after {told}")

@@ -85,26 +85,33 @@ def failsafe_cap_w(previous_w: float, site: Site, mode: Mode, site_w: float, ela
 
 
 def follow_orders(
-    ramps: tuple[OrderRamp, ...], snapshot: Snapshot, node_w: F64
+    ramps: tuple[OrderRamp, ...], snapshot: Snapshot, node_w: F64, cut_from_w: F64 | None = None
 ) -> tuple[tuple[OrderRamp, ...], list[Limit]]:
-    """Return the orders in force, with what their node drew when they began, and their limits of this tick."""
+    """Return the orders in force, with what their node drew when they began, and their limits of this tick.
+
+    Per node (N,): `node_w` that it draws, and `cut_from_w`, which an order to reduce is worked out from, else `node_w`.
+    """
     known = {ramp.id: ramp for ramp in ramps}
+    from_w = node_w if cut_from_w is None else cut_from_w
     active: list[OrderRamp] = []
     limits: list[Limit] = []
     for order in snapshot.orders:
         if not in_force(order, snapshot):
             continue
-        fresh = OrderRamp(id=order.id, begun_s=snapshot.now_s, from_w=float(node_w[order.node]))
-        ramp = known.get(order.id, fresh)
+        ramp = known.get(order.id)
+        if ramp is None or ramp.revision != order.revision:
+            ramp = _begun(order, ramp, snapshot.now_s, float(node_w[order.node]), float(from_w[order.node]))
         active.append(ramp)
-        limits.append(Limit(node=order.node, limit_w=_ramped(order, ramp, snapshot.now_s), name=f"order:{order.id}"))
+        cap_w = ramp.cap_w(order.ramp_w_s, snapshot.now_s)
+        limits.append(Limit(node=order.node, limit_w=cap_w, name=f"order:{order.id}"))
     return tuple(active), limits
 
 
-def _ramped(order: OrderLimit, ramp: OrderRamp, now_s: float) -> float:
-    if np.isinf(order.ramp_w_s):
-        return order.limit_w
-    return max(order.limit_w, ramp.from_w - order.ramp_w_s * (now_s - ramp.begun_s))
+def _begun(order: OrderLimit, before: OrderRamp | None, now_s: float, node_w: float, from_w: float) -> OrderRamp:
+    """Return the beginning of an order, or of its next revision, which goes on from where the one before has come to."""
+    limit_w = order.limit_w if order.reduce_by_w is None else max(0.0, from_w - order.reduce_by_w)
+    reached_w = node_w if before is None else min(node_w, max(before.limit_w, limit_w))
+    return OrderRamp(id=order.id, revision=order.revision, begun_s=now_s, from_w=reached_w, limit_w=limit_w)
 
 
 def envelope(standing: StandingLimits, limits: list[Limit], floor_w: F64, achievable_w: F64) -> Envelope:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,11 +11,19 @@ from controller.core.snapshot import OrderLimit, Snapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRamp:
-    """An order that came into force at `begun_s`, when its node drew `from_w`."""
+    """A revision of an order that came into force at `begun_s` and goes from `from_w` to `limit_w`."""
 
     id: str
+    revision: int
     begun_s: float
     from_w: float
+    limit_w: float
+
+    def cap_w(self, ramp_w_s: float, now_s: float) -> float:
+        """Return what it asks for now."""
+        if math.isinf(ramp_w_s):
+            return self.limit_w
+        return max(self.limit_w, self.from_w - ramp_w_s * (now_s - self.begun_s))
 
 
 class Compliance(StrEnum):
@@ -31,14 +40,16 @@ class Compliance(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderNow:
-    """An order in force, and what its node draws. `limit_w`: what it asks for now, on its ramp. `power_w`: None where unseen.
+    """An order in force, and what its node draws. `limit_w`: what it asks for now, on its ramp to `final_w`. `power_w`: None where unseen.
 
-    `achievable_w`: the least that the node can be brought to now.
+    `achievable_w`: the least that the node can be brought to now. `since_s`: since when it is kept, or not, as it is now.
     """
 
     id: str
     node: int
     limit_w: float
+    final_w: float
+    since_s: float
     power_w: float | None
     achievable_w: float
     compliance: Compliance

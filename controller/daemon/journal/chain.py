@@ -97,6 +97,17 @@ def read(path: Path, kinds: Sequence[str] = ()) -> Iterator[Record]:
         raise JournalUnusable(f"{path}: {error}") from error
 
 
+def read_about(path: Path, text: str, kinds: Sequence[str]) -> Iterator[Record]:
+    """Yield the stored records of these kinds whose body has a text in it, the newest first; JournalUnusable as above."""
+    where = f"kind IN ({','.join('?' * len(kinds))}) AND instr(body, ?)"
+    try:
+        with contextlib.closing(connect(path)) as db:
+            for row in db.execute(f"{SELECT} WHERE {where} ORDER BY seq DESC", (*kinds, text)):
+                yield record_of(row)
+    except sqlite3.Error as error:
+        raise JournalUnusable(f"{path}: {error}") from error
+
+
 def verify(path: Path) -> int:
     """Return how many records the chain has; ChainBroken where it breaks, sqlite3.DatabaseError where unreadable."""
     head = (0, GENESIS)

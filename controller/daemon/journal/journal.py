@@ -34,6 +34,7 @@ class RecordKind(StrEnum):
     INIT = "init"  #: the journal was made; the heads that it ends
     START = "start"  #: the daemon started, or goes on above a head that it was shown; its controller epoch
     ORDER = "order"
+    ORDER_CHANGED = "order_changed"  #: its issuer gave it the next revision
     RELEASE = "release"
     ORDER_BEGUN = "order_begun"
     ORDER_ENDED = "order_ended"
@@ -58,7 +59,14 @@ TELEMETRY: Final = frozenset({RecordKind.DECISION, RecordKind.REFUSED})
 #: Kinds without which nobody can say which orders are open, or who gave them, and which nodes are cut off.
 OF_ORDERS: Final = frozenset(
     {RecordKind.INIT, RecordKind.START, RecordKind.ORDER, RecordKind.RELEASE, RecordKind.ORDER_BEGUN}
-    | {RecordKind.ORDER_ENDED, RecordKind.DOUBT, RecordKind.STATEMENT, RecordKind.CONFIRMED, RecordKind.RETIRED}
+    | {
+        RecordKind.ORDER_CHANGED,
+        RecordKind.ORDER_ENDED,
+        RecordKind.DOUBT,
+        RecordKind.STATEMENT,
+        RecordKind.CONFIRMED,
+        RecordKind.RETIRED,
+    }
     | {RecordKind.TRIP, RecordKind.TRIP_RESET, RecordKind.TRIP_ENDED, RecordKind.QUARANTINE}
 )
 #: Characters of the first record's hash that name a journal.
@@ -225,6 +233,10 @@ class Journal:
     def records(self, *kinds: str) -> Iterator[Record]:
         """Yield the stored records of these kinds, or all, oldest first; JournalUnusable where it cannot be read."""
         return self._storage.records(kinds)
+
+    def about(self, text: str, *kinds: str) -> Iterator[Record]:
+        """Yield the stored records of these kinds whose body has a text in it, the newest first; JournalUnusable."""
+        return self._storage.about(text, kinds)
 
     def begin_epoch(self, above: int = 0, **more: Any) -> int:
         """Begin an epoch above all that are known, and above `above`; return it, and let its record follow.

@@ -23,10 +23,12 @@ from controller.daemon.journal.chain import (
     ChainLine,
     Record,
     Row,
+    canonical,
     chained,
     companions,
     connect,
     read,
+    read_about,
     record_of,
     verify,
 )
@@ -57,6 +59,9 @@ class Storage(Protocol):
 
     def records(self, kinds: Sequence[str] = ()) -> Iterator[Record]:
         """Yield the records of these kinds, or all, oldest first; JournalUnusable where they cannot be read."""
+
+    def about(self, text: str, kinds: Sequence[str]) -> Iterator[Record]:
+        """Yield the records of these kinds whose body has a text in it, the newest first; JournalUnusable as above."""
 
     def append(self, lines: Iterable[ChainLine]) -> list[Record]:
         """Store the lines in one transaction, durable on return; raises, and nothing is stored, where that fails."""
@@ -100,6 +105,10 @@ class Chain:
     def records(self, kinds: Sequence[str] = ()) -> Iterator[Record]:
         """Yield the stored records, see `read`."""
         return read(self._path, kinds)
+
+    def about(self, text: str, kinds: Sequence[str]) -> Iterator[Record]:
+        """Yield the stored records, see `read_about`."""
+        return read_about(self._path, text, kinds)
 
     def append(self, lines: Iterable[ChainLine]) -> list[Record]:
         """Store the lines in one transaction, durable on return; OSError or sqlite3.Error, and nothing stored."""
@@ -153,6 +162,10 @@ class Absent:
         """Yield nothing."""
         return iter(())
 
+    def about(self, text: str, kinds: Sequence[str]) -> Iterator[Record]:  # noqa: ARG002  as the protocol has it
+        """Yield nothing."""
+        return iter(())
+
     def append(self, lines: Iterable[ChainLine]) -> list[Record]:  # noqa: ARG002  as the protocol has it
         """Raise JournalUnusable."""
         raise JournalUnusable(self.doubt)
@@ -198,6 +211,13 @@ class Unwritable:
         if self._opened is not None:
             return self._opened.records(kinds)
         return (record for record in self._rows if not kinds or record.kind in kinds)
+
+    def about(self, text: str, kinds: Sequence[str]) -> Iterator[Record]:
+        """Yield the records of these kinds whose body has a text in it, the newest first."""
+        if self._opened is not None:
+            return self._opened.about(text, kinds)
+        rows = (record for record in reversed(self._rows) if record.kind in kinds)
+        return (record for record in rows if text in canonical(record.body))
 
     def append(self, lines: Iterable[ChainLine]) -> list[Record]:
         """Store the lines where the file can be opened by now and is the one that was read; else it raises."""

@@ -8,27 +8,36 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from controller.core.reasons import Code, Reason
+from controller.core.reasons import Code, Parameter, Reason
 from controller.core.site import Site
 from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal
-from controller.daemon.journal.chain import Record
 from controller.daemon.journal.journal import OF_ORDERS, Journal, Pending, RecordKind
 from controller.daemon.orders.certainty import Certainty
-from controller.daemon.orders.records import EndedOrder, Ending, OpenOrder, Outcome, from_body, order_of, to_body
-from controller.daemon.orders.refusal import Cause, OrderRefused
-from controller.texts.english import text
+from controller.daemon.orders.finding import find, found
+from controller.daemon.orders.history import OrderEvent, history
+from controller.daemon.orders.ledger import Ledger
+from controller.daemon.orders.records import (
+    EndedOrder,
+    Ending,
+    Entry,
+    OpenOrder,
+    OrderKey,
+    order_of,
+    tightens,
+    to_body,
+)
+from controller.daemon.orders.refusal import Cause, OrderRefused, RefusalLog
+from controller.daemon.orders.room import in_its_room
 from drivers.errors import JournalUnusable
 from drivers.quantities import format_power
 
 _log = logging.getLogger(__name__)
 
-#: Orders that may be open at once; more is a flood.
-MAX_OPEN: Final = 1000
 #: Ended orders in a listing.
 LISTED_ENDED: Final = 200
 #: Seconds that a statement waits for each of its new orders to be on the disk.
@@ -36,29 +45,12 @@ STORED_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatedOrder:
-    """An order as its issuer lists it: the hash of its content, and what makes an order of it where it is not known."""
+class WantedOrder:
+    """An order as its issuer wants it: hash of its content, its revision, and what makes an order of it, or of the one before."""
 
     content: str
-    admit: Callable[[], OpenOrder]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderView:
-    """An order as it is listed. `ended`: None while it is open. Times are Unix seconds, `ends_utc_s` may be inf."""
-
-    id: str
-    node: str
-    limit_w: float
-    starts_utc_s: float
-    ends_utc_s: float
-    ramp_w_s: float
-    begun: bool
-    ended: Ending | None
-    by: str
-    accepted_utc_s: float
-    outcome: Outcome
-    durable: bool
+    revision: int
+    admit: Callable[[OpenOrder | None], OpenOrder]
 
 
 class OrderBook:
@@ -72,9 +64,10 @@ class OrderBook:
         self._journal = journal
         self._site = site
         self._lock = threading.Lock()
-        self._orders: dict[str, OpenOrder | EndedOrder] = {}
-        self._pending: dict[str, Pending] = {}
-        self._limits: tuple[OrderLimit, ...] = ()
+        self._ledger = Ledger()
+        self._pending: dict[OrderKey, Pending] = {}
+        self._refusals = RefusalLog(journal)
+        self._relaxing: set[OrderKey] = set()
         self._certainty = Certainty(site.tree.ids[0], issuers)
         self._replay()
 
@@ -95,44 +88,91 @@ class OrderBook:
 
     def limits(self) -> tuple[OrderLimit, ...]:
         """Return the limits of all open orders; one attribute read, never blocks."""
-        return self._limits
+        return self._ledger.limits
 
-    def enter(self, order_id: str, content: str, by: Principal, admit: Callable[[], OpenOrder]) -> OpenOrder:
-        """Return the order of that id; where there is none, let what `admit` makes count and send it to the disk.
+    def enter(self, key: OrderKey, wanted: WantedOrder, by: Principal) -> OpenOrder:
+        """Return the order of that name; where there is none, let what `wanted` makes count and send it to the disk.
 
-        OrderRefused, and nothing changed: `admit` refused it, the id has other content, or too many orders are open.
+        OrderRefused, and nothing changed: it cannot be admitted, has ended, stands with other content, or finds no room.
         """
         with self._lock:
-            known = self._orders.get(order_id)
-            order = self._enter(admit(), by) if known is None else order_of(known)
+            known = self._ledger.get(key)
+            if known is None:
+                self._refuse_retired(by)
+                order = in_its_room(wanted.admit(None), self._ledger.open())
+                self._put(order, RecordKind.ORDER)
+        if isinstance(known, EndedOrder):
+            raise _ended(known, by)
+        if known is not None and (known.content, known.revision) != (wanted.content, wanted.revision):
+            parameters: dict[str, Parameter] = {"order": key.id, "revision": known.revision}
+            raise OrderRefused(Cause.CONFLICT, Reason(Code.ORDER_CONFLICT, by.name, parameters), entry=known)
         if known is None:
             _note_order(order)
-        elif order.content != content:
-            raise OrderRefused(Cause.CONFLICT, Reason(Code.ORDER_CONFLICT, by.name, {"order": order_id}))
+        return order if known is None else known
+
+    def change(self, key: OrderKey, wanted: WantedOrder, by: Principal) -> OpenOrder:
+        """Give an order its next revision, and return it as it is now; the present revision once more changes nothing.
+
+        What only tightens counts at once; what relaxes anything counts once it is on the disk. OrderRefused, and nothing
+        changed: it has ended, the revision is not the next, or it cannot be admitted. JournalUnusable: it stays as it was.
+        """
+        with self._lock:
+            known = self._open(key, by)
+            if (known.content, known.revision) == (wanted.content, wanted.revision):
+                return known
+            self._refuse_unless_next(known, wanted, by)
+            order = wanted.admit(known)
+            if tightens(order.limit, known.limit):
+                self._put(order, RecordKind.ORDER_CHANGED)
+                _note_order(order)
+                return order
+            self._relaxing.add(key)
+        try:
+            self._journal.append(RecordKind.ORDER_CHANGED, to_body(order))
+            with self._lock:
+                # One that was released meanwhile stays so.
+                self._open(key, by)
+                self._ledger.put(order)
+        finally:
+            self._relaxing.discard(key)
+        _note_order(order)
         return order
 
-    def durable(self, order_id: str, timeout_s: float = 0.0) -> bool:
-        """Return whether the order's record is on the disk, after waiting for the first attempt."""
-        pending = self._pending.get(order_id)
+    def durable(self, key: OrderKey, timeout_s: float = 0.0) -> bool:
+        """Return whether the order's newest record is on the disk, after waiting for the first attempt."""
+        pending = self._pending.get(key)
         durable = pending is None or pending.durable(timeout_s)
-        if durable:
-            self._pending.pop(order_id, None)
+        if durable and self._pending.get(key) is pending:
+            self._pending.pop(key, None)
         return durable
 
-    def release(self, order_id: str, by: Principal, utc_s: float) -> OpenOrder | EndedOrder:
+    def find(self, order_id: str, by: Principal, issuer: str | None = None) -> Entry:
+        """Return the order that somebody means by an id, and perhaps its issuer; OrderRefused where that is none, or not sure."""
+        with self._lock:
+            return found(self._ledger, order_id, by, issuer)
+
+    def find_to_change(self, order_id: str, by: Principal, issuer: str | None = None) -> Entry:
+        """Return the same for somebody who wants it relaxed, or ended; OrderRefused too where it is not theirs."""
+        with self._lock:
+            return find(self._ledger, order_id, by, issuer)
+
+    def history(self, key: OrderKey) -> tuple[OrderEvent, ...]:
+        """Return what the journal tells of an order; blocks on the disk, JournalUnusable where it cannot be read."""
+        return history(self._journal, key)
+
+    def release(self, order_id: str, by: Principal, utc_s: float, issuer: str | None = None) -> Entry:
         """End an order for good, on the disk first, and return it as it was found; an ended one stays as it ended.
 
-        OrderRefused: no such order. JournalUnusable: the order stays.
+        OrderRefused: no such order, or another's. JournalUnusable: the order stays.
         """
-        known = self._orders.get(order_id)
-        if known is None:
-            raise OrderRefused(Cause.UNKNOWN, Reason(Code.ORDER_UNKNOWN, by.name, {"order": order_id}))
+        known = self.find_to_change(order_id, by, issuer)
         if isinstance(known, OpenOrder):
-            self._journal.append(RecordKind.RELEASE, {"id": order_id, "by": by.name, "utc_s": utc_s})
-            self._end(order_id, Ending.RELEASED, utc_s, by.name)
-            _log.info(
-                "order %s released by %s", order_id, by.name, extra={"event": "order_released", "order": order_id}
-            )
+            body = {"issuer": known.by, "id": order_id, "by": by.name, "utc_s": utc_s}
+            self._journal.append(RecordKind.RELEASE, body)
+            with self._lock:
+                self._ledger.end(known.key, Ending.RELEASED, utc_s, by.name)
+            extra = {"event": "order_released", "order": str(known.key)}
+            _log.info("order %s released by %s", known.key, by.name, extra=extra)
         return known
 
     def doubt(self, why: str, epoch: int | None = None) -> None:
@@ -143,7 +183,7 @@ class OrderBook:
             self._certainty.learn(RecordKind.DOUBT, body)
         _log.error("orders may be missing: %s", why, extra={"event": "orders_doubted"})
 
-    def state(self, wanted: Mapping[str, StatedOrder], by: Principal, utc_s: float) -> tuple[OpenOrder, ...]:
+    def state(self, wanted: Mapping[str, WantedOrder], by: Principal, utc_s: float) -> tuple[OpenOrder, ...]:
         """Take the orders that an issuer lists by id for all of its own that are in force, and return them.
 
         What it does not list ends; those that are new count at once, all else once it is on the disk. OrderRefused, with every
@@ -151,19 +191,21 @@ class OrderBook:
         """
         with self._lock:
             fresh = self._admitted(wanted, by)
-            ends = sorted(self._open_of(by.name) - wanted.keys())
+            ends = sorted({order.key.id for order in self._ledger.open(by.name)} - wanted.keys())
             for order in fresh:
-                self._enter(order, by)
+                self._put(order, RecordKind.ORDER)
         for order in fresh:
             _note_order(order)
-        if not all(self.durable(order.limit.id, STORED_S) for order in fresh):
+        if not all(self.durable(order.key, STORED_S) for order in fresh):
             raise JournalUnusable("not stored, and so no statement; the orders that are new count, and are not durable")
         body = {"by": by.name, "orders": sorted(wanted), "ends": ends, "utc_s": utc_s, "epoch": self._journal.epoch}
         self._journal.append(RecordKind.STATEMENT, body)
-        self._end_all(ends, Ending.RELEASED, utc_s, by.name)
+        with self._lock:
+            self._ledger.end_all(by.name, ends, Ending.RELEASED, utc_s, by.name)
+            stated = [self._ledger.get(OrderKey(by.name, order_id)) for order_id in wanted]
         self._learn(RecordKind.STATEMENT, body)
         _log.info("%s stated %d orders", by.name, len(wanted), extra={"event": "orders_stated", "by": by.name})
-        return tuple(order_of(self._orders[order_id]) for order_id in wanted)
+        return tuple(order_of(entry) for entry in stated if entry is not None)
 
     def confirm(self, by: Principal, reason: str, utc_s: float) -> None:
         """Take an operator's word that no order is missing, on the disk first; OrderRefused where issuers have to say it."""
@@ -180,71 +222,93 @@ class OrderBook:
         `by`: who has proven that they may. JournalUnusable: nothing has changed.
         """
         with self._lock:
-            ends = sorted(self._open_of(issuer))
+            ends = sorted(order.key.id for order in self._ledger.open(issuer))
         body = {"issuer": issuer, "by": sorted(by), "reason": reason, "ends": ends, "utc_s": utc_s}
         body |= {"epoch": self._journal.epoch}
         self._journal.append(RecordKind.RETIRED, body)
-        self._end_all(ends, Ending.RETIRED, utc_s, ", ".join(sorted(by)))
+        with self._lock:
+            self._ledger.end_all(issuer, ends, Ending.RETIRED, utc_s, ", ".join(sorted(by)))
         self._learn(RecordKind.RETIRED, body)
         return tuple(ends)
 
     def note_refusal(self, order_id: str, by: Principal, refusal: OrderRefused) -> None:
-        """Log and record an order that was refused."""
-        extra = {"event": "order_refused", "order": order_id, "cause": refusal.cause.value}
-        _log.warning("order %s of %s refused: %s", order_id, by.name, refusal, extra=extra)
-        reasons = [text(reason) for reason in refusal.reasons]
-        self._journal.post(RecordKind.REFUSED, {"id": order_id, "by": by.name, "reasons": reasons})
+        """Log and record an order that was refused; one of many that are alike stands for them."""
+        self._refusals.note(order_id, by, refusal)
 
-    def observe(self, in_force: Collection[str], *, utc_s: float, utc_trusted: bool) -> None:
+    def observe(self, in_force: Mapping[str, float | None], *, utc_s: float, utc_trusted: bool) -> None:
         """Note the orders that a decision found in force as begun, and those past a trusted end as ended.
 
-        For the tick: it waits for nothing but, in the tick in which an order begins or ends, a few microseconds.
+        `in_force`: by name, with the limit that each comes to, None where that is not known. For the tick: it waits for nothing
+        but, in the tick in which an order begins or ends, a few microseconds.
         """
-        for limit in self._limits:
+        for limit in self._ledger.limits:
+            key, known = OrderKey.of(limit.id), {"utc_s": utc_s}
             if utc_trusted and utc_s >= limit.ends_utc_s:
-                self._journal.post(RecordKind.ORDER_ENDED, {"id": limit.id, "utc_s": utc_s})
-                self._end(limit.id, Ending.EXPIRED, utc_s, "schedule")
-            elif not limit.begun and limit.id in in_force:
-                self._journal.post(RecordKind.ORDER_BEGUN, {"id": limit.id, "utc_s": utc_s})
-                self._begin(limit.id)
+                self._journal.post(RecordKind.ORDER_ENDED, key._asdict() | known)
+                with self._lock:
+                    self._ledger.end(key, Ending.EXPIRED, utc_s, "schedule")
+            elif limit.id in in_force and (not limit.begun or limit.reduce_by_w is not None):
+                self._begin(limit, key, in_force[limit.id], utc_s)
 
-    def list(self) -> tuple[OrderView, ...]:
-        """Return every open order and the newest `LISTED_ENDED` others, in the order of their acceptance."""
+    def entries(self) -> tuple[Entry, ...]:
+        """Return every open order and the newest `LISTED_ENDED` others, in the sequence of their acceptance."""
         with self._lock:
-            known = tuple(self._orders.items())
-        ended = [order_id for order_id, entry in known if isinstance(entry, EndedOrder)]
-        forgotten = set(ended[:-LISTED_ENDED])
-        return tuple(self._view(entry) for order_id, entry in known if order_id not in forgotten)
+            known = self._ledger.entries()
+        ended = [entry for entry in known if isinstance(entry, EndedOrder)]
+        forgotten = {order_of(entry).key for entry in ended[:-LISTED_ENDED]}
+        return tuple(entry for entry in known if order_of(entry).key not in forgotten)
 
-    def _enter(self, order: OpenOrder, by: Principal) -> OpenOrder:
-        self._refuse_retired(by)
-        if len(self._limits) >= MAX_OPEN:
-            raise OrderRefused(Cause.FULL, Reason(Code.TOO_MANY_ORDERS, by.name, {"most": MAX_OPEN}))
-        self._orders[order.limit.id] = order
-        self._swap()
-        self._pending[order.limit.id] = self._journal.post(RecordKind.ORDER, to_body(order))
-        self._certainty.learn(RecordKind.ORDER, {"by": by.name})
-        return order
+    def _begin(self, limit: OrderLimit, key: OrderKey, comes_to_w: float | None, utc_s: float) -> None:
+        """Note that an order is in force, and what its cut comes to, once that is known."""
+        limit_w = None if limit.reduce_by_w is None else comes_to_w
+        if limit.begun and limit_w is None:
+            return
+        body = key._asdict() | {"revision": limit.revision, "limit_w": limit_w, "utc_s": utc_s}
+        self._journal.post(RecordKind.ORDER_BEGUN, body)
+        with self._lock:
+            self._ledger.begin(key, limit.revision, limit_w)
 
-    def _admitted(self, wanted: Mapping[str, StatedOrder], by: Principal) -> tuple[OpenOrder, ...]:
+    def _put(self, order: OpenOrder, kind: RecordKind) -> None:
+        """Have an order count, and send it to the disk."""
+        self._ledger.put(order)
+        self._pending[order.key] = self._journal.post(kind, body := to_body(order))
+        self._certainty.learn(kind, body)
+
+    def _open(self, key: OrderKey, by: Principal) -> OpenOrder:
+        known = self._ledger.get(key)
+        if isinstance(known, OpenOrder):
+            return known
+        if known is None:
+            raise OrderRefused(Cause.UNKNOWN, Reason(Code.ORDER_UNKNOWN, by.name, {"order": key.id}))
+        raise _ended(known, by)
+
+    def _refuse_unless_next(self, known: OpenOrder, wanted: WantedOrder, by: Principal) -> None:
+        if wanted.revision != known.revision + 1 or known.key in self._relaxing:
+            parameters: dict[str, Parameter] = {
+                "order": known.key.id,
+                "revision": known.revision,
+                "next": known.revision + 1,
+            }
+            raise OrderRefused(Cause.CONFLICT, Reason(Code.ORDER_REVISION, by.name, parameters), entry=known)
+
+    def _admitted(self, wanted: Mapping[str, WantedOrder], by: Principal) -> tuple[OpenOrder, ...]:
         """Return those that are new; OrderRefused with every reason why one cannot be taken."""
         self._refuse_retired(by)
         fresh: tuple[OpenOrder, ...] = ()
         reasons: tuple[Reason, ...] = ()
         for order_id, one in wanted.items():
-            known = self._orders.get(order_id)
+            known = self._ledger.get(OrderKey(by.name, order_id))
             if known is None:
                 try:
-                    fresh += (one.admit(),)
+                    fresh += (one.admit(None),)
                 except OrderRefused as refusal:
                     reasons += refusal.reasons
             elif isinstance(known, EndedOrder):
                 ended = {"order": order_id, "ending": known.ending.value}
                 reasons += (Reason(Code.ORDER_STATED_ENDED, by.name, ended),)
-            elif (known.content, known.by) != (one.content, by.name):
-                reasons += (Reason(Code.ORDER_CONFLICT, by.name, {"order": order_id}),)
-        if len(self._limits) + len(fresh) > MAX_OPEN:
-            reasons += (Reason(Code.TOO_MANY_ORDERS, by.name, {"most": MAX_OPEN}),)
+            elif (known.content, known.revision) != (one.content, one.revision):
+                conflict: dict[str, Parameter] = {"order": order_id, "revision": known.revision}
+                reasons += (Reason(Code.ORDER_CONFLICT, by.name, conflict),)
         if reasons:
             raise OrderRefused(Cause.CONFLICT, *reasons)
         return fresh
@@ -253,10 +317,6 @@ class OrderBook:
         if by.name in self._certainty.retired:
             raise OrderRefused(Cause.RETIRED, Reason(Code.ISSUER_RETIRED, by.name))
 
-    def _open_of(self, issuer: str) -> set[str]:
-        orders = self._orders.items()
-        return {order_id for order_id, order in orders if isinstance(order, OpenOrder) and order.by == issuer}
-
     def _learn(self, kind: RecordKind, body: Mapping[str, Any]) -> None:
         with self._lock:
             before = self.unsure
@@ -264,76 +324,24 @@ class OrderBook:
         if before is not None and self.unsure is None:
             _log.info("all orders are known again", extra={"event": "orders_certain"})
 
-    def _end_all(self, order_ids: Iterable[str], ending: Ending, utc_s: float, by: str) -> None:
-        for order_id in order_ids:
-            if order_id in self._orders:
-                self._end(order_id, ending, utc_s, by)
-
-    def _begin(self, order_id: str) -> None:
-        with self._lock:
-            order = self._orders[order_id]
-            if isinstance(order, OpenOrder):
-                self._orders[order_id] = replace(order, limit=replace(order.limit, begun=True))
-                self._swap()
-
-    def _end(self, order_id: str, ending: Ending, utc_s: float, by: str) -> None:
-        with self._lock:
-            order = self._orders[order_id]
-            if isinstance(order, OpenOrder):
-                self._orders[order_id] = EndedOrder(order=order, ending=ending, ended_utc_s=utc_s, by=by)
-                self._swap()
-
-    def _swap(self) -> None:
-        self._limits = tuple(order.limit for order in self._orders.values() if isinstance(order, OpenOrder))
-
-    def _view(self, entry: OpenOrder | EndedOrder) -> OrderView:
-        order = order_of(entry)
-        return OrderView(
-            id=order.limit.id,
-            node=order.node,
-            limit_w=order.limit.limit_w,
-            starts_utc_s=order.limit.starts_utc_s,
-            ends_utc_s=order.limit.ends_utc_s,
-            ramp_w_s=order.limit.ramp_w_s,
-            begun=order.limit.begun,
-            ended=entry.ending if isinstance(entry, EndedOrder) else None,
-            by=order.by,
-            accepted_utc_s=order.accepted_utc_s,
-            outcome=order.outcome,
-            durable=self.durable(order.limit.id),
-        )
-
     def _replay(self) -> None:
         for record in self._journal.records(*OF_ORDERS):
             try:
-                self._replay_record(record)
+                self._ledger.replay(record, self._site)
                 self._certainty.learn(record.kind, record.body)
             except (KeyError, TypeError, ValueError) as error:
                 why = f"record {record.seq} of the journal is not understood: {error!r}"
                 _log.error("%s", why, extra={"event": "record_strange"})
                 self._certainty.learn(RecordKind.DOUBT, {"why": why, "epoch": None})
 
-    def _replay_record(self, record: Record) -> None:
-        body = record.body
-        match record.kind:
-            case RecordKind.ORDER:
-                order = from_body(body, self._site)
-                self._orders.setdefault(order.limit.id, order)
-                self._swap()
-            # Where the order itself was lost to damage, there is nothing left to begin or to end.
-            case RecordKind.ORDER_BEGUN if body["id"] in self._orders:
-                self._begin(body["id"])
-            case RecordKind.ORDER_ENDED if body["id"] in self._orders:
-                self._end(body["id"], Ending.EXPIRED, body["utc_s"], "schedule")
-            case RecordKind.RELEASE if body["id"] in self._orders:
-                self._end(body["id"], Ending.RELEASED, body["utc_s"], body["by"])
-            case RecordKind.STATEMENT:
-                self._end_all(body["ends"], Ending.RELEASED, body["utc_s"], body["by"])
-            case RecordKind.RETIRED:
-                self._end_all(body["ends"], Ending.RETIRED, body["utc_s"], ", ".join(body["by"]))
+
+def _ended(ended: EndedOrder, by: Principal) -> OrderRefused:
+    parameters = {"order": ended.order.key.id, "ending": ended.ending.value, "by": ended.by}
+    return OrderRefused(Cause.CONFLICT, Reason(Code.ORDER_ENDED, by.name, parameters), entry=ended)
 
 
 def _note_order(order: OpenOrder) -> None:
-    extra = {"event": "order_accepted", "order": order.limit.id}
-    limit = format_power(order.limit.limit_w)
-    _log.info("order %s of %s limits %s to %s", order.limit.id, order.by, order.node, limit, extra=extra)
+    extra = {"event": "order_accepted", "order": str(order.key), "revision": order.revision}
+    cut_w = order.limit.reduce_by_w
+    size = format_power(order.limit.limit_w) if cut_w is None else f"{format_power(cut_w)} less than it draws then"
+    _log.info("order %s, revision %d, limits %s to %s", order.key, order.revision, order.node, size, extra=extra)

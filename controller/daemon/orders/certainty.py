@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from controller.core.reasons import Code, Reason
+from controller.daemon.access import Role
 from controller.daemon.journal.journal import RecordKind
 
 
@@ -48,7 +49,8 @@ class Certainty:
         match kind:
             case RecordKind.START:
                 self._remembered |= frozenset(map(str, body.get("issuers", ())))
-            case RecordKind.ORDER:
+            # A limit that an operator set makes them no issuer who has to state its will.
+            case RecordKind.ORDER if body.get("role", Role.AUTHORITY) == Role.AUTHORITY:
                 self._remembered |= {str(body["by"])}
             case RecordKind.INIT if body["ends"]:
                 self._doubt("the journal was made anew, and orders of the one before it are not known", None)

@@ -14,12 +14,13 @@ from typing import Final
 from controller.core.decision import Decision
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
-from controller.daemon.access import Principal
+from controller.daemon.access import Principal, Role
 from controller.daemon.orders.admission import PowerNow, Reach, admit, reach
-from controller.daemon.orders.book import OrderBook, StatedOrder
-from controller.daemon.orders.records import EndedOrder, OpenOrder, Outcome, order_of
+from controller.daemon.orders.book import OrderBook, WantedOrder
+from controller.daemon.orders.records import EndedOrder, Entry, OpenOrder, OrderKey, Outcome, order_of
 from controller.daemon.orders.refusal import OrderRefused
-from controller.daemon.orders.request import OrderRequest, content_hash
+from controller.daemon.orders.request import OrderChange, OrderRequest, content_hash
+from controller.daemon.orders.standing import OrderView, standing
 from controller.daemon.utc import Utc
 from controller.texts.english import text
 
@@ -31,12 +32,15 @@ ANSWER_S: Final = 5.0
 class OrderAnswer:
     """What the sender of an order or a release is told: how it stands now, whenever it was sent first.
 
-    `limit_w`: the cap that counts from now on. `achievable_w`: the lowest power that the node can be brought to now.
-    `durable`: it survives a power cut. `reasons`: why it is not durable, not accepted in full, or does not end by the clock, and why
-    other orders may be missing. `head`: what the journal ends with, signed; whoever keeps it can prove later that nothing before it was changed.
+    `limit_w`: the cap that counts from now on, ``inf`` where it is worked out later. `achievable_w`: the lowest power that the
+    node can be brought to now. `durable`: it survives a power cut. `reasons`: why it is not durable, not accepted in full, or
+    does not end by the clock, and why other orders may be missing. `head`: what the journal ends with, signed; whoever keeps it can prove later that nothing
+    before it was changed.
     """
 
     id: str
+    issuer: str
+    revision: int
     outcome: Outcome
     node: str
     limit_w: float
@@ -83,13 +87,28 @@ class OrderIntake:
         the answer is not durable. OrderRefused: nothing changed.
         """
         self._note_time(request.sent_at, by)
-        wanted = self._wanted(request, by)
         try:
-            order = self._book.enter(request.id, wanted.content, by, wanted.admit)
+            order = self._book.enter(OrderKey(by.name, request.id), self._wanted(request, by), by)
         except OrderRefused as refusal:
             self._book.note_refusal(request.id, by, refusal)
             raise
-        return self._accepted(order, by)
+        return self._accepted(order, by, request)
+
+    def change(self, order_id: str, change: OrderChange, by: Principal, issuer: str | None = None) -> OrderAnswer:
+        """Give an order its next revision; the present one once more changes nothing.
+
+        What tightens counts at once, durable or not; what relaxes counts once it is on the disk. OrderRefused: nothing changed.
+        JournalUnusable: it was to relax, and stays as it was.
+        """
+        self._note_time(change.sent_at, by)
+        try:
+            known = order_of(self._book.find_to_change(order_id, by, issuer))
+            request = change.of(order_id)
+            order = self._book.change(known.key, self._wanted(request, by), by)
+        except OrderRefused as refusal:
+            self._book.note_refusal(order_id, by, refusal)
+            raise
+        return self._accepted(order, by, request)
 
     def state(
         self, requests: Sequence[OrderRequest], by: Principal, sent_at: datetime | None = None
@@ -100,7 +119,7 @@ class OrderIntake:
         count, and nothing else does.
         """
         self._note_time(sent_at, by)
-        wanted = {request.id: self._wanted(request, by) for request in requests}
+        wanted = {request.id: self._wanted(request, by, stated=True) for request in requests}
         try:
             orders = self._book.state(wanted, by, self._utc().utc_s)
         except OrderRefused as refusal:
@@ -115,21 +134,9 @@ class OrderIntake:
         return StatementAnswer(orders=(), doubt=self._book.unsure, head=self._head())
 
     def _note_time(self, sent_at: datetime | None, by: Principal) -> None:
-        if sent_at is not None:
+        """Hear when an authority says that it has sent something; an operator vouches for no clock by the way."""
+        if sent_at is not None and by.role is Role.AUTHORITY:
             self._hear(by.name, sent_at.timestamp())
-
-    def _wanted(self, request: OrderRequest, by: Principal) -> StatedOrder:
-        return StatedOrder(
-            content=content_hash(request, self._site),
-            admit=lambda: admit(request, self._site, self._power(), self._utc(), by),
-        )
-
-    def _accepted(self, order: OpenOrder, by: Principal) -> OrderAnswer:
-        durable, unsure = self._book.durable(order.limit.id, ANSWER_S), self._book.unsure
-        not_stored = () if durable else (Reason(Code.ORDER_NOT_DURABLE, by.name),)
-        doubts = (*not_stored, *self._end_waits(order, by))
-        now = reach(order.limit, self._site, self._power())
-        return self._answer(order, now, durable, (*now.reasons, *doubts, *((unsure,) if unsure else ())))
 
     def _end_waits(self, order: OpenOrder, by: Principal) -> tuple[Reason, ...]:
         """Return why the order's end, if it has one, does not come by the clock now."""
@@ -138,18 +145,53 @@ class OrderIntake:
             return ()
         return (Reason(Code.ORDER_END_WAITS, by.name, {"why": text(doubt)}),)
 
-    def release(self, order_id: str, by: Principal) -> OrderAnswer:
+    def release(self, order_id: str, by: Principal, issuer: str | None = None) -> OrderAnswer:
         """End an order for good, on the disk first; releasing an ended order changes nothing.
 
-        OrderRefused: no such order. JournalUnusable: the order stays.
+        OrderRefused: no such order, or another's. JournalUnusable: the order stays.
         """
-        found = self._book.release(order_id, by, self._utc().utc_s)
+        found = self._book.release(order_id, by, self._utc().utc_s, issuer)
         reasons: tuple[Reason, ...] = ()
         if isinstance(found, EndedOrder):
             reasons = (Reason(Code.ORDER_ENDED_BEFORE, by.name, {"ending": found.ending.value}),)
         order, unsure = order_of(found), self._book.unsure
         now = replace(reach(order.limit, self._site, self._power()), outcome=Outcome.RELEASED)
         return self._answer(order, now, True, (*reasons, *((unsure,) if unsure else ())))
+
+    def view(self, entry: Entry) -> OrderView:
+        """Return an order as it stands now."""
+        return self._views((entry,))[0]
+
+    def list(self) -> tuple[OrderView, ...]:
+        """Return every open order and the newest of the others as they stand now."""
+        return self._views(self._book.entries())
+
+    def _views(self, entries: Sequence[Entry]) -> tuple[OrderView, ...]:
+        decision, utc_s = self._decision(), self._utc().utc_s
+        kept = {order.id: order for order in decision.orders} if decision else {}
+        views: list[OrderView] = []
+        for entry in entries:
+            order = order_of(entry)
+            now = kept.get(order.limit.id) if isinstance(entry, OpenOrder) else None
+            stands = standing(entry, now, decision, self._site, utc_s)
+            views.append(OrderView(order=order, standing=stands, now=now, durable=self._book.durable(order.key)))
+        return tuple(views)
+
+    def _wanted(self, request: OrderRequest, by: Principal, *, stated: bool = False) -> WantedOrder:
+        return WantedOrder(
+            content=content_hash(request, self._site),
+            revision=request.revision,
+            admit=lambda known: admit(request, self._site, self._power(), self._utc(), by, known, stated=stated),
+        )
+
+    def _accepted(self, order: OpenOrder, by: Principal, request: OrderRequest | None = None) -> OrderAnswer:
+        durable, unsure = self._book.durable(order.key, ANSWER_S), self._book.unsure
+        doubts: tuple[Reason, ...] = () if durable else (Reason(Code.ORDER_NOT_DURABLE, by.name),)
+        if request is not None and request.limit_w is not None and order.limit.limit_w < request.limit_w:
+            doubts += (Reason(Code.ORDER_TAKEN_LOWER, by.name, {"limit_w": order.limit.limit_w}),)
+        doubts += self._end_waits(order, by)
+        now = reach(order.limit, self._site, self._power())
+        return self._answer(order, now, durable, (*now.reasons, *doubts, *((unsure,) if unsure else ())))
 
     def _power(self) -> PowerNow:
         """Return what is known of the nodes now: only fresh, trusted power counts."""
@@ -158,6 +200,7 @@ class OrderIntake:
             return PowerNow()
         return PowerNow(
             power_w=decision.power_w,
+            cut_from_w=decision.cut_from_w,
             floor_w=decision.floor_w,
             achievable_w=decision.achievable_w,
             warnings=decision.warnings,
@@ -165,7 +208,9 @@ class OrderIntake:
 
     def _answer(self, order: OpenOrder, now: Reach, durable: bool, reasons: tuple[Reason, ...]) -> OrderAnswer:
         return OrderAnswer(
-            id=order.limit.id,
+            id=order.key.id,
+            issuer=order.by,
+            revision=order.revision,
             outcome=now.outcome,
             node=order.node,
             limit_w=order.limit.limit_w,

@@ -7,10 +7,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from controller.core.site import Site
 from controller.core.snapshot import OrderLimit
+from controller.daemon.access import Principal, Role
 
 _log = logging.getLogger(__name__)
 
@@ -23,22 +24,54 @@ class Outcome(StrEnum):
     RELEASED = "released"
 
 
+class OrderKey(NamedTuple):
+    """What names an order: two issuers may use the same id. Its text, ``ISSUER/ID``, is the name that limits have."""
+
+    issuer: str
+    id: str
+
+    def __str__(self) -> str:
+        """Return the name; no issuer has a slash."""
+        return f"{self.issuer}/{self.id}"
+
+    @classmethod
+    def of(cls, name: str) -> Self:
+        """Return the key of a name."""
+        issuer, _, order_id = name.partition("/")
+        return cls(issuer, order_id)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenOrder:
     """An accepted order that has neither ended nor been released.
 
-    `content`: hash of what was sent. At its acceptance: `outcome`, `achievable_w`, the lowest power that the node could reach,
-    and `why` that was not the limit, in words.
+    `content`: hash of what was sent. `by`: its issuer, with the `role` that it had. At the acceptance of its present revision:
+    `outcome`, `achievable_w`, the lowest power that the node could reach, and `why` that was not the limit, in words.
     """
 
     limit: OrderLimit
     node: str
     content: str
     by: str
+    role: Role
     accepted_utc_s: float
     outcome: Outcome
     achievable_w: float
     why: str
+
+    @property
+    def key(self) -> OrderKey:
+        """What names it."""
+        return OrderKey.of(self.limit.id)
+
+    @property
+    def revision(self) -> int:
+        """The newest one; the first is 1 where its issuer does not say otherwise."""
+        return self.limit.revision
+
+    def may_be_changed_by(self, by: Principal) -> bool:
+        """Return whether somebody may relax or end it: its issuer, or of a limit that an operator set, any operator."""
+        return by.name == self.by or by.role is self.role is Role.OPERATOR
 
 
 class Ending(StrEnum):
@@ -59,21 +92,37 @@ class EndedOrder:
     by: str
 
 
-def order_of(entry: OpenOrder | EndedOrder) -> OpenOrder:
+Entry: TypeAlias = OpenOrder | EndedOrder
+
+
+def order_of(entry: Entry) -> OpenOrder:
     """Return the order as it was accepted."""
     return entry if isinstance(entry, OpenOrder) else entry.order
 
 
+def tightens(new: OrderLimit, old: OrderLimit) -> bool:
+    """Return whether the next revision of an order allows nothing, at no time, that the present one does not."""
+    if new.node != old.node or (new.reduce_by_w is None) != (old.reduce_by_w is None):
+        return False
+    cut = new.limit_w <= old.limit_w if new.reduce_by_w is None else new.reduce_by_w >= (old.reduce_by_w or 0.0)
+    sooner = new.begun or (not old.begun and new.starts_utc_s <= old.starts_utc_s)
+    return cut and sooner and new.ends_utc_s >= old.ends_utc_s and new.ramp_w_s >= old.ramp_w_s
+
+
 def to_body(order: OpenOrder) -> dict[str, Any]:
-    """Return the body of the record of an order's acceptance."""
+    """Return the body of the record of an order's acceptance, or of its change."""
     limit = order.limit
     return {
-        "id": limit.id,
+        "id": order.key.id,
+        "issuer": order.by,
+        "role": order.role.value,
+        "revision": limit.revision,
         "node": order.node,
-        "limit_w": limit.limit_w,
+        "limit_w": _finite(limit.limit_w),
+        "reduce_by_w": limit.reduce_by_w,
         "starts_utc_s": limit.starts_utc_s,
-        "ends_utc_s": None if math.isinf(limit.ends_utc_s) else limit.ends_utc_s,
-        "ramp_w_s": None if math.isinf(limit.ramp_w_s) else limit.ramp_w_s,
+        "ends_utc_s": _finite(limit.ends_utc_s),
+        "ramp_w_s": _finite(limit.ramp_w_s),
         "begun": limit.begun,
         "content": order.content,
         "by": order.by,
@@ -85,26 +134,40 @@ def to_body(order: OpenOrder) -> dict[str, Any]:
 
 
 def from_body(body: Mapping[str, Any], site: Site) -> OpenOrder:
-    """Return the order of a record; KeyError, TypeError or ValueError where it is none."""
+    """Return the order of a record, also of an older one; KeyError, TypeError or ValueError where it is none."""
+    reduce_by_w, issuer = body.get("reduce_by_w"), str(body["by"])
+    if (reduce_by_w is None) == (body["limit_w"] is None):
+        raise ValueError("neither a limit nor a cut, or both")
     limit = OrderLimit(
-        id=body["id"],
+        id=str(OrderKey(issuer, body["id"])),
         node=_node_or_site(body, site),
-        limit_w=float(body["limit_w"]),
+        limit_w=_or_inf(body["limit_w"]),
         starts_utc_s=float(body["starts_utc_s"]),
-        ends_utc_s=math.inf if body["ends_utc_s"] is None else float(body["ends_utc_s"]),
-        ramp_w_s=math.inf if body["ramp_w_s"] is None else float(body["ramp_w_s"]),
+        ends_utc_s=_or_inf(body["ends_utc_s"]),
+        ramp_w_s=_or_inf(body["ramp_w_s"]),
         begun=bool(body["begun"]),
+        revision=int(body.get("revision", 1)),
+        reduce_by_w=None if reduce_by_w is None else float(reduce_by_w),
     )
     return OpenOrder(
         limit=limit,
         node=body["node"],
         content=body["content"],
-        by=body["by"],
+        by=issuer,
+        role=Role(body.get("role", Role.AUTHORITY)),
         accepted_utc_s=float(body["accepted_utc_s"]),
         outcome=Outcome(body["outcome"]),
         achievable_w=float(body["achievable_w"]),
         why=str(body["why"]),
     )
+
+
+def _finite(watts: float) -> float | None:
+    return None if math.isinf(watts) else watts
+
+
+def _or_inf(watts: float | None) -> float:
+    return math.inf if watts is None else float(watts)
 
 
 def _node_or_site(body: Mapping[str, Any], site: Site) -> int:

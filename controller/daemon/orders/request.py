@@ -17,8 +17,8 @@ from controller.daemon.journal.chain import canonical
 from controller.daemon.orders.refusal import Cause, OrderRefused
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-#: Orders of one statement: as many as may be open.
-MAX_STATED: Final = 1000
+#: Orders of one statement: more than an issuer's quota.
+MAX_STATED: Final = 2000
 _YEARS = "allowed is a time between the years 1970 and 3000"
 
 
@@ -42,14 +42,18 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-class OrderRequest(BaseModel):
-    """A curtailment order as it is sent: `limit_w` or `reduce_by_w`, on a node, from when, until when, how fast."""
+class _Terms(BaseModel):
+    """What an order asks for: `limit_w`, `limit_percent` or `reduce_by_w`, on a node, from when, until when, how fast."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$", description="chosen by the sender")]
     limit_w: Annotated[float, Field(ge=0)] | None = Field(None, description="the node's power is to stay at or below")
-    reduce_by_w: Annotated[float, Field(gt=0)] | None = Field(None, description="below the power at acceptance")
+    limit_percent: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        None, description="the same in percent of the site's contract"
+    )
+    reduce_by_w: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="below the power when the order comes into force; a limit from then on"
+    )
     node: str | None = Field(None, description="a node of the site; default: the site itself")
     starts_at: Instant | None = Field(None, description="default: at once")
     ends_at: Instant | None = Field(None, description="default: until released")
@@ -59,10 +63,35 @@ class OrderRequest(BaseModel):
         description="when it is sent, anew each time: it vouches for the daemon's wall clock, and is no part of the order",
     )
 
+
+_Revision = Annotated[int, Field(ge=1, le=1_000_000_000)]
+
+
+class OrderRequest(_Terms):
+    """A curtailment order as it is sent."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$", description="chosen by the sender")]
+    revision: _Revision = Field(1, description="counts the changes of the order")
+
     @classmethod
     def parse(cls, body: bytes, issuer: str) -> Self:
         """Read a JSON body; OrderRefused with every reason."""
         return _parsed(cls, body, issuer)
+
+
+class OrderChange(_Terms):
+    """The next revision of an order, whole: what it does not say is as the default has it."""
+
+    revision: _Revision = Field(description="one more than the present one")
+
+    @classmethod
+    def parse(cls, body: bytes, issuer: str) -> Self:
+        """Read a JSON body; OrderRefused with every reason."""
+        return _parsed(cls, body, issuer)
+
+    def of(self, order_id: str) -> OrderRequest:
+        """Return it as a request for the order of that id."""
+        return OrderRequest.model_construct(id=order_id, **self.model_dump())
 
 
 class Statement(BaseModel):
@@ -103,7 +132,7 @@ def _parsed(model: type[_Model], body: bytes, issuer: str) -> _Model:
     try:
         parsed = model.model_validate_json(body)
     except ValidationError as error:
-        reasons = (_reason(each, issuer) for each in error.errors(include_url=False))
+        reasons = (_reason(model, each, issuer) for each in error.errors(include_url=False))
         raise OrderRefused(Cause.INVALID, *reasons) from error
     if twice := sorted(_twice(body)):
         raise OrderRefused(Cause.INVALID, *(Reason(Code.ORDER_FIELD_TWICE, issuer, {"field": key}) for key in twice))
@@ -122,8 +151,11 @@ def _twice(body: bytes) -> set[str]:
     return found
 
 
-def _reason(error: Mapping[str, Any], issuer: str) -> Reason:
+def _reason(model: type[BaseModel], error: Mapping[str, Any], issuer: str) -> Reason:
     where = ".".join(map(str, error["loc"])) or "body"
+    if error["type"] == "extra_forbidden":
+        fields = (model if len(error["loc"]) == 1 else OrderRequest).model_fields
+        return Reason(Code.ORDER_FIELD_UNKNOWN, issuer, {"field": where, "allowed": ", ".join(fields)})
     return Reason(
         Code.ORDER_FIELD_INVALID, issuer, {"field": where, "error": error["msg"].removeprefix("Value error, ")}
     )
@@ -131,7 +163,9 @@ def _reason(error: Mapping[str, Any], issuer: str) -> Reason:
 
 def content_hash(request: OrderRequest, site: Site) -> str:
     """Return the hash of what a request means: the same order written in two ways is the same order."""
-    meaning = request.model_dump(exclude={"node", "starts_at", "ends_at", "sent_at"})
+    meaning = request.model_dump(exclude={"node", "starts_at", "ends_at", "sent_at", "revision", "limit_percent"})
+    if request.limit_percent is not None:
+        meaning["limit_percent"] = request.limit_percent
     meaning |= {
         "node": site.tree.ids[0] if request.node is None else request.node,
         "starts_utc_s": request.starts_at and request.starts_at.timestamp(),

@@ -14,13 +14,22 @@ SILENT = Reason(Code.AGENT_SILENT, "hall-a", {"since_s": 8.0, "count": 2, "most_
 
 
 def test_an_order_tells_how_it_is_kept_now_and_what_stands_in_the_way(running):
-    now = OrderNow(id="o-1", node=0, limit_w=40e3, power_w=80e3, achievable_w=75e3, compliance=Compliance.NOT_MET)
+    now = OrderNow(
+        id="authority/o-1",
+        node=0,
+        limit_w=40e3,
+        power_w=80e3,
+        achievable_w=75e3,
+        final_w=50e3,
+        since_s=900.0,
+        compliance=Compliance.NOT_MET,
+    )
     silent = replace(
         running.world.decision,
         achievable_w=np.array([75e3, 9e3]),
         warnings=(SILENT,),
         orders=(now,),
-        orders_in_force=("o-1",),
+        orders_in_force=("authority/o-1",),
     )
     running.world.decision = silent
     words = "agent hall-a has been silent for 8 s: its 2 devices may be drawing 7.0 kW"

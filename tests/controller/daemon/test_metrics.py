@@ -208,7 +208,16 @@ def test_a_node_with_a_contactor_says_whether_it_is_tripped_and_where_its_contac
 
 def test_orders_that_are_not_kept_are_counted_with_what_is_missing(metrics):
     def order(power_w, compliance):
-        return OrderNow(id="o", node=0, limit_w=50e3, power_w=power_w, achievable_w=9e3, compliance=compliance)
+        return OrderNow(
+            id="o",
+            node=0,
+            limit_w=50e3,
+            power_w=power_w,
+            achievable_w=9e3,
+            final_w=50e3,
+            since_s=900.0,
+            compliance=compliance,
+        )
 
     orders = (order(80e3, Compliance.NOT_MET), order(None, Compliance.UNSEEN), order(49e3, Compliance.MET))
     metrics.observe_tick(ticked(replace(make_decision(), orders=orders)))

@@ -218,12 +218,21 @@ def test_what_is_recorded_of_a_decision(bench):
 
 
 def order_now(compliance, power_w) -> OrderNow:
-    return OrderNow(id="o-1", node=0, limit_w=50e3, power_w=power_w, achievable_w=2100.0, compliance=compliance)
+    return OrderNow(
+        id="o-1",
+        node=0,
+        limit_w=50e3,
+        power_w=power_w,
+        achievable_w=2100.0,
+        final_w=50e3,
+        since_s=900.0,
+        compliance=compliance,
+    )
 
 
 def test_how_an_order_is_kept_is_on_record_whenever_that_changes_but_not_in_every_tick(bench):
     for compliance, power_w in [(Compliance.NOT_MET, 80e3), *[(Compliance.MET, 50e3)] * 20]:
-        bench.act(orders=(order_now(compliance, power_w),), orders_in_force=("o-1",))
+        bench.act(orders=(order_now(compliance, power_w),), orders_in_force=("grid/o-1",))
     first, second = bench.stored(RecordKind.COMPLIANCE)
     assert (first["compliance"], first["shortfall_w"], first["limit_w"], first["node"]) == (
         "not_met",
@@ -305,8 +314,8 @@ def test_no_report_is_newer_than_the_time_of_the_snapshot_says(bench):
 def test_an_order_in_force_is_noted_as_begun(bench, monkeypatch):
     seen = []
     monkeypatch.setattr(bench.book, "observe", lambda ids, **more: seen.append((tuple(ids), more)))
-    bench.act(orders_in_force=("o1",))
-    assert seen == [(("o1",), {"utc_s": NOW_S, "utc_trusted": True})]
+    bench.act(orders_in_force=("grid/o1",))
+    assert seen == [(("grid/o1",), {"utc_s": NOW_S, "utc_trusted": True})]
 
 
 def test_the_loss_of_the_clock_and_its_return_are_said_recorded_and_counted_once(bench, caplog):

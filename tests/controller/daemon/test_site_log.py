@@ -81,7 +81,16 @@ def test_another_limit_that_binds_is_said_once(said):
 
 
 def test_an_order_that_comes_into_force_is_said_once(said):
-    now = OrderNow(id="o-1", node=1, limit_w=5e3, power_w=None, achievable_w=600.0, compliance=Compliance.UNSEEN)
+    now = OrderNow(
+        id="o-1",
+        node=1,
+        limit_w=5e3,
+        power_w=None,
+        achievable_w=600.0,
+        final_w=50e3,
+        since_s=900.0,
+        compliance=Compliance.UNSEEN,
+    )
     assert said(orders=(now,), orders_in_force=("o-1",)) == ["order o-1 is in force on feeder"]
     assert said(orders=(now,), orders_in_force=("o-1",)) == []
     assert said() == []

@@ -14,15 +14,15 @@ from msgspec import structs
 from controller.core.limits.trip import Phase
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
-from controller.daemon.access import Principal
+from controller.daemon.access import Principal, Role
 from controller.daemon.clock.desk import ClockDesk
 from controller.daemon.contactors.resets import ResetRefused
 from controller.daemon.journal.journal import Journal
-from controller.daemon.orders import book as books
+from controller.daemon.orders import room
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.orders.refusal import OrderRefused
-from controller.daemon.orders.request import OrderRequest, Statement
+from controller.daemon.orders.request import OrderChange, OrderRequest, Statement
 from drivers.fleet.wire import Leaf, topic
 from tests.controller.daemon.clock.machine import UNSYNCHRONISED, Machine
 from tests.controller.daemon.contactors.desk import OPERATOR, tripped_desk
@@ -98,6 +98,7 @@ def finding(listed: Callable[[Rig], object] | None = None, **report) -> Scenario
     return scenario
 
 
+DSO = Principal(name="dso", role=Role.AUTHORITY)
 #: Sends orders and releases, and returns what the last answer says.
 Sender = Callable[[OrderIntake, Journal], tuple[Reason, ...]]
 
@@ -107,7 +108,7 @@ def orders(send: Sender) -> Scenario:
 
     def scenario(folder: Path) -> Produced:
         site, journal = make_north(), journal_at(folder / "journal.db")
-        issuers = frozenset({GRID.name})
+        issuers = frozenset({GRID.name, DSO.name, "ops-3"})
         try:
             reasons = send(intake_of(OrderBook(journal, site)), journal)
             return Produced(way=Way.ANSWERED, reasons=reasons, site=site, issuers=issuers)
@@ -147,10 +148,37 @@ def on_a_dead_disk(intake: OrderIntake, journal: Journal) -> tuple[Reason, ...]:
         return put(intake, limit_w=40e3)
 
 
-def one_too_many(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
-    with patch.object(books, "MAX_OPEN", 1):
+def one_too_many(**fields) -> Scenario:
+    """A second order where each issuer may have one."""
+
+    def send(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
+        with patch.object(room, "BINDING_EACH", 1), patch.object(room, "SCHEDULED_EACH", 1):
+            put(intake, **(fields | {"limit_w": 40e3}))
+            return put(intake, id="o-2", **fields)
+
+    return orders(send)
+
+
+def after_its_end(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
+    put(intake, limit_w=40e3)
+    intake.release("o-1", GRID)
+    return put(intake, limit_w=40e3)
+
+
+def changed(by: Principal = GRID, **fields) -> Scenario:
+    """A change of an order that GRID has sent."""
+
+    def send(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
         put(intake, limit_w=40e3)
-        return put(intake, id="o-2", limit_w=40e3)
+        return intake.change("o-1", OrderChange(**fields), by).reasons
+
+    return orders(send)
+
+
+def of_two_issuers(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
+    for name in ("ops-1", "ops-2"):
+        intake.accept(OrderRequest(id="o-1", limit_w=40e3), Principal(name=name, role=Role.OPERATOR))
+    return intake.release("o-1", Principal(name="ops-3", role=Role.OPERATOR)).reasons
 
 
 def released_twice(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
@@ -269,7 +297,14 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.ORDER_ENDED_ALREADY: order(limit_w=1, ends_at=PAST),
     Code.ORDER_CONFLICT: orders(with_other_content),
     Code.ORDER_UNKNOWN: orders(lambda intake, _: intake.release("o-9", GRID).reasons),
-    Code.TOO_MANY_ORDERS: orders(one_too_many),
+    Code.ORDER_FIELD_UNKNOWN: order(limit_w=1, more=1),
+    Code.ORDER_RAMP_TOO_SLOW: order(limit_w=1, ramp_w_per_s=1e-9),
+    Code.ORDER_ENDED: orders(after_its_end),
+    Code.ORDER_REVISION: changed(revision=7, limit_w=30e3),
+    Code.ORDER_OF_ANOTHER: changed(DSO, revision=2, limit_w=30e3),
+    Code.ORDER_AMBIGUOUS: orders(of_two_issuers),
+    Code.TOO_MANY_ORDERS: one_too_many(limit_w=40e3),
+    Code.TOO_MANY_SCHEDULED: one_too_many(limit_w=40e3, starts_at=SOON),
     Code.ORDER_STATED_ENDED: orders(stated_after_its_end),
     Code.ORDER_STATED_TWICE: orders(stated_twice),
     Code.ISSUERS_MUST_STATE: orders(confirmed_by_who_may_not),
@@ -282,4 +317,6 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.ORDER_UNREACHABLE: with_a_silent_agent,
     Code.ORDER_NOT_DURABLE: orders(on_a_dead_disk),
     Code.ORDER_ENDED_BEFORE: orders(released_twice),
+    Code.ORDER_WORKED_OUT_LATER: order(reduce_by_w=1, starts_at=SOON),
+    Code.ORDER_TAKEN_LOWER: one_too_many(limit_w=39.9e3),
 }

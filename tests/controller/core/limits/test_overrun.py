@@ -111,5 +111,14 @@ def test_whether_an_order_is_kept(power_w, limit_w, floor_w, compliance):
     [(50.5e3, Compliance.MET, 0.0), (80e3, Compliance.NOT_MET, 30e3), (None, Compliance.UNSEEN, None)],
 )
 def test_what_is_missing_to_an_order(power_w, compliance, shortfall_w):
-    now = OrderNow(id="o", node=0, limit_w=50e3, power_w=power_w, achievable_w=0.0, compliance=compliance)
+    now = OrderNow(
+        id="o",
+        node=0,
+        limit_w=50e3,
+        power_w=power_w,
+        achievable_w=0.0,
+        final_w=50e3,
+        since_s=900.0,
+        compliance=compliance,
+    )
     assert now.shortfall_w == shortfall_w

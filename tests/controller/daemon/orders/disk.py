@@ -20,6 +20,7 @@ from controller.daemon.journal.beginning import HEAD, JOURNAL, begin
 from controller.daemon.journal.head_file import HeadFile
 from controller.daemon.orders.intake import OrderAnswer, OrderIntake
 from controller.daemon.orders.memory import Memory
+from controller.daemon.orders.records import EndedOrder, OrderKey
 from controller.daemon.orders.request import OrderRequest, Statement
 from controller.daemon.utc import Utc
 from drivers.fleet.head import JournalHead
@@ -164,7 +165,7 @@ class Disk:
         self.intake().state(Statement.parse(body.encode(), by).orders, issuer(by))
 
     def _known_ended(self) -> set[str]:
-        return {view.id for view in self.memory.book.list() if view.ended is not None}
+        return {entry.order.key.id for entry in self.memory.book.entries() if isinstance(entry, EndedOrder)}
 
     # -- agents
 
@@ -189,7 +190,7 @@ class Disk:
     # -- what must hold
 
     def limits(self) -> dict[str, float]:
-        return {limit.id: limit.limit_w for limit in self.memory.book.limits()}
+        return {OrderKey.of(limit.id).id: limit.limit_w for limit in self.memory.book.limits()}
 
     def lost(self) -> dict[str, float]:
         """Return what was promised and does not limit the site."""

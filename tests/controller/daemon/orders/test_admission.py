@@ -35,14 +35,23 @@ def refusal_of(fields: dict) -> OrderRefused:
         ({"limit_w": 1, "node": "moon"}, Code.ORDER_NODE_UNKNOWN, "node: there is no node 'moon', allowed is one of pcc, feeder"),
         ({"reduce_by_w": 1}, Code.ORDER_WITHOUT_POWER, "reduce_by_w: there is no trusted power of pcc now; give a limit_w"),
         ({"limit_w": 2e6}, Code.ORDER_ABSURD, "limit_w: 2.000 MW is absurd for a site with a contract of 100.0 kW"),
-        ({}, Code.ORDER_SIZE_AMBIGUOUS, "limit_w, reduce_by_w: exactly one of them is needed"),
+        ({}, Code.ORDER_SIZE_AMBIGUOUS, "limit_w, limit_percent, reduce_by_w: exactly one of them is needed"),
         ({"limit_w": 1, "ends_at": "2020-01-01T00:00:00Z"}, Code.ORDER_ENDED_ALREADY, "ends_at: it has ended already"),
         (
             {"limit_w": 1, "starts_at": "2031-01-01T00:00:00Z", "ends_at": "2030-01-01T00:00:00Z"},
             Code.ORDER_ENDS_BEFORE_START,
             "ends_at: it ends before it starts",
         ),
-        ({"limit_w": 1, "more": 1}, Code.ORDER_FIELD_INVALID, "more: Extra inputs are not permitted"),
+        (
+            {"limit_w": 1, "more": 1},
+            Code.ORDER_FIELD_UNKNOWN,
+            "more: there is no such field, allowed are limit_w, limit_percent, reduce_by_w, node, starts_at, ends_at, ramp_w_per_s, id, revision",
+        ),
+        (
+            {"limit_w": 1, "ramp_w_per_s": 1},
+            Code.ORDER_RAMP_TOO_SLOW,
+            "ramp_w_per_s: it never brings the node down in the order's time, allowed is 1.2 or more",
+        ),
     ],
 )  # fmt: skip
 def test_a_refusal_has_a_code_its_issuer_and_a_text(fields, code, said):

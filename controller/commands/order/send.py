@@ -1,0 +1,62 @@
+"""``surplusd order send``: a new order, or with ``--revision`` the next revision of one."""
+
+from __future__ import annotations
+
+import argparse
+
+from controller.commands import Verbs
+from controller.commands.order.asking import PATH, add_options, client, path_of, size, tell
+
+_ABOUT = """Without --revision, or with 1, it is a new order; the same one once more changes nothing. Exit status 0: taken, on the
+disk, and it can be kept in full; 1: refused, partial, or applied and not durable."""
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    verb = verbs.add_parser("send", help="send an order, or the next revision of one", description=_ABOUT)
+    verb.add_argument("id", metavar="ID", help="chosen by the sender: letters, digits, and . _ : -")
+    cut = verb.add_mutually_exclusive_group(required=True)
+    cut.add_argument("--limit", type=_power, metavar="POWER", help='the most that the node may draw, such as "1.2 MW"')
+    cut.add_argument("--percent", type=float, metavar="N", help="the same in percent of the site's contract")
+    cut.add_argument("--reduce-by", type=_power, metavar="POWER", help="so much below what it draws at the start")
+    verb.add_argument("--node", metavar="NODE", help="a node of the site (default: the site itself)")
+    verb.add_argument("--starts", metavar="TIME", help="such as 2026-11-21T18:00:00Z (default: at once)")
+    verb.add_argument("--ends", metavar="TIME", help="as above (default: until it is released)")
+    verb.add_argument("--ramp", type=float, metavar="W/s", help="how fast it comes down (default: as fast as it can)")
+    verb.add_argument("--revision", type=int, metavar="N", help="one more than the present one")
+    verb.add_argument(
+        "--issuer", metavar="NAME", help="of a revision: whose order it is, where several have the same id"
+    )
+    add_options(verb)
+    verb.set_defaults(carry_out=_carry_out)
+
+
+def _power(text: str) -> float:
+    """Read a power of a command line, 0 W included."""
+    from drivers.quantities import QuantityError, QuantityKind, parse_quantity
+
+    try:
+        return parse_quantity(text, QuantityKind.POWER)
+    except QuantityError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    terms = {
+        "limit_w": arguments.limit,
+        "limit_percent": arguments.percent,
+        "reduce_by_w": arguments.reduce_by,
+        "node": arguments.node,
+        "starts_at": arguments.starts,
+        "ends_at": arguments.ends,
+        "ramp_w_per_s": arguments.ramp,
+        "revision": arguments.revision,
+    }
+    body = {name: value for name, value in terms.items() if value is not None}
+    if (arguments.revision or 1) > 1:
+        answer = client(arguments).get("PUT", path_of(arguments.id, arguments.issuer), body)
+    else:
+        answer = client(arguments).get("POST", PATH, {"id": arguments.id} | body)
+    order = answer.body
+    words = f"{order['outcome']}: {order['node']} draws {size(order)}" if answer.is_good else ""
+    return tell(answer, arguments, words)

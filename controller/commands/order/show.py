@@ -1,0 +1,58 @@
+"""``surplusd order show``: how one order stands, and what the journal tells of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from controller.commands import DONE, NOT_GOOD, Verbs
+from controller.commands.order.asking import add_options, add_order, client, path_of, size
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    about = "Exit status 1 where it is in force and seen not to be kept."
+    verb = verbs.add_parser("show", help="show how an order stands, with its history", description=about)
+    add_order(verb)
+    add_options(verb)
+    verb.set_defaults(carry_out=_carry_out)
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    order = client(arguments).ask("GET", path_of(arguments.id, arguments.issuer))
+    if arguments.json:
+        print(json.dumps(order, indent=2))
+    else:
+        print(f"{order['issuer']}/{order['id']}, revision {order['revision']}: {order['node']} draws {size(order)}")
+        print(_state(order))
+        for event in order["history"]:
+            print(f"  {_event(event)}")
+    return NOT_GOOD if order["state"] == "not_met" else DONE
+
+
+def _state(order: dict[str, Any]) -> str:
+    from drivers.quantities import format_power
+
+    match order["state"]:
+        case "scheduled":
+            return f"scheduled for {order['starts_at']}"
+        case "met":
+            return f"met since {order['since']}"
+        case "not_met":
+            why = f" because {order['in_the_way']}" if order["in_the_way"] else ""
+            return f"not met since {order['since']} by {format_power(order['shortfall_w'])}{why}"
+        case "ended":
+            return f"ended: {order['ending']} at {order['ended_at']} by {order['ended_by']}"
+    return "in force, and nobody can see whether it is kept"
+
+
+def _event(event: dict[str, Any]) -> str:
+    from drivers.quantities import format_power
+
+    words = [event["at"], event["event"]]
+    words += [f"revision {event['revision']}"] if event["revision"] is not None else []
+    words += [f"by {event['by']}"] if event["by"] is not None else []
+    words += [f"at most {format_power(event['limit_w'])}"] if event["limit_w"] is not None else []
+    words += [f"drawing {format_power(event['power_w'])}"] if event["power_w"] is not None else []
+    return ", ".join(words)

@@ -1,0 +1,66 @@
+"""What an order to reduce is worked out from: the smallest trusted power of a node, now or in its last trusted minutes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from controller.core.site import F64, I64, Bool, Site
+from controller.core.trust.columns import MeterColumns, usable
+
+#: So many minutes of trusted power are remembered of each node, the one that runs included.
+MINUTES: Final = 15
+_MINUTE_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentPower:
+    """The smallest trusted power of the nodes (N,) in each of their last trusted minutes; ``inf`` where there was none.
+
+    `minute`: the newest one with trusted power. `newest_w`: the smallest of that. `older_w` (MINUTES - 1, N): of those before, the newest first.
+    `cut_from_w`: the smallest trusted power as of the newest look, else the smallest of all these minutes.
+    """
+
+    minute: I64
+    newest_w: F64
+    older_w: F64
+    cut_from_w: F64
+
+
+def no_recent_power(site: Site) -> RecentPower:
+    """Return what a controller remembers that has just started."""
+    count = len(site.tree.ids)
+    return RecentPower(
+        minute=np.full(count, -1, dtype=np.int64),
+        newest_w=np.full(count, np.inf),
+        older_w=np.full((MINUTES - 1, count), np.inf),
+        cut_from_w=np.full(count, np.inf),
+    )
+
+
+def least_trusted_w(site: Site, meters: MeterColumns, now_s: float) -> F64:
+    """Return the smallest that a trusted meter of each node (N,) shows, ``inf`` where there is none."""
+    watts, counting = np.full(len(site.tree.ids), np.inf), usable(site, meters, now_s)
+    np.minimum.at(watts, site.meters.node[counting], meters.power_w[counting])
+    return watts
+
+
+def remember(recent: RecentPower, least_w: F64, now_s: float) -> RecentPower:
+    """Return what is remembered with the smallest trusted power (N,) of now; a minute without any is none."""
+    minute, known = int(now_s // _MINUTE_S), np.isfinite(least_w)
+    begins: Bool = np.asarray(known & (recent.minute != minute), dtype=np.bool_)
+    older_w = recent.older_w
+    if begins.any():
+        older_w = older_w.copy()
+        older_w[1:, begins] = recent.older_w[:-1, begins]
+        older_w[0, begins] = recent.newest_w[begins]
+    newest_w = np.where(begins, least_w, np.minimum(recent.newest_w, least_w))
+    lately_w = np.minimum(newest_w, older_w.min(axis=0))
+    return RecentPower(
+        minute=np.where(begins, minute, recent.minute),
+        newest_w=newest_w,
+        older_w=older_w,
+        cut_from_w=np.where(known, least_w, lately_w),
+    )

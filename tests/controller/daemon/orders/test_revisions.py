@@ -1,0 +1,184 @@
+"""The next revision of an order: what tightens counts at once, what relaxes once it is on the disk."""
+
+import json
+import math
+import threading
+
+import pytest
+
+from controller.core.reasons import Code, Reason
+from controller.core.snapshot import OrderLimit
+from controller.daemon.journal.journal import RecordKind
+from controller.daemon.orders.records import OrderKey, tightens
+from controller.daemon.orders.refusal import Cause, OrderRefused
+from controller.daemon.orders.request import OrderChange
+from drivers.errors import JournalUnusable
+from tests.controller.daemon.orders.test_book import GRID, NOW_S, accept, book_at, intake_of
+from tests.waiting import DEADLINE_S
+
+SOON, LATER = "2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "journal.db"
+
+
+def change(book, revision: int, order_id: str = "o-1", **fields):
+    body = json.dumps({"revision": revision} | fields).encode()
+    return intake_of(book).change(order_id, OrderChange.parse(body, GRID.name), GRID)
+
+
+def limits_w(book) -> list[float]:
+    return [limit.limit_w for limit in book.limits()]
+
+
+def test_the_next_revision_tightens_and_relaxes_and_is_there_after_a_restart(path):
+    with book_at(path) as (book, _):
+        accept(book, limit_w=40e3)
+        tighter = change(book, 2, limit_w=20e3)
+        assert (tighter.revision, tighter.limit_w, tighter.durable) == (2, 20e3, True)
+        assert change(book, 3, limit_w=60e3, ends_at=SOON).limit_w == 60e3
+    with book_at(path) as (book, journal):
+        (limit,) = book.limits()
+        assert (limit.revision, limit.limit_w, limit.begun, limit.ends_utc_s) == (3, 60e3, True, 1893456000.0)
+        kinds = [event.event for event in book.history(OrderKey("grid", "o-1"))]
+        assert kinds == ["accepted", "changed", "changed"]
+        assert len(list(journal.records(RecordKind.ORDER_CHANGED))) == 2
+
+
+def test_the_same_revision_once_more_changes_nothing(path):
+    with book_at(path) as (book, journal):
+        accept(book, limit_w=40e3)
+        assert change(book, 2, limit_w=20e3) == change(book, 2, limit_w=20e3)
+        journal.append(RecordKind.MODE, {})
+        assert len(list(journal.records(RecordKind.ORDER_CHANGED))) == 1
+
+
+@pytest.mark.parametrize(("revision", "limit_w"), [(1, 30e3), (2, 30e3), (4, 20e3), (1, 40e3)])
+def test_a_revision_that_is_not_the_next_is_refused_and_the_present_one_named(path, revision, limit_w):
+    with book_at(path) as (book, _):
+        accept(book, limit_w=40e3)
+        change(book, 2, limit_w=20e3)
+        with pytest.raises(OrderRefused) as refused:
+            change(book, revision, limit_w=limit_w)
+        assert refused.value.cause is Cause.CONFLICT
+        assert refused.value.reasons == (
+            Reason(Code.ORDER_REVISION, "grid", {"order": "o-1", "revision": 2, "next": 3}),
+        )
+        assert refused.value.entry.revision == 2
+        assert limits_w(book) == [20e3]
+
+
+def test_what_was_sent_first_is_refused_once_a_change_has_overtaken_it(path):
+    with book_at(path) as (book, _):
+        accept(book, limit_w=40e3)
+        change(book, 2, limit_w=20e3)
+        change(book, 3, limit_w=40e3)
+        with pytest.raises(OrderRefused, match="at revision 3") as refused:
+            accept(book, limit_w=40e3)
+        assert refused.value.reasons[0].code is Code.ORDER_CONFLICT
+
+
+def test_an_ended_order_is_not_changed(path):
+    with book_at(path) as (book, _):
+        accept(book, limit_w=40e3)
+        book.release("o-1", GRID, NOW_S)
+        with pytest.raises(OrderRefused, match="has ended"):
+            change(book, 2, limit_w=20e3)
+        with pytest.raises(OrderRefused, match="no order o-9"):
+            change(book, 2, "o-9", limit_w=20e3)
+        assert book.limits() == ()
+
+
+def test_f58_without_a_journal_a_change_that_tightens_counts_and_one_that_relaxes_is_refused(path, monkeypatch):
+    with book_at(path) as (book, journal):
+        accept(book, limit_w=40e3)
+        with monkeypatch.context() as broken:
+            broken.setattr(journal._storage, "append", lambda lines: 1 / 0)
+            with pytest.raises(JournalUnusable):
+                change(book, 2, limit_w=50e3)
+            assert limits_w(book) == [40e3]
+            answer = change(book, 2, limit_w=10e3)
+            assert (answer.durable, limits_w(book)) == (False, [10e3])
+        journal.append(RecordKind.MODE, {})
+    with book_at(path) as (book, _):
+        assert limits_w(book) == [10e3]
+
+
+def test_a_change_that_relaxes_counts_only_once_it_is_on_the_disk_and_no_other_overtakes_it(path, monkeypatch):
+    with book_at(path) as (book, journal):
+        accept(book, limit_w=40e3)
+        reached, disk, store = threading.Event(), threading.Event(), journal._storage.append
+
+        def slow(lines):
+            reached.set()
+            assert disk.wait(DEADLINE_S)
+            return store(lines)
+
+        monkeypatch.setattr(journal._storage, "append", slow)
+        sender = threading.Thread(target=change, args=(book, 2), kwargs={"limit_w": 60e3})
+        sender.start()
+        assert reached.wait(DEADLINE_S)
+        assert limits_w(book) == [40e3]
+        with pytest.raises(OrderRefused, match="at revision 1"):
+            change(book, 2, limit_w=10e3)
+        disk.set()
+        sender.join(DEADLINE_S)
+        assert limits_w(book) == [60e3]
+    with book_at(path) as (book, _):
+        assert limits_w(book) == [60e3]
+
+
+def test_an_issuer_states_an_order_at_its_present_revision(path):
+    with book_at(path, "grid") as (book, _):
+        accept(book, limit_w=40e3)
+        change(book, 2, limit_w=20e3)
+        book.doubt("for the test")
+        with pytest.raises(OrderRefused, match="at revision 2"):
+            accept(book, limit_w=20e3)
+        assert accept(book, limit_w=20e3, revision=2).revision == 2
+
+
+def limit(**more) -> OrderLimit:
+    given = {"limit_w": 40e3, "starts_utc_s": 100.0, "ends_utc_s": 200.0, "ramp_w_s": 10.0, "begun": False}
+    return OrderLimit(id="o", node=0, **(given | more))
+
+
+@pytest.mark.parametrize(
+    ("more", "tighter"),
+    [
+        ({}, True),
+        ({"limit_w": 30e3}, True),
+        ({"limit_w": 41e3}, False),
+        ({"starts_utc_s": 90.0}, True),
+        ({"starts_utc_s": 110.0}, False),
+        ({"begun": True, "starts_utc_s": 110.0}, True),
+        ({"ends_utc_s": math.inf}, True),
+        ({"ends_utc_s": 190.0, "limit_w": 0.0}, False),
+        ({"ramp_w_s": 20.0}, True),
+        ({"ramp_w_s": 5.0}, False),
+        ({"reduce_by_w": 5e3, "limit_w": math.inf}, False),
+    ],
+)
+def test_only_what_allows_nothing_more_at_no_time_is_tighter(more, tighter):
+    assert tightens(limit(**more), limit()) is tighter
+
+
+def test_a_change_of_node_a_later_start_of_what_has_begun_and_a_smaller_cut_relax():
+    begun, cut = limit(begun=True), limit(limit_w=math.inf, reduce_by_w=5e3)
+    assert not tightens(OrderLimit(id="o", node=1, limit_w=0.0, starts_utc_s=0, ends_utc_s=math.inf, ramp_w_s=math.inf, begun=True), begun)  # fmt: skip
+    assert not tightens(limit(begun=False), begun)
+    assert tightens(limit(limit_w=math.inf, reduce_by_w=6e3), cut)
+    assert not tightens(limit(limit_w=math.inf, reduce_by_w=4e3), cut)
+    assert not tightens(limit(), cut)
+
+
+def test_what_has_begun_goes_on_unless_it_is_to_start_later(path):
+    with book_at(path) as (book, _):
+        accept(book, limit_w=40e3)
+        change(book, 2, limit_w=30e3)
+        assert book.limits()[0].begun
+        change(book, 3, limit_w=30e3, starts_at=SOON, ends_at=LATER)
+        (limit,) = book.limits()
+        assert (limit.begun, limit.starts_utc_s) == (False, 1893456000.0)

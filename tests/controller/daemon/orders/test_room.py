@@ -1,0 +1,93 @@
+"""Row 30 of the fault table: a flood of orders is refused at a bound, and one that tightens always finds room."""
+
+import json
+
+import pytest
+
+from controller.core.reasons import Code
+from controller.daemon.access import Principal, Role
+from controller.daemon.orders import room
+from controller.daemon.orders.records import OrderKey
+from controller.daemon.orders.refusal import Cause, OrderRefused
+from controller.daemon.orders.request import OrderRequest
+from tests.controller.daemon.orders.test_book import GRID, NOW_S, book_at, intake_of
+
+DSO = Principal(name="dso", role=Role.AUTHORITY)
+SOON = "2030-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def few(tmp_path, monkeypatch):
+    """A book in which each issuer may have three orders that bind, and two that are scheduled."""
+    monkeypatch.setattr(room, "BINDING_EACH", 3)
+    monkeypatch.setattr(room, "SCHEDULED_EACH", 2)
+    with book_at(tmp_path / "journal.db") as (book, _):
+        yield book
+
+
+def send(book, order_id: str, by: Principal = GRID, **fields):
+    return intake_of(book).accept(OrderRequest.parse(json.dumps({"id": order_id} | fields).encode(), by.name), by)
+
+
+def refused(book, order_id: str, **fields) -> Code:
+    with pytest.raises(OrderRefused) as refusal:
+        send(book, order_id, **fields)
+    assert refusal.value.cause is Cause.FULL
+    (reason,) = refusal.value.reasons
+    return reason.code
+
+
+def test_scheduled_orders_take_no_room_of_those_that_bind_nor_the_other_way_round(few):
+    for k in range(2):
+        send(few, f"later-{k}", limit_w=40e3, starts_at=SOON)
+    assert refused(few, "later-2", limit_w=0, starts_at=SOON) is Code.TOO_MANY_SCHEDULED
+    for k in range(3):
+        send(few, f"now-{k}", limit_w=40e3)
+    assert refused(few, "now-3", limit_w=40e3) is Code.TOO_MANY_ORDERS
+    few.release("now-0", GRID, NOW_S)
+    send(few, "now-4", limit_w=50e3)
+
+
+def test_one_issuers_flood_takes_no_room_of_another(few):
+    for k in range(3):
+        send(few, f"o-{k}", limit_w=40e3)
+        assert send(few, f"o-{k}", DSO, limit_w=60e3).limit_w == 60e3
+
+
+def test_an_order_that_tightens_always_finds_room_and_none_is_lost_for_it(few):
+    for k in range(3):
+        send(few, f"o-{k}", limit_w=40e3)
+    assert refused(few, "same", limit_w=40e3) is Code.TOO_MANY_ORDERS
+    assert refused(few, "looser", limit_w=50e3) is Code.TOO_MANY_ORDERS
+    assert send(few, "tighter", limit_w=30e3).limit_w == 30e3
+    hair = send(few, "by-a-hair", limit_w=29_999)
+    assert hair.limit_w == pytest.approx(0.99 * 30e3), "it counts, and a little lower than it was asked for"
+    assert [reason.code for reason in hair.reasons] == [Code.ORDER_TAKEN_LOWER]
+    assert send(few, "nothing", limit_w=0).limit_w == 0.0
+    assert len(few.limits()) == 6
+    assert send(few, "feeder", limit_w=500e3, node="feeder").limit_w == 500e3, "nothing binds there yet"
+
+
+def test_whoever_tightens_again_and_again_comes_to_nothing_before_long(few):
+    for k in range(3):
+        send(few, f"o-{k}", limit_w=100e3)
+    count = 0
+    while few.limits()[-1].limit_w > 0.0:
+        count += 1
+        least_w = min(limit.limit_w for limit in few.limits())
+        send(few, f"t-{count}", limit_w=least_w * 0.9999999)
+    assert 1000 < count < 1200
+    assert refused(few, "more", limit_w=0) is Code.TOO_MANY_ORDERS
+
+
+def test_with_a_thousand_open_an_order_to_nothing_is_taken(tmp_path):
+    with book_at(tmp_path / "journal.db") as (book, _):
+        intake = intake_of(book)
+        for k in range(1000):
+            starts = {"starts_at": SOON} if k % 2 else {}
+            order = OrderRequest.parse(json.dumps({"id": f"o-{k}", "limit_w": 40e3} | starts).encode(), "grid")
+            # Without waiting for the disk, which this is not about.
+            book.enter(OrderKey("grid", order.id), intake._wanted(order, GRID), GRID)
+        assert len(book.limits()) == 1000
+        assert send(book, "stop", limit_w=0).limit_w == 0.0
+        assert book.limits()[-1].limit_w == 0.0
