@@ -13,7 +13,6 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -77,9 +76,7 @@ class OrderDesk:
 
     def limit(self, order_id: str, *, node: str, limit_w: float) -> str:
         """Order a limit and return the answer's body; DriverLoss while the daemon is away, Refused where it says no."""
-        sent_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        body = {"id": order_id, "node": node, "limit_w": limit_w, "sent_at": sent_at}
-        return self._post("/api/v1/orders", body)
+        return self._post("/api/v1/orders", {"id": order_id, "node": node, "limit_w": limit_w})
 
     def release(self, order_id: str) -> str:
         """Release an order; returns and raises like `limit`."""

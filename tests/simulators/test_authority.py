@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -117,8 +116,6 @@ def test_half_of_the_power_is_ordered_held_and_released_and_the_referee_knows(da
     Daemon.answers = [503, 200, 200]  # a daemon that is away at first gets the same order again
     curtail(world, OrderDesk(daemon, "secret"), node="pcc", duration_s=180.0, wait=world.wait)  # type: ignore[arg-type]
     order = {"id": "curtail-54s", "node": "pcc", "limit_w": 250e3}
-    sent = [datetime.fromisoformat(body.pop("sent_at")) for _, _, body in Daemon.seen if body]
-    assert sent[0] < sent[1] <= datetime.now(UTC), "each time anew"
     assert Daemon.seen == [
         ("/api/v1/orders", "Bearer secret", order),
         ("/api/v1/orders", "Bearer secret", order),

@@ -14,7 +14,7 @@ from typing import Final
 from controller.core.decision import Decision
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
-from controller.daemon.access import Principal
+from controller.daemon.access import Principal, Role
 from controller.daemon.orders.admission import PowerNow, Reach, admit, reach
 from controller.daemon.orders.book import OrderBook, StatedOrder
 from controller.daemon.orders.records import EndedOrder, OpenOrder, Outcome, order_of
@@ -115,7 +115,8 @@ class OrderIntake:
         return StatementAnswer(orders=(), doubt=self._book.unsure, head=self._head())
 
     def _note_time(self, sent_at: datetime | None, by: Principal) -> None:
-        if sent_at is not None:
+        """Hear when an authority says that it has sent something; nobody else vouches for a clock by the way."""
+        if sent_at is not None and by.role is Role.AUTHORITY:
             self._hear(by.name, sent_at.timestamp())
 
     def _wanted(self, request: OrderRequest, by: Principal) -> StatedOrder:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from controller.core.reasons import Code, Reason
+from controller.daemon.access import Principal, Role
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.request import OrderRequest, Statement
 from controller.texts.english import texts
@@ -54,6 +55,8 @@ def test_an_issuers_time_is_heard_whatever_becomes_of_its_order(book):
     statement = Statement.parse(json.dumps({"orders": [], "sent_at": SENT}).encode(), GRID.name)
     intake.state(statement.orders, GRID, statement.sent_at)
     assert heard == [(GRID.name, NOW_S - 0.4)] * 2
+    intake.accept(order(id="own", sent_at=SENT), Principal(name="ops", role=Role.OPERATOR))
+    assert len(heard) == 2, "an operator vouches for no clock by the way"
 
 
 def test_when_it_was_sent_is_no_part_of_an_order(book):
