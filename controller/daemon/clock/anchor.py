@@ -91,12 +91,12 @@ def carried(anchor: Anchor, clocks: MachineClocks, agents: Mapping[str, AgentClo
         for name, then in anchor.agents.items()
         if name in agents and agents[name].boot == then.boot
     )
-    if 2 * len(counts_s) <= of:
+    if not counts_s:
         return None
     middle_s = counts_s[(len(counts_s) - 1) // 2]
     slack_s = anchor.tolerance_at(middle_s) + CARRIED_S
     agreeing = sum(abs(count_s - middle_s) <= slack_s for count_s in counts_s)
-    if 2 * agreeing <= of or middle_s < anchor.count_s - slack_s:
+    if 2 * agreeing <= of:
         return None
     return Anchor(
         utc_s=anchor.utc_at(middle_s),

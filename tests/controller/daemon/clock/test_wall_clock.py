@@ -174,6 +174,13 @@ def test_agents_that_were_started_anew_too_tell_nothing(machine):
     assert code(machine.clock.utc) is Code.CLOCK_UNANCHORED
 
 
+def test_what_agents_that_begin_anew_say_is_not_compared_with_what_they_said_before(machine):
+    machine.go(20.0)
+    for agent in machine.agents.values():
+        agent.boot, agent.shows_s = "anew", agent.shows_s + 3600.0
+    assert code(machine.reboot(300.0, rtc_wrong_s=3600.0)) is Code.CLOCK_UNANCHORED
+
+
 def test_one_agent_in_three_may_be_away_or_an_hour_ahead(machine):
     machine.go(20.0)
     machine.agents["hall-0"].shows_s += 3600.0
