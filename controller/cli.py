@@ -13,6 +13,7 @@ from controller.commands import (
     agent,
     certificates,
     check,
+    clock,
     demo,
     init,
     issuer,
@@ -78,6 +79,7 @@ def _parser(*, with_demo: bool) -> argparse.ArgumentParser:
         certificates,
         journal,
         issuer,
+        clock,
     ):
         verb.add(verbs)
     demo.add(verbs, with_options=with_demo)

@@ -47,7 +47,7 @@ def routes(service: Service) -> APIRouter:
     @router.post("/{node}/reset", responses=_ERRORS, openapi_extra={"requestBody": _BODY})
     async def reset_node(node: str, request: Request, by: Operator) -> ResetAnswerBody:
         asked = parsed(ResetRequest, await read_body(request))
-        answer = await to_thread.run_sync(lambda: service.desk.reset(node, asked.reason, by), limiter=threads)
+        answer = await to_thread.run_sync(lambda: service.desks.resets.reset(node, asked.reason, by), limiter=threads)
         return _answer(answer)
 
     return router

@@ -27,7 +27,8 @@ class OrderBody(BaseModel):
     expired, or retired with its issuer), `ended_at`, `ended_by`. `outcome`: how its revision was accepted. Of one in
     force, by the newest tick, else null: `compliance`, whether it is kept: met, not_met, partial (down to the floor,
     which is above the limit) or unseen (no usable meter); `shortfall_w`, what is missing; `achievable_w`, the least
-    that the node can be brought to; `in_the_way`, what keeps it from less.
+    that the node can be brought to; `in_the_way`, what keeps it from less. `end_waits`: why its end does not come by the
+    clock now, null where it does, or where there is none.
     """
 
     id: str
@@ -48,6 +49,7 @@ class OrderBody(BaseModel):
     shortfall_w: float | None
     achievable_w: float | None
     in_the_way: str | None
+    end_waits: str | None
     ending: Ending | None
     ended_at: datetime | None
     ended_by: str | None
@@ -80,7 +82,7 @@ class OrderAnswerBody(BaseModel):
 
     `limit_w`: the cap that counts from now on, null where a cut is worked out at its start. `achievable_w`: the lowest power that
     the node can be brought to now. `durable`: it survives a power cut. `why`: what keeps it from being durable, or accepted in
-    full, and why other orders may be missing; `reasons`: the same by code. `head`: what the journal ends with, signed; keep
+    full, or ended by the clock, and why other orders may be missing; `reasons`: the same by code. `head`: what the journal ends with, signed; keep
     it, and it proves later that nothing before it was changed.
     """
 
@@ -137,8 +139,8 @@ def statement_body(answer: StatementAnswer) -> StatementAnswerBody:
     )
 
 
-def order_body(view: OrderView, site: Site, warnings: Iterable[Reason]) -> OrderBody:
-    """Return an order as it is shown; `warnings`: of the newest decision."""
+def order_body(view: OrderView, site: Site, warnings: Iterable[Reason], utc_doubt: Reason | None) -> OrderBody:
+    """Return an order as it is shown; `warnings`: of the newest decision, `utc_doubt`: why none ends by the clock."""
     order, limit, stands, now = view.order, view.order.limit, view.standing, view.now
     ended = stands if isinstance(stands, Ended) else None
     way = stands.why if isinstance(stands, NotMet) else in_the_way(site, limit.node, warnings)
@@ -161,6 +163,7 @@ def order_body(view: OrderView, site: Site, warnings: Iterable[Reason]) -> Order
         shortfall_w=now.shortfall_w if now else None,
         achievable_w=now.achievable_w if now else None,
         in_the_way=texts(way) if now else None,
+        end_waits=text(utc_doubt) if utc_doubt and not ended and math.isfinite(limit.ends_utc_s) else None,
         ending=ended.ending if ended else None,
         ended_at=_instant(ended.at_utc_s) if ended else None,
         ended_by=ended.by if ended else None,

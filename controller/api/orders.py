@@ -91,7 +91,7 @@ def routes(service: Service) -> APIRouter:
 def shown(service: Service, view: OrderView) -> OrderBody:
     """Return an order as it is shown now."""
     decision = service.decision_now()
-    return order_body(view, service.site, decision.warnings if decision else ())
+    return order_body(view, service.site, decision.warnings if decision else (), service.utc().doubt)
 
 
 def _add_orders(router: APIRouter, service: Service, rooms: _Rooms) -> None:
@@ -142,7 +142,7 @@ def _add_statements(router: APIRouter, service: Service, rooms: _Rooms) -> None:
     @router.post("/statement", responses=_POST_ERRORS, openapi_extra={"requestBody": _STATEMENT})
     async def state_orders(request: Request, by: Authority) -> StatementAnswerBody:
         stated = Statement.parse(await read_body(request, MAX_STATEMENT), by.name)
-        return statement_body(await rooms.tighten(by, lambda: service.intake.state(stated.orders, by)))
+        return statement_body(await rooms.tighten(by, lambda: service.intake.state(stated.orders, by, stated.sent_at)))
 
     @router.post("/confirmation", responses=_POST_ERRORS, openapi_extra={"requestBody": _CONFIRMATION})
     async def confirm_orders(request: Request, by: Operator) -> StatementAnswerBody:

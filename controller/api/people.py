@@ -110,29 +110,29 @@ def routes(service: Service) -> APIRouter:
 
     @router.get("/locks", dependencies=[Depends(require(service.tokens, *Role))])
     async def list_locks() -> LocksBody:
-        return LocksBody(locks=shown_locks(service), stopped=service.stops.reason is not None)
+        return LocksBody(locks=shown_locks(service), stopped=service.desks.stops.reason is not None)
 
     @router.post("/locks", openapi_extra=_takes(LockRequest))
     async def lock(request: Request, by: Operator) -> LockAnswerBody:
         asked = parsed(LockRequest, await read_body(request))
-        answer = await apart(lambda: service.locks.lock(asked.subject, asked.by, asked.reason, by))
+        answer = await apart(lambda: service.desks.locks.lock(asked.subject, asked.by, asked.reason, by))
         return LockAnswerBody(lock=_shown(answer.lock, answer.durable, None), again=answer.again)
 
     @router.post("/locks/lift", openapi_extra=_takes(LiftRequest))
     async def lift(request: Request, by: Operator) -> LiftAnswerBody:
         asked = parsed(LiftRequest, await read_body(request))
         of = asked.of or asked.by
-        return _lifted(await apart(lambda: service.locks.unlock(asked.subject, asked.by, of, by)))
+        return _lifted(await apart(lambda: service.desks.locks.unlock(asked.subject, asked.by, of, by)))
 
     @router.post("/stop", openapi_extra=_takes(ReasonRequest))
     async def stop(request: Request, by: Operator) -> StopAnswerBody:
         asked = parsed(ReasonRequest, await read_body(request))
-        return _stopped(await apart(lambda: service.stops.stop(asked.reason, by)))
+        return _stopped(await apart(lambda: service.desks.stops.stop(asked.reason, by)))
 
     @router.post("/resume", openapi_extra=_takes(ReasonRequest))
     async def resume(request: Request, by: Operator) -> StopAnswerBody:
         asked = parsed(ReasonRequest, await read_body(request))
-        return _stopped(await apart(lambda: service.stops.resume(asked.reason, by)))
+        return _stopped(await apart(lambda: service.desks.stops.resume(asked.reason, by)))
 
     return router
 
@@ -141,7 +141,7 @@ def shown_locks(service: Service) -> list[LockBody]:
     """Return every lock with what the newest tick knows of it."""
     decision = service.decision_now()
     now = {lock.id: lock for lock in decision.locks} if decision else {}
-    return [_shown(lock, service.locks.durable(lock.id), now.get(lock.id)) for lock in service.locks.held]
+    return [_shown(lock, service.desks.locks.durable(lock.id), now.get(lock.id)) for lock in service.desks.locks.held]
 
 
 def _takes(model: type[BaseModel]) -> dict[str, Any]:

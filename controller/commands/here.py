@@ -11,18 +11,30 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from controller.core.reasons import Code
+from controller.daemon.clock.anchor_file import ANCHOR, AnchorFile
+from controller.daemon.clock.trust import doubts
 from controller.daemon.meters.drivers import drivers
 from controller.daemon.secret import read_secret
 from controller.daemon.tokens import make_tokens
-from controller.daemon.utc import kernel_synchronised
-from drivers.errors import ConfigError
+from controller.texts.english import text
+from drivers.errors import ConfigError, Refused
 from drivers.fleet.keys import CONTROLLER, load_private, load_public
+from drivers.machine_clocks import read_clocks
 from drivers.modbus.place import MeterTls
 
 if TYPE_CHECKING:
     from controller.core.site import Site
     from controller.site.model import SiteFile
 
+#: What ends a doubt about the wall clock, by which no order ends until then.
+_REMEDIES: Final = {
+    Code.CLOCK_APART: "see who has set it; where it is right, `surplusd clock confirm`",
+    Code.CLOCK_UNANCHORED: "`surplusd clock confirm`, or an order with sent_at, vouches for it",
+    Code.CLOCK_UNKNOWN: "let this user ask (adjtimex)",
+    Code.CLOCK_UNSYNCHRONISED: "run chrony or systemd-timesyncd; without it no order ends by its time",
+    Code.CLOCK_TURNED: "let chrony or systemd-timesyncd come to rest",
+}
 #: A certificate that ends within so many days is named.
 DAYS_LEFT: Final = 30
 #: The journal of a month, and room for the kernels.
@@ -40,7 +52,7 @@ def findings(site_file: SiteFile, site: Site) -> Iterator[str]:
         lambda: _state(site_file.state),
         _kernels,
         lambda: _port(site_file.http.listen.host, site_file.http.listen.port),
-        _clock,
+        lambda: _clock(site_file.state),
     )
     for check in checks:
         yield from check()
@@ -134,11 +146,16 @@ def _port(host: str, port: int) -> Iterator[str]:
         yield f"http.listen: {host}:{port}: {error.strerror or error} (a daemon that runs here has it, too)"
 
 
-def _clock() -> Iterator[str]:
+def _clock(state: Path) -> Iterator[str]:
+    """Yield why no order would end by its time; what agents' clocks tell over a new start of the machine is not asked."""
+    clocks = read_clocks()
     try:
-        synchronised = kernel_synchronised()
-    except OSError as error:
-        yield f"the clock: the kernel does not say whether it is synchronised: {error.strerror}"
+        anchor = AnchorFile(state / ANCHOR).read()
+        found = tuple(doubts("", anchor, clocks))
+    except Refused as refusal:
+        yield f"the clock: {refusal}; {_REMEDIES[Code.CLOCK_UNANCHORED]}"
         return
-    if not synchronised:
-        yield "the clock: nothing synchronises it (chrony, systemd-timesyncd), so that no order ends by its time"
+    carried = anchor is not None and anchor.boot != clocks.boot
+    for doubt in found:
+        if doubt.code is not Code.CLOCK_UNANCHORED or not carried:
+            yield f"the clock: {text(doubt)}; {_REMEDIES[doubt.code]}"

@@ -56,10 +56,33 @@ def _carry_out(arguments: argparse.Namespace) -> int:
                 asked = FleetHeads() if arguments.without_fleet else heads_of_fleet(site_file, site, arguments.within)
                 ends = _ended(head_file, asked)
                 head = begin(path, head_file, ends=tuple(ends.values()), utc_s=time.time())
+                clock = _anchor(state)
     except OSError as error:
         raise ConfigError(f"state: {state}: {error.strerror}") from error
     _tell(site_file, path, head, ends, asked)
+    print(clock)
     return DONE
+
+
+def _anchor(state: Path) -> str:
+    """Vouch for the wall clock where the kernel does and nobody has before; return in words what became of it."""
+    from controller.daemon.clock.anchor import vouched
+    from controller.daemon.clock.anchor_file import ANCHOR, AnchorFile
+    from controller.daemon.clock.trust import of_kernel
+    from controller.texts.english import text
+    from drivers.errors import Refused
+    from drivers.machine_clocks import read_clocks
+
+    file, clocks = AnchorFile(state / ANCHOR), read_clocks()
+    try:
+        if file.read() is not None:
+            return "what was known of the wall clock stays as it was"
+    except Refused as refusal:
+        return f"{refusal}; no order ends by the clock until `surplusd clock confirm`"
+    if (doubt := of_kernel("", clocks.kernel)) is not None:
+        return f"{text(doubt)}; no order ends by the clock until it is, and `surplusd clock confirm` has vouched for it"
+    file.write(vouched(clocks, clocks.utc_s, "surplusd init"))
+    return "the wall clock is synchronised, and taken for right from now on"
 
 
 def _ended(head_file: HeadFile, asked: FleetHeads) -> dict[str, JournalHead]:

@@ -80,9 +80,11 @@ class Code(StrEnum):
     # Whether all orders are known.
     ORDERS_MAY_BE_MISSING = "orders_may_be_missing"
     # The wall clock.
-    CLOCK_STEPPED = "clock_stepped"
+    CLOCK_APART = "clock_apart"
+    CLOCK_UNANCHORED = "clock_unanchored"
     CLOCK_UNKNOWN = "clock_unknown"
     CLOCK_UNSYNCHRONISED = "clock_unsynchronised"
+    CLOCK_TURNED = "clock_turned"
     # What had to give way to a limit.
     TIMES_OVERRULED = "times_overruled"
     PROTECTION_OVERRULED = "protection_overruled"
@@ -133,11 +135,14 @@ class Code(StrEnum):
     # A lock that is refused, or its end; its subject is who asked for it.
     LOCK_SUBJECT_UNKNOWN = "lock_subject_unknown"
     LOCK_UNKNOWN = "lock_unknown"
+    # The word of somebody for the wall clock that is refused; its subject is who gave it.
+    CLOCK_NOT_AS_STATED = "clock_not_as_stated"
     # What the answer to an order or a release says beside its outcome.
     ORDER_UNDER_FLOOR = "order_under_floor"
     ORDER_UNREACHABLE = "order_unreachable"
     ORDER_NOT_DURABLE = "order_not_durable"
     ORDER_ENDED_BEFORE = "order_ended_before"
+    ORDER_END_WAITS = "order_end_waits"
     ORDER_WORKED_OUT_LATER = "order_worked_out_later"
     ORDER_TAKEN_LOWER = "order_taken_lower"
 
@@ -155,10 +160,12 @@ REFUSALS: Final = frozenset(
     | {Code.LOCK_SUBJECT_UNKNOWN, Code.LOCK_UNKNOWN}
     | {Code.RESET_BELOW_OPEN}
     | {Code.ORDER_STATED_ENDED, Code.ORDER_STATED_TWICE, Code.ISSUERS_MUST_STATE, Code.ISSUER_RETIRED}
+    | {Code.CLOCK_NOT_AS_STATED}
 )
 #: What stands in the answer to an order or a release that is taken: counted as well.
 ANSWERS: Final = frozenset(
     {Code.ORDER_UNDER_FLOOR, Code.ORDER_UNREACHABLE, Code.ORDER_NOT_DURABLE, Code.ORDER_ENDED_BEFORE}
+    | {Code.ORDER_END_WAITS}
     | {Code.ORDER_WORKED_OUT_LATER, Code.ORDER_TAKEN_LOWER}
 )
 #: What an agent's devices may be drawing beyond what they were told, by the agent.

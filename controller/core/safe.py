@@ -47,7 +47,7 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
     """
     devices, now_s, leases = site.devices, snapshot.now_s, observe(state.leases, site.devices, snapshot)
     trust, sources = (state.trust, {}) if blind else _judged(site, state, leases, snapshot)
-    orders = tuple(order.id for order in snapshot.orders if in_force(order, snapshot.utc_s, snapshot.utc_trusted))
+    orders = tuple(order.id for order in snapshot.orders if in_force(order, snapshot))
     limit_w, trouble = _limit_w(site), find_trouble(leases, devices, snapshot, site.rules.lease_s)
     setpoint_w = devices.off_w if orders else _one_tick_down(site, state, snapshot, leases.current_w)
     leases = send(leases, setpoint_w, now_s)

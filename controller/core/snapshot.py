@@ -169,6 +169,7 @@ class Lock:
 class Snapshot:
     """One tick's inputs. `now_s` is CLOCK_BOOTTIME; `utc_s` labels and schedules only.
 
+    `utc_trusted`: orders may end by it. `utc_latest_s`: the latest UTC that it may really be, by whichever clock is ahead.
     `heard`: what the sources have said since the last tick, in the order of its arrival. `link_lost_s`: since when the link
     to the broker is down, ``inf`` while it stands. `orders_unsure`: why orders may have been lost, None where none were.
     `stopped`: that an operator wants all at failsafe. `second_controller`: that another one leads the same agents, None where none is known of.
@@ -188,3 +189,4 @@ class Snapshot:
     second_controller: Reason | None = None
     locks: tuple[Lock, ...] = ()
     stopped: Reason | None = None
+    utc_latest_s: float = float("-inf")

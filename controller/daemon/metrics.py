@@ -38,6 +38,7 @@ from controller.daemon.latest import (
 )
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
+from controller.daemon.utc import Utc
 from drivers.clock import Clock, boottime_s
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -125,6 +126,7 @@ class Metrics(Collector):
         self._durations = TickDurations()
         self._decision: Decision | None = None
         self._apart: tuple[Reason, ...] = ()
+        self._utc: Utc | None = None
         self._registry = CollectorRegistry()
         self._refused = Counter(
             "surplusd_refused", "Messages and requests refused, by why.", ("source", "code"), registry=self._registry
@@ -141,12 +143,12 @@ class Metrics(Collector):
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    def observe_tick(self, tick: Tick, apart: tuple[Reason, ...] = ()) -> None:
+    def observe_tick(self, tick: Tick, apart: tuple[Reason, ...] = (), utc: Utc | None = None) -> None:
         """Take the newest decision and what its tick cost; for the tick thread, a few microseconds.
 
-        `apart`: reasons that hold besides those of the decision.
+        `apart`: reasons that hold besides those of the decision. `utc`: the look at the wall clock.
         """
-        self._decision, self._apart = tick.decision, apart
+        self._decision, self._apart, self._utc = tick.decision, apart, utc
         self._durations.observe(tick.duration_s)
         if tick.failure:
             self._failures.labels(tick.failure).inc()
@@ -180,6 +182,7 @@ class Metrics(Collector):
             yield from self._per_node(decision)
             yield from self._of_contactors(decision)
             yield from _of_warnings(decision.warnings)
+            yield from _of_clock(self._utc)
         yield from _meters(self._latest.meters())
         yield from _agents(self._latest.agents())
         yield _gauge("surplusd_orders_open", "Orders that are neither ended nor released.", len(self._book.limits()))
@@ -272,6 +275,17 @@ def _of_warnings(warnings: Iterable[Reason]) -> Iterator[Metric]:
     for code, (name, label, parameter, meaning) in _WATTS.items():
         watts = {reason.subject: float(reason.parameters[parameter]) for reason in warnings if reason.code is code}
         yield _labelled(f"surplusd_{name}", meaning, label, watts)
+
+
+def _of_clock(utc: Utc | None) -> Iterator[Metric]:
+    """Yield whether orders may end by the wall clock; what is not known of it is absent."""
+    if utc is None:
+        return
+    yield _gauge("surplusd_utc_trusted", "1 while orders may end by the wall clock.", utc.trusted)
+    if utc.apart_s is not None and utc.tolerance_s is not None:
+        text = "Wall clock less what has gone by since somebody vouched for it."
+        yield _gauge("surplusd_utc_apart_seconds", text, utc.apart_s)
+        yield _gauge("surplusd_utc_tolerance_seconds", "Most that it may be to be trusted.", utc.tolerance_s)
 
 
 def _meters(meters: Mapping[str, LatestMeter]) -> Iterator[Metric]:

@@ -10,6 +10,8 @@ from controller.core.decision import Decision
 from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.reasons import Code
 from controller.core.site import Site
+from controller.daemon.clock.clock_log import ClockLog
+from controller.daemon.clock.wall_clock import WallClock
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.metrics import Metrics
@@ -17,7 +19,6 @@ from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.records import OrderKey
 from controller.daemon.plain import plain
 from controller.daemon.site_log import SiteLog
-from controller.daemon.snapshots import Snapshots
 from controller.daemon.source_log import SourceLog
 from controller.daemon.tick import Tick
 from controller.texts.english import texts
@@ -50,15 +51,16 @@ class Recorder:
         journal: Journal,
         metrics: Metrics,
         notifier: Notifier,
-        snapshots: Snapshots,
+        wall_clock: WallClock,
         site: Site,
         switch: Callable[[Decision], None],
         clock: Clock = boottime_s,
     ) -> None:
         self._switch = switch
         self._fleet, self._book, self._journal = fleet, book, journal
-        self._metrics, self._notifier, self._snapshots, self._clock = metrics, notifier, snapshots, clock
+        self._metrics, self._notifier, self._wall_clock, self._clock = metrics, notifier, wall_clock, clock
         self._sources, self._site_log, self._nodes = SourceLog(), SiteLog(site), site.tree.ids
+        self._clock_log = ClockLog(journal)
         self._compliance: dict[str, tuple[_Kept, float]] = {}
         self._over: frozenset[str] = frozenset()
         self._recorded: Decision | None = None
@@ -68,14 +70,15 @@ class Recorder:
 
     def act(self, tick: Tick) -> None:
         """Send the leases first, then tell everyone else; with the first tick handed on, the daemon is ready."""
-        decision, utc = tick.decision, self._snapshots.utc
+        decision, utc = tick.decision, self._wall_clock.utc
         self._fleet.send(decision)
         self._switch(decision)
         comes_to_w = {order.id: order.final_w for order in decision.orders}
         in_force = {name: comes_to_w.get(name) for name in decision.orders_in_force}
         self._book.observe(in_force, utc_s=utc.utc_s, utc_trusted=utc.trusted)
         apart = (*((utc.doubt,) if utc.doubt else ()), *self._fleet.findings())
-        self._metrics.observe_tick(tick, apart)
+        self._metrics.observe_tick(tick, apart, utc)
+        self._clock_log.observe(utc)
         self._sources.observe(tick)
         self._site_log.observe(decision)
         self._note_mode(decision)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from controller.core.allocation.tables import make_tables
 from controller.core.decision import Decision
@@ -16,9 +16,13 @@ from controller.core.safe import safe_step
 from controller.core.site import Site
 from controller.core.state import initial_state
 from controller.core.step import step
+from controller.daemon.clock.anchor_file import ANCHOR, AnchorFile
+from controller.daemon.clock.desk import ClockDesk
+from controller.daemon.clock.wall_clock import WallClock
 from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.contactors.switchboard import Switchboard, coil_port, keepers_of
 from controller.daemon.contactors.trips import TripRecorder, open_trips
+from controller.daemon.desks import Desks
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.health import health, readiness
 from controller.daemon.journal.journal import Journal
@@ -44,15 +48,19 @@ from drivers.notify import Notifier
 
 _log = logging.getLogger(__name__)
 
+#: How often it is looked whether the anchor of the wall clock has changed.
+_KEPT_S: Final = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
-    """What runs beside the fleet: meter drivers and the mailbox that they fill, contactors, the tick, systemd, what is served."""
+    """What runs beside the fleet: meter drivers and their mailbox, contactors, the tick, the wall clock, systemd, what is served."""
 
     drivers: tuple[Driver, ...]
     mailbox: Mailbox
     switchboard: Switchboard
     ticker: Ticker
+    wall_clock: WallClock
     notifier: Notifier
     service: Service
 
@@ -75,17 +83,19 @@ async def operate(
     http = asyncio.create_task(serve(parts.service, listen.host, listen.port, listening.set_result), name="http")
     sources = asyncio.create_task(run_drivers(parts.drivers, parts.mailbox.publish), name="sources")
     contactors = asyncio.create_task(parts.switchboard.run(), name="contactors")
+    anchor = asyncio.create_task(_keep_anchor(parts.wall_clock), name="anchor")
     either: set[asyncio.Future[Any]] = {http, listening}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     parts.ticker.start()
     try:
         if not http.done():
             _log.info("up", extra={"event": "up", "site": site.id, "http": f"{listen.host}:{listening.result()}"})
-        await _until(stop, http, sources, contactors)
+        await _until(stop, http, sources, contactors, anchor)
     finally:
         parts.notifier.stopping()
         parts.ticker.stop()
-        await _cancel(sources, contactors, http)
+        await _cancel(sources, contactors, http, anchor)
+        parts.wall_clock.store()
         parts.notifier.close()
 
 
@@ -96,18 +106,19 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
     fleet.on_refused = lambda reason: metrics.refused("fleet", reason.code)
     keepers = keepers_of(contactors_in_order(site_file, site.tree), coil_port)
     switchboard = Switchboard(site, keepers, fleet.contactors)
-    desks = _Desks(
+    trips = open_trips(journal, site)
+    wall_clock = WallClock(site, AnchorFile(site_file.state / ANCHOR), agents=fleet.clocks)
+    desks = Desks(
         resets=ResetDesk(site=site, journal=journal, decision=lambda: _Now(recorder, site_file.tick_s).decision_now()),
         locks=LockDesk(site=site, journal=journal, utc=time.time),
         stops=StopDesk(site=site, journal=journal, utc=time.time),
+        clock=ClockDesk(wall_clock, journal),
     )
-    trips = open_trips(journal, site)
-    snapshots = Snapshots(site, mailbox, fleet, book, switchboard, desks.resets, desks.locks, desks.stops)
+    snapshots = Snapshots(mailbox, fleet, book, switchboard, desks, wall_clock)
     recorder = Recorder(
-        fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, snapshots=snapshots, site=site,
+        fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, wall_clock=wall_clock, site=site,
         switch=_switching(switchboard, TripRecorder(journal, site, trips), desks.resets),
     )  # fmt: skip
-    now = _Now(recorder, site_file.tick_s)
     ticker = Ticker(
         period_s=site_file.tick_s,
         state=initial_state(site, boottime_s(), trips),
@@ -122,19 +133,16 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
         switchboard=switchboard,
         ticker=ticker,
         notifier=notifier,
-        service=_make_service(
-            site_file, site, book, recorder, snapshots, latest, metrics, desks, now, fleet.head_token
-        ),
+        wall_clock=wall_clock,
+        service=_make_service(site_file, site, book, recorder, wall_clock, latest, metrics, desks, fleet.head_token),
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Desks:
-    """Where people ask for something that is no order."""
-
-    resets: ResetDesk
-    locks: LockDesk
-    stops: StopDesk
+async def _keep_anchor(wall_clock: WallClock) -> None:
+    """Write the anchor of the wall clock down soon after it has changed; the tick waits for no disk."""
+    while True:
+        await asyncio.to_thread(wall_clock.store)
+        await asyncio.sleep(_KEPT_S)
 
 
 def _switching(switchboard: Switchboard, trips: TripRecorder, desk: ResetDesk) -> Callable[[Decision], None]:
@@ -170,21 +178,21 @@ def _make_service(
     site: Site,
     book: OrderBook,
     recorder: Recorder,
-    snapshots: Snapshots,
+    wall_clock: WallClock,
     latest: Latest,
     metrics: Metrics,
-    desks: _Desks,
-    now: _Now,
+    desks: Desks,
     head: Callable[[], str | None],
 ) -> Service:
-    intake = OrderIntake(site=site, book=book, decision=now.decision_now, utc=lambda: snapshots.utc, head=head)
+    now = _Now(recorder, site_file.tick_s)
+    intake = OrderIntake(
+        site=site, book=book, decision=now.decision_now, utc=lambda: wall_clock.utc, hear=wall_clock.hear, head=head
+    )
     return Service(
         site=site,
         book=book,
         intake=intake,
-        desk=desks.resets,
-        locks=desks.locks,
-        stops=desks.stops,
+        desks=desks,
         tokens=make_tokens(site_file.orders.tokens),
         proxies=frozenset(site_file.http.trusted_proxies),
         latest=latest,
@@ -192,7 +200,7 @@ def _make_service(
         decision_now=now.decision_now,
         health=now.health,
         readiness=partial(readiness, site, recorder, site_file.tick_s),
-        utc=lambda: snapshots.utc,
+        utc=lambda: wall_clock.utc,
         metrics=metrics.render,
         refused=partial(metrics.refused, "http"),
         answered=partial(metrics.answered, "http"),

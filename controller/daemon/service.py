@@ -9,12 +9,10 @@ from typing import Any
 from controller.core.decision import Decision
 from controller.core.site import Site
 from controller.daemon.access import Token
-from controller.daemon.contactors.resets import ResetDesk
+from controller.daemon.desks import Desks
 from controller.daemon.latest import Latest
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
-from controller.daemon.people.locks import LockDesk
-from controller.daemon.people.stop import StopDesk
 from controller.daemon.utc import Utc
 
 
@@ -47,9 +45,7 @@ class Service:
     site: Site
     book: OrderBook
     intake: OrderIntake
-    desk: ResetDesk
-    locks: LockDesk
-    stops: StopDesk
+    desks: Desks
     tokens: tuple[Token, ...]
     proxies: frozenset[str]
     latest: Latest

@@ -279,7 +279,7 @@ class TokenEntry(Part):
     name: Name = key("name", "who it is, as the journal names them")
     role: Literal["viewer", "operator", "authority"] = key(
         "role",
-        "`viewer` reads; `operator` also resets a node that is cut off, and sets and lifts limits of its own; `authority` sends, changes and releases orders",
+        "`viewer` reads; `operator` also resets a node that is cut off, and sets and lifts limits of its own; `authority` sends, changes and releases orders, and vouches for the clock",
     )
     token_file: FilePath | None = key("token_file", "file with the token", None)
     token_sha256: Sha256 | None = key("token_sha256", "SHA-256 of the token", None)

@@ -255,6 +255,22 @@ CHARTS: Final = (
         width=8,
     ),
     Chart(
+        title="Wall clock",
+        description="How far it is off what has gone by since somebody vouched for it, and how far it may be for orders to end by it.",
+        unit="s",
+        queries=(
+            Query("surplusd_utc_apart_seconds", "off"),
+            Query("surplusd_utc_tolerance_seconds", "may be"),
+            Query("-surplusd_utc_tolerance_seconds", "may be"),
+        ),
+    ),
+    Chart(
+        title="Orders end by the clock",
+        description="1 while they do.",
+        queries=(Query("surplusd_utc_trusted", "trusted"),),
+        draw=Stat,
+    ),
+    Chart(
         title="Memory",
         description="Resident memory of the daemon.",
         unit="bytes",

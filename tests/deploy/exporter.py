@@ -21,6 +21,7 @@ from controller.daemon.latest import DEVICE_STATES, DeviceColumns, Latest, Lates
 from controller.daemon.metrics import CONTENT_TYPE, Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
+from controller.daemon.utc import Utc
 from controller.site.compile import compile_site
 from controller.site.load import load
 from drivers.clock import boottime_s
@@ -99,9 +100,9 @@ def exporter(folder: Path) -> Iterator[str]:
 
     class Scrape(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            metrics.observe_tick(
-                Tick(decision=decision(site, next(ticks)), trust=no_trust(site), duration_s=0.003, late_s=0.0)
-            )
+            tick = Tick(decision=decision(site, next(ticks)), trust=no_trust(site), duration_s=0.003, late_s=0.0)
+            utc = Utc(utc_s=1.8e9, trusted=True, doubt=None, apart_s=0.1, tolerance_s=2.5)
+            metrics.observe_tick(tick, utc=utc)
             body = metrics.render()
             self.send_response(200)
             self.send_header("Content-Type", CONTENT_TYPE)

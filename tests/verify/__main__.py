@@ -1,4 +1,4 @@
-"""`make verify`: demos on every surplus, thorough properties, mutants, fuzzing, a server that dies, agents and devices that defy."""
+"""`make verify`: demos on every surplus, thorough properties, mutants, fuzzing, a server that dies, agents and devices that defy, clocks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.verify.clocks import ends_in_time
 from tests.verify.door import withstood
 from tests.verify.fuzz.campaign import campaign
 from tests.verify.journal import report as orders_kept
@@ -95,6 +96,11 @@ def journal(out: Path) -> dict[str, str]:
     return orders_kept(out)
 
 
+def time(out: Path) -> dict[str, str]:
+    """Step, slew and lose the clocks of a machine, and see that no order ends earlier than is stated."""
+    return ends_in_time(out)
+
+
 def bounds(_: Path) -> dict[str, str]:
     """Compile the kernels with a test of every index, and run them on all that their tests give them."""
     with tempfile.TemporaryDirectory() as folder:
@@ -126,6 +132,7 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "door": door,
     "orders": orders,
     "journal": journal,
+    "time": time,
 }
 
 

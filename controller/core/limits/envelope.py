@@ -95,7 +95,7 @@ def follow_orders(
     active: list[OrderRamp] = []
     limits: list[Limit] = []
     for order in snapshot.orders:
-        if not in_force(order, snapshot.utc_s, snapshot.utc_trusted):
+        if not in_force(order, snapshot):
             continue
         ramp = known.get(order.id)
         if ramp is None or ramp.revision != order.revision:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from controller.core.snapshot import OrderLimit
+from controller.core.snapshot import OrderLimit, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +71,8 @@ def kept(power_w: float | None, limit_w: float, floor_w: float, tolerance_w: flo
     return Compliance.PARTIAL if power_w <= floor_w + tolerance_w else Compliance.NOT_MET
 
 
-def in_force(order: OrderLimit, utc_s: float, utc_trusted: bool) -> bool:
-    """Return whether the order binds now; its end counts only by a trusted clock, its beginning by any."""
-    started = order.begun or utc_s >= order.starts_utc_s
-    ended = utc_trusted and utc_s >= order.ends_utc_s
+def in_force(order: OrderLimit, snapshot: Snapshot) -> bool:
+    """Return whether the order binds now; its end counts only by a trusted clock, its beginning by any that is known."""
+    started = order.begun or max(snapshot.utc_s, snapshot.utc_latest_s) >= order.starts_utc_s
+    ended = snapshot.utc_trusted and snapshot.utc_s >= order.ends_utc_s
     return started and not ended

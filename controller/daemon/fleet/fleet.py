@@ -16,6 +16,7 @@ from controller.core.limits.contactors import Wanted
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, SHORTEST_LEASE, Site
 from controller.core.snapshot import ContactorNow, FleetColumns
+from controller.daemon.clock.anchor import AgentClock
 from controller.daemon.fleet.broker import MakeLink
 from controller.daemon.fleet.refusal import MessageRefused
 from controller.daemon.fleet.relays import AgentRelay, relay_now, relay_w
@@ -27,6 +28,7 @@ from drivers.errors import Refused
 from drivers.fleet.head import JournalHead, seal
 from drivers.fleet.keys import PrivateKey, PublicKey
 from drivers.fleet.wire import Leaf, parse_topic, sign, topic
+from drivers.machine_clocks import MachineClocks
 
 _log = logging.getLogger(__name__)
 
@@ -157,6 +159,18 @@ class Fleet:
                     granted_w=None if granted_w is None else float(granted_w[k]),
                 )
         return known
+
+    def clocks(self, now: MachineClocks) -> dict[str, AgentClock]:
+        """Return the clocks of the agents in contact, by how far they are ahead of this machine's count.
+
+        What was said before this controller led is left out: nobody knows how long it was on its way.
+        """
+        count_s = now.count_s - now.boottime_s
+        return {
+            agent: AgentClock(boot=view.echo.boot, ahead_s=view.echo.boottime_ms / 1000.0 - view.heard_s - count_s)
+            for agent, view in zip(self._site.agents, self.reports.newest, strict=True)
+            if view.echo is not None and now.boottime_s - view.heard_s <= CONTACT_S
+        }
 
     def _on_connection(self, up: bool) -> None:
         self.link_lost_s = float("inf") if up else self._clock()

@@ -52,6 +52,7 @@ class RecordKind(StrEnum):
     UNLOCK = "unlock"  #: they do not any more: who says so
     STOP = "stop"  #: an operator wants all at failsafe
     RESUME = "resume"
+    CLOCK = "clock"  #: whether orders may end by the wall clock, or who has vouched for it
     MODE = "mode"
     DECISION = "decision"
     REFUSED = "refused"

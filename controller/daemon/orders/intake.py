@@ -5,14 +5,16 @@ An interface makes an `OrderRequest` of what it was sent, and its own words of t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from controller.core.decision import Decision
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
-from controller.daemon.access import Principal
+from controller.daemon.access import Principal, Role
 from controller.daemon.orders.admission import PowerNow, Reach, admit, reach
 from controller.daemon.orders.book import OrderBook, WantedOrder
 from controller.daemon.orders.records import EndedOrder, Entry, OpenOrder, OrderKey, Outcome, order_of
@@ -20,6 +22,7 @@ from controller.daemon.orders.refusal import OrderRefused
 from controller.daemon.orders.request import OrderChange, OrderRequest, content_hash
 from controller.daemon.orders.standing import OrderView, standing
 from controller.daemon.utc import Utc
+from controller.texts.english import text
 
 #: Seconds that an answer waits for the disk.
 ANSWER_S: Final = 5.0
@@ -30,8 +33,8 @@ class OrderAnswer:
     """What the sender of an order or a release is told: how it stands now, whenever it was sent first.
 
     `limit_w`: the cap that counts from now on, ``inf`` where it is worked out later. `achievable_w`: the lowest power that the
-    node can be brought to now. `durable`: it survives a power cut. `reasons`: why it is not durable, or not accepted in full, and
-    why other orders may be missing. `head`: what the journal ends with, signed; whoever keeps it can prove later that nothing
+    node can be brought to now. `durable`: it survives a power cut. `reasons`: why it is not durable, not accepted in full, or
+    does not end by the clock, and why other orders may be missing. `head`: what the journal ends with, signed; whoever keeps it can prove later that nothing
     before it was changed.
     """
 
@@ -60,7 +63,7 @@ class OrderIntake:
     """Takes orders and releases in; every method may be called from any thread, and blocks on the disk.
 
     `decision`: the newest, None where there is none that is new enough to speak of now. `utc`: the newest look at the wall
-    clock. `head`: the token of the journal's head.
+    clock, `hear` is told when an issuer says that it has sent something. `head`: the token of the journal's head.
     """
 
     def __init__(
@@ -71,7 +74,9 @@ class OrderIntake:
         decision: Callable[[], Decision | None],
         utc: Callable[[], Utc],
         head: Callable[[], str | None] = lambda: None,
+        hear: Callable[[str, float], None] = lambda _issuer, _utc_s: None,
     ) -> None:
+        self._hear = hear
         self._site, self._book = site, book
         self._decision, self._utc, self._head = decision, utc, head
 
@@ -81,6 +86,7 @@ class OrderIntake:
         Blocks until the order is on the disk; where the journal cannot be used the order counts all the same, and
         the answer is not durable. OrderRefused: nothing changed.
         """
+        self._note_time(request.sent_at, by)
         try:
             order = self._book.enter(OrderKey(by.name, request.id), self._wanted(request, by), by)
         except OrderRefused as refusal:
@@ -94,6 +100,7 @@ class OrderIntake:
         What tightens counts at once, durable or not; what relaxes counts once it is on the disk. OrderRefused: nothing changed.
         JournalUnusable: it was to relax, and stays as it was.
         """
+        self._note_time(change.sent_at, by)
         try:
             known = order_of(self._book.find_to_change(order_id, by, issuer))
             request = change.of(order_id)
@@ -103,12 +110,15 @@ class OrderIntake:
             raise
         return self._accepted(order, by, request)
 
-    def state(self, requests: Sequence[OrderRequest], by: Principal) -> StatementAnswer:
+    def state(
+        self, requests: Sequence[OrderRequest], by: Principal, sent_at: datetime | None = None
+    ) -> StatementAnswer:
         """Take these for all orders of their issuer that are in force, no id twice: what it does not list ends.
 
         Blocks until it is on the disk. OrderRefused, with every reason: nothing changed. JournalUnusable: the orders that are new
         count, and nothing else does.
         """
+        self._note_time(sent_at, by)
         wanted = {request.id: self._wanted(request, by, stated=True) for request in requests}
         try:
             orders = self._book.state(wanted, by, self._utc().utc_s)
@@ -122,6 +132,18 @@ class OrderIntake:
         """Take an operator's word that no order is missing; OrderRefused where issuers have to say it, JournalUnusable."""
         self._book.confirm(by, reason, self._utc().utc_s)
         return StatementAnswer(orders=(), doubt=self._book.unsure, head=self._head())
+
+    def _note_time(self, sent_at: datetime | None, by: Principal) -> None:
+        """Hear when an authority says that it has sent something; an operator vouches for no clock by the way."""
+        if sent_at is not None and by.role is Role.AUTHORITY:
+            self._hear(by.name, sent_at.timestamp())
+
+    def _end_waits(self, order: OpenOrder, by: Principal) -> tuple[Reason, ...]:
+        """Return why the order's end, if it has one, does not come by the clock now."""
+        doubt = self._utc().doubt
+        if doubt is None or math.isinf(order.limit.ends_utc_s):
+            return ()
+        return (Reason(Code.ORDER_END_WAITS, by.name, {"why": text(doubt)}),)
 
     def release(self, order_id: str, by: Principal, issuer: str | None = None) -> OrderAnswer:
         """End an order for good, on the disk first; releasing an ended order changes nothing.
@@ -167,6 +189,7 @@ class OrderIntake:
         doubts: tuple[Reason, ...] = () if durable else (Reason(Code.ORDER_NOT_DURABLE, by.name),)
         if request is not None and request.limit_w is not None and order.limit.limit_w < request.limit_w:
             doubts += (Reason(Code.ORDER_TAKEN_LOWER, by.name, {"limit_w": order.limit.limit_w}),)
+        doubts += self._end_waits(order, by)
         now = reach(order.limit, self._site, self._power())
         return self._answer(order, now, durable, (*now.reasons, *doubts, *((unsure,) if unsure else ())))
 

@@ -58,6 +58,10 @@ class _Terms(BaseModel):
     starts_at: Instant | None = Field(None, description="default: at once")
     ends_at: Instant | None = Field(None, description="default: until released")
     ramp_w_per_s: Annotated[float, Field(gt=0)] | None = Field(None, description="default: as fast as the site can")
+    sent_at: Instant | None = Field(
+        None,
+        description="when it is sent, anew each time: it vouches for the daemon's wall clock, and is no part of the order",
+    )
 
 
 _Revision = Annotated[int, Field(ge=1, le=1_000_000_000)]
@@ -98,6 +102,7 @@ class Statement(BaseModel):
     orders: Annotated[
         tuple[OrderRequest, ...], Field(strict=False, max_length=MAX_STATED, description="every order that is in force")
     ]
+    sent_at: Instant | None = Field(None, description="when it is sent: it vouches for the daemon's wall clock")
 
     @classmethod
     def parse(cls, body: bytes, issuer: str) -> Self:
@@ -158,7 +163,7 @@ def _reason(model: type[BaseModel], error: Mapping[str, Any], issuer: str) -> Re
 
 def content_hash(request: OrderRequest, site: Site) -> str:
     """Return the hash of what a request means: the same order written in two ways is the same order."""
-    meaning = request.model_dump(exclude={"node", "starts_at", "ends_at", "revision", "limit_percent"})
+    meaning = request.model_dump(exclude={"node", "starts_at", "ends_at", "sent_at", "revision", "limit_percent"})
     if request.limit_percent is not None:
         meaning["limit_percent"] = request.limit_percent
     meaning |= {

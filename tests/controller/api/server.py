@@ -16,7 +16,9 @@ from controller.core.site import Contactors
 from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
 from controller.daemon.access import Role, Token
+from controller.daemon.clock.desk import ClockDesk
 from controller.daemon.contactors.resets import ResetDesk
+from controller.daemon.desks import Desks
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import Metrics
@@ -27,6 +29,7 @@ from controller.daemon.people.stop import StopDesk
 from controller.daemon.service import Health, Readiness, Service
 from controller.daemon.tick import Tick
 from controller.daemon.utc import Utc
+from tests.controller.daemon.clock.machine import Machine
 from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.north import make_decision, make_site
 from tests.waiting import DEADLINE_S
@@ -44,6 +47,11 @@ class World:
     utc: Utc = field(default_factory=lambda: Utc(utc_s=UTC_S, trusted=True, doubt=None))
     refused: list[str] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
+    machine: Machine | None = None
+
+    def machine_at(self, folder: Path) -> Machine:
+        self.machine = Machine(folder)
+        return self.machine
 
 
 @dataclass
@@ -62,7 +70,7 @@ class Running:
 def make_service(path: Path, world: World) -> tuple[Service, Journal]:
     feeder = Contactors(node=np.array([1]), trip_after_s=np.array([60.0]))
     site, journal = replace(make_site(), contactors=feeder), journal_at(path)
-    book = OrderBook(journal, site)
+    book, machine = OrderBook(journal, site), world.machine_at(path.parent)
     latest = Latest(
         meters=lambda: {
             "main": LatestMeter(value_w=80e3, quality=Grade.GOOD, age_s=0.3, quantities={"frequency_hz": (50.01, 0.3)})
@@ -86,10 +94,14 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
             decision=decision_now,
             utc=lambda: world.utc,
             head=lambda: "a head",
+            hear=machine.clock.hear,
         ),
-        desk=ResetDesk(site=site, journal=journal, decision=decision_now),
-        locks=LockDesk(site=site, journal=journal, utc=lambda: UTC_S),
-        stops=StopDesk(site=site, journal=journal, utc=lambda: UTC_S),
+        desks=Desks(
+            resets=ResetDesk(site=site, journal=journal, decision=decision_now),
+            locks=LockDesk(site=site, journal=journal, utc=lambda: UTC_S),
+            stops=StopDesk(site=site, journal=journal, utc=lambda: UTC_S),
+            clock=ClockDesk(machine.clock, journal),
+        ),
         tokens=tuple(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
         proxies=frozenset(),
         latest=latest,

@@ -24,7 +24,7 @@ from tests.waiting import DEADLINE_S
 
 ORDER = {"id": "o-1", "limit_w": 40e3}
 
-STEPPED = Reason(Code.CLOCK_STEPPED, "pcc", {"step_s": 5.0})
+STEPPED = Reason(Code.CLOCK_APART, "pcc", {"apart_s": 5.0, "by": "grid", "since_s": 60.0})
 
 
 def error_of(answer: httpx.Response) -> dict:
@@ -253,8 +253,8 @@ def test_status_tells_each_reason_by_code_and_in_words(running):
             "parameters": {"shown_w": 40e3, "from_w": 60e3, "to_w": 80e3},
         }
     ]  # fmt: skip
-    assert status["utc_doubt"] == "the wall clock was stepped by +5.0 s"
-    assert [reason["code"] for reason in status["utc_reasons"]] == ["clock_stepped"]
+    assert status["utc_doubt"] == "the wall clock is +5.0 s off what has gone by in the 60 s since grid vouched for it"
+    assert [reason["code"] for reason in status["utc_reasons"]] == ["clock_apart"]
     running.world.decision = None
     with running.client("viewer") as http:
         status = http.get("/api/v1/status").json()
@@ -280,12 +280,12 @@ def test_the_interface_describes_itself(running):
         description = http.get("/api/openapi.json").json()
     assert set(description["paths"]) == {
         "/healthz", "/readyz", "/metrics", "/api/v1/status", "/api/v1/orders", "/api/v1/orders/{order_id}", "/api/v1/orders/{order_id}/release", "/api/v1/nodes/{node}/reset",
-        "/api/v1/orders/statement", "/api/v1/orders/confirmation",
+        "/api/v1/orders/statement", "/api/v1/orders/confirmation", "/api/v1/clock", "/api/v1/clock/confirm",
     }  # fmt: skip
     schema = description["paths"]["/api/v1/orders"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert schema["additionalProperties"] is False
     assert set(schema["properties"]) == {
-        "id", "revision", "limit_w", "limit_percent", "reduce_by_w", "node", "starts_at", "ends_at", "ramp_w_per_s",
+        "id", "revision", "limit_w", "limit_percent", "reduce_by_w", "node", "starts_at", "ends_at", "ramp_w_per_s", "sent_at",
     }  # fmt: skip
 
 

@@ -12,7 +12,9 @@ from controller.commands import here
 from controller.demo.setup import DemoOptions, prepare
 from controller.site.compile import compile_site
 from controller.site.load import load
+from drivers import machine_clocks
 from tests.certificates import issue
+from tests.controller.daemon.clock.machine import GOOD, UNSYNCHRONISED, Machine
 
 DEMO = Path(__file__).parents[3] / "configs/demo.yaml"
 NOBODY = 65534
@@ -21,7 +23,9 @@ NOBODY = 65534
 @pytest.fixture
 def file(tmp_path, monkeypatch):
     """A site with all that its daemon needs, on a free port, with a clock that is synchronised."""
-    monkeypatch.setattr(here, "kernel_synchronised", lambda: True)
+    machine = Machine(tmp_path)
+    monkeypatch.setattr(here, "read_clocks", machine.read)
+    monkeypatch.setattr(machine_clocks, "read_clocks", machine.read)
     made = prepare(tmp_path, DEMO.read_text(encoding="utf-8"), DemoOptions()).daemon_file
     assert main(["init", "--without-fleet", str(made)]) == 0
     return made
@@ -49,7 +53,9 @@ def test_each_thing_that_is_missing_is_named(file, monkeypatch, capsys, tmp_path
     (keys / "hall-a1.pub").unlink()
     (tmp_path / "operator.token").write_text("letmein\n")
     (tmp_path / "viewer.token").chmod(0o666)
-    monkeypatch.setattr(here, "kernel_synchronised", lambda: False)
+    machine = Machine(tmp_path)
+    machine.kernel = UNSYNCHRONISED
+    monkeypatch.setattr(here, "read_clocks", machine.read)
     monkeypatch.setenv("NUMBA_CACHE_DIR", "/nowhere")
     monkeypatch.setattr(here, "FREE_BYTES", 10**18)
     (tmp_path / "state/journal.db").unlink()
@@ -57,7 +63,7 @@ def test_each_thing_that_is_missing_is_named(file, monkeypatch, capsys, tmp_path
     said = " ".join(capsys.readouterr().out.split())
     for words in (
         "controller.key: the private key is readable by others", "hall-a1.pub: No such file", "operator.token: found a token of",
-        "viewer.token: has the mode 0666", "nothing synchronises it", "NUMBA_CACHE_DIR: /nowhere", "MB are free",
+        "viewer.token: has the mode 0666", "the kernel says that the wall clock is not synchronised; run chrony", "NUMBA_CACHE_DIR: /nowhere", "MB are free",
         "there is no journal; `surplusd init` makes it",
     ):  # fmt: skip
         assert words in said
@@ -94,3 +100,43 @@ def test_folders_and_files_are_looked_at_as_the_user_who_asks(file):
         os.seteuid(was)
         state.chmod(0o700)
     assert "this user cannot write there" in said
+
+
+def test_init_vouches_for_a_clock_that_is_synchronised_and_check_says_what_has_become_of_it(
+    file, monkeypatch, tmp_path
+):
+    machine = Machine(tmp_path)
+    monkeypatch.setattr(here, "read_clocks", machine.read)
+    assert found(file) == []
+    machine.wall_s += 3600.0
+    (said,) = found(file)
+    assert said.startswith("the clock: the wall clock is +3600.0 s off")
+    assert said.endswith("see who has set it; where it is right, `surplusd clock confirm`")
+    machine.boots += 1
+    assert found(file) == [], "the agents, who may know, are not asked"
+    anchor = Path(load(file).state) / "clock.anchor"
+    anchor.write_text("nonsense")
+    assert "it is damaged" in found(file)[0]
+    anchor.unlink()
+    assert "nobody has vouched for it yet; `surplusd clock confirm`" in found(file)[0]
+
+
+@pytest.mark.parametrize("kernel", [UNSYNCHRONISED, "Operation not permitted"])
+def test_init_vouches_for_no_other_and_leaves_what_is_known(tmp_path, monkeypatch, capsys, kernel):
+    machine = Machine(tmp_path, anchored=False)
+    machine.kernel = kernel
+    monkeypatch.setattr(machine_clocks, "read_clocks", machine.read)
+    made = prepare(tmp_path, DEMO.read_text(encoding="utf-8"), DemoOptions()).daemon_file
+    assert main(["init", "--without-fleet", str(made)]) == 0
+    assert "no order ends by the clock until" in capsys.readouterr().out
+    state, machine.kernel = Path(load(made).state), GOOD
+    assert not (state / "clock.anchor").exists()
+    (state / "journal.db").unlink()
+    assert main(["init", "--without-fleet", str(made)]) == 0
+    assert "the wall clock is synchronised, and taken for right from now on" in capsys.readouterr().out
+    (state / "journal.db").unlink()
+    machine.wall_s += 3600.0
+    assert main(["init", "--without-fleet", str(made)]) == 0
+    assert "what was known of the wall clock stays as it was" in capsys.readouterr().out
+    monkeypatch.setattr(here, "read_clocks", machine.read)
+    assert "+3600.0 s off" in found(made)[0]

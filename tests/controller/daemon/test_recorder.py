@@ -11,8 +11,10 @@ from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.trust.judge import no_trust
+from controller.daemon.clock.desk import ClockDesk
 from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.contactors.switchboard import Switchboard
+from controller.daemon.desks import Desks
 from controller.daemon.journal.journal import RecordKind
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.metrics import Metrics
@@ -25,6 +27,7 @@ from controller.daemon.status import make_latest
 from controller.daemon.tick import Tick
 from controller.texts.english import texts
 from drivers.readings import Quality, Sample
+from tests.controller.daemon.clock.machine import NOW_S, Machine
 from tests.controller.daemon.fleet.test_fleet import Rig
 from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.north import make_decision, make_site
@@ -81,17 +84,16 @@ class Bench:
         latest = make_latest(self.site, lambda: None, self.fleet.real)
         self.metrics = Metrics(self.site, latest, self.book, self.journal, clock=lambda: self.now_s)
         switchboard = Switchboard(self.site, {}, dict)
-        desk = ResetDesk(site=self.site, journal=self.journal, decision=lambda: None)
+        self.machine = Machine(path.parent)
+        self.wall_clock = self.machine.clock
+        desks = Desks(
+            resets=ResetDesk(site=self.site, journal=self.journal, decision=lambda: None),
+            locks=LockDesk(site=self.site, journal=self.journal, utc=lambda: 0.0),
+            stops=StopDesk(site=self.site, journal=self.journal, utc=lambda: 0.0),
+            clock=ClockDesk(self.wall_clock, self.journal),
+        )
         self.snapshots = Snapshots(
-            self.site,
-            self.mailbox,
-            self.fleet,
-            self.book,
-            switchboard,
-            desk,
-            LockDesk(site=self.site, journal=self.journal, utc=lambda: 0.0),
-            StopDesk(site=self.site, journal=self.journal, utc=lambda: 0.0),
-            clock=lambda: self.now_s,
+            self.mailbox, self.fleet, self.book, switchboard, desks, self.wall_clock, clock=lambda: self.now_s
         )
         self.recorder = Recorder(
             fleet=self.fleet,
@@ -99,7 +101,7 @@ class Bench:
             journal=self.journal,
             metrics=self.metrics,
             notifier=self.notifier,
-            snapshots=self.snapshots,
+            wall_clock=self.wall_clock,
             site=self.site,
             switch=lambda _: self.calls.append("switch"),
             clock=lambda: self.now_s,
@@ -303,7 +305,10 @@ def test_a_snapshot_holds_what_the_sources_said_last(bench):
     assert bench.snapshots.take().heard == (), "what was heard is in one snapshot only"
     assert snapshot.link_lost_s == 12.0
     assert (snapshot.orders, snapshot.orders_unsure) == ((), None)
-    assert snapshot.utc_trusted is bench.snapshots.utc.trusted
+    assert (snapshot.utc_s, snapshot.utc_trusted, snapshot.utc_latest_s) == (NOW_S, True, NOW_S)
+    bench.machine.wall_s -= 3600.0
+    doubted = bench.snapshots.take()
+    assert (doubted.utc_s, doubted.utc_trusted, doubted.utc_latest_s) == (NOW_S - 3600.0, False, NOW_S + 2.0)
     bench.book.doubt("a row")
     assert bench.snapshots.take().orders_unsure == bench.book.unsure
     assert bench.book.unsure.code is Code.ORDERS_MAY_BE_MISSING
@@ -322,4 +327,26 @@ def test_an_order_in_force_is_noted_as_begun(bench, monkeypatch):
     seen = []
     monkeypatch.setattr(bench.book, "observe", lambda ids, **more: seen.append((tuple(ids), more)))
     bench.act(orders_in_force=("grid/o1",))
-    assert seen == [(("grid/o1",), {"utc_s": bench.snapshots.utc.utc_s, "utc_trusted": bench.snapshots.utc.trusted})]
+    assert seen == [(("grid/o1",), {"utc_s": NOW_S, "utc_trusted": True})]
+
+
+def test_the_loss_of_the_clock_and_its_return_are_said_recorded_and_counted_once(bench, caplog):
+    with caplog.at_level(logging.INFO):
+        for stepped_s in (0.0, 3600.0, 0.0, -3600.0, 0.0):
+            bench.machine.go(60.0, stepped_s=stepped_s)
+            bench.act()
+    events = [record.event for record in caplog.records if getattr(record, "event", "").startswith("clock_")]
+    assert events == ["clock_doubted", "clock_trusted"]
+    assert "no order ends by the clock: the wall clock is +3600.0 s off" in caplog.text
+    assert [record["trusted"] for record in bench.stored(RecordKind.CLOCK)] == [False, True]
+    assert b"surplusd_utc_trusted 1.0" in bench.metrics.render()
+    bench.machine.go(1.0, stepped_s=3600.0)
+    bench.act()
+    shown = bench.metrics.render()
+    for line in (
+        b"surplusd_utc_trusted 0.0",
+        b"surplusd_utc_apart_seconds 3600.0",
+        b"surplusd_utc_tolerance_seconds 2.0",
+    ):
+        assert line in shown
+    assert b'surplusd_reason{code="clock_apart",subject="pcc"} 1.0' in shown

@@ -15,6 +15,7 @@ from controller.core.limits.contactors import Phase
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.daemon.access import Principal, Role
+from controller.daemon.clock.desk import ClockDesk
 from controller.daemon.contactors.resets import ResetRefused
 from controller.daemon.journal.journal import Journal
 from controller.daemon.orders import room
@@ -25,30 +26,28 @@ from controller.daemon.orders.request import OrderChange, OrderRequest, Statemen
 from controller.daemon.people.locks import LockDesk
 from controller.daemon.people.refusal import WorkRefused
 from drivers.fleet.wire import Leaf, topic
+from tests.controller.daemon.clock.machine import UNSYNCHRONISED, Machine
 from tests.controller.daemon.contactors.desk import OPERATOR, tripped_desk
 from tests.controller.daemon.fleet.loop import SITE, device_of, make_site
 from tests.controller.daemon.fleet.test_fleet import AGENTS, Rig
 from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.daemon.orders.test_book import GRID, NOW_S, intake_of
 from tests.controller.daemon.test_recorder import Bench
-from tests.controller.daemon.test_utc import World as Clocks
 from tests.controller.north import make_decision
 from tests.controller.north import make_site as make_north
 from tests.controller.reasons.produced import Produced, Scenario, Way, series_of
 
 
-def clock(spoil: Callable[[Clocks], object]) -> Scenario:
+def clock(spoil: Callable[[Machine], object]) -> Scenario:
     """The look of a tick at a wall clock that was `spoil`-ed, through the real snapshots, recorder and metrics."""
 
     def scenario(folder: Path) -> Produced:
-        bench, clocks = Bench(folder / "journal.db"), Clocks()
+        bench = Bench(folder / "journal.db")
         try:
-            clocks.look_after(0.0)
-            spoil(clocks)
-            bench.snapshots._judge = clocks.judge
-            bench.snapshots.take()
+            spoil(bench.machine)
+            bench.machine.clock.look()
             bench.act()
-            doubt = bench.snapshots.utc.doubt
+            doubt = bench.wall_clock.utc.doubt
             reasons = () if doubt is None else (doubt,)
             return Produced(way=Way.HELD, reasons=reasons, site=bench.site, series=series_of(bench.metrics))
         finally:
@@ -90,11 +89,8 @@ def finding(listed: Callable[[Rig], object] | None = None, **report) -> Scenario
         rig.introduce(0, None if listed is None else listed(rig))
         if report:
             rig.report(0, **report)
-        bench, clocks = Bench(folder / "journal.db"), Clocks()
+        bench = Bench(folder / "journal.db")
         try:
-            clocks.look_after(0.0)
-            bench.snapshots._judge = clocks.judge
-            bench.snapshots.take()
             bench.fleet.findings = rig.fleet.findings
             bench.act()
             return Produced(way=Way.HELD, reasons=rig.fleet.findings(), site=rig.site, series=series_of(bench.metrics))
@@ -224,6 +220,32 @@ def of_a_retired_issuer(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
     return put(intake, limit_w=40e3)
 
 
+def all_started_anew(machine: Machine) -> None:
+    machine.restart_agents(*machine.agents)
+    machine.boots += 1
+
+
+def confirmed_by_a_clock_that_is_off(folder: Path) -> Produced:
+    bench = Bench(folder / "journal.db")
+    try:
+        ClockDesk(bench.wall_clock, bench.journal).confirm(bench.machine.wall_s - 120.0, "looked at my watch", GRID)
+    except OrderRefused as refusal:
+        return Produced(way=Way.REFUSED, reasons=refusal.reasons, site=bench.site, issuers=frozenset({GRID.name}))
+    finally:
+        bench.journal.close()
+    raise AssertionError("it was not refused")
+
+
+def by_a_doubted_clock(folder: Path) -> Produced:
+    site, journal = make_north(), journal_at(folder / "journal.db")
+    doubt = Reason(Code.CLOCK_UNSYNCHRONISED, "pcc")
+    try:
+        reasons = put(intake_of(OrderBook(journal, site), doubt=doubt), limit_w=40e3, ends_at=SOON)
+    finally:
+        journal.close()
+    return Produced(way=Way.ANSWERED, reasons=reasons, site=site, issuers=frozenset({GRID.name}))
+
+
 PAST, SOON, LATER = "2020-01-01T00:00:00Z", "2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z"
 assert NOW_S > 1_577_836_800.0, "the past is past by the intake's clock"
 
@@ -262,9 +284,15 @@ def at_work(ask: Callable[[LockDesk], object]) -> Scenario:
 
 
 SCENARIOS: dict[Code, Scenario] = {
-    Code.CLOCK_STEPPED: clock(lambda clocks: clocks.look_after(1.0, stepped_s=3600.0)),
-    Code.CLOCK_UNKNOWN: clock(lambda clocks: setattr(clocks, "synchronised", None)),
-    Code.CLOCK_UNSYNCHRONISED: clock(lambda clocks: setattr(clocks, "synchronised", False)),
+    Code.CLOCK_APART: clock(lambda machine: machine.go(1.0, stepped_s=3600.0)),
+    Code.CLOCK_UNANCHORED: clock(all_started_anew),
+    Code.CLOCK_UNKNOWN: clock(lambda machine: setattr(machine, "kernel", "Operation not permitted")),
+    Code.CLOCK_UNSYNCHRONISED: clock(lambda machine: setattr(machine, "kernel", UNSYNCHRONISED)),
+    Code.CLOCK_TURNED: clock(
+        lambda machine: setattr(machine, "kernel", replace(UNSYNCHRONISED, synchronised=True, turned_ppm=1e4))
+    ),
+    Code.CLOCK_NOT_AS_STATED: confirmed_by_a_clock_that_is_off,
+    Code.ORDER_END_WAITS: by_a_doubted_clock,
     Code.TOPIC_UNKNOWN: message(lambda rig: rig.on_message("house/kitchen", b"{}", False)),
     Code.AGENT_UNKNOWN: message(lambda rig: rig.on_message(topic(SITE, "hall-z", Leaf.STATUS), b"{}", False)),
     Code.MESSAGE_INVALID: message(lambda rig: rig.on_message(topic(SITE, AGENTS[0], Leaf.REPORT), b"nonsense", False)),

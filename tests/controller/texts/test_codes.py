@@ -69,6 +69,7 @@ def test_a_code_holds_or_refuses_or_answers():
         "Orders that are refused",
         "Resets that are refused",
         "Locks that are refused",
+        "Words for the clock that are refused",
         "Messages that are refused",
     )
     assert set().union(*map(of_section, refused)) == REFUSALS
@@ -97,7 +98,10 @@ def test_a_template_asks_for_nothing_by_its_place():
         (Reason(Code.TIMES_OVERRULED, "pcc", {"limits": "surplus", "count": 2}), "surplus before the minimum and settle times of 2 devices"),
         (Reason(Code.PROTECTION_OVERRULED, "pcc", {"limits": "surplus", "devices": "a, b", "more": 0}), "surplus before the protected a, b"),
         (Reason(Code.PROTECTION_OVERRULED, "pcc", {"limits": "surplus", "devices": "a, b, c", "more": 4}), "surplus before the protected a, b, c and 4 more"),
-        (Reason(Code.CLOCK_STEPPED, "pcc", {"step_s": -3.5}), "the wall clock was stepped by -3.5 s"),
+        (
+            Reason(Code.CLOCK_APART, "pcc", {"apart_s": -3.5, "by": "grid", "since_s": 600.0}),
+            "the wall clock is -3.5 s off what has gone by in the 600 s since grid vouched for it",
+        ),
         (Reason(Code.SOURCE_LOST, "main", {"error": "{subject}"}), "meter main is not read: {subject}"),
     ],
     ids=lambda value: value.code.value if isinstance(value, Reason) else "",

@@ -160,7 +160,9 @@ def test_an_order_that_ended_is_forgotten_and_a_new_one_of_its_name_starts_anew(
 )
 def test_i2_when_an_order_binds(why, utc_s, trusted, begun, binds):
     one = replace(made(), starts_utc_s=100.0, ends_utc_s=200.0, begun=begun)
-    assert in_force(one, utc_s, trusted) is binds, why
+    assert in_force(one, replace(snapshot(), utc_s=utc_s, utc_trusted=trusted)) is binds, why
+    ahead = replace(snapshot(), utc_s=0.0, utc_trusted=trusted, utc_latest_s=utc_s)
+    assert in_force(one, ahead) is (begun or utc_s >= 100.0), "a clock that may be ahead begins it, and never ends it"
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(1.0, 1e6), st.floats(0, 1e4))

@@ -19,6 +19,7 @@ from controller.daemon.fleet.fleet import Fleet, subscriptions
 from drivers.fleet.head import JournalHead, open_head, seal
 from drivers.fleet.keys import CONTROLLER, PrivateKey
 from drivers.fleet.wire import Leaf, Set, open_set, sign, topic
+from drivers.machine_clocks import MachineClocks
 from tests.controller.core.world import World
 from tests.controller.daemon.fleet.loop import (
     FAILSAFE,
@@ -256,6 +257,25 @@ def test_a_lost_link_makes_every_clock_unknown_until_the_agent_reports_anew(led)
     assert not led.fleet.columns().echo.any()
     led.report(1)
     assert led.fleet.columns().echo.tolist() == [False, True, False]
+
+
+def test_the_clocks_of_agents_in_contact_are_told_by_how_far_they_are_ahead_of_the_count(led):
+    def ahead():
+        clocks = MachineClocks(
+            utc_s=1.8e9, count_s=led.now_s - 400.0, boot="m", boottime_s=led.now_s, kernel="it is not asked"
+        )
+        return {agent: round(clock.ahead_s, 3) for agent, clock in led.fleet.clocks(clocks).items()}
+
+    assert ahead() == dict.fromkeys(AGENTS, 400.0)
+    led.now_s += 3.0
+    assert ahead() == dict.fromkeys(AGENTS, 400.0), "they have run on since"
+    led.report(1, boot="b9")
+    led.now_s += 3.0
+    assert ahead() == {AGENTS[1]: 400.0}, "of one that is silent nothing is known"
+    led.report(0, epoch=4, boot="b7")
+    assert AGENTS[0] not in ahead(), "what it said to a controller of before may be old"
+    led.connect(up=False)
+    assert ahead() == {}
 
 
 def test_a_decision_from_before_a_loss_is_sent_without_clocks_after_it(led):

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
@@ -132,15 +133,17 @@ class Disk:
         utc = Utc(utc_s=self.utc_s, trusted=True, doubt=None)
         return OrderIntake(site=SITE, book=self.memory.book, decision=lambda: None, utc=lambda: utc)
 
-    def order(self, by: str = "grid", limit_w: float = 20e3) -> OrderAnswer:
+    def order(self, by: str = "grid", limit_w: float = 20e3, ends_at_s: float | None = None) -> OrderAnswer:
         self._serial += 1
-        answer = self.intake().accept(self.request(f"o-{self._serial}", limit_w), issuer(by))
+        request = self.request(f"o-{self._serial}", limit_w, ends_at_s)
+        answer = self.intake().accept(request, issuer(by))
         if answer.durable:
             self.promises.in_force[answer.id] = by, limit_w
         return answer
 
-    def request(self, order_id: str, limit_w: float) -> OrderRequest:
-        return OrderRequest(id=order_id, limit_w=limit_w)
+    def request(self, order_id: str, limit_w: float, ends_at_s: float | None = None) -> OrderRequest:
+        ends_at = None if ends_at_s is None else datetime.fromtimestamp(ends_at_s, UTC).isoformat()
+        return OrderRequest(id=order_id, limit_w=limit_w, ends_at=ends_at)
 
     def release(self, order_id: str) -> None:
         by, _ = self.promises.in_force[order_id]

@@ -71,9 +71,10 @@ def listed(book: OrderBook) -> dict[str, Ending | None]:
     return {v.order.key.id: v.standing.ending if isinstance(v.standing, Ended) else None for v in views}
 
 
-def intake_of(book, *, decision=DECISION, fresh=True, utc_s=NOW_S, utc_trusted=True) -> OrderIntake:
-    utc = Utc(utc_s=utc_s, trusted=utc_trusted, doubt=None)
-    return OrderIntake(site=make_site(), book=book, decision=lambda: decision if fresh else None, utc=lambda: utc)
+def intake_of(book, *, decision=DECISION, fresh=True, utc_s=NOW_S, utc_trusted=True, doubt=None, **more) -> OrderIntake:
+    utc = Utc(utc_s=utc_s, trusted=utc_trusted, doubt=doubt)
+    newest = decision if fresh else None
+    return OrderIntake(site=make_site(), book=book, decision=lambda: newest, utc=lambda: utc, **more)
 
 
 def accept(book, *, power_w=(80e3, None), utc_s=NOW_S, utc_trusted=True, **fields):

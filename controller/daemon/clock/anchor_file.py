@@ -1,0 +1,77 @@
+"""The anchor in a file of its own, so that it outlives the process and the machine's start."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from controller.daemon.clock.anchor import AgentClock, Anchor
+from controller.daemon.journal.chain import sync_folder
+from drivers.errors import Refused
+
+#: Its name in the state folder.
+ANCHOR: Final = "clock.anchor"
+#: One with ten thousand agents is shorter.
+_MOST_BYTES: Final = 2_000_000
+
+
+class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    utc_s: float
+    count_s: float
+    boot: str
+    slack_s: float
+    by: str
+    agents: dict[str, tuple[str, float]]
+
+
+class AnchorFile:
+    """One file with one anchor and its SHA-256, replaced whole and durably. Not safe from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __str__(self) -> str:
+        """Return its path."""
+        return str(self._path)
+
+    def read(self) -> Anchor | None:
+        """Return the anchor that was written last, None where there is no file; Refused with the reason where it is damaged."""
+        try:
+            with self._path.open("rb") as file:
+                text, _, digest = file.read(_MOST_BYTES).rstrip(b"\n").rpartition(b"\n")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Refused(f"{self._path}: {error}") from error
+        if hashlib.sha256(text).hexdigest().encode() != digest:
+            raise Refused(f"{self._path}: it is damaged: its sum does not fit")
+        try:
+            stored = msgspec.json.decode(text, type=_Stored)
+        except msgspec.MsgspecError as error:
+            raise Refused(f"{self._path}: {error}") from error
+        agents = {name: AgentClock(boot=boot, ahead_s=ahead_s) for name, (boot, ahead_s) in stored.agents.items()}
+        return Anchor(
+            utc_s=stored.utc_s,
+            count_s=stored.count_s,
+            boot=stored.boot,
+            slack_s=stored.slack_s,
+            by=stored.by,
+            agents=agents,
+        )
+
+    def write(self, anchor: Anchor) -> None:
+        """Replace what is there; OSError, and the old one stays, where that cannot be."""
+        agents = {name: (clock.boot, clock.ahead_s) for name, clock in anchor.agents.items()}
+        stored = _Stored(anchor.utc_s, anchor.count_s, anchor.boot, anchor.slack_s, anchor.by, agents)
+        text = msgspec.json.encode(stored)
+        new = self._path.with_name(self._path.name + ".new")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(text + b"\n" + hashlib.sha256(text).hexdigest().encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)
+        sync_folder(self._path)
