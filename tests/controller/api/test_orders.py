@@ -9,6 +9,7 @@ import pytest
 from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.reasons import Code, Reason
 from controller.daemon.journal.journal import RecordKind
+from controller.daemon.orders import intake
 from tests.waiting import DEADLINE_S, until
 
 ORDERS = "/api/v1/orders"
@@ -181,6 +182,7 @@ def test_the_answer_to_a_wrong_field_names_those_that_are_allowed(untouched, pat
 
 
 def test_while_one_issuers_orders_wait_for_the_disk_anothers_count_at_once(running, monkeypatch):
+    monkeypatch.setattr(intake, "ANSWER_S", DEADLINE_S)
     disk, store = threading.Event(), running.journal._storage.append
     monkeypatch.setattr(running.journal._storage, "append", lambda lines: disk.wait(DEADLINE_S) and store(lines))
 

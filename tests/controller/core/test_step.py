@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from controller.core.allocation.tables import make_tables
+from controller.core.limits.orders import Compliance
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.site import SurplusModel
@@ -291,3 +292,13 @@ def test_what_is_to_be_said_of_the_surplus_stands_with_its_source(running):
     assert [reason.code for reason in decision.sources["surplus"]] == [Code.SURPLUS_STALE]
     running.silent.clear()
     assert running.run(5).sources["surplus"] == ()
+
+
+def test_an_order_is_told_to_be_kept_since_it_was_first_seen_to_be():
+    world = World(site(), surplus_w=150e3)
+    world.run(40)
+    world.orders = (order(60e3, world),)
+    assert world.cycle().orders[0].compliance is Compliance.NOT_MET
+    world.until(lambda decision: decision.orders[0].compliance is Compliance.MET, 40)
+    met_s = world.now_s
+    assert world.run(10).orders[0].since_s == met_s

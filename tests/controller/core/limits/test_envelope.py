@@ -171,3 +171,16 @@ def test_an_orders_limit_is_between_it_and_what_was_drawn_and_only_falls(limit_w
     ramps, (first,) = follow_orders((), snapshot(one), np.full(NODES, drawn_w))
     _, (second,) = follow_orders(ramps, snapshot(one, now_s=1000.0 + later_s), np.full(NODES, drawn_w))
     assert limit_w <= second.limit_w <= first.limit_w <= max(limit_w, drawn_w)
+
+
+def test_the_next_revision_goes_on_from_where_the_one_before_has_come_to():
+    node_w = np.full(NODES, 120e3)
+    ramps, _ = follow_orders((), snapshot(made(50e3, ramp_w_s=1e3)), node_w)
+    _, limits = follow_orders(ramps, snapshot(made(50e3, ramp_w_s=1e3), now_s=1040.0), node_w)
+    assert limits[0].limit_w == 80e3
+    relaxed, limits = follow_orders(ramps, snapshot(made(100e3, ramp_w_s=1e3, revision=2), now_s=1040.0), node_w)
+    assert limits[0].limit_w == 100e3
+    _, limits = follow_orders(relaxed, snapshot(made(20e3, ramp_w_s=1e3, revision=3), now_s=1050.0), node_w)
+    assert limits[0].limit_w == 100e3, "it comes down from there, and not from what is drawn still"
+    _, limits = follow_orders(ramps, snapshot(made(20e3, revision=2), now_s=1001.0), node_w)
+    assert limits[0].limit_w == 20e3, "without a ramp, at once"
