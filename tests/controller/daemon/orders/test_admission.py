@@ -45,7 +45,7 @@ def refusal_of(fields: dict) -> OrderRefused:
         (
             {"limit_w": 1, "more": 1},
             Code.ORDER_FIELD_UNKNOWN,
-            "more: there is no such field, allowed are limit_w, limit_percent, reduce_by_w, node, starts_at, ends_at, ramp_w_per_s, id, revision",
+            "more: there is no such field, allowed are limit_w, limit_percent, reduce_by_w, node, starts_at, ends_at, ramp_w_per_s, sent_at, id, revision",
         ),
         (
             {"limit_w": 1, "ramp_w_per_s": 1},
