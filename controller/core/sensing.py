@@ -15,12 +15,13 @@ from controller.core.limits.overrun import Overrun, look, over_envelope, unshown
 from controller.core.limits.trip import next_trips, seen_nodes
 from controller.core.limits.tripped import power_cut, told_of_trips
 from controller.core.modes import Doubts, Mode, ModeState, next_mode
-from controller.core.reasons import Reason
+from controller.core.reasons import Code, Reason
 from controller.core.site import SURPLUS, Rules, Site
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
 from controller.core.surplus.estimate import SurplusState, estimate_surplus, surplus_doubts, surplus_reading
 from controller.core.trust.judge import Judgement, Trust, judge
+from controller.core.trust.node_power import least_trusted_w
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,8 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
     trust, judgement = judge(state.trust, site, snapshot.heard, fleet, now_s, starting=starting, cut=cut)
     power, said = judgement.power, judgement.reasons[SURPLUS]
     site_power = (float(power.taken_s[0]), float(power.watts[0])) if power.known[0] else None
-    surplus = estimate_surplus(state.surplus, rules, surplus_reading(trust.sources[SURPLUS]), site_power, now_s)
+    reading, apart_w = surplus_reading(trust.sources[SURPLUS]), _apart_w(site, judgement, now_s)
+    surplus = estimate_surplus(state.surplus, rules, reading, site_power, now_s, apart_w)
     of_surplus, overrun = surplus_doubts(surplus, rules, now_s), look(state.overrun, power, now_s)
     trouble = no_news(find_trouble(leases, site.devices, snapshot, site.rules.lease_s), site.devices, cut)
     over = over_envelope(overrun, site, power, now_s)
@@ -82,6 +84,14 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
         reasons={**judgement.reasons, SURPLUS: tuple(dict.fromkeys((*said, *of_surplus.doubts)))},
         warnings=(*over.doubts, *of_fleet, *told_of_trips(trips, site, seen, now_s), *of_locks),
     )
+
+
+def _apart_w(site: Site, judgement: Judgement, now_s: float) -> float:
+    """Return by how much the site's own meters are apart while they contradict each other, else 0."""
+    disagreement = (Code.METERS_DISAGREE, site.tree.ids[0])
+    if disagreement not in {(reason.code, reason.subject) for reason in judgement.doubts.doubts}:
+        return 0.0
+    return float(judgement.power.watts[0] - least_trusted_w(site, judgement.meters, now_s)[0])
 
 
 def _of_the_daemon(root: str, rules: Rules, snapshot: Snapshot) -> Doubts:

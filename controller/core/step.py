@@ -36,7 +36,7 @@ from controller.core.limits.locked import locked_limits
 from controller.core.limits.orders import OrderNow, OrderRamp
 from controller.core.limits.overrun import allow
 from controller.core.limits.ramps import ramp_rooms
-from controller.core.limits.recent_power import RecentPower, least_trusted_w, remember
+from controller.core.limits.recent_power import RecentPower, remember
 from controller.core.limits.reclosing import close_where_it_fits
 from controller.core.limits.trip import hold_to
 from controller.core.masks import every, some
@@ -48,7 +48,7 @@ from controller.core.sensing import Sensed, sense
 from controller.core.site import F64, I64, Bool
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
-from controller.core.trust.node_power import NodePower
+from controller.core.trust.node_power import NodePower, least_trusted_w
 from controller.core.trust.node_trust import NodeTrust
 
 
@@ -149,7 +149,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     surely_w = np.where(np.isfinite(recent.cut_from_w), recent.cut_from_w, least_below_w)
     order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, surely_w)
     limits = [*order_limits, *locked_limits(snapshot.locks, most_house_w + tables.off_below_w)]
-    limits += [*surplus_limit(site, sensed.surplus.estimate_w), Limit(node=0, limit_w=cap_w, name="failsafe")]
+    limits += [*surplus_limit(site, sensed.surplus.surplus_w), Limit(node=0, limit_w=cap_w, name="failsafe")]
     steps = step_limits(site, sensed.judgement.step_to_w, most_house_w, tables.off_below_w)
     floors_w = house_w + tables.off_below_w, house_w + stuck_below_w
     lasting = envelope(tables.standing, limits, *floors_w)
@@ -340,7 +340,7 @@ def _decision(
         sources=sensed.reasons,
         power_w=sensed.judgement.power.shown_w,
         cut_from_w=limited.recent.cut_from_w,
-        surplus_w=sensed.surplus.estimate_w,
+        surplus_w=sensed.surplus.surplus_w,
         envelope_w=bounds.limit_w,
         binding=bounds.binding,
         floor_w=bounds.floor_w,

@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 
 from controller.core.site import F64, I64, Bool, Site
-from controller.core.trust.columns import MeterColumns, usable
 
 #: So many minutes of trusted power are remembered of each node, the one that runs included.
 MINUTES: Final = 15
@@ -38,13 +37,6 @@ def no_recent_power(site: Site) -> RecentPower:
         older_w=np.full((MINUTES - 1, count), np.inf),
         cut_from_w=np.full(count, np.inf),
     )
-
-
-def least_trusted_w(site: Site, meters: MeterColumns, now_s: float) -> F64:
-    """Return the smallest that a trusted meter of each node (N,) shows, ``inf`` where there is none."""
-    watts, counting = np.full(len(site.tree.ids), np.inf), usable(site, meters, now_s)
-    np.minimum.at(watts, site.meters.node[counting], meters.power_w[counting])
-    return watts
 
 
 def remember(recent: RecentPower, least_w: F64, now_s: float) -> RecentPower:

@@ -5,7 +5,8 @@ up to `skew_s`, by how much is not known. So each shift of P that is possible gi
 move more than need be are dropped: they mistake the site's own change for one of the surplus. S is taken to lie between
 the lowest and the highest of what is left, and the estimate moves only when that leaves it no choice, which is what keeps
 a site from chasing its own change. While x repeats itself to the bit, S does not rise above x plus the P that x was taken
-at: x has not answered the site's rise yet, and may be frozen (`frozen`). Where the two ends are no further apart than the
+at: x has not answered the site's rise yet, and may be frozen (`frozen`). P is the largest that a meter of the site shows; where
+another one contradicts it, S counts as by the smallest. Where the two ends are no further apart than the
 noise of two meters, the estimate sinks calmly from the upper end to the middle; it never rises by that.
 """
 
@@ -54,6 +55,12 @@ class SurplusState:
     now_s: float = float("inf")
     frozen: FrozenSurplus = field(default_factory=FrozenSurplus)
     answered_w: tuple[float, ...] = ()
+    apart_w: float = 0.0
+
+    @property
+    def surplus_w(self) -> float | None:
+        """S as it counts, None before the first: where the site's meters contradict each other, the smaller one."""
+        return None if self.estimate_w is None else self.estimate_w - self.apart_w
 
 
 class Seen(NamedTuple):
@@ -88,10 +95,12 @@ def estimate_surplus(
     reading: SurplusReading | None,
     site_power: tuple[float, float] | None,
     now_s: float,
+    apart_w: float = 0.0,
 ) -> SurplusState:
     """Return the state with this tick's reading and `site_power` (taken_s, watts) taken in.
 
-    A reading older than `surplus_stale_s` makes the estimate zero: never the last value.
+    A reading older than `surplus_stale_s` makes the estimate zero: never the last value. `apart_w`: how much less than
+    `site_power` another meter of the site shows that contradicts it, 0 where none does.
     """
     readings = _append(state.readings, (reading.taken_s, reading.value_w) if reading else None)
     powers = _append(state.powers, site_power)
@@ -109,6 +118,7 @@ def estimate_surplus(
         now_s=now_s,
         frozen=frozen,
         answered_w=answered_w,
+        apart_w=0.0 if rules.surplus_model is SurplusModel.DIRECT else apart_w,
     )
 
 

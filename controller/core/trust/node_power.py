@@ -39,3 +39,10 @@ def node_power(site: Site, meters: MeterColumns, now_s: float) -> NodePower:
         taken_s[n] = min(taken_s[n], meters.taken_s[k])
         known[n] = True
     return NodePower(watts=watts, known=known, taken_s=taken_s)
+
+
+def least_trusted_w(site: Site, meters: MeterColumns, now_s: float) -> F64:
+    """Return the smallest that a trusted meter of each node (N,) shows, ``inf`` where there is none."""
+    watts, counting = np.full(len(site.tree.ids), np.inf), usable(site, meters, now_s)
+    np.minimum.at(watts, site.meters.node[counting], meters.power_w[counting])
+    return watts

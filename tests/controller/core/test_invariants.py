@@ -12,7 +12,7 @@ from controller.core.modes import Mode
 from controller.core.site import SurplusModel
 from controller.core.step import step
 from controller.daemon.plain import plain
-from tests.controller.core.world import World, order, site, with_rules
+from tests.controller.core.world import World, order, said, site, with_rules
 from tests.examples import examples
 
 MODELS = list(SurplusModel)
@@ -133,6 +133,21 @@ def test_i1_holds_whatever_scale_a_meter_of_the_site_has(case, scale, vouched):
     world, plan = case
     world.scale, world.vouched = {"main": scale}, vouched
     play(world, [(seconds, surplus_w, limit_w, (), use) for seconds, surplus_w, limit_w, _, use in plan])
+    assert world.violations() == []
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("reading_delay_s", [0.0, 2.0])
+def test_i1_holds_when_the_surplus_goes_while_the_sites_meters_disagree(model, reading_delay_s):
+    """One shows twice what the site draws: a surplus worked out from that would be left with each step down by as much."""
+    built = site(with_rules(surplus_model=model, surplus_rating_w=500e3), miners=20, stepped=6, gpus=1)
+    world = World(
+        built, surplus_w=60e3, gpu_use=1.0, scale={"main": 2.0}, vouched=False, reading_delay_s=reading_delay_s
+    )
+    assert "disagree" in said(world.run(25))
+    assert world.site_w > 15e3
+    world.surplus_w = 0.0
+    world.run(20)
     assert world.violations() == []
 
 

@@ -7,7 +7,7 @@ from controller.core.reasons import Code
 from controller.core.site import SurplusModel
 from controller.core.surplus.estimate import SurplusState, _likely, estimate_surplus, surplus_doubts
 from controller.core.surplus.frozen import SurplusReading
-from tests.controller.core.world import with_rules
+from tests.controller.core.world import World, site, with_rules
 
 DIRECT = with_rules()
 EXPORT = with_rules(surplus_model=SurplusModel.EXPORT)
@@ -132,3 +132,33 @@ def test_what_was_read_is_not_called_never_read(readings, codes):
         given = None if value is None else SurplusReading(value_w=float(value), taken_s=float(k))
         state = estimate_surplus(state, DIRECT, given, None, float(k))
     assert [reason.code for reason in surplus_doubts(state, DIRECT, 1.0).doubts] == codes
+
+
+@pytest.mark.parametrize(("rules", "expected"), [(EXPORT, 85.0), (HEADROOM, 85.0), (DIRECT, 50.0)])
+def test_where_the_sites_meters_contradict_each_other_the_smaller_surplus_counts(rules, expected):
+    """One shows 60, the other 35: what the grid can spare is worked out from the smaller, where it hangs on it at all."""
+    state = SurplusState()
+    for k in range(5):
+        reading = SurplusReading(value_w=50.0, taken_s=float(k))
+        state = estimate_surplus(state, rules, reading, (float(k), 60.0), float(k), 25.0)
+    assert state.surplus_w == expected
+    again = estimate_surplus(state, rules, SurplusReading(value_w=50.0, taken_s=5.0), (5.0, 60.0), 5.0)
+    assert again.surplus_w == again.estimate_w == state.estimate_w, "nothing is left of it"
+
+
+@pytest.mark.parametrize(
+    ("why", "model", "scale", "shown"),
+    [
+        ("the other one, which shows two thirds as much", SurplusModel.EXPORT, 1.5, 1.0),
+        ("the one that shows half as much", SurplusModel.HEADROOM, 0.5, 0.5),
+        ("the one with the wrong sign", SurplusModel.EXPORT, -1.0, -1.0),
+        ("no disagreement yet: the larger counts for both, so that it cancels out", SurplusModel.HEADROOM, 1.1, 1.1),
+    ],
+)
+def test_a_site_whose_meters_disagree_takes_the_surplus_from_the_smaller(why, model, scale, shown):
+    rules = with_rules(surplus_model=model, surplus_rating_w=500e3)
+    world = World(site(rules, miners=20, stepped=6, gpus=1), surplus_w=60e3)
+    world.run(25)
+    world.scale = {"main": scale}
+    decision = world.run(5.5)
+    assert decision.surplus_w == pytest.approx(60e3 + (shown - 1.0) * world.site_w, rel=0.1), why
