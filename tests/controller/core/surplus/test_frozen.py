@@ -198,11 +198,15 @@ def test_a_coarse_source_that_freezes_lets_the_surplus_rise_by_no_more_than_its_
 @given(worlds(faults=False), st.sampled_from([0.0, 1e3, 10e3]), st.sampled_from([0.0, 5.0, 10.0]))
 @settings(max_examples=examples(12), deadline=None)
 def test_no_living_source_is_taken_for_frozen(case, grain_w, refresh_s):
-    """But for a coarse one whose surplus moves with the site, by as much: what flows back is the same before and after."""
+    """But for a coarse one whose surplus moves with the site, by as much: what flows back is the same before and after.
+
+    So the surplus of a coarse one stands still from the very start, before the plan begins, too.
+    """
     world, plan = case
     world.grain_w, world.refresh_s = grain_w, refresh_s
-    steady_w = plan[0][1]
-    play(world, [(seconds, steady_w if grain_w else watts, *more) for seconds, watts, *more in plan])
+    if grain_w:
+        world.surplus_w = plan[0][1]
+    play(world, [(seconds, world.surplus_w if grain_w else watts, *more) for seconds, watts, *more in plan])
     assert not any("stands still" in said(decision) for *_, decision in world.history)
 
 
