@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import anyio
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel
 from starlette.convertors import StringConvertor, register_url_convertor
 
@@ -48,6 +48,7 @@ class _OrderId(StringConvertor):
 
 
 register_url_convertor("order", _OrderId())
+_Named = Annotated[str, Path(json_schema_extra={"not": {"enum": [*NO_ORDER]}})]
 #: Whose order is meant, where several have the same id.
 _Issuer = Annotated[str | None, Query(description="whose order it is; needed where several have the same id")]
 
@@ -107,7 +108,7 @@ def _add_orders(router: APIRouter, service: Service, rooms: _Rooms) -> None:
         return answered(await rooms.tighten(by, lambda: intake.accept(order, by)))
 
     @router.put("/{order_id:order}", responses=_NAMED_ERRORS, openapi_extra=_takes(OrderChange, service))
-    async def change_order(order_id: str, request: Request, by: Issuer, issuer: _Issuer = None) -> OrderAnswerBody:
+    async def change_order(order_id: _Named, request: Request, by: Issuer, issuer: _Issuer = None) -> OrderAnswerBody:
         change = OrderChange.parse(await read_body(request), by.name)
         return answered(await rooms.tighten(by, lambda: intake.change(order_id, change, by, issuer)))
 
@@ -125,7 +126,7 @@ def _add_shows(router: APIRouter, service: Service, rooms: _Rooms) -> None:
         return OrderListBody(orders=[shown(service, view) for view in service.intake.list()])
 
     @router.get("/{order_id:order}", responses=_NAMED_ERRORS)
-    async def show_order(order_id: str, by: Reader, issuer: _Issuer = None) -> OrderHistoryBody:
+    async def show_order(order_id: _Named, by: Reader, issuer: _Issuer = None) -> OrderHistoryBody:
         view = service.intake.view(service.book.find(order_id, by, issuer))
         events = await rooms.read(lambda: service.book.history(view.order.key))
         return history_body(shown(service, view), events)
