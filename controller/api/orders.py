@@ -38,6 +38,8 @@ EACH: Final = 8
 
 _ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in (409, 503)}
 _NAMED_ERRORS = _ERRORS | {404: {"model": ErrorBody}}
+#: What stands beside the orders is neither shown nor changed.
+_OWN_ERRORS = _NAMED_ERRORS | {405: {"model": ErrorBody}}
 _T = TypeVar("_T")
 
 
@@ -107,7 +109,7 @@ def _add_orders(router: APIRouter, service: Service, rooms: _Rooms) -> None:
         order = OrderRequest.parse(await read_body(request), by.name)
         return answered(await rooms.tighten(by, lambda: intake.accept(order, by)))
 
-    @router.put("/{order_id:order}", responses=_NAMED_ERRORS, openapi_extra=_takes(OrderChange, service))
+    @router.put("/{order_id:order}", responses=_OWN_ERRORS, openapi_extra=_takes(OrderChange, service))
     async def change_order(order_id: _Named, request: Request, by: Issuer, issuer: _Issuer = None) -> OrderAnswerBody:
         change = OrderChange.parse(await read_body(request), by.name)
         return answered(await rooms.tighten(by, lambda: intake.change(order_id, change, by, issuer)))
@@ -125,7 +127,7 @@ def _add_shows(router: APIRouter, service: Service, rooms: _Rooms) -> None:
     async def list_orders() -> OrderListBody:
         return OrderListBody(orders=[shown(service, view) for view in service.intake.list()])
 
-    @router.get("/{order_id:order}", responses=_NAMED_ERRORS)
+    @router.get("/{order_id:order}", responses=_OWN_ERRORS)
     async def show_order(order_id: _Named, by: Reader, issuer: _Issuer = None) -> OrderHistoryBody:
         view = service.intake.view(service.book.find(order_id, by, issuer))
         events = await rooms.read(lambda: service.book.history(view.order.key))
