@@ -82,13 +82,14 @@ def run_over_document(folder: Path, *options: str, role: str = "") -> Seen:
             text=True,
             check=False,
         )
-    counted = (
-        json.loads(report.read_text()) if report.exists() else {"operations": {}, "test_cases": {}, "complete": False}
-    )
+    assert report.exists(), done.stdout
+    counted = json.loads(report.read_text())
+    # Were a token wrong that should be right, all would be refused, just as the document has it.
+    barred = not role and counted["warnings"]["missing_auth"]
     return Seen(
-        passed=done.returncode == 0 and counted["complete"],
+        passed=done.returncode == 0 and counted["complete"] and not barred,
         said=done.stdout,
-        cases=counted["test_cases"].get("generated", 0),
-        operations=counted["operations"].get("tested", 0),
+        cases=counted["test_cases"]["generated"],
+        operations=counted["operations"]["tested"],
         left_out=left_out,
     )
