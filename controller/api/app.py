@@ -8,13 +8,14 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from controller.api import clock, errors, nodes, orders, people, probes, status
+from controller.api.description import DescribedApp
 from controller.api.door import Doorkeeper
 from controller.daemon.service import Service
 
 
 def create_app(service: Service) -> FastAPI:
     """Return the application over `service`; its description is at ``/api/openapi.json``."""
-    app = FastAPI(
+    app = DescribedApp(
         title="surplusd",
         summary=f"Site controller of {service.site.id}",
         openapi_url="/api/openapi.json",

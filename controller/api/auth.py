@@ -6,9 +6,8 @@ import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from controller.api.errors import RequestRefused
@@ -26,13 +25,17 @@ def principal_of(text: str, tokens: Sequence[Token]) -> Principal | None:
 
 
 _bearer = HTTPBearer(auto_error=False)
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+Credentials = HTTPAuthorizationCredentials | None
 
 
 def require(tokens: Sequence[Token], *roles: Role) -> Callable[[Credentials], Awaitable[Principal]]:
-    """Return a dependency that answers with the principal, or 401 without a known token, 403 without one of `roles`."""
+    """Return a dependency that answers with the principal, or 401 without a known token, 403 without one of `roles`.
 
-    async def authenticated(credentials: Credentials) -> Principal:
+    The document of the interface names these roles as scopes.
+    """
+    bearer = Security(_bearer, scopes=roles)
+
+    async def authenticated(credentials: Credentials = bearer) -> Principal:
         principal = principal_of(credentials.credentials, tokens) if credentials else None
         if principal is None:
             raise RequestRefused(HTTPStatus.UNAUTHORIZED, "unauthorized", "a valid bearer token is needed")

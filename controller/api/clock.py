@@ -46,9 +46,7 @@ class ClockBody(BaseModel):
     vouched_s: float | None
 
 
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorBody} for status in (401, 403, 408, 409, 413, 422, 503)
-}
+_ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in (409, 503)}
 _BODY = {"required": True, "content": {"application/json": {"schema": ClockConfirmation.model_json_schema()}}}
 
 
@@ -59,7 +57,7 @@ def routes(service: Service) -> APIRouter:
     Authority = Annotated[Principal, Depends(require(service.tokens, Role.AUTHORITY))]  # noqa: N806  a type
     threads = anyio.CapacityLimiter(2)
 
-    @router.get("", responses={401: {"model": ErrorBody}}, dependencies=[readers])
+    @router.get("", dependencies=[readers])
     async def show_clock() -> ClockBody:
         return _body(service.utc())
 

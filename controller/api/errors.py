@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Final
 
@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from controller.api.order_bodies import OrderBody
 from controller.api.reason_bodies import ReasonBody, reason_bodies
@@ -32,6 +33,9 @@ _STATUS: Final = {
     Cause.RETIRED: HTTPStatus.FORBIDDEN,
     Cause.FORBIDDEN: HTTPStatus.FORBIDDEN,
 }
+
+
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Error(BaseModel):
@@ -87,6 +91,14 @@ def too_many_tries() -> bytes:
     return b"HTTP/1.1 429 Too Many Requests\r\n%sconnection: close\r\n\r\n%s" % (head, bytes(refusal.body))
 
 
+def _allowed(request: Request) -> Iterator[str]:
+    """Return the methods of all routes with this path; whoever refuses one knows only those of the first."""
+    for method in _METHODS:
+        scope = dict(request.scope) | {"method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            yield method
+
+
 def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry], OrderBody]) -> None:
     """Turn what the routes raise into answers, counted with `refused` by codes or HTTP's word; `shown`: an order as it stands."""
 
@@ -115,11 +127,13 @@ def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, "journal_unusable", str(error))
 
     @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
         reason = HTTPStatus(error.status_code).name.lower()
         refused(reason)
         refusal = answer(error.status_code, reason, str(error.detail))
         refusal.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            refusal.headers["Allow"] = ", ".join(_allowed(request))
         return refusal
 
     @app.exception_handler(Exception)

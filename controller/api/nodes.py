@@ -32,9 +32,7 @@ class ResetAnswerBody(BaseModel):
     again: bool
 
 
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorBody} for status in (401, 403, 404, 408, 409, 413, 422, 503)
-}
+_ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in (404, 409, 503)}
 _BODY = {"required": True, "content": {"application/json": {"schema": ResetRequest.model_json_schema()}}}
 
 

@@ -1,15 +1,14 @@
 """``/api/v1/orders``: post, list, show, change, release, state what is in force."""
 
-import json
 from collections import defaultdict
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
 
 import anyio
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from controller.api.auth import require
 from controller.api.body import read_body
@@ -25,9 +24,10 @@ from controller.api.order_bodies import (
     order_body,
     statement_body,
 )
+from controller.api.order_schemas import body_of
 from controller.daemon.access import Principal, Role
 from controller.daemon.orders.intake import OrderAnswer
-from controller.daemon.orders.request import Confirmation, OrderChange, OrderRequest, Statement
+from controller.daemon.orders.request import NO_ORDER, Confirmation, OrderChange, OrderRequest, Statement
 from controller.daemon.orders.standing import OrderView
 from controller.daemon.service import Service
 
@@ -36,13 +36,21 @@ MAX_STATEMENT: Final = 1024 * 1024
 #: Requests of one issuer that wait for the disk at once; the next ones wait their turn, and keep no other issuer waiting.
 EACH: Final = 8
 
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status.value: {"model": ErrorBody}
-    for status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE)
-}
-_NAMED_ERRORS = _ERRORS | {404: {"model": ErrorBody}, 409: {"model": ErrorBody}}
-_POST_ERRORS = _ERRORS | {408: {"model": ErrorBody}, 409: {"model": ErrorBody}, 413: {"model": ErrorBody}}
+_ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in (409, 503)}
+_NAMED_ERRORS = _ERRORS | {404: {"model": ErrorBody}}
+#: What stands beside the orders is neither shown nor changed.
+_OWN_ERRORS = _NAMED_ERRORS | {405: {"model": ErrorBody}}
 _T = TypeVar("_T")
+
+
+class _OrderId(StringConvertor):
+    """The id of an order in a path; what stands beside the orders is none."""
+
+    regex = rf"(?!(?:{'|'.join(NO_ORDER)})$)[^/]+"
+
+
+register_url_convertor("order", _OrderId())
+_Named = Annotated[str, Path(json_schema_extra={"not": {"enum": [*NO_ORDER]}})]
 #: Whose order is meant, where several have the same id.
 _Issuer = Annotated[str | None, Query(description="whose order it is; needed where several have the same id")]
 
@@ -67,16 +75,8 @@ class _Rooms:
         return await to_thread.run_sync(work, limiter=self._reading)
 
 
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema()
-    for name, part in schema.pop("$defs", {}).items():
-        # In the document of the whole interface, a reference would point elsewhere.
-        schema = json.loads(json.dumps(schema).replace(json.dumps({"$ref": f"#/$defs/{name}"}), json.dumps(part)))
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
-
-
-_BODY, _CHANGE = _schema(OrderRequest), _schema(OrderChange)
-_STATEMENT, _CONFIRMATION = _schema(Statement), _schema(Confirmation)
+def _takes(model: type[BaseModel], service: Service) -> dict[str, Any]:
+    return {"requestBody": body_of(model, service.site)}
 
 
 def routes(service: Service) -> APIRouter:
@@ -104,13 +104,13 @@ def _add_orders(router: APIRouter, service: Service, rooms: _Rooms) -> None:
             service.answered(reason.code)
         return answer_body(answer)
 
-    @router.post("", responses=_POST_ERRORS, openapi_extra={"requestBody": _BODY})
+    @router.post("", responses=_ERRORS, openapi_extra=_takes(OrderRequest, service))
     async def post_order(request: Request, by: Issuer) -> OrderAnswerBody:
         order = OrderRequest.parse(await read_body(request), by.name)
         return answered(await rooms.tighten(by, lambda: intake.accept(order, by)))
 
-    @router.put("/{order_id}", responses=_POST_ERRORS | _NAMED_ERRORS, openapi_extra={"requestBody": _CHANGE})
-    async def change_order(order_id: str, request: Request, by: Issuer, issuer: _Issuer = None) -> OrderAnswerBody:
+    @router.put("/{order_id:order}", responses=_OWN_ERRORS, openapi_extra=_takes(OrderChange, service))
+    async def change_order(order_id: _Named, request: Request, by: Issuer, issuer: _Issuer = None) -> OrderAnswerBody:
         change = OrderChange.parse(await read_body(request), by.name)
         return answered(await rooms.tighten(by, lambda: intake.change(order_id, change, by, issuer)))
 
@@ -123,12 +123,12 @@ def _add_shows(router: APIRouter, service: Service, rooms: _Rooms) -> None:
     """Add what shows orders; every role may look."""
     Reader = Annotated[Principal, Depends(require(service.tokens, *Role))]  # noqa: N806  a type
 
-    @router.get("", responses=_ERRORS, dependencies=[Depends(require(service.tokens, *Role))])
+    @router.get("", dependencies=[Depends(require(service.tokens, *Role))])
     async def list_orders() -> OrderListBody:
         return OrderListBody(orders=[shown(service, view) for view in service.intake.list()])
 
-    @router.get("/{order_id}", responses=_NAMED_ERRORS)
-    async def show_order(order_id: str, by: Reader, issuer: _Issuer = None) -> OrderHistoryBody:
+    @router.get("/{order_id:order}", responses=_OWN_ERRORS)
+    async def show_order(order_id: _Named, by: Reader, issuer: _Issuer = None) -> OrderHistoryBody:
         view = service.intake.view(service.book.find(order_id, by, issuer))
         events = await rooms.read(lambda: service.book.history(view.order.key))
         return history_body(shown(service, view), events)
@@ -139,12 +139,12 @@ def _add_statements(router: APIRouter, service: Service, rooms: _Rooms) -> None:
     Authority = Annotated[Principal, Depends(require(service.tokens, Role.AUTHORITY))]  # noqa: N806  a type
     Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]  # noqa: N806  a type
 
-    @router.post("/statement", responses=_POST_ERRORS, openapi_extra={"requestBody": _STATEMENT})
+    @router.post("/statement", responses=_ERRORS, openapi_extra=_takes(Statement, service))
     async def state_orders(request: Request, by: Authority) -> StatementAnswerBody:
         stated = Statement.parse(await read_body(request, MAX_STATEMENT), by.name)
         return statement_body(await rooms.tighten(by, lambda: service.intake.state(stated.orders, by, stated.sent_at)))
 
-    @router.post("/confirmation", responses=_POST_ERRORS, openapi_extra={"requestBody": _CONFIRMATION})
+    @router.post("/confirmation", responses=_ERRORS, openapi_extra=_takes(Confirmation, service))
     async def confirm_orders(request: Request, by: Operator) -> StatementAnswerBody:
         confirmed = Confirmation.parse(await read_body(request), by.name)
         return statement_body(await rooms.relax(lambda: service.intake.confirm(confirmed.reason, by)))

@@ -93,15 +93,14 @@ class StopAnswerBody(BaseModel):
     again: bool
 
 
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorBody} for status in (401, 403, 404, 408, 413, 422, 503)
-}
+_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": ErrorBody}}
+_NAMED_ERRORS = _ERRORS | {404: {"model": ErrorBody}}
 _T = TypeVar("_T")
 
 
 def routes(service: Service) -> APIRouter:
     """Return the routes; all but the list wait for the disk, so they are called in a thread."""
-    router = APIRouter(prefix="/api/v1", tags=["people at work"], responses=_ERRORS)
+    router = APIRouter(prefix="/api/v1", tags=["people at work"])
     Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]  # noqa: N806  a type
     threads = anyio.CapacityLimiter(4)
 
@@ -112,24 +111,24 @@ def routes(service: Service) -> APIRouter:
     async def list_locks() -> LocksBody:
         return LocksBody(locks=shown_locks(service), stopped=service.desks.stops.reason is not None)
 
-    @router.post("/locks", openapi_extra=_takes(LockRequest))
+    @router.post("/locks", responses=_NAMED_ERRORS, openapi_extra=_takes(LockRequest))
     async def lock(request: Request, by: Operator) -> LockAnswerBody:
         asked = parsed(LockRequest, await read_body(request))
         answer = await apart(lambda: service.desks.locks.lock(asked.subject, asked.by, asked.reason, by))
         return LockAnswerBody(lock=_shown(answer.lock, answer.durable, None), again=answer.again)
 
-    @router.post("/locks/lift", openapi_extra=_takes(LiftRequest))
+    @router.post("/locks/lift", responses=_NAMED_ERRORS, openapi_extra=_takes(LiftRequest))
     async def lift(request: Request, by: Operator) -> LiftAnswerBody:
         asked = parsed(LiftRequest, await read_body(request))
         of = asked.of or asked.by
         return _lifted(await apart(lambda: service.desks.locks.unlock(asked.subject, asked.by, of, by)))
 
-    @router.post("/stop", openapi_extra=_takes(ReasonRequest))
+    @router.post("/stop", responses=_ERRORS, openapi_extra=_takes(ReasonRequest))
     async def stop(request: Request, by: Operator) -> StopAnswerBody:
         asked = parsed(ReasonRequest, await read_body(request))
         return _stopped(await apart(lambda: service.desks.stops.stop(asked.reason, by)))
 
-    @router.post("/resume", openapi_extra=_takes(ReasonRequest))
+    @router.post("/resume", responses=_ERRORS, openapi_extra=_takes(ReasonRequest))
     async def resume(request: Request, by: Operator) -> StopAnswerBody:
         asked = parsed(ReasonRequest, await read_body(request))
         return _stopped(await apart(lambda: service.desks.stops.resume(asked.reason, by)))

@@ -6,13 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from controller.api.auth import require
-from controller.api.errors import ErrorBody
 from controller.api.people import LockBody, shown_locks
 from controller.api.reason_bodies import ReasonBody, reason_bodies
 from controller.core.decision import Decision
@@ -171,14 +170,13 @@ class StatusBody(BaseModel):
 
 
 _POSITIONS: Final[Mapping[Position, Literal["open", "closed"]]] = {Position.OPEN: "open", Position.CLOSED: "closed"}
-_ERRORS: dict[int | str, dict[str, Any]] = {401: {"model": ErrorBody}}
 
 
 def routes(service: Service) -> APIRouter:
     """Return the route; every role may read it."""
     router = APIRouter(prefix="/api/v1", tags=["status"], dependencies=[Depends(require(service.tokens, *Role))])
 
-    @router.get("/status", responses=_ERRORS)
+    @router.get("/status")
     async def status() -> StatusBody:
         return _status(service)
 

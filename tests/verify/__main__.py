@@ -1,4 +1,4 @@
-"""`make verify`: demos on every surplus, thorough properties, mutants, fuzzing, a server that dies, agents and devices that defy, clocks."""
+"""`make verify`: demos on every surplus, thorough properties, mutants, fuzzing, a server that dies, agents and devices that defy, clocks, the document of the interface."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tests.verify.lies import report as lies_told
 from tests.verify.opcua import report
 from tests.verify.orders import withstood as orders_withstood
 from tests.verify.scenes import scenes_played
+from tests.verify.schema import conforms
 
 RECORDINGS = Path(__file__).parents[3] / "shared/data/liander_substations_15min"
 
@@ -86,6 +87,11 @@ def door(out: Path) -> dict[str, str]:
     return withstood(out)
 
 
+def schema(out: Path) -> dict[str, str]:
+    """Ask the HTTP interface all that its document allows and forbids, and see that it answers as that says."""
+    return conforms(out)
+
+
 def orders(out: Path) -> dict[str, str]:
     """Flood the site with orders of one issuer, while another sends limit 0."""
     return orders_withstood(out)
@@ -131,6 +137,7 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "scenes": scenes,
     "door": door,
     "orders": orders,
+    "schema": schema,
     "journal": journal,
     "time": time,
 }

@@ -9,14 +9,30 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.daemon.journal.chain import canonical
 from controller.daemon.orders.refusal import Cause, OrderRefused
 
+_PATTERN: Final = (
+    r"^(19[7-9][0-9]|2[0-9]{3})-[01][0-9]-[0-3][0-9][Tt][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
+    r"([Zz]|[+-][0-2][0-9]:[0-5][0-9])$"
+)
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+#: What stands beside the orders under their path: no order may have such an id.
+NO_ORDER: Final = ("statement", "confirmation")
 #: Orders of one statement: more than an issuer's quota.
 MAX_STATED: Final = 2000
 _YEARS = "allowed is a time between the years 1970 and 3000"
@@ -27,25 +43,36 @@ def _instant(value: object) -> object:
         return None
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError("allowed is a time by RFC 3339 with its offset, like 2026-11-21T18:00:00Z")
-    try:
-        instant = datetime.fromisoformat(value.upper()).astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(_YEARS) from error
-    if not 1970 <= instant.year < 3000:
+    written = datetime.fromisoformat(value.upper())
+    if not 1970 <= written.year < 3000:
         raise ValueError(_YEARS)
-    return instant
+    return written.astimezone(UTC)
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
+def _whole(value: object) -> object:
+    """Return a whole number as one: some libraries write 2 as 2.0, and JSON makes no difference."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Instant = Annotated[
+    AwareDatetime,
+    BeforeValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _PATTERN}),
+]
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
+#: What a schema says of an order's size: one is given, and the others are left out or null.
+_SIZES: Final = ("limit_w", "limit_percent", "reduce_by_w")
+_ONE_SIZE: Final[list[JsonValue]] = [{"required": [size], "properties": {size: {"type": "number"}}} for size in _SIZES]
 
 
 class _Terms(BaseModel):
     """What an order asks for: `limit_w`, `limit_percent` or `reduce_by_w`, on a node, from when, until when, how fast."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", allow_inf_nan=False, json_schema_extra={"oneOf": _ONE_SIZE}
+    )
 
     limit_w: Annotated[float, Field(ge=0)] | None = Field(None, description="the node's power is to stay at or below")
     limit_percent: Annotated[float, Field(ge=0, le=100)] | None = Field(
@@ -64,13 +91,27 @@ class _Terms(BaseModel):
     )
 
 
-_Revision = Annotated[int, Field(ge=1, le=1_000_000_000)]
+_Revision = Annotated[int, Field(ge=1, le=1_000_000_000), BeforeValidator(_whole)]
+
+
+def _own(order_id: str) -> str:
+    if order_id in NO_ORDER:
+        raise ValueError(f"{order_id} is what all orders are stated by, and names none")
+    return order_id
 
 
 class OrderRequest(_Terms):
     """A curtailment order as it is sent."""
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$", description="chosen by the sender")]
+    id: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$",
+            description="chosen by the sender",
+            json_schema_extra={"not": {"enum": [*NO_ORDER]}},
+        ),
+        AfterValidator(_own),
+    ]
     revision: _Revision = Field(1, description="counts the changes of the order")
 
     @classmethod

@@ -10,8 +10,8 @@ from tests.controller.api.server import Running, World, make_service, serving
 
 
 @contextmanager
-def server_at(path: Path) -> Iterator[Running]:
-    world = World()
+def server_at(path: Path, **world_of: object) -> Iterator[Running]:
+    world = World(**world_of)
     service, journal = make_service(path, world)
     with serving(service) as port:
         yield Running(f"http://127.0.0.1:{port}", world, service.book, journal)

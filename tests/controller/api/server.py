@@ -48,6 +48,7 @@ class World:
     refused: list[str] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
     machine: Machine | None = None
+    proxies: frozenset[str] = frozenset()
 
     def machine_at(self, folder: Path) -> Machine:
         self.machine = Machine(folder)
@@ -103,7 +104,7 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
             clock=ClockDesk(machine.clock, journal),
         ),
         tokens=tuple(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
-        proxies=frozenset(),
+        proxies=world.proxies,
         latest=latest,
         decision=lambda: world.decision,
         decision_now=decision_now,

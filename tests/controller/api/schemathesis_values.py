@@ -1,0 +1,5 @@
+"""What is there when schemathesis comes."""
+
+from typing import Final
+
+LOCK: Final = {"subject": "feeder", "by": "A. Person"}
