@@ -19,6 +19,8 @@ from controller.core.step import step
 from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.contactors.switchboard import Switchboard, coil_port, keepers_of
 from controller.daemon.contactors.trips import TripRecorder, open_trips
+from controller.daemon.events.changes import Changes
+from controller.daemon.events.feed import Feed
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.health import health, readiness
 from controller.daemon.journal.journal import Journal
@@ -90,7 +92,7 @@ async def operate(
 
 
 def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook, fleet: Fleet) -> _Parts:
-    mailbox, notifier = Mailbox(), Notifier()
+    mailbox, notifier, feed = Mailbox(), Notifier(), Feed(journal)
     latest = make_latest(site, lambda: recorder.latest, fleet)
     metrics = Metrics(site, latest, book, journal)
     fleet.on_refused = lambda reason: metrics.refused("fleet", reason.code)
@@ -105,6 +107,7 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
     snapshots = Snapshots(site, mailbox, fleet, book, switchboard, desks.resets, desks.locks, desks.stops)
     recorder = Recorder(
         fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, snapshots=snapshots, site=site,
+        changes=Changes(feed, site, locks=lambda: desks.locks.held, head=fleet.head_token),
         switch=_switching(switchboard, TripRecorder(journal, site, trips), desks.resets),
     )  # fmt: skip
     now = _Now(recorder, site_file.tick_s)
@@ -123,7 +126,7 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
         ticker=ticker,
         notifier=notifier,
         service=_make_service(
-            site_file, site, book, recorder, snapshots, latest, metrics, desks, now, fleet.head_token
+            site_file, site, book, recorder, snapshots, latest, metrics, desks, now, feed, fleet.head_token
         ),
     )
 
@@ -175,6 +178,7 @@ def _make_service(
     metrics: Metrics,
     desks: _Desks,
     now: _Now,
+    feed: Feed,
     head: Callable[[], str | None],
 ) -> Service:
     intake = OrderIntake(site=site, book=book, decision=now.decision_now, utc=lambda: snapshots.utc, head=head)
@@ -185,6 +189,8 @@ def _make_service(
         desk=desks.resets,
         locks=desks.locks,
         stops=desks.stops,
+        feed=feed,
+        head=head,
         tokens=make_tokens(site_file.orders.tokens),
         proxies=frozenset(site_file.http.trusted_proxies),
         latest=latest,

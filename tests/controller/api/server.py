@@ -17,6 +17,7 @@ from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
 from controller.daemon.access import Role, Token
 from controller.daemon.contactors.resets import ResetDesk
+from controller.daemon.events.feed import Feed
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import Metrics
@@ -52,6 +53,7 @@ class Running:
     world: World
     book: OrderBook
     journal: Journal
+    feed: Feed
 
     def client(self, name: str | None = "authority", **more: object) -> httpx.Client:
         headers = {"Authorization": f"Bearer {name}-secret"} if name else {}
@@ -62,7 +64,7 @@ class Running:
 def make_service(path: Path, world: World) -> tuple[Service, Journal]:
     feeder = Contactors(node=np.array([1]), trip_after_s=np.array([60.0]))
     site, journal = replace(make_site(), contactors=feeder), journal_at(path)
-    book = OrderBook(journal, site)
+    feed, book = Feed(journal, utc=lambda: UTC_S), OrderBook(journal, site)
     latest = Latest(
         meters=lambda: {
             "main": LatestMeter(value_w=80e3, quality=Grade.GOOD, age_s=0.3, quantities={"frequency_hz": (50.01, 0.3)})
@@ -90,6 +92,8 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
         desk=ResetDesk(site=site, journal=journal, decision=decision_now),
         locks=LockDesk(site=site, journal=journal, utc=lambda: UTC_S),
         stops=StopDesk(site=site, journal=journal, utc=lambda: UTC_S),
+        feed=feed,
+        head=lambda: "a head",
         tokens=tuple(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
         proxies=frozenset(),
         latest=latest,

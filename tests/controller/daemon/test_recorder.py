@@ -13,6 +13,8 @@ from controller.core.reasons import Code, Reason
 from controller.core.trust.judge import no_trust
 from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.contactors.switchboard import Switchboard
+from controller.daemon.events.changes import Changes
+from controller.daemon.events.feed import Feed
 from controller.daemon.journal.journal import RecordKind
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.metrics import Metrics
@@ -101,6 +103,7 @@ class Bench:
             notifier=self.notifier,
             snapshots=self.snapshots,
             site=self.site,
+            changes=Changes(Feed(self.journal), self.site, locks=lambda: (), head=lambda: None),
             switch=lambda _: self.calls.append("switch"),
             clock=lambda: self.now_s,
         )
