@@ -17,6 +17,7 @@ from fastapi.sse import format_sse_event
 from pydantic import BaseModel
 
 from controller.api.status import StatusBody, status_of
+from controller.core.decision import Decision
 from controller.daemon.events.event import Cursor, EventName
 from controller.daemon.service import Service
 from drivers.errors import JournalUnusable
@@ -83,29 +84,34 @@ class Followers:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waking = False
         self._threads = anyio.CapacityLimiter(1)
-        self._status: tuple[object, StatusBody] | None = None
+        self._status: tuple[Decision | None, tuple[Cursor, bool], StatusBody] | None = None
         self._feed.on_told = self._told
 
     async def follow(self, last_id: str | None) -> AsyncIterator[bytes]:
         """Yield what a follower is sent for as long as it stays; `last_id`: of the newest event that it has, None where it has none."""
         place, first = (None if last_id is None else Cursor.parse(last_id)), last_id is None
         while True:
-            begins = _Beginning(self._feed.place, "") if first else await self._begin(place)
+            begins = _Beginning(now := self._feed.place, str(now)) if first else await self._begin(place)
+            was_well = self._service.health().ok
             yield self._state(begins)
             for at, name, data in begins.earlier:
                 yield _framed(str(at), name, data)
             first, place = False, begins.place
-            async with contextlib.aclosing(self._live(place)) as live:
+            async with contextlib.aclosing(self._live(place, was_well=was_well)) as live:
                 async for behind, framed in live:
                     place = behind
                     yield framed
 
-    async def _live(self, place: Cursor) -> AsyncGenerator[tuple[Cursor, bytes]]:
-        """Yield what happens after a place, with the place behind it, until some of it is gone before it could be told."""
-        was_well = self._service.health().ok
+    async def _live(self, place: Cursor, *, was_well: bool) -> AsyncGenerator[tuple[Cursor, bytes]]:
+        """Yield what happens after a place, with the place behind it, until some of it is gone before it could be told.
+
+        `was_well`: whether the tick was running when the state was told last.
+        """
         with self._woken() as woken:
             while (events := self._feed.after(place)) is not None:
                 woken.clear()
+                # To send may take no turn of the loop: others have theirs, and whoever is gone is found to be.
+                await asyncio.sleep(0)
                 is_well = self._service.health().ok
                 if events:
                     place = self._feed.id_of(events[-1])
@@ -146,15 +152,14 @@ class Followers:
             journal_usable=self._feed.failure is None,
             status=self._present(),
         )
-        shown = begins.shown or str(begins.place)
-        return format_sse_event(data_str=body.model_dump_json(), event="state", id=shown, retry=RETRY_MS)
+        return format_sse_event(data_str=body.model_dump_json(), event="state", id=begins.shown, retry=RETRY_MS)
 
     def _present(self) -> StatusBody:
         """Return the status, made once for all who ask while nothing has changed."""
-        key = (self._feed.place, self._service.decision(), self._service.health().ok)
-        if self._status is None or self._status[0] != key:
-            self._status = key, status_of(self._service)
-        return self._status[1]
+        decision, key = self._service.decision(), (self._feed.place, self._service.health().ok)
+        if self._status is None or self._status[0] is not decision or self._status[1] != key:
+            self._status = decision, key, status_of(self._service)
+        return self._status[2]
 
     @contextlib.contextmanager
     def _woken(self) -> Iterator[asyncio.Event]:

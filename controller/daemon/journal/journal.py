@@ -334,9 +334,10 @@ class Journal:
             return
         self._note_success()
         self.head = newest or self.head
+        # Told before it is answered: whoever has an answer finds it among the events.
+        self.on_stored([record for _, record in self._unwitnessed])
         for pending, record in self._unwitnessed:
             pending.settle(record)
-        self.on_stored([record for _, record in self._unwitnessed])
         self._unwitnessed.clear()
 
     def _head_of(self, record: Record | None) -> JournalHead | None:

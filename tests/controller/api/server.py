@@ -17,6 +17,7 @@ from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
 from controller.daemon.access import Role, Token
 from controller.daemon.contactors.resets import ResetDesk
+from controller.daemon.events.changes import Changes
 from controller.daemon.events.feed import Feed
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import DeviceColumns, Latest, LatestAgent, LatestMeter
@@ -54,6 +55,12 @@ class Running:
     book: OrderBook
     journal: Journal
     feed: Feed
+    changes: Changes
+
+    def tick(self, **changed: object) -> None:
+        """Have a tick decide as the one before, but for these fields, and tell what that changes."""
+        self.world.decision = replace(self.world.decision, **changed)
+        self.changes.observe(self.world.decision)
 
     def client(self, name: str | None = "authority", **more: object) -> httpx.Client:
         headers = {"Authorization": f"Bearer {name}-secret"} if name else {}
