@@ -89,6 +89,7 @@ class Followers:
 
     async def follow(self, last_id: str | None) -> AsyncIterator[bytes]:
         """Yield what a follower is sent for as long as it stays; `last_id`: of the newest event that it has, None where it has none."""
+        self._loop = asyncio.get_running_loop()
         place, first = (None if last_id is None else Cursor.parse(last_id)), last_id is None
         while True:
             begins = _Beginning(now := self._feed.place, str(now)) if first else await self._begin(place)
@@ -164,7 +165,6 @@ class Followers:
     @contextlib.contextmanager
     def _woken(self) -> Iterator[asyncio.Event]:
         """Give what is set whenever something has happened."""
-        self._loop = asyncio.get_running_loop()
         woken = asyncio.Event()
         self._waiting.add(woken)
         try:

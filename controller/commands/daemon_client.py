@@ -61,8 +61,8 @@ class DaemonClient:
         """Return the answer, whatever it is; ConfigError where there is none."""
         from drivers.errors import ConfigError
 
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        connection = self._connection()
+        headers = self.headers() | {"Content-Type": "application/json"}
+        connection = self.connection()
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
@@ -83,7 +83,12 @@ class DaemonClient:
             raise ConfigError(answer.refusal)
         return answer.body
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def headers(self) -> dict[str, str]:
+        """Return what each request shows."""
+        return {"Authorization": f"Bearer {self._token}"}
+
+    def connection(self) -> http.client.HTTPConnection:
+        """Return a connection of its own."""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         return kind(str(self._parts.hostname), self._parts.port, timeout=_ANSWER_S)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import time
+import contextlib
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from controller.commands import DONE, NOT_GOOD, Verbs
 from controller.commands.daemon_client import DaemonClient, token_of
+from controller.commands.following import Happening, follow
 
 _SITE: Final = Path("/etc/surplusd/site.yaml")
 _ABOUT = """The daemon writes down who asked and why, makes room for all that may start below the node, and tells the contactor to
 close. In doubt nothing is closed. Find out first why the node was cut off: `surplusd_reason`, the journal, and the place itself."""
-_LOOK_S: Final = 0.5
 #: Longer than a tick and the settle time, within which it is closed.
 _BEYOND_S: Final = 20.0
 
@@ -38,10 +40,14 @@ def _carry_out(arguments: argparse.Namespace) -> int:
 
     site_file = load(arguments.site)
     daemon = DaemonClient.of(site_file, token_of(site_file, "operator", arguments.token_file))
-    answer = daemon.ask("POST", f"/api/v1/nodes/{_plain(arguments.node)}/reset", {"reason": arguments.reason})
-    told = "is being reset already" if answer["again"] else "is reset; this is on record"
-    print(f"{answer['node']} {told}", flush=True)
-    return _wait(daemon, str(answer["node"]), site_file.grid.settle_s + _BEYOND_S)
+    node = _plain(arguments.node)
+    with contextlib.closing(follow(daemon, within_s=site_file.grid.settle_s + _BEYOND_S)) as events:
+        # Followed from before on, so that nothing that becomes of it is missed.
+        first = next(events)
+        answer = daemon.ask("POST", f"/api/v1/nodes/{node}/reset", {"reason": arguments.reason})
+        told = "is being reset already" if answer["again"] else "is reset; this is on record"
+        print(f"{node} {told}", flush=True)
+        return _wait(node, _states(node, chain([first], events)))
 
 
 def _plain(node: str) -> str:
@@ -53,12 +59,20 @@ def _plain(node: str) -> str:
     return node
 
 
-def _wait(daemon: DaemonClient, node: str, within_s: float) -> int:
+def _states(node: str, events: Iterable[Happening]) -> Iterator[str]:
+    """Yield each state of the node's contactor that is told."""
+    for event in events:
+        if event.name == "state":
+            contactor = (event.data["status"]["nodes"].get(node) or {}).get("contactor") or {}
+            yield contactor.get("state", "")
+        elif event.name == "contactor" and event.data["node"] == node:
+            yield event.data["state"]
+
+
+def _wait(node: str, states: Iterable[str]) -> int:
     """Say what becomes of the reset."""
-    until_s, seen_closing = time.monotonic() + within_s, False
-    while time.monotonic() < until_s:
-        contactor = (daemon.ask("GET", "/api/v1/status")["nodes"].get(node) or {}).get("contactor")
-        state = contactor and contactor["state"]
+    seen_closing = False
+    for state in states:
         if state == "starting":
             print(f"the contactor of {node} was told to close; devices below it start at their failsafe watts at most")
             return DONE
@@ -66,6 +80,5 @@ def _wait(daemon: DaemonClient, node: str, within_s: float) -> int:
         if state in {"tripped", "closed"} and seen_closing:
             break
         seen_closing = seen_closing or state == "closing"
-        time.sleep(_LOOK_S)
     print(f"the contactor of {node} stays open: the site was in doubt; see `reason` in the status, then reset it again")
     return NOT_GOOD
