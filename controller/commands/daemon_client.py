@@ -69,8 +69,7 @@ class DaemonClient:
             given = json.loads(answer.read())
             return Answer(answer.status, given if isinstance(given, dict) else {})
         except (OSError, http.client.HTTPException, ValueError) as error:
-            place = self._parts.netloc
-            raise ConfigError(f"the daemon does not answer at {place}: {error or type(error).__name__}") from error
+            raise ConfigError(f"the daemon does not answer at {self.place}: {error or type(error).__name__}") from error
         finally:
             connection.close()
 
@@ -82,6 +81,11 @@ class DaemonClient:
         if not answer.is_good:
             raise ConfigError(answer.refusal)
         return answer.body
+
+    @property
+    def place(self) -> str:
+        """Host and port of the daemon."""
+        return self._parts.netloc
 
     def headers(self) -> dict[str, str]:
         """Return what each request shows."""

@@ -55,6 +55,8 @@ def follow(daemon: DaemonClient, last_id: str = "", *, within_s: float = float("
                 raise ConfigError("the stream of events has ended")
     except (OSError, http.client.HTTPException, ValueError) as error:
         if not isinstance(error, TimeoutError) or time.monotonic() < until_s:
-            raise ConfigError(f"the stream of events was cut off: {error or type(error).__name__}") from error
+            raise ConfigError(
+                f"the daemon does not answer at {daemon.place}: {error or type(error).__name__}"
+            ) from error
     finally:
         connection.close()
