@@ -17,6 +17,9 @@ from controller.daemon.access import Token
 #: Connections at once, in all and of one peer.
 MOST: Final = 512
 MOST_OF_PEER: Final = 256
+#: Streams of events at once, beside all these: in all and by one token.
+FOLLOWERS: Final = 128
+FOLLOWERS_EACH: Final = 32
 #: Paths that ask for no token.
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 #: Requests of one peer without a valid token: so many at once, and so many a second in the long run.
@@ -84,10 +87,11 @@ class Doorkeeper:
         self._most, self._most_of_peer = most, min(MOST_OF_PEER, most // 2)
         self._guests: OrderedDict[Guest, None] = OrderedDict()
         self._of_peer: dict[str, OrderedDict[Guest, None]] = {}
+        self._followers: dict[Guest, str] = {}
         self._tries, self._probings = Allowance(*TRIES), Allowance(*PROBINGS)
 
     def __len__(self) -> int:
-        """Return how many are inside."""
+        """Return how many are inside, without those who follow."""
         return len(self._guests)
 
     def enter(self, guest: Guest) -> None:
@@ -99,6 +103,23 @@ class Doorkeeper:
             self._make_room(self._guests)
         self._guests[guest] = mine[guest] = None
 
+    def stay(self, guest: Guest, name: str) -> bool:
+        """Let a guest that has the token of `name` stay, to follow what happens; it takes the room of nobody else from now on.
+
+        False: there is no more room for such.
+        """
+        mine = sum(each == name for each in self._followers.values())
+        if mine >= FOLLOWERS_EACH or len(self._followers) >= min(FOLLOWERS, self._most // 4):
+            return False
+        self.left(guest)
+        self._followers[guest] = name
+        return True
+
+    def close(self) -> None:
+        """Send away all who stay to follow: they would never end by themselves."""
+        for guest in tuple(self._followers):
+            self._send_away(guest)
+
     def served(self, guest: Guest) -> None:
         """Note that a guest has got an answer: it has waited since now."""
         if guest in self._guests:
@@ -108,6 +129,7 @@ class Doorkeeper:
     def left(self, guest: Guest) -> None:
         """Forget a connection that is closed."""
         self._guests.pop(guest, None)
+        self._followers.pop(guest, None)
         mine = self._of_peer.get(guest.peer, OrderedDict())
         mine.pop(guest, None)
         if not mine:
@@ -120,7 +142,7 @@ class Doorkeeper:
 
     def sweep(self, now_s: float) -> None:
         """Send away all that take too long."""
-        for guest in [guest for guest in self._guests if guest.overstays(now_s)]:
+        for guest in [guest for guest in (*self._guests, *self._followers) if guest.overstays(now_s)]:
             self._send_away(guest)
 
     def peer_of(self, address: str, forwarded: bytes) -> str:

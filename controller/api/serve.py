@@ -53,7 +53,7 @@ def most_connections() -> int:
 async def serve(
     app: ASGIApp, door: Doorkeeper, host: str, port: int, listening: Callable[[int], None] | None = None
 ) -> None:
-    """Serve `app` until cancelled, then let the requests under way finish for up to 2 s.
+    """Serve `app` until cancelled, then end all streams and let the requests under way finish for up to 2 s.
 
     `listening` is called with the port once connections are taken; port 0 means any free one.
     ConfigError: the address cannot be listened on.
@@ -69,6 +69,7 @@ async def serve(
         finally:
             sweeping.cancel()
             server.should_exit = True
+            door.close()
             await running
 
 

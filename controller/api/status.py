@@ -178,12 +178,13 @@ def routes(service: Service) -> APIRouter:
 
     @router.get("/status")
     async def status() -> StatusBody:
-        return _status(service)
+        return status_of(service)
 
     return router
 
 
-def _status(service: Service) -> StatusBody:
+def status_of(service: Service) -> StatusBody:
+    """Return the site as it is now."""
     newest, decision, latest = service.decision(), service.decision_now(), service.latest
     reasons, health = _why(service, newest), service.health()
     warnings = decision.warnings if decision else ()

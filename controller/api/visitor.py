@@ -17,6 +17,11 @@ from controller.api.errors import too_many_tries
 HEAD_S: Final = 5.0
 BODY_S: Final = 10.0
 ANSWER_S: Final = 30.0
+#: Whoever follows events and takes none of them for so long has to go; the kernel is told the same of one that is dead.
+STALLED_S: Final = 30.0
+#: Bytes that wait at most for whoever follows: here, and in the kernel.
+_WAITING_HERE: Final = 16384
+_WAITING_BELOW: Final = 65536
 #: The longest head of a request in bytes.
 MAX_HEAD: Final = 16384
 #: `struct linger`: on, for no time.
@@ -31,8 +36,21 @@ class Visitor(H11Protocol):
         self._door = door
         self._head = b""
         self._since_s = self.loop.time()
+        self._stalled_s: float | None = None
+        self._follows = False
         self.peer = ""
         self.is_known = False
+        self.app_state = {**self.app_state, "visitor": self}
+
+    def stay(self, name: str) -> bool:
+        """Stay, to follow what happens, for the holder of the token of `name`; False where there is no room for that."""
+        self._follows = self._door.stay(self, name)
+        if self._follows:
+            connection: socket.socket = self.transport.get_extra_info("socket")
+            self.transport.set_write_buffer_limits(high=_WAITING_HERE)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _WAITING_BELOW)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * STALLED_S))
+        return self._follows
 
     @property
     def is_waiting(self) -> bool:
@@ -47,6 +65,8 @@ class Visitor(H11Protocol):
 
     def overstays(self, now_s: float) -> bool:
         """Return whether it has taken too long over its request, or over its answer."""
+        if self._follows:
+            return self._stalled_s is not None and now_s - self._stalled_s > STALLED_S
         past_s = now_s - self._since_s
         if self.is_waiting:
             return past_s > HEAD_S
@@ -76,6 +96,16 @@ class Visitor(H11Protocol):
         if self.cycle is not before:
             self._since_s = self.loop.time()
             self.is_known = self._door.knows(dict(self.headers).get(b"authorization", b""))
+
+    def pause_writing(self) -> None:
+        """Note that the client takes nothing now."""
+        self._stalled_s = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Note that it does again."""
+        self._stalled_s = None
+        super().resume_writing()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""

@@ -61,16 +61,15 @@ class DaemonClient:
         """Return the answer, whatever it is; ConfigError where there is none."""
         from drivers.errors import ConfigError
 
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        connection = self._connection()
+        headers = self.headers() | {"Content-Type": "application/json"}
+        connection = self.connection()
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
             given = json.loads(answer.read())
             return Answer(answer.status, given if isinstance(given, dict) else {})
         except (OSError, http.client.HTTPException, ValueError) as error:
-            place = self._parts.netloc
-            raise ConfigError(f"the daemon does not answer at {place}: {error or type(error).__name__}") from error
+            raise ConfigError(f"the daemon does not answer at {self.place}: {error or type(error).__name__}") from error
         finally:
             connection.close()
 
@@ -83,7 +82,17 @@ class DaemonClient:
             raise ConfigError(answer.refusal)
         return answer.body
 
-    def _connection(self) -> http.client.HTTPConnection:
+    @property
+    def place(self) -> str:
+        """Host and port of the daemon."""
+        return self._parts.netloc
+
+    def headers(self) -> dict[str, str]:
+        """Return what each request shows."""
+        return {"Authorization": f"Bearer {self._token}"}
+
+    def connection(self) -> http.client.HTTPConnection:
+        """Return a connection of its own."""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         return kind(str(self._parts.hostname), self._parts.port, timeout=_ANSWER_S)
 

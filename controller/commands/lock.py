@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
+import sys
 from typing import Any, Final
 
 from controller.commands import DONE, NOT_GOOD, Verbs
 from controller.commands.asking import add_options, client
 from controller.commands.daemon_client import DaemonClient
+from controller.commands.following import follow
 
 _ABOUT = """What is locked is off in every mode and raised by nothing, over restarts, until the same person unlocks it, or two operators do.
 Exit status 0: it is proven to be off, and the lock is on the disk; 1: it is not, or not yet. A lock is no isolation: whoever opens a
 cabinet still switches it off and locks the switch."""
 #: How long the proof is waited for: it may take as long as the slowest device takes to come down.
 _PROOF_S: Final = 120.0
-_LOOK_S: Final = 1.0
+#: Events after which a lock may stand otherwise.
+_TELL: Final = frozenset({"state", "lock", "lock_proof"})
 
 
 def add(verbs: Verbs) -> None:
@@ -31,22 +33,36 @@ def add(verbs: Verbs) -> None:
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
+    from drivers.errors import ConfigError
+
     daemon = client(arguments, "operator")
     body = {"subject": arguments.subject, "by": arguments.by, "reason": arguments.reason}
     lock = daemon.ask("POST", "/api/v1/locks", body)["lock"]
-    lock = _proven(daemon, lock, arguments.wait)
+    try:
+        lock = _proven(daemon, lock, arguments.wait)
+    except ConfigError as error:
+        print(f"the lock is set, and whether it is proven cannot be followed: {error}", file=sys.stderr)
     print(json.dumps(lock, indent=2) if arguments.json else _words(lock))
-    return DONE if lock["durable"] and lock["unproven"] == 0 else NOT_GOOD
+    return DONE if _is_good(lock) else NOT_GOOD
 
 
 def _proven(daemon: DaemonClient, lock: dict[str, Any], wait_s: float) -> dict[str, Any]:
     """Return the lock once all that it holds is proven to be off, or as it is after `wait_s`."""
-    until_s = time.monotonic() + wait_s
-    while (lock["unproven"] != 0 or not lock["durable"]) and time.monotonic() < until_s:
-        time.sleep(_LOOK_S)
-        locks = daemon.ask("GET", "/api/v1/locks")["locks"]
-        lock = next((each for each in locks if (each["subject"], each["by"]) == (lock["subject"], lock["by"])), lock)
+    if _is_good(lock):
+        return lock
+    for event in follow(daemon, within_s=wait_s):
+        if event.name in _TELL:
+            locks = daemon.ask("GET", "/api/v1/locks")["locks"]
+            lock = next(
+                (each for each in locks if (each["subject"], each["by"]) == (lock["subject"], lock["by"])), lock
+            )
+        if _is_good(lock):
+            break
     return lock
+
+
+def _is_good(lock: dict[str, Any]) -> bool:
+    return bool(lock["durable"] and lock["unproven"] == 0)
 
 
 def _words(lock: dict[str, Any]) -> str:

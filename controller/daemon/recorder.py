@@ -12,6 +12,7 @@ from controller.core.reasons import Code
 from controller.core.site import Site
 from controller.daemon.clock.clock_log import ClockLog
 from controller.daemon.clock.wall_clock import WallClock
+from controller.daemon.events.changes import Changes
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.metrics import Metrics
@@ -53,10 +54,11 @@ class Recorder:
         notifier: Notifier,
         wall_clock: WallClock,
         site: Site,
+        changes: Changes,
         switch: Callable[[Decision], None],
         clock: Clock = boottime_s,
     ) -> None:
-        self._switch = switch
+        self._switch, self._changes = switch, changes
         self._fleet, self._book, self._journal = fleet, book, journal
         self._metrics, self._notifier, self._wall_clock, self._clock = metrics, notifier, wall_clock, clock
         self._sources, self._site_log, self._nodes = SourceLog(), SiteLog(site), site.tree.ids
@@ -84,6 +86,8 @@ class Recorder:
         self._note_mode(decision)
         self._note_compliance(decision)
         self._note_over(decision)
+        unsure = self._book.unsure
+        self._changes.observe(decision, (*apart, *((unsure,) if unsure else ())))
         self._tell_systemd(decision)
         self._record(decision)
         first = self.latest is None
@@ -128,6 +132,7 @@ class Recorder:
             "shortfall_w": None if order.shortfall_w is None else round(order.shortfall_w),
             "achievable_w": round(order.achievable_w),
             "warnings": texts(decision.warnings),
+            "reasons": plain(decision.warnings),
         }
 
     def _note_over(self, decision: Decision) -> None:

@@ -23,6 +23,8 @@ from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.contactors.switchboard import Switchboard, coil_port, keepers_of
 from controller.daemon.contactors.trips import TripRecorder, open_trips
 from controller.daemon.desks import Desks
+from controller.daemon.events.changes import Changes
+from controller.daemon.events.feed import Feed
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.health import health, readiness
 from controller.daemon.journal.journal import Journal
@@ -100,7 +102,7 @@ async def operate(
 
 
 def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook, fleet: Fleet) -> _Parts:
-    mailbox, notifier = Mailbox(), Notifier()
+    mailbox, notifier, feed = Mailbox(), Notifier(), Feed(journal)
     latest = make_latest(site, lambda: recorder.latest, fleet)
     metrics = Metrics(site, latest, book, journal)
     fleet.on_refused = lambda reason: metrics.refused("fleet", reason.code)
@@ -117,6 +119,7 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
     snapshots = Snapshots(mailbox, fleet, book, switchboard, desks, wall_clock)
     recorder = Recorder(
         fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, wall_clock=wall_clock, site=site,
+        changes=Changes(feed, site, locks=lambda: desks.locks.held, head=fleet.head_token),
         switch=_switching(switchboard, TripRecorder(journal, site, trips), desks.resets),
     )  # fmt: skip
     ticker = Ticker(
@@ -134,7 +137,9 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
         ticker=ticker,
         notifier=notifier,
         wall_clock=wall_clock,
-        service=_make_service(site_file, site, book, recorder, wall_clock, latest, metrics, desks, fleet.head_token),
+        service=_make_service(
+            site_file, site, book, recorder, wall_clock, latest, metrics, desks, feed, fleet.head_token
+        ),
     )
 
 
@@ -182,6 +187,7 @@ def _make_service(
     latest: Latest,
     metrics: Metrics,
     desks: Desks,
+    feed: Feed,
     head: Callable[[], str | None],
 ) -> Service:
     now = _Now(recorder, site_file.tick_s)
@@ -193,6 +199,8 @@ def _make_service(
         book=book,
         intake=intake,
         desks=desks,
+        feed=feed,
+        head=head,
         tokens=make_tokens(site_file.orders.tokens),
         proxies=frozenset(site_file.http.trusted_proxies),
         latest=latest,

@@ -10,6 +10,7 @@ from controller.core.decision import Decision
 from controller.core.site import Site
 from controller.daemon.access import Token
 from controller.daemon.desks import Desks
+from controller.daemon.events.feed import Feed
 from controller.daemon.latest import Latest
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
@@ -37,7 +38,7 @@ class Service:
     """Everything behind an interface to the outside; what is called returns at once, but for the book, the intake, the desks and `metrics`.
 
     `decision`: the newest, `decision_now`: None where it is too old to speak of now. `utc`: the newest look at the wall clock. `metrics`: the exposition for Prometheus.
-    `proxies`: addresses that may name whom they speak for.
+    `feed`: what happens. `head`: what the journal ends with, signed, None where it has nothing. `proxies`: addresses that may name whom they speak for.
     `refused`: counts a refused request, once for each of its codes, or by a word of the protocol that it came by. `answered`:
     counts what the answer to an order says beside its outcome, by code.
     """
@@ -46,6 +47,8 @@ class Service:
     book: OrderBook
     intake: OrderIntake
     desks: Desks
+    feed: Feed
+    head: Callable[[], str | None]
     tokens: tuple[Token, ...]
     proxies: frozenset[str]
     latest: Latest

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import time
+import contextlib
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from controller.commands import DONE, NOT_GOOD, Verbs
 from controller.commands.daemon_client import DaemonClient, token_of
+from controller.commands.following import Happening, follow
 
 _SITE: Final = Path("/etc/surplusd/site.yaml")
 _ABOUT = """The daemon writes down who asked and why, makes room for all that may start below the node, and tells the contactor to
 close. In doubt nothing is closed. Find out first why the node was cut off: `surplusd_reason`, the journal, and the place itself."""
-_LOOK_S: Final = 0.5
 #: Why a reset came to nothing, in words.
 _VOID: Final = {
     "in_doubt": "the site was in doubt",
@@ -44,10 +46,14 @@ def _carry_out(arguments: argparse.Namespace) -> int:
 
     site_file = load(arguments.site)
     daemon = DaemonClient.of(site_file, token_of(site_file, "operator", arguments.token_file))
-    answer = daemon.ask("POST", f"/api/v1/nodes/{_plain(arguments.node)}/reset", {"reason": arguments.reason})
-    told = "is being reset already" if answer["again"] else "is reset; this is on record"
-    print(f"{answer['node']} {told}", flush=True)
-    return _wait(daemon, str(answer["node"]), 2.0 * site_file.grid.settle_s + _BEYOND_S)
+    node = _plain(arguments.node)
+    with contextlib.closing(follow(daemon, within_s=2.0 * site_file.grid.settle_s + _BEYOND_S)) as events:
+        # Followed from before on, so that nothing that becomes of it is missed.
+        first = next(events)
+        answer = daemon.ask("POST", f"/api/v1/nodes/{node}/reset", {"reason": arguments.reason})
+        told = "is being reset already" if answer["again"] else "is reset; this is on record"
+        print(f"{node} {told}", flush=True)
+        return _wait(node, _states(node, chain([first], events)))
 
 
 def _plain(node: str) -> str:
@@ -59,12 +65,20 @@ def _plain(node: str) -> str:
     return node
 
 
-def _wait(daemon: DaemonClient, node: str, within_s: float) -> int:
+def _states(node: str, events: Iterable[Happening]) -> Iterator[tuple[str, str | None]]:
+    """Yield each state of the node's contactor that is told, and why a reset of it came to nothing."""
+    for event in events:
+        if event.name == "state":
+            contactor = (event.data["status"]["nodes"].get(node) or {}).get("contactor") or {}
+            yield contactor.get("state", ""), contactor.get("void")
+        elif event.name == "contactor" and event.data["node"] == node:
+            yield event.data["state"], event.data["void"]
+
+
+def _wait(node: str, states: Iterable[tuple[str, str | None]]) -> int:
     """Say what becomes of the reset."""
-    until_s, seen_closing, why = time.monotonic() + within_s, False, "nothing is heard of it"
-    while time.monotonic() < until_s:
-        contactor = (daemon.ask("GET", "/api/v1/status")["nodes"].get(node) or {}).get("contactor") or {}
-        state, void = contactor.get("state"), contactor.get("void")
+    seen_closing, why = False, "nothing is heard of it"
+    for state, void in states:
         # What was open without a trip is "closed" before, and again when the reset is void.
         if state == "starting" or (state == "closed" and seen_closing and void is None):
             print(f"the contactor of {node} is closed; devices below it start at their failsafe watts at most")
@@ -73,6 +87,5 @@ def _wait(daemon: DaemonClient, node: str, within_s: float) -> int:
             why = _VOID.get(str(void), "it tripped anew")
             break
         seen_closing = seen_closing or state in {"closing", "reclosing"}
-        time.sleep(_LOOK_S)
     print(f"the contactor of {node} stays open: {why}; see `reason` in the status, then reset it again")
     return NOT_GOOD

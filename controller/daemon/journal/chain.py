@@ -86,12 +86,12 @@ def link(prev_hash: str, seq: int, line: ChainLine) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read(path: Path, kinds: Sequence[str] = ()) -> Iterator[Record]:
-    """Yield the stored records of these kinds, or all, oldest first; JournalUnusable where it cannot be read."""
-    where = f" WHERE kind IN ({','.join('?' * len(kinds))})" if kinds else ""
+def read(path: Path, kinds: Sequence[str] = (), after: int = 0) -> Iterator[Record]:
+    """Yield the stored records of these kinds, or all, behind number `after`, oldest first; JournalUnusable where it cannot be read."""
+    where = "seq > ?" + (f" AND kind IN ({','.join('?' * len(kinds))})" if kinds else "")
     try:
         with contextlib.closing(connect(path)) as db:
-            for row in db.execute(f"{SELECT}{where} ORDER BY seq", kinds):
+            for row in db.execute(f"{SELECT} WHERE {where} ORDER BY seq", (after, *kinds)):
                 yield record_of(row)
     except sqlite3.Error as error:
         raise JournalUnusable(f"{path}: {error}") from error

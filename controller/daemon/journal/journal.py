@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -129,6 +129,8 @@ class Journal:
     `failure`: why the file cannot be written now, None while it can. `dropped`: telemetry records lost so far.
     `head`: the newest record on the disk that matters to orders; None before the first since it was opened, which is that
     of the start. `epoch`: that of the controller, 0 before `begin_epoch`.
+    `on_posted` is called with each record that waits for the file to come back, `on_stored` with those that are on the disk,
+    in their sequence; both return at once.
     """
 
     def __init__(
@@ -150,6 +152,8 @@ class Journal:
         self.dropped = 0
         self.head: Record | None = None
         self.epoch = 0
+        self.on_posted: Callable[[Pending], None] = lambda _pending: None
+        self.on_stored: Callable[[Sequence[Record]], None] = lambda _records: None
         self._doubting: Pending | None = None
         self._unwitnessed: list[tuple[Pending, Record]] = []
         self._hashes: dict[int, str] = {}
@@ -236,9 +240,9 @@ class Journal:
             self._doubting = pending
         return pending
 
-    def records(self, *kinds: str) -> Iterator[Record]:
-        """Yield the stored records of these kinds, or all, oldest first; JournalUnusable where it cannot be read."""
-        return self._storage.records(kinds)
+    def records(self, *kinds: str, after: int = 0) -> Iterator[Record]:
+        """Yield the stored records of these kinds, or all, behind one, oldest first; JournalUnusable where it cannot be read."""
+        return self._storage.records(kinds, after)
 
     def about(self, text: str, *kinds: str) -> Iterator[Record]:
         """Yield the stored records of these kinds whose body has a text in it, the newest first; JournalUnusable."""
@@ -267,6 +271,8 @@ class Journal:
         if not self._writer.is_alive():
             pending.settle("the journal is closed")
         else:
+            if keep:
+                self.on_posted(pending)
             self._inbox.put(pending)
         return pending
 
@@ -330,6 +336,8 @@ class Journal:
             return
         self._note_success()
         self.head = newest or self.head
+        # Told before it is answered: whoever has an answer finds it among the events.
+        self.on_stored([record for _, record in self._unwitnessed])
         for pending, record in self._unwitnessed:
             pending.settle(record)
         self._unwitnessed.clear()

@@ -57,8 +57,8 @@ class Storage(Protocol):
     def head(self) -> tuple[int, str]:
         """Sequence and hash of the newest record."""
 
-    def records(self, kinds: Sequence[str] = ()) -> Iterator[Record]:
-        """Yield the records of these kinds, or all, oldest first; JournalUnusable where they cannot be read."""
+    def records(self, kinds: Sequence[str] = (), after: int = 0) -> Iterator[Record]:
+        """Yield the records of these kinds, or all, behind number `after`, oldest first; JournalUnusable where they cannot be read."""
 
     def about(self, text: str, kinds: Sequence[str]) -> Iterator[Record]:
         """Yield the records of these kinds whose body has a text in it, the newest first; JournalUnusable as above."""
@@ -102,9 +102,9 @@ class Chain:
         """Sequence and hash of the newest record."""
         return self._head
 
-    def records(self, kinds: Sequence[str] = ()) -> Iterator[Record]:
+    def records(self, kinds: Sequence[str] = (), after: int = 0) -> Iterator[Record]:
         """Yield the stored records, see `read`."""
-        return read(self._path, kinds)
+        return read(self._path, kinds, after)
 
     def about(self, text: str, kinds: Sequence[str]) -> Iterator[Record]:
         """Yield the stored records, see `read_about`."""
@@ -158,7 +158,7 @@ class Absent:
         self.first_hash: str | None = None
         self.head = (0, GENESIS)
 
-    def records(self, kinds: Sequence[str] = ()) -> Iterator[Record]:  # noqa: ARG002  as the protocol has it
+    def records(self, kinds: Sequence[str] = (), after: int = 0) -> Iterator[Record]:  # noqa: ARG002  as the protocol has it
         """Yield nothing."""
         return iter(())
 
@@ -206,11 +206,11 @@ class Unwritable:
             return self._opened.head
         return (self._rows[-1].seq, self._rows[-1].hash) if self._rows else (0, GENESIS)
 
-    def records(self, kinds: Sequence[str] = ()) -> Iterator[Record]:
-        """Yield the records of these kinds, or all, oldest first."""
+    def records(self, kinds: Sequence[str] = (), after: int = 0) -> Iterator[Record]:
+        """Yield the records of these kinds, or all, behind number `after`, oldest first."""
         if self._opened is not None:
-            return self._opened.records(kinds)
-        return (record for record in self._rows if not kinds or record.kind in kinds)
+            return self._opened.records(kinds, after)
+        return (record for record in self._rows if record.seq > after and (not kinds or record.kind in kinds))
 
     def about(self, text: str, kinds: Sequence[str]) -> Iterator[Record]:
         """Yield the records of these kinds whose body has a text in it, the newest first."""

@@ -19,6 +19,8 @@ from controller.daemon.access import Role, Token
 from controller.daemon.clock.desk import ClockDesk
 from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.desks import Desks
+from controller.daemon.events.changes import Changes
+from controller.daemon.events.feed import Feed
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import Metrics
@@ -61,6 +63,13 @@ class Running:
     world: World
     book: OrderBook
     journal: Journal
+    feed: Feed
+    changes: Changes
+
+    def tick(self, **changed: object) -> None:
+        """Have a tick decide as the one before, but for these fields, and tell what that changes."""
+        self.world.decision = replace(self.world.decision, **changed)
+        self.changes.observe(self.world.decision)
 
     def client(self, name: str | None = "authority", **more: object) -> httpx.Client:
         headers = {"Authorization": f"Bearer {name}-secret"} if name else {}
@@ -71,7 +80,8 @@ class Running:
 def make_service(path: Path, world: World) -> tuple[Service, Journal]:
     feeder = Contactors(node=np.array([1]), trip_after_s=np.array([60.0]))
     site, journal = replace(make_site(), contactors=feeder), journal_at(path)
-    book, machine = OrderBook(journal, site), world.machine_at(path.parent)
+    feed, book = Feed(journal, utc=lambda: UTC_S), OrderBook(journal, site)
+    machine = world.machine_at(path.parent)
     latest = Latest(
         meters=lambda: {
             "main": LatestMeter(value_w=80e3, quality=Grade.GOOD, age_s=0.3, quantities={"frequency_hz": (50.01, 0.3)})
@@ -103,6 +113,8 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
             stops=StopDesk(site=site, journal=journal, utc=lambda: UTC_S),
             clock=ClockDesk(machine.clock, journal),
         ),
+        feed=feed,
+        head=lambda: "a head",
         tokens=tuple(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
         proxies=world.proxies,
         latest=latest,

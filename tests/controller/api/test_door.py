@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api import visitor
-from controller.api.door import PROBINGS, TRIES, Allowance, Doorkeeper
+from controller.api.door import FOLLOWERS_EACH, PROBINGS, TRIES, Allowance, Doorkeeper
 from controller.api.serve import most_connections
 from controller.daemon.access import Role, Token
 from tests.waiting import DEADLINE_S
@@ -77,6 +77,41 @@ def test_whoever_reads_no_answer_is_sent_away(running, monkeypatch):
         closed.register(guest, 0)
         assert closed.poll(1000 * DEADLINE_S), "nobody closes it"
     obeys(running)
+
+
+def test_those_who_follow_take_the_room_of_nobody_and_nobody_takes_theirs():
+    door, _ = make_door(most=8)
+    following = [Guest(door, waiting=False, known=True) for _ in range(2)]
+    assert [door.stay(guest, "grid") for guest in following] == [True, True]
+    assert len(door) == 0
+    others = [Guest(door, f"10.0.0.{k}") for k in range(8)]
+    assert not any(guest.gone for guest in (*following, *others))
+    door.make_room(99)
+    assert not any(guest.gone for guest in following)
+    assert not door.stay(Guest(door, waiting=False, known=True), "grid"), "a quarter of all that fit"
+
+
+def test_a_token_has_so_many_streams_and_each_that_ends_makes_room():
+    door, _ = make_door(most=512)
+    following = [Guest(door, known=True) for _ in range(FOLLOWERS_EACH)]
+    assert all(door.stay(guest, "grid") for guest in following)
+    late, other = Guest(door, known=True), Guest(door, known=True)
+    assert not door.stay(late, "grid")
+    assert door.stay(other, "ops")
+    door.left(following[0])
+    assert door.stay(late, "grid")
+
+
+def test_those_who_follow_go_when_they_take_too_long_and_at_the_end():
+    door, _ = make_door(most=16)
+    slow, other = Guest(door), Guest(door)
+    assert door.stay(slow, "grid")
+    door.sweep(5.1)
+    assert slow.gone
+    other = Guest(door)
+    assert door.stay(other, "grid")
+    door.close()
+    assert other.gone
 
 
 def test_one_peer_does_not_take_all_the_room():

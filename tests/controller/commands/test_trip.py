@@ -8,7 +8,6 @@ import pytest
 
 from controller.cli import main
 from controller.commands.daemon_client import DaemonClient
-from controller.commands.trip import reset as module
 from controller.core.limits.contactors import Phase, Void
 from controller.core.modes import Mode
 from controller.core.snapshot import Position
@@ -20,9 +19,8 @@ from tests.controller.site.conftest import SMALL
 
 
 @pytest.fixture
-def daemon(tmp_path, monkeypatch):
+def daemon(tmp_path):
     """A daemon with a tripped feeder, and the site file that names its address."""
-    monkeypatch.setattr(module, "_LOOK_S", 0.01)
     with server_at(tmp_path / "journal.db") as running:
         running.world.decision = replace(make_decision(), contactors=(OPEN,))
         listen = running.url.removeprefix("http://")
@@ -39,17 +37,15 @@ def reset(path, node="feeder", *more):
 
 @pytest.fixture
 def then(daemon, monkeypatch):
-    """Return what has the daemon come to these phases, one at each look of the command; at the end its reset is `void`."""
+    """Return what has the daemon come to these phases once it was asked to reset; at the end the reset is `void`."""
     running, real = daemon[0], DaemonClient.ask
 
     def come_to(*phases, void=None):
-        left = list(phases)
-
         def ask(self, method, path, body=None):
-            if method == "GET" and left:
-                state = replace(OPEN, phase=left.pop(0), void=None if left else void)
-                running.world.decision = replace(make_decision(), contactors=(state,))
-            return real(self, method, path, body)
+            answer = real(self, method, path, body)
+            for phase in phases:
+                running.tick(contactors=(replace(OPEN, phase=phase, void=void if phase is phases[-1] else None),))
+            return answer
 
         monkeypatch.setattr(DaemonClient, "ask", ask)
 

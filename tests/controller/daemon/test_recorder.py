@@ -15,6 +15,8 @@ from controller.daemon.clock.desk import ClockDesk
 from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.contactors.switchboard import Switchboard
 from controller.daemon.desks import Desks
+from controller.daemon.events.changes import Changes
+from controller.daemon.events.feed import Feed
 from controller.daemon.journal.journal import RecordKind
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.metrics import Metrics
@@ -103,6 +105,7 @@ class Bench:
             notifier=self.notifier,
             wall_clock=self.wall_clock,
             site=self.site,
+            changes=Changes(Feed(self.journal), self.site, locks=lambda: (), head=lambda: None),
             switch=lambda _: self.calls.append("switch"),
             clock=lambda: self.now_s,
         )

@@ -1,0 +1,49 @@
+"""``/api/v1/events``: what happens, as it happens, for whoever follows it."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.responses import StreamingResponse
+
+from controller.api.auth import require
+from controller.api.door import FOLLOWERS_EACH
+from controller.api.errors import ErrorBody, RequestRefused
+from controller.api.followers import Followers
+from controller.daemon.access import Principal, Role
+from controller.daemon.service import Service
+
+
+class EventStream(StreamingResponse):
+    """Events as they happen. FastAPI's own puts a queue and a clock of its own between; here a slow reader is waited for by nobody."""
+
+    media_type = "text/event-stream"
+
+
+#: Neither a cache nor a proxy may keep events back.
+_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Connection": "close"}
+_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "description": "Events until either side ends it",
+    },
+    401: {"model": ErrorBody},
+    503: {"model": ErrorBody},
+}
+
+
+def routes(service: Service) -> APIRouter:
+    """Return the route; every role may follow."""
+    router, followers = APIRouter(prefix="/api/v1", tags=["events"]), Followers(service)
+    Reader = Annotated[Principal, Depends(require(service.tokens, *Role))]  # noqa: N806  a type
+
+    @router.get("/events", responses=_ANSWERS, response_class=EventStream)
+    async def events(
+        request: Request, by: Reader, last_event_id: Annotated[str | None, Header()] = None
+    ) -> EventStream:
+        if not request.state.visitor.stay(by.name):
+            most = f"{FOLLOWERS_EACH} streams of one token, and no more in all than there is room for"
+            raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", f"{most}: end one first")
+        return EventStream(followers.follow(last_event_id), headers=_HEADERS)
+
+    return router

@@ -1,0 +1,60 @@
+"""``surplusd events``: shows what happens, as it happens."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Final
+
+from controller.commands import Verbs
+from controller.commands.asking import add_options, client
+from controller.commands.following import Happening, follow
+
+_ABOUT = """The present state first, then each event until it is interrupted. Where it is cut off it asks again, and says what it has missed."""
+_AGAIN_S: Final = 2.0
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    verb = verbs.add_parser("events", help="follow what happens at the site", description=_ABOUT)
+    verb.add_argument("--after", metavar="ID", default="", help="go on behind the event of this id")
+    add_options(verb, "viewer")
+    verb.set_defaults(carry_out=_carry_out)
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    from drivers.errors import ConfigError
+
+    daemon, last_id, is_cut = client(arguments, "viewer"), arguments.after, False
+    while True:
+        try:
+            for event in follow(daemon, last_id):
+                last_id, is_cut = event.id, False
+                print(_as_json(event) if arguments.json else _in_words(event), flush=True)
+        except ConfigError as error:
+            if last_id == arguments.after:
+                raise
+            if not is_cut:
+                print(error, file=sys.stderr)
+            is_cut = True
+        time.sleep(_AGAIN_S)
+
+
+def _as_json(event: Happening) -> str:
+    return json.dumps({"event": event.name, "id": event.id, "data": event.data})
+
+
+def _in_words(event: Happening) -> str:
+    data = event.data
+    if event.name == "state":
+        status, missed = data["status"], data["missed"]
+        gap = f"; MISSED {missed}: {data['missed_because']}" if missed else ""
+        return f"{status['site']} is in {status['mode']}{': ' if status['reason'] else ''}{status['reason']}{gap}"
+    words = data.get("text") or " ".join(
+        f"{name}={value}"
+        for name, value in data.items()
+        if name not in {"at", "seq", "what"} and value not in (None, "", [])
+    )
+    return f"{data['at']} {event.name}{' ' if 'what' in data else ''}{data.get('what', '')}: {words}"

@@ -1,0 +1,1 @@
+"""What happens, in one sequence, for whoever follows it."""

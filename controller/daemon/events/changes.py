@@ -1,0 +1,114 @@
+"""What changes from tick to tick, as events: the limits that bind, reasons that come and go, contactors, locks, the journal, its head."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from controller.core.decision import Decision
+from controller.core.limits.contactors import ContactorState
+from controller.core.reasons import Code, Reason
+from controller.core.site import Site
+from controller.core.snapshot import Position
+from controller.daemon.events.event import EventName
+from controller.daemon.events.feed import Feed
+from controller.daemon.people.locks import PersonalLock
+from controller.daemon.plain import plain
+from controller.texts.english import text
+
+
+class Changes:
+    """Compares each tick with the one before; for the tick's thread, and it waits for nothing.
+
+    `locks`: those that are held; `head`: the signed head of the journal, None where there is none.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        site: Site,
+        *,
+        locks: Callable[[], Iterable[PersonalLock]],
+        head: Callable[[], str | None],
+    ) -> None:
+        """Nothing has been told yet."""
+        self._feed, self._nodes, self._locks, self._head = feed, site.tree.ids, locks, head
+        self._binding: tuple[str, ...] = ()
+        self._reasons: dict[tuple[Code, str], Reason] = {}
+        self._told: dict[tuple[EventName, str], Mapping[str, Any]] = {}
+
+    def observe(self, decision: Decision, apart: Iterable[Reason] = ()) -> None:
+        """Tell what has changed. `apart`: reasons that the decision does not know of."""
+        self._feed.tell_late()
+        self._tell_binding(decision)
+        self._tell_reasons(_reasons(decision, apart))
+        for state in decision.contactors:
+            name = self._nodes[state.node]
+            self._tell_if_new(EventName.CONTACTOR, name, _contactor(name, state))
+        self._tell_proofs(decision)
+        failure, head = self._feed.failure, self._head()
+        self._tell_if_new(EventName.JOURNAL, "", {"usable": failure is None, "failure": failure})
+        if head is not None:
+            self._tell_if_new(EventName.HEAD, "", {"head": head})
+
+    def _tell_binding(self, decision: Decision) -> None:
+        if decision.binding == self._binding:
+            return
+        before = self._binding or (None,) * len(self._nodes)
+        for n, (old, new) in enumerate(zip(before, decision.binding, strict=True)):
+            if old != new:
+                limit = {"node": self._nodes[n], "binding": new, "before": old}
+                self._feed.tell(EventName.BINDING, limit | {"envelope_w": _watts(float(decision.envelope_w[n]))})
+        self._binding = decision.binding
+
+    def _tell_reasons(self, now: dict[tuple[Code, str], Reason]) -> None:
+        before, self._reasons = self._reasons, now
+        for key, reason in now.items():
+            if key not in before:
+                self._feed.tell(EventName.REASON, {"what": "begun"} | told_reason(reason))
+        for key, reason in before.items():
+            if key not in now:
+                self._feed.tell(EventName.REASON, {"what": "over"} | told_reason(reason))
+
+    def _tell_proofs(self, decision: Decision) -> None:
+        if not decision.locks:
+            return
+        held = {lock.id: lock for lock in self._locks()}
+        for now in decision.locks:
+            if (lock := held.get(now.id)) is not None:
+                proof = {"subject": lock.subject, "by": lock.by, "devices": now.devices, "unproven": now.unproven}
+                self._tell_if_new(EventName.LOCK_PROOF, now.id, proof | {"most_w": _watts(now.most_w)})
+
+    def _tell_if_new(self, name: EventName, about: str, data: Mapping[str, Any]) -> None:
+        if self._told.get((name, about)) != data:
+            self._told[name, about] = data
+            self._feed.tell(name, data)
+
+
+def told_reason(reason: Reason) -> dict[str, Any]:
+    """Return a reason as it is told."""
+    parameters = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in reason.parameters.items()
+    }
+    return {"code": reason.code.value, "subject": reason.subject, "parameters": plain(parameters), "text": text(reason)}
+
+
+def _reasons(decision: Decision, apart: Iterable[Reason]) -> dict[tuple[Code, str], Reason]:
+    """Return all that holds now, by code and subject."""
+    sources = (reason for reasons in decision.sources.values() for reason in reasons)
+    everything = (*decision.reasons, *decision.warnings, *decision.overruled, *sources, *apart)
+    return {(reason.code, reason.subject): reason for reason in everything if reason.code is not Code.VALUE_NOTED}
+
+
+def _contactor(node: str, state: ContactorState) -> dict[str, Any]:
+    position = {Position.OPEN: "open", Position.CLOSED: "closed"}.get(state.now.position)
+    figures = {"node": node, "state": state.phase.value, "proven_open": bool(state.proven), "position": position}
+    return figures | {"fault": state.now.fault, "trip": state.trip.id if state.trip else None, "void": state.void}
+
+
+def _watts(watts: float) -> float | str | None:
+    if math.isnan(watts):
+        return None
+    return "unlimited" if math.isinf(watts) else watts
