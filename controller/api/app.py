@@ -7,7 +7,7 @@ import asyncio
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from controller.api import clock, errors, nodes, orders, people, probes, status
+from controller.api import clock, errors, nodes, orders, people, probes, reload, status
 from controller.api.door import Doorkeeper
 from controller.daemon.service import Service
 
@@ -22,7 +22,9 @@ def create_app(service: Service) -> FastAPI:
         redoc_url=None,
     )
     errors.install(app, service.refused, lambda entry: orders.shown(service, service.intake.view(entry)))
-    for routes in (probes.routes, status.routes, orders.routes, nodes.routes, people.routes, clock.routes):
+    for routes in (
+        probes.routes, status.routes, orders.routes, nodes.routes, people.routes, clock.routes, reload.routes,
+    ):  # fmt: skip
         app.include_router(routes(service))
     return app
 
