@@ -137,18 +137,10 @@ def _assemble(
     service = _make_service(
         site_file, site, book, recorder, wall_clock, latest, metrics, desks, reloads, fleet.head_token
     )
-    reloads.prepare = Takeover(
-        site=site, ticker=ticker, tokens=service.tokens, intake=service.intake, book=book,
-        sources=sources, publish=mailbox.publish,
-    ).prepare  # fmt: skip
+    reloads.prepare = Takeover(service, ticker, sources, mailbox.publish).prepare
     return _Parts(
-        sources=sources,
-        switchboard=switchboard,
-        ticker=ticker,
-        notifier=notifier,
-        wall_clock=wall_clock,
-        service=service,
-    )
+        sources=sources, switchboard=switchboard, ticker=ticker, notifier=notifier, wall_clock=wall_clock, service=service
+    )  # fmt: skip
 
 
 def _make_ticker(

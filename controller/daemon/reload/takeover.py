@@ -6,15 +6,13 @@ from functools import partial
 
 from controller.core.allocation.tables import make_tables
 from controller.core.safe import safe_step
-from controller.core.site import Site
 from controller.core.step import step
 from controller.core.takeover import has_same_structure, taken_over
-from controller.daemon.access import Role, Tokens
+from controller.daemon.access import Role
 from controller.daemon.meters.drivers import drivers
 from controller.daemon.meters.supervision import Sources
-from controller.daemon.orders.book import OrderBook
-from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.reload.desk import Prepared
+from controller.daemon.service import Service
 from controller.daemon.tick import Control, Ticker
 from controller.daemon.tokens import make_tokens
 from controller.site.changes import read_otherwise
@@ -30,18 +28,8 @@ _TAKEN_S = 5.0
 class Takeover:
     """Knows the parts that have to hear of another site; all others hold nothing but names of it."""
 
-    def __init__(
-        self,
-        *,
-        site: Site,
-        ticker: Ticker,
-        tokens: Tokens,
-        intake: OrderIntake,
-        book: OrderBook,
-        sources: Sources,
-        publish: Publish,
-    ) -> None:
-        self._site, self._ticker, self._tokens, self._intake, self._book = site, ticker, tokens, intake, book
+    def __init__(self, service: Service, ticker: Ticker, sources: Sources, publish: Publish) -> None:
+        self._site, self._service, self._ticker = service.site, service, ticker
         self._sources, self._publish = sources, publish
 
     def prepare(self, loaded: LoadedSite, changes: tuple[str, ...]) -> Prepared:
@@ -55,15 +43,15 @@ class Takeover:
             safe_step=partial(safe_step, site),
             state=partial(taken_over, site=site, read_otherwise=read_otherwise(changes)),
         )
-        before = {token.name: token.sha256 for token in self._tokens}
+        before = {token.name: token.sha256 for token in self._service.tokens}
         other = tuple(token.name for token in tokens if before.get(token.name, token.sha256) != token.sha256)
         issuers = frozenset(token.name for token in tokens if token.role is Role.AUTHORITY)
 
         def take_over() -> None:
-            self._tokens.replace(tokens)
-            self._book.name_issuers(issuers)
+            self._service.tokens.replace(tokens)
+            self._service.book.name_issuers(issuers)
             taken = self._ticker.take_over(control)
-            self._intake.take_over(site)
+            self._service.intake.take_over(site)
             self._sources.take_over(made)
             self._site = site
             taken.result(_TAKEN_S)

@@ -15,7 +15,7 @@ from controller.core.decision import Decision
 from controller.core.site import Contactors
 from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
-from controller.daemon.access import Role, Token
+from controller.daemon.access import Role, Token, Tokens
 from controller.daemon.clock.desk import ClockDesk
 from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.desks import Desks
@@ -102,7 +102,8 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
             stops=StopDesk(site=site, journal=journal, utc=lambda: UTC_S),
             clock=ClockDesk(machine.clock, journal),
         ),
-        tokens=tuple(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
+        reloads=world.reloads,
+        tokens=Tokens(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
         proxies=frozenset(),
         latest=latest,
         decision=lambda: world.decision,
