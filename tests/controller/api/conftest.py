@@ -14,7 +14,7 @@ def server_at(path: Path) -> Iterator[Running]:
     world = World()
     service, journal = make_service(path, world)
     with serving(service) as port:
-        yield Running(f"http://127.0.0.1:{port}", world, service.book, journal)
+        yield Running(f"http://127.0.0.1:{port}", world, service.book, journal, service.tokens)
     journal.close()
 
 

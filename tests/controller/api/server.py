@@ -12,6 +12,7 @@ import numpy as np
 from controller.api.app import behind_door
 from controller.api.serve import serve
 from controller.core.decision import Decision
+from controller.core.reasons import Reason
 from controller.core.site import Contactors
 from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
@@ -26,6 +27,7 @@ from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.people.locks import LockDesk
 from controller.daemon.people.stop import StopDesk
+from controller.daemon.reload.desk import ReloadAnswer
 from controller.daemon.service import Health, Readiness, Service
 from controller.daemon.tick import Tick
 from controller.daemon.utc import Utc
@@ -35,6 +37,24 @@ from tests.controller.north import make_decision, make_site
 from tests.waiting import DEADLINE_S
 
 UTC_S = 1_795_000_000.0
+
+
+@dataclass
+class Reloads:
+    """A desk that answers as it is told; `asked`: who has wanted a reload."""
+
+    answer: ReloadAnswer | Exception = field(default_factory=lambda: ReloadAnswer(taken=(), waiting=()))
+    reason: Reason | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def reload(self, by: str) -> ReloadAnswer:
+        self.asked.append(by)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def findings(self) -> tuple[Reason, ...]:
+        return () if self.reason is None else (self.reason,)
 
 
 @dataclass
@@ -48,6 +68,7 @@ class World:
     refused: list[str] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
     machine: Machine | None = None
+    reloads: Reloads = field(default_factory=Reloads)
 
     def machine_at(self, folder: Path) -> Machine:
         self.machine = Machine(folder)
@@ -60,6 +81,7 @@ class Running:
     world: World
     book: OrderBook
     journal: Journal
+    tokens: Tokens
 
     def client(self, name: str | None = "authority", **more: object) -> httpx.Client:
         headers = {"Authorization": f"Bearer {name}-secret"} if name else {}

@@ -187,7 +187,7 @@ def test_the_site_of_another_file_is_not_taken_for_what_ran(folder):
 
 def test_a_state_folder_that_is_not_there_is_not_made(folder):
     folder.state.rmdir()
-    with pytest.raises(OSError, match="site.kept"):
+    with pytest.raises(OSError, match=r"site\.kept"):
         ran(folder)
     assert not folder.state.exists()
 
