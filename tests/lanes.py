@@ -13,7 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 #: An agent and its miners are no site: they wait for most of their time, and need no lane.
 _NO_SITE: Final = ("tests/e2e/test_agent.py",)
 #: Those that share the yard, so that it is started once; the demos take about as long.
-_YARD: Final = tuple(f"tests/e2e/test_{name}.py" for name in ("leases", "lost_orders", "site", "start"))
+_YARD: Final = tuple(f"tests/e2e/test_{name}.py" for name in ("leases", "lost_orders", "reload", "site", "start"))
 #: One after the other, because they share what is slow to make; they work more than they wait, and need no lane either.
 _WHEEL: Final = "tests/e2e/test_wheel.py"
 

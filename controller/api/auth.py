@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 
 from fastapi import Security
@@ -14,7 +14,7 @@ from controller.api.errors import RequestRefused
 from controller.daemon.access import Principal, Role, Token
 
 
-def principal_of(text: str, tokens: Sequence[Token]) -> Principal | None:
+def principal_of(text: str, tokens: Iterable[Token]) -> Principal | None:
     """Return whose token this is; takes as long whichever token it is, or none."""
     digest = hashlib.sha256(text.encode()).hexdigest()
     found = None
@@ -28,7 +28,7 @@ _bearer = HTTPBearer(auto_error=False)
 Credentials = HTTPAuthorizationCredentials | None
 
 
-def require(tokens: Sequence[Token], *roles: Role) -> Callable[[Credentials], Awaitable[Principal]]:
+def require(tokens: Iterable[Token], *roles: Role) -> Callable[[Credentials], Awaitable[Principal]]:
     """Return a dependency that answers with the principal, or 401 without a known token, 403 without one of `roles`.
 
     The document of the interface names these roles as scopes.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import Final, Protocol
 
 from controller.api.auth import principal_of
@@ -81,7 +81,7 @@ class Doorkeeper:
     """
 
     def __init__(
-        self, tokens: Sequence[Token], proxies: Collection[str], refused: Callable[[str], None], *, most: int = MOST
+        self, tokens: Iterable[Token], proxies: Collection[str], refused: Callable[[str], None], *, most: int = MOST
     ) -> None:
         self._tokens, self._proxies, self._refused = tokens, frozenset(proxies), refused
         self._most, self._most_of_peer = most, min(MOST_OF_PEER, most // 2)

@@ -139,7 +139,7 @@ class StatusBody(BaseModel):
 
     Where the newest tick is too old to speak of now, the reason says so, the mode is the last one, and every figure of it is
     gone. `warnings`: what else is to be known, whether or not it holds the site, in `warning` in words.
-    `orders_in_force`: by name, ISSUER/ID. `reasons`: the same by code. `utc_doubt`, `utc_reasons`: why the wall clock ends no order. `overruled`: which limits come before which minimum times and protected devices, in
+    `orders_in_force`: by name, ISSUER/ID. `reasons`: the same by code. `utc_doubt`, `utc_reasons`: why the wall clock ends no order. `site_file_doubt`, `site_file_reasons`: why the site file is not what runs. `overruled`: which limits come before which minimum times and protected devices, in
     `overruled_reasons` by code; empty where none have to.
     """
 
@@ -160,6 +160,8 @@ class StatusBody(BaseModel):
     locks: list[LockBody]
     utc_doubt: str
     utc_reasons: list[ReasonBody]
+    site_file_doubt: str
+    site_file_reasons: list[ReasonBody]
     meters: dict[str, MeterBody]
     agents: dict[str, AgentBody]
     devices: dict[str, int]
@@ -207,6 +209,8 @@ def status_of(service: Service) -> StatusBody:
         locks=shown_locks(service),
         utc_doubt=text(utc_doubt) if utc_doubt else "",
         utc_reasons=reason_bodies((utc_doubt,) if utc_doubt else ()),
+        site_file_doubt=texts(service.reloads.findings()),
+        site_file_reasons=reason_bodies(service.reloads.findings()),
         meters={name: _meter(meter) for name, meter in latest.meters().items()},
         agents={name: _agent(agent) for name, agent in latest.agents().items()},
         devices=_by_state(latest.devices().state.tolist()),

@@ -77,6 +77,8 @@ class Code(StrEnum):
     LOCKED = "locked"
     LOCK_UNPROVEN = "lock_unproven"
     SITE_STOPPED = "site_stopped"
+    # Whether the site file is what runs.
+    SITE_FILE_NOT_TAKEN = "site_file_not_taken"
     # Whether all orders are known.
     ORDERS_MAY_BE_MISSING = "orders_may_be_missing"
     # The wall clock.

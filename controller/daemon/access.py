@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -29,3 +30,18 @@ class Token:
     name: str
     role: Role
     sha256: str
+
+
+class Tokens:
+    """The tokens that count now; may be replaced by any thread, and counts whole for whoever goes through them."""
+
+    def __init__(self, tokens: Iterable[Token] = ()) -> None:
+        self._now = tuple(tokens)
+
+    def replace(self, tokens: Iterable[Token]) -> None:
+        """Let these count, and no others."""
+        self._now = tuple(tokens)
+
+    def __iter__(self) -> Iterator[Token]:
+        """Go through them."""
+        return iter(self._now)

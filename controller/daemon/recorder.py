@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from controller.core.decision import Decision
 from controller.core.limits.orders import Compliance, OrderNow
-from controller.core.reasons import Code
+from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.daemon.clock.clock_log import ClockLog
 from controller.daemon.clock.wall_clock import WallClock
@@ -39,7 +39,7 @@ _Kept: TypeAlias = tuple[Compliance, frozenset[tuple[Code, str]]]
 
 
 class Recorder:
-    """Hands on what a tick has decided; every call returns at once. `switch`: has the contactors as they are wanted.
+    """Hands on what a tick has decided; every call returns at once. `switch`: has the contactors as they are wanted. `besides`: reasons that hold and are no tick's.
 
     `latest`: the newest tick, None before the first. `ended_s`: when it was handed on.
     """
@@ -56,9 +56,10 @@ class Recorder:
         site: Site,
         changes: Changes,
         switch: Callable[[Decision], None],
+        besides: Callable[[], tuple[Reason, ...]] = tuple,
         clock: Clock = boottime_s,
     ) -> None:
-        self._switch, self._changes = switch, changes
+        self._switch, self._changes, self._besides = switch, changes, besides
         self._fleet, self._book, self._journal = fleet, book, journal
         self._metrics, self._notifier, self._wall_clock, self._clock = metrics, notifier, wall_clock, clock
         self._sources, self._site_log, self._nodes = SourceLog(), SiteLog(site), site.tree.ids
@@ -78,7 +79,7 @@ class Recorder:
         comes_to_w = {order.id: order.final_w for order in decision.orders}
         in_force = {name: comes_to_w.get(name) for name in decision.orders_in_force}
         self._book.observe(in_force, utc_s=utc.utc_s, utc_trusted=utc.trusted)
-        apart = (*((utc.doubt,) if utc.doubt else ()), *self._fleet.findings())
+        apart = (*((utc.doubt,) if utc.doubt else ()), *self._fleet.findings(), *self._besides())
         self._metrics.observe_tick(tick, apart, utc)
         self._clock_log.observe(utc)
         self._sources.observe(tick)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from controller.core.allocation.tables import make_tables
 from controller.core.decision import Decision
+from controller.core.limits.contactors import Trip
 from controller.core.safe import safe_step
 from controller.core.site import Site
 from controller.core.state import initial_state
 from controller.core.step import step
+from controller.daemon.access import Tokens
 from controller.daemon.clock.anchor_file import ANCHOR, AnchorFile
 from controller.daemon.clock.desk import ClockDesk
 from controller.daemon.clock.wall_clock import WallClock
@@ -31,13 +34,15 @@ from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import Latest
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.meters.drivers import drivers
-from controller.daemon.meters.supervision import Driver, run_drivers
+from controller.daemon.meters.supervision import Sources
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.people.locks import LockDesk
 from controller.daemon.people.stop import StopDesk
 from controller.daemon.recorder import Recorder
+from controller.daemon.reload.desk import ReloadDesk
+from controller.daemon.reload.takeover import Takeover
 from controller.daemon.service import Health, Serve, Service
 from controller.daemon.snapshots import Snapshots
 from controller.daemon.status import make_latest
@@ -56,10 +61,9 @@ _KEPT_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
-    """What runs beside the fleet: meter drivers and their mailbox, contactors, the tick, the wall clock, systemd, what is served."""
+    """What runs beside the fleet: meter drivers, contactors, the tick, the wall clock, systemd, what is served."""
 
-    drivers: tuple[Driver, ...]
-    mailbox: Mailbox
+    sources: Sources
     switchboard: Switchboard
     ticker: Ticker
     wall_clock: WallClock
@@ -73,17 +77,20 @@ async def operate(
     journal: Journal,
     book: OrderBook,
     fleet: Fleet,
+    reloads: ReloadDesk,
     stop: asyncio.Event,
     serve: Serve,
 ) -> None:
     """Run the site until `stop` is set; the leases that run then end by themselves. `serve` shows it to the outside.
 
+    SIGHUP has `reloads` take the site file over.
+
     Raises ConfigError where a profile, a token or the HTTP address cannot be used.
     """
-    parts, listen = _assemble(site_file, site, journal, book, fleet), site_file.http.listen
+    parts, listen = _assemble(site_file, site, journal, book, fleet, reloads), site_file.http.listen
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     http = asyncio.create_task(serve(parts.service, listen.host, listen.port, listening.set_result), name="http")
-    sources = asyncio.create_task(run_drivers(parts.drivers, parts.mailbox.publish), name="sources")
+    sources = asyncio.create_task(parts.sources.run(), name="sources")
     contactors = asyncio.create_task(parts.switchboard.run(), name="contactors")
     anchor = asyncio.create_task(_keep_anchor(parts.wall_clock), name="anchor")
     either: set[asyncio.Future[Any]] = {http, listening}
@@ -91,6 +98,9 @@ async def operate(
     parts.ticker.start()
     try:
         if not http.done():
+            await asyncio.to_thread(reloads.keep)
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, reloads.reload_by_signal))
             _log.info("up", extra={"event": "up", "site": site.id, "http": f"{listen.host}:{listening.result()}"})
         await _until(stop, http, sources, contactors, anchor)
     finally:
@@ -101,7 +111,9 @@ async def operate(
         parts.notifier.close()
 
 
-def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook, fleet: Fleet) -> _Parts:
+def _assemble(
+    site_file: SiteFile, site: Site, journal: Journal, book: OrderBook, fleet: Fleet, reloads: ReloadDesk
+) -> _Parts:
     mailbox, notifier, feed = Mailbox(), Notifier(), Feed(journal)
     latest = make_latest(site, lambda: recorder.latest, fleet)
     metrics = Metrics(site, latest, book, journal)
@@ -121,25 +133,29 @@ def _assemble(site_file: SiteFile, site: Site, journal: Journal, book: OrderBook
         fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, wall_clock=wall_clock, site=site,
         changes=Changes(feed, site, locks=lambda: desks.locks.held, head=fleet.head_token),
         switch=_switching(switchboard, TripRecorder(journal, site, trips), desks.resets),
+        besides=reloads.findings,
     )  # fmt: skip
-    ticker = Ticker(
+    ticker = _make_ticker(site_file, site, trips, snapshots, recorder)
+    sources = Sources(drivers(site_file, mailbox.publish), mailbox.publish)
+    service = _make_service(
+        site_file, site, book, recorder, wall_clock, latest, metrics, desks, feed, reloads, fleet.head_token
+    )
+    reloads.prepare = Takeover(service, ticker, sources, mailbox.publish).prepare
+    return _Parts(
+        sources=sources, switchboard=switchboard, ticker=ticker, notifier=notifier, wall_clock=wall_clock, service=service
+    )  # fmt: skip
+
+
+def _make_ticker(
+    site_file: SiteFile, site: Site, trips: Iterable[Trip], snapshots: Snapshots, recorder: Recorder
+) -> Ticker:
+    return Ticker(
         period_s=site_file.tick_s,
         state=initial_state(site, boottime_s(), trips),
         step=partial(step, make_tables(site)),
         safe_step=partial(safe_step, site),
         take=snapshots.take,
         act=recorder.act,
-    )
-    return _Parts(
-        drivers=drivers(site_file, mailbox.publish),
-        mailbox=mailbox,
-        switchboard=switchboard,
-        ticker=ticker,
-        notifier=notifier,
-        wall_clock=wall_clock,
-        service=_make_service(
-            site_file, site, book, recorder, wall_clock, latest, metrics, desks, feed, fleet.head_token
-        ),
     )
 
 
@@ -188,6 +204,7 @@ def _make_service(
     metrics: Metrics,
     desks: Desks,
     feed: Feed,
+    reloads: ReloadDesk,
     head: Callable[[], str | None],
 ) -> Service:
     now = _Now(recorder, site_file.tick_s)
@@ -201,7 +218,8 @@ def _make_service(
         desks=desks,
         feed=feed,
         head=head,
-        tokens=make_tokens(site_file.orders.tokens),
+        reloads=reloads,
+        tokens=Tokens(make_tokens(site_file.orders.tokens)),
         proxies=frozenset(site_file.http.trusted_proxies),
         latest=latest,
         decision=now.decision,

@@ -8,12 +8,13 @@ from typing import Any
 
 from controller.core.decision import Decision
 from controller.core.site import Site
-from controller.daemon.access import Token
+from controller.daemon.access import Tokens
 from controller.daemon.desks import Desks
 from controller.daemon.events.feed import Feed
 from controller.daemon.latest import Latest
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
+from controller.daemon.reload.desk import ReloadDesk
 from controller.daemon.utc import Utc
 
 
@@ -49,7 +50,8 @@ class Service:
     desks: Desks
     feed: Feed
     head: Callable[[], str | None]
-    tokens: tuple[Token, ...]
+    reloads: ReloadDesk
+    tokens: Tokens
     proxies: frozenset[str]
     latest: Latest
     decision: Callable[[], Decision | None]

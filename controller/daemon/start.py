@@ -21,10 +21,12 @@ from controller.daemon.journal.journal import Journal
 from controller.daemon.logs import configure
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.memory import Memory
+from controller.daemon.reload.beginning import Beginning, begin
+from controller.daemon.reload.desk import ReloadDesk
+from controller.daemon.reload.kept import KeptSite, kept_folder
 from controller.daemon.service import Serve
 from controller.site.compile import compile_site
 from controller.site.devices import models_by_device
-from controller.site.load import load
 from controller.site.model import SiteFile
 from drivers.errors import ConfigError
 from drivers.fleet.keys import CONTROLLER, PrivateKey, load_private, load_public
@@ -32,11 +34,11 @@ from drivers.fleet.keys import CONTROLLER, PrivateKey, load_private, load_public
 _KERNELS: Final = Path(__file__).parents[1] / "core" / "kernels"
 
 #: Runs the site until the event is set.
-Operate = Callable[[SiteFile, Site, Journal, OrderBook, Fleet, asyncio.Event, Serve], Awaitable[None]]
+Operate = Callable[[SiteFile, Site, Journal, OrderBook, Fleet, ReloadDesk, asyncio.Event, Serve], Awaitable[None]]
 
 
 def run(path: Path, *, import_serve: Callable[[], Serve], level: str = "INFO", json_logs: bool = False) -> int:
-    """Run the site that the file at `path` describes until SIGTERM or SIGINT; return the exit status.
+    """Run the site that the file at `path` describes, or after a crash what ran, until SIGTERM or SIGINT; return the exit status.
 
     `import_serve` returns what serves the site to the outside. It may be slow: the first leases are out before it is called.
 
@@ -44,26 +46,32 @@ def run(path: Path, *, import_serve: Callable[[], Serve], level: str = "INFO", j
     journal. Without a usable journal the site is led all the same.
     """
     signal.signal(signal.SIGTERM, _leave)
-    site_file = load(path)
-    site = compile_site(site_file)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    kept = KeptSite(path, kept_folder(path, os.environ))
+    beginning = begin(path, kept)
+    site = compile_site(beginning.site.site_file)
     logs = configure(level, json=json_logs)
     try:
-        _run(site_file, site, import_serve)
+        beginning.note()
+        _run(beginning, kept, site, import_serve)
     finally:
         logs.stop()
     return 0
 
 
-def _run(site_file: SiteFile, site: Site, import_serve: Callable[[], Serve]) -> None:
+def _run(beginning: Beginning, kept: KeptSite, site: Site, import_serve: Callable[[], Serve]) -> None:
+    site_file = beginning.site.site_file
     key = load_private(site_file.mqtt.keys / f"{CONTROLLER}.key")
     memory = _remember(site_file, site, key)
     try:
         fleet = _make_fleet(site_file, site, memory.journal, key)
+        reloads = ReloadDesk(root=site.tree.ids[0], beginning=beginning, kept=kept, journal=memory.journal)
         witness = memory.witness(fleet.lead)
         fleet.on_head, fleet.on_overtaken = witness.hear, witness.overtaken
         fleet.start()
         try:
-            asyncio.run(_operate(site_file, site, memory, fleet, import_serve))
+            with kept.until_an_orderly_end():
+                asyncio.run(_operate(site_file, site, memory, fleet, reloads, import_serve))
         finally:
             fleet.stop()
     finally:
@@ -110,6 +118,7 @@ async def _operate(
     site: Site,
     memory: Memory,
     fleet: Fleet,
+    reloads: ReloadDesk,
     import_serve: Callable[[], Serve],
 ) -> None:
     stop = asyncio.Event()
@@ -118,7 +127,7 @@ async def _operate(
         loop.add_signal_handler(number, stop.set)
     operate = await asyncio.to_thread(_import_operation)
     serve = await asyncio.to_thread(import_serve)
-    await operate(site_file, site, memory.journal, memory.book, fleet, stop, serve)
+    await operate(site_file, site, memory.journal, memory.book, fleet, reloads, stop, serve)
 
 
 def _import_operation() -> Operate:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +29,15 @@ class SafeStep(Protocol):
 
     def __call__(self, state: State, snapshot: Snapshot, /, *, blind: bool = False) -> tuple[State, Decision]:
         """Return the next state and the decision."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What decides from now on; `state` makes its state of the one before."""
+
+    step: Step
+    safe_step: SafeStep
+    state: Callable[[State], State]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +78,7 @@ class Ticker:
         self._period_s, self._clock = period_s, clock
         self._state, self._step, self._safe_step, self._take, self._act = state, step, safe_step, take, act
         self._failing = ""
+        self._waiting: deque[tuple[Control, Future[None]]] = deque()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tick", daemon=True)
 
@@ -78,6 +90,23 @@ class Ticker:
         """End after the tick that is under way."""
         self._stopping.set()
         self._thread.join()
+
+    def take_over(self, control: Control) -> Future[None]:
+        """Decide by this from the next tick on; returns at once. The answer is done when it is so, and raises where it cannot be."""
+        taken: Future[None] = Future()
+        self._waiting.append((control, taken))
+        return taken
+
+    def _take_over(self) -> None:
+        while self._waiting:
+            control, taken = self._waiting.popleft()
+            try:
+                state = control.state(self._state)
+            except Exception as error:  # noqa: BLE001  whoever asked for it is told, and the tick goes on as before
+                taken.set_exception(error)
+                continue
+            self._state, self._step, self._safe_step = state, control.step, control.safe_step
+            taken.set_result(None)
 
     def _run(self) -> None:
         due_s = self._clock()
@@ -92,6 +121,7 @@ class Ticker:
     def tick(self, due_s: float) -> Tick:
         """Carry out one tick that was due at `due_s`."""
         begun_s = self._clock()
+        self._take_over()
         snapshot, before = self._take(), self._state
         decision, error = self._decide(snapshot)
         failure = _word(error)

@@ -27,7 +27,11 @@ def load(path: Path) -> SiteFile:
 
     Raises ConfigError with a line ``FILE:LINE:COLUMN: path.to.key: found X; allowed is Y`` for each mistake.
     """
-    document = read_document(path)
+    return checked(read_document(path))
+
+
+def checked(document: Document) -> SiteFile:
+    """Return the site that a document describes. Raises ConfigError as above."""
     site = _site(document)
     problems = [*document.problems, *site_problems(site, load_catalogue())]
     if problems:

@@ -49,7 +49,7 @@ def clone(yard: Yard) -> Child:
 def test_f63_two_controllers_with_one_certificate_are_named_and_the_last_one_leads_within_a_lease(yard: Yard) -> None:
     undo = yard.reconfigure(lambda raw: raw["fleet"].update(lease=f"{LEASE_S:.0f} s"))
     yard.calm()
-    yard.restart("surplusd")
+    yard.renew()
     set_w = sum(yard.calm(drawing=True).applied_w.values())
     log_before = (yard.folder / "surplusd.log").stat().st_size
     second = clone(yard)

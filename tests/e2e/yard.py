@@ -119,8 +119,14 @@ class Yard:
         self.kill(name)
         self.start(name, *more)
 
+    def renew(self) -> None:
+        """End the daemon in good order and start it by its site file: after a crash it would run what it ran."""
+        if self.processes.children["surplusd"].ended() is None:
+            self.kill("surplusd", signal.SIGTERM)
+        self.start("surplusd")
+
     def reconfigure(self, change: Callable[[Raw], None]) -> Callable[[], None]:
-        """Change the daemon's site file for its next start; returns what undoes it."""
+        """Change the daemon's site file, for `renew`; returns what undoes it."""
         before = self.setup.daemon_file.read_text()
         raw = yaml.safe_load(before)
         change(raw)

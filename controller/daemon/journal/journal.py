@@ -53,6 +53,7 @@ class RecordKind(StrEnum):
     STOP = "stop"  #: an operator wants all at failsafe
     RESUME = "resume"
     CLOCK = "clock"  #: whether orders may end by the wall clock, or who has vouched for it
+    RELOAD = "reload"  #: the site file was taken over while the site ran: by whom, what of it counts, what waits for a restart
     MODE = "mode"
     DECISION = "decision"
     REFUSED = "refused"

@@ -24,7 +24,11 @@ def bus_drivers(
         if place.tls is not None:
             place.tls.context()
     return tuple(
-        Driver(sources=tuple(meter.id for meter in bus), run=partial(read_bus, bus, publish, share=index / len(shared)))
+        Driver(
+            sources=tuple(meter.id for meter in bus),
+            run=partial(read_bus, bus, publish, share=index / len(shared)),
+            reads=tuple(bus),
+        )
         for index, bus in enumerate(shared.values())
     )
 

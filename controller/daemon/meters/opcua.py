@@ -39,6 +39,7 @@ def server_drivers(
         Driver(
             sources=tuple(point.id for point in mine),
             run=partial(watch_forever, _in_time(server, mine), tuple(mine), publish),
+            reads=(_in_time(server, mine), tuple(mine)),
         )
         for server, mine in points.items()
     )

@@ -21,12 +21,20 @@ LONGEST_PAUSE_S: Final = 30.0
 STEADY_S: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Driver:
-    """What reads some sources for ever. `sources`: their names, `run`: does it until it is cancelled."""
+    """What reads some sources for ever. `sources`: their names, `run`: does it until it is cancelled.
+
+    `reads`: all that it goes by; two drivers for which that is equal do the same.
+    """
 
     sources: tuple[str, ...]
     run: Callable[[], Coroutine[None, None, None]]
+    reads: object = None
+
+    def does_as(self, other: Driver) -> bool:
+        """Return whether this one does what the other does, as far as can be said."""
+        return self is other or (self.reads is not None and self.reads == other.reads)
 
     @property
     def name(self) -> str:
@@ -34,18 +42,57 @@ class Driver:
         return ", ".join(self.sources)
 
 
+class Sources:
+    """Runs drivers. Of one that ends, each source is told as lost, and it is started anew."""
+
+    def __init__(self, made: Collection[Driver], publish: Publish, *, pause_s: float = PAUSE_S) -> None:
+        self._wanted, self._publish, self._pause_s = tuple(made), publish, pause_s
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._changed = asyncio.Event()
+
+    def take_over(self, made: Collection[Driver]) -> None:
+        """Run these from now on; those that do what they did run on. May be called from any thread."""
+        self._wanted = tuple(made)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._changed.set)
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        self._loop = asyncio.get_running_loop()
+        tasks: dict[Driver, asyncio.Task[None]] = {}
+        try:
+            while True:
+                self._changed.clear()
+                await self._change(tasks, self._wanted)
+                await self._until_changed(tasks.values())
+        finally:
+            await end(tasks.values())
+
+    async def _change(self, tasks: dict[Driver, asyncio.Task[None]], wanted: Collection[Driver]) -> None:
+        """End what is not wanted any more, and then start what is not there: the two may need the same port."""
+        gone = [driver for driver in tasks if not any(driver.does_as(one) for one in wanted)]
+        await end([tasks[driver] for driver in gone])
+        for driver in gone:
+            del tasks[driver]
+        missing = [one for one in wanted if not any(driver.does_as(one) for driver in tasks)]
+        for driver in missing:
+            work = _kept_running(driver, self._publish, self._pause_s)
+            tasks[driver] = asyncio.create_task(work, name=f"driver-{driver.name}")
+
+    async def _until_changed(self, tasks: Collection[asyncio.Task[None]]) -> None:
+        changed = asyncio.create_task(self._changed.wait(), name="drivers-changed")
+        try:
+            # Not gather: when cancelled, that waits for the tasks itself.
+            done, _ = await asyncio.wait({*tasks, changed}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            changed.cancel()
+
+
 async def run_drivers(made: Collection[Driver], publish: Publish, *, pause_s: float = PAUSE_S) -> None:
-    """Run all drivers until cancelled. Of one that ends, each source is told as lost, and it is started anew."""
-    tasks = [
-        asyncio.create_task(_kept_running(driver, publish, pause_s), name=f"driver-{driver.name}") for driver in made
-    ]
-    try:
-        # Not gather: when cancelled, that waits for the tasks itself.
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        await end(tasks)
+    """Run all drivers until cancelled."""
+    await Sources(made, publish, pause_s=pause_s).run()
 
 
 async def _kept_running(driver: Driver, publish: Publish, first_pause_s: float) -> None:

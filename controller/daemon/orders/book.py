@@ -82,6 +82,16 @@ class OrderBook:
         return self._certainty.issuers
 
     @property
+    def named(self) -> frozenset[str]:
+        """Those that the site file has named since the start."""
+        return self._certainty.named
+
+    def name_issuers(self, issuers: frozenset[str]) -> None:
+        """Let these be issuers too, as the site file now has it; none ceases to be one by that."""
+        with self._lock:
+            self._certainty.name(issuers)
+
+    @property
     def covered_epoch(self) -> int:
         """The epoch in which all issuers last stated their will: a head of an earlier one tells of nothing that is missing."""
         return self._certainty.covered_epoch

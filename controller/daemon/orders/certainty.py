@@ -14,13 +14,13 @@ class Certainty:
     """What the records say of what may be missing from among them.
 
     A doubt ends when every issuer has stated all its orders in force after it began; where there is no issuer, when an
-    operator confirms. `reason`: why orders may be missing, None where none can be. `covered_epoch`: when the last doubt ended; an older head tells nothing that was not stated anew since.
+    operator confirms. `reason`: why orders may be missing, None where none can be. `named`: issuers that the site file names, or did since the start. `covered_epoch`: when the last doubt ended; an older head tells nothing that was not stated anew since.
     For a source that shows a level, as a register or a contact does, its present valid value would be the statement.
     """
 
     def __init__(self, root: str, issuers: frozenset[str]) -> None:
         """`root`: id of the site's root node. `issuers`: those that the site file names as authority now."""
-        self._root, self._named = root, issuers
+        self._root, self.named = root, issuers
         self._remembered: frozenset[str] = frozenset()
         self._retired: frozenset[str] = frozenset()
         self._why: str | None = None
@@ -32,7 +32,7 @@ class Certainty:
     @property
     def issuers(self) -> frozenset[str]:
         """Who has to state its will: who is named now or was once, and has not been retired."""
-        return (self._named | self._remembered) - self._retired
+        return (self.named | self._remembered) - self._retired
 
     @property
     def retired(self) -> frozenset[str]:
@@ -43,6 +43,11 @@ class Certainty:
     def missing(self) -> tuple[str, ...]:
         """Issuers that have not stated their will since the doubt began."""
         return tuple(sorted(self.issuers - self._stated.keys()))
+
+    def name(self, issuers: frozenset[str]) -> None:
+        """Let these be issuers too."""
+        self.named |= issuers
+        self.reason = self._reason()
 
     def learn(self, kind: str, body: Mapping[str, Any]) -> None:
         """Learn from a record, in the order of the journal; KeyError, TypeError or ValueError where it is not understood."""

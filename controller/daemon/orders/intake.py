@@ -80,6 +80,10 @@ class OrderIntake:
         self._site, self._book = site, book
         self._decision, self._utc, self._head = decision, utc, head
 
+    def take_over(self, site: Site) -> None:
+        """Work by a site of the same structure from now on."""
+        self._site = site
+
     def accept(self, request: OrderRequest, by: Principal) -> OrderAnswer:
         """Apply and store an order; the same request again changes nothing, and is answered by what is known now.
 

@@ -35,7 +35,6 @@ class Memory:
     ) -> None:
         """Remember what stands in the folder `state`; JournalInUse where another process does. `issuers`: of the site file."""
         head_file = HeadFile(state / HEAD, site=site.id, key=key)
-        self._issuers = issuers
         self.journal = Journal(find(state / JOURNAL), head_file=head_file, utc=utc, retry_s=retry_s)
         self.book = OrderBook(self.journal, site, issuers)
         if self.journal.doubt is not None:
@@ -57,7 +56,7 @@ class Memory:
 
     def lead_above(self, epoch: int) -> int:
         """Begin an epoch above that one, and return it."""
-        return self.journal.begin_epoch(epoch, issuers=sorted(self._issuers))
+        return self.journal.begin_epoch(epoch, issuers=sorted(self.book.named))
 
     def witness(self, lead: Callable[[int], None]) -> Witness:
         """Return what hears which heads others have; `lead` is told of the epoch to go on in where that has to change."""

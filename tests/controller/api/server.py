@@ -12,10 +12,11 @@ import numpy as np
 from controller.api.app import behind_door
 from controller.api.serve import serve
 from controller.core.decision import Decision
+from controller.core.reasons import Reason
 from controller.core.site import Contactors
 from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
-from controller.daemon.access import Role, Token
+from controller.daemon.access import Role, Token, Tokens
 from controller.daemon.clock.desk import ClockDesk
 from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.desks import Desks
@@ -28,6 +29,7 @@ from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.people.locks import LockDesk
 from controller.daemon.people.stop import StopDesk
+from controller.daemon.reload.desk import ReloadAnswer
 from controller.daemon.service import Health, Readiness, Service
 from controller.daemon.tick import Tick
 from controller.daemon.utc import Utc
@@ -37,6 +39,24 @@ from tests.controller.north import make_decision, make_site
 from tests.waiting import DEADLINE_S
 
 UTC_S = 1_795_000_000.0
+
+
+@dataclass
+class Reloads:
+    """A desk that answers as it is told; `asked`: who has wanted a reload."""
+
+    answer: ReloadAnswer | Exception = field(default_factory=lambda: ReloadAnswer(taken=(), waiting=()))
+    reason: Reason | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def reload(self, by: str) -> ReloadAnswer:
+        self.asked.append(by)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def findings(self) -> tuple[Reason, ...]:
+        return () if self.reason is None else (self.reason,)
 
 
 @dataclass
@@ -51,6 +71,7 @@ class World:
     answered: list[str] = field(default_factory=list)
     machine: Machine | None = None
     proxies: frozenset[str] = frozenset()
+    reloads: Reloads = field(default_factory=Reloads)
 
     def machine_at(self, folder: Path) -> Machine:
         self.machine = Machine(folder)
@@ -63,6 +84,7 @@ class Running:
     world: World
     book: OrderBook
     journal: Journal
+    tokens: Tokens
     feed: Feed
     changes: Changes
 
@@ -115,7 +137,8 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
         ),
         feed=feed,
         head=lambda: "a head",
-        tokens=tuple(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
+        reloads=world.reloads,
+        tokens=Tokens(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
         proxies=world.proxies,
         latest=latest,
         decision=lambda: world.decision,

@@ -8,6 +8,7 @@ import pytest
 
 from controller.core.modes import Mode
 from controller.core.self_check import Invariant, InvariantBroken
+from controller.daemon.tick import Control as Decides
 from controller.daemon.tick import Tick, Ticker
 from tests.controller.north import make_decision
 from tests.waiting import DEADLINE_S
@@ -235,3 +236,28 @@ def test_after_a_long_sleep_of_the_machine_there_is_one_tick_and_then_the_usual_
     times = Times(control.ticker, control)
     control.ticker._run()
     assert times.begun[:4] == [100.0, 101.0, 5102.0, 5103.0]
+
+
+def test_other_control_decides_from_the_next_tick_on_by_the_state_of_the_one_before():
+    control = Control()
+    control.ticker.tick(0.0)
+    taken = control.ticker.take_over(
+        Decides(step=lambda state, _: (Named(f"{state}*"), make_decision()), safe_step=control.safe_step, state=renamed)
+    )
+    assert not taken.done()
+    control.ticker.tick(0.0)
+    assert taken.result(0) is None
+    assert control.ticker._state == "s0+~*"
+
+
+def renamed(state):
+    return Named(f"{state}~")
+
+
+def test_control_that_cannot_take_over_leaves_everything_as_it_is_and_who_asked_is_told():
+    control = Control()
+    taken = control.ticker.take_over(Decides(step=None, safe_step=None, state=lambda _: 1 / 0))
+    control.ticker.tick(0.0)
+    control.ticker.tick(0.0)
+    assert control.states == ["s0", "s0+"]
+    assert isinstance(taken.exception(0), ZeroDivisionError)

@@ -25,6 +25,10 @@ from controller.daemon.orders.refusal import OrderRefused
 from controller.daemon.orders.request import OrderChange, OrderRequest, Statement
 from controller.daemon.people.locks import LockDesk
 from controller.daemon.people.refusal import WorkRefused
+from controller.daemon.reload.beginning import begin
+from controller.daemon.reload.desk import ReloadDesk
+from controller.daemon.reload.kept import KeptSite
+from controller.site.loaded import read_site
 from drivers.fleet.wire import Leaf, topic
 from tests.controller.daemon.clock.machine import UNSYNCHRONISED, Machine
 from tests.controller.daemon.contactors.desk import OPERATOR, tripped_desk
@@ -32,6 +36,7 @@ from tests.controller.daemon.fleet.loop import SITE, device_of, make_site
 from tests.controller.daemon.fleet.test_fleet import AGENTS, Rig
 from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.daemon.orders.test_book import GRID, NOW_S, intake_of
+from tests.controller.daemon.reload.sites import HALF_EDITED, Folder
 from tests.controller.daemon.test_recorder import Bench
 from tests.controller.north import make_decision
 from tests.controller.north import make_site as make_north
@@ -54,6 +59,23 @@ def clock(spoil: Callable[[Machine], object]) -> Scenario:
             bench.journal.close()
 
     return scenario
+
+
+def half_edited(folder: Path) -> Produced:
+    """A site file that somebody edits while the daemon is killed, through the real start, recorder and metrics."""
+    (folder / "etc").mkdir()
+    files, bench = Folder(folder / "etc"), Bench(folder / "journal.db")
+    try:
+        kept = KeptSite(files.file, files.state)
+        kept.keep(read_site(files.file))
+        files.write(HALF_EDITED)
+        desk = ReloadDesk(root="pcc", beginning=begin(files.file, kept), kept=kept, journal=bench.journal)
+        bench.recorder._besides = desk.findings
+        bench.act()
+        reasons, series = desk.findings(), series_of(bench.metrics)
+        return Produced(way=Way.HELD, reasons=reasons, site=bench.site, series=series)
+    finally:
+        bench.journal.close()
 
 
 def message(send: Callable[[Rig], object]) -> Scenario:
@@ -302,6 +324,7 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.DEVICES_DIFFER: finding(lambda rig: [structs.replace(rig.devices(0)[0], max_w=9), *rig.devices(0)[1:]]),
     Code.WATTS_ABSURD: finding(applied_w=[10_000_000, 25, 25]),
     Code.HEAD_REFUSED: finding(head_seen="nonsense"),
+    Code.SITE_FILE_NOT_TAKEN: half_edited,
     Code.SET_REFUSED: finding(refused="nothing is raised, the agent's store is unusable: no space left on device"),
     Code.INVENTORY_UNKNOWN: message(lambda rig: rig.report(0)),
     Code.REPORT_OF_FORMER_START: message(from_a_former_start),

@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError as FutureCancelled
 import pytest
 
 from controller.daemon.meters import supervision
-from controller.daemon.meters.supervision import Driver, run_drivers
+from controller.daemon.meters.supervision import Driver, Sources, run_drivers
 from drivers.errors import ConfigError, DriverLoss
 from drivers.readings import Loss
 from tests.waiting import DEADLINE_S
@@ -101,3 +101,26 @@ def test_it_is_logged_once_and_the_pause_grows(monkeypatch, caplog):
     assert [record.getMessage() for record in caplog.records] == [
         "driver of main has ended and is started anew: RuntimeError: no"
     ]
+
+
+def test_drivers_that_are_taken_over_run_and_those_that_do_the_same_run_on():
+    same, old, new = Meter(), Meter(), Meter()
+
+    async def run():
+        def driver(meter, reads):
+            return Driver(sources=(str(reads),), run=meter.run, reads=reads)
+
+        sources = Sources([driver(same, "a"), driver(old, "b")], lambda _: None)
+        running = asyncio.create_task(sources.run())
+        async with asyncio.timeout(DEADLINE_S):
+            await asyncio.gather(same.reads.wait(), old.reads.wait())
+            ending = [task for task in asyncio.all_tasks() if task.get_name() == "driver-b"]
+            # Another thread asks for it.
+            await asyncio.to_thread(sources.take_over, [driver(Meter(), "a"), driver(new, "c")])
+            await new.reads.wait()
+        assert all(task.done() for task in ending), "what is not wanted any more has ended before the new one began"
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(run())
+    assert (same.starts, old.starts, new.starts) == (1, 1, 1)

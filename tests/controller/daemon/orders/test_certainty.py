@@ -77,3 +77,10 @@ def test_a_confirmation_ends_no_doubt_that_an_issuer_has_to_end():
     assert certainty.reason.parameters["who"] == "an operator"
     certainty.learn("confirmed", {"epoch": 1})
     assert certainty.reason is None
+
+
+def test_an_issuer_that_the_site_file_names_while_the_site_runs_has_to_speak_too_and_none_is_left_out():
+    certainty = doubted("grid")
+    certainty.name(frozenset({"tso"}))
+    assert certainty.issuers == {"grid", "tso"}
+    assert certainty.reason.parameters["who"] == "grid, tso"

@@ -1,0 +1,67 @@
+"""A site file as it was read at one time: its values, what was checked of them, and the profiles that it names."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from controller.site.document import Document, read_document
+from controller.site.load import checked
+from controller.site.model import ModbusSource, SiteFile
+from controller.site.problems import Loc
+from drivers.errors import ConfigError
+from drivers.meters.profiles import bundled_profiles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedSite:
+    """`path`: of the site file. `raw`: its values as they stand there. `profiles`: text of each profile file, by path."""
+
+    path: Path
+    raw: Mapping[str, Any]
+    site_file: SiteFile
+    profiles: Mapping[str, str]
+
+
+def read_site(path: Path) -> LoadedSite:
+    """Return the site that the file describes now. Raises ConfigError with a line for each mistake."""
+    return _loaded(read_document(path))
+
+
+def site_of(path: Path, raw: Mapping[str, Any]) -> LoadedSite:
+    """Return the site of these values, as if they stood in the file at `path`. Raises ConfigError as above."""
+    nowhere = yaml.MappingNode("tag:yaml.org,2002:map", [], yaml.Mark(str(path), 0, 0, 0, "", 0))
+    return _loaded(Document(path=path, root=nowhere, data=copy.deepcopy(raw), problems=[]))
+
+
+def _loaded(document: Document) -> LoadedSite:
+    site_file = checked(document)
+    paths = {profile for _, profile in profiles_of(site_file) if profile not in bundled_profiles()}
+    return LoadedSite(
+        path=document.path,
+        raw=document.data,
+        site_file=site_file,
+        profiles={path: _text(path) for path in sorted(paths)},
+    )
+
+
+def profiles_of(site_file: SiteFile) -> Iterator[tuple[Loc, str]]:
+    """Yield where the file names a meter profile, and which: its id, or its path."""
+    named: list[tuple[Loc, ModbusSource | None]] = [
+        (("meters", index, "modbus"), meter.modbus) for index, meter in enumerate(site_file.meters)
+    ]
+    for loc, modbus in (*named, (("surplus", "modbus"), site_file.surplus.modbus)):
+        if modbus is not None:
+            yield (*loc, "profile"), modbus.profile
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"profile: found {path!r} ({error}), allowed is a profile file") from error
