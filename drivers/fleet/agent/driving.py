@@ -113,6 +113,8 @@ class Driving:
         now_s = self._clock()
         for driven in self._driven:
             driven.follower.awoke(now_s)
+            if driven.relay is not None:
+                driven.relay.keeper.awoke(now_s)
 
     def begin(self, *, may_raise: bool) -> None:
         """Begin all requests that are due and may go now; they run when the caller gives the loop back."""
