@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -99,6 +100,7 @@ class Driving:
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_crowded = False
         self._begun_s = now_s
+        self._awoke_s = -math.inf
         self._known = ""
 
     def grant(self, setpoints_w: Sequence[int]) -> None:
@@ -110,9 +112,11 @@ class Driving:
 
     def awoke(self) -> None:
         """Note that nobody knows for how long the agent was away: all devices are read first."""
-        now_s = self._clock()
+        self._awoke_s = now_s = self._clock()
         for driven in self._driven:
             driven.follower.awoke(now_s)
+            if driven.relay is not None:
+                driven.relay.keeper.awoke(now_s)
 
     def begin(self, *, may_raise: bool) -> None:
         """Begin all requests that are due and may go now; they run when the caller gives the loop back."""
@@ -211,7 +215,7 @@ class Driving:
     async def _perform(self, driven: _Driven, action: Action) -> None:
         follower, device = driven.follower, driven.device
         if action.do is Do.READ:
-            reading = await self._bounded(driven, device.read(), None)
+            reading = await self._heard(driven, device.read())
             if reading is None:
                 follower.missed(self._clock())
             else:
@@ -227,9 +231,15 @@ class Driving:
         relay.keeper.switched(switch, await self._bounded(driven, request, CommandOutcome.UNKNOWN), self._clock())
 
     async def _look(self, driven: _Driven, relay: _Relayed) -> None:
-        closed = await self._bounded(driven, relay.port.read(), None)
+        closed = await self._heard(driven, relay.port.read())
         relay.keeper.read(closed, self._clock(), dark=relay.follower.dark)
         relay.follower.relay_seen(is_open=relay.keeper.is_open is True, now_s=self._clock())
+
+    async def _heard(self, driven: _Driven, request: Awaitable[T | None]) -> T | None:
+        """Return what a port says; None where that is nothing, or was asked before the agent was away: it is not of now."""
+        awoke_s = self._awoke_s
+        said = await self._bounded(driven, request, None)
+        return said if self._awoke_s == awoke_s else None
 
     async def _bounded(self, driven: _Driven, request: Awaitable[T], otherwise: T) -> T:
         """Return the answer of a port, or `otherwise` where there is none within the bound."""

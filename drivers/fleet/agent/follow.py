@@ -73,7 +73,7 @@ class Follower:
 
     @property
     def _is_down(self) -> bool:
-        return self._ladder.stopped or self._ladder.relay_open
+        return self._ladder.stopped or self._ladder.cut_off
 
     @property
     def _target_w(self) -> int:
@@ -174,6 +174,7 @@ class Follower:
     def awoke(self, now_s: float) -> None:
         """Note that the agent itself was away (its process or its machine stood still): it knows nothing of the device now."""
         self._contact.awoke(now_s)
+        self._ladder.relay_unseen()
         self._seen.lose()
         if self._ladder.since_s is not None:
             self._ladder.begin(now_s, self._contact.named_w)
@@ -204,7 +205,7 @@ class Follower:
         commanded = self._busy is not None and self._busy.do is not Do.READ
         unknown = self._contact.doubt is Doubt.UNKNOWN or outcome is CommandOutcome.UNKNOWN
         first = (
-            (ladder.relay_open and not seen.over, Follow.STOPPED),
+            (ladder.cut_off and not seen.over, Follow.STOPPED),
             (self.is_lost(now_s), Follow.LOST),
             (ladder.stopped, Follow.STOPPED),
             (seen.over and ladder.brought_down, Follow.DEFIANT),
@@ -221,7 +222,7 @@ class Follower:
     def proof(self, now_s: float) -> Proof:
         """Return what shows that the device runs on `applied_w`."""
         state = self.state(now_s)
-        if state is Follow.STOPPED and self._ladder.relay_open:
+        if state is Follow.STOPPED and self._ladder.cut_off:
             return Proof.READ_BACK
         return self._seen.proof if state in {Follow.PROVEN, Follow.STOPPED} else Proof.NONE
 

@@ -34,7 +34,7 @@ class Ladder:
     """How far it has had to go with one device. `since_s`: since when it is to come down, None while it need not.
 
     `named_w`: the setpoint that it named then. `stopped`: it had to be brought down by more than being told, and has been
-    seen to be down. `dark`: its relay is to be open; `relay_open`: the relay says that it is.
+    seen to be down. `dark`: its relay is to be open; `cut_off`: the relay says that it is, and nobody has told it to close since.
     """
 
     def __init__(self, model: Model, *, has_relay: bool, now_s: float) -> None:
@@ -42,13 +42,18 @@ class Ladder:
         self.rung, self._rounds = Rung.TELL, 0
         self.since_s: float | None = now_s
         self.named_w: int | None = None
-        self.stopped = self.dark = self.relay_open = False
+        self.stopped = self.dark = self._relay_open = False
         self._rest_until_s = now_s
 
     @property
     def brought_down(self) -> bool:
         """Whether it has had to be more than told."""
         return self.rung >= Rung.SLEEP
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether its relay is known to be open."""
+        return self.dark and self._relay_open
 
     @property
     def own_time_s(self) -> float:
@@ -125,10 +130,14 @@ class Ladder:
         self.dark = self.stopped = False
         self.rung, self._rounds, self.since_s = Rung.TELL, 0, None
 
+    def relay_unseen(self) -> None:
+        """Note that what the relay said of its contact is not of now."""
+        self._relay_open = False
+
     def relay_seen(self, *, is_open: bool, now_s: float) -> bool:
         """Take what the relay says of its contact; return whether it has just opened."""
-        opened = is_open and not self.relay_open
+        opened = is_open and not self._relay_open
         if opened and not self.dark:  # somebody else, or its own dead-man, has opened it
             self.dark, self._rest_until_s = True, now_s
-        self.relay_open = is_open
+        self._relay_open = is_open
         return opened

@@ -77,6 +77,10 @@ class RelayKeeper:
         self._switched, self._again_s = switch, now_s + HURRIED_S
         self._renew_s = None if switch.hold_s is None else now_s + switch.hold_s / 3
 
+    def awoke(self, now_s: float) -> None:
+        """Note that the agent itself was away: it knows nothing of the relay now, and switches nothing on before it has looked."""
+        self.is_open, self._looked, self._look_s = None, False, now_s
+
     def read(self, closed: bool | None, now_s: float, *, dark: bool) -> None:
         """Take what the relay says of its contact; None: it cannot say, or does not answer."""
         self._busy = False

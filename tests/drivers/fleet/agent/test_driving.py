@@ -289,3 +289,29 @@ def test_what_a_device_measures_is_reported_with_what_measured_it() -> None:
         assert (columns.measured_by, columns.activity) == ("eu", "or")
 
     bench.run(scene)
+
+
+def test_an_answer_that_was_asked_for_before_the_agent_was_away_is_not_of_now() -> None:
+    bench = Bench()
+    read, asked, answer = bench.devices["a"].read, asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> DeviceReading:
+        reading = await read()
+        asked.set()
+        await answer.wait()
+        return reading
+
+    async def scene() -> None:
+        bench.driving.grant([3500, 25])
+        await bench.until(lambda: bench.driving.states()[0] == Follow.PROVEN)
+        bench.devices["a"].read = slowly
+        await bench.until(asked.is_set)
+        bench.driving.awoke()
+        answer.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert bench.driving.states()[0] == Follow.LOST
+        bench.devices["a"].read = read
+        await bench.until(lambda: bench.driving.states()[0] == Follow.PROVEN)
+
+    bench.run(scene)

@@ -10,6 +10,7 @@ from drivers.fleet.agent.contact import FRESH_S
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
 from drivers.fleet.agent.follow import Follower
 from drivers.fleet.agent.ladder import REST_S
+from drivers.fleet.agent.ladder import REST_S
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.agent.steps import Action, Do
 from drivers.fleet.catalogue import load_catalogue
@@ -492,6 +493,32 @@ def test_a_contact_that_is_welded_is_not_taken_for_open() -> None:
     for _ in range(2):
         bench.wait(5).ask(reading(3500, 3500, by=MeasuredBy.PDU))
     assert bench.state is Follow.DEFIANT
+
+
+def cut_off() -> Bench:
+    """Return a device whose relay has been read to be open."""
+    bench = proven(relay=True).grant(0)
+    escalate(bench)
+    bench.follower.relay_seen(is_open=True, now_s=bench.now_s)
+    assert bench.state is Follow.STOPPED
+    return bench
+
+
+def test_a_relay_that_is_to_close_again_is_open_no_longer_as_far_as_anybody_knows() -> None:
+    bench = cut_off().wait(REST_S).grant(2000)
+    bench.next()
+    assert not bench.follower.dark, "the relay is told to close now, and is slow to say that it has"
+    assert bench.state is not Follow.STOPPED
+    assert bench.follower.proof(bench.now_s) is Proof.NONE
+    assert bench.follower.applied_w == S21.max_w, "a miner whose power comes back runs on what it likes"
+
+
+def test_an_agent_that_was_away_knows_nothing_of_a_relay_either() -> None:
+    bench = cut_off().wait(3600)
+    bench.follower.awoke(bench.now_s)
+    assert (bench.state, bench.follower.proof(bench.now_s)) == (Follow.LOST, Proof.NONE)
+    bench.follower.relay_seen(is_open=True, now_s=bench.now_s)
+    assert bench.state is Follow.STOPPED
 
 
 def test_what_was_read_long_ago_is_not_said_of_now() -> None:

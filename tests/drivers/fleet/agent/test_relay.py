@@ -82,3 +82,13 @@ def test_a_renewal_that_fails_is_tried_again_soon() -> None:
     keeper.began()
     keeper.read(True, T0, dark=False)
     assert isinstance(keeper.next(T0 + AGAIN_S, dark=False), Switch)
+
+
+def test_an_agent_that_was_away_reads_the_relay_first() -> None:
+    keeper = looked(hold_s=30.0)
+    switch(keeper, CommandOutcome.ACCEPTED, T0, dark=False)
+    keeper.began()
+    keeper.read(False, T0, dark=False)
+    keeper.awoke(T0 + 60.0)
+    assert keeper.is_open is None
+    assert keeper.next(T0 + 60.0, dark=False) == Look()
