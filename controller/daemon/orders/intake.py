@@ -173,6 +173,8 @@ class OrderIntake:
         for entry in entries:
             order = order_of(entry)
             now = kept.get(order.limit.id) if isinstance(entry, OpenOrder) else None
+            # What the tick says of the revision before says nothing of this one.
+            now = now if now is not None and now.revision == order.revision else None
             stands = standing(entry, now, decision, self._site, utc_s)
             views.append(OrderView(order=order, standing=stands, now=now, durable=self._book.durable(order.key)))
         return tuple(views)

@@ -82,7 +82,9 @@ class LockDesk:
         for lock in self.held:
             if lock.subject not in self._places:
                 extra = _facts("lock_subject_gone", lock)
-                _log.error("%s locks the whole site: the site file has no %s any more", lock.id, lock.subject, extra=extra)
+                _log.error(
+                    "%s locks the whole site: the site file has no %s any more", lock.id, lock.subject, extra=extra
+                )
 
     def lock(self, subject: str, by: str, reason: str, operator: Principal) -> LockAnswer:
         """Lock a device or a node; it counts from the next tick on, whether or not the disk takes it.

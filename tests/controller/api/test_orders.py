@@ -41,6 +41,16 @@ def test_an_ended_id_sent_again_is_409_with_how_it_ended(running):
     assert running.world.refused == ["order_ended"]
 
 
+def test_what_the_tick_says_of_one_revision_is_not_said_of_the_next(running):
+    with running.client() as http:
+        http.post(ORDERS, json=ORDER)
+        kept(running, 38e3, Compliance.MET)
+        assert http.get(f"{ORDERS}/o-1").json()["state"] == "met"
+        http.put(f"{ORDERS}/o-1", json={"revision": 2, "limit_w": 20e3})
+        shown = http.get(f"{ORDERS}/o-1").json()
+        assert (shown["revision"], shown["state"], shown["since"], shown["compliance"]) == (2, "in_force", None, None)
+
+
 def test_an_order_is_shown_with_its_state_whatever_that_is(running):
     with running.client() as http:
         assert http.get(f"{ORDERS}/o-1").status_code == 404
