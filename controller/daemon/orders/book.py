@@ -54,6 +54,13 @@ class WantedOrder:
     admit: Callable[[OpenOrder | None], OpenOrder]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relaxing:
+    """A change that relaxes something, on its way to the disk. `finish`: waits for that, has it count and returns the order."""
+
+    finish: Callable[[], OpenOrder]
+
+
 class OrderBook:
     """All orders, replayed from the journal; every method may be called from any thread.
 
@@ -117,25 +124,34 @@ class OrderBook:
         What only tightens counts at once; what relaxes anything counts once it is on the disk. OrderRefused, and nothing
         changed: it has ended, the revision is not the next, or it cannot be admitted. JournalUnusable: it stays as it was.
         """
+        changed = self.propose(key, wanted, by)
+        return changed.finish() if isinstance(changed, Relaxing) else changed
+
+    def propose(self, key: OrderKey, wanted: WantedOrder, by: Principal) -> OpenOrder | Relaxing:
+        """Do the same without waiting for the disk: what relaxes anything is on its way there, and counts once it is finished."""
         with self._lock:
             known = self._open(key, by)
             if (known.content, known.revision) == (wanted.content, wanted.revision):
                 return known
             self._refuse_unless_next(known, wanted, by)
             order = wanted.admit(known)
-            if tightens(order.limit, known.limit):
-                self._put(order, RecordKind.ORDER_CHANGED)
-                _note_order(order)
-                return order
-            self._relaxing.add(key)
+            if not tightens(order.limit, known.limit):
+                self._relaxing.add(key)
+                pending = self._journal.offer(RecordKind.ORDER_CHANGED, to_body(order))
+                return Relaxing(finish=lambda: self._relax(order, pending, by))
+            self._put(order, RecordKind.ORDER_CHANGED)
+        _note_order(order)
+        return order
+
+    def _relax(self, order: OpenOrder, pending: Pending, by: Principal) -> OpenOrder:
         try:
-            self._journal.append(RecordKind.ORDER_CHANGED, to_body(order))
+            pending.stored()
             with self._lock:
                 # One that was released meanwhile stays so.
-                self._open(key, by)
+                self._open(order.key, by)
                 self._ledger.put(order)
         finally:
-            self._relaxing.discard(key)
+            self._relaxing.discard(order.key)
         _note_order(order)
         return order
 
