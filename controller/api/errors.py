@@ -111,8 +111,7 @@ def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry
     async def order_refused(_: Request, error: OrderRefused) -> JSONResponse:
         for code in sorted({reason.code for reason in error.reasons}):
             refused(code)
-        order = None if error.entry is None else shown(error.entry)
-        words = map(text, error.reasons)
+        order, words = None if error.entry is None else shown(error.entry), map(text, error.reasons)
         return answer(_STATUS[error.cause], error.cause.value, *words, reasons=error.reasons, order=order)
 
     @app.exception_handler(ResetRefused)

@@ -26,14 +26,15 @@ from controller.api.order_bodies import (
 )
 from controller.api.order_schemas import body_of
 from controller.daemon.access import Principal, Role
-from controller.daemon.orders.intake import OrderAnswer
+from controller.daemon.orders.intake import OrderAnswer, Taken
 from controller.daemon.orders.request import NO_ORDER, Confirmation, OrderChange, OrderRequest, Statement
 from controller.daemon.orders.standing import OrderView
 from controller.daemon.service import Service
 
 #: The longest list of all orders in bytes.
 MAX_STATEMENT: Final = 1024 * 1024
-#: Requests of one issuer that wait for the disk at once; the next ones wait their turn, and keep no other issuer waiting.
+#: Requests of one issuer that are taken at once, and answers to it that wait for the disk; the next ones wait their turn, and keep no
+#: other issuer waiting.
 EACH: Final = 8
 
 _ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in (409, 503)}
@@ -56,17 +57,24 @@ _Issuer = Annotated[str | None, Query(description="whose order it is; needed whe
 
 
 class _Rooms:
-    """Who waits where: of each issuer so many at once, and releases and readers of their own.
+    """Who waits where: of each issuer so many at once, and what is answered, what relaxes and readers each for themselves.
 
-    So neither a flood by one issuer, nor what waits for a dead disk to relax, keeps a tightening order waiting.
+    So neither a flood by one issuer, nor what waits for a dead disk, keeps a tightening order from counting.
     """
 
     def __init__(self) -> None:
         self._tightening: defaultdict[str, anyio.CapacityLimiter] = defaultdict(lambda: anyio.CapacityLimiter(EACH))
+        self._answering: defaultdict[str, anyio.CapacityLimiter] = defaultdict(lambda: anyio.CapacityLimiter(EACH))
         self._relaxing, self._reading = anyio.CapacityLimiter(4), anyio.CapacityLimiter(2)
 
     async def tighten(self, by: Principal, work: Callable[[], _T]) -> _T:
         return await to_thread.run_sync(work, limiter=self._tightening[by.name])
+
+    async def answer(self, by: Principal, taken: Taken) -> OrderAnswer:
+        limiter = self._relaxing if taken.relaxes else self._answering[by.name]
+        # What is on its way to the disk has to count as soon as it is there, also where nobody waits for the answer any more.
+        with anyio.CancelScope(shield=True):
+            return await to_thread.run_sync(taken.answer, limiter=limiter)
 
     async def relax(self, work: Callable[[], _T]) -> _T:
         return await to_thread.run_sync(work, limiter=self._relaxing)
@@ -107,12 +115,14 @@ def _add_orders(router: APIRouter, service: Service, rooms: _Rooms) -> None:
     @router.post("", responses=_ERRORS, openapi_extra=_takes(OrderRequest, service))
     async def post_order(request: Request, by: Issuer) -> OrderAnswerBody:
         order = OrderRequest.parse(await read_body(request), by.name)
-        return answered(await rooms.tighten(by, lambda: intake.accept(order, by)))
+        taken = await rooms.tighten(by, lambda: intake.take(order, by))
+        return answered(await rooms.answer(by, taken))
 
     @router.put("/{order_id:order}", responses=_OWN_ERRORS, openapi_extra=_takes(OrderChange, service))
     async def change_order(order_id: _Named, request: Request, by: Issuer, issuer: _Issuer = None) -> OrderAnswerBody:
         change = OrderChange.parse(await read_body(request), by.name)
-        return answered(await rooms.tighten(by, lambda: intake.change(order_id, change, by, issuer)))
+        taken = await rooms.tighten(by, lambda: intake.take_change(order_id, change, by, issuer))
+        return answered(await rooms.answer(by, taken))
 
     @router.post("/{order_id}/release", responses=_NAMED_ERRORS)
     async def release_order(order_id: str, by: Issuer, issuer: _Issuer = None) -> OrderAnswerBody:

@@ -102,10 +102,14 @@ def routes(service: Service) -> APIRouter:
     """Return the routes; all but the list wait for the disk, so they are called in a thread."""
     router = APIRouter(prefix="/api/v1", tags=["people at work"])
     Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]  # noqa: N806  a type
-    threads = anyio.CapacityLimiter(4)
+    # What waits for a dead disk to let anything up keeps nobody from locking and stopping.
+    tightening, relaxing = anyio.CapacityLimiter(16), anyio.CapacityLimiter(4)
 
-    async def apart(call: Callable[[], _T]) -> _T:
-        return await to_thread.run_sync(call, limiter=threads)
+    async def tighten(call: Callable[[], _T]) -> _T:
+        return await to_thread.run_sync(call, limiter=tightening)
+
+    async def relax(call: Callable[[], _T]) -> _T:
+        return await to_thread.run_sync(call, limiter=relaxing)
 
     @router.get("/locks", dependencies=[Depends(require(service.tokens, *Role))])
     async def list_locks() -> LocksBody:
@@ -114,24 +118,24 @@ def routes(service: Service) -> APIRouter:
     @router.post("/locks", responses=_NAMED_ERRORS, openapi_extra=_takes(LockRequest))
     async def lock(request: Request, by: Operator) -> LockAnswerBody:
         asked = parsed(LockRequest, await read_body(request))
-        answer = await apart(lambda: service.desks.locks.lock(asked.subject, asked.by, asked.reason, by))
+        answer = await tighten(lambda: service.desks.locks.lock(asked.subject, asked.by, asked.reason, by))
         return LockAnswerBody(lock=_shown(answer.lock, answer.durable, None), again=answer.again)
 
     @router.post("/locks/lift", responses=_NAMED_ERRORS, openapi_extra=_takes(LiftRequest))
     async def lift(request: Request, by: Operator) -> LiftAnswerBody:
         asked = parsed(LiftRequest, await read_body(request))
         of = asked.of or asked.by
-        return _lifted(await apart(lambda: service.desks.locks.unlock(asked.subject, asked.by, of, by)))
+        return _lifted(await relax(lambda: service.desks.locks.unlock(asked.subject, asked.by, of, by)))
 
     @router.post("/stop", responses=_ERRORS, openapi_extra=_takes(ReasonRequest))
     async def stop(request: Request, by: Operator) -> StopAnswerBody:
         asked = parsed(ReasonRequest, await read_body(request))
-        return _stopped(await apart(lambda: service.desks.stops.stop(asked.reason, by)))
+        return _stopped(await tighten(lambda: service.desks.stops.stop(asked.reason, by)))
 
     @router.post("/resume", responses=_ERRORS, openapi_extra=_takes(ReasonRequest))
     async def resume(request: Request, by: Operator) -> StopAnswerBody:
         asked = parsed(ReasonRequest, await read_body(request))
-        return _stopped(await apart(lambda: service.desks.stops.resume(asked.reason, by)))
+        return _stopped(await relax(lambda: service.desks.stops.resume(asked.reason, by)))
 
     return router
 

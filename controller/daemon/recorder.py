@@ -17,7 +17,7 @@ from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
-from controller.daemon.orders.records import OrderKey
+from controller.daemon.orders.records import ComesTo, OrderKey
 from controller.daemon.plain import plain
 from controller.daemon.site_log import SiteLog
 from controller.daemon.source_log import SourceLog
@@ -34,8 +34,8 @@ _log = logging.getLogger(__name__)
 RECORD_S = 600.0
 #: How an order is kept is put on record no more often than this, for a power that wavers about its limit.
 COMPLIANCE_S = 10.0
-#: Whether an order is kept, and by whom not.
-_Kept: TypeAlias = tuple[Compliance, frozenset[tuple[Code, str]]]
+#: Which revision of an order is kept or not, and by whom not.
+_Kept: TypeAlias = tuple[int, Compliance, frozenset[tuple[Code, str]]]
 
 
 class Recorder:
@@ -76,8 +76,8 @@ class Recorder:
         decision, utc = tick.decision, self._wall_clock.utc
         self._fleet.send(decision)
         self._switch(decision)
-        comes_to_w = {order.id: order.final_w for order in decision.orders}
-        in_force = {name: comes_to_w.get(name) for name in decision.orders_in_force}
+        come_to = {order.id: ComesTo(order.revision, order.final_w) for order in decision.orders}
+        in_force = {name: come_to.get(name) for name in decision.orders_in_force}
         self._book.observe(in_force, utc_s=utc.utc_s, utc_trusted=utc.trusted)
         apart = (*((utc.doubt,) if utc.doubt else ()), *self._fleet.findings(), *self._besides())
         self._metrics.observe_tick(tick, apart, utc)
@@ -126,6 +126,7 @@ class Recorder:
     def _kept(self, order: OrderNow, decision: Decision) -> dict[str, object]:
         return {
             **OrderKey.of(order.id)._asdict(),
+            "revision": order.revision,
             "node": self._nodes[order.node],
             "compliance": order.compliance.value,
             "limit_w": round(order.limit_w),
@@ -164,9 +165,10 @@ class Recorder:
 
 
 def _kept_by(order: OrderNow, decision: Decision) -> _Kept:
-    """Return whether an order is kept, and what is told besides where it is not: who, not how many watts of theirs."""
+    """Return which revision is kept, or not, and what is told besides where it is not: who, not how many watts of theirs."""
     met = order.compliance is Compliance.MET
-    return order.compliance, frozenset(() if met else ((each.code, each.subject) for each in decision.warnings))
+    who = frozenset(() if met else ((each.code, each.subject) for each in decision.warnings))
+    return order.revision, order.compliance, who
 
 
 def _kind(decision: Decision) -> tuple[str, str, frozenset[Code]]:

@@ -36,10 +36,13 @@ def orders_now(
             node=node,
             limit_w=limit.limit_w,
             final_w=ramp.limit_w,
-            since_s=was.since_s if was is not None and was.compliance is compliance else now_s,
+            since_s=now_s
+            if was is None or (was.revision, was.compliance) != (ramp.revision, compliance)
+            else was.since_s,
             power_w=power_w[node],
             achievable_w=float(bounds.achievable_w[node]),
             compliance=compliance,
+            revision=ramp.revision,
         )
         found.append(now)
     return tuple(found)

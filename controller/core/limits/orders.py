@@ -40,9 +40,10 @@ class Compliance(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderNow:
-    """An order in force, and what its node draws. `limit_w`: what it asks for now, on its ramp to `final_w`. `power_w`: None where unseen.
+    """A revision of an order in force, and what its node draws. `limit_w`: what it asks for now, on its ramp to `final_w`.
 
-    `achievable_w`: the least that the node can be brought to now. `since_s`: since when it is kept, or not, as it is now.
+    `power_w`: None where unseen. `achievable_w`: the least that the node can be brought to now. `since_s`: since when this
+    revision is kept, or not, as it is now.
     """
 
     id: str
@@ -53,6 +54,7 @@ class OrderNow:
     power_w: float | None
     achievable_w: float
     compliance: Compliance
+    revision: int = 1
 
     @property
     def shortfall_w(self) -> float | None:

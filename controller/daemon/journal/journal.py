@@ -123,6 +123,15 @@ class Pending:
             raise JournalUnusable(self._failure)
         return self.record
 
+    def stored(self, timeout_s: float = 5.0) -> Record:
+        """Return the record once it is on the disk; JournalUnusable: it is not stored and never will be.
+
+        Waits longer than `timeout_s` only where the disk has the record already and does not answer.
+        """
+        if not self.durable(timeout_s) and not self.withdraw():
+            self.durable(None)
+        return self.result()
+
 
 class Journal:
     """A journal; every method may be called from any thread.
@@ -218,15 +227,15 @@ class Journal:
         return self._head_of(self.head)
 
     def append(self, kind: str, body: Mapping[str, Any], timeout_s: float = 5.0) -> Record:
-        """Store a record and return it once it is on the disk; never for the tick thread.
+        """Store a record and return it once it is on the disk, as `Pending.stored` does; never for the tick thread.
 
-        JournalUnusable: it is not stored and never will be. Waits longer than `timeout_s` only where the disk has
-        the record already and does not answer. ValueError: the body has no JSON.
+        ValueError: the body has no JSON.
         """
-        pending = self._put(kind, body, keep=False)
-        if not pending.durable(timeout_s) and not pending.withdraw():
-            pending.durable(None)
-        return pending.result()
+        return self.offer(kind, body).stored(timeout_s)
+
+    def offer(self, kind: str, body: Mapping[str, Any]) -> Pending:
+        """Hand a record to the writer and return at once; it is given up where it cannot be stored at the first attempt."""
+        return self._put(kind, body, keep=False)
 
     def post(self, kind: str, body: Mapping[str, Any]) -> Pending:
         """Hand a record to the writer and return at once; telemetry is dropped where too much waits."""

@@ -22,6 +22,7 @@ from controller.daemon.orders.finding import find, found
 from controller.daemon.orders.history import OrderEvent, history
 from controller.daemon.orders.ledger import Ledger
 from controller.daemon.orders.records import (
+    ComesTo,
     EndedOrder,
     Ending,
     Entry,
@@ -51,6 +52,13 @@ class WantedOrder:
     content: str
     revision: int
     admit: Callable[[OpenOrder | None], OpenOrder]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relaxing:
+    """A change that relaxes something, on its way to the disk. `finish`: waits for that, has it count and returns the order."""
+
+    finish: Callable[[], OpenOrder]
 
 
 class OrderBook:
@@ -126,25 +134,34 @@ class OrderBook:
         What only tightens counts at once; what relaxes anything counts once it is on the disk. OrderRefused, and nothing
         changed: it has ended, the revision is not the next, or it cannot be admitted. JournalUnusable: it stays as it was.
         """
+        changed = self.propose(key, wanted, by)
+        return changed.finish() if isinstance(changed, Relaxing) else changed
+
+    def propose(self, key: OrderKey, wanted: WantedOrder, by: Principal) -> OpenOrder | Relaxing:
+        """Do the same without waiting for the disk: what relaxes anything is on its way there, and counts once it is finished."""
         with self._lock:
             known = self._open(key, by)
             if (known.content, known.revision) == (wanted.content, wanted.revision):
                 return known
             self._refuse_unless_next(known, wanted, by)
             order = wanted.admit(known)
-            if tightens(order.limit, known.limit):
-                self._put(order, RecordKind.ORDER_CHANGED)
-                _note_order(order)
-                return order
-            self._relaxing.add(key)
+            if not tightens(order.limit, known.limit):
+                self._relaxing.add(key)
+                pending = self._journal.offer(RecordKind.ORDER_CHANGED, to_body(order))
+                return Relaxing(finish=lambda: self._relax(order, pending, by))
+            self._put(order, RecordKind.ORDER_CHANGED)
+        _note_order(order)
+        return order
+
+    def _relax(self, order: OpenOrder, pending: Pending, by: Principal) -> OpenOrder:
         try:
-            self._journal.append(RecordKind.ORDER_CHANGED, to_body(order))
+            pending.stored()
             with self._lock:
                 # One that was released meanwhile stays so.
-                self._open(key, by)
+                self._open(order.key, by)
                 self._ledger.put(order)
         finally:
-            self._relaxing.discard(key)
+            self._relaxing.discard(order.key)
         _note_order(order)
         return order
 
@@ -245,18 +262,16 @@ class OrderBook:
         """Log and record an order that was refused; one of many that are alike stands for them."""
         self._refusals.note(order_id, by, refusal)
 
-    def observe(self, in_force: Mapping[str, float | None], *, utc_s: float, utc_trusted: bool) -> None:
+    def observe(self, in_force: Mapping[str, ComesTo | None], *, utc_s: float, utc_trusted: bool) -> None:
         """Note the orders that a decision found in force as begun, and those past a trusted end as ended.
 
-        `in_force`: by name, with the limit that each comes to, None where that is not known. For the tick: it waits for nothing
+        `in_force`: by name, with what each comes to, None where that is not known. For the tick: it waits for nothing
         but, in the tick in which an order begins or ends, a few microseconds.
         """
         for limit in self._ledger.limits:
-            key, known = OrderKey.of(limit.id), {"utc_s": utc_s}
+            key = OrderKey.of(limit.id)
             if utc_trusted and utc_s >= limit.ends_utc_s:
-                self._journal.post(RecordKind.ORDER_ENDED, key._asdict() | known)
-                with self._lock:
-                    self._ledger.end(key, Ending.EXPIRED, utc_s, "schedule")
+                self._expire(key, limit.revision, utc_s)
             elif limit.id in in_force and (not limit.begun or limit.reduce_by_w is not None):
                 self._begin(limit, key, in_force[limit.id], utc_s)
 
@@ -268,9 +283,19 @@ class OrderBook:
         forgotten = {order_of(entry).key for entry in ended[:-LISTED_ENDED]}
         return tuple(entry for entry in known if order_of(entry).key not in forgotten)
 
-    def _begin(self, limit: OrderLimit, key: OrderKey, comes_to_w: float | None, utc_s: float) -> None:
-        """Note that an order is in force, and what its cut comes to, once that is known."""
-        limit_w = None if limit.reduce_by_w is None else comes_to_w
+    def _expire(self, key: OrderKey, revision: int, utc_s: float) -> None:
+        """Note that an order has come to its end, unless a revision that has just come in goes on."""
+        with self._lock:
+            known = self._ledger.get(key)
+            if isinstance(known, OpenOrder) and known.revision == revision:
+                self._journal.post(RecordKind.ORDER_ENDED, key._asdict() | {"utc_s": utc_s})
+                self._ledger.end(key, Ending.EXPIRED, utc_s, "schedule")
+
+    def _begin(self, limit: OrderLimit, key: OrderKey, comes_to: ComesTo | None, utc_s: float) -> None:
+        """Note that an order is in force, and what its cut comes to, once that is known of this revision."""
+        if comes_to is not None and comes_to.revision != limit.revision:
+            return
+        limit_w = None if limit.reduce_by_w is None or comes_to is None else comes_to.limit_w
         if limit.begun and limit_w is None:
             return
         body = key._asdict() | {"revision": limit.revision, "limit_w": limit_w, "utc_s": utc_s}

@@ -78,6 +78,7 @@ def _event(record: Record, key: OrderKey) -> OrderEvent:
             return OrderEvent(
                 at_utc_s=at_utc_s,
                 event=body["compliance"],
+                revision=body.get("revision"),
                 limit_w=body.get("limit_w"),
                 power_w=body.get("power_w"),
                 shortfall_w=body.get("shortfall_w"),

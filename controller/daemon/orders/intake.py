@@ -16,7 +16,7 @@ from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.daemon.access import Principal, Role
 from controller.daemon.orders.admission import PowerNow, Reach, admit, reach
-from controller.daemon.orders.book import OrderBook, WantedOrder
+from controller.daemon.orders.book import OrderBook, Relaxing, WantedOrder
 from controller.daemon.orders.records import EndedOrder, Entry, OpenOrder, OrderKey, Outcome, order_of
 from controller.daemon.orders.refusal import OrderRefused
 from controller.daemon.orders.request import OrderChange, OrderRequest, content_hash
@@ -59,6 +59,14 @@ class StatementAnswer:
     head: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """An order, or a change of one, that counts unless it `relaxes`. `answer`: waits for the disk, and returns what its sender is told."""
+
+    relaxes: bool
+    answer: Callable[[], OrderAnswer]
+
+
 class OrderIntake:
     """Takes orders and releases in; every method may be called from any thread, and blocks on the disk.
 
@@ -90,13 +98,17 @@ class OrderIntake:
         Blocks until the order is on the disk; where the journal cannot be used the order counts all the same, and
         the answer is not durable. OrderRefused: nothing changed.
         """
+        return self.take(request, by).answer()
+
+    def take(self, request: OrderRequest, by: Principal) -> Taken:
+        """Apply an order without waiting for the disk, as `accept` does."""
         self._note_time(request.sent_at, by)
         try:
             order = self._book.enter(OrderKey(by.name, request.id), self._wanted(request, by), by)
         except OrderRefused as refusal:
             self._book.note_refusal(request.id, by, refusal)
             raise
-        return self._accepted(order, by, request)
+        return Taken(relaxes=False, answer=lambda: self._accepted(order, by, request))
 
     def change(self, order_id: str, change: OrderChange, by: Principal, issuer: str | None = None) -> OrderAnswer:
         """Give an order its next revision; the present one once more changes nothing.
@@ -104,13 +116,27 @@ class OrderIntake:
         What tightens counts at once, durable or not; what relaxes counts once it is on the disk. OrderRefused: nothing changed.
         JournalUnusable: it was to relax, and stays as it was.
         """
+        return self.take_change(order_id, change, by, issuer).answer()
+
+    def take_change(self, order_id: str, change: OrderChange, by: Principal, issuer: str | None = None) -> Taken:
+        """Have what tightens count without waiting for the disk, as `change` does; what relaxes counts by the answer."""
         self._note_time(change.sent_at, by)
+        request = change.of(order_id)
         try:
             known = order_of(self._book.find_to_change(order_id, by, issuer))
-            request = change.of(order_id)
-            order = self._book.change(known.key, self._wanted(request, by), by)
+            changed = self._book.propose(known.key, self._wanted(request, by), by)
         except OrderRefused as refusal:
             self._book.note_refusal(order_id, by, refusal)
+            raise
+        if isinstance(changed, Relaxing):
+            return Taken(relaxes=True, answer=lambda: self._relaxed(changed, by, request))
+        return Taken(relaxes=False, answer=lambda: self._accepted(changed, by, request))
+
+    def _relaxed(self, change: Relaxing, by: Principal, request: OrderRequest) -> OrderAnswer:
+        try:
+            order = change.finish()
+        except OrderRefused as refusal:
+            self._book.note_refusal(request.id, by, refusal)
             raise
         return self._accepted(order, by, request)
 
@@ -177,6 +203,8 @@ class OrderIntake:
         for entry in entries:
             order = order_of(entry)
             now = kept.get(order.limit.id) if isinstance(entry, OpenOrder) else None
+            # What the tick says of the revision before says nothing of this one.
+            now = now if now is not None and now.revision == order.revision else None
             stands = standing(entry, now, decision, self._site, utc_s)
             views.append(OrderView(order=order, standing=stands, now=now, durable=self._book.durable(order.key)))
         return tuple(views)

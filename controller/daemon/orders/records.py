@@ -41,6 +41,13 @@ class OrderKey(NamedTuple):
         return cls(issuer, order_id)
 
 
+class ComesTo(NamedTuple):
+    """Which revision of an order a decision found in force, and what limit it comes to."""
+
+    revision: int
+    limit_w: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenOrder:
     """An accepted order that has neither ended nor been released.

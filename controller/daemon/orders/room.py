@@ -26,12 +26,14 @@ def in_its_room(order: OpenOrder, open_orders: Iterable[OpenOrder]) -> OpenOrder
     least 1 % below them; what does not tighten, or is scheduled, is refused.
     """
     orders = tuple(open_orders)
-    mine = sum(each.by == order.by and binds(each) is binds(order) for each in orders)
+    mine = [binds(each) for each in orders if each.by == order.by]
+    binding, scheduled = sum(mine), len(mine) - sum(mine)
+    # What was scheduled and has begun, and what was changed from one into the other, needed no room; so it takes the other's.
     if not binds(order):
-        if mine >= SCHEDULED_EACH:
+        if scheduled + max(0, binding - BINDING_EACH) >= SCHEDULED_EACH:
             raise _full(order, Code.TOO_MANY_SCHEDULED, SCHEDULED_EACH)
         return order
-    if mine < BINDING_EACH:
+    if binding + max(0, scheduled - SCHEDULED_EACH) < BINDING_EACH:
         return order
     node = order.limit.node
     tightest_w = min(

@@ -30,6 +30,8 @@ STORED_S: Final = 5.0
 AGREE_S: Final = 600.0
 #: The name of a lock whose record cannot be understood.
 _UNKNOWN: Final = "unknown"
+#: What is locked where the site file has no such device and no such node any more: nobody knows where that person works.
+_SITE: Final = Lock(id="", node=0, device=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +74,17 @@ class LockDesk:
         self._one = threading.Lock()
         self._places = _places(site)
         self._pending: dict[str, Pending] = {}
+        self._lifting: list[PersonalLock] = []
         self._agreed: dict[str, dict[str, tuple[str, float]]] = {}
         self.held: tuple[PersonalLock, ...] = ()
         self.locks: tuple[Lock, ...] = ()
         self._swap(_replay(journal, site))
+        for lock in self.held:
+            if lock.subject not in self._places:
+                extra = _facts("lock_subject_gone", lock)
+                _log.error(
+                    "%s locks the whole site: the site file has no %s any more", lock.id, lock.subject, extra=extra
+                )
 
     def lock(self, subject: str, by: str, reason: str, operator: Principal) -> LockAnswer:
         """Lock a device or a node; it counts from the next tick on, whether or not the disk takes it.
@@ -87,9 +96,13 @@ class LockDesk:
         wanted = PersonalLock(subject=subject, by=by, token=operator.name, reason=reason, utc_s=self._utc())
         with self._one:
             known = self._find(wanted.id)
+            # One that is being lifted is over as soon as the disk has that: this is another one, and behind it on the disk.
+            if any(known is lifted for lifted in self._lifting):
+                known = None
             if known is None:
+                self._agreed.pop(wanted.id, None)
                 self._pending[wanted.id] = self._journal.post(RecordKind.LOCK, _to_body(wanted))
-                self._swap((*self.held, wanted))
+                self._swap((*(lock for lock in self.held if lock.id != wanted.id), wanted))
         if known is None:
             _log.warning("%s is locked by %s: %s", subject, by, reason, extra=_facts("locked", wanted))
         return LockAnswer(lock=known or wanted, durable=self.durable(wanted.id, STORED_S), again=known is not None)
@@ -109,10 +122,16 @@ class LockDesk:
                 names = tuple(sorted(name for name, _ in self._agreed[known.id].values()))
                 return LockAnswer(lock=known, durable=False, agreed=names)
             body = {"subject": known.subject, "by": known.by, "lifted_by": sorted(agreed), "utc_s": self._utc()}
-            self._journal.append(RecordKind.UNLOCK, body)
-            self._agreed.pop(known.id, None)
-            self._pending.pop(known.id, None)
-            self._swap(lock for lock in self.held if lock.id != known.id)
+            # Behind the lock on the disk, and before one that is set meanwhile; whoever locks does not wait for it.
+            unlocking = self._journal.offer(RecordKind.UNLOCK, body)
+            self._lifting.append(known)
+        try:
+            unlocking.stored()
+            with self._one:
+                self._forget(known)
+        finally:
+            with self._one:
+                self._lifting.remove(known)
         _log.warning("%s is unlocked by %s", known.id, " and ".join(sorted(agreed)), extra=_facts("unlocked", known))
         return LockAnswer(lock=known, durable=True)
 
@@ -120,6 +139,13 @@ class LockDesk:
         """Return whether a lock is on the disk, after waiting for the first attempt."""
         pending = self._pending.get(lock_id)
         return pending is None or pending.durable(timeout_s)
+
+    def _forget(self, lock: PersonalLock) -> None:
+        """Let a lock be over, unless it was set anew meanwhile."""
+        if any(lock is held for held in self.held):
+            self._agreed.pop(lock.id, None)
+            self._pending.pop(lock.id, None)
+            self._swap(held for held in self.held if held is not lock)
 
     def _agree(self, lock: PersonalLock, by: str, operator: Principal) -> tuple[str, ...] | None:
         """Note that an operator wants another one's lock lifted; return who agreed once two do, with tokens of their own."""
@@ -144,9 +170,7 @@ class LockDesk:
 
     def _swap(self, held: Iterable[PersonalLock]) -> None:
         self.held = tuple(held)
-        self.locks = tuple(
-            replace(self._places[lock.subject], id=lock.id) for lock in self.held if lock.subject in self._places
-        )
+        self.locks = tuple(replace(self._places.get(lock.subject, _SITE), id=lock.id) for lock in self.held)
 
 
 def _places(site: Site) -> Mapping[str, Lock]:

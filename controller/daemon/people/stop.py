@@ -36,6 +36,7 @@ class StopDesk:
         self._root, self._journal, self._utc = site.tree.ids[0], journal, utc
         self._one = threading.Lock()
         self._pending: Pending | None = None
+        self._resuming: list[Reason] = []
         self.reason: Reason | None = None
         for record in journal.records(RecordKind.STOP, RecordKind.RESUME):
             by, why = record.body.get("by", "nobody known"), record.body.get("reason", "no reason on record")
@@ -44,7 +45,8 @@ class StopDesk:
     def stop(self, reason: str, operator: Principal) -> StopAnswer:
         """Stop the site; it counts from the next tick on, whether or not the disk takes it."""
         with self._one:
-            again = self.reason is not None
+            # One that is being resumed is over as soon as the disk has that: this is another one, and behind it on the disk.
+            again = self.reason is not None and not any(self.reason is resumed for resumed in self._resuming)
             if not again:
                 body = {"by": operator.name, "reason": reason, "utc_s": self._utc()}
                 self._pending = self._journal.post(RecordKind.STOP, body)
@@ -52,21 +54,36 @@ class StopDesk:
         if not again:
             extra = {"event": "site_stopped", "by": operator.name}
             _log.warning("the site is stopped by %s: %s", operator.name, reason, extra=extra)
-        durable = self._pending is None or self._pending.durable(STORED_S)
-        return StopAnswer(stopped=True, durable=durable, again=again)
+        return StopAnswer(stopped=True, durable=self._durable(), again=again)
 
     def resume(self, reason: str, operator: Principal) -> StopAnswer:
         """Let the site rise again, on the disk first; JournalUnusable: it stays stopped."""
         with self._one:
-            again = self.reason is None
-            if not again:
-                body = {"by": operator.name, "reason": reason, "utc_s": self._utc()}
-                self._journal.append(RecordKind.RESUME, body)
-                self.reason, self._pending = None, None
-        if not again:
+            stopped = self.reason
+            if stopped is None:
+                return StopAnswer(stopped=False, durable=True, again=True)
+            body = {"by": operator.name, "reason": reason, "utc_s": self._utc()}
+            # Before a stop that comes meanwhile, on the disk too; whoever stops the site does not wait for it.
+            resuming = self._journal.offer(RecordKind.RESUME, body)
+            self._resuming.append(stopped)
+        try:
+            resuming.stored()
+            with self._one:
+                resumed = self.reason is stopped
+                if resumed:
+                    self.reason, self._pending = None, None
+        finally:
+            with self._one:
+                self._resuming.remove(stopped)
+        if resumed:
             extra = {"event": "site_resumed", "by": operator.name}
             _log.warning("the site is resumed by %s: %s", operator.name, reason, extra=extra)
-        return StopAnswer(stopped=False, durable=True, again=again)
+        stopped_anew = self.reason is not None
+        return StopAnswer(stopped=stopped_anew, durable=not stopped_anew or self._durable(), again=False)
+
+    def _durable(self) -> bool:
+        pending = self._pending
+        return pending is None or pending.durable(STORED_S)
 
     def _stopped(self, by: str, why: str) -> Reason:
         return Reason(Code.SITE_STOPPED, self._root, {"by": by, "why": why})

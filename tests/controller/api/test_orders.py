@@ -41,6 +41,16 @@ def test_an_ended_id_sent_again_is_409_with_how_it_ended(running):
     assert running.world.refused == ["order_ended"]
 
 
+def test_what_the_tick_says_of_one_revision_is_not_said_of_the_next(running):
+    with running.client() as http:
+        http.post(ORDERS, json=ORDER)
+        kept(running, 38e3, Compliance.MET)
+        assert http.get(f"{ORDERS}/o-1").json()["state"] == "met"
+        http.put(f"{ORDERS}/o-1", json={"revision": 2, "limit_w": 20e3})
+        shown = http.get(f"{ORDERS}/o-1").json()
+        assert (shown["revision"], shown["state"], shown["since"], shown["compliance"]) == (2, "in_force", None, None)
+
+
 def test_an_order_is_shown_with_its_state_whatever_that_is(running):
     with running.client() as http:
         assert http.get(f"{ORDERS}/o-1").status_code == 404
@@ -181,7 +191,7 @@ def test_the_answer_to_a_wrong_field_names_those_that_are_allowed(untouched, pat
     assert any(detail.startswith(allowed) for detail in details), details
 
 
-def test_while_one_issuers_orders_wait_for_the_disk_anothers_count_at_once(running, monkeypatch):
+def test_while_answers_wait_for_the_disk_every_order_counts_at_once(running, monkeypatch):
     monkeypatch.setattr(intake, "ANSWER_S", DEADLINE_S)
     disk, store = threading.Event(), running.journal._storage.append
     monkeypatch.setattr(running.journal._storage, "append", lambda lines: disk.wait(DEADLINE_S) and store(lines))
@@ -193,10 +203,39 @@ def test_while_one_issuers_orders_wait_for_the_disk_anothers_count_at_once(runni
     flood = [threading.Thread(target=post, args=("operator", f"f-{k}")) for k in range(40)]
     for sender in flood:
         sender.start()
-    until(lambda: len(running.book.limits()) == 8, "the flood waits")
+    until(lambda: len(running.book.limits()) == 40, "all of the flood counts, and waits for its answers")
     other = threading.Thread(target=post, args=("authority", "stop"))
     other.start()
     until(lambda: any(limit.id == "authority/stop" for limit in running.book.limits()), "another's counts")
     disk.set()
     for sender in (*flood, other):
         sender.join(DEADLINE_S)
+
+
+def test_what_waits_for_the_disk_to_relax_keeps_no_order_of_the_same_issuer_from_tightening(running, monkeypatch):
+    names = [f"o-{k}" for k in range(20)]
+    with running.client() as http:
+        for name in names:
+            http.post(ORDERS, json={"id": name, "limit_w": 40e3})
+    disk, store = threading.Event(), running.journal._storage.append
+    reached = threading.Event()
+    waits = lambda lines: (reached.set(), disk.wait(DEADLINE_S)) and store(lines)  # noqa: E731
+    monkeypatch.setattr(running.journal._storage, "append", waits)
+
+    def put(name: str, limit_w: float) -> None:
+        with running.client() as http:
+            http.put(f"{ORDERS}/{name}", json={"revision": 2, "limit_w": limit_w})
+
+    relaxing = [threading.Thread(target=put, args=(name, 60e3)) for name in names[:-1]]
+    for sender in relaxing:
+        sender.start()
+    until(lambda: len(running.book._relaxing) == len(relaxing), "all are on their way")
+    assert reached.wait(DEADLINE_S)
+    tightening = threading.Thread(target=put, args=(names[-1], 20e3))
+    tightening.start()
+    until(lambda: running.book.limits()[-1].limit_w == 20e3, "what tightens counts")
+    assert {limit.limit_w for limit in running.book.limits()[:-1]} == {40e3}, "and nothing else yet"
+    disk.set()
+    for sender in (*relaxing, tightening):
+        sender.join(DEADLINE_S)
+    assert [limit.limit_w for limit in running.book.limits()] == [60e3] * 19 + [20e3]

@@ -313,3 +313,6 @@ def test_an_order_is_told_to_be_kept_since_it_was_first_seen_to_be():
     world.until(lambda decision: decision.orders[0].compliance is Compliance.MET, 40)
     met_s = world.now_s
     assert world.run(10).orders[0].since_s == met_s
+    world.orders = (replace(world.orders[0], limit_w=59e3, revision=2),)
+    (changed,) = world.cycle().orders
+    assert (changed.revision, changed.since_s) == (2, world.now_s), "of the next revision nothing was seen before"

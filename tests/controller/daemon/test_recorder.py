@@ -258,6 +258,12 @@ def test_how_an_order_is_kept_is_on_record_whenever_that_changes_but_not_in_ever
     assert (second["compliance"], second["shortfall_w"], second["power_w"]) == ("met", 0, 50000)
 
 
+def test_that_the_next_revision_is_kept_too_is_on_record(bench):
+    for revision in [1] * 20 + [2] * 20:
+        bench.act(orders=(replace(order_now(Compliance.MET, 50e3), revision=revision),))
+    assert [body["revision"] for body in bench.stored(RecordKind.COMPLIANCE)] == [1, 2]
+
+
 def test_a_power_that_wavers_about_its_limit_does_not_fill_the_journal(bench):
     for k in range(40):
         kept = (Compliance.NOT_MET, 51e3) if k % 2 else (Compliance.MET, 50e3)

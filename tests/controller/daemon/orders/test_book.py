@@ -29,7 +29,7 @@ from controller.daemon.orders import book as orders
 from controller.daemon.orders import intake
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
-from controller.daemon.orders.records import Ending, OrderKey, Outcome
+from controller.daemon.orders.records import ComesTo, Ending, OrderKey, Outcome
 from controller.daemon.orders.refusal import Cause, OrderRefused
 from controller.daemon.orders.request import OrderRequest, Statement
 from controller.daemon.orders.standing import Ended
@@ -235,7 +235,7 @@ def test_f32_an_order_that_has_begun_stays_begun_and_ends_by_a_trusted_clock_onl
         assert (limit.begun, limit.starts_utc_s, limit.ends_utc_s) == (False, 1893456000.0, 1893459600.0)
         book.observe({}, utc_s=NOW_S, utc_trusted=True)
         assert not book.limits()[0].begun
-        book.observe({"grid/o-1": 40e3}, utc_s=1893456000.0, utc_trusted=False)
+        book.observe({"grid/o-1": ComesTo(1, 40e3)}, utc_s=1893456000.0, utc_trusted=False)
         assert book.limits()[0].begun
     with book_at(path) as (book, _):
         assert book.limits()[0].begun, "a clock set back across a restart suspends nothing"

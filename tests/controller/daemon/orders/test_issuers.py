@@ -9,7 +9,7 @@ from controller.daemon.access import Principal, Role
 from controller.daemon.journal.journal import RecordKind
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.history import history
-from controller.daemon.orders.records import Ending, OrderKey
+from controller.daemon.orders.records import ComesTo, Ending, OrderKey
 from controller.daemon.orders.refusal import Cause, OrderRefused
 from controller.daemon.orders.request import OrderChange, OrderRequest
 from tests.controller.daemon.journal.journals import journal_at
@@ -44,7 +44,7 @@ def test_two_issuers_use_the_same_id_and_neither_touches_the_other_over_a_restar
         send(book, DSO, limit_w=30e3)
         assert limits(book) == {"grid/o-1": 40e3, "dso/o-1": 30e3}
         book.release("o-1", GRID, NOW_S)
-        book.observe({"dso/o-1": 30e3}, utc_s=NOW_S, utc_trusted=True)
+        book.observe({"dso/o-1": ComesTo(1, 30e3)}, utc_s=NOW_S, utc_trusted=True)
         journal.append(RecordKind.MODE, {})
     with book_at(path) as (book, _):
         assert limits(book) == {"dso/o-1": 30e3}

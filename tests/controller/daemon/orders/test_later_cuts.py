@@ -6,7 +6,7 @@ import pytest
 
 from controller.core.reasons import Code
 from controller.daemon.journal.journal import RecordKind
-from controller.daemon.orders.records import OrderKey
+from controller.daemon.orders.records import ComesTo, OrderKey
 from controller.daemon.orders.standing import Scheduled
 from tests.controller.daemon.orders.test_book import NOW_S, accept, book_at, intake_of
 
@@ -34,8 +34,8 @@ def test_it_is_taken_without_a_power_and_has_no_limit_yet(path):
 def test_what_it_comes_to_is_fixed_at_its_start_and_survives_a_restart(path):
     with book_at(path) as (book, journal):
         accept(book, reduce_by_w=30e3, starts_at=SOON, ends_at=LATER)
-        book.observe({NAME: 41e3}, utc_s=NOW_S, utc_trusted=True)
-        book.observe({NAME: 22e3}, utc_s=NOW_S, utc_trusted=True)
+        book.observe({NAME: ComesTo(1, 41e3)}, utc_s=NOW_S, utc_trusted=True)
+        book.observe({NAME: ComesTo(1, 22e3)}, utc_s=NOW_S, utc_trusted=True)
         (limit,) = book.limits()
         assert (limit.limit_w, limit.reduce_by_w, limit.begun) == (41e3, None, True)
         journal.append(RecordKind.MODE, {})
@@ -57,7 +57,7 @@ def test_while_the_safe_step_decides_it_has_begun_and_is_worked_out_afterwards(p
     with book_at(path) as (book, journal):
         for _ in range(2):
             book.observe({NAME: None}, utc_s=NOW_S, utc_trusted=True)
-        book.observe({NAME: 12e3}, utc_s=NOW_S, utc_trusted=True)
+        book.observe({NAME: ComesTo(1, 12e3)}, utc_s=NOW_S, utc_trusted=True)
         assert book.limits()[0].limit_w == 12e3
         journal.append(RecordKind.MODE, {})
         assert len(list(journal.records(RecordKind.ORDER_BEGUN))) == 2

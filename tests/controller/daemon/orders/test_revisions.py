@@ -9,7 +9,7 @@ import pytest
 from controller.core.reasons import Code, Reason
 from controller.core.snapshot import OrderLimit
 from controller.daemon.journal.journal import RecordKind
-from controller.daemon.orders.records import OrderKey, tightens
+from controller.daemon.orders.records import ComesTo, OrderKey, tightens
 from controller.daemon.orders.refusal import Cause, OrderRefused
 from controller.daemon.orders.request import OrderChange
 from drivers.errors import JournalUnusable
@@ -195,3 +195,25 @@ def test_what_has_begun_goes_on_unless_it_is_to_start_later(path):
         change(book, 3, limit_w=30e3, starts_at=SOON, ends_at=LATER)
         (limit,) = book.limits()
         assert (limit.begun, limit.starts_utc_s) == (False, 1893456000.0)
+
+
+def test_what_a_tick_worked_out_for_the_revision_before_is_not_taken_for_the_next(path):
+    with book_at(path) as (book, _):
+        accept(book, reduce_by_w=30e3, starts_at=SOON)
+        change(book, 2, reduce_by_w=40e3, starts_at=SOON)
+        book.observe({"grid/o-1": ComesTo(1, 70e3)}, utc_s=NOW_S, utc_trusted=True)
+        assert book.limits()[0].reduce_by_w == 40e3
+        book.observe({"grid/o-1": ComesTo(2, 60e3)}, utc_s=NOW_S, utc_trusted=True)
+        assert book.limits()[0].limit_w == 60e3
+
+
+def test_an_order_that_was_extended_while_a_tick_looked_at_its_end_goes_on(path):
+    with book_at(path) as (book, _):
+        accept(book, limit_w=40e3, ends_at=SOON)
+        before = book.limits()
+        assert change(book, 2, limit_w=40e3, ends_at=LATER).durable
+        (extended,), book._ledger.limits = book.limits(), before
+        book.observe({}, utc_s=before[0].ends_utc_s, utc_trusted=True)
+        assert book.find("o-1", GRID).limit == extended
+    with book_at(path) as (book, _):
+        assert book.limits() == (extended,)

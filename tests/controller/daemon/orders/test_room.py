@@ -1,5 +1,6 @@
 """Row 30 of the fault table: a flood of orders is refused at a bound, and one that tightens always finds room."""
 
+import contextlib
 import json
 
 import pytest
@@ -9,7 +10,7 @@ from controller.daemon.access import Principal, Role
 from controller.daemon.orders import room
 from controller.daemon.orders.records import OrderKey
 from controller.daemon.orders.refusal import Cause, OrderRefused
-from controller.daemon.orders.request import OrderRequest
+from controller.daemon.orders.request import OrderChange, OrderRequest
 from tests.controller.daemon.orders.test_book import GRID, NOW_S, book_at, intake_of
 
 DSO = Principal(name="dso", role=Role.AUTHORITY)
@@ -46,6 +47,18 @@ def test_scheduled_orders_take_no_room_of_those_that_bind_nor_the_other_way_roun
     assert refused(few, "now-3", limit_w=40e3) is Code.TOO_MANY_ORDERS
     few.release("now-0", GRID, NOW_S)
     send(few, "now-4", limit_w=50e3)
+
+
+def test_orders_that_begin_or_are_changed_make_no_room_without_end(few):
+    for k in range(10):
+        with contextlib.suppress(OrderRefused):
+            send(few, f"later-{k}", limit_w=40e3, starts_at=SOON)
+            few.observe({f"grid/later-{k}": None}, utc_s=NOW_S, utc_trusted=True)
+        with contextlib.suppress(OrderRefused):
+            send(few, f"now-{k}", limit_w=40e3)
+            body = json.dumps({"revision": 2, "limit_w": 40e3, "starts_at": SOON}).encode()
+            intake_of(few).change(f"now-{k}", OrderChange.parse(body, GRID.name), GRID)
+    assert len(few.limits()) == room.BINDING_EACH + room.SCHEDULED_EACH
 
 
 def test_one_issuers_flood_takes_no_room_of_another(few):

@@ -1,6 +1,9 @@
 """Locks of people at work: who may lift them, what survives a restart, and what a broken disk changes."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +17,7 @@ from controller.daemon.people.stop import StopDesk
 from drivers.errors import JournalUnusable
 from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.north import make_site
+from tests.waiting import DEADLINE_S, until
 
 DAY, NIGHT = (Principal(name=name, role=Role.OPERATOR) for name in ("day-desk", "night-desk"))
 SITE = make_site()
@@ -142,3 +146,74 @@ def test_a_stop_survives_restarts_until_it_is_resumed(place):
     assert place.stops.resume("over", NIGHT).again
     place.restart()
     assert place.stops.reason is None
+
+
+@contextmanager
+def hanging_disk(journal: Journal, work: Callable[[], object]) -> Iterator[None]:
+    """Has `work` wait for a disk that answers only afterwards."""
+    real, taken, answers = journal._storage.append, threading.Event(), threading.Event()
+
+    def append(lines):
+        taken.set()
+        assert answers.wait(DEADLINE_S)
+        return real(lines)
+
+    journal._storage.append = append
+    relaxing = threading.Thread(target=work)
+    relaxing.start()
+    try:
+        assert taken.wait(DEADLINE_S)
+        yield
+    finally:
+        answers.set()
+        relaxing.join(DEADLINE_S)
+        journal._storage.append = real
+    assert not relaxing.is_alive()
+
+
+def meanwhile(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_a_lock_counts_while_an_unlock_waits_for_the_disk(locked):
+    with hanging_disk(locked.journal, lambda: locked.unlock("Ali")):
+        locking = meanwhile(lambda: locked.desk.lock("m-001", "Sara", "fan", DAY))
+        until(lambda: "m-001" in [lock.subject for lock in locked.desk.held])
+    locking.join(DEADLINE_S)
+    assert [lock.subject for lock in locked.desk.held] == ["m-001"]
+
+
+def test_a_lock_that_is_set_while_it_is_lifted_stands_over_restarts(locked):
+    answers = []
+    with hanging_disk(locked.journal, lambda: locked.unlock("Ali")):
+        again = meanwhile(lambda: answers.append(locked.desk.lock("feeder", "Ali", "not done yet", DAY)))
+        until(lambda: [lock.reason for lock in locked.desk.held] == ["not done yet"])
+    again.join(DEADLINE_S)
+    assert (answers[0].durable, answers[0].again) == (True, False)
+    locked.restart()
+    assert [lock.reason for lock in locked.desk.held] == ["not done yet"]
+
+
+def test_a_stop_counts_while_a_resume_waits_for_the_disk_and_stands_over_restarts(place):
+    place.stops.stop("fire drill", DAY)
+    resumed = []
+    with hanging_disk(place.journal, lambda: resumed.append(place.stops.resume("over", DAY))):
+        stopping = meanwhile(lambda: place.stops.stop("a real fire", NIGHT))
+        until(lambda: place.stops.reason.parameters["why"] == "a real fire")
+    stopping.join(DEADLINE_S)
+    assert resumed[0].stopped
+    place.restart()
+    assert place.stops.reason.parameters == {"by": "night-desk", "why": "a real fire"}
+
+
+def test_a_lock_whose_subject_left_the_site_file_locks_the_site_until_it_is_lifted(locked, caplog):
+    locked.journal.close()
+    locked.journal = journal_at(locked.path)
+    renamed = replace(SITE, tree=replace(SITE.tree, ids=("pcc", "feeder-1")))
+    locked.desk = LockDesk(site=renamed, journal=locked.journal, utc=lambda: 1.79e9)
+    assert [(lock.id, lock.node, lock.device) for lock in locked.desk.locks] == [("feeder by Ali", 0, None)]
+    assert [record.event for record in caplog.records if record.levelname == "ERROR"] == ["lock_subject_gone"]
+    assert locked.unlock("Ali").lifted
+    assert not locked.desk.locks
