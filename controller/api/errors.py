@@ -91,6 +91,13 @@ def too_many_tries() -> bytes:
     return b"HTTP/1.1 429 Too Many Requests\r\n%sconnection: close\r\n\r\n%s" % (head, bytes(refusal.body))
 
 
+def _headers(request: Request, error: HTTPException) -> dict[str, str]:
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return headers
+
+
 def _allowed(request: Request) -> Iterator[str]:
     """Return the methods of all routes with this path; whoever refuses one knows only those of the first."""
     for method in _METHODS:
@@ -130,9 +137,7 @@ def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry
         reason = HTTPStatus(error.status_code).name.lower()
         refused(reason)
         refusal = answer(error.status_code, reason, str(error.detail))
-        refusal.headers.update(error.headers or {})
-        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            refusal.headers["Allow"] = ", ".join(_allowed(request))
+        refusal.headers.update(_headers(request, error))
         return refusal
 
     @app.exception_handler(Exception)
