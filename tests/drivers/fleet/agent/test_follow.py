@@ -10,7 +10,6 @@ from drivers.fleet.agent.contact import FRESH_S
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
 from drivers.fleet.agent.follow import Follower
 from drivers.fleet.agent.ladder import REST_S
-from drivers.fleet.agent.ladder import REST_S
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.agent.steps import Action, Do
 from drivers.fleet.catalogue import load_catalogue
