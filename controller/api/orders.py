@@ -67,7 +67,8 @@ class _Rooms:
         limiter = self._relaxing if taken.relaxes else self._answering[by.name]
         # What is on its way to the disk has to count as soon as it is there, also where nobody waits for the answer any more.
         with anyio.CancelScope(shield=True):
-            return await to_thread.run_sync(taken.answer, limiter=limiter)
+            answer = await to_thread.run_sync(taken.answer, limiter=limiter)
+        return answer  # noqa: RET504  a scope may swallow what is raised in it, for all that mypy knows
 
     async def state(self, by: Principal, work: Callable[[], _T]) -> _T:
         return await to_thread.run_sync(work, limiter=self._stating[by.name])
