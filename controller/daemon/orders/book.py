@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from controller.core.reasons import Code, Parameter, Reason
@@ -28,13 +27,15 @@ from controller.daemon.orders.records import (
     Entry,
     OpenOrder,
     OrderKey,
+    Relaxing,
+    WantedOrder,
     order_of,
     tightens,
     to_body,
 )
 from controller.daemon.orders.refusal import Cause, OrderRefused, RefusalLog
 from controller.daemon.orders.room import in_its_room
-from drivers.errors import JournalUnusable
+from drivers.errors import JournalUnusable, Refused
 from drivers.quantities import format_power
 
 _log = logging.getLogger(__name__)
@@ -43,22 +44,6 @@ _log = logging.getLogger(__name__)
 LISTED_ENDED: Final = 200
 #: Seconds that a statement waits for each of its new orders to be on the disk.
 STORED_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WantedOrder:
-    """An order as its issuer wants it: hash of its content, its revision, and what makes an order of it, or of the one before."""
-
-    content: str
-    revision: int
-    admit: Callable[[OpenOrder | None], OpenOrder]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relaxing:
-    """A change that relaxes something, on its way to the disk. `finish`: waits for that, has it count and returns the order."""
-
-    finish: Callable[[], OpenOrder]
 
 
 class OrderBook:
@@ -146,12 +131,16 @@ class OrderBook:
             self._refuse_unless_next(known, wanted, by)
             order = wanted.admit(known)
             if not tightens(order.limit, known.limit):
-                self._relaxing.add(key)
-                pending = self._journal.offer(RecordKind.ORDER_CHANGED, to_body(order))
-                return Relaxing(finish=lambda: self._relax(order, pending, by))
+                return self._offer(order, by)
             self._put(order, RecordKind.ORDER_CHANGED)
         _note_order(order)
         return order
+
+    def _offer(self, order: OpenOrder, by: Principal) -> Relaxing:
+        """Send a change that relaxes something to the disk; until it is finished, no other one may overtake it."""
+        self._relaxing.add(order.key)
+        pending = self._journal.offer(RecordKind.ORDER_CHANGED, to_body(order))
+        return Relaxing(finish=lambda: self._relax(order, pending, by))
 
     def _relax(self, order: OpenOrder, pending: Pending, by: Principal) -> OpenOrder:
         try:
@@ -213,16 +202,16 @@ class OrderBook:
     def state(self, wanted: Mapping[str, WantedOrder], by: Principal, utc_s: float) -> tuple[OpenOrder, ...]:
         """Take the orders that an issuer lists by id for all of its own that are in force, and return them.
 
-        What it does not list ends; those that are new count at once, all else once it is on the disk. OrderRefused, with every
-        reason, and nothing changed: one cannot be taken. JournalUnusable: only the new orders count.
+        What it does not list ends; those that are new, or tighter at a later revision than is known here, count at once, all else
+        once it is on the disk. OrderRefused, with every reason, and nothing changed: one cannot be taken. JournalUnusable: only
+        what counts at once does.
         """
         with self._lock:
-            fresh = self._admitted(wanted, by)
+            fresh, relaxing = self._take_stated(wanted, by)
             ends = sorted({order.key.id for order in self._ledger.open(by.name)} - wanted.keys())
-            for order in fresh:
-                self._put(order, RecordKind.ORDER)
         for order in fresh:
             _note_order(order)
+        _finish(relaxing)
         if not all(self.durable(order.key, STORED_S) for order in fresh):
             raise JournalUnusable("not stored, and so no statement; the orders that are new count, and are not durable")
         body = {"by": by.name, "orders": sorted(wanted), "ends": ends, "utc_s": utc_s, "epoch": self._journal.epoch}
@@ -232,7 +221,8 @@ class OrderBook:
             stated = [self._ledger.get(OrderKey(by.name, order_id)) for order_id in wanted]
         self._learn(RecordKind.STATEMENT, body)
         _log.info("%s stated %d orders", by.name, len(wanted), extra={"event": "orders_stated", "by": by.name})
-        return tuple(order_of(entry) for entry in stated if entry is not None)
+        # What has come to its end meanwhile is not told to be in force.
+        return tuple(entry for entry in stated if isinstance(entry, OpenOrder))
 
     def confirm(self, by: Principal, reason: str, utc_s: float) -> None:
         """Take an operator's word that no order is missing, on the disk first; OrderRefused where issuers have to say it."""
@@ -326,22 +316,41 @@ class OrderBook:
             }
             raise OrderRefused(Cause.CONFLICT, Reason(Code.ORDER_REVISION, by.name, parameters), entry=known)
 
+    def _take_stated(
+        self, wanted: Mapping[str, WantedOrder], by: Principal
+    ) -> tuple[tuple[OpenOrder, ...], tuple[Relaxing, ...]]:
+        """Have what is new, or tighter, count; return that, and what relaxes. OrderRefused: nothing changed."""
+        fresh: list[OpenOrder] = []
+        relaxing: list[Relaxing] = []
+        for order in self._admitted(wanted, by):
+            known = self._ledger.get(order.key)
+            if isinstance(known, OpenOrder) and not tightens(order.limit, known.limit):
+                relaxing.append(self._offer(order, by))
+            else:
+                self._put(order, RecordKind.ORDER if known is None else RecordKind.ORDER_CHANGED)
+                fresh.append(order)
+        return tuple(fresh), tuple(relaxing)
+
     def _admitted(self, wanted: Mapping[str, WantedOrder], by: Principal) -> tuple[OpenOrder, ...]:
-        """Return those that are new; OrderRefused with every reason why one cannot be taken."""
+        """Return those that are new, or at a later revision than is known here: the changes between were lost, and need not be sent again.
+
+        OrderRefused with every reason why one cannot be taken.
+        """
         self._refuse_retired(by)
         fresh: tuple[OpenOrder, ...] = ()
         reasons: tuple[Reason, ...] = ()
         for order_id, one in wanted.items():
             known = self._ledger.get(OrderKey(by.name, order_id))
-            if known is None:
+            later = known is None or (isinstance(known, OpenOrder) and one.revision > known.revision)
+            if later and OrderKey(by.name, order_id) not in self._relaxing:
                 try:
-                    fresh += (one.admit(None),)
+                    fresh += (one.admit(known if isinstance(known, OpenOrder) else None),)
                 except OrderRefused as refusal:
                     reasons += refusal.reasons
             elif isinstance(known, EndedOrder):
                 ended = {"order": order_id, "ending": known.ending.value}
                 reasons += (Reason(Code.ORDER_STATED_ENDED, by.name, ended),)
-            elif (known.content, known.revision) != (one.content, one.revision):
+            elif known is not None and (known.content, known.revision) != (one.content, one.revision):
                 conflict: dict[str, Parameter] = {"order": order_id, "revision": known.revision}
                 reasons += (Reason(Code.ORDER_CONFLICT, by.name, conflict),)
         if reasons:
@@ -373,6 +382,18 @@ class OrderBook:
 def _ended(ended: EndedOrder, by: Principal) -> OrderRefused:
     parameters = {"order": ended.order.key.id, "ending": ended.ending.value, "by": ended.by}
     return OrderRefused(Cause.CONFLICT, Reason(Code.ORDER_ENDED, by.name, parameters), entry=ended)
+
+
+def _finish(changes: Iterable[Relaxing]) -> None:
+    """Finish all, whatever becomes of the one before; then OrderRefused or JournalUnusable, as the first failed."""
+    failures: list[Refused | JournalUnusable] = []
+    for change in changes:
+        try:
+            change.finish()
+        except (OrderRefused, JournalUnusable) as failure:
+            failures.append(failure)
+    if failures:
+        raise failures[0]
 
 
 def _note_order(order: OpenOrder) -> None:

@@ -16,8 +16,17 @@ from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.daemon.access import Principal, Role
 from controller.daemon.orders.admission import PowerNow, Reach, admit, reach
-from controller.daemon.orders.book import OrderBook, Relaxing, WantedOrder
-from controller.daemon.orders.records import EndedOrder, Entry, OpenOrder, OrderKey, Outcome, order_of
+from controller.daemon.orders.book import OrderBook
+from controller.daemon.orders.records import (
+    EndedOrder,
+    Entry,
+    OpenOrder,
+    OrderKey,
+    Outcome,
+    Relaxing,
+    WantedOrder,
+    order_of,
+)
 from controller.daemon.orders.refusal import OrderRefused
 from controller.daemon.orders.request import OrderChange, OrderRequest, content_hash
 from controller.daemon.orders.standing import OrderView, standing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, Self, TypeAlias
@@ -79,6 +79,22 @@ class OpenOrder:
     def may_be_changed_by(self, by: Principal) -> bool:
         """Return whether somebody may relax or end it: its issuer, or of a limit that an operator set, any operator."""
         return by.name == self.by or by.role is self.role is Role.OPERATOR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedOrder:
+    """An order as its issuer wants it: hash of its content, its revision, and what makes an order of it, or of the one before."""
+
+    content: str
+    revision: int
+    admit: Callable[[OpenOrder | None], OpenOrder]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relaxing:
+    """A change that relaxes something, on its way to the disk. `finish`: waits for that, has it count and returns the order."""
+
+    finish: Callable[[], OpenOrder]
 
 
 class Ending(StrEnum):

@@ -84,7 +84,8 @@ def standing(entry: Entry, now: OrderNow | None, decision: Decision | None, site
     if isinstance(entry, EndedOrder):
         return Ended(ending=entry.ending, at_utc_s=entry.ended_utc_s, by=entry.by)
     if now is None or decision is None or now.shortfall_w is None:
-        return InForce() if entry.limit.begun or now is not None else Scheduled()
+        begun = entry.limit.begun or now is not None or entry.limit.starts_utc_s <= utc_s
+        return InForce() if begun else Scheduled()
     since_utc_s = utc_s - (decision.at_s - now.since_s)
     if now.compliance is Compliance.MET:
         return Met(since_utc_s=since_utc_s)

@@ -79,12 +79,7 @@ class LockDesk:
         self.held: tuple[PersonalLock, ...] = ()
         self.locks: tuple[Lock, ...] = ()
         self._swap(_replay(journal, site))
-        for lock in self.held:
-            if lock.subject not in self._places:
-                extra = _facts("lock_subject_gone", lock)
-                _log.error(
-                    "%s locks the whole site: the site file has no %s any more", lock.id, lock.subject, extra=extra
-                )
+        self._tell_of_gone_subjects()
 
     def lock(self, subject: str, by: str, reason: str, operator: Principal) -> LockAnswer:
         """Lock a device or a node; it counts from the next tick on, whether or not the disk takes it.
@@ -157,6 +152,14 @@ class LockDesk:
             return tuple(names)
         _log.warning("%s wants %s lifted", by, lock.id, extra=_facts("unlock_wanted", lock))
         return None
+
+    def _tell_of_gone_subjects(self) -> None:
+        for held in self.held:
+            if held.subject not in self._places:
+                extra = _facts("lock_subject_gone", held)
+                _log.error(
+                    "%s locks the whole site: the site file has no %s any more", held.id, held.subject, extra=extra
+                )
 
     def _find(self, lock_id: str) -> PersonalLock | None:
         return next((lock for lock in self.held if lock.id == lock_id), None)

@@ -7,7 +7,7 @@ import pytest
 from controller.core.reasons import Code
 from controller.daemon.journal.journal import RecordKind
 from controller.daemon.orders.records import ComesTo, OrderKey
-from controller.daemon.orders.standing import Scheduled
+from controller.daemon.orders.standing import InForce, Scheduled
 from tests.controller.daemon.orders.test_book import NOW_S, accept, book_at, intake_of
 
 SOON, LATER = "2030-01-01T00:00:00Z", "2030-01-01T01:00:00Z"
@@ -69,3 +69,9 @@ def test_the_power_at_the_acceptance_does_not_count(path):
         assert book.limits()[0].limit_w == math.inf
         accept(book, id="now", reduce_by_w=30e3, starts_at="2020-01-01T00:00:00Z", power_w=(80e3, None))
         assert book.limits()[1].limit_w == 50e3, "it has started already"
+
+
+def test_an_order_whose_start_has_come_is_not_called_scheduled_until_a_tick_sees_it(path):
+    with book_at(path) as (book, _):
+        accept(book, limit_w=40e3, starts_at="2020-01-01T00:00:00Z")
+        assert intake_of(book).list()[0].standing == InForce()

@@ -13,7 +13,7 @@ from controller.daemon.orders.records import ComesTo, OrderKey, tightens
 from controller.daemon.orders.refusal import Cause, OrderRefused
 from controller.daemon.orders.request import OrderChange
 from drivers.errors import JournalUnusable
-from tests.controller.daemon.orders.test_book import GRID, NOW_S, accept, book_at, intake_of
+from tests.controller.daemon.orders.test_book import GRID, NOW_S, accept, book_at, intake_of, state
 from tests.waiting import DEADLINE_S
 
 SOON, LATER = "2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z"
@@ -151,6 +151,47 @@ def test_an_issuer_states_an_order_at_its_present_revision(path):
         with pytest.raises(OrderRefused, match="at revision 2"):
             accept(book, limit_w=20e3)
         assert accept(book, limit_w=20e3, revision=2).revision == 2
+
+
+@pytest.mark.parametrize("limit_w", [20e3, 60e3])
+def test_after_a_loss_an_issuer_states_an_order_at_a_later_revision_than_the_journal_has(path, limit_w):
+    with book_at(path, "grid") as (book, _):
+        accept(book, limit_w=40e3)
+        book.doubt("for the test")
+        (answer,) = state(book, "grid", {"id": "o-1", "limit_w": limit_w, "revision": 3}).orders
+        assert (answer.revision, answer.limit_w, answer.durable) == (3, limit_w, True)
+        assert book.unsure is None
+        with pytest.raises(OrderRefused, match="at revision 3"):
+            state(book, "grid", {"id": "o-1", "limit_w": 40e3})
+        assert change(book, 4, limit_w=90e3).revision == 4
+    with book_at(path, "grid") as (book, _):
+        assert limits_w(book) == [90e3]
+
+
+def test_what_a_statement_relaxes_does_not_count_without_the_disk_and_may_be_changed_later(path, monkeypatch):
+    with book_at(path, "grid") as (book, journal):
+        accept(book, limit_w=40e3)
+        accept(book, id="o-2", limit_w=40e3)
+        monkeypatch.setattr(journal._storage, "append", lambda lines: 1 / 0)
+        looser = ({"id": each, "limit_w": 60e3, "revision": 2} for each in ("o-1", "o-2"))
+        with pytest.raises(JournalUnusable):
+            state(book, "grid", *looser, {"id": "o-3", "limit_w": 10e3})
+        assert limits_w(book) == [40e3, 40e3, 10e3]
+        monkeypatch.undo()
+        assert [change(book, 2, each, limit_w=20e3).limit_w for each in ("o-1", "o-2")] == [20e3, 20e3]
+
+
+def test_what_ends_while_a_statement_waits_for_the_disk_is_not_told_to_be_in_force(path, monkeypatch):
+    with book_at(path, "grid") as (book, journal):
+        accept(book, limit_w=40e3, ends_at=SOON)
+        append = journal.append
+
+        def slowly(kind, body):
+            book.observe({}, utc_s=1893456000.0, utc_trusted=True)
+            return append(kind, body)
+
+        monkeypatch.setattr(journal, "append", slowly)
+        assert state(book, "grid", {"id": "o-1", "limit_w": 40e3, "ends_at": SOON}).orders == ()
 
 
 def limit(**more) -> OrderLimit:
