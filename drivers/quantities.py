@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Final
 
 _NUMBER = re.compile(r"^\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(.+?)\s*$")
+_BARE = re.compile(r"^\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*$")
 
 
 class QuantityKind(Enum):
@@ -65,6 +66,8 @@ def parse_quantity(text: object, kind: QuantityKind) -> float:
     units = UNITS[kind]
     allowed = f"a number with one of the units {', '.join(units)}"
     match = _NUMBER.match(text) if isinstance(text, str) else None
+    if isinstance(text, str) and _BARE.match(text):
+        raise QuantityError(f"found {text!r} without a unit, allowed is {allowed}")
     if match is None:
         raise QuantityError(f"found {text!r}, allowed is {allowed}")
     factor = units.get(match[2])

@@ -100,9 +100,13 @@ class OrderAnswerBody(BaseModel):
 
 
 class StatementAnswerBody(BaseModel):
-    """What is told to whoever has stated which orders are in force: each of them, and why some may still be missing, null if none."""
+    """What is told to whoever has stated which orders are in force: each of them, and why some may still be missing, null if none.
+
+    `ended`: ids of the sender's orders that it did not list, and which have ended by that.
+    """
 
     orders: list[OrderAnswerBody]
+    ended: list[str]
     orders_doubt: str | None
     head: str | None
 
@@ -134,6 +138,7 @@ def statement_body(answer: StatementAnswer) -> StatementAnswerBody:
     """Return the answer to a statement as it leaves."""
     return StatementAnswerBody(
         orders=[answer_body(order) for order in answer.orders],
+        ended=list(answer.ended),
         orders_doubt=text(answer.doubt) if answer.doubt else None,
         head=answer.head,
     )

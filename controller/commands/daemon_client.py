@@ -32,10 +32,11 @@ class Answer:
 
     @property
     def refusal(self) -> str:
-        """Why it did not, in words."""
+        """Why it did not, in words, with the codes that the manual has."""
         error = self.body.get("error", {})
         details = "; ".join(map(str, error.get("details", ()))) or f"HTTP {self.status}"
-        return f"refused ({error.get('reason', self.status)}): {details}"
+        codes = dict.fromkeys(str(reason["code"]) for reason in error.get("reasons", ()))
+        return f"refused ({', '.join(codes) or error.get('reason', self.status)}): {details}"
 
 
 class DaemonClient:

@@ -102,6 +102,6 @@ def _tell(site_file: SiteFile, path: Path, head: JournalHead, ends: dict[str, Jo
     for who, former in sorted(ends.items()):
         print(f"it follows journal {former.journal}, record {former.seq}, epoch {former.epoch}, which {who} has")
     if asked.unasked:
-        print(f"the agents were not asked: {asked.unasked}")
+        print(f"what agents know of a journal before is not all known: {asked.unasked}")
     if ends:
         print("orders of before may be in force and are not in it: the site stays in FAILSAFE until they are stated")

@@ -76,4 +76,5 @@ def _words(lock: dict[str, Any]) -> str:
     if lock["unproven"]:
         devices = f"{lock['unproven']} of {lock['devices']} devices"
         return f"{told}; {devices} not proven to be off: up to {format_power(lock['most_w'])}"
-    return f"{told}; proven to be off: {lock['devices']} devices. Switch it off by hand as well before you open it"
+    devices = "1 device" if lock["devices"] == 1 else f"{lock['devices']} devices"
+    return f"{told}; proven to be off: {devices}. Switch it off by hand as well before you open it"

@@ -7,6 +7,7 @@ import json
 
 from controller.commands import DONE, NOT_GOOD, Verbs
 from controller.commands.asking import add_options, client
+from controller.commands.daemon_client import DaemonClient
 
 _ABOUT = """A lock is lifted by the person who set it, with the token that it was set with; or by two operators with tokens of their own, within
 ten minutes of one another. What was locked comes up by the ramp."""
@@ -24,14 +25,24 @@ def add(verbs: Verbs) -> None:
 
 def _carry_out(arguments: argparse.Namespace) -> int:
     body = {"subject": arguments.subject, "by": arguments.by} | ({"of": arguments.of} if arguments.of else {})
-    answer = client(arguments, "operator").ask("POST", "/api/v1/locks/lift", body)
+    daemon = client(arguments, "operator")
+    answer = daemon.ask("POST", "/api/v1/locks/lift", body)
     if arguments.json:
         print(json.dumps(answer, indent=2))
     elif answer["lifted"]:
-        print(f"{answer['subject']} is unlocked by {arguments.by}; other people's locks on it stand")
+        print(f"the lock of {answer['of']} on {answer['subject']} is lifted; {_what_stands(daemon, answer['subject'])}")
     else:
         who = " and ".join(answer["agreed"])
         print(
-            f"the lock of {answer['of']} on {answer['subject']} stays: {who} wants it lifted, another operator has to agree"
+            f"the lock of {answer['of']} on {answer['subject']} stays: {who} wants it lifted; another operator has to agree "
+            "within ten minutes, with a token of their own"
         )
     return DONE if answer["lifted"] else NOT_GOOD
+
+
+def _what_stands(daemon: DaemonClient, subject: str) -> str:
+    """Say who still has a lock on it; a lock on what is above or below it is another one."""
+    others = [lock["by"] for lock in daemon.ask("GET", "/api/v1/locks")["locks"] if lock["subject"] == subject]
+    if others:
+        return f"it stays off, locked by {', '.join(others)}"
+    return "nobody locks it now, and it may come up"

@@ -70,7 +70,7 @@ class Child:
             if (status := self.ended()) is not None:
                 raise DriverLoss(f"{self.name} ended with status {status}\n{self.tail()}")
             if clock() > deadline_s:
-                raise DriverLoss(f"{self.name} did not become ready in time\n{self.tail()}")
+                raise DriverLoss(f"{self.name} did not become ready in time; its log ends with:\n{self.tail()}")
             pause.wait(0.05)
 
     def stop(self, patience_s: float = 5.0) -> None:

@@ -22,4 +22,6 @@ def add(verbs: Verbs) -> None:
 
 def _carry_out(arguments: argparse.Namespace) -> int:
     path = path_of(arguments.id, arguments.issuer, "/release")
-    return tell(client(arguments, ROLE).get("POST", path), arguments, f"released: {arguments.id}")
+    answer = client(arguments, ROLE).get("POST", path)
+    words = f"released: {answer.body['issuer']}/{arguments.id}" if answer.is_good else ""
+    return tell(answer, arguments, words)

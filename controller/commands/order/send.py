@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from controller.commands import Verbs
 from controller.commands.asking import add_options, client
 from controller.commands.order.asking import PATH, ROLE, path_of, size, tell
+
+if TYPE_CHECKING:
+    from drivers.quantities import QuantityKind
 
 _ABOUT = """Without --revision, or with 1, it is a new order; the same one once more changes nothing. Exit status 0: taken, on the
 disk, and it can be kept in full; 1: refused, partial, or applied and not durable."""
@@ -23,7 +27,9 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--node", metavar="NODE", help="a node of the site (default: the site itself)")
     verb.add_argument("--starts", metavar="TIME", help="such as 2026-11-21T18:00:00Z (default: at once)")
     verb.add_argument("--ends", metavar="TIME", help="as above (default: until it is released)")
-    verb.add_argument("--ramp", type=float, metavar="W/s", help="how fast it comes down (default: as fast as it can)")
+    verb.add_argument(
+        "--ramp", type=_rate, metavar="RATE", help='how fast it comes down, such as "5 kW/s" (default: at once)'
+    )
     verb.add_argument("--revision", type=int, metavar="N", help="one more than the present one")
     verb.add_argument(
         "--issuer", metavar="NAME", help="of a revision: whose order it is, where several have the same id"
@@ -34,10 +40,23 @@ def add(verbs: Verbs) -> None:
 
 def _power(text: str) -> float:
     """Read a power of a command line, 0 W included."""
-    from drivers.quantities import QuantityError, QuantityKind, parse_quantity
+    from drivers.quantities import QuantityKind
+
+    return _quantity(text, QuantityKind.POWER)
+
+
+def _rate(text: str) -> float:
+    """Read how fast power changes."""
+    from drivers.quantities import QuantityKind
+
+    return _quantity(text, QuantityKind.POWER_RATE)
+
+
+def _quantity(text: str, kind: QuantityKind) -> float:
+    from drivers.quantities import QuantityError, parse_quantity
 
     try:
-        return parse_quantity(text, QuantityKind.POWER)
+        return parse_quantity(text, kind)
     except QuantityError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
@@ -59,5 +78,9 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     else:
         answer = client(arguments, ROLE).get("POST", PATH, {"id": arguments.id} | body)
     order = answer.body
-    words = f"{order['outcome']}: {order['node']} draws {size(order)}" if answer.is_good else ""
+    words = (
+        f"{order['outcome']}: {order['issuer']}/{order['id']}, {order['node']} draws {size(order)}"
+        if answer.is_good
+        else ""
+    )
     return tell(answer, arguments, words)

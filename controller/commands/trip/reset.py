@@ -51,7 +51,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         # Followed from before on, so that nothing that becomes of it is missed.
         first = next(events)
         answer = daemon.ask("POST", f"/api/v1/nodes/{node}/reset", {"reason": arguments.reason})
-        told = "is being reset already" if answer["again"] else "is reset; this is on record"
+        told = "was reset already" if answer["again"] else "is reset; this is on record"
         print(f"{node} {told}", flush=True)
         return _wait(node, _states(node, chain([first], events)))
 

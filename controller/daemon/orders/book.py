@@ -199,8 +199,10 @@ class OrderBook:
             self._certainty.learn(RecordKind.DOUBT, body)
         _log.error("orders may be missing: %s", why, extra={"event": "orders_doubted"})
 
-    def state(self, wanted: Mapping[str, WantedOrder], by: Principal, utc_s: float) -> tuple[OpenOrder, ...]:
-        """Take the orders that an issuer lists by id for all of its own that are in force, and return them.
+    def state(
+        self, wanted: Mapping[str, WantedOrder], by: Principal, utc_s: float
+    ) -> tuple[tuple[OpenOrder, ...], tuple[str, ...]]:
+        """Take the orders that an issuer lists by id for all of its own that are in force; return them, and the ids that have ended.
 
         What it does not list ends; those that are new, or tighter at a later revision than is known here, count at once, all else
         once it is on the disk. OrderRefused, with every reason, and nothing changed: one cannot be taken. JournalUnusable: only
@@ -222,7 +224,7 @@ class OrderBook:
         self._learn(RecordKind.STATEMENT, body)
         _log.info("%s stated %d orders", by.name, len(wanted), extra={"event": "orders_stated", "by": by.name})
         # What has come to its end meanwhile is not told to be in force.
-        return tuple(entry for entry in stated if isinstance(entry, OpenOrder))
+        return tuple(entry for entry in stated if isinstance(entry, OpenOrder)), tuple(ends)
 
     def confirm(self, by: Principal, reason: str, utc_s: float) -> None:
         """Take an operator's word that no order is missing, on the disk first; OrderRefused where issuers have to say it."""

@@ -61,9 +61,13 @@ class OrderAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementAnswer:
-    """What an issuer is told that has listed all its orders: each of them, and whether orders may still be missing."""
+    """What an issuer is told that has listed all its orders: each of them, and whether orders may still be missing.
+
+    `ended`: ids of those that it did not list, and which have ended by that.
+    """
 
     orders: tuple[OrderAnswer, ...]
+    ended: tuple[str, ...]
     doubt: Reason | None
     head: str | None
 
@@ -160,17 +164,17 @@ class OrderIntake:
         self._note_time(sent_at, by)
         wanted = {request.id: self._wanted(request, by, stated=True) for request in requests}
         try:
-            orders = self._book.state(wanted, by, self._utc().utc_s)
+            orders, ended = self._book.state(wanted, by, self._utc().utc_s)
         except OrderRefused as refusal:
             self._book.note_refusal("statement", by, refusal)
             raise
         answers = tuple(self._accepted(order, by) for order in orders)
-        return StatementAnswer(orders=answers, doubt=self._book.unsure, head=self._head())
+        return StatementAnswer(orders=answers, ended=ended, doubt=self._book.unsure, head=self._head())
 
     def confirm(self, reason: str, by: Principal) -> StatementAnswer:
         """Take an operator's word that no order is missing; OrderRefused where issuers have to say it, JournalUnusable."""
         self._book.confirm(by, reason, self._utc().utc_s)
-        return StatementAnswer(orders=(), doubt=self._book.unsure, head=self._head())
+        return StatementAnswer(orders=(), ended=(), doubt=self._book.unsure, head=self._head())
 
     def _note_time(self, sent_at: datetime | None, by: Principal) -> None:
         """Hear when an authority says that it has sent something; an operator vouches for no clock by the way."""
