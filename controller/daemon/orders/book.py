@@ -17,7 +17,7 @@ from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal
 from controller.daemon.journal.journal import OF_ORDERS, Journal, Pending, RecordKind
 from controller.daemon.orders.certainty import Certainty
-from controller.daemon.orders.finding import find, found
+from controller.daemon.orders.finding import find, found, has_ended
 from controller.daemon.orders.history import OrderEvent, history
 from controller.daemon.orders.ledger import Ledger
 from controller.daemon.orders.records import (
@@ -105,7 +105,7 @@ class OrderBook:
                 order = in_its_room(wanted.admit(None), self._ledger.open())
                 self._put(order, RecordKind.ORDER)
         if isinstance(known, EndedOrder):
-            raise _ended(known, by)
+            raise has_ended(known, by)
         if known is not None and (known.content, known.revision) != (wanted.content, wanted.revision):
             parameters: dict[str, Parameter] = {"order": key.id, "revision": known.revision}
             raise OrderRefused(Cause.CONFLICT, Reason(Code.ORDER_CONFLICT, by.name, parameters), entry=known)
@@ -307,7 +307,7 @@ class OrderBook:
             return known
         if known is None:
             raise OrderRefused(Cause.UNKNOWN, Reason(Code.ORDER_UNKNOWN, by.name, {"order": key.id}))
-        raise _ended(known, by)
+        raise has_ended(known, by)
 
     def _refuse_unless_next(self, known: OpenOrder, wanted: WantedOrder, by: Principal) -> None:
         if wanted.revision != known.revision + 1 or known.key in self._relaxing:
@@ -379,11 +379,6 @@ class OrderBook:
                 why = f"record {record.seq} of the journal is not understood: {error!r}"
                 _log.error("%s", why, extra={"event": "record_strange"})
                 self._certainty.learn(RecordKind.DOUBT, {"why": why, "epoch": None})
-
-
-def _ended(ended: EndedOrder, by: Principal) -> OrderRefused:
-    parameters = {"order": ended.order.key.id, "ending": ended.ending.value, "by": ended.by}
-    return OrderRefused(Cause.CONFLICT, Reason(Code.ORDER_ENDED, by.name, parameters), entry=ended)
 
 
 def _finish(changes: Iterable[Relaxing]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from controller.core.reasons import Code, Reason
 from controller.daemon.access import Principal
 from controller.daemon.orders.ledger import Ledger
-from controller.daemon.orders.records import Entry, OrderKey, order_of
+from controller.daemon.orders.records import EndedOrder, Entry, OrderKey, order_of
 from controller.daemon.orders.refusal import Cause, OrderRefused
 
 
@@ -30,6 +30,12 @@ def find(ledger: Ledger, order_id: str, by: Principal, issuer: str | None) -> En
         parameters = {"order": order_id, "issuers": issuers}
         raise OrderRefused(Cause.FORBIDDEN, Reason(Code.ORDER_OF_ANOTHER, by.name, parameters))
     return _the_only(theirs, order_id, by)
+
+
+def has_ended(ended: EndedOrder, by: Principal) -> OrderRefused:
+    """Return the refusal of whoever wants something of an order that is over."""
+    parameters = {"order": ended.order.key.id, "ending": ended.ending.value, "by": ended.by}
+    return OrderRefused(Cause.CONFLICT, Reason(Code.ORDER_ENDED, by.name, parameters), entry=ended)
 
 
 def _the_only(entries: tuple[Entry, ...], order_id: str, by: Principal) -> Entry:

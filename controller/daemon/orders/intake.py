@@ -116,12 +116,19 @@ class OrderIntake:
     def take(self, request: OrderRequest, by: Principal) -> Taken:
         """Apply an order without waiting for the disk, as `accept` does."""
         self._note_time(request.sent_at, by)
+        wanted, asked = self._wanted(request, by), list[OpenOrder]()
+
+        def admit_and_note(known: OpenOrder | None) -> OpenOrder:
+            asked.append(wanted.admit(known))
+            return asked[-1]
+
         try:
-            order = self._book.enter(OrderKey(by.name, request.id), self._wanted(request, by), by)
+            order = self._book.enter(OrderKey(by.name, request.id), replace(wanted, admit=admit_and_note), by)
         except OrderRefused as refusal:
             self._book.note_refusal(request.id, by, refusal)
             raise
-        return Taken(relaxes=False, answer=lambda: self._accepted(order, by, request))
+        asked_w = asked[0].limit.limit_w if asked else request.limit_w
+        return Taken(relaxes=False, answer=lambda: self._accepted(order, by, asked_w))
 
     def change(self, order_id: str, change: OrderChange, by: Principal, issuer: str | None = None) -> OrderAnswer:
         """Give an order its next revision; the present one once more changes nothing.
@@ -143,7 +150,7 @@ class OrderIntake:
             raise
         if isinstance(changed, Relaxing):
             return Taken(relaxes=True, answer=lambda: self._relaxed(changed, by, request))
-        return Taken(relaxes=False, answer=lambda: self._accepted(changed, by, request))
+        return Taken(relaxes=False, answer=lambda: self._accepted(changed, by))
 
     def _relaxed(self, change: Relaxing, by: Principal, request: OrderRequest) -> OrderAnswer:
         try:
@@ -151,7 +158,7 @@ class OrderIntake:
         except OrderRefused as refusal:
             self._book.note_refusal(request.id, by, refusal)
             raise
-        return self._accepted(order, by, request)
+        return self._accepted(order, by)
 
     def state(
         self, requests: Sequence[OrderRequest], by: Principal, sent_at: datetime | None = None
@@ -229,10 +236,10 @@ class OrderIntake:
             admit=lambda known: admit(request, self._site, self._power(), self._utc(), by, known, stated=stated),
         )
 
-    def _accepted(self, order: OpenOrder, by: Principal, request: OrderRequest | None = None) -> OrderAnswer:
+    def _accepted(self, order: OpenOrder, by: Principal, asked_w: float | None = None) -> OrderAnswer:
         durable, unsure = self._book.durable(order.key, ANSWER_S), self._book.unsure
         doubts: tuple[Reason, ...] = () if durable else (Reason(Code.ORDER_NOT_DURABLE, by.name),)
-        if request is not None and request.limit_w is not None and order.limit.limit_w < request.limit_w:
+        if asked_w is not None and order.limit.limit_w < asked_w:
             doubts += (Reason(Code.ORDER_TAKEN_LOWER, by.name, {"limit_w": order.limit.limit_w}),)
         doubts += self._end_waits(order, by)
         now = reach(order.limit, self._site, self._power())

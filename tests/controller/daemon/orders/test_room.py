@@ -81,6 +81,15 @@ def test_an_order_that_tightens_always_finds_room_and_none_is_lost_for_it(few):
     assert send(few, "feeder", limit_w=500e3, node="feeder").limit_w == 500e3, "nothing binds there yet"
 
 
+@pytest.mark.parametrize("size", [{"limit_percent": 29.999}, {"reduce_by_w": 50_001}])
+def test_that_an_order_is_taken_lower_is_said_however_it_gives_its_limit(few, size):
+    for k in range(3):
+        send(few, f"o-{k}", limit_w=30e3)
+    answer = send(few, "lower", **size)
+    assert answer.limit_w == pytest.approx(0.99 * 30e3)
+    assert [reason.code for reason in answer.reasons] == [Code.ORDER_TAKEN_LOWER]
+
+
 def test_whoever_tightens_again_and_again_comes_to_nothing_before_long(few):
     for k in range(3):
         send(few, f"o-{k}", limit_w=100e3)
