@@ -116,7 +116,9 @@ def _play(setup: DemoSetup, args: argparse.Namespace, books: Books | None = None
     watch = Watch(world, setup.url, setup.token_file("viewer").read_text(encoding="utf-8").strip(), worth)
     try:
         _say(f"starting {', '.join(processes.children)}; files in {setup.folder}")
-        _say("the first start after an update compiles the kernels: a minute, several on a busy machine; `surplusd warmup` does that alone")
+        _say(
+            "the first start after an update compiles the kernels: a minute, several on a busy machine; `surplusd warmup` does that alone"
+        )
         processes.open()
         world.ready()
         _say(

@@ -17,11 +17,11 @@ ORDER = {"id": "o-1", "limit_w": 40e3}
 SOON, LATER = "2030-01-01T00:00:00Z", "2030-01-01T01:00:00Z"
 
 
-def kept(running, power_w: float | None, compliance: Compliance, **more) -> None:
+def kept(running, power_w: float | None, compliance: Compliance, revision: int = 1, **more) -> None:
     """Have the newest tick say how the order is kept."""
     now = OrderNow(
         id="authority/o-1", node=0, limit_w=40e3, final_w=40e3, since_s=940.0, power_w=power_w, achievable_w=2100.0,
-        compliance=compliance,
+        compliance=compliance, revision=revision,
     )  # fmt: skip
     running.world.decision = replace(running.world.decision, orders=(now,), orders_in_force=(now.id,), **more)
 

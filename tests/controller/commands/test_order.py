@@ -31,22 +31,22 @@ def order(tmp_path, capsys):
 
 
 def test_an_order_is_sent_shown_changed_and_released(order):
-    assert order("send", "o-1", "--limit", "40 kW") == (0, ["accepted: pcc draws at most 40.0 kW"], [])
+    assert order("send", "o-1", "--limit", "40 kW") == (0, ["accepted: authority/o-1, pcc draws at most 40.0 kW"], [])
     assert order("send", "o-1", "--limit", "40 kW")[0] == 0, "once more changes nothing"
     assert order("send", "o-1", "--limit", "20 kW", "--revision", "2")[0] == 0
-    kept(order.running, 25e3, Compliance.NOT_MET)
+    kept(order.running, 25e3, Compliance.NOT_MET, revision=2)
     status, said, _ = order("show", "o-1")
     assert (status, said[0]) == (1, "authority/o-1, revision 2: pcc draws at most 20.0 kW")
     assert said[1].startswith("not met since ")
     assert [line.split(", ")[1] for line in said[2:]] == ["accepted", "changed"]
-    kept(order.running, 19e3, Compliance.MET)
+    kept(order.running, 19e3, Compliance.MET, revision=2)
     assert order("show", "o-1")[0] == 0
     status, said, _ = order("list")
     assert (status, [line.split()[:4] for line in said]) == (
         0, [["order", "rev", "state", "node"], ["authority/o-1", "2", "met", "pcc"]],
     )  # fmt: skip
-    assert order("release", "o-1") == (0, ["released: o-1"], [])
-    assert order("release", "o-1") == (0, ["released: o-1; it had been released before"], [])
+    assert order("release", "o-1") == (0, ["released: authority/o-1"], [])
+    assert order("release", "o-1") == (0, ["released: authority/o-1; it had been released before"], [])
     assert len(order("list")[1]) == 1
     assert order("list", "--all")[1][1].split()[2] == "ended"
     assert order("show", "o-1")[1][1].startswith("ended: released at ")
@@ -56,21 +56,27 @@ def test_what_is_refused_partial_or_not_durable_ends_with_1_and_says_why(order, 
     status, _, said = order("send", "o-1", "--limit", "2 MW")
     assert (status, said) == (
         1,
-        ["refused (invalid): limit_w: 2.000 MW is absurd for a site with a contract of 100.0 kW"],
+        ["refused (order_absurd): limit_w: 2.000 MW is absurd for a site with a contract of 100.0 kW"],
     )
     status, said, _ = order("send", "zero", "--limit", "0 W")
-    assert (status, said) == (1, ["partial: pcc draws at most 0.0 kW; pcc draws 2.1 kW with everything off"])
+    assert (status, said) == (
+        1,
+        ["partial: authority/zero, pcc draws at most 0.0 kW; pcc draws 2.1 kW with everything off"],
+    )
     assert order("release", "moon")[0] == 1
-    assert order("show", "moon") == (1, [], ["refused (unknown): id: there is no order moon"])
+    assert order("show", "moon") == (1, [], ["refused (order_unknown): id: there is no order moon"])
     monkeypatch.setattr(order.running.journal._storage, "append", lambda lines: 1 / 0)
     status, said, _ = order("send", "o-2", "--percent", "40")
-    assert (status, said) == (1, ["accepted: pcc draws at most 40.0 kW; applied, not durable"])
+    assert (status, said) == (1, ["accepted: authority/o-2, pcc draws at most 40.0 kW; applied, not durable"])
     assert order("release", "zero")[0] == 1
 
 
 def test_what_is_to_come_says_when_it_is_worked_out(order):
     status, said, _ = order("send", "later", "--reduce-by", "30 kW", "--starts", SOON, "--node", "feeder")
-    assert (status, said[0].partition(";")[0]) == (0, "accepted: feeder draws less, worked out at its start")
+    assert (status, said[0].partition(";")[0]) == (
+        0,
+        "accepted: authority/later, feeder draws less, worked out at its start",
+    )
     assert order("show", "later")[1][:2] == [
         "authority/later, revision 1: feeder draws 30.0 kW less, worked out at its start",
         "scheduled for 2030-01-01T00:00:00Z",
@@ -103,7 +109,7 @@ def test_the_site_file_names_the_daemon_and_the_token(order, tmp_path, capsys):
     (tmp_path / "site.yaml").write_text(f'{text}http: {{listen: "{listen}"}}\n')
     where = ["--site", str(tmp_path / "site.yaml"), "--token-file", str(tmp_path / "authority.token")]
     assert main(["order", "send", "o-1", "--limit", "40 kW", *where]) == 0
-    assert capsys.readouterr().out == "accepted: pcc draws at most 40.0 kW\n"
+    assert capsys.readouterr().out == "accepted: authority/o-1, pcc draws at most 40.0 kW\n"
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8420", "ftp://host", "http://"])

@@ -60,9 +60,13 @@ def test_the_same_person_unlocks_and_another_one_does_not(verb):
     lock(verb)
     status, said = verb("unlock", "feeder", "--by", "Sara", "--of", "Ali")
     assert (status, said) == (
-        1, "the lock of Ali on feeder stays: Sara wants it lifted, another operator has to agree"
+        1, "the lock of Ali on feeder stays: Sara wants it lifted; another operator has to agree within ten minutes, with a token of their own"
     )  # fmt: skip
-    assert verb("unlock", "feeder", "--by", "Ali")[0] == 0
+    verb("lock", "feeder", "--by", "Omar", "--reason", "cleaning", "--wait", "0.1")
+    lifted = "the lock of {} on feeder is lifted; {}"
+    assert verb("unlock", "feeder", "--by", "Ali") == (0, lifted.format("Ali", "it stays off, locked by Omar"))
+    nobody = "nobody locks it now, and it may come up"
+    assert verb("unlock", "feeder", "--by", "Omar") == (0, lifted.format("Omar", nobody))
     assert verb("unlock", "feeder", "--by", "Ali") == (
         1, "refused (lock_unknown): Ali has no lock on feeder; locked by: nobody"
     )  # fmt: skip
