@@ -1,16 +1,18 @@
 """``/api/v1/events``: what happens, as it happens, for whoever follows it."""
 
+from collections.abc import Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import StreamingResponse
 
-from controller.api.auth import require
+from controller.api.auth import principal_of, require
 from controller.api.door import FOLLOWERS_EACH
 from controller.api.errors import ErrorBody, RequestRefused
 from controller.api.followers import Followers
-from controller.daemon.access import Principal, Role
+from controller.daemon.access import Principal, Role, Token
 from controller.daemon.service import Service
 
 
@@ -44,6 +46,13 @@ def routes(service: Service) -> APIRouter:
         if not request.state.visitor.stay(by.name):
             most = f"{FOLLOWERS_EACH} streams of one token, and no more in all than there is room for"
             raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", f"{most}: end one first")
-        return EventStream(followers.follow(last_event_id), headers=_HEADERS)
+        token = request.headers["authorization"].partition(" ")[2]
+        # A reload may take the token away while the stream is open.
+        may = partial(_is_still, by, token, service.tokens)
+        return EventStream(followers.follow(last_event_id, may), headers=_HEADERS)
 
     return router
+
+
+def _is_still(by: Principal, token: str, tokens: Iterable[Token]) -> bool:
+    return principal_of(token, tokens) == by

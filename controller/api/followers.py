@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from enum import StrEnum
 from typing import Final
 
@@ -87,29 +87,31 @@ class Followers:
         self._status: tuple[Decision | None, tuple[Cursor, bool], StatusBody] | None = None
         self._feed.on_told = self._told
 
-    async def follow(self, last_id: str | None) -> AsyncIterator[bytes]:
-        """Yield what a follower is sent for as long as it stays; `last_id`: of the newest event that it has, None where it has none."""
+    async def follow(self, last_id: str | None, may: Callable[[], bool]) -> AsyncIterator[bytes]:
+        """Yield what a follower is sent for as long as it stays, and `may`; `last_id`: of the newest event that it has, None where it has none."""
         self._loop = asyncio.get_running_loop()
         place, first = (None if last_id is None else Cursor.parse(last_id)), last_id is None
-        while True:
+        while may():
             begins = _Beginning(now := self._feed.place, str(now)) if first else await self._begin(place)
             was_well = self._service.health().ok
             yield self._state(begins)
             for at, name, data in begins.earlier:
                 yield _framed(str(at), name, data)
             first, place = False, begins.place
-            async with contextlib.aclosing(self._live(place, was_well=was_well)) as live:
+            async with contextlib.aclosing(self._live(place, may, was_well=was_well)) as live:
                 async for behind, framed in live:
                     place = behind
                     yield framed
 
-    async def _live(self, place: Cursor, *, was_well: bool) -> AsyncGenerator[tuple[Cursor, bytes]]:
-        """Yield what happens after a place, with the place behind it, until some of it is gone before it could be told.
+    async def _live(
+        self, place: Cursor, may: Callable[[], bool], *, was_well: bool
+    ) -> AsyncGenerator[tuple[Cursor, bytes]]:
+        """Yield what happens after a place, with the place behind it, until some of it is gone before it could be told, or nobody may hear it.
 
         `was_well`: whether the tick was running when the state was told last.
         """
         with self._woken() as woken:
-            while (events := self._feed.after(place)) is not None:
+            while may() and (events := self._feed.after(place)) is not None:
                 woken.clear()
                 # To send may take no turn of the loop: others have theirs, and whoever is gone is found to be.
                 await asyncio.sleep(0)

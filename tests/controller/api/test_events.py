@@ -233,6 +233,16 @@ def test_a_tick_that_stands_is_told_though_it_tells_nothing(running, monkeypatch
     assert (stands.data["missed"], stands.id) == (None, runs.id)
 
 
+def test_a_token_that_a_reload_takes_away_is_told_nothing_more(running):
+    with Stream(running.url, role="viewer") as viewer, Stream(running.url, role="operator") as operator:
+        gone, stays = viewer.events(), operator.events()
+        assert [next(each).name for each in (gone, stays)] == ["state"] * 2
+        running.tokens.replace(token for token in running.tokens if token.name != "viewer")
+        tell(running, 7)
+        assert list(gone) == []
+        assert next(stays).data["number"] == 7
+
+
 def test_no_token_has_more_than_its_streams_and_one_that_ends_makes_room(running):
     with ExitStack() as stack:
         streams = [stack.enter_context(Stream(running.url)) for _ in range(FOLLOWERS_EACH)]
