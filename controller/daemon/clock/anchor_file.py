@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from controller.daemon.clock.anchor import AgentClock, Anchor
-from controller.daemon.journal.chain import sync_folder
+from controller.daemon.journal.chain import replace_file
 from drivers.errors import Refused
 
 #: Its name in the state folder.
@@ -68,10 +67,4 @@ class AnchorFile:
         agents = {name: (clock.boot, clock.ahead_s) for name, clock in anchor.agents.items()}
         stored = _Stored(anchor.utc_s, anchor.count_s, anchor.boot, anchor.slack_s, anchor.by, agents)
         text = msgspec.json.encode(stored)
-        new = self._path.with_name(self._path.name + ".new")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-            file.write(text + b"\n" + hashlib.sha256(text).hexdigest().encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
-        sync_folder(self._path)
+        replace_file(self._path, text + b"\n" + hashlib.sha256(text).hexdigest().encode() + b"\n")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
-from controller.daemon.journal.chain import sync_folder
+from controller.daemon.journal.chain import replace_file
 from drivers.errors import Refused
 from drivers.fleet.head import JournalHead, open_head, seal
 from drivers.fleet.keys import PrivateKey
@@ -38,10 +37,4 @@ class HeadFile:
 
     def write(self, head: JournalHead) -> None:
         """Replace what is there; OSError, and the old head stays, where that cannot be."""
-        new = self._path.with_name(self._path.name + ".new")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-            file.write(seal(head, site=self._site, key=self._key).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
-        sync_folder(self._path)
+        replace_file(self._path, seal(head, site=self._site, key=self._key).encode() + b"\n")

@@ -13,13 +13,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from controller.daemon.journal.chain import sync_folder
+from controller.daemon.journal.chain import replace_file, sync_folder
 from controller.site.loaded import LoadedSite, site_of
 from drivers.errors import ConfigError, Refused
 
@@ -80,16 +79,16 @@ class KeptSite:
         content = text.encode()
         copy = self._folder / _PROFILES / f"{hashlib.sha256(content).hexdigest()[:16]}.yaml"
         copy.parent.mkdir(mode=0o700, exist_ok=True)
-        _replace(copy, content)
+        replace_file(copy, content)
         return copy
 
     def keep(self, site: LoadedSite) -> None:
         """Replace what was kept, durably, and set the mark; OSError where that cannot be: then the old one stays."""
         kept = {"path": str(self._path.absolute()), "raw": site.raw, "profiles": dict(site.profiles)}
         body = json.dumps(kept, ensure_ascii=False).encode()
-        _replace(self._file, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        replace_file(self._file, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
         if not self.is_marked:
-            _replace(self.mark, b"")
+            replace_file(self.mark, b"")
 
     @contextlib.contextmanager
     def until_an_orderly_end(self) -> Iterator[None]:
@@ -112,13 +111,3 @@ def _stands(path: Path, text: str) -> bool:
     with contextlib.suppress(OSError, ValueError):
         return path.read_text(encoding="utf-8") == text
     return False
-
-
-def _replace(path: Path, content: bytes) -> None:
-    new = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    sync_folder(path)
