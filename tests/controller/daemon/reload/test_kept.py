@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.daemon.journal import chain
 from controller.daemon.reload import kept as module
 from controller.daemon.reload.beginning import begin
 from controller.daemon.reload.kept import KeptSite, kept_folder
@@ -136,8 +137,10 @@ def test_whatever_moment_a_crash_falls_on_what_runs_next_was_taken_whole(folder,
         return called
 
     with monkeypatch.context() as patched:
-        patched.setattr(module.os, "fsync", crashing(os.fsync))
-        patched.setattr(module, "sync_folder", crashing(module.sync_folder))
+        patched.setattr(os, "fsync", crashing(os.fsync))
+        crashing_sync = crashing(chain.sync_folder)
+        for place in (module, chain):
+            patched.setattr(place, "sync_folder", crashing_sync)
         crashed = False
         try:
             ran(folder)
