@@ -10,7 +10,7 @@ import numpy as np
 
 from controller.core.fleet.leases import Leases, no_leases
 from controller.core.limits.contactors import Trip, Trips, no_trips
-from controller.core.limits.house_load import HouseLoad, declared_house
+from controller.core.limits.house_load import HouseLoad, declared_house, remembered_house
 from controller.core.limits.orders import OrderNow, OrderRamp
 from controller.core.limits.overrun import Overrun, no_overrun
 from controller.core.limits.recent_power import RecentPower, no_recent_power
@@ -62,8 +62,11 @@ class State:
         return min(max(now_s - self.now_s, 0.0), _LONGEST_TICK_S)
 
 
-def initial_state(site: Site, now_s: float, trips: Iterable[Trip] = ()) -> State:
-    """Return the state of a controller that has just started and knows nothing of its fleet; `trips`: what nobody has ended."""
+def initial_state(site: Site, now_s: float, trips: Iterable[Trip] = (), house_w: F64 | None = None) -> State:
+    """Return the state of a controller that has just started and knows nothing of its fleet.
+
+    `trips`: what nobody has ended. `house_w` (N,): the house load before the start, None where it is not known.
+    """
     count = len(site.devices.ids)
     return State(
         seq=0,
@@ -73,7 +76,7 @@ def initial_state(site: Site, now_s: float, trips: Iterable[Trip] = ()) -> State
         leases=no_leases(site.devices, now_s),
         minimum_times=MinimumTimes(kept_until_s=np.full(count, -np.inf), settled_from_s=np.full(count, -np.inf)),
         surplus=SurplusState(),
-        house=declared_house(site.tree.house_w),
+        house=_house(site, house_w),
         rise_room_w=0.0,
         fall_room_w=0.0,
         failsafe_cap_w=np.inf,
@@ -83,3 +86,8 @@ def initial_state(site: Site, now_s: float, trips: Iterable[Trip] = ()) -> State
         overrun=no_overrun(site),
         trips=no_trips(site, now_s, trips),
     )
+
+
+def _house(site: Site, house_w: F64 | None) -> HouseLoad:
+    declared_w = site.tree.house_w
+    return declared_house(declared_w) if house_w is None else remembered_house(declared_w, house_w)

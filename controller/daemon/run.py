@@ -6,17 +6,16 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from controller.core.allocation.tables import make_tables
 from controller.core.decision import Decision
-from controller.core.limits.contactors import Trip
 from controller.core.safe import safe_step
 from controller.core.site import Site
-from controller.core.state import initial_state
+from controller.core.state import State, initial_state
 from controller.core.step import step
 from controller.daemon.access import Tokens
 from controller.daemon.clock.anchor_file import ANCHOR, AnchorFile
@@ -30,6 +29,7 @@ from controller.daemon.events.changes import Changes
 from controller.daemon.events.feed import Feed
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.health import health, readiness
+from controller.daemon.house_memory import HOUSE, HouseMemory
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import Latest
 from controller.daemon.mailbox import Mailbox
@@ -67,6 +67,7 @@ class _Parts:
     switchboard: Switchboard
     ticker: Ticker
     wall_clock: WallClock
+    house: HouseMemory
     notifier: Notifier
     service: Service
 
@@ -92,7 +93,7 @@ async def operate(
     http = asyncio.create_task(serve(parts.service, listen.host, listen.port, listening.set_result), name="http")
     sources = asyncio.create_task(parts.sources.run(), name="sources")
     contactors = asyncio.create_task(parts.switchboard.run(), name="contactors")
-    anchor = asyncio.create_task(_keep_anchor(parts.wall_clock), name="anchor")
+    anchor = asyncio.create_task(_keep(parts.wall_clock, parts.house, parts.service.decision_now), name="kept")
     either: set[asyncio.Future[Any]] = {http, listening}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     parts.ticker.start()
@@ -135,23 +136,23 @@ def _assemble(
         switch=_switching(switchboard, TripRecorder(journal, site, trips), desks.resets),
         besides=reloads.findings,
     )  # fmt: skip
-    ticker = _make_ticker(site_file, site, trips, snapshots, recorder)
+    house = HouseMemory(site_file.state / HOUSE, site)
+    ticker = _make_ticker(site_file, initial_state(site, boottime_s(), trips, house.read()), site, snapshots, recorder)
     sources = Sources(drivers(site_file, mailbox.publish), mailbox.publish)
     service = _make_service(
         site_file, site, book, recorder, wall_clock, latest, metrics, desks, feed, reloads, fleet.head_token
     )
     reloads.prepare = Takeover(service, ticker, sources, mailbox.publish).prepare
     return _Parts(
-        sources=sources, switchboard=switchboard, ticker=ticker, notifier=notifier, wall_clock=wall_clock, service=service
+        sources=sources, switchboard=switchboard, ticker=ticker, notifier=notifier, wall_clock=wall_clock, house=house,
+        service=service,
     )  # fmt: skip
 
 
-def _make_ticker(
-    site_file: SiteFile, site: Site, trips: Iterable[Trip], snapshots: Snapshots, recorder: Recorder
-) -> Ticker:
+def _make_ticker(site_file: SiteFile, state: State, site: Site, snapshots: Snapshots, recorder: Recorder) -> Ticker:
     return Ticker(
         period_s=site_file.tick_s,
-        state=initial_state(site, boottime_s(), trips),
+        state=state,
         step=partial(step, make_tables(site)),
         safe_step=partial(safe_step, site),
         take=snapshots.take,
@@ -159,10 +160,11 @@ def _make_ticker(
     )
 
 
-async def _keep_anchor(wall_clock: WallClock) -> None:
-    """Write the anchor of the wall clock down soon after it has changed; the tick waits for no disk."""
+async def _keep(wall_clock: WallClock, house: HouseMemory, decision: Callable[[], Decision | None]) -> None:
+    """Write down what a start has to know, soon after it has changed; the tick waits for no disk."""
     while True:
         await asyncio.to_thread(wall_clock.store)
+        await asyncio.to_thread(house.store, decision())
         await asyncio.sleep(_KEPT_S)
 
 

@@ -65,6 +65,11 @@ def declared_house(house_w: F64) -> HouseLoad:
     )
 
 
+def remembered_house(declared_w: F64, watts: F64) -> HouseLoad:
+    """Return the house load (N,) that was known before a restart, as if it had held in every stretch: less counts late, as ever."""
+    return replace(declared_house(declared_w), watts=watts.copy(), least_w=np.tile(watts, (_STRETCHES, 1)))
+
+
 def estimate_house(
     house: HouseLoad, power: NodePower, trust: NodeTrust, least_w: F64, most_w: F64, now_s: float, elapsed_s: float
 ) -> HouseLoad:

@@ -7,7 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.core.modes import Mode
-from tests.controller.core.poisoned import HONEST, HOUSE_W, LIES, NODES, SEEN, Case, above_contract_s, play
+from tests.controller.core.poisoned import (
+    CONTRACT_W,
+    HONEST,
+    HOUSE_W,
+    LIES,
+    NODES,
+    SEEN,
+    TOLERANCE,
+    Case,
+    above_contract_s,
+    metered_site,
+    play,
+)
+from tests.controller.core.world import World, order
 from tests.examples import examples
 
 
@@ -51,3 +64,26 @@ CASES = st.builds(
 def test_i1_no_lie_of_two_minutes_lifts_the_site_above_its_contract(case):
     """At any node, whether or not it is noticed, whatever the jobs do: not for a second."""
     assert above_contract_s(play(case)) == 0.0
+
+
+@pytest.mark.parametrize("lie", sorted(LIES))
+def test_a_daemon_that_starts_anew_while_both_meters_lie_goes_by_the_house_that_it_knew(lie):
+    """Under an order of next to nothing everything is off, so that a wrong reading looks like a small house."""
+    world = World(metered_site(), surplus_w=300e3, tick_s=0.5, house_w=HOUSE_W, gpu_use=0.5)
+    world.run(60)
+    world.orders = (order(1e3, world),)
+    known_w = world.run(20).house_w
+    world.shown_as = {name: LIES[lie]() for name in ("main", "check")}
+    world.run(2)
+    world.reboot(house_w=known_w)
+    world.run(23)
+    world.orders = ()
+    world.run(3)
+    world.shown_as = {}
+    world.run(92)
+    world.gpu_use = 1.0
+    most_w = 0.0
+    for _ in range(80):
+        world.cycle()
+        most_w = max(most_w, world.site_w)
+    assert most_w <= CONTRACT_W * (1.0 + TOLERANCE)

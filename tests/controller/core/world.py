@@ -388,9 +388,9 @@ class World:
             stopped=self.stopped,
         )
 
-    def reboot(self, trips: Iterable[Trip] = ()) -> None:
+    def reboot(self, trips: Iterable[Trip] = (), house_w: np.ndarray | None = None) -> None:
         """Start the controller anew; the fleet runs on."""
-        self.state = initial_state(self.site, self.now_s, trips)
+        self.state = initial_state(self.site, self.now_s, trips, house_w)
         self.confirmed_s[:] = -np.inf
         self.pending.clear()
 
