@@ -36,7 +36,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def test_every_panel_of_the_dashboard_gets_series_from_the_running_demo(whole: Served) -> None:
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not installed")
-    assert_every_panel_returns_series(f"127.0.0.1:{whole.port}", DASHBOARD, seconds=90.0)
+    # What is not known is absent: how far the wall clock is off, where nobody has vouched for it, as on a machine without NTP.
+    absent = frozenset({"Wall clock"})
+    assert_every_panel_returns_series(f"127.0.0.1:{whole.port}", DASHBOARD, seconds=90.0, absent=absent)
 
 
 def test_the_site_follows_surplus_and_order_without_a_second_of_violation(whole: Served) -> None:

@@ -39,6 +39,7 @@ _TOLD: Final[Mapping[str, _Told]] = {
     RecordKind.RETIRED: _Told(EventName.CERTAINTY, "retired", ("by", "issuer", "ends", "reason")),
     RecordKind.TRIP: _Told(EventName.TRIP, "tripped", ("node", "id", "cause", "power_w", "limit_w", "for_s")),
     RecordKind.TRIP_RESET: _Told(EventName.TRIP, "reset", ("node", "trip", "by", "reason")),
+    RecordKind.RESET_VOID: _Told(EventName.TRIP, "reset_void", ("node", "id", "why")),
     RecordKind.TRIP_ENDED: _Told(EventName.TRIP, "ended", ("node", "id")),
     RecordKind.LOCK: _Told(EventName.LOCK, "locked", ("subject", "by", "reason")),
     RecordKind.UNLOCK: _Told(EventName.LOCK, "unlocked", ("subject", "by", "lifted_by")),

@@ -99,7 +99,7 @@ def test_init_ends_the_head_of_a_journal_that_is_lost_and_says_so(place, capsys)
     assert place.do("init", "--within", "100 ms") == 0
     said = capsys.readouterr().out
     assert f"it follows journal {former}, record 3" in said
-    assert "the agents were not asked: no link to the broker" in said
+    assert "what agents know of a journal before is not all known: no link to the broker" in said
     assert "FAILSAFE" in said
     memory = place.memory("grid")
     assert "made anew" in memory.book.unsure.parameters["why"]

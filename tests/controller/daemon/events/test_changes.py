@@ -85,7 +85,15 @@ def test_a_contactor_is_told_in_each_phase(bench):
     ((name, data),) = bench.tick(contactors=(closed,))
     assert (name, data) == (
         "contactor",
-        {"node": "feeder", "state": "closed", "proven_open": False, "position": "closed", "fault": "", "trip": None},
+        {
+            "node": "feeder",
+            "state": "closed",
+            "proven_open": False,
+            "position": "closed",
+            "fault": "",
+            "trip": None,
+            "void": None,
+        },
     )
     assert bench.tick(contactors=(replace(closed, since_s=1.0),)) == []
     ((_, data),) = bench.tick(contactors=(replace(closed, phase=Phase.STARTING),))

@@ -5,7 +5,8 @@ from controller.daemon.events.recorded import TOLD_KINDS, event_of
 from controller.daemon.journal.journal import RecordKind
 
 #: What is told otherwise, tick by tick, or nobody has to be told.
-UNTOLD = {RecordKind.DECISION, RecordKind.REFUSED, RecordKind.OVER_ENVELOPE}
+#: What a reload and the clock change is told by limits and reasons.
+UNTOLD = {RecordKind.DECISION, RecordKind.REFUSED, RecordKind.OVER_ENVELOPE, RecordKind.CLOCK, RecordKind.RELOAD}
 
 
 def test_every_kind_of_record_is_told_or_named_here():
