@@ -54,7 +54,7 @@ def routes(service: Service) -> APIRouter:
     """Return the routes; a confirmation waits for the disk, so it is called in a thread."""
     router = APIRouter(prefix="/api/v1/clock", tags=["clock"])
     readers = Depends(require(service.tokens, *Role))
-    Authority = Annotated[Principal, Depends(require(service.tokens, Role.AUTHORITY))]  # noqa: N806  a type
+    Authority = Annotated[Principal, Depends(require(service.tokens, Role.AUTHORITY))]
     threads = anyio.CapacityLimiter(2)
 
     @router.get("", dependencies=[readers])

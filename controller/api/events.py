@@ -37,7 +37,7 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 def routes(service: Service) -> APIRouter:
     """Return the route; every role may follow."""
     router, followers = APIRouter(prefix="/api/v1", tags=["events"]), Followers(service)
-    Reader = Annotated[Principal, Depends(require(service.tokens, *Role))]  # noqa: N806  a type
+    Reader = Annotated[Principal, Depends(require(service.tokens, *Role))]
 
     @router.get("/events", responses=_ANSWERS, response_class=EventStream)
     async def events(

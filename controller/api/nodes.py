@@ -39,7 +39,7 @@ _BODY = {"required": True, "content": {"application/json": {"schema": ResetReque
 def routes(service: Service) -> APIRouter:
     """Return the route; it waits for the disk, so it is called in a thread."""
     router = APIRouter(prefix="/api/v1/nodes", tags=["nodes"])
-    Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]  # noqa: N806  a type
+    Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]
     threads = anyio.CapacityLimiter(4)
 
     @router.post("/{node}/reset", responses=_ERRORS, openapi_extra={"requestBody": _BODY})

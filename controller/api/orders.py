@@ -109,7 +109,7 @@ def shown(service: Service, view: OrderView) -> OrderBody:
 
 def _add_orders(router: APIRouter, service: Service, rooms: _Rooms) -> None:
     """Add what gives, changes and ends an order: an authority's, or an operator's own limit."""
-    Issuer = Annotated[Principal, Depends(require(service.tokens, Role.AUTHORITY, Role.OPERATOR))]  # noqa: N806  a type
+    Issuer = Annotated[Principal, Depends(require(service.tokens, Role.AUTHORITY, Role.OPERATOR))]
     intake = service.intake
 
     def answered(answer: OrderAnswer) -> OrderAnswerBody:
@@ -136,7 +136,7 @@ def _add_orders(router: APIRouter, service: Service, rooms: _Rooms) -> None:
 
 def _add_shows(router: APIRouter, service: Service, rooms: _Rooms) -> None:
     """Add what shows orders; every role may look."""
-    Reader = Annotated[Principal, Depends(require(service.tokens, *Role))]  # noqa: N806  a type
+    Reader = Annotated[Principal, Depends(require(service.tokens, *Role))]
 
     @router.get("", dependencies=[Depends(require(service.tokens, *Role))])
     async def list_orders() -> OrderListBody:
@@ -151,8 +151,8 @@ def _add_shows(router: APIRouter, service: Service, rooms: _Rooms) -> None:
 
 def _add_statements(router: APIRouter, service: Service, rooms: _Rooms) -> None:
     """Add what ends a doubt whether all orders are known."""
-    Authority = Annotated[Principal, Depends(require(service.tokens, Role.AUTHORITY))]  # noqa: N806  a type
-    Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]  # noqa: N806  a type
+    Authority = Annotated[Principal, Depends(require(service.tokens, Role.AUTHORITY))]
+    Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]
 
     @router.post("/statement", responses=_ERRORS, openapi_extra=_takes(Statement, service))
     async def state_orders(request: Request, by: Authority) -> StatementAnswerBody:

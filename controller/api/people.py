@@ -101,7 +101,7 @@ _T = TypeVar("_T")
 def routes(service: Service) -> APIRouter:
     """Return the routes; all but the list wait for the disk, so they are called in a thread."""
     router = APIRouter(prefix="/api/v1", tags=["people at work"])
-    Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]  # noqa: N806  a type
+    Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]
     # What waits for a dead disk to let anything up keeps nobody from locking and stopping.
     tightening, relaxing = anyio.CapacityLimiter(16), anyio.CapacityLimiter(4)
 

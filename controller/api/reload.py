@@ -27,7 +27,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for sta
 def routes(service: Service) -> APIRouter:
     """Return the route; 422: the site file is wrong, 503: it cannot be taken now, and nothing changed in either case."""
     router = APIRouter(prefix="/api/v1", tags=["site file"], responses=_ERRORS)
-    Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]  # noqa: N806  a type
+    Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]
 
     @router.post("/reload")
     async def reload(by: Operator) -> ReloadBody:
