@@ -7,7 +7,7 @@ import asyncio
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from controller.api import clock, errors, events, nodes, orders, people, probes, reload, status
+from controller.api import clock, errors, events, meters, nodes, orders, people, probes, reload, status
 from controller.api.description import DescribedApp
 from controller.api.door import Doorkeeper
 from controller.daemon.service import Service
@@ -28,6 +28,7 @@ def create_app(service: Service) -> FastAPI:
         status.routes,
         orders.routes,
         nodes.routes,
+        meters.routes,
         people.routes,
         clock.routes,
         events.routes,

@@ -38,6 +38,7 @@ class Decision:
     answer or obey, nodes that draw more than they may, orders that nobody can see kept, nodes that are tripped.
     `locks`: what people work on, and whether it is proven to be off.
     `cut_from_w` (N,): what an order to reduce counts from, ``inf`` where nobody has seen the node lately; None where nothing is known.
+    `unconfirmed`: ids of people's words for meters that are over.
     `contactors` (C,): what each is told, and which node is tripped, since when and why.
     """
 
@@ -67,6 +68,7 @@ class Decision:
     contactors: tuple[ContactorState, ...] = ()
     locks: tuple[LockNow, ...] = ()
     cut_from_w: F64 | None = None
+    unconfirmed: tuple[str, ...] = ()
 
     @property
     def site_w(self) -> float | None:

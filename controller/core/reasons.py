@@ -47,6 +47,7 @@ class Code(StrEnum):
     METER_ALONE = "meter_alone"
     METER_UNPROVEN = "meter_unproven"
     METER_UNCONFIRMED = "meter_unconfirmed"
+    METER_CONFIRMED = "meter_confirmed"
     NO_SITE_METER = "no_site_meter"
     # The surplus.
     SURPLUS_NEVER_READ = "surplus_never_read"
@@ -137,6 +138,9 @@ class Code(StrEnum):
     # A lock that is refused, or its end; its subject is who asked for it.
     LOCK_SUBJECT_UNKNOWN = "lock_subject_unknown"
     LOCK_UNKNOWN = "lock_unknown"
+    # The word of a person for a meter that is refused; its subject is who gave it.
+    CONFIRM_METER_UNKNOWN = "confirm_meter_unknown"
+    CONFIRM_NOT_AWAITED = "confirm_not_awaited"
     # The word of somebody for the wall clock that is refused; its subject is who gave it.
     CLOCK_NOT_AS_STATED = "clock_not_as_stated"
     # What the answer to an order or a release says beside its outcome.
@@ -162,6 +166,7 @@ REFUSALS: Final = frozenset(
     | {Code.LOCK_SUBJECT_UNKNOWN, Code.LOCK_UNKNOWN}
     | {Code.RESET_BELOW_OPEN}
     | {Code.ORDER_STATED_ENDED, Code.ORDER_STATED_TWICE, Code.ISSUERS_MUST_STATE, Code.ISSUER_RETIRED}
+    | {Code.CONFIRM_METER_UNKNOWN, Code.CONFIRM_NOT_AWAITED}
     | {Code.CLOCK_NOT_AS_STATED}
 )
 #: What stands in the answer to an order or a release that is taken: counted as well.

@@ -102,5 +102,7 @@ def _judged(
     site: Site, state: State, leases: Leases, snapshot: Snapshot
 ) -> tuple[Trust, Mapping[str, tuple[Reason, ...]]]:
     fleet = fleet_below(site, leases, snapshot.fleet, snapshot.now_s, NodeSums(site))
-    trust, judgement = judge(state.trust, site, snapshot.heard, fleet, snapshot.now_s, starting=False)
+    trust, judgement = judge(
+        state.trust, site, snapshot.heard, fleet, snapshot.now_s, starting=False, confirmed=snapshot.confirmed
+    )
     return trust, judgement.reasons

@@ -53,7 +53,9 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
     leases = without_power(observe(state.leases, site.devices, snapshot), site.devices, cut)
     fleet = fleet_below(site, leases, snapshot.fleet, now_s, below, cut)
     starting = state.mode.mode is Mode.INIT
-    trust, judgement = judge(state.trust, site, snapshot.heard, fleet, now_s, starting=starting, cut=cut)
+    trust, judgement = judge(
+        state.trust, site, snapshot.heard, fleet, now_s, starting=starting, cut=cut, confirmed=snapshot.confirmed
+    )
     power, said = judgement.power, judgement.reasons[SURPLUS]
     site_power = (float(power.taken_s[0]), float(power.watts[0])) if power.known[0] else None
     reading, apart_w = surplus_reading(trust.sources[SURPLUS]), _apart_w(site, judgement, now_s)

@@ -166,6 +166,19 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmedMeter:
+    """A person says that a meter (index into the meters) shows what is so, while others of its node are silent.
+
+    `under_w`: by meter of its node, what each had shown less than the largest of them when the person said so.
+    """
+
+    id: str
+    meter: int
+    by: str
+    under_w: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One tick's inputs. `now_s` is CLOCK_BOOTTIME; `utc_s` labels and schedules only.
 
@@ -173,7 +186,8 @@ class Snapshot:
     `heard`: what the sources have said since the last tick, in the order of its arrival. `link_lost_s`: since when the link
     to the broker is down, ``inf`` while it stands. `orders_unsure`: why orders may have been lost, None where none were.
     `stopped`: that an operator wants all at failsafe. `second_controller`: that another one leads the same agents, None where none is known of.
-    `contactors` (C,): in the order of the site's. `resets`: those that no decision has named yet.
+    `contactors` (C,): in the order of the site's. `resets`: those that no decision has named yet. `confirmed`: meters that
+    people have confirmed, until a decision says that it is over.
     """
 
     now_s: float
@@ -188,5 +202,6 @@ class Snapshot:
     resets: tuple[Reset, ...] = ()
     second_controller: Reason | None = None
     locks: tuple[Lock, ...] = ()
+    confirmed: tuple[ConfirmedMeter, ...] = ()
     stopped: Reason | None = None
     utc_latest_s: float = float("-inf")

@@ -16,6 +16,7 @@ from controller.core.limits.overrun import Overrun, no_overrun
 from controller.core.limits.recent_power import RecentPower, no_recent_power
 from controller.core.modes import ModeState, first_mode
 from controller.core.site import F64, Site
+from controller.core.snapshot import ConfirmedMeter
 from controller.core.surplus.estimate import SurplusState
 from controller.core.trust.judge import Trust, no_trust
 
@@ -62,17 +63,24 @@ class State:
         return min(max(now_s - self.now_s, 0.0), _LONGEST_TICK_S)
 
 
-def initial_state(site: Site, now_s: float, trips: Iterable[Trip] = (), house_w: F64 | None = None) -> State:
+def initial_state(
+    site: Site,
+    now_s: float,
+    trips: Iterable[Trip] = (),
+    house_w: F64 | None = None,
+    confirmed: Iterable[ConfirmedMeter] = (),
+) -> State:
     """Return the state of a controller that has just started and knows nothing of its fleet.
 
-    `trips`: what nobody has ended. `house_w` (N,): the house load before the start, None where it is not known.
+    `trips`: what nobody has ended. `house_w` (N,): the house load before the start, None where it is not known. `confirmed`:
+    the meters that people have confirmed.
     """
     count = len(site.devices.ids)
     return State(
         seq=0,
         now_s=now_s,
         mode=first_mode(site.tree.ids[0], now_s),
-        trust=no_trust(site),
+        trust=no_trust(site, confirmed, now_s),
         leases=no_leases(site.devices, now_s),
         minimum_times=MinimumTimes(kept_until_s=np.full(count, -np.inf), settled_from_s=np.full(count, -np.inf)),
         surplus=SurplusState(),

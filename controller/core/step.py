@@ -338,7 +338,7 @@ def _decision(
         mode=sensed.mode.mode,
         reasons=sensed.mode.reasons,
         sources=sensed.reasons,
-        power_w=sensed.judgement.power.shown_w,
+        power_w=sensed.judgement.power.shown_w, unconfirmed=sensed.judgement.unconfirmed,
         cut_from_w=limited.recent.cut_from_w,
         surplus_w=sensed.surplus.surplus_w,
         envelope_w=bounds.limit_w,
@@ -359,7 +359,7 @@ def _decision(
         orders=orders,
         contactors=sensed.trips.contactors,
         locks=() if sensed.locked is None else sensed.locked.locks,
-    )
+    )  # fmt: skip
 
 
 def _sure_floor_w(tables: Tables, limited: _Limited) -> F64:

@@ -39,6 +39,7 @@ from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.people.locks import LockDesk
+from controller.daemon.people.meters import MeterDesk
 from controller.daemon.people.stop import StopDesk
 from controller.daemon.recorder import Recorder
 from controller.daemon.reload.desk import ReloadDesk
@@ -46,7 +47,7 @@ from controller.daemon.reload.takeover import Takeover
 from controller.daemon.service import Health, Serve, Service
 from controller.daemon.snapshots import Snapshots
 from controller.daemon.status import make_latest
-from controller.daemon.tick import Ticker
+from controller.daemon.tick import Tick, Ticker
 from controller.daemon.tokens import make_tokens
 from controller.site.compile import contactors_in_order
 from controller.site.model import SiteFile
@@ -125,6 +126,7 @@ def _assemble(
     wall_clock = WallClock(site, AnchorFile(site_file.state / ANCHOR), agents=fleet.clocks)
     desks = Desks(
         resets=ResetDesk(site=site, journal=journal, decision=lambda: _Now(recorder, site_file.tick_s).decision_now()),
+        meters=MeterDesk(site=site, journal=journal, tick=lambda: _Now(recorder, site_file.tick_s).tick_now()),
         locks=LockDesk(site=site, journal=journal, utc=time.time),
         stops=StopDesk(site=site, journal=journal, utc=time.time),
         clock=ClockDesk(wall_clock, journal),
@@ -133,11 +135,13 @@ def _assemble(
     recorder = Recorder(
         fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, wall_clock=wall_clock, site=site,
         changes=Changes(feed, site, locks=lambda: desks.locks.held, head=fleet.head_token),
-        switch=_switching(switchboard, TripRecorder(journal, site, trips), desks.resets),
+        switch=_switching(switchboard, TripRecorder(journal, site, trips), desks),
         besides=reloads.findings,
     )  # fmt: skip
     house = HouseMemory(site_file.state / HOUSE, site)
-    ticker = _make_ticker(site_file, initial_state(site, boottime_s(), trips, house.read()), site, snapshots, recorder)
+    ticker = _make_ticker(
+        site_file, initial_state(site, boottime_s(), trips, house.read(), desks.meters.held), site, snapshots, recorder
+    )
     sources = Sources(drivers(site_file, mailbox.publish), mailbox.publish)
     service = _make_service(
         site_file, site, book, recorder, wall_clock, latest, metrics, desks, feed, reloads, fleet.head_token
@@ -168,13 +172,14 @@ async def _keep(wall_clock: WallClock, house: HouseMemory, decision: Callable[[]
         await asyncio.sleep(_KEPT_S)
 
 
-def _switching(switchboard: Switchboard, trips: TripRecorder, desk: ResetDesk) -> Callable[[Decision], None]:
-    """Return what becomes of contactors: they are told first, and no disk is waited for."""
+def _switching(switchboard: Switchboard, trips: TripRecorder, desks: Desks) -> Callable[[Decision], None]:
+    """Return what becomes of contactors and of what people have asked for: contactors are told first, and no disk is waited for."""
 
     def switch(decision: Decision) -> None:
         switchboard.tell(decision)
         trips.observe(decision)
-        desk.observe(decision)
+        desks.resets.observe(decision)
+        desks.meters.observe(decision)
 
     return switch
 
@@ -188,6 +193,9 @@ class _Now:
 
     def decision(self) -> Decision | None:
         return self.recorder.latest.decision if self.recorder.latest else None
+
+    def tick_now(self) -> Tick | None:
+        return self.recorder.latest if self.health().ok else None
 
     def health(self) -> Health:
         return health(self.recorder, self.period_s)

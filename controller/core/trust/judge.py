@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -14,8 +14,9 @@ from controller.core.masks import some
 from controller.core.modes import Doubts
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, SURPLUS, Site
-from controller.core.snapshot import SourceLoss, SourceSample
+from controller.core.snapshot import ConfirmedMeter, SourceLoss, SourceSample
 from controller.core.trust.columns import PLAUSIBLE, MeterColumns, meter_columns, plausible
+from controller.core.trust.confirmed import Confirmations, look_at, remembered
 from controller.core.trust.cross_check import contradictions, lasting
 from controller.core.trust.meter_trust import MeterTrust, hear, lose, unheard
 from controller.core.trust.node_power import NodePower, node_power
@@ -61,7 +62,8 @@ class Judgement:
 
     `step_to_w` (N,): the most that the devices below may draw, so that they make a step that proves a meter; else ``inf``.
 
-    `reasons`: by source, all that is to be said of it, whether or not it holds the site.
+    `reasons`: by source, all that is to be said of it, whether or not it holds the site. `unconfirmed`: ids of people's words for
+    meters that are over.
     """
 
     meters: MeterColumns
@@ -70,15 +72,17 @@ class Judgement:
     step_to_w: F64
     doubts: Doubts
     reasons: Mapping[str, tuple[Reason, ...]]
+    unconfirmed: tuple[str, ...] = ()
 
 
-def no_trust(site: Site) -> Trust:
-    """Return the trust of a controller that has heard nothing yet."""
+def no_trust(site: Site, confirmed: Iterable[ConfirmedMeter] = (), now_s: float = 0.0) -> Trust:
+    """Return the trust of a controller that has heard nothing yet; `confirmed`: what people said before, at a start `now_s`."""
     names = (*site.meters.ids, SURPLUS)
+    first = no_redundancy(len(site.meters.ids), len(site.tree.ids))
     return Trust(
         sources={name: unheard(name, site.rules.frequency_hz) for name in names},
         steps=no_step_tests(len(site.meters.ids)),
-        redundancy=no_redundancy(len(site.meters.ids), len(site.tree.ids)),
+        redundancy=remembered(first, site, confirmed, now_s),
     )
 
 
@@ -91,11 +95,12 @@ def judge(
     *,
     starting: bool,
     cut: PowerCut | None = None,
+    confirmed: Sequence[ConfirmedMeter] = (),
 ) -> tuple[Trust, Judgement]:
     """Return the trust after all that was `heard` since the last call, and what may be believed now.
 
     `starting`: nothing is raised yet, so that a contradiction counts before it has lasted. `cut`: what contactors have cut
-    off: meters below them may be without power too, and their silence is no doubt.
+    off: meters below them may be without power too, and their silence is no doubt. `confirmed`: meters that people say are right.
     """
     sources = _heard(trust.sources, site, heard)
     before = trust.steps if cut is None else without_switched(trust.steps, cut.switching[site.meters.node])
@@ -106,18 +111,19 @@ def judge(
     contradicted_s, counting = lasting(trust.contradicted_s, found, now_s, starting=starting)
     against = _fed(site, _against(site, sources, meters, before, now_s), cut)
     compared = compare(trust.redundancy, site, meters, counting, now_s)
-    redundancy, stand_ins = stand_in(compared, site, meters, against, before, fleet, now_s)
+    words = look_at(confirmed, site, compared, against)
+    redundancy, stand_ins = stand_in(compared, site, meters, against, before, fleet, now_s, words.meters)
     doubted = {name: against[name] for name in against if name not in stand_ins.replaced}
     false, said = false_meters(site, doubted, counting), (*chain(*doubted.values()), *stand_ins.doubts)
     steps = run_step_tests(before, site, shown, fleet, now_s, redundancy.begun_s[site.meters.node] == now_s)
     judgement = Judgement(
-        meters=meters,
-        power=power,
+        meters=meters, power=power,
         nodes=node_trust(site, proven_nodes(site, meters, steps, now_s), doubted, false),
         step_to_w=redundancy.step_to_w,
         doubts=_doubts(site, meters, (*said, *defied(site, steps, now_s), *counting), now_s),
-        reasons={name: _all(source, against.get(name, ()), stand_ins) for name, source in sources.items()},
-    )
+        reasons={name: _all(source, against.get(name, ()), stand_ins, words) for name, source in sources.items()},
+        unconfirmed=words.over,
+    )  # fmt: skip
     steps = without_lies(steps, false & np.isinf(steps.refuted_s), now_s)
     return Trust(sources=sources, steps=steps, redundancy=redundancy, contradicted_s=contradicted_s), judgement
 
@@ -168,9 +174,11 @@ def _of_meter(site: Site, source: MeterTrust, age_s: float, *, sane: bool, refut
     return () if sane else (Reason(Code.METER_OVER_RATING, name, {"share": PLAUSIBLE}),)
 
 
-def _all(source: MeterTrust, against: tuple[Reason, ...], stand_ins: StandIns) -> tuple[Reason, ...]:
+def _all(
+    source: MeterTrust, against: tuple[Reason, ...], stand_ins: StandIns, words: Confirmations
+) -> tuple[Reason, ...]:
     """Return each reason once: a source's own come first."""
-    own, of_others = source.reasons, (*stand_ins.warnings, *stand_ins.doubts)
+    own, of_others = source.reasons, (*stand_ins.warnings, *stand_ins.doubts, *words.warnings)
     if not (own or against or of_others):
         return ()
     mine = (reason for reason in of_others if reason.subject == source.source)

@@ -32,13 +32,14 @@ class NodeTrust:
     false: Bool
 
 
-def _shows_wrong(reasons: tuple[Reason, ...]) -> bool:
+def shows_wrong(reasons: tuple[Reason, ...]) -> bool:
+    """Return whether a meter, by the reasons against it, shows what is not so."""
     return any(reason.code not in _SILENCE for reason in reasons)
 
 
 def silent(reasons: tuple[Reason, ...]) -> bool:
     """Return whether a meter, by the reasons against it, shows nothing and nothing else is wrong with it."""
-    return bool(reasons) and not _shows_wrong(reasons)
+    return bool(reasons) and not shows_wrong(reasons)
 
 
 def false_meters(site: Site, against: Mapping[str, tuple[Reason, ...]], contradictions: tuple[Reason, ...]) -> Bool:
@@ -47,7 +48,7 @@ def false_meters(site: Site, against: Mapping[str, tuple[Reason, ...]], contradi
         return np.zeros(len(site.meters.ids), dtype=np.bool_)
     nodes = {site.tree.ids.index(reason.subject) for reason in contradictions}
     found = zip(site.meters.ids, site.meters.node.tolist(), strict=True)
-    return np.array([n in nodes or _shows_wrong(against.get(name, ())) for name, n in found], dtype=np.bool_)
+    return np.array([n in nodes or shows_wrong(against.get(name, ())) for name, n in found], dtype=np.bool_)
 
 
 def node_trust(site: Site, proven: Bool, against: Mapping[str, tuple[Reason, ...]], false: Bool) -> NodeTrust:

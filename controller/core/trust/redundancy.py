@@ -40,14 +40,15 @@ class Redundancy:
     """What is remembered of meters that share a node.
 
     Meters (K,): `under_w`: what each shows less than the largest of its node, averaged over `_AVERAGED_S`; NaN where they
-    never agreed. Nodes (N,): `apart_s`: when its meters last disagreed beyond their class. `missing`: some of several are
-    silent, and nothing speaks against the others. `alone`: these lead it. `begun_s`: when a deliberate step was begun for that, ``-inf`` if
+    never agreed. Nodes (N,): `apart_s`: when its meters last disagreed beyond their class. `agree`: all of them speak, and do
+    not now. `missing`: some of several are silent, and nothing speaks against the others. `alone`: these lead it. `begun_s`: when a deliberate step was begun for that, ``-inf`` if
     none was; `step_to_w`: the most that the devices below may draw for it, ``inf`` without. `at_s`: of the last tick.
     """
 
     at_s: float
     under_w: F64
     apart_s: F64
+    agree: Bool
     missing: Bool
     alone: Bool
     begun_s: F64
@@ -69,6 +70,7 @@ def no_redundancy(meters: int, nodes: int) -> Redundancy:
         at_s=math.inf,
         under_w=np.full(meters, np.nan),
         apart_s=np.full(nodes, -np.inf),
+        agree=np.zeros(nodes, dtype=np.bool_),
         missing=np.zeros(nodes, dtype=np.bool_),
         alone=np.zeros(nodes, dtype=np.bool_),
         begun_s=np.full(nodes, -np.inf),
@@ -94,9 +96,16 @@ def compare(
     share = 1.0 - math.exp(-min(max(now_s - old.at_s, 0.0), _LONGEST_TICK_S) / _AVERAGED_S)
     mean_w = np.where(np.isnan(old.under_w), gap_w, old.under_w + share * (gap_w - old.under_w))
     under_w = np.where(agreeing, mean_w, old.under_w)
-    beyond = np.zeros_like(several)
+    beyond, apart = np.zeros_like(several), np.zeros_like(several)
     beyond[node[agreeing & (under_w > _class_w(site))]] = True
-    return replace(old, at_s=now_s, under_w=under_w, apart_s=np.where(beyond | contradicted, now_s, old.apart_s))
+    apart[node[gap_w > _class_w(site)]] = True
+    return replace(
+        old,
+        at_s=now_s,
+        under_w=under_w,
+        apart_s=np.where(beyond | contradicted, now_s, old.apart_s),
+        agree=whole & ~contradicted & ~beyond & ~apart,
+    )
 
 
 def _named(site: Site, reasons: Iterable[Reason]) -> Bool:
@@ -128,8 +137,12 @@ def stand_in(
     steps: StepTests,
     fleet: FleetBelow,
     now_s: float,
+    confirmed: Bool | None = None,
 ) -> tuple[Redundancy, StandIns]:
-    """Return the record after this tick and what is to be said; `against`: by meter, what speaks against it now."""
+    """Return the record after this tick and what is to be said; `against`: by meter, what speaks against it now.
+
+    `confirmed` (K,): meters that a person says are right, None where there are none; each still has to follow a step.
+    """
     if not some(old.missing) and not any(against.values()):
         return old, StandIns()
     gone, missing = _missing(old, site, meters, against, now_s)
@@ -141,6 +154,8 @@ def stand_in(
     stepped = np.zeros_like(missing)
     stepped[node[~gone & (now_s - steps.agreed_s <= _PROVEN_S)]] = True
     apart = missing & (old.apart_s > gone_s - _APART_S)
+    if confirmed is not None:
+        apart[node[confirmed & ~gone]] = False
     proven = old.alone | stepped | (fleet.most_w < _needed_w(site))
     unproven = missing & ~apart & ~proven
     # The first tick of a silence is a doubt, whatever was proven before.
@@ -154,7 +169,7 @@ def _missing(
 ) -> tuple[Bool, Bool]:
     """Return which meters (K,) are silent that others may stand in for, and the nodes (N,) of these."""
     ids, node = site.meters.ids, site.meters.node
-    gone = np.array([silent(against[name]) for name in ids], dtype=np.bool_) & np.isfinite(meters.taken_s)
+    gone = np.array([silent(against[name]) for name in ids], dtype=np.bool_)
     good = np.array([not against[name] for name in ids], dtype=np.bool_) & usable(site, meters, now_s)
     missing, left, wrong = (np.zeros_like(old.missing) for _ in range(3))
     missing[node[gone]], left[node[good]] = True, True

@@ -20,6 +20,7 @@ class EventName(StrEnum):
     TRIP = "trip"
     LOCK = "lock"
     STOP = "stop"
+    METER = "meter"
     # Told from tick to tick.
     BINDING = "binding"
     REASON = "reason"

@@ -45,6 +45,8 @@ _TOLD: Final[Mapping[str, _Told]] = {
     RecordKind.UNLOCK: _Told(EventName.LOCK, "unlocked", ("subject", "by", "lifted_by")),
     RecordKind.STOP: _Told(EventName.STOP, "stopped", ("by", "reason")),
     RecordKind.RESUME: _Told(EventName.STOP, "resumed", ("by", "reason")),
+    RecordKind.METER_CONFIRMED: _Told(EventName.METER, "confirmed", ("meter", "by", "reason")),
+    RecordKind.METER_CONFIRMATION_OVER: _Told(EventName.METER, "confirmation_over", ("meter",)),
 }
 #: Kinds of records that are told.
 TOLD_KINDS: Final = tuple(_TOLD)

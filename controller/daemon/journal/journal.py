@@ -52,6 +52,10 @@ class RecordKind(StrEnum):
     UNLOCK = "unlock"  #: they do not any more: who says so
     STOP = "stop"  #: an operator wants all at failsafe
     RESUME = "resume"
+    METER_CONFIRMED = "meter_confirmed"  #: a person says that a meter is right whose partner is silent: who, and why
+    METER_CONFIRMATION_OVER = (
+        "meter_confirmation_over"  #: all meters of its node agree again, or something speaks against it
+    )
     CLOCK = "clock"  #: whether orders may end by the wall clock, or who has vouched for it
     RELOAD = "reload"  #: the site file was taken over while the site ran: by whom, what of it counts, what waits for a restart
     MODE = "mode"

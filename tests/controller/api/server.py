@@ -28,6 +28,7 @@ from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.people.locks import LockDesk
+from controller.daemon.people.meters import MeterDesk
 from controller.daemon.people.stop import StopDesk
 from controller.daemon.reload.desk import ReloadAnswer
 from controller.daemon.service import Health, Readiness, Service
@@ -118,6 +119,13 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
     def decision_now():
         return world.decision if world.health.ok else None
 
+    trust = no_trust(site)
+    agreed = replace(trust, redundancy=replace(trust.redundancy, under_w=np.array([1500.0])))
+
+    def tick_now():
+        decision = decision_now()
+        return decision and Tick(decision=decision, trust=agreed, duration_s=0.004, late_s=0.0)
+
     service = Service(
         site=site,
         book=book,
@@ -132,6 +140,7 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
         desks=Desks(
             resets=ResetDesk(site=site, journal=journal, decision=decision_now),
             locks=LockDesk(site=site, journal=journal, utc=lambda: UTC_S),
+            meters=MeterDesk(site=site, journal=journal, tick=tick_now),
             stops=StopDesk(site=site, journal=journal, utc=lambda: UTC_S),
             clock=ClockDesk(machine.clock, journal),
         ),

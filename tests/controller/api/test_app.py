@@ -279,7 +279,7 @@ def test_the_interface_describes_itself(running):
     with running.client(None) as http:
         description = http.get("/api/openapi.json").json()
     assert set(description["paths"]) == {
-        "/healthz", "/readyz", "/metrics", "/api/v1/status", "/api/v1/orders", "/api/v1/orders/{order_id}", "/api/v1/orders/{order_id}/release", "/api/v1/nodes/{node}/reset",
+        "/healthz", "/readyz", "/metrics", "/api/v1/status", "/api/v1/orders", "/api/v1/orders/{order_id}", "/api/v1/orders/{order_id}/release", "/api/v1/nodes/{node}/reset", "/api/v1/meters/{meter}/confirm",
         "/api/v1/orders/statement", "/api/v1/orders/confirmation", "/api/v1/clock", "/api/v1/clock/confirm",
         "/api/v1/locks", "/api/v1/locks/lift", "/api/v1/stop", "/api/v1/resume", "/api/v1/events", "/api/v1/reload",
     }  # fmt: skip

@@ -16,6 +16,7 @@ from controller.core.limits.contactors import Trip, Wanted
 from controller.core.reasons import Reason
 from controller.core.site import SURPLUS, Devices, Meters, Rules, Site, SurplusModel, Tree
 from controller.core.snapshot import (
+    ConfirmedMeter,
     ContactorNow,
     FleetColumns,
     Followed,
@@ -156,6 +157,7 @@ class World:
     orders_unsure: Reason | None = None
     second_controller: Reason | None = None
     locks: tuple[Lock, ...] = ()
+    confirmed: tuple[ConfirmedMeter, ...] = ()
     stopped: Reason | None = None
     notes: dict[str, str] = field(default_factory=dict)
     off_share: float = 1.0
@@ -232,6 +234,7 @@ class World:
         self._devices_move()
         self._meters_read()
         self.state, decision = step(self.tables, self.state, self.snapshot())
+        self.confirmed = tuple(word for word in self.confirmed if word.id not in decision.unconfirmed)
         self.heard.clear()
         if "link" not in self.silent:
             self.pending.append((self.now_s + 0.1, decision.at_s, decision.setpoint_w))
@@ -385,12 +388,13 @@ class World:
             resets=self.resets,
             second_controller=self.second_controller,
             locks=self.locks,
+            confirmed=self.confirmed,
             stopped=self.stopped,
         )
 
     def reboot(self, trips: Iterable[Trip] = (), house_w: np.ndarray | None = None) -> None:
         """Start the controller anew; the fleet runs on."""
-        self.state = initial_state(self.site, self.now_s, trips, house_w)
+        self.state = initial_state(self.site, self.now_s, trips, house_w, self.confirmed)
         self.confirmed_s[:] = -np.inf
         self.pending.clear()
 

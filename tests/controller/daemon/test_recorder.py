@@ -22,6 +22,7 @@ from controller.daemon.mailbox import Mailbox
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.people.locks import LockDesk
+from controller.daemon.people.meters import MeterDesk
 from controller.daemon.people.stop import StopDesk
 from controller.daemon.recorder import COMPLIANCE_S, RECORD_S, Recorder
 from controller.daemon.snapshots import Snapshots
@@ -91,6 +92,7 @@ class Bench:
         desks = Desks(
             resets=ResetDesk(site=self.site, journal=self.journal, decision=lambda: None),
             locks=LockDesk(site=self.site, journal=self.journal, utc=lambda: 0.0),
+            meters=MeterDesk(site=self.site, journal=self.journal, tick=lambda: None),
             stops=StopDesk(site=self.site, journal=self.journal, utc=lambda: 0.0),
             clock=ClockDesk(self.wall_clock, self.journal),
         )

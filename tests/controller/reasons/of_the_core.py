@@ -13,7 +13,7 @@ from controller.core.limits.contactors import Phase, Trip
 from controller.core.reasons import Code, Reason
 from controller.core.safe import safe_step
 from controller.core.site import Rules, SurplusModel
-from controller.core.snapshot import Grade, Lock, SourceSample
+from controller.core.snapshot import ConfirmedMeter, Grade, Lock, SourceSample
 from controller.core.step import step
 from controller.daemon.fleet.rival import Rival
 from controller.daemon.latest import before_first_tick, tick_stands
@@ -163,6 +163,13 @@ def another_leads(world: World) -> None:
     world.second_controller = rival.reason()
 
 
+def confirms(world: World) -> None:
+    """A person confirms the meter that still speaks."""
+    under_w = dict(zip(world.site.meters.ids, world.state.trust.redundancy.under_w.tolist(), strict=True))
+    k = world.site.meters.ids.index("check")
+    world.confirmed = (ConfirmedMeter(id="1", meter=k, by="Ali", under_w=under_w),)
+
+
 def comes_before(**columns) -> Scenario:
     """An order that comes before what the devices are given by `columns`."""
 
@@ -239,6 +246,16 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.METER_UNPROVEN: after(runs(5), MAIN_SILENT, runs(4.5)),
     Code.METER_UNCONFIRMED: after(
         runs(40), sets(scale={"main": 1.5}), runs(10), sets(scale={}, silent={"main"}), runs(5), vouched=False
+    ),
+    Code.METER_CONFIRMED: after(
+        runs(40),
+        sets(scale={"main": 1.5}),
+        runs(10),
+        sets(scale={}, silent={"main"}),
+        runs(5),
+        confirms,
+        runs(1),
+        vouched=False,
     ),
     Code.NO_SITE_METER: after(runs(5), sets(silent={"main", "check"}), runs(11)),
     Code.SURPLUS_NEVER_READ: after(sets(silent={"surplus"}), runs(0.5)),

@@ -24,6 +24,7 @@ from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.orders.refusal import OrderRefused
 from controller.daemon.orders.request import OrderChange, OrderRequest, Statement
 from controller.daemon.people.locks import LockDesk
+from controller.daemon.people.meters import MeterDesk
 from controller.daemon.people.refusal import WorkRefused
 from controller.daemon.reload.beginning import begin
 from controller.daemon.reload.desk import ReloadDesk
@@ -305,6 +306,23 @@ def at_work(ask: Callable[[LockDesk], object]) -> Scenario:
     return scenario
 
 
+def of_meters(meter: str) -> Scenario:
+    """A word for `meter` that the real desk of meters refuses."""
+
+    def scenario(folder: Path) -> Produced:
+        journal = journal_at(folder / "journal.db")
+        try:
+            MeterDesk(site=make_north(), journal=journal, tick=lambda: None).confirm(meter, "Ali", "looked", OPERATOR)
+        except WorkRefused as refusal:
+            reasons, issuers = (refusal.reason,), frozenset({OPERATOR.name})
+            return Produced(way=Way.REFUSED, reasons=reasons, site=make_north(), issuers=issuers)
+        finally:
+            journal.close()
+        raise AssertionError("it was not refused")
+
+    return scenario
+
+
 SCENARIOS: dict[Code, Scenario] = {
     Code.CLOCK_APART: clock(lambda machine: machine.go(1.0, stepped_s=3600.0)),
     Code.CLOCK_UNANCHORED: clock(all_started_anew),
@@ -353,6 +371,8 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.ISSUER_RETIRED: orders(of_a_retired_issuer),
     Code.LOCK_SUBJECT_UNKNOWN: at_work(lambda desk: desk.lock("moon", "Ali", "why not", OPERATOR)),
     Code.LOCK_UNKNOWN: at_work(lambda desk: desk.unlock("pcc", "Ali", "Ali", OPERATOR)),
+    Code.CONFIRM_METER_UNKNOWN: of_meters("moon"),
+    Code.CONFIRM_NOT_AWAITED: of_meters("main"),
     Code.RESET_NODE_UNKNOWN: reset("moon"),
     Code.RESET_WITHOUT_CONTACTOR: reset("yard"),
     Code.RESET_NOT_OPEN: reset("hall", phase=Phase.CLOSED),

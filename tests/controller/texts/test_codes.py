@@ -70,6 +70,7 @@ def test_a_code_holds_or_refuses_or_answers():
         "Resets that are refused",
         "Locks that are refused",
         "Words for the clock that are refused",
+        "Words for meters that are refused",
         "Messages that are refused",
     )
     assert set().union(*map(of_section, refused)) == REFUSALS
