@@ -144,9 +144,7 @@ def test_a_node_that_defies_is_cut_off_and_comes_back_by_a_reset_alone(
     cut.mend()
     assert f"{node} is reset; this is on record" in capsys.readouterr().out
     until(lambda: cut.truly_closed, f"{node} is closed again", tell=site.tell)
-    site.restart(
-        "fleet"
-    )  # an agent lets what has defied rest for five minutes; one that has just started does not know of it
+    site.restart("fleet")  # an agent lets what has defied rest; one that has just started does not know of it
     site.calm(drawing=True)
     until(lambda: cut.draws_w > limit_w, f"{node} draws again", tell=site.tell)
     reset = records(site, RecordKind.TRIP_RESET, node)

@@ -30,6 +30,8 @@ RAISE_AGAIN_S: Final = 10.0
 RAISE_MOST_S: Final = 300.0
 #: What has fallen to this share of what it was is coming down.
 _FALLEN: Final = 0.95
+#: What drew so many times what it was told, and then proved that, has come down by being told.
+_MORE: Final = 1.2
 
 
 class Follower:
@@ -247,7 +249,7 @@ class Follower:
         off = self._target_w <= self._off_w
         seen.prove(sight, self._told_so, self._model, brought_down=ladder.brought_down, off=off, now_s=now_s)
         if seen.proof is not Proof.NONE:
-            ladder.relieve(now_s)
+            ladder.relieve(now_s, obeyed=_has_come_down(self._told_so))
             self._raises = 0
             return
         if ladder.stopped and (sight.above or named_above):
@@ -315,3 +317,8 @@ class Follower:
                 return Progress.COMES if self._model.steady else Progress.UNSEEN
             return Progress.STANDS if sight.above or other else Progress.UNSEEN
         return Progress.UNSEEN if told.accepted or not other else Progress.STANDS
+
+
+def _has_come_down(told: Told | None) -> bool:
+    """Return whether a device that runs on what it was told drew clearly more before."""
+    return told is not None and told.lowers and told.from_w is not None and told.from_w > _MORE * told.watts

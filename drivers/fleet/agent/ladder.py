@@ -26,8 +26,10 @@ STANDS: Final = {Rung.AGAIN: (0.5, 2.5), Rung.SLEEP: (0.65, 3.25), Rung.STOP: (0
 _SEEN: Final = 0.3
 #: A device that should come down and does not answer is cut off so long after its own time.
 SILENT_CUT_S: Final = 3.5
-#: What had to be brought down by sleep, stop or relay rests for so long.
-REST_S: Final = 300.0
+#: What had to be brought down by sleep, stop or relay rests for so long, and for twice as long each time until it has come down
+#: by being told: one bad moment costs little, and what never obeys is seldom tried.
+REST_S: Final = 60.0
+REST_MOST_S: Final = 1800.0
 
 
 class Ladder:
@@ -39,7 +41,7 @@ class Ladder:
 
     def __init__(self, model: Model, *, has_relay: bool, now_s: float) -> None:
         self._down_s, self._has_relay = model.down_s, has_relay
-        self.rung, self._rounds = Rung.TELL, 0
+        self.rung, self._rounds, self._times = Rung.TELL, 0, 0
         self.since_s: float | None = now_s
         self.named_w: int | None = None
         self.stopped = self.dark = self._relay_open = False
@@ -68,12 +70,18 @@ class Ladder:
         """Begin with being told again."""
         self.rung = self.rung if self.stopped else Rung.TELL
 
-    def relieve(self, now_s: float) -> None:
-        """Note that the device does what it was told."""
+    def relieve(self, now_s: float, *, obeyed: bool = False) -> None:
+        """Note that the device does what it was told; `obeyed`: it drew clearly more before, and so it has come down for it."""
         self.since_s, self._rounds = None, 0
         if self.brought_down and not self.stopped:
-            self.stopped, self._rest_until_s = True, now_s + REST_S
+            self.stopped = True
+            self._rest(now_s)
+        elif obeyed and not self.brought_down:
+            self._times = 0
         self.from_below()
+
+    def _rest(self, now_s: float) -> None:
+        self._rest_until_s = now_s + min(REST_MOST_S, REST_S * 2.0 ** max(0, min(self._times - 1, 10)))
 
     def due_s(self, told: Told, progress: Progress, *, taken: bool) -> float:
         """Return when the next step is due, if nothing changes; not `taken`: the device says that it has not taken the command."""
@@ -110,10 +118,13 @@ class Ladder:
             self.rung, self._rounds = Rung.SLEEP, self._rounds + 1
         else:
             self.rung = Rung(self.rung + 1)
+            self._times += self.rung is Rung.SLEEP
 
     def darken(self, now_s: float) -> None:
         """Have the device cut off."""
-        self.dark, self.rung, self._rest_until_s = True, Rung.RELAY, now_s + REST_S
+        self._times += not self.brought_down
+        self.dark, self.rung = True, Rung.RELAY
+        self._rest(now_s)
 
     def is_to_cut(self, heard_s: float, now_s: float) -> bool:
         """Return whether a device that is to come down has been silent for too long."""

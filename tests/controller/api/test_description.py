@@ -46,7 +46,7 @@ def test_it_names_the_roles_that_may_ask_each_as_enough_by_itself(document, unto
         for role in Role if asked else ():
             with untouched.client(role) as http:
                 # A body that is empty, and names that there are not, change nothing.
-                answer = http.request(method, path.format_map({"order_id": "none", "node": "none"}))
+                answer = http.request(method, path.format_map({"order_id": "none", "node": "none", "meter": "none"}))
             assert (answer.status_code == 403) == (role not in roles_of(operation)), (name, role)
             assert str(answer.status_code) in operation["responses"], (name, role)
 

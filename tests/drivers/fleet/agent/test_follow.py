@@ -9,7 +9,7 @@ import pytest
 from drivers.fleet.agent.contact import FRESH_S
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
 from drivers.fleet.agent.follow import Follower
-from drivers.fleet.agent.ladder import REST_S
+from drivers.fleet.agent.ladder import REST_MOST_S, REST_S
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.agent.steps import Action, Do
 from drivers.fleet.catalogue import load_catalogue
@@ -438,6 +438,51 @@ def test_what_had_to_be_stopped_rests_and_is_woken_by_a_grant_above_off_alone() 
     assert bench.ask(CommandOutcome.ACCEPTED) == Action(do=Do.COMMAND, watts=3500)
     bench.ask(reading(3500, 3500))
     assert bench.state is Follow.PROVEN
+
+
+def stopped_again(bench: Bench) -> float:
+    """Have a device that runs on 3500 W ignore a lowering until it is stopped, and run again; return how long it rested then."""
+    bench.grant(2000)
+    escalate(bench, stops=Do.STOP, seconds=S21.down_s + 5.0)
+    assert bench.state is Follow.STOPPED
+    stopped_s = bench.now_s
+    bench.grant(3500)
+    while bench.state is Follow.STOPPED:
+        bench.ask(reading(25, 25)) if bench.next() is not None else None
+        bench.wait(1.0)
+    rested_s = bench.now_s - stopped_s
+    runs_again(bench)
+    return rested_s
+
+
+def runs_again(bench: Bench, watts: int = 3500) -> None:
+    while bench.state is not Follow.PROVEN:
+        action = bench.next()
+        if action is not None:
+            bench.ask(reading(watts, watts, by=MeasuredBy.PDU) if action == READ else CommandOutcome.ACCEPTED)
+        bench.wait(0.5)
+
+
+def test_what_has_to_be_stopped_again_rests_twice_as_long_each_time_until_it_has_come_down_by_being_told() -> None:
+    bench = proven()
+    rests_s = [stopped_again(bench) for _ in range(7)]
+    for rested_s, expected_s in zip(rests_s, [REST_S * 2**k for k in range(5)] + [REST_MOST_S] * 2, strict=True):
+        assert expected_s - 5.0 <= rested_s <= expected_s + 2.0, rests_s
+    bench.grant(2000)
+    runs_again(bench, 2000)
+    bench.grant(3500)
+    runs_again(bench)
+    assert stopped_again(bench) <= REST_S + 2.0
+
+
+def test_a_trim_that_shows_nothing_does_not_make_a_rest_short_again() -> None:
+    bench = proven()
+    stopped_again(bench)
+    bench.grant(3400)
+    runs_again(bench, 3400)
+    bench.grant(3500)
+    runs_again(bench)
+    assert stopped_again(bench) >= 2.0 * REST_S - 5.0
 
 
 def test_a_raise_that_fails_is_told_ever_more_seldom_and_nothing_else_is_done() -> None:
