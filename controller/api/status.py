@@ -48,7 +48,8 @@ class ContactorBody(BaseModel):
     """The contactor of a node.
 
     `state`: closed (nothing is asked of it), tripped (told to open), closing (reset, and room is made), reclosing (told to close),
-    starting (seen to be closed, and what is below starts). `void`: why the newest reset came to nothing, null where it did not.
+    starting (seen to be closed, and what is below starts). `void`: why the newest reset came to nothing, null where it did
+    not, or the contactor was seen to be closed since.
     `position`: open or closed as it is read back, null where that is not known; `fault`: why it cannot be told or read.
     `proven_open`: it was told to open, and the node's meter and what is read back prove it. `trip`: null while it is not tripped.
     """

@@ -90,7 +90,7 @@ class ContactorState:
     `since_s`: of the phase. `trip`: why it is open, None where nothing has tripped; it ends once the contactor was seen to be
     closed. `over_rating_s`, `over_limit_s`: known time for which the node has been above, None while it is not. `proven_s`: since
     when it is proven open, ``inf`` while it is not; `was_proven`: it has been since it was told. `reset`: id of the newest reset
-    that was looked at; `void`: why it came to nothing, None where it did not. `now`: what is known of it as of this tick.
+    that was looked at; `void`: why it came to nothing, None where it did not, or it was seen to be closed since. `now`: what is known of it as of this tick.
     """
 
     node: int
@@ -119,6 +119,13 @@ class ContactorState:
     def may_be_open(self) -> bool:
         """Whether it was told to be open, is not seen to be closed again yet, or is found open."""
         return self.wanted is not Wanted.LEAVE or self.now.seems_open
+
+    @property
+    def may_be_reset(self) -> bool:
+        """Whether a person may want it closed: it is tripped, found open, or not seen to be closed since a reset that was void."""
+        return self.phase is Phase.TRIPPED or (
+            self.phase is Phase.CLOSED and (self.now.seems_open or self.void is not None)
+        )
 
     def to(self, phase: Phase, now_s: float, *, trip: Trip | None = None, was_proven: bool = False) -> ContactorState:
         """Return it in another phase; a `trip` is a new one."""

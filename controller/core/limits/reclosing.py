@@ -29,7 +29,7 @@ def with_resets(state: ContactorState, snapshot: Snapshot, mode: Mode, *, is_fed
         if reset.node != state.node or reset.id == state.reset:
             continue
         state = replace(state, reset=reset.id)
-        if state.phase is not Phase.TRIPPED and not (state.phase is Phase.CLOSED and state.now.seems_open):
+        if not state.may_be_reset:
             continue
         why = _why_not(mode, is_fed=is_fed)
         state = replace(state, void=why) if why else state.to(Phase.CLOSING, snapshot.now_s, was_proven=True)
@@ -44,8 +44,11 @@ def _why_not(mode: Mode, *, is_fed: bool) -> Void | None:
 
 def with_reclosing(state: ContactorState, site: Site, seen: SeenNodes, mode: Mode, now_s: float) -> ContactorState:
     """Take in whether it is seen to be closed now, and end the time that devices have to start."""
+    closed = state.now.seems_closed or (bool(seen.trusted[state.node]) and seen.draws(state.node))
+    if state.phase is Phase.CLOSED and state.void is not None and closed:
+        return replace(state, void=None)
     if state.phase is Phase.RECLOSING:
-        if state.now.seems_closed or (bool(seen.trusted[state.node]) and seen.draws(state.node)):
+        if closed:
             return state.to(Phase.STARTING, now_s)
         if mode is not Mode.NORMAL:
             return _void(state, Void.IN_DOUBT, now_s)

@@ -85,7 +85,7 @@ def _told_of(state: ContactorState, site: Site, seen: SeenNodes | None, now_s: f
         yield _unproven(state, name, seen, now_s)
     if state.phase is Phase.CLOSED and now.seems_open:
         yield Reason(Code.CONTACTOR_OPEN, name)
-    if state.void is not None and not (state.phase is Phase.CLOSED and now.seems_closed):
+    if state.void is not None:
         yield Reason(Code.RESET_VOID, name, {"why": state.void.value})
 
 

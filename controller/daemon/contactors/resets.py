@@ -114,7 +114,7 @@ class ResetDesk:
         return decision, states[node]
 
     def _refuse_unless_open(self, node: str, decision: Decision, state: ContactorState, by: Principal) -> None:
-        if state.phase is Phase.CLOSED and not state.now.seems_open:
+        if not state.may_be_reset:
             raise ResetRefused(Cause.CONFLICT, Reason(Code.RESET_NOT_OPEN, by.name, {"node": node}))
         if decision.mode is not Mode.NORMAL:
             figures = {"node": node, "mode": decision.mode.value, "why": texts(decision.reasons)}

@@ -176,6 +176,44 @@ def test_a_contactor_that_was_open_without_a_trip_is_left_alone_where_its_reset_
     assert {Code.RESET_VOID, Code.CONTACTOR_OPEN} <= {code for code, _ in codes(world.history[-1][3])}
 
 
+def void_and_unread():
+    """Return a site whose hall was opened by hand, was not seen to close after a reset, and cannot be read any more."""
+    world = running(surplus_w=180e3)
+    world.open, world.stuck = {0}, {0}
+    world.run(5)
+    ask(world)
+    world.until(lambda decision: decision.contactors[0].void is Void.NOT_SEEN, 2 * world.site.rules.settle_s + 5)
+    world.fault = "10.0.0.9: no answer"
+    assert (Code.RESET_VOID, "hall") in codes(world.run(10))
+    return world
+
+
+def test_a_void_reset_ends_with_power_on_the_nodes_meter_though_nobody_can_read_the_contactor():
+    world = void_and_unread()
+    world.open = set()
+    world.until(lambda decision: (Code.RESET_VOID, "hall") not in codes(decision), 30)
+    assert world.history[-1][3].contactors[0].void is None
+
+
+def test_a_void_reset_of_one_that_nobody_can_read_may_be_asked_for_again():
+    world = void_and_unread()
+    ask(world, "r2")
+    world.until(lambda decision: phase(decision) is Phase.CLOSING, 2)
+    world.stuck, world.fault = set(), ""
+    world.until(lambda decision: phase(decision) is Phase.STARTING, 2 * world.site.rules.settle_s)
+    assert (Code.RESET_VOID, "hall") not in codes(world.cycle())
+
+
+def test_a_void_reset_is_not_told_again_when_a_hand_opens_what_was_closed_since():
+    world = void_and_unread()
+    world.open, world.stuck, world.fault = set(), set(), ""
+    world.run(5)
+    world.open = {0}
+    told = codes(world.run(5))
+    assert (Code.CONTACTOR_OPEN, "hall") in told
+    assert (Code.RESET_VOID, "hall") not in told
+
+
 def test_below_an_open_contactor_none_is_closed():
     world = World(nested_site(), surplus_w=180e3)
     world.run(60)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from controller.core.limits.contactors import Phase
+from controller.core.limits.contactors import Phase, Void
 from controller.core.modes import Mode
 from controller.core.reasons import Code
 from controller.core.site import Contactors
@@ -113,6 +113,13 @@ def test_a_contactor_that_is_open_without_a_trip_may_be_closed_too(bench):
     opened = state_of(Phase.TRIPPED, Position.OPEN, trip=None)
     world.decision = decided(opened)
     assert desk.reset("hall", "opened by hand for the fire drill", OPERATOR).trip is None
+
+
+def test_one_whose_reset_was_void_may_be_reset_again_where_nobody_can_read_it(bench):
+    world, desk, _ = bench
+    unread = ContactorNow(position=Position.UNKNOWN, fault="10.0.0.9: no answer")
+    world.decision = decided(state_of(Phase.CLOSED, trip=None, now=unread, void=Void.NOT_SEEN))
+    assert not desk.reset("hall", "the cable is back", OPERATOR).again
 
 
 def test_without_the_disk_it_stays_open(bench):
