@@ -4,7 +4,7 @@ What the devices below a meter draw is known within bounds. A step is the distan
 earlier instant. It proves a meter that fits any step within the bounds, and refutes one that fits none: that stood still,
 moved much less or more, or went the other way.
 Where meters that were proven before agree with each other on how much of a step is missing, of one node or of nodes one below
-the other, the devices are blamed and the meters are not.
+the other, the devices are blamed and the meters are not (`step_blame`).
 The load that is not the fleet may move meanwhile, by no more than what is declared. A meter that agrees with the level of
 a large fleet is proven too, so that a controller that starts anew need not wait for a step.
 
@@ -15,7 +15,6 @@ the fleet has moved, volts and amperes or the energy counters of the meter may p
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from controller.core.masks import every, some
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Bool, Site
 from controller.core.trust.columns import MeterColumns, usable
+from controller.core.trust.step_blame import Missing, agreeing_meters, shows_the_same
 
 #: A step tells something when it is this many times what the meter's class and the other load may have done; it proves the
 #: meter when it is as many times that as the second of these.
@@ -109,12 +109,11 @@ def run_step_tests(
     tests: StepTests, site: Site, meters: MeterColumns, fleet: FleetBelow, now_s: float, anew: Bool | None = None
 ) -> StepTests:
     """Return what the fleet says of each meter (K,) after this tick; `anew`: compare with this instant from now on."""
-    node = site.meters.node
-    low_w, high_w = fleet.least_w[node], fleet.most_w[node]
+    low_w, high_w = fleet.least_w[site.meters.node], fleet.most_w[site.meters.node]
     slack_w, other_w = _slack_w(site)
     fresh = usable(site, meters, now_s)
     most_w, least_w = high_w - tests.low_w, low_w - tests.high_w
-    rose, stepped = least_w > _BEYOND * slack_w, fresh & (np.maximum(least_w, -most_w) > _BEYOND * slack_w)
+    rose, stepped = least_w > 0.0, fresh & (np.maximum(least_w, -most_w) > _BEYOND * slack_w)
     moved_w = np.where(rose, meters.power_w - tests.power_w, tests.power_w - meters.power_w)
     least_w, most_w = np.where(rose, least_w, -most_w), np.where(rose, most_w, -least_w)
     fits = (moved_w >= _LEAST * least_w - slack_w) & (moved_w <= _MOST * most_w + slack_w + other_w)
@@ -125,11 +124,12 @@ def run_step_tests(
     # A step against the meter is kept in sight until it has lasted; else the instant to compare with moves on.
     due = agrees | lasting | ((now_s - tests.since_s > _GOOD_S) & np.isinf(against_s))
     if some(lasting):
-        missing_w = np.where(lasting, np.maximum(least_w - moved_w, 0.0), 0.0)
-        counted_w = np.where(tests.passed | meters.vouched, missing_w, 0.0)
-        agreeing = _agreeing(site, counted_w, most_w - moved_w, slack_w)
+        speaks = fresh & (tests.passed | meters.vouched)
+        agreeing, missing_w = _devices_to_blame(tests, site, meters, (low_w, high_w), speaks, lasting, rose, now_s)
         defied_s, defied_w = np.where(agreeing, now_s, defied_s), np.where(agreeing, missing_w, defied_w)
-        against_s = np.where(agreeing, np.inf, against_s)
+        off_w = np.maximum(least_w - moved_w, moved_w - most_w)
+        acquitted = agreeing | shows_the_same(site, meters.power_w, off_w, speaks & np.isinf(against_s))
+        against_s, due = np.where(acquitted, np.inf, against_s), due | agreeing
     refuted_s = _refuted_s(tests, against_s, agrees, now_s)
     take = fresh & _known(low_w, high_w, slack_w) & (due if anew is None else due | anew)
     return StepTests(
@@ -154,17 +154,38 @@ def _refuted_s(tests: StepTests, against_s: F64, agrees: Bool, now_s: float) -> 
     return np.where(now_s - against_s >= _LASTING_S, np.minimum(tests.refuted_s, now_s), kept_s)
 
 
-def _agreeing(site: Site, least_w: F64, most_w: F64, slack_w: F64) -> Bool:
-    """Return the meters (K,) that may miss as much of a step as another one that sees the same devices.
+def _devices_to_blame(
+    tests: StepTests,
+    site: Site,
+    meters: MeterColumns,
+    bounds_w: tuple[F64, F64],
+    speaks: Bool,
+    lasting: Bool,
+    rose: Bool,
+    now_s: float,
+) -> tuple[Bool, F64]:
+    """Return the meters (K,) that are kept, since others miss the same of a step that has been against one of them, and what they miss.
 
-    `least_w` (0: it misses nothing), `most_w`: how much they miss, since the bounds at their earlier instants may be far apart.
+    Each compares with an instant of its own, so what counts is by how much it is above, or below, what the fleet explains since.
     """
-    found, node = np.zeros(least_w.size, dtype=np.bool_), site.meters.node.tolist()
-    for k, j in combinations(np.flatnonzero(least_w).tolist(), 2):
-        alike = max(least_w[k], least_w[j]) - min(most_w[k], most_w[j]) <= slack_w[k] + slack_w[j]
-        if alike and (node[k] in way_up(site, node[j]) or node[j] in way_up(site, node[k])):
-            found[k] = found[j] = True
-    return found
+    (low_w, high_w), slack_w = bounds_w, _slack_w(site)[0]
+    up_w, least_up_w, most_up_w = meters.power_w - tests.power_w, low_w - tests.high_w, high_w - tests.low_w
+    kept, missing_w = np.zeros_like(lasting), np.zeros_like(up_w)
+    for least_w, most_w, tried in (
+        (up_w - most_up_w, up_w - least_up_w, lasting & ~rose),
+        (least_up_w - up_w, most_up_w - up_w, lasting & rose),
+    ):
+        if some(tried):
+            now = speaks & (least_w > slack_w)
+            before = ~now & speaks & (now_s - tests.defied_s <= _LASTING_S)
+            missing = Missing(
+                now=now,
+                least_w=np.where(now, least_w, np.where(before, tests.defied_w, 0.0)),
+                most_w=np.where(before, tests.defied_w, most_w),
+            )
+            found = agreeing_meters(site, missing, slack_w, tried)
+            kept, missing_w = kept | found, np.where(found, missing.least_w, missing_w)
+    return kept, missing_w
 
 
 def defied(site: Site, tests: StepTests, now_s: float) -> tuple[Reason, ...]:

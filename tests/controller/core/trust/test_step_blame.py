@@ -1,0 +1,156 @@
+"""Who is blamed for a step that was not done: true meters that were proven, late and coarse as they are, never.
+
+A fleet goes up and proves its meters. Then it is told to come down, its agents say that it did, and a part of it draws on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from controller.core.fleet.bounds import FleetBelow
+from controller.core.site import Site
+from controller.core.state import initial_state
+from controller.core.trust.step_test import StepTests, run_step_tests
+from tests.controller.core.trust.test_step_test import meter_columns
+from tests.controller.core.world import site
+from tests.examples import examples
+
+START_S, FULL_W, HOUSE_W = 1000.0, 92e3, 6e3
+#: The fleet stands, goes up, stands, comes down, stands.
+_UP_S, _DOWN_S, _END_S = 40.0, 110.0, 220.0
+#: Meters are late by no more, and what a device was told before counts for as long.
+_LATE_S = 6.0
+
+
+def told_w(after_s: float, rest_w: float, ramp_w_s: float) -> float:
+    """Return what the agents say that the fleet draws."""
+    up_w = min(FULL_W, rest_w + ramp_w_s * max(0.0, after_s - _UP_S))
+    return max(rest_w, up_w - ramp_w_s * max(0.0, after_s - _DOWN_S))
+
+
+def drawn_w(after_s: float, rest_w: float, ramp_w_s: float, lied: float) -> float:
+    """Return what it draws: of what is to go, the share `lied` stays."""
+    told = told_w(after_s, rest_w, ramp_w_s)
+    return told + lied * max(0.0, told_w(_DOWN_S, rest_w, ramp_w_s) - told) if after_s > _DOWN_S else told
+
+
+def judged(
+    built: Site, late_s: tuple[float, float], rest_w: float, ramp_w_s: float, lied: float
+) -> tuple[StepTests, float]:
+    """Return what the steps say of the two meters of the site in the end."""
+    count, nodes = len(built.meters.ids), len(built.tree.ids)
+    tests, now_s = initial_state(built, START_S).trust.steps, START_S
+    offset_w = built.meters.accuracy * built.meters.rating_w * np.array([0.5, -0.5])[:count]
+    while now_s < START_S + _END_S:
+        now_s += 1.0
+        after_s = now_s - START_S
+        shown = [HOUSE_W + drawn_w(after_s - late, rest_w, ramp_w_s, lied) for late in late_s]
+        said_w = [told_w(after_s - late, rest_w, ramp_w_s) for late in range(int(_LATE_S) + 1)]
+        least_w, most_w = np.full(nodes, min(said_w)), np.full(nodes, max(said_w))
+        fleet = FleetBelow(least_w=least_w, most_w=most_w, told_w=least_w, told_least_w=least_w)
+        tests = run_step_tests(tests, built, meter_columns(np.array(shown) + offset_w, (now_s,) * count), fleet, now_s)
+    return tests, now_s
+
+
+def pair(*accuracy: float) -> Site:
+    """Return a site whose two meters at its connection are of these classes."""
+    built = site()
+    return replace(built, meters=replace(built.meters, accuracy=np.array(accuracy)))
+
+
+@given(
+    late_s=st.tuples(st.floats(0.0, _LATE_S), st.floats(0.0, _LATE_S)),
+    accuracy=st.tuples(st.sampled_from([0.002, 0.005, 0.01]), st.sampled_from([0.002, 0.005, 0.01])),
+    rest_w=st.floats(2e3, 48e3),
+    ramp_w_s=st.sampled_from([1e3, 5e3, 30e3, 1e6]),
+    lied=st.floats(0.0, 0.15) | st.floats(0.45, 1.0),
+)
+@example(late_s=(0.0, 3.0), accuracy=(0.005, 0.005), rest_w=22e3, ramp_w_s=1e6, lied=1.0)
+@example(late_s=(0.0, 0.0), accuracy=(0.002, 0.01), rest_w=22e3, ramp_w_s=1e3, lied=1.0)
+@example(late_s=(0.0, 0.0), accuracy=(0.002, 0.01), rest_w=45e3, ramp_w_s=30e3, lied=1.0)
+@settings(max_examples=examples(60))
+def test_two_true_meters_are_never_refuted_by_agents_that_lie(late_s, accuracy, rest_w, ramp_w_s, lied):
+    """A lie as large as what devices may err by is seen by one meter and not by another: of it nothing is said here."""
+    tests, _ = judged(pair(*accuracy), late_s, rest_w, ramp_w_s, lied)
+    assert tests.passed.all(), "the way up has proven them"
+    assert np.isinf(tests.refuted_s).all()
+
+
+def hall_site() -> Site:
+    """Return a site with a meter at its connection, and one for each of the two feeders below."""
+    built = site()
+    meters = replace(
+        built.meters,
+        ids=("a", "b", "pcc"),
+        node=np.array([2, 3, 0]),
+        rating_w=np.array([100e3, 100e3, 300e3]),
+        accuracy=np.full(3, 0.005),
+    )
+    return replace(built, meters=meters)
+
+
+def halls(lied: tuple[float, float], late_s: tuple[float, float, float], ramp_w_s: float, shown=lambda k, watts: watts):
+    """Return what the steps say of these meters where each feeder has half of the fleet, and its agent lies by a share of its own."""
+    built = hall_site()
+    tests, now_s = initial_state(built, START_S).trust.steps, START_S
+    while now_s < START_S + _END_S:
+        now_s += 1.0
+        after_s = now_s - START_S
+        said_w = np.array([told_w(after_s - late, 4e3, ramp_w_s) for late in range(int(_LATE_S) + 1)])
+        share = np.array([1.0, 1.0, 0.5, 0.5])
+        fleet = FleetBelow(
+            least_w=said_w.min() * share, most_w=said_w.max() * share, told_w=0 * share, told_least_w=0 * share
+        )
+        a, b, pcc = ([0.5 * drawn_w(after_s - late, 4e3, ramp_w_s, each) for each in lied] for late in late_s)
+        true_w = a[0], b[1], HOUSE_W + sum(pcc)
+        power = [shown(k, watts) if after_s > _DOWN_S else watts for k, watts in enumerate(true_w)]
+        tests = run_step_tests(tests, built, meter_columns(power, (now_s,) * 3), fleet, now_s)
+    return tests
+
+
+@given(
+    late_s=st.tuples(*[st.floats(0.0, _LATE_S)] * 3),
+    ramp_w_s=st.sampled_from([5e3, 30e3, 1e6]),
+    lied=st.floats(0.5, 1.0),
+)
+@example(late_s=(0.0, 0.0, 3.0), ramp_w_s=1e6, lied=1.0)
+@example(late_s=(0.0, 2.0, 0.0), ramp_w_s=1e6, lied=0.6)
+@settings(max_examples=examples(40))
+def test_where_every_hall_lies_by_its_own_share_no_meter_is_refuted(late_s, ramp_w_s, lied):
+    """What the halls miss in all is what the site misses."""
+    tests = halls((1.0, lied), late_s, ramp_w_s)
+    assert np.isinf(tests.refuted_s).all()
+    assert np.isfinite(tests.defied_s).any()
+
+
+@pytest.mark.parametrize(
+    ("why", "lied", "shown", "refuted"),
+    [
+        (
+            "a feeder's meter stands still, and its devices do as they say",
+            (0.0, 0.0),
+            lambda k, w: 46e3 if k == 0 else w,
+            [True, False, False],
+        ),
+        ("the site's meter stands still", (0.0, 0.0), lambda k, w: 98e3 if k == 2 else w, [False, False, True]),
+        (
+            "the site's meter shows a third of what goes",
+            (0.0, 0.0),
+            lambda k, w: 98e3 - (98e3 - w) / 3 if k == 2 else w,
+            [False, False, True],
+        ),
+        (
+            "one hall lies: its meter is true, and the site's misses as much",
+            (1.0, 0.0),
+            lambda k, w: w,
+            [False, False, False],
+        ),
+    ],
+)
+def test_a_meter_that_is_wrong_is_found_wrong(why, lied, shown, refuted):
+    assert np.isfinite(halls(lied, (0.0, 0.0, 0.0), 30e3, shown).refuted_s).tolist() == refuted, why
