@@ -14,6 +14,8 @@ from controller.daemon.people.meters import MeterDesk
 from controller.daemon.people.refusal import WorkRefused
 from controller.daemon.tick import Tick
 from drivers.errors import JournalUnusable
+from tests.controller.core.trust.test_confirmed import waits_for_a_person
+from tests.controller.core.trust.test_redundancy import is_normal
 from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.north import make_decision, make_site
 
@@ -113,3 +115,36 @@ def test_a_record_that_cannot_be_understood_confirms_nothing(place):
         place.journal.append(RecordKind.METER_CONFIRMED, body)
     place.restart()
     assert place.desk.held == ()
+
+
+def test_the_real_control_and_the_desk_from_the_wait_over_a_restart_to_the_end(tmp_path):
+    world, journal = waits_for_a_person(), journal_at(tmp_path / "journal.db")
+
+    def tick():
+        return Tick(decision=world.history[-1][3], trust=world.state.trust, duration_s=0.0, late_s=0.0)
+
+    def until(condition, seconds):
+        end_s = world.now_s + seconds
+        while world.now_s < end_s:
+            world.confirmed = desk.held
+            desk.observe(world.cycle())
+            if condition(world.history[-1][3]):
+                return
+        raise AssertionError(f"not within {seconds} s")
+
+    desk = MeterDesk(site=world.site, journal=journal, tick=tick)
+    desk.confirm("check", "Ali", "clamp meter", OPERATOR)
+    until(is_normal, 120.0)
+    journal.close()
+    journal = journal_at(tmp_path / "journal.db")
+    desk = MeterDesk(site=world.site, journal=journal, tick=tick)
+    world.confirmed = desk.held
+    world.reboot()
+    until(is_normal, 200.0)
+    world.shown_as = {}
+    world.silent.clear()
+    until(lambda _: not desk.held, 900.0)
+    journal.append(RecordKind.RESUME, {"by": "ops", "reason": "what was posted before is stored"})
+    (over,) = journal.records(RecordKind.METER_CONFIRMATION_OVER)
+    assert over.body == {"meter": "check", "confirmation": "confirmation-1"}
+    journal.close()
