@@ -53,7 +53,7 @@ class Fleet:
     `relays`: by agent, the contactors that it has.
     `first_sent_s`: when the first of these was handed to the link. `on_refused` is told why a message was refused,
     `on_head` which heads of this controller's an agent has, with each of its reports, `on_overtaken` that another controller leads in
-    the same epoch.
+    the same epoch, `on_lost` that the link to all of them is gone.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class Fleet:
         self.on_refused: Callable[[Reason], None] = lambda _reason: None
         self.on_head: Callable[[str, JournalHead], None] = lambda _who, _head: None
         self.on_overtaken: Callable[[], None] = lambda: None
+        self.on_lost: Callable[[], None] = lambda: None
         self._rival = Rival(site.tree.ids[0], lasting_s=site.rules.lease_s, clock=clock)
         self._topics = frozenset(topic(site.id, agent, leaf) for agent in site.agents for leaf in Leaf)
         self._refused: set[str] = set()
@@ -176,6 +177,7 @@ class Fleet:
         self.link_lost_s = float("inf") if up else self._clock()
         if not up:
             self.reports.forget_clocks()
+            self.on_lost()
         self._wake.set()
 
     def _on_message(self, name: str, payload: bytes, retained: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from controller.core.reasons import Code, Parameter, Reason
@@ -27,15 +27,15 @@ from controller.daemon.orders.records import (
     Entry,
     OpenOrder,
     OrderKey,
-    Relaxing,
     WantedOrder,
     order_of,
     tightens,
     to_body,
 )
 from controller.daemon.orders.refusal import Cause, OrderRefused, RefusalLog
-from controller.daemon.orders.room import in_its_room
-from drivers.errors import JournalUnusable, Refused
+from controller.daemon.orders.relaxing import Relaxing, finish_all
+from controller.daemon.orders.room import binds, in_its_room
+from drivers.errors import JournalUnusable
 from drivers.quantities import format_power
 
 _log = logging.getLogger(__name__)
@@ -49,7 +49,8 @@ STORED_S: Final = 5.0
 class OrderBook:
     """All orders, replayed from the journal; every method may be called from any thread.
 
-    `unsure`: why orders may have been lost, until every issuer has stated its will anew; None where none were.
+    `unsure`: why orders may have been lost, until every issuer has stated its will anew; None where none were. `on_binding` is
+    called when an order binds that is new or tighter, and returns at once.
     """
 
     def __init__(self, journal: Journal, site: Site, issuers: frozenset[str] = frozenset()) -> None:
@@ -61,6 +62,7 @@ class OrderBook:
         self._pending: dict[OrderKey, Pending] = {}
         self._refusals = RefusalLog(journal)
         self._relaxing: set[OrderKey] = set()
+        self.on_binding: Callable[[], None] = lambda: None
         self._certainty = Certainty(site.tree.ids[0], issuers)
         self._replay()
 
@@ -213,7 +215,7 @@ class OrderBook:
             ends = sorted({order.key.id for order in self._ledger.open(by.name)} - wanted.keys())
         for order in fresh:
             _note_order(order)
-        _finish(relaxing)
+        finish_all(relaxing)
         if not all(self.durable(order.key, STORED_S) for order in fresh):
             raise JournalUnusable("not stored, and so no statement; the orders that are new count, and are not durable")
         body = {"by": by.name, "orders": sorted(wanted), "ends": ends, "utc_s": utc_s, "epoch": self._journal.epoch}
@@ -297,9 +299,12 @@ class OrderBook:
 
     def _put(self, order: OpenOrder, kind: RecordKind) -> None:
         """Have an order count, and send it to the disk."""
-        self._ledger.put(order)
+        # On its way to the disk first: what a tick then notes of it stands behind it in the journal.
         self._pending[order.key] = self._journal.post(kind, body := to_body(order))
+        self._ledger.put(order)
         self._certainty.learn(kind, body)
+        if binds(order):
+            self.on_binding()
 
     def _open(self, key: OrderKey, by: Principal) -> OpenOrder:
         known = self._ledger.get(key)
@@ -379,18 +384,6 @@ class OrderBook:
                 why = f"record {record.seq} of the journal is not understood: {error!r}"
                 _log.error("%s", why, extra={"event": "record_strange"})
                 self._certainty.learn(RecordKind.DOUBT, {"why": why, "epoch": None})
-
-
-def _finish(changes: Iterable[Relaxing]) -> None:
-    """Finish all, whatever becomes of the one before; then OrderRefused or JournalUnusable, as the first failed."""
-    failures: list[Refused | JournalUnusable] = []
-    for change in changes:
-        try:
-            change.finish()
-        except (OrderRefused, JournalUnusable) as failure:
-            failures.append(failure)
-    if failures:
-        raise failures[0]
 
 
 def _note_order(order: OpenOrder) -> None:

@@ -23,11 +23,11 @@ from controller.daemon.orders.records import (
     OpenOrder,
     OrderKey,
     Outcome,
-    Relaxing,
     WantedOrder,
     order_of,
 )
 from controller.daemon.orders.refusal import OrderRefused
+from controller.daemon.orders.relaxing import Relaxing
 from controller.daemon.orders.request import OrderChange, OrderRequest, content_hash
 from controller.daemon.orders.standing import OrderView, standing
 from controller.daemon.utc import Utc

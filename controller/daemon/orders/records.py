@@ -90,13 +90,6 @@ class WantedOrder:
     admit: Callable[[OpenOrder | None], OpenOrder]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relaxing:
-    """A change that relaxes something, on its way to the disk. `finish`: waits for that, has it count and returns the order."""
-
-    finish: Callable[[], OpenOrder]
-
-
 class Ending(StrEnum):
     """How an order ended."""
 
