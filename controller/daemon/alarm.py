@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from typing import Final
 
 from drivers.clock import Clock, boottime_s
@@ -16,15 +17,15 @@ class Alarm:
     """Tells the tick's thread when to begin; `wake` and `stop` may be called from any thread, and return at once.
 
     Ticks of the period stay where they are, however often others are woken between them, and the others never take more
-    than half of the time: a flood of what wakes them costs nobody else the machine.
+    than half of a processor: a flood of what wakes them costs nobody else the machine. `work`: seconds that the calling thread has worked.
     """
 
-    def __init__(self, period_s: float, clock: Clock = boottime_s) -> None:
-        self._period_s, self._clock = period_s, clock
+    def __init__(self, period_s: float, clock: Clock = boottime_s, work: Clock = time.thread_time) -> None:
+        self._period_s, self._clock, self._work = period_s, clock, work
         self._changed = threading.Condition()
         self._stopping = False
         self._due_s = self._begun_s = clock()
-        self._woken_s, self._soonest_s = math.inf, -math.inf
+        self._woken_s, self._soonest_s, self._worked_s = math.inf, -math.inf, 0.0
 
     def wake(self) -> None:
         """Have a tick begin as soon as one may."""
@@ -45,7 +46,7 @@ class Alarm:
                 due_s = min(self._due_s, max(self._woken_s, self._soonest_s))
                 self._begun_s = self._clock()
                 if self._begun_s >= due_s:
-                    self._woken_s = math.inf
+                    self._woken_s, self._worked_s = math.inf, self._work()
                     return due_s
                 self._changed.wait(due_s - self._begun_s)
         return None
@@ -53,6 +54,6 @@ class Alarm:
     def done(self) -> None:
         """Note that the tick has been carried out; those of the period that were due meanwhile are left out."""
         now_s = self._clock()
-        self._soonest_s = max(self._begun_s + SOONEST_S, now_s + (now_s - self._begun_s))
+        self._soonest_s = max(self._begun_s + SOONEST_S, now_s + (self._work() - self._worked_s))
         if self._begun_s >= self._due_s:
             self._due_s += (1 + int((now_s - self._due_s) // self._period_s)) * self._period_s

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self, TypeVar
@@ -149,8 +150,8 @@ class Statement(BaseModel):
     def parse(cls, body: bytes, issuer: str) -> Self:
         """Read a JSON body; OrderRefused with every reason."""
         statement = _parsed(cls, body, issuer)
-        ids = [order.id for order in statement.orders]
-        if twice := sorted({order_id for order_id in ids if ids.count(order_id) > 1}):
+        ids = Counter(order.id for order in statement.orders)
+        if twice := sorted(order_id for order_id, count in ids.items() if count > 1):
             reasons = (Reason(Code.ORDER_STATED_TWICE, issuer, {"order": order_id}) for order_id in twice)
             raise OrderRefused(Cause.INVALID, *reasons)
         return statement

@@ -15,8 +15,8 @@ class Times:
     """An alarm on a clock that only waiting and the ticks themselves move; `wakes` are times at which somebody wakes it."""
 
     def __init__(self, period_s: float, wakes: list[float] | None = None) -> None:
-        self.now_s, self.wakes = 100.0, sorted(wakes or [])
-        self.alarm = Alarm(period_s, lambda: self.now_s)
+        self.now_s, self.worked_s, self.wakes = 100.0, 0.0, sorted(wakes or [])
+        self.alarm = Alarm(period_s, lambda: self.now_s, lambda: self.worked_s)
         self.alarm._changed = self
 
     def __enter__(self):
@@ -42,13 +42,14 @@ class Times:
                 return
         self.now_s = end_s
 
-    def ticks(self, count: int, costs_s: float = 0.0) -> list[tuple[float, float]]:
-        """Return of so many ticks when each was due, and when it began."""
+    def ticks(self, count: int, costs_s: float = 0.0, *, works: float = 1.0) -> list[tuple[float, float]]:
+        """Return of so many ticks when each was due, and when it began. `works`: the share of a tick's time that it gets a processor."""
         found = []
         for _ in range(count):
             due_s = self.alarm.wait()
             found.append((due_s, self.now_s))
             self.go_on(costs_s)
+            self.worked_s += works * costs_s
             self.alarm.done()
         return [(round(due_s, 6), round(begun_s, 6)) for due_s, begun_s in found]
 
@@ -64,6 +65,10 @@ def test_what_wakes_it_is_followed_by_a_tick_at_once_and_those_of_the_period_sta
 
 def test_what_wakes_it_during_a_tick_is_followed_by_another_one():
     assert Times(10.0, [100.1]).ticks(2, costs_s=0.2) == [(100.0, 100.0), (100.4, 100.4)]
+
+
+def test_a_tick_that_the_machine_held_up_does_not_hold_up_the_next_one_too():
+    assert Times(10.0, [100.1]).ticks(2, costs_s=0.2, works=0.0) == [(100.0, 100.0), (100.2, 100.2)]
 
 
 def test_ticks_that_are_woken_do_not_follow_one_another_faster_than_those_of_any_site():

@@ -258,3 +258,16 @@ def test_an_order_that_was_extended_while_a_tick_looked_at_its_end_goes_on(path)
         assert book.find("o-1", GRID).limit == extended
     with book_at(path) as (book, _):
         assert book.limits() == (extended,)
+
+
+def test_what_binds_and_is_new_or_tighter_is_told_at_once_and_nothing_else(path):
+    with book_at(path) as (book, _):
+        told = []
+        book.on_binding = lambda: told.append(limits_w(book))
+        accept(book, limit_w=40e3)
+        accept(book, limit_w=40e3)
+        accept(book, id="later", limit_w=10e3, starts_at=SOON)
+        change(book, 2, limit_w=60e3)
+        change(book, 3, limit_w=20e3)
+        book.release("o-1", GRID, NOW_S)
+        assert told == [[40e3], [20e3, 10e3]], "it counts already when it is told"
