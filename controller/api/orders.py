@@ -107,7 +107,7 @@ def routes(service: Service) -> APIRouter:
 def shown(service: Service, view: OrderView) -> OrderBody:
     """Return an order as it is shown now."""
     decision = service.decision_now()
-    return order_body(view, service.site, decision.warnings if decision else (), service.utc().doubt)
+    return order_body(view, service.site, decision.warnings if decision else ())
 
 
 def _add_orders(router: APIRouter, service: Service, rooms: _Rooms) -> None:

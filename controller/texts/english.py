@@ -107,6 +107,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.ORDER_RAMP_TOO_SLOW: "ramp_w_per_s: it never brings the node down in the order's time, allowed is {least_w_s:.1f} or more",
     Code.ORDER_ENDED: "id: order {order} has ended: {ending}, by {by}; what is to bind needs a new id",
     Code.ORDER_REVISION: "revision: order {order} is at revision {revision:.0f}, the next one is {next:.0f}",
+    Code.ORDER_OVERTAKEN: "revision: {revision:.0f} of order {order} does not count: before it was on the disk a tighter one came in, at revision {newer:.0f}",
     Code.ORDER_OF_ANOTHER: "id: order {order} is of {issuers}, and only its issuer changes or ends it",
     Code.ORDER_AMBIGUOUS: "issuer: order {order} is of several, name one of {issuers}",
     Code.ORDER_CONFLICT: "id: order {order} exists with other content, at revision {revision:.0f}",
@@ -124,12 +125,14 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.RESET_IN_DOUBT: "the site is in {mode}: {why}; nothing would see {node} draw too much, so it is closed in normal alone",
     Code.CLOCK_NOT_AS_STATED: "utc: the daemon's wall clock is {ahead_s:+.1f} s off the time that you state; set it right first",
     Code.ORDER_UNDER_FLOOR: "{subject} draws {floor_w:power} with everything off",
-    Code.ORDER_UNREACHABLE: "{subject} cannot be brought below {achievable_w:power} now: {why}",
+    Code.ORDER_UNREACHABLE: "{subject} cannot be brought below {achievable_w:power} now",
     Code.ORDER_NOT_DURABLE: "applied, not durable",
     Code.ORDER_ENDED_BEFORE: "it had been {ending} before",
     Code.ORDER_END_WAITS: "it does not end by the clock now: {why}",
+    Code.ORDER_END_PAST: "by this clock its end has passed, at {ends_at}, and it binds all the same until a trusted clock says so, or until it is released",
     Code.ORDER_WORKED_OUT_LATER: "the limit of {subject} is worked out at the start, {reduce_by_w:power} below what it draws then",
     Code.ORDER_TAKEN_LOWER: "{subject} has as many orders as it may, and so this one counts as {limit_w:power}, 1 % below all others",
+    Code.ORDER_TAKEN_LONGER: "{subject} has as many orders as it may, and so this one, which outlasts the others, counts until it is released",
 }
 
 

@@ -27,6 +27,8 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     else:
         print(f"{order['issuer']}/{order['id']}, revision {order['revision']}: {order['node']} draws {size(order)}")
         print(_state(order))
+        if order["end_waits"]:
+            print(f"ends {order['ends_at']}: {order['end_waits']}")
         for event in order["history"]:
             print(f"  {_event(event)}")
     return NOT_GOOD if order["state"] == "not_met" else DONE
@@ -56,4 +58,5 @@ def _event(event: dict[str, Any]) -> str:
     words += [f"by {event['by']}"] if event["by"] is not None else []
     words += [f"at most {format_power(event['limit_w'])}"] if event["limit_w"] is not None else []
     words += [f"drawing {format_power(event['power_w'])}"] if event["power_w"] is not None else []
+    words += [f"because {event['why']}"] if event["why"] else []
     return ", ".join(words)

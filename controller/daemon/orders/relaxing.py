@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from controller.core.reasons import Code, Parameter, Reason
+from controller.daemon.access import Principal
 from controller.daemon.orders.records import OpenOrder
-from controller.daemon.orders.refusal import OrderRefused
+from controller.daemon.orders.refusal import Cause, OrderRefused
 from drivers.errors import JournalUnusable, Refused
 
 
@@ -27,3 +29,15 @@ def finish_all(changes: Iterable[Relaxing]) -> None:
             failures.append(failure)
     if failures:
         raise failures[0]
+
+
+def not_next(known: OpenOrder, by: Principal) -> OrderRefused:
+    """Return the refusal of a change that is not the next one."""
+    figures: dict[str, Parameter] = {"order": known.key.id, "revision": known.revision, "next": known.revision + 1}
+    return OrderRefused(Cause.CONFLICT, Reason(Code.ORDER_REVISION, by.name, figures), entry=known)
+
+
+def overtaken(order: OpenOrder, now: OpenOrder, by: Principal) -> OrderRefused:
+    """Return the refusal of a change that was to relax an order which has been tightened meanwhile."""
+    figures: dict[str, Parameter] = {"order": now.key.id, "revision": order.revision, "newer": now.revision}
+    return OrderRefused(Cause.CONFLICT, Reason(Code.ORDER_OVERTAKEN, by.name, figures), entry=now)

@@ -40,7 +40,7 @@ def test_an_order_is_accepted_listed_and_released(running):
         assert posted.status_code == 200
         assert posted.json() == {
             "id": "o-1", "issuer": "authority", "revision": 1, "outcome": "accepted", "node": "pcc", "limit_w": 40e3,
-            "achievable_w": 40e3, "durable": True, "why": "", "reasons": [], "head": "a head",
+            "achievable_w": 2100, "durable": True, "why": "", "reasons": [], "head": "a head",
         }  # fmt: skip
         assert [limit.limit_w for limit in running.book.limits()] == [40e3]
         (listed,) = http.get("/api/v1/orders").json()["orders"]

@@ -11,10 +11,17 @@ class Work:
 
     def __init__(self) -> None:
         self.begun, self.over, self.ends = 0, asyncio.Event(), []
+        self._more = asyncio.Condition()
+
+    async def all_begun(self, count: int) -> None:
+        async with self._more:
+            await self._more.wait_for(lambda: self.begun >= count)
 
     async def __call__(self, end) -> None:
         self.begun += 1
         self.ends.append(end)
+        async with self._more:
+            self._more.notify_all()
         await self.over.wait()
 
 
@@ -63,8 +70,7 @@ def test_what_takes_long_without_saying_so_ends_its_turn_too(monkeypatch):
     async def scene() -> None:
         all_of, flood = Turns(), Work()
         tasks = [asyncio.create_task(all_of.take("flood", flood)) for _ in range(3 * EACH)]
-        while flood.begun < 3 * EACH:
-            await asyncio.sleep(0.01)
+        await flood.all_begun(3 * EACH)
         flood.over.set()
         await asyncio.gather(*tasks)
 
