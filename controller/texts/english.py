@@ -95,7 +95,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.INVENTORY_UNKNOWN: "agent {subject} reports by the inventory {inventory}, which is not its newest",
     Code.REPORT_OUT_OF_ORDER: "agent {subject} reports a time before its last report",
     Code.REPORT_OF_FORMER_START: "agent {subject} speaks from another start than the one that is led",
-    Code.ORDER_FIELD_INVALID: "{field}: {error}",
+    Code.ORDER_FIELD_INVALID: "{field}: found {found}, allowed is {allowed}",
     Code.ORDER_FIELD_TWICE: "{field}: stands twice",
     Code.ORDER_NODE_UNKNOWN: "node: there is no node {node!r}, allowed is one of {allowed}",
     Code.ORDER_WITHOUT_POWER: "reduce_by_w: there is no trusted power of {node} now; give a limit_w",

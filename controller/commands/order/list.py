@@ -7,20 +7,20 @@ import json
 from typing import Any
 
 from controller.commands import DONE, Verbs
-from controller.commands.asking import add_options, client
-from controller.commands.order.asking import PATH, ROLE, size
+from controller.commands.asking import READERS, add_options, client
+from controller.commands.order.asking import PATH, size
 
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""
     verb = verbs.add_parser("list", help="list the orders and how they stand")
     verb.add_argument("--all", action="store_true", help="those that have ended too")
-    add_options(verb, ROLE)
+    add_options(verb, *READERS)
     verb.set_defaults(carry_out=_carry_out)
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
-    answer = client(arguments, ROLE).ask("GET", PATH)
+    answer = client(arguments, *READERS).ask("GET", PATH)
     orders = [order for order in answer["orders"] if arguments.all or order["state"] != "ended"]
     if arguments.json:
         print(json.dumps({"orders": orders}, indent=2))

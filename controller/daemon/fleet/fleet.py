@@ -104,7 +104,7 @@ class Fleet:
 
     def lead(self, epoch: int) -> None:
         """Lead in this epoch from now on: a higher one than agents have seen, as after a start."""
-        self.reports.epoch = epoch
+        self.reports.lead(epoch)
         self._statements = tuple(self._statements_of(a, epoch) for a in range(len(self._site.agents)))
 
     def start(self) -> None:
@@ -255,7 +255,9 @@ class Fleet:
         if body is None:
             return
         payload = sign(body, self._key)
-        self.reports.sent_seq[a] = body.seq
+        # One of the epoch before says nothing of what is sent in this one.
+        if body.epoch == self.reports.epoch:
+            self.reports.sent_seq[a] = body.seq
         if self._link.publish(topic(self._site.id, body.agent, Leaf.SET), payload, expiry_s=body.ttl_ms / 1000.0):
             statements.sent(body, setpoint_w, decided_s, now_s)
             self.first_sent_s = self.first_sent_s or now_s
