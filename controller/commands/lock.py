@@ -75,6 +75,10 @@ def _words(lock: dict[str, Any]) -> str:
         return f"{told}; no tick tells whether it is off"
     if lock["unproven"]:
         devices = f"{lock['unproven']} of {lock['devices']} devices"
-        return f"{told}; {devices} not proven to be off: up to {format_power(lock['most_w'])}"
+        # Below an open contactor, which somebody may close.
+        most = (
+            f"up to {format_power(lock['most_w'])}" if lock["most_w"] else "they draw nothing now, as far as is known"
+        )
+        return f"{told}; {devices} not proven to be off: {most}"
     devices = "1 device" if lock["devices"] == 1 else f"{lock['devices']} devices"
     return f"{told}; proven to be off: {devices}. Switch it off by hand as well before you open it"

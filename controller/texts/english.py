@@ -71,7 +71,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.LOCK_SUBJECT_UNKNOWN: "subject: there is no device and no node {lock!r}; the nodes are {nodes}",
     Code.LOCK_UNKNOWN: "{of} has no lock on {lock}; locked by: {held}",
     Code.LOCKED: "people work at {subject}: {count:device} locked off",
-    Code.LOCK_UNPROVEN: "{count:device} of {subject} locked, and not proven to be off: up to {most_w:power}",
+    Code.LOCK_UNPROVEN: "{count:device} of {subject} locked, and not proven to be off: {most_w:drawing}",
     Code.SITE_STOPPED: "{by} has stopped the site: {why}",
     Code.SITE_FILE_NOT_TAKEN: "the site file is not what runs: {why}",
     Code.ORDERS_MAY_BE_MISSING: "orders may be missing: {why}; it ends when all orders in force are stated by {who}",
@@ -142,6 +142,8 @@ class _Number(float):
     def __format__(self, spec: str) -> str:
         if spec == "power":
             return format_power(float(self))
+        if spec == "drawing":
+            return f"up to {format_power(float(self))}" if self else "they draw nothing now, as far as is known"
         if spec == "kW":
             return f"{self / 1e3:.0f}"
         if spec == "more":
