@@ -74,7 +74,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.LOCK_UNPROVEN: "{count:device} of {subject} locked, and not proven to be off: {most_w:drawing}",
     Code.SITE_STOPPED: "{by} has stopped the site: {why}",
     Code.SITE_FILE_NOT_TAKEN: "the site file is not what runs: {why}",
-    Code.ORDERS_MAY_BE_MISSING: "orders may be missing: {why}; it ends when all orders in force are stated by {who}",
+    Code.ORDERS_MAY_BE_MISSING: "orders may be missing, and locks of people at work: {why}; it ends when all orders in force are stated by {who}",
     Code.CLOCK_APART: "the wall clock is {apart_s:+.1f} s off what has gone by in the {since_s:.0f} s since {by} vouched for it",
     Code.CLOCK_UNANCHORED: "nothing tells whether the wall clock is right: {why}",
     Code.CLOCK_UNKNOWN: "the kernel does not say whether the wall clock is synchronised: {error}",

@@ -305,7 +305,7 @@ def test_an_issuer_states_all_its_orders_in_one_call_and_is_told_whether_any_may
         running.book.doubt("a test")
         posted = http.post("/api/v1/orders", json={"id": "o-2", "limit_w": 30e3})
         assert posted.json()["why"].startswith(
-            "orders may be missing: a test; it ends when all orders in force are stated by authority"
+            "orders may be missing, and locks of people at work: a test; it ends when all orders in force are stated by authority"
         )
         assert http.get("/api/v1/status").json()["orders_doubt"] == posted.json()["why"]
         refused = http.post("/api/v1/orders/statement", json={"orders": [{"id": "o-1", "limit_w": 1}]})
