@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 from controller.commands import (
     NOT_GOOD,
+    WRONG_COMMAND_LINE,
     agent,
     certificates,
     check,
@@ -24,7 +25,6 @@ from controller.commands import (
     meter,
     order,
     reload,
-    resume,
     run,
     schema,
     stop,
@@ -32,7 +32,7 @@ from controller.commands import (
     unlock,
     warmup,
 )
-from drivers.errors import ConfigError, JournalUnusable
+from drivers.errors import CommandLineWrong, ConfigError, JournalUnusable
 
 _EXIT = """exit status: 0 done, and nothing looks wrong; 1 refused, not readable or looks wrong, with the reason;
 2 the command line itself is wrong"""
@@ -45,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status = int(arguments.carry_out(arguments))
         sys.stdout.flush()
+    except CommandLineWrong as error:
+        print(error, file=sys.stderr)
+        return WRONG_COMMAND_LINE
     except (ConfigError, JournalUnusable) as error:
         print(error, file=sys.stderr)
         return NOT_GOOD
@@ -79,7 +82,6 @@ def _parser(*, with_demo: bool) -> argparse.ArgumentParser:
         unlock,
         stop,
         reload,
-        resume,
         certificates,
         journal,
         issuer,

@@ -2,6 +2,7 @@
 
 ===================  =======================================================================
 ConfigError          the command ends with exit status 1; nothing is started
+CommandLineWrong     the command ends with exit status 2; nothing is started
 DriverLoss           the source is marked lost and logged once; the driver reconnects by itself
 Refused              the message or request is answered with the reason; nothing changes
 JournalUnusable      tightening goes on and is answered "applied, not durable"; relaxing is refused
@@ -17,6 +18,10 @@ class SurplusdError(Exception):
 
 class ConfigError(SurplusdError):
     """A file or an argument is not usable; the text says what, where, and what is allowed."""
+
+
+class CommandLineWrong(SurplusdError):
+    """What stands on the command line is wrong whatever the files have; the text says what, and what is allowed."""
 
 
 class DriverLoss(SurplusdError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -10,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from controller.api import clock, errors, events, meters, nodes, orders, people, probes, reload, status
 from controller.api.description import DescribedApp
 from controller.api.door import Doorkeeper
+from controller.api.turns import Turns
 from controller.daemon.service import Service
 
 
@@ -45,16 +48,24 @@ def behind_door(service: Service) -> tuple[ASGIApp, Doorkeeper]:
 
 
 def guarded(app: FastAPI, door: Doorkeeper) -> ASGIApp:
-    """Return the application behind a door: what has no valid token gets so far only so often."""
+    """Return the application behind a door: what has no valid token gets so far only so often, and nobody all turns of the others."""
+    turns = Turns()
 
     async def ask(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers, address = dict(scope["headers"]), (scope["client"] or ("",))[0]
             peer = door.peer_of(address, headers.get(b"x-forwarded-for", b""))
-            now_s = asyncio.get_running_loop().time()
-            if not door.knows(headers.get(b"authorization", b"")) and not door.may_ask(peer, scope["path"], now_s):
+            now_s, holder = asyncio.get_running_loop().time(), door.holder(headers.get(b"authorization", b""))
+            if holder is not None:
+                await turns.take(holder, partial(answer, scope, receive, send))
+                return
+            if not door.may_ask(peer, scope["path"], now_s):
                 await errors.refused_tries()(scope, receive, send)
                 return
+        await app(scope, receive, send)
+
+    async def answer(scope: Scope, receive: Receive, send: Send, end: Callable[[], None]) -> None:
+        scope["state"] = {**scope.get("state", {}), "end_turn": end}
         await app(scope, receive, send)
 
     return ask

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import ClientDisconnect
 
 from controller.api.errors import RequestRefused
+from controller.texts.wrong_values import wrong_value
 
 #: The longest body in bytes, and how long its sender may take for it.
 MAX_BODY: Final = 4096
@@ -21,7 +22,7 @@ class RequestBody(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
-_A = TypeVar("_A", bound=RequestBody)
+_A = TypeVar("_A", bound=BaseModel)
 
 
 def parsed(model: type[_A], body: bytes) -> _A:
@@ -29,7 +30,7 @@ def parsed(model: type[_A], body: bytes) -> _A:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        details = (f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors())
+        details = (str(wrong_value(each)) for each in error.errors(include_url=False))
         raise RequestRefused(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", *details) from error
 
 

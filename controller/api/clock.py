@@ -1,17 +1,16 @@
 """``/api/v1/clock``: whether orders end by the wall clock, and an authority's word that it is right."""
 
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Annotated, Any
 
 import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from controller.api.auth import require
-from controller.api.body import read_body
-from controller.api.errors import ErrorBody, RequestRefused
+from controller.api.body import parsed, read_body
+from controller.api.errors import ErrorBody
 from controller.core.reasons import Code
 from controller.daemon.access import Principal, Role
 from controller.daemon.orders.request import Instant
@@ -63,21 +62,13 @@ def routes(service: Service) -> APIRouter:
 
     @router.post("/confirm", responses=_ERRORS, openapi_extra={"requestBody": _BODY})
     async def confirm_clock(request: Request, by: Authority) -> ClockBody:
-        said = _parsed(await read_body(request))
+        said = parsed(ClockConfirmation, await read_body(request))
         utc_s = said.utc.timestamp()
         return _body(
             await to_thread.run_sync(lambda: service.desks.clock.confirm(utc_s, said.reason, by), limiter=threads)
         )
 
     return router
-
-
-def _parsed(body: bytes) -> ClockConfirmation:
-    try:
-        return ClockConfirmation.model_validate_json(body)
-    except ValidationError as error:
-        details = (f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors())
-        raise RequestRefused(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", *details) from error
 
 
 def _body(utc: Utc) -> ClockBody:

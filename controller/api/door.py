@@ -153,8 +153,12 @@ class Doorkeeper:
 
     def knows(self, authorization: bytes) -> bool:
         """Return whether the value of this header has a valid token."""
+        return self.holder(authorization) is not None
+
+    def holder(self, authorization: bytes) -> str | None:
+        """Return whose token the value of this header has, None where it has no valid one."""
         scheme, _, token = authorization.partition(b" ")
-        return scheme.lower() == b"bearer" and self._is_valid(token.strip())
+        return self._holder(token.strip()) if scheme.lower() == b"bearer" else None
 
     def may_ask(self, peer: str, path: str, now_s: float) -> bool:
         """Return whether a peer without a valid token may ask for this now, and count it."""
@@ -171,13 +175,14 @@ class Doorkeeper:
         """Return whether the raw head of a request has a valid token, or asks for what needs none."""
         target, bearer = _TARGET.match(head), _BEARER.search(head)
         probes = target is not None and target[1].decode("latin-1") in PROBES
-        passes = probes or (bearer is not None and self._is_valid(bearer[1]))
+        passes = probes or (bearer is not None and self._holder(bearer[1]) is not None)
         if not passes:
             self._refused("too_many_tries")
         return passes
 
-    def _is_valid(self, token: bytes) -> bool:
-        return principal_of(token.decode("latin-1"), self._tokens) is not None
+    def _holder(self, token: bytes) -> str | None:
+        principal = principal_of(token.decode("latin-1"), self._tokens)
+        return principal.name if principal else None
 
     def _make_room(self, guests: Collection[Guest]) -> None:
         waiting = next((guest for guest in guests if guest.is_waiting), None)

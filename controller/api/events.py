@@ -12,6 +12,7 @@ from controller.api.auth import principal_of, require
 from controller.api.door import FOLLOWERS_EACH
 from controller.api.errors import ErrorBody, RequestRefused
 from controller.api.followers import Followers
+from controller.api.turns import end_turn
 from controller.daemon.access import Principal, Role, Token
 from controller.daemon.service import Service
 
@@ -46,6 +47,7 @@ def routes(service: Service) -> APIRouter:
         if not request.state.visitor.stay(by.name):
             most = f"{FOLLOWERS_EACH} streams of one token, and no more in all than there is room for"
             raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", f"{most}: end one first")
+        end_turn(request.scope)
         token = request.headers["authorization"].partition(" ")[2]
         # A reload may take the token away while the stream is open.
         may = partial(_is_still, by, token, service.tokens)

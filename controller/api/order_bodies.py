@@ -12,7 +12,7 @@ from controller.api.reason_bodies import ReasonBody, reason_bodies
 from controller.core.limits.orders import Compliance
 from controller.core.reasons import Reason
 from controller.core.site import Site
-from controller.daemon.orders.admission import in_the_way
+from controller.daemon.orders.causes import in_the_way
 from controller.daemon.orders.history import OrderEvent
 from controller.daemon.orders.intake import OrderAnswer, StatementAnswer
 from controller.daemon.orders.records import Ending, Outcome
@@ -28,7 +28,7 @@ class OrderBody(BaseModel):
     force, by the newest tick, else null: `compliance`, whether it is kept: met, not_met, partial (down to the floor,
     which is above the limit) or unseen (no usable meter); `shortfall_w`, what is missing; `achievable_w`, the least
     that the node can be brought to; `in_the_way`, what keeps it from less. `end_waits`: why its end does not come by the
-    clock now, null where it does, or where there is none.
+    clock now, and whether it has passed by that clock; null where it does, or where there is none. `reasons`: the same two by code.
     """
 
     id: str
@@ -50,6 +50,7 @@ class OrderBody(BaseModel):
     achievable_w: float | None
     in_the_way: str | None
     end_waits: str | None
+    reasons: list[ReasonBody]
     ending: Ending | None
     ended_at: datetime | None
     ended_by: str | None
@@ -58,7 +59,7 @@ class OrderBody(BaseModel):
 class OrderEventBody(BaseModel):
     """What happened to an order: accepted, changed, begun, met, not_met, partial, unseen, released, expired or retired.
 
-    What does not belong to an event is null.
+    What does not belong to an event is null. `why`: what stood in the way, in words; `reasons`: the same by code.
     """
 
     at: datetime
@@ -69,6 +70,7 @@ class OrderEventBody(BaseModel):
     power_w: float | None
     shortfall_w: float | None
     why: str
+    reasons: list[ReasonBody]
 
 
 class OrderHistoryBody(OrderBody):
@@ -144,8 +146,8 @@ def statement_body(answer: StatementAnswer) -> StatementAnswerBody:
     )
 
 
-def order_body(view: OrderView, site: Site, warnings: Iterable[Reason], utc_doubt: Reason | None) -> OrderBody:
-    """Return an order as it is shown; `warnings`: of the newest decision, `utc_doubt`: why none ends by the clock."""
+def order_body(view: OrderView, site: Site, warnings: Iterable[Reason]) -> OrderBody:
+    """Return an order as it is shown; `warnings`: of the newest decision."""
     order, limit, stands, now = view.order, view.order.limit, view.standing, view.now
     ended = stands if isinstance(stands, Ended) else None
     way = stands.why if isinstance(stands, NotMet) else in_the_way(site, limit.node, warnings)
@@ -168,7 +170,8 @@ def order_body(view: OrderView, site: Site, warnings: Iterable[Reason], utc_doub
         shortfall_w=now.shortfall_w if now else None,
         achievable_w=now.achievable_w if now else None,
         in_the_way=texts(way) if now else None,
-        end_waits=text(utc_doubt) if utc_doubt and not ended and math.isfinite(limit.ends_utc_s) else None,
+        end_waits=texts(view.end) or None,
+        reasons=reason_bodies((*(way if now else ()), *view.end)),
         ending=ended.ending if ended else None,
         ended_at=_instant(ended.at_utc_s) if ended else None,
         ended_by=ended.by if ended else None,
@@ -187,6 +190,7 @@ def history_body(body: OrderBody, events: Iterable[OrderEvent]) -> OrderHistoryB
             power_w=event.power_w,
             shortfall_w=event.shortfall_w,
             why=event.why,
+            reasons=reason_bodies(event.reasons),
         )
         for event in events
     ]

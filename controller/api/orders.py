@@ -25,16 +25,16 @@ from controller.api.order_bodies import (
     statement_body,
 )
 from controller.api.order_schemas import body_of
+from controller.api.turns import end_turn
 from controller.daemon.access import Principal, Role
-from controller.daemon.orders.intake import OrderAnswer, Taken
+from controller.daemon.orders.intake import OrderAnswer, StatementAnswer, Taken
 from controller.daemon.orders.request import NO_ORDER, Confirmation, OrderChange, OrderRequest, Statement
 from controller.daemon.orders.standing import OrderView
 from controller.daemon.service import Service
 
 #: The longest list of all orders in bytes.
 MAX_STATEMENT: Final = 1024 * 1024
-#: Requests of one issuer that are taken at once, and answers to it that wait for the disk; the next ones wait their turn, and keep no
-#: other issuer waiting.
+#: Answers to one issuer that wait for the disk at once; the next ones wait their turn, and keep no other issuer waiting.
 EACH: Final = 8
 
 _ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in (409, 503)}
@@ -59,11 +59,13 @@ _Issuer = Annotated[str | None, Query(description="whose order it is; needed whe
 class _Rooms:
     """Who waits where: of each issuer so many at once, and what is answered, what relaxes and readers each for themselves.
 
-    So neither a flood by one issuer, nor what waits for a dead disk, keeps a tightening order from counting.
+    So neither a flood by one issuer, nor what waits for a dead disk, keeps a tightening order from counting. What is worked out
+    is done for each issuer one after the other: more threads would only take the interpreter from one another, from
+    the loop that hears everybody else, and from the tick.
     """
 
     def __init__(self) -> None:
-        self._tightening: defaultdict[str, anyio.CapacityLimiter] = defaultdict(lambda: anyio.CapacityLimiter(EACH))
+        self._tightening: defaultdict[str, anyio.CapacityLimiter] = defaultdict(lambda: anyio.CapacityLimiter(1))
         self._answering: defaultdict[str, anyio.CapacityLimiter] = defaultdict(lambda: anyio.CapacityLimiter(EACH))
         self._stating: defaultdict[str, anyio.CapacityLimiter] = defaultdict(lambda: anyio.CapacityLimiter(2))
         self._relaxing, self._reading = anyio.CapacityLimiter(4), anyio.CapacityLimiter(2)
@@ -71,7 +73,8 @@ class _Rooms:
     async def tighten(self, by: Principal, work: Callable[[], _T]) -> _T:
         return await to_thread.run_sync(work, limiter=self._tightening[by.name])
 
-    async def answer(self, by: Principal, taken: Taken) -> OrderAnswer:
+    async def answer(self, request: Request, by: Principal, taken: Taken) -> OrderAnswer:
+        end_turn(request.scope)
         limiter = self._relaxing if taken.relaxes else self._answering[by.name]
         # What is on its way to the disk has to count as soon as it is there, also where nobody waits for the answer any more.
         with anyio.CancelScope(shield=True):
@@ -104,7 +107,7 @@ def routes(service: Service) -> APIRouter:
 def shown(service: Service, view: OrderView) -> OrderBody:
     """Return an order as it is shown now."""
     decision = service.decision_now()
-    return order_body(view, service.site, decision.warnings if decision else (), service.utc().doubt)
+    return order_body(view, service.site, decision.warnings if decision else ())
 
 
 def _add_orders(router: APIRouter, service: Service, rooms: _Rooms) -> None:
@@ -121,13 +124,13 @@ def _add_orders(router: APIRouter, service: Service, rooms: _Rooms) -> None:
     async def post_order(request: Request, by: Issuer) -> OrderAnswerBody:
         order = OrderRequest.parse(await read_body(request), by.name)
         taken = await rooms.tighten(by, lambda: intake.take(order, by))
-        return answered(await rooms.answer(by, taken))
+        return answered(await rooms.answer(request, by, taken))
 
     @router.put("/{order_id:order}", responses=_OWN_ERRORS, openapi_extra=_takes(OrderChange, service))
     async def change_order(order_id: _Named, request: Request, by: Issuer, issuer: _Issuer = None) -> OrderAnswerBody:
         change = OrderChange.parse(await read_body(request), by.name)
         taken = await rooms.tighten(by, lambda: intake.take_change(order_id, change, by, issuer))
-        return answered(await rooms.answer(by, taken))
+        return answered(await rooms.answer(request, by, taken))
 
     @router.post("/{order_id}/release", responses=_NAMED_ERRORS)
     async def release_order(order_id: str, by: Issuer, issuer: _Issuer = None) -> OrderAnswerBody:
@@ -156,8 +159,14 @@ def _add_statements(router: APIRouter, service: Service, rooms: _Rooms) -> None:
 
     @router.post("/statement", responses=_ERRORS, openapi_extra=_takes(Statement, service))
     async def state_orders(request: Request, by: Authority) -> StatementAnswerBody:
-        stated = Statement.parse(await read_body(request, MAX_STATEMENT), by.name)
-        return statement_body(await rooms.state(by, lambda: service.intake.state(stated.orders, by, stated.sent_at)))
+        body = await read_body(request, MAX_STATEMENT)
+
+        def state() -> StatementAnswer:
+            # Long ones take a while to be read: the loop hears everybody else meanwhile.
+            stated = Statement.parse(body, by.name)
+            return service.intake.state(stated.orders, by, stated.sent_at)
+
+        return statement_body(await rooms.state(by, state))
 
     @router.post("/confirmation", responses=_ERRORS, openapi_extra=_takes(Confirmation, service))
     async def confirm_orders(request: Request, by: Operator) -> StatementAnswerBody:

@@ -3,36 +3,49 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Final
 
-from controller.commands.daemon_client import DaemonClient, token_of
+from controller.commands.daemon_client import DaemonClient, sender_of
 
 _SITE: Final = Path("/etc/surplusd/site.yaml")
+#: Whose token is taken from the site file where none is named: the first of these that the user can read.
+OPERATOR: Final = ("operator",)
+#: Who sets limits: at the machine it is an operator, whose limit is an operator's to lift.
+GIVERS: Final = ("operator", "authority")
+READERS: Final = ("viewer", "operator", "authority")
 
 
-def add_options(verb: argparse.ArgumentParser, role: str) -> None:
-    """Add what each verb takes that asks a daemon; `role`: whose token it needs."""
+def add_options(verb: argparse.ArgumentParser, *roles: str) -> None:
+    """Add what each verb takes that asks a daemon; `roles`: whose token it may be."""
     verb.add_argument("--url", help="address of the daemon (default: as the site file has it)")
     verb.add_argument("--site", type=Path, default=_SITE, metavar="FILE", help=f"the site file (default: {_SITE})")
+    default = f"that the site file names and you can read, of {', else '.join(roles)}"
     verb.add_argument(
         "--token-file",
         type=Path,
         metavar="FILE",
-        help=f"the sender's token (default: of the first {role} that the site file names; needed with --url)",
+        help=f"the sender's token (default: the first {default}; needed with --url)",
     )
     verb.add_argument("--json", action="store_true", help="print the answer of the daemon as it is")
 
 
-def client(arguments: argparse.Namespace, role: str) -> DaemonClient:
-    """Return the client that the command line asks for; ConfigError where it cannot be made."""
+def client(arguments: argparse.Namespace, *roles: str) -> DaemonClient:
+    """Return the client that the command line asks for, and say whose token it takes where none is named.
+
+    CommandLineWrong where the line is not whole, ConfigError where a file cannot be used.
+    """
     from controller.daemon.secret import read_secret
     from controller.site.load import load
-    from drivers.errors import ConfigError
+    from drivers.errors import CommandLineWrong
 
     if arguments.url is None:
         site_file = load(arguments.site)
-        return DaemonClient.of(site_file, token_of(site_file, role, arguments.token_file))
+        sender = sender_of(site_file, roles, arguments.token_file)
+        if sender.name:
+            print(f"as {sender.name}, by the token that {arguments.site} names", file=sys.stderr)
+        return DaemonClient.of(site_file, sender.token)
     if arguments.token_file is None:
-        raise ConfigError("--token-file: it is needed with --url")
+        raise CommandLineWrong("--token-file: it is needed with --url")
     return DaemonClient(arguments.url, read_secret(arguments.token_file))

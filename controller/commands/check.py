@@ -29,7 +29,7 @@ def add(verbs: Verbs) -> None:
         "--here",
         action="store_true",
         help="also look, as the user who asks, for what the daemon would lack on this machine: keys, certificates and "
-        "their days, secrets, folders, the port, the clock",
+        "their days, secrets, folders, the port; a clock that is not trusted is a warning, for the daemon would run",
     )
     verb.add_argument("--within", type=seconds, default=10.0, metavar="TIME", help="deadline of --live (default: 10 s)")
     verb.set_defaults(carry_out=_carry_out)
@@ -52,15 +52,17 @@ def _carry_out(arguments: argparse.Namespace) -> int:
 
 
 def _lacking(site_file: SiteFile, site: Site) -> int:
-    """Print what the daemon would lack on this machine; the status says whether it is anything."""
-    from controller.commands.here import findings
+    """Print what the daemon would lack on this machine, and what it would run without; the status says whether it lacks anything."""
+    from controller.commands.here import findings, warnings
     from controller.commands.meter.layout import note
 
-    found = tuple(findings(site_file, site))
-    for words in found:
+    found, warned = tuple(findings(site_file, site)), tuple(warnings(site_file))
+    for words in (*found, *(f"warning: {words}" for words in warned)):
         print(*note("!", words, indent=0), sep="\n")
     if not found:
-        print("nothing is missing on this machine")
+        print(
+            f"nothing is missing on this machine{': the daemon would run, with the warnings above' if warned else ''}"
+        )
     return NOT_GOOD if found else DONE
 
 

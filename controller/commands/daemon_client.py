@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from controller.site.model import SiteFile, TokenEntry
+    from controller.site.model import SiteFile
 
 #: Everywhere is not an address to connect to.
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -43,12 +44,12 @@ class DaemonClient:
     """Asks a daemon at an address of HTTP or HTTPS, by a bearer token."""
 
     def __init__(self, url: str, token: str) -> None:
-        """ConfigError where `url` is no address."""
-        from drivers.errors import ConfigError
+        """CommandLineWrong where `url` is no address."""
+        from drivers.errors import CommandLineWrong
 
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ConfigError(f"--url: found {url!r}; allowed is an address such as http://127.0.0.1:8420")
+            raise CommandLineWrong(f"--url: found {url!r}; allowed is an address such as http://127.0.0.1:8420")
         self._parts, self._token = parts, token
 
     @classmethod
@@ -98,15 +99,32 @@ class DaemonClient:
         return kind(str(self._parts.hostname), self._parts.port, timeout=_ANSWER_S)
 
 
-def token_of(site_file: SiteFile, role: str, path: Path | None) -> str:
-    """Return the token of a file, or where that is None of the first of a role in the site file; ConfigError."""
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """By whose token a daemon is asked; `name`: as the site file has it, empty where the token is of a file that was named."""
+
+    token: str
+    name: str = ""
+
+
+def sender_of(site_file: SiteFile, roles: Sequence[str], path: Path | None) -> Sender:
+    """Return the sender by a file, or where that is None the first of these roles whose token this user can read; ConfigError."""
     from controller.daemon.secret import read_secret
     from drivers.errors import ConfigError
 
     if path is not None:
-        return read_secret(path)
-    holders: list[TokenEntry] = [token for token in site_file.orders.tokens if token.role == role]
-    files = [token.token_file for token in holders if token.token_file is not None]
+        return Sender(read_secret(path))
+    files = [
+        (token.name, token.token_file)
+        for role in roles
+        for token in site_file.orders.tokens
+        if token.role == role and token.token_file is not None
+    ]
+    wanted = " or ".join(roles)
     if not files:
-        raise ConfigError(f"--token-file: the site file names no token file of an {role}")
-    return read_secret(files[0])
+        raise ConfigError(f"--token-file: the site file names no token file of {wanted}")
+    for name, file in files:
+        if os.access(file, os.R_OK):
+            return Sender(read_secret(file), name)
+    closed = ", ".join(str(file) for _, file in files)
+    raise ConfigError(f"--token-file: this user can read none of {closed}; allowed is a file with a token of {wanted}")

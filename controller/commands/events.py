@@ -9,7 +9,7 @@ import time
 from typing import Final
 
 from controller.commands import Verbs
-from controller.commands.asking import add_options, client
+from controller.commands.asking import READERS, add_options, client
 from controller.commands.following import Happening, follow
 
 _ABOUT = """The present state first, then each event until it is interrupted. Where it is cut off it asks again, and says what it has missed."""
@@ -20,15 +20,16 @@ def add(verbs: Verbs) -> None:
     """Add the verb."""
     verb = verbs.add_parser("events", help="follow what happens at the site", description=_ABOUT)
     verb.add_argument("--after", metavar="ID", default="", help="go on behind the event of this id")
-    add_options(verb, "viewer")
+    add_options(verb, *READERS)
     verb.set_defaults(carry_out=_carry_out)
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
     from drivers.errors import ConfigError
 
-    daemon, last_id, is_cut = client(arguments, "viewer"), arguments.after, False
+    daemon, last_id, is_cut = client(arguments, *READERS), arguments.after, False
     while True:
+        attempt_s = time.monotonic()
         try:
             for event in follow(daemon, last_id):
                 last_id, is_cut = event.id, False
@@ -39,7 +40,8 @@ def _carry_out(arguments: argparse.Namespace) -> int:
             if not is_cut:
                 print(error, file=sys.stderr)
             is_cut = True
-        time.sleep(_AGAIN_S)
+        # Cut off, it asks again at once, and where that fails no more often than this.
+        time.sleep(max(0.0, attempt_s + _AGAIN_S - time.monotonic()))
 
 
 def _as_json(event: Happening) -> str:

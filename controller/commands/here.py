@@ -41,8 +41,13 @@ DAYS_LEFT: Final = 30
 FREE_BYTES: Final = 200_000_000
 
 
+def warnings(site_file: SiteFile) -> Iterator[str]:
+    """Yield what the daemon would run without, in words: by a clock that is not trusted no order ends."""
+    yield from _clock(site_file.state)
+
+
 def findings(site_file: SiteFile, site: Site) -> Iterator[str]:
-    """Yield all that is wrong here, in words."""
+    """Yield all that the daemon would lack here, in words."""
     checks: tuple[Callable[[], Iterator[str]], ...] = (
         lambda: _keys(site_file, site),
         lambda: _broker(site_file),
@@ -52,7 +57,6 @@ def findings(site_file: SiteFile, site: Site) -> Iterator[str]:
         lambda: _state(site_file.state),
         _kernels,
         lambda: _port(site_file.http.listen.host, site_file.http.listen.port),
-        lambda: _clock(site_file.state),
     )
     for check in checks:
         yield from check()

@@ -23,8 +23,9 @@ def _carry_out(arguments: argparse.Namespace) -> int:
 
     site_file = load(arguments.file)
     try:
-        make_keys(site_file.mqtt.keys, (CONTROLLER, *compile_site(site_file).agents))
+        made = make_keys(site_file.mqtt.keys, (CONTROLLER, *compile_site(site_file).agents))
     except OSError as error:
         raise ConfigError(f"mqtt.keys: {site_file.mqtt.keys}: {error.strerror}") from error
-    print(f"keys in {site_file.mqtt.keys}; give every agent its AGENT.key and controller.pub, and nothing else")
+    told = f"made those of {', '.join(made)}" if made else "all were there, and stay as they are"
+    print(f"keys in {site_file.mqtt.keys}: {told}. Give every agent its AGENT.key and controller.pub, and nothing else")
     return DONE

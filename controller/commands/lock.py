@@ -8,7 +8,7 @@ import sys
 from typing import Any, Final
 
 from controller.commands import DONE, NOT_GOOD, Verbs
-from controller.commands.asking import add_options, client
+from controller.commands.asking import OPERATOR, add_options, client
 from controller.commands.daemon_client import DaemonClient
 from controller.commands.following import follow
 
@@ -28,14 +28,14 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--by", required=True, metavar="NAME", help="who works there")
     verb.add_argument("--reason", required=True, help="what is done there; it goes into the journal")
     verb.add_argument("--wait", type=float, default=_PROOF_S, metavar="S", help="for the proof (default: %(default)g)")
-    add_options(verb, "operator")
+    add_options(verb, *OPERATOR)
     verb.set_defaults(carry_out=_carry_out)
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
     from drivers.errors import ConfigError
 
-    daemon = client(arguments, "operator")
+    daemon = client(arguments, *OPERATOR)
     body = {"subject": arguments.subject, "by": arguments.by, "reason": arguments.reason}
     lock = daemon.ask("POST", "/api/v1/locks", body)["lock"]
     try:
@@ -75,6 +75,10 @@ def _words(lock: dict[str, Any]) -> str:
         return f"{told}; no tick tells whether it is off"
     if lock["unproven"]:
         devices = f"{lock['unproven']} of {lock['devices']} devices"
-        return f"{told}; {devices} not proven to be off: up to {format_power(lock['most_w'])}"
+        # Below an open contactor, which somebody may close.
+        most = (
+            f"up to {format_power(lock['most_w'])}" if lock["most_w"] else "they draw nothing now, as far as is known"
+        )
+        return f"{told}; {devices} not proven to be off: {most}"
     devices = "1 device" if lock["devices"] == 1 else f"{lock['devices']} devices"
     return f"{told}; proven to be off: {devices}. Switch it off by hand as well before you open it"

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from controller.commands import DONE, NOT_GOOD, Verbs
-from controller.commands.asking import add_options, client
+from controller.commands.asking import OPERATOR, add_options, client
 
 _ABOUT = """The daemon reads and checks its file as a whole. Where there is a mistake, nothing changes, and every one is told. Else what may
 change while the site runs counts at once (limits, ramps, prices, meters, tokens), and the rest is named: it waits for a restart."""
@@ -15,12 +15,12 @@ change while the site runs counts at once (limits, ramps, prices, meters, tokens
 def add(verbs: Verbs) -> None:
     """Add the verb."""
     verb = verbs.add_parser("reload", help="have the daemon take over its site file", description=_ABOUT)
-    add_options(verb, "operator")
+    add_options(verb, *OPERATOR)
     verb.set_defaults(carry_out=_carry_out)
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
-    answer = client(arguments, "operator").ask("POST", "/api/v1/reload")
+    answer = client(arguments, *OPERATOR).ask("POST", "/api/v1/reload")
     taken, waiting = answer["taken"], answer["waiting"]
     if arguments.json:
         print(json.dumps(answer, indent=2))

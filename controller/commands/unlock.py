@@ -6,7 +6,7 @@ import argparse
 import json
 
 from controller.commands import DONE, NOT_GOOD, Verbs
-from controller.commands.asking import add_options, client
+from controller.commands.asking import OPERATOR, add_options, client
 from controller.commands.daemon_client import DaemonClient
 
 _ABOUT = """A lock is lifted by the person who set it, with the token that it was set with; or by two operators with tokens of their own, within
@@ -19,13 +19,13 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("subject", metavar="DEVICE|NODE", help="its id")
     verb.add_argument("--by", required=True, metavar="NAME", help="who lifts it")
     verb.add_argument("--of", metavar="NAME", help="whose lock it is (default: one's own)")
-    add_options(verb, "operator")
+    add_options(verb, *OPERATOR)
     verb.set_defaults(carry_out=_carry_out)
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
     body = {"subject": arguments.subject, "by": arguments.by} | ({"of": arguments.of} if arguments.of else {})
-    daemon = client(arguments, "operator")
+    daemon = client(arguments, *OPERATOR)
     answer = daemon.ask("POST", "/api/v1/locks/lift", body)
     if arguments.json:
         print(json.dumps(answer, indent=2))

@@ -119,6 +119,7 @@ class Code(StrEnum):
     ORDER_RAMP_TOO_SLOW = "order_ramp_too_slow"
     ORDER_ENDED = "order_ended"
     ORDER_REVISION = "order_revision"
+    ORDER_OVERTAKEN = "order_overtaken"
     ORDER_OF_ANOTHER = "order_of_another"
     ORDER_AMBIGUOUS = "order_ambiguous"
     ORDER_CONFLICT = "order_conflict"
@@ -149,8 +150,10 @@ class Code(StrEnum):
     ORDER_NOT_DURABLE = "order_not_durable"
     ORDER_ENDED_BEFORE = "order_ended_before"
     ORDER_END_WAITS = "order_end_waits"
+    ORDER_END_PAST = "order_end_past"
     ORDER_WORKED_OUT_LATER = "order_worked_out_later"
     ORDER_TAKEN_LOWER = "order_taken_lower"
+    ORDER_TAKEN_LONGER = "order_taken_longer"
 
 
 #: Why a message, an order or a release is refused: such a reason happens, and is counted.
@@ -160,7 +163,7 @@ REFUSALS: Final = frozenset(
     | {Code.ORDER_FIELD_INVALID, Code.ORDER_FIELD_TWICE, Code.ORDER_NODE_UNKNOWN}
     | {Code.ORDER_WITHOUT_POWER, Code.ORDER_ABSURD, Code.ORDER_SIZE_AMBIGUOUS, Code.ORDER_ENDS_BEFORE_START}
     | {Code.ORDER_ENDED_ALREADY, Code.ORDER_CONFLICT, Code.ORDER_UNKNOWN, Code.TOO_MANY_ORDERS}
-    | {Code.ORDER_FIELD_UNKNOWN, Code.ORDER_RAMP_TOO_SLOW, Code.ORDER_ENDED, Code.ORDER_REVISION}
+    | {Code.ORDER_FIELD_UNKNOWN, Code.ORDER_RAMP_TOO_SLOW, Code.ORDER_ENDED, Code.ORDER_REVISION, Code.ORDER_OVERTAKEN}
     | {Code.ORDER_OF_ANOTHER, Code.ORDER_AMBIGUOUS, Code.TOO_MANY_SCHEDULED}
     | {Code.RESET_NODE_UNKNOWN, Code.RESET_WITHOUT_CONTACTOR, Code.RESET_NOT_OPEN, Code.RESET_IN_DOUBT}
     | {Code.LOCK_SUBJECT_UNKNOWN, Code.LOCK_UNKNOWN}
@@ -172,8 +175,8 @@ REFUSALS: Final = frozenset(
 #: What stands in the answer to an order or a release that is taken: counted as well.
 ANSWERS: Final = frozenset(
     {Code.ORDER_UNDER_FLOOR, Code.ORDER_UNREACHABLE, Code.ORDER_NOT_DURABLE, Code.ORDER_ENDED_BEFORE}
-    | {Code.ORDER_END_WAITS}
-    | {Code.ORDER_WORKED_OUT_LATER, Code.ORDER_TAKEN_LOWER}
+    | {Code.ORDER_END_WAITS, Code.ORDER_END_PAST}
+    | {Code.ORDER_WORKED_OUT_LATER, Code.ORDER_TAKEN_LOWER, Code.ORDER_TAKEN_LONGER}
 )
 #: What an agent's devices may be drawing beyond what they were told, by the agent.
 OF_AGENTS: Final = frozenset({Code.AGENT_SILENT, Code.AGENT_DEAF, Code.DEVICE_LOST, Code.DEVICE_DEFIANT})

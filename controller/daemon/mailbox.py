@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from controller.core.snapshot import Grade, SourceLoss, SourceSample
@@ -31,11 +32,15 @@ def as_heard(item: Sample | Loss) -> SourceSample | SourceLoss:
 
 
 class Mailbox:
-    """Takes in from the drivers' thread and hands on to the tick's; neither waits for the other."""
+    """Takes in from the drivers' thread and hands on to the tick's; neither waits for the other.
 
-    def __init__(self) -> None:
+    `on_loss` is called when a source has been lost that gave values before, and returns at once.
+    """
+
+    def __init__(self, on_loss: Callable[[], None] = lambda: None) -> None:
         self._waiting: deque[SourceSample | SourceLoss] = deque(maxlen=MAX_WAITING)
         self._full = False
+        self._on_loss, self._lost = on_loss, set[str]()
 
     def publish(self, item: Sample | Loss) -> None:
         """Take in what a driver has said."""
@@ -43,6 +48,11 @@ class Mailbox:
             self._full = True
             _log.error("no tick takes the samples; the oldest are dropped", extra={"event": "mailbox_full"})
         self._waiting.append(as_heard(item))
+        if isinstance(item, Sample):
+            self._lost.discard(item.meter)
+        elif item.meter not in self._lost:
+            self._lost.add(item.meter)
+            self._on_loss()
 
     def take(self) -> tuple[SourceSample | SourceLoss, ...]:
         """Return what has come since the last call, in the order of its arrival."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+
+from controller.core.reasons import Code, Parameter, Reason
+
+_CODES: Final = frozenset(Code)
+_NUMBERS: Final = frozenset({"inf", "-inf", "nan"})
 
 
 def plain(value: object) -> Any:
@@ -24,3 +29,18 @@ def plain(value: object) -> Any:
     if isinstance(value, tuple | list):
         return [plain(each) for each in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def recorded(reasons: Iterable[Mapping[str, Any]]) -> tuple[Reason, ...]:
+    """Return reasons as they were before `plain`; a code that is not known, of another build, is left out."""
+    return tuple(
+        Reason(
+            Code(each["code"]), each["subject"], {name: _number(value) for name, value in each["parameters"].items()}
+        )
+        for each in reasons
+        if each["code"] in _CODES
+    )
+
+
+def _number(value: Parameter) -> Parameter:
+    return float(value) if value in _NUMBERS else value

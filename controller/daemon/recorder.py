@@ -17,6 +17,7 @@ from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
+from controller.daemon.orders.causes import causes
 from controller.daemon.orders.records import ComesTo, OrderKey
 from controller.daemon.plain import plain
 from controller.daemon.site_log import SiteLog
@@ -62,7 +63,7 @@ class Recorder:
         self._switch, self._changes, self._besides = switch, changes, besides
         self._fleet, self._book, self._journal = fleet, book, journal
         self._metrics, self._notifier, self._wall_clock, self._clock = metrics, notifier, wall_clock, clock
-        self._sources, self._site_log, self._nodes = SourceLog(), SiteLog(site), site.tree.ids
+        self._sources, self._site_log, self._site = SourceLog(), SiteLog(site), site
         self._clock_log = ClockLog(journal)
         self._compliance: dict[str, tuple[_Kept, float]] = {}
         self._over: frozenset[str] = frozenset()
@@ -116,25 +117,30 @@ class Recorder:
         """
         before, self._compliance = self._compliance, {}
         for order in decision.orders:
-            now, (known, noted_s) = _kept_by(order, decision), before.get(order.id, (None, float("-inf")))
+            now, (known, noted_s) = self._kept_by(order, decision), before.get(order.id, (None, float("-inf")))
             if now == known or decision.at_s - noted_s < COMPLIANCE_S:
                 self._compliance[order.id] = before[order.id]
                 continue
             self._compliance[order.id] = now, decision.at_s
             self._journal.post(RecordKind.COMPLIANCE, self._kept(order, decision))
 
+    def _kept_by(self, order: OrderNow, decision: Decision) -> _Kept:
+        """Return which revision is kept, or not, and because of whom: not how many watts of theirs."""
+        who = frozenset((each.code, each.subject) for each in causes(order, decision, self._site))
+        return order.revision, order.compliance, who
+
     def _kept(self, order: OrderNow, decision: Decision) -> dict[str, object]:
         return {
             **OrderKey.of(order.id)._asdict(),
             "revision": order.revision,
-            "node": self._nodes[order.node],
+            "node": self._site.tree.ids[order.node],
             "compliance": order.compliance.value,
             "limit_w": round(order.limit_w),
             "power_w": None if order.power_w is None else round(order.power_w),
             "shortfall_w": None if order.shortfall_w is None else round(order.shortfall_w),
             "achievable_w": round(order.achievable_w),
-            "warnings": texts(decision.warnings),
-            "reasons": plain(decision.warnings),
+            "why": texts(why := causes(order, decision, self._site)),
+            "reasons": plain(why),
         }
 
     def _note_over(self, decision: Decision) -> None:
@@ -162,13 +168,6 @@ class Recorder:
             return
         self._recorded = decision
         self._journal.post(RecordKind.DECISION, _summary(decision))
-
-
-def _kept_by(order: OrderNow, decision: Decision) -> _Kept:
-    """Return which revision is kept, or not, and what is told besides where it is not: who, not how many watts of theirs."""
-    met = order.compliance is Compliance.MET
-    who = frozenset(() if met else ((each.code, each.subject) for each in decision.warnings))
-    return order.revision, order.compliance, who
 
 
 def _kind(decision: Decision) -> tuple[str, str, frozenset[Code]]:

@@ -18,6 +18,7 @@ from controller.core.site import Site
 from controller.core.state import State, initial_state
 from controller.core.step import step
 from controller.daemon.access import Tokens
+from controller.daemon.alarm import Alarm
 from controller.daemon.clock.anchor_file import ANCHOR, AnchorFile
 from controller.daemon.clock.desk import ClockDesk
 from controller.daemon.clock.wall_clock import WallClock
@@ -116,7 +117,9 @@ async def operate(
 def _assemble(
     site_file: SiteFile, site: Site, journal: Journal, book: OrderBook, fleet: Fleet, reloads: ReloadDesk
 ) -> _Parts:
-    mailbox, notifier, feed = Mailbox(), Notifier(), Feed(journal)
+    alarm, notifier, feed = Alarm(site_file.tick_s), Notifier(), Feed(journal)
+    mailbox = Mailbox(alarm.wake)
+    book.on_binding = fleet.on_lost = alarm.wake
     latest = make_latest(site, lambda: recorder.latest, fleet)
     metrics = Metrics(site, latest, book, journal)
     fleet.on_refused = lambda reason: metrics.refused("fleet", reason.code)
@@ -139,9 +142,8 @@ def _assemble(
         besides=reloads.findings,
     )  # fmt: skip
     house = HouseMemory(site_file.state / HOUSE, site)
-    ticker = _make_ticker(
-        site_file, initial_state(site, boottime_s(), trips, house.read(), desks.meters.held), site, snapshots, recorder
-    )
+    state = initial_state(site, boottime_s(), trips, house.read(), desks.meters.held)
+    ticker = _make_ticker(alarm, state, site, snapshots, recorder)
     sources = Sources(drivers(site_file, mailbox.publish), mailbox.publish)
     service = _make_service(
         site_file, site, book, recorder, wall_clock, latest, metrics, desks, feed, reloads, fleet.head_token
@@ -153,9 +155,9 @@ def _assemble(
     )  # fmt: skip
 
 
-def _make_ticker(site_file: SiteFile, state: State, site: Site, snapshots: Snapshots, recorder: Recorder) -> Ticker:
+def _make_ticker(alarm: Alarm, state: State, site: Site, snapshots: Snapshots, recorder: Recorder) -> Ticker:
     return Ticker(
-        period_s=site_file.tick_s,
+        alarm=alarm,
         state=state,
         step=partial(step, make_tables(site)),
         safe_step=partial(safe_step, site),

@@ -15,6 +15,7 @@ from controller.core.self_check import InvariantBroken
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
 from controller.core.trust.judge import Trust
+from controller.daemon.alarm import Alarm
 from controller.daemon.plain import plain
 from drivers.clock import Clock, boottime_s
 
@@ -56,7 +57,7 @@ class Tick:
 
 
 class Ticker:
-    """Carries out a tick every `period_s`; a tick that overruns is followed by the next one due, not by a burst.
+    """Carries out a tick whenever `alarm` says so; a tick that overruns is followed by the next one due, not by a burst.
 
     `take` gives the snapshot, `act` takes what was decided; both return at once. An exception in `step`, or a decision that
     breaks an invariant, is an error of ours: `safe_step` decides instead, and the next tick is tried. The first failure is
@@ -67,7 +68,7 @@ class Ticker:
     def __init__(
         self,
         *,
-        period_s: float,
+        alarm: Alarm,
         state: State,
         step: Step,
         safe_step: SafeStep,
@@ -75,11 +76,10 @@ class Ticker:
         act: Callable[[Tick], None],
         clock: Clock = boottime_s,
     ) -> None:
-        self._period_s, self._clock = period_s, clock
+        self._alarm, self._clock = alarm, clock
         self._state, self._step, self._safe_step, self._take, self._act = state, step, safe_step, take, act
         self._failing = ""
         self._waiting: deque[tuple[Control, Future[None]]] = deque()
-        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tick", daemon=True)
 
     def start(self) -> None:
@@ -88,13 +88,14 @@ class Ticker:
 
     def stop(self) -> None:
         """End after the tick that is under way."""
-        self._stopping.set()
+        self._alarm.stop()
         self._thread.join()
 
     def take_over(self, control: Control) -> Future[None]:
-        """Decide by this from the next tick on; returns at once. The answer is done when it is so, and raises where it cannot be."""
+        """Decide by this from the next tick on, which begins soon; returns at once. The answer is done when it is so, and raises where it cannot be."""
         taken: Future[None] = Future()
         self._waiting.append((control, taken))
+        self._alarm.wake()
         return taken
 
     def _take_over(self) -> None:
@@ -109,14 +110,12 @@ class Ticker:
             taken.set_result(None)
 
     def _run(self) -> None:
-        due_s = self._clock()
-        while not self._stopping.wait(max(0.0, due_s - self._clock())):
+        while (due_s := self._alarm.wait()) is not None:
             try:
                 self.tick(due_s)
             except Exception:  # noqa: BLE001  a tick that fails kicks no watchdog and renews no lease, but the next one is tried
                 _log.exception("the tick failed", extra={"event": "tick_failed"})
-            missed = max(0, int((self._clock() - due_s) // self._period_s))
-            due_s += (1 + missed) * self._period_s
+            self._alarm.done()
 
     def tick(self, due_s: float) -> Tick:
         """Carry out one tick that was due at `due_s`."""

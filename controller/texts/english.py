@@ -73,10 +73,10 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.LOCK_SUBJECT_UNKNOWN: "subject: there is no device and no node {lock!r}; the nodes are {nodes}",
     Code.LOCK_UNKNOWN: "{of} has no lock on {lock}; locked by: {held}",
     Code.LOCKED: "people work at {subject}: {count:device} locked off",
-    Code.LOCK_UNPROVEN: "{count:device} of {subject} locked, and not proven to be off: up to {most_w:power}",
+    Code.LOCK_UNPROVEN: "{count:device} of {subject} locked, and not proven to be off: {most_w:drawing}",
     Code.SITE_STOPPED: "{by} has stopped the site: {why}",
     Code.SITE_FILE_NOT_TAKEN: "the site file is not what runs: {why}",
-    Code.ORDERS_MAY_BE_MISSING: "orders may be missing: {why}; it ends when all orders in force are stated by {who}",
+    Code.ORDERS_MAY_BE_MISSING: "orders may be missing, and locks of people at work: {why}; it ends when all orders in force are stated by {who}",
     Code.CLOCK_APART: "the wall clock is {apart_s:+.1f} s off what has gone by in the {since_s:.0f} s since {by} vouched for it",
     Code.CLOCK_UNANCHORED: "nothing tells whether the wall clock is right: {why}",
     Code.CLOCK_UNKNOWN: "the kernel does not say whether the wall clock is synchronised: {error}",
@@ -97,7 +97,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.INVENTORY_UNKNOWN: "agent {subject} reports by the inventory {inventory}, which is not its newest",
     Code.REPORT_OUT_OF_ORDER: "agent {subject} reports a time before its last report",
     Code.REPORT_OF_FORMER_START: "agent {subject} speaks from another start than the one that is led",
-    Code.ORDER_FIELD_INVALID: "{field}: {error}",
+    Code.ORDER_FIELD_INVALID: "{field}: found {found}, allowed is {allowed}",
     Code.ORDER_FIELD_TWICE: "{field}: stands twice",
     Code.ORDER_NODE_UNKNOWN: "node: there is no node {node!r}, allowed is one of {allowed}",
     Code.ORDER_WITHOUT_POWER: "reduce_by_w: there is no trusted power of {node} now; give a limit_w",
@@ -109,6 +109,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.ORDER_RAMP_TOO_SLOW: "ramp_w_per_s: it never brings the node down in the order's time, allowed is {least_w_s:.1f} or more",
     Code.ORDER_ENDED: "id: order {order} has ended: {ending}, by {by}; what is to bind needs a new id",
     Code.ORDER_REVISION: "revision: order {order} is at revision {revision:.0f}, the next one is {next:.0f}",
+    Code.ORDER_OVERTAKEN: "revision: {revision:.0f} of order {order} does not count: before it was on the disk a tighter one came in, at revision {newer:.0f}",
     Code.ORDER_OF_ANOTHER: "id: order {order} is of {issuers}, and only its issuer changes or ends it",
     Code.ORDER_AMBIGUOUS: "issuer: order {order} is of several, name one of {issuers}",
     Code.ORDER_CONFLICT: "id: order {order} exists with other content, at revision {revision:.0f}",
@@ -128,12 +129,14 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.CONFIRM_NOT_AWAITED: "meter {meter} does not wait for a person: {why}",
     Code.CLOCK_NOT_AS_STATED: "utc: the daemon's wall clock is {ahead_s:+.1f} s off the time that you state; set it right first",
     Code.ORDER_UNDER_FLOOR: "{subject} draws {floor_w:power} with everything off",
-    Code.ORDER_UNREACHABLE: "{subject} cannot be brought below {achievable_w:power} now: {why}",
+    Code.ORDER_UNREACHABLE: "{subject} cannot be brought below {achievable_w:power} now",
     Code.ORDER_NOT_DURABLE: "applied, not durable",
     Code.ORDER_ENDED_BEFORE: "it had been {ending} before",
     Code.ORDER_END_WAITS: "it does not end by the clock now: {why}",
+    Code.ORDER_END_PAST: "by this clock its end has passed, at {ends_at}, and it binds all the same until a trusted clock says so, or until it is released",
     Code.ORDER_WORKED_OUT_LATER: "the limit of {subject} is worked out at the start, {reduce_by_w:power} below what it draws then",
     Code.ORDER_TAKEN_LOWER: "{subject} has as many orders as it may, and so this one counts as {limit_w:power}, 1 % below all others",
+    Code.ORDER_TAKEN_LONGER: "{subject} has as many orders as it may, and so this one, which outlasts the others, counts until it is released",
 }
 
 
@@ -143,6 +146,8 @@ class _Number(float):
     def __format__(self, spec: str) -> str:
         if spec == "power":
             return format_power(float(self))
+        if spec == "drawing":
+            return f"up to {format_power(float(self))}" if self else "they draw nothing now, as far as is known"
         if spec == "kW":
             return f"{self / 1e3:.0f}"
         if spec == "more":

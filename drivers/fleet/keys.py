@@ -73,15 +73,16 @@ class PrivateKey:
         return crypto_sign(text, self._pair[1])[:SIGNATURE_BYTES]
 
 
-def make_keys(folder: Path, names: Iterable[str]) -> None:
-    """Write a new pair for each name that has none; existing keys are left alone."""
+def make_keys(folder: Path, names: Iterable[str]) -> tuple[str, ...]:
+    """Write a new pair for each name that has none, and return these names; existing keys are left alone."""
     if not folder.exists():
         owner = owner_to_be(folder)
         folder.mkdir(mode=0o700, parents=True)
         os.chown(folder, *owner)
-    for name in names:
-        if not (folder / f"{name}.key").exists():
-            _write_pair(folder, name)
+    missing = tuple(name for name in names if not (folder / f"{name}.key").exists())
+    for name in missing:
+        _write_pair(folder, name)
+    return missing
 
 
 def load_private(path: Path) -> PrivateKey:

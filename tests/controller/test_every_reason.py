@@ -6,13 +6,15 @@ from string import Formatter
 
 import pytest
 
-from controller.core.reasons import ANSWERS, REFUSALS, STATES, Code
+from controller.core.reasons import ANSWERS, OF_AGENTS, REFUSALS, STATES, Code
+from controller.daemon.orders.causes import OF_NODES
 from controller.texts.english import TEXTS, text
 from tests.controller.reasons import of_the_core, of_the_daemon
 from tests.controller.reasons.produced import Way
 
 SCENARIOS = of_the_core.SCENARIOS | of_the_daemon.SCENARIOS
-WAYS = {Way.HELD: STATES, Way.REFUSED: REFUSALS, Way.ANSWERED: ANSWERS}
+#: An answer names what stands in the way, too.
+WAYS = {Way.HELD: STATES, Way.REFUSED: REFUSALS, Way.ANSWERED: ANSWERS | OF_AGENTS | OF_NODES}
 
 
 def placeholders(code: Code) -> set[str]:

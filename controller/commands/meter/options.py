@@ -53,14 +53,16 @@ def _within(low: int, high: int) -> type[int]:
 
 
 def address_of(arguments: argparse.Namespace) -> Address:
-    """Return where the meter is; ConfigError where the options contradict one another."""
+    """Return where the meter is; CommandLineWrong where the options contradict one another."""
     from controller.commands.meter.meter_line import Address
-    from drivers.errors import ConfigError
+    from drivers.errors import CommandLineWrong
     from drivers.meters.modbus import MeterTls, Place, Serial
 
     transport = arguments.transport
     if (transport == "tls") is not bool(arguments.ca):
-        raise ConfigError(f"--ca: found {arguments.ca or 'none'} with --transport {transport}, allowed is one with tls")
+        raise CommandLineWrong(
+            f"--ca: found {arguments.ca or 'none'} with --transport {transport}, allowed is one with tls"
+        )
     serial = None
     if transport == "rtu":
         serial = Serial(

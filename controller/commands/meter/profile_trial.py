@@ -11,7 +11,7 @@ from controller.commands.meter.profile_reading import Shown, read_by
 from controller.commands.meter.source import Source
 from controller.commands.meter.source_table import report
 from controller.commands.signals import run_until_signal
-from drivers.errors import ConfigError, DriverLoss
+from drivers.errors import CommandLineWrong, ConfigError, DriverLoss
 from drivers.meters.profiles import Profile
 from drivers.readings import Quality
 
@@ -43,7 +43,7 @@ async def _read(profile: Profile, address: Address | None, capture: Path | None)
     if address is not None:
         return await read_and_capture(profile, address, capture)
     if capture is None:
-        raise ConfigError("found neither --host nor --capture, allowed is one of them")
+        raise CommandLineWrong("found neither --host nor --capture, allowed is one of them")
     return await read_by(read_capture(capture).read, profile)
 
 

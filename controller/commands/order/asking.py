@@ -12,8 +12,6 @@ from controller.commands import DONE, NOT_GOOD
 from controller.commands.daemon_client import Answer
 
 PATH: Final = "/api/v1/orders"
-#: Whose token is taken from the site file where none is named.
-ROLE: Final = "authority"
 
 
 def add_order(verb: argparse.ArgumentParser) -> None:

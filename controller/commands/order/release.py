@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from controller.commands import Verbs
-from controller.commands.asking import add_options, client
-from controller.commands.order.asking import ROLE, add_order, path_of, tell
+from controller.commands.asking import GIVERS, add_options, client
+from controller.commands.order.asking import add_order, path_of, tell
 
 
 def add(verbs: Verbs) -> None:
@@ -16,12 +16,12 @@ def add(verbs: Verbs) -> None:
     )
     verb = verbs.add_parser("release", help="end an order for good", description=about)
     add_order(verb)
-    add_options(verb, ROLE)
+    add_options(verb, *GIVERS)
     verb.set_defaults(carry_out=_carry_out)
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
     path = path_of(arguments.id, arguments.issuer, "/release")
-    answer = client(arguments, ROLE).get("POST", path)
+    answer = client(arguments, *GIVERS).get("POST", path)
     words = f"released: {answer.body['issuer']}/{arguments.id}" if answer.is_good else ""
     return tell(answer, arguments, words)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from controller.commands import Verbs
-from controller.commands.asking import add_options, client
-from controller.commands.order.asking import PATH, ROLE, path_of, size, tell
+from controller.commands.asking import GIVERS, add_options, client
+from controller.commands.order.asking import PATH, path_of, size, tell
 
 if TYPE_CHECKING:
     from drivers.quantities import QuantityKind
@@ -25,8 +26,8 @@ def add(verbs: Verbs) -> None:
     cut.add_argument("--percent", type=float, metavar="N", help="the same in percent of the site's contract")
     cut.add_argument("--reduce-by", type=_power, metavar="POWER", help="so much below what it draws at the start")
     verb.add_argument("--node", metavar="NODE", help="a node of the site (default: the site itself)")
-    verb.add_argument("--starts", metavar="TIME", help="such as 2026-11-21T18:00:00Z (default: at once)")
-    verb.add_argument("--ends", metavar="TIME", help="as above (default: until it is released)")
+    verb.add_argument("--starts", type=_time, metavar="TIME", help="such as 2026-11-21T18:00:00Z (default: at once)")
+    verb.add_argument("--ends", type=_time, metavar="TIME", help="as above (default: until it is released)")
     verb.add_argument(
         "--ramp", type=_rate, metavar="RATE", help='how fast it comes down, such as "5 kW/s" (default: at once)'
     )
@@ -34,7 +35,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--issuer", metavar="NAME", help="of a revision: whose order it is, where several have the same id"
     )
-    add_options(verb, ROLE)
+    add_options(verb, *GIVERS)
     verb.set_defaults(carry_out=_carry_out)
 
 
@@ -50,6 +51,19 @@ def _rate(text: str) -> float:
     from drivers.quantities import QuantityKind
 
     return _quantity(text, QuantityKind.POWER_RATE)
+
+
+def _time(text: str) -> str:
+    """Read a time of a command line, which is sent as it is."""
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        given = None
+    if given is None or given.tzinfo is None:
+        raise argparse.ArgumentTypeError(
+            f"found {text!r}; allowed is a time with its offset, like 2026-11-21T18:00:00Z"
+        )
+    return text
 
 
 def _quantity(text: str, kind: QuantityKind) -> float:
@@ -74,9 +88,9 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     }
     body = {name: value for name, value in terms.items() if value is not None}
     if (arguments.revision or 1) > 1:
-        answer = client(arguments, ROLE).get("PUT", path_of(arguments.id, arguments.issuer), body)
+        answer = client(arguments, *GIVERS).get("PUT", path_of(arguments.id, arguments.issuer), body)
     else:
-        answer = client(arguments, ROLE).get("POST", PATH, {"id": arguments.id} | body)
+        answer = client(arguments, *GIVERS).get("POST", PATH, {"id": arguments.id} | body)
     order = answer.body
     words = (
         f"{order['outcome']}: {order['issuer']}/{order['id']}, {order['node']} draws {size(order)}"

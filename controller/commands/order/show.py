@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from controller.commands import DONE, NOT_GOOD, Verbs
-from controller.commands.asking import add_options, client
-from controller.commands.order.asking import ROLE, add_order, path_of, size
+from controller.commands.asking import READERS, add_options, client
+from controller.commands.order.asking import add_order, path_of, size
 
 
 def add(verbs: Verbs) -> None:
@@ -16,17 +16,19 @@ def add(verbs: Verbs) -> None:
     about = "Exit status 1 where it is in force and seen not to be kept."
     verb = verbs.add_parser("show", help="show how an order stands, with its history", description=about)
     add_order(verb)
-    add_options(verb, ROLE)
+    add_options(verb, *READERS)
     verb.set_defaults(carry_out=_carry_out)
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
-    order = client(arguments, ROLE).ask("GET", path_of(arguments.id, arguments.issuer))
+    order = client(arguments, *READERS).ask("GET", path_of(arguments.id, arguments.issuer))
     if arguments.json:
         print(json.dumps(order, indent=2))
     else:
         print(f"{order['issuer']}/{order['id']}, revision {order['revision']}: {order['node']} draws {size(order)}")
         print(_state(order))
+        if order["end_waits"]:
+            print(f"ends {order['ends_at']}: {order['end_waits']}")
         for event in order["history"]:
             print(f"  {_event(event)}")
     return NOT_GOOD if order["state"] == "not_met" else DONE
@@ -56,4 +58,5 @@ def _event(event: dict[str, Any]) -> str:
     words += [f"by {event['by']}"] if event["by"] is not None else []
     words += [f"at most {format_power(event['limit_w'])}"] if event["limit_w"] is not None else []
     words += [f"drawing {format_power(event['power_w'])}"] if event["power_w"] is not None else []
+    words += [f"because {event['why']}"] if event["why"] else []
     return ", ".join(words)

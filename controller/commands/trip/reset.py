@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from controller.commands import DONE, NOT_GOOD, Verbs
-from controller.commands.daemon_client import DaemonClient, token_of
+from controller.commands.asking import OPERATOR
+from controller.commands.daemon_client import DaemonClient, sender_of
 from controller.commands.following import Happening, follow
 
 _SITE: Final = Path("/etc/surplusd/site.yaml")
@@ -45,7 +46,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     from controller.site.load import load
 
     site_file = load(arguments.site)
-    daemon = DaemonClient.of(site_file, token_of(site_file, "operator", arguments.token_file))
+    daemon = DaemonClient.of(site_file, sender_of(site_file, OPERATOR, arguments.token_file).token)
     node = _plain(arguments.node)
     with contextlib.closing(follow(daemon, within_s=2.0 * site_file.grid.settle_s + _BEYOND_S)) as events:
         # Followed from before on, so that nothing that becomes of it is missed.

@@ -53,7 +53,7 @@ class Fleet:
     `relays`: by agent, the contactors that it has.
     `first_sent_s`: when the first of these was handed to the link. `on_refused` is told why a message was refused,
     `on_head` which heads of this controller's an agent has, with each of its reports, `on_overtaken` that another controller leads in
-    the same epoch.
+    the same epoch, `on_lost` that the link to all of them is gone.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class Fleet:
         self.on_refused: Callable[[Reason], None] = lambda _reason: None
         self.on_head: Callable[[str, JournalHead], None] = lambda _who, _head: None
         self.on_overtaken: Callable[[], None] = lambda: None
+        self.on_lost: Callable[[], None] = lambda: None
         self._rival = Rival(site.tree.ids[0], lasting_s=site.rules.lease_s, clock=clock)
         self._topics = frozenset(topic(site.id, agent, leaf) for agent in site.agents for leaf in Leaf)
         self._refused: set[str] = set()
@@ -103,7 +104,7 @@ class Fleet:
 
     def lead(self, epoch: int) -> None:
         """Lead in this epoch from now on: a higher one than agents have seen, as after a start."""
-        self.reports.epoch = epoch
+        self.reports.lead(epoch)
         self._statements = tuple(self._statements_of(a, epoch) for a in range(len(self._site.agents)))
 
     def start(self) -> None:
@@ -176,6 +177,7 @@ class Fleet:
         self.link_lost_s = float("inf") if up else self._clock()
         if not up:
             self.reports.forget_clocks()
+            self.on_lost()
         self._wake.set()
 
     def _on_message(self, name: str, payload: bytes, retained: bool) -> None:
@@ -253,7 +255,9 @@ class Fleet:
         if body is None:
             return
         payload = sign(body, self._key)
-        self.reports.sent_seq[a] = body.seq
+        # One of the epoch before says nothing of what is sent in this one.
+        if body.epoch == self.reports.epoch:
+            self.reports.sent_seq[a] = body.seq
         if self._link.publish(topic(self._site.id, body.agent, Leaf.SET), payload, expiry_s=body.ttl_ms / 1000.0):
             statements.sent(body, setpoint_w, decided_s, now_s)
             self.first_sent_s = self.first_sent_s or now_s

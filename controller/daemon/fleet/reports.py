@@ -74,7 +74,7 @@ class Reports:
 
     `keys`: the public key of every agent, `controller`: that of this controller. `models` (D,): those of the site file.
     `epoch`: this start of the controller. `devices` tells which columns belong to an agent, `relays` which contactors. `sent_seq`:
-    the newest statement to each agent, set by whoever sends it.
+    the newest statement to each agent in this epoch, set by whoever sends it.
     """
 
     def __init__(
@@ -101,6 +101,11 @@ class Reports:
         )
         self.sent_seq = [0] * len(site.agents)
         self.newest: tuple[AgentReport, ...] = tuple(map(self._unheard, self.devices, self.relays))
+
+    def lead(self, epoch: int) -> None:
+        """Be in another epoch from now on, in which nothing has been sent yet."""
+        self.sent_seq = [0] * len(self.newest)
+        self.epoch = epoch
 
     def _unheard(self, mine: I64, relays: Sequence[AgentRelay]) -> AgentReport:
         count, closed_w = len(mine) + len(relays), [relay.closed_w for relay in relays]

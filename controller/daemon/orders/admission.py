@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numpy as np
-
 from controller.core.floor import declared_floor_w
-from controller.core.reasons import OF_AGENTS, Code, Parameter, Reason
+from controller.core.reasons import Code, Parameter, Reason
 from controller.core.site import F64, Site
 from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal
+from controller.daemon.orders.causes import in_the_way
 from controller.daemon.orders.records import OpenOrder, OrderKey, Outcome
 from controller.daemon.orders.refusal import Cause, OrderRefused
 from controller.daemon.orders.request import OrderRequest, content_hash
 from controller.daemon.utc import Utc
-from controller.texts.english import texts
 
 #: A limit or a cut of more than this many times the contract is taken for a wrong unit.
 ABSURD: Final = 10.0
@@ -62,7 +60,7 @@ class PowerNow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """How far an order can be kept now. `achievable_w`: what it can bring its node to; `reasons`: why that is not its limit."""
+    """How far an order can be kept now. `achievable_w`: the least that its node can be brought to; `reasons`: what keeps it from the limit."""
 
     outcome: Outcome
     achievable_w: float
@@ -77,22 +75,12 @@ def reach(limit: OrderLimit, site: Site, power: PowerNow) -> Reach:
         later = Reason(Code.ORDER_WORKED_OUT_LATER, name, {"reduce_by_w": limit.reduce_by_w})
         return Reach(outcome=Outcome.ACCEPTED, achievable_w=least_w, reasons=(later,))
     if limit.limit_w >= least_w:
-        return Reach(outcome=Outcome.ACCEPTED, achievable_w=limit.limit_w, reasons=())
+        return Reach(outcome=Outcome.ACCEPTED, achievable_w=least_w, reasons=())
     reasons = [Reason(Code.ORDER_UNDER_FLOOR, name, {"floor_w": floor_w})] if limit.limit_w < floor_w else []
     if least_w > floor_w:
-        why = texts(in_the_way(site, limit.node, power.warnings))
-        reasons.append(Reason(Code.ORDER_UNREACHABLE, name, {"achievable_w": least_w, "why": why}))
+        reasons.append(Reason(Code.ORDER_UNREACHABLE, name, {"achievable_w": least_w}))
+        reasons += in_the_way(site, limit.node, power.warnings)
     return Reach(outcome=Outcome.PARTIAL, achievable_w=least_w, reasons=tuple(reasons))
-
-
-def in_the_way(site: Site, node: int, warnings: Iterable[Reason]) -> tuple[Reason, ...]:
-    """Return what is said of the agents that have devices below a node."""
-    below = {node}
-    for n, above in enumerate(site.tree.parent.tolist()):
-        if above in below:
-            below.add(n)
-    agents = {site.agents[a] for a in np.unique(site.devices.agent[np.isin(site.devices.node, list(below))]).tolist()}
-    return tuple(reason for reason in warnings if reason.code in OF_AGENTS and reason.subject in agents)
 
 
 def admit(
@@ -131,7 +119,7 @@ def admit(
         accepted_utc_s=known.accepted_utc_s if known else utc.utc_s,
         outcome=now.outcome,
         achievable_w=now.achievable_w,
-        why=texts(now.reasons),
+        reasons=now.reasons,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from controller.core.reasons import Code, Parameter, Reason
@@ -27,15 +27,15 @@ from controller.daemon.orders.records import (
     Entry,
     OpenOrder,
     OrderKey,
-    Relaxing,
     WantedOrder,
     order_of,
     tightens,
     to_body,
 )
 from controller.daemon.orders.refusal import Cause, OrderRefused, RefusalLog
-from controller.daemon.orders.room import in_its_room
-from drivers.errors import JournalUnusable, Refused
+from controller.daemon.orders.relaxing import Relaxing, finish_all, not_next, overtaken
+from controller.daemon.orders.room import binds, in_its_room
+from drivers.errors import JournalUnusable
 from drivers.quantities import format_power
 
 _log = logging.getLogger(__name__)
@@ -49,7 +49,8 @@ STORED_S: Final = 5.0
 class OrderBook:
     """All orders, replayed from the journal; every method may be called from any thread.
 
-    `unsure`: why orders may have been lost, until every issuer has stated its will anew; None where none were.
+    `unsure`: why orders may have been lost, until every issuer has stated its will anew; None where none were. `on_binding` is
+    called when an order binds that is new or tighter, and returns at once.
     """
 
     def __init__(self, journal: Journal, site: Site, issuers: frozenset[str] = frozenset()) -> None:
@@ -60,7 +61,8 @@ class OrderBook:
         self._ledger = Ledger()
         self._pending: dict[OrderKey, Pending] = {}
         self._refusals = RefusalLog(journal)
-        self._relaxing: set[OrderKey] = set()
+        self._relaxing: dict[OrderKey, int] = {}
+        self.on_binding: Callable[[], None] = lambda: None
         self._certainty = Certainty(site.tree.ids[0], issuers)
         self._replay()
 
@@ -131,26 +133,29 @@ class OrderBook:
             self._refuse_unless_next(known, wanted, by)
             order = wanted.admit(known)
             if not tightens(order.limit, known.limit):
-                return self._offer(order, by)
+                if key in self._relaxing:
+                    raise not_next(known, by)
+                return self._offer(order, known, by)
             self._put(order, RecordKind.ORDER_CHANGED)
         _note_order(order)
         return order
 
-    def _offer(self, order: OpenOrder, by: Principal) -> Relaxing:
-        """Send a change that relaxes something to the disk; until it is finished, no other one may overtake it."""
-        self._relaxing.add(order.key)
+    def _offer(self, order: OpenOrder, known: OpenOrder, by: Principal) -> Relaxing:
+        """Send a change that relaxes something to the disk; until it is finished, only one that tightens may overtake it."""
+        self._relaxing[order.key] = order.revision
         pending = self._journal.offer(RecordKind.ORDER_CHANGED, to_body(order))
-        return Relaxing(finish=lambda: self._relax(order, pending, by))
+        return Relaxing(finish=lambda: self._relax(order, known.revision, pending, by))
 
-    def _relax(self, order: OpenOrder, pending: Pending, by: Principal) -> OpenOrder:
+    def _relax(self, order: OpenOrder, before: int, pending: Pending, by: Principal) -> OpenOrder:
         try:
             pending.stored()
             with self._lock:
-                # One that was released meanwhile stays so.
-                self._open(order.key, by)
+                # One that was released meanwhile stays so, and one that was tightened: its record is behind this one.
+                if (now := self._open(order.key, by)).revision != before:
+                    raise overtaken(order, now, by)
                 self._ledger.put(order)
         finally:
-            self._relaxing.discard(order.key)
+            self._relaxing.pop(order.key, None)
         _note_order(order)
         return order
 
@@ -213,7 +218,7 @@ class OrderBook:
             ends = sorted({order.key.id for order in self._ledger.open(by.name)} - wanted.keys())
         for order in fresh:
             _note_order(order)
-        _finish(relaxing)
+        finish_all(relaxing)
         if not all(self.durable(order.key, STORED_S) for order in fresh):
             raise JournalUnusable("not stored, and so no statement; the orders that are new count, and are not durable")
         body = {"by": by.name, "orders": sorted(wanted), "ends": ends, "utc_s": utc_s, "epoch": self._journal.epoch}
@@ -297,9 +302,12 @@ class OrderBook:
 
     def _put(self, order: OpenOrder, kind: RecordKind) -> None:
         """Have an order count, and send it to the disk."""
-        self._ledger.put(order)
+        # On its way to the disk first: what a tick then notes of it stands behind it in the journal.
         self._pending[order.key] = self._journal.post(kind, body := to_body(order))
+        self._ledger.put(order)
         self._certainty.learn(kind, body)
+        if binds(order):
+            self.on_binding()
 
     def _open(self, key: OrderKey, by: Principal) -> OpenOrder:
         known = self._ledger.get(key)
@@ -310,13 +318,9 @@ class OrderBook:
         raise has_ended(known, by)
 
     def _refuse_unless_next(self, known: OpenOrder, wanted: WantedOrder, by: Principal) -> None:
-        if wanted.revision != known.revision + 1 or known.key in self._relaxing:
-            parameters: dict[str, Parameter] = {
-                "order": known.key.id,
-                "revision": known.revision,
-                "next": known.revision + 1,
-            }
-            raise OrderRefused(Cause.CONFLICT, Reason(Code.ORDER_REVISION, by.name, parameters), entry=known)
+        """Refuse what is not the next revision: of the one that counts, or of one that waits for the disk to relax it."""
+        if wanted.revision not in {known.revision + 1, self._relaxing.get(known.key, known.revision) + 1}:
+            raise not_next(known, by)
 
     def _take_stated(
         self, wanted: Mapping[str, WantedOrder], by: Principal
@@ -327,7 +331,7 @@ class OrderBook:
         for order in self._admitted(wanted, by):
             known = self._ledger.get(order.key)
             if isinstance(known, OpenOrder) and not tightens(order.limit, known.limit):
-                relaxing.append(self._offer(order, by))
+                relaxing.append(self._offer(order, known, by))
             else:
                 self._put(order, RecordKind.ORDER if known is None else RecordKind.ORDER_CHANGED)
                 fresh.append(order)
@@ -344,9 +348,9 @@ class OrderBook:
         for order_id, one in wanted.items():
             known = self._ledger.get(OrderKey(by.name, order_id))
             later = known is None or (isinstance(known, OpenOrder) and one.revision > known.revision)
-            if later and OrderKey(by.name, order_id) not in self._relaxing:
+            if later:
                 try:
-                    fresh += (one.admit(known if isinstance(known, OpenOrder) else None),)
+                    fresh += (self._admit_stated(one, known if isinstance(known, OpenOrder) else None, by),)
                 except OrderRefused as refusal:
                     reasons += refusal.reasons
             elif isinstance(known, EndedOrder):
@@ -358,6 +362,12 @@ class OrderBook:
         if reasons:
             raise OrderRefused(Cause.CONFLICT, *reasons)
         return fresh
+
+    def _admit_stated(self, wanted: WantedOrder, known: OpenOrder | None, by: Principal) -> OpenOrder:
+        order = wanted.admit(known)
+        if known is not None and known.key in self._relaxing and not tightens(order.limit, known.limit):
+            raise not_next(known, by)
+        return order
 
     def _refuse_retired(self, by: Principal) -> None:
         if by.name in self._certainty.retired:
@@ -379,18 +389,6 @@ class OrderBook:
                 why = f"record {record.seq} of the journal is not understood: {error!r}"
                 _log.error("%s", why, extra={"event": "record_strange"})
                 self._certainty.learn(RecordKind.DOUBT, {"why": why, "epoch": None})
-
-
-def _finish(changes: Iterable[Relaxing]) -> None:
-    """Finish all, whatever becomes of the one before; then OrderRefused or JournalUnusable, as the first failed."""
-    failures: list[Refused | JournalUnusable] = []
-    for change in changes:
-        try:
-            change.finish()
-        except (OrderRefused, JournalUnusable) as failure:
-            failures.append(failure)
-    if failures:
-        raise failures[0]
 
 
 def _note_order(order: OpenOrder) -> None:

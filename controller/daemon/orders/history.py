@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from controller.core.reasons import Reason
 from controller.daemon.journal.chain import Record
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.orders.records import Ending, OrderKey
+from controller.daemon.plain import recorded
 
 #: The newest events of an order that are told.
 MOST: Final = 200
@@ -29,7 +31,8 @@ _KINDS: Final = (
 class OrderEvent:
     """One thing that happened to an order, as it stands in the journal; what does not belong to it is None.
 
-    `event`: accepted, changed, begun, how it was kept (met, not_met, partial, unseen), or how it ended.
+    `event`: accepted, changed, begun, how it was kept (met, not_met, partial, unseen), or how it ended. `why`: what stood in the
+    way, in words; `reasons`: the same by code, as far as this build knows the codes.
     """
 
     at_utc_s: float
@@ -40,6 +43,7 @@ class OrderEvent:
     power_w: float | None = None
     shortfall_w: float | None = None
     why: str = ""
+    reasons: tuple[Reason, ...] = ()
 
 
 def history(journal: Journal, key: OrderKey) -> tuple[OrderEvent, ...]:
@@ -73,6 +77,7 @@ def _event(record: Record, key: OrderKey) -> OrderEvent:
                 revision=body.get("revision", 1),
                 limit_w=body.get("limit_w"),
                 why=body.get("why", ""),
+                reasons=recorded(body.get("reasons", ())),
             )
         case RecordKind.COMPLIANCE:
             return OrderEvent(
@@ -82,7 +87,8 @@ def _event(record: Record, key: OrderKey) -> OrderEvent:
                 limit_w=body.get("limit_w"),
                 power_w=body.get("power_w"),
                 shortfall_w=body.get("shortfall_w"),
-                why=body.get("warnings", ""),
+                why=body.get("why", body.get("warnings", "")),
+                reasons=recorded(body.get("reasons", ())),
             )
         case RecordKind.ORDER_BEGUN:
             return OrderEvent(at_utc_s=at_utc_s, event="begun", limit_w=body.get("limit_w"))

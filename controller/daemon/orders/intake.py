@@ -23,15 +23,14 @@ from controller.daemon.orders.records import (
     OpenOrder,
     OrderKey,
     Outcome,
-    Relaxing,
     WantedOrder,
     order_of,
 )
 from controller.daemon.orders.refusal import OrderRefused
+from controller.daemon.orders.relaxing import Relaxing
 from controller.daemon.orders.request import OrderChange, OrderRequest, content_hash
-from controller.daemon.orders.standing import OrderView, standing
+from controller.daemon.orders.standing import OrderView, end_of, standing
 from controller.daemon.utc import Utc
-from controller.texts.english import text
 
 #: Seconds that an answer waits for the disk.
 ANSWER_S: Final = 5.0
@@ -128,7 +127,8 @@ class OrderIntake:
             self._book.note_refusal(request.id, by, refusal)
             raise
         asked_w = asked[0].limit.limit_w if asked else request.limit_w
-        return Taken(relaxes=False, answer=lambda: self._accepted(order, by, asked_w))
+        ends_utc_s = math.inf if request.ends_at is None else request.ends_at.timestamp()
+        return Taken(relaxes=False, answer=lambda: self._accepted(order, by, asked_w, ends_utc_s))
 
     def change(self, order_id: str, change: OrderChange, by: Principal, issuer: str | None = None) -> OrderAnswer:
         """Give an order its next revision; the present one once more changes nothing.
@@ -188,13 +188,6 @@ class OrderIntake:
         if sent_at is not None and by.role is Role.AUTHORITY:
             self._hear(by.name, sent_at.timestamp())
 
-    def _end_waits(self, order: OpenOrder, by: Principal) -> tuple[Reason, ...]:
-        """Return why the order's end, if it has one, does not come by the clock now."""
-        doubt = self._utc().doubt
-        if doubt is None or math.isinf(order.limit.ends_utc_s):
-            return ()
-        return (Reason(Code.ORDER_END_WAITS, by.name, {"why": text(doubt)}),)
-
     def release(self, order_id: str, by: Principal, issuer: str | None = None) -> OrderAnswer:
         """End an order for good, on the disk first; releasing an ended order changes nothing.
 
@@ -217,7 +210,7 @@ class OrderIntake:
         return self._views(self._book.entries())
 
     def _views(self, entries: Sequence[Entry]) -> tuple[OrderView, ...]:
-        decision, utc_s = self._decision(), self._utc().utc_s
+        decision, utc = self._decision(), self._utc()
         kept = {order.id: order for order in decision.orders} if decision else {}
         views: list[OrderView] = []
         for entry in entries:
@@ -225,8 +218,9 @@ class OrderIntake:
             now = kept.get(order.limit.id) if isinstance(entry, OpenOrder) else None
             # What the tick says of the revision before says nothing of this one.
             now = now if now is not None and now.revision == order.revision else None
-            stands = standing(entry, now, decision, self._site, utc_s)
-            views.append(OrderView(order=order, standing=stands, now=now, durable=self._book.durable(order.key)))
+            stands, durable = standing(entry, now, decision, self._site, utc.utc_s), self._book.durable(order.key)
+            end = end_of(order.limit, utc, order.by) if isinstance(entry, OpenOrder) else ()
+            views.append(OrderView(order=order, standing=stands, now=now, durable=durable, end=end))
         return tuple(views)
 
     def _wanted(self, request: OrderRequest, by: Principal, *, stated: bool = False) -> WantedOrder:
@@ -236,12 +230,16 @@ class OrderIntake:
             admit=lambda known: admit(request, self._site, self._power(), self._utc(), by, known, stated=stated),
         )
 
-    def _accepted(self, order: OpenOrder, by: Principal, asked_w: float | None = None) -> OrderAnswer:
+    def _accepted(
+        self, order: OpenOrder, by: Principal, asked_w: float | None = None, ends_utc_s: float = math.inf
+    ) -> OrderAnswer:
         durable, unsure = self._book.durable(order.key, ANSWER_S), self._book.unsure
         doubts: tuple[Reason, ...] = () if durable else (Reason(Code.ORDER_NOT_DURABLE, by.name),)
         if asked_w is not None and order.limit.limit_w < asked_w:
             doubts += (Reason(Code.ORDER_TAKEN_LOWER, by.name, {"limit_w": order.limit.limit_w}),)
-        doubts += self._end_waits(order, by)
+        if order.limit.ends_utc_s > ends_utc_s:
+            doubts += (Reason(Code.ORDER_TAKEN_LONGER, by.name),)
+        doubts += end_of(order.limit, self._utc(), by.name)
         now = reach(order.limit, self._site, self._power())
         return self._answer(order, now, durable, (*now.reasons, *doubts, *((unsure,) if unsure else ())))
 

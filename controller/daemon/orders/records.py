@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, Self, TypeAlias
 
+from controller.core.reasons import Reason
 from controller.core.site import Site
 from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal, Role
+from controller.daemon.plain import plain, recorded
+from controller.texts.english import texts
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +67,7 @@ class OpenOrder:
     accepted_utc_s: float
     outcome: Outcome
     achievable_w: float
-    why: str
+    reasons: tuple[Reason, ...]
 
     @property
     def key(self) -> OrderKey:
@@ -88,13 +91,6 @@ class WantedOrder:
     content: str
     revision: int
     admit: Callable[[OpenOrder | None], OpenOrder]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relaxing:
-    """A change that relaxes something, on its way to the disk. `finish`: waits for that, has it count and returns the order."""
-
-    finish: Callable[[], OpenOrder]
 
 
 class Ending(StrEnum):
@@ -152,7 +148,8 @@ def to_body(order: OpenOrder) -> dict[str, Any]:
         "accepted_utc_s": order.accepted_utc_s,
         "outcome": order.outcome.value,
         "achievable_w": order.achievable_w,
-        "why": order.why,
+        "why": texts(order.reasons),
+        "reasons": plain(order.reasons),
     }
 
 
@@ -181,7 +178,7 @@ def from_body(body: Mapping[str, Any], site: Site) -> OpenOrder:
         accepted_utc_s=float(body["accepted_utc_s"]),
         outcome=Outcome(body["outcome"]),
         achievable_w=float(body["achievable_w"]),
-        why=str(body["why"]),
+        reasons=recorded(body.get("reasons", ())),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self, TypeVar
@@ -25,6 +26,7 @@ from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.daemon.journal.chain import canonical
 from controller.daemon.orders.refusal import Cause, OrderRefused
+from controller.texts.wrong_values import wrong_value
 
 _PATTERN: Final = (
     r"^(19[7-9][0-9]|2[0-9]{3})-[01][0-9]-[0-3][0-9][Tt][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
@@ -35,15 +37,19 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:
 NO_ORDER: Final = ("statement", "confirmation")
 #: Orders of one statement: more than an issuer's quota.
 MAX_STATED: Final = 2000
-_YEARS = "allowed is a time between the years 1970 and 3000"
+_TIME = "a time by RFC 3339 with its offset, like 2026-11-21T18:00:00Z"
+_YEARS = "a time between the years 1970 and 3000"
 
 
 def _instant(value: object) -> object:
     if value is None:
         return None
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise ValueError("allowed is a time by RFC 3339 with its offset, like 2026-11-21T18:00:00Z")
-    written = datetime.fromisoformat(value.upper())
+        raise ValueError(_TIME)
+    try:
+        written = datetime.fromisoformat(value.upper())
+    except ValueError as error:
+        raise ValueError(_TIME) from error
     if not 1970 <= written.year < 3000:
         raise ValueError(_YEARS)
     return written.astimezone(UTC)
@@ -96,7 +102,7 @@ _Revision = Annotated[int, Field(ge=1, le=1_000_000_000), BeforeValidator(_whole
 
 def _own(order_id: str) -> str:
     if order_id in NO_ORDER:
-        raise ValueError(f"{order_id} is what all orders are stated by, and names none")
+        raise ValueError(f"any other, for all orders are stated by {order_id}")
     return order_id
 
 
@@ -149,8 +155,8 @@ class Statement(BaseModel):
     def parse(cls, body: bytes, issuer: str) -> Self:
         """Read a JSON body; OrderRefused with every reason."""
         statement = _parsed(cls, body, issuer)
-        ids = [order.id for order in statement.orders]
-        if twice := sorted({order_id for order_id in ids if ids.count(order_id) > 1}):
+        ids = Counter(order.id for order in statement.orders)
+        if twice := sorted(order_id for order_id, count in ids.items() if count > 1):
             reasons = (Reason(Code.ORDER_STATED_TWICE, issuer, {"order": order_id}) for order_id in twice)
             raise OrderRefused(Cause.INVALID, *reasons)
         return statement
@@ -193,13 +199,11 @@ def _twice(body: bytes) -> set[str]:
 
 
 def _reason(model: type[BaseModel], error: Mapping[str, Any], issuer: str) -> Reason:
-    where = ".".join(map(str, error["loc"])) or "body"
+    wrong = wrong_value(error)
     if error["type"] == "extra_forbidden":
         fields = (model if len(error["loc"]) == 1 else OrderRequest).model_fields
-        return Reason(Code.ORDER_FIELD_UNKNOWN, issuer, {"field": where, "allowed": ", ".join(fields)})
-    return Reason(
-        Code.ORDER_FIELD_INVALID, issuer, {"field": where, "error": error["msg"].removeprefix("Value error, ")}
-    )
+        return Reason(Code.ORDER_FIELD_UNKNOWN, issuer, {"field": wrong.field, "allowed": ", ".join(fields)})
+    return Reason(Code.ORDER_FIELD_INVALID, issuer, wrong._asdict())
 
 
 def content_hash(request: OrderRequest, site: Site) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from controller.core.reasons import Code, Reason
+from controller.core.snapshot import OrderLimit
 from controller.daemon.orders.records import OpenOrder
 from controller.daemon.orders.refusal import Cause, OrderRefused
 
@@ -22,8 +23,9 @@ STEP: Final = 0.99
 def in_its_room(order: OpenOrder, open_orders: Iterable[OpenOrder]) -> OpenOrder:
     """Return the order as it is taken beside those that are open; OrderRefused where there is no room for it.
 
-    Beyond the quota of its issuer, one that binds at once and is below all that bind on its node is taken, at
-    least 1 % below them; what does not tighten, or is scheduled, is refused.
+    Beyond the quota of its issuer, one that binds at once and tightens is taken: below all that bind on its node, at least 1 %
+    below them; below all of these that last as long, at least 1 % below those and without an end. What does not
+    tighten, or is scheduled, is refused.
     """
     orders = tuple(open_orders)
     mine = [binds(each) for each in orders if each.by == order.by]
@@ -35,14 +37,26 @@ def in_its_room(order: OpenOrder, open_orders: Iterable[OpenOrder]) -> OpenOrder
         return order
     if binding + max(0, scheduled - SCHEDULED_EACH) < BINDING_EACH:
         return order
-    node = order.limit.node
-    tightest_w = min(
-        (each.limit.limit_w for each in orders if each.limit.node == node and binds(each)), default=math.inf
-    )
-    if order.limit.limit_w >= tightest_w:
+    return _tighter(order, [each.limit for each in orders if each.limit.node == order.limit.node and binds(each)])
+
+
+def _tighter(order: OpenOrder, binding: list[OrderLimit]) -> OpenOrder:
+    """Return what becomes of an order beyond its quota: it is below all that bind on its node, or below all that last as long."""
+    limit_w, ends_utc_s = order.limit.limit_w, order.limit.ends_utc_s
+    lasting = [each for each in binding if each.ends_utc_s >= ends_utc_s]
+    if limit_w >= _tightest_w(lasting):
         raise _full(order, Code.TOO_MANY_ORDERS, BINDING_EACH)
-    limit_w = min(order.limit.limit_w, STEP * tightest_w)
-    return replace(order, limit=replace(order.limit, limit_w=limit_w if limit_w >= 1.0 else 0.0))
+    # One that is only longer has no end, so that of these too there are few: each is below the one before.
+    below = binding
+    if limit_w >= _tightest_w(binding):
+        below, ends_utc_s = lasting, math.inf
+    limit_w = min(limit_w, STEP * _tightest_w(below))
+    limit_w = limit_w if limit_w >= 1.0 else 0.0
+    return replace(order, limit=replace(order.limit, limit_w=limit_w, ends_utc_s=ends_utc_s))
+
+
+def _tightest_w(limits: Iterable[OrderLimit]) -> float:
+    return min((each.limit_w for each in limits), default=math.inf)
 
 
 def binds(order: OpenOrder) -> bool:

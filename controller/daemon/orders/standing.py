@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import ClassVar, TypeAlias
 
@@ -10,8 +12,11 @@ from controller.core.decision import Decision
 from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
-from controller.daemon.orders.admission import in_the_way
+from controller.core.snapshot import OrderLimit
+from controller.daemon.orders.causes import causes
 from controller.daemon.orders.records import EndedOrder, Ending, Entry, OpenOrder
+from controller.daemon.utc import Utc
+from controller.texts.english import text
 
 
 class OrderState(StrEnum):
@@ -71,12 +76,16 @@ Standing: TypeAlias = Scheduled | InForce | Met | NotMet | Ended
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderView:
-    """An order as it is shown. `now`: what the newest tick says of one in force, None where it says nothing; `durable`: on the disk."""
+    """An order as it is shown. `now`: what the newest tick says of one in force, None where it says nothing; `durable`: on the disk.
+
+    `end`: why its end does not come by the clock now, empty where it does, or there is none.
+    """
 
     order: OpenOrder
     standing: Standing
     now: OrderNow | None
     durable: bool
+    end: tuple[Reason, ...]
 
 
 def standing(entry: Entry, now: OrderNow | None, decision: Decision | None, site: Site, utc_s: float) -> Standing:
@@ -89,12 +98,15 @@ def standing(entry: Entry, now: OrderNow | None, decision: Decision | None, site
     since_utc_s = utc_s - (decision.at_s - now.since_s)
     if now.compliance is Compliance.MET:
         return Met(since_utc_s=since_utc_s)
-    return NotMet(since_utc_s=since_utc_s, shortfall_w=now.shortfall_w, why=_why(now, decision, site))
+    return NotMet(since_utc_s=since_utc_s, shortfall_w=now.shortfall_w, why=causes(now, decision, site))
 
 
-def _why(now: OrderNow, decision: Decision, site: Site) -> tuple[Reason, ...]:
-    """Return what keeps a node from its limit: its floor, and whoever cannot be led."""
-    floor_w = float(decision.floor_w[now.node])
-    name = site.tree.ids[now.node]
-    floor = (Reason(Code.ORDER_UNDER_FLOOR, name, {"floor_w": floor_w}),) if now.limit_w < floor_w else ()
-    return (*floor, *in_the_way(site, now.node, decision.warnings))
+def end_of(limit: OrderLimit, utc: Utc, issuer: str) -> tuple[Reason, ...]:
+    """Return why the end of an order, if it has one, does not come by the clock now, and whether it has passed by that clock."""
+    if utc.doubt is None or math.isinf(limit.ends_utc_s):
+        return ()
+    waits = Reason(Code.ORDER_END_WAITS, issuer, {"why": text(utc.doubt)})
+    if utc.utc_s < limit.ends_utc_s:
+        return (waits,)
+    ends_at = datetime.fromtimestamp(limit.ends_utc_s, UTC).isoformat().replace("+00:00", "Z")
+    return (waits, Reason(Code.ORDER_END_PAST, issuer, {"ends_at": ends_at}))

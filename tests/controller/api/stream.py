@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import socket
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
 from tests.waiting import DEADLINE_S
+
+#: socket(7): Python has no name for it.
+_SO_ATTACH_FILTER = 26
 
 
 @dataclass
@@ -34,6 +39,12 @@ class Stream:
         request = f"GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {role}-secret\r\n{wanted}\r\n"
         self.socket.sendall(request.encode())
         self._file = self.socket.makefile("rb")
+
+    def falls_silent(self) -> None:
+        """Have the kernel drop all that comes for it, as a peer does whose cable is out: what is sent to it gets no answer."""
+        drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF: return 0 bytes of each
+        program = struct.pack("HL", 1, ctypes.addressof(drop_all))
+        self.socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
     def answer(self) -> tuple[int, str]:
         """Return status and head of the answer."""

@@ -36,10 +36,12 @@ def test_an_order_tells_how_it_is_kept_now_and_what_stands_in_the_way(running):
     with running.client() as http:
         answer = http.post("/api/v1/orders", json=ORDER).json()
         assert (answer["outcome"], answer["achievable_w"]) == ("partial", 75e3)
-        assert answer["why"] == f"pcc cannot be brought below 75.0 kW now: {words}"
+        assert answer["why"] == f"pcc cannot be brought below 75.0 kW now; {words}"
+        assert [reason["code"] for reason in answer["reasons"]] == ["order_unreachable", "agent_silent"]
         (listed,) = http.get("/api/v1/orders").json()["orders"]
         figures = {"compliance": "not_met", "shortfall_w": 40e3, "achievable_w": 75e3, "in_the_way": words}
         assert {name: listed[name] for name in figures} == figures
+        assert [(reason["code"], reason["subject"]) for reason in listed["reasons"]] == [("agent_silent", "hall-a")]
         status = http.get("/api/v1/status").json()
         assert status["warning"] == words
         assert [(each["code"], each["subject"]) for each in status["warnings"]] == [("agent_silent", "hall-a")]
@@ -48,7 +50,7 @@ def test_an_order_tells_how_it_is_kept_now_and_what_stands_in_the_way(running):
         # When the agent is back, the same order sent again is answered by what is known then.
         running.world.decision = make_decision()
         again = http.post("/api/v1/orders", json=ORDER).json()
-        assert (again["outcome"], again["achievable_w"], again["why"]) == ("accepted", 40e3, "")
+        assert (again["outcome"], again["achievable_w"], again["why"]) == ("accepted", 2100, "")
         (listed,) = http.get("/api/v1/orders").json()["orders"]
         assert (listed["compliance"], listed["in_the_way"]) == (None, None)
 

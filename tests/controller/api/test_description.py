@@ -74,7 +74,9 @@ def test_no_order_is_named_after_what_stands_beside_the_orders(untouched, name):
     with untouched.client() as http:
         answer = http.post(ORDERS, json={"id": name, "limit_w": 1.0})
     assert answer.status_code == 422
-    assert answer.json()["error"]["details"] == [f"id: {name} is what all orders are stated by, and names none"]
+    assert answer.json()["error"]["details"] == [
+        f'id: found "{name}", allowed is any other, for all orders are stated by {name}'
+    ]
 
 
 SIZED = {"id": "a", "limit_w": 40e3}

@@ -300,6 +300,25 @@ def _is_reset(stream):
         return True
 
 
+def test_a_peer_that_is_gone_without_a_word_has_to_go_too(running, monkeypatch):
+    """Its cable is out, or its machine: nothing that is sent to it is answered, and no end of the connection comes."""
+    monkeypatch.setattr(visitor, "STALLED_S", 1.0)
+    monkeypatch.setattr(followers, "HEARTBEAT_S", 0.1)
+    with Stream(running.url) as dead, Stream(running.url) as well:
+        next(dead.events())
+        events = well.events()
+        next(events)
+        until(lambda: len(_following(running)) == 2, "both follow")
+        dead.falls_silent()
+        until(lambda: len(_following(running)) == 1, "it is given up", 30.0)
+        tell(running, "still here")
+        assert numbers([next(events)]) == ["still here"]
+
+
+def _following(running):
+    return running.feed.on_told.__self__._waiting
+
+
 def test_the_end_of_the_daemon_ends_every_stream_at_once(tmp_path, caplog):
     with ExitStack() as stack:
         with server_at(tmp_path / "journal.db") as running:

@@ -1,5 +1,6 @@
 """Orders as a dispatcher needs them, over real sockets: their state and history, their changes, and what each refusal tells."""
 
+import math
 import threading
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.reasons import Code, Reason
 from controller.daemon.journal.journal import RecordKind
 from controller.daemon.orders import intake
+from controller.daemon.plain import plain
 from tests.waiting import DEADLINE_S, until
 
 ORDERS = "/api/v1/orders"
@@ -85,7 +87,9 @@ def test_the_history_of_an_order_is_what_the_journal_has_and_no_other_orders(run
         operator.post(ORDERS, json=ORDER | {"limit_w": 70e3})
         http.put(f"{ORDERS}/o-1", json={"revision": 2, "limit_w": 30e3})
         body = {"issuer": "authority", "id": "o-1", "compliance": "not_met", "power_w": 80000, "shortfall_w": 50000}
-        running.journal.append(RecordKind.COMPLIANCE, body | {"limit_w": 30000, "warnings": "why"})
+        silent = Reason(Code.AGENT_SILENT, "hall-a", {"since_s": 8.0, "count": 2, "most_w": math.inf})
+        known = [*plain((silent,)), {"code": "of_another_build", "subject": "hall-a", "parameters": {}}]
+        running.journal.append(RecordKind.COMPLIANCE, body | {"limit_w": 30000, "why": "why", "reasons": known})
         http.post(f"{ORDERS}/o-1/release")
         history = http.get(f"{ORDERS}/o-1").json()["history"]
         assert [(each["event"], each["by"], each["revision"], each["limit_w"]) for each in history] == [
@@ -93,7 +97,27 @@ def test_the_history_of_an_order_is_what_the_journal_has_and_no_other_orders(run
             ("released", "authority", None, None),
         ]  # fmt: skip
         assert (history[2]["shortfall_w"], history[2]["why"]) == (50e3, "why")
+        ((code, most_w),) = [(each["code"], each["parameters"]["most_w"]) for each in history[2]["reasons"]]
+        assert (code, most_w) == ("agent_silent", None)
         assert [each["event"] for each in operator.get(f"{ORDERS}/o-1").json()["history"]] == ["accepted"]
+
+
+def test_an_order_whose_end_is_past_by_a_clock_in_doubt_binds_and_all_say_so(running):
+    running.world.utc = replace(running.world.utc, trusted=False, doubt=Reason(Code.CLOCK_UNSYNCHRONISED, "pcc"))
+    with running.client() as http:
+        answer = http.post(ORDERS, json=ORDER | {"ends_at": "2020-01-01T00:00:00Z"}).json()
+        assert [each["code"] for each in answer["reasons"]] == ["order_end_waits", "order_end_past"]
+        assert "its end has passed, at 2020-01-01T00:00:00Z, and it binds" in answer["why"]
+        assert [limit.limit_w for limit in running.book.limits()] == [40e3]
+        (listed,) = http.get(ORDERS).json()["orders"]
+        shown = http.get(f"{ORDERS}/o-1").json()
+        for order in (listed, shown):
+            assert [each["code"] for each in order["reasons"]] == ["order_end_waits", "order_end_past"]
+            assert "its end has passed" in order["end_waits"]
+        http.put(f"{ORDERS}/o-1", json={"revision": 2, "limit_w": 40e3, "ends_at": LATER})
+        assert [each["code"] for each in http.get(f"{ORDERS}/o-1").json()["reasons"]] == ["order_end_waits"]
+        http.post(f"{ORDERS}/o-1/release")
+        assert http.get(f"{ORDERS}/o-1").json()["reasons"] == []
 
 
 def test_a_history_is_bounded(running, monkeypatch):

@@ -36,6 +36,10 @@ def found(path):
     return list(here.findings(site_file, compile_site(site_file)))
 
 
+def warned(path):
+    return list(here.warnings(load(path)))
+
+
 def change(path, change_it):
     raw = yaml.safe_load(path.read_text())
     change_it(raw)
@@ -67,6 +71,27 @@ def test_each_thing_that_is_missing_is_named(file, monkeypatch, capsys, tmp_path
         "there is no journal; `surplusd init` makes it",
     ):  # fmt: skip
         assert words in said
+
+
+def test_a_clock_that_is_not_trusted_is_a_warning_for_the_daemon_would_run(file, monkeypatch, capsys, tmp_path):
+    machine = Machine(tmp_path)
+    machine.kernel = UNSYNCHRONISED
+    monkeypatch.setattr(here, "read_clocks", machine.read)
+    assert main(["check", "--here", str(file)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "! warning: the clock: the kernel says that the wall clock is not synchronised; run chrony" in said
+    assert said.endswith("nothing is missing on this machine: the daemon would run, with the warnings above")
+
+
+def test_keys_say_which_were_made_and_that_others_stay(file, capsys):
+    keys = Path(load(file).mqtt.keys)
+    assert main(["keys", str(file)]) == 0
+    assert f"keys in {keys}: all were there, and stay as they are. Give" in capsys.readouterr().out
+    before = (keys / "controller.key").read_bytes()
+    (keys / "hall-a1.key").unlink()
+    assert main(["keys", str(file)]) == 0
+    assert "made those of hall-a1. Give" in capsys.readouterr().out
+    assert (keys / "controller.key").read_bytes() == before
 
 
 def test_a_port_that_is_taken_is_named(file):
@@ -107,18 +132,19 @@ def test_init_vouches_for_a_clock_that_is_synchronised_and_check_says_what_has_b
 ):
     machine = Machine(tmp_path)
     monkeypatch.setattr(here, "read_clocks", machine.read)
-    assert found(file) == []
+    assert (found(file), warned(file)) == ([], [])
     machine.wall_s += 3600.0
-    (said,) = found(file)
+    (said,) = warned(file)
     assert said.startswith("the clock: the wall clock is +3600.0 s off")
     assert said.endswith("see who has set it; where it is right, `surplusd clock confirm`")
     machine.boots += 1
-    assert found(file) == [], "the agents, who may know, are not asked"
+    assert warned(file) == [], "the agents, who may know, are not asked"
     anchor = Path(load(file).state) / "clock.anchor"
     anchor.write_text("nonsense")
-    assert "it is damaged" in found(file)[0]
+    assert "it is damaged" in warned(file)[0]
     anchor.unlink()
-    assert "nobody has vouched for it yet; `surplusd clock confirm`" in found(file)[0]
+    assert "nobody has vouched for it yet; `surplusd clock confirm`" in warned(file)[0]
+    assert found(file) == []
 
 
 @pytest.mark.parametrize("kernel", [UNSYNCHRONISED, "Operation not permitted"])
@@ -139,4 +165,4 @@ def test_init_vouches_for_no_other_and_leaves_what_is_known(tmp_path, monkeypatc
     assert main(["init", "--without-fleet", str(made)]) == 0
     assert "what was known of the wall clock stays as it was" in capsys.readouterr().out
     monkeypatch.setattr(here, "read_clocks", machine.read)
-    assert "+3600.0 s off" in found(made)[0]
+    assert "+3600.0 s off" in warned(made)[0]

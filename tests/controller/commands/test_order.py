@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -112,16 +113,52 @@ def test_the_site_file_names_the_daemon_and_the_token(order, tmp_path, capsys):
     assert capsys.readouterr().out == "accepted: authority/o-1, pcc draws at most 40.0 kW\n"
 
 
+@pytest.mark.parametrize(
+    ("closed", "verb", "sender"),
+    [
+        ((), "send", "ops"),
+        (("operator",), "send", "grid"),
+        ((), "list", "view"),
+        (("viewer",), "list", "ops"),
+        (("viewer", "operator"), "list", "grid"),
+    ],
+)  # fmt: skip
+def test_without_a_token_file_the_first_that_may_and_can_be_read_is_taken_and_said(
+    order, tmp_path, capsys, monkeypatch, closed, verb, sender
+):
+    names = {"viewer": "view", "authority": "grid", "operator": "ops"}
+    (tmp_path / "viewer.token").write_text("viewer-secret")
+    tokens = "".join(
+        f"    - {{name: {name}, role: {role}, token_file: {role}.token}}\n" for role, name in names.items()
+    )
+    text = SMALL.replace("profiles/own.yaml", "schneider_pm5xxx")
+    head, _, rest = text.partition("  tokens:\n")
+    listen = order.running.url.removeprefix("http://")
+    (tmp_path / "site.yaml").write_text(
+        f'{head}  tokens:\n{tokens}{rest[rest.index("mqtt:") :]}http: {{listen: "{listen}"}}\n'
+    )
+    monkeypatch.setattr(os, "access", lambda path, _: path.stem not in closed)
+    words = {"send": ["send", "o-1", "--limit", "40 kW"], "list": ["list"]}[verb]
+    assert main(["order", *words, "--site", str(tmp_path / "site.yaml")]) == 0
+    assert capsys.readouterr().err == f"as {sender}, by the token that {tmp_path / 'site.yaml'} names\n"
+    if verb == "send":
+        role = next(role for role, name in names.items() if name == sender)
+        assert [limit.id for limit in order.running.book.limits()] == [f"{role}/o-1"], "as the daemon knows the token"
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert main(["order", *words, "--site", str(tmp_path / "site.yaml")]) == 1
+    assert "this user can read none of" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("url", ["127.0.0.1:8420", "ftp://host", "http://"])
 def test_an_address_that_is_none_is_named(tmp_path, capsys, url):
     (tmp_path / "token").write_text("secret")
-    assert main(["order", "list", "--url", url, "--token-file", str(tmp_path / "token")]) == 1
+    assert main(["order", "list", "--url", url, "--token-file", str(tmp_path / "token")]) == 2
     assert "--url: found" in capsys.readouterr().err
-    assert main(["order", "list", "--url", url]) == 1
+    assert main(["order", "list", "--url", url]) == 2
     assert "--token-file: it is needed with --url" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["send", "o-1"], ["send", "o-1", "--limit", "nine"], ["send", "o", "--limit", "1 W", "--percent", "1"]])  # fmt: skip
+@pytest.mark.parametrize("words", [["send", "o-1"], ["send", "o-1", "--limit", "nine"], ["send", "o", "--limit", "1 W", "--percent", "1"], ["send", "o", "--limit", "1 W", "--ends", "tomorrow"], ["send", "o", "--limit", "1 W", "--starts", "2030-01-01T00:00:00"]])  # fmt: skip
 def test_a_wrong_command_line_ends_with_2(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["order", *words])

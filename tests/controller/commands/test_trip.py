@@ -133,4 +133,4 @@ def test_without_an_operators_token_file_one_has_to_be_given(daemon, capsys):
     _, path = daemon
     path.write_text(path.read_text().replace("role: operator", "role: viewer"))
     assert reset(path) == 1
-    assert "--token-file: the site file names no token file of an operator" in capsys.readouterr().err
+    assert "--token-file: the site file names no token file of operator" in capsys.readouterr().err

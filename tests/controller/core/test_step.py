@@ -159,7 +159,9 @@ def test_stale_surplus_leaves_the_firm_power_only(running):
 def test_lost_orders_keep_the_site_in_failsafe():
     world = World(site(), surplus_w=90e3, orders_unsure=DAMAGED)
     decision = world.run(30)
-    doubt = "orders may be missing: a row; it ends when all orders in force are stated by grid"
+    doubt = (
+        "orders may be missing, and locks of people at work: a row; it ends when all orders in force are stated by grid"
+    )
     assert (decision.mode, said(decision)) == (Mode.FAILSAFE, doubt)
 
 

@@ -67,3 +67,12 @@ def test_without_a_tick_the_oldest_go_and_it_is_said_once(monkeypatch, caplog):
         box.publish(sample(float(k)))
     assert [item.taken_s for item in box.take()] == [3.0, 4.0, 5.0]
     assert [record.event for record in caplog.records] == ["mailbox_full", "mailbox_emptied"]
+
+
+def test_a_source_that_is_lost_is_told_at_once_and_once_until_it_gives_values_again():
+    told = []
+    box = Mailbox(lambda: told.append(len(box.take())))
+    gone = Loss(meter="main", reason="no answer", at_s=2.0)
+    for item in (sample(1.0), gone, gone, sample(3.0), gone):
+        box.publish(item)
+    assert told == [2, 3], "what is told is there to be taken"

@@ -279,9 +279,22 @@ def test_who_keeps_an_order_from_being_met_is_on_record_when_that_is_known(bench
     for warnings in [()] * 6 + [(silent,), (replace(silent, parameters={**silent.parameters, "since_s": 9.0}),)] * 8:
         bench.act(orders=(kept,), warnings=warnings)
     first, second = bench.stored(RecordKind.COMPLIANCE)
-    assert (first["compliance"], first["warnings"]) == ("not_met", "")
+    assert (first["compliance"], first["why"], first["reasons"]) == ("not_met", "", [])
     assert (second["compliance"], second["shortfall_w"]) == ("not_met", 30000)
-    assert "agent hall-a has been silent" in second["warnings"]
+    assert "agent hall-a has been silent" in second["why"]
+    assert [reason["code"] for reason in second["reasons"]] == ["agent_silent"]
+
+
+def test_what_is_said_of_elsewhere_is_no_cause_and_a_trip_and_the_floor_are(bench):
+    elsewhere = Reason(Code.AGENT_SILENT, "hall-z", {"since_s": 8.0, "count": 2, "most_w": 7e3})
+    tripped = Reason(Code.NODE_TRIPPED, "feeder", {"cause": "rating", "power_w": 9e3, "limit_w": 8e3, "for_s": 30.0})
+    kept = replace(order_now(Compliance.NOT_MET, 80e3), limit_w=0.0)
+    bench.act(orders=(kept,), warnings=(elsewhere, tripped, Reason(Code.DEVICE_RELUCTANT, "hall-a", {"count": 1})))
+    (body,) = bench.stored(RecordKind.COMPLIANCE)
+    assert [reason["code"] for reason in body["reasons"]] == ["order_under_floor", "node_tripped"]
+    bench.now_s += 20.0
+    bench.act(orders=(order_now(Compliance.MET, 40e3),), warnings=(elsewhere, tripped))
+    assert bench.stored(RecordKind.COMPLIANCE)[-1]["reasons"] == []
 
 
 def test_a_node_above_its_envelope_is_on_record_when_it_begins_and_when_it_ends(bench):

@@ -8,6 +8,7 @@ import pytest
 
 from controller.core.modes import Mode
 from controller.core.self_check import Invariant, InvariantBroken
+from controller.daemon.alarm import Alarm
 from controller.daemon.tick import Control as Decides
 from controller.daemon.tick import Tick, Ticker
 from tests.controller.north import make_decision
@@ -31,8 +32,9 @@ class Control:
         self.ticks: list[Tick] = []
         self.states: list[object] = []
         self.changed = threading.Condition()
+        self.alarm = Alarm(period_s)
         self.ticker = Ticker(
-            period_s=period_s,
+            alarm=self.alarm,
             state=Named("s0"),
             step=self.step,
             safe_step=self.safe_step,
@@ -197,45 +199,23 @@ def test_stop_does_not_wait_for_the_period():
     assert len(control.ticks) == 1
 
 
-class Times:
-    """A clock on which only waiting and the tick's own work take time."""
-
-    def __init__(self, ticker: Ticker, control: Control) -> None:
-        self.control, self.begun = control, []
-        ticker._stopping = self
-        ticker._clock = lambda: control.now_s
-
-    def wait(self, seconds: float) -> bool:
-        self.control.now_s += seconds
-        self.begun.append(round(self.control.now_s, 6))
-        return len(self.begun) > 6
+def test_whoever_wakes_the_ticker_has_a_tick_long_before_the_period_is_over():
+    control = Control(period_s=3600.0)
+    control.ticker.start()
+    control.wait(1)
+    control.alarm.wake()
+    control.wait(2)
+    control.ticker.stop()
+    assert control.ticks[1].late_s < 3600.0
 
 
-@pytest.mark.parametrize(
-    ("costs_s", "begun"),
-    [
-        (0.0, [100.0, 101.0, 102.0, 103.0, 104.0, 105.0]),
-        (0.9, [100.0, 101.0, 102.0, 103.0, 104.0, 105.0]),
-        (1.1, [100.0, 102.0, 104.0, 106.0, 108.0, 110.0]),
-        (2.5, [100.0, 103.0, 106.0, 109.0, 112.0, 115.0]),
-    ],
-)
-def test_a_tick_that_overruns_is_followed_by_the_next_one_due_not_by_a_burst(costs_s, begun):
-    control = Control(period_s=1.0)
-    control.costs_s = costs_s
-    times = Times(control.ticker, control)
-    control.ticker._run()
-    assert times.begun[:6] == begun
-    assert all(tick.late_s == pytest.approx(0.0) for tick in control.ticks)
-
-
-def test_after_a_long_sleep_of_the_machine_there_is_one_tick_and_then_the_usual_ones():
-    control = Control(period_s=1.0)
-    sleeps_s = iter([0.0, 5000.25])
-    control.ticker._act = lambda _tick: setattr(control, "now_s", control.now_s + next(sleeps_s, 0.0))
-    times = Times(control.ticker, control)
-    control.ticker._run()
-    assert times.begun[:4] == [100.0, 101.0, 5102.0, 5103.0]
+def test_other_control_is_taken_over_long_before_the_period_is_over():
+    control = Control(period_s=3600.0)
+    control.ticker.start()
+    control.wait(1)
+    given = Decides(step=control.step, safe_step=control.safe_step, state=renamed)
+    assert control.ticker.take_over(given).result(DEADLINE_S) is None
+    control.ticker.stop()
 
 
 def test_other_control_decides_from_the_next_tick_on_by_the_state_of_the_one_before():

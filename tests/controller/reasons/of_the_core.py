@@ -15,6 +15,7 @@ from controller.core.safe import safe_step
 from controller.core.site import Rules, SurplusModel
 from controller.core.snapshot import ConfirmedMeter, Grade, Lock, SourceSample
 from controller.core.step import step
+from controller.daemon.alarm import Alarm
 from controller.daemon.fleet.rival import Rival
 from controller.daemon.latest import before_first_tick, tick_stands
 from controller.daemon.mailbox import as_heard
@@ -120,7 +121,7 @@ def step_fails(folder: Path) -> Produced:
         SourceSample(source="stranger", values={}, grade=Grade.GOOD, taken_s=world.now_s, arrived_s=world.now_s)
     )
     ticker = Ticker(
-        period_s=1.0,
+        alarm=Alarm(1.0),
         state=world.state,
         step=partial(step, world.tables),
         safe_step=partial(safe_step, world.site),

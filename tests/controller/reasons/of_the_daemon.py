@@ -184,6 +184,19 @@ def one_too_many(**fields) -> Scenario:
     return orders(send)
 
 
+def outlasting(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
+    with patch.object(room, "BINDING_EACH", 1):
+        put(intake, limit_w=40e3, ends_at=SOON)
+        return put(intake, id="o-2", limit_w=40e3, ends_at=LATER)
+
+
+def overtaken_by_a_tighter_one(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
+    put(intake, limit_w=40e3)
+    relaxing = intake.take_change("o-1", OrderChange(revision=2, limit_w=50e3), GRID)
+    intake.change("o-1", OrderChange(revision=2, limit_w=30e3), GRID)
+    return relaxing.answer().reasons
+
+
 def after_its_end(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
     put(intake, limit_w=40e3)
     intake.release("o-1", GRID)
@@ -259,11 +272,12 @@ def confirmed_by_a_clock_that_is_off(folder: Path) -> Produced:
     raise AssertionError("it was not refused")
 
 
-def by_a_doubted_clock(folder: Path) -> Produced:
+def by_a_doubted_clock(folder: Path, ends_at: str = "2030-01-01T00:00:00Z") -> Produced:
     site, journal = make_north(), journal_at(folder / "journal.db")
     doubt = Reason(Code.CLOCK_UNSYNCHRONISED, "pcc")
     try:
-        reasons = put(intake_of(OrderBook(journal, site), doubt=doubt), limit_w=40e3, ends_at=SOON)
+        intake = intake_of(OrderBook(journal, site), doubt=doubt, utc_trusted=False)
+        reasons = put(intake, limit_w=40e3, ends_at=ends_at)
     finally:
         journal.close()
     return Produced(way=Way.ANSWERED, reasons=reasons, site=site, issuers=frozenset({GRID.name}))
@@ -333,6 +347,7 @@ SCENARIOS: dict[Code, Scenario] = {
     ),
     Code.CLOCK_NOT_AS_STATED: confirmed_by_a_clock_that_is_off,
     Code.ORDER_END_WAITS: by_a_doubted_clock,
+    Code.ORDER_END_PAST: lambda folder: by_a_doubted_clock(folder, PAST),
     Code.TOPIC_UNKNOWN: message(lambda rig: rig.on_message("house/kitchen", b"{}", False)),
     Code.AGENT_UNKNOWN: message(lambda rig: rig.on_message(topic(SITE, "hall-z", Leaf.STATUS), b"{}", False)),
     Code.MESSAGE_INVALID: message(lambda rig: rig.on_message(topic(SITE, AGENTS[0], Leaf.REPORT), b"nonsense", False)),
@@ -361,6 +376,7 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.ORDER_RAMP_TOO_SLOW: order(limit_w=1, ramp_w_per_s=1e-9),
     Code.ORDER_ENDED: orders(after_its_end),
     Code.ORDER_REVISION: changed(revision=7, limit_w=30e3),
+    Code.ORDER_OVERTAKEN: orders(overtaken_by_a_tighter_one),
     Code.ORDER_OF_ANOTHER: changed(DSO, revision=2, limit_w=30e3),
     Code.ORDER_AMBIGUOUS: orders(of_two_issuers),
     Code.TOO_MANY_ORDERS: one_too_many(limit_w=40e3),
@@ -384,4 +400,5 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.ORDER_ENDED_BEFORE: orders(released_twice),
     Code.ORDER_WORKED_OUT_LATER: order(reduce_by_w=1, starts_at=SOON),
     Code.ORDER_TAKEN_LOWER: one_too_many(limit_w=39.9e3),
+    Code.ORDER_TAKEN_LONGER: orders(outlasting),
 }

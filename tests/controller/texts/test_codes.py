@@ -19,7 +19,7 @@ HEAD: Final = "| code | text | what it means | what to do |"
 NAMES: Final = {"subject", "meter", "other", "node", "agent", "order", "devices", "topic"}
 WORDS: Final = dict.fromkeys(NAMES, "NAME") | {"field": "FIELD", "limits": "LIMIT"}
 #: By how a template shows a number; any other number is N, any other text three dots.
-NUMBERS: Final = {"power": "N kW", "device": "N devices", "more": " and N more", ".0%": "N%"}
+NUMBERS: Final = {"power": "N kW", "drawing": "up to N kW", "device": "N devices", "more": " and N more", ".0%": "N%"}
 
 
 class Blank(str):
@@ -118,3 +118,10 @@ def test_several_reasons_stand_in_one_line_and_a_meter_need_not_be_named_twice()
     assert predicate(silent) == "is silent"
     assert predicate(Reason(Code.METER_SILENT, "check")) == "is silent"
     assert predicate(Reason(Code.LINK_DOWN, "pcc")) == "no link to the broker"
+
+
+def test_what_draws_nothing_is_not_said_to_draw_up_to_nothing():
+    figures = {"count": 2, "most_w": 0.0}
+    shown = text(Reason(Code.LOCK_UNPROVEN, "hall", figures))
+    assert shown.endswith("not proven to be off: they draw nothing now, as far as is known")
+    assert text(Reason(Code.LOCK_UNPROVEN, "hall", figures | {"most_w": 7e3})).endswith("off: up to 7.0 kW")

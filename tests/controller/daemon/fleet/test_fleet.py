@@ -470,3 +470,22 @@ def test_a_fleet_that_goes_on_above_a_head_says_all_anew_in_the_higher_epoch():
     rig.now_s += 1.0
     rig.report(0, epoch=1000, accepted_seq=1)
     assert rig.fleet.reports.newest[0].echo is not None
+
+
+def test_in_a_new_epoch_another_controllers_first_low_number_is_a_sign_of_it():
+    rig = Rig(make_site(AGENTS))
+    rig.connect()
+    rig.fleet._wake.clear()
+    for _ in range(5):
+        rig.now_s += 30.0
+        rig.report(0, epoch=5, accepted_seq=rig.fleet.reports.sent_seq[0])
+        rig.fleet._send_one(0, None)
+    assert rig.fleet.reports.sent_seq[0] > 2
+    former = rig.fleet._statements[0]
+    rig.fleet.lead(1000)
+    rig.now_s += 1.0
+    rig.report(0, epoch=1000, accepted_seq=2)
+    assert rig.fleet.second_controller() is not None, "nothing of this epoch has been sent by us"
+    rig.fleet._statements = (former, *rig.fleet._statements[1:])
+    rig.fleet._send_one(0, None)
+    assert rig.fleet.reports.sent_seq[0] == 0, "what was still on its way in the epoch before is not of this one"

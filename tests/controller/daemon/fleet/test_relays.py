@@ -168,15 +168,19 @@ def test_a_reset_that_was_void_before_its_agent_came_back_closes_nothing(hall):
     hall.says(0)
     hall.wants(Phase.TRIPPED)
     hall.wants(Phase.RECLOSING)
+    lost: list[bool] = []
+    hall.fleet.on_lost = lambda: lost.append(True)
     hall.fleet._on_connection(False)
     begun = len(hall.link.published)
     hall.wants(Phase.TRIPPED)
     hall.fleet._on_connection(True)
+    assert lost == [True], "told when it is gone, and not when it is back"
     hall.introduce(0, hall.listed, boot="b2")
     hall.says(0, boot="b2")
     hall.wants(Phase.TRIPPED)
     hall.told(begun, 0, True)
-    given = [one for one in hall.sets(begun)[begun:] if one.agent == AGENTS[0] and one.setpoints_w]
+    # What was still on its way when the link went is of the agent's boot before.
+    given = [one for one in hall.sets(begun)[begun:] if one.setpoints_w and one.echo and one.echo.boot == "b2"]
     assert {one.setpoints_w[hall.place] for one in given} == {0}
 
 

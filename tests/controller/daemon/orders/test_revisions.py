@@ -14,7 +14,7 @@ from controller.daemon.orders.refusal import Cause, OrderRefused
 from controller.daemon.orders.request import OrderChange
 from drivers.errors import JournalUnusable
 from tests.controller.daemon.orders.test_book import GRID, NOW_S, accept, book_at, intake_of, state
-from tests.waiting import DEADLINE_S
+from tests.waiting import DEADLINE_S, until
 
 SOON, LATER = "2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z"
 
@@ -118,23 +118,73 @@ def test_f58_without_a_journal_a_change_that_tightens_counts_and_one_that_relaxe
         assert limits_w(book) == [10e3]
 
 
-def test_a_change_that_relaxes_counts_only_once_it_is_on_the_disk_and_no_other_overtakes_it(path, monkeypatch):
-    with book_at(path) as (book, journal):
-        accept(book, limit_w=40e3)
-        reached, disk, store = threading.Event(), threading.Event(), journal._storage.append
+class SlowDisk:
+    """A journal that stores nothing before it may; `relaxed`: how the change that waits for it is refused, None where it counts."""
+
+    def __init__(self, book, journal, monkeypatch) -> None:
+        self._disk, reached, store = threading.Event(), threading.Event(), journal._storage.append
+        self.relaxed: OrderRefused | None = None
 
         def slow(lines):
             reached.set()
-            assert disk.wait(DEADLINE_S)
+            assert self._disk.wait(DEADLINE_S)
             return store(lines)
 
         monkeypatch.setattr(journal._storage, "append", slow)
-        sender = threading.Thread(target=change, args=(book, 2), kwargs={"limit_w": 60e3})
-        sender.start()
+        self._sender = threading.Thread(target=self._relax, args=(book,))
+        self._sender.start()
         assert reached.wait(DEADLINE_S)
+
+    def _relax(self, book) -> None:
+        self.relaxed = refusal_of(lambda: change(book, 2, limit_w=60e3), lambda: None)
+
+    def goes_on(self) -> None:
+        self._disk.set()
+        self._sender.join(DEADLINE_S)
+
+
+@pytest.mark.parametrize("revision", [2, 3], ids=["as it is shown", "as it was sent"])
+def test_what_tightens_finds_a_way_past_what_waits_for_the_disk_to_relax(path, monkeypatch, revision):
+    with book_at(path) as (book, journal):
+        accept(book, limit_w=40e3)
+        disk = SlowDisk(book, journal, monkeypatch)
+        answers = []
+        tightening = threading.Thread(target=lambda: answers.append(change(book, revision, limit_w=10e3)))
+        tightening.start()
+        until(lambda: limits_w(book) == [10e3], "it counts, with nothing on the disk")
+        disk.goes_on()
+        tightening.join(DEADLINE_S)
+        assert (answers[0].revision, answers[0].limit_w, answers[0].durable) == (revision, 10e3, True)
+        assert disk.relaxed.reasons[0].code is Code.ORDER_OVERTAKEN
+        assert disk.relaxed.entry.revision == revision
+        assert limits_w(book) == [10e3]
+        assert change(book, revision + 1, limit_w=5e3).revision == revision + 1
+    with book_at(path) as (book, _):
+        assert limits_w(book) == [5e3]
+
+
+def test_a_statement_that_tightens_finds_a_way_past_it_too(path, monkeypatch):
+    with book_at(path, "grid") as (book, journal):
+        accept(book, limit_w=40e3)
+        disk = SlowDisk(book, journal, monkeypatch)
+        looser, tighter = ({"id": "o-1", "limit_w": watts, "revision": 5} for watts in (70e3, 10e3))
+        assert refusal_of(lambda: state(book, "grid", looser), lambda: None).reasons[0].code is Code.ORDER_REVISION
+        stating = threading.Thread(target=lambda: state(book, "grid", tighter))
+        stating.start()
+        until(lambda: limits_w(book) == [10e3], "it counts")
+        disk.goes_on()
+        stating.join(DEADLINE_S)
+        assert limits_w(book) == [10e3]
+
+
+def test_a_change_that_relaxes_counts_only_once_it_is_on_the_disk_and_no_other_that_relaxes_overtakes_it(
+    path, monkeypatch
+):
+    with book_at(path) as (book, journal):
+        accept(book, limit_w=40e3)
+        disk = SlowDisk(book, journal, monkeypatch)
         before_w = limits_w(book)
-        refused = refusal_of(lambda: change(book, 2, limit_w=10e3), disk.set)
-        sender.join(DEADLINE_S)
+        refused = refusal_of(lambda: change(book, 2, limit_w=50e3), disk.goes_on)
         assert before_w == [40e3]
         assert refused is not None
         assert refused.reasons[0].parameters["revision"] == 1
@@ -258,3 +308,16 @@ def test_an_order_that_was_extended_while_a_tick_looked_at_its_end_goes_on(path)
         assert book.find("o-1", GRID).limit == extended
     with book_at(path) as (book, _):
         assert book.limits() == (extended,)
+
+
+def test_what_binds_and_is_new_or_tighter_is_told_at_once_and_nothing_else(path):
+    with book_at(path) as (book, _):
+        told = []
+        book.on_binding = lambda: told.append(limits_w(book))
+        accept(book, limit_w=40e3)
+        accept(book, limit_w=40e3)
+        accept(book, id="later", limit_w=10e3, starts_at=SOON)
+        change(book, 2, limit_w=60e3)
+        change(book, 3, limit_w=20e3)
+        book.release("o-1", GRID, NOW_S)
+        assert told == [[40e3], [20e3, 10e3]], "it counts already when it is told"

@@ -1,20 +1,26 @@
 """Row 30 of the fault table: a flood of orders is refused at a bound, and one that tightens always finds room."""
 
 import contextlib
+import itertools
 import json
+import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from controller.core.reasons import Code
+from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal, Role
 from controller.daemon.orders import room
-from controller.daemon.orders.records import OrderKey
+from controller.daemon.orders.records import OpenOrder, OrderKey, Outcome
 from controller.daemon.orders.refusal import Cause, OrderRefused
 from controller.daemon.orders.request import OrderChange, OrderRequest
 from tests.controller.daemon.orders.test_book import GRID, NOW_S, book_at, intake_of
+from tests.examples import examples
 
 DSO = Principal(name="dso", role=Role.AUTHORITY)
-SOON = "2030-01-01T00:00:00Z"
+SOON, LATER = "2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z"
 
 
 @pytest.fixture
@@ -100,6 +106,60 @@ def test_whoever_tightens_again_and_again_comes_to_nothing_before_long(few):
         send(few, f"t-{count}", limit_w=least_w * 0.9999999)
     assert 1000 < count < 1200
     assert refused(few, "more", limit_w=0) is Code.TOO_MANY_ORDERS
+
+
+def test_an_order_that_only_outlasts_the_others_is_taken_until_it_is_released(few):
+    for k in range(3):
+        send(few, f"o-{k}", limit_w=40e3, ends_at=SOON)
+    assert refused(few, "shorter", limit_w=40e3, ends_at="2029-12-31T00:00:00Z") is Code.TOO_MANY_ORDERS
+    for _ in range(2):
+        longer = send(few, "longer", limit_w=40e3, ends_at=LATER)
+        assert [reason.code for reason in longer.reasons] == [Code.ORDER_TAKEN_LONGER]
+    assert (few.limits()[-1].limit_w, few.limits()[-1].ends_utc_s) == (40e3, math.inf)
+    assert refused(few, "longer-still", limit_w=40e3) is Code.TOO_MANY_ORDERS
+    assert send(few, "lower", limit_w=30e3, ends_at=SOON).reasons == ()
+    looser = send(few, "between", limit_w=35e3, ends_at=LATER)
+    assert (looser.limit_w, few.limits()[-1].ends_utc_s) == (35e3, math.inf), "below all that last as long"
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(
+    sent=st.lists(
+        st.tuples(st.sampled_from([0.0, 0.5, 10e3, 39.9e3, 40e3]), st.integers(1, 2000)), min_size=10, max_size=60
+    )
+)
+def test_whatever_is_sent_beyond_the_quota_what_tightens_at_some_time_is_taken_and_nothing_else(sent):
+    binding = [_open(f"o-{k}", 40e3, 1000.0) for k in range(room.BINDING_EACH)]
+    for k, (limit_w, ends_utc_s) in enumerate(sent):
+        order = _open(f"t-{k}", limit_w, float(ends_utc_s))
+        covered = any(each.limit.limit_w <= limit_w and each.limit.ends_utc_s >= ends_utc_s for each in binding)
+        try:
+            taken = room.in_its_room(order, binding)
+        except OrderRefused:
+            assert covered
+            continue
+        assert not covered
+        assert taken.limit.limit_w <= limit_w
+        assert taken.limit.ends_utc_s >= ends_utc_s, "it is kept in full"
+        binding.append(taken)
+    lasting = sorted(each.limit.limit_w for each in binding if each.limit.ends_utc_s == math.inf)
+    assert all(lower <= room.STEP * higher or lower == 0.0 for lower, higher in itertools.pairwise(lasting))
+
+
+def _open(order_id: str, limit_w: float, ends_utc_s: float) -> OpenOrder:
+    limit = OrderLimit(
+        id=f"grid/{order_id}",
+        node=0,
+        limit_w=limit_w,
+        starts_utc_s=0.0,
+        ends_utc_s=ends_utc_s,
+        ramp_w_s=math.inf,
+        begun=True,
+    )
+    return OpenOrder(
+        limit=limit, node="pcc", content="c", by="grid", role=Role.AUTHORITY, accepted_utc_s=0.0,
+        outcome=Outcome.ACCEPTED, achievable_w=0.0, reasons=(),
+    )  # fmt: skip
 
 
 def test_with_a_thousand_open_an_order_to_nothing_is_taken(tmp_path):
