@@ -124,7 +124,7 @@ def run_step_tests(
     # A step against the meter is kept in sight until it has lasted; else the instant to compare with moves on.
     due = agrees | lasting | ((now_s - tests.since_s > _GOOD_S) & np.isinf(against_s))
     if some(lasting):
-        speaks = fresh & (tests.passed | meters.vouched)
+        speaks = fresh & (tests.passed | meters.vouched) & np.isinf(tests.refuted_s)
         agreeing, missing_w = _devices_to_blame(tests, site, meters, (low_w, high_w), speaks, lasting, rose, now_s)
         defied_s, defied_w = np.where(agreeing, now_s, defied_s), np.where(agreeing, missing_w, defied_w)
         off_w = np.maximum(least_w - moved_w, moved_w - most_w)

@@ -81,6 +81,20 @@ def test_two_true_meters_are_never_refuted_by_agents_that_lie(late_s, accuracy, 
     assert np.isinf(tests.refuted_s).all()
 
 
+def test_a_meter_that_is_refuted_speaks_for_no_other_one_whatever_vouches_for_it():
+    built, now_s = pair(0.005, 0.005), START_S
+    tests, meters = initial_state(built, START_S).trust.steps, meter_columns((68e3, 68e3), (START_S,) * 2, vouched=True)
+    for said_w in [62e3] * 20 + [22e3] * 30:
+        now_s += 1.0
+        meters = meter_columns((68e3, 68e3), (now_s,) * 2, vouched=True)
+        said = np.full(len(built.tree.ids), said_w)
+        fleet = FleetBelow(least_w=said, most_w=said, told_w=said, told_least_w=said)
+        if now_s == START_S + 21.0:
+            tests = replace(tests, refuted_s=np.array([now_s, np.inf]))
+        tests = run_step_tests(tests, built, meters, fleet, now_s)
+    assert np.isfinite(tests.refuted_s).all()
+
+
 def hall_site() -> Site:
     """Return a site with a meter at its connection, and one for each of the two feeders below."""
     built = site()
