@@ -280,7 +280,9 @@ def _is_on_record(scene: Scene, codes: Iterable[tuple[str, str]]) -> bool:
     kept = [record for record in scene.records(RecordKind.COMPLIANCE) if record["id"] == scene.order_id]
     if not kept or kept[-1]["compliance"] != "not_met":
         return False
-    return all(subject in kept[-1]["warnings"] for _, subject in codes) and int(kept[-1]["shortfall_w"]) > 0
+    causes = {(reason["code"], reason["subject"]) for reason in kept[-1]["reasons"]}
+    # That it draws too much is no cause of that.
+    return {each for each in codes if each[0] != "over_envelope"} <= causes and int(kept[-1]["shortfall_w"]) > 0
 
 
 def comes_back(scene: Scene, back_s: float) -> None:

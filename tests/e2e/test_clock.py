@@ -54,6 +54,7 @@ def codes(answer: dict[str, Any]) -> list[str]:
     return [reason["code"] for reason in answer["reasons"]]
 
 
+@pytest.mark.slow  # a clock has to be steady for a minute before it is trusted
 def test_by_a_clock_that_is_synchronised_and_vouched_for_an_order_ends_in_time_and_by_no_other(
     yard: Yard, kernel: Path
 ) -> None:

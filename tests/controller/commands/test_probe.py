@@ -277,5 +277,5 @@ def test_tls(substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_tls_needs_to_know_whom_to_trust(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["meter", "probe", "127.0.0.1", "--transport", "tls"]) == 1
+    assert main(["meter", "probe", "127.0.0.1", "--transport", "tls"]) == 2
     assert "--ca: found none" in capsys.readouterr().err
