@@ -64,8 +64,7 @@ def kept_w(tables: Tables, leases: Leases, times: MinimumTimes, now_s: float) ->
     on = current_w > devices.off_w
     kept, settling = now_s < times.kept_until_s, on & (now_s < times.settled_from_s)
     stays_on = on & (kept | devices.protected)
-    # Lowering a device that restarts for it is no better than switching it off.
-    least_w = np.where(devices.restarts & devices.protected, current_w, np.minimum(tables.on_w, current_w))
+    least_w = np.minimum(tables.kept_on_w, current_w)
     return Kept(
         low_w=np.where(settling, current_w, np.where(stays_on, least_w, 0.0)),
         high_w=np.where(settling | (kept & ~on), current_w, np.inf),

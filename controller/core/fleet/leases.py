@@ -139,7 +139,8 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
     heard_s = fleet.heard_s[devices.agent]
     known = np.isfinite(heard_s)
     # Nothing can be set lower than off, whatever an agent calls it.
-    applied_w = np.where(known, np.maximum(fleet.applied_w, devices.off_w), leases.applied_w)
+    applied_w = np.maximum(fleet.applied_w, devices.off_w)
+    applied_w = applied_w if every(known) else np.where(known, applied_w, leases.applied_w)
     confirmed = known & (fleet.confirmed_s[devices.agent] >= leases.changed_s)
     moved = applied_w != leases.applied_w
     has_it, proven = confirmed & _HAS_IT.take(fleet.follow), confirmed & _PROVES.take(fleet.follow)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
@@ -109,49 +110,98 @@ def run_step_tests(
     tests: StepTests, site: Site, meters: MeterColumns, fleet: FleetBelow, now_s: float, anew: Bool | None = None
 ) -> StepTests:
     """Return what the fleet says of each meter (K,) after this tick; `anew`: compare with this instant from now on."""
-    node = site.meters.node
+    node, fresh, (slack_w, other_w) = site.meters.node, usable(site, meters, now_s), _slack_w(site)
     low_w, high_w = fleet.least_w[node], fleet.most_w[node]
-    slack_w, other_w = _slack_w(site)
-    fresh = usable(site, meters, now_s)
-    most_w, least_w = high_w - tests.low_w, low_w - tests.high_w
-    rose, stepped = least_w > _BEYOND * slack_w, fresh & (np.maximum(least_w, -most_w) > _BEYOND * slack_w)
-    moved_w = np.where(rose, meters.power_w - tests.power_w, tests.power_w - meters.power_w)
-    least_w, most_w = np.where(rose, least_w, -most_w), np.where(rose, most_w, -least_w)
-    fits = (moved_w >= _LEAST * least_w - slack_w) & (moved_w <= _MOST * most_w + slack_w + other_w)
-    against_s = np.where(stepped & ~fits, np.minimum(tests.against_s, now_s), np.inf)
-    agrees = stepped & _certainly(moved_w, least_w, most_w, slack_w, other_w)
-    level = fresh & _certainly(meters.power_w, low_w, high_w, slack_w, other_w)
-    lasting, defied_s, defied_w = now_s - against_s >= _LASTING_S, tests.defied_s, tests.defied_w
+    least_w, most_w = low_w - tests.high_w, high_w - tests.low_w
+    stepped = fresh & (np.maximum(least_w, -most_w) > _BEYOND * slack_w)
+    found = _no_step(tests)
+    if some(stepped):
+        found = _compared(tests, site, meters, stepped, (least_w, most_w), (slack_w, other_w), now_s)
+    refuted_s, passed = _refuted_s(tests, found, now_s), tests.passed | found.agrees
+    if not every(passed):
+        passed = passed | (fresh & _certainly(meters.power_w, low_w, high_w, slack_w, other_w))
     # A step against the meter is kept in sight until it has lasted; else the instant to compare with moves on.
-    due = agrees | lasting | ((now_s - tests.since_s > _GOOD_S) & np.isinf(against_s))
-    if some(lasting):
-        missing_w = np.where(lasting, np.maximum(least_w - moved_w, 0.0), 0.0)
-        counted_w = np.where(tests.passed | meters.vouched, missing_w, 0.0)
-        agreeing = _agreeing(site, counted_w, most_w - moved_w, slack_w)
-        defied_s, defied_w = np.where(agreeing, now_s, defied_s), np.where(agreeing, missing_w, defied_w)
-        against_s = np.where(agreeing, np.inf, against_s)
-    refuted_s = _refuted_s(tests, against_s, agrees, now_s)
+    due = found.agrees | found.lasting | ((now_s - tests.since_s > _GOOD_S) & np.isinf(found.against_s))
     take = fresh & _known(low_w, high_w, slack_w) & (due if anew is None else due | anew)
     return StepTests(
-        passed=(tests.passed | agrees | level) & np.isinf(refuted_s),
-        agreed_s=np.where(agrees, now_s, tests.agreed_s),
+        passed=passed & np.isinf(refuted_s),
+        agreed_s=np.where(found.agrees, now_s, tests.agreed_s),
         refuted_s=refuted_s,
-        against_s=against_s,
+        against_s=found.against_s,
         false_s=tests.false_s,
         since_s=np.where(take, now_s, tests.since_s),
         power_w=np.where(take, meters.power_w, tests.power_w),
         low_w=np.where(take, low_w, tests.low_w),
         high_w=np.where(take, high_w, tests.high_w),
-        defied_s=defied_s,
-        defied_w=defied_w,
+        defied_s=found.defied_s,
+        defied_w=found.defied_w,
     )
 
 
-def _refuted_s(tests: StepTests, against_s: F64, agrees: Bool, now_s: float) -> F64:
+class _Found(NamedTuple):
+    """What the newest step says of each meter (K,); `against_s`, `defied_s`, `defied_w` as in `StepTests`.
+
+    `agrees`: it did the step. `lasting`: it has been off for long enough, whoever is to blame.
+    """
+
+    agrees: Bool
+    lasting: Bool
+    against_s: F64
+    defied_s: F64
+    defied_w: F64
+
+
+def _no_step(tests: StepTests) -> _Found:
+    nobody, never_s = np.zeros(tests.passed.size, dtype=np.bool_), np.full(tests.passed.size, np.inf)
+    return _Found(nobody, nobody, never_s, tests.defied_s, tests.defied_w)
+
+
+def _compared(
+    tests: StepTests,
+    site: Site,
+    meters: MeterColumns,
+    stepped: Bool,
+    step_w: tuple[F64, F64],
+    allowed_w: tuple[F64, F64],
+    now_s: float,
+) -> _Found:
+    """Compare the meters (K,) with what has `stepped` by at least and at most `step_w`, downwards where that is negative.
+
+    `allowed_w`: what class and other load may have done meanwhile, and the other load's part.
+    """
+    (least_w, most_w), (slack_w, other_w) = step_w, allowed_w
+    rose = least_w > _BEYOND * slack_w
+    moved_w = np.where(rose, meters.power_w - tests.power_w, tests.power_w - meters.power_w)
+    least_w, most_w = np.where(rose, least_w, -most_w), np.where(rose, most_w, -least_w)
+    fits = (moved_w >= _LEAST * least_w - slack_w) & (moved_w <= _MOST * most_w + slack_w + other_w)
+    against_s = np.where(stepped & ~fits, np.minimum(tests.against_s, now_s), np.inf)
+    lasting = now_s - against_s >= _LASTING_S
+    found = _Found(
+        agrees=stepped & _certainly(moved_w, least_w, most_w, slack_w, other_w),
+        lasting=lasting,
+        against_s=against_s,
+        defied_s=tests.defied_s,
+        defied_w=tests.defied_w,
+    )
+    if not some(lasting):
+        return found
+    missing_w = np.where(lasting, np.maximum(least_w - moved_w, 0.0), 0.0)
+    counted_w = np.where(tests.passed | meters.vouched, missing_w, 0.0)
+    agreeing = _agreeing(site, counted_w, most_w - moved_w, slack_w)
+    return found._replace(
+        against_s=np.where(agreeing, np.inf, against_s),
+        defied_s=np.where(agreeing, now_s, tests.defied_s),
+        defied_w=np.where(agreeing, missing_w, tests.defied_w),
+    )
+
+
+def _refuted_s(tests: StepTests, found: _Found, now_s: float) -> F64:
     """Return since when each meter (K,) has been refuted, ``inf`` where it is not."""
-    acquitted = agrees | (now_s - tests.refuted_s > _AGAIN_S)
+    if not some(found.lasting) and every(np.isinf(tests.refuted_s)):
+        return tests.refuted_s
+    acquitted = found.agrees | (now_s - tests.refuted_s > _AGAIN_S)
     kept_s = np.where(acquitted, np.inf, tests.refuted_s)
-    return np.where(now_s - against_s >= _LASTING_S, np.minimum(tests.refuted_s, now_s), kept_s)
+    return np.where(now_s - found.against_s >= _LASTING_S, np.minimum(tests.refuted_s, now_s), kept_s)
 
 
 def _agreeing(site: Site, least_w: F64, most_w: F64, slack_w: F64) -> Bool:
@@ -223,12 +273,9 @@ def without_switched(tests: StepTests, switched: Bool) -> StepTests:
 
 def after_steps(meters: MeterColumns, tests: StepTests) -> MeterColumns:
     """Return the meters as they count: the readings of what the fleet has refuted are old from then on."""
-    return MeterColumns(
-        power_w=meters.power_w,
-        taken_s=np.minimum(meters.taken_s, tests.refuted_s),
-        sane=meters.sane,
-        vouched=meters.vouched,
-    )
+    if every(np.isinf(tests.refuted_s)):
+        return meters
+    return replace(meters, taken_s=np.minimum(meters.taken_s, tests.refuted_s))
 
 
 def proven_nodes(site: Site, meters: MeterColumns, tests: StepTests, now_s: float) -> Bool:
