@@ -186,5 +186,7 @@ def _doubts(site: Site, meters: MeterColumns, doubts: tuple[Reason, ...], now_s:
 
 def _root_is_seen(site: Site, meters: MeterColumns, now_s: float) -> bool:
     """Return whether a meter of the site itself may still be believed, be it for its last value."""
+    if some(usable(site, meters, now_s) & (site.meters.node == 0)):
+        return True
     believed = plausible(site, meters) & (now_s - meters.taken_s <= site.rules.bad_s)
     return some(believed & (site.meters.node == 0))

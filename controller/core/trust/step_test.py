@@ -114,27 +114,37 @@ def run_step_tests(
     low_w, high_w = fleet.least_w[node], fleet.most_w[node]
     least_w, most_w = low_w - tests.high_w, high_w - tests.low_w
     stepped = fresh & (np.maximum(least_w, -most_w) > _BEYOND * slack_w)
-    found = _no_step(tests)
     if some(stepped):
         found = _compared(tests, site, meters, stepped, (least_w, most_w), (slack_w, other_w), now_s)
+    else:
+        found = _no_step(tests)
     refuted_s, passed = _refuted_s(tests, found, now_s), tests.passed | found.agrees
     if not every(passed):
         passed = passed | (fresh & _certainly(meters.power_w, low_w, high_w, slack_w, other_w))
     # A step against the meter is kept in sight until it has lasted; else the instant to compare with moves on.
     due = found.agrees | found.lasting | ((now_s - tests.since_s > _GOOD_S) & np.isinf(found.against_s))
     take = fresh & _known(low_w, high_w, slack_w) & (due if anew is None else due | anew)
-    return StepTests(
+    new = StepTests(
         passed=passed & np.isinf(refuted_s),
         agreed_s=np.where(found.agrees, now_s, tests.agreed_s),
         refuted_s=refuted_s,
         against_s=found.against_s,
         false_s=tests.false_s,
+        since_s=tests.since_s,
+        power_w=tests.power_w,
+        low_w=tests.low_w,
+        high_w=tests.high_w,
+        defied_s=found.defied_s,
+        defied_w=found.defied_w,
+    )
+    if not some(take):
+        return new
+    return replace(
+        new,
         since_s=np.where(take, now_s, tests.since_s),
         power_w=np.where(take, meters.power_w, tests.power_w),
         low_w=np.where(take, low_w, tests.low_w),
         high_w=np.where(take, high_w, tests.high_w),
-        defied_s=found.defied_s,
-        defied_w=found.defied_w,
     )
 
 
