@@ -133,13 +133,10 @@ class _Limited:
 
 def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, below: SumBelow) -> _Limited:
     """Work out the house load, and the smallest limit of every node."""
-    site, leases, power = tables.site, sensed.leases, sensed.judgement.power
+    site, devices, leases, power = tables.site, tables.site.devices, sensed.leases, sensed.judgement.power
     elapsed_s, stuck_w = state.elapsed_s(snapshot.now_s), _stuck_w(tables, sensed)
     committed_below_w, current_below_w, least_below_w, stuck_below_w = below.each(
-        committed_w(leases, site.devices),
-        leases.current_w,
-        least_w(leases, site.devices, snapshot.fleet.measured_w),
-        stuck_w,
+        committed_w(leases, devices), leases.current_w, least_w(leases, devices, snapshot.fleet.measured_w), stuck_w
     )
     house = estimate_house(
         state.house, _compared(sensed), _taught(sensed), least_below_w, committed_below_w, snapshot.now_s, elapsed_s
@@ -258,8 +255,9 @@ def _earned(tables: Tables, sensed: Sensed) -> F64 | None:
 
 def _room(tables: Tables, usable_w: F64, current_w: F64) -> F64:
     """Usable watts, less what a cut may fall short by because devices draw less than they are set to."""
-    cut_w = np.maximum(current_w - usable_w, 0.0)
-    return np.where(cut_w > 0.0, current_w - cut_w / (1.0 - tables.tolerance), usable_w)
+    cut_w = current_w - usable_w
+    falls = cut_w > 0.0
+    return np.where(falls, current_w - cut_w / (1.0 - tables.tolerance), usable_w) if some(falls) else usable_w
 
 
 def _upper(tables: Tables, mode: Mode, leases: Leases, led: Bool, most_w: F64, elapsed_s: float) -> F64:
@@ -330,8 +328,7 @@ def _decision(
     trips: Trips,
     below: SumBelow,
 ) -> Decision:
-    bounds, allotment, power_w = limited.bounds, wanted.allotment, sensed.judgement.power.shown_w
-    orders = _orders_now(state, snapshot, sensed, limited, power_w)
+    bounds, allotment, orders = limited.bounds, wanted.allotment, _orders_now(state, snapshot, sensed, limited)
     planned_w, committed_below_w = below.each(sent.setpoint_w, committed_w(sent, tables.site.devices))
     return Decision(
         at_s=snapshot.now_s,
@@ -339,7 +336,7 @@ def _decision(
         mode=sensed.mode.mode,
         reasons=sensed.mode.reasons,
         sources=sensed.reasons,
-        power_w=power_w,
+        power_w=sensed.judgement.power.shown_w,
         cut_from_w=limited.recent.cut_from_w,
         surplus_w=sensed.surplus.surplus_w,
         envelope_w=bounds.limit_w,
@@ -351,27 +348,25 @@ def _decision(
         planned_w=planned_w,
         committed_w=committed_below_w,
         setpoint_w=sent.setpoint_w,
-        value_per_h=allotment.value_per_h,
-        worth_per_h=allotment.worth_per_h,
-        bound_per_h=allotment.bound_per_h,
+        value_per_h=allotment.value_per_h, worth_per_h=allotment.worth_per_h, bound_per_h=allotment.bound_per_h,
         overruled=wanted.overruled,
         orders_in_force=tuple(ramp.id for ramp in limited.order_ramps),
         warnings=(*sensed.warnings, *unseen(tables.site, orders)),
         orders=orders,
         contactors=trips.contactors,
         locks=() if sensed.locked is None else sensed.locked.locks,
-    )
+    )  # fmt: skip
 
 
-def _orders_now(
-    state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited, power_w: tuple[float | None, ...]
-) -> tuple[OrderNow, ...]:
+def _orders_now(state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited) -> tuple[OrderNow, ...]:
     """Return how each order in force is kept."""
+    if not limited.order_ramps:
+        return ()
     return orders_now(
         state.orders,
         limited.order_ramps,
         limited.order_limits,
-        power_w,
+        sensed.judgement.power.shown_w,
         limited.bounds,
         limited.sure_floor_w,
         sensed.overrun,

@@ -155,9 +155,7 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
     seen_w = np.where(low_w >= high_w, high_w, leases.seen_w)
     current_w = np.minimum(leases.setpoint_w, applied_w)
     if not every(confirmed & led):
-        np.copyto(current_w, leases.setpoint_w, where=~confirmed & (now_s - leases.changed_s < _CONFIRM_S))
-        np.copyto(current_w, applied_w, where=~led)
-        np.copyto(current_w, devices.failsafe_w, where=~known)
+        _correct_current_w(current_w, leases, devices, applied_w, confirmed, known, now_s)
     return Leases(
         setpoint_w=leases.setpoint_w,
         changed_s=leases.changed_s,
@@ -172,6 +170,15 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
         begun_s=leases.begun_s,
         waiting=reported(leases.waiting, applied_w, fleet.follow, confirmed, now_s),
     )
+
+
+def _correct_current_w(
+    current_w: F64, leases: Leases, devices: Devices, applied_w: F64, confirmed: Bool, known: Bool, now_s: float
+) -> None:
+    """Correct what devices (D,) are taken to run on, where that is not the lower of setpoint and report."""
+    np.copyto(current_w, leases.setpoint_w, where=~confirmed & (now_s - leases.changed_s < _CONFIRM_S))
+    np.copyto(current_w, applied_w, where=np.isinf(leases.changed_s))
+    np.copyto(current_w, devices.failsafe_w, where=~known)
 
 
 def _raise_by_themselves(devices: Devices, fleet: FleetColumns, answers: Bool, high_w: F64) -> None:
