@@ -15,6 +15,7 @@ from controller.core.limits.contactors import ContactorState, Phase, Wanted
 from controller.core.masks import every, some
 from controller.core.modes import TRANSITIONS, Mode
 from controller.core.site import F64, Bool, Site
+from controller.core.snapshot import Reset
 from controller.core.state import State
 
 #: Sums of many devices are exact to about this share, and whole watts are sent.
@@ -52,7 +53,8 @@ class Claims:
     `current_w` (D,): what each device is taken to run on. `stuck_w` (N,): the watts below each node that cannot be freed now,
     `committed_w` (N,): the most that may be drawn there before anything is sent. `rise_w`, `fall_w`: by how much
     the ramps let the site be raised and lowered, ``inf`` where a limit lowers it. `held` (D,): it is below a contactor that
-    was told something. `locked` (D,): people work on it, None where they do on none. `reset`: nodes that a person has reset now.
+    was told something, None where none was. `locked` (D,): people work on it, None where they do on none. `resets`: what
+    a person has reset now.
     """
 
     current_w: F64
@@ -60,9 +62,9 @@ class Claims:
     committed_w: F64
     rise_w: float
     fall_w: float
-    held: Bool
+    held: Bool | None
     locked: Bool | None
-    reset: frozenset[int]
+    resets: tuple[Reset, ...]
 
 
 def check(site: Site, before: State, decision: Decision, claims: Claims, below: PathSums) -> None:
@@ -92,25 +94,26 @@ def _broken(site: Site, before: State, decision: Decision, claims: Claims, below
         yield Invariant.COMMITTED_STOPS_RAISES
     if claims.locked is not None and some(claims.locked & (decision.setpoint_w > site.devices.off_w)):
         yield Invariant.LOCKED_STAYS_OFF
-    if some(claims.held) and not _stays_down(site, decision, claims):
+    if claims.held is not None and not _stays_down(site, decision, claims.held, claims.current_w):
         yield Invariant.TRIPPED_STAYS_DOWN
     if not _stays_open(before, decision, claims):
         yield Invariant.TRIPPED_STAYS_OPEN
 
 
-def _stays_down(site: Site, decision: Decision, claims: Claims) -> bool:
+def _stays_down(site: Site, decision: Decision, held: Bool, current_w: F64) -> bool:
     """Return whether nothing below a contactor that was told something is set above min(current, failsafe)."""
-    most_w = np.minimum(claims.current_w, site.devices.failsafe_w)
-    return every(~claims.held | (decision.setpoint_w <= most_w))
+    most_w = np.minimum(current_w, site.devices.failsafe_w)
+    return every(~held | (decision.setpoint_w <= most_w))
 
 
 def _stays_open(before: State, decision: Decision, claims: Claims) -> bool:
     """Return whether every contactor that was told to open still is, but for one that a person has reset, step by step."""
+    reset = [each.node for each in claims.resets]
     for old, new in zip(before.trips.contactors, decision.contactors, strict=True):
         begins = new.phase is Phase.CLOSING and old.phase is not Phase.CLOSING
         closes = new.wanted is not Wanted.OPEN and old.wanted is Wanted.OPEN
         told = new.wanted is Wanted.CLOSE and (old.wanted is Wanted.LEAVE or decision.mode is not Mode.NORMAL)
-        if (begins and old.node not in claims.reset) or (closes and not _may_close(old, new, decision.mode)) or told:
+        if (begins and old.node not in reset) or (closes and not _may_close(old, new, decision.mode)) or told:
             return False
     return True
 

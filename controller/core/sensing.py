@@ -66,7 +66,9 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
     of_fleet, fleet_doubts = told_of(trouble, site, leases, unshown(overrun, power))
     found = judgement.doubts + over + fleet_doubts + of_surplus + _of_the_daemon(root, rules, snapshot)
     mode = next_mode(state.mode, found, root, rules, now_s)
-    seen = seen_nodes(site, power, judgement.nodes, overrun.class_w, trust.steps.against_s)
+    seen = None
+    if state.trips.contactors:
+        seen = seen_nodes(site, power, judgement.nodes, overrun.class_w, trust.steps.against_s)
     trips = next_trips(state.trips, site, snapshot, seen, mode.mode, state.elapsed_s(now_s))
     cut = power_cut(trips, site, now_s)
     leases = without_power(leases, site.devices, cut)
@@ -90,8 +92,9 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
 
 def _apart_w(site: Site, judgement: Judgement, now_s: float) -> float:
     """Return by how much the site's own meters are apart while they contradict each other, else 0."""
-    disagreement = (Code.METERS_DISAGREE, site.tree.ids[0])
-    if disagreement not in {(reason.code, reason.subject) for reason in judgement.doubts.doubts}:
+    root = site.tree.ids[0]
+    apart = any(each.code is Code.METERS_DISAGREE and each.subject == root for each in judgement.doubts.doubts)
+    if not apart:
         return 0.0
     return float(judgement.power.watts[0] - least_trusted_w(site, judgement.meters, now_s)[0])
 

@@ -22,6 +22,10 @@ Bool = NDArray[np.bool_]
 SURPLUS: Final = "surplus"
 #: The leases of a site's agents are from this share of its lease to all of it, so that their ends are no step.
 SHORTEST_LEASE: Final = 0.8
+#: Share by which a settled device may still be moving after its stated time.
+SETTLE_FACTOR: Final = 1.25
+#: From a device's settling to a meter reading that shows all of it: a poll, a refresh of the meter, a tick.
+VISIBLE_S: Final = 1.5
 
 
 class SurplusModel(IntEnum):
@@ -67,7 +71,8 @@ class Devices:
     `mode_continuous` (M,): True where every power between the row before and this one is allowed too.
 
     Worked out, since each tick asks for them often: `off_w`, `max_w` (D,), residual watts when off and signed maximum;
-    `least_told`, `most_told` (D,), shares of its setpoint between which a device says that it draws while it keeps that.
+    `least_told`, `most_told` (D,), shares of its setpoint between which a device says that it draws while it keeps that;
+    `down_seen_s`, `up_seen_s` (D,), seconds from a setpoint until a meter has surely shown all of what follows.
     """
 
     ids: tuple[str, ...]
@@ -94,6 +99,8 @@ class Devices:
     max_w: F64 = field(init=False, repr=False)
     least_told: F64 = field(init=False, repr=False)
     most_told: F64 = field(init=False, repr=False)
+    down_seen_s: F64 = field(init=False, repr=False)
+    up_seen_s: F64 = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Work out the columns that follow from the others, also from some that `check_devices` will refuse."""
@@ -102,6 +109,8 @@ class Devices:
         error = self.tolerance + self.report_error
         object.__setattr__(self, "least_told", 1.0 - error)
         object.__setattr__(self, "most_told", 1.0 + error)
+        object.__setattr__(self, "down_seen_s", SETTLE_FACTOR * self.down_s + VISIBLE_S)
+        object.__setattr__(self, "up_seen_s", SETTLE_FACTOR * self.up_s + VISIBLE_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

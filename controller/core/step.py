@@ -22,6 +22,7 @@ from controller.core.fleet.trouble import unled
 from controller.core.kernels.grant import Asked, grant
 from controller.core.kernels.tree import PathSums
 from controller.core.limits.compliance import orders_now, unseen
+from controller.core.limits.contactors import Trips
 from controller.core.limits.envelope import (
     Envelope,
     Limit,
@@ -65,9 +66,8 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
     sent = send(sensed.leases, granted.setpoint_w, snapshot.now_s)
     room_w = limited.usable_w - limited.committed_w
     trips = close_where_it_fits(sensed.trips, tables.site, room_w, sensed.mode.mode, snapshot.now_s)
-    sensed = replace(sensed, trips=trips)
-    decision = _decision(tables, state, snapshot, sensed, limited, wanted, sent, below)
-    check(tables.site, state, decision, _claims(tables, snapshot, sensed, limited, granted), below)
+    decision = _decision(tables, state, snapshot, sensed, limited, wanted, sent, trips, below)
+    check(tables.site, state, decision, _claims(snapshot, sensed, limited, granted), below)
     after = minimum_times_after(
         tables, state.minimum_times, sensed.leases.current_w, granted.setpoint_w, snapshot.now_s
     )
@@ -86,22 +86,22 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         order_ramps=limited.order_ramps,
         orders=decision.orders,
         recent=limited.recent,
-        overrun=allow(sensed.overrun, tables.site, limited.bounds, _sure_floor_w(tables, limited), snapshot.now_s),
-        trips=hold_to(trips, tables.site, limited.lasting, _sure_floor_w(tables, limited), snapshot.now_s),
+        overrun=allow(sensed.overrun, tables.site, limited.bounds, limited.sure_floor_w, snapshot.now_s),
+        trips=hold_to(trips, tables.site, limited.lasting, limited.sure_floor_w, snapshot.now_s),
     )
     return state, decision
 
 
-def _claims(tables: Tables, snapshot: Snapshot, sensed: Sensed, limited: _Limited, granted: _Granted) -> Claims:
+def _claims(snapshot: Snapshot, sensed: Sensed, limited: _Limited, granted: _Granted) -> Claims:
     return Claims(
         current_w=sensed.leases.current_w,
         stuck_w=limited.stuck_below_w,
         committed_w=limited.committed_w,
         rise_w=granted.rise_w,
         fall_w=granted.fall_w,
-        held=_held(tables, sensed),
+        held=None if sensed.cut is None else sensed.cut.held,
         locked=None if sensed.locked is None else sensed.locked.devices,
-        reset=frozenset(reset.node for reset in snapshot.resets),
+        resets=snapshot.resets,
     )
 
 
@@ -110,7 +110,9 @@ class _Limited:
     """The envelope, and what of it devices may use, per node (N,).
 
     `current_w`: setpoints that devices run on, `committed_w`: the most that they may be drawing, both below each node.
-    `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed; `stuck_below_w`: their sum below each node. `order_limits`:
+    `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `sure_floor_w`: with everything off, of the
+    house load that is estimated no more than what is declared: what devices draw against their word looks like house load.
+    `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed; `stuck_below_w`: their sum below each node. `order_limits`:
     what each order in force asks for now. `recent`: what nodes drew lately.
     """
 
@@ -119,6 +121,7 @@ class _Limited:
     committed_w: F64
     bounds: Envelope
     lasting: Envelope
+    sure_floor_w: F64
     usable_w: F64
     stuck_w: F64
     stuck_below_w: F64
@@ -130,13 +133,10 @@ class _Limited:
 
 def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, below: SumBelow) -> _Limited:
     """Work out the house load, and the smallest limit of every node."""
-    site, leases, power = tables.site, sensed.leases, sensed.judgement.power
+    site, devices, leases, power = tables.site, tables.site.devices, sensed.leases, sensed.judgement.power
     elapsed_s, stuck_w = state.elapsed_s(snapshot.now_s), _stuck_w(tables, sensed)
     committed_below_w, current_below_w, least_below_w, stuck_below_w = below.each(
-        committed_w(leases, site.devices),
-        leases.current_w,
-        least_w(leases, site.devices, snapshot.fleet.measured_w),
-        stuck_w,
+        committed_w(leases, devices), leases.current_w, least_w(leases, devices, snapshot.fleet.measured_w), stuck_w
     )
     house = estimate_house(
         state.house, _compared(sensed), _taught(sensed), least_below_w, committed_below_w, snapshot.now_s, elapsed_s
@@ -160,6 +160,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         committed_w=committed_below_w,
         bounds=bounds,
         lasting=lasting,
+        sure_floor_w=np.minimum(bounds.floor_w, site.tree.house_w + tables.off_below_w),
         usable_w=_usable(tables, bounds, house_w, _unheard_below_w(tables, sensed, below)),
         stuck_w=stuck_w,
         stuck_below_w=stuck_below_w,
@@ -194,11 +195,6 @@ def _unheard_below_w(tables: Tables, sensed: Sensed, below: SumBelow) -> F64:
         return np.zeros(len(tables.site.tree.ids))
     watts = unheard_w(sensed.leases, tables.site.devices)
     return below(watts if sensed.cut is None else np.where(sensed.cut.quiet, 0.0, watts))
-
-
-def _held(tables: Tables, sensed: Sensed) -> Bool:
-    """Return which devices (D,) are below a contactor that was told something."""
-    return np.zeros(len(tables.site.devices.ids), dtype=np.bool_) if sensed.cut is None else sensed.cut.held
 
 
 def _usable(tables: Tables, bounds: Envelope, house_w: F64, unheard_below_w: F64) -> F64:
@@ -259,8 +255,9 @@ def _earned(tables: Tables, sensed: Sensed) -> F64 | None:
 
 def _room(tables: Tables, usable_w: F64, current_w: F64) -> F64:
     """Usable watts, less what a cut may fall short by because devices draw less than they are set to."""
-    cut_w = np.maximum(current_w - usable_w, 0.0)
-    return np.where(cut_w > 0.0, current_w - cut_w / (1.0 - tables.tolerance), usable_w)
+    cut_w = current_w - usable_w
+    falls = cut_w > 0.0
+    return np.where(falls, current_w - cut_w / (1.0 - tables.tolerance), usable_w) if some(falls) else usable_w
 
 
 def _upper(tables: Tables, mode: Mode, leases: Leases, led: Bool, most_w: F64, elapsed_s: float) -> F64:
@@ -314,7 +311,7 @@ def _grant(
 
 def _late_last(order: I64, late: Bool) -> I64:
     """Return the order (D,) with those at its end that have not come up when asked: raised last, and lowered first."""
-    if not late.any():
+    if not some(late):
         return order
     last = late[order]
     return np.concatenate([order[~last], order[last]])
@@ -328,9 +325,10 @@ def _decision(
     limited: _Limited,
     wanted: _Wanted,
     sent: Leases,
+    trips: Trips,
     below: SumBelow,
 ) -> Decision:
-    bounds, allotment, orders = limited.bounds, wanted.allotment, _orders_now(tables, state, snapshot, sensed, limited)
+    bounds, allotment, orders = limited.bounds, wanted.allotment, _orders_now(state, snapshot, sensed, limited)
     planned_w, committed_below_w = below.each(sent.setpoint_w, committed_w(sent, tables.site.devices))
     return Decision(
         at_s=snapshot.now_s,
@@ -350,37 +348,27 @@ def _decision(
         planned_w=planned_w,
         committed_w=committed_below_w,
         setpoint_w=sent.setpoint_w,
-        value_per_h=allotment.value_per_h,
-        worth_per_h=allotment.worth_per_h,
-        bound_per_h=allotment.bound_per_h,
+        value_per_h=allotment.value_per_h, worth_per_h=allotment.worth_per_h, bound_per_h=allotment.bound_per_h,
         overruled=wanted.overruled,
         orders_in_force=tuple(ramp.id for ramp in limited.order_ramps),
         warnings=(*sensed.warnings, *unseen(tables.site, orders)),
         orders=orders,
-        contactors=sensed.trips.contactors,
+        contactors=trips.contactors,
         locks=() if sensed.locked is None else sensed.locked.locks,
     )  # fmt: skip
 
 
-def _sure_floor_w(tables: Tables, limited: _Limited) -> F64:
-    """Watts of each node (N,) with everything off; of the house load that is estimated no more than what is declared.
-
-    What devices draw against their word looks like house load.
-    """
-    return np.minimum(limited.bounds.floor_w, tables.site.tree.house_w + tables.off_below_w)
-
-
-def _orders_now(
-    tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited
-) -> tuple[OrderNow, ...]:
+def _orders_now(state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited) -> tuple[OrderNow, ...]:
     """Return how each order in force is kept."""
+    if not limited.order_ramps:
+        return ()
     return orders_now(
         state.orders,
         limited.order_ramps,
         limited.order_limits,
         sensed.judgement.power.shown_w,
         limited.bounds,
-        _sure_floor_w(tables, limited),
+        limited.sure_floor_w,
         sensed.overrun,
         snapshot.now_s,
     )

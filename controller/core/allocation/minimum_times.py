@@ -51,6 +51,8 @@ def minimum_times_after(
     was_on, is_on = before_w > devices.off_w, setpoint_w > devices.off_w
     switched = was_on != is_on
     settles = is_on & (~was_on | ((setpoint_w != before_w) & ~tables.in_place))
+    if not (some(switched) or some(settles)):
+        return times
     least_s = np.where(is_on, devices.min_up_s, devices.min_down_s)
     return MinimumTimes(
         kept_until_s=np.where(switched, now_s + least_s, times.kept_until_s),
@@ -64,13 +66,12 @@ def kept_w(tables: Tables, leases: Leases, times: MinimumTimes, now_s: float) ->
     on = current_w > devices.off_w
     kept, settling = now_s < times.kept_until_s, on & (now_s < times.settled_from_s)
     stays_on = on & (kept | devices.protected)
-    # Lowering a device that restarts for it is no better than switching it off.
-    least_w = np.where(devices.restarts & devices.protected, current_w, np.minimum(tables.on_w, current_w))
-    return Kept(
-        low_w=np.where(settling, current_w, np.where(stays_on, least_w, 0.0)),
-        high_w=np.where(settling | (kept & ~on), current_w, np.inf),
-        starting=on & (leases.low_w < tables.on_w),
-    )
+    least_w = np.minimum(tables.kept_on_w, current_w)
+    low_w, high_w = np.zeros(current_w.size), np.full(current_w.size, np.inf)
+    np.copyto(low_w, least_w, where=stays_on)
+    np.copyto(low_w, current_w, where=settling)
+    np.copyto(high_w, current_w, where=settling | (kept & ~on))
+    return Kept(low_w=low_w, high_w=high_w, starting=on & (leases.low_w < tables.on_w))
 
 
 def fitting_w(

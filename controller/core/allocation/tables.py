@@ -28,7 +28,8 @@ class Tables:
     """The site and what is derived from it.
 
     `allocator`: with the working memory of one thread. `device_order` (D,): devices by value per watt, the best first.
-    `on_w` (D,): watts of each device's lowest running mode. `least_step_w` (D,): no smaller raise. `in_place` (D,):
+    `on_w` (D,): watts of each device's lowest running mode; `kept_on_w` (D,): those down to which a protected one may be lowered,
+    ``inf`` where that restarts it, which is no better than to switch it off. `least_step_w` (D,): no smaller raise. `in_place` (D,):
     every running mode is reached from every other without a step. `change_costs`: of a
     start and of another discrete mode, spread over the time in which they have to pay; `changes_cost`: some are not 0.
     `paths`, `modes`: columns of the site as the kernels take them. `largest_start_w`: the biggest step that a start makes.
@@ -42,6 +43,7 @@ class Tables:
     allocator: Allocator
     device_order: I64
     on_w: F64
+    kept_on_w: F64
     least_step_w: F64
     in_place: Bool
     change_costs: ChangeCosts
@@ -68,6 +70,7 @@ def make_tables(site: Site) -> Tables:
         allocator=make_allocator(site.tree, devices, rounds=ROUNDS if len(devices.ids) <= _MANY else 1),
         device_order=by_value(devices, devices.mode_value),
         on_w=on_w,
+        kept_on_w=np.where(devices.restarts & devices.protected, np.inf, on_w),
         least_step_w=_LEAST_STEP * devices.max_w,
         in_place=_in_place(devices),
         change_costs=ChangeCosts(

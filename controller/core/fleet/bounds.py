@@ -48,7 +48,8 @@ def fleet_below(
     reported = (now_s - fleet.heard_s <= CONTACT_S)[devices.agent]
     reported = reported if cut is None else reported & ~cut.held
     # Of a number and NaN, fmax is the number.
-    told_w = np.where(reported, np.fmax(fleet.measured_w, 0.0), 0.0)
+    told_w = np.fmax(fleet.measured_w, 0.0)
+    told_w = told_w if every(reported) else np.where(reported, told_w, 0.0)
     least_w, most_w = _device_bounds(site, leases, fleet.measured_w, reported)
     most_w = most_w if cut is None else np.where(cut.dark, 0.0, most_w)
     least_below_w, most_below_w, told_below_w, told_least_w = below.each(
@@ -75,6 +76,8 @@ def _device_bounds(site: Site, leases: Leases, told_w: F64, reported: Bool) -> t
     under, over = told_w < least_w * devices.least_told, told_w > most_w * devices.most_told
     if not every(devices.steady) or some(under) or some(over):
         least_w, most_w = _widened(devices, leases, told_w, under, over)
+    if every(reported & leases.known):
+        return least_w, most_w
     most_w = np.where(leases.known, np.where(reported, most_w, leases.high_w), devices.max_w)
     return np.where(reported, least_w, 0.0), most_w
 

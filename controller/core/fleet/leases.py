@@ -21,10 +21,6 @@ from controller.core.snapshot import FleetColumns, Followed, Snapshot
 CONTACT_S = 5.0
 #: A setpoint that is not confirmed after this long was not taken: the device runs on what it reports.
 _CONFIRM_S = 4.0
-#: From a device's settling to a meter reading that shows all of it: a poll, a refresh of the meter, a tick.
-_VISIBLE_S = 1.5
-#: Share by which a settled device may still be moving after its stated time.
-SETTLE_FACTOR = 1.25
 #: Watts that differ by less than this, beyond all errors, tell nothing.
 _SLACK_W = 30.0
 #: As plain numbers: to compare a column with an enum takes six times as long.
@@ -99,7 +95,8 @@ def in_contact(devices: Devices, snapshot: Snapshot) -> Bool:
 
 def in_step(leases: Leases, now_s: float) -> Bool:
     """Return which devices (D,) run on the newest setpoint, or still have time to say so."""
-    return np.asarray(np.isfinite(leases.steady_s) | (now_s - leases.changed_s < _CONFIRM_S), dtype=np.bool_)
+    agreed: Bool = np.isfinite(leases.steady_s)
+    return agreed if every(agreed) else agreed | (now_s - leases.changed_s < _CONFIRM_S)
 
 
 def defiant(leases: Leases, devices: Devices, snapshot: Snapshot) -> Bool:
@@ -110,10 +107,10 @@ def defiant(leases: Leases, devices: Devices, snapshot: Snapshot) -> Bool:
     fleet = snapshot.fleet
     said = np.asarray(fleet.follow == _DEFIANT, dtype=np.bool_)
     owed_s = snapshot.now_s - leases.owing_s
-    if not some(said) and owed_s.max(initial=0.0) <= _CONFIRM_S:
+    if not (some(said) or some(owed_s > _CONFIRM_S)):
         return said
     draws_more = ~(fleet.measured_w <= _within_w(devices, leases.setpoint_w))
-    late = owed_s > SETTLE_FACTOR * devices.down_s + _VISIBLE_S + _CONFIRM_S
+    late = owed_s > devices.down_seen_s + _CONFIRM_S
     found = said | (late & draws_more & (fleet.follow != _LOST))
     return np.asarray(found & _heard_of_late(devices, snapshot), dtype=np.bool_)
 
@@ -136,29 +133,29 @@ def _within_w(devices: Devices, watts: F64) -> F64:
 def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
     """Return the leases after this snapshot's reports."""
     fleet, now_s = snapshot.fleet, snapshot.now_s
-    heard_s = fleet.heard_s[devices.agent]
-    known = np.isfinite(heard_s)
+    known = np.isfinite(fleet.heard_s)[devices.agent]
     # Nothing can be set lower than off, whatever an agent calls it.
-    applied_w = np.where(known, np.maximum(fleet.applied_w, devices.off_w), leases.applied_w)
+    applied_w = np.maximum(fleet.applied_w, devices.off_w)
+    applied_w = applied_w if every(known) else np.where(known, applied_w, leases.applied_w)
     confirmed = known & (fleet.confirmed_s[devices.agent] >= leases.changed_s)
     moved = applied_w != leases.applied_w
     has_it, proven = confirmed & _HAS_IT.take(fleet.follow), confirmed & _PROVES.take(fleet.follow)
-    steady_s = np.where(np.isinf(leases.steady_s) | moved, now_s, leases.steady_s)
+    steady_s = np.minimum(leases.steady_s, now_s)
+    np.copyto(steady_s, now_s, where=moved)
     np.copyto(steady_s, np.inf, where=~has_it)
     stable_s = now_s - steady_s
-    answers = (now_s - heard_s <= CONTACT_S) & (fleet.follow != _LOST)
+    answers = _heard_of_late(devices, snapshot) & (fleet.follow != _LOST)
     low_w, high_w = np.minimum(leases.low_w, applied_w), np.maximum(leases.high_w, applied_w)
-    np.copyto(low_w, applied_w, where=proven & _settled(stable_s, devices.up_s))
+    np.copyto(low_w, applied_w, where=proven & (stable_s >= devices.up_seen_s))
     np.copyto(low_w, devices.off_w, where=~answers)
-    np.copyto(high_w, applied_w, where=proven & _settled(stable_s, devices.down_s))
+    np.copyto(high_w, applied_w, where=proven & (stable_s >= devices.down_seen_s))
     _raise_by_themselves(devices, fleet, answers, high_w)
     led = np.isfinite(leases.changed_s)
     owes = ~proven & led & (high_w > leases.setpoint_w + _SLACK_W)
     seen_w = np.where(low_w >= high_w, high_w, leases.seen_w)
     current_w = np.minimum(leases.setpoint_w, applied_w)
-    np.copyto(current_w, leases.setpoint_w, where=~confirmed & (now_s - leases.changed_s < _CONFIRM_S))
-    np.copyto(current_w, applied_w, where=~led)
-    np.copyto(current_w, devices.failsafe_w, where=~known)
+    if not every(confirmed & led):
+        _correct_current_w(current_w, leases, devices, applied_w, confirmed, known, now_s)
     return Leases(
         setpoint_w=leases.setpoint_w,
         changed_s=leases.changed_s,
@@ -175,6 +172,15 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
     )
 
 
+def _correct_current_w(
+    current_w: F64, leases: Leases, devices: Devices, applied_w: F64, confirmed: Bool, known: Bool, now_s: float
+) -> None:
+    """Correct what devices (D,) are taken to run on, where that is not the lower of setpoint and report."""
+    np.copyto(current_w, leases.setpoint_w, where=~confirmed & (now_s - leases.changed_s < _CONFIRM_S))
+    np.copyto(current_w, applied_w, where=np.isinf(leases.changed_s))
+    np.copyto(current_w, devices.failsafe_w, where=~known)
+
+
 def _raise_by_themselves(devices: Devices, fleet: FleetColumns, answers: Bool, high_w: F64) -> None:
     """Raise the most that each device (D,) may draw, `high_w`, to what is measured of it where it `answers` and that is more.
 
@@ -186,10 +192,6 @@ def _raise_by_themselves(devices: Devices, fleet: FleetColumns, answers: Bool, h
         return
     told_w = np.where(strays & np.isnan(fleet.measured_w), devices.max_w, np.minimum(fleet.measured_w, devices.max_w))
     np.copyto(high_w, told_w, where=answers & (jumped | (strays & (told_w > high_w))))
-
-
-def _settled(stable_s: F64, device_s: F64) -> Bool:
-    return np.asarray(stable_s >= SETTLE_FACTOR * device_s + _VISIBLE_S, dtype=np.bool_)
 
 
 def unheard_w(leases: Leases, devices: Devices) -> F64:

@@ -53,18 +53,15 @@ def find_trouble(leases: Leases, devices: Devices, snapshot: Snapshot, lease_s: 
     untaken_s = now_s - np.maximum(snapshot.fleet.confirmed_s, leases.begun_s)
     is_deaf = (silent_s == 0.0) & (untaken_s > _DEAF_SHARE * lease_s)
     unanswered, disobeys = lost(devices, snapshot), defiant(leases, devices, snapshot)
+    obeys = ~(unanswered | disobeys)
     return Trouble(
         silent_s=silent_s,
         deaf_s=np.where(is_deaf, untaken_s, 0.0),
         silent=(silent_s > 0.0)[devices.agent],
         lost=unanswered,
         defiant=disobeys,
-        reluctant=leases.waiting.reluctant & ~unanswered & ~disobeys,
-        led=in_contact(devices, snapshot)
-        & in_step(leases, now_s)
-        & ~unanswered
-        & ~disobeys
-        & (leases.waiting.rests_s < now_s),
+        reluctant=leases.waiting.reluctant & obeys,
+        led=in_contact(devices, snapshot) & in_step(leases, now_s) & obeys & (leases.waiting.rests_s < now_s),
     )
 
 
@@ -75,7 +72,8 @@ def stuck_w(leases: Leases, devices: Devices, trouble: Trouble) -> F64:
 
 def unled(trouble: Trouble, devices: Devices) -> Bool:
     """Return which devices (D,) are not known to do what is wanted of them: of those of a deaf agent it is chance if they do."""
-    return np.asarray(~trouble.led | (trouble.deaf_s > 0.0)[devices.agent], dtype=np.bool_)
+    not_led = ~trouble.led
+    return not_led | (trouble.deaf_s > 0.0)[devices.agent] if some(trouble.deaf_s) else not_led
 
 
 def told_of(trouble: Trouble, site: Site, leases: Leases, unshown: Bool) -> tuple[tuple[Reason, ...], Doubts]:

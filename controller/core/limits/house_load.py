@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from controller.core.masks import some
+from controller.core.masks import every, some
 from controller.core.site import F64, Bool
 from controller.core.trust.node_power import NodePower
 from controller.core.trust.node_trust import NodeTrust
@@ -78,10 +78,13 @@ def estimate_house(
     high = np.where(power.known & trust.proven, np.maximum(power.watts - least_w, 0.0), np.inf)
     house = _forgetting(house, trust.false)
     calm = 1.0 - math.exp(-elapsed_s / _CALM_S)
-    fallen = house.watts + np.where(trust.still, 0.0, np.minimum(high - house.watts, 0.0) * calm)
-    measured_w, house = _measured(house, high, trust.still | (most_w - least_w > _NARROW * house.watts), power)
+    fallen_w = house.watts + np.where(trust.still, 0.0, np.minimum(high - house.watts, 0.0) * calm)
     possible_w = np.minimum(house.watts, high)
-    watts = np.maximum(np.maximum(np.minimum(fallen, measured_w), house.least_w.max(axis=0)), low)
+    # Where something was learnt before, no two samples alone count.
+    if not every(np.isfinite(house.least_w[1])):
+        measured_w, house = _measured(house, high, trust.still | (most_w - least_w > _NARROW * house.watts), power)
+        fallen_w = np.minimum(fallen_w, measured_w)
+    watts = np.maximum(np.maximum(fallen_w, house.least_w.max(axis=0)), low)
     return _remembered(house, watts, possible_w, trust.still, now_s)
 
 
@@ -91,7 +94,7 @@ def _measured(house: HouseLoad, high: F64, vague: Bool, power: NodePower) -> tup
     Devices that are all known to the watt, as when all are off, leave a start little time for that: soon they rise.
     """
     vague = vague | np.isfinite(house.least_w[1]) | np.isinf(high)
-    if vague.all():
+    if every(vague):
         return np.full_like(high, np.inf), house
     another = power.taken_s > house.shown_s
     shown_w = np.where(vague, np.inf, np.where(another, high, house.shown_w))
@@ -122,4 +125,11 @@ def _remembered(house: HouseLoad, watts: F64, possible_w: F64, still: Bool, now_
         least_w[0] = np.minimum(least_w[0], possible_w)
     if some(still):
         least_w = np.where(still, house.least_w, least_w)
-    return replace(house, watts=watts, least_w=least_w, since_s=now_s if begins else house.since_s)
+    return HouseLoad(
+        watts=watts,
+        declared_w=house.declared_w,
+        least_w=least_w,
+        since_s=now_s if begins else house.since_s,
+        shown_w=house.shown_w,
+        shown_s=house.shown_s,
+    )

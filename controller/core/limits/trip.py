@@ -46,9 +46,11 @@ def _above_what_is_above(site: Site, power: NodePower, trusted: Bool, class_w: F
     return found
 
 
-def next_trips(trips: Trips, site: Site, snapshot: Snapshot, seen: SeenNodes, mode: Mode, elapsed_s: float) -> Trips:
-    """Return the contactors after what is seen in this tick, and after the resets that are new."""
-    if not trips.contactors:
+def next_trips(
+    trips: Trips, site: Site, snapshot: Snapshot, seen: SeenNodes | None, mode: Mode, elapsed_s: float
+) -> Trips:
+    """Return the contactors after what is `seen` in this tick (None: there are none), and after the resets that are new."""
+    if seen is None:
         return trips
     most_w = np.max([watts for _, watts in trips.recent], axis=0) if trips.recent else trips.allowed_w
     after_s = site.contactors.trip_after_s.tolist()

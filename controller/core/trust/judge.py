@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -15,7 +16,7 @@ from controller.core.modes import Doubts
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, SURPLUS, Site
 from controller.core.snapshot import ConfirmedMeter, SourceLoss, SourceSample
-from controller.core.trust.columns import PLAUSIBLE, MeterColumns, meter_columns, plausible
+from controller.core.trust.columns import PLAUSIBLE, MeterColumns, meter_columns, plausible, usable
 from controller.core.trust.confirmed import Confirmations, look_at, remembered
 from controller.core.trust.cross_check import contradictions, lasting
 from controller.core.trust.meter_trust import MeterTrust, hear, lose, unheard
@@ -147,9 +148,10 @@ def _against(
     site: Site, sources: Mapping[str, MeterTrust], meters: MeterColumns, steps: StepTests, now_s: float
 ) -> dict[str, tuple[Reason, ...]]:
     """Return, by meter, what speaks against it now."""
-    age_s, sane, refuted = now_s - meters.taken_s, plausible(site, meters), np.isfinite(steps.refuted_s)
+    counting, age_s = usable(site, meters, now_s).tolist(), (now_s - meters.taken_s).tolist()
+    refuted = np.isfinite(steps.refuted_s).tolist()
     return {
-        name: _of_meter(site, sources[name], float(age_s[k]), sane=bool(sane[k]), refuted=bool(refuted[k]))
+        name: _of_meter(site, sources[name], age_s[k], is_usable=counting[k], refuted=refuted[k])
         for k, name in enumerate(site.meters.ids)
     }
 
@@ -162,16 +164,16 @@ def _fed(site: Site, against: dict[str, tuple[Reason, ...]], cut: PowerCut | Non
     return {name: () if unfed[name] and silent(reasons) else reasons for name, reasons in against.items()}
 
 
-def _of_meter(site: Site, source: MeterTrust, age_s: float, *, sane: bool, refuted: bool) -> tuple[Reason, ...]:
+def _of_meter(site: Site, source: MeterTrust, age_s: float, *, is_usable: bool, refuted: bool) -> tuple[Reason, ...]:
     name, fault = source.source, source.fault
     doubts = (*((Reason(Code.STEPS_NOT_FOLLOWED, name),) if refuted else ()), *source.doubts)
-    if doubts:
+    if doubts or is_usable:
         return doubts
     if age_s > site.rules.suspect_s:
         if fault is not None and fault.code not in {Code.SOURCE_LOST, Code.METER_NEVER_READ}:
             return (fault,)
-        return (Reason(Code.METER_NEVER_READ if np.isinf(age_s) else Code.METER_SILENT, name),)
-    return () if sane else (Reason(Code.METER_OVER_RATING, name, {"share": PLAUSIBLE}),)
+        return (Reason(Code.METER_NEVER_READ if math.isinf(age_s) else Code.METER_SILENT, name),)
+    return (Reason(Code.METER_OVER_RATING, name, {"share": PLAUSIBLE}),)
 
 
 def _all(
@@ -192,5 +194,7 @@ def _doubts(site: Site, meters: MeterColumns, doubts: tuple[Reason, ...], now_s:
 
 def _root_is_seen(site: Site, meters: MeterColumns, now_s: float) -> bool:
     """Return whether a meter of the site itself may still be believed, be it for its last value."""
+    if some(usable(site, meters, now_s) & (site.meters.node == 0)):
+        return True
     believed = plausible(site, meters) & (now_s - meters.taken_s <= site.rules.bad_s)
     return some(believed & (site.meters.node == 0))

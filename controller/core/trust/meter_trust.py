@@ -114,7 +114,7 @@ def lose(trust: MeterTrust, loss: SourceLoss) -> MeterTrust:
 
 def hear(trust: MeterTrust, sample: SourceSample, rating_w: float) -> MeterTrust:
     """Return the record after a sample, which need not carry all that the source has."""
-    name = next((name for name in _VALUES if name in sample.values), None)
+    name = _value(sample.values)
     fault = _fault(sample, name)
     if fault is not None:
         notes = {name: note for name, note in trust.notes.items() if name not in sample.invalid}
@@ -122,7 +122,7 @@ def hear(trust: MeterTrust, sample: SourceSample, rating_w: float) -> MeterTrust
     # A value that claims to be taken after it arrived is no younger than its arrival.
     taken_s, values = min(sample.taken_s, sample.arrived_s), sample.values
     seen = {quantity: Shown(value, taken_s) for quantity, value in values.items()}
-    notes = {name: note for name, note in trust.notes.items() if name not in seen}
+    notes = {name: note for name, note in trust.notes.items() if name not in seen} if trust.notes else {}
     found = contradiction(values, rating_w, known=trust.carried)
     against, contradicted = trust.against, trust.contradiction
     if found.looked:
@@ -137,7 +137,7 @@ def hear(trust: MeterTrust, sample: SourceSample, rating_w: float) -> MeterTrust
         grade=trust.grade if slow else sample.grade,
         fault=trust.fault if slow else None,
         shown={**trust.shown, **seen},
-        notes={**notes, **sample.notes},
+        notes={**notes, **sample.notes} if sample.notes else notes,
         rhythm=learn(trust.rhythm, values, taken_s),
         balance=_counted(trust.balance, values, taken_s, rating_w),
         off_grid=off_grid(values, trust.grid_hz) if "frequency_hz" in values else trust.off_grid,
@@ -145,6 +145,14 @@ def hear(trust: MeterTrust, sample: SourceSample, rating_w: float) -> MeterTrust
         contradiction=contradicted,
         carried=found.vouched or (trust.carried and not found.against),
     )
+
+
+def _value(values: Mapping[str, float]) -> str | None:
+    """Return which quantity of a sample is the value of its source; None of slow quantities alone."""
+    for name in _VALUES:
+        if name in values:
+            return name
+    return None
 
 
 def _counted(balance: EnergyBalance, values: Mapping[str, float], at_s: float, rating_w: float) -> EnergyBalance:

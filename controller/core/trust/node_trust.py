@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from controller.core.masks import some
 from controller.core.reasons import Code, Reason
 from controller.core.site import Bool, Site
 
@@ -53,9 +54,10 @@ def false_meters(site: Site, against: Mapping[str, tuple[Reason, ...]], contradi
 
 def node_trust(site: Site, proven: Bool, against: Mapping[str, tuple[Reason, ...]], false: Bool) -> NodeTrust:
     """Return the trust in the nodes' meters; `against`: by meter; `false`: meters (K,) that show what is not so."""
-    node = site.meters.node
-    doubted = false | np.array([bool(against.get(name)) for name in site.meters.ids], dtype=np.bool_)
-    still_n, false_n = np.zeros_like(proven), np.zeros_like(proven)
-    still_n[node[doubted]] = True
-    false_n[node[false]] = True
+    still_n, false_n = np.zeros(proven.size, dtype=np.bool_), np.zeros(proven.size, dtype=np.bool_)
+    if some(false) or any(against.values()):
+        node = site.meters.node
+        doubted = false | np.array([bool(against.get(name)) for name in site.meters.ids], dtype=np.bool_)
+        still_n[node[doubted]] = True
+        false_n[node[false]] = True
     return NodeTrust(proven=proven, still=still_n, false=false_n)

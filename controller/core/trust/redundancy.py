@@ -83,6 +83,8 @@ def compare(
 ) -> Redundancy:
     """Return the record with how the meters of each node differ now; `disagreeing`: what says that they contradict each other."""
     node = site.meters.node
+    if node.size < 2:
+        return old
     several = np.bincount(node, minlength=old.missing.size) > 1
     if not some(several):
         return old

@@ -72,7 +72,7 @@ def learn(rhythm: Rhythm, values: Mapping[str, float], at_s: float) -> Rhythm:
         )
     old = rhythm.values
     moved = [name for name, value in values.items() if old.get(name) != value]
-    restless = any(_restless(name) for name in moved)
+    restless = any(map(_restless, moved))
     pause_s, changes = rhythm.pause_s, rhythm.changes
     # A pause in which the meter was taken for frozen is a fault of it, not its rhythm.
     if restless and rhythm.restless_s > float("-inf") and not rhythm.frozen:

@@ -15,6 +15,7 @@ the fleet has moved, volts and amperes or the energy counters of the meter may p
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -109,49 +110,101 @@ def run_step_tests(
     tests: StepTests, site: Site, meters: MeterColumns, fleet: FleetBelow, now_s: float, anew: Bool | None = None
 ) -> StepTests:
     """Return what the fleet says of each meter (K,) after this tick; `anew`: compare with this instant from now on."""
-    low_w, high_w = fleet.least_w[site.meters.node], fleet.most_w[site.meters.node]
-    slack_w, other_w = _slack_w(site)
-    fresh = usable(site, meters, now_s)
-    most_w, least_w = high_w - tests.low_w, low_w - tests.high_w
-    rose, stepped = least_w > 0.0, fresh & (np.maximum(least_w, -most_w) > _BEYOND * slack_w)
-    moved_w = np.where(rose, meters.power_w - tests.power_w, tests.power_w - meters.power_w)
-    least_w, most_w = np.where(rose, least_w, -most_w), np.where(rose, most_w, -least_w)
-    fits = (moved_w >= _LEAST * least_w - slack_w) & (moved_w <= _MOST * most_w + slack_w + other_w)
-    against_s = np.where(stepped & ~fits, np.minimum(tests.against_s, now_s), np.inf)
-    agrees = stepped & _certainly(moved_w, least_w, most_w, slack_w, other_w)
-    level = fresh & _certainly(meters.power_w, low_w, high_w, slack_w, other_w)
-    lasting, defied_s, defied_w = now_s - against_s >= _LASTING_S, tests.defied_s, tests.defied_w
+    node, fresh, (slack_w, other_w) = site.meters.node, usable(site, meters, now_s), _slack_w(site)
+    low_w, high_w = fleet.least_w[node], fleet.most_w[node]
+    stepped = fresh & (np.maximum(low_w - tests.high_w, tests.low_w - high_w) > _BEYOND * slack_w)
+    found = _compared(tests, site, meters, fresh, stepped, (low_w, high_w), now_s) if some(stepped) else _no_step(tests)
+    refuted_s, passed = _refuted_s(tests, found, now_s), tests.passed | found.agrees
+    if not every(passed):
+        passed = passed | (fresh & _certainly(meters.power_w, low_w, high_w, slack_w, other_w))
     # A step against the meter is kept in sight until it has lasted; else the instant to compare with moves on.
-    due = agrees | lasting | ((now_s - tests.since_s > _GOOD_S) & np.isinf(against_s))
-    if some(lasting):
-        speaks = fresh & (tests.passed | meters.vouched) & np.isinf(tests.refuted_s)
-        agreeing, missing_w = _devices_to_blame(tests, site, meters, (low_w, high_w), speaks, lasting, rose, now_s)
-        defied_s, defied_w = np.where(agreeing, now_s, defied_s), np.where(agreeing, missing_w, defied_w)
-        off_w = np.maximum(least_w - moved_w, moved_w - most_w)
-        acquitted = agreeing | shows_the_same(site, meters.power_w, off_w, speaks & np.isinf(against_s))
-        against_s, due = np.where(acquitted, np.inf, against_s), due | agreeing
-    refuted_s = _refuted_s(tests, against_s, agrees, now_s)
+    due = found.seen | ((now_s - tests.since_s > _GOOD_S) & ~found.off)
     take = fresh & _known(low_w, high_w, slack_w) & (due if anew is None else due | anew)
-    return StepTests(
-        passed=(tests.passed | agrees | level) & np.isinf(refuted_s),
-        agreed_s=np.where(agrees, now_s, tests.agreed_s),
+    new = StepTests(
+        passed=passed & np.isinf(refuted_s),
+        agreed_s=np.where(found.agrees, now_s, tests.agreed_s),
         refuted_s=refuted_s,
-        against_s=against_s,
+        against_s=found.against_s,
         false_s=tests.false_s,
+        since_s=tests.since_s,
+        power_w=tests.power_w,
+        low_w=tests.low_w,
+        high_w=tests.high_w,
+        defied_s=found.defied_s,
+        defied_w=found.defied_w,
+    )
+    if not some(take):
+        return new
+    return replace(
+        new,
         since_s=np.where(take, now_s, tests.since_s),
         power_w=np.where(take, meters.power_w, tests.power_w),
         low_w=np.where(take, low_w, tests.low_w),
         high_w=np.where(take, high_w, tests.high_w),
-        defied_s=defied_s,
-        defied_w=defied_w,
     )
 
 
-def _refuted_s(tests: StepTests, against_s: F64, agrees: Bool, now_s: float) -> F64:
+class _Found(NamedTuple):
+    """What the newest step says of each meter (K,); `against_s`, `defied_s`, `defied_w` as in `StepTests`.
+
+    `agrees`: it did the step. `off`: it did not, whoever is to blame. `seen`: it did, was off for long enough, or has others
+    that speak for it, so that the step is over.
+    """
+
+    agrees: Bool
+    off: Bool
+    seen: Bool
+    against_s: F64
+    defied_s: F64
+    defied_w: F64
+
+
+def _no_step(tests: StepTests) -> _Found:
+    nobody, never_s = np.zeros(tests.passed.size, dtype=np.bool_), np.full(tests.passed.size, np.inf)
+    return _Found(nobody, nobody, nobody, never_s, tests.defied_s, tests.defied_w)
+
+
+def _compared(
+    tests: StepTests,
+    site: Site,
+    meters: MeterColumns,
+    fresh: Bool,
+    stepped: Bool,
+    bounds_w: tuple[F64, F64],
+    now_s: float,
+) -> _Found:
+    """Compare the meters (K,) with what has `stepped`; `bounds_w`: the least and the most that the fleet below each draws now."""
+    (low_w, high_w), (slack_w, other_w) = bounds_w, _slack_w(site)
+    most_w, least_w = high_w - tests.low_w, low_w - tests.high_w
+    rose = least_w > 0.0
+    moved_w = np.where(rose, meters.power_w - tests.power_w, tests.power_w - meters.power_w)
+    least_w, most_w = np.where(rose, least_w, -most_w), np.where(rose, most_w, -least_w)
+    fits = (moved_w >= _LEAST * least_w - slack_w) & (moved_w <= _MOST * most_w + slack_w + other_w)
+    against_s = np.where(stepped & ~fits, np.minimum(tests.against_s, now_s), np.inf)
+    agrees, lasting = stepped & _certainly(moved_w, least_w, most_w, slack_w, other_w), now_s - against_s >= _LASTING_S
+    found = _Found(agrees, np.isfinite(against_s), agrees | lasting, against_s, tests.defied_s, tests.defied_w)
+    if not some(lasting):
+        return found
+    speaks = fresh & (tests.passed | meters.vouched) & np.isinf(tests.refuted_s)
+    agreeing, missing_w = _devices_to_blame(tests, site, meters, bounds_w, speaks, lasting, rose, now_s)
+    off_w = np.maximum(least_w - moved_w, moved_w - most_w)
+    acquitted = agreeing | shows_the_same(site, meters.power_w, off_w, speaks & np.isinf(against_s))
+    return found._replace(
+        seen=found.seen | agreeing,
+        against_s=np.where(acquitted, np.inf, against_s),
+        defied_s=np.where(agreeing, now_s, tests.defied_s),
+        defied_w=np.where(agreeing, missing_w, tests.defied_w),
+    )
+
+
+def _refuted_s(tests: StepTests, found: _Found, now_s: float) -> F64:
     """Return since when each meter (K,) has been refuted, ``inf`` where it is not."""
-    acquitted = agrees | (now_s - tests.refuted_s > _AGAIN_S)
+    refuted = now_s - found.against_s >= _LASTING_S
+    if not some(refuted) and every(np.isinf(tests.refuted_s)):
+        return tests.refuted_s
+    acquitted = found.agrees | (now_s - tests.refuted_s > _AGAIN_S)
     kept_s = np.where(acquitted, np.inf, tests.refuted_s)
-    return np.where(now_s - against_s >= _LASTING_S, np.minimum(tests.refuted_s, now_s), kept_s)
+    return np.where(refuted, np.minimum(tests.refuted_s, now_s), kept_s)
 
 
 def _devices_to_blame(
@@ -244,12 +297,9 @@ def without_switched(tests: StepTests, switched: Bool) -> StepTests:
 
 def after_steps(meters: MeterColumns, tests: StepTests) -> MeterColumns:
     """Return the meters as they count: the readings of what the fleet has refuted are old from then on."""
-    return MeterColumns(
-        power_w=meters.power_w,
-        taken_s=np.minimum(meters.taken_s, tests.refuted_s),
-        sane=meters.sane,
-        vouched=meters.vouched,
-    )
+    if every(np.isinf(tests.refuted_s)):
+        return meters
+    return replace(meters, taken_s=np.minimum(meters.taken_s, tests.refuted_s))
 
 
 def proven_nodes(site: Site, meters: MeterColumns, tests: StepTests, now_s: float) -> Bool:

@@ -11,6 +11,7 @@ from controller.core.kernels.tree import PathSums
 from controller.core.limits.contactors import Phase
 from controller.core.modes import Mode
 from controller.core.self_check import Claims, Invariant, InvariantBroken, check
+from controller.core.snapshot import Reset
 from tests.controller.core.halls import TRIP_S, defy, hall_site, in_hall
 from tests.controller.core.world import World, site, with_rules
 
@@ -36,9 +37,9 @@ class Answer:
             committed_w=self.decision.committed_w,
             rise_w=5000.0,
             fall_w=5000.0,
-            held=np.zeros(len(devices.ids), dtype=np.bool_),
+            held=None,
             locked=None,
-            reset=frozenset(),
+            resets=(),
         )
 
     def give(self, device: int, watts: float) -> None:
@@ -226,7 +227,7 @@ def test_a_contactor_that_is_open_is_closed_for_a_person_alone_and_never_in_doub
     moded = replace(cut_off.before.mode, mode=mode)
     cut_off.before = replace(cut_off.before, trips=trips, mode=moded)
     cut_off.decision = replace(cut_off.decision, mode=mode, contactors=(replace(old, phase=after),))
-    cut_off.claims = replace(cut_off.claims, reset=frozenset({old.node} if reset else ()))
+    cut_off.claims = replace(cut_off.claims, resets=(Reset(id="r1", node=old.node),) if reset else ())
     stays = after is Phase.TRIPPED or after is before
     begins = after is Phase.CLOSING and reset
     closes = after is Phase.RECLOSING and before is Phase.CLOSING and mode is Mode.NORMAL
