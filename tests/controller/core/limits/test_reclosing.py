@@ -10,7 +10,7 @@ from controller.core.modes import Mode
 from controller.core.reasons import Code
 from controller.core.snapshot import Reset
 from tests.controller.core.halls import HALL, ROW, TRIP_S, ask, codes, in_hall, nested_site, phase, running, tripped
-from tests.controller.core.world import World, order
+from tests.controller.core.world import order, settled
 
 
 def test_a_reset_makes_room_closes_and_lets_the_devices_rise_from_failsafe():
@@ -177,8 +177,7 @@ def test_a_contactor_that_was_open_without_a_trip_is_left_alone_where_its_reset_
 
 
 def test_below_an_open_contactor_none_is_closed():
-    world = World(nested_site(), surplus_w=180e3)
-    world.run(60)
+    world = settled(60, nested_site(), surplus_w=180e3)
     world.deaf = world.site.devices.node == ROW
     world.orders = (order(2e3, world, node=ROW, begun=True),)
     world.until(lambda decision: decision.contactors[1].proven, TRIP_S + 60)
