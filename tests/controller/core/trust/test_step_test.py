@@ -13,7 +13,7 @@ from controller.core.state import initial_state
 from controller.core.trust.columns import MeterColumns
 from controller.core.trust.judge import judge
 from controller.core.trust.step_test import after_steps, defied, proven_nodes, run_step_tests, without_lies
-from tests.controller.core.world import World, said, settled, site, with_rules
+from tests.controller.core.world import World, played_once, said, settled, site, with_rules
 
 SITE = (
     site()
@@ -178,6 +178,7 @@ def test_reports_that_setpoints_do_not_explain_widen_the_bounds():
 MODELS = list(SurplusModel)
 
 
+@played_once
 def commission(scale, *, model=SurplusModel.DIRECT, vouched=False):
     rules = with_rules(surplus_model=model, surplus_rating_w=500e3)
     world = World(site(rules, miners=20, stepped=6, gpus=1), surplus_w=60e3, vouched=vouched)
