@@ -1,4 +1,4 @@
-"""`make test`: all tests in parallel, then alone those that measure time; the words are options of pytest."""
+"""`make test`: all tests in parallel, then those that measure time, two at once; the words are options of pytest."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 #: Workers that mostly wait, besides one for each core: the lanes of sites (`tests.lanes`).
-_WAITING: Final = 2
+_WAITING: Final = 3
+#: Kernels to which `warmup` comes last, and that need none of those to which it comes first.
+_AHEAD: Final = ("leaves", "bound", "changes", "grant", "tree")
 _PYTEST: Final = (sys.executable, "-m", "pytest")
 
 
@@ -23,8 +26,8 @@ def main(words: Sequence[str]) -> int:
     _compile(words)
     workers = len(os.sched_getaffinity(0)) + _WAITING
     parallel = ("-n", str(workers), "--no-loadscope-reorder", "-m", "not slow and not alone")
-    # To collect all tests for the few that are alone would take as long as these.
-    alone = ("-m", "alone and not slow", *(() if words else _with_marker()))
+    # They wait far more than they work: two have a core each. To collect all tests for these few would take as long as they do.
+    alone = ("-n", "2", "-m", "alone and not slow", *(() if words else _with_marker()))
     ended = {subprocess.run([*_PYTEST, *options, *words], check=False).returncode for options in (parallel, alone)}
     # What is named may have tests for one part only.
     failed = ended - {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
@@ -32,13 +35,15 @@ def main(words: Sequence[str]) -> int:
 
 
 def _compile(words: Sequence[str]) -> None:
-    """Compile the kernels, which takes one core, and on another the tests with all that they import.
+    """Compile the kernels in two processes, and beside them the tests with all that they import.
 
     Every worker, daemon and command that the tests start then loads both.
     """
     collect, without_kernels = (*_PYTEST, "--collect-only", "-qq", *words), os.environ | {"NUMBA_DISABLE_JIT": "1"}
-    # What is wrong with a test is said where it is run.
-    with subprocess.Popen(collect, env=without_kernels, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+    ahead = (sys.executable, "-c", f"import {', '.join(f'controller.core.kernels.{name}' for name in _AHEAD)}")
+    # What is wrong with a test is said where it is run, and what is wrong with a kernel by `warmup`.
+    quiet = partial(subprocess.Popen, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with quiet(ahead), quiet(collect, env=without_kernels):
         if subprocess.run((sys.executable, "-m", "controller.cli", "warmup"), check=False).returncode:
             raise SystemExit("the kernels do not compile")
 

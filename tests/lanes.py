@@ -1,4 +1,4 @@
-"""Which tests a worker of pytest-xdist runs: any one, but the sites of processes stand in two lanes.
+"""Which tests a worker of pytest-xdist runs: any one, but the sites of processes stand in three lanes.
 
 A site needs time, not cores: with more of them at once each would only be slower. The lanes come first in the order of the
 tests, so that they are under way while all others run beside them.
@@ -12,10 +12,15 @@ from xdist.scheduler import LoadScopeScheduling
 
 #: An agent and its miners are no site: they wait for most of their time, and need no lane.
 _NO_SITE: Final = ("tests/e2e/test_agent.py",)
-#: Those that share the yard, so that it is started once; the demos take about as long.
-_YARD: Final = tuple(f"tests/e2e/test_{name}.py" for name in ("leases", "lost_orders", "reload", "site", "start"))
 #: One after the other, because they share what is slow to make; they work more than they wait, and need no lane either.
 _WHEEL: Final = "tests/e2e/test_wheel.py"
+#: Each takes about as long as the others: those that share the yard over one broker, so that it is started once, and the demos.
+_LANES: Final = {
+    "yard": ("lost_orders", "reload", "site", "start"),
+    "mosquitto": ("leases", "second_controller", "trip"),
+    "demos": ("demo", "scenes", "verdict"),
+}
+_LANE_OF: Final = {f"tests/e2e/test_{name}.py": lane for lane, names in _LANES.items() for name in names}
 
 
 class Lanes(LoadScopeScheduling):
@@ -26,4 +31,4 @@ class Lanes(LoadScopeScheduling):
             return nodeid
         if nodeid.startswith(_WHEEL):
             return "wheel"
-        return "yard" if nodeid.startswith(_YARD) else "demos"
+        return _LANE_OF.get(nodeid.partition("::")[0], "demos")

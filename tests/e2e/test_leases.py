@@ -77,9 +77,37 @@ def test_a_site_curtailed_to_zero_stays_at_zero_when_the_daemon_is_killed(yard: 
     assert set(yard.states().values()) == {"off"}
 
 
-@pytest.fixture
+def test_agents_whose_clock_jumps_an_hour_ahead_and_back_are_led_again_at_once(yard: Yard) -> None:
+    before, fleet = yard.calm(), yard.processes.children["fleet"]
+    goal_w = yard.lapsed(before.applied_w)
+    fleet.signal(signal.SIGUSR1)
+    yard.watch(lambda sample: sample.applied_w == goal_w, "all leases have ended")
+    yard.watch(lambda sample: set_w(sample) > set_w(before) / 2, "led by the clock that is ahead")
+    ends_s = boottime_s() + yard.site.rules.lease_s + SLACK_S
+    fleet.signal(signal.SIGUSR2)
+    fallen = yard.watch(lambda sample: sample.applied_w == goal_w, "all leases have ended")
+    assert fallen[-1].at_s < ends_s
+    yard.full_power()  # which may be above what the devices had before: small raises are not made
+    assert yard.mode() == "normal"
+
+
+def test_a_lost_broker_is_like_a_lost_daemon_and_its_return_is_ramped(yard: Yard) -> None:
+    before = yard.calm()
+    yard.stop_broker()
+    lost_s, goal_w = boottime_s(), yard.lapsed(before.applied_w)
+    yard.wait_mode("hold", "no link to the broker")
+    samples = yard.watch(lambda sample: sample.applied_w == goal_w, "all leases have ended")
+    assert_ends_spread(yard, samples, before, lost_s)
+    yard.wait_mode("failsafe", "no link to the broker for longer than a lease")
+    yard.start_broker()
+    rise = yard.watch(lambda sample: nearly(sample.applied_w, before.applied_w), "back at full power")
+    assert yard.mode() == "normal"
+    assert largest_change_w(rise, 3.0) <= yard.site.rules.ramp_up_w_s * 3.5 + yard.site.devices.max_w.max()
+
+
+@pytest.fixture(scope="module")
 def patient(yard: Yard) -> Iterator[Yard]:
-    """The yard with leases that a restart on a busy machine does not outlast."""
+    """The yard, for the rest of the module, with leases that a restart on a busy machine does not outlast."""
     undo = yard.reconfigure(lambda raw: raw["fleet"].update(lease="60 s"))
     yard.calm()
     yard.renew()
@@ -124,31 +152,3 @@ def test_a_restarted_daemon_takes_the_running_leases_over_without_a_dip(yard: Ya
     assert restarted > epoch
     lowest_w = min(sample.site_w for sample in samples)
     assert lowest_w >= 0.85 * before.site_w  # the jobs of the GPU node come and go
-
-
-def test_agents_whose_clock_jumps_an_hour_ahead_and_back_are_led_again_at_once(yard: Yard) -> None:
-    before, fleet = yard.calm(), yard.processes.children["fleet"]
-    goal_w = yard.lapsed(before.applied_w)
-    fleet.signal(signal.SIGUSR1)
-    yard.watch(lambda sample: sample.applied_w == goal_w, "all leases have ended")
-    yard.watch(lambda sample: set_w(sample) > set_w(before) / 2, "led by the clock that is ahead")
-    ends_s = boottime_s() + yard.site.rules.lease_s + SLACK_S
-    fleet.signal(signal.SIGUSR2)
-    fallen = yard.watch(lambda sample: sample.applied_w == goal_w, "all leases have ended")
-    assert fallen[-1].at_s < ends_s
-    yard.full_power()  # which may be above what the devices had before: small raises are not made
-    assert yard.mode() == "normal"
-
-
-def test_a_lost_broker_is_like_a_lost_daemon_and_its_return_is_ramped(yard: Yard) -> None:
-    before = yard.calm()
-    yard.stop_broker()
-    lost_s, goal_w = boottime_s(), yard.lapsed(before.applied_w)
-    yard.wait_mode("hold", "no link to the broker")
-    samples = yard.watch(lambda sample: sample.applied_w == goal_w, "all leases have ended")
-    assert_ends_spread(yard, samples, before, lost_s)
-    yard.wait_mode("failsafe", "no link to the broker for longer than a lease")
-    yard.start_broker()
-    rise = yard.watch(lambda sample: nearly(sample.applied_w, before.applied_w), "back at full power")
-    assert yard.mode() == "normal"
-    assert largest_change_w(rise, 3.0) <= yard.site.rules.ramp_up_w_s * 3.5 + yard.site.devices.max_w.max()

@@ -33,12 +33,15 @@ def test_the_small_site_passes_with_its_right_profiles(tmp_path: Path) -> None:
         assert demo.outcome().passed
 
 
-def test_a_profile_that_is_wrong_makes_it_fail(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "spoils", [("main:times1000", "both:flipped"), pytest.param(("both:by1000",), marks=pytest.mark.slow)]
+)
+def test_a_profile_that_is_wrong_makes_it_fail(tmp_path: Path, spoils: tuple[str, ...]) -> None:
     """The daemon does not believe such a meter: it takes hardly anything, and nothing beyond the envelope."""
     with ExitStack() as stack:
         # Beside each other: they fail however busy the machine is.
         demos = {}
-        for spoil in ("main:times1000", "both:by1000", "both:flipped"):
+        for spoil in spoils:
             (folder := tmp_path / spoil.replace(":", "-")).mkdir()
             demos[spoil] = stack.enter_context(running(folder, *small_site(spoil)))
         for spoil, demo in demos.items():

@@ -1,6 +1,6 @@
 """Follows one device: what it was told, what it does, and what to ask of it next. Pure; time comes in, in s.
 
-The rules, each a test in ``tests/drivers/fleet/agent/test_follow.py``:
+The rules, each a test in ``tests/drivers/fleet/agent``, in ``test_follow.py`` or ``test_ladder.py``:
 
 - A setpoint that is lower than what the device may be running on is told at once, whatever else is not known.
 - After an outcome that is unknown, a silence, a restart or another serial number, the device is read, then told.

@@ -10,7 +10,7 @@ from controller.core.limits.contactors import Phase
 from controller.core.modes import Mode
 from controller.core.site import Contactors, Meters
 from controller.core.snapshot import Reset
-from tests.controller.core.world import MINER, STEPS, World, devices, order, site, tree
+from tests.controller.core.world import MINER, STEPS, devices, order, played_once, settled, site, tree
 
 TRIP_S = 25.0
 HALL, YARD = 1, 2
@@ -88,12 +88,13 @@ def ask(world, name="r1"):
 def running(seconds=60.0, **given):
     """A world in NORMAL, whose devices draw what they may."""
     given = {"surplus_w": 90e3} | given
-    world = World(hall_site(), **given)
-    decision = world.run(seconds)
+    world = settled(seconds, hall_site(), **given)
+    decision = world.decided
     assert decision.mode is Mode.NORMAL
     return world
 
 
+@played_once
 def tripped(**given):
     """A world whose hall has just been cut off."""
     world = running(**given)

@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 
 from controller.core.decision import Decision
-from tests.controller.core.world import World, order, site
+from tests.controller.core.world import World, order, settled, site
 
 
 def frozen_copy(decision: Decision) -> dict[str, object]:
@@ -30,8 +30,8 @@ def test_no_later_tick_changes_a_decision():
 
 
 def test_every_column_has_its_shape_and_no_nan():
-    world = World(site(), surplus_w=60e3)
-    decision = world.run(30)
+    world = settled(30, site(), surplus_w=60e3)
+    decision = world.decided
     nodes, count = len(world.site.tree.ids), len(world.site.devices.ids)
     for name in ("envelope_w", "floor_w", "achievable_w", "infeasible", "house_w", "planned_w", "committed_w"):
         assert getattr(decision, name).shape == (nodes,), name

@@ -12,7 +12,7 @@ from controller.core.modes import Mode
 from controller.core.site import SurplusModel
 from controller.core.step import step
 from controller.daemon.plain import plain
-from tests.controller.core.world import World, order, said, site, with_rules
+from tests.controller.core.world import World, order, said, settled, site, with_rules
 from tests.examples import examples
 
 MODELS = list(SurplusModel)
@@ -170,8 +170,7 @@ def test_i10_a_tick_of_ten_thousand_devices_is_bounded():
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7])
 def test_doubt_may_tighten(share):
     """In HOLD an order still counts at once."""
-    world = World(site(), surplus_w=90e3)
-    world.run(50)
+    world = settled(50, site(), surplus_w=90e3)
     world.silent.add("surplus")
     world.run(7)
     world.orders = (order(share * 100e3, world),)

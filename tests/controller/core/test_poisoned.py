@@ -20,7 +20,7 @@ from tests.controller.core.poisoned import (
     metered_site,
     play,
 )
-from tests.controller.core.world import World, order
+from tests.controller.core.world import order, settled
 from tests.examples import examples
 
 
@@ -69,8 +69,7 @@ def test_i1_no_lie_of_two_minutes_lifts_the_site_above_its_contract(case):
 @pytest.mark.parametrize("lie", sorted(LIES))
 def test_a_daemon_that_starts_anew_while_both_meters_lie_goes_by_the_house_that_it_knew(lie):
     """Under an order of next to nothing everything is off, so that a wrong reading looks like a small house."""
-    world = World(metered_site(), surplus_w=300e3, tick_s=0.5, house_w=HOUSE_W, gpu_use=0.5)
-    world.run(60)
+    world = settled(60, metered_site(), surplus_w=300e3, tick_s=0.5, house_w=HOUSE_W, gpu_use=0.5)
     world.orders = (order(1e3, world),)
     known_w = world.run(20).house_w
     world.shown_as = {name: LIES[lie]() for name in ("main", "check")}

@@ -15,7 +15,7 @@ from controller.core.reasons import Code
 from controller.core.safe import emergency_setpoints, failsafe_setpoints, safe_step
 from controller.core.state import initial_state
 from controller.core.step import step
-from tests.controller.core.world import World, order, site
+from tests.controller.core.world import World, order, settled, site
 from tests.examples import examples
 
 SITE = site(miners=6, stepped=3, gpus=2)
@@ -26,9 +26,7 @@ FAILSAFE = replace(DEVICES, failsafe_w=np.where(np.arange(11) % 2, DEVICES.off_w
 
 @pytest.fixture
 def running() -> World:
-    world = World(site(), surplus_w=90e3)
-    world.run(40)
-    return world
+    return settled(40, site(), surplus_w=90e3)
 
 
 @given(currents)
@@ -155,8 +153,7 @@ def test_a_control_that_fails_now_and_then_never_gets_to_normal(running):
 )
 @settings(max_examples=examples(15))
 def test_i2_a_failed_control_never_raises_anything(legs, ordered):
-    world = World(site(miners=12, stepped=4, gpus=1), surplus_w=60e3)
-    world.run(30)
+    world = settled(30, site(miners=12, stepped=4, gpus=1), surplus_w=60e3)
     if ordered:
         world.orders = (order(20e3, world),)
     before_w = world.history[-1][3].setpoint_w
@@ -174,8 +171,7 @@ def test_what_was_never_heard_is_told_its_failsafe_watts():
 
 
 def test_a_pause_is_no_step():
-    world = World(site(), surplus_w=90e3)
-    world.run(40)
+    world = settled(40, site(), surplus_w=90e3)
     running_w = world.state.leases.current_w.sum()
     _, decision = safe_step(world.site, world.state, replace(world.snapshot(), now_s=world.now_s + 3600.0))
     fallen_w = running_w - decision.setpoint_w.sum()

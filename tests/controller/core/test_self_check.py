@@ -13,14 +13,12 @@ from controller.core.modes import Mode
 from controller.core.self_check import Claims, Invariant, InvariantBroken, check
 from controller.core.snapshot import Reset
 from tests.controller.core.halls import TRIP_S, defy, hall_site, in_hall
-from tests.controller.core.world import World, site, with_rules
+from tests.controller.core.world import World, settled, site, with_rules
 
 
 @pytest.fixture(scope="module")
 def running() -> World:
-    world = World(site(), surplus_w=90e3)
-    world.run(60)
-    return world
+    return settled(60, site(), surplus_w=90e3)
 
 
 class Answer:
@@ -143,8 +141,7 @@ def test_i7_where_committed_power_does_not_fit_nothing_below_is_raised(answer, n
 
 def test_a_step_that_would_break_one_gives_no_answer(monkeypatch):
     """The kernel that grants raises is made to grant more than a device's signed maximum."""
-    world = World(site(miners=4, stepped=2, gpus=1), surplus_w=90e3)
-    world.run(10)
+    world = settled(10, site(miners=4, stepped=2, gpus=1), surplus_w=90e3)
 
     def greedy(*arguments):
         arguments[-1][:] = world.site.devices.max_w + 1.0
@@ -192,8 +189,7 @@ def test_no_false_alarm_where_an_agent_calls_off_less_than_the_site_file(share):
 @pytest.fixture(scope="module")
 def tripped() -> World:
     """A site with a tripped hall."""
-    world = World(hall_site(), surplus_w=90e3)
-    world.run(40)
+    world = settled(40, hall_site(), surplus_w=90e3)
     defy(world)
     world.until(lambda decision: decision.contactors[0].proven, TRIP_S + 40)
     return world

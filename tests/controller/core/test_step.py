@@ -11,7 +11,7 @@ from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.site import SurplusModel
 from controller.texts.english import texts
-from tests.controller.core.world import World, order, said, site, with_rules
+from tests.controller.core.world import World, order, said, settled, site, with_rules
 
 DAMAGED = Reason(Code.ORDERS_MAY_BE_MISSING, "pcc", {"why": "a row", "who": "grid"})
 
@@ -19,8 +19,7 @@ DAMAGED = Reason(Code.ORDERS_MAY_BE_MISSING, "pcc", {"why": "a row", "who": "gri
 @pytest.fixture
 def running() -> World:
     """A site of about 200 kW that has settled on an envelope of 100 kW."""
-    world = World(site(), surplus_w=90e3)
-    world.run(60)
+    world = settled(60, site(), surplus_w=90e3)
     assert world.history[-1][3].mode is Mode.NORMAL
     return world
 
@@ -40,8 +39,7 @@ def test_what_the_meters_show_is_said_of_their_nodes_alone(running):
 
 def test_the_house_may_draw_a_little_more_before_any_meter_has_shown_it():
     """A house that is most of the site: 3 % of it are more than the 1 % of the envelope that I1 allows."""
-    world = World(site(), surplus_w=90e3, house_w=60e3, gpu_use=1.0)
-    world.run(60)
+    world = settled(60, site(), surplus_w=90e3, house_w=60e3, gpu_use=1.0)
     assert world.site_w > 0.95 * 100e3
     world.house_w *= 1.03
     assert world.site_w <= 100e3
@@ -65,8 +63,8 @@ def test_smallest_limit_wins_and_is_named(running, why, act, binding, envelope_w
 
 
 def test_rating_of_a_node_binds_below_the_site():
-    world = World(site(miners=40, stepped=0, gpus=0), surplus_w=190e3)
-    decision = world.run(60)
+    world = settled(60, site(miners=40, stepped=0, gpus=0), surplus_w=190e3)
+    decision = world.decided
     assert decision.binding[1] == "rating:tx"
     assert decision.planned_w[2] <= 150e3 / 1.05
     assert decision.planned_w[2] > 0.95 * min(150e3 / 1.05, 40 * 3500)
@@ -157,8 +155,8 @@ def test_stale_surplus_leaves_the_firm_power_only(running):
 
 
 def test_lost_orders_keep_the_site_in_failsafe():
-    world = World(site(), surplus_w=90e3, orders_unsure=DAMAGED)
-    decision = world.run(30)
+    world = settled(30, site(), surplus_w=90e3, orders_unsure=DAMAGED)
+    decision = world.decided
     doubt = (
         "orders may be missing, and locks of people at work: a row; it ends when all orders in force are stated by grid"
     )
@@ -179,8 +177,7 @@ def test_while_a_second_controller_leads_nothing_rises(running):
 @pytest.mark.parametrize("meters", [("main",), ("main", "check")])
 @pytest.mark.parametrize("factor", [1000.0, -1.0, 0.001])
 def test_a_wrong_profile_never_reaches_normal(meters, factor):
-    world = World(site(), surplus_w=90e3, scale=dict.fromkeys(meters, factor))
-    world.run(60)
+    world = settled(60, site(), surplus_w=90e3, scale=dict.fromkeys(meters, factor))
     assert Mode.NORMAL not in {entry[3].mode for entry in world.history}
     assert world.history[15][3].reasons
 
@@ -231,8 +228,7 @@ def test_a_restarted_controller_takes_over_what_runs(running):
 def test_restart_on_change_devices_are_left_alone_while_they_settle():
     base = site(miners=10, stepped=0, gpus=0)
     kept = replace(base, devices=replace(base.devices, min_up_s=np.full(10, 600.0)))
-    world = World(kept, surplus_w=50e3)
-    world.run(30)
+    world = settled(30, kept, surplus_w=50e3)
     running_w = world.history[-1][3].setpoint_w
     assert np.all(running_w >= 1400.0)
     world.surplus_w = 22e3
@@ -249,8 +245,7 @@ def test_restart_on_change_devices_are_left_alone_while_they_settle():
 @pytest.mark.parametrize("skew", [{"meter_delay_s": 2.0}, {"reading_delay_s": 2.0}])
 def test_skewed_meters_do_not_make_the_site_oscillate(model, skew):
     rules = with_rules(surplus_model=model, surplus_rating_w=500e3)
-    world = World(site(rules), surplus_w=60e3, **skew)
-    world.run(40)
+    world = settled(40, site(rules), surplus_w=60e3, **skew)
     world.surplus_w = 120e3
     world.run(60)
     envelopes = [entry[3].envelope_w[0] for entry in world.history[-60:]]
@@ -263,8 +258,7 @@ def test_skewed_meters_do_not_make_the_site_oscillate(model, skew):
 def test_what_costs_more_than_it_earns_goes_off_but_for_what_is_protected():
     base = site(miners=6, stepped=0, gpus=2)
     guarded = np.isin(np.arange(8), [0, 7])
-    world = World(replace(base, devices=replace(base.devices, protected=guarded)), surplus_w=90e3)
-    world.run(40)
+    world = settled(40, replace(base, devices=replace(base.devices, protected=guarded)), surplus_w=90e3)
     running_w = world.history[-1][3].setpoint_w
     assert np.all(running_w > base.devices.off_w)
     dear = replace(world.site.devices, mode_value=-0.1 * world.site.devices.mode_w)
@@ -284,8 +278,7 @@ def test_an_order_sends_off_what_starts_before_what_runs():
     """Of equal devices with a minimum up time, those that do not draw yet have the least to lose."""
     base = site(miners=10, stepped=0, gpus=0)
     slow = replace(base.devices, min_up_s=np.full(10, 600.0), up_s=np.full(10, 20.0))
-    world = World(replace(base, devices=slow), surplus_w=3e3)
-    world.run(60)
+    world = settled(60, replace(base, devices=slow), surplus_w=3e3)
     early = world.history[-1][3].setpoint_w > slow.off_w
     assert 0 < early.sum() < 10
     world.surplus_w = 60e3
@@ -308,8 +301,7 @@ def test_what_is_to_be_said_of_the_surplus_stands_with_its_source(running):
 
 
 def test_an_order_is_told_to_be_kept_since_it_was_first_seen_to_be():
-    world = World(site(), surplus_w=150e3)
-    world.run(40)
+    world = settled(40, site(), surplus_w=150e3)
     world.orders = (order(60e3, world),)
     assert world.cycle().orders[0].compliance is Compliance.NOT_MET
     world.until(lambda decision: decision.orders[0].compliance is Compliance.MET, 40)

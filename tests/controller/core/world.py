@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -214,6 +217,19 @@ class World:
         node_w[0] = self.site_w
         return node_w
 
+    @property
+    def decided(self) -> Decision:
+        """The newest decision."""
+        return self.history[-1][-1]
+
+    def fork(self) -> World:
+        """Return another world that is as far, and goes its own way from here."""
+        other = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, list | set | dict | np.ndarray):
+                setattr(other, name, value.copy())
+        return other
+
     def cycle(self, count: int = 1) -> Decision:
         for _ in range(count):
             decision = self._cycle()
@@ -417,6 +433,28 @@ class World:
             if order.node == 0 and order.starts_utc_s <= now_s + self.utc_offset_s < order.ends_utc_s:
                 limit = min(limit, order.limit_w)
         return limit
+
+
+def played_once(play: Callable[..., World]) -> Callable[..., World]:
+    """Have what comes to a world by its arguments alone play it once for all that ask; each gets a world of its own."""
+    played: dict[bytes, World] = {}
+
+    @wraps(play)
+    def fork(*args: Any, **given: Any) -> World:
+        asked = pickle.dumps((args, sorted(given.items())))
+        if asked not in played:
+            played[asked] = play(*args, **given)
+        return played[asked].fork()
+
+    return fork
+
+
+@played_once
+def settled(seconds: float, built: Site, **given: Any) -> World:
+    """Return a world after its first seconds."""
+    world = World(built, **given)
+    world.run(seconds)
+    return world
 
 
 def said(decided: Decision | State) -> str:

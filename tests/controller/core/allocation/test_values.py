@@ -12,7 +12,7 @@ from controller.core.allocation.merit import HELD_BONUS, START_HORIZON_S
 from controller.core.allocation.tables import PAYS_WITHIN_H, make_tables
 from controller.core.allocation.values import changes_per_h, earned_per_h, values_now
 from controller.demo.device_values import run_at, worth_per_h
-from tests.controller.core.world import GPU, MINER, STEPS, World, devices, site, tree
+from tests.controller.core.world import GPU, MINER, STEPS, World, devices, settled, site, tree
 from tests.examples import examples
 
 INF = float("inf")
@@ -207,8 +207,8 @@ def test_what_a_device_earns_between_its_modes_is_by_its_range(modes):
 @pytest.mark.parametrize("vice", ["silent", "dumb", "deaf_agents"])
 def test_what_is_not_led_earns_nothing_that_is_told(vice):
     """An agent that hangs, devices that are lost, an agent that takes nothing: whatever they do, it is not known."""
-    world = World(site(), surplus_w=90e3)
-    before = world.run(60)
+    world = settled(60, site(), surplus_w=90e3)
+    before = world.decided
     columns = world.site.devices
     mine = columns.agent == world.site.agents.index("agent-b")
     match vice:

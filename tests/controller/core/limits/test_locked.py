@@ -11,7 +11,7 @@ from controller.core.reasons import Code, Reason
 from controller.core.safe import safe_step
 from controller.core.self_check import Invariant, InvariantBroken
 from controller.core.snapshot import Lock
-from tests.controller.core.world import World, site, with_rules
+from tests.controller.core.world import World, settled, site, with_rules
 
 HALL = Lock(id="lock-1", node=3, device=None)
 ONE = Lock(id="lock-2", node=2, device=4)
@@ -35,8 +35,7 @@ def codes(decision) -> dict[Code, Reason]:
 
 @pytest.fixture
 def running() -> World:
-    world = World(site(), surplus_w=150e3)
-    world.run(60)
+    world = settled(60, site(), surplus_w=150e3)
     assert told_w(world)[hall(world)].sum() > 30e3
     return world
 
@@ -73,8 +72,7 @@ def test_nothing_comes_before_a_lock(given):
     columns = {name: np.full(count, value) for name, value in given.items()}
     if "failsafe_w" in columns:
         columns["failsafe_w"] = built.devices.max_w.copy()
-    world = World(replace(built, devices=replace(built.devices, **columns)), surplus_w=150e3)
-    world.run(60)
+    world = settled(60, replace(built, devices=replace(built.devices, **columns)), surplus_w=150e3)
     world.locks = (HALL,)
     world.cycle()
     assert off(world, hall(world))
@@ -163,8 +161,7 @@ def test_a_step_that_would_raise_a_locked_device_breaks_an_invariant(running, mo
 
 
 def test_a_lock_waits_for_no_ramp():
-    world = World(site(with_rules(ramp_down_w_s=100.0)), surplus_w=150e3)
-    world.run(60)
+    world = settled(60, site(with_rules(ramp_down_w_s=100.0)), surplus_w=150e3)
     world.locks = (HALL,)
     world.cycle()
     assert off(world, hall(world))

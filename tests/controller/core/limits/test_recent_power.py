@@ -9,7 +9,7 @@ import pytest
 from controller.core.limits.envelope import follow_orders
 from controller.core.limits.recent_power import MINUTES, no_recent_power, remember
 from controller.core.snapshot import OrderLimit
-from tests.controller.core.world import World, order
+from tests.controller.core.world import World, order, settled
 from tests.controller.core.world import site as make_site
 
 SITE = make_site()
@@ -63,8 +63,7 @@ def cut(watts: float, world: World, **more) -> OrderLimit:
 
 
 def test_a_cut_is_worked_out_when_it_comes_into_force_and_stays():
-    world = World(make_site(), surplus_w=150e3)
-    world.run(20.0)
+    world = settled(20.0, make_site(), surplus_w=150e3)
     world.orders = (cut(30e3, world),)
     decision = world.cycle()
     (now,) = decision.orders
@@ -77,8 +76,7 @@ def test_a_cut_is_worked_out_when_it_comes_into_force_and_stays():
 
 
 def test_of_two_meters_that_disagree_the_smaller_counts():
-    world = World(make_site(), surplus_w=150e3)
-    world.run(20.0)
+    world = settled(20.0, make_site(), surplus_w=150e3)
     world.scale = {"check": 0.99}
     world.orders = (cut(30e3, world),)
     decision = world.run(2.0)

@@ -10,7 +10,7 @@ from controller.core.modes import Mode
 from controller.core.reasons import Code
 from controller.core.snapshot import Reset
 from tests.controller.core.halls import HALL, ROW, TRIP_S, ask, codes, in_hall, nested_site, phase, running, tripped
-from tests.controller.core.world import World, order
+from tests.controller.core.world import order, settled
 
 
 def test_a_reset_makes_room_closes_and_lets_the_devices_rise_from_failsafe():
@@ -215,8 +215,7 @@ def test_a_void_reset_is_not_told_again_when_a_hand_opens_what_was_closed_since(
 
 
 def test_below_an_open_contactor_none_is_closed():
-    world = World(nested_site(), surplus_w=180e3)
-    world.run(60)
+    world = settled(60, nested_site(), surplus_w=180e3)
     world.deaf = world.site.devices.node == ROW
     world.orders = (order(2e3, world, node=ROW, begun=True),)
     world.until(lambda decision: decision.contactors[1].proven, TRIP_S + 60)

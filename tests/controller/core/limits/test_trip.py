@@ -35,7 +35,7 @@ from tests.controller.core.halls import (
     running,
     tripped,
 )
-from tests.controller.core.world import World, order, with_rules
+from tests.controller.core.world import World, order, settled, with_rules
 from tests.examples import examples
 
 
@@ -141,8 +141,7 @@ def test_a_meter_that_lies_does_not_cut_off_a_hall_that_obeys(lie, ordered):
     least_s = 6.0 + 1.25 * 2.0 + 3.5
     contactors = Contactors(node=np.array([HALL]), trip_after_s=np.array([least_s]))
     built = hall_site(contactors=contactors, rules=with_rules(settle_s=6.0))
-    world = World(built, surplus_w=90e3, vouched=False, tick_s=1.0)
-    world.run(45)
+    world = settled(45, built, surplus_w=90e3, vouched=False, tick_s=1.0)
     world.shown_as = {"of-hall": lie}
     if ordered:
         world.orders = (order(8e3, world, node=HALL, begun=True),)
@@ -177,8 +176,7 @@ def test_a_step_that_proves_a_meter_is_no_limit_to_be_cut_off_for():
 
 def test_a_hall_whose_agent_lies_is_cut_off_and_its_meter_is_not_blamed():
     """What the devices of the site drew is less well known than what those of the hall did: the bounds of both steps overlap."""
-    world = World(hall_site(), surplus_w=90e3)
-    world.run(60)
+    world = settled(60, hall_site(), surplus_w=90e3)
     world.liars = in_hall(world)
     world.orders = (order(8e3, world, node=HALL, begun=True),)
     decision = world.run(60)
@@ -279,8 +277,7 @@ def test_a_meter_that_is_in_doubt_proves_nothing():
 
 def test_where_no_power_comes_from_above_nothing_is_proven_of_a_contactor_below():
     """The row's is welded and says nothing of its contact; then the hall is cut off, and so the row's meter shows nothing."""
-    world = World(nested_site(), surplus_w=90e3, reads_back=False)
-    world.run(60)
+    world = settled(60, nested_site(), surplus_w=90e3, reads_back=False)
     world.welded = {1}
     world.deaf = np.isin(world.site.devices.node, [HALL, ROW])
     world.orders = (order(2e3, world, node=ROW, begun=True),)
@@ -301,8 +298,7 @@ def test_where_no_power_comes_from_above_nothing_is_proven_of_a_contactor_below(
 
 
 def test_what_was_proven_before_the_power_went_above_stays_so():
-    world = World(nested_site(), surplus_w=90e3)
-    world.run(60)
+    world = settled(60, nested_site(), surplus_w=90e3)
     world.deaf = np.isin(world.site.devices.node, [HALL, ROW])
     world.orders = (order(2e3, world, node=ROW, begun=True),)
     world.until(lambda decision: decision.contactors[1].proven, TRIP_S + 20)

@@ -7,7 +7,7 @@ from controller.core.reasons import Code
 from controller.core.site import SurplusModel
 from controller.core.surplus.estimate import SurplusState, _likely, estimate_surplus, surplus_doubts
 from controller.core.surplus.frozen import SurplusReading
-from tests.controller.core.world import World, site, with_rules
+from tests.controller.core.world import settled, site, with_rules
 
 DIRECT = with_rules()
 EXPORT = with_rules(surplus_model=SurplusModel.EXPORT)
@@ -157,8 +157,7 @@ def test_where_the_sites_meters_contradict_each_other_the_smaller_surplus_counts
 )
 def test_a_site_whose_meters_disagree_takes_the_surplus_from_the_smaller(why, model, scale, shown):
     rules = with_rules(surplus_model=model, surplus_rating_w=500e3)
-    world = World(site(rules, miners=20, stepped=6, gpus=1), surplus_w=60e3)
-    world.run(25)
+    world = settled(25, site(rules, miners=20, stepped=6, gpus=1), surplus_w=60e3)
     world.scale = {"main": scale}
     decision = world.run(5.5)
     assert decision.surplus_w == pytest.approx(60e3 + (shown - 1.0) * world.site_w, rel=0.1), why

@@ -7,14 +7,12 @@ from controller.core.reasons import Code, Reason
 from controller.core.trust.columns import MeterColumns
 from controller.core.trust.cross_check import contradictions, lasting
 from controller.core.trust.node_power import node_power
-from tests.controller.core.world import World, site
+from tests.controller.core.world import World, settled, site
 
 
 @pytest.fixture
 def running() -> World:
-    world = World(site(), surplus_w=90e3)
-    world.run(40)
-    return world
+    return settled(40, site(), surplus_w=90e3)
 
 
 def fleet_of(world: World, heard_ago=0.0) -> FleetBelow:

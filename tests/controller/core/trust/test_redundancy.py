@@ -7,7 +7,7 @@ import pytest
 
 from controller.core.modes import Mode
 from controller.core.reasons import Code
-from tests.controller.core.world import World, site, with_rules
+from tests.controller.core.world import settled, site, with_rules
 
 #: Longer than a step is good for.
 RESTS_S = 920.0
@@ -17,8 +17,7 @@ def pair(*, accuracy=0.005, rests_s=60.0, rules=None, **given):
     """Return a site whose two meters have agreed for a while, and whose fleet has not moved for most of it."""
     built = site(rules or with_rules(), miners=24, stepped=4, gpus=0)
     built = replace(built, meters=replace(built.meters, accuracy=np.full(2, accuracy)))
-    world = World(built, tick_s=1.0, **{"surplus_w": 90e3} | given)
-    world.run(rests_s)
+    world = settled(rests_s, built, tick_s=1.0, **{"surplus_w": 90e3} | given)
     assert world.state.mode.mode is Mode.NORMAL
     return world
 
@@ -191,7 +190,8 @@ def test_meters_whose_clocks_differ_agree_while_the_site_goes_up_and_down():
 def test_the_only_meter_of_a_site_has_nobody_to_stand_in_for_it():
     built = site(miners=8, stepped=0, gpus=0)
     one = replace(built.meters, ids=("main",), node=built.meters.node[:1], rating_w=built.meters.rating_w[:1])
-    world = World(replace(built, meters=replace(one, accuracy=built.meters.accuracy[:1])), surplus_w=30e3, tick_s=1.0)
-    world.run(60)
+    world = settled(
+        60, replace(built, meters=replace(one, accuracy=built.meters.accuracy[:1])), surplus_w=30e3, tick_s=1.0
+    )
     world.silent.add("main")
     assert world.run(15).mode is Mode.FAILSAFE

@@ -13,7 +13,7 @@ from controller.core.state import initial_state
 from controller.core.trust.columns import MeterColumns
 from controller.core.trust.judge import judge
 from controller.core.trust.step_test import after_steps, defied, proven_nodes, run_step_tests, without_lies
-from tests.controller.core.world import World, said, site, with_rules
+from tests.controller.core.world import World, played_once, said, settled, site, with_rules
 
 SITE = (
     site()
@@ -162,8 +162,7 @@ def test_volts_and_amperes_prove_before_the_fleet_has_moved():
 
 
 def test_reports_that_setpoints_do_not_explain_widen_the_bounds():
-    world = World(site(), surplus_w=90e3)
-    world.run(40)
+    world = settled(40, site(), surplus_w=90e3)
     snapshot = world.snapshot()
     told_w = snapshot.fleet.measured_w.copy()
     dead, wild = 0, 1
@@ -179,6 +178,7 @@ def test_reports_that_setpoints_do_not_explain_widen_the_bounds():
 MODELS = list(SurplusModel)
 
 
+@played_once
 def commission(scale, *, model=SurplusModel.DIRECT, vouched=False):
     rules = with_rules(surplus_model=model, surplus_rating_w=500e3)
     world = World(site(rules, miners=20, stepped=6, gpus=1), surplus_w=60e3, vouched=vouched)
@@ -264,8 +264,7 @@ def test_what_a_false_meter_showed_is_nothing_to_compare_with(why, taken_s, begu
 
 def test_a_meter_that_lied_while_the_site_rested_is_not_refuted_by_that_when_it_is_right_again():
     """An instant to compare with is taken while both show a third; the next step of the fleet must not refute them."""
-    world = World(site(), surplus_w=90e3)
-    world.run(100)
+    world = settled(100, site(), surplus_w=90e3)
     world.scale = {"main": 1 / 3, "check": 1 / 3}
     world.run(90)
     world.scale = {}

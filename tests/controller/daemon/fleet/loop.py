@@ -39,6 +39,10 @@ EPOCH = 7
 MODELS = {"a-s21": "antminer-s21", "b-s19k": "antminer-s19k-pro", "c-gpu": "hgx-h100"}
 FAILSAFE = {"a-s21": 25, "b-s19k": 1080, "c-gpu": 4000}
 FULL = {"a-s21": 3500, "b-s19k": 2794, "c-gpu": 10200}
+HALF = {"a-s21": 1750, "b-s19k": 1080, "c-gpu": 5000}
+#: Where the clocks of both begin, and how often the controller decides, in ms.
+T0 = 1_000_000
+TICK_MS = 500
 HEAD = JournalHead(journal="ab" * 8, epoch=EPOCH, seq=1, utc_s=1_790_000_000, hash="cd" * 32)
 
 
@@ -71,6 +75,9 @@ def device_of(id_: str, *, name: str | None = None, **changes) -> InventoryDevic
 def own_devices(ids=None) -> tuple[InventoryDevice, ...]:
     """Return the agent's devices; an id may carry the agent's place after its last dash."""
     return tuple(device_of(id_ if id_ in MODELS else id_.rpartition("-")[0], name=id_) for id_ in ids or MODELS)
+
+
+OFF = {device.id: device.off_w for device in own_devices()}
 
 
 @cache
