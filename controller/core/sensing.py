@@ -57,10 +57,8 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
         state.trust, site, snapshot.heard, fleet, now_s, starting=starting, cut=cut, confirmed=snapshot.confirmed
     )
     power, said = judgement.power, judgement.reasons[SURPLUS]
-    site_power = (float(power.taken_s[0]), float(power.watts[0])) if power.known[0] else None
-    reading, apart_w = surplus_reading(trust.sources[SURPLUS]), _apart_w(site, judgement, now_s)
-    surplus = estimate_surplus(state.surplus, rules, reading, site_power, now_s, apart_w)
-    of_surplus, overrun = surplus_doubts(surplus, rules, now_s), look(state.overrun, power, now_s)
+    surplus, of_surplus = _surplus(site, state, trust, judgement, now_s)
+    overrun = look(state.overrun, power, now_s)
     trouble = no_news(find_trouble(leases, site.devices, snapshot, site.rules.lease_s), site.devices, cut)
     over = over_envelope(overrun, site, power, now_s)
     of_fleet, fleet_doubts = told_of(trouble, site, leases, unshown(overrun, power))
@@ -88,6 +86,15 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
         reasons={**judgement.reasons, SURPLUS: tuple(dict.fromkeys((*said, *of_surplus.doubts)))},
         warnings=(*over.doubts, *of_fleet, *told_of_trips(trips, site, seen, now_s), *of_locks),
     )
+
+
+def _surplus(site: Site, state: State, trust: Trust, judgement: Judgement, now_s: float) -> tuple[SurplusState, Doubts]:
+    """Return what the grid can spare at the site now, and what is to be said against that."""
+    power, reading = judgement.power, surplus_reading(trust.sources[SURPLUS])
+    site_power = (float(power.taken_s[0]), float(power.watts[0])) if power.known[0] else None
+    apart_w = _apart_w(site, judgement, now_s)
+    surplus = estimate_surplus(state.surplus, site.rules, reading, site_power, now_s, apart_w)
+    return surplus, surplus_doubts(surplus, site.rules, now_s)
 
 
 def _apart_w(site: Site, judgement: Judgement, now_s: float) -> float:
