@@ -1,4 +1,4 @@
-"""`make test`: all tests in parallel, then those that measure time, two at once; the words are options of pytest."""
+"""`make test`: all tests in parallel, then alone those that measure time; the words are options of pytest."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def main(words: Sequence[str]) -> int:
     _compile(words)
     workers = len(os.sched_getaffinity(0)) + _WAITING
     parallel = ("-n", str(workers), "--no-loadscope-reorder", "-m", "not slow and not alone")
-    # They wait far more than they work: two have a core each. To collect all tests for these few would take as long as they do.
-    alone = ("-n", "2", "-m", "alone and not slow", *(() if words else _with_marker()))
+    # To collect all tests for the few that are alone would take as long as these.
+    alone = ("-m", "alone and not slow", *(() if words else _with_marker()))
     ended = {subprocess.run([*_PYTEST, *options, *words], check=False).returncode for options in (parallel, alone)}
     # What is named may have tests for one part only.
     failed = ended - {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
