@@ -30,8 +30,8 @@ _FAULTS: Final = (
     (
         "devices that are not in step are raised",
         "controller/core/fleet/trouble.py",
-        "        & in_step(leases, now_s)\n",
-        "",
+        " & in_step(leases, now_s) & obeys",
+        " & obeys",
     ),
     (
         "the step test without the other load",
