@@ -17,7 +17,7 @@ import msgspec
 from drivers.clock import Clock
 from drivers.fleet.wire import Activity
 from simulators.devices.server import UnitServer
-from simulators.devices.traps import PAGE, Reply
+from simulators.devices.traps import PAGE, ReplyForm
 from simulators.devices.unit import DeviceUnit
 
 FIRMWARE: Final = "2025.4.8.220305-57b389c7"
@@ -81,17 +81,17 @@ class LuxOsServer(UnitServer):
         manner, before_w = self._unit.manner(), self._unit.told_w
         good = _bytes(self._curtail(parameter) if verb == "curtail" else self._set(parameter)) if manner.does else b""
         match manner.reply:
-            case Reply.YES:
+            case ReplyForm.YES:
                 await _send(writer, good or _bytes(_ok("OK", 0)))
-            case Reply.NO:
+            case ReplyForm.NO:
                 await _send(writer, _bytes(_error(14, "not allowed")))
-            case Reply.HALF:
+            case ReplyForm.HALF:
                 await _send(writer, good[: len(good) // 2])
-            case Reply.HTML:
+            case ReplyForm.HTML:
                 await _send(writer, PAGE)
-            case Reply.HTTP_500:
+            case ReplyForm.HTTP_500:
                 await _send(writer, _ERROR_500)
-            case Reply.NOTHING:
+            case ReplyForm.NOTHING:
                 await asyncio.Event().wait()
         self._unit.wrote(before_w)
 
