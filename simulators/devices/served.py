@@ -1,0 +1,31 @@
+"""The simulated server of each family, and the model that stands behind it where nothing else is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from drivers.clock import Clock
+from drivers.devices.login import Login
+from simulators.devices.server import UnitServer
+from simulators.devices.unit import DeviceUnit
+from simulators.devices.whatsminer_v3 import WhatsminerV3Server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """How a family is simulated: its server on a free port, the login that this takes, and a model of the catalogue."""
+
+    model: str
+    login: Login
+    serve: Callable[[DeviceUnit, Clock], UnitServer]
+
+
+SERVED: Final[Mapping[str, Served]] = {
+    "whatsminer-v3": Served(
+        model="whatsminer-m60s",
+        login=Login(password="super"),  # noqa: S106  the vendor's default
+        serve=lambda unit, _clock: WhatsminerV3Server(unit),
+    ),
+}
