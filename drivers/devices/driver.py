@@ -5,8 +5,8 @@ what the file cannot mean. What holds of every driver:
 
 - Each call bounds its own time to `CALL_S`, connecting included. Nothing is retried: the follower does that.
 - `read`, `identity` and `settings` use read verbs alone.
-- `ACCEPTED` is the device's own yes, whole and understood. `REFUSED` is its own no, or nothing was sent. All else is
-  `UNKNOWN`: no answer, half an answer, HTML, another status.
+- `ACCEPTED` is the device's own yes, whole and understood, to every step of the command. `REFUSED` is its own no, or a command
+  that the driver does not pass on. All else is `UNKNOWN`: no connection, no answer, half an answer, HTML, another status.
 - A driver writes only what it has just read and understood. Where a family takes a whole configuration, only the power key differs.
 - A mode that moves by itself (ATM and the like) is off before a setpoint is told; a session is closed after each write.
 - Whether the device at the address is the one that is meant, and whether its pools are as before, is `Guard`'s to find

@@ -23,7 +23,7 @@ _PACKAGE: Final = "drivers.devices"
 _NONE: Final = "none"
 
 
-class Control(StrEnum):
+class ControlKind(StrEnum):
     """What a family can be told."""
 
     WATTS = "watts"
@@ -74,7 +74,7 @@ class Family:
     kind: DeviceKind
     transport: str
     port: int
-    control: Control
+    control: ControlKind
     login: LoginKind
     down_s: float
     up_s: float
@@ -137,7 +137,7 @@ class _Row(_Strict, frozen=True):
     kind: DeviceKind
     transport: _Text
     port: Annotated[int, Meta(ge=0, le=65535)]
-    control: Control
+    control: ControlKind
     login: LoginKind
     down: str
     up: str

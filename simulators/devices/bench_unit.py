@@ -12,7 +12,7 @@ from drivers.devices.families import Family, Wakes
 from drivers.fleet.catalogue import Model
 from drivers.fleet.wire import Activity
 from simulators.devices.traps import MANNERS, MOVES_BACK_S, OTHER_MAC, OTHER_SERIAL, Manner, Trap
-from simulators.devices.unit import Asked
+from simulators.devices.unit import UnitRequest
 
 #: A start draws this share of what it goes to while it boots, which takes this share of its time.
 _BOOT_DRAW: Final = 0.1
@@ -57,7 +57,7 @@ class BenchUnit:
         mac: str = "02:00:00:00:00:01",
         said: float = 1.0,
     ) -> None:
-        self.model, self.log, self.pools, self.trap = model, list[Asked](), POOLS, Trap.OK
+        self.model, self.log, self.pools, self.trap = model, list[UnitRequest](), POOLS, Trap.OK
         self._pace, self._clock, self._wakes = pace, clock, wakes
         self._serial, self._mac, self._said = serial, mac, said
         self._told_w = told_w
@@ -157,7 +157,7 @@ class BenchUnit:
 
     def asked(self, verb: str, *, writes: bool) -> None:
         """Note a request."""
-        self.log.append(Asked(at_s=self._clock(), verb=verb, writes=writes))
+        self.log.append(UnitRequest(at_s=self._clock(), verb=verb, writes=writes))
 
     def manner(self) -> Manner:
         """Return what becomes of a write that moves power."""

@@ -28,7 +28,7 @@ class Trap(StrEnum):
     MOVES_BACK = "moves_back"
 
 
-class Reply(Enum):
+class ReplyForm(Enum):
     """How a write is answered."""
 
     YES = "yes"  # the family's own yes
@@ -45,7 +45,7 @@ class Manner:
     """`does`: the write is carried out. `then`: what happens by itself afterwards, `reboots` or `moves back`."""
 
     does: bool
-    reply: Reply
+    reply: ReplyForm
     then: Trap | None = None
 
 
@@ -58,15 +58,15 @@ OTHER_SERIAL: Final = "OTHER0DEVICE0001"
 OTHER_MAC: Final = "02:00:00:00:00:fe"
 
 MANNERS: Final = {
-    Trap.OK: Manner(does=True, reply=Reply.YES),
-    Trap.SAYS_OK: Manner(does=False, reply=Reply.YES),
-    Trap.REFUSES: Manner(does=False, reply=Reply.NO),
-    Trap.HALF_ANSWER: Manner(does=True, reply=Reply.HALF),
-    Trap.HTML: Manner(does=False, reply=Reply.HTML),
-    Trap.HTTP_500: Manner(does=False, reply=Reply.HTTP_500),
-    Trap.CLOSES: Manner(does=False, reply=Reply.CLOSED),
-    Trap.HANGS: Manner(does=False, reply=Reply.NOTHING),
-    Trap.WRONG_SERIAL: Manner(does=True, reply=Reply.YES),
-    Trap.REBOOTS: Manner(does=True, reply=Reply.YES, then=Trap.REBOOTS),
-    Trap.MOVES_BACK: Manner(does=True, reply=Reply.YES, then=Trap.MOVES_BACK),
+    Trap.OK: Manner(does=True, reply=ReplyForm.YES),
+    Trap.SAYS_OK: Manner(does=False, reply=ReplyForm.YES),
+    Trap.REFUSES: Manner(does=False, reply=ReplyForm.NO),
+    Trap.HALF_ANSWER: Manner(does=True, reply=ReplyForm.HALF),
+    Trap.HTML: Manner(does=False, reply=ReplyForm.HTML),
+    Trap.HTTP_500: Manner(does=False, reply=ReplyForm.HTTP_500),
+    Trap.CLOSES: Manner(does=False, reply=ReplyForm.CLOSED),
+    Trap.HANGS: Manner(does=False, reply=ReplyForm.NOTHING),
+    Trap.WRONG_SERIAL: Manner(does=True, reply=ReplyForm.YES),
+    Trap.REBOOTS: Manner(does=True, reply=ReplyForm.YES, then=Trap.REBOOTS),
+    Trap.MOVES_BACK: Manner(does=True, reply=ReplyForm.YES, then=Trap.MOVES_BACK),
 }

@@ -17,7 +17,7 @@ from simulators.devices.traps import Manner, Trap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class UnitRequest:
     """A request that a server has had: its verb in the family's own words, and whether it writes."""
 
     at_s: float
@@ -33,7 +33,7 @@ class DeviceUnit(Protocol):
     """
 
     model: Model
-    log: list[Asked]
+    log: list[UnitRequest]
     pools: tuple[Pool, ...]
     trap: Trap
 

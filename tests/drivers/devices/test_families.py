@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,13 @@ families:
      boot: 2 min, wakes: full, read_back: limit, measured_by: psu, untuned: false, dead_man: none, extra: none,
      sources: {all: assumed}}
 """
+
+
+def test_every_family_has_a_driver_and_a_simulator_of_its_name() -> None:
+    for family in load_families().values():
+        assert callable(family.driver()), family.name
+        module = Path(families.__file__).parents[2] / "simulators" / "devices" / f"{family.name.replace('-', '_')}.py"
+        assert module.exists(), family.name
 
 
 def test_every_family_says_where_its_facts_come_from() -> None:
