@@ -1,28 +1,17 @@
-"""The bounds of a call to a device, and what becomes of one that takes several requests."""
+"""What becomes of a command that takes several requests: what is read first, and then each write in its turn."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 
-from drivers.devices.driver import CALL_S, Target
+from drivers.devices.driver import CALL_S
 from drivers.devices.transports.ends import NotSent, Unanswered
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
 
 #: One write. It returns the device's own yes or no, UNKNOWN for an answer that is neither; raises DriverLoss where there is none.
 Write = Callable[[], Awaitable[CommandOutcome]]
-
-
-@asynccontextmanager
-async def in_time(target: Target) -> AsyncIterator[None]:
-    """Give what is read within so much time as a call has; raises DriverLoss beyond it."""
-    try:
-        async with asyncio.timeout(CALL_S):
-            yield
-    except TimeoutError as error:
-        raise DriverLoss(f"{target.place} has not said all within {CALL_S:g} s") from error
 
 
 async def carry_out(plan: Awaitable[Sequence[Write]]) -> CommandOutcome:

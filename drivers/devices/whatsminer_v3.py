@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from drivers.devices import answers
-from drivers.devices.calls import Write, carry_out, in_time, whatever_it_says
+from drivers.devices.bounded import bounded
+from drivers.devices.calls import Write, carry_out, whatever_it_says
 from drivers.devices.driver import DeviceIdentity, DeviceSettings, Target
 from drivers.devices.transports import framed_json
 from drivers.errors import DriverLoss
@@ -41,7 +42,7 @@ class WhatsminerV3:
 
     async def read(self) -> DeviceReading:
         """Return what it says."""
-        async with in_time(self._target):
+        async with bounded(self._target.place):
             miner = await self._get("get.device.info", "miner")
             summary = await self._get("get.miner.status", "summary")
         works = _works(miner)
@@ -68,7 +69,7 @@ class WhatsminerV3:
 
     async def identity(self) -> DeviceIdentity:
         """Return what it is."""
-        async with in_time(self._target):
+        async with bounded(self._target.place):
             info = await self._get("get.device.info")
         return DeviceIdentity(
             family="whatsminer-v3",
@@ -80,7 +81,7 @@ class WhatsminerV3:
 
     async def settings(self) -> DeviceSettings:
         """Return limit, whether it works, and pools."""
-        async with in_time(self._target):
+        async with bounded(self._target.place):
             miner = await self._get("get.device.info", "miner")
             summary = await self._get("get.miner.status", "summary")
             listed = await self._get("get.miner.status", "pools")
@@ -99,7 +100,7 @@ class WhatsminerV3:
 
     async def findings(self) -> Sequence[str]:
         """Return what looks wrong about leading it."""
-        async with in_time(self._target):
+        async with bounded(self._target.place):
             info = await self._reply("get.device.info")
             summary = await self._get("get.miner.status", "summary")
         skew_s = (answers.number(info, "when") or time.time()) - time.time()

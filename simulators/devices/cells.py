@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, cast
 
 from drivers.devices.driver import Pool, Target
 from drivers.devices.families import load_families
+from drivers.devices.found import FoundSettings
+from drivers.devices.guard import Guard
 from drivers.fleet.agent.device import CommandOutcome, Device, DeviceReading, Ports
 from drivers.fleet.agent.driving import Driving
 from drivers.fleet.agent.keeping import Keeper
@@ -61,14 +65,16 @@ async def play(family: str, trap: Trap) -> Cell:
     unit = BenchUnit(model=model, pace=Pace.of(facts), clock=clock, told_w=model.max_w, wakes=facts.wakes)
     async with served.serve(unit, clock) as server:
         target = Target(host="127.0.0.1", port=server.port, model=model, login=served.login)
-        driver = facts.driver()(target)
-        scene = _Scene(unit, driver)
-        try:
-            await scene.prove()
-            return await scene.lower(trap)
-        finally:
-            await scene.driving.end()
-            await driver.close()
+        with TemporaryDirectory() as folder:
+            found = FoundSettings(Path(folder) / "found.json")
+            guard = Guard(facts.driver()(target), device=_ID, expected=unit.serial, found=found)
+            scene = _Scene(unit, guard)
+            try:
+                await scene.prove()
+                return await scene.lower(trap)
+            finally:
+                await scene.driving.end()
+                await guard.close()
 
 
 class _Scene:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from simulators.devices.traps import PAGE, Reply
+from simulators.devices.traps import PAGE, ReplyForm
 
 #: What a web server in distress says.
 ERROR_500: Final = (
@@ -24,22 +24,22 @@ class Words:
     html: bytes = PAGE
 
 
-async def say(reply: Reply, words: Words, writer: asyncio.StreamWriter) -> bool:
+async def say(reply: ReplyForm, words: Words, writer: asyncio.StreamWriter) -> bool:
     """Answer one request; return whether the connection stays open for another."""
     match reply:
-        case Reply.NOTHING:
+        case ReplyForm.NOTHING:
             await asyncio.Event().wait()  # until the server ends
-        case Reply.CLOSED:
+        case ReplyForm.CLOSED:
             return False
-        case Reply.HALF:
+        case ReplyForm.HALF:
             writer.write(words.yes[: len(words.yes) // 2])
-        case Reply.HTML:
+        case ReplyForm.HTML:
             writer.write(words.html)
-        case Reply.HTTP_500:
+        case ReplyForm.HTTP_500:
             writer.write(ERROR_500)
-        case Reply.NO:
+        case ReplyForm.NO:
             writer.write(words.no)
-        case Reply.YES:
+        case ReplyForm.YES:
             writer.write(words.yes)
     await writer.drain()
-    return reply in {Reply.YES, Reply.NO}
+    return reply in {ReplyForm.YES, ReplyForm.NO}

@@ -8,6 +8,7 @@ from typing import Final
 
 from drivers.clock import Clock
 from drivers.devices.login import Login
+from simulators.devices.antminer_stock import AntminerStockServer
 from simulators.devices.server import UnitServer
 from simulators.devices.unit import DeviceUnit
 from simulators.devices.whatsminer_v3 import WhatsminerV3Server
@@ -23,6 +24,11 @@ class Served:
 
 
 SERVED: Final[Mapping[str, Served]] = {
+    "antminer-stock": Served(
+        model="antminer-s21-pro",
+        login=Login(username="root", password="root"),  # noqa: S106  the maker's default
+        serve=lambda unit, _clock: AntminerStockServer(unit),
+    ),
     "whatsminer-v3": Served(
         model="whatsminer-m60s",
         login=Login(password="super"),  # noqa: S106  the vendor's default

@@ -22,7 +22,7 @@ from drivers.clock import Clock
 from drivers.fleet.wire import Activity
 from simulators.devices.replies import Words, say
 from simulators.devices.server import UnitServer
-from simulators.devices.traps import Reply
+from simulators.devices.traps import ReplyForm
 from simulators.devices.unit import DeviceUnit
 
 FIRMWARE: Final = "20251209.16.Rel2"
@@ -72,12 +72,12 @@ class WhatsminerV3Server(UnitServer):
         if not writes:
             said = self._read(verb, param)
             answer = words.no if said is None else self._said(verb, 0, said)
-            return await say(Reply.YES, Words(yes=answer, no=answer), writer)
+            return await say(ReplyForm.YES, Words(yes=answer, no=answer), writer)
         if not self._is_signed(verb, request):
-            return await say(Reply.NO, Words(yes=b"", no=self._said(verb, _BAD_TOKEN, "token error")), writer)
+            return await say(ReplyForm.NO, Words(yes=b"", no=self._said(verb, _BAD_TOKEN, "token error")), writer)
         deed = self._deed(verb, param)
         if deed is None:
-            return await say(Reply.NO, words, writer)
+            return await say(ReplyForm.NO, words, writer)
         manner, before_w = self._unit.manner(), self._unit.told_w
         if manner.does:
             deed()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from drivers.devices.driver import DeviceDriver, Target
 from drivers.devices.families import load_families
@@ -21,6 +22,11 @@ class Bench:
     unit: BenchUnit
     server: UnitServer
     driver: DeviceDriver
+
+    @property
+    def sim(self) -> Any:
+        """The server as what it is."""
+        return self.server
 
     def wrote(self) -> list[str]:
         return [asked.verb for asked in self.unit.log if asked.writes]
