@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Final, cast
 
 from drivers.devices.driver import Pool, Target
-from drivers.devices.families import load_families
+from drivers.devices.families import Instrument, load_families
 from drivers.devices.found import FoundSettings
 from drivers.devices.guard import Guard
 from drivers.fleet.agent.device import CommandOutcome, Device, DeviceReading, Ports
@@ -40,7 +40,7 @@ class Cell:
     """How a scene ended. Of the draw, `down_s` is when it came under what it was told, for good; None: it did not.
 
     `outcome`: of the first command. `relayed`: its relay had to be opened. `lied_s`: for how long the agent called it proven while it
-    drew more than it was said to run on.
+    drew more than it was said to run on, and more than the error of what measures it explains; an estimate explains nothing.
     """
 
     outcome: CommandOutcome | None
@@ -68,7 +68,7 @@ async def play(family: str, trap: Trap) -> Cell:
         with TemporaryDirectory() as folder:
             found = FoundSettings(Path(folder) / "found.json")
             guard = Guard(facts.driver()(target), device=_ID, expected=unit.serial, found=found)
-            scene = _Scene(unit, guard)
+            scene = _Scene(unit, guard, MeasuredBy.PSU if facts.measured_by is Instrument.PSU else MeasuredBy.METER)
             try:
                 await scene.prove()
                 return await scene.lower(trap)
@@ -78,7 +78,8 @@ async def play(family: str, trap: Trap) -> Cell:
 
 
 class _Scene:
-    def __init__(self, unit: BenchUnit, driver: Device) -> None:
+    def __init__(self, unit: BenchUnit, driver: Device, by: MeasuredBy) -> None:
+        self._by = by
         self._unit, self._clock = unit, asyncio.get_running_loop().time
         self._noted, self._relay = _Noted(driver), _BenchRelay(unit)
         max_w = unit.model.max_w
@@ -130,7 +131,7 @@ class _Scene:
         return Follow(self.driving.states())
 
     def _bound_w(self, setpoint_w: int) -> float:
-        return most_w(setpoint_w, self._unit.model, MeasuredBy.METER)
+        return most_w(setpoint_w, self._unit.model, self._by)
 
     async def _turn(self) -> None:
         self.driving.begin(may_raise=True)

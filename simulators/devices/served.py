@@ -11,6 +11,7 @@ from drivers.devices.login import Login
 from simulators.devices.antminer_stock import AntminerStockServer
 from simulators.devices.server import UnitServer
 from simulators.devices.unit import DeviceUnit
+from simulators.devices.vnish import VnishServer
 from simulators.devices.whatsminer_v3 import WhatsminerV3Server
 
 
@@ -28,6 +29,11 @@ SERVED: Final[Mapping[str, Served]] = {
         model="antminer-s21-pro",
         login=Login(username="root", password="root"),  # noqa: S106  the maker's default
         serve=lambda unit, _clock: AntminerStockServer(unit),
+    ),
+    "vnish": Served(
+        model="antminer-s19-xp",
+        login=Login(password="admin"),  # noqa: S106  the vendor's default
+        serve=lambda unit, clock: VnishServer(unit, clock=clock),
     ),
     "whatsminer-v3": Served(
         model="whatsminer-m60s",
