@@ -34,6 +34,6 @@ def test_a_cell(family: str, trap: Trap) -> None:
     assert cell.pools == POOLS
     assert cell.down_s is not None
     down_s = model_of(family).down_s
-    assert cell.down_s <= (2 * down_s + 10.0 if trap is Trap.MOVES_BACK else down_s + 6.5)
+    assert cell.down_s <= (3 * down_s + 10.0 if trap is Trap.MOVES_BACK else down_s + 6.5)
     if trap is Trap.OK:
         assert (cell.state, cell.relayed) == (Follow.PROVEN, False)
