@@ -50,7 +50,7 @@ class PowerLoss:
 
 
 @dataclass(slots=True, kw_only=True)
-class Evidence:
+class DrillEvidence:
     """What a drill has measured. `wrong`: why the device is not as it was found, or the drill was given up."""
 
     measured_by: str = "nothing"
@@ -85,9 +85,9 @@ class Drill:
         self._guard, self._relay, self._family, self._clock = guard, relay, family, clock
         self._model, self._most_w = leased.model, leased.at_most(leased.max_w)
         self._told_w = self._model.off_w
-        self.evidence = Evidence()
+        self.evidence = DrillEvidence()
 
-    async def run(self) -> Evidence:
+    async def run(self) -> DrillEvidence:
         """Measure, and hand the device back whatever happens meanwhile; raises DriverLoss where it does not answer at first."""
         found = await self._guard.settings()
         self.evidence.measured_by = (await self._guard.read()).measured_by.name.lower()

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from controller.agent import drilling
-from controller.agent.drilling import Drill, Evidence
+from controller.agent.drilling import Drill, DrillEvidence
 from controller.cli import main
 from drivers.devices.driver import Target
 from drivers.devices.families import Wakes, load_families
@@ -50,8 +50,8 @@ def drilled(
     wakes: Wakes = Wakes.AS_SET,
     max_w: float = float("inf"),
     meanwhile: Callable[[BenchUnit], Awaitable[None]] | None = None,
-) -> tuple[Evidence, BenchUnit, LuxOsServer]:
-    async def play() -> tuple[Evidence, BenchUnit, LuxOsServer]:
+) -> tuple[DrillEvidence, BenchUnit, LuxOsServer]:
+    async def play() -> tuple[DrillEvidence, BenchUnit, LuxOsServer]:
         clock = asyncio.get_running_loop().time
         unit = BenchUnit(model=MODEL, pace=Pace.of(FAMILY), clock=clock, told_w=1414, wakes=wakes)
         unit.trap = trap
