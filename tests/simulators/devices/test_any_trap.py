@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from drivers.devices.driver import Target
@@ -120,6 +120,8 @@ class Scene:
 
 
 @pytest.mark.parametrize("family", SERVED)
+@example(events=[Event(wait_s=5, trap=Trap.WRONG_SERIAL), Event(wait_s=1, mode=1)])
+@example(events=[Event(wait_s=5, trap=Trap.SAYS_OK), Event(wait_s=1, mode=1)])
 @settings(max_examples=examples(12), deadline=None)
 @given(events=EVENTS)
 def test_nothing_is_said_for_long_that_is_not_so(family: str, events: list[Event]) -> None:
