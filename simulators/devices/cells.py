@@ -39,7 +39,7 @@ _SAYS_DOWN: Final = frozenset({Follow.PROVEN, Follow.STOPPED})
 class Cell:
     """How a scene ended. Of the draw, `down_s` is when it came under what it was told, for good; None: it did not.
 
-    `outcome`: of the first command. `relayed`: its relay had to be opened. `lied_s`: for how long the agent called it proven while it
+    `outcome`: of the first command. `relayed`: its relay had to be opened. `late_s`: for how long at a stretch the agent called it proven while it
     drew more than it was said to run on, and more than the error of what measures it explains; an estimate explains nothing.
     """
 
@@ -48,7 +48,7 @@ class Cell:
     end_w: float
     state: Follow
     relayed: bool
-    lied_s: float
+    late_s: float
     pools: tuple[Pool, ...]
 
 
@@ -107,7 +107,7 @@ class _Scene:
         if aim_w == unit.model.max_w:
             aim_w = unit.model.off_w
         self.driving.grant([aim_w])
-        down_s, lied_s = None, 0.0
+        down_s, late_s, stretch_s = None, 0.0, 0.0
         while self._clock() < began_s + SCENE_S:
             await self._turn()
             if unit.draw_w > self._bound_w(aim_w):
@@ -115,14 +115,16 @@ class _Scene:
             elif down_s is None:
                 down_s = self._clock() - began_s
             applied_w = self.driving.columns().applied_w[0]
-            lied_s += TURN_S if self._state in _SAYS_DOWN and unit.draw_w > self._bound_w(applied_w) else 0.0
+            lies = self._state in _SAYS_DOWN and unit.draw_w > self._bound_w(applied_w)
+            stretch_s = stretch_s + TURN_S if lies else 0.0
+            late_s = max(late_s, stretch_s)
         return Cell(
             outcome=next(iter(self._noted.outcomes), None),
             down_s=down_s,
             end_w=unit.draw_w,
             state=self._state,
             relayed=self._relay.opened,
-            lied_s=lied_s,
+            late_s=late_s,
             pools=unit.pools,
         )
 
