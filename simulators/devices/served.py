@@ -9,6 +9,7 @@ from typing import Final
 from drivers.clock import Clock
 from drivers.devices.login import Login
 from simulators.devices.antminer_stock import AntminerStockServer
+from simulators.devices.braiins import BraiinsServer
 from simulators.devices.server import UnitServer
 from simulators.devices.unit import DeviceUnit
 from simulators.devices.vnish import VnishServer
@@ -29,6 +30,11 @@ SERVED: Final[Mapping[str, Served]] = {
         model="antminer-s21-pro",
         login=Login(username="root", password="root"),  # noqa: S106  the maker's default
         serve=lambda unit, _clock: AntminerStockServer(unit),
+    ),
+    "braiins": Served(
+        model="antminer-s21",
+        login=Login(username="root", password="root"),  # noqa: S106  the vendor's default
+        serve=lambda unit, clock: BraiinsServer(unit, clock=clock),
     ),
     "vnish": Served(
         model="antminer-s19-xp",
