@@ -67,7 +67,7 @@ async def play(family: str, trap: Trap) -> Cell:
         target = Target(host="127.0.0.1", port=server.port, model=model, login=served.login)
         with TemporaryDirectory() as folder:
             found = FoundSettings(Path(folder) / "found.json")
-            guard = Guard(facts.driver()(target), device=_ID, expected=unit.serial, found=found)
+            guard = Guard(facts.driver()(target), device=_ID, expected=unit.mac, found=found)
             scene = _Scene(unit, guard, MeasuredBy.PSU if facts.measured_by is Instrument.PSU else MeasuredBy.METER)
             try:
                 await scene.prove()

@@ -13,6 +13,7 @@ from simulators.devices.braiins import BraiinsServer
 from simulators.devices.server import UnitServer
 from simulators.devices.unit import DeviceUnit
 from simulators.devices.vnish import VnishServer
+from simulators.devices.whatsminer_v2 import WhatsminerV2Server
 from simulators.devices.whatsminer_v3 import WhatsminerV3Server
 
 
@@ -40,6 +41,11 @@ SERVED: Final[Mapping[str, Served]] = {
         model="antminer-s19-xp",
         login=Login(password="admin"),  # noqa: S106  the vendor's default
         serve=lambda unit, clock: VnishServer(unit, clock=clock),
+    ),
+    "whatsminer-v2": Served(
+        model="whatsminer-m60s",
+        login=Login(password="admin"),  # noqa: S106  the vendor's default
+        serve=lambda unit, clock: WhatsminerV2Server(unit, clock=clock),
     ),
     "whatsminer-v3": Served(
         model="whatsminer-m60s",
