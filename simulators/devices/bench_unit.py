@@ -57,7 +57,8 @@ class BenchUnit:
         mac: str = "02:00:00:00:00:01",
         said: float = 1.0,
     ) -> None:
-        self.model, self.log, self.pools, self.trap = model, list[UnitRequest](), POOLS, Trap.OK
+        self.model, self.pools, self.trap = model, POOLS, Trap.OK
+        self.log: list[UnitRequest] = []
         self._pace, self._clock, self._wakes = pace, clock, wakes
         self._serial, self._mac, self._said = serial, mac, said
         self._told_w = told_w

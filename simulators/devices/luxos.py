@@ -66,6 +66,8 @@ class LuxOsServer(UnitServer):
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await _request(reader)
+        if not request:
+            return
         self._let_time_pass()
         verb, parameter = str(request.get("command", "")), str(request.get("parameter", ""))
         moves = verb in {"curtail", "profileset"}

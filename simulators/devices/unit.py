@@ -7,6 +7,7 @@ world's physics. A server keeps what is its firmware's (sessions, tokens, names 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,14 +29,17 @@ class UnitRequest:
 class DeviceUnit(Protocol):
     """One machine, as its server sees it. Watts are at the wall; all is as of now.
 
-    `log`: every request, in its order; the server adds to it. `pools`: what it works for; a server that lets them be written
+    `pools`: what it works for; a server that lets them be written
     changes them. `trap`: what its writes are answered with.
     """
 
     model: Model
-    log: list[UnitRequest]
     pools: tuple[Pool, ...]
     trap: Trap
+
+    @property
+    def log(self) -> Sequence[UnitRequest]:
+        """Its requests, the newest last."""
 
     @property
     def serial(self) -> str:

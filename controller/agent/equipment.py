@@ -1,0 +1,119 @@
+"""The devices of an agent's file as an agent takes them: what each may draw, and the guarded way to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from controller.agent.model import AgentDevice, AgentFile, RelayEntry
+from controller.site.devices import declared_failsafe_w
+from drivers.contactors.modbus import CoilContactor
+from drivers.devices.driver import DeviceDriver, Target
+from drivers.devices.families import Family, Instrument, ReadBack, load_families
+from drivers.devices.found import FoundSettings
+from drivers.devices.guard import Guard
+from drivers.devices.login import read_login
+from drivers.fleet.agent.device import Ports
+from drivers.fleet.agent.lease import LeasedDevice
+from drivers.fleet.catalogue import load_catalogue
+from drivers.fleet.wire import MeasuredBy, Proof
+
+_MEASURED_BY: Final = {
+    Instrument.PSU: MeasuredBy.PSU,
+    Instrument.PDU: MeasuredBy.PDU,
+    Instrument.ESTIMATE: MeasuredBy.ESTIMATE,
+    Instrument.NOTHING: MeasuredBy.NOTHING,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """By device id: what it may draw, the ports that an agent drives, and the guard before its driver."""
+
+    leased: Mapping[str, LeasedDevice]
+    ports: Mapping[str, Ports]
+    guards: Mapping[str, Guard]
+    relays: tuple[CoilContactor, ...]
+
+    async def close(self) -> None:
+        """Give back what the drivers hold."""
+        closing = [guard.close() for guard in self.guards.values()]
+        await asyncio.gather(*closing, *(relay.close() for relay in self.relays), return_exceptions=True)
+
+
+def equipment_of(file: AgentFile, found: FoundSettings) -> Equipment:
+    """Return the equipment of a file; opens no connection. Raises ConfigError for a login or an extra that is not there."""
+    relays = {relay.id: _relay(relay) for relay in file.relays}
+    guards = {
+        device.id: Guard(open_driver(device), device=device.id, expected=expected_of(device), found=found)
+        for device in file.devices
+    }
+    return Equipment(
+        leased={device.id: leased_of(device) for device in file.devices},
+        ports={
+            device.id: Ports(device=guards[device.id], relay=relays[device.relay] if device.relay else None)
+            for device in file.devices
+        },
+        guards=guards,
+        relays=tuple(relays.values()),
+    )
+
+
+def open_driver(device: AgentDevice) -> DeviceDriver:
+    """Return the bare driver of a device, before which no guard stands."""
+    family = load_families()[device.family]
+    target = Target(
+        host=device.host,
+        port=device.port or family.port,
+        model=load_catalogue()[device.model],
+        login=read_login(device.login) if device.login is not None else None,
+        untuned=device.untuned,
+    )
+    return family.driver()(target)
+
+
+def expected_of(device: AgentDevice) -> str:
+    """Return the serial or the MAC that the file gives."""
+    return device.serial or device.mac or ""
+
+
+def leased_of(device: AgentDevice) -> LeasedDevice:
+    """Return what a device may draw, and what can prove it."""
+    family, model = load_families()[device.family], load_catalogue()[device.model]
+    return LeasedDevice(
+        model=model,
+        failsafe_w=declared_failsafe_w(device.failsafe, model),
+        max_w=float("inf") if device.max_w is None else device.max_w,
+        proof=proof_of(family),
+        measured_by=_MEASURED_BY[family.measured_by],
+    )
+
+
+def proof_of(family: Family) -> Proof:
+    """Return the best that can show that a device of a family has followed; an estimate shows nothing."""
+    named = family.read_back in {ReadBack.LIMIT, ReadBack.MODE}
+    measured = family.measured_by in {Instrument.PSU, Instrument.PDU}
+    if named and measured:
+        return Proof.BOTH
+    return Proof.READ_BACK if named else Proof.WATTS if measured else Proof.NONE
+
+
+def found_file(file: AgentFile) -> Path:
+    """Return where the agent keeps how its devices were found."""
+    return file.state / f"{file.agent}.found.json"
+
+
+def _relay(relay: RelayEntry) -> CoilContactor:
+    coil = relay.modbus
+    return CoilContactor(
+        host=coil.host,
+        port=coil.port,
+        unit=coil.unit,
+        coil=coil.coil,
+        closed_on=coil.closed == "on",
+        position_input=coil.position,
+        timeout_s=coil.timeout_s,
+    )
