@@ -58,6 +58,8 @@ class BraiinsServer(HttpUnitServer):
         self._let_time_pass()
         if request.path == "/":
             return WebPage(body=_ROOT, headers=_HTML)
+        if request.path == "/graphql":
+            return self._graphql(str(request.json()))
         what = request.path.removeprefix("/api/v1/")
         if what == "auth/login":
             return self._log_in(request.json())
@@ -73,9 +75,16 @@ class BraiinsServer(HttpUnitServer):
             "performance/tuner-state": self._tuner,
             "configuration/miner": self._config,
             "configuration/constraints": self._constraints,
+            "network": lambda: {"hostname": "Antminer", "mac_address": self.unit.mac, "name": "eth0", "protocol": 1},
             "pools": self._pools,
         }
         return page(reads[what]()) if what in reads and request.method == "GET" else NOT_FOUND
+
+    def _graphql(self, query: str) -> WebPage:
+        """Answer the two questions that scanners know a miner by (asic-rs braiins firmware.rs)."""
+        if "modelName" in query:
+            return page({"data": {"bosminer": {"info": {"modelName": "Antminer S21"}}}})
+        return page({"data": {"bos": {"info": {"version": {"full": FIRMWARE}}}}})
 
     def _log_in(self, said: Any) -> WebPage:
         if said != self._login:

@@ -62,19 +62,25 @@ class WhatsminerV2Server(UnitServer):
             return
         verb = str(request.get("cmd") or request.get("command"))
         self._unit.asked(verb, writes=False)
+        writer.write(msgspec.json.encode(self._read(verb)))
+        await writer.drain()
+
+    def _read(self, verb: str) -> dict[str, Any]:
+        if "+" in verb:
+            return {each: [self._read(each)] for each in verb.split("+")} | {"id": 1}
         reads = {
             "summary": self._summary,
             "status": self._status,
             "pools": self._pools,
             "devdetails": self._details,
+            "devs": self._boards,
             "get_version": self._version,
             "get_miner_info": self._info,
             "get_psu": self._psu,
+            "get_error_code": lambda: _ok({"error_code": []}),
             "get_token": self._token,
         }
-        said = reads[verb]() if verb in reads else _error(14, "invalid cmd")
-        writer.write(msgspec.json.encode(said))
-        await writer.drain()
+        return reads[verb]() if verb in reads else _error(14, "invalid cmd")
 
     async def _privileged(self, data: str, writer: asyncio.StreamWriter) -> None:
         token, command = self._opened(data)
@@ -202,6 +208,19 @@ class WhatsminerV2Server(UnitServer):
     def _details(self) -> dict[str, Any]:
         board = {"DEVDETAILS": 0, "Name": "SM", "ID": 0, "Driver": "bitmicro", "Kernel": "", "Model": "M60S_VK40"}
         return {"STATUS": [_status_of(69, "Device Details")], "DEVDETAILS": [board], "id": 1}
+
+    def _boards(self) -> dict[str, Any]:
+        boards = [
+            {"ASC": slot, "Slot": slot, "Name": "SM", "Enabled": "Y", "Status": "Alive", "Effective Chips": 135}
+            | {
+                "Temperature": 65.0,
+                "Chip Temp Avg": 72.0,
+                "MHS av": 41_500_000.0,
+                "PCB SN": f"BHM5CSD1302803K3000{slot}",
+            }
+            for slot in range(3)
+        ]
+        return {"STATUS": [_status_of(9, "3 ASC(s)")], "DEVS": boards, "id": 1}
 
     def _version(self) -> dict[str, Any]:
         return _ok({"api_ver": "2.0.5", "fw_ver": self.firmware, "platform": "H616"})
