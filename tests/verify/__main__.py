@@ -18,6 +18,7 @@ from tests.verify.journal import report as orders_kept
 from tests.verify.lies import report as lies_told
 from tests.verify.opcua import report
 from tests.verify.orders import withstood as orders_withstood
+from tests.verify.polling import report as polled
 from tests.verify.readers import report as readers_read
 from tests.verify.scenes import scenes_played
 from tests.verify.schema import conforms
@@ -103,6 +104,11 @@ def readers(out: Path) -> dict[str, str]:
     return readers_read(out)
 
 
+def polling(out: Path) -> dict[str, str]:
+    """Have one agent read three hundred simulated miners once a second, and then with a tenth of them gone."""
+    return polled(out)
+
+
 def journal(out: Path) -> dict[str, str]:
     """Spoil the journal and its head, and kill whoever writes them, and see that no acknowledged order is lost silently."""
     return orders_kept(out)
@@ -145,6 +151,7 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "orders": orders,
     "schema": schema,
     "readers": readers,
+    "polling": polling,
     "journal": journal,
     "time": time,
 }
