@@ -104,6 +104,11 @@ def _relay_problems(file: AgentFile) -> Iterator[Problem]:
         yield from unless_known(loc, name, relays, "relays", complete=complete)
     yield from repeated(used)
     for index, relay in enumerate(file.relays):
+        kinds = {"modbus": relay.modbus, "shelly": relay.shelly, "tasmota": relay.tasmota}
+        given = [name for name, part in kinds.items() if part is not None]
+        if len(given) != 1 and UNKNOWN not in kinds.values():
+            found = " and ".join(given) or "none of them"
+            yield Problem(loc=("relays", index), found=found, allowed=f"exactly one of {', '.join(kinds)}", at_key=True)
         known = relay.id is not UNKNOWN and file.devices is not UNKNOWN
         if known and relay.id not in {name for _, name in used} and not any(d.relay is UNKNOWN for d in file.devices):
             yield Problem(loc=("relays", index, "id"), allowed="the relay of a device")

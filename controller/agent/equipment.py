@@ -15,11 +15,14 @@ from drivers.devices.driver import DeviceDriver, Target
 from drivers.devices.families import Family, Instrument, ReadBack, load_families
 from drivers.devices.found import FoundSettings
 from drivers.devices.guard import Guard
-from drivers.devices.login import read_login
+from drivers.devices.login import Login, read_login
+from drivers.devices.shelly import ShellyRelay
+from drivers.devices.tasmota import TasmotaRelay
+from drivers.errors import ConfigError
 from drivers.fleet.agent.device import Ports
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.catalogue import load_catalogue
-from drivers.fleet.wire import MeasuredBy, Proof
+from drivers.fleet.wire import DeadMan, MeasuredBy, Proof
 
 _MEASURED_BY: Final = {
     Instrument.PSU: MeasuredBy.PSU,
@@ -29,6 +32,9 @@ _MEASURED_BY: Final = {
 }
 
 
+AnyRelay = CoilContactor | ShellyRelay | TasmotaRelay
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Equipment:
     """By device id: what it may draw, the ports that an agent drives, and the guard before its driver."""
@@ -36,7 +42,7 @@ class Equipment:
     leased: Mapping[str, LeasedDevice]
     ports: Mapping[str, Ports]
     guards: Mapping[str, Guard]
-    relays: tuple[CoilContactor, ...]
+    relays: tuple[AnyRelay, ...]
 
     async def close(self) -> None:
         """Give back what the drivers hold."""
@@ -47,14 +53,19 @@ class Equipment:
 def equipment_of(file: AgentFile, found: FoundSettings) -> Equipment:
     """Return the equipment of a file; opens no connection. Raises ConfigError for a login or an extra that is not there."""
     relays = {relay.id: _relay(relay) for relay in file.relays}
+    holds_s = {relay.id: _hold_s(relay) for relay in file.relays}
     guards = {
         device.id: Guard(open_driver(device), device=device.id, expected=expected_of(device), found=found)
         for device in file.devices
     }
     return Equipment(
-        leased={device.id: leased_of(device) for device in file.devices},
+        leased={device.id: leased_of(device, holds_s.get(device.relay or "")) for device in file.devices},
         ports={
-            device.id: Ports(device=guards[device.id], relay=relays[device.relay] if device.relay else None)
+            device.id: Ports(
+                device=guards[device.id],
+                relay=relays.get(device.relay or ""),
+                hold_s=holds_s.get(device.relay or ""),
+            )
             for device in file.devices
         },
         guards=guards,
@@ -80,8 +91,8 @@ def expected_of(device: AgentDevice) -> str:
     return device.serial or device.mac or ""
 
 
-def leased_of(device: AgentDevice) -> LeasedDevice:
-    """Return what a device may draw, and what can prove it."""
+def leased_of(device: AgentDevice, hold_s: float | None = None) -> LeasedDevice:
+    """Return what a device may draw, and what can prove it; `hold_s`: after so long its relay opens by itself."""
     family, model = load_families()[device.family], load_catalogue()[device.model]
     return LeasedDevice(
         model=model,
@@ -89,6 +100,7 @@ def leased_of(device: AgentDevice) -> LeasedDevice:
         max_w=float("inf") if device.max_w is None else device.max_w,
         proof=proof_of(family),
         measured_by=_MEASURED_BY[family.measured_by],
+        dead_man=None if hold_s is None else DeadMan(after_ms=round(1000 * hold_s), falls_to_w=0),
     )
 
 
@@ -106,8 +118,25 @@ def found_file(file: AgentFile) -> Path:
     return file.state / f"{file.agent}.found.json"
 
 
-def _relay(relay: RelayEntry) -> CoilContactor:
+def _relay(relay: RelayEntry) -> AnyRelay:
+    """Return the relay of an entry, which has exactly one way to it; raises ConfigError for a login that cannot be used."""
+    if relay.shelly is not None:
+        plug = relay.shelly
+        return ShellyRelay(
+            host=plug.host, port=plug.port, channel=plug.channel, login=_login(plug.login), timeout_s=plug.timeout_s
+        )
+    if relay.tasmota is not None:
+        socket = relay.tasmota
+        return TasmotaRelay(
+            host=socket.host,
+            port=socket.port,
+            channel=socket.channel,
+            login=_login(socket.login),
+            timeout_s=socket.timeout_s,
+        )
     coil = relay.modbus
+    if coil is None:
+        raise ConfigError(f"relay {relay.id}: found none of its kinds, allowed is exactly one")
     return CoilContactor(
         host=coil.host,
         port=coil.port,
@@ -117,3 +146,13 @@ def _relay(relay: RelayEntry) -> CoilContactor:
         position_input=coil.position,
         timeout_s=coil.timeout_s,
     )
+
+
+def _login(path: Path | None) -> Login | None:
+    return None if path is None else read_login(path)
+
+
+def _hold_s(relay: RelayEntry) -> float | None:
+    """Return after how long a relay opens by itself, None where it does not."""
+    plug = relay.shelly or relay.tasmota
+    return None if plug is None else plug.hold_s

@@ -6,12 +6,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from controller.site.measures import Failsafe, PositivePower, Seconds
+from controller.site.measures import Failsafe, HoldSeconds, PositivePower, Seconds
 from controller.site.model import MqttSection
 from controller.site.part import Part, key
 from controller.site.paths import FilePath
 from controller.site.problems import one_of
-from controller.site.texts import Flag, Host, Id, ModbusAddress, ModbusUnit, Port, matching
+from controller.site.texts import (
+    Flag,
+    Host,
+    Id,
+    ModbusAddress,
+    ModbusUnit,
+    Port,
+    ShellyChannel,
+    TasmotaChannel,
+    matching,
+)
 from controller.site.value_type import NotAllowedError, ValueType, text_schema
 from drivers.devices.families import load_families
 
@@ -58,11 +68,35 @@ class RelayCoil(Part):
     timeout_s: Seconds = key("timeout", "how long an answer may take", "1 s")
 
 
+class RelayShelly(Part):
+    """A relay or plug of Shelly's second generation or later."""
+
+    host: Host = key("host", "address of the device")
+    port: Port = key("port", "TCP port", 80)
+    channel: ShellyChannel = key("channel", "which of its outputs, from 0", 0)
+    login: FilePath | None = key("login", "file with its password, where it asks for one", None)
+    hold_s: HoldSeconds | None = key("hold", "it opens by itself when it has not been told for so long", None)
+    timeout_s: Seconds = key("timeout", "how long an answer may take", "1 s")
+
+
+class RelayTasmota(Part):
+    """A relay or plug with Tasmota."""
+
+    host: Host = key("host", "address of the device")
+    port: Port = key("port", "TCP port", 80)
+    channel: TasmotaChannel = key("channel", "which of its outputs, from 1", 1)
+    login: FilePath | None = key("login", "file with its password, where it asks for one", None)
+    hold_s: HoldSeconds | None = key("hold", "it opens by itself when it has not been told for so long", None)
+    timeout_s: Seconds = key("timeout", "how long an answer may take", "1 s")
+
+
 class RelayEntry(Part):
-    """What cuts one device off its power when nothing else helps."""
+    """What cuts one device off its power when nothing else helps; exactly one of `modbus`, `shelly` and `tasmota`."""
 
     id: Id = key("id", "name of the relay")
-    modbus: RelayCoil = key("modbus", "a coil of a Modbus device")
+    modbus: RelayCoil | None = key("modbus", "a coil of a Modbus device", None)
+    shelly: RelayShelly | None = key("shelly", "a relay or plug of Shelly, second generation or later", None)
+    tasmota: RelayTasmota | None = key("tasmota", "a relay or plug with Tasmota", None)
 
 
 class AgentDevice(Part):

@@ -9,10 +9,12 @@ from typing import Final, Protocol
 from drivers.clock import Clock
 from drivers.devices.login import Login
 from simulators.devices.antminer_stock import AntminerStockServer
+from simulators.devices.braiins import BraiinsServer
 from simulators.devices.luxos import LuxOsServer
 from simulators.devices.server import UnitServer
 from simulators.devices.unit import DeviceUnit
 from simulators.devices.vnish import VnishServer
+from simulators.devices.whatsminer_v2 import WhatsminerV2Server
 from simulators.devices.whatsminer_v3 import WhatsminerV3Server
 
 
@@ -43,10 +45,20 @@ SERVED: Final[Mapping[str, Served]] = {
         login=None,
         serve=lambda unit, clock, port=0: LuxOsServer(unit, clock=clock, port=port),
     ),
+    "braiins": Served(
+        model="antminer-s21",
+        login=Login(username="root", password="root"),  # noqa: S106  the vendor's default
+        serve=lambda unit, clock, port=0: BraiinsServer(unit, clock=clock, port=port),
+    ),
     "vnish": Served(
         model="antminer-s19-xp",
         login=Login(password="admin"),  # noqa: S106  the vendor's default
         serve=lambda unit, clock, port=0: VnishServer(unit, clock=clock, port=port),
+    ),
+    "whatsminer-v2": Served(
+        model="whatsminer-m60s",
+        login=Login(password="admin"),  # noqa: S106  the vendor's default
+        serve=lambda unit, clock, port=0: WhatsminerV2Server(unit, clock=clock, port=port),
     ),
     "whatsminer-v3": Served(
         model="whatsminer-m60s",

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import Protocol, Self
 
-from simulators.devices.unit import DeviceUnit
+from simulators.devices.unit import UnitBoard
 
 
 class Answering(Protocol):
@@ -19,8 +19,8 @@ class Answering(Protocol):
 class UnitServer:
     """A TCP server before one unit: no connection of a unit that does not answer lives. Use as ``async with``."""
 
-    def __init__(self, unit: DeviceUnit, answering: Answering, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._unit, self._answering = unit, answering
+    def __init__(self, board: UnitBoard, answering: Answering, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._board, self._answering = board, answering
         self._host, self._wanted = host, port
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
@@ -52,13 +52,13 @@ class UnitServer:
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
         try:
-            if self._unit.answers:
+            if self._board.answers:
                 with contextlib.suppress(ConnectionError):
                     await self._answering(reader, writer)
         except asyncio.CancelledError:
             pass  # the server ends; asyncio would log it as an error
         finally:
-            if self._unit.answers and not writer.transport.is_closing():
+            if self._board.answers and not writer.transport.is_closing():
                 writer.close()
             else:
                 writer.transport.abort()
