@@ -135,6 +135,7 @@ def test_an_agent_that_ends_waits_for_a_write() -> None:
         bench.sim.write_s = 20.0
         await bench.driver.command(25)
         await bench.driver.close()
+        await asyncio.sleep(60.0)
         assert bench.unit.pools == POOLS
 
     with_bench(STOCK, scene)

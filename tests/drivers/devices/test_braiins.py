@@ -79,7 +79,7 @@ def test_performance_scaling_is_off_while_it_is_led_and_on_again_when_it_is_hand
         assert any("DPS" in finding for finding in await bench.driver.findings())
         await bench.driver.command(2000)
         await asyncio.sleep(3000.0)
-        assert bench.unit.told_w == 2000
+        assert (await bench.driver.read()).setpoint_w == bench.unit.told_w == 2000
         assert await bench.driver.restore(found) is CommandOutcome.ACCEPTED
         assert await bench.driver.settings() == found
 

@@ -72,7 +72,7 @@ def test_the_preset_switcher_is_off_while_it_is_led_and_on_again_when_it_is_hand
         assert any("preset switcher is on" in finding for finding in await bench.driver.findings())
         await bench.driver.command(1700)
         await asyncio.sleep(3600.0)
-        assert bench.unit.told_w == 1700
+        assert (await bench.driver.read()).setpoint_w == bench.unit.told_w == 1700
         assert await bench.driver.restore(found) is CommandOutcome.ACCEPTED
         assert await bench.driver.settings() == found
 
