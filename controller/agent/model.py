@@ -11,7 +11,17 @@ from controller.site.model import MqttSection
 from controller.site.part import Part, key
 from controller.site.paths import FilePath
 from controller.site.problems import one_of
-from controller.site.texts import Flag, Host, Id, ModbusAddress, ModbusUnit, Port, ShellyChannel, TasmotaChannel, Text
+from controller.site.texts import (
+    Flag,
+    Host,
+    Id,
+    ModbusAddress,
+    ModbusUnit,
+    Port,
+    ShellyChannel,
+    TasmotaChannel,
+    matching,
+)
 from controller.site.value_type import NotAllowedError, ValueType, text_schema
 from drivers.devices.families import load_families
 
@@ -25,6 +35,12 @@ def _family(value: object) -> str:
 FamilyName = Annotated[
     str,
     ValueType(parse=_family, allowed="the name of a family", json=text_schema("^[a-z0-9][a-z0-9-]*$")),
+]
+
+
+Serial = Annotated[str, matching(r"\S(?:.*\S)?", "a serial number, in quotes")]
+MacAddress = Annotated[
+    str, matching(r"[0-9A-Fa-f]{2}(?:[:-]?[0-9A-Fa-f]{2}){5}", 'a MAC address, in quotes, as in "02:00:00:00:00:01"')
 ]
 
 
@@ -90,8 +106,8 @@ class AgentDevice(Part):
     family: FamilyName = key("family", "what it speaks")
     host: Host = key("host", "its address")
     port: Port | None = key("port", "its port; default: that of the family", None)
-    serial: Text | None = key("serial", "its serial number, in quotes if it is all digits", None)
-    mac: Text | None = key("mac", "its MAC address, in quotes", None)
+    serial: Serial | None = key("serial", "its serial number", None)
+    mac: MacAddress | None = key("mac", "its MAC address", None)
     login: FilePath | None = key("login", "file with its login, for families that ask for one", None)
     model: Id = key("model", "model of the catalogue, as in the site file")
     failsafe: Failsafe = key("failsafe", "most that it may draw when nobody leads it, as in the site file", "off")

@@ -70,6 +70,8 @@ def test_the_schema_is_a_schema_that_is_shipped() -> None:
     ("old", "new", "expected"),
     [
         ("family: luxos, host: 10.0.0.1", "family: luxus, host: 10.0.0.1", "6:23: devices[0].family: found 'luxus'; allowed is one of luxos (did you mean that?)"),
+        ("serial: S1", "serial: 185E17", "devices[0].serial: found 1.85e+19; allowed is a serial number, in quotes"),
+        ('mac: "02:00:00:00:00:02"', "mac: 2", "devices[1].mac: found 2; allowed is a MAC address, in quotes"),
         ("serial: S1, ", "", "6:5: devices[0]: found neither serial nor mac; allowed is exactly one of the two"),
         ("serial: S1", 'serial: S1, mac: "02:00:00:00:00:01"', "found both serial and mac"),
         ('mac: "02:00:00:00:00:02"', "serial: S1", "devices[1].serial: found 'S1', as devices[0].serial; allowed is a place of its own"),
