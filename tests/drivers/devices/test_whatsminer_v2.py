@@ -22,6 +22,9 @@ def test_it_says_what_it_is_and_what_it_is_set_to() -> None:
         identity = await bench.driver.identity()
         assert (identity.model, identity.firmware) == ("M60S_VK40", "20230803.11.REL")
         assert identity.is_named(bench.unit.mac)
+        assert identity.is_named(bench.unit.serial)
+        bench.sim.tells_serial = False
+        assert (await bench.driver.identity()).serial is None
         assert await bench.driver.settings() == DeviceSettings(limit_w=3441, asleep=False, pools=POOLS)
         reading = await bench.driver.read()
         assert (reading.setpoint_w, reading.watts, reading.measured_by) == (3441, 3441.0, MeasuredBy.PSU)
