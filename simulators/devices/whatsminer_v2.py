@@ -31,8 +31,9 @@ _WHEN: Final = 1773871985
 class WhatsminerV2Server(UnitServer):
     """One miner. Its habits may be changed at any time.
 
-    `tells_serial`: whether it has a `minersn`, which pyasic (e2b9d357) reads and the sample does not have. `writable`: whether its write API is on. `closes_on_off`: it closes without an answer when it is switched off, as some do. `firmware`: a date from
-    2024-11 on makes it one that has API 3 beside this.
+    `tells_serial`: whether it has a `minersn`, which pyasic (e2b9d357) reads and the sample does not have. `writable`: whether its write
+    API is on. `closes_on_off`: it closes without an answer when it is switched off, as some do. `firmware`: a date from 2024-11 on makes it
+    one that has API 3 beside this.
     """
 
     def __init__(
