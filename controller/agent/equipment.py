@@ -53,7 +53,7 @@ class Equipment:
 def equipment_of(file: AgentFile, found: FoundSettings) -> Equipment:
     """Return the equipment of a file; opens no connection. Raises ConfigError for a login or an extra that is not there."""
     relays = {relay.id: _relay(relay) for relay in file.relays}
-    holds_s = {relay.id: _hold_s(relay) for relay in file.relays}
+    holds_s = holds_of(file)
     guards = {
         device.id: Guard(open_driver(device), device=device.id, expected=expected_of(device), found=found)
         for device in file.devices
@@ -71,6 +71,11 @@ def equipment_of(file: AgentFile, found: FoundSettings) -> Equipment:
         guards=guards,
         relays=tuple(relays.values()),
     )
+
+
+def holds_of(file: AgentFile) -> Mapping[str, float | None]:
+    """Return, by relay, after how long it opens by itself, None where it does not."""
+    return {relay.id: _hold_s(relay) for relay in file.relays}
 
 
 def open_driver(device: AgentDevice) -> DeviceDriver:
