@@ -151,7 +151,7 @@ class WhatsminerV2:
             return reply
         try:
             return msgspec.json.decode(token.decrypt(hidden))
-        except ValueError as error:  # msgspec's errors are ValueErrors
+        except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
             raise Unanswered(f"{target.place} answers {verb} with what its token does not open") from error
 
     async def _new_token(self) -> WhatsminerToken:
