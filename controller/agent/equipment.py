@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,14 @@ from drivers.devices.guard import Guard
 from drivers.devices.login import Login, read_login
 from drivers.devices.shelly import ShellyRelay
 from drivers.devices.tasmota import TasmotaRelay
+from drivers.devices.unopened import UnopenedDevice
 from drivers.errors import ConfigError
 from drivers.fleet.agent.device import Ports
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.wire import DeadMan, MeasuredBy, Proof
+
+_log = logging.getLogger(__name__)
 
 _MEASURED_BY: Final = {
     Instrument.PSU: MeasuredBy.PSU,
@@ -51,11 +55,14 @@ class Equipment:
 
 
 def equipment_of(file: AgentFile, found: FoundSettings) -> Equipment:
-    """Return the equipment of a file; opens no connection. Raises ConfigError for a login or an extra that is not there."""
+    """Return the equipment of a file; opens no connection.
+
+    A device whose login or extra is not there is silent, and the log says why: that is no reason to lead none of the others.
+    """
     relays = {relay.id: _relay(relay) for relay in file.relays}
     holds_s = holds_of(file)
     guards = {
-        device.id: Guard(open_driver(device), device=device.id, expected=expected_of(device), found=found)
+        device.id: Guard(_opened(device), device=device.id, expected=expected_of(device), found=found)
         for device in file.devices
     }
     return Equipment(
@@ -78,8 +85,16 @@ def holds_of(file: AgentFile) -> Mapping[str, float | None]:
     return {relay.id: _hold_s(relay) for relay in file.relays}
 
 
+def _opened(device: AgentDevice) -> DeviceDriver:
+    try:
+        return open_driver(device)
+    except ConfigError as error:
+        _log.error("%s cannot be led: %s", device.id, error, extra={"event": "device_unusable", "device": device.id})
+        return UnopenedDevice(str(error))
+
+
 def open_driver(device: AgentDevice) -> DeviceDriver:
-    """Return the bare driver of a device, before which no guard stands."""
+    """Return the bare driver of a device, before which no guard stands; raises ConfigError for a login or an extra that is not there."""
     family = load_families()[device.family]
     target = Target(
         host=device.host,

@@ -24,7 +24,7 @@ from drivers.notify import Notifier
 def run(path: Path, *, level: str = "INFO", json_logs: bool = False) -> int:
     """Run the agent until SIGTERM or SIGINT, and return the exit status.
 
-    Raises ConfigError where the file, a key, a login or an extra cannot be used, or another process has its devices.
+    Raises ConfigError where the file, a key or a file of TLS cannot be used, or another process has its devices.
     """
     file = load_agent(path)
     logs = configure(level, json=json_logs)
