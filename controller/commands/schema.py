@@ -16,7 +16,7 @@ def add(verbs: Verbs) -> None:
 def _carry_out(_: argparse.Namespace) -> int:
     import json
 
-    from controller.site.schema import schema
+    from controller.site.load import SITE_FILE
 
-    print(json.dumps(schema(), indent=2))
+    print(json.dumps(SITE_FILE.schema, indent=2))
     return DONE

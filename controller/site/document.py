@@ -152,7 +152,7 @@ def read_document(path: Path) -> Document:
     except yaml.YAMLError as error:
         raise ConfigError(_syntax(path, error)) from error
     if root is None:
-        raise ConfigError(f"{path}:1:1: found an empty file; allowed is a site file")
+        raise ConfigError(f"{path}:1:1: found an empty file; allowed is a file with keys")
     builder = _Builder(path)
     return Document(path=path, root=root, data=builder.build(root, ()), problems=builder.problems)
 

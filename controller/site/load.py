@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from typing import Final
 
 from controller.site.checks import site_problems
 from controller.site.document import Document, read_document
 from controller.site.model import SiteFile
-from controller.site.problems import Loc, Problem, nearest, one_of, path_text, shown
-from controller.site.schema import allowed_at, needed_at, schema, schema_at
-from controller.site.unknown import UNKNOWN
+from controller.site.reading import FileKind
 from drivers.errors import ConfigError
 from drivers.fleet.catalogue import load_catalogue
 
-#: How pydantic ends the way to a key that is itself wrong.
-_OF_KEY = ("[key]",)
+SITE_FILE: Final = FileKind(SiteFile, "site file")
 
 
 def load(path: Path) -> SiteFile:
@@ -32,95 +25,8 @@ def load(path: Path) -> SiteFile:
 
 def checked(document: Document) -> SiteFile:
     """Return the site that a document describes. Raises ConfigError as above."""
-    site = _site(document)
+    site = SITE_FILE.read(document)
     problems = [*document.problems, *site_problems(site, load_catalogue())]
     if problems:
-        raise ConfigError("\n".join(_lines(document, problems)))
+        raise ConfigError("\n".join(SITE_FILE.lines(document, problems)))
     return site
-
-
-def _lines(document: Document, problems: Iterable[Problem]) -> list[str]:
-    placed = {(problem.place or document.place(problem.loc, at_key=problem.at_key), problem) for problem in problems}
-    in_order = sorted(placed, key=lambda one: (one[0], path_text(one[1].loc)))
-    return [f"{document.path}:{line}:{column}: {_words(document, problem)}" for (line, column), problem in in_order]
-
-
-def _words(document: Document, problem: Problem) -> str:
-    found = problem.found or _found(document, problem.loc)
-    return f"{path_text(problem.loc)}: found {found}; allowed is {problem.allowed}"
-
-
-def _found(document: Document, loc: Loc) -> str:
-    raw = document.raw(loc)
-    return f"{shown(schema_at(schema(), loc).get('default'))} by default" if raw is UNKNOWN else shown(raw)
-
-
-def _site(document: Document) -> SiteFile:
-    """Return the file as types, with UNKNOWN, here and in `document`, for each value that is not what it must be."""
-    folder = document.path.absolute().parent
-    while True:
-        try:
-            return SiteFile.model_validate(document.data, context=folder)
-        except ValidationError as error:
-            details = error.errors(include_url=False)
-        whole = schema()
-        slips = _slips(document, whole, details)
-        document.problems += [
-            _problem(whole, one) for one in details if one["input"] is not UNKNOWN and one["loc"] not in slips
-        ]
-        for detail in details:
-            _forget(document, detail)
-        for loc in slips:
-            _put(document, loc, UNKNOWN)
-
-
-def _slips(document: Document, whole: Mapping[str, Any], details: Iterable[ErrorDetails]) -> set[Loc]:
-    """Return where the keys should be that unknown ones are slips of: not missing, but there with an unknown value."""
-    unknown = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"]
-    meant = [(*loc[:-1], near) for loc in unknown if (near := nearest(_keys(whole, loc[:-1]), loc[-1]))]
-    return {loc for loc in meant if document.raw(loc) is UNKNOWN}
-
-
-def _keys(whole: Mapping[str, Any], loc: Loc) -> list[str]:
-    return list(schema_at(whole, loc).get("properties", ()))
-
-
-def _problem(whole: Mapping[str, Any], detail: ErrorDetails) -> Problem:
-    loc, found = detail["loc"], shown(detail["input"])
-    if loc[-1:] == _OF_KEY:
-        return Problem(loc=loc[:-1], found=f"the name {found}", allowed=detail["msg"], at_key=True)
-    if detail["type"] == "extra_forbidden":
-        keys = one_of(_keys(whole, loc[:-1]), loc[-1])
-        return Problem(loc=loc, found="an unknown key", allowed=f"one of {keys}", at_key=True)
-    if detail["type"] == "missing":
-        return Problem(loc=loc, found="nothing", allowed=needed_at(whole, loc))
-    return Problem(
-        loc=loc, found=found, allowed=detail["msg"] if detail["type"] == "value_type" else allowed_at(whole, loc)
-    )
-
-
-def _forget(document: Document, detail: ErrorDetails) -> None:
-    """Take away an unknown key; put UNKNOWN where a value is wrong, or around it where that does not help."""
-    loc = detail["loc"]
-    if loc[-1:] == _OF_KEY:
-        _take(document, loc[:-1])
-    elif detail["type"] == "extra_forbidden":
-        _take(document, loc)
-    elif detail["input"] is UNKNOWN:
-        _put(document, loc[:-1], UNKNOWN)
-    else:
-        _put(document, loc, UNKNOWN)
-
-
-def _take(document: Document, loc: Loc) -> None:
-    holder: Any = document.raw(loc[:-1])
-    del holder[loc[-1]]
-
-
-def _put(document: Document, loc: Loc, value: object) -> None:
-    if not loc:
-        document.data = value
-        return
-    holder: Any = document.raw(loc[:-1])
-    if holder is not UNKNOWN:
-        holder[loc[-1]] = value

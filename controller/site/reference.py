@@ -1,4 +1,4 @@
-"""What is generated from the types of the site file: the schema for editors and the tables of the documentation."""
+"""What is generated from the types of a kind of file: the schema for editors and the tables of the documentation."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from controller.site.problems import Loc, path_text
-from controller.site.schema import allowed_at, schema, schema_at
+from controller.site.schema import allowed_at, schema_at
 
 
-def schema_text() -> str:
-    """Return the file for editors."""
-    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+def schema_text(whole: Mapping[str, Any]) -> str:
+    """Return the file for editors; `whole`: the schema."""
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
-def tables() -> str:
-    """Return a table for each mapping of the site file, in Markdown; mappings of the same shape share one."""
-    whole, titles = schema(), dict[str, list[str]]()
+def tables(whole: Mapping[str, Any]) -> str:
+    """Return a table for each mapping of a file, in Markdown; mappings of the same shape share one. `whole`: its schema."""
+    titles = dict[str, list[str]]()
     for loc in _mappings(whole, ()):
         titles.setdefault(_table(whole, loc), []).append(_title(loc))
     return "\n\n".join(f"### {', '.join(names)}\n\n{table}" for table, names in titles.items())

@@ -1,4 +1,4 @@
-"""The JSON schema of the site file, for editors, for the documentation and for the words of error messages."""
+"""The JSON schema of a kind of file, for editors, for the documentation and for the words of error messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from controller.site.model import SiteFile
+from controller.site.part import Part
 from controller.site.problems import Loc
 
 
@@ -31,10 +31,10 @@ class _Generate(GenerateJsonSchema):
 
 
 @cache
-def schema() -> Mapping[str, Any]:
+def schema_of(kind: type[Part], title: str) -> Mapping[str, Any]:
     """Return the JSON schema (draft 2020-12), made once; ``$comment`` says in words what a value may be."""
-    made = SiteFile.model_json_schema(schema_generator=_Generate)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "surplusd site file"}
+    made = kind.model_json_schema(schema_generator=_Generate)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": f"surplusd {title}"}
 
 
 def schema_at(whole: Mapping[str, Any], loc: Loc) -> Mapping[str, Any]:

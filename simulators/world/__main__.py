@@ -13,6 +13,7 @@ from simulators.choice import ALLOWED, choose
 from simulators.process import announce_ready, split_address, until_signalled
 from simulators.world.physics import Physics
 from simulators.world.referee import Thresholds
+from simulators.world.serving import ServedDevice, refuse_strangers, serve_devices
 from simulators.world.site import read_site
 from simulators.world.world import World, run_forever
 from simulators.worldlink import serve
@@ -24,6 +25,7 @@ def main() -> int:
     try:
         site = read_site(args.site_file)
         curve = surplus.from_arguments(args, fleet_w=site.fleet_w, duration_s=args.duration, seed=args.seed)
+        refuse_strangers(args.serve, site)
         relays = choose(args.relays, [device.id for device in site.devices], args.seed) if args.relays else ()
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
@@ -41,6 +43,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--step", type=float, default=0.1, help="step of the physics in s")
     parser.add_argument("--duration", type=float, default=180.0, help="judged window in s")
     parser.add_argument("--orders", type=int, default=0, help="orders that the verdict wants to have been sent")
+    parser.add_argument(
+        "--serve",
+        type=ServedDevice.parse,
+        action="append",
+        default=[],
+        metavar="ID=FAMILY:PORT",
+        help="let this device be spoken to by its own protocol, on loopback; may be repeated",
+    )
     who = ALLOWED.replace("%", "%%")
     parser.add_argument("--relays", metavar="WHO", help=f"devices with a relay before them: {who}; default none")
     surplus.add_arguments(parser)
@@ -50,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 async def _serve(args: argparse.Namespace, world: World) -> None:
     host, port = args.listen
     server = await serve(host, port, world.answer)
-    async with server:
+    async with server, serve_devices(world, args.serve):
         announce_ready(f"world at {host}:{server.sockets[0].getsockname()[1]}")
         await run_forever(world, args.step)
 

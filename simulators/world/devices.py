@@ -48,6 +48,11 @@ def measured_by(model: Model) -> MeasuredBy:
     return "estimate" if model.estimate_error > PSU_ERROR else "psu"
 
 
+def serial_of(device: str, replaced: int = 0) -> str:
+    """Return the serial number of a device that has been replaced so often."""
+    return f"SN{zlib.crc32(device.encode()):08X}-{replaced}"
+
+
 class WorldDevices:
     """The devices of a physics, one by one. Call `step` after each step of the physics, `feed` after a change of what is fed.
 
@@ -87,7 +92,7 @@ class WorldDevices:
         if isinstance(request, messages.SwitchRelay | messages.ReadRelay):
             return self._answer_relay(i, request)
         later: Future[AnyReply] = Future()
-        if not self._is_heard(i):
+        if not self.is_heard(i):
             return later
         reply = self._read(i) if isinstance(request, messages.ReadDevice) else self._obey(i, request)
         if not self._has(i, Vice.SLOW):
@@ -137,11 +142,29 @@ class WorldDevices:
         self._told_w[i] = self._devices[i].model.max_w
         self.reboot(name)
 
+    def serial(self, i: int) -> str:
+        """Return the serial number of the hardware in a column."""
+        return serial_of(self._devices[i].id, self._replaced[i])
+
+    def told_w(self, i: int) -> int:
+        """Return the setpoint that the device in a column says it runs on."""
+        return self._told_w[i]
+
+    def uptime_s(self, i: int) -> float:
+        """Return how long ago the device in a column has started."""
+        return self._physics.now_s - self._booted_s[i]
+
+    def is_heard(self, i: int) -> bool:
+        """Return whether the device in a column has power and answers."""
+        return bool(self._physics.powered[i]) and not self._has(i, Vice.SILENT)
+
+    def tell(self, i: int, watts: float) -> None:
+        """Have the device in a column run on `watts`, as its vices allow; a deaf one does nothing."""
+        if not self._has(i, Vice.DEAF):
+            self._take(i, self._devices[i].model.at_most(watts))
+
     def _has(self, i: int, vice: Vice) -> bool:
         return i in self._vices[vice]
-
-    def _is_heard(self, i: int) -> bool:
-        return bool(self._physics.powered[i]) and not self._has(i, Vice.SILENT)
 
     def _read(self, i: int) -> messages.DeviceAnswer:
         source, here = measured_by(self._devices[i].model), slice(i, i + 1)
@@ -150,8 +173,8 @@ class WorldDevices:
             watts=None if source == "nothing" else self.reported_w(here)[0],
             measured_by=source,
             state=self.states(here)[0],
-            uptime_s=self._physics.now_s - self._booted_s[i],
-            serial=f"{zlib.crc32(self._devices[i].id.encode()):08X}-{self._replaced[i]}",
+            uptime_s=self.uptime_s(i),
+            serial=self.serial(i),
         )
 
     def _obey(self, i: int, request: messages.CommandDevice | messages.StopDevice) -> AnyReply:
@@ -170,8 +193,7 @@ class WorldDevices:
     def _command(self, i: int, watts: float) -> AnyReply:
         if self._has(i, Vice.REFUSES):
             return Failed(reason=f"{self._devices[i].id}: not allowed")
-        if not self._has(i, Vice.DEAF):
-            self._take(i, self._devices[i].model.at_most(watts))
+        self.tell(i, watts)
         return Ok()
 
     def _stop(self, i: int) -> AnyReply:

@@ -20,6 +20,7 @@ from simulators.world.devices import WorldDevices
 from simulators.world.physics import Physics, WorldState
 from simulators.world.referee import SentOrder, Thresholds, Trace, judge, limits_w, terms_of
 from simulators.world.report import RefereeReport
+from simulators.world.units import WorldUnit
 
 
 class World:
@@ -43,6 +44,10 @@ class World:
         self._lost = False
         self._scalars: list[tuple[float, float, bool]] = []
         self._nodes: list[np.ndarray[tuple[int, int], np.dtype[np.float64]]] = []
+
+    def unit(self, name: str) -> WorldUnit:
+        """Return a device as a simulated server takes it; raises Refused for an unknown one."""
+        return WorldUnit(self._physics, self._devices, name)
 
     def step(self) -> None:
         """Advance the physics, and note the sample while the window is judged."""

@@ -30,6 +30,9 @@ SILENT_CUT_S: Final = 3.5
 #: by being told: one bad moment costs little, and what never obeys is seldom tried.
 REST_S: Final = 60.0
 REST_MOST_S: Final = 1800.0
+#: What has left its setpoint for more so often within that time comes down no more by being told: each further time is a step.
+STRAYS: Final = 3
+STRAYS_S: Final = 300.0
 
 
 class Ladder:
@@ -45,6 +48,7 @@ class Ladder:
         self.since_s: float | None = now_s
         self.named_w: int | None = None
         self.stopped = self.dark = self._relay_open = False
+        self._strayed_s: list[float] = []
         self._rest_until_s = now_s
 
     @property
@@ -69,6 +73,18 @@ class Ladder:
     def from_below(self) -> None:
         """Begin with being told again."""
         self.rung = self.rung if self.stopped else Rung.TELL
+
+    def stray(self, now_s: float) -> None:
+        """Note that it has left for more what it was seen to run on: again and again is not mended by being told once more."""
+        self._strayed_s = [at_s for at_s in self._strayed_s if at_s > now_s - STRAYS_S] + [now_s]
+        further = Rung.SLEEP + len(self._strayed_s) - STRAYS - 1
+        if further < Rung.SLEEP:
+            self.from_below()
+        elif further > Rung.STOP and self._has_relay:
+            self.darken(now_s)
+        else:
+            self._times += not self.brought_down
+            self.rung = max(self.rung, Rung(min(further, Rung.STOP)))
 
     def relieve(self, now_s: float, *, obeyed: bool = False) -> None:
         """Note that the device does what it was told; `obeyed`: it drew clearly more before, and so it has come down for it."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 from msgspec.structs import replace
 
+from drivers.durable import replace_file
 from drivers.fleet.agent.lease import Held
 from drivers.fleet.wire import Counter, Head, Id, Watts
 
@@ -62,18 +62,7 @@ class Store:
     def save(self, held: Held) -> None:
         """Replace the file."""
         file = _File(v=2, epoch=held.epoch, seq=held.seq, head=held.head, applied=dict(held.applied))
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = self._path.with_suffix(".new")
-        with new.open("wb") as stream:
-            stream.write(msgspec.json.encode(replace(file, sum=_sum_of(file))))
-            stream.flush()
-            os.fsync(stream.fileno())
-        new.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(self._path, msgspec.json.encode(replace(file, sum=_sum_of(file))))
 
 
 def _sum_of(file: _File) -> str:

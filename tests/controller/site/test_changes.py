@@ -4,8 +4,9 @@ import pytest
 
 from controller.core.site import SURPLUS
 from controller.site.changes import TAKES, differences, read_otherwise, taking
+from controller.site.load import SITE_FILE
 from controller.site.loaded import LoadedSite, read_site
-from controller.site.schema import schema, schema_at
+from controller.site.schema import schema_at
 from drivers.errors import ConfigError
 from tests.controller.daemon.reload.sites import Folder
 
@@ -124,9 +125,9 @@ def test_every_key_that_may_change_is_one_of_the_site_file():
     def known(takes, loc):
         for key, below in takes.items():
             here = (*loc, key)
-            assert schema_at(schema(), here), here
+            assert schema_at(SITE_FILE.schema, here), here
             if below is not None:
-                known(below, (*here, 0) if "items" in schema_at(schema(), here) else here)
+                known(below, (*here, 0) if "items" in schema_at(SITE_FILE.schema, here) else here)
 
     known(TAKES, ())
 

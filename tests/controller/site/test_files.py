@@ -8,9 +8,8 @@ import pytest
 import yaml
 
 from controller.site.compile import compile_site
-from controller.site.load import load
+from controller.site.load import SITE_FILE, load
 from controller.site.reference import tables
-from controller.site.schema import schema
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "configs").glob("*.yaml"))
@@ -39,7 +38,7 @@ def test_examples_pass(path):
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_examples_fit_the_schema_they_name(path):
     assert path.read_text().startswith("# yaml-language-server: $schema=site.schema.json\n")
-    jsonschema.validate(plain(path), schema())
+    jsonschema.validate(plain(path), SITE_FILE.schema)
 
 
 def test_the_demo_is_the_site_of_the_issue():
@@ -51,11 +50,11 @@ def test_the_demo_is_the_site_of_the_issue():
 
 
 def test_schema_is_a_schema():
-    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema.Draft202012Validator.check_schema(SITE_FILE.schema)
 
 
 def test_schema_refuses_what_the_check_refuses():
-    checker = jsonschema.Draft202012Validator(schema())
+    checker = jsonschema.Draft202012Validator(SITE_FILE.schema)
     good = plain(ROOT / "configs/demo.yaml")
     assert checker.is_valid(good)
     for change in ({"tik": 1}, {"tick": "1 kg"}, {"tick": 1}, {"version": 2}, {"state": None}, {"nodes": [{}]}):
@@ -63,11 +62,11 @@ def test_schema_refuses_what_the_check_refuses():
 
 
 def test_documentation_has_a_row_for_every_key():
-    rows = set(re.findall(r"^\| `(\w+)` \|", tables(), flags=re.MULTILINE))
-    parts = [schema(), *schema()["$defs"].values()]
+    rows = set(re.findall(r"^\| `(\w+)` \|", tables(SITE_FILE.schema), flags=re.MULTILINE))
+    parts = [SITE_FILE.schema, *SITE_FILE.schema["$defs"].values()]
     assert rows == {key for part in parts for key in part["properties"]}
 
 
 def test_defaults_in_the_documentation_are_the_defaults(small, load_text):
-    assert "| `tick` | a number in ms, s, min, h; from 100 ms to 10 s | `1 s` |" in tables()
+    assert "| `tick` | a number in ms, s, min, h; from 100 ms to 10 s | `1 s` |" in tables(SITE_FILE.schema)
     assert load_text(small.replace("tick: 1 s\n", "")).tick_s == 1.0

@@ -372,8 +372,8 @@ def test_two_loops_are_two_lines(complaints, small):
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("", "1:1: found an empty file; allowed is a site file"),
-        ("# only a comment\n", "1:1: found an empty file; allowed is a site file"),
+        ("", "1:1: found an empty file; allowed is a file with keys"),
+        ("# only a comment\n", "1:1: found an empty file; allowed is a file with keys"),
         ("a: [1\n", "2:1: found a mistake in the YAML"),
         ("a: 'open\n", "2:1: found a mistake in the YAML"),
         ("a: b: c\n", "1:5: found a mistake in the YAML"),

@@ -1,0 +1,178 @@
+"""The devices of an agent's file as an agent takes them: what each may draw, and the guarded way to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from controller.agent.model import AgentDevice, AgentFile, RelayEntry
+from controller.site.devices import declared_failsafe_w
+from drivers.contactors.modbus import CoilContactor
+from drivers.devices.driver import DeviceDriver, Target
+from drivers.devices.families import Family, Instrument, ReadBack, load_families
+from drivers.devices.found import FoundSettings
+from drivers.devices.guard import Guard
+from drivers.devices.login import Login, read_login
+from drivers.devices.shelly import ShellyRelay
+from drivers.devices.tasmota import TasmotaRelay
+from drivers.devices.unopened import UnopenedDevice
+from drivers.errors import ConfigError
+from drivers.fleet.agent.device import Ports
+from drivers.fleet.agent.lease import LeasedDevice
+from drivers.fleet.catalogue import load_catalogue
+from drivers.fleet.wire import DeadMan, MeasuredBy, Proof
+
+_log = logging.getLogger(__name__)
+
+_MEASURED_BY: Final = {
+    Instrument.PSU: MeasuredBy.PSU,
+    Instrument.PDU: MeasuredBy.PDU,
+    Instrument.ESTIMATE: MeasuredBy.ESTIMATE,
+    Instrument.NOTHING: MeasuredBy.NOTHING,
+}
+
+
+AnyRelay = CoilContactor | ShellyRelay | TasmotaRelay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """By device id: what it may draw, the ports that an agent drives, and the guard before its driver."""
+
+    leased: Mapping[str, LeasedDevice]
+    ports: Mapping[str, Ports]
+    guards: Mapping[str, Guard]
+    relays: tuple[AnyRelay, ...]
+
+    async def close(self) -> None:
+        """Give back what the drivers hold."""
+        closing = [guard.close() for guard in self.guards.values()]
+        await asyncio.gather(*closing, *(relay.close() for relay in self.relays), return_exceptions=True)
+
+
+def equipment_of(file: AgentFile, found: FoundSettings) -> Equipment:
+    """Return the equipment of a file; opens no connection.
+
+    A device whose login or extra is not there is silent, and the log says why: that is no reason to lead none of the others.
+    """
+    relays = {relay.id: _relay(relay) for relay in file.relays}
+    holds_s = holds_of(file)
+    guards = {
+        device.id: Guard(_opened(device), device=device.id, expected=expected_of(device), found=found)
+        for device in file.devices
+    }
+    return Equipment(
+        leased={device.id: leased_of(device, holds_s.get(device.relay or "")) for device in file.devices},
+        ports={
+            device.id: Ports(
+                device=guards[device.id],
+                relay=relays.get(device.relay or ""),
+                hold_s=holds_s.get(device.relay or ""),
+            )
+            for device in file.devices
+        },
+        guards=guards,
+        relays=tuple(relays.values()),
+    )
+
+
+def holds_of(file: AgentFile) -> Mapping[str, float | None]:
+    """Return, by relay, after how long it opens by itself, None where it does not."""
+    return {relay.id: _hold_s(relay) for relay in file.relays}
+
+
+def _opened(device: AgentDevice) -> DeviceDriver:
+    try:
+        return open_driver(device)
+    except ConfigError as error:
+        _log.error("%s cannot be led: %s", device.id, error, extra={"event": "device_unusable", "device": device.id})
+        return UnopenedDevice(str(error))
+
+
+def open_driver(device: AgentDevice) -> DeviceDriver:
+    """Return the bare driver of a device, before which no guard stands; raises ConfigError for a login or an extra that is not there."""
+    family = load_families()[device.family]
+    target = Target(
+        host=device.host,
+        port=device.port or family.port,
+        model=load_catalogue()[device.model],
+        login=read_login(device.login) if device.login is not None else None,
+        untuned=device.untuned,
+    )
+    return family.driver()(target)
+
+
+def expected_of(device: AgentDevice) -> str:
+    """Return the serial or the MAC that the file gives."""
+    return device.serial or device.mac or ""
+
+
+def leased_of(device: AgentDevice, hold_s: float | None = None) -> LeasedDevice:
+    """Return what a device may draw, and what can prove it; `hold_s`: after so long its relay opens by itself."""
+    family, model = load_families()[device.family], load_catalogue()[device.model]
+    return LeasedDevice(
+        model=model,
+        failsafe_w=declared_failsafe_w(device.failsafe, model),
+        max_w=float("inf") if device.max_w is None else device.max_w,
+        proof=proof_of(family),
+        measured_by=_MEASURED_BY[family.measured_by],
+        dead_man=None if hold_s is None else DeadMan(after_ms=round(1000 * hold_s), falls_to_w=0),
+    )
+
+
+def proof_of(family: Family) -> Proof:
+    """Return the best that can show that a device of a family has followed; an estimate shows nothing."""
+    named = family.read_back in {ReadBack.LIMIT, ReadBack.MODE}
+    measured = family.measured_by in {Instrument.PSU, Instrument.PDU}
+    if named and measured:
+        return Proof.BOTH
+    return Proof.READ_BACK if named else Proof.WATTS if measured else Proof.NONE
+
+
+def found_file(file: AgentFile) -> Path:
+    """Return where the agent keeps how its devices were found."""
+    return file.state / f"{file.agent}.found.json"
+
+
+def _relay(relay: RelayEntry) -> AnyRelay:
+    """Return the relay of an entry, which has exactly one way to it; raises ConfigError for a login that cannot be used."""
+    if relay.shelly is not None:
+        plug = relay.shelly
+        return ShellyRelay(
+            host=plug.host, port=plug.port, channel=plug.channel, login=_login(plug.login), timeout_s=plug.timeout_s
+        )
+    if relay.tasmota is not None:
+        socket = relay.tasmota
+        return TasmotaRelay(
+            host=socket.host,
+            port=socket.port,
+            channel=socket.channel,
+            login=_login(socket.login),
+            timeout_s=socket.timeout_s,
+        )
+    coil = relay.modbus
+    if coil is None:
+        raise ConfigError(f"relay {relay.id}: found none of its kinds, allowed is exactly one")
+    return CoilContactor(
+        host=coil.host,
+        port=coil.port,
+        unit=coil.unit,
+        coil=coil.coil,
+        closed_on=coil.closed == "on",
+        position_input=coil.position,
+        timeout_s=coil.timeout_s,
+    )
+
+
+def _login(path: Path | None) -> Login | None:
+    return None if path is None else read_login(path)
+
+
+def _hold_s(relay: RelayEntry) -> float | None:
+    """Return after how long a relay opens by itself, None where it does not."""
+    plug = relay.shelly or relay.tasmota
+    return None if plug is None else plug.hold_s

@@ -1,0 +1,1 @@
+"""The ways to speak with devices: each bounds its own time, and says where nothing usable came back."""
