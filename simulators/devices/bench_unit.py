@@ -19,7 +19,7 @@ _BOOT_DRAW: Final = 0.1
 _BOOT_TIME: Final = 0.8
 #: What tunes draws so much of what it is told.
 _TUNING: Final = 1.1
-POOLS: Final = (
+POOLS: Final[tuple[Pool, ...]] = (
     Pool(url="stratum+tcp://pool.example.org:3333", user="site.unit"),
     Pool(url="stratum+tcp://spare.example.org:3333", user="site.unit"),
 )

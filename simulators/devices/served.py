@@ -8,9 +8,12 @@ from typing import Final
 
 from drivers.clock import Clock
 from drivers.devices.login import Login
+from simulators.devices.antminer_stock import AntminerStockServer
 from simulators.devices.luxos import LuxOsServer
 from simulators.devices.server import UnitServer
 from simulators.devices.unit import DeviceUnit
+from simulators.devices.vnish import VnishServer
+from simulators.devices.whatsminer_v3 import WhatsminerV3Server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +26,24 @@ class Served:
 
 
 SERVED: Final[Mapping[str, Served]] = {
+    "antminer-stock": Served(
+        model="antminer-s21-pro",
+        login=Login(username="root", password="root"),  # noqa: S106  the maker's default
+        serve=lambda unit, _clock, host, port: AntminerStockServer(unit, host=host, port=port),
+    ),
     "luxos": Served(
         model="antminer-s19k-pro",
         login=None,
         serve=lambda unit, clock, host, port: LuxOsServer(unit, clock=clock, host=host, port=port),
+    ),
+    "vnish": Served(
+        model="antminer-s19-xp",
+        login=Login(password="admin"),  # noqa: S106  the vendor's default
+        serve=lambda unit, clock, host, port: VnishServer(unit, clock=clock, host=host, port=port),
+    ),
+    "whatsminer-v3": Served(
+        model="whatsminer-m60s",
+        login=Login(password="super"),  # noqa: S106  the vendor's default
+        serve=lambda unit, _clock, host, port: WhatsminerV3Server(unit, host=host, port=port),
     ),
 }

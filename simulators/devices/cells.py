@@ -1,0 +1,180 @@
+"""What becomes of a lowering, family by family and trap by trap: each cell is a scene over sockets with the real follower.
+
+A device that runs on its most and is proven to is told its least, and answers as its trap has it. It has a relay before it. The
+draw is the machine's own; what the agent says of it is held against that at every turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, cast
+
+from drivers.devices.driver import Pool, Target
+from drivers.devices.families import Instrument, load_families
+from drivers.devices.found import FoundSettings
+from drivers.devices.guard import Guard
+from drivers.fleet.agent.device import CommandOutcome, Device, DeviceReading, Ports
+from drivers.fleet.agent.driving import Driving
+from drivers.fleet.agent.keeping import Keeper
+from drivers.fleet.agent.lease import Held, LeasedDevice
+from drivers.fleet.agent.proof import most_w
+from drivers.fleet.catalogue import Model, load_catalogue
+from drivers.fleet.wire import Follow, MeasuredBy
+from simulators.devices.bench_unit import BenchUnit, Pace
+from simulators.devices.served import SERVED
+from simulators.devices.traps import Trap
+
+#: How often an agent has a turn; how long it has to prove what it finds; how long a scene goes on after the lowering.
+TURN_S: Final = 0.1
+PROVE_S: Final = 60.0
+SCENE_S: Final = 150.0
+_ID: Final = "unit"
+_SAYS_DOWN: Final = frozenset({Follow.PROVEN, Follow.STOPPED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """How a scene ended. Of the draw, `down_s` is when it came under what it was told, for good; None: it did not.
+
+    `outcome`: of the first command. `relayed`: its relay had to be opened. `lied_s`: for how long the agent called it proven while it
+    drew more than it was said to run on, and more than the error of what measures it explains; an estimate explains nothing.
+    """
+
+    outcome: CommandOutcome | None
+    down_s: float | None
+    end_w: float
+    state: Follow
+    relayed: bool
+    lied_s: float
+    pools: tuple[Pool, ...]
+
+
+def model_of(family: str) -> Model:
+    """Return the model that a family is simulated with, at the pace of the family."""
+    facts, model = load_families()[family], load_catalogue()[SERVED[family].model]
+    return replace(model, down_s=facts.down_s, up_s=facts.up_s, restarts=facts.restarts or model.restarts)
+
+
+async def play(family: str, trap: Trap) -> Cell:
+    """Return what becomes of it; for a `TimelessLoop`."""
+    clock = asyncio.get_running_loop().time
+    facts, served, model = load_families()[family], SERVED[family], model_of(family)
+    unit = BenchUnit(model=model, pace=Pace.of(facts), clock=clock, told_w=model.max_w, wakes=facts.wakes)
+    async with served.serve(unit, clock, "127.0.0.1", 0) as server:
+        target = Target(host="127.0.0.1", port=server.port, model=model, login=served.login)
+        with TemporaryDirectory() as folder:
+            found = FoundSettings(Path(folder) / "found.json")
+            guard = Guard(facts.driver()(target), device=_ID, expected=unit.serial, found=found)
+            scene = _Scene(unit, guard, MeasuredBy.PSU if facts.measured_by is Instrument.PSU else MeasuredBy.METER)
+            try:
+                await scene.prove()
+                return await scene.lower(trap)
+            finally:
+                await scene.driving.end()
+                await guard.close()
+
+
+class _Scene:
+    def __init__(self, unit: BenchUnit, driver: Device, by: MeasuredBy) -> None:
+        self._by = by
+        self._unit, self._clock = unit, asyncio.get_running_loop().time
+        self._noted, self._relay = _Noted(driver), _BenchRelay(unit)
+        max_w = unit.model.max_w
+        leased = LeasedDevice(model=unit.model, failsafe_w=unit.model.off_w)
+        self.driving = Driving(
+            agent="bench",
+            devices={_ID: leased},
+            ports={_ID: Ports(device=self._noted, relay=self._relay)},
+            clock=self._clock,
+            keeper=cast("Keeper", _Kept(max_w)),
+        )
+        self.driving.grant([max_w])
+
+    async def prove(self) -> None:
+        """Wait until it is proven to run on its most."""
+        while self._state is not Follow.PROVEN:
+            if self._clock() > PROVE_S:
+                raise RuntimeError(f"not proven, but {self._state!r}")
+            await self._turn()
+
+    async def lower(self, trap: Trap) -> Cell:
+        """Tell it its least, and see what becomes of that."""
+        unit, self._unit.trap, self._noted.outcomes = self._unit, trap, []
+        aim_w, began_s = int(unit.model.modes[1].watts), self._clock()
+        if aim_w == unit.model.max_w:
+            aim_w = unit.model.off_w
+        self.driving.grant([aim_w])
+        down_s, lied_s = None, 0.0
+        while self._clock() < began_s + SCENE_S:
+            await self._turn()
+            if unit.draw_w > self._bound_w(aim_w):
+                down_s = None
+            elif down_s is None:
+                down_s = self._clock() - began_s
+            applied_w = self.driving.columns().applied_w[0]
+            lied_s += TURN_S if self._state in _SAYS_DOWN and unit.draw_w > self._bound_w(applied_w) else 0.0
+        return Cell(
+            outcome=next(iter(self._noted.outcomes), None),
+            down_s=down_s,
+            end_w=unit.draw_w,
+            state=self._state,
+            relayed=self._relay.opened,
+            lied_s=lied_s,
+            pools=unit.pools,
+        )
+
+    @property
+    def _state(self) -> Follow:
+        return Follow(self.driving.states())
+
+    def _bound_w(self, setpoint_w: int) -> float:
+        return most_w(setpoint_w, self._unit.model, self._by)
+
+    async def _turn(self) -> None:
+        self.driving.begin(may_raise=True)
+        await asyncio.sleep(TURN_S)
+
+
+class _Noted:
+    """A device whose outcomes are noted."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self.outcomes: list[CommandOutcome] = []
+
+    async def read(self) -> DeviceReading:
+        return await self._device.read()
+
+    async def command(self, watts: int) -> CommandOutcome:
+        self.outcomes.append(await self._device.command(watts))
+        return self.outcomes[-1]
+
+    async def stop(self) -> CommandOutcome:
+        return await self._device.stop()
+
+
+class _BenchRelay:
+    def __init__(self, unit: BenchUnit) -> None:
+        self._unit = unit
+        self._closed, self.opened = True, False
+
+    async def switch(self, *, closed: bool, hold_s: float | None) -> CommandOutcome:
+        if hold_s is not None:
+            return CommandOutcome.REFUSED
+        self._closed, self.opened = closed, self.opened or not closed
+        (self._unit.feed if closed else self._unit.cut)()
+        return CommandOutcome.ACCEPTED
+
+    async def read(self) -> bool | None:
+        return self._closed
+
+
+class _Kept:
+    def __init__(self, stored_w: int) -> None:
+        self.stored = Held(epoch=1, applied={_ID: stored_w})
+
+    async def kept(self) -> None:
+        """Wait for no disk."""
