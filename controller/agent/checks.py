@@ -9,7 +9,7 @@ from controller.site.check_access import mqtt_problems
 from controller.site.problems import Loc, Problem, kw, path_text, repeated, unless_known, unless_one
 from controller.site.unknown import UNKNOWN
 from drivers.devices.families import ControlKind, Family, LoginKind
-from drivers.fleet.catalogue import Model
+from drivers.fleet.catalogue import DeviceKind, Model
 from drivers.fleet.keys import CONTROLLER
 
 
@@ -26,17 +26,51 @@ def agent_problems(
     yield from repeated(((*loc, "id"), device.id) for loc, device in placed)
     yield from repeated((("relays", index, "id"), relay.id) for index, relay in enumerate(file.relays))
     for loc, device in placed:
-        yield from unless_one(loc, {"serial": device.serial, "mac": device.mac})
+        yield from _name_problems(loc, device, families.get(device.family))
         yield from unless_known((*loc, "model"), device.model, catalogue, "models")
         family, model = families.get(device.family), catalogue.get(device.model)
         if family is not None:
             yield from _login_problems(loc, device, family)
+            yield from _off_problems(loc, device, family)
         if family is not None and model is not None:
             yield from _model_problems(loc, device, family, model)
         if model is not None:
             yield from _watts_problems(loc, device, model)
     yield from _address_problems(file, families)
     yield from _relay_problems(file)
+
+
+def _name_problems(loc: Loc, device: AgentDevice, family: Family | None) -> Iterator[Problem]:
+    """Report a device that is not named as its family names one."""
+    if family is None:
+        return
+    if family.is_local:
+        strange = {"host": device.host, "port": device.port, "serial": device.serial, "mac": device.mac}
+        for name in (name for name, value in strange.items() if value is not None and value is not UNKNOWN):
+            allowed = f"no {name}: {family.title} are of this machine, and named by `gpus`"
+            yield Problem(loc=(*loc, name), allowed=allowed, at_key=True)
+        if not device.gpus and device.gpus is not UNKNOWN:
+            yield Problem(loc=loc, found="no gpus", allowed="the UUIDs that `nvidia-smi -L` lists", at_key=True)
+        return
+    yield from unless_one(loc, {"serial": device.serial, "mac": device.mac})
+    if device.host is None:
+        yield Problem(loc=loc, found="no host", allowed=f"the address at which {family.title} answers", at_key=True)
+    if device.gpus and device.gpus is not UNKNOWN:
+        yield Problem(loc=(*loc, "gpus"), allowed=f"no gpus: {family.title} has an address", at_key=True)
+
+
+def _off_problems(loc: Loc, device: AgentDevice, family: Family) -> Iterator[Problem]:
+    """Report jobs of what has none, and a fall back to off of what cannot be switched off."""
+    has_gpus = family.kind is DeviceKind.GPU
+    if device.jobs is not None and not has_gpus and device.jobs is not UNKNOWN:
+        yield Problem(loc=(*loc, "jobs"), allowed=f"no jobs: {family.title} has none", at_key=True)
+    if device.jobs is not None and device.jobs is not UNKNOWN:
+        programs = {"drain": device.jobs.drain, "resume": device.jobs.resume, "stop": device.jobs.stop}
+        for name in (name for name, program in programs.items() if program == ()):
+            yield Problem(loc=(*loc, "jobs", name), found="nothing", allowed="a program and its arguments")
+    if has_gpus and device.jobs is None and device.relay is None and device.failsafe == "off":
+        allowed = "a failsafe of at least its lowest mode, or `jobs`, or a relay: a limit brings no GPU to rest"
+        yield Problem(loc=loc, found="failsafe off", allowed=allowed, at_key=True)
 
 
 def _login_problems(loc: Loc, device: AgentDevice, family: Family) -> Iterator[Problem]:
@@ -77,7 +111,13 @@ def _address_problems(file: AgentFile, families: Mapping[str, Family]) -> Iterat
     for index, device in enumerate(file.devices):
         family = families.get(device.family)
         names: dict[str, object] = {"serial": device.serial, "mac": device.mac}
-        if family is not None and UNKNOWN not in (device.host, device.port):
+        names |= {"gpus": device.gpus[0]} if device.gpus and device.gpus is not UNKNOWN else {}
+        if (
+            family is not None
+            and not family.is_local
+            and device.host is not None
+            and UNKNOWN not in (device.host, device.port)
+        ):
             names["host"] = (device.host, device.port or family.port)
         for name, value in names.items():
             if value is None or value is UNKNOWN:

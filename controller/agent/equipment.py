@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from controller.agent.model import AgentDevice, AgentFile, RelayEntry
+from controller.agent.model import AgentDevice, AgentFile, JobsPart, RelayEntry
 from controller.site.devices import declared_failsafe_w
 from drivers.contactors.modbus import CoilContactor
 from drivers.devices.driver import DeviceDriver, Target
 from drivers.devices.families import Family, Instrument, ReadBack, load_families
 from drivers.devices.found import FoundSettings
 from drivers.devices.guard import Guard
+from drivers.devices.job_hook import JobCommands
 from drivers.devices.login import read_login
 from drivers.fleet.agent.device import Ports
 from drivers.fleet.agent.lease import LeasedDevice
@@ -66,18 +67,20 @@ def open_driver(device: AgentDevice) -> DeviceDriver:
     """Return the bare driver of a device, before which no guard stands."""
     family = load_families()[device.family]
     target = Target(
-        host=device.host,
+        host=device.host or "",
         port=device.port or family.port,
         model=load_catalogue()[device.model],
         login=read_login(device.login) if device.login is not None else None,
         untuned=device.untuned,
+        gpus=device.gpus,
+        jobs=None if device.jobs is None else _jobs(device.jobs),
     )
     return family.driver()(target)
 
 
 def expected_of(device: AgentDevice) -> str:
-    """Return the serial or the MAC that the file gives."""
-    return device.serial or device.mac or ""
+    """Return the serial or the MAC that the file gives, or the first of its GPUs."""
+    return device.serial or device.mac or next(iter(device.gpus), "")
 
 
 def leased_of(device: AgentDevice) -> LeasedDevice:
@@ -104,6 +107,10 @@ def proof_of(family: Family) -> Proof:
 def found_file(file: AgentFile) -> Path:
     """Return where the agent keeps how its devices were found."""
     return file.state / f"{file.agent}.found.json"
+
+
+def _jobs(jobs: JobsPart) -> JobCommands:
+    return JobCommands(drain=jobs.drain, resume=jobs.resume, stop=jobs.stop or (), timeout_s=jobs.timeout_s)
 
 
 def _relay(relay: RelayEntry) -> CoilContactor:

@@ -59,13 +59,28 @@ class RelayEntry(Part):
     modbus: RelayCoil = key("modbus", "a coil of a Modbus device")
 
 
+class JobsPart(Part):
+    """Programs that take the jobs off the GPUs and give them back; each may be run again for the same end."""
+
+    drain: tuple[Text, ...] = Field(
+        description="takes them away in good order: a program and its arguments", strict=False
+    )
+    resume: tuple[Text, ...] = Field(description="lets them come again", strict=False)
+    stop: tuple[Text, ...] | None = Field(None, description="takes them away at once; default: `drain`", strict=False)
+    timeout_s: Seconds = key("timeout", "how long each may take before it is killed", "60 s")
+
+
 class AgentDevice(Part):
-    """One device; exactly one of `serial` and `mac`, which the device at the address has to have before it is told anything."""
+    """One device; exactly one of `serial`, `mac` and `gpus`, which the device has to have before it is told anything."""
 
     id: Id = key("id", "name of the device, as in the site file")
     family: FamilyName = key("family", "what it speaks")
-    host: Host = key("host", "its address")
+    host: Host | None = key("host", "its address, for all families but those of the agent's own machine", None)
     port: Port | None = key("port", "its port; default: that of the family", None)
+    gpus: tuple[Text, ...] = Field(
+        (), description="UUIDs of the GPUs in the agent's own machine that are this device", strict=False
+    )
+    jobs: JobsPart | None = Field(None, description="what takes jobs off its GPUs, for families of GPUs")
     serial: Text | None = key("serial", "its serial number, in quotes if it is all digits", None)
     mac: Text | None = key("mac", "its MAC address, in quotes", None)
     login: FilePath | None = key("login", "file with its login, for families that ask for one", None)

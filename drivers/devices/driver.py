@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Protocol
 
+from drivers.devices.job_hook import JobCommands
 from drivers.devices.login import Login
 from drivers.fleet.agent.device import CommandOutcome, Device
 from drivers.fleet.catalogue import Model
@@ -34,7 +35,7 @@ class Target:
     """Where a device is, and what it may be set to: the modes of `model`, in watts.
 
     `login`: None where the file names none. `untuned`: presets may be used that the firmware has not tuned. `timeout_s`: for
-    one request, connecting included.
+    one request, connecting included. `gpus`: the names of its GPUs; `jobs`: what takes its jobs away, for families of GPUs.
     """
 
     host: str
@@ -43,6 +44,8 @@ class Target:
     login: Login | None = None
     untuned: bool = False
     timeout_s: float = 1.5
+    gpus: tuple[str, ...] = ()
+    jobs: JobCommands | None = None
 
     @property
     def place(self) -> str:

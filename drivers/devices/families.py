@@ -93,6 +93,11 @@ class Family:
         """The name of the module that drives it."""
         return f"{_PACKAGE}.{self.name.replace('-', '_')}"
 
+    @property
+    def is_local(self) -> bool:
+        """Whether its devices are in the agent's own machine, so that they have no address."""
+        return self.port == 0
+
     def driver(self) -> OpenDevice:
         """Return what opens a device of it; raises ConfigError where what it needs is not installed.
 

@@ -7,11 +7,11 @@ more than it was told, and none may leave other pools.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from drivers.clock import Clock
 from drivers.devices.driver import Target
@@ -56,6 +56,8 @@ class Cell:
     down_s: float | None = None
     watts: float = 0.0
     lies: list[str] = field(default_factory=list)
+    lie_s: float = 0.0
+    longest_lie_s: float = 0.0
     pools_same: bool = True
     relay_open: bool = False
     told: list[str] = field(default_factory=list)
@@ -120,10 +122,12 @@ class Scene:
     after_s: float = 60.0
     measured_by: MeasuredBy = MeasuredBy.METER
     prepare: Callable[[BenchUnit, ServerWithPort], None] = lambda _unit, _server: None
+    gpus: Callable[[Any], tuple[str, ...]] = lambda _server: ()
+    run: Callable[[Coroutine[Any, Any, Cell]], Cell] = run_virtually
 
     def play(self, trap: Trap, folder: Path) -> Cell:
         """Return what came of the trap."""
-        return run_virtually(self._play(trap, folder))
+        return self.run(self._play(trap, folder))
 
     async def _play(self, trap: Trap, folder: Path) -> Cell:
         unit = BenchUnit(
@@ -144,9 +148,11 @@ class Scene:
             model=self.model,
             login=self.login,  # type: ignore[arg-type]
             untuned=self.untuned,
+            gpus=self.gpus(server),
         )
         driver = self.family.driver()(target)
-        guard = Guard(driver, device=DEVICE, expected=SERIAL, found=FoundSettings(folder / "found.json"))
+        expected = next(iter(target.gpus), SERIAL)
+        guard = Guard(driver, device=DEVICE, expected=expected, found=FoundSettings(folder / "found.json"))
         relay = _CuttingRelay(unit) if self.relay else None
         leased = LeasedDevice(model=self.model, failsafe_w=0)
         driving = Driving(
@@ -177,6 +183,7 @@ class Scene:
 
     def _note(self, cell: Cell, driving: Driving, unit: BenchUnit, since_s: float) -> None:
         cell.state, cell.watts = driving.states(), unit.draw_w
+        lies_before = len(cell.lies)
         most = most_w(self.told_w, self.model, self.measured_by)
         if unit.draw_w > most:
             cell.down_s = None
@@ -184,3 +191,5 @@ class Scene:
                 cell.lies.append(f"{since_s:.1f} s: {cell.state} at {unit.draw_w:.0f} W, told {self.told_w} W")
         elif cell.down_s is None:
             cell.down_s = since_s
+        cell.lie_s = cell.lie_s + TURN_S if len(cell.lies) > lies_before else 0.0
+        cell.longest_lie_s = max(cell.longest_lie_s, cell.lie_s)
