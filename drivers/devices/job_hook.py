@@ -119,10 +119,10 @@ class JobHook:
 
 
 async def _end(process: Process) -> None:
-    """End a process and all that it has started, if it has not ended."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        if process.returncode is not None:
-            return
+    """End a process, if it has not ended, and all that it has started."""
+    if process.returncode is not None:
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):  # the second one, too: what it has started may not heed the first
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(TimeoutError):
