@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from controller.agent.load import AGENT_FILE
 from controller.site.load import SITE_FILE
 from controller.site.reference import schema_text, tables
+from drivers.devices import reference as families
 from drivers.fleet import schema as contract
 from drivers.meters import reference as profiles
+from simulators.devices import table as traps
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 #: What stands above this line of a page is written by hand.
@@ -50,6 +53,10 @@ def _vectors() -> str:
     return rendered
 
 
+def _families() -> str:
+    return f"{families.table()}\n\n## The traps\n\n{traps.table()}"
+
+
 def _metrics() -> str:
     rendered: str = runpy.run_path(str(ROOT / "docs/metrics.py"))["render"]()
     return rendered
@@ -58,6 +65,9 @@ def _metrics() -> str:
 GENERATED: Final = (
     Generated(path="configs/site.schema.json", text=lambda: schema_text(SITE_FILE.schema)),
     Generated(path="docs/configuration.md", text=lambda: tables(SITE_FILE.schema), page=True),
+    Generated(path="configs/agent.schema.json", text=lambda: schema_text(AGENT_FILE.schema)),
+    Generated(path="docs/agent.md", text=lambda: tables(AGENT_FILE.schema), page=True),
+    Generated(path="docs/families.md", text=_families, page=True),
     Generated(path="docs/meters.md", text=profiles.table, page=True),
     Generated(path="docs/metrics.md", text=_metrics, page=True),
     Generated(path="docs/contract/schemas.json", text=contract.render),

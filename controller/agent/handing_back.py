@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from controller.agent.equipment import equipment_of, found_file
 from controller.agent.model import AgentFile
-from drivers.devices.driver import DeviceSettings
 from drivers.devices.found import FoundSettings
-from drivers.devices.guard import Guard
-from drivers.errors import ConfigError, DriverLoss
-from drivers.fleet.agent.device import CommandOutcome
+from drivers.errors import ConfigError
 
 
 async def hand_back(file: AgentFile, only: Collection[str] = ()) -> dict[str, str]:
@@ -31,27 +27,9 @@ async def hand_back(file: AgentFile, only: Collection[str] = ()) -> dict[str, st
     try:
         for id_ in wanted:
             guard = equipment.guards.get(id_)
-            outcomes[id_] = "it is not in the file" if guard is None else await _restore(guard, found.all[id_])
+            outcomes[id_] = "it is not in the file" if guard is None else await guard.hand_back(found.all[id_])
             if not outcomes[id_]:
                 await found.forget(id_)
     finally:
         await equipment.close()
     return outcomes
-
-
-async def _restore(guard: Guard, was: DeviceSettings) -> str:
-    outcome = await guard.restore(was)
-    try:
-        now = await guard.settings()
-    except DriverLoss as loss:
-        return str(loss)
-    if replace(now, pools=()) != replace(was, pools=()):
-        return f"it answered {outcome.value}, and is set to {_words(now)} instead of {_words(was)}"
-    if now.pools != was.pools:
-        return "its pools are others than when it was found; they are left as they are"
-    return "" if outcome is CommandOutcome.ACCEPTED else f"it is as it was found, but answered {outcome.value}"
-
-
-def _words(settings: DeviceSettings) -> str:
-    said = (settings.mode, settings.limit_w, "asleep" if settings.asleep else "awake", *settings.moves_itself)
-    return " ".join(str(word) for word in said if word is not None)

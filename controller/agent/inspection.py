@@ -102,7 +102,7 @@ def row_of(look: DeviceLook) -> tuple[str, ...]:
     return (
         device.id,
         "-" if identity is None else f"{identity.model or '?'}, {family.title} {identity.firmware or '?'}",
-        "-" if settings is None else _mode(settings),
+        "-" if settings is None else settings.words,
         "-"
         if reading is None or reading.watts is None
         else f"{reading.watts:.0f} W ({reading.measured_by.name.lower()})",
@@ -114,11 +114,6 @@ def row_of(look: DeviceLook) -> tuple[str, ...]:
 
 #: What the columns of the table are called.
 COLUMNS: Final = ("device", "what it is", "mode", "watts (by)", "limits", "proof", "dead-man")
-
-
-def _mode(settings: DeviceSettings) -> str:
-    mode = settings.mode or ("-" if settings.limit_w is None else f"{settings.limit_w} W")
-    return " ".join([mode, *(["asleep"] if settings.asleep else []), *settings.moves_itself])
 
 
 def here(file: AgentFile) -> Iterator[str]:

@@ -8,19 +8,17 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
-from drivers.devices.driver import DeviceIdentity, Target, plain
-from drivers.devices.families import ControlKind, Family, LoginKind, load_families
+from drivers.devices.driver import DeviceDriver, DeviceIdentity, Target, plain
+from drivers.devices.families import Family, LoginKind, load_families
 from drivers.devices.login import Login
 from drivers.errors import ConfigError, DriverLoss
-from drivers.fleet.catalogue import Model, load_catalogue
+from drivers.fleet.catalogue import load_catalogue
 
 #: So many connections are tried at once, and so long is waited for one.
 AT_ONCE: Final = 64
 CONNECT_S: Final = 0.6
 #: A larger network is no hall of miners, but a slip.
 MOST_HOSTS: Final = 4096
-#: A login for families that want one before they say anything; it opens nothing.
-_NO_LOGIN: Final = Login(username="none", password="none")  # noqa: S106
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +34,8 @@ class Sighting:
     def model(self) -> str | None:
         """The model of the catalogue that its own words name; None where none does."""
         words = plain(self.identity.model or "")
-        fitting = [id_ for id_ in load_catalogue() if plain(id_) in words or (words and words in plain(id_))]
+        known = [id_ for id_, model in load_catalogue().items() if model.kind is self.family.kind]
+        fitting = [id_ for id_ in known if plain(id_.partition("-")[2]) in words]  # the vendor is not always said
         return max(fitting, key=len, default=None)
 
     @property
@@ -54,10 +53,11 @@ class Sighting:
 
 async def scan(
     network: IPv4Network | IPv6Network, *, login: Login | None = None, ports: Sequence[int] = ()
-) -> Sequence[Sighting]:
-    """Return the devices that answer in `network`, by address. `ports`: instead of those of the families.
+) -> Sequence[Sighting | str]:
+    """Return the devices that answer in `network`, by address; of what listens and says nothing known, the address alone.
 
-    Raises ConfigError for a network that is larger than a hall.
+    `ports`: instead of those of the families. `login`: where a device wants one; without it none is tried. Raises ConfigError
+    for a network that is larger than a hall.
     """
     if network.num_addresses > MOST_HOSTS:
         raise ConfigError(f"found a network of {network.num_addresses} addresses, allowed are {MOST_HOSTS}")
@@ -65,12 +65,14 @@ async def scan(
     asked = {port: _of_port(port) for port in (ports or sorted({one.port for one in _scanned()}))}
     hosts = [str(host) for host in network.hosts()] or [str(network.network_address)]
 
-    async def look(host: str, port: int) -> Sighting | None:
+    async def look(host: str, port: int) -> Sighting | str | None:
         async with room:
-            return await _sighting(host, port, asked[port], login) if await _listens(host, port) else None
+            if not await _listens(host, port):
+                return None
+            return await _sighting(host, port, asked[port], login) or f"{host}:{port}"
 
     found = await asyncio.gather(*(look(host, port) for host in hosts for port in asked))
-    return [sighting for sighting in found if sighting is not None]
+    return [one for one in found if one is not None]
 
 
 def _scanned() -> list[Family]:
@@ -96,28 +98,25 @@ async def _listens(host: str, port: int) -> bool:
 async def _sighting(host: str, port: int, families: Sequence[Family], login: Login | None) -> Sighting | None:
     """Return what answers there, asked in the way of one family after the other."""
     for family in families:
-        target = Target(
-            host=host,
-            port=port,
-            model=_any_model(family),
-            login=None if family.login is LoginKind.NONE else login or _NO_LOGIN,
-        )
-        try:
-            driver = family.driver()(target)
-            identity = await driver.identity()
-            await driver.close()
-        except (DriverLoss, ConfigError):
+        driver = _opened(family, host, port, None if family.login is LoginKind.NONE else login)
+        if driver is None:
             continue
+        try:
+            identity = await driver.identity()
+        except DriverLoss:
+            continue
+        finally:
+            await driver.close()
         if identity.serial or identity.mac:
             return Sighting(host=host, port=port, family=family, identity=identity)
     return None
 
 
-def _any_model(family: Family) -> Model:
-    """Return a model that the family takes; nothing is written, so that it does not matter which."""
-    fitting = [
-        model
-        for model in load_catalogue().values()
-        if family.control is ControlKind.WATTS or not any(mode.continuous for mode in model.modes)
-    ]
-    return next((model for model in fitting if model.kind is family.kind), fitting[0])
+def _opened(family: Family, host: str, port: int, login: Login | None) -> DeviceDriver | None:
+    """Return a driver with whatever model the family takes: nothing is written, so that it does not matter which."""
+    for model in load_catalogue().values():
+        try:
+            return family.driver()(Target(host=host, port=port, model=model, login=login))
+        except ConfigError:
+            continue
+    return None

@@ -92,6 +92,17 @@ class DeviceSettings:
     pools: tuple[Pool, ...] = ()
     other: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def words(self) -> str:
+        """What it is set to, but for its pools, in words."""
+        limit = None if self.limit_w is None else f"{self.limit_w} W"
+        rest = (
+            "asleep" if self.asleep else None,
+            *self.moves_itself,
+            *(f"{name} {value}" for name, value in self.other),
+        )
+        return " ".join(word for word in (self.mode, limit, *rest) if word is not None) or "-"
+
 
 class DeviceDriver(Device, Protocol):
     """A device of a family, opened. One call is under way at a time."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from drivers.devices.bounded import bounded
@@ -60,9 +61,18 @@ class Guard:
         """Bring it down by another way."""
         return await self._write(self._driver.stop)
 
-    async def restore(self, found: DeviceSettings) -> CommandOutcome:
-        """Hand it back as it was found."""
-        return await self._write(lambda: self._driver.restore(found))
+    async def hand_back(self, was: DeviceSettings) -> str:
+        """Set it to what it was, and return why it is not so; empty where it is."""
+        outcome = await self._write(lambda: self._driver.restore(was))
+        try:
+            now = await self.settings()
+        except DriverLoss as loss:
+            return str(loss)
+        if replace(now, pools=()) != replace(was, pools=()):
+            return f"it answered {outcome.value}, and is set to {now.words} instead of {was.words}"
+        if now.pools != was.pools:
+            return "its pools are others than when it was found; they are left as they are"
+        return "" if outcome is CommandOutcome.ACCEPTED else f"it is as it was found, but answered {outcome.value}"
 
     async def settings(self) -> DeviceSettings:
         """Return what the right device is set to; raises DriverLoss."""

@@ -24,13 +24,13 @@ from drivers.fleet.agent.proof import most_w
 from drivers.fleet.catalogue import Model, load_catalogue
 from drivers.fleet.wire import Follow, MeasuredBy
 from simulators.devices.bench_unit import BenchUnit, Pace
-from simulators.devices.served import SERVED
+from simulators.devices.served import SERVED, Served
 from simulators.devices.traps import Trap
 
 #: How often an agent has a turn; how long it has to prove what it finds; how long a scene goes on after the lowering.
 TURN_S: Final = 0.1
 PROVE_S: Final = 60.0
-SCENE_S: Final = 150.0
+SCENE_S: Final = 90.0
 _ID: Final = "unit"
 _SAYS_DOWN: Final = frozenset({Follow.PROVEN, Follow.STOPPED})
 
@@ -39,7 +39,7 @@ _SAYS_DOWN: Final = frozenset({Follow.PROVEN, Follow.STOPPED})
 class Cell:
     """How a scene ended. Of the draw, `down_s` is when it came under what it was told, for good; None: it did not.
 
-    `outcome`: of the first command. `relayed`: its relay had to be opened. `lied_s`: for how long the agent called it proven while it
+    `outcome`: of the first command. `relayed`: its relay had to be opened. `late_s`: for how long at a stretch the agent called it proven while it
     drew more than it was said to run on, and more than the error of what measures it explains; an estimate explains nothing.
     """
 
@@ -48,26 +48,28 @@ class Cell:
     end_w: float
     state: Follow
     relayed: bool
-    lied_s: float
+    late_s: float
     pools: tuple[Pool, ...]
 
 
-def model_of(family: str) -> Model:
+def model_of(family: str, served: Served | None = None) -> Model:
     """Return the model that a family is simulated with, at the pace of the family."""
-    facts, model = load_families()[family], load_catalogue()[SERVED[family].model]
+    facts, model = load_families()[family], load_catalogue()[(served or SERVED[family]).model]
     return replace(model, down_s=facts.down_s, up_s=facts.up_s, restarts=facts.restarts or model.restarts)
 
 
-async def play(family: str, trap: Trap) -> Cell:
-    """Return what becomes of it; for a `TimelessLoop`."""
+async def play(family: str, trap: Trap, served: Served | None = None) -> Cell:
+    """Return what becomes of it; for a `TimelessLoop`. `served`: how the family is simulated, where that is not by `SERVED`."""
     clock = asyncio.get_running_loop().time
-    facts, served, model = load_families()[family], SERVED[family], model_of(family)
+    served = served or SERVED[family]
+    facts, model = load_families()[family], model_of(family, served)
     unit = BenchUnit(model=model, pace=Pace.of(facts), clock=clock, told_w=model.max_w, wakes=facts.wakes)
-    async with served.serve(unit, clock, "127.0.0.1", 0) as server:
-        target = Target(host="127.0.0.1", port=server.port, model=model, login=served.login)
+    async with served.serve(unit, clock) as server:
+        names = served.gpus(server)
+        target = Target(host="127.0.0.1", port=server.port, model=model, login=served.login, gpus=names)
         with TemporaryDirectory() as folder:
             found = FoundSettings(Path(folder) / "found.json")
-            guard = Guard(facts.driver()(target), device=_ID, expected=unit.serial, found=found)
+            guard = Guard(facts.driver()(target), device=_ID, expected=next(iter(names), unit.mac), found=found)
             scene = _Scene(unit, guard, MeasuredBy.PSU if facts.measured_by is Instrument.PSU else MeasuredBy.METER)
             try:
                 await scene.prove()
@@ -107,7 +109,7 @@ class _Scene:
         if aim_w == unit.model.max_w:
             aim_w = unit.model.off_w
         self.driving.grant([aim_w])
-        down_s, lied_s = None, 0.0
+        down_s, late_s, stretch_s = None, 0.0, 0.0
         while self._clock() < began_s + SCENE_S:
             await self._turn()
             if unit.draw_w > self._bound_w(aim_w):
@@ -115,14 +117,16 @@ class _Scene:
             elif down_s is None:
                 down_s = self._clock() - began_s
             applied_w = self.driving.columns().applied_w[0]
-            lied_s += TURN_S if self._state in _SAYS_DOWN and unit.draw_w > self._bound_w(applied_w) else 0.0
+            lies = self._state in _SAYS_DOWN and unit.draw_w > self._bound_w(applied_w)
+            stretch_s = stretch_s + TURN_S if lies else 0.0
+            late_s = max(late_s, stretch_s)
         return Cell(
             outcome=next(iter(self._noted.outcomes), None),
             down_s=down_s,
             end_w=unit.draw_w,
             state=self._state,
             relayed=self._relay.opened,
-            lied_s=lied_s,
+            late_s=late_s,
             pools=unit.pools,
         )
 

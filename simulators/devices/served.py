@@ -4,46 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Protocol
 
 from drivers.clock import Clock
 from drivers.devices.login import Login
 from simulators.devices.antminer_stock import AntminerStockServer
+from simulators.devices.braiins import BraiinsServer
 from simulators.devices.luxos import LuxOsServer
 from simulators.devices.server import UnitServer
 from simulators.devices.unit import DeviceUnit
 from simulators.devices.vnish import VnishServer
+from simulators.devices.whatsminer_v2 import WhatsminerV2Server
 from simulators.devices.whatsminer_v3 import WhatsminerV3Server
+
+
+class Serve(Protocol):
+    """Makes the server before a unit, on a port of loopback; 0 takes any free one."""
+
+    def __call__(self, unit: DeviceUnit, clock: Clock, port: int = 0) -> UnitServer:
+        """Return it, not listening yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """How a family is simulated: its server at host and port (0: a free one), the login that this takes, and a model of the catalogue."""
+    """How a family is simulated: its server, the login that this takes (None: none), and a model of the catalogue.
+
+    `gpus`: what the GPUs behind a server are called, for families whose devices are named by them.
+    """
 
     model: str
     login: Login | None
-    serve: Callable[[DeviceUnit, Clock, str, int], UnitServer]
+    serve: Serve
+    gpus: Callable[[Any], tuple[str, ...]] = lambda _server: ()
 
 
 SERVED: Final[Mapping[str, Served]] = {
     "antminer-stock": Served(
         model="antminer-s21-pro",
         login=Login(username="root", password="root"),  # noqa: S106  the maker's default
-        serve=lambda unit, _clock, host, port: AntminerStockServer(unit, host=host, port=port),
+        serve=lambda unit, clock, port=0: AntminerStockServer(unit, port=port),  # noqa: ARG005
     ),
     "luxos": Served(
         model="antminer-s19k-pro",
         login=None,
-        serve=lambda unit, clock, host, port: LuxOsServer(unit, clock=clock, host=host, port=port),
+        serve=lambda unit, clock, port=0: LuxOsServer(unit, clock=clock, port=port),
+    ),
+    "braiins": Served(
+        model="antminer-s21",
+        login=Login(username="root", password="root"),  # noqa: S106  the vendor's default
+        serve=lambda unit, clock, port=0: BraiinsServer(unit, clock=clock, port=port),
     ),
     "vnish": Served(
         model="antminer-s19-xp",
         login=Login(password="admin"),  # noqa: S106  the vendor's default
-        serve=lambda unit, clock, host, port: VnishServer(unit, clock=clock, host=host, port=port),
+        serve=lambda unit, clock, port=0: VnishServer(unit, clock=clock, port=port),
+    ),
+    "whatsminer-v2": Served(
+        model="whatsminer-m60s",
+        login=Login(password="admin"),  # noqa: S106  the vendor's default
+        serve=lambda unit, clock, port=0: WhatsminerV2Server(unit, clock=clock, port=port),
     ),
     "whatsminer-v3": Served(
         model="whatsminer-m60s",
         login=Login(password="super"),  # noqa: S106  the vendor's default
-        serve=lambda unit, _clock, host, port: WhatsminerV3Server(unit, host=host, port=port),
+        serve=lambda unit, clock, port=0: WhatsminerV3Server(unit, port=port),  # noqa: ARG005
     ),
 }

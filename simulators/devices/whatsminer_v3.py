@@ -3,7 +3,7 @@
 Fields and their form are those of an M60S's answers (github:256foundation/asic-rs fdcd1018,
 asic-rs-firmwares/whatsminer/src/test/json/v3). What no source shows is assumed: the codes of a refusal, but that they are
 negative; that a stopped miner tells -1 W; that the limit of a stopped one stays named; that `disable` alone does not stop it;
-how old a token may be.
+how old a token may be; `get.miner.setting` and the `id` of a pool, which pyasic (e2b9d357) reads and the samples do not have.
 """
 
 from __future__ import annotations
@@ -130,6 +130,8 @@ class WhatsminerV3Server(UnitServer):
         if verb == "get.device.info":
             info = self._info()
             return info if param is None else {str(param): info[str(param)]} if param in info else None
+        if verb == "get.miner.setting":
+            return {"power-limit": self._limit_w, "power-mode": "normal"}
         said = {"summary": self._summary, "pools": self._pools, "edevs": self._boards}
         if verb == "get.miner.status" and param in said:
             return {str(param): said[str(param)]()}
@@ -182,6 +184,7 @@ class WhatsminerV3Server(UnitServer):
         return [
             {
                 "account": pool.user,
+                "id": place + 1,
                 "pool-priority": place,
                 "status": "alive",
                 "stratum-active": place == 0,

@@ -15,8 +15,6 @@ from simulators.devices.served import SERVED
 from simulators.world.site import WorldSite
 from simulators.world.world import World
 
-_HOST = "127.0.0.1"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedDevice:
@@ -48,7 +46,5 @@ async def serve_devices(world: World, devices: Sequence[ServedDevice]) -> AsyncI
     """Let these devices of the world be spoken to."""
     async with AsyncExitStack() as stack:
         for one in devices:
-            await stack.enter_async_context(
-                SERVED[one.family].serve(world.unit(one.device), boottime_s, _HOST, one.port)
-            )
+            await stack.enter_async_context(SERVED[one.family].serve(world.unit(one.device), boottime_s, one.port))
         yield

@@ -64,7 +64,7 @@ def test_the_user_of_the_unit_is_the_one_that_is_made(deploy: Path, unit: Path):
     assert "\nu surplusd - " in (deploy / "systemd" / "surplusd.sysusers").read_text()
 
 
-AGENT_COMMAND = "/opt/surplusd-agent/agent"
+AGENT_COMMAND = "/opt/surplusd/venv/bin/surplusd"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`make verify`: demos on every surplus, thorough properties, mutants, fuzzing, a server that dies, agents and devices that defy, clocks, the document of the interface."""
+"""`make verify`: demos on every surplus, thorough properties, mutants, fuzzing, a server that dies, agents and devices that defy, simulated miners read by others, clocks, the document of the interface."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from tests.verify.journal import report as orders_kept
 from tests.verify.lies import report as lies_told
 from tests.verify.opcua import report
 from tests.verify.orders import withstood as orders_withstood
+from tests.verify.polling import report as polled
+from tests.verify.readers import report as readers_read
 from tests.verify.scenes import scenes_played
 from tests.verify.schema import conforms
 
@@ -97,6 +99,16 @@ def orders(out: Path) -> dict[str, str]:
     return orders_withstood(out)
 
 
+def readers(out: Path) -> dict[str, str]:
+    """Have two libraries that are not ours read the simulated miners, and see that they take them for what they stand for."""
+    return readers_read(out)
+
+
+def polling(out: Path) -> dict[str, str]:
+    """Have one agent read three hundred simulated miners once a second, and then with a tenth of them gone."""
+    return polled(out)
+
+
 def journal(out: Path) -> dict[str, str]:
     """Spoil the journal and its head, and kill whoever writes them, and see that no acknowledged order is lost silently."""
     return orders_kept(out)
@@ -138,6 +150,8 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "door": door,
     "orders": orders,
     "schema": schema,
+    "readers": readers,
+    "polling": polling,
     "journal": journal,
     "time": time,
 }

@@ -21,7 +21,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     import asyncio
     from ipaddress import ip_network
 
-    from controller.agent.scanning import scan
+    from controller.agent.scanning import Sighting, scan
     from drivers.devices.login import read_login
     from drivers.errors import ConfigError
 
@@ -31,10 +31,10 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"found {arguments.network!r} ({error}), allowed is a network such as 10.0.1.0/24") from error
     login = None if arguments.login is None else read_login(arguments.login)
     found = asyncio.run(scan(network, login=login, ports=arguments.port))
-    if not found:
-        print(f"nothing in {network} says what it is")
-        return NOT_GOOD
-    print("devices:")
-    for sighting in found:
-        print(sighting.stanza)
-    return DONE
+    devices = [one for one in found if isinstance(one, Sighting)]
+    print("devices:" if devices else f"# nothing in {network} says what it is")
+    for device in devices:
+        print(device.stanza)
+    for address in (one for one in found if isinstance(one, str)):
+        print(f"# {address} answers, and says nothing that is known; perhaps it wants a --login")
+    return DONE if devices else NOT_GOOD

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from drivers.errors import DriverLoss
+from drivers.devices.transports.ends import NotSent, Unanswered
 
 #: No answer is longer; more is not read.
 _MOST_BYTES: Final = 1 << 20
@@ -18,27 +18,28 @@ _NUL: Final = b"\x00"
 async def ask(host: str, port: int, request: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
     """Return the JSON object that answers a request, within `timeout_s`, connecting included.
 
-    Raises DriverLoss, which does not say whether the request has arrived: no connection, no answer, half of one, no JSON.
+    Raises NotSent where nobody accepts a connection, and Unanswered for no answer, half of one, or one that is no JSON.
     """
-    place = f"{host}:{port}"
+    place, sent = f"{host}:{port}", False
     try:
         async with asyncio.timeout(timeout_s):
-            text = await _exchange(host, port, msgspec.json.encode(request))
+            reader, writer = await asyncio.open_connection(host, port)
+            sent = True
+            text = await _exchange(reader, writer, msgspec.json.encode(request))
     except TimeoutError as error:
-        raise DriverLoss(f"{place} does not answer within {timeout_s:g} s") from error
+        raise (Unanswered if sent else NotSent)(f"{place} does not answer within {timeout_s:g} s") from error
     except OSError as error:
-        raise DriverLoss(f"{place}: {error}") from error
+        raise (Unanswered if sent else NotSent)(f"{place}: {error}") from error
     try:
         answer = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise DriverLoss(f"{place} answers {text[:60]!r}, which is no JSON") from error
+        raise Unanswered(f"{place} answers {text[:60]!r}, which is no JSON") from error
     if not isinstance(answer, dict):
-        raise DriverLoss(f"{place} answers {text[:60]!r}, which is no JSON object")
+        raise Unanswered(f"{place} answers {text[:60]!r}, which is no JSON object")
     return answer
 
 
-async def _exchange(host: str, port: int, request: bytes) -> bytes:
-    reader, writer = await asyncio.open_connection(host, port)
+async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
     try:
         writer.write(request)
         answer = bytearray()

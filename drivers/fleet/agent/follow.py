@@ -7,6 +7,8 @@ The rules, each a test in ``tests/drivers/fleet/agent/test_follow.py``:
 - What it names as its setpoint, or what measures it, proves; a yes does not. Whatever contradicts takes the proof away.
 - A lowering that fails is told once more; then come sleep, stop and relay, and then these again, without end (`ladder`).
   A raise that fails is told again, ever more seldom, and nothing else.
+- What leaves its setpoint for more, though it was seen to run on it, is told again; the fourth time within `REST_S`, and each after
+  that, is a step of its own.
 - What had to be brought down rests, and then only a grant that is above off wakes it.
 """
 
@@ -251,12 +253,13 @@ class Follower:
             self._raises = 0
             return
         if ladder.stopped and (sight.above or named_above):
+            ladder.stray(now_s)
             ladder.stopped, self._told = False, None
             ladder.begin(now_s, reading.setpoint_w)
         if seen.over and ladder.since_s is None:  # it ran on its setpoint, and has left it
             self._told = None
             ladder.begin(now_s, reading.setpoint_w)
-            ladder.from_below()
+            ladder.stray(now_s)
         else:
             self._escalate(sight, now_s)
 

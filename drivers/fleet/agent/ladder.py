@@ -28,6 +28,8 @@ _SEEN: Final = 0.3
 SILENT_CUT_S: Final = 3.5
 #: What had to be brought down by sleep, stop or relay rests for so long.
 REST_S: Final = 300.0
+#: What has left its setpoint for more so often within that time comes down no more by being told: each further time is a step.
+STRAYS: Final = 3
 
 
 class Ladder:
@@ -43,6 +45,7 @@ class Ladder:
         self.since_s: float | None = now_s
         self.named_w: int | None = None
         self.stopped = self.dark = self._relay_open = False
+        self._strayed_s: list[float] = []
         self._rest_until_s = now_s
 
     @property
@@ -67,6 +70,17 @@ class Ladder:
     def from_below(self) -> None:
         """Begin with being told again."""
         self.rung = self.rung if self.stopped else Rung.TELL
+
+    def stray(self, now_s: float) -> None:
+        """Note that it has left for more what it was seen to run on: again and again is not mended by being told once more."""
+        self._strayed_s = [at_s for at_s in self._strayed_s if at_s > now_s - REST_S] + [now_s]
+        further = Rung.SLEEP + len(self._strayed_s) - STRAYS - 1
+        if further < Rung.SLEEP:
+            self.from_below()
+        elif further > Rung.STOP and self._has_relay:
+            self.darken(now_s)
+        else:
+            self.rung = max(self.rung, Rung(min(further, Rung.STOP)))
 
     def relieve(self, now_s: float) -> None:
         """Note that the device does what it was told."""

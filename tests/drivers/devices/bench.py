@@ -46,7 +46,7 @@ def with_bench(
         facts, model, served = load_families()[family], model_of(family), SERVED[family]
         on_w = model.max_w if told_w is None else told_w
         unit = BenchUnit(model=model, pace=Pace.of(facts), clock=clock, told_w=on_w, wakes=facts.wakes)
-        async with serve(unit, clock) if serve else served.serve(unit, clock, "127.0.0.1", 0) as server:
+        async with (serve or served.serve)(unit, clock) as server:
             target = Target(
                 host="127.0.0.1", port=server.port, model=model, login=login or served.login, untuned=untuned
             )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Self, TypeVar
 
-from drivers.clock import Clock
 from drivers.devices import nvml
 from drivers.devices.driver import Target
 from drivers.devices.families import load_families
@@ -17,9 +17,8 @@ from drivers.fleet.catalogue import Model, load_catalogue
 from simulators.devices import nvml_library
 from simulators.devices.bench_unit import BenchUnit, Pace
 from simulators.devices.nvml import NvmlServer
-from simulators.devices.unit import DeviceUnit
+from simulators.devices.served import Served
 from tests.drivers.devices.waiting_loop import run_waiting
-from tests.virtual_time import now_s
 
 T = TypeVar("T")
 
@@ -67,9 +66,9 @@ def with_gpus(
     gpus: int = 1,
     jobs: JobCommands | None = None,
     run: Callable[[Coroutine[Any, Any, None]], None] = run_with_nvml,
-    clock: Callable[[], float] = now_s,
 ) -> None:
     async def play() -> None:
+        clock = asyncio.get_running_loop().time
         unit = BenchUnit(model=model, pace=Pace.of(FAMILY), clock=clock, told_w=model.max_w, wakes=FAMILY.wakes)
         async with PointedServer(unit, gpus=gpus) as server:
             target = Target(host="", port=0, model=model, gpus=server.uuids, jobs=jobs)
@@ -82,5 +81,9 @@ def with_gpus(
     run(play())
 
 
-def serve(unit: DeviceUnit, *, clock: Clock) -> PointedServer:
-    return PointedServer(unit)
+SERVED_NVML = Served(
+    model=CARD.id,
+    login=None,
+    serve=lambda unit, clock, port=0: PointedServer(unit, port=port),
+    gpus=lambda server: server.uuids,
+)

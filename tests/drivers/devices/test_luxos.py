@@ -1,29 +1,22 @@
-"""LuxOS over real sockets: what it is told, what it names, and every trap, cell by cell."""
+"""LuxOS over real sockets: what it is told, what it names, how it is handed back; its traps are in the table of all families."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from functools import partial
-from pathlib import Path
 
 import pytest
 
-from drivers.clock import Clock
 from drivers.devices.driver import DeviceSettings, Target
 from drivers.devices.families import load_families
 from drivers.devices.luxos import LuxOs, open_device
 from drivers.errors import ConfigError, DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
 from drivers.fleet.catalogue import load_catalogue
-from drivers.fleet.wire import Activity, Follow, MeasuredBy
+from drivers.fleet.wire import Activity, MeasuredBy
+from simulators.devices import timeless
 from simulators.devices.bench_unit import POOLS, BenchUnit, Pace
 from simulators.devices.luxos import FIRMWARE, LuxOsServer, LuxProfile
-from simulators.devices.traps import Trap
-from simulators.devices.unit import DeviceUnit
-from tests.drivers.devices.table import Scene, ServerWithPort
-from tests.virtual_time import now_s, run_virtually
 
 FAMILY = load_families()["luxos"]
 MODEL = load_catalogue()["antminer-s19k-pro"]
@@ -44,11 +37,12 @@ class Bench:
 
 def played(scene: Callable[[Bench], Awaitable[None]], *, untuned: bool = False, **how: object) -> None:
     async def play() -> None:
-        unit = BenchUnit(model=MODEL, pace=Pace.of(FAMILY), clock=now_s, told_w=FULL_W)
-        async with LuxOsServer(unit, clock=now_s, **how) as server:  # type: ignore[arg-type]
+        clock = asyncio.get_running_loop().time
+        unit = BenchUnit(model=MODEL, pace=Pace.of(FAMILY), clock=clock, told_w=FULL_W)
+        async with LuxOsServer(unit, clock=clock, **how) as server:  # type: ignore[arg-type]
             await scene(Bench(unit, server, untuned=untuned))
 
-    run_virtually(play())
+    timeless.run(play())
 
 
 def test_a_setpoint_is_the_profile_of_the_most_watts_that_fit() -> None:
@@ -222,54 +216,3 @@ def test_a_miner_that_is_away_is_a_loss_and_no_command_is_known_to_have_arrived(
 def test_a_continuous_model_is_none_of_profiles() -> None:
     with pytest.raises(ConfigError, match="continuous"):
         open_device(Target(host="127.0.0.1", port=1, model=load_catalogue()["antminer-s21"]))
-
-
-def server(unit: DeviceUnit, *, clock: Clock, **how: bool) -> AbstractAsyncContextManager[ServerWithPort]:
-    return LuxOsServer(unit, clock=clock, **how)
-
-
-#: What the first command comes to, and whether the miner comes down by itself.
-BY_ITSELF = {
-    Trap.OK: (CommandOutcome.ACCEPTED, True),
-    Trap.SAYS_OK: (CommandOutcome.ACCEPTED, False),
-    Trap.REFUSES: (CommandOutcome.REFUSED, False),
-    Trap.HALF_ANSWER: (CommandOutcome.UNKNOWN, True),
-    Trap.HTML: (CommandOutcome.UNKNOWN, False),
-    Trap.HTTP_500: (CommandOutcome.UNKNOWN, False),
-    Trap.CLOSES: (CommandOutcome.UNKNOWN, False),
-    Trap.HANGS: (CommandOutcome.UNKNOWN, False),
-    Trap.WRONG_SERIAL: (CommandOutcome.UNKNOWN, False),
-    Trap.REBOOTS: (CommandOutcome.ACCEPTED, None),
-    Trap.MOVES_BACK: (CommandOutcome.ACCEPTED, None),
-}
-
-
-@pytest.mark.parametrize("told_w", [OFF_W, LOWER_W])
-@pytest.mark.parametrize("psu", [False, True])
-@pytest.mark.parametrize("relay", [False, True])
-@pytest.mark.parametrize("trap", list(Trap))
-def test_whatever_it_does_nothing_is_proven_that_is_not_so(
-    trap: Trap, relay: bool, psu: bool, told_w: int, tmp_path: Path
-) -> None:
-    scene = Scene(
-        family=FAMILY,
-        model=MODEL,
-        server=partial(server, psu=psu),
-        told_w=told_w,
-        relay=relay,
-        measured_by=MeasuredBy.PSU if psu else MeasuredBy.METER,
-    )
-    cell = scene.play(trap, tmp_path)
-    outcome, comes_down = BY_ITSELF[trap]
-    assert cell.lies == []
-    assert cell.pools_same
-    assert cell.outcome is outcome
-    if comes_down:
-        assert cell.state in {Follow.PROVEN, Follow.STOPPED}
-        assert cell.down_s is not None
-        assert cell.down_s < FAMILY.down_s + 2
-        assert not cell.relay_open
-    elif relay:
-        assert cell.watts <= told_w
-    if trap is Trap.WRONG_SERIAL:
-        assert cell.told == []

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 
 import pytest
 
-from drivers.clock import boottime_s
 from drivers.devices import nvml
 from drivers.devices.driver import Target
 from drivers.devices.job_hook import JobCommands
 from drivers.errors import ConfigError, DriverLoss
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
-from drivers.fleet.wire import Activity, Follow, MeasuredBy
+from drivers.fleet.wire import Activity, MeasuredBy
+from simulators.devices.cells import play
 from simulators.devices.nvml_library import COMPILER
 from simulators.devices.traps import Trap
-from tests.drivers.devices.gpu_bench import CARD, FAMILY, NODE, GpuBench, library, run_with_nvml, serve, with_gpus
-from tests.drivers.devices.table import Scene
+from tests.drivers.devices.gpu_bench import CARD, FAMILY, NODE, SERVED_NVML, GpuBench, library, run_with_nvml, with_gpus
+from tests.simulators.devices.judging import judge
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="cc is not installed")
 
@@ -221,7 +220,7 @@ def test_a_command_of_the_site_takes_the_jobs_away_and_off_is_what_its_gpus_then
         assert bench.server.jobs
         assert (await bench.driver.settings()).asleep is False
 
-    with_gpus(scene, jobs=jobs(), run=in_real_time, clock=boottime_s)
+    with_gpus(scene, jobs=jobs(), run=in_real_time)
 
 
 def test_a_command_that_fails_is_refused_at_the_lowest_limit(caplog: pytest.LogCaptureFixture) -> None:
@@ -231,55 +230,10 @@ def test_a_command_that_fails_is_refused_at_the_lowest_limit(caplog: pytest.LogC
         assert (await bench.driver.read()).setpoint_w == 200
         assert "exit status 3" in caplog.text
 
-    with_gpus(scene, jobs=jobs(drain_code=3), run=in_real_time, clock=boottime_s)
+    with_gpus(scene, jobs=jobs(drain_code=3), run=in_real_time)
 
 
-#: What the first command comes to, and whether the card comes down by itself.
-BY_ITSELF = {
-    Trap.OK: (CommandOutcome.ACCEPTED, True),
-    Trap.SAYS_OK: (CommandOutcome.ACCEPTED, False),
-    Trap.REFUSES: (CommandOutcome.REFUSED, False),
-    Trap.HALF_ANSWER: (CommandOutcome.UNKNOWN, True),
-    Trap.HTML: (CommandOutcome.UNKNOWN, False),
-    Trap.HTTP_500: (CommandOutcome.UNKNOWN, False),
-    Trap.CLOSES: (CommandOutcome.UNKNOWN, False),
-    Trap.HANGS: (CommandOutcome.UNKNOWN, False),
-    Trap.WRONG_SERIAL: (CommandOutcome.UNKNOWN, False),
-    Trap.REBOOTS: (CommandOutcome.ACCEPTED, None),
-    Trap.MOVES_BACK: (CommandOutcome.ACCEPTED, None),
-}
-
-
-#: What somebody else raises draws more within a second: that is known by the next reading.
-READING_S = 1.5
-
-
-@pytest.mark.parametrize("told_w", [200, 350])
-@pytest.mark.parametrize("relay", [False, True])
-@pytest.mark.parametrize("trap", list(Trap))
-def test_whatever_it_does_nothing_is_proven_that_is_not_so(
-    trap: Trap, relay: bool, told_w: int, tmp_path: Path
-) -> None:
-    scene = Scene(
-        family=FAMILY,
-        model=CARD,
-        server=serve,
-        told_w=told_w,
-        relay=relay,
-        measured_by=MeasuredBy.PSU,
-        gpus=lambda server: tuple(server.uuids),
-        run=run_with_nvml,
-    )
-    cell = scene.play(trap, tmp_path)
-    outcome, comes_down = BY_ITSELF[trap]
-    assert cell.longest_lie_s <= (READING_S if trap is Trap.MOVES_BACK else 0.0), cell.lies
-    assert cell.outcome is outcome
-    if comes_down:
-        assert cell.state in {Follow.PROVEN, Follow.STOPPED}
-        assert cell.down_s is not None
-        assert cell.down_s < FAMILY.down_s + 2
-        assert not cell.relay_open
-    elif relay:
-        assert cell.watts <= told_w
-    if trap is Trap.WRONG_SERIAL:
-        assert cell.told == []
+@pytest.mark.parametrize("trap", Trap)
+def test_whatever_it_does_nothing_is_proven_that_is_not_so(trap: Trap) -> None:
+    cell = run_with_nvml(play("nvml", trap, SERVED_NVML))
+    judge("nvml", trap, cell, SERVED_NVML)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from tests.virtual_time import VirtualLoop, _NeverWaiting
+from simulators.devices.timeless import TimelessLoop, _Selector
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ HANGS_S = 3.0
 _SLICE_S = 0.002
 
 
-class _WaitingForThread(_NeverWaiting):
+class _WaitingForThread(_Selector):
     def __init__(self, under_way: Callable[[], object | None]) -> None:
         super().__init__()
         self._under_way = under_way
@@ -38,10 +38,11 @@ class _WaitingForThread(_NeverWaiting):
         return super().select(timeout)
 
 
-class WaitingLoop(VirtualLoop):
+class WaitingLoop(TimelessLoop):
     def __init__(self, under_way: Callable[[], object | None]) -> None:
-        self._never_waiting = _WaitingForThread(under_way)
-        asyncio.SelectorEventLoop.__init__(self, self._never_waiting)
+        self._waits = _WaitingForThread(under_way)
+        asyncio.SelectorEventLoop.__init__(self, self._waits)
+        self._clock_resolution = 1e-6
 
 
 def run_waiting(scene: Coroutine[Any, Any, T], under_way: Callable[[], object | None]) -> T:

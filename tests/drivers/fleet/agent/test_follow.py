@@ -282,6 +282,33 @@ def test_a_device_that_leaves_its_setpoint_has_drifted_and_is_told() -> None:
     assert bench.state is Follow.PROVEN
 
 
+def does(bench: Bench, action: Action, runs_w: int) -> int:
+    """Return what a device runs on that does as it is told."""
+    if action.do is Do.READ:
+        bench.follower.read(reading(runs_w, names=runs_w), bench.now_s)
+        return runs_w
+    bench.follower.answered(CommandOutcome.ACCEPTED, bench.now_s)
+    return action.watts
+
+
+def test_a_device_that_does_as_it_is_told_and_goes_back_each_time_is_put_to_sleep_stopped_and_cut_off() -> None:
+    bench, runs_w, told = Bench(stored_w=3500, relay=True), 3500, []
+    bench.grant(1400)
+    last_s = bench.now_s
+    while not bench.follower.dark and bench.now_s < T0 + 200:
+        while (action := bench.next()) is not None and not bench.follower.dark:
+            bench.follower.began(action, bench.now_s)
+            runs_w = does(bench, action, runs_w)
+            if action.do is not Do.READ:
+                told.append((action.do, action.watts))
+                last_s = bench.now_s
+        bench.wait(0.25)
+        if bench.now_s >= last_s + 5.0:
+            runs_w = 3500
+    assert bench.follower.dark
+    assert told == [(Do.COMMAND, 1400)] * 4 + [(Do.COMMAND, 25), (Do.STOP, 25)]
+
+
 def test_one_reading_too_high_takes_the_proof_away_and_makes_no_command() -> None:
     bench = proven(2000)
     bench.wait(1).ask(reading(2500, 2000))

@@ -1,0 +1,42 @@
+"""The table of families and traps, as it is printed in the documentation: what became of each lowering."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from simulators.devices import timeless
+from simulators.devices.cells import Cell, play
+from simulators.devices.served import SERVED
+from simulators.devices.traps import Trap
+
+WORDS: Final = {
+    Trap.OK: "does as it says",
+    Trap.SAYS_OK: "says OK, does nothing",
+    Trap.REFUSES: "refuses",
+    Trap.HALF_ANSWER: "does it, breaks off its answer",
+    Trap.HTML: "answers in HTML",
+    Trap.HTTP_500: "answers with status 500",
+    Trap.CLOSES: "closes without an answer",
+    Trap.HANGS: "hangs",
+    Trap.WRONG_SERIAL: "is another device",
+    Trap.REBOOTS: "does it, and reboots",
+    Trap.MOVES_BACK: "does it, and goes back by itself",
+}
+
+
+@lru_cache(maxsize=1)
+def table() -> str:
+    """Return the table in Markdown; this plays every scene, which takes half a minute."""
+    families = sorted(SERVED)
+    lines = [f"| the device | {' | '.join(f'`{family}`' for family in families)} |", "|---" * (len(families) + 1) + "|"]
+    for trap, words in WORDS.items():
+        lines.append(f"| {words} | {' | '.join(_words(timeless.run(play(family, trap))) for family in families)} |")
+    return "\n".join(lines)
+
+
+def _words(cell: Cell) -> str:
+    outcome = "nothing was told" if cell.outcome is None else cell.outcome.value
+    when = "never down" if cell.down_s is None else f"down in {cell.down_s:.0f} s"
+    by = "by its relay" if cell.relayed else "by itself"
+    return f"{outcome}; {when} {by}; {cell.state.name.lower()} at {cell.end_w:.0f} W"
