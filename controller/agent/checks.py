@@ -32,6 +32,7 @@ def agent_problems(
         if family is not None:
             yield from _login_problems(loc, device, family)
             yield from _off_problems(loc, device, family)
+            yield from _tls_problems(loc, device, family)
         if family is not None and model is not None:
             yield from _model_problems(loc, device, family, model)
         if model is not None:
@@ -57,6 +58,23 @@ def _name_problems(loc: Loc, device: AgentDevice, family: Family | None) -> Iter
         yield Problem(loc=loc, found="no host", allowed=f"the address at which {family.title} answers", at_key=True)
     if device.gpus and device.gpus is not UNKNOWN:
         yield Problem(loc=(*loc, "gpus"), allowed=f"no gpus: {family.title} has an address", at_key=True)
+
+
+def _tls_problems(loc: Loc, device: AgentDevice, family: Family) -> Iterator[Problem]:
+    """Report TLS of what has none, and a login that would go over an open connection without anybody's word."""
+    if device.tls is UNKNOWN:
+        return
+    if not family.tls and device.tls is not None:
+        yield Problem(loc=(*loc, "tls"), allowed=f"no tls: {family.title} has none", at_key=True)
+    if family.tls and device.tls is None:
+        allowed = "`tls` with its `ca`, or the `sha256` of its certificate, or `plain: true`"
+        yield Problem(loc=loc, found="no tls", allowed=allowed, at_key=True)
+    if family.tls and device.tls is not None:
+        pins = {"ca": device.tls.ca, "sha256": device.tls.sha256}
+        if device.tls.plain is None:
+            yield from unless_one((*loc, "tls"), pins)
+        elif any(pins.values()):
+            yield Problem(loc=(*loc, "tls", "plain"), allowed="no `plain` beside what it is known by", at_key=True)
 
 
 def _off_problems(loc: Loc, device: AgentDevice, family: Family) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from controller.agent.model import AgentDevice, AgentFile, JobsPart, RelayEntry
+from controller.agent.model import AgentDevice, AgentFile, DeviceTls, JobsPart, RelayEntry
 from controller.site.devices import declared_failsafe_w
 from drivers.contactors.modbus import CoilContactor
 from drivers.devices.driver import DeviceDriver, Target
@@ -17,6 +17,7 @@ from drivers.devices.found import FoundSettings
 from drivers.devices.guard import Guard
 from drivers.devices.job_hook import JobCommands
 from drivers.devices.login import read_login
+from drivers.devices.transports.tls import PinnedTls
 from drivers.fleet.agent.device import Ports
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.catalogue import load_catalogue
@@ -74,6 +75,7 @@ def open_driver(device: AgentDevice) -> DeviceDriver:
         untuned=device.untuned,
         gpus=device.gpus,
         jobs=None if device.jobs is None else _jobs(device.jobs),
+        tls=None if device.tls is None else _tls(device.tls),
     )
     return family.driver()(target)
 
@@ -107,6 +109,12 @@ def proof_of(family: Family) -> Proof:
 def found_file(file: AgentFile) -> Path:
     """Return where the agent keeps how its devices were found."""
     return file.state / f"{file.agent}.found.json"
+
+
+def _tls(tls: DeviceTls) -> PinnedTls | None:
+    if tls.ca is not None:
+        return PinnedTls.by_ca(tls.ca)
+    return None if tls.sha256 is None else PinnedTls.by_sha256(tls.sha256)
 
 
 def _jobs(jobs: JobsPart) -> JobCommands:

@@ -11,7 +11,7 @@ from controller.site.model import MqttSection
 from controller.site.part import Part, key
 from controller.site.paths import FilePath
 from controller.site.problems import one_of
-from controller.site.texts import Flag, Host, Id, ModbusAddress, ModbusUnit, Port, Text
+from controller.site.texts import Flag, Host, Id, ModbusAddress, ModbusUnit, Port, Sha256, Text
 from controller.site.value_type import NotAllowedError, ValueType, text_schema
 from drivers.devices.families import load_families
 
@@ -70,6 +70,16 @@ class JobsPart(Part):
     timeout_s: Seconds = key("timeout", "how long each may take before it is killed", "60 s")
 
 
+class DeviceTls(Part):
+    """How a device is known over TLS: exactly one of the three."""
+
+    ca: FilePath | None = key("ca", "certificate that signed the device's, for its address (PEM)", None)
+    sha256: Sha256 | None = key("sha256", "SHA-256 of its certificate, in quotes if it is all digits", None)
+    plain: Literal[True] | None = key(
+        "plain", "`true`: without TLS, so that whoever is on its network can read its login", None
+    )
+
+
 class AgentDevice(Part):
     """One device; exactly one of `serial`, `mac` and `gpus`, which the device has to have before it is told anything."""
 
@@ -83,6 +93,7 @@ class AgentDevice(Part):
     jobs: JobsPart | None = Field(None, description="what takes jobs off its GPUs, for families of GPUs")
     serial: Text | None = key("serial", "its serial number, in quotes if it is all digits", None)
     mac: Text | None = key("mac", "its MAC address, in quotes", None)
+    tls: DeviceTls | None = key("tls", "how it is known, for families that are spoken to over TLS", None)
     login: FilePath | None = key("login", "file with its login, for families that ask for one", None)
     model: Id = key("model", "model of the catalogue, as in the site file")
     failsafe: Failsafe = key("failsafe", "most that it may draw when nobody leads it, as in the site file", "off")

@@ -23,6 +23,7 @@ from typing import Final, Protocol
 
 from drivers.devices.job_hook import JobCommands
 from drivers.devices.login import Login
+from drivers.devices.transports.tls import PinnedTls
 from drivers.fleet.agent.device import CommandOutcome, Device
 from drivers.fleet.catalogue import Model
 
@@ -36,6 +37,7 @@ class Target:
 
     `login`: None where the file names none. `untuned`: presets may be used that the firmware has not tuned. `timeout_s`: for
     one request, connecting included. `gpus`: the names of its GPUs; `jobs`: what takes its jobs away, for families of GPUs.
+    `tls`: None where the file names none, and the connection is open.
     """
 
     host: str
@@ -46,11 +48,12 @@ class Target:
     timeout_s: float = 1.5
     gpus: tuple[str, ...] = ()
     jobs: JobCommands | None = None
+    tls: PinnedTls | None = None
 
     @property
     def place(self) -> str:
-        """Host and port, as a text for errors."""
-        return f"{self.host}:{self.port}"
+        """Host and port, or the first of its GPUs, as a text for errors."""
+        return f"{self.host}:{self.port}" if self.host else next(iter(self.gpus), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

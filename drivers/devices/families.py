@@ -94,6 +94,11 @@ class Family:
         return f"{_PACKAGE}.{self.name.replace('-', '_')}"
 
     @property
+    def tls(self) -> bool:
+        """Whether it is spoken to over TLS."""
+        return self.transport == "https"
+
+    @property
     def is_local(self) -> bool:
         """Whether its devices are in the agent's own machine, so that they have no address."""
         return self.port == 0

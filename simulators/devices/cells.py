@@ -69,7 +69,8 @@ async def play(family: str, trap: Trap, served: Served | None = None) -> Cell:
         target = Target(host="127.0.0.1", port=server.port, model=model, login=served.login, gpus=names)
         with TemporaryDirectory() as folder:
             found = FoundSettings(Path(folder) / "found.json")
-            guard = Guard(facts.driver()(target), device=_ID, expected=next(iter(names), unit.mac), found=found)
+            expected = next(iter(names), unit.serial if served.by_serial else unit.mac)
+            guard = Guard(facts.driver()(target), device=_ID, expected=expected, found=found)
             scene = _Scene(unit, guard, MeasuredBy.PSU if facts.measured_by is Instrument.PSU else MeasuredBy.METER)
             try:
                 await scene.prove()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,8 +72,10 @@ NOT_FOUND: Final = WebPage(status=404, body=b"<html><body>404 Not Found</body></
 class HttpUnitServer(UnitServer):
     """A unit behind HTTP; what it says is its family's to know. Each request is noted as its method and path."""
 
-    def __init__(self, unit: DeviceUnit, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        super().__init__(unit, self._answer_all, host=host, port=port)
+    def __init__(
+        self, unit: DeviceUnit, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        super().__init__(unit, self._answer_all, host=host, port=port, tls=tls)
         self.unit = unit
 
     @abstractmethod

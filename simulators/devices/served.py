@@ -11,6 +11,7 @@ from drivers.devices.login import Login
 from simulators.devices.antminer_stock import AntminerStockServer
 from simulators.devices.braiins import BraiinsServer
 from simulators.devices.luxos import LuxOsServer
+from simulators.devices.redfish import RedfishServer
 from simulators.devices.server import UnitServer
 from simulators.devices.unit import DeviceUnit
 from simulators.devices.vnish import VnishServer
@@ -29,13 +30,14 @@ class Serve(Protocol):
 class Served:
     """How a family is simulated: its server, the login that this takes (None: none), and a model of the catalogue.
 
-    `gpus`: what the GPUs behind a server are called, for families whose devices are named by them.
+    `gpus`: what the GPUs behind a server are called, for families whose devices are named by them. `by_serial`: they have no MAC.
     """
 
     model: str
     login: Login | None
     serve: Serve
     gpus: Callable[[Any], tuple[str, ...]] = lambda _server: ()
+    by_serial: bool = False
 
 
 SERVED: Final[Mapping[str, Served]] = {
@@ -53,6 +55,12 @@ SERVED: Final[Mapping[str, Served]] = {
         model="antminer-s21",
         login=Login(username="root", password="root"),  # noqa: S106  the vendor's default
         serve=lambda unit, clock, port=0: BraiinsServer(unit, clock=clock, port=port),
+    ),
+    "redfish": Served(
+        model="h100-sxm",
+        login=Login(username="root", password="0penBmc"),  # noqa: S106  the default of OpenBMC
+        serve=lambda unit, clock, port=0: RedfishServer(unit, gpus=1, port=port),  # noqa: ARG005
+        by_serial=True,
     ),
     "vnish": Served(
         model="antminer-s19-xp",

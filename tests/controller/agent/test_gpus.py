@@ -64,6 +64,33 @@ def test_a_mistake_is_named(tmp_path: Path, device: dict[str, Any], words: str) 
     assert words in str(wrong.value)
 
 
+def bmc(**device: Any) -> dict[str, Any]:
+    return {"family": "redfish", "gpus": None, "host": "10.0.0.1", "serial": "S1", "login": "login", **device}
+
+
+@pytest.mark.parametrize(
+    ("tls", "words"),
+    [
+        (None, "`plain: true`"),
+        ({}, "exactly one of the two"),
+        ({"ca": "ca.pem", "sha256": "0" * 64}, "exactly one of the two"),
+        ({"plain": True, "ca": "ca.pem"}, "no `plain` beside what it is known by"),
+        ({"sha256": "0" * 63}, "64 hexadecimal digits"),
+    ],
+)
+def test_a_bmc_that_nobody_knows_is_a_mistake(tmp_path: Path, tls: dict[str, Any] | None, words: str) -> None:
+    with pytest.raises(ConfigError) as wrong:
+        load_agent(written(tmp_path, raw_file([], **bmc(tls=tls))))
+    assert words in str(wrong.value)
+
+
+@pytest.mark.parametrize("tls", [{"plain": True}, {"ca": "ca.pem"}, {"sha256": "0" * 64}])
+def test_a_bmc_is_known_by_its_certificate_or_by_nothing_where_the_file_says_so(
+    tmp_path: Path, tls: dict[str, Any]
+) -> None:
+    assert load_agent(written(tmp_path, raw_file([], **bmc(tls=tls)))).devices[0].tls is not None
+
+
 def test_a_node_is_read_with_its_gpus_and_what_takes_its_jobs_away(tmp_path: Path) -> None:
     jobs = {"drain": ["/bin/drain", "node"], "resume": ["/bin/resume"], "timeout": "2 min"}
     device = load_agent(written(tmp_path, raw_file(["GPU-1", "GPU-2"], jobs=jobs, failsafe="off"))).devices[0]

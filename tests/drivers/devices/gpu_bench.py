@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 from drivers.devices import nvml
 from drivers.devices.driver import Target
 from drivers.devices.families import load_families
+from drivers.devices.gpu_machine import GpuMachine
 from drivers.devices.job_hook import JobCommands
 from drivers.fleet.catalogue import Model, load_catalogue
 from simulators.devices import nvml_library
@@ -52,7 +53,7 @@ class PointedServer(NvmlServer):
 
 
 class GpuBench:
-    def __init__(self, unit: BenchUnit, server: NvmlServer, driver: nvml.Nvml) -> None:
+    def __init__(self, unit: BenchUnit, server: NvmlServer, driver: GpuMachine) -> None:
         self.unit, self.server, self.driver = unit, server, driver
 
     def told(self) -> list[str]:
