@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
-from controller.agent.model import AgentDevice, AgentFile
+from controller.agent.model import AgentDevice, AgentFile, RelayEntry
 from controller.site.check_access import mqtt_problems
 from controller.site.problems import Loc, Problem, kw, path_text, repeated, unless_known, unless_one
 from controller.site.unknown import UNKNOWN
 from drivers.devices.families import ControlKind, Family, LoginKind
 from drivers.fleet.catalogue import DeviceKind, Model
 from drivers.fleet.keys import CONTROLLER
+
+#: A shorter dead-man would open whenever one answer is late.
+LEAST_HOLD_S: Final = 10.0
 
 
 def agent_problems(
@@ -39,6 +43,8 @@ def agent_problems(
             yield from _watts_problems(loc, device, model)
     yield from _address_problems(file, families)
     yield from _relay_problems(file)
+    for index, relay in enumerate(file.relays):
+        yield from _outlet_problems(("relays", index), relay, families)
 
 
 def _name_problems(loc: Loc, device: AgentDevice, family: Family | None) -> Iterator[Problem]:
@@ -96,7 +102,7 @@ def _login_problems(loc: Loc, device: AgentDevice, family: Family) -> Iterator[P
         return
     if family.login is LoginKind.NONE and device.login is not None:
         yield Problem(loc=(*loc, "login"), allowed=f"no login: {family.title} has none", at_key=True)
-    if family.login is not LoginKind.NONE and device.login is None:
+    if family.login not in {LoginKind.NONE, LoginKind.OPTIONAL} and device.login is None:
         allowed = f"a file with the login that {family.title} asks for"
         yield Problem(loc=loc, found="no login", allowed=allowed, at_key=True)
 
@@ -148,6 +154,28 @@ def _address_problems(file: AgentFile, families: Mapping[str, Family]) -> Iterat
 
 def _written(value: object) -> str:
     return f"{value[0]}:{value[1]}" if isinstance(value, tuple) else repr(value)
+
+
+def _outlet_problems(loc: Loc, relay: RelayEntry, families: Mapping[str, Family]) -> Iterator[Problem]:
+    """Report a relay that is none, is not known, or cannot open by itself although the file says so."""
+    yield from unless_one(loc, {"modbus": relay.modbus, "outlet": relay.outlet})
+    outlet, loc = relay.outlet, (*loc, "outlet")
+    if outlet is None or outlet is UNKNOWN:
+        return
+    yield from unless_one(loc, {"serial": outlet.serial, "mac": outlet.mac})
+    family = families.get(outlet.family)
+    if family is None:
+        return
+    if family.kind is not DeviceKind.RELAY:
+        switching = [name for name, one in families.items() if one.kind is DeviceKind.RELAY]
+        yield Problem(loc=(*loc, "family"), allowed=f"a family that only switches: {', '.join(switching)}")
+        return
+    if family.login not in {LoginKind.NONE, LoginKind.OPTIONAL} and outlet.login is None:
+        yield Problem(loc=loc, found="no login", allowed=f"a file with what {family.title} asks for", at_key=True)
+    if not family.holds and outlet.hold_s is not None:
+        yield Problem(loc=(*loc, "hold"), allowed=f"no hold: {family.title} does not open by itself", at_key=True)
+    if family.holds and outlet.hold_s is not None and outlet.hold_s is not UNKNOWN and outlet.hold_s < LEAST_HOLD_S:
+        yield Problem(loc=(*loc, "hold"), allowed=f"at least {LEAST_HOLD_S:g} s: it is renewed three times in that")
 
 
 def _relay_problems(file: AgentFile) -> Iterator[Problem]:

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
-from controller.agent.model import AgentDevice, AgentFile, DeviceTls, JobsPart, RelayEntry
+from controller.agent.model import AgentDevice, AgentFile, DeviceTls, JobsPart, RelayEntry, RelayOutlet
 from controller.site.devices import declared_failsafe_w
 from drivers.contactors.modbus import CoilContactor
 from drivers.devices.driver import DeviceDriver, Target
@@ -17,7 +17,9 @@ from drivers.devices.found import FoundSettings
 from drivers.devices.guard import Guard
 from drivers.devices.job_hook import JobCommands
 from drivers.devices.login import read_login
+from drivers.devices.switched import GuardedOutlet
 from drivers.devices.transports.tls import PinnedTls
+from drivers.errors import ConfigError
 from drivers.fleet.agent.device import Ports
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.catalogue import load_catalogue
@@ -31,6 +33,9 @@ _MEASURED_BY: Final = {
 }
 
 
+AgentRelay: TypeAlias = CoilContactor | GuardedOutlet
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Equipment:
     """By device id: what it may draw, the ports that an agent drives, and the guard before its driver."""
@@ -38,7 +43,7 @@ class Equipment:
     leased: Mapping[str, LeasedDevice]
     ports: Mapping[str, Ports]
     guards: Mapping[str, Guard]
-    relays: tuple[CoilContactor, ...]
+    relays: tuple[AgentRelay, ...]
 
     async def close(self) -> None:
         """Give back what the drivers hold."""
@@ -48,7 +53,8 @@ class Equipment:
 
 def equipment_of(file: AgentFile, found: FoundSettings) -> Equipment:
     """Return the equipment of a file; opens no connection. Raises ConfigError for a login or an extra that is not there."""
-    relays = {relay.id: _relay(relay) for relay in file.relays}
+    relays = relays_of(file)
+    holds = {relay.id: None if relay.outlet is None else relay.outlet.hold_s for relay in file.relays}
     guards = {
         device.id: Guard(open_driver(device), device=device.id, expected=expected_of(device), found=found)
         for device in file.devices
@@ -56,12 +62,21 @@ def equipment_of(file: AgentFile, found: FoundSettings) -> Equipment:
     return Equipment(
         leased={device.id: leased_of(device) for device in file.devices},
         ports={
-            device.id: Ports(device=guards[device.id], relay=relays[device.relay] if device.relay else None)
+            device.id: Ports(
+                device=guards[device.id],
+                relay=relays[device.relay] if device.relay else None,
+                hold_s=holds.get(device.relay) if device.relay else None,
+            )
             for device in file.devices
         },
         guards=guards,
         relays=tuple(relays.values()),
     )
+
+
+def relays_of(file: AgentFile) -> dict[str, AgentRelay]:
+    """Return the relays of a file by id; opens no connection, and raises ConfigError as `equipment_of` does."""
+    return {relay.id: _relay(relay) for relay in file.relays}
 
 
 def open_driver(device: AgentDevice) -> DeviceDriver:
@@ -76,6 +91,7 @@ def open_driver(device: AgentDevice) -> DeviceDriver:
         gpus=device.gpus,
         jobs=None if device.jobs is None else _jobs(device.jobs),
         tls=None if device.tls is None else _tls(device.tls),
+        outlet=device.outlet,
     )
     return family.driver()(target)
 
@@ -121,8 +137,12 @@ def _jobs(jobs: JobsPart) -> JobCommands:
     return JobCommands(drain=jobs.drain, resume=jobs.resume, stop=jobs.stop or (), timeout_s=jobs.timeout_s)
 
 
-def _relay(relay: RelayEntry) -> CoilContactor:
+def _relay(relay: RelayEntry) -> AgentRelay:
+    if relay.outlet is not None:
+        return _outlet(relay.id, relay.outlet)
     coil = relay.modbus
+    if coil is None:
+        raise ConfigError(f"relay {relay.id}: found neither modbus nor outlet")
     return CoilContactor(
         host=coil.host,
         port=coil.port,
@@ -132,3 +152,15 @@ def _relay(relay: RelayEntry) -> CoilContactor:
         position_input=coil.position,
         timeout_s=coil.timeout_s,
     )
+
+
+def _outlet(id_: str, outlet: RelayOutlet) -> GuardedOutlet:
+    family = load_families()[outlet.family]
+    target = Target(
+        host=outlet.host,
+        port=outlet.port or family.port,
+        model=next(iter(load_catalogue().values())),  # what it feeds is told it by nobody
+        login=read_login(outlet.login) if outlet.login is not None else None,
+        outlet=outlet.outlet,
+    )
+    return GuardedOutlet(family.outlet()(target), relay=id_, expected=outlet.serial or outlet.mac or "")

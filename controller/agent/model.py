@@ -11,7 +11,7 @@ from controller.site.model import MqttSection
 from controller.site.part import Part, key
 from controller.site.paths import FilePath
 from controller.site.problems import one_of
-from controller.site.texts import Flag, Host, Id, ModbusAddress, ModbusUnit, Port, Sha256, Text
+from controller.site.texts import Flag, Host, Id, ModbusAddress, ModbusUnit, Port, Sha256, Text, whole
 from controller.site.value_type import NotAllowedError, ValueType, text_schema
 from drivers.devices.families import load_families
 
@@ -26,6 +26,9 @@ FamilyName = Annotated[
     str,
     ValueType(parse=_family, allowed="the name of a family", json=text_schema("^[a-z0-9][a-z0-9-]*$")),
 ]
+
+
+OutletNumber = Annotated[int, whole(0, 255)]
 
 
 class BrokerSection(MqttSection):
@@ -52,11 +55,29 @@ class RelayCoil(Part):
     timeout_s: Seconds = key("timeout", "how long an answer may take", "1 s")
 
 
+class RelayOutlet(Part):
+    """An outlet or relay with an address of its own; exactly one of `serial` and `mac`."""
+
+    family: FamilyName = key("family", "what it speaks: a family that only switches")
+    host: Host = key("host", "its address")
+    port: Port | None = key("port", "its port; default: that of the family", None)
+    outlet: OutletNumber | None = key(
+        "outlet", "which of its outlets, as the family counts them; default: its first", None
+    )
+    serial: Text | None = key("serial", "its serial number, in quotes if it is all digits", None)
+    mac: Text | None = key("mac", "its MAC address, in quotes", None)
+    login: FilePath | None = key("login", "file with its login, where it asks for one", None)
+    hold_s: Seconds | None = key(
+        "hold", "it opens by itself so long after the agent has gone, for families that can", None
+    )
+
+
 class RelayEntry(Part):
-    """What cuts one device off its power when nothing else helps."""
+    """What cuts one device off its power when nothing else helps; exactly one of `modbus` and `outlet`."""
 
     id: Id = key("id", "name of the relay")
-    modbus: RelayCoil = key("modbus", "a coil of a Modbus device")
+    modbus: RelayCoil | None = key("modbus", "a coil of a Modbus device", None)
+    outlet: RelayOutlet | None = key("outlet", "an outlet or relay with an address of its own", None)
 
 
 class JobsPart(Part):
@@ -87,6 +108,9 @@ class AgentDevice(Part):
     family: FamilyName = key("family", "what it speaks")
     host: Host | None = key("host", "its address, for all families but those of the agent's own machine", None)
     port: Port | None = key("port", "its port; default: that of the family", None)
+    outlet: OutletNumber | None = key(
+        "outlet", "which of its outlets, for families that switch; default: its first", None
+    )
     gpus: tuple[Text, ...] = Field(
         (), description="UUIDs of the GPUs in the agent's own machine that are this device", strict=False
     )

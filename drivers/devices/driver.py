@@ -37,7 +37,7 @@ class Target:
 
     `login`: None where the file names none. `untuned`: presets may be used that the firmware has not tuned. `timeout_s`: for
     one request, connecting included. `gpus`: the names of its GPUs; `jobs`: what takes its jobs away, for families of GPUs.
-    `tls`: None where the file names none, and the connection is open.
+    `tls`: None where the file names none, and the connection is open. `outlet`: which, of a device with several; None: its first.
     """
 
     host: str
@@ -49,6 +49,7 @@ class Target:
     gpus: tuple[str, ...] = ()
     jobs: JobCommands | None = None
     tls: PinnedTls | None = None
+    outlet: int | None = None
 
     @property
     def place(self) -> str:

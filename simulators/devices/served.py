@@ -13,6 +13,8 @@ from simulators.devices.braiins import BraiinsServer
 from simulators.devices.luxos import LuxOsServer
 from simulators.devices.redfish import RedfishServer
 from simulators.devices.server import UnitServer
+from simulators.devices.shelly import ShellyServer
+from simulators.devices.tasmota import TasmotaServer
 from simulators.devices.unit import DeviceUnit
 from simulators.devices.vnish import VnishServer
 from simulators.devices.whatsminer_v2 import WhatsminerV2Server
@@ -61,6 +63,16 @@ SERVED: Final[Mapping[str, Served]] = {
         login=Login(username="root", password="0penBmc"),  # noqa: S106  the default of OpenBMC
         serve=lambda unit, clock, port=0: RedfishServer(unit, gpus=1, port=port),  # noqa: ARG005
         by_serial=True,
+    ),
+    "shelly": Served(
+        model="heater-2kw",
+        login=None,
+        serve=lambda unit, clock, port=0: ShellyServer(unit, port=port),  # noqa: ARG005
+    ),
+    "tasmota": Served(
+        model="heater-2kw",
+        login=None,
+        serve=lambda unit, clock, port=0: TasmotaServer(unit, port=port),  # noqa: ARG005
     ),
     "vnish": Served(
         model="antminer-s19-xp",
