@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 from controller.agent.model import AgentDevice, AgentFile, RelayEntry
 from controller.site.check_access import mqtt_problems
@@ -12,9 +11,6 @@ from controller.site.unknown import UNKNOWN
 from drivers.devices.families import ControlKind, Family, LoginKind
 from drivers.fleet.catalogue import DeviceKind, Model
 from drivers.fleet.keys import CONTROLLER
-
-#: A shorter dead-man would open whenever one answer is late.
-LEAST_HOLD_S: Final = 10.0
 
 
 def agent_problems(
@@ -174,8 +170,6 @@ def _outlet_problems(loc: Loc, relay: RelayEntry, families: Mapping[str, Family]
         yield Problem(loc=loc, found="no login", allowed=f"a file with what {family.title} asks for", at_key=True)
     if not family.holds and outlet.hold_s is not None:
         yield Problem(loc=(*loc, "hold"), allowed=f"no hold: {family.title} does not open by itself", at_key=True)
-    if family.holds and outlet.hold_s is not None and outlet.hold_s is not UNKNOWN and outlet.hold_s < LEAST_HOLD_S:
-        yield Problem(loc=(*loc, "hold"), allowed=f"at least {LEAST_HOLD_S:g} s: it is renewed three times in that")
 
 
 def _relay_problems(file: AgentFile) -> Iterator[Problem]:

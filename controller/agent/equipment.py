@@ -23,7 +23,7 @@ from drivers.errors import ConfigError
 from drivers.fleet.agent.device import Ports
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.catalogue import load_catalogue
-from drivers.fleet.wire import MeasuredBy, Proof
+from drivers.fleet.wire import DeadMan, MeasuredBy, Proof
 
 _MEASURED_BY: Final = {
     Instrument.PSU: MeasuredBy.PSU,
@@ -60,7 +60,7 @@ def equipment_of(file: AgentFile, found: FoundSettings) -> Equipment:
         for device in file.devices
     }
     return Equipment(
-        leased={device.id: leased_of(device) for device in file.devices},
+        leased={device.id: leased_of(device, holds.get(device.relay or "")) for device in file.devices},
         ports={
             device.id: Ports(
                 device=guards[device.id],
@@ -101,8 +101,8 @@ def expected_of(device: AgentDevice) -> str:
     return device.serial or device.mac or next(iter(device.gpus), "")
 
 
-def leased_of(device: AgentDevice) -> LeasedDevice:
-    """Return what a device may draw, and what can prove it."""
+def leased_of(device: AgentDevice, hold_s: float | None = None) -> LeasedDevice:
+    """Return what a device may draw, and what can prove it; `hold_s`: after so long its relay opens by itself."""
     family, model = load_families()[device.family], load_catalogue()[device.model]
     return LeasedDevice(
         model=model,
@@ -110,6 +110,7 @@ def leased_of(device: AgentDevice) -> LeasedDevice:
         max_w=float("inf") if device.max_w is None else device.max_w,
         proof=proof_of(family),
         measured_by=_MEASURED_BY[family.measured_by],
+        dead_man=None if hold_s is None else DeadMan(after_ms=round(1000 * hold_s), falls_to_w=0),
     )
 
 

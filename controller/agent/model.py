@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from controller.site.measures import Failsafe, PositivePower, Seconds
+from controller.site.measures import Failsafe, HoldSeconds, PositivePower, Seconds
 from controller.site.model import MqttSection
 from controller.site.part import Part, key
 from controller.site.paths import FilePath
@@ -67,7 +67,7 @@ class RelayOutlet(Part):
     serial: Text | None = key("serial", "its serial number, in quotes if it is all digits", None)
     mac: Text | None = key("mac", "its MAC address, in quotes", None)
     login: FilePath | None = key("login", "file with its login, where it asks for one", None)
-    hold_s: Seconds | None = key(
+    hold_s: HoldSeconds | None = key(
         "hold", "it opens by itself so long after the agent has gone, for families that can", None
     )
 

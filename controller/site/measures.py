@@ -62,6 +62,8 @@ PositivePower = Annotated[float, quantity(QuantityKind.POWER, 0.0, _MOST_W, low_
 PowerLimit = Annotated[float, quantity(QuantityKind.POWER, 0.0, _MOST_W, low_open=True, word="unlimited")]
 PowerRate = Annotated[float, quantity(QuantityKind.POWER_RATE, 0.0, _MOST_W_S, low_open=True)]
 Seconds = Annotated[float, quantity(QuantityKind.TIME, 0.0, _DAY_S, low_open=True)]
+#: Of a relay that opens by itself: longer than an agent needs to renew it, and what all plugs can count.
+HoldSeconds = Annotated[float, quantity(QuantityKind.TIME, 12.0, 3600.0)]
 #: A time that may be none at all.
 Wait = Annotated[float, quantity(QuantityKind.TIME, 0.0, _DAY_S)]
 TickSeconds = Annotated[float, quantity(QuantityKind.TIME, 0.1, 10.0)]

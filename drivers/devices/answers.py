@@ -32,12 +32,25 @@ def text(answer: Any, *path: str | int) -> str | None:
 def number(answer: Any, *path: str | int) -> float | None:
     """Return a finite number, also one that is written as a text, as many firmwares do."""
     value = at(answer, *path)
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    return float(value) if type(value) in {int, float} and math.isfinite(value) else None
+    if type(value) not in {int, float, str}:
+        return None
+    try:
+        said = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return said if math.isfinite(said) else None
+
+
+def digits(answer: Any, *path: str | int) -> int | None:
+    """Return the whole number that a text is, which has no more than it needs to be watts."""
+    value = text(answer, *path)
+    return int(value) if value is not None and value.isascii() and value.isdecimal() and len(value) < 10 else None
+
+
+def mapping(answer: Any, *path: str | int) -> dict[str, Any]:
+    """Return a mapping, an empty one where there is none."""
+    value = at(answer, *path)
+    return value if isinstance(value, dict) else {}
 
 
 def watts(answer: Any, *path: str | int) -> float | None:

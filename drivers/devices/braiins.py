@@ -94,12 +94,12 @@ class Braiins:
             config = await self._read("configuration/miner")
             groups = await self._read("pools")
         limit_w = answers.watts(config, "tuner", "power_target", "watt")
-        listed = [pool for group in groups for pool in answers.at(group, "pools") or ()]
+        listed = [answers.at(group, "pools") for group in groups] if isinstance(groups, list) else [None]
         return DeviceSettings(
             limit_w=None if limit_w is None else round(limit_w),
             asleep=status in _WAKES,
             moves_itself=(_DPS,) if _scales(config) else (),
-            pools=answers.pools(listed, url="url", user="user"),
+            pools=tuple(pool for pools in listed for pool in answers.pools(pools, url="url", user="user")),
         )
 
     async def restore(self, found: DeviceSettings) -> CommandOutcome:
@@ -168,9 +168,9 @@ class Braiins:
 
 def _status(details: Any) -> int:
     status = answers.at(details, "status")
-    if status not in {_NOT_STARTED, _NORMAL, _PAUSED, _SUSPENDED}:
+    if type(status) is not int or status not in {_NOT_STARTED, _NORMAL, _PAUSED, _SUSPENDED}:
         raise DriverLoss(f"it is in a status {status!r} that is not known")
-    return int(status)
+    return status
 
 
 def _scales(config: Any) -> bool:

@@ -131,7 +131,7 @@ class Vnish:
             "its preset switcher is on: it is switched off while the device is led": bool(
                 state.switcher.get("enabled")
             ),
-            f"its preset is {state.preset}, which names no watts": not (state.preset or "").isdigit(),
+            f"its preset is {state.preset}, which names no watts": answers.digits([state.preset], 0) is None,
             "no preset is tuned: `untuned: true` lets the others be used": not usable
             and self._target.login is not None,
             "it tells a power that its firmware works out, and that proves nothing": answers.at(
@@ -172,7 +172,11 @@ class Vnish:
     def _writes(
         self, overclock: Mapping[str, Any], preset: str | None, *, switcher: bool, stopped: bool
     ) -> Sequence[Write]:
-        moves = {_SWITCHER: {**overclock[_SWITCHER], "enabled": switcher}} if _SWITCHER in overclock else {}
+        moves = (
+            {_SWITCHER: {**answers.mapping(overclock, _SWITCHER), "enabled": switcher}}
+            if _SWITCHER in overclock
+            else {}
+        )
         body = {"miner": {"overclock": {**overclock, **moves, "preset": preset}}}
 
         async def write() -> CommandOutcome:
@@ -196,21 +200,20 @@ class Vnish:
     def _setpoint_w(self, state: _State) -> int | None:
         if state.stopped:
             return self._target.model.off_w
-        names = [state.preset]
-        if state.switcher.get("enabled"):
-            names.append(answers.text(state.switcher, "top_preset"))
-        if not all(name is not None and name.isdigit() for name in names):
+        runs_w = answers.digits([state.preset], 0)
+        goes_w = answers.digits(state.switcher, "top_preset") if state.switcher.get("enabled") else 0
+        if runs_w is None or goes_w is None:
             return None
-        return least_mode_over(self._target.model, max(int(name or "") for name in names))
+        return least_mode_over(self._target.model, max(runs_w, goes_w))
 
     def _usable(self, listed: Any) -> dict[int, str]:
         """Return the names of the presets that may be set, by their watts."""
         if not isinstance(listed, list):
             raise DriverLoss(f"{self._target.place} lists no presets")
         return {
-            int(name): name
+            preset_w: str(preset["name"])
             for preset in listed
-            if (name := answers.text(preset, "name") or "").isdigit()
+            if (preset_w := answers.digits(preset, "name")) is not None
             and (answers.at(preset, "status") == "tuned" or self._target.untuned)
             and answers.at(preset, "modded_psu_required") is False
         }
@@ -225,7 +228,7 @@ class Vnish:
             stopped=word in _STOPPED,
             activity=_ACTIVITIES[word],
             preset=answers.text(perf, "current_preset", "name"),
-            switcher=answers.at(perf, _SWITCHER) or {},
+            switcher=answers.mapping(perf, _SWITCHER),
             miner=miner,
         )
 
@@ -233,7 +236,8 @@ class Vnish:
         """Return its overclocking, whole, and what it stands in; raises DriverLoss where it lacks what is to be changed."""
         miner = answers.at(await self._read("settings"), "miner")
         overclock = answers.at(miner, "overclock")
-        if not isinstance(overclock, dict) or answers.text(overclock, "preset") is None:
+        is_whole = answers.text(overclock, "preset") is not None and isinstance(overclock.get(_SWITCHER, {}), dict)
+        if not is_whole:
             raise DriverLoss(f"{self._target.place} gives no settings with a preset")
         return overclock, miner
 

@@ -7,6 +7,8 @@ draw is the machine's own; what the agent says of it is held against that at eve
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,12 +60,30 @@ def model_of(family: str, served: Served | None = None) -> Model:
     return replace(model, down_s=facts.down_s, up_s=facts.up_s, restarts=facts.restarts or model.restarts)
 
 
-async def play(family: str, trap: Trap, served: Served | None = None) -> Cell:
-    """Return what becomes of it; for a `TimelessLoop`. `served`: how the family is simulated, where that is not by `SERVED`."""
+async def play(family: str, trap: Trap, *, relay: bool = True, served: Served | None = None) -> Cell:
+    """Return what becomes of a lowering; for a `TimelessLoop`. `served`: how the family is simulated, if not by `SERVED`."""
+    async with _scene_of(family, relay=relay, served=served) as scene:
+        least_w = int(scene.model.modes[1].watts)
+        return await scene.lower(trap, scene.model.off_w if least_w == scene.model.max_w else least_w)
+
+
+async def restart(family: str) -> Cell:
+    """Return what becomes of a device without a relay that was told to be off, and then reboots; times count from there."""
+    facts = load_families()[family]
+    async with _scene_of(family, relay=False) as scene:
+        await scene.lower(Trap.OK, scene.model.off_w)
+        scene.unit.reboot()
+        return await scene.watch(scene.model.off_w, facts.boot_s + SCENE_S)
+
+
+@asynccontextmanager
+async def _scene_of(family: str, *, relay: bool, served: Served | None = None) -> AsyncIterator[_Scene]:
+    """Give a device that runs on its most, and is proven to."""
     clock = asyncio.get_running_loop().time
     served = served or SERVED[family]
     facts, model = load_families()[family], model_of(family, served)
     unit = BenchUnit(model=model, pace=Pace.of(facts), clock=clock, told_w=model.max_w, wakes=facts.wakes)
+    by = MeasuredBy.PSU if facts.measured_by is Instrument.PSU else MeasuredBy.METER
     async with served.serve(unit, clock) as server:
         names = served.gpus(server)
         target = Target(host="127.0.0.1", port=server.port, model=model, login=served.login, gpus=names)
@@ -71,26 +91,26 @@ async def play(family: str, trap: Trap, served: Served | None = None) -> Cell:
             found = FoundSettings(Path(folder) / "found.json")
             expected = next(iter(names), unit.serial if served.by_serial else unit.mac)
             guard = Guard(facts.driver()(target), device=_ID, expected=expected, found=found)
-            scene = _Scene(unit, guard, MeasuredBy.PSU if facts.measured_by is Instrument.PSU else MeasuredBy.METER)
+            scene = _Scene(unit, guard, by, relay=relay)
             try:
                 await scene.prove()
-                return await scene.lower(trap)
+                yield scene
             finally:
                 await scene.driving.end()
                 await guard.close()
 
 
 class _Scene:
-    def __init__(self, unit: BenchUnit, driver: Device, by: MeasuredBy) -> None:
+    def __init__(self, unit: BenchUnit, driver: Device, by: MeasuredBy, *, relay: bool) -> None:
         self._by = by
-        self._unit, self._clock = unit, asyncio.get_running_loop().time
+        self.unit, self.model, self._clock = unit, unit.model, asyncio.get_running_loop().time
         self._noted, self._relay = _Noted(driver), _BenchRelay(unit)
         max_w = unit.model.max_w
         leased = LeasedDevice(model=unit.model, failsafe_w=unit.model.off_w)
         self.driving = Driving(
             agent="bench",
             devices={_ID: leased},
-            ports={_ID: Ports(device=self._noted, relay=self._relay)},
+            ports={_ID: Ports(device=self._noted, relay=self._relay if relay else None)},
             clock=self._clock,
             keeper=cast("Keeper", _Kept(max_w)),
         )
@@ -103,15 +123,17 @@ class _Scene:
                 raise RuntimeError(f"not proven, but {self._state!r}")
             await self._turn()
 
-    async def lower(self, trap: Trap) -> Cell:
-        """Tell it its least, and see what becomes of that."""
-        unit, self._unit.trap, self._noted.outcomes = self._unit, trap, []
-        aim_w, began_s = int(unit.model.modes[1].watts), self._clock()
-        if aim_w == unit.model.max_w:
-            aim_w = unit.model.off_w
+    async def lower(self, trap: Trap, aim_w: int) -> Cell:
+        """Tell it to draw less, and see what becomes of that."""
+        self.unit.trap, self._noted.outcomes = trap, []
         self.driving.grant([aim_w])
+        return await self.watch(aim_w, SCENE_S)
+
+    async def watch(self, aim_w: int, for_s: float) -> Cell:
+        """See what it does that has been told to draw no more than `aim_w`."""
+        unit, began_s = self.unit, self._clock()
         down_s, late_s, stretch_s = None, 0.0, 0.0
-        while self._clock() < began_s + SCENE_S:
+        while self._clock() < began_s + for_s:
             await self._turn()
             if unit.draw_w > self._bound_w(aim_w):
                 down_s = None
@@ -136,7 +158,7 @@ class _Scene:
         return Follow(self.driving.states())
 
     def _bound_w(self, setpoint_w: int) -> float:
-        return most_w(setpoint_w, self._unit.model, self._by)
+        return most_w(setpoint_w, self.model, self._by)
 
     async def _turn(self) -> None:
         self.driving.begin(may_raise=True)

@@ -15,7 +15,7 @@ import msgspec
 from simulators.devices.replies import Words, say
 from simulators.devices.server import UnitServer
 from simulators.devices.traps import PAGE, ReplyForm
-from simulators.devices.unit import DeviceUnit
+from simulators.devices.unit import DeviceUnit, UnitBoard
 
 _MOST_BYTES: Final = 1 << 16
 _HTML: Final = {"Content-Type": "text/html"}
@@ -69,14 +69,13 @@ def page(said: object, status: int = 200) -> WebPage:
 NOT_FOUND: Final = WebPage(status=404, body=b"<html><body>404 Not Found</body></html>", headers=_HTML)
 
 
-class HttpUnitServer(UnitServer):
-    """A unit behind HTTP; what it says is its family's to know. Each request is noted as its method and path."""
+class HttpBoardServer(UnitServer):
+    """A control board behind HTTP; what it says is its family's to know. Each request is noted as its method and path."""
 
     def __init__(
-        self, unit: DeviceUnit, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+        self, board: UnitBoard, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
     ) -> None:
-        super().__init__(unit, self._answer_all, host=host, port=port, tls=tls)
-        self.unit = unit
+        super().__init__(board, self._answer_all, host=host, port=port, tls=tls)
 
     @abstractmethod
     def respond(self, request: WebRequest) -> WebPage:
@@ -93,10 +92,10 @@ class HttpUnitServer(UnitServer):
         stays = True
         while stays:
             request = await _request(reader)
-            if request is None or not self.unit.answers:
+            if request is None or not self._board.answers:
                 return
             answer = self.respond(request)
-            self.unit.asked(
+            self._board.asked(
                 f"{request.method} {request.path}",
                 writes=self.writes(request) and answer.status != HTTPStatus.UNAUTHORIZED,
             )
@@ -104,11 +103,21 @@ class HttpUnitServer(UnitServer):
             if answer.after_s and reader.at_eof():
                 self.cut_off(request)
             moved = answer.moved_from_w is not None
-            form = self.unit.manner().reply if moved else ReplyForm.YES
+            form = self._board.manner().reply if moved else ReplyForm.YES
             html = WebPage(body=PAGE, headers=_HTML).wire()
             stays = await say(form, Words(yes=answer.wire(), no=(answer.no or answer).wire(), html=html), writer)
             if answer.moved_from_w is not None:
-                self.unit.wrote(answer.moved_from_w)
+                self._board.wrote(answer.moved_from_w)
+
+
+class HttpUnitServer(HttpBoardServer):
+    """A machine behind HTTP."""
+
+    def __init__(
+        self, unit: DeviceUnit, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        super().__init__(unit, host=host, port=port, tls=tls)
+        self.unit = unit
 
 
 async def _request(reader: asyncio.StreamReader) -> WebRequest | None:

@@ -7,7 +7,7 @@ import contextlib
 import ssl
 from typing import Protocol, Self
 
-from simulators.devices.unit import DeviceUnit
+from simulators.devices.unit import UnitBoard
 
 
 class Answering(Protocol):
@@ -22,7 +22,7 @@ class UnitServer:
 
     def __init__(
         self,
-        unit: DeviceUnit,
+        board: UnitBoard,
         answering: Answering,
         *,
         host: str = "127.0.0.1",
@@ -30,7 +30,7 @@ class UnitServer:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._tls = tls
-        self._unit, self._answering = unit, answering
+        self._board, self._answering = board, answering
         self._host, self._wanted = host, port
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
@@ -62,13 +62,13 @@ class UnitServer:
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
         try:
-            if self._unit.answers:
+            if self._board.answers:
                 with contextlib.suppress(ConnectionError):
                     await self._answering(reader, writer)
         except asyncio.CancelledError:
             pass  # the server ends; asyncio would log it as an error
         finally:
-            if self._unit.answers and not writer.transport.is_closing():
+            if self._board.answers and not writer.transport.is_closing():
                 writer.close()
             else:
                 writer.transport.abort()

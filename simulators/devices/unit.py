@@ -26,20 +26,37 @@ class UnitRequest:
     writes: bool
 
 
-class DeviceUnit(Protocol):
-    """One machine, as its server sees it. Watts are at the wall; all is as of now.
+class UnitBoard(Protocol):
+    """What answers for a machine on a socket: its control board. `trap`: what its writes are answered with."""
 
-    `pools`: what it works for; a server that lets them be written
-    changes them. `trap`: what its writes are answered with.
-    """
-
-    model: Model
-    pools: tuple[Pool, ...]
     trap: Trap
 
     @property
     def log(self) -> Sequence[UnitRequest]:
         """Its requests, the newest last."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether it is up: a server whose board does not answer accepts no connection, and cuts those it has."""
+
+    def asked(self, verb: str, *, writes: bool) -> None:
+        """Note a request."""
+
+    def manner(self) -> Manner:
+        """Return what becomes of a write that moves power, by its trap; what comes by itself afterwards is the unit's to do."""
+
+    def wrote(self, before_w: int) -> None:
+        """Note that such a write is done and answered; `before_w`: what it ran on before."""
+
+
+class DeviceUnit(UnitBoard, Protocol):
+    """One machine, as its server sees it. Watts are at the wall; all is as of now.
+
+    `pools`: what it works for; a server that lets them be written changes them.
+    """
+
+    model: Model
+    pools: tuple[Pool, ...]
 
     @property
     def serial(self) -> str:
@@ -73,21 +90,8 @@ class DeviceUnit(Protocol):
     def boots(self) -> int:
         """How often it has started."""
 
-    @property
-    def answers(self) -> bool:
-        """Whether its control board is up: a server whose unit does not answer accepts no connection, and cuts those it has."""
-
     def tell(self, watts: int, *, restarts: bool = False, tunes_s: float = 0.0) -> None:
         """Run on `watts` from now on, a setpoint of its model; `restarts`: it boots its hashing first; `tunes_s`: it tunes first."""
 
     def reboot(self) -> None:
         """Start anew, away for its boot time."""
-
-    def asked(self, verb: str, *, writes: bool) -> None:
-        """Note a request."""
-
-    def manner(self) -> Manner:
-        """Return what becomes of a write that moves power, by its trap; what comes by itself afterwards is the unit's to do."""
-
-    def wrote(self, before_w: int) -> None:
-        """Note that such a write is done and answered; `before_w`: what it ran on before."""

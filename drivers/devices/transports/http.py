@@ -3,7 +3,7 @@
 A request ends in one of three ways: with an `HttpAnswer`, whatever its status; with `NotSent`, the device has certainly
 not heard it; or with `Unanswered`, nobody knows. A request that changes something goes out on a new connection, since a
 kept one that breaks leaves open whether the request was heard; and it is never sent twice, but after a 401, which says
-that it was not carried out.
+that it was not carried out. A read over a kept connection that the device has closed meanwhile is asked over a new one.
 """
 
 from __future__ import annotations
@@ -75,16 +75,32 @@ class HttpLine:
         return await self.request("GET", path, headers=headers)
 
     async def request(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        changes: bool | None = None,
     ) -> HttpAnswer:
-        """Return the answer to one request, with any status; raises NotSent and Unanswered."""
+        """Return the answer to one request, with any status; raises NotSent and Unanswered.
+
+        `changes`: whether it changes anything; None: all but a GET do.
+        """
         sent = False
         try:
             async with asyncio.timeout(self._timeout_s):
-                if method != "GET":
+                if method != "GET" if changes is None else changes:
                     self.close()
-                await self._connect()
+                is_kept = await self._connect()
                 sent = True
+                try:
+                    return await self._authorized(method, path, headers or {}, body)
+                except (ConnectionError, EOFError):
+                    if not is_kept:
+                        raise
+                self.close()
+                await self._connect()
                 return await self._authorized(method, path, headers or {}, body)
         except TimeoutError as error:
             self.close()
@@ -106,14 +122,17 @@ class HttpLine:
             self._streams[1].transport.abort()
             self._streams = None
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> bool:
+        """Have a connection; return whether it is one that was kept."""
         if self._streams is not None and self._streams[0].at_eof():
             self.close()
-        if self._streams is None:
-            context = None if self._tls is None else self._tls.context
-            self._streams = await asyncio.open_connection(self._host, self._port, ssl=context, limit=MOST_HEAD)
-            if self._tls is not None:
-                self._tls.check(self._streams[1].get_extra_info("ssl_object"))
+        if self._streams is not None:
+            return True
+        context = None if self._tls is None else self._tls.context
+        self._streams = await asyncio.open_connection(self._host, self._port, ssl=context, limit=MOST_HEAD)
+        if self._tls is not None:
+            self._tls.check(self._streams[1].get_extra_info("ssl_object"))
+        return False
 
     async def _authorized(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """Ask, and once more with what the device wants to be answered, if it wants that."""

@@ -235,5 +235,5 @@ def test_a_command_that_fails_is_refused_at_the_lowest_limit(caplog: pytest.LogC
 
 @pytest.mark.parametrize("trap", Trap)
 def test_whatever_it_does_nothing_is_proven_that_is_not_so(trap: Trap) -> None:
-    cell = run_with_nvml(play("nvml", trap, SERVED_NVML))
+    cell = run_with_nvml(play("nvml", trap, served=SERVED_NVML))
     judge("nvml", trap, cell, SERVED_NVML)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from simulators.devices import timeless
 
@@ -11,11 +11,16 @@ Scene = Callable[[int, list[bytes]], Awaitable[None]]
 
 
 def with_peer(
-    answers: Sequence[bytes | None], scene: Scene, *, closes: bool = False, asks_end: bytes = b"\r\n\r\n"
+    answers: Sequence[bytes | None],
+    scene: Scene,
+    *,
+    closes: bool = False,
+    closes_after: Collection[int] = (),
+    asks_end: bytes = b"\r\n\r\n",
 ) -> None:
     """Run `scene` with the port of a server and the list of what it is asked.
 
-    Each request is answered with the next of `answers`; None: not at all. `closes`: after each answer. `asks_end` ends a request.
+    Each request is answered with the next of `answers`; None: not at all. `closes`: after each answer, `closes_after`: after those. `asks_end` ends a request.
     """
 
     async def play() -> None:
@@ -31,7 +36,7 @@ def with_peer(
                         await reader.read()
                         return
                     writer.write(answer)
-                    if closes:
+                    if closes or len(asked) - 1 in closes_after:
                         return
             except (asyncio.IncompleteReadError, ConnectionError):
                 return

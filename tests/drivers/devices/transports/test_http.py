@@ -154,3 +154,17 @@ def test_a_page_is_no_json() -> None:
             (await device.get("/")).json()
 
     with_peer([b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"], scene)
+
+
+def test_a_kept_connection_that_is_closed_without_an_answer_is_no_answer_to_what_changes_and_another_try_of_what_reads() -> (
+    None
+):
+    async def scene(port: int, asked: list[bytes]) -> None:
+        with line(port) as device:
+            await device.get("/")
+            assert (await device.get("/")).status == 200
+            with pytest.raises(Unanswered):
+                await device.request("GET", "/cm?cmnd=Power%20ON", changes=True)
+        assert [first[:16] for first in asked] == [b"GET / HTTP/1.1\r\n"] * 3 + [b"GET /cm?cmnd=Pow"]
+
+    with_peer([OK, b"", OK, b""], scene, closes_after={1, 3})
