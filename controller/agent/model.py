@@ -11,7 +11,7 @@ from controller.site.model import MqttSection
 from controller.site.part import Part, key
 from controller.site.paths import FilePath
 from controller.site.problems import one_of
-from controller.site.texts import Flag, Host, Id, ModbusAddress, ModbusUnit, Port, Sha256, Text, whole
+from controller.site.texts import Flag, Host, Id, ModbusAddress, ModbusUnit, Port, Sha256, Text, matching, whole
 from controller.site.value_type import NotAllowedError, ValueType, text_schema
 from drivers.devices.families import load_families
 
@@ -29,6 +29,10 @@ FamilyName = Annotated[
 
 
 OutletNumber = Annotated[int, whole(0, 255)]
+Serial = Annotated[str, matching(r"\S(?:.*\S)?", "a serial number, in quotes")]
+MacAddress = Annotated[
+    str, matching(r"[0-9A-Fa-f]{2}(?:[:-]?[0-9A-Fa-f]{2}){5}", 'a MAC address, in quotes, as in "02:00:00:00:00:01"')
+]
 
 
 class BrokerSection(MqttSection):
@@ -64,8 +68,8 @@ class RelayOutlet(Part):
     outlet: OutletNumber | None = key(
         "outlet", "which of its outlets, as the family counts them; default: its first", None
     )
-    serial: Text | None = key("serial", "its serial number, in quotes if it is all digits", None)
-    mac: Text | None = key("mac", "its MAC address, in quotes", None)
+    serial: Serial | None = key("serial", "its serial number", None)
+    mac: MacAddress | None = key("mac", "its MAC address", None)
     login: FilePath | None = key("login", "file with its login, where it asks for one", None)
     hold_s: HoldSeconds | None = key(
         "hold", "it opens by itself so long after the agent has gone, for families that can", None
@@ -115,8 +119,8 @@ class AgentDevice(Part):
         (), description="UUIDs of the GPUs in the agent's own machine that are this device", strict=False
     )
     jobs: JobsPart | None = Field(None, description="what takes jobs off its GPUs, for families of GPUs")
-    serial: Text | None = key("serial", "its serial number, in quotes if it is all digits", None)
-    mac: Text | None = key("mac", "its MAC address, in quotes", None)
+    serial: Serial | None = key("serial", "its serial number", None)
+    mac: MacAddress | None = key("mac", "its MAC address", None)
     tls: DeviceTls | None = key("tls", "how it is known, for families that are spoken to over TLS", None)
     login: FilePath | None = key("login", "file with its login, for families that ask for one", None)
     model: Id = key("model", "model of the catalogue, as in the site file")

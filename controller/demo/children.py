@@ -21,8 +21,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Child:
     """One process, its output in `log`; it may be killed by anyone and started again."""
 
-    def __init__(self, name: str, argv: Sequence[str], log: Path) -> None:
+    def __init__(self, name: str, argv: Sequence[str], log: Path, *, says: str | None = None) -> None:
+        """Describe it; `says`: what stands in its output once it is ready, where that is no line of its own."""
         self.name = name
+        self._says = says
         self.log = log
         self._argv = list(argv)
         self._process: subprocess.Popen[bytes] | None = None
@@ -56,7 +58,9 @@ class Child:
             self._process.send_signal(number)
 
     def says_ready(self) -> bool:
-        """Return whether it has printed a line that begins with ``ready`` since its last start."""
+        """Return whether it has printed a line that begins with ``ready``, or what it says instead, since its last start."""
+        if self._says is not None:
+            return self._says in self._output()
         return any(line.startswith("ready") for line in self._output().splitlines())
 
     def tail(self, lines: int = 8) -> str:

@@ -21,6 +21,8 @@ from controller.demo.earnings import Books, Earnings, OpenBooks, earnings, value
 from controller.demo.faults import HELP as FAULT_HELP
 from controller.demo.faults import FaultSchedule, Struck, agents_struck, parse_fault, strike
 from controller.demo.outcome import DemoOutcome, figures_of, summary
+from controller.demo.own_protocols import HELP as FLEET_HELP
+from controller.demo.own_protocols import parse_fleet, refuse_without_own_protocols
 from controller.demo.processes import DemoProcesses, processes_of
 from controller.demo.screen import open_screen
 from controller.demo.setup import SCADA_VARIABLES, TRIP_AFTER_S, DemoOptions, DemoSetup, Raw, prepare
@@ -65,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         metavar="NODE[:modbus|:agent]", help=CONTACTOR_HELP)  # fmt: skip
     parser.add_argument("--trip-after", type=_seconds, default=TRIP_AFTER_S, metavar="TIME",
                         help="how long a node with a contactor may draw too much (default: %(default)g s)")  # fmt: skip
+    parser.add_argument("--fleet", type=parse_fleet, metavar="FAMILY=COUNT,…", help=FLEET_HELP)
     parser.add_argument("--agents-apart", action="store_true",
                         help="run every agent in a process of its own, not only those with faults")  # fmt: skip
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the run as a picture")
@@ -92,6 +95,7 @@ def run(
                 contactors=tuple(args.contactors),
                 trip_after_s=args.trip_after,
                 spoil=spoil,
+                fleet=args.fleet,
             )
             site_text = files("configs").joinpath("demo.yaml").read_text(encoding="utf-8")
             setup = prepare(folder, site_text, options)
@@ -154,6 +158,7 @@ def _struck(setup: DemoSetup, args: argparse.Namespace) -> tuple[Struck, ...]:
     devices = [device.id for device in site.devices]
     if args.relays:
         choose(args.relays, devices, args.seed)  # by the world, too
+    refuse_without_own_protocols(args, setup.own)
     return strike(
         args.faults,
         devices=devices,

@@ -18,6 +18,8 @@ from simulators.worldlink import WorldClient
 
 #: Before the id of an agent with a process of its own.
 _AGENT: Final = "agent-"
+#: What an agent of real devices says once it has a broker.
+_LED: Final = "event=broker_back"
 #: The parts without which the agents are out of the daemon's contact, beside those of single agents.
 CONTACT: Final = frozenset({"broker", "fleet", "surplusd"})
 #: The parts that cannot come back in the middle of a run: the world forgets it, the authority where it was.
@@ -131,8 +133,9 @@ def processes_of(
 
     `broker`: the embedded one is part of them. `apart`: the agents with a process of their own, ``agent-ID``.
     """
+    own = {_AGENT + agent.id for agent in setup.own}
     return [
-        Child(name, [sys.executable, "-m", *argv], setup.folder / f"{name}.log")
+        Child(name, [sys.executable, "-m", *argv], setup.folder / f"{name}.log", says=_LED if name in own else None)
         for name, argv in _commands(setup, args, duration_s, orders, apart)
         if broker or name != "broker"
     ]
@@ -156,7 +159,8 @@ def _commands(
     site, world, broker = ["--site-file", str(setup.site_file)], _address(setup.world), _address(setup.broker)
     judged = ["--seed", str(args.seed), "--duration", str(duration_s), "--orders", str(orders)]
     relays = [f"--relays={args.relays}"] if args.relays else []
-    yield "world", ["simulators.world", *site, "--listen", world, *judged, *relays, *_surplus(args)]
+    served = [f"--serve={device}" for agent in setup.own for device in agent.serve]
+    yield "world", ["simulators.world", *site, "--listen", world, *judged, *relays, *served, *_surplus(args)]
     meters = [f"--meter={meter}" for meter in setup.meters]
     yield "meters", ["simulators.substation", "modbus", *meters, "--world", world]
     if setup.contactors:
@@ -166,11 +170,14 @@ def _commands(
     yield "broker", ["simulators.broker", "--listen", broker]
     folders = ["--keys", str(setup.folder / "keys"), "--state", str(setup.folder / "agents")]
     fleet = ["simulators.fleet", *site, "--world", world, "--broker", broker, *folders, *relays, *judged[:2]]
-    together = [agent for agent in setup.agents if agent not in apart]
+    own = {agent.id for agent in setup.own}
+    together = [agent for agent in setup.agents if agent not in apart | own]
     if together:
         yield "fleet", [*fleet, *(f"--agent={agent}" for agent in together)]
-    for agent in sorted(apart):
+    for agent in sorted(apart - own):
         yield _AGENT + agent, [*fleet, f"--agent={agent}"]
+    for each in setup.own:
+        yield _AGENT + each.id, ["controller.cli", "agent", "run", str(each.file)]
     yield "surplusd", ["controller.cli", "run", str(setup.daemon_file)]
     order = ["--node", setup.root, "--token-file", str(setup.token_file("authority")), "--duration", str(duration_s)]
     yield "authority", ["simulators.authority", "--world", world, "--daemon", setup.url, *order]

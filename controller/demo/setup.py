@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from typing import Any, Final
 import yaml
 
 from controller.demo.contactors import WantedContactor, add_contactors
+from controller.demo.own_protocols import OwnAgent, own_agents, replace_fleet
 from drivers.errors import ConfigError
 from drivers.fleet.keys import CONTROLLER, make_keys
 
@@ -34,7 +35,7 @@ class DemoOptions:
     """What the user wants otherwise than in the site file; None leaves it as it is.
 
     `broker`: host and port of a broker that runs already. `contactors`: of nodes that have none in the file, which trip after
-    `trip_after_s`. `spoil`: changes what the daemon alone is told, so that a
+    `trip_after_s`. `fleet`: how many devices of each family, in place of the site's, speak their own protocols. `spoil`: changes what the daemon alone is told, so that a
     wrong configuration can be shown to fail.
     """
 
@@ -45,6 +46,7 @@ class DemoOptions:
     contactors: tuple[WantedContactor, ...] = ()
     trip_after_s: float = TRIP_AFTER_S
     spoil: Callable[[Raw], None] | None = None
+    fleet: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ class DemoSetup:
     `site_file` is what the simulators read, `daemon_file` what the daemon reads. `root`: id of the root node. `model`: of the surplus.
     `meters`: ``NODE:PROFILE:PORT:UNIT`` of each; `contactors`: those on Modbus as the substation takes them; `scada`: the OPC UA
     endpoint;
-    `agents`: their ids; `world`, `broker`, `http`: host and port.
+    `agents`: their ids; `own`: those of them whose devices speak their own protocols; `world`, `broker`, `http`: host and port.
     """
 
     folder: Path
@@ -70,6 +72,7 @@ class DemoSetup:
     broker: tuple[str, int]
     protocol: str
     http: tuple[str, int]
+    own: tuple[OwnAgent, ...] = ()
 
     @property
     def url(self) -> str:
@@ -86,6 +89,8 @@ def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
     try:
         raw: Raw = yaml.load(site_text, _WordsLoader)  # noqa: S506  a SafeLoader that keeps `off` a word
         root, ports = next(node["id"] for node in raw["nodes"] if "parent" not in node), _free_ports()
+        if options.fleet is not None:
+            replace_fleet(raw, options.fleet)
         add_contactors(raw, options.contactors, options.trip_after_s)
         _place(raw, folder, options, ports)
     except (yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
@@ -96,6 +101,7 @@ def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
         _write_secret(Path(entry["token_file"]))
     setup = DemoSetup(
         folder=folder,
+        own=own_agents(raw, options.fleet or {}, folder, ports),
         site_file=folder / "site.yaml",
         daemon_file=folder / ("site.yaml" if options.spoil is None else "daemon.yaml"),
         root=root,

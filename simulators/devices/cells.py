@@ -26,7 +26,7 @@ from drivers.fleet.agent.proof import most_w
 from drivers.fleet.catalogue import Model, load_catalogue
 from drivers.fleet.wire import Follow, MeasuredBy
 from simulators.devices.bench_unit import BenchUnit, Pace
-from simulators.devices.served import SERVED, Served
+from simulators.devices.served import ALL_SERVED, Served
 from simulators.devices.traps import Trap
 
 #: How often an agent has a turn; how long it has to prove what it finds; how long a scene goes on after the lowering.
@@ -56,12 +56,12 @@ class Cell:
 
 def model_of(family: str, served: Served | None = None) -> Model:
     """Return the model that a family is simulated with, at the pace of the family."""
-    facts, model = load_families()[family], load_catalogue()[(served or SERVED[family]).model]
+    facts, model = load_families()[family], load_catalogue()[(served or ALL_SERVED[family]).model]
     return replace(model, down_s=facts.down_s, up_s=facts.up_s, restarts=facts.restarts or model.restarts)
 
 
 async def play(family: str, trap: Trap, *, relay: bool = True, served: Served | None = None) -> Cell:
-    """Return what becomes of a lowering; for a `TimelessLoop`. `served`: how the family is simulated, if not by `SERVED`."""
+    """Return what becomes of a lowering; for a `TimelessLoop`. `served`: how the family is simulated, if not by `ALL_SERVED`."""
     async with _scene_of(family, relay=relay, served=served) as scene:
         least_w = int(scene.model.modes[1].watts)
         return await scene.lower(trap, scene.model.off_w if least_w == scene.model.max_w else least_w)
@@ -80,7 +80,7 @@ async def restart(family: str) -> Cell:
 async def _scene_of(family: str, *, relay: bool, served: Served | None = None) -> AsyncIterator[_Scene]:
     """Give a device that runs on its most, and is proven to."""
     clock = asyncio.get_running_loop().time
-    served = served or SERVED[family]
+    served = served or ALL_SERVED[family]
     facts, model = load_families()[family], model_of(family, served)
     unit = BenchUnit(model=model, pace=Pace.of(facts), clock=clock, told_w=model.max_w, wakes=facts.wakes)
     by = MeasuredBy.PSU if facts.measured_by is Instrument.PSU else MeasuredBy.METER

@@ -42,6 +42,7 @@ class Served:
     by_serial: bool = False
 
 
+#: Miners.
 SERVED: Final[Mapping[str, Served]] = {
     "antminer-stock": Served(
         model="antminer-s21-pro",
@@ -57,22 +58,6 @@ SERVED: Final[Mapping[str, Served]] = {
         model="antminer-s21",
         login=Login(username="root", password="root"),  # noqa: S106  the vendor's default
         serve=lambda unit, clock, port=0: BraiinsServer(unit, clock=clock, port=port),
-    ),
-    "redfish": Served(
-        model="h100-sxm",
-        login=Login(username="root", password="0penBmc"),  # noqa: S106  the default of OpenBMC
-        serve=lambda unit, clock, port=0: RedfishServer(unit, gpus=1, port=port),  # noqa: ARG005
-        by_serial=True,
-    ),
-    "shelly": Served(
-        model="heater-2kw",
-        login=None,
-        serve=lambda unit, clock, port=0: ShellyServer(unit, port=port),  # noqa: ARG005
-    ),
-    "tasmota": Served(
-        model="heater-2kw",
-        login=None,
-        serve=lambda unit, clock, port=0: TasmotaServer(unit, port=port),  # noqa: ARG005
     ),
     "vnish": Served(
         model="antminer-s19-xp",
@@ -90,3 +75,24 @@ SERVED: Final[Mapping[str, Served]] = {
         serve=lambda unit, clock, port=0: WhatsminerV3Server(unit, port=port),  # noqa: ARG005
     ),
 }
+
+#: GPUs, and what only switches.
+SERVED_BESIDE: Final[Mapping[str, Served]] = {
+    "redfish": Served(
+        model="h100-sxm",
+        login=Login(username="root", password="0penBmc"),  # noqa: S106  the default of OpenBMC
+        serve=lambda unit, clock, port=0: RedfishServer(unit, gpus=1, port=port),  # noqa: ARG005
+        by_serial=True,
+    ),
+    "shelly": Served(
+        model="heater-2kw",
+        login=None,
+        serve=lambda unit, clock, port=0: ShellyServer(unit, port=port),  # noqa: ARG005
+    ),
+    "tasmota": Served(
+        model="heater-2kw",
+        login=None,
+        serve=lambda unit, clock, port=0: TasmotaServer(unit, port=port),  # noqa: ARG005
+    ),
+}
+ALL_SERVED: Final[Mapping[str, Served]] = {**SERVED, **SERVED_BESIDE}

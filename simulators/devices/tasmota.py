@@ -47,7 +47,7 @@ class TasmotaServer(HttpUnitServer):
         query = parse_qs(urlsplit(request.path).query)
         if self.password is not None and query.get("password") != [self.password]:
             return _UNAUTHORIZED
-        verb, *words = self._command(request).split()
+        verb, *words = self._command(request).split() or [""]
         if verb == "Power1" and words:
             return self._switch(closed=words == ["ON"])
         if verb == "PulseTime1" and words:

@@ -48,6 +48,11 @@ def measured_by(model: Model) -> MeasuredBy:
     return "estimate" if model.estimate_error > PSU_ERROR else "psu"
 
 
+def serial_of(device: str, replaced: int = 0) -> str:
+    """Return the serial number of a device that has been replaced so often."""
+    return f"SN{zlib.crc32(device.encode()):08X}-{replaced}"
+
+
 class WorldDevices:
     """The devices of a physics, one by one. Call `step` after each step of the physics, `feed` after a change of what is fed.
 
@@ -139,7 +144,7 @@ class WorldDevices:
 
     def serial(self, i: int) -> str:
         """Return the serial number of the hardware in a column."""
-        return f"{zlib.crc32(self._devices[i].id.encode()):08X}-{self._replaced[i]}"
+        return serial_of(self._devices[i].id, self._replaced[i])
 
     def told_w(self, i: int) -> int:
         """Return the setpoint that the device in a column says it runs on."""

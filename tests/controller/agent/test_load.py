@@ -70,6 +70,8 @@ def test_the_schema_is_a_schema_that_is_shipped() -> None:
     ("old", "new", "expected"),
     [
         ("family: luxos, host: 10.0.0.1", "family: luxus, host: 10.0.0.1", "6:23: devices[0].family: found 'luxus'; allowed is one of luxos (did you mean that?)"),
+        ("serial: S1", "serial: 185E17", "devices[0].serial: found 1.85e+19; allowed is a serial number, in quotes"),
+        ('mac: "02:00:00:00:00:02"', "mac: 2", "devices[1].mac: found 2; allowed is a MAC address, in quotes"),
         ("serial: S1, ", "", "6:5: devices[0]: found neither serial nor mac; allowed is exactly one of the two"),
         ("serial: S1", 'serial: S1, mac: "02:00:00:00:00:01"', "found both serial and mac"),
         ('mac: "02:00:00:00:00:02"', "serial: S1", "devices[1].serial: found 'S1', as devices[0].serial; allowed is a place of its own"),
@@ -89,14 +91,14 @@ def test_the_schema_is_a_schema_that_is_shipped() -> None:
         ("site: yard", "site: yard\ncolour: red", "3:1: colour: found an unknown key"),
         ("coil: 0, ", "coil: 0, unit: 1, ", None),
         ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: shelly, host: 10.0.0.9, serial: S9}", None),
-        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: tasmota, host: 10.0.0.9, mac: S9, outlet: 2, hold: 30 s}", None),
-        ("id: first, ", "id: first, outlet: {family: shelly, host: 10.0.0.8, mac: S}, ", "relays[0]: found both modbus and outlet; allowed is exactly one"),
-        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: luxos, host: 10.0.0.9, mac: S}", "allowed is a family that only switches: shelly, tasmota"),
+        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', 'outlet: {family: tasmota, host: 10.0.0.9, mac: "02:00:00:00:00:09", outlet: 2, hold: 30 s}', None),
+        ("id: first, ", "id: first, outlet: {family: shelly, host: 10.0.0.8, serial: S}, ", "relays[0]: found both modbus and outlet; allowed is exactly one"),
+        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: luxos, host: 10.0.0.9, serial: S}", "allowed is a family that only switches: shelly, tasmota"),
         ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: shelly, host: 10.0.0.9}", "relays[0].outlet: found neither serial nor mac"),
-        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: snmp-outlet, host: 10.0.0.9, mac: S, outlet: 3, login: l, hold: 30 s}", "does not open by itself"),
-        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: snmp-outlet, host: 10.0.0.9, mac: S, outlet: 3}", "relays[0].outlet: found no login"),
+        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: snmp-outlet, host: 10.0.0.9, serial: S, outlet: 3, login: l, hold: 30 s}", "does not open by itself"),
+        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: snmp-outlet, host: 10.0.0.9, serial: S, outlet: 3}", "relays[0].outlet: found no login"),
         (', modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "", "relays[0]: found neither modbus nor outlet; allowed is exactly one"),
-        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: shelly, host: 10.0.0.9, mac: S, hold: 5 s}", "relays[0].outlet.hold: found '5 s'; allowed is"),
+        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: shelly, host: 10.0.0.9, serial: S, hold: 5 s}", "relays[0].outlet.hold: found '5 s'; allowed is"),
         ('closed: "on"', "closed: open", "relays[0].modbus.closed: found 'open'; allowed is \"on\" or \"off\""),
     ],
 )  # fmt: skip
@@ -144,7 +146,11 @@ def test_each_device_has_its_guard_and_its_relay(tmp_path: Path) -> None:
 def test_a_relay_that_opens_by_itself_is_renewed_and_stands_in_the_inventory(tmp_path: Path) -> None:
     relay = 'modbus: {host: 10.0.0.9, coil: 0, closed: "on"}'
     assert (
-        mistakes(tmp_path, SMALL.replace(relay, "outlet: {family: shelly, host: 10.0.0.9, mac: S9, hold: 30 s}")) == []
+        mistakes(
+            tmp_path,
+            SMALL.replace(relay, 'outlet: {family: shelly, host: 10.0.0.9, mac: "02:00:00:00:00:09", hold: 30 s}'),
+        )
+        == []
     )
     equipment = equipment_of(load_agent(tmp_path / "agent.yaml"), FoundSettings(tmp_path / "found.json"))
     assert (equipment.ports["one"].hold_s, equipment.ports["two"].hold_s) == (30.0, None)

@@ -11,18 +11,18 @@ from drivers.fleet.wire import Follow
 from simulators.devices import timeless
 from simulators.devices.bench_unit import POOLS
 from simulators.devices.cells import TURN_S, play, restart
-from simulators.devices.served import SERVED
+from simulators.devices.served import ALL_SERVED
 from simulators.devices.traps import Trap
 from tests.simulators.devices.judging import judge
 
 
 @pytest.mark.parametrize("trap", Trap)
-@pytest.mark.parametrize("family", SERVED)
+@pytest.mark.parametrize("family", ALL_SERVED)
 def test_a_cell(family: str, trap: Trap) -> None:
     judge(family, trap, timeless.run(play(family, trap)))
 
 
-@pytest.mark.parametrize("family", [one for one in SERVED if load_families()[one].kind is not DeviceKind.GPU])
+@pytest.mark.parametrize("family", [one for one in ALL_SERVED if load_families()[one].kind is not DeviceKind.GPU])
 def test_stop_means_stop_after_a_reboot(family: str) -> None:
     facts = load_families()[family]
     cell = timeless.run(restart(family))
@@ -34,7 +34,7 @@ def test_stop_means_stop_after_a_reboot(family: str) -> None:
 
 
 @pytest.mark.parametrize("trap", Trap)
-@pytest.mark.parametrize("family", SERVED)
+@pytest.mark.parametrize("family", ALL_SERVED)
 def test_a_cell_without_a_relay_tells_no_lie_either(family: str, trap: Trap) -> None:
     cell = timeless.run(play(family, trap, relay=False))
     assert cell.late_s <= (READ_S + TURN_S if trap in {Trap.MOVES_BACK, Trap.REBOOTS} else 0.0)
