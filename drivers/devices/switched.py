@@ -51,11 +51,14 @@ def seen_closed(said: bool | None, watts: float | None) -> bool | None:
 
 
 class GuardedOutlet:
-    """A `Relay` that is told nothing before it has said that it is the one which the file means: DHCP moves addresses."""
+    """A `Relay` that is told nothing, and not believed, before it has said that it is the one which the file means.
+
+    It is asked each time: DHCP moves addresses, and a relay is asked seldom.
+    """
 
     def __init__(self, outlet: Outlet, *, relay: str, expected: str) -> None:
         self._outlet, self._relay, self._expected = outlet, relay, expected
-        self._is_known = False
+        self._has_told = False
         self._told_why = ""
 
     async def switch(self, *, closed: bool, hold_s: float | None) -> CommandOutcome:
@@ -64,18 +67,14 @@ class GuardedOutlet:
             await self._know()
         except DriverLoss:
             return CommandOutcome.UNKNOWN
-        outcome = await self._outlet.switch(closed=closed, hold_s=hold_s)
-        self._is_known = outcome is not CommandOutcome.UNKNOWN
-        return outcome
+        return await self._outlet.switch(closed=closed, hold_s=hold_s)
 
     async def read(self) -> bool | None:
         """Return whether the right one is closed."""
-        try:
-            await self._know()
-            return await self._outlet.read()
-        except DriverLoss:
-            self._is_known = False
-            raise
+        await self._know()
+        if not self._has_told:
+            await self._tell_findings()
+        return await self._outlet.read()
 
     async def findings(self) -> Sequence[str]:
         """Return what looks wrong about the right one; raises DriverLoss."""
@@ -87,19 +86,20 @@ class GuardedOutlet:
         await self._outlet.close()
 
     async def _know(self) -> None:
-        if self._is_known:
-            return
         identity = await self._outlet.identity()
-        if not identity.is_named(self._expected):
-            why = f"found serial {identity.serial}, MAC {identity.mac}; the file says {self._expected}"
-            if why != self._told_why:
-                extra = {"event": "wrong_device", "device": self._relay}
-                _log.error("%s is another relay, which is told nothing: %s", self._relay, why, extra=extra)
-            self._told_why = why
-            raise DriverLoss(f"{self._relay} is another relay: {why}")
+        if identity.is_named(self._expected):
+            return
+        why = f"found serial {identity.serial}, MAC {identity.mac}; the file says {self._expected}"
+        if why != self._told_why:
+            extra = {"event": "wrong_device", "device": self._relay}
+            _log.error("%s is another relay, which is told nothing: %s", self._relay, why, extra=extra)
+        self._told_why = why
+        raise DriverLoss(f"{self._relay} is another relay: {why}")
+
+    async def _tell_findings(self) -> None:
         for finding in await self._outlet.findings():
             _log.warning("%s: %s", self._relay, finding, extra={"event": "relay_unsafe", "device": self._relay})
-        self._is_known = True
+        self._has_told = True
 
 
 class SwitchedDevice:

@@ -28,34 +28,17 @@ from simulators.devices.luxos import LuxOsServer
 from simulators.devices.shelly import ShellyServer
 from simulators.devices.tasmota import TasmotaServer
 from tests.brokers import MOSQUITTO, BrokerProcess, mosquitto_broker
+from tests.drivers.devices.plugs import PlugUnit
 from tests.waiting import DEADLINE_S, until
 
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
-MINER, RELAY = load_catalogue()["antminer-s19k-pro"], load_catalogue()["heater-2kw"]
+MINER = load_catalogue()["antminer-s19k-pro"]
 FAILSAFE_W = 784
 HOLD_S = 12.0
 #: Faster than the real thing, so that a test need not wait for it.
 PACE = Pace(down_s=0.5, up_s=0.5, boot_s=0.5)
 PLUGS = {"s19k-001": ("shelly", ShellyServer), "s19k-002": ("tasmota", TasmotaServer)}
-
-
-class PlugUnit(BenchUnit):
-    """The unit of a plug, which feeds a miner and cuts it off."""
-
-    def __init__(self, miner: BenchUnit, mac: str) -> None:
-        super().__init__(model=RELAY, pace=PACE, clock=boottime_s, told_w=RELAY.max_w, mac=mac)
-        self._miner = miner
-
-    @property
-    def said_w(self) -> float:
-        """What flows through it."""
-        return self._miner.draw_w
-
-    def tell(self, watts: int, *, restarts: bool = False, tunes_s: float = 0.0) -> None:
-        """Close for its highest mode."""
-        super().tell(watts, restarts=restarts, tunes_s=tunes_s)
-        (self._miner.feed if watts > self.model.off_w else self._miner.cut)()
 
 
 class PluggedHall:
@@ -85,7 +68,7 @@ class PluggedHall:
                 miner = self.miners[id_]
                 server = await stack.enter_async_context(LuxOsServer(miner, clock=boottime_s))
                 mac = f"02:00:00:00:03:0{number}"
-                plug = await stack.enter_async_context(server_of(PlugUnit(miner, mac)))
+                plug = await stack.enter_async_context(server_of(PlugUnit(miner, clock=boottime_s, mac=mac)))
                 self.contacts[id_] = plug.contact
                 outlet = {"family": family, "host": "127.0.0.1", "port": plug.port, "mac": mac, "hold": f"{HOLD_S:g} s"}
                 self.relays.append({"id": f"relay-{id_}", "outlet": outlet})
