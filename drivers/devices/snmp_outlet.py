@@ -64,14 +64,15 @@ class SnmpOutlet:
         """Close or open it; nothing opens it by itself, so that one with `hold_s` is refused."""
         if hold_s is not None:
             return CommandOutcome.REFUSED
-        wanted = ObjectType(ObjectIdentity(self._oid), Integer32(_CLOSED if closed else _OPEN))
+        wanted = _CLOSED if closed else _OPEN
         try:
-            status, said = await self._ask(set_cmd, wanted)
+            status, said = await self._ask(set_cmd, ObjectType(ObjectIdentity(self._oid), Integer32(wanted)))
         except DriverLoss:
             return CommandOutcome.UNKNOWN
         if status:
             return CommandOutcome.UNKNOWN if status in _UNCLEAR else CommandOutcome.REFUSED
-        return CommandOutcome.ACCEPTED if said else CommandOutcome.UNKNOWN
+        is_echoed = len(said) == 1 and said[0][1].prettyPrint() == str(wanted)
+        return CommandOutcome.ACCEPTED if is_echoed else CommandOutcome.UNKNOWN
 
     async def read(self) -> bool | None:
         """Return whether it is closed; None for a state that is neither."""

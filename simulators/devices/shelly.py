@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from simulators.devices.contact import Contact
 from simulators.devices.http_server import NOT_FOUND, HttpUnitServer, WebPage, WebRequest, page
+from simulators.devices.relay_contact import RelayContact
 from simulators.devices.unit import DeviceUnit
 
 FIRMWARE: Final = "1.4.4"
@@ -22,7 +22,7 @@ class ShellyServer(HttpUnitServer):
 
     def __init__(self, unit: DeviceUnit, *, host: str = "127.0.0.1", port: int = 0) -> None:
         super().__init__(unit, host=host, port=port)
-        self.contact = Contact(unit)
+        self.contact = RelayContact(unit)
         self.measures = True
         self.initial_state = "off"
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from pyasn1.codec.ber import decoder, encoder
 from pysnmp.proto.api import v2c
 
-from simulators.devices.contact import Contact
+from simulators.devices.relay_contact import RelayContact
 from simulators.devices.traps import PAGE, ReplyForm
 from simulators.devices.unit import DeviceUnit
 
@@ -23,7 +23,8 @@ _NO_ACCESS, _WRONG_VALUE, _GENERAL = 6, 10, 5
 class SnmpOutletServer(asyncio.DatagramProtocol):
     """One PDU, whose outlet `number` feeds the unit. Use as ``async with``.
 
-    `community`: of writers and readers; who says another one is not answered.
+    `community`: of writers and readers; who says another one is not answered. `echoes`: it answers a write with what was written;
+    some agents say that there is no such object, with no error.
     """
 
     def __init__(
@@ -37,7 +38,8 @@ class SnmpOutletServer(asyncio.DatagramProtocol):
     ) -> None:
         self._unit, self._number, self._community = unit, number, community
         self._host, self._wanted = host, port
-        self.contact = Contact(unit)
+        self.contact = RelayContact(unit)
+        self.echoes = True
         self._transport: asyncio.DatagramTransport | None = None
 
     @property
@@ -75,7 +77,7 @@ class SnmpOutletServer(asyncio.DatagramProtocol):
         error = self._write(bound) if writes else 0
         if form in {ReplyForm.NO, ReplyForm.HTTP_500}:
             error = _NO_ACCESS if form is ReplyForm.NO else _GENERAL
-        said = bound if writes else [(oid, self._value(str(oid))) for oid, _ in bound]
+        said = bound if writes and self.echoes else [(oid, self._value(str(oid))) for oid, _ in bound]
         v2c.apiPDU.set_varbinds(pdu, said)
         if error:
             v2c.apiPDU.set_error_status(pdu, error)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from simulators.devices.contact import Contact
 from simulators.devices.http_server import NOT_FOUND, HttpUnitServer, WebPage, WebRequest, page
+from simulators.devices.relay_contact import RelayContact
 from simulators.devices.unit import DeviceUnit
 
 FIRMWARE: Final = "14.4.1(release-tasmota)"
@@ -26,7 +26,7 @@ class TasmotaServer(HttpUnitServer):
 
     def __init__(self, unit: DeviceUnit, *, host: str = "127.0.0.1", port: int = 0) -> None:
         super().__init__(unit, host=host, port=port)
-        self.contact = Contact(unit)
+        self.contact = RelayContact(unit)
         self.password: str | None = None
         self.power_on_state, self.pulse_time, self.old = 0, 0, False
 

@@ -23,8 +23,8 @@ from drivers.fleet.keys import CONTROLLER, load_public, make_keys
 from drivers.fleet.link import MqttLink
 from drivers.fleet.wire import Follow, Proof, Report, open_report, topic
 from simulators.devices.bench_unit import BenchUnit, Pace
-from simulators.devices.contact import Contact
 from simulators.devices.luxos import LuxOsServer
+from simulators.devices.relay_contact import RelayContact
 from simulators.devices.shelly import ShellyServer
 from simulators.devices.tasmota import TasmotaServer
 from tests.brokers import MOSQUITTO, BrokerProcess, mosquitto_broker
@@ -57,7 +57,7 @@ class PluggedHall:
             )
             for number, id_ in enumerate(PLUGS)
         }
-        self.contacts: dict[str, Contact] = {}
+        self.contacts: dict[str, RelayContact] = {}
         self.devices: list[dict[str, Any]] = []
         self.relays: list[dict[str, Any]] = []
         self.heard: Report | None = None

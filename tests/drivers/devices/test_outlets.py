@@ -241,6 +241,16 @@ def test_a_password_of_tasmota_is_needed_and_not_shown() -> None:
     with_outlet("tasmota", scene, login=Login(password="wrong-word"))
 
 
+def test_a_write_that_is_not_echoed_is_no_yes() -> None:
+    async def scene(bench: OutletBench) -> None:
+        bench.server.echoes = False
+        bench.server._number = 4  # so that it knows no such outlet
+        bench.server._write = lambda _bound: 0
+        assert await bench.outlet.switch(closed=False, hold_s=None) is CommandOutcome.UNKNOWN
+
+    with_outlet("snmp-outlet", scene)
+
+
 def test_a_wrong_community_is_silence() -> None:
     async def scene(bench: OutletBench) -> None:
         with pytest.raises(DriverLoss):

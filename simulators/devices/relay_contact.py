@@ -7,7 +7,7 @@ import asyncio
 from simulators.devices.unit import DeviceUnit
 
 
-class Contact:
+class RelayContact:
     """One contact before a unit, which draws its most while that is closed. `welded`: it says that it has opened, and has not.
 
     `wakes_closed`: what it is after a power cut. `opens_s`: by the loop's time, when it opens by itself; None: never.
