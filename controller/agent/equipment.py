@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,14 @@ from drivers.devices.job_hook import JobCommands
 from drivers.devices.login import read_login
 from drivers.devices.switched import GuardedOutlet
 from drivers.devices.transports.tls import PinnedTls
+from drivers.devices.unopened import UnopenedDevice
 from drivers.errors import ConfigError
 from drivers.fleet.agent.device import Ports
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.wire import DeadMan, MeasuredBy, Proof
+
+_log = logging.getLogger(__name__)
 
 _MEASURED_BY: Final = {
     Instrument.PSU: MeasuredBy.PSU,
@@ -52,11 +56,14 @@ class Equipment:
 
 
 def equipment_of(file: AgentFile, found: FoundSettings) -> Equipment:
-    """Return the equipment of a file; opens no connection. Raises ConfigError for a login or an extra that is not there."""
+    """Return the equipment of a file; opens no connection.
+
+    A device whose login or extra is not there is silent, and the log says why: that is no reason to lead none of the others.
+    """
     relays = relays_of(file)
-    holds = {relay.id: None if relay.outlet is None else relay.outlet.hold_s for relay in file.relays}
+    holds = holds_of(file)
     guards = {
-        device.id: Guard(open_driver(device), device=device.id, expected=expected_of(device), found=found)
+        device.id: Guard(_opened(device), device=device.id, expected=expected_of(device), found=found)
         for device in file.devices
     }
     return Equipment(
@@ -75,12 +82,25 @@ def equipment_of(file: AgentFile, found: FoundSettings) -> Equipment:
 
 
 def relays_of(file: AgentFile) -> dict[str, AgentRelay]:
-    """Return the relays of a file by id; opens no connection, and raises ConfigError as `equipment_of` does."""
+    """Return the relays of a file by id; opens no connection, and raises ConfigError for a login or an extra that is not there."""
     return {relay.id: _relay(relay) for relay in file.relays}
 
 
+def holds_of(file: AgentFile) -> Mapping[str, float | None]:
+    """Return, by relay, after how long it opens by itself, None where it does not."""
+    return {relay.id: None if relay.outlet is None else relay.outlet.hold_s for relay in file.relays}
+
+
+def _opened(device: AgentDevice) -> DeviceDriver:
+    try:
+        return open_driver(device)
+    except ConfigError as error:
+        _log.error("%s cannot be led: %s", device.id, error, extra={"event": "device_unusable", "device": device.id})
+        return UnopenedDevice(str(error))
+
+
 def open_driver(device: AgentDevice) -> DeviceDriver:
-    """Return the bare driver of a device, before which no guard stands."""
+    """Return the bare driver of a device, before which no guard stands; raises ConfigError for a login or an extra that is not there."""
     family = load_families()[device.family]
     target = Target(
         host=device.host or "",

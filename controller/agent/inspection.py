@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from controller.agent.equipment import expected_of, leased_of, open_driver, relays_of
+from controller.agent.equipment import expected_of, holds_of, leased_of, open_driver, relays_of
 from controller.agent.model import AgentDevice, AgentFile
 from controller.daemon.secret import read_secret
 from drivers.devices.driver import DeviceIdentity, DeviceSettings
@@ -17,6 +17,7 @@ from drivers.devices.families import load_families
 from drivers.devices.switched import GuardedOutlet
 from drivers.errors import ConfigError, DriverLoss
 from drivers.fleet.agent.device import DeviceReading
+from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.keys import CONTROLLER, load_private, load_public
 
@@ -29,6 +30,7 @@ class DeviceLook:
     """What one device has said; None where it has not. `wrong`: why it cannot be led. `notes`: what is to be known of it."""
 
     device: AgentDevice
+    leased: LeasedDevice
     identity: DeviceIdentity | None = None
     reading: DeviceReading | None = None
     settings: DeviceSettings | None = None
@@ -74,7 +76,7 @@ class _Looking:
 
 async def look_at(file: AgentFile) -> Sequence[DeviceLook]:
     """Return what each device says, in the order of the file."""
-    room = asyncio.Semaphore(AT_ONCE)
+    room, holds_s = asyncio.Semaphore(AT_ONCE), holds_of(file)
 
     async def look(device: AgentDevice) -> DeviceLook:
         looking = _Looking(device)
@@ -86,6 +88,7 @@ async def look_at(file: AgentFile) -> Sequence[DeviceLook]:
         looking.judge()
         return DeviceLook(
             device=device,
+            leased=leased_of(device, holds_s.get(device.relay or "")),
             identity=looking.identity,
             reading=looking.reading,
             settings=looking.settings,
@@ -118,7 +121,7 @@ async def look_at_relays(file: AgentFile) -> tuple[list[str], list[str]]:
 def row_of(look: DeviceLook) -> tuple[str, ...]:
     """Return a device as a row of the table, in the sequence of `COLUMNS`."""
     identity, reading, settings, device = look.identity, look.reading, look.settings, look.device
-    family, leased = load_families()[device.family], leased_of(device)
+    family, leased = load_families()[device.family], look.leased
     return (
         device.id,
         "-" if identity is None else f"{identity.model or '?'}, {family.title} {identity.firmware or '?'}",
@@ -128,7 +131,7 @@ def row_of(look: DeviceLook) -> tuple[str, ...]:
         else f"{reading.watts:.0f} W ({reading.measured_by.name.lower()})",
         f"{leased.model.off_w} to {leased.at_most(leased.max_w)} W",
         leased.proof.name.lower().replace("_", " "),
-        f"relay {device.relay}" if device.relay else family.dead_man,
+        family.dead_man if leased.dead_man is None else f"relay {device.relay}, {leased.dead_man.after_ms / 1000:g} s",
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from functools import partial
 from pathlib import Path
 
 from controller.agent.equipment import Equipment, equipment_of, found_file
-from controller.agent.load import load_agent
+from controller.agent.kept import KeptFile
 from controller.agent.model import AgentFile
 from controller.agent.owned import owned
 from controller.daemon.logs import configure
@@ -22,17 +23,19 @@ from drivers.notify import Notifier
 
 
 def run(path: Path, *, level: str = "INFO", json_logs: bool = False) -> int:
-    """Run the agent until SIGTERM or SIGINT, and return the exit status.
+    """Run the agent of a file, or after a crash what ran, until SIGTERM or SIGINT; return the exit status.
 
-    Raises ConfigError where the file, a key, a login or an extra cannot be used, or another process has its devices.
+    Raises ConfigError where the file, a key or a file of TLS cannot be used, or another process has its devices.
     """
-    file = load_agent(path)
+    kept = KeptFile(path, os.environ)
     logs = configure(level, json=json_logs)
     try:
+        file = kept.begin()
         with owned(file):
-            found = FoundSettings(found_file(file))
-            equipment = equipment_of(file, found)
-            asyncio.run(_serve(agent_of(file, equipment), equipment))
+            equipment = equipment_of(file, FoundSettings(found_file(file)))
+            agent = agent_of(file, equipment)
+            with kept.until_an_orderly_end():
+                asyncio.run(_serve(agent, equipment))
     finally:
         logs.stop()
     return 0

@@ -74,10 +74,12 @@ class WhatsminerV2:
             summary = await self._summary()
             version = await self._said("get_version")
             details = await self._reply("devdetails")
+            info = await self._said("get_miner_info")
         return DeviceIdentity(
             family="whatsminer-v2",
             model=answers.text(details, "DEVDETAILS", 0, "Model"),
             firmware=answers.text(version, "fw_ver"),
+            serial=answers.text(info, "minersn"),  # which not every firmware tells
             mac=answers.text(summary, "MAC"),
         )
 
@@ -149,7 +151,7 @@ class WhatsminerV2:
             return reply
         try:
             return msgspec.json.decode(token.decrypt(hidden))
-        except ValueError as error:  # msgspec's errors are ValueErrors
+        except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
             raise Unanswered(f"{target.place} answers {verb} with what its token does not open") from error
 
     async def _new_token(self) -> WhatsminerToken:

@@ -32,7 +32,7 @@ from simulators.devices.traps import Trap
 #: How often an agent has a turn; how long it has to prove what it finds; how long a scene goes on after the lowering.
 TURN_S: Final = 0.1
 PROVE_S: Final = 60.0
-SCENE_S: Final = 90.0
+SCENE_S: Final = 60.0
 _ID: Final = "unit"
 _SAYS_DOWN: Final = frozenset({Follow.PROVEN, Follow.STOPPED})
 

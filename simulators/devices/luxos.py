@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from drivers.clock import Clock
+from drivers.fleet.catalogue import Model
 from drivers.fleet.wire import Activity
 from simulators.devices.server import UnitServer
 from simulators.devices.traps import PAGE, ReplyForm
@@ -71,12 +72,19 @@ class LuxOsServer(UnitServer):
         self._let_time_pass()
         verb, parameter = str(request.get("command", "")), str(request.get("parameter", ""))
         moves = verb in {"curtail", "profileset"}
-        self._unit.asked(verb, writes=verb not in _READS)
+        for each in verb.split("+"):
+            self._unit.asked(each, writes=each in _SESSIONS)
         if moves and self._is_valid(parameter.partition(",")[0]):
             await self._move(verb, parameter, writer)
             return
-        answer = _READS.get(verb) or _SESSIONS.get(verb) or LuxOsServer._no_verb
-        await _send(writer, _bytes(answer(self, parameter)))
+        await _send(writer, _bytes(self._all(verb) if "+" in verb else self._one(verb, parameter)))
+
+    def _one(self, verb: str, parameter: str) -> dict[str, Any]:
+        return (_READS.get(verb) or _SESSIONS.get(verb) or LuxOsServer._no_verb)(self, parameter)
+
+    def _all(self, verbs: str) -> dict[str, Any]:
+        """Answer several verbs, which take no parameter, each below its name."""
+        return {"id": 1, **{verb: [self._one(verb, "")] for verb in verbs.split("+")}}
 
     async def _move(self, verb: str, parameter: str, writer: asyncio.StreamWriter) -> None:
         """Do, and answer, what moves power, as the trap has it."""
@@ -168,7 +176,7 @@ class LuxOsServer(UnitServer):
             "IsPowerSupplyOn": not self._is_asleep(),
             "IsTuning": False,
             "MACAddr": unit.mac,
-            "Model": unit.model.id,
+            "Model": _name(unit.model),
             "OS": "LuxOS",
             "Pool Count": len(unit.pools),
             "Profile": self._profile.name,
@@ -204,7 +212,7 @@ class LuxOsServer(UnitServer):
         return _ok(f"{len(pools)} Pool(s)", 7, POOLS=pools)
 
     def _version(self, _: str) -> dict[str, Any]:
-        version = {"API": "3.7", "LUXminer": FIRMWARE, "Miner": "2025.4.8.220305", "Type": self._unit.model.id}
+        version = {"API": "3.7", "LUXminer": FIRMWARE, "Miner": "2025.4.8.220305", "Type": _name(self._unit.model)}
         return _ok("LUXminer versions", 22, VERSION=[version])
 
     def _summary(self, _: str) -> dict[str, Any]:
@@ -215,6 +223,18 @@ class LuxOsServer(UnitServer):
 
     def _atm(self, _: str) -> dict[str, Any]:
         return _ok("ATM configuration values", 339, ATM=[{"Enabled": self.atm, "MaxProfile": self.profiles[-1].name}])
+
+    def _groups(self, _: str) -> dict[str, Any]:
+        return _ok("List groups", 324, GROUPS=[{"GROUP": 0, "Name": "default", "Quota": 1.0}])
+
+    def _fans(self, _: str) -> dict[str, Any]:
+        fans = [{"FAN": f"FAN{k}", "ID": k, "RPM": 1920, "Speed": 20} for k in range(4)]
+        return _ok("4 Fan(s)", 202, FANCTRL=[{"MinFans": 3, "PowerOffSpeed": 20}], FANS=fans)
+
+    def _temperatures(self, _: str) -> dict[str, Any]:
+        return _ok(
+            "Temperature control", 200, TEMPCTRL=[{"Dangerous": 70.0, "Hot": 65.0, "Mode": "Automatic", "Target": 45.0}]
+        )
 
     def _session(self, _: str) -> dict[str, Any]:
         return _ok("Session information", 319, SESSION=[{"SessionID": self.session}])
@@ -241,6 +261,9 @@ _READS: Final[Mapping[str, _Verb]] = {
     "version": LuxOsServer._version,  # noqa: SLF001
     "summary": LuxOsServer._summary,  # noqa: SLF001
     "atm": LuxOsServer._atm,  # noqa: SLF001
+    "groups": LuxOsServer._groups,  # noqa: SLF001
+    "fans": LuxOsServer._fans,  # noqa: SLF001
+    "tempctrl": LuxOsServer._temperatures,  # noqa: SLF001
     "session": LuxOsServer._session,  # noqa: SLF001
 }
 _SESSIONS: Final[Mapping[str, _Verb]] = {
@@ -269,6 +292,11 @@ async def _request(reader: asyncio.StreamReader) -> Mapping[str, Any]:
 async def _send(writer: asyncio.StreamWriter, answer: bytes) -> None:
     writer.write(answer)
     await writer.drain()
+
+
+def _name(model: Model) -> str:
+    """Return a model as the firmware writes it, such as ``Antminer S19k Pro``."""
+    return " ".join(word.capitalize() for word in model.id.split("-"))
 
 
 def _bytes(reply: Mapping[str, Any]) -> bytes:

@@ -31,8 +31,9 @@ _WHEN: Final = 1773871985
 class WhatsminerV2Server(UnitServer):
     """One miner. Its habits may be changed at any time.
 
-    `writable`: whether its write API is on. `closes_on_off`: it closes without an answer when it is switched off, as some do. `firmware`: a date from
-    2024-11 on makes it one that has API 3 beside this.
+    `tells_serial`: whether it has a `minersn`, which pyasic (e2b9d357) reads and the sample does not have. `writable`: whether its write
+    API is on. `closes_on_off`: it closes without an answer when it is switched off, as some do. `firmware`: a date from 2024-11 on makes it
+    one that has API 3 beside this.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class WhatsminerV2Server(UnitServer):
         self._unit, self._clock, self._password, self.firmware = unit, clock, password, firmware
         self.tokens: list[tuple[float, WhatsminerToken]] = []
         self._boots = unit.boots
-        self.writable, self.closes_on_off = True, False
+        self.writable, self.closes_on_off, self.tells_serial = True, False, True
         self._limit_w = max(unit.told_w, round(unit.model.modes[1].watts))
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -226,7 +227,8 @@ class WhatsminerV2Server(UnitServer):
         return _ok({"api_ver": "2.0.5", "fw_ver": self.firmware, "platform": "H616"})
 
     def _info(self) -> dict[str, Any]:
-        return _ok({"hostname": "WhatsMiner", "ledstat": "auto", "mac": self._unit.mac.upper()})
+        told = {"hostname": "WhatsMiner", "ledstat": "auto", "mac": self._unit.mac.upper()}
+        return _ok({**told, "minersn": self._unit.serial} if self.tells_serial else told)
 
     def _psu(self) -> dict[str, Any]:
         return _ok({"fan_speed": "6000", "hw_version": "", "model": "P222B", "name": "P222B", "sw_version": "230208"})

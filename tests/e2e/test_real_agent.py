@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from controller.cli import main
 from controller.demo.children import Child
 from drivers.clock import boottime_s
 from drivers.devices.transports.line_json import ask
@@ -155,3 +156,21 @@ def test_released_miners_are_as_they_were_found(yard: RealYard) -> None:
     assert done.stdout.count(": as it was found") == len(MINERS)
     for id_ in MINERS:
         assert yard.config(id_)["Profile"] == found[id_]["mode"]
+
+
+def test_it_does_all_that_the_contract_asks_of_any_agent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with mosquitto_broker(tmp_path) as broker:
+        yard = RealYard(tmp_path, broker)
+        world, agent = (yard.processes.children[name] for name in ("world", AGENT))
+        try:
+            world.start()
+            world.wait_ready(boottime_s() + DEADLINE_S)
+            yard.write_agent_file()
+            agent.start()
+            agent.wait_ready(boottime_s() + DEADLINE_S)
+            status = main(["agent", "verify", str(yard.setup.daemon_file), "hall-1", "--kill", str(agent.pid)])
+        finally:
+            yard.close()
+    told = capsys.readouterr().out.splitlines()
+    assert [line for line in told if not line.startswith("passed")] == ["all checks passed"]
+    assert status == 0

@@ -56,9 +56,6 @@ BLIND: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
     ("pyasic", "antminer-stock"): {"watts": "it reads none of this firmware"},
     ("pyasic", "whatsminer-v3"): {"pools": "it looks for them in the summary, where they are not"},
     ("pyasic", "braiins"): dict.fromkeys(("watts", "mines", "pools"), "it reads by gRPC, which is not simulated"),
-    ("pyasic", "luxos"): dict.fromkeys(
-        ("watts", "mines", "pools"), "it asks for `groups` and `tempctrl`, which are not simulated"
-    ),
 }
 
 

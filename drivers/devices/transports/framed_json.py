@@ -29,7 +29,7 @@ async def ask(host: str, port: int, request: object, timeout_s: float) -> Any:
                 writer.transport.abort()
     except TimeoutError as error:
         raise _end(sent)(f"{host}:{port}: no whole answer within {timeout_s:g} s") from error
-    except (OSError, EOFError, ValueError) as error:  # msgspec's errors are ValueErrors
+    except (OSError, EOFError, ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
         raise _end(sent)(f"{host}:{port}: {error or type(error).__name__}") from error
 
 

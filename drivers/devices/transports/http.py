@@ -39,7 +39,7 @@ class HttpAnswer:
         """Return the body as JSON; raises DriverLoss where it is none: a page, half an answer, nothing."""
         try:
             return msgspec.json.decode(self.body)
-        except msgspec.DecodeError as error:
+        except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
             raise DriverLoss(f"status {self.status} with a body that is not JSON: {error}") from error
 
 

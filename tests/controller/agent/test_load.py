@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from controller.agent.load import AGENT_FILE, load_agent
 from controller.site.reference import schema_text, tables
 from drivers.devices.found import FoundSettings
 from drivers.devices.switched import GuardedOutlet
-from drivers.errors import ConfigError
+from drivers.errors import ConfigError, DriverLoss
+from drivers.fleet.agent.device import CommandOutcome
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.wire import DeadMan, MeasuredBy, Proof
 
@@ -157,3 +160,16 @@ def test_a_relay_that_opens_by_itself_is_renewed_and_stands_in_the_inventory(tmp
     assert equipment.leased["one"].dead_man == DeadMan(after_ms=30_000, falls_to_w=0)
     assert equipment.leased["two"].dead_man is None
     assert isinstance(equipment.ports["one"].relay, GuardedOutlet)
+
+
+def test_a_login_that_is_missing_silences_its_device_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    two = 'id: two, family: vnish, host: 10.0.0.2, mac: "02:00:00:00:00:02", model: antminer-s19-xp, login: no.login'
+    text = re.sub(r"id: two, [^}]*", two, SMALL)
+    assert mistakes(tmp_path, text) == []
+    file = load_agent(tmp_path / "agent.yaml")
+    equipment = equipment_of(file, FoundSettings(found_file(file)))
+    assert set(equipment.ports) == {"one", "two"}
+    with pytest.raises(DriverLoss, match=r"no\.login: No such file"):
+        asyncio.run(equipment.guards["two"].read())
+    assert asyncio.run(equipment.guards["two"].command(0)) is CommandOutcome.UNKNOWN
+    assert [record.device for record in caplog.records] == ["two"]  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from controller.cli import main
-from tests.controller.agent.halls import OFF_W, Hall, hall_of
+from tests.controller.agent.halls import FULL_W, OFF_W, Hall, hall_of
 from tests.waiting import DEADLINE_S, until
 
 
@@ -84,6 +84,7 @@ def test_without_its_keys_it_does_not_start(hall: Hall, capsys: pytest.CaptureFi
     assert main(["agent", "run", str(path)]) == 1
     assert f"{missing}: No such file" in capsys.readouterr().err
     assert hall.told() == []
+    assert not (hall.folder / "agent.running.json").exists()  # it never ran: its file still counts
 
 
 def test_a_record_of_how_devices_were_found_that_is_no_use_keeps_nobody_from_leading_them(
@@ -97,3 +98,30 @@ def test_a_record_of_how_devices_were_found_that_is_no_use_keeps_nobody_from_lea
         until(lambda: {unit.told_w for unit in hall.units.values()} == {OFF_W}, "every miner sleeps")
     assert main(["agent", "release", str(path)]) == 1
     assert "how devices were found is not known" in capsys.readouterr().err
+
+
+def test_after_a_crash_it_runs_what_it_ran_whatever_stands_in_its_file(
+    hall: Hall, notified: socket.socket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = hall.write()
+    with running(path):
+        assert heard(notified, b"READY=1")
+    path.write_text("version: 1\nsite: yard\n")  # half edited
+    for unit in hall.units.values():
+        unit.tell(FULL_W)
+    with running(path) as process:
+        assert heard(notified, b"READY=1")
+        until(lambda: {unit.told_w for unit in hall.units.values()} == {OFF_W}, "every miner sleeps")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_S) == 0
+        assert process.stdout is not None
+        assert "event=file_not_taken" in process.stdout.read()
+    assert main(["agent", "run", str(path)]) == 1  # after an orderly end the file counts
+    assert "agent.yaml:1:1: agent: found nothing" in capsys.readouterr().err
+
+
+def test_what_was_kept_and_is_no_use_leaves_the_file(hall: Hall, notified: socket.socket) -> None:
+    path = hall.write()
+    (hall.folder / "agent.running.json").write_text('{"version": 7}')
+    with running(path):
+        assert heard(notified, b"READY=1")

@@ -45,6 +45,22 @@ def test_check_names_a_device_that_is_another_one_and_one_that_is_silent(
     assert hall.told() == []
 
 
+def test_only_a_relay_that_opens_by_itself_is_a_dead_man(hall: Hall, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = hall.raw()
+    raw["relays"] = [
+        {"id": "coil", "modbus": {"host": "10.0.0.9", "coil": 0, "closed": "on"}},
+        {"id": "plug", "shelly": {"host": "10.0.0.10", "hold": "30 s"}},
+    ]
+    raw["devices"][0]["relay"], raw["devices"][1]["relay"] = "coil", "plug"
+    main(["agent", "check", str(hall.write(raw))])
+    said = [
+        line.split()[-3:]
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("s19k-00") and "back" in line
+    ]
+    assert said == [["read", "back", "none"], ["plug,", "30", "s"], ["read", "back", "none"]]
+
+
 def test_check_names_a_key_that_is_missing(hall: Hall, capsys: pytest.CaptureFixture[str]) -> None:
     path = hall.write()
     (hall.folder / "keys" / "controller.pub").unlink()

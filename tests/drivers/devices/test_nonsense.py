@@ -24,7 +24,7 @@ VERBS = {
     "antminer-stock": ("get_miner_conf", "set_miner_conf", "stats", "get_system_info"),
     "braiins": ("login", "details", "tuner-state", "stats", "configuration/miner", "constraints", "pools", "target"),
     "vnish": ("unlock", "summary", "perf-summary", "info", "settings", "presets", "mining"),
-    "whatsminer-v2": ("summary", "status", "get_token", "get_version", "devdetails", "pools"),
+    "whatsminer-v2": ("summary", "status", "get_token", "get_version", "devdetails", "get_miner_info", "pools"),
     "whatsminer-v3": ("get.device.info", "summary", "pools"),
 }
 CASES = [(family, verb) for family, verbs in VERBS.items() for verb in verbs]

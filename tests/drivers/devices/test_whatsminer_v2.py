@@ -2,15 +2,11 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from drivers.devices.driver import DeviceSettings
 from drivers.devices.login import Login
-from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
 from drivers.fleet.wire import Activity, MeasuredBy
 from simulators.devices.bench_unit import POOLS
-from simulators.devices.traps import Trap
 from simulators.devices.whatsminer_v2 import MOST_TOKENS
 from tests.drivers.devices.bench import Bench, with_bench
 
@@ -22,6 +18,9 @@ def test_it_says_what_it_is_and_what_it_is_set_to() -> None:
         identity = await bench.driver.identity()
         assert (identity.model, identity.firmware) == ("M60S_VK40", "20230803.11.REL")
         assert identity.is_named(bench.unit.mac)
+        assert identity.is_named(bench.unit.serial)
+        bench.sim.tells_serial = False
+        assert (await bench.driver.identity()).serial is None
         assert await bench.driver.settings() == DeviceSettings(limit_w=3441, asleep=False, pools=POOLS)
         reading = await bench.driver.read()
         assert (reading.setpoint_w, reading.watts, reading.measured_by) == (3441, 3441.0, MeasuredBy.PSU)
@@ -108,36 +107,5 @@ def test_one_with_a_firmware_of_api_3_is_told_so() -> None:
         assert await bench.driver.findings() == []
         bench.sim.firmware = "20251209.16.Rel2"
         assert any("whatsminer-v3" in finding for finding in await bench.driver.findings())
-
-    with_bench(V2, scene)
-
-
-def test_it_is_handed_back_as_it_was_found() -> None:
-    async def scene(bench: Bench) -> None:
-        await bench.driver.command(13)
-        found = await bench.driver.settings()
-        await bench.driver.command(3000)
-        assert await bench.driver.restore(found) is CommandOutcome.ACCEPTED
-        assert await bench.driver.settings() == found
-
-    with_bench(V2, scene)
-
-
-@pytest.mark.parametrize("trap", [Trap.HALF_ANSWER, Trap.HTML, Trap.HTTP_500, Trap.CLOSES, Trap.HANGS])
-def test_an_answer_that_is_none_is_unknown(trap: Trap) -> None:
-    async def scene(bench: Bench) -> None:
-        bench.unit.trap = trap
-        assert await bench.driver.command(2500) is CommandOutcome.UNKNOWN
-        assert await bench.driver.stop() is CommandOutcome.UNKNOWN
-
-    with_bench(V2, scene)
-
-
-def test_a_device_that_is_away_is_lost_and_what_it_was_told_unknown() -> None:
-    async def scene(bench: Bench) -> None:
-        bench.unit.reboot()
-        with pytest.raises(DriverLoss):
-            await bench.driver.read()
-        assert await bench.driver.command(2500) is CommandOutcome.UNKNOWN
 
     with_bench(V2, scene)

@@ -4,15 +4,11 @@ import asyncio
 import time
 from dataclasses import replace
 
-import pytest
-
 from drivers.devices.driver import DeviceSettings
 from drivers.devices.login import Login
-from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
 from drivers.fleet.wire import Activity, MeasuredBy
 from simulators.devices.bench_unit import POOLS
-from simulators.devices.traps import Trap
 from simulators.devices.whatsminer_v3 import WhatsminerV3Server
 from tests.drivers.devices.bench import Bench, with_bench
 
@@ -103,36 +99,3 @@ def test_a_clock_that_is_wrong_is_found_before_it_makes_refusals() -> None:
         assert await bench.driver.command(2500) is CommandOutcome.REFUSED
 
     with_bench(V3, scene, serve=lambda unit, _: WhatsminerV3Server(unit, wall=lambda: time.time() + 3600))
-
-
-def test_it_is_handed_back_as_it_was_found() -> None:
-    async def scene(bench: Bench) -> None:
-        await bench.driver.command(13)
-        found = await bench.driver.settings()
-        assert found.asleep
-        await bench.driver.command(3000)
-        assert await bench.driver.restore(found) is CommandOutcome.ACCEPTED
-        assert await bench.driver.settings() == found
-
-    with_bench(V3, scene)
-
-
-@pytest.mark.parametrize("trap", [Trap.HALF_ANSWER, Trap.HTML, Trap.HTTP_500, Trap.CLOSES, Trap.HANGS])
-def test_an_answer_that_is_none_is_unknown(trap: Trap) -> None:
-    async def scene(bench: Bench) -> None:
-        bench.unit.trap = trap
-        assert await bench.driver.command(2500) is CommandOutcome.UNKNOWN
-        assert await bench.driver.stop() is CommandOutcome.UNKNOWN
-
-    with_bench(V3, scene)
-
-
-def test_a_device_that_is_away_is_lost_and_what_it_was_told_unknown() -> None:
-    async def scene(bench: Bench) -> None:
-        bench.unit.reboot()
-        with pytest.raises(DriverLoss):
-            await bench.driver.read()
-        assert await bench.driver.command(2500) is CommandOutcome.UNKNOWN
-        assert bench.wrote() == []
-
-    with_bench(V3, scene)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from simulators.devices import timeless
@@ -17,6 +18,7 @@ def with_peer(
     closes: bool = False,
     closes_after: Collection[int] = (),
     asks_end: bytes = b"\r\n\r\n",
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Run `scene` with the port of a server and the list of what it is asked.
 
@@ -43,7 +45,7 @@ def with_peer(
             finally:
                 writer.close()
 
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
         async with server:
             await scene(server.sockets[0].getsockname()[1], asked)
 

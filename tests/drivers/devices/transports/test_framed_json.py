@@ -26,7 +26,16 @@ def test_a_request_is_framed_and_its_answer_decoded() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [b"", b"\x01", framed(YES, 100), framed(b"<html>"), b"<!DOCTYPE html><html>", framed(YES[:5]), framed(b"")],
+    [
+        b"",
+        b"\x01",
+        framed(YES, 100),
+        framed(b"<html>"),
+        b"<!DOCTYPE html><html>",
+        framed(YES[:5]),
+        framed(b""),
+        framed(b"[" * 9000),
+    ],
 )
 def test_what_is_no_whole_frame_leaves_open_whether_the_request_was_heard(answer: bytes) -> None:
     async def scene(port: int, _asked: list[bytes]) -> None:

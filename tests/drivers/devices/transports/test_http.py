@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from drivers.devices.transports.digest import DigestAuth
 from drivers.devices.transports.ends import NotSent, Unanswered
 from drivers.devices.transports.http import HttpLine
 from drivers.errors import DriverLoss
+from tests.certificates import issue
 from tests.drivers.devices.transports.peer import with_peer
 from tests.ports import free_port
 
@@ -22,8 +25,10 @@ CHALLENGE = (
 
 
 @contextmanager
-def line(port: int, *, timeout_s: float = 5.0, digest: DigestAuth | None = None) -> Iterator[HttpLine]:
-    device = HttpLine("127.0.0.1", port, timeout_s=timeout_s, digest=digest)
+def line(
+    port: int, *, timeout_s: float = 5.0, digest: DigestAuth | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[HttpLine]:
+    device = HttpLine("127.0.0.1", port, timeout_s=timeout_s, digest=digest, tls=tls)
     yield device
     device.close()
 
@@ -148,12 +153,13 @@ def test_a_new_nonce_is_answered_once_and_a_wrong_password_is_no() -> None:
     with_peer([CHALLENGE % b"one", OK, CHALLENGE % b"two", CHALLENGE % b"three"], scene)
 
 
-def test_a_page_is_no_json() -> None:
+@pytest.mark.parametrize("body", [b"<html>", b"", b"\xff\xfe", b"[" * 9000, b'{"a":1}{'])
+def test_a_page_is_no_json(body: bytes) -> None:
     async def scene(port: int, _asked: list[bytes]) -> None:
         with line(port) as device, pytest.raises(DriverLoss, match="not JSON"):
             (await device.get("/")).json()
 
-    with_peer([b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"], scene)
+    with_peer([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)], scene)
 
 
 def test_a_kept_connection_that_is_closed_without_an_answer_is_no_answer_to_what_changes_and_another_try_of_what_reads() -> (
@@ -167,4 +173,21 @@ def test_a_kept_connection_that_is_closed_without_an_answer_is_no_answer_to_what
                 await device.request("GET", "/cm?cmnd=Power%20ON", changes=True)
         assert [first[:16] for first in asked] == [b"GET / HTTP/1.1\r\n"] * 3 + [b"GET /cm?cmnd=Pow"]
 
-    with_peer([OK, b"", OK, b""], scene, closes_after={1, 3})
+    with_peer([OK, b"", OK, b"", OK], scene, closes_after={1, 3})
+
+
+def test_a_device_with_tls_is_asked_over_it_and_one_that_is_not_trusted_is_told_nothing(tmp_path: Path) -> None:
+    authority = issue(tmp_path, "ca", None)
+    issue(tmp_path, "device", authority)
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(tmp_path / "device.pem", tmp_path / "device.key")
+    trusting, wary = ssl.create_default_context(cafile=tmp_path / "ca.pem"), ssl.create_default_context()
+
+    async def scene(port: int, asked: list[bytes]) -> None:
+        with line(port, tls=wary) as device, pytest.raises(NotSent):
+            await device.request("POST", "/secret")
+        assert asked == []
+        with line(port, tls=trusting) as device:
+            assert (await device.get("/")).status == 200
+
+    with_peer([OK], scene, tls=theirs)
