@@ -7,18 +7,19 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
-from controller.agent.model import AgentDevice, AgentFile, RelayEntry
+from controller.agent.model import AgentDevice, AgentFile, DeviceTls, JobsPart, RelayEntry, RelayOutlet
 from controller.site.devices import declared_failsafe_w
 from drivers.contactors.modbus import CoilContactor
 from drivers.devices.driver import DeviceDriver, Target
 from drivers.devices.families import Family, Instrument, ReadBack, load_families
 from drivers.devices.found import FoundSettings
 from drivers.devices.guard import Guard
-from drivers.devices.login import Login, read_login
-from drivers.devices.shelly import ShellyRelay
-from drivers.devices.tasmota import TasmotaRelay
+from drivers.devices.job_hook import JobCommands
+from drivers.devices.login import read_login
+from drivers.devices.switched import GuardedOutlet
+from drivers.devices.transports.tls import PinnedTls
 from drivers.devices.unopened import UnopenedDevice
 from drivers.errors import ConfigError
 from drivers.fleet.agent.device import Ports
@@ -36,7 +37,7 @@ _MEASURED_BY: Final = {
 }
 
 
-AnyRelay = CoilContactor | ShellyRelay | TasmotaRelay
+AgentRelay: TypeAlias = CoilContactor | GuardedOutlet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class Equipment:
     leased: Mapping[str, LeasedDevice]
     ports: Mapping[str, Ports]
     guards: Mapping[str, Guard]
-    relays: tuple[AnyRelay, ...]
+    relays: tuple[AgentRelay, ...]
 
     async def close(self) -> None:
         """Give back what the drivers hold."""
@@ -59,19 +60,19 @@ def equipment_of(file: AgentFile, found: FoundSettings) -> Equipment:
 
     A device whose login or extra is not there is silent, and the log says why: that is no reason to lead none of the others.
     """
-    relays = {relay.id: _relay(relay) for relay in file.relays}
-    holds_s = holds_of(file)
+    relays = relays_of(file)
+    holds = holds_of(file)
     guards = {
         device.id: Guard(_opened(device), device=device.id, expected=expected_of(device), found=found)
         for device in file.devices
     }
     return Equipment(
-        leased={device.id: leased_of(device, holds_s.get(device.relay or "")) for device in file.devices},
+        leased={device.id: leased_of(device, holds.get(device.relay or "")) for device in file.devices},
         ports={
             device.id: Ports(
                 device=guards[device.id],
-                relay=relays.get(device.relay or ""),
-                hold_s=holds_s.get(device.relay or ""),
+                relay=relays[device.relay] if device.relay else None,
+                hold_s=holds.get(device.relay) if device.relay else None,
             )
             for device in file.devices
         },
@@ -80,9 +81,14 @@ def equipment_of(file: AgentFile, found: FoundSettings) -> Equipment:
     )
 
 
+def relays_of(file: AgentFile) -> dict[str, AgentRelay]:
+    """Return the relays of a file by id; opens no connection, and raises ConfigError for a login or an extra that is not there."""
+    return {relay.id: _relay(relay) for relay in file.relays}
+
+
 def holds_of(file: AgentFile) -> Mapping[str, float | None]:
     """Return, by relay, after how long it opens by itself, None where it does not."""
-    return {relay.id: _hold_s(relay) for relay in file.relays}
+    return {relay.id: None if relay.outlet is None else relay.outlet.hold_s for relay in file.relays}
 
 
 def _opened(device: AgentDevice) -> DeviceDriver:
@@ -97,18 +103,22 @@ def open_driver(device: AgentDevice) -> DeviceDriver:
     """Return the bare driver of a device, before which no guard stands; raises ConfigError for a login or an extra that is not there."""
     family = load_families()[device.family]
     target = Target(
-        host=device.host,
+        host=device.host or "",
         port=device.port or family.port,
         model=load_catalogue()[device.model],
         login=read_login(device.login) if device.login is not None else None,
         untuned=device.untuned,
+        gpus=device.gpus,
+        jobs=None if device.jobs is None else _jobs(device.jobs),
+        tls=None if device.tls is None else _tls(device.tls),
+        outlet=device.outlet,
     )
     return family.driver()(target)
 
 
 def expected_of(device: AgentDevice) -> str:
-    """Return the serial or the MAC that the file gives."""
-    return device.serial or device.mac or ""
+    """Return the serial or the MAC that the file gives, or the first of its GPUs."""
+    return device.serial or device.mac or next(iter(device.gpus), "")
 
 
 def leased_of(device: AgentDevice, hold_s: float | None = None) -> LeasedDevice:
@@ -138,25 +148,22 @@ def found_file(file: AgentFile) -> Path:
     return file.state / f"{file.agent}.found.json"
 
 
-def _relay(relay: RelayEntry) -> AnyRelay:
-    """Return the relay of an entry, which has exactly one way to it; raises ConfigError for a login that cannot be used."""
-    if relay.shelly is not None:
-        plug = relay.shelly
-        return ShellyRelay(
-            host=plug.host, port=plug.port, channel=plug.channel, login=_login(plug.login), timeout_s=plug.timeout_s
-        )
-    if relay.tasmota is not None:
-        socket = relay.tasmota
-        return TasmotaRelay(
-            host=socket.host,
-            port=socket.port,
-            channel=socket.channel,
-            login=_login(socket.login),
-            timeout_s=socket.timeout_s,
-        )
+def _tls(tls: DeviceTls) -> PinnedTls | None:
+    if tls.ca is not None:
+        return PinnedTls.by_ca(tls.ca)
+    return None if tls.sha256 is None else PinnedTls.by_sha256(tls.sha256)
+
+
+def _jobs(jobs: JobsPart) -> JobCommands:
+    return JobCommands(drain=jobs.drain, resume=jobs.resume, stop=jobs.stop or (), timeout_s=jobs.timeout_s)
+
+
+def _relay(relay: RelayEntry) -> AgentRelay:
+    if relay.outlet is not None:
+        return _outlet(relay.id, relay.outlet)
     coil = relay.modbus
     if coil is None:
-        raise ConfigError(f"relay {relay.id}: found none of its kinds, allowed is exactly one")
+        raise ConfigError(f"relay {relay.id}: found neither modbus nor outlet")
     return CoilContactor(
         host=coil.host,
         port=coil.port,
@@ -168,11 +175,13 @@ def _relay(relay: RelayEntry) -> AnyRelay:
     )
 
 
-def _login(path: Path | None) -> Login | None:
-    return None if path is None else read_login(path)
-
-
-def _hold_s(relay: RelayEntry) -> float | None:
-    """Return after how long a relay opens by itself, None where it does not."""
-    plug = relay.shelly or relay.tasmota
-    return None if plug is None else plug.hold_s
+def _outlet(id_: str, outlet: RelayOutlet) -> GuardedOutlet:
+    family = load_families()[outlet.family]
+    target = Target(
+        host=outlet.host,
+        port=outlet.port or family.port,
+        model=next(iter(load_catalogue().values())),  # what it feeds is told it by nobody
+        login=read_login(outlet.login) if outlet.login is not None else None,
+        outlet=outlet.outlet,
+    )
+    return GuardedOutlet(family.outlet()(target), relay=id_, expected=outlet.serial or outlet.mac or "")

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from controller.agent.equipment import expected_of, holds_of, leased_of, open_driver
+from controller.agent.equipment import expected_of, holds_of, leased_of, open_driver, relays_of
 from controller.agent.model import AgentDevice, AgentFile
 from controller.daemon.secret import read_secret
 from drivers.devices.driver import DeviceIdentity, DeviceSettings
 from drivers.devices.families import load_families
+from drivers.devices.switched import GuardedOutlet
 from drivers.errors import ConfigError, DriverLoss
 from drivers.fleet.agent.device import DeviceReading
 from drivers.fleet.agent.lease import LeasedDevice
@@ -96,6 +97,25 @@ async def look_at(file: AgentFile) -> Sequence[DeviceLook]:
         )
 
     return await asyncio.gather(*(look(device) for device in file.devices))
+
+
+async def look_at_relays(file: AgentFile) -> tuple[list[str], list[str]]:
+    """Return what is to be known of relays, and what is wrong with them; they are read alone."""
+    notes, wrong = [], []
+    relays = relays_of(file)
+    for id_, relay in relays.items():
+        try:
+            closed = await relay.read()
+            notes.append(
+                f"{id_}: it says that it is {'closed' if closed else 'open' if closed is False else 'neither'}"
+            )
+            if isinstance(relay, GuardedOutlet):
+                wrong += [f"{id_}: {finding}" for finding in await relay.findings()]
+        except DriverLoss as loss:
+            wrong.append(f"{id_}: {loss}")
+        finally:
+            await relay.close()
+    return notes, wrong
 
 
 def row_of(look: DeviceLook) -> tuple[str, ...]:

@@ -11,17 +11,7 @@ from controller.site.model import MqttSection
 from controller.site.part import Part, key
 from controller.site.paths import FilePath
 from controller.site.problems import one_of
-from controller.site.texts import (
-    Flag,
-    Host,
-    Id,
-    ModbusAddress,
-    ModbusUnit,
-    Port,
-    ShellyChannel,
-    TasmotaChannel,
-    matching,
-)
+from controller.site.texts import Flag, Host, Id, ModbusAddress, ModbusUnit, Port, Sha256, Text, matching, whole
 from controller.site.value_type import NotAllowedError, ValueType, text_schema
 from drivers.devices.families import load_families
 
@@ -38,6 +28,7 @@ FamilyName = Annotated[
 ]
 
 
+OutletNumber = Annotated[int, whole(0, 255)]
 Serial = Annotated[str, matching(r"\S(?:.*\S)?", "a serial number, in quotes")]
 MacAddress = Annotated[
     str, matching(r"[0-9A-Fa-f]{2}(?:[:-]?[0-9A-Fa-f]{2}){5}", 'a MAC address, in quotes, as in "02:00:00:00:00:01"')
@@ -68,46 +59,69 @@ class RelayCoil(Part):
     timeout_s: Seconds = key("timeout", "how long an answer may take", "1 s")
 
 
-class RelayShelly(Part):
-    """A relay or plug of Shelly's second generation or later."""
+class RelayOutlet(Part):
+    """An outlet or relay with an address of its own; exactly one of `serial` and `mac`."""
 
-    host: Host = key("host", "address of the device")
-    port: Port = key("port", "TCP port", 80)
-    channel: ShellyChannel = key("channel", "which of its outputs, from 0", 0)
-    login: FilePath | None = key("login", "file with its password, where it asks for one", None)
-    hold_s: HoldSeconds | None = key("hold", "it opens by itself when it has not been told for so long", None)
-    timeout_s: Seconds = key("timeout", "how long an answer may take", "1 s")
-
-
-class RelayTasmota(Part):
-    """A relay or plug with Tasmota."""
-
-    host: Host = key("host", "address of the device")
-    port: Port = key("port", "TCP port", 80)
-    channel: TasmotaChannel = key("channel", "which of its outputs, from 1", 1)
-    login: FilePath | None = key("login", "file with its password, where it asks for one", None)
-    hold_s: HoldSeconds | None = key("hold", "it opens by itself when it has not been told for so long", None)
-    timeout_s: Seconds = key("timeout", "how long an answer may take", "1 s")
+    family: FamilyName = key("family", "what it speaks: a family that only switches")
+    host: Host = key("host", "its address")
+    port: Port | None = key("port", "its port; default: that of the family", None)
+    outlet: OutletNumber | None = key(
+        "outlet", "which of its outlets, as the family counts them; default: its first", None
+    )
+    serial: Serial | None = key("serial", "its serial number", None)
+    mac: MacAddress | None = key("mac", "its MAC address", None)
+    login: FilePath | None = key("login", "file with its login, where it asks for one", None)
+    hold_s: HoldSeconds | None = key(
+        "hold", "it opens by itself so long after the agent has gone, for families that can", None
+    )
 
 
 class RelayEntry(Part):
-    """What cuts one device off its power when nothing else helps; exactly one of `modbus`, `shelly` and `tasmota`."""
+    """What cuts one device off its power when nothing else helps; exactly one of `modbus` and `outlet`."""
 
     id: Id = key("id", "name of the relay")
     modbus: RelayCoil | None = key("modbus", "a coil of a Modbus device", None)
-    shelly: RelayShelly | None = key("shelly", "a relay or plug of Shelly, second generation or later", None)
-    tasmota: RelayTasmota | None = key("tasmota", "a relay or plug with Tasmota", None)
+    outlet: RelayOutlet | None = key("outlet", "an outlet or relay with an address of its own", None)
+
+
+class JobsPart(Part):
+    """Programs that take the jobs off the GPUs and give them back; each may be run again for the same end."""
+
+    drain: tuple[Text, ...] = Field(
+        description="takes them away in good order: a program and its arguments", strict=False
+    )
+    resume: tuple[Text, ...] = Field(description="lets them come again", strict=False)
+    stop: tuple[Text, ...] | None = Field(None, description="takes them away at once; default: `drain`", strict=False)
+    timeout_s: Seconds = key("timeout", "how long each may take before it is killed", "60 s")
+
+
+class DeviceTls(Part):
+    """How a device is known over TLS: exactly one of the three."""
+
+    ca: FilePath | None = key("ca", "certificate that signed the device's, for its address (PEM)", None)
+    sha256: Sha256 | None = key("sha256", "SHA-256 of its certificate, in quotes if it is all digits", None)
+    plain: Literal[True] | None = key(
+        "plain", "`true`: without TLS, so that whoever is on its network can read its login", None
+    )
 
 
 class AgentDevice(Part):
-    """One device; exactly one of `serial` and `mac`, which the device at the address has to have before it is told anything."""
+    """One device; exactly one of `serial`, `mac` and `gpus`, which the device has to have before it is told anything."""
 
     id: Id = key("id", "name of the device, as in the site file")
     family: FamilyName = key("family", "what it speaks")
-    host: Host = key("host", "its address")
+    host: Host | None = key("host", "its address, for all families but those of the agent's own machine", None)
     port: Port | None = key("port", "its port; default: that of the family", None)
+    outlet: OutletNumber | None = key(
+        "outlet", "which of its outlets, for families that switch; default: its first", None
+    )
+    gpus: tuple[Text, ...] = Field(
+        (), description="UUIDs of the GPUs in the agent's own machine that are this device", strict=False
+    )
+    jobs: JobsPart | None = Field(None, description="what takes jobs off its GPUs, for families of GPUs")
     serial: Serial | None = key("serial", "its serial number", None)
     mac: MacAddress | None = key("mac", "its MAC address", None)
+    tls: DeviceTls | None = key("tls", "how it is known, for families that are spoken to over TLS", None)
     login: FilePath | None = key("login", "file with its login, for families that ask for one", None)
     model: Id = key("model", "model of the catalogue, as in the site file")
     failsafe: Failsafe = key("failsafe", "most that it may draw when nobody leads it, as in the site file", "off")

@@ -62,7 +62,7 @@ async def scan(
     if network.num_addresses > MOST_HOSTS:
         raise ConfigError(f"found a network of {network.num_addresses} addresses, allowed are {MOST_HOSTS}")
     room = asyncio.Semaphore(AT_ONCE)
-    asked = {port: _of_port(port) for port in (ports or sorted({one.port for one in load_families().values()}))}
+    asked = {port: _of_port(port) for port in (ports or sorted({one.port for one in _scanned()}))}
     hosts = [str(host) for host in network.hosts()] or [str(network.network_address)]
 
     async def look(host: str, port: int) -> Sighting | str | None:
@@ -75,9 +75,13 @@ async def scan(
     return [one for one in found if one is not None]
 
 
+def _scanned() -> list[Family]:
+    return [family for family in load_families().values() if not family.is_local]
+
+
 def _of_port(port: int) -> list[Family]:
     """Return the families to be tried at a port: those whose own it is, else all."""
-    families = list(load_families().values())
+    families = _scanned()
     return [family for family in families if family.port == port] or families
 
 

@@ -21,7 +21,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Protocol
 
+from drivers.devices.job_hook import JobCommands
 from drivers.devices.login import Login
+from drivers.devices.transports.tls import PinnedTls
 from drivers.fleet.agent.device import CommandOutcome, Device
 from drivers.fleet.catalogue import Model
 
@@ -34,7 +36,8 @@ class Target:
     """Where a device is, and what it may be set to: the modes of `model`, in watts.
 
     `login`: None where the file names none. `untuned`: presets may be used that the firmware has not tuned. `timeout_s`: for
-    one request, connecting included.
+    one request, connecting included. `gpus`: the names of its GPUs; `jobs`: what takes its jobs away, for families of GPUs.
+    `tls`: None where the file names none, and the connection is open. `outlet`: which, of a device with several; None: its first.
     """
 
     host: str
@@ -43,11 +46,15 @@ class Target:
     login: Login | None = None
     untuned: bool = False
     timeout_s: float = 1.5
+    gpus: tuple[str, ...] = ()
+    jobs: JobCommands | None = None
+    tls: PinnedTls | None = None
+    outlet: int | None = None
 
     @property
     def place(self) -> str:
-        """Host and port, as a text for errors."""
-        return f"{self.host}:{self.port}"
+        """Host and port, or the first of its GPUs, as a text for errors."""
+        return f"{self.host}:{self.port}" if self.host else next(iter(self.gpus), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

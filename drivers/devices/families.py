@@ -9,12 +9,13 @@ from functools import lru_cache
 from importlib import import_module
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
 from drivers.devices.driver import OpenDevice
+from drivers.devices.switched import OpenOutlet
 from drivers.errors import ConfigError
 from drivers.fleet.catalogue import DeviceKind
 from drivers.quantities import QuantityError, QuantityKind, parse_quantity
@@ -37,6 +38,7 @@ class LoginKind(StrEnum):
     NONE = "none"
     PASSWORD = "password"  # noqa: S105  a word of the file
     USER = "user"
+    OPTIONAL = "optional"
 
 
 class Wakes(StrEnum):
@@ -93,21 +95,41 @@ class Family:
         """The name of the module that drives it."""
         return f"{_PACKAGE}.{self.name.replace('-', '_')}"
 
-    def driver(self) -> OpenDevice:
-        """Return what opens a device of it; raises ConfigError where what it needs is not installed.
+    @property
+    def holds(self) -> bool:
+        """Whether an outlet of it opens by itself when nobody closes it again."""
+        return self.kind is DeviceKind.RELAY and self.dead_man != _NONE
 
-        Imported here, so that nobody pays for a family that is not used.
-        """
+    @property
+    def tls(self) -> bool:
+        """Whether it is spoken to over TLS."""
+        return self.transport == "https"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its devices are in the agent's own machine, so that they have no address."""
+        return self.port == 0
+
+    def driver(self) -> OpenDevice:
+        """Return what opens a device of it; raises ConfigError where what it needs is not installed."""
+        opened: OpenDevice = self._imported().open_device
+        return opened
+
+    def outlet(self) -> OpenOutlet:
+        """Return what opens an outlet of it, for families that only switch; raises ConfigError as `driver` does."""
+        opened: OpenOutlet = self._imported().open_outlet
+        return opened
+
+    def _imported(self) -> Any:
+        """Return its module, imported here so that nobody pays for a family that is not used."""
         try:
-            module = import_module(self.module)
+            return import_module(self.module)
         except ModuleNotFoundError as error:
             if self.extra is None or (error.name or "").startswith(_PACKAGE):
                 raise
             raise ConfigError(
                 f"family {self.name}: {error.name} is not installed; pip install 'surplusd[{self.extra}]' brings it"
             ) from error
-        opened: OpenDevice = module.open_device
-        return opened
 
 
 @lru_cache(maxsize=1)

@@ -1,13 +1,13 @@
-"""A relay or plug of Shelly's second generation and later: JSON-RPC over HTTP, with digest where it has a password.
+"""Shelly relays and plugs of the second generation and later, by RPC over HTTP; digest where a password is set.
 
-Closed with `hold_s`, it is told to flip back after that time (`toggle_after`), which each renewal begins anew: a lease in hardware.
-What is read is what it says of its output.
+A contact that is closed for a while is its dead-man: ``toggle_after`` opens it when nobody closes it again. One that is open with a
+timer under way is not said to be open, for the timer would close it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -15,62 +15,105 @@ import msgspec
 
 from drivers.devices import answers
 from drivers.devices.bounded import bounded
-from drivers.devices.login import Login
+from drivers.devices.driver import DeviceIdentity, Target
+from drivers.devices.switched import SwitchedDevice, seen_closed
 from drivers.devices.transports.digest import DigestAuth
 from drivers.devices.transports.http import HttpLine
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
 
-_USER: Final = "admin"  # the only one that there is
+_USER: Final = "admin"
+_JSON: Final = {"Content-Type": "application/json"}
+_STAYS_OPEN: Final = "off"
 
 
-class ShellyRelay:
-    """A `Relay`; `channel`: which of its outputs, from 0. The connection is opened by the first request and kept."""
+def open_device(target: Target) -> SwitchedDevice:
+    """Return the driver of what the outlet at `target` feeds."""
+    return SwitchedDevice(target, open_outlet(target))
 
-    def __init__(
-        self, *, host: str, port: int = 80, channel: int = 0, login: Login | None = None, timeout_s: float
-    ) -> None:
+
+def open_outlet(target: Target) -> ShellyOutlet:
+    """Return the outlet at `target`."""
+    return ShellyOutlet(target)
+
+
+class ShellyOutlet:
+    """An `Outlet`; counted from 0."""
+
+    def __init__(self, target: Target) -> None:
+        self._target, self._id = target, target.outlet or 0
+        login = target.login
         digest = None if login is None else DigestAuth(login.username or _USER, login.password)
-        self._line = HttpLine(host, port, timeout_s=timeout_s, digest=digest)
-        self._place, self._channel = f"{host}:{port}", channel
+        self._line = HttpLine(target.host, target.port, timeout_s=target.timeout_s, digest=digest)
 
-    async def switch(self, *, closed: bool, hold_s: float | None = None) -> CommandOutcome:
-        """Open or close it; with `hold_s` it opens by itself after so long, in whole seconds, never later."""
-        if hold_s is not None and (not closed or hold_s < 1.0):
-            return CommandOutcome.REFUSED
-        holds = {} if hold_s is None else {"toggle_after": math.floor(hold_s)}
+    async def switch(self, *, closed: bool, hold_s: float | None) -> CommandOutcome:
+        """Close or open it; with `hold_s` it opens by itself, in whole seconds."""
+        asked: dict[str, object] = {"id": self._id, "on": closed}
+        if hold_s is not None:
+            asked["toggle_after"] = max(1, math.floor(hold_s))
         try:
-            said = await self._call("Switch.Set", {"on": closed, **holds})
+            answer = await self._line.request("POST", "/rpc/Switch.Set", headers=_JSON, body=msgspec.json.encode(asked))
+            if answer.status != HTTPStatus.OK:
+                return _refusal(answer.status, answer.body)
+            said = answer.json()
         except DriverLoss:
             return CommandOutcome.UNKNOWN
-        if answers.at(said, "error", "code") is not None:
-            return CommandOutcome.REFUSED
-        is_done = isinstance(answers.at(said, "result", "was_on"), bool)
-        return CommandOutcome.ACCEPTED if is_done else CommandOutcome.UNKNOWN
+        return CommandOutcome.ACCEPTED if isinstance(answers.at(said, "was_on"), bool) else CommandOutcome.UNKNOWN
 
     async def read(self) -> bool | None:
-        """Return whether its output is on, None where it does not say; raises DriverLoss where it does not answer."""
-        output = answers.at(await self._call("Switch.GetStatus", {}), "result", "output")
-        return output if isinstance(output, bool) else None
+        """Return whether it is closed; None where it is open and a timer would close it."""
+        status = await self._ask("Switch.GetStatus", id=self._id)
+        output = answers.at(status, "output")
+        if not isinstance(output, bool):
+            raise DriverLoss(f"{self._target.place} does not say its output")
+        would_close = output is False and answers.number(status, "timer_duration") is not None
+        return None if would_close else seen_closed(output, answers.watts(status, "apower"))
+
+    async def watts(self) -> float | None:
+        """Return what flows, where the model measures."""
+        return answers.watts(await self._ask("Switch.GetStatus", id=self._id), "apower")
+
+    async def identity(self) -> DeviceIdentity:
+        """Return what it is."""
+        said = await self._ask("Shelly.GetDeviceInfo")
+        return DeviceIdentity(
+            family="shelly",
+            model=answers.text(said, "model"),
+            firmware=answers.text(said, "ver"),
+            mac=answers.text(said, "mac"),
+        )
 
     async def findings(self) -> Sequence[str]:
-        """Return what looks wrong about relying on it; raises DriverLoss."""
-        async with bounded(self._place):
-            config = answers.mapping(await self._call("Switch.GetConfig", {}), "result")
-        state = answers.text(config, "initial_state")
-        said = {f"after a power loss it comes up {state!r}, not 'off'": state != "off"}
+        """Return what it would do by itself, and who may switch it."""
+        async with bounded(self._target.place):
+            config = await self._ask("Switch.GetConfig", id=self._id)
+            info = await self._ask("Shelly.GetDeviceInfo")
+        initial = answers.text(config, "initial_state")
+        said = {
+            f"after a power cut it comes back by `initial_state: {initial}`; set it to off": initial != _STAYS_OPEN,
+            "it closes by itself a while after it has opened (`auto_on`)": answers.at(config, "auto_on") is True,
+            "it has no password, so that anybody on its network can switch it": answers.at(info, "auth_en") is False,
+        }
         return [words for words, holds in said.items() if holds]
 
     async def close(self) -> None:
-        """Let the connection go."""
+        """End the connection."""
         self._line.close()
 
-    async def _call(self, method: str, params: dict[str, Any]) -> Any:
-        """Return the answer to a call; raises DriverLoss where there is none, or not to this call."""
-        frame = {"id": 1, "src": "surplusd", "method": method, "params": {"id": self._channel, **params}}
-        kind = {"Content-Type": "application/json"}
-        answer = await self._line.request("POST", "/rpc", headers=kind, body=msgspec.json.encode(frame))
-        said = answer.json() if answer.status == HTTPStatus.OK else None
-        if answers.at(said, "id") != 1:
-            raise DriverLoss(f"{self._place} answers {method} with status {answer.status}, and not to the call")
+    async def _ask(self, method: str, **asked: object) -> Any:
+        query = "&".join(f"{name}={value}" for name, value in asked.items())
+        answer = await self._line.get(f"/rpc/{method}{'?' if query else ''}{query}")
+        if answer.status != HTTPStatus.OK:
+            raise DriverLoss(f"{self._target.place} answers {method} with status {answer.status}")
+        said: Mapping[str, Any] = answer.json()
         return said
+
+
+def _refusal(status: int, body: bytes) -> CommandOutcome:
+    """Return what an error says: with a code of its own it is a no, whatever its status."""
+    try:
+        code = answers.number(msgspec.json.decode(body), "code")
+    except msgspec.DecodeError:
+        code = None
+    refused = code is not None or HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return CommandOutcome.REFUSED if refused else CommandOutcome.UNKNOWN

@@ -26,7 +26,7 @@ from drivers.fleet.agent.proof import most_w
 from drivers.fleet.catalogue import Model, load_catalogue
 from drivers.fleet.wire import Follow, MeasuredBy
 from simulators.devices.bench_unit import BenchUnit, Pace
-from simulators.devices.served import SERVED
+from simulators.devices.served import ALL_SERVED, Served
 from simulators.devices.traps import Trap
 
 #: How often an agent has a turn; how long it has to prove what it finds; how long a scene goes on after the lowering.
@@ -54,15 +54,15 @@ class Cell:
     pools: tuple[Pool, ...]
 
 
-def model_of(family: str) -> Model:
+def model_of(family: str, served: Served | None = None) -> Model:
     """Return the model that a family is simulated with, at the pace of the family."""
-    facts, model = load_families()[family], load_catalogue()[SERVED[family].model]
+    facts, model = load_families()[family], load_catalogue()[(served or ALL_SERVED[family]).model]
     return replace(model, down_s=facts.down_s, up_s=facts.up_s, restarts=facts.restarts or model.restarts)
 
 
-async def play(family: str, trap: Trap, *, relay: bool = True) -> Cell:
-    """Return what becomes of a lowering; for a `TimelessLoop`."""
-    async with _scene_of(family, relay=relay) as scene:
+async def play(family: str, trap: Trap, *, relay: bool = True, served: Served | None = None) -> Cell:
+    """Return what becomes of a lowering; for a `TimelessLoop`. `served`: how the family is simulated, if not by `ALL_SERVED`."""
+    async with _scene_of(family, relay=relay, served=served) as scene:
         least_w = int(scene.model.modes[1].watts)
         return await scene.lower(trap, scene.model.off_w if least_w == scene.model.max_w else least_w)
 
@@ -77,17 +77,20 @@ async def restart(family: str) -> Cell:
 
 
 @asynccontextmanager
-async def _scene_of(family: str, *, relay: bool) -> AsyncIterator[_Scene]:
+async def _scene_of(family: str, *, relay: bool, served: Served | None = None) -> AsyncIterator[_Scene]:
     """Give a device that runs on its most, and is proven to."""
     clock = asyncio.get_running_loop().time
-    facts, served, model = load_families()[family], SERVED[family], model_of(family)
+    served = served or ALL_SERVED[family]
+    facts, model = load_families()[family], model_of(family, served)
     unit = BenchUnit(model=model, pace=Pace.of(facts), clock=clock, told_w=model.max_w, wakes=facts.wakes)
     by = MeasuredBy.PSU if facts.measured_by is Instrument.PSU else MeasuredBy.METER
     async with served.serve(unit, clock) as server:
-        target = Target(host="127.0.0.1", port=server.port, model=model, login=served.login)
+        names = served.gpus(server)
+        target = Target(host="127.0.0.1", port=server.port, model=model, login=served.login, gpus=names)
         with TemporaryDirectory() as folder:
             found = FoundSettings(Path(folder) / "found.json")
-            guard = Guard(facts.driver()(target), device=_ID, expected=unit.mac, found=found)
+            expected = next(iter(names), unit.serial if served.by_serial else unit.mac)
+            guard = Guard(facts.driver()(target), device=_ID, expected=expected, found=found)
             scene = _Scene(unit, guard, by, relay=relay)
             try:
                 await scene.prove()

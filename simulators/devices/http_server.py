@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,8 +72,10 @@ NOT_FOUND: Final = WebPage(status=404, body=b"<html><body>404 Not Found</body></
 class HttpBoardServer(UnitServer):
     """A control board behind HTTP; what it says is its family's to know. Each request is noted as its method and path."""
 
-    def __init__(self, board: UnitBoard, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        super().__init__(board, self._answer_all, host=host, port=port)
+    def __init__(
+        self, board: UnitBoard, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        super().__init__(board, self._answer_all, host=host, port=port, tls=tls)
 
     @abstractmethod
     def respond(self, request: WebRequest) -> WebPage:
@@ -110,8 +113,10 @@ class HttpBoardServer(UnitServer):
 class HttpUnitServer(HttpBoardServer):
     """A machine behind HTTP."""
 
-    def __init__(self, unit: DeviceUnit, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        super().__init__(unit, host=host, port=port)
+    def __init__(
+        self, unit: DeviceUnit, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        super().__init__(unit, host=host, port=port, tls=tls)
         self.unit = unit
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from drivers.clock import Clock
 from drivers.devices.login import Login
 from simulators.devices.antminer_stock import AntminerStockServer
 from simulators.devices.braiins import BraiinsServer
 from simulators.devices.luxos import LuxOsServer
+from simulators.devices.redfish import RedfishServer
 from simulators.devices.server import UnitServer
+from simulators.devices.shelly import ShellyServer
+from simulators.devices.tasmota import TasmotaServer
 from simulators.devices.unit import DeviceUnit
 from simulators.devices.vnish import VnishServer
 from simulators.devices.whatsminer_v2 import WhatsminerV2Server
@@ -27,13 +30,19 @@ class Serve(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """How a family is simulated: its server, the login that this takes (None: none), and a model of the catalogue."""
+    """How a family is simulated: its server, the login that this takes (None: none), and a model of the catalogue.
+
+    `gpus`: what the GPUs behind a server are called, for families whose devices are named by them. `by_serial`: they have no MAC.
+    """
 
     model: str
     login: Login | None
     serve: Serve
+    gpus: Callable[[Any], tuple[str, ...]] = lambda _server: ()
+    by_serial: bool = False
 
 
+#: Miners.
 SERVED: Final[Mapping[str, Served]] = {
     "antminer-stock": Served(
         model="antminer-s21-pro",
@@ -66,3 +75,24 @@ SERVED: Final[Mapping[str, Served]] = {
         serve=lambda unit, clock, port=0: WhatsminerV3Server(unit, port=port),  # noqa: ARG005
     ),
 }
+
+#: GPUs, and what only switches.
+SERVED_BESIDE: Final[Mapping[str, Served]] = {
+    "redfish": Served(
+        model="h100-sxm",
+        login=Login(username="root", password="0penBmc"),  # noqa: S106  the default of OpenBMC
+        serve=lambda unit, clock, port=0: RedfishServer(unit, gpus=1, port=port),  # noqa: ARG005
+        by_serial=True,
+    ),
+    "shelly": Served(
+        model="heater-2kw",
+        login=None,
+        serve=lambda unit, clock, port=0: ShellyServer(unit, port=port),  # noqa: ARG005
+    ),
+    "tasmota": Served(
+        model="heater-2kw",
+        login=None,
+        serve=lambda unit, clock, port=0: TasmotaServer(unit, port=port),  # noqa: ARG005
+    ),
+}
+ALL_SERVED: Final[Mapping[str, Served]] = {**SERVED, **SERVED_BESIDE}

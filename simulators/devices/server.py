@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from typing import Protocol, Self
 
 from simulators.devices.unit import UnitBoard
@@ -19,7 +20,16 @@ class Answering(Protocol):
 class UnitServer:
     """A TCP server before one unit: no connection of a unit that does not answer lives. Use as ``async with``."""
 
-    def __init__(self, board: UnitBoard, answering: Answering, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        board: UnitBoard,
+        answering: Answering,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._tls = tls
         self._board, self._answering = board, answering
         self._host, self._wanted = host, port
         self._server: asyncio.Server | None = None
@@ -35,7 +45,7 @@ class UnitServer:
 
     async def __aenter__(self) -> Self:
         """Listen."""
-        self._server = await asyncio.start_server(self._serve, self._host, self._wanted)
+        self._server = await asyncio.start_server(self._serve, self._host, self._wanted, ssl=self._tls)
         return self
 
     async def __aexit__(self, *_: object) -> None:

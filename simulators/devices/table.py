@@ -7,7 +7,7 @@ from typing import Final
 
 from simulators.devices import timeless
 from simulators.devices.cells import Cell, play
-from simulators.devices.served import SERVED
+from simulators.devices.served import ALL_SERVED
 from simulators.devices.traps import Trap
 
 WORDS: Final = {
@@ -28,7 +28,7 @@ WORDS: Final = {
 @lru_cache(maxsize=1)
 def table() -> str:
     """Return the table in Markdown; this plays every scene, which takes half a minute."""
-    families = sorted(SERVED)
+    families = sorted(ALL_SERVED)
     lines = [f"| the device | {' | '.join(f'`{family}`' for family in families)} |", "|---" * (len(families) + 1) + "|"]
     for trap, words in WORDS.items():
         lines.append(f"| {words} | {' | '.join(_words(timeless.run(play(family, trap))) for family in families)} |")

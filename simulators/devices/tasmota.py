@@ -1,53 +1,86 @@
-"""A plug with Tasmota: commands in the address of a page.
+"""A plug with Tasmota: commands over HTTP. Commands and fields are those of its documentation.
 
-Commands are those of its documentation (Power, PulseTime, PowerOnState), as reference/device_control.md gives them; the form of their
-answers is from memory. Assumed: that each `Power ON` begins the pulse time anew.
+Assumed, for it does not say so: that a Power ON which comes while a PulseTime runs starts that anew.
 """
 
 from __future__ import annotations
 
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from simulators.devices.http_server import NOT_FOUND, HttpBoardServer, WebPage, WebRequest, page
-from simulators.devices.outlet import Outlet
+from simulators.devices.http_server import NOT_FOUND, HttpUnitServer, WebPage, WebRequest, page
+from simulators.devices.relay_contact import RelayContact
+from simulators.devices.unit import DeviceUnit
 
-_SECONDS = 100
+FIRMWARE: Final = "14.4.1(release-tasmota)"
+_NO: Final = page({"Command": "Error"})
+_UNAUTHORIZED: Final = page({"WARNING": "Need user=<username>&password=<password>"}, 401)
 
 
-class TasmotaServer(HttpBoardServer):
-    """One plug with one output; `password`: None where it asks for none. `power_on_state` may be changed at any time."""
+class TasmotaServer(HttpUnitServer):
+    """One plug. Its habits may be changed at any time: those of `contact`, and the rest.
 
-    def __init__(self, outlet: Outlet, *, password: str | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
-        super().__init__(outlet, host=host, port=port)
-        self._outlet, self._password = outlet, password
-        self.power_on_state, self._pulse = 3, 0
+    `password`: None where none is set. `power_on_state`: what a start makes of it, 0 off, 1 on, 3 as before. `pulse_time`: 0 for none.
+    `old`: it says a PulseTime as older firmware does.
+    """
+
+    def __init__(self, unit: DeviceUnit, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__(unit, host=host, port=port)
+        self.contact = RelayContact(unit)
+        self.password: str | None = None
+        self.power_on_state, self.pulse_time, self.old = 0, 0, False
+
+    async def __aexit__(self, *error: object) -> None:
+        """Close all."""
+        self.contact.close()
+        await super().__aexit__(*error)
 
     def writes(self, request: WebRequest) -> bool:
         """Return whether a request changes anything."""
-        return "%20" in request.path
+        words = self._command(request).split()
+        return len(words) > 1 and words[0] != "Status"
 
     def respond(self, request: WebRequest) -> WebPage:
         """Return the page that answers a request."""
-        address = urlsplit(request.path)
-        query = {name: values[0] for name, values in parse_qs(address.query).items()}
-        if address.path != "/cm":
-            return NOT_FOUND
-        if self._password is not None and query.get("password") != self._password:
-            return page({"WARNING": "Need user=<username>&password=<password>"}, 401)
-        verb, _, value = query.get("cmnd", "").upper().partition(" ")
-        if verb in {"POWER", "POWER1"}:
-            return self._power(value)
-        if verb == "PULSETIME1" and value.isdecimal():
-            self._pulse = int(value)
-            return page({"PulseTime1": {"Set": self._pulse, "Remaining": 0}})
-        if verb == "POWERONSTATE":
-            return page({"PowerOnState": self.power_on_state})
-        return page({"Command": "Unknown"})
+        self.contact.wakes_closed = self.power_on_state == 1
+        self.contact.let_time_pass()
+        query = parse_qs(urlsplit(request.path).query)
+        if self.password is not None and query.get("password") != [self.password]:
+            return _UNAUTHORIZED
+        verb, *words = self._command(request).split() or [""]
+        if verb == "Power1" and words:
+            return self._switch(closed=words == ["ON"])
+        if verb == "PulseTime1" and words:
+            self.pulse_time = int(words[0])
+        said: dict[str, dict[str, Any]] = {
+            "Power1": self._power(),
+            "PulseTime1": self._pulse(),
+            "PowerOnState": {"PowerOnState": self.power_on_state},
+            "Status": self._status(words),
+        }
+        return page(said[verb]) if verb in said else NOT_FOUND
 
-    def _power(self, value: str) -> WebPage:
-        if not value:
-            return page({"POWER": "ON" if self._outlet.closed else "OFF"})
-        if self._outlet.manner().does:
-            for_s = float(self._pulse - _SECONDS) if value == "ON" and self._pulse > _SECONDS else None
-            self._outlet.switch(closed=value == "ON", for_s=for_s)
-        return WebPage(body=page({"POWER": value}).body, moved_from_w=0, no=page({"Command": "Error"}))
+    def _command(self, request: WebRequest) -> str:
+        return parse_qs(urlsplit(request.path).query).get("cmnd", [""])[0]
+
+    def _switch(self, *, closed: bool) -> WebPage:
+        before_w, said = self.unit.told_w, page({"POWER": "ON" if closed else "OFF"})
+        if self.unit.manner().does:
+            held_s = self.pulse_time / 10 if self.pulse_time < 112 else self.pulse_time - 100
+            self.contact.switch(closed=closed, hold_s=held_s or None)
+        return WebPage(body=said.body, moved_from_w=before_w, no=_NO)
+
+    def _pulse(self) -> dict[str, Any]:
+        said = f"{self.pulse_time} (Active 0)" if self.old else {"Set": self.pulse_time, "Remaining": 0}
+        return {"PulseTime1": said}
+
+    def _power(self) -> dict[str, Any]:
+        return {"POWER": "ON" if self.contact.is_closed else "OFF"}
+
+    def _status(self, words: list[str]) -> dict[str, Any]:
+        said: dict[str, dict[str, Any]] = {
+            "2": {"StatusFWR": {"Version": FIRMWARE, "Hardware": "ESP8266EX"}},
+            "5": {"StatusNET": {"Hostname": "plug", "Mac": self.unit.mac.upper()}},
+            "8": {"StatusSNS": {"Time": "2026-01-01T00:00:00", "ENERGY": {"Power": round(self.unit.said_w)}}},
+        }
+        return said.get(words[0] if words else "", {})

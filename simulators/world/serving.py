@@ -11,7 +11,7 @@ from typing import Self
 
 from drivers.clock import boottime_s
 from drivers.errors import ConfigError
-from simulators.devices.served import SERVED
+from simulators.devices.served import ALL_SERVED
 from simulators.world.site import WorldSite
 from simulators.world.world import World
 
@@ -28,9 +28,9 @@ class ServedDevice:
     def parse(cls, text: str) -> Self:
         """Return the device of ``ID=FAMILY:PORT``; a type for argparse, and raises its ArgumentTypeError."""
         match = re.fullmatch(r"([a-z0-9-]+)=([a-z0-9-]+):([0-9]{1,5})", text)
-        if match is None or match[2] not in SERVED:
+        if match is None or match[2] not in ALL_SERVED:
             raise argparse.ArgumentTypeError(
-                f"found {text!r}, allowed is ID=FAMILY:PORT, families: {', '.join(SERVED)}"
+                f"found {text!r}, allowed is ID=FAMILY:PORT, families: {', '.join(ALL_SERVED)}"
             )
         return cls(device=match[1], family=match[2], port=int(match[3]))
 
@@ -46,5 +46,5 @@ async def serve_devices(world: World, devices: Sequence[ServedDevice]) -> AsyncI
     """Let these devices of the world be spoken to."""
     async with AsyncExitStack() as stack:
         for one in devices:
-            await stack.enter_async_context(SERVED[one.family].serve(world.unit(one.device), boottime_s, one.port))
+            await stack.enter_async_context(ALL_SERVED[one.family].serve(world.unit(one.device), boottime_s, one.port))
         yield

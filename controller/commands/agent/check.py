@@ -20,7 +20,7 @@ def add(verbs: Verbs) -> None:
 def _carry_out(arguments: argparse.Namespace) -> int:
     import asyncio
 
-    from controller.agent.inspection import COLUMNS, here, look_at, row_of
+    from controller.agent.inspection import COLUMNS, here, look_at, look_at_relays, row_of
     from controller.agent.load import load_agent
 
     file = load_agent(arguments.file)
@@ -30,7 +30,10 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         for words in look.notes:
             print(f"{look.device.id}: {words}")
     wrong = [f"{look.device.id}: {words}" for look in looks for words in look.wrong]
-    wrong += here(file)
+    notes, wrong_relays = asyncio.run(look_at_relays(file))
+    for line in notes:
+        print(line)
+    wrong += [*wrong_relays, *here(file)]
     for line in wrong:
         print(f"WRONG  {line}")
     return NOT_GOOD if wrong else DONE

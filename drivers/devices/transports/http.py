@@ -9,15 +9,15 @@ that it was not carried out. A read over a kept connection that the device has c
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
 from drivers.devices.transports.digest import DigestAuth
 from drivers.devices.transports.ends import NotSent, Unanswered
+from drivers.devices.transports.tls import PinnedTls
 from drivers.errors import DriverLoss
 
 #: The most bytes of a head and of a body; what is longer is no answer of a device.
@@ -29,10 +29,11 @@ _BODILESS: Final = frozenset({204, 304})
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What came back; `body` is as it was sent."""
+    """What came back; `body` is as it was sent, names of `headers` are in small letters."""
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def json(self) -> Any:
         """Return the body as JSON; raises DriverLoss where it is none: a page, half an answer, nothing."""
@@ -63,7 +64,7 @@ class HttpLine:
         *,
         timeout_s: float,
         digest: DigestAuth | None = None,
-        tls: ssl.SSLContext | None = None,
+        tls: PinnedTls | None = None,
     ) -> None:
         self._host, self._port, self._timeout_s = host, port, timeout_s
         self._digest, self._tls = digest, tls
@@ -127,7 +128,10 @@ class HttpLine:
             self.close()
         if self._streams is not None:
             return True
-        self._streams = await asyncio.open_connection(self._host, self._port, ssl=self._tls, limit=MOST_HEAD)
+        context = None if self._tls is None else self._tls.context
+        self._streams = await asyncio.open_connection(self._host, self._port, ssl=context, limit=MOST_HEAD)
+        if self._tls is not None:
+            self._tls.check(self._streams[1].get_extra_info("ssl_object"))
         return False
 
     async def _authorized(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
@@ -146,7 +150,7 @@ class HttpLine:
         reader, writer = self._streams
         writer.write(self._wire(method, path, headers, body))
         head = _parsed(await reader.readuntil(b"\r\n\r\n"))
-        answer = HttpAnswer(head.status, await _body(reader, head))
+        answer = HttpAnswer(head.status, await _body(reader, head), head.headers)
         if not head.keeps:
             self.close()
         return head, answer

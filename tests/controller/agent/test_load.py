@@ -16,7 +16,7 @@ from controller.agent.equipment import equipment_of, found_file, leased_of
 from controller.agent.load import AGENT_FILE, load_agent
 from controller.site.reference import schema_text, tables
 from drivers.devices.found import FoundSettings
-from drivers.devices.shelly import ShellyRelay
+from drivers.devices.switched import GuardedOutlet
 from drivers.errors import ConfigError, DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
 from drivers.fleet.catalogue import load_catalogue
@@ -93,11 +93,15 @@ def test_the_schema_is_a_schema_that_is_shipped() -> None:
         ("{host: 127.0.0.1, tls: none}", "{host: broker, tls: none}", "mqtt.tls: found none for the host broker"),
         ("site: yard", "site: yard\ncolour: red", "3:1: colour: found an unknown key"),
         ("coil: 0, ", "coil: 0, unit: 1, ", None),
-        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "shelly: {host: 10.0.0.9}", None),
-        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "tasmota: {host: 10.0.0.9, channel: 2, hold: 30 s}", None),
-        ("id: first, ", "id: first, shelly: {host: 10.0.0.8}, ", "relays[0]: found modbus and shelly; allowed is exactly one of modbus, shelly, tasmota"),
-        (', modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "", "relays[0]: found none of them; allowed is exactly one of modbus"),
-        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "shelly: {host: 10.0.0.9, hold: 5 s}", "relays[0].shelly.hold: found '5 s'; allowed is"),
+        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: shelly, host: 10.0.0.9, serial: S9}", None),
+        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', 'outlet: {family: tasmota, host: 10.0.0.9, mac: "02:00:00:00:00:09", outlet: 2, hold: 30 s}', None),
+        ("id: first, ", "id: first, outlet: {family: shelly, host: 10.0.0.8, serial: S}, ", "relays[0]: found both modbus and outlet; allowed is exactly one"),
+        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: luxos, host: 10.0.0.9, serial: S}", "allowed is a family that only switches: shelly, tasmota"),
+        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: shelly, host: 10.0.0.9}", "relays[0].outlet: found neither serial nor mac"),
+        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: snmp-outlet, host: 10.0.0.9, serial: S, outlet: 3, login: l, hold: 30 s}", "does not open by itself"),
+        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: snmp-outlet, host: 10.0.0.9, serial: S, outlet: 3}", "relays[0].outlet: found no login"),
+        (', modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "", "relays[0]: found neither modbus nor outlet; allowed is exactly one"),
+        ('modbus: {host: 10.0.0.9, coil: 0, closed: "on"}', "outlet: {family: shelly, host: 10.0.0.9, serial: S, hold: 5 s}", "relays[0].outlet.hold: found '5 s'; allowed is"),
         ('closed: "on"', "closed: open", "relays[0].modbus.closed: found 'open'; allowed is \"on\" or \"off\""),
     ],
 )  # fmt: skip
@@ -144,12 +148,18 @@ def test_each_device_has_its_guard_and_its_relay(tmp_path: Path) -> None:
 
 def test_a_relay_that_opens_by_itself_is_renewed_and_stands_in_the_inventory(tmp_path: Path) -> None:
     relay = 'modbus: {host: 10.0.0.9, coil: 0, closed: "on"}'
-    assert mistakes(tmp_path, SMALL.replace(relay, "shelly: {host: 10.0.0.9, hold: 30 s}")) == []
+    assert (
+        mistakes(
+            tmp_path,
+            SMALL.replace(relay, 'outlet: {family: shelly, host: 10.0.0.9, mac: "02:00:00:00:00:09", hold: 30 s}'),
+        )
+        == []
+    )
     equipment = equipment_of(load_agent(tmp_path / "agent.yaml"), FoundSettings(tmp_path / "found.json"))
     assert (equipment.ports["one"].hold_s, equipment.ports["two"].hold_s) == (30.0, None)
     assert equipment.leased["one"].dead_man == DeadMan(after_ms=30_000, falls_to_w=0)
     assert equipment.leased["two"].dead_man is None
-    assert isinstance(equipment.ports["one"].relay, ShellyRelay)
+    assert isinstance(equipment.ports["one"].relay, GuardedOutlet)
 
 
 def test_a_login_that_is_missing_silences_its_device_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -25,7 +25,7 @@ from drivers.fleet.wire import Follow, MeasuredBy
 from simulators.devices import timeless
 from simulators.devices.bench_unit import POOLS, BenchUnit, Pace
 from simulators.devices.cells import model_of
-from simulators.devices.served import SERVED
+from simulators.devices.served import ALL_SERVED, SERVED_BESIDE
 from simulators.devices.traps import Trap
 from tests.examples import examples
 
@@ -75,12 +75,14 @@ class Scene:
         self.strange_writes = 0
 
     async def play(self, family: str, events: list[Event], folder: Path) -> BenchUnit:
-        clock, model, served = asyncio.get_running_loop().time, self.model, SERVED[family]
+        clock, model, served = asyncio.get_running_loop().time, self.model, ALL_SERVED[family]
         unit = BenchUnit(model=model, pace=Pace.of(self.facts), clock=clock, told_w=model.max_w, wakes=self.facts.wakes)
         async with served.serve(unit, clock) as server:
             target = Target(host="127.0.0.1", port=server.port, model=model, login=served.login)
             found = FoundSettings(folder / "found.json")
-            guard = Guard(self.facts.driver()(target), device=ID, expected=unit.serial, found=found)
+            has_serial = family not in SERVED_BESIDE or served.by_serial
+            expected = unit.serial if has_serial else unit.mac
+            guard = Guard(self.facts.driver()(target), device=ID, expected=expected, found=found)
             driving = Driving(
                 agent="bench",
                 devices={ID: LeasedDevice(model=model, failsafe_w=model.off_w)},
@@ -119,7 +121,7 @@ class Scene:
             self.worst_s = max(self.worst_s, self.lied_s)
 
 
-@pytest.mark.parametrize("family", SERVED)
+@pytest.mark.parametrize("family", ALL_SERVED)
 @example(events=[Event(wait_s=5, trap=Trap.WRONG_SERIAL), Event(wait_s=1, mode=1)])
 @example(events=[Event(wait_s=5, trap=Trap.SAYS_OK), Event(wait_s=1, mode=1)])
 @settings(max_examples=examples(12), deadline=None)

@@ -12,6 +12,7 @@ from drivers.devices.transports import http
 from drivers.devices.transports.digest import DigestAuth
 from drivers.devices.transports.ends import NotSent, Unanswered
 from drivers.devices.transports.http import HttpLine
+from drivers.devices.transports.tls import PinnedTls
 from drivers.errors import DriverLoss
 from tests.certificates import issue
 from tests.drivers.devices.transports.peer import with_peer
@@ -26,7 +27,7 @@ CHALLENGE = (
 
 @contextmanager
 def line(
-    port: int, *, timeout_s: float = 5.0, digest: DigestAuth | None = None, tls: ssl.SSLContext | None = None
+    port: int, *, timeout_s: float = 5.0, digest: DigestAuth | None = None, tls: PinnedTls | None = None
 ) -> Iterator[HttpLine]:
     device = HttpLine("127.0.0.1", port, timeout_s=timeout_s, digest=digest, tls=tls)
     yield device
@@ -181,7 +182,7 @@ def test_a_device_with_tls_is_asked_over_it_and_one_that_is_not_trusted_is_told_
     issue(tmp_path, "device", authority)
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     theirs.load_cert_chain(tmp_path / "device.pem", tmp_path / "device.key")
-    trusting, wary = ssl.create_default_context(cafile=tmp_path / "ca.pem"), ssl.create_default_context()
+    trusting, wary = PinnedTls.by_ca(tmp_path / "ca.pem"), PinnedTls(ssl.create_default_context())
 
     async def scene(port: int, asked: list[bytes]) -> None:
         with line(port, tls=wary) as device, pytest.raises(NotSent):
