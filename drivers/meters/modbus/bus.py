@@ -10,7 +10,7 @@ from drivers.clock import Clock, boottime_s
 from drivers.errors import DriverLoss
 from drivers.meters.modbus.meter import ModbusMeter
 from drivers.meters.modbus.reader import Reader
-from drivers.meters.modbus.turns import QueuedMeter, Turns
+from drivers.meters.modbus.turns import MeterTurns, QueuedMeter
 from drivers.meters.sessions import Pause, Watched, run_sessions
 from drivers.modbus.frames import ReadRequest
 from drivers.modbus.line import ModbusLine, NoAnswer, connected, framing_of
@@ -57,14 +57,14 @@ async def read_bus(
             share=slow_share,
         )
         units.append(unit)
-    worker = _Worker(Turns(units), meters[0].place, clock)
+    worker = _Worker(MeterTurns(units), meters[0].place, clock)
     await run_sessions({unit.meter.id: unit.watched for unit in units}, worker.session, pause, clock)
 
 
 class _Worker:
     """One bus: its queue, its frames, and how long it has been asking in vain."""
 
-    def __init__(self, turns: Turns, place: Place, clock: Clock) -> None:
+    def __init__(self, turns: MeterTurns, place: Place, clock: Clock) -> None:
         self._turns = turns
         self._place = place
         self._framing = framing_of(place)

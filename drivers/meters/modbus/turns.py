@@ -66,7 +66,7 @@ class QueuedMeter:
         self.due_s = now_s + self.pause.next_s()
 
 
-class Turns:
+class MeterTurns:
     """The queue of one bus."""
 
     def __init__(self, units: Sequence[QueuedMeter]) -> None:

@@ -112,7 +112,7 @@ def test_a_protected_device_that_restarts_for_a_lower_mode_runs_on_whatever_its_
 def test_the_core_and_the_catalogue_agree_on_what_a_change_is(name, small, load_text):
     model = load_catalogue()[name]
     entry = next(line for line in small.splitlines() if "{id: lone," in line)
-    priority = ", priority: high" if model.kind is DeviceKind.GPU else ""
+    priority = "" if model.kind is DeviceKind.ASIC else ", priority: high"
     other = f"    - {{id: lone, model: {name}, agent: a-one, node: hall, failsafe: off{priority}}}"
     site = compile_site(load_text(small.replace(entry, other)))
     assert bool(site.devices.restarts[1]) == model.restarts_on_change

@@ -9,7 +9,7 @@ import pytest
 
 from drivers.meters.modbus.meter import ModbusMeter
 from drivers.meters.modbus.reader import Reader
-from drivers.meters.modbus.turns import PATIENCE_S, QueuedMeter, Turns
+from drivers.meters.modbus.turns import PATIENCE_S, MeterTurns, QueuedMeter
 from drivers.meters.profiles import load_profile
 from drivers.meters.sessions import Pause, Watched
 
@@ -27,7 +27,7 @@ def unit(
 
 def play(units: list[QueuedMeter], dead: set[str], seconds: float, answer_s: float = 0.02) -> dict[str, list[float]]:
     """Return when each unit was asked."""
-    turns, now_s, asked = Turns(units), 100.0, defaultdict(list)
+    turns, now_s, asked = MeterTurns(units), 100.0, defaultdict(list)
     while now_s < 100.0 + seconds:
         one, due_s = turns.next(now_s)
         now_s = max(now_s, due_s)
@@ -87,7 +87,7 @@ def test_dead_units_alone_are_asked_one_after_the_other():
 
 def test_slow_polls_come_first_at_once_and_then_apart_from_each_other():
     units = [unit(f"u{index}", share=index / 4) for index in range(4)]
-    turns, now_s, slow = Turns(units), 100.0, defaultdict(list)
+    turns, now_s, slow = MeterTurns(units), 100.0, defaultdict(list)
     while now_s < 133.5:
         one, due_s = turns.next(now_s)
         now_s = max(now_s, due_s)
