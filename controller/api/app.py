@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from controller.api import clock, errors, events, meters, nodes, orders, people, probes, reload, status
 from controller.api.description import DescribedApp
 from controller.api.door import Doorkeeper
+from controller.api.heard import heard
 from controller.api.turns import Turns
 from controller.daemon.service import Service
 
@@ -57,7 +58,7 @@ def guarded(app: FastAPI, door: Doorkeeper) -> ASGIApp:
             peer = door.peer_of(address, headers.get(b"x-forwarded-for", b""))
             now_s, holder = asyncio.get_running_loop().time(), door.holder(headers.get(b"authorization", b""))
             if holder is not None:
-                await turns.take(holder, partial(answer, scope, receive, send))
+                await turns.take(holder, partial(answer, scope, await heard(receive), send))
                 return
             if not door.may_ask(peer, scope["path"], now_s):
                 await errors.refused_tries()(scope, receive, send)

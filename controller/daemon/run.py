@@ -50,6 +50,7 @@ from controller.daemon.snapshots import Snapshots
 from controller.daemon.status import make_latest
 from controller.daemon.tick import Tick, Ticker
 from controller.daemon.tokens import make_tokens
+from controller.site.changes import read_as
 from controller.site.compile import contactors_in_order
 from controller.site.model import SiteFile
 from drivers.clock import boottime_s
@@ -129,7 +130,12 @@ def _assemble(
     wall_clock = WallClock(site, AnchorFile(site_file.state / ANCHOR), agents=fleet.clocks)
     desks = Desks(
         resets=ResetDesk(site=site, journal=journal, decision=lambda: _Now(recorder, site_file.tick_s).decision_now()),
-        meters=MeterDesk(site=site, journal=journal, tick=lambda: _Now(recorder, site_file.tick_s).tick_now()),
+        meters=MeterDesk(
+            site=site,
+            journal=journal,
+            tick=lambda: _Now(recorder, site_file.tick_s).tick_now(),
+            read_as=lambda: read_as(reloads.running),
+        ),
         locks=LockDesk(site=site, journal=journal, utc=time.time),
         stops=StopDesk(site=site, journal=journal, utc=time.time),
         clock=ClockDesk(wall_clock, journal),

@@ -2,7 +2,8 @@
 
 Where two meters of a node disagreed before one fell silent, a person says that the other one is right. That ends the doubt
 which waits for a person and no other: the meter still has to follow a step. It is over once all meters of the node speak and
-agree, and as soon as anything else speaks against the meter or it is read otherwise.
+agree, and as soon as anything else speaks against the meter, it is read otherwise, or a person says the same of another
+meter of the node: one of the two words is not so.
 """
 
 from __future__ import annotations
@@ -35,14 +36,16 @@ class Confirmations:
 def look_at(
     words: Sequence[ConfirmedMeter], site: Site, record: Redundancy, against: Mapping[str, tuple[Reason, ...]]
 ) -> Confirmations:
-    """Return which words hold; `record`: of how the meters differ now, `against`: by meter, what speaks against it now."""
+    """Return which words hold, the newest last; `record`: of how the meters differ now, `against`: by meter, what speaks against it now."""
     if not words:
         return Confirmations()
     ids, node, meters = site.meters.ids, site.meters.node, np.zeros(len(site.meters.ids), dtype=np.bool_)
     over, warnings = [], []
+    newest = {int(node[word.meter]): word for word in words}
     for word in words:
         k = word.meter
-        if record.agree[node[k]] or np.isnan(record.under_w[k]) or shows_wrong(against[ids[k]]):
+        old = word is not newest[int(node[k])]
+        if old or record.agree[node[k]] or np.isnan(record.under_w[k]) or shows_wrong(against[ids[k]]):
             over.append(word.id)
             continue
         meters[k] = True

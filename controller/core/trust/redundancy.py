@@ -154,7 +154,7 @@ def stand_in(
     gone_s = np.full(missing.size, np.inf)
     np.minimum.at(gone_s, node[gone], meters.taken_s[gone])
     stepped = np.zeros_like(missing)
-    stepped[node[~gone & (now_s - steps.agreed_s <= _PROVEN_S)]] = True
+    stepped[node[~gone & steps.unquestioned & (now_s - steps.agreed_s <= _PROVEN_S)]] = True
     apart = missing & (old.apart_s > gone_s - _APART_S)
     if confirmed is not None:
         apart[node[confirmed & ~gone]] = False

@@ -68,6 +68,14 @@ class StepTests:
     defied_s: F64
     defied_w: F64
 
+    @property
+    def unquestioned(self) -> Bool:
+        """Which meters have missed no step that devices are blamed for since they last followed one.
+
+        That meters agree on what is missing says that they are right, or wrong, together.
+        """
+        return np.asarray(self.agreed_s >= self.defied_s, dtype=np.bool_)
+
 
 def no_step_tests(count: int) -> StepTests:
     """Return the tests of `count` meters before the first step."""
@@ -303,8 +311,11 @@ def after_steps(meters: MeterColumns, tests: StepTests) -> MeterColumns:
 
 
 def proven_nodes(site: Site, meters: MeterColumns, tests: StepTests, now_s: float) -> Bool:
-    """Return which nodes (N,) have a usable meter that the fleet, or its own volts, amperes or counters, have proven."""
+    """Return which nodes (N,) have a usable meter that the fleet, or its own volts, amperes or counters, have proven.
+
+    One that is questioned is not: it may tighten, until it follows a step again.
+    """
     proven = np.zeros(len(site.tree.ids), dtype=np.bool_)
-    known = (tests.passed | meters.vouched) & np.isinf(tests.refuted_s)
+    known = (tests.passed | meters.vouched) & np.isinf(tests.refuted_s) & tests.unquestioned
     proven[site.meters.node[known & usable(site, meters, now_s)]] = True
     return proven

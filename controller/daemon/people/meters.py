@@ -1,6 +1,7 @@
 """People's words for meters: that one is right which another of its node has contradicted and then left alone.
 
-A word counts once it is on the disk, outlives a restart, and is over when the control says so.
+A word counts once it is on the disk, outlives a restart by which the meters of the node are read as before, and is over when
+the control says so.
 """
 
 from __future__ import annotations
@@ -40,12 +41,20 @@ class ConfirmAnswer:
 class MeterDesk:
     """Takes words for meters; `held` is one attribute read, `confirm` waits for the disk.
 
-    `tick`: the newest, None where there is none that is new enough to speak of now.
+    `tick`: the newest, None where there is none that is new enough to speak of now. `read_as`: by meter, what stands for what its
+    samples mean now.
     """
 
-    def __init__(self, *, site: Site, journal: Journal, tick: Callable[[], Tick | None]) -> None:
+    def __init__(
+        self,
+        *,
+        site: Site,
+        journal: Journal,
+        tick: Callable[[], Tick | None],
+        read_as: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         """Replay the journal."""
-        self._site, self._journal, self._tick = site, journal, tick
+        self._site, self._journal, self._tick, self._read_as = site, journal, tick, read_as
         self._one, self._swap = threading.Lock(), threading.Lock()
         self.held: tuple[ConfirmedMeter, ...] = ()
         for record in journal.records(RecordKind.METER_CONFIRMED, RecordKind.METER_CONFIRMATION_OVER):
@@ -66,6 +75,7 @@ class MeterDesk:
                 return ConfirmAnswer(meter=meter, by=known.by, again=True)
             under_w = self._under_w(meter, operator)
             body = {"meter": meter, "by": by, "token": operator.name, "reason": reason, "under_w": under_w}
+            body |= {"read_as": self._all_read_as(meter)}
             record = self._journal.append(RecordKind.METER_CONFIRMED, body)
             word = ConfirmedMeter(id=_id(record.seq), meter=ids.index(meter), by=by, under_w=under_w)
             with self._swap:
@@ -106,6 +116,11 @@ class MeterDesk:
         ids, node = self._site.meters.ids, self._site.meters.node.tolist()
         return tuple(name for name, n in zip(ids, node, strict=True) if n == node[ids.index(meter)])
 
+    def _all_read_as(self, meter: str) -> dict[str, str]:
+        """Return how the meters of a meter's node are read."""
+        read_as = self._read_as()
+        return {name: read_as.get(name, "") for name in self._partners(meter)}
+
     def _replay(self, record: Record) -> None:
         if record.kind == RecordKind.METER_CONFIRMATION_OVER:
             self.held = tuple(word for word in self.held if word.id != record.body.get("confirmation"))
@@ -123,6 +138,8 @@ class MeterDesk:
         meter, under_w = str(body["meter"]), {str(name): float(watts) for name, watts in body["under_w"].items()}
         if meter not in self._site.meters.ids or set(under_w) != set(self._partners(meter)):
             raise ValueError(f"{meter} has not the partners any more that it had")
+        if body["read_as"] != self._all_read_as(meter):
+            raise ValueError(f"{meter}, or another meter of its node, has other settings now")
         return ConfirmedMeter(
             id=_id(seq), meter=self._site.meters.ids.index(meter), by=str(body["by"]), under_w=under_w
         )

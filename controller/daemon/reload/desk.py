@@ -62,6 +62,11 @@ class ReloadDesk:
     def _not_taken(self, why: str) -> Reason | None:
         return Reason(Code.SITE_FILE_NOT_TAKEN, self._root, {"why": why}) if why else None
 
+    @property
+    def running(self) -> LoadedSite:
+        """The site file as it was last taken; one attribute read."""
+        return self._running
+
     def findings(self) -> tuple[Reason, ...]:
         """Return the reason, if there is one."""
         reason = self.reason

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.api import visitor
+from controller.api import turns, visitor
 from controller.api.door import FOLLOWERS_EACH, PROBINGS, TRIES, Allowance, Doorkeeper
 from controller.api.serve import most_connections
 from controller.daemon.access import Role, Token
@@ -220,6 +220,31 @@ def test_connections_that_say_nothing_or_half_keep_no_authority_out(running, sen
         obeys(running)
         with httpx.Client(base_url=running.url, timeout=DEADLINE_S) as http:
             assert http.get("/healthz").status_code == 200
+
+
+def test_requests_of_its_own_token_that_are_never_finished_keep_no_authority_waiting(running, monkeypatch):
+    """Each would have a turn of the token for as long as it may, and the order has come before any of them is given up."""
+    monkeypatch.setattr(turns, "LONG_S", 3600.0)
+    half = b"POST /api/v1/orders HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer authority-secret\r\nContent-Length: 9\r\n\r\n{"
+    with ExitStack() as stack:
+        guests = [connect(running, stack) for _ in range(40)]
+        for guest in guests:
+            guest.sendall(half)
+        obeys(running)
+        assert select.select(guests, [], [], 0.0)[0] == []
+
+
+def test_an_authority_s_body_that_comes_too_slowly_is_answered_so(running, monkeypatch):
+    monkeypatch.setattr("controller.api.heard.BODY_TIMEOUT_S", 0.1)
+    head = b"POST /api/v1/orders HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer authority-secret\r\nContent-Length: 9\r\n\r\n{"
+    with ExitStack() as stack:
+        guest = connect(running, stack)
+        guest.sendall(head)
+        answer = b""
+        while b"too_late" not in answer:
+            answer += (more := guest.recv(4096))
+            assert more, answer
+    assert answer.startswith(b"HTTP/1.1 408")
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /api/v1/sta", b"GET /healthz HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"])

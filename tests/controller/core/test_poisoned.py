@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,8 @@ from tests.controller.core.poisoned import (
     metered_site,
     play,
 )
-from tests.controller.core.world import order, settled
+from tests.controller.core.world import World, order, settled, with_rules
+from tests.controller.core.world import site as paired_site
 from tests.examples import examples
 
 
@@ -64,6 +66,28 @@ CASES = st.builds(
 def test_i1_no_lie_of_two_minutes_lifts_the_site_above_its_contract(case):
     """At any node, whether or not it is noticed, whatever the jobs do: not for a second."""
     assert above_contract_s(play(case)) == 0.0
+
+
+class _Unmeasured(World):
+    """A site whose devices do not measure what they draw, so that no report speaks against a meter."""
+
+    def _told_w(self):
+        return np.full(len(self.site.devices.ids), np.nan)
+
+
+@pytest.mark.parametrize("lie", ["frozen", "a third"])
+def test_meters_of_a_node_that_are_wrong_alike_and_blame_the_devices_for_a_step_teach_no_smaller_house(lie):
+    """Behind one gateway both stand still: they agree on what is missing, and neither has followed a step since."""
+    built = paired_site(with_rules(contract_w=CONTRACT_W))
+    built = replace(built, tree=replace(built.tree, house_w=np.array([10e3, 0.0, 0.0, 0.0])))
+    world = _Unmeasured(built, surplus_w=40e3, tick_s=1.0, house_w=HOUSE_W)
+    world.run(200.0)
+    shown = LIES[lie]()
+    world.shown_as, world.surplus_w = dict.fromkeys(built.meters.ids, shown), 300e3
+    world.run(400.0)
+    assert max(decision.planned_w[0] for *_, decision in world.history) > 120e3, "the fleet has made a step"
+    assert min(decision.house_w[0] for *_, decision in world.history) >= HOUSE_W
+    assert above_contract_s(world) == 0.0
 
 
 @pytest.mark.parametrize("lie", sorted(LIES))

@@ -1,9 +1,11 @@
 """What of a changed site file may count while the site runs, and what waits for a restart."""
 
+from dataclasses import replace
+
 import pytest
 
 from controller.core.site import SURPLUS
-from controller.site.changes import TAKES, differences, read_otherwise, taking
+from controller.site.changes import TAKES, differences, read_as, read_otherwise, taking
 from controller.site.load import SITE_FILE
 from controller.site.loaded import LoadedSite, read_site
 from controller.site.schema import schema_at
@@ -135,3 +137,25 @@ def test_every_key_that_may_change_is_one_of_the_site_file():
 def test_a_source_that_is_only_asked_more_often_means_what_it_meant():
     assert read_otherwise(["meters.main.modbus.poll", "meters.main.rating", "grid.contract"]) == frozenset()
     assert read_otherwise(["meters.main.modbus.ct_ratio", "surplus.opcua"]) == {"main", SURPLUS}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("host: 10.0.0.1", "host: 10.0.0.9"),
+        ("host: 10.0.0.1", "host: 10.0.0.1, sign: -1"),
+        ("host: 10.0.0.1", "host: 10.0.0.1, poll: 2 s"),
+        ("rating: 120 kW", "rating: 130 kW"),
+        ("contract: 100 kW", "contract: 90 kW"),
+    ],
+)
+def test_a_meter_is_read_as_before_unless_its_samples_mean_something_else(folder, change):
+    before, after = changed(folder, change)
+    was, now = read_as(before), read_as(after)
+    assert {name for name in was if was[name] != now[name]} == read_otherwise(differences(before, after)) - {SURPLUS}
+
+
+def test_a_meter_is_read_otherwise_where_its_profile_says_something_else(folder):
+    now = read_site(folder.file)
+    meter = now.site_file.meters[0]
+    assert read_as(replace(now, profiles={meter.modbus.profile: "new"}))[meter.id] != read_as(now)[meter.id]

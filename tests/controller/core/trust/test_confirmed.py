@@ -73,6 +73,20 @@ def test_it_is_over_once_both_speak_and_agree_and_the_next_disagreement_needs_a_
     assert Code.METER_UNCONFIRMED in codes(world.run(30.0)), "they disagreed within the hour"
 
 
+def test_the_word_for_another_meter_of_the_node_ends_it():
+    """Whoever says that main is right, which check contradicts, says that check is wrong."""
+    world = waits_for_a_person()
+    world.confirmed = (word(world),)
+    world.until(is_normal, 120.0)
+    world.silent = {"check"}
+    assert Code.METER_UNCONFIRMED in codes(world.run(10.0))
+    world.confirmed = (*world.confirmed, word(world, "main"))
+    world.run(10.0)
+    assert [each.id for each in world.confirmed] == ["word for main"]
+    world.silent = {"main"}
+    assert Code.METER_UNCONFIRMED in codes(world.run(10.0)), "check waits for a person anew"
+
+
 def test_one_good_sample_of_a_meter_that_is_far_off_ends_no_word():
     world = waits_for_a_person()
     world.confirmed = (word(world),)

@@ -59,6 +59,18 @@ def test_a_partner_that_has_followed_a_step_of_late_stands_in():
     assert world.violations() == []
 
 
+def test_a_partner_that_missed_a_step_together_with_the_silent_one_does_not_stand_in_by_an_earlier_step():
+    world = pair(surplus_w=45e3, vouched=False)
+    power_w, unmeasured_w = world.site_w, np.full(len(world.site.devices.ids), np.nan)
+    world._told_w = lambda: unmeasured_w
+    world.shown_as = dict.fromkeys(("main", "check"), lambda _: power_w)
+    world.surplus_w = 90e3
+    world.until(lambda decision: Code.STEP_DEFIED in codes(decision), 60.0)
+    world.silent.add("main")
+    world.run(20.0)
+    assert Code.METER_UNPROVEN in codes(world.decided)
+
+
 def test_a_site_at_rest_proves_the_partner_by_one_small_step_down():
     world = pair(rests_s=RESTS_S)
     before_w = world.history[-1][3].planned_w[0]

@@ -35,7 +35,7 @@ class Place:
     """A desk over a journal that may be opened anew; check waits for a person, and showed 1.5 kW less than main."""
 
     def __init__(self, path) -> None:
-        self.path = path
+        self.path, self.read_as = path, {"check": "as before", "main": "as before"}
         sources = {"check": (Reason(Code.METER_UNCONFIRMED, "check", {"other": "main"}),)}
         trust = no_trust(SITE)
         trust = replace(trust, redundancy=replace(trust.redundancy, under_w=np.array([1500.04, 0.0])))
@@ -45,7 +45,7 @@ class Place:
 
     def open(self, site=SITE) -> None:
         self.journal = journal_at(self.path)
-        self.desk = MeterDesk(site=site, journal=self.journal, tick=lambda: self.tick)
+        self.desk = MeterDesk(site=site, journal=self.journal, tick=lambda: self.tick, read_as=lambda: self.read_as)
 
     def restart(self, site=SITE) -> None:
         self.journal.close()
@@ -108,6 +108,16 @@ def test_a_word_for_a_meter_whose_partners_are_others_now_does_not_count(place, 
     place.restart(site_with(*meters))
     assert place.desk.held == ()
     assert "the word for a meter does not count" in caplog.text
+
+
+@pytest.mark.parametrize("meter", ["check", "main"])
+def test_a_word_does_not_count_after_a_restart_by_which_a_meter_of_the_node_is_read_otherwise(place, meter, caplog):
+    """The name is the same and the instrument another one, which nobody has looked at."""
+    place.confirm()
+    place.read_as = place.read_as | {meter: "at another address"}
+    place.restart()
+    assert place.desk.held == ()
+    assert "has other settings now" in caplog.text
 
 
 def test_a_record_that_cannot_be_understood_confirms_nothing(place):
