@@ -165,3 +165,12 @@ def test_a_lock_waits_for_no_ramp():
     world.locks = (HALL,)
     world.cycle()
     assert off(world, hall(world))
+
+
+def test_while_a_lock_holds_what_is_off_the_others_come_down_by_the_ramp():
+    world = settled(60, site(with_rules(ramp_down_w_s=100.0)), surplus_w=150e3)
+    world.locks = (ONE,)
+    before_w = world.run(30).planned_w[0]
+    world.inventory_w = world.site.devices.off_w.copy()
+    after_w = world.cycle().planned_w[0]
+    assert before_w - after_w <= world.tables.largest_start_w + 50.0
