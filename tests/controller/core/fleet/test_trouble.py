@@ -61,3 +61,11 @@ def test_only_what_is_in_trouble_itself_below_a_node_that_nobody_sees_inside_kee
     warnings, doubts = said(trouble(lost=[True, False, False, False]), unshown)
     assert doubts.doubts == (warnings if holds else ())
     assert not doubts.lost
+
+
+def test_of_those_that_do_not_come_up_each_agent_counts_its_own():
+    warnings, _ = said(trouble(reluctant=[True, True, False, True]))
+    assert [(each.code, each.subject, each.parameters["count"]) for each in warnings] == [
+        (Code.DEVICE_RELUCTANT, "agent-a", 2),
+        (Code.DEVICE_RELUCTANT, "agent-b", 1),
+    ]

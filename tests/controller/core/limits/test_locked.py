@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from controller.core import step as steps
+from controller.core.limits.locked import hold_locked
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.safe import safe_step
@@ -51,6 +52,10 @@ def test_a_locked_node_is_off_at_once_and_proven_and_the_limit_is_named(running)
     assert (decision.locks[0].devices, decision.locks[0].proven, decision.locks[0].most_w) == (12, True, 0.0)
     assert (decision.mode, codes(decision).keys() & {Code.LOCKED, Code.LOCK_UNPROVEN}) == (Mode.NORMAL, {Code.LOCKED})
     assert not decision.infeasible[3]
+
+
+def test_without_a_lock_nothing_is_held(running):
+    assert hold_locked(running.site, running.snapshot(), running.state.leases) is None
 
 
 def test_a_locked_device_is_off_and_all_others_run_on(running):

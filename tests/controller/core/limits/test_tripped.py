@@ -28,6 +28,7 @@ def test_it_has_ten_seconds_to_open_and_then_its_node_is_compared_again_and_it_i
     trips, now_s = told_to_open(SITE), TOLD_S + after_s
     cut = power_cut(trips, SITE, now_s)
     assert cut.switching[HALL] == moves
+    assert not cut.anything.any(), "they go on as they are known to, until it is open"
     codes = {reason.code for reason in told_of_trips(trips, SITE, None, now_s)}
     assert (Code.CONTACTOR_UNPROVEN in codes) != moves
 
