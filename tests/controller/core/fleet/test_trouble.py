@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from controller.core.fleet.leases import no_leases
-from controller.core.fleet.trouble import Trouble, told_of
+from controller.core.fleet.trouble import Trouble, find_trouble, told_of
 from controller.core.reasons import Code
-from tests.controller.core.world import GPU, MINER, devices, site
+from tests.controller.core.world import GPU, MINER, devices, settled, site
 
 A, B = 2, 3
 #: The first agent has a miner below each feeder and one more, the second a rack.
@@ -69,3 +69,10 @@ def test_of_those_that_do_not_come_up_each_agent_counts_its_own():
         (Code.DEVICE_RELUCTANT, "agent-a", 2),
         (Code.DEVICE_RELUCTANT, "agent-b", 1),
     ]
+
+
+def test_a_fleet_that_does_as_it_is_told_is_no_trouble():
+    world = settled(40, site(), surplus_w=90e3)
+    found = find_trouble(world.state.leases, world.site.devices, world.snapshot(), world.site.rules.lease_s)
+    assert not found.any
+    assert found.led.all()

@@ -5,12 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from controller.core import step as steps
 from controller.core.limits.locked import hold_locked
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.safe import safe_step
-from controller.core.self_check import Invariant, InvariantBroken
 from controller.core.snapshot import Lock
 from tests.controller.core.world import World, settled, site, with_rules
 
@@ -152,30 +150,8 @@ def test_a_stopped_site_goes_to_failsafe_and_stays_there_until_it_is_resumed(run
     running.until(lambda decision: decision.mode is Mode.NORMAL, 60)
 
 
-def test_a_step_that_would_raise_a_locked_device_breaks_an_invariant(running, monkeypatch):
-    real = steps._allot
-
-    def forgetful(tables, state, snapshot, sensed, limited):
-        nothing = replace(sensed.locked, devices=np.zeros_like(sensed.locked.devices))
-        return real(tables, state, snapshot, replace(sensed, locked=nothing), limited)
-
-    monkeypatch.setattr(steps, "_allot", forgetful)
-    running.locks = (ONE,)
-    with pytest.raises(InvariantBroken, match=Invariant.LOCKED_STAYS_OFF):
-        running.cycle()
-
-
 def test_a_lock_waits_for_no_ramp():
     world = settled(60, site(with_rules(ramp_down_w_s=100.0)), surplus_w=150e3)
     world.locks = (HALL,)
     world.cycle()
     assert off(world, hall(world))
-
-
-def test_while_a_lock_holds_what_is_off_the_others_come_down_by_the_ramp():
-    world = settled(60, site(with_rules(ramp_down_w_s=100.0)), surplus_w=150e3)
-    world.locks = (ONE,)
-    before_w = world.run(30).planned_w[0]
-    world.inventory_w = world.site.devices.off_w.copy()
-    after_w = world.cycle().planned_w[0]
-    assert before_w - after_w <= world.tables.largest_start_w + 50.0
