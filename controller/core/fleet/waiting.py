@@ -117,10 +117,11 @@ def sent(old: Waiting, applied_w: F64, setpoint_w: F64, now_s: float) -> Waiting
     asked = setpoint_w > applied_w + _SLACK_W
     if not some(asked):
         return old
+    first = asked & (old.asks == 0)
     return Waiting(
         behind_s=np.where(asked, np.minimum(old.behind_s, now_s), old.behind_s),
-        base_w=np.where(asked & (old.asks == 0), applied_w, old.base_w),
-        above_s=old.above_s,
+        base_w=np.where(first, applied_w, old.base_w),
+        above_s=np.where(first, np.inf, old.above_s),
         asked_s=np.where(asked, now_s, old.asked_s),
         asks=old.asks + asked,
         rests_s=old.rests_s,

@@ -54,7 +54,7 @@ class OrderNow:
     power_w: float | None
     achievable_w: float
     compliance: Compliance
-    revision: int = 1
+    revision: int
 
     @property
     def shortfall_w(self) -> float | None:

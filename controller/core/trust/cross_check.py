@@ -49,8 +49,6 @@ def lasting(
 def _disagreements(site: Site, meters: MeterColumns, now_s: float) -> list[Reason]:
     """Name the meters of one node that are usable and differ."""
     ids, node = site.meters.ids, site.meters.node
-    if len(ids) < 2:
-        return []
     fresh = np.flatnonzero(usable(site, meters, now_s)).tolist()
     return [
         Reason(Code.METERS_DISAGREE, site.tree.ids[node[k]], {"meter": ids[k], "other": ids[j]})

@@ -88,14 +88,14 @@ def _vouched(carried_va: float | None, power_w: float, rating_w: float) -> bool:
 
 def _carried_va(values: Mapping[str, float]) -> float | None:
     """Return volts times amperes; None where some are missing, or where a meter with two elements shows no volts to neutral."""
-    if not values.keys() >= _VOLTAGES_AND_CURRENTS or not all(values[name] for name in _VOLTAGES):
+    if not _VOLTAGES_AND_CURRENTS.issubset(values) or not all(values[name] for name in _VOLTAGES):
         return None
     return sum(abs(values[volts] * values[amperes]) for volts, amperes in zip(_VOLTAGES, _CURRENTS, strict=True))
 
 
 def _total_w(values: Mapping[str, float]) -> float | None:
     """Return the sum of the phases; None where some are missing, or where a meter with two elements has no power of them."""
-    if not values.keys() >= _POWERS_SET or not any(values[name] for name in _POWERS):
+    if not _POWERS_SET.issubset(values) or not any(values[name] for name in _POWERS):
         return None
     return sum(values[name] for name in _POWERS)
 

@@ -23,6 +23,7 @@ def test_an_order_tells_how_it_is_kept_now_and_what_stands_in_the_way(running):
         final_w=50e3,
         since_s=900.0,
         compliance=Compliance.NOT_MET,
+        revision=1,
     )
     silent = replace(
         running.world.decision,

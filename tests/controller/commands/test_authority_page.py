@@ -74,7 +74,7 @@ def _stands(running, *, not_met: bool) -> None:
     """Have the newest tick say that the first order is not met, or nothing of how orders are kept."""
     now = OrderNow(
         id="authority/2026-11-21-a", node=0, limit_w=40e3, final_w=40e3, since_s=940.0, power_w=80e3, achievable_w=2100.0,
-        compliance=Compliance.NOT_MET,
+        compliance=Compliance.NOT_MET, revision=1,
     )  # fmt: skip
     silent = Reason(Code.AGENT_SILENT, "hall-a", {"since_s": 8.0, "count": 2, "most_w": 7e3})
     running.world.decision = replace(make_decision(), orders=(now,), warnings=(silent,)) if not_met else make_decision()

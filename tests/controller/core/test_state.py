@@ -24,6 +24,11 @@ def test_at_the_start_nothing_is_known_and_no_ramp_has_anything_left_over():
     }  # fmt: skip
 
 
+def test_a_house_load_that_was_known_before_the_start_goes_on():
+    known_w = np.array([5e3, 0.0, 1e3, 0.0])
+    assert initial_state(SITE, 1000.0, house_w=known_w).house.watts.tolist() == known_w.tolist()
+
+
 @pytest.mark.parametrize(
     ("later_s", "elapsed_s"), [(0.0, 0.0), (0.1, 0.1), (5.0, 5.0), (5.1, 5.0), (3600.0, 5.0), (-1.0, 0.0)]
 )

@@ -5,14 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from controller.core import step as steps
 from controller.core.allocation.tables import make_tables
 from controller.core.limits.orders import Compliance
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
+from controller.core.self_check import Invariant, InvariantBroken
 from controller.core.site import SurplusModel
+from controller.core.snapshot import Lock
 from controller.texts.english import texts
 from tests.controller.core.world import World, order, said, settled, site, with_rules
 
+#: Of one device.
+LOCK = Lock(id="lock-1", node=2, device=4)
 DAMAGED = Reason(Code.ORDERS_MAY_BE_MISSING, "pcc", {"why": "a row", "who": "grid"})
 
 
@@ -310,3 +315,25 @@ def test_an_order_is_told_to_be_kept_since_it_was_first_seen_to_be():
     world.orders = (replace(world.orders[0], limit_w=59e3, revision=2),)
     (changed,) = world.cycle().orders
     assert (changed.revision, changed.since_s) == (2, world.now_s), "of the next revision nothing was seen before"
+
+
+def test_a_step_that_would_raise_a_locked_device_breaks_an_invariant(running, monkeypatch):
+    real = steps._allot
+
+    def forgetful(tables, state, snapshot, sensed, limited):
+        nothing = replace(sensed.locked, devices=np.zeros_like(sensed.locked.devices))
+        return real(tables, state, snapshot, replace(sensed, locked=nothing), limited)
+
+    monkeypatch.setattr(steps, "_allot", forgetful)
+    running.locks = (LOCK,)
+    with pytest.raises(InvariantBroken, match=Invariant.LOCKED_STAYS_OFF):
+        running.cycle()
+
+
+def test_while_a_lock_holds_what_is_off_the_others_come_down_by_the_ramp():
+    world = settled(60, site(with_rules(ramp_down_w_s=100.0)), surplus_w=150e3)
+    world.locks = (LOCK,)
+    before_w = world.run(30).planned_w[0]
+    world.inventory_w = world.site.devices.off_w.copy()
+    after_w = world.cycle().planned_w[0]
+    assert before_w - after_w <= world.tables.largest_start_w + 50.0

@@ -7,10 +7,13 @@ import pytest
 
 from controller.core.allocation.tables import make_tables
 from controller.core.fleet.leases import no_leases
+from controller.core.fleet.power_cut import PowerCut
 from controller.core.fleet.trouble import find_trouble, stuck_w
+from controller.core.floor import NodeSums
 from controller.core.limits.envelope import Envelope, Limit, StandingLimits, envelope
 from controller.core.modes import Mode
-from controller.core.step import _room, _upper, _usable
+from controller.core.sensing import sense
+from controller.core.step import _room, _stuck_w, _upper, _usable
 from tests.controller.core.world import World, site
 
 SITE = site(miners=2, stepped=1, gpus=1)
@@ -68,6 +71,17 @@ def test_what_nobody_leads_goes_on_at_the_most_it_may_draw(why, leases, given, s
     expected = np.where(stuck, leases.high_w, DEVICES.off_w)
     trouble = find_trouble(leases, DEVICES, snapshot(**given))
     assert stuck_w(leases, DEVICES, trouble).tolist() == expected.tolist(), why
+
+
+def test_what_may_start_below_a_contactor_is_stuck_at_its_most_even_if_it_was_never_heard_of():
+    world, nodes = World(SITE, surplus_w=0.0), np.zeros(4, dtype=np.bool_)
+    sensed, starts = sense(SITE, world.state, world.snapshot(), NodeSums(SITE)), DEVICES.node == 2
+    cut = PowerCut(
+        held=starts, dark=~starts & starts, anything=starts, unfed=nodes, switching=nodes, fading=nodes, changing=nodes
+    )
+    assert _stuck_w(TABLES, sensed).tolist() == DEVICES.off_w.tolist()
+    found = _stuck_w(TABLES, replace(sensed, cut=cut))
+    assert found.tolist() == np.where(starts, DEVICES.max_w, DEVICES.off_w).tolist()
 
 
 @pytest.mark.parametrize(

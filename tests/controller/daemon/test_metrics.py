@@ -217,6 +217,7 @@ def test_orders_that_are_not_kept_are_counted_with_what_is_missing(metrics):
             final_w=50e3,
             since_s=900.0,
             compliance=compliance,
+            revision=1,
         )
 
     orders = (order(80e3, Compliance.NOT_MET), order(None, Compliance.UNSEEN), order(49e3, Compliance.MET))

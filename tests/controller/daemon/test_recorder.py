@@ -244,6 +244,7 @@ def order_now(compliance, power_w) -> OrderNow:
         final_w=50e3,
         since_s=900.0,
         compliance=compliance,
+        revision=1,
     )
 
 

@@ -90,6 +90,7 @@ def test_an_order_that_comes_into_force_is_said_once(said):
         final_w=50e3,
         since_s=900.0,
         compliance=Compliance.UNSEEN,
+        revision=1,
     )
     assert said(orders=(now,), orders_in_force=("o-1",)) == ["order o-1 is in force on feeder"]
     assert said(orders=(now,), orders_in_force=("o-1",)) == []

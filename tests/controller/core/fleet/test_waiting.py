@@ -114,3 +114,28 @@ def test_it_is_asked_again_ever_more_seldom_and_from_the_start_once_it_has_come_
     device.tick(MORE_W, Followed.PROVEN)
     assert (device.late, device.reluctant) == (False, False)
     assert device.waiting.rest_s[0] == 120.0
+
+
+@pytest.mark.parametrize(("more_w", "late"), [(30.0, True), (31.0, False)])
+def test_a_few_watts_more_are_no_rise(more_w, late):
+    device = Asked()
+    device.tick(OFF_W, Followed.PROVEN)
+    for _ in range(6):
+        device.tick(OFF_W, Followed.GRANTED)
+    device.tick(OFF_W + more_w, Followed.PROVEN)
+    assert device.late == late
+
+
+def test_what_it_ran_on_before_it_was_asked_is_no_rise_however_long_it_did():
+    """Another device is late all the while, so that of this one everything is looked at too."""
+    half_w = np.array([5e3, OFF_W])
+    waiting, now_s, confirmed = nobody_waits(2), 1000.0, np.ones(2, dtype=np.bool_)
+    waiting = sent(waiting, half_w, np.array([5e3, MORE_W]), now_s)
+    proven, settling = (
+        np.array([says, Followed.GRANTED], dtype=np.int8) for says in (Followed.PROVEN, Followed.SETTLING)
+    )
+    for now_s in np.arange(1000.5, 1008.0, 0.5):
+        waiting = reported(waiting, half_w, proven, confirmed, now_s)
+    waiting = sent(waiting, half_w, np.array([MORE_W, MORE_W]), now_s)
+    waiting = reported(waiting, np.array([MORE_W, OFF_W]), settling, confirmed, now_s + 0.5)
+    assert waiting.asks[0] == 1.0, "it has not held it yet"

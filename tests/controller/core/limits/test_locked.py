@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from controller.core import step as steps
+from controller.core.limits.locked import hold_locked
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.safe import safe_step
-from controller.core.self_check import Invariant, InvariantBroken
 from controller.core.snapshot import Lock
 from tests.controller.core.world import World, settled, site, with_rules
 
@@ -51,6 +50,10 @@ def test_a_locked_node_is_off_at_once_and_proven_and_the_limit_is_named(running)
     assert (decision.locks[0].devices, decision.locks[0].proven, decision.locks[0].most_w) == (12, True, 0.0)
     assert (decision.mode, codes(decision).keys() & {Code.LOCKED, Code.LOCK_UNPROVEN}) == (Mode.NORMAL, {Code.LOCKED})
     assert not decision.infeasible[3]
+
+
+def test_without_a_lock_nothing_is_held(running):
+    assert hold_locked(running.site, running.snapshot(), running.state.leases) is None
 
 
 def test_a_locked_device_is_off_and_all_others_run_on(running):
@@ -145,19 +148,6 @@ def test_a_stopped_site_goes_to_failsafe_and_stays_there_until_it_is_resumed(run
     assert (told_w(running) <= np.maximum(running.site.devices.failsafe_w, 0)).all()
     running.stopped = None
     running.until(lambda decision: decision.mode is Mode.NORMAL, 60)
-
-
-def test_a_step_that_would_raise_a_locked_device_breaks_an_invariant(running, monkeypatch):
-    real = steps._allot
-
-    def forgetful(tables, state, snapshot, sensed, limited):
-        nothing = replace(sensed.locked, devices=np.zeros_like(sensed.locked.devices))
-        return real(tables, state, snapshot, replace(sensed, locked=nothing), limited)
-
-    monkeypatch.setattr(steps, "_allot", forgetful)
-    running.locks = (ONE,)
-    with pytest.raises(InvariantBroken, match=Invariant.LOCKED_STAYS_OFF):
-        running.cycle()
 
 
 def test_a_lock_waits_for_no_ramp():

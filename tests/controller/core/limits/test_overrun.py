@@ -120,5 +120,6 @@ def test_what_is_missing_to_an_order(power_w, compliance, shortfall_w):
         final_w=50e3,
         since_s=900.0,
         compliance=compliance,
+        revision=1,
     )
     assert now.shortfall_w == shortfall_w

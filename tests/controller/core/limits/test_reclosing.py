@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from controller.core.limits.contactors import Phase, Void, Wanted
+from controller.core.limits.contactors import Phase, Void, Wanted, no_trips
+from controller.core.limits.reclosing import close_where_it_fits, with_reclosing
 from controller.core.modes import Mode
 from controller.core.reasons import Code
 from controller.core.snapshot import Reset
-from tests.controller.core.halls import HALL, ROW, TRIP_S, ask, codes, in_hall, nested_site, phase, running, tripped
+from tests.controller.core.halls import (
+    HALL,
+    ROW,
+    TRIP_S,
+    ask,
+    codes,
+    hall_site,
+    in_hall,
+    nested_site,
+    phase,
+    running,
+    tripped,
+)
+from tests.controller.core.limits.test_trip import looked_at
 from tests.controller.core.world import order, settled
 
 
@@ -231,3 +247,38 @@ def test_below_an_open_contactor_none_is_closed():
     world.open = {0, 1}
     state = world.run(1).contactors[1]
     assert (state.phase, state.void) == (Phase.TRIPPED, Void.OPEN_ABOVE)
+
+
+@pytest.mark.parametrize(
+    ("left_w", "waited_s", "becomes"),
+    [
+        (0.0, 0.0, Phase.CLOSING),
+        (0.0, 0.5, Phase.RECLOSING),
+        (-1.0, 0.5, Phase.CLOSING),
+        (-1.0, 14.5, Phase.CLOSING),
+        (-1.0, 15.0, Phase.RECLOSING),
+    ],
+)
+def test_it_is_closed_once_all_that_may_start_fits_or_after_the_settle_time(left_w, waited_s, becomes):
+    built, room_w = hall_site(), np.array([left_w, 5e3, 5e3])
+    trips = no_trips(built, 0.0)
+    closing = trips.contactors[0].to(Phase.CLOSING, 1000.0, was_proven=True)
+    trips = close_where_it_fits(replace(trips, contactors=(closing,)), built, room_w, Mode.NORMAL, 1000.0 + waited_s)
+    assert trips.contactors[0].phase is becomes
+
+
+@pytest.mark.parametrize(
+    ("up_s", "waited_s", "becomes"),
+    [
+        (5.0, 14.5, Phase.STARTING),
+        (5.0, 15.0, Phase.CLOSED),
+        (20.0, 24.5, Phase.STARTING),
+        (20.0, 25.0, Phase.CLOSED),
+    ],
+)
+def test_what_is_below_has_the_settle_time_to_start_or_as_long_as_the_slowest_device_takes(up_s, waited_s, becomes):
+    built = hall_site()
+    built = replace(built, devices=replace(built.devices, up_s=np.where(built.devices.node == HALL, up_s, 100.0)))
+    starting = no_trips(built, 0.0).contactors[0].to(Phase.STARTING, 1000.0)
+    seen = looked_at([70e3, 20e3, 20e3])
+    assert with_reclosing(starting, built, seen, Mode.NORMAL, 1000.0 + waited_s).phase is becomes

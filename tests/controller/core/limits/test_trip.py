@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.limits.contactors import Phase, SeenNodes, Wanted
+from controller.core.limits.contactors import NEVER_READ, Phase, SeenNodes, Wanted
 from controller.core.limits.trip import next_trips, seen_nodes
 from controller.core.modes import Mode
 from controller.core.reasons import Code
@@ -182,6 +182,24 @@ def test_a_hall_whose_agent_lies_is_cut_off_and_its_meter_is_not_blamed():
     decision = world.run(60)
     assert phase(decision) is Phase.TRIPPED
     assert not decision.sources["of-hall"]
+
+
+@pytest.mark.parametrize(("over_s", "cut_off"), [(TRIP_S - 1.0, False), (TRIP_S - 0.5, True)])
+def test_it_is_cut_off_once_the_time_is_full(over_s, cut_off):
+    """With the half second of this tick."""
+    world = World(hall_site(), surplus_w=90e3)
+    (closed,) = world.state.trips.contactors
+    trips = replace(world.state.trips, contactors=(replace(closed, over_rating_s=over_s),))
+    seen = looked_at([100e3, 70e3, 20e3])
+    (state,) = next_trips(trips, world.site, world.snapshot(), seen, Mode.NORMAL, 0.5).contactors
+    assert (state.phase is Phase.TRIPPED) == cut_off
+
+
+def test_a_contactor_that_nobody_has_spoken_of_has_never_been_read():
+    world = World(hall_site(), surplus_w=90e3)
+    unread = replace(world.snapshot(), contactors=())
+    trips = next_trips(world.state.trips, world.site, unread, looked_at([100e3, 20e3, 20e3]), Mode.NORMAL, 0.5)
+    assert trips.contactors[0].now == NEVER_READ
 
 
 def test_nothing_trips_before_the_first_trusted_readings():

@@ -118,6 +118,12 @@ def test_a_shift_is_judged_by_what_all_of_them_cover():
     assert not any(course is restless for course in kept)
 
 
+def test_a_course_that_moves_once_is_steadier_than_one_that_wobbles_by_less():
+    once = (np.array([6.0, 5.0, 4.0, 3.0]), np.array([50.0, 90.0, 90.0, 90.0]))
+    wobbles = (np.array([6.0, 5.0, 4.0, 3.0]), np.array([50.0, 75.0, 50.0, 75.0]))
+    assert all(course is once for course in _likely([*[once] * 5, *[wobbles] * 4], 2.0))
+
+
 def test_readings_of_the_last_ten_seconds_are_kept():
     state = SurplusState()
     for k in range(30):

@@ -7,6 +7,7 @@ import pytest
 from controller.core.modes import Mode
 from controller.core.reasons import Code
 from controller.core.snapshot import ConfirmedMeter
+from controller.core.trust.confirmed import Confirmations, look_at
 from tests.controller.core.trust.test_redundancy import RESTS_S, codes, falls_silent, is_normal, of_source, pair
 
 CHECK = 0
@@ -97,6 +98,12 @@ def test_one_good_sample_of_a_meter_that_is_far_off_ends_no_word():
     world.silent.add("main")
     world.run(10.0)
     assert world.confirmed
+
+
+def test_without_a_word_nothing_is_confirmed():
+    world = pair()
+    record = world.state.trust.redundancy
+    assert look_at((), world.site, record, {}) == Confirmations()
 
 
 def test_another_doubt_stays():

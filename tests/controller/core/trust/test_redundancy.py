@@ -5,8 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from controller.core.fleet.bounds import FleetBelow
 from controller.core.modes import Mode
-from controller.core.reasons import Code
+from controller.core.reasons import Code, Reason
+from controller.core.trust.columns import MeterColumns
+from controller.core.trust.redundancy import no_redundancy, stand_in
+from controller.core.trust.step_test import no_step_tests
 from tests.controller.core.world import settled, site, with_rules
 
 #: Longer than a step is good for.
@@ -207,3 +211,18 @@ def test_the_only_meter_of_a_site_has_nobody_to_stand_in_for_it():
     )
     world.silent.add("main")
     assert world.run(15).mode is Mode.FAILSAFE
+
+
+@pytest.mark.parametrize(("ago_s", "begins"), [(899.5, False), (900.0, False), (900.5, True)])
+def test_a_step_that_proved_nothing_is_tried_again_once_a_quarter_of_an_hour_is_over(ago_s, begins):
+    built, now_s, nodes = site(), 5000.0, np.array([True, False, False, False])
+    stepped = replace(
+        no_redundancy(2, 4), under_w=np.zeros(2), missing=nodes, begun_s=np.where(nodes, now_s - ago_s, -np.inf)
+    )
+    true = np.ones(2, dtype=np.bool_)
+    meters = MeterColumns(power_w=np.full(2, 90e3), taken_s=np.array([now_s, now_s - 60.0]), sane=true, vouched=true)
+    drawn_w = np.full(4, 84e3)
+    fleet = FleetBelow(least_w=drawn_w, most_w=drawn_w, told_w=drawn_w, told_least_w=drawn_w)
+    against = {"check": (), "main": (Reason(Code.METER_SILENT, "main"),)}
+    record, _ = stand_in(stepped, built, meters, against, no_step_tests(2), fleet, now_s)
+    assert np.isfinite(record.step_to_w[0]) == begins

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from controller.core.fleet.bounds import FleetBelow
 from controller.core.site import Site
 from controller.core.state import initial_state
+from controller.core.trust.step_blame import Missing, agreeing_meters, shows_the_same
 from controller.core.trust.step_test import StepTests, run_step_tests
 from tests.controller.core.trust.test_step_test import meter_columns
 from tests.controller.core.world import site
@@ -168,3 +169,27 @@ def test_where_every_hall_lies_by_its_own_share_no_meter_is_refuted(late_s, ramp
 )
 def test_a_meter_that_is_wrong_is_found_wrong(why, lied, shown, refuted):
     assert np.isfinite(halls(lied, (0.0, 0.0, 0.0), 30e3, shown).refuted_s).tolist() == refuted, why
+
+
+@pytest.mark.parametrize(
+    ("why", "built", "missing_w", "slack_w", "found"),
+    [
+        ("both miss the same", pair(0.005, 0.005), [30e3, 30e3], [1e3, 500.0], [True, True]),
+        ("apart by what both may err", pair(0.005, 0.005), [30e3, 31.5e3], [1e3, 500.0], [True, True]),
+        ("further apart", pair(0.005, 0.005), [30e3, 31.6e3], [1e3, 500.0], [False, False]),
+        ("above, as much", hall_site(), [30e3, 0.0, 30e3], [500.0, 500.0, 2e3], [True, False, True]),
+        ("less, by what both may err", hall_site(), [30e3, 0.0, 27.5e3], [500.0, 500.0, 2e3], [True, False, True]),
+        ("less than that", hall_site(), [30e3, 0.0, 27.4e3], [500.0, 500.0, 2e3], [False, False, False]),
+        ("more, for it sees more devices", hall_site(), [30e3, 0.0, 60e3], [500.0, 500.0, 2e3], [True, False, False]),
+    ],
+)
+def test_a_meter_speaks_for_another_that_misses_as_much_within_what_both_may_err(why, built, missing_w, slack_w, found):
+    watts = np.array(missing_w)
+    missing = Missing(now=watts > 0.0, least_w=watts, most_w=watts)
+    assert agreeing_meters(built, missing, np.array(slack_w), watts > 0.0).tolist() == found, why
+
+
+@pytest.mark.parametrize(("off_w", "alike"), [(3e3, False), (3001.0, True)])
+def test_a_meter_that_is_off_by_no_more_than_both_may_err_tells_nothing_of_another(off_w, alike):
+    shown_w, speaks = np.array([50e3, 50e3]), np.array([False, True])
+    assert shows_the_same(pair(0.005, 0.005), shown_w, np.full(2, off_w), speaks).tolist() == [alike, False]

@@ -93,6 +93,12 @@ def test_a_step_proves_or_refutes(why, course, proven, refuted):
         ("one follows: the other is wrong", [(both(68e3), 62e3, 62e3), ((28e3, 68e3), 22e3, 22e3)], [False, True], 0.0),
         ("both are wrong, each in its way", [(both(68e3), 62e3, 62e3), ((68e3, 50e3), 22e3, 22e3)], [True, True], 0.0),
         ("they were never proven", [(both(8e3), 62e3, 62e3)], [True, True], 0.0),
+        (
+            "one misses alone what both have missed before",
+            [(both(68e3), 62e3, 62e3), (both(58e3), 22e3, 22e3), (both(98e3), 62e3, 62e3), ((58e3, 88e3), 22e3, 22e3)],
+            [False, True],
+            0.0,
+        ),
         ("a rise that none sees", [(both(68e3), 62e3, 62e3), (both(68e3), 102e3, 102e3)], [False, False], 40e3),
     ],
 )

@@ -1,0 +1,78 @@
+"""What is said of agents and devices that cannot be led, and when that keeps the site from being raised."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from controller.core.fleet.leases import no_leases
+from controller.core.fleet.trouble import Trouble, find_trouble, told_of
+from controller.core.reasons import Code
+from tests.controller.core.world import GPU, MINER, devices, settled, site
+
+A, B = 2, 3
+#: The first agent has a miner below each feeder and one more, the second a rack.
+SITE = replace(
+    site(),
+    devices=devices(
+        [
+            {"modes": MINER, "node": A, "agent": 0},
+            {"modes": MINER, "node": B, "agent": 0},
+            {"modes": MINER, "node": B, "agent": 0},
+            {"modes": GPU, "node": B, "agent": 1},
+        ]
+    ),
+)
+LEASES = no_leases(SITE.devices, 0.0)
+
+
+def trouble(**columns) -> Trouble:
+    agents, nobody = np.zeros(2), np.zeros(4, dtype=np.bool_)
+    fine = Trouble(
+        silent_s=agents, deaf_s=agents, silent=nobody, lost=nobody, defiant=nobody, reluctant=nobody, led=~nobody
+    )
+    return replace(fine, **{name: np.array(values) for name, values in columns.items()})
+
+
+def said(found: Trouble, *unshown: int):
+    nodes = np.zeros(4, dtype=np.bool_)
+    nodes[list(unshown)] = True
+    return told_of(found, SITE, LEASES, nodes)
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "agent", "count", "most_w"),
+    [
+        ({"silent_s": [9.0, 0.0], "silent": [True] * 3 + [False]}, Code.AGENT_SILENT, "agent-a", 3, 10_500.0),
+        ({"silent_s": [0.0, 9.0], "silent": [False] * 3 + [True]}, Code.AGENT_SILENT, "agent-b", 1, 10_200.0),
+        ({"deaf_s": [0.0, 20.0]}, Code.AGENT_DEAF, "agent-b", 1, 10_200.0),
+        ({"lost": [True, True, False, False]}, Code.DEVICE_LOST, "agent-a", 2, 7_000.0),
+    ],
+)
+def test_what_is_said_of_an_agent_counts_its_own_devices_and_their_watts(given, code, agent, count, most_w):
+    (reason,), _ = said(trouble(**given))
+    assert (reason.code, reason.subject) == (code, agent)
+    assert (reason.parameters["count"], reason.parameters["most_w"]) == (count, most_w)
+
+
+@pytest.mark.parametrize(("unshown", "holds"), [(A, True), (B, False), (0, True)])
+def test_only_what_is_in_trouble_itself_below_a_node_that_nobody_sees_inside_keeps_the_site_down(unshown, holds):
+    """The lost miner is below the one feeder; of its agent's others, below the other one, there is nothing to say."""
+    warnings, doubts = said(trouble(lost=[True, False, False, False]), unshown)
+    assert doubts.doubts == (warnings if holds else ())
+    assert not doubts.lost
+
+
+def test_of_those_that_do_not_come_up_each_agent_counts_its_own():
+    warnings, _ = said(trouble(reluctant=[True, True, False, True]))
+    assert [(each.code, each.subject, each.parameters["count"]) for each in warnings] == [
+        (Code.DEVICE_RELUCTANT, "agent-a", 2),
+        (Code.DEVICE_RELUCTANT, "agent-b", 1),
+    ]
+
+
+def test_a_fleet_that_does_as_it_is_told_is_no_trouble():
+    world = settled(40, site(), surplus_w=90e3)
+    found = find_trouble(world.state.leases, world.site.devices, world.snapshot(), world.site.rules.lease_s)
+    assert not found.any
+    assert found.led.all()
