@@ -7,6 +7,7 @@ its PSU: the evidence says which. A time is that of the last reading outside the
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,6 +20,7 @@ from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading, Relay
 from drivers.fleet.agent.lease import LeasedDevice
 
+_log = logging.getLogger(__name__)
 #: It is read so often; so many readings in a row within the band are steady.
 LOOK_S: Final = 0.5
 STEADY: Final = 6
@@ -172,6 +174,7 @@ class Drill:
     async def _hand_back(self, found: DeviceSettings) -> None:
         why = await self._guard.hand_back(found)
         if why:
+            _log.error("not as it was found: %s", why, extra={"event": "not_handed_back"})
             self.evidence.wrong.append(f"not as it was found: {why}")
 
 

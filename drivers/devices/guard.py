@@ -35,7 +35,7 @@ class Guard:
         self._called: str | None = None
         self._pools: tuple[Pool, ...] | None = None
         self._pools_due = False
-        self._is_shut = False
+        self._is_shut = self._refuses = False
         self._told_why = ""
 
     async def read(self) -> DeviceReading:
@@ -72,7 +72,9 @@ class Guard:
             return f"it answered {outcome.value}, and is set to {now.words} instead of {was.words}"
         if now.pools != was.pools:
             return "its pools are others than when it was found; they are left as they are"
-        return "" if outcome is CommandOutcome.ACCEPTED else f"it is as it was found, but answered {outcome.value}"
+        if outcome is CommandOutcome.ACCEPTED:
+            return ""
+        return f"nothing differs, but it answered {outcome.value} when it was told so: is its login right?"
 
     async def settings(self) -> DeviceSettings:
         """Return what the right device is set to; raises DriverLoss."""
@@ -124,7 +126,17 @@ class Guard:
         if self._is_shut:
             return CommandOutcome.REFUSED
         self._pools_due = True
-        return await write()
+        outcome = await write()
+        self._note_outcome(outcome)
+        return outcome
+
+    def _note_outcome(self, outcome: CommandOutcome) -> None:
+        if outcome is CommandOutcome.REFUSED and not self._refuses:
+            text = "%s refuses what it is told: look at its login and its write access"
+            _log.warning(text, self._device, extra={"event": "device_refuses", "device": self._device})
+            self._refuses = True
+        elif outcome is CommandOutcome.ACCEPTED:
+            self._refuses = False
 
     async def _note_pools(self) -> None:
         """Take the pools of before the write; a driver that writes them refuses by itself where they cannot be read."""

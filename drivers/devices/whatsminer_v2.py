@@ -109,6 +109,7 @@ class WhatsminerV2:
             "it is tuning its boards": answers.at(summary, "Hash Stable") is False,
             "it does not tell its watts": answers.watts(summary, "Power") is None,
             "the file has no login for it: it can only be read": self._target.login is None,
+            "no reading asks for its password: a wrong one shows when it is first told": self._target.login is not None,
         }
         return [words for words, holds in said.items() if holds]
 

@@ -113,6 +113,7 @@ class WhatsminerV3:
             f"it tells {len(codes or ())} error codes": bool(codes),
             "it does not tell its watts": answers.watts(summary, "summary", "power-realtime") is None,
             "the file has no login for it: it can only be read": self._target.login is None,
+            "no reading asks for its password: a wrong one shows when it is first told": self._target.login is not None,
         }
         return [words for words, holds in said.items() if holds]
 

@@ -26,11 +26,10 @@ def add(verbs: Verbs) -> None:
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
-    import asyncio
-
     from controller.agent.drilled import drill_of, write_evidence
     from controller.agent.load import load_agent
     from controller.agent.owned import owned
+    from controller.commands.signals import run_to_its_end
     from drivers.errors import ConfigError, DriverLoss
 
     file = load_agent(arguments.file)
@@ -38,7 +37,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         raise ConfigError("found no --yes; a drill switches the device on and off, and takes it to full power")
     with owned(file):
         try:
-            evidence = asyncio.run(drill_of(file, arguments.device))
+            evidence = run_to_its_end(drill_of(file, arguments.device))
         except DriverLoss as loss:
             raise ConfigError(f"{arguments.device}: {loss}") from loss
     out = arguments.out or Path(f"{arguments.device}.drill.yaml")

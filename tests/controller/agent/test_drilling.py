@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from simulators.devices.bench_unit import POOLS, BenchUnit, Pace
 from simulators.devices.luxos import LuxOsServer
 from simulators.devices.traps import Trap
 from tests.controller.agent.halls import FULL_W, MODEL, OFF_W, Hall, hall_of
+from tests.waiting import DEADLINE_S, until
 
 FAMILY = load_families()["luxos"]
 
@@ -150,6 +154,21 @@ def test_the_verb_writes_the_evidence(
     assert hall.units["s19k-001"].told_w == FULL_W
     assert main(["agent", "release", str(hall.folder / "agent.yaml")]) == 0
     assert "no device was led" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_one_that_is_ended_by_a_signal_hands_the_device_back(hall: Hall, number: signal.Signals) -> None:
+    unit = hall.units["s19k-001"]
+    unit.tell(784)
+    argv = [sys.executable, "-m", "controller.cli", "agent", "drill", str(hall.write()), "s19k-001", "--yes"]
+    drill = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+    until(lambda: unit.told_w == FULL_W, "the drill at its most")
+    drill.send_signal(number)
+    drill.send_signal(number)
+    _, said = drill.communicate(timeout=DEADLINE_S)
+    assert unit.told_w == 784
+    assert drill.returncode == 1
+    assert "ended before it was done" in said
 
 
 def test_without_a_yes_nothing_is_done(hall: Hall, capsys: pytest.CaptureFixture[str]) -> None:

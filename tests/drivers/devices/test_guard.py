@@ -29,7 +29,7 @@ class Driver:
         self.serial: str | None = "S1"
         self.set = FOUND
         self.silent = self.mute = False
-        self.takes_pools_away = False
+        self.takes_pools_away = self.refuses = False
         self.writes: list[str] = []
 
     async def read(self) -> DeviceReading:
@@ -69,6 +69,8 @@ class Driver:
 
     def _write(self, what: str, settings: DeviceSettings) -> CommandOutcome:
         self._hear()
+        if self.refuses:
+            return CommandOutcome.REFUSED
         self.writes.append(what)
         self.set = replace(settings, pools=(OTHER,)) if self.takes_pools_away else settings
         return CommandOutcome.ACCEPTED
@@ -178,3 +180,22 @@ def test_a_silent_device_is_told_nothing(guard: Guard, driver: Driver) -> None:
     driver.silent = True
     assert asyncio.run(guard.command(25)) is CommandOutcome.UNKNOWN
     assert driver.writes == []
+
+
+def test_a_device_that_refuses_is_named_once_until_it_takes_something(
+    guard: Guard, driver: Driver, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver.refuses = True
+    assert [asyncio.run(guard.command(25)) for _ in range(3)] == [CommandOutcome.REFUSED] * 3
+    assert [record.event for record in caplog.records] == ["device_refuses"]  # type: ignore[attr-defined]
+    driver.refuses = False
+    asyncio.run(guard.command(25))
+    driver.refuses = True
+    asyncio.run(guard.command(25))
+    assert len(caplog.records) == 2
+
+
+def test_one_that_refuses_to_be_handed_back_is_said_to_stand_as_it_was_found(guard: Guard, driver: Driver) -> None:
+    driver.refuses = True
+    said = asyncio.run(guard.hand_back(FOUND))
+    assert said == "nothing differs, but it answered refused when it was told so: is its login right?"

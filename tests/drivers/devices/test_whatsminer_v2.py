@@ -104,7 +104,8 @@ def test_a_wrong_password_is_a_refusal_and_stays_unsaid() -> None:
 
 def test_one_with_a_firmware_of_api_3_is_told_so() -> None:
     async def scene(bench: Bench) -> None:
-        assert await bench.driver.findings() == []
+        unasked = "no reading asks for its password: a wrong one shows when it is first told"
+        assert await bench.driver.findings() == [unasked]
         bench.sim.firmware = "20251209.16.Rel2"
         assert any("whatsminer-v3" in finding for finding in await bench.driver.findings())
 
