@@ -9,6 +9,7 @@ from typing import Annotated
 
 from controller.site.document import document_of, text_of
 from controller.site.paths import FROM, path_text
+from controller.site.problems import Problem
 from controller.site.problems import path_text as way_text
 from controller.site.unknown import UNKNOWN
 from controller.site.value_type import NotAllowedError, ValueType
@@ -32,20 +33,23 @@ def read_models(path: Path, text: str) -> OwnModels:
     """
     document = document_of(path, text)
     models, mistakes = own_models_of(document.data)
-    lines = [
-        (document.place(mistake.loc), f"{way_text(mistake.loc)}: found {mistake.found}; allowed is {mistake.allowed}")
-        for mistake in mistakes
+    unread = [problem.loc for problem in document.problems]
+    problems = [
+        *document.problems,
+        *(
+            Problem(loc=mistake.loc, found=mistake.found, allowed=mistake.allowed)
+            for mistake in mistakes
+            if not any(loc[: len(mistake.loc)] == mistake.loc for loc in unread)
+        ),
     ]
-    lines += [
-        (
-            problem.place or document.place(problem.loc),
-            f"{way_text(problem.loc)}: found {problem.found}; allowed is {problem.allowed}",
-        )
-        for problem in document.problems
-    ]
-    if lines:
-        raise ConfigError("\n".join(f"{path}:{line}:{column}: {words}" for (line, column), words in sorted(lines)))
+    if problems:
+        placed = sorted((problem.place or document.place(problem.loc), _words(problem)) for problem in problems)
+        raise ConfigError("\n".join(f"{path}:{line}:{column}: {words}" for (line, column), words in placed))
     return OwnModels(text=text, by_id=models)
+
+
+def _words(problem: Problem) -> str:
+    return f"{way_text(problem.loc)}: found {problem.found}; allowed is {problem.allowed}"
 
 
 def catalogue_of(own: OwnModels | None) -> Mapping[str, Model]:

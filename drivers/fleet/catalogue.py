@@ -168,7 +168,7 @@ _PLAIN: Final[Mapping[str, tuple[Any, str]]] = {
     "modes": (Annotated[list[Any], Meta(min_length=2)], "a list of at least two modes, the first of them off"),
     "restarts": (bool, "true or false"),
     "steady": (bool, "true or false"),
-    "sources": (Annotated[dict[str, _Text], Meta(min_length=1)], "where each fact is from, at least one, as text"),
+    "sources": (Annotated[dict[str, Any], Meta(min_length=1)], "for each fact where it is from, at least one"),
 }
 _QUANTITIES: Final = {
     "tolerance": _FRACTION,
@@ -204,6 +204,8 @@ class _Reader:
         plain = {key: self._plain(loc, given, key, *kind) for key, kind in _PLAIN.items()}
         sizes = {key: self._quantity(loc, given, key, *kind) for key, kind in _QUANTITIES.items()}
         modes = self._modes((*loc, "modes"), plain["modes"] or ())
+        for fact in plain["sources"] or ():
+            self._plain((*loc, "sources"), plain["sources"], fact, _Text, "a text")
         if len(self.mistakes) > before:
             return None
         times: dict[str, Any] = {f"{key}_s": sizes[key] for key, kind in _QUANTITIES.items() if kind is _TIME}

@@ -90,6 +90,20 @@ def test_a_mistake_is_named(
     assert not any("fleet.groups" in line for line in lines), "of a model that could not be read nothing is said"
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [("    down: 6 s", "    down:"), ("steady: true", "steady: !x true"), ("      modes: profiles", "      modes:\n      more: profiles")]
+)  # fmt: skip
+def test_what_cannot_be_read_as_a_value_is_one_mistake(
+    small: str, complaints: Callable[[str], list[str]], own: Path, old: str, new: str
+) -> None:
+    assert old in EXAMPLE
+    own.write_text(EXAMPLE.replace(old, new))
+    _, *lines = complaints(with_models(small))
+    assert len(lines) == 1, lines
+    assert "; allowed is " in lines[0]
+    assert "object" not in lines[0]
+
+
 def test_a_file_that_is_not_there_and_a_model_that_is_not_in_it_are_named(
     small: str, complaints: Callable[[str], list[str]], own: Path
 ) -> None:

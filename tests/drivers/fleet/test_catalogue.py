@@ -83,6 +83,11 @@ def test_at_most_is_the_largest_setpoint_below(model: catalogue.Model, watts: fl
         ("    down: 2 s", "    down: 25 h", "down: found '25 h', allowed is a time"),
         ("    tolerance: 5 %", "    tolerance: 60 %", "tolerance: found '60 %', allowed is a share"),
         ("name: target-max", "name: target-min", "allowed is a name of its own for each mode"),
+        (
+            "      times: Braiins OS",
+            "      times: [Braiins OS]  #",
+            "sources: times: found a list of 1, allowed is a text",
+        ),
         ("    vendor: Bitmain", "    vendor: ''", "antminer-s21: vendor: found '', allowed is a text"),
         ("watts: 3500", "watts: 35000000", "whole watts"),
         ("watts: 1400", "watts: .nan", "watts: found nan, allowed is a number"),
