@@ -27,7 +27,7 @@ def agent_problems(
     yield from repeated((("relays", index, "id"), relay.id) for index, relay in enumerate(file.relays))
     for loc, device in placed:
         yield from _name_problems(loc, device, families.get(device.family))
-        yield from unless_known((*loc, "model"), device.model, catalogue, "models")
+        yield from unless_known((*loc, "model"), device.model, catalogue, "models", complete=file.models is not UNKNOWN)
         family, model = families.get(device.family), catalogue.get(device.model)
         if family is not None:
             yield from _login_problems(loc, device, family)

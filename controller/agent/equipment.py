@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from controller.agent.model import AgentDevice, AgentFile, DeviceTls, JobsPart, RelayEntry, RelayOutlet
 from controller.site.devices import declared_failsafe_w
+from controller.site.own_models import catalogue_of
 from drivers.contactors.modbus import CoilContactor
 from drivers.devices.driver import DeviceDriver, Target
 from drivers.devices.families import Family, Instrument, ReadBack, load_families
@@ -24,7 +25,7 @@ from drivers.devices.unopened import UnopenedDevice
 from drivers.errors import ConfigError
 from drivers.fleet.agent.device import Ports
 from drivers.fleet.agent.lease import LeasedDevice
-from drivers.fleet.catalogue import load_catalogue
+from drivers.fleet.catalogue import Model, load_catalogue
 from drivers.fleet.wire import DeadMan, MeasuredBy, Proof
 
 _log = logging.getLogger(__name__)
@@ -63,11 +64,11 @@ def equipment_of(file: AgentFile, found: FoundSettings) -> Equipment:
     relays = relays_of(file)
     holds = holds_of(file)
     guards = {
-        device.id: Guard(_opened(device), device=device.id, expected=expected_of(device), found=found)
+        device.id: Guard(_opened(file, device), device=device.id, expected=expected_of(device), found=found)
         for device in file.devices
     }
     return Equipment(
-        leased={device.id: leased_of(device, holds.get(device.relay or "")) for device in file.devices},
+        leased={device.id: leased_of(file, device, holds.get(device.relay or "")) for device in file.devices},
         ports={
             device.id: Ports(
                 device=guards[device.id],
@@ -91,21 +92,30 @@ def holds_of(file: AgentFile) -> Mapping[str, float | None]:
     return {relay.id: None if relay.outlet is None else relay.outlet.hold_s for relay in file.relays}
 
 
-def _opened(device: AgentDevice) -> DeviceDriver:
+def _opened(file: AgentFile, device: AgentDevice) -> DeviceDriver:
     try:
-        return open_driver(device)
+        return open_driver(file, device)
     except ConfigError as error:
         _log.error("%s cannot be led: %s", device.id, error, extra={"event": "device_unusable", "device": device.id})
         return UnopenedDevice(str(error))
 
 
-def open_driver(device: AgentDevice) -> DeviceDriver:
+def model_of(file: AgentFile, device: AgentDevice) -> Model:
+    """Return the model of a device of the file; its times are never shorter than those of its family.
+
+    The model knows the chips, the family how long it takes to tell them; who counts the shorter time has a proof too early.
+    """
+    family, model = load_families()[device.family], catalogue_of(file.models)[device.model]
+    return replace(model, down_s=max(model.down_s, family.down_s), up_s=max(model.up_s, family.up_s))
+
+
+def open_driver(file: AgentFile, device: AgentDevice) -> DeviceDriver:
     """Return the bare driver of a device, before which no guard stands; raises ConfigError for a login or an extra that is not there."""
     family = load_families()[device.family]
     target = Target(
         host=device.host or "",
         port=device.port or family.port,
-        model=load_catalogue()[device.model],
+        model=model_of(file, device),
         login=read_login(device.login) if device.login is not None else None,
         untuned=device.untuned,
         gpus=device.gpus,
@@ -121,9 +131,9 @@ def expected_of(device: AgentDevice) -> str:
     return device.serial or device.mac or next(iter(device.gpus), "")
 
 
-def leased_of(device: AgentDevice, hold_s: float | None = None) -> LeasedDevice:
+def leased_of(file: AgentFile, device: AgentDevice, hold_s: float | None = None) -> LeasedDevice:
     """Return what a device may draw, and what can prove it; `hold_s`: after so long its relay opens by itself."""
-    family, model = load_families()[device.family], load_catalogue()[device.model]
+    family, model = load_families()[device.family], model_of(file, device)
     return LeasedDevice(
         model=model,
         failsafe_w=declared_failsafe_w(device.failsafe, model),

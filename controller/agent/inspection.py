@@ -12,13 +12,13 @@ from typing import Final
 from controller.agent.equipment import expected_of, holds_of, leased_of, open_driver, relays_of
 from controller.agent.model import AgentDevice, AgentFile
 from controller.daemon.secret import read_secret
+from controller.site.own_models import catalogue_of
 from drivers.devices.driver import DeviceIdentity, DeviceSettings
 from drivers.devices.families import load_families
 from drivers.devices.switched import GuardedOutlet
 from drivers.errors import ConfigError, DriverLoss
 from drivers.fleet.agent.device import DeviceReading
 from drivers.fleet.agent.lease import LeasedDevice
-from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.keys import CONTROLLER, load_private, load_public
 
 #: So many devices are asked at once.
@@ -42,6 +42,7 @@ class DeviceLook:
 class _Looking:
     """What is being found out of one device."""
 
+    file: AgentFile
     device: AgentDevice
     identity: DeviceIdentity | None = None
     reading: DeviceReading | None = None
@@ -50,7 +51,7 @@ class _Looking:
     notes: list[str] = field(default_factory=list)
 
     async def ask(self) -> None:
-        driver = open_driver(self.device)
+        driver = open_driver(self.file, self.device)
         try:
             self.identity = await driver.identity()
             if not self.identity.is_named(expected_of(self.device)):
@@ -64,10 +65,12 @@ class _Looking:
 
     def judge(self) -> None:
         """Add what follows from the file and the facts of the family."""
-        family, model = load_families()[self.device.family], load_catalogue()[self.device.model]
+        family, model = load_families()[self.device.family], catalogue_of(self.file.models)[self.device.model]
         for what, family_s, model_s in (("down", family.down_s, model.down_s), ("up", family.up_s, model.up_s)):
             if family_s > model_s:
-                self.notes.append(f"{family.title} takes {family_s:g} s {what}, its model says {model_s:g} s")
+                self.notes.append(
+                    f"{family.title} takes {family_s:g} s {what}, its model says {model_s:g} s: the agent counts {family_s:g} s"
+                )
         if self.settings is not None and not self.settings.pools:
             self.notes.append("it names no pool")
         if self.reading is not None and self.reading.setpoint_w is None:
@@ -79,7 +82,7 @@ async def look_at(file: AgentFile) -> Sequence[DeviceLook]:
     room, holds_s = asyncio.Semaphore(AT_ONCE), holds_of(file)
 
     async def look(device: AgentDevice) -> DeviceLook:
-        looking = _Looking(device)
+        looking = _Looking(file, device)
         async with room:
             try:
                 await looking.ask()
@@ -88,7 +91,7 @@ async def look_at(file: AgentFile) -> Sequence[DeviceLook]:
         looking.judge()
         return DeviceLook(
             device=device,
-            leased=leased_of(device, holds_s.get(device.relay or "")),
+            leased=leased_of(file, device, holds_s.get(device.relay or "")),
             identity=looking.identity,
             reading=looking.reading,
             settings=looking.settings,

@@ -19,6 +19,7 @@ import yaml
 from controller.agent.load import checked_agent
 from controller.agent.model import AgentFile
 from controller.site.document import Document, read_document
+from controller.site.own_models import read_models
 from drivers.durable import replace_file
 from drivers.errors import ConfigError
 
@@ -37,18 +38,31 @@ class KeptFile:
 
     def begin(self) -> AgentFile:
         """Return what is to be run; raises ConfigError where nothing ran before and the file is wrong."""
-        raw = self._raw()
-        if raw is not None:
+        before = self._read_kept()
+        if before is not None:
             try:
-                file = checked_agent(_document(self._path, raw))
-            except ConfigError as error:
+                file = self._file_of(before)
+            except (ConfigError, KeyError, TypeError) as error:
                 _log.error("what ran before cannot be run: %s", error, extra={"event": "kept_file_unusable"})
             else:
-                self._compare(raw)
+                self._compare(before)
                 return file
+        file, self._taken = self._read()
+        return file
+
+    def _read(self) -> tuple[AgentFile, dict[str, Any]]:
+        """Return what the file says now, and what is to be kept of it: its values, and the text of its own models' file."""
         document = read_document(self._path)
-        self._taken = copy.deepcopy(document.data)
-        return checked_agent(document)
+        raw = copy.deepcopy(document.data)
+        file = checked_agent(document)
+        return file, {"raw": raw, "models": None if file.models is None else file.models.text}
+
+    def _file_of(self, kept: Mapping[str, Any]) -> AgentFile:
+        """Return the file that was kept, with its own models as they were, whatever stands in their file now."""
+        raw, text = dict(kept["raw"]), kept["models"]
+        if text is not None:
+            raw["models"] = read_models(self._path.absolute().parent / raw["models"], text)
+        return checked_agent(_document(self._path, raw))
 
     @contextlib.contextmanager
     def until_an_orderly_end(self) -> Iterator[None]:
@@ -58,7 +72,7 @@ class KeptFile:
         yield
         self._kept.unlink(missing_ok=True)
 
-    def _raw(self) -> Any:
+    def _read_kept(self) -> Any:
         try:
             return msgspec.json.decode(self._kept.read_bytes())
         except FileNotFoundError:
@@ -73,10 +87,10 @@ class KeptFile:
         except OSError as error:
             _log.error("what runs is not kept: %s", error, extra={"event": "file_not_kept"})
 
-    def _compare(self, raw: Any) -> None:
-        """Say where the file says something else than what runs."""
+    def _compare(self, kept: Any) -> None:
+        """Say where the file, or that of its models, says something else than what runs."""
         try:
-            same = read_document(self._path).data == raw
+            same = self._read()[1] == kept
         except ConfigError:
             same = False
         if not same:
@@ -84,6 +98,6 @@ class KeptFile:
             _log.error(text, self._path, extra={"event": "file_not_taken"})
 
 
-def _document(path: Path, raw: Any) -> Document:
+def _document(path: Path, raw: dict[str, Any]) -> Document:
     nowhere = yaml.MappingNode("tag:yaml.org,2002:map", [], yaml.Mark(str(path), 0, 0, 0, "", 0))
-    return Document(path=path, root=nowhere, data=raw if isinstance(raw, dict) else {}, problems=[])
+    return Document(path=path, root=nowhere, data=raw, problems=[])

@@ -8,10 +8,10 @@ from typing import Final
 from controller.agent.checks import agent_problems
 from controller.agent.model import AgentFile
 from controller.site.document import Document, read_document
+from controller.site.own_models import catalogue_of
 from controller.site.reading import FileKind
 from drivers.devices.families import load_families
 from drivers.errors import ConfigError
-from drivers.fleet.catalogue import load_catalogue
 
 AGENT_FILE: Final = FileKind(AgentFile, "agent file")
 
@@ -24,7 +24,7 @@ def load_agent(path: Path) -> AgentFile:
 def checked_agent(document: Document) -> AgentFile:
     """Return the agent that a document describes; raises ConfigError as above."""
     file = AGENT_FILE.read(document)
-    problems = [*document.problems, *agent_problems(file, load_families(), load_catalogue())]
+    problems = [*document.problems, *agent_problems(file, load_families(), catalogue_of(file.models))]
     if problems:
         raise ConfigError("\n".join(AGENT_FILE.lines(document, problems)))
     return file

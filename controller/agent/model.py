@@ -8,6 +8,7 @@ from pydantic import Field
 
 from controller.site.measures import Failsafe, HoldSeconds, PositivePower, Seconds
 from controller.site.model import MqttSection
+from controller.site.own_models import ModelsFile
 from controller.site.part import Part, key
 from controller.site.paths import FilePath
 from controller.site.problems import one_of
@@ -123,7 +124,7 @@ class AgentDevice(Part):
     mac: MacAddress | None = key("mac", "its MAC address", None)
     tls: DeviceTls | None = key("tls", "how it is known, for families that are spoken to over TLS", None)
     login: FilePath | None = key("login", "file with its login, for families that ask for one", None)
-    model: Id = key("model", "model of the catalogue, as in the site file")
+    model: Id = key("model", "a bundled model, or one of `models`, as in the site file")
     failsafe: Failsafe = key("failsafe", "most that it may draw when nobody leads it, as in the site file", "off")
     max_w: PositivePower | None = key("max", "most that it may ever be told here; default: the model's", None)
     untuned: Flag = key(
@@ -142,5 +143,6 @@ class AgentFile(Part):
     report_s: Seconds = key("report", "time from one report to the next", "1 s")
     mqtt: BrokerSection = key("mqtt", "the broker")
     state: FilePath = key("state", "folder of what it keeps over a restart", "state")
+    models: ModelsFile | None = key("models", "file of models of the site's own, as in the site file", None)
     devices: tuple[AgentDevice, ...] = Field(description="the devices", strict=False)
     relays: tuple[RelayEntry, ...] = Field((), description="the relays before devices", strict=False)

@@ -28,8 +28,11 @@ def run_until_signal(work: Coroutine[Any, Any, _T]) -> _T:
 
 
 def run_to_its_end(work: Coroutine[Any, Any, _T]) -> _T:
-    """Run `work` in an event loop and return what it returns; Ctrl-C, SIGTERM and SIGHUP cancel it once, and what it then puts
-    back is waited for. Raises KeyboardInterrupt where one came before."""
+    """Run `work` in an event loop and return what it returns.
+
+    Ctrl-C, SIGTERM and SIGHUP cancel it once, and what it then puts back is waited for. Raises KeyboardInterrupt where one
+    came before.
+    """
 
     async def main() -> _T:
         this, loop = asyncio.current_task(), asyncio.get_running_loop()

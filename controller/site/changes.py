@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from controller.core.site import SURPLUS
 from controller.site.loaded import LoadedSite, profiles_of, site_of
+from controller.site.own_models import OwnModels
 from controller.site.part import Part
 
 #: Keys that may change while the site runs: by key what is below it, None: all of it. In lists, of each element.
@@ -38,7 +39,7 @@ _HOW_OFTEN: Final = frozenset({"poll", "poll_slow", "timeout", "publish_interval
 def taking(running: LoadedSite, new: LoadedSite) -> LoadedSite:
     """Return what runs with all of `new` that may change meanwhile; ConfigError where the two do not fit together."""
     raw = _merged(running.raw, new.raw, TAKES)
-    return site_of(running.path, raw)
+    return site_of(running.path, raw, running.site_file.models)
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any], takes: Takes) -> dict[str, Any]:
@@ -98,6 +99,8 @@ def _below(value: object) -> Mapping[str, object] | None:
     """Return what a value is made of by name, None where it is one that has no parts."""
     if isinstance(value, Part):
         return {str(field.alias or name): getattr(value, name) for name, field in type(value).model_fields.items()}
+    if isinstance(value, OwnModels):
+        return value.by_id
     if isinstance(value, Mapping):
         return value
     if isinstance(value, tuple) and all(isinstance(element, Part) for element in value):

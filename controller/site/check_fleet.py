@@ -25,7 +25,9 @@ def fleet_problems(site: SiteFile, fleet: Sequence[Load], catalogue: Mapping[str
     yield from _id_problems(fleet)
     for load in fleet:
         yield from unless_known((*load.loc, "node"), load.entry.node, nodes, "nodes", complete=complete)
-        yield from unless_known((*load.loc, "model"), load.entry.model, catalogue, "models")
+        yield from unless_known(
+            (*load.loc, "model"), load.entry.model, catalogue, "models", complete=site.models is not UNKNOWN
+        )
         if load.entry.agent == CONTROLLER:
             yield Problem(loc=(*load.loc, "agent"), allowed="another name: the controller's key has this one")
         yield from _failsafe_problems(load, catalogue)

@@ -12,10 +12,11 @@ from controller.site.contactors import NodeContactor, contactors_of, relay_agent
 from controller.site.devices import Load, declared_failsafe_w, loads
 from controller.site.measures import Price
 from controller.site.model import EconomicsSection, MeterEntry, NodeEntry, SiteFile
+from controller.site.own_models import catalogue_of
 from controller.site.ranges import power_range
 from controller.site.tree import parents_of, way_up
 from drivers.errors import ConfigError
-from drivers.fleet.catalogue import DeviceKind, DeviceMode, Model, load_catalogue
+from drivers.fleet.catalogue import DeviceKind, DeviceMode, Model
 
 _HOURS_A_DAY = 24.0
 _SECONDS_AN_HOUR = 3600.0
@@ -23,13 +24,14 @@ _SECONDS_AN_HOUR = 3600.0
 
 def compile_site(site_file: SiteFile) -> Site:
     """Return the columns of a site file that `load` returned."""
-    tree = _tree(site_file.nodes)
+    tree, catalogue = _tree(site_file.nodes), catalogue_of(site_file.models)
     fleet = tuple(loads(site_file.fleet))
+    pairs = [(load, catalogue[load.entry.model]) for load in fleet]
     agents = tuple(sorted({load.entry.agent for load in fleet} | relay_agents(site_file.nodes)))
     return Site(
         id=site_file.site,
         tree=tree,
-        devices=_devices(fleet, tree.ids, agents, site_file.economics),
+        devices=_devices(pairs, tree.ids, agents, site_file.economics),
         meters=_meters(sorted(site_file.meters, key=lambda meter: meter.id), tree.ids),
         agents=agents,
         rules=_rules(site_file),
@@ -69,12 +71,10 @@ def _tree(nodes: Sequence[NodeEntry]) -> Tree:
 
 
 def _devices(
-    fleet: Sequence[Load], nodes: Sequence[str], agents: Sequence[str], economics: EconomicsSection
+    pairs: Sequence[tuple[Load, Model]], nodes: Sequence[str], agents: Sequence[str], economics: EconomicsSection
 ) -> Devices:
     """Return the devices by id; what the devices of an entry share is worked out once and then spread over them."""
-    catalogue = load_catalogue()
-    models = [catalogue[load.entry.model] for load in fleet]
-    pairs = list(zip(fleet, models, strict=True))
+    fleet, models = [load for load, _ in pairs], [model for _, model in pairs]
     named = sorted((name, position) for position, load in enumerate(fleet) for name in load.ids)
     owner = np.array([position for _, position in named], dtype=np.int64)
     mode_start, modes = _mode_table([_modes(model, load.entry.priority, economics) for load, model in pairs], owner)

@@ -142,10 +142,19 @@ def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node | None, yaml.Nod
 
 def read_document(path: Path) -> Document:
     """Return the file with its places. Raises ConfigError where it cannot be read or is not YAML."""
+    return document_of(path, text_of(path))
+
+
+def text_of(path: Path) -> str:
+    """Return what is in a YAML file. Raises ConfigError where it cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: found no readable text ({error}); allowed is a YAML file in UTF-8") from error
+
+
+def document_of(path: Path, text: str) -> Document:
+    """Return a file at `path` that holds `text`, with its places. Raises ConfigError where it is not YAML."""
     try:
         _refuse_depth(path, text)
         root = yaml.compose(text, Loader=_Loader)

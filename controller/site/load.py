@@ -8,9 +8,9 @@ from typing import Final
 from controller.site.checks import site_problems
 from controller.site.document import Document, read_document
 from controller.site.model import SiteFile
+from controller.site.own_models import catalogue_of
 from controller.site.reading import FileKind
 from drivers.errors import ConfigError
-from drivers.fleet.catalogue import load_catalogue
 
 SITE_FILE: Final = FileKind(SiteFile, "site file")
 
@@ -26,7 +26,7 @@ def load(path: Path) -> SiteFile:
 def checked(document: Document) -> SiteFile:
     """Return the site that a document describes. Raises ConfigError as above."""
     site = SITE_FILE.read(document)
-    problems = [*document.problems, *site_problems(site, load_catalogue())]
+    problems = [*document.problems, *site_problems(site, catalogue_of(site.models))]
     if problems:
         raise ConfigError("\n".join(SITE_FILE.lines(document, problems)))
     return site

@@ -13,6 +13,7 @@ import yaml
 from controller.site.document import Document, read_document
 from controller.site.load import checked
 from controller.site.model import ModbusSource, SiteFile
+from controller.site.own_models import OwnModels
 from controller.site.problems import Loc
 from drivers.errors import ConfigError
 from drivers.meters.profiles import bundled_profiles
@@ -30,21 +31,28 @@ class LoadedSite:
 
 def read_site(path: Path) -> LoadedSite:
     """Return the site that the file describes now. Raises ConfigError with a line for each mistake."""
-    return _loaded(read_document(path))
+    document = read_document(path)
+    return _loaded(document, document.data)
 
 
-def site_of(path: Path, raw: Mapping[str, Any]) -> LoadedSite:
-    """Return the site of these values, as if they stood in the file at `path`. Raises ConfigError as above."""
+def site_of(path: Path, raw: Mapping[str, Any], models: OwnModels | None) -> LoadedSite:
+    """Return the site of these values, as if they stood in the file at `path`. Raises ConfigError as above.
+
+    `models`: what the file of the site's own models held, where `raw` names one.
+    """
     nowhere = yaml.MappingNode("tag:yaml.org,2002:map", [], yaml.Mark(str(path), 0, 0, 0, "", 0))
-    return _loaded(Document(path=path, root=nowhere, data=copy.deepcopy(raw), problems=[]))
+    data = copy.deepcopy(dict(raw))
+    if "models" in data:
+        data["models"] = models
+    return _loaded(Document(path=path, root=nowhere, data=data, problems=[]), raw)
 
 
-def _loaded(document: Document) -> LoadedSite:
+def _loaded(document: Document, raw: Mapping[str, Any]) -> LoadedSite:
     site_file = checked(document)
     paths = {profile for _, profile in profiles_of(site_file) if profile not in bundled_profiles()}
     return LoadedSite(
         path=document.path,
-        raw=document.data,
+        raw=raw,
         site_file=site_file,
         profiles={path: _text(path) for path in sorted(paths)},
     )

@@ -28,6 +28,7 @@ from controller.site.measures import (
     TickSeconds,
     Wait,
 )
+from controller.site.own_models import ModelsFile
 from controller.site.part import Part, key
 from controller.site.paths import CertificatePath, DevicePath, FilePath, ProfileName
 from controller.site.texts import (
@@ -233,7 +234,7 @@ class EconomicsSection(Part):
 
 
 class _Load(Part):
-    model: Id = key("model", "model of the catalogue")
+    model: Id = key("model", "a bundled model, or one of `models`")
     agent: Id = key("agent", "the agent that leads it")
     node: Id = key("node", "the node that feeds it")
     failsafe: Failsafe = key("failsafe", "most that it may draw when nobody leads it: `off` or watts", "off")
@@ -347,6 +348,7 @@ class SiteFile(Part):
     control: ControlSection = key("control", "ages and times of the control", {})
     economics: EconomicsSection = key("economics", "prices")
     fleet: FleetSection = key("fleet", "the devices")
+    models: ModelsFile | None = key("models", "file of models of the site's own, beside the bundled ones", None)
     orders: OrdersSection = key("orders", "the grid authority and its helpers", {})
     supply: SupplySection | None = key("supply", "what feeds controller, broker and agents", None)
     mqtt: MqttSection = key("mqtt", "the broker")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from controller.site.problems import one_of
 from controller.site.texts import matching
@@ -63,14 +63,15 @@ def _is_file(path: Path) -> bool:
 
 
 _TEXT = {"type": "string", "minLength": 1}
-_FROM = "(a relative one starts at the folder of this file)"
-FilePath = Annotated[Path, PathLeaf(parse=Path, allowed=f"a path {_FROM}", json=_TEXT)]
+#: From where a path starts, in words.
+FROM: Final = "(a relative one starts at the folder of this file)"
+FilePath = Annotated[Path, PathLeaf(parse=Path, allowed=f"a path {FROM}", json=_TEXT)]
 DevicePath = Annotated[
     str, matching("/[!-~]+", "the absolute path of a device, such as /dev/serial/by-id/usb-FTDI-if00-port0")
 ]
 CertificatePath = Annotated[
-    Path, CertificateLeaf(parse=Path, allowed=f"a path {_FROM} that ends in .pem or .der", json=_TEXT)
+    Path, CertificateLeaf(parse=Path, allowed=f"a path {FROM} that ends in .pem or .der", json=_TEXT)
 ]
 ProfileName = Annotated[
-    str, ProfileLeaf(parse=str, allowed=f"a bundled profile, or the path of a YAML file {_FROM}", json=_TEXT)
+    str, ProfileLeaf(parse=str, allowed=f"a bundled profile, or the path of a YAML file {FROM}", json=_TEXT)
 ]

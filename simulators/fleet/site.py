@@ -14,7 +14,8 @@ from drivers.errors import ConfigError
 from drivers.fleet import wire
 from drivers.fleet.agent.contactor import contactor_of
 from drivers.fleet.agent.lease import LeasedDevice
-from drivers.fleet.catalogue import load_catalogue
+from drivers.fleet.catalogue import Model
+from drivers.fleet.own_models import catalogue_beside
 from drivers.quantities import QuantityError, QuantityKind, parse_quantity
 from simulators.world.devices import measured_by
 
@@ -38,7 +39,7 @@ def read_fleet(path: Path) -> FleetSite:
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
         agents: dict[str, dict[str, LeasedDevice]] = {}
-        for agent, device_id, device in _devices(raw["fleet"]):
+        for agent, device_id, device in _devices(raw["fleet"], catalogue_beside(path, raw)):
             agents.setdefault(agent, {})[device_id] = device
         contactors = {}
         for agent, device_id, node in _contactors(raw["nodes"]):
@@ -55,13 +56,13 @@ def read_fleet(path: Path) -> FleetSite:
         raise ConfigError(f"{path}: the fleet cannot use this site: {error!r}") from error
 
 
-def _devices(fleet: Mapping[str, Any]) -> Iterator[tuple[str, str, LeasedDevice]]:
+def _devices(fleet: Mapping[str, Any], models: Mapping[str, Model]) -> Iterator[tuple[str, str, LeasedDevice]]:
     for group in fleet.get("groups", ()):
-        device = _device(group)
+        device = _device(group, models)
         for k in range(1, group["count"] + 1):
             yield group["agent"], f"{group['id']}-{k:03d}", device
     for entry in fleet.get("devices", ()):
-        yield entry["agent"], entry["id"], _device(entry)
+        yield entry["agent"], entry["id"], _device(entry, models)
 
 
 def _contactors(nodes: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
@@ -75,8 +76,8 @@ def _rating_w(node: Mapping[str, Any]) -> float:
     return math.inf if limit == "unlimited" else parse_quantity(limit, QuantityKind.POWER)
 
 
-def _device(entry: Mapping[str, Any]) -> LeasedDevice:
-    model = load_catalogue()[entry["model"]]
+def _device(entry: Mapping[str, Any], models: Mapping[str, Model]) -> LeasedDevice:
+    model = models[entry["model"]]
     by = wire.MeasuredBy[measured_by(model).upper()]
     return LeasedDevice(
         model=model,

@@ -13,7 +13,8 @@ import yaml
 from numpy.typing import NDArray
 
 from drivers.errors import ConfigError
-from drivers.fleet.catalogue import Model, load_catalogue
+from drivers.fleet.catalogue import Model
+from drivers.fleet.own_models import catalogue_beside
 from drivers.quantities import QuantityError, QuantityKind, parse_quantity
 
 F64 = NDArray[np.float64]
@@ -65,12 +66,13 @@ class WorldSite:
 def read_site(path: Path) -> WorldSite:
     """Read a site file that `surplusd check` accepts; raises ConfigError for one that is no use to the world."""
     try:
-        return _site(yaml.safe_load(path.read_text(encoding="utf-8")))
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return _site(raw, catalogue_beside(path, raw))
     except (OSError, yaml.YAMLError, KeyError, TypeError, QuantityError) as error:
         raise ConfigError(f"{path}: the world cannot use this site: {error!r}") from error
 
 
-def _site(raw: Mapping[str, Any]) -> WorldSite:
+def _site(raw: Mapping[str, Any], models: Mapping[str, Model]) -> WorldSite:
     nodes = _parents_first(raw["nodes"])
     ids = tuple(node["id"] for node in nodes)
     index = {name: i for i, name in enumerate(ids)}
@@ -88,7 +90,7 @@ def _site(raw: Mapping[str, Any]) -> WorldSite:
         limit_w=np.array([_power(node.get("limit", "unlimited")) for node in nodes]),
         house_w=np.array([_power(node.get("house_load", "0 W")) for node in nodes]),
         accuracy=accuracy,
-        devices=tuple(sorted(_devices(raw["fleet"], index), key=lambda device: device.id)),
+        devices=tuple(sorted(_devices(raw["fleet"], index, models), key=lambda device: device.id)),
         contract_w=contract_w,
         firm_w=_power(grid["firm"]),
         ramp_up_w_s=parse_quantity(grid["ramp_up"], QuantityKind.POWER_RATE),
@@ -116,8 +118,7 @@ def _parents_first(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(placed.values())
 
 
-def _devices(fleet: Mapping[str, Any], index: Mapping[str, int]) -> Iterator[WorldDevice]:
-    models = load_catalogue()
+def _devices(fleet: Mapping[str, Any], index: Mapping[str, int], models: Mapping[str, Model]) -> Iterator[WorldDevice]:
     for group in fleet.get("groups", ()):
         for k in range(1, group["count"] + 1):
             yield WorldDevice(id=f"{group['id']}-{k:03d}", model=models[group["model"]], node=index[group["node"]])

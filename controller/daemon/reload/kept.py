@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from controller.daemon.journal.chain import replace_file, sync_folder
 from controller.site.loaded import LoadedSite, site_of
+from controller.site.own_models import OwnModels, read_models
 from drivers.errors import ConfigError, Refused
 
 _KEPT: Final = "site.kept"
@@ -60,11 +61,16 @@ class KeptSite:
             kept = json.loads(body)
             if kept["path"] != str(self._path.absolute()):
                 raise Refused(f"{self._file}: it is of another site file, {kept['path']}")
-            return self._with_profiles(kept["raw"], kept["profiles"])
+            return self._with_profiles(kept["raw"], kept["profiles"], self._models(kept))
         except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
             raise Refused(f"{self._file}: {error}") from error
 
-    def _with_profiles(self, raw: dict[str, Any], profiles: Mapping[str, str]) -> LoadedSite:
+    def _models(self, kept: Mapping[str, Any]) -> OwnModels | None:
+        """Return the site's own models as they were, whatever stands in their file now."""
+        text = kept.get("models")
+        return None if text is None else read_models(self._path.absolute().parent / kept["raw"]["models"], text)
+
+    def _with_profiles(self, raw: dict[str, Any], profiles: Mapping[str, str], models: OwnModels | None) -> LoadedSite:
         """Return the site with the profiles as they were: those that are others in their files now come from a copy."""
         copies = {path: self._copied(text) for path, text in profiles.items() if not _stands(Path(path), text)}
         folder = self._path.absolute().parent
@@ -73,7 +79,7 @@ class KeptSite:
             copy = copies.get(str(folder / modbus.get("profile", "")))
             if copy is not None:
                 modbus["profile"] = str(copy)
-        return site_of(self._path, raw)
+        return site_of(self._path, raw, models)
 
     def _copied(self, text: str) -> Path:
         content = text.encode()
@@ -84,7 +90,13 @@ class KeptSite:
 
     def keep(self, site: LoadedSite) -> None:
         """Replace what was kept, durably, and set the mark; OSError where that cannot be: then the old one stays."""
-        kept = {"path": str(self._path.absolute()), "raw": site.raw, "profiles": dict(site.profiles)}
+        models = site.site_file.models
+        kept = {
+            "path": str(self._path.absolute()),
+            "raw": site.raw,
+            "profiles": dict(site.profiles),
+            "models": None if models is None else models.text,
+        }
         body = json.dumps(kept, ensure_ascii=False).encode()
         replace_file(self._file, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
         if not self.is_marked:

@@ -128,13 +128,14 @@ def test_a_file_without_devices_is_refused(tmp_path: Path) -> None:
 
 def test_what_a_device_may_draw_and_what_proves_it(tmp_path: Path) -> None:
     assert mistakes(tmp_path, SMALL) == []
-    one, two = load_agent(tmp_path / "agent.yaml").devices
+    file = load_agent(tmp_path / "agent.yaml")
+    one, two = file.devices
     model = load_catalogue()["antminer-s19k-pro"]
-    assert leased_of(one).max_w == math.inf
-    assert leased_of(one).failsafe_w == model.off_w
-    assert leased_of(two).at_most(10_000) == 1916
-    assert leased_of(one).proof is Proof.READ_BACK
-    assert leased_of(one).measured_by is MeasuredBy.ESTIMATE
+    assert leased_of(file, one).max_w == math.inf
+    assert leased_of(file, one).failsafe_w == model.off_w
+    assert leased_of(file, two).at_most(10_000) == 1916
+    assert leased_of(file, one).proof is Proof.READ_BACK
+    assert leased_of(file, one).measured_by is MeasuredBy.ESTIMATE
 
 
 def test_each_device_has_its_guard_and_its_relay(tmp_path: Path) -> None:

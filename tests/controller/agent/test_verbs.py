@@ -14,6 +14,7 @@ from controller.cli import main
 from drivers.devices.found import FoundSettings
 from simulators.devices.traps import Trap
 from tests.controller.agent.halls import FULL_W, OFF_W, Hall, hall_of
+from tests.drivers.fleet.test_own_models import EXAMPLE, OWN
 
 
 @pytest.fixture
@@ -59,6 +60,19 @@ def test_only_a_relay_that_opens_by_itself_is_a_dead_man(hall: Hall, capsys: pyt
         if line.startswith("s19k-00") and "back" in line
     ]
     assert said == [["read", "back", "none"], ["plug,", "30", "s"], ["read", "back", "none"]]
+
+
+def test_check_says_where_the_family_is_slower_than_the_model(hall: Hall, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = hall.raw()
+    raw["models"] = "own.yaml"
+    raw["devices"][0]["model"] = OWN
+    (hall.folder / "own.yaml").write_text(EXAMPLE.replace("down: 6 s", "down: 1 s"))
+    assert main(["agent", "check", str(hall.write(raw))]) == 0
+    said = capsys.readouterr().out
+    assert "s19k-001: LuxOS takes 5 s down, its model says 1 s: the agent counts 5 s\n" in said
+    assert "s19k-001: LuxOS takes 10 s up" not in said
+    assert "25 to 2192 W" in said
+    assert hall.told() == []
 
 
 def test_check_names_a_key_that_is_missing(hall: Hall, capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,7 +89,9 @@ def test_a_wrong_password_is_a_refusal_and_stays_unsaid() -> None:
         assert await bench.driver.command(2500) is CommandOutcome.REFUSED
         assert bench.unit.told_w == 3441
         assert "wrong-word" not in repr(vars(bench.driver))
-        assert "no reading asks for its password: a wrong one shows when it is first told" in await bench.driver.findings()
+        assert (
+            "no reading asks for its password: a wrong one shows when it is first told" in await bench.driver.findings()
+        )
 
     with_bench(V3, scene, login=Login(password="wrong-word"))
 

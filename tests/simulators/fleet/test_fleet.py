@@ -23,6 +23,7 @@ from simulators.fleet.hardware import SimulatedContactor, SimulatedDevice, Simul
 from simulators.fleet.site import read_fleet
 from tests.brokers import BrokerProcess, amqtt_broker
 from tests.drivers.fleet.fakes import SITE, FakeController
+from tests.drivers.fleet.test_own_models import EXAMPLE, OWN
 from tests.ports import free_port
 from tests.waiting import DEADLINE_S, until
 
@@ -299,6 +300,16 @@ def test_the_demo_site_is_read() -> None:
     site = read_fleet(Path("configs/demo.yaml"))
     assert sum(len(devices) for devices in site.agents.values()) == 208
     assert site.agents["rack-b3"]["gpu-008"].at_most(site.agents["rack-b3"]["gpu-008"].failsafe_w) == 4000
+
+
+def test_the_models_of_the_site_s_own_are_led_too(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(EXAMPLE)
+    text = Path("configs/demo.yaml").read_text().replace("model: antminer-s21,", f"model: {OWN},")
+    (tmp_path / "site.yaml").write_text(f"{text}\nmodels: own.yaml\n")
+    led = [
+        device.model for devices in read_fleet(tmp_path / "site.yaml").agents.values() for device in devices.values()
+    ]
+    assert {model.max_w for model in led if model.id == OWN} == {2192}
 
 
 @pytest.mark.parametrize("text", ["[", "fleet: 1", "site: x", SITE_FILE.replace("4 kW", "4")])

@@ -7,6 +7,7 @@ import pytest
 
 from drivers.errors import ConfigError
 from simulators.world.site import WorldSite, read_site
+from tests.drivers.fleet.test_own_models import EXAMPLE, OWN
 
 REVERSED = """
 site: small
@@ -41,6 +42,16 @@ def test_parents_come_first_and_the_worst_meter_counts(tmp_path: Path) -> None:
     assert site.feeder_rating_w == 3e6
     assert [device.id for device in site.devices] == ["gpu", "s21-001", "s21-002"]
     assert site.fleet_w == 10_200 + 2 * 3_500
+
+
+def test_the_models_of_the_site_s_own_are_simulated_too(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(EXAMPLE)
+    path = tmp_path / "site.yaml"
+    path.write_text(REVERSED.replace("model: antminer-s21", f"model: {OWN}") + "models: own.yaml\n")
+    assert read_site(path).fleet_w == 10_200 + 2 * 2_192
+    (tmp_path / "own.yaml").write_text("models: [")
+    with pytest.raises(ConfigError, match=r"own\.yaml"):
+        read_site(path)
 
 
 @pytest.mark.parametrize(

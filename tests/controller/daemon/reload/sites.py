@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 
 from tests.controller.site.conftest import SMALL
+from tests.drivers.fleet.test_own_models import EXAMPLE, OWN
 
 PROFILE = "id: own\n"
 
@@ -18,6 +19,8 @@ class Folder:
         self.profile = path / "profiles" / "own.yaml"
         self.profile.parent.mkdir()
         self.profile.write_text(PROFILE)
+        self.models = path / "own.yaml"
+        self.models.write_text(EXAMPLE)
         self.state.mkdir()
         self.token("authority")
         self.write()
@@ -37,6 +40,9 @@ class Folder:
         file.chmod(0o600)
 
 
+#: A group is of a model of the site's own.
+OWN_MODEL = ("id: s21, model: antminer-s21", f"id: s21, model: {OWN}")
+OWN_MODELS = ("orders:\n", "models: own.yaml\norders:\n")
 HIGHER = ("contract: 100 kW", "contract: 110 kW")
 HALF_EDITED = ("contract: 100 kW", "contract: 1")
 LEASE = ("lease: 20 s", "lease: 25 s")

@@ -13,7 +13,8 @@ from controller.daemon.reload.kept import KeptSite, kept_folder
 from controller.site.loaded import LoadedSite
 from drivers.errors import ConfigError
 from tests.controller.daemon.journal.journals import journal_at
-from tests.controller.daemon.reload.sites import HALF_EDITED, HIGHER, LEASE, Folder
+from tests.controller.daemon.reload.sites import HALF_EDITED, HIGHER, LEASE, OWN_MODEL, OWN_MODELS, Folder
+from tests.drivers.fleet.test_own_models import EXAMPLE, OWN
 
 
 class Bench:
@@ -159,3 +160,27 @@ def test_a_start_that_cannot_keep_its_site_says_so(bench, monkeypatch, caplog):
     monkeypatch.setattr(bench.kept, "keep", lambda _site: (_ for _ in ()).throw(OSError("read-only")))
     bench.desk.keep()
     assert [record.event for record in caplog.records] == ["site_file_not_kept"]
+
+
+def run_with_models(bench):
+    with bench.kept.until_an_orderly_end():
+        bench.folder.write(OWN_MODEL, OWN_MODELS)
+    bench.start()
+
+
+def test_a_changed_model_of_the_site_waits_for_a_restart_and_is_named(bench):
+    run_with_models(bench)
+    bench.folder.models.write_text(EXAMPLE.replace("down: 6 s", "down: 1 s"))
+    answer = bench.reload(OWN_MODEL, OWN_MODELS, HIGHER)
+    assert (answer.taken, answer.waiting) == (("grid.contract",), (f"models.{OWN}",))
+    assert f"models.{OWN}" in bench.why()
+    assert bench.counting.site_file.models.by_id[OWN].down_s == 6.0
+    assert bench.kept.read().site_file.models.by_id[OWN].down_s == 6.0
+    assert bench.reload(OWN_MODEL, OWN_MODELS, HIGHER).waiting == (f"models.{OWN}",)
+
+
+def test_a_wrong_file_of_models_refuses_the_reload(bench):
+    run_with_models(bench)
+    bench.folder.models.write_text(EXAMPLE.replace("down: 6 s", "down: 6"))
+    refused = bench.refused(OWN_MODEL, OWN_MODELS, HIGHER)
+    assert any("own.yaml" in line and "down: found 6" in line for line in refused.lines)

@@ -11,7 +11,8 @@ from controller.daemon.reload.beginning import begin
 from controller.daemon.reload.kept import KeptSite, kept_folder
 from controller.site.loaded import read_site
 from drivers.errors import ConfigError
-from tests.controller.daemon.reload.sites import HALF_EDITED, HIGHER, PROFILE, Folder
+from tests.controller.daemon.reload.sites import HALF_EDITED, HIGHER, OWN_MODEL, OWN_MODELS, PROFILE, Folder
+from tests.drivers.fleet.test_own_models import EXAMPLE, OWN
 
 
 @pytest.fixture
@@ -111,6 +112,24 @@ def test_a_profile_runs_as_it_was_too(folder, change):
     beginning = begin(folder.file, kept_of(folder))
     assert Path(beginning.site.site_file.surplus.modbus.profile).read_text() == PROFILE
     assert "profile" in beginning.not_taken
+
+
+@pytest.mark.parametrize("change", ["edit", "spoil", "remove"])
+def test_the_models_of_the_site_run_as_they_were_too(folder, change):
+    folder.write(OWN_MODEL, OWN_MODELS)
+    ran(folder)
+    if change == "edit":
+        folder.models.write_text(EXAMPLE.replace("down: 6 s", "down: 1 s"))
+    elif change == "spoil":
+        folder.models.write_text("models: [half\n")
+    else:
+        folder.models.unlink()
+    beginning = begin(folder.file, kept_of(folder))
+    assert beginning.unusable == ""
+    assert beginning.site.site_file.models.by_id[OWN].down_s == 6.0
+    assert f"models.{OWN}" in beginning.not_taken if change == "edit" else "own.yaml" in beginning.not_taken
+    kept_of(folder).keep(beginning.site)  # and after the next crash, too
+    assert begin(folder.file, kept_of(folder)).site.site_file.models.by_id[OWN].down_s == 6.0
 
 
 #: Where a crash may fall while a site is kept: before the nth call of what makes it durable.
