@@ -45,8 +45,6 @@ class Doubts:
 
     def __add__(self, other: Doubts) -> Doubts:
         """Return both together."""
-        if not (other.doubts or other.lost):
-            return self
         return Doubts(doubts=self.doubts + other.doubts, lost=self.lost + other.lost)
 
 

@@ -15,6 +15,7 @@ from controller.core.limits.envelope import (
     failsafe_cap_w,
     follow_orders,
     standing_limits,
+    step_limits,
     surplus_limit,
 )
 from controller.core.limits.orders import in_force
@@ -33,6 +34,12 @@ def test_the_contract_and_every_rating_stand():
     standing = standing_limits(SITE)
     assert standing.limit_w.tolist() == [200e3, 195e3, 150e3, math.inf]
     assert standing.binding == ("contract", "rating:tx", "rating:a", "unlimited")
+
+
+def test_a_step_that_proves_a_meter_is_a_limit_where_devices_can_go_that_low_and_nowhere_else():
+    house_w, off_w = np.array([8e3, 0.0, 0.0, 1e3]), np.full(NODES, 2e3)
+    found = step_limits(SITE, np.array([50e3, math.inf, 1999.0, 2e3]), house_w, off_w)
+    assert [(each.name, each.limit_w) for each in found] == [("step_test:pcc", 58e3), ("step_test:b", 3e3)]
 
 
 @pytest.mark.parametrize(("rating_w", "name"), [(199e3, "rating:pcc"), (200e3, "contract"), (201e3, "contract")])

@@ -12,7 +12,14 @@ from controller.core.site import SurplusModel
 from controller.core.state import initial_state
 from controller.core.trust.columns import MeterColumns
 from controller.core.trust.judge import judge
-from controller.core.trust.step_test import after_steps, defied, proven_nodes, run_step_tests, without_lies
+from controller.core.trust.step_test import (
+    after_steps,
+    defied,
+    proven_nodes,
+    run_step_tests,
+    without_lies,
+    without_switched,
+)
 from tests.controller.core.world import World, played_once, said, settled, site, with_rules
 
 SITE = (
@@ -279,3 +286,8 @@ def test_a_meter_that_lied_while_the_site_rested_is_not_refuted_by_that_when_it_
     world.run(40)
     assert np.isinf(world.state.trust.steps.refuted_s).all()
     assert Mode.FAILSAFE not in {decision.mode for *_, decision in world.history}
+
+
+def test_where_power_is_switched_what_a_meter_showed_before_is_nothing_to_compare_with():
+    after = without_switched(play([])[0], np.array([True, False]))
+    assert np.isfinite(after.since_s).tolist() == np.isfinite(after.low_w).tolist() == [False, True]
