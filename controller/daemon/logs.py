@@ -82,9 +82,11 @@ class _Handler(QueueHandler):
 class Logs:
     """The running log."""
 
-    def __init__(self, waiting: queue.Queue[logging.LogRecord | None], writer: logging.Handler) -> None:
+    def __init__(self, waiting: queue.Queue[logging.LogRecord | None], writer: logging.Handler, level: str) -> None:
         """See `configure`."""
         self._waiting = waiting
+        self._former_level = logging.getLogger().level
+        logging.getLogger().setLevel(level)
         self._writer = writer
         self._handler = _Handler(waiting)
         self._thread = threading.Thread(target=self._write, name="logs", daemon=True)
@@ -99,6 +101,7 @@ class Logs:
     def stop(self, timeout_s: float = 2.0) -> None:
         """Write what waits, unless the reader sleeps for longer than `timeout_s`, and end the log."""
         logging.getLogger().removeHandler(self._handler)
+        logging.getLogger().setLevel(self._former_level)
         with contextlib.suppress(queue.Full):
             self._waiting.put(None, timeout=timeout_s)
         self._thread.join(timeout_s)
@@ -110,7 +113,6 @@ class Logs:
 
 def configure(level: str = "INFO", *, json: bool, stream: TextIO | None = None, max_waiting: int = 10_000) -> Logs:
     """Send all logs of `level` and above to `stream`, by default standard error; ValueError for an unknown level."""
-    logging.getLogger().setLevel(level.upper())
     writer = logging.StreamHandler(stream or sys.stderr)
     writer.setFormatter(JsonFormatter() if json else TextFormatter())
-    return Logs(queue.Queue(max_waiting), writer)
+    return Logs(queue.Queue(max_waiting), writer, level.upper())

@@ -128,18 +128,7 @@ def _assemble(
     switchboard = Switchboard(site, keepers, fleet.contactors)
     trips = open_trips(journal, site)
     wall_clock = WallClock(site, AnchorFile(site_file.state / ANCHOR), agents=fleet.clocks)
-    desks = Desks(
-        resets=ResetDesk(site=site, journal=journal, decision=lambda: _Now(recorder, site_file.tick_s).decision_now()),
-        meters=MeterDesk(
-            site=site,
-            journal=journal,
-            tick=lambda: _Now(recorder, site_file.tick_s).tick_now(),
-            read_as=lambda: read_as(reloads.running),
-        ),
-        locks=LockDesk(site=site, journal=journal, utc=time.time),
-        stops=StopDesk(site=site, journal=journal, utc=time.time),
-        clock=ClockDesk(wall_clock, journal),
-    )
+    desks = _desks(site, journal, wall_clock, reloads, lambda: _Now(recorder, site_file.tick_s))
     snapshots = Snapshots(mailbox, fleet, book, switchboard, desks, wall_clock)
     recorder = Recorder(
         fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, wall_clock=wall_clock, site=site,
@@ -159,6 +148,18 @@ def _assemble(
         sources=sources, switchboard=switchboard, ticker=ticker, notifier=notifier, wall_clock=wall_clock, house=house,
         service=service,
     )  # fmt: skip
+
+
+def _desks(site: Site, journal: Journal, wall_clock: WallClock, reloads: ReloadDesk, now: Callable[[], _Now]) -> Desks:
+    return Desks(
+        resets=ResetDesk(site=site, journal=journal, decision=lambda: now().decision_now()),
+        meters=MeterDesk(
+            site=site, journal=journal, tick=lambda: now().tick_now(), read_as=lambda: read_as(reloads.running)
+        ),
+        locks=LockDesk(site=site, journal=journal, utc=time.time),
+        stops=StopDesk(site=site, journal=journal, utc=time.time),
+        clock=ClockDesk(wall_clock, journal),
+    )
 
 
 def _make_ticker(alarm: Alarm, state: State, site: Site, snapshots: Snapshots, recorder: Recorder) -> Ticker:

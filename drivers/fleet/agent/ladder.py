@@ -165,6 +165,6 @@ class Ladder:
         """Take what the relay says of its contact; return whether it has just opened."""
         opened = is_open and not self._relay_open
         if opened and not self.dark:  # somebody else, or its own dead-man, has opened it
-            self.dark, self._rest_until_s = True, now_s
+            self.dark, self._rest_until_s = True, max(self._rest_until_s, now_s)
         self._relay_open = is_open
         return opened

@@ -49,8 +49,11 @@ def test_check_names_a_device_that_is_another_one_and_one_that_is_silent(
 def test_only_a_relay_that_opens_by_itself_is_a_dead_man(hall: Hall, capsys: pytest.CaptureFixture[str]) -> None:
     raw = hall.raw()
     raw["relays"] = [
-        {"id": "coil", "modbus": {"host": "10.0.0.9", "coil": 0, "closed": "on"}},
-        {"id": "plug", "shelly": {"host": "10.0.0.10", "hold": "30 s"}},
+        {"id": "coil", "modbus": {"host": "127.0.0.1", "port": 9, "coil": 0, "closed": "on"}},
+        {
+            "id": "plug",
+            "outlet": {"family": "shelly", "host": "127.0.0.1", "port": 9, "mac": "aabbccddeeff", "hold": "30 s"},
+        },
     ]
     raw["devices"][0]["relay"], raw["devices"][1]["relay"] = "coil", "plug"
     main(["agent", "check", str(hall.write(raw))])

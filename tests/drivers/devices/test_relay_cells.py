@@ -35,6 +35,8 @@ MINER, LUXOS = load_catalogue()["antminer-s19k-pro"], load_families()["luxos"]
 FULL_W, LOWER_W = MINER.max_w, 784
 SERVERS: dict[str, Any] = {"shelly": ShellyServer, "tasmota": TasmotaServer, "snmp-outlet": SnmpOutletServer}
 TURN_S = 0.1
+#: A relay that was asked to open has, and the first rest of its device is not over yet.
+ENDS_S = 60.0
 SAYS_DOWN = {Follow.PROVEN, Follow.STOPPED}
 #: A relay that moves back by itself is seen to have done so when it, or the device, is read again.
 SEEN_S = 11.0
@@ -85,7 +87,7 @@ async def played(family: str, trap: Trap, *, welded: bool, hold_s: float | None,
         assert miner.draw_w == FULL_W
         miner.trap, plug.trap, relay_server.contact.welded = Trap.SAYS_OK, trap, welded
         driving.grant([LOWER_W])
-        while clock() < 105:
+        while clock() < 15 + ENDS_S:
             driving.begin(may_raise=True)
             cell.state, cell.draw_w = driving.states(), miner.draw_w
             lies = cell.state in SAYS_DOWN and miner.draw_w > most_w(LOWER_W, MINER, MeasuredBy.METER)
