@@ -178,10 +178,14 @@ def test_a_reset_that_was_void_before_its_agent_came_back_closes_nothing(hall):
     hall.introduce(0, hall.listed, boot="b2")
     hall.says(0, boot="b2")
     hall.wants(Phase.TRIPPED)
-    hall.told(begun, 0, True)
-    # What was still on its way when the link went is of the agent's boot before.
-    given = [one for one in hall.sets(begun)[begun:] if one.setpoints_w and one.echo and one.echo.boot == "b2"]
-    assert {one.setpoints_w[hall.place] for one in given} == {0}
+
+    def given() -> list[int]:
+        """What it was told since; what was still on its way when the link went is of the agent's boot before."""
+        new = [one for one in hall.sets(begun)[begun:] if one.setpoints_w and one.echo and one.echo.boot == "b2"]
+        return [one.setpoints_w[hall.place] for one in new]
+
+    until(given, "a set by the clock of the new boot")
+    assert set(given()) == {0}
 
 
 def test_to_leave_it_as_it_is_lowers_nobody(hall):
