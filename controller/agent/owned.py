@@ -17,10 +17,12 @@ def owned(file: AgentFile) -> Iterator[None]:
     path: Path = file.state / f"{file.agent}.lock"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with path.open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-    except BlockingIOError as error:
-        raise ConfigError(f"{path}: another process leads the devices of {file.agent}; stop it first") from error
-    except PermissionError as error:
+        lock = path.open("wb")
+    except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(f"{path}: another process leads the devices of {file.agent}; stop it first") from error
+        yield

@@ -254,25 +254,25 @@ class LuxOsServer(UnitServer):
 
 _Verb = Callable[[LuxOsServer, str], dict[str, Any]]
 _READS: Final[Mapping[str, _Verb]] = {
-    "config": LuxOsServer._config,  # noqa: SLF001  its own
-    "power": LuxOsServer._power,  # noqa: SLF001
-    "profiles": LuxOsServer._list,  # noqa: SLF001
-    "pools": LuxOsServer._pools,  # noqa: SLF001
-    "version": LuxOsServer._version,  # noqa: SLF001
-    "summary": LuxOsServer._summary,  # noqa: SLF001
-    "atm": LuxOsServer._atm,  # noqa: SLF001
-    "groups": LuxOsServer._groups,  # noqa: SLF001
-    "fans": LuxOsServer._fans,  # noqa: SLF001
-    "tempctrl": LuxOsServer._temperatures,  # noqa: SLF001
-    "session": LuxOsServer._session,  # noqa: SLF001
+    "config": LuxOsServer._config,
+    "power": LuxOsServer._power,
+    "profiles": LuxOsServer._list,
+    "pools": LuxOsServer._pools,
+    "version": LuxOsServer._version,
+    "summary": LuxOsServer._summary,
+    "atm": LuxOsServer._atm,
+    "groups": LuxOsServer._groups,
+    "fans": LuxOsServer._fans,
+    "tempctrl": LuxOsServer._temperatures,
+    "session": LuxOsServer._session,
 }
 _SESSIONS: Final[Mapping[str, _Verb]] = {
-    "logon": LuxOsServer._log_on,  # noqa: SLF001
-    "logoff": LuxOsServer._log_off,  # noqa: SLF001
-    "atmset": LuxOsServer._set_atm,  # noqa: SLF001
-    "rebootdevice": LuxOsServer._reboot,  # noqa: SLF001
-    "curtail": LuxOsServer._no_session,  # noqa: SLF001
-    "profileset": LuxOsServer._no_session,  # noqa: SLF001
+    "logon": LuxOsServer._log_on,
+    "logoff": LuxOsServer._log_off,
+    "atmset": LuxOsServer._set_atm,
+    "rebootdevice": LuxOsServer._reboot,
+    "curtail": LuxOsServer._no_session,
+    "profileset": LuxOsServer._no_session,
 }
 
 
