@@ -83,7 +83,7 @@ class KeptFile:
 
     def _keep(self, content: Any) -> None:
         try:
-            replace_file(self._kept, msgspec.json.encode(content))
+            replace_file(self._kept, msgspec.json.encode(content), make_folder=True)
         except OSError as error:
             _log.error("what runs is not kept: %s", error, extra={"event": "file_not_kept"})
 

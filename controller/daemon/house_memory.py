@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 from typing import Final
@@ -13,8 +12,9 @@ import numpy as np
 from controller.core.decision import Decision
 from controller.core.modes import Mode
 from controller.core.site import F64, Site
-from controller.daemon.journal.chain import replace_file
 from drivers.clock import Clock, boottime_s
+from drivers.durable import read_summed, replace_summed
+from drivers.errors import Refused
 
 _log = logging.getLogger(__name__)
 
@@ -48,13 +48,11 @@ class HouseMemory:
         None where there is no file, or one that cannot be used, which is logged.
         """
         try:
-            stored = _decoded(self._path.read_bytes()[:_MOST_BYTES])
-        except FileNotFoundError:
+            stored = read_summed(self._path, _MOST_BYTES, _Stored)
+        except Refused as refusal:
+            _log.warning("what the house load was is not known: %s", refusal, extra={"event": "house_lost"})
             return None
-        except (OSError, ValueError) as error:
-            _log.warning(
-                "%s: what the house load was is not known: %s", self._path, error, extra={"event": "house_lost"}
-            )
+        if stored is None:
             return None
         return np.array([self._of(stored, n, name) for n, name in enumerate(self._site.tree.ids)])
 
@@ -75,19 +73,11 @@ class HouseMemory:
             return
         names = self._site.tree.ids
         declared_w = dict(zip(names, self._site.tree.house_w.tolist(), strict=True))
-        text = msgspec.json.encode(_Stored(declared_w, dict(zip(names, house_w.tolist(), strict=True))))
         try:
-            replace_file(self._path, text + b"\n" + hashlib.sha256(text).hexdigest().encode() + b"\n")
+            replace_summed(self._path, _Stored(declared_w, dict(zip(names, house_w.tolist(), strict=True))))
         except OSError as error:
             if not self._failed:
                 _log.warning("%s: the house load is not kept: %s", self._path, error, extra={"event": "house_not_kept"})
             self._failed = True
         else:
             self._written_w, self._failed = house_w, False
-
-
-def _decoded(content: bytes) -> _Stored:
-    text, _, digest = content.rstrip(b"\n").rpartition(b"\n")
-    if hashlib.sha256(text).hexdigest().encode() != digest:
-        raise ValueError("it is damaged: its sum does not fit")
-    return msgspec.json.decode(text, type=_Stored)

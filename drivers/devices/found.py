@@ -64,7 +64,7 @@ class FoundSettings:
                 return
             content = msgspec.json.format(msgspec.json.encode(_File(version=_VERSION, found=wanted)))
             try:
-                await asyncio.to_thread(replace_file, self._path, content)
+                await asyncio.to_thread(replace_file, self._path, content, make_folder=True)
             except OSError as error:
                 _log.error("settings as found are not stored: %s", error, extra={"event": "found_not_stored"})
                 return

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from controller.daemon.clock.anchor import AgentClock, Anchor
-from controller.daemon.journal.chain import replace_file
-from drivers.errors import Refused
+from drivers.durable import read_summed, replace_summed
 
 #: Its name in the state folder.
 ANCHOR: Final = "clock.anchor"
@@ -39,19 +37,9 @@ class AnchorFile:
 
     def read(self) -> Anchor | None:
         """Return the anchor that was written last, None where there is no file; Refused with the reason where it is damaged."""
-        try:
-            with self._path.open("rb") as file:
-                text, _, digest = file.read(_MOST_BYTES).rstrip(b"\n").rpartition(b"\n")
-        except FileNotFoundError:
+        stored = read_summed(self._path, _MOST_BYTES, _Stored)
+        if stored is None:
             return None
-        except OSError as error:
-            raise Refused(f"{self._path}: {error}") from error
-        if hashlib.sha256(text).hexdigest().encode() != digest:
-            raise Refused(f"{self._path}: it is damaged: its sum does not fit")
-        try:
-            stored = msgspec.json.decode(text, type=_Stored)
-        except msgspec.MsgspecError as error:
-            raise Refused(f"{self._path}: {error}") from error
         agents = {name: AgentClock(boot=boot, ahead_s=ahead_s) for name, (boot, ahead_s) in stored.agents.items()}
         return Anchor(
             utc_s=stored.utc_s,
@@ -66,5 +54,4 @@ class AnchorFile:
         """Replace what is there; OSError, and the old one stays, where that cannot be."""
         agents = {name: (clock.boot, clock.ahead_s) for name, clock in anchor.agents.items()}
         stored = _Stored(anchor.utc_s, anchor.count_s, anchor.boot, anchor.slack_s, anchor.by, agents)
-        text = msgspec.json.encode(stored)
-        replace_file(self._path, text + b"\n" + hashlib.sha256(text).hexdigest().encode() + b"\n")
+        replace_summed(self._path, stored)

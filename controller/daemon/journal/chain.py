@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from drivers.durable import sync_folder
 from drivers.errors import JournalUnusable
 
 GENESIS: Final = "0" * 64
@@ -179,23 +180,3 @@ def create(path: Path, lines: Iterable[ChainLine] = ()) -> None:
 def companions(path: Path) -> tuple[Path, Path]:
     """Return the files that SQLite keeps beside one: the write-ahead log and its index."""
     return path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Have a file hold this and nothing else, durably, for its owner alone; OSError, and what was there stays, where that cannot be."""
-    new = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    sync_folder(path)
-
-
-def sync_folder(path: Path) -> None:
-    """Make durable that a file of this name stands in its folder."""
-    fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from controller.daemon.journal.chain import replace_file
+from drivers.durable import replace_file
 from drivers.errors import Refused
 from drivers.fleet.head import JournalHead, open_head, seal
 from drivers.fleet.keys import PrivateKey

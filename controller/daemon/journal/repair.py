@@ -19,9 +19,9 @@ from controller.daemon.journal.chain import (
     connect,
     create,
     sound,
-    sync_folder,
     verify,
 )
+from drivers.durable import sync_folder
 
 
 def is_there(path: Path) -> bool:

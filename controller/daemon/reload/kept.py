@@ -18,9 +18,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from controller.daemon.journal.chain import replace_file, sync_folder
 from controller.site.loaded import LoadedSite, site_of
 from controller.site.own_models import OwnModels, read_models
+from drivers.durable import replace_file, sync_folder
 from drivers.errors import ConfigError, Refused
 
 _KEPT: Final = "site.kept"

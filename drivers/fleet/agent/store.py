@@ -62,7 +62,7 @@ class Store:
     def save(self, held: Held) -> None:
         """Replace the file."""
         file = _File(v=2, epoch=held.epoch, seq=held.seq, head=held.head, applied=dict(held.applied))
-        replace_file(self._path, msgspec.json.encode(replace(file, sum=_sum_of(file))))
+        replace_file(self._path, msgspec.json.encode(replace(file, sum=_sum_of(file))), make_folder=True)
 
 
 def _sum_of(file: _File) -> str:

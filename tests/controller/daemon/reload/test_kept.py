@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from controller.daemon.journal import chain
 from controller.daemon.reload import kept as module
 from controller.daemon.reload.beginning import begin
 from controller.daemon.reload.kept import KeptSite, kept_folder
 from controller.site.loaded import read_site
+from drivers import durable
 from drivers.errors import ConfigError
 from tests.controller.daemon.reload.sites import HALF_EDITED, HIGHER, OWN_MODEL, OWN_MODELS, PROFILE, Folder
 from tests.drivers.fleet.test_own_models import EXAMPLE, OWN
@@ -157,8 +157,8 @@ def test_whatever_moment_a_crash_falls_on_what_runs_next_was_taken_whole(folder,
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", crashing(os.fsync))
-        crashing_sync = crashing(chain.sync_folder)
-        for place in (module, chain):
+        crashing_sync = crashing(durable.sync_folder)
+        for place in (module, durable):
             patched.setattr(place, "sync_folder", crashing_sync)
         crashed = False
         try:

@@ -187,7 +187,9 @@ def _taken(path: Path) -> bool:
 def test_an_unusable_store_opens_but_never_closes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contactor, "CLOSES_S", float("inf"))
     bench.shows(Follow.PROVEN, CLOSED_W)
-    until(lambda: _taken(bench.path.with_suffix(".new")), "the store to have written what it was writing")
+    until(
+        lambda: _taken(bench.path.with_name(bench.path.name + ".new")), "the store to have written what it was writing"
+    )
     bench.controller.send(AGENT, setpoints=OPEN)
     bench.shows(Follow.PROVEN, 0)
     bench.controller.report(lambda r: "store is unusable" in (r.refused or ""), "the store to be told")
@@ -195,7 +197,7 @@ def test_an_unusable_store_opens_but_never_closes(bench: Bench, monkeypatch: pyt
     bench.controller.report(lambda r: r.accepted_seq == sent.seq, "the set to be taken")
     bench.controller.report(lambda r: r.state[1] == Follow.GRANTED, "the contactor to wait")
     assert True not in bench.main.told
-    bench.path.with_suffix(".new").rmdir()
+    bench.path.with_name(bench.path.name + ".new").rmdir()
     until(lambda: bench.main.closed, "the contactor to be closed once the store works")
 
 

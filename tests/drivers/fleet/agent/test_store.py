@@ -86,7 +86,7 @@ def test_a_digit_that_has_changed_is_no_other_setpoint(tmp_path: Path, caplog: p
 def test_a_torn_write_leaves_the_old_file(tmp_path: Path) -> None:
     store = Store(tmp_path / "a.json")
     store.save(HELD)
-    (tmp_path / "a.new").write_bytes(b'{"v":2,"ep')
+    (tmp_path / "a.json.new").write_bytes(b'{"v":2,"ep')
     assert store.load() == HELD
     store.save(Held())
     assert store.load() == Held()
