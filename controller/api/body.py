@@ -2,10 +2,10 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect
 
 from controller.api.errors import RequestRefused
@@ -16,6 +16,11 @@ MAX_BODY: Final = 4096
 BODY_TIMEOUT_S: Final = 5.0
 
 
+#: What a person says, and the name of one.
+Words = Annotated[str, Field(min_length=1, max_length=500, description="for the journal")]
+PersonName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$", description="of a person")]
+
+
 class RequestBody(BaseModel):
     """What a person asks for; a field that is not known is a mistake."""
 
@@ -23,6 +28,11 @@ class RequestBody(BaseModel):
 
 
 _A = TypeVar("_A", bound=BaseModel)
+
+
+def takes(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return what the document says of an operation whose body has this schema; the operation reads it by itself."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def parsed(model: type[_A], body: bytes) -> _A:

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from controller.api.auth import require
-from controller.api.body import parsed, read_body
+from controller.api.body import RequestBody, Words, parsed, read_body, takes
 from controller.api.errors import ErrorBody
 from controller.core.reasons import Code
 from controller.daemon.access import Principal, Role
@@ -19,13 +19,11 @@ from controller.daemon.utc import Utc
 from controller.texts.english import text
 
 
-class ClockConfirmation(BaseModel):
+class ClockConfirmation(RequestBody):
     """What time it is by another clock than the daemon's, and why that is known."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
     utc: Instant = Field(description="the time now, as it is seen elsewhere, to the minute or better")
-    reason: Annotated[str, Field(min_length=1, max_length=500, description="what was looked at, for the journal")]
+    reason: Annotated[Words, Field(description="what was looked at, for the journal")]
 
 
 class ClockBody(BaseModel):
@@ -46,7 +44,6 @@ class ClockBody(BaseModel):
 
 
 _ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in (409, 503)}
-_BODY = {"required": True, "content": {"application/json": {"schema": ClockConfirmation.model_json_schema()}}}
 
 
 def routes(service: Service) -> APIRouter:
@@ -60,7 +57,7 @@ def routes(service: Service) -> APIRouter:
     async def show_clock() -> ClockBody:
         return _body(service.utc())
 
-    @router.post("/confirm", responses=_ERRORS, openapi_extra={"requestBody": _BODY})
+    @router.post("/confirm", responses=_ERRORS, openapi_extra=takes(ClockConfirmation.model_json_schema()))
     async def confirm_clock(request: Request, by: Authority) -> ClockBody:
         said = parsed(ClockConfirmation, await read_body(request))
         utc_s = said.utc.timestamp()

@@ -16,7 +16,6 @@ from starlette.routing import Match
 from controller.api.order_bodies import OrderBody
 from controller.api.reason_bodies import ReasonBody, reason_bodies
 from controller.core.reasons import Reason
-from controller.daemon.contactors.resets import ResetRefused
 from controller.daemon.orders.records import Entry
 from controller.daemon.orders.refusal import Cause, OrderRefused
 from controller.daemon.people.refusal import WorkRefused
@@ -121,9 +120,8 @@ def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry
         order, words = None if error.entry is None else shown(error.entry), map(text, error.reasons)
         return answer(_STATUS[error.cause], error.cause.value, *words, reasons=error.reasons, order=order)
 
-    @app.exception_handler(ResetRefused)
     @app.exception_handler(WorkRefused)
-    async def not_done(_: Request, error: ResetRefused | WorkRefused) -> JSONResponse:
+    async def not_done(_: Request, error: WorkRefused) -> JSONResponse:
         refused(error.reason.code)
         return answer(_STATUS[error.cause], error.reason.code.value, text(error.reason), reasons=(error.reason,))
 

@@ -8,9 +8,8 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
 from controller.api.auth import require
-from controller.api.body import RequestBody, parsed, read_body
+from controller.api.body import PersonName, RequestBody, Words, parsed, read_body, takes
 from controller.api.errors import ErrorBody
-from controller.api.people import Name, Why
 from controller.daemon.access import Principal, Role
 from controller.daemon.people.meters import ConfirmAnswer
 from controller.daemon.service import Service
@@ -19,8 +18,8 @@ from controller.daemon.service import Service
 class ConfirmRequest(RequestBody):
     """Who has compared the meter with another instrument, the name of the token where that is left out, and what was found."""
 
-    by: Name | None = None
-    reason: Why
+    by: PersonName | None = None
+    reason: Words
 
 
 class ConfirmAnswerBody(BaseModel):
@@ -35,7 +34,6 @@ class ConfirmAnswerBody(BaseModel):
 
 
 _ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in (404, 409, 503)}
-_BODY = {"required": True, "content": {"application/json": {"schema": ConfirmRequest.model_json_schema()}}}
 
 
 def routes(service: Service) -> APIRouter:
@@ -44,7 +42,7 @@ def routes(service: Service) -> APIRouter:
     Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]
     threads = anyio.CapacityLimiter(2)
 
-    @router.post("/{meter}/confirm", responses=_ERRORS, openapi_extra={"requestBody": _BODY})
+    @router.post("/{meter}/confirm", responses=_ERRORS, openapi_extra=takes(ConfirmRequest.model_json_schema()))
     async def confirm_meter(meter: str, request: Request, by: Operator) -> ConfirmAnswerBody:
         asked, desk = parsed(ConfirmRequest, await read_body(request)), service.desks.meters
         said = asked.by or by.name

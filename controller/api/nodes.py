@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from controller.api.auth import require
-from controller.api.body import RequestBody, parsed, read_body
+from controller.api.body import RequestBody, Words, parsed, read_body, takes
 from controller.api.errors import ErrorBody
 from controller.daemon.access import Principal, Role
 from controller.daemon.contactors.resets import ResetAnswer
@@ -18,7 +18,7 @@ from controller.daemon.service import Service
 class ResetRequest(RequestBody):
     """Why the contactor may be closed again."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=500, description="what was found, for the journal")]
+    reason: Annotated[Words, Field(description="what was found, for the journal")]
 
 
 class ResetAnswerBody(BaseModel):
@@ -33,7 +33,6 @@ class ResetAnswerBody(BaseModel):
 
 
 _ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in (404, 409, 503)}
-_BODY = {"required": True, "content": {"application/json": {"schema": ResetRequest.model_json_schema()}}}
 
 
 def routes(service: Service) -> APIRouter:
@@ -42,7 +41,7 @@ def routes(service: Service) -> APIRouter:
     Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]
     threads = anyio.CapacityLimiter(4)
 
-    @router.post("/{node}/reset", responses=_ERRORS, openapi_extra={"requestBody": _BODY})
+    @router.post("/{node}/reset", responses=_ERRORS, openapi_extra=takes(ResetRequest.model_json_schema()))
     async def reset_node(node: str, request: Request, by: Operator) -> ResetAnswerBody:
         asked = parsed(ResetRequest, await read_body(request))
         answer = await to_thread.run_sync(lambda: service.desks.resets.reset(node, asked.reason, by), limiter=threads)

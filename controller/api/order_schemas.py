@@ -12,8 +12,8 @@ from controller.core.site import Site
 from controller.daemon.orders.admission import ABSURD
 
 
-def body_of(model: type[BaseModel], site: Site) -> dict[str, Any]:
-    """Return the body that `model` reads as a part of an operation, with the nodes of the site and the most that it believes."""
+def schema_of(model: type[BaseModel], site: Site) -> dict[str, Any]:
+    """Return the schema of the body that `model` reads, with the nodes of the site and the most that it believes."""
     schema = model.model_json_schema()
     for name, part in schema.pop("$defs", {}).items():
         # In the document of the whole interface, a reference would point elsewhere.
@@ -23,7 +23,7 @@ def body_of(model: type[BaseModel], site: Site) -> dict[str, Any]:
         fields["node"]["anyOf"][0]["enum"] = list(site.tree.ids)
         for size in ("limit_w", "reduce_by_w"):
             fields[size]["anyOf"][0]["maximum"] = ABSURD * site.rules.contract_w
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+    return schema
 
 
 def _terms(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from controller.api.auth import require
-from controller.api.body import read_body
+from controller.api.body import read_body, takes
 from controller.api.errors import ErrorBody
 from controller.api.order_bodies import (
     OrderAnswerBody,
@@ -24,7 +24,7 @@ from controller.api.order_bodies import (
     order_body,
     statement_body,
 )
-from controller.api.order_schemas import body_of
+from controller.api.order_schemas import schema_of
 from controller.api.turns import end_turn
 from controller.daemon.access import Principal, Role
 from controller.daemon.orders.intake import OrderAnswer, StatementAnswer, Taken
@@ -92,7 +92,7 @@ class _Rooms:
 
 
 def _takes(model: type[BaseModel], service: Service) -> dict[str, Any]:
-    return {"requestBody": body_of(model, service.site)}
+    return takes(schema_of(model, service.site))
 
 
 def routes(service: Service) -> APIRouter:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from controller.api.auth import require
-from controller.api.body import RequestBody, parsed, read_body
+from controller.api.body import PersonName, RequestBody, Words, parsed, read_body, takes
 from controller.api.errors import ErrorBody
 from controller.core.limits.locked import LockNow
 from controller.daemon.access import Principal, Role
@@ -18,8 +18,6 @@ from controller.daemon.people.locks import LockAnswer, PersonalLock
 from controller.daemon.people.stop import StopAnswer
 from controller.daemon.service import Service
 
-Why = Annotated[str, Field(min_length=1, max_length=500, description="for the journal")]
-Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$", description="of a person")]
 Subject = Annotated[str, Field(min_length=1, max_length=63, description="id of a device or of a node")]
 
 
@@ -27,22 +25,22 @@ class LockRequest(RequestBody):
     """Lock a device, or a node with all below it."""
 
     subject: Subject
-    by: Name
-    reason: Why
+    by: PersonName
+    reason: Words
 
 
 class LiftRequest(RequestBody):
     """Lift the lock of `of`, which is that of `by` where it is left out."""
 
     subject: Subject
-    by: Name
-    of: Name | None = None
+    by: PersonName
+    of: PersonName | None = None
 
 
 class ReasonRequest(RequestBody):
     """Why the site is stopped, or resumed."""
 
-    reason: Why
+    reason: Words
 
 
 class LockBody(BaseModel):
@@ -115,24 +113,24 @@ def routes(service: Service) -> APIRouter:
     async def list_locks() -> LocksBody:
         return LocksBody(locks=shown_locks(service), stopped=service.desks.stops.reason is not None)
 
-    @router.post("/locks", responses=_NAMED_ERRORS, openapi_extra=_takes(LockRequest))
+    @router.post("/locks", responses=_NAMED_ERRORS, openapi_extra=takes(LockRequest.model_json_schema()))
     async def lock(request: Request, by: Operator) -> LockAnswerBody:
         asked = parsed(LockRequest, await read_body(request))
         answer = await tighten(lambda: service.desks.locks.lock(asked.subject, asked.by, asked.reason, by))
         return LockAnswerBody(lock=_shown(answer.lock, answer.durable, None), again=answer.again)
 
-    @router.post("/locks/lift", responses=_NAMED_ERRORS, openapi_extra=_takes(LiftRequest))
+    @router.post("/locks/lift", responses=_NAMED_ERRORS, openapi_extra=takes(LiftRequest.model_json_schema()))
     async def lift(request: Request, by: Operator) -> LiftAnswerBody:
         asked = parsed(LiftRequest, await read_body(request))
         of = asked.of or asked.by
         return _lifted(await relax(lambda: service.desks.locks.unlock(asked.subject, asked.by, of, by)))
 
-    @router.post("/stop", responses=_ERRORS, openapi_extra=_takes(ReasonRequest))
+    @router.post("/stop", responses=_ERRORS, openapi_extra=takes(ReasonRequest.model_json_schema()))
     async def stop(request: Request, by: Operator) -> StopAnswerBody:
         asked = parsed(ReasonRequest, await read_body(request))
         return _stopped(await tighten(lambda: service.desks.stops.stop(asked.reason, by)))
 
-    @router.post("/resume", responses=_ERRORS, openapi_extra=_takes(ReasonRequest))
+    @router.post("/resume", responses=_ERRORS, openapi_extra=takes(ReasonRequest.model_json_schema()))
     async def resume(request: Request, by: Operator) -> StopAnswerBody:
         asked = parsed(ReasonRequest, await read_body(request))
         return _stopped(await relax(lambda: service.desks.stops.resume(asked.reason, by)))
@@ -145,10 +143,6 @@ def shown_locks(service: Service) -> list[LockBody]:
     decision = service.decision_now()
     now = {lock.id: lock for lock in decision.locks} if decision else {}
     return [_shown(lock, service.desks.locks.durable(lock.id), now.get(lock.id)) for lock in service.desks.locks.held]
-
-
-def _takes(model: type[BaseModel]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
 
 
 def _shown(lock: PersonalLock, durable: bool, now: LockNow | None) -> LockBody:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from pydantic import BaseModel
 
 from controller.core.reasons import Code, Parameter, Reason
-from controller.texts.english import text
+from controller.daemon.plain import told_reason
 
 
 class ReasonBody(BaseModel):
@@ -22,16 +21,4 @@ class ReasonBody(BaseModel):
 
 def reason_bodies(reasons: Iterable[Reason]) -> list[ReasonBody]:
     """Return reasons as they leave."""
-    return [
-        ReasonBody(
-            code=reason.code,
-            subject=reason.subject,
-            parameters={name: _finite(value) for name, value in reason.parameters.items()},
-            text=text(reason),
-        )
-        for reason in reasons
-    ]
-
-
-def _finite(value: Parameter) -> Parameter | None:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return [ReasonBody(**told_reason(reason)) for reason in reasons]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -23,11 +22,9 @@ from controller.core.snapshot import Position
 from controller.daemon.access import Role
 from controller.daemon.latest import DEVICE_STATES, LatestAgent, LatestMeter, before_first_tick, tick_stands
 from controller.daemon.orders.records import OrderKey
+from controller.daemon.plain import ShownWatts, shown_w
 from controller.daemon.service import Service
 from controller.texts.english import text, texts
-
-#: Watts, the word for no limit, or null where unknown.
-Watts = float | Literal["unlimited"] | None
 
 
 class TripBody(BaseModel):
@@ -69,14 +66,14 @@ class NodeBody(BaseModel):
     """
 
     power_w: float | None
-    envelope_w: Watts
+    envelope_w: ShownWatts
     binding: str
-    floor_w: Watts
-    achievable_w: Watts
+    floor_w: ShownWatts
+    achievable_w: ShownWatts
     infeasible: bool
-    house_w: Watts
-    planned_w: Watts
-    committed_w: Watts
+    house_w: ShownWatts
+    planned_w: ShownWatts
+    committed_w: ShownWatts
     contactor: ContactorBody | None
 
 
@@ -247,14 +244,14 @@ def _nodes(ids: tuple[str, ...], decision: Decision) -> dict[str, NodeBody]:
     return {
         node: NodeBody(
             power_w=decision.power_w[i],
-            envelope_w=_watts(decision.envelope_w[i]),
+            envelope_w=shown_w(decision.envelope_w[i]),
             binding=decision.binding[i],
-            floor_w=_watts(decision.floor_w[i]),
-            achievable_w=_watts(decision.achievable_w[i]),
+            floor_w=shown_w(decision.floor_w[i]),
+            achievable_w=shown_w(decision.achievable_w[i]),
             infeasible=bool(decision.infeasible[i]),
-            house_w=_watts(decision.house_w[i]),
-            planned_w=_watts(decision.planned_w[i]),
-            committed_w=_watts(decision.committed_w[i]),
+            house_w=shown_w(decision.house_w[i]),
+            planned_w=shown_w(decision.planned_w[i]),
+            committed_w=shown_w(decision.committed_w[i]),
             contactor=contactors.get(i),
         )
         for i, node in enumerate(ids)
@@ -311,9 +308,3 @@ def _agent(agent: LatestAgent) -> AgentBody:
 def _by_state(codes: list[int]) -> dict[str, int]:
     counts = Counter(codes)
     return {name: counts[code] for code, name in enumerate(DEVICE_STATES)}
-
-
-def _watts(watts: float) -> Watts:
-    if math.isnan(watts):
-        return None
-    return "unlimited" if math.isinf(watts) else float(watts)

@@ -74,3 +74,9 @@ class Decision:
     def site_w(self) -> float | None:
         """Trusted power of the site, None without one."""
         return self.power_w[0]
+
+
+def reasons_of(decision: Decision) -> tuple[Reason, ...]:
+    """Return all that a decision says: why the mode is not NORMAL, the warnings, what is overruled, what speaks against sources."""
+    of_sources = (reason for reasons in decision.sources.values() for reason in reasons)
+    return (*decision.reasons, *decision.warnings, *decision.overruled, *of_sources)

@@ -11,11 +11,12 @@ import logging
 import queue
 import sys
 import threading
-from datetime import UTC, datetime
 from logging.handlers import QueueHandler
 from typing import Final, TextIO
 
 import msgspec
+
+from controller.daemon.utc import written
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 _SECRET: Final = ("token", "password", "secret", "authorization", "private_key")
@@ -27,7 +28,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line without its end."""
         line: dict[str, object] = {
-            "at": _utc(record.created),
+            "at": written(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -45,7 +46,7 @@ class TextFormatter(logging.Formatter):
         """Return the line, and below it the exception where there is one."""
         message = record.getMessage().replace("\n", "\\n").replace("\r", "\\r")
         extra = "".join(f" {name}={value!s}" for name, value in fields(record).items())
-        line = f"{_utc(record.created)} {record.levelname:7} {record.name}: {message}{extra}"
+        line = f"{written(record.created)} {record.levelname:7} {record.name}: {message}{extra}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -56,10 +57,6 @@ def fields(record: logging.LogRecord) -> dict[str, object]:
         for name, value in vars(record).items()
         if name not in _STANDARD
     }
-
-
-def _utc(created: float) -> str:
-    return datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class _Handler(QueueHandler):

@@ -19,7 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from controller.core.decision import Decision
+from controller.core.decision import Decision, reasons_of
 from controller.core.limits.contactors import Wanted
 from controller.core.limits.orders import Compliance
 from controller.core.modes import Mode
@@ -196,7 +196,7 @@ class Metrics(Collector):
             return before_first_tick(self._site)
         if self._is_old(decision):
             return tick_stands(self._site, self._clock() - decision.at_s)
-        return (*_held(decision), *self._apart)
+        return (*reasons_of(decision), *self._apart)
 
     def _per_node(self, decision: Decision) -> Iterator[Metric]:
         columns = (
@@ -327,11 +327,6 @@ def _agents(agents: Mapping[str, LatestAgent]) -> Iterator[Metric]:
     yield _labelled(
         "surplusd_agent_lease_left_seconds", "Time left of the lease of an agent in contact.", "agent", leases
     )
-
-
-def _held(decision: Decision) -> tuple[Reason, ...]:
-    of_sources = (reason for reasons in decision.sources.values() for reason in reasons)
-    return (*decision.reasons, *decision.overruled, *decision.warnings, *of_sources)
 
 
 def _reasons(reasons: Iterable[Reason]) -> Metric:

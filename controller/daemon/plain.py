@@ -1,4 +1,4 @@
-"""Columns and reasons as plain values, for logs and the journal."""
+"""Columns, reasons and watts as plain values, for logs, the journal and whoever asks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
 from controller.core.reasons import Code, Parameter, Reason
+from controller.texts.english import text
+
+#: Watts, the word for no limit, or None where nobody knows.
+ShownWatts: TypeAlias = float | Literal["unlimited"] | None
 
 _CODES: Final = frozenset(Code)
 _NUMBERS: Final = frozenset({"inf", "-inf", "nan"})
@@ -40,6 +44,22 @@ def recorded(reasons: Iterable[Mapping[str, Any]]) -> tuple[Reason, ...]:
         for each in reasons
         if each["code"] in _CODES
     )
+
+
+def told_reason(reason: Reason) -> dict[str, Any]:
+    """Return a reason as it is told: by code, with its figures as numbers, and in words; a figure that is none is None."""
+    parameters = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in reason.parameters.items()
+    }
+    return {"code": reason.code.value, "subject": reason.subject, "parameters": plain(parameters), "text": text(reason)}
+
+
+def shown_w(watts: float) -> ShownWatts:
+    """Return watts as they are shown."""
+    if math.isnan(watts):
+        return None
+    return "unlimited" if math.isinf(watts) else float(watts)
 
 
 def _number(value: Parameter) -> Parameter:

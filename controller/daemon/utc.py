@@ -6,6 +6,7 @@ Leases, timeouts and ramps never look at it; they use CLOCK_BOOTTIME.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from controller.core.reasons import Reason
 
@@ -27,3 +28,8 @@ class Utc:
     tolerance_s: float | None = None
     vouched_by: str | None = None
     vouched_s: float | None = None
+
+
+def written(utc_s: float) -> str:
+    """Return a time of the wall clock by RFC 3339, to the millisecond."""
+    return datetime.fromtimestamp(utc_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

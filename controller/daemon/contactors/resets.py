@@ -17,22 +17,13 @@ from controller.core.snapshot import Reset
 from controller.daemon.access import Principal
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.orders.refusal import Cause
+from controller.daemon.people.refusal import WorkRefused
 from controller.texts.english import texts
 from drivers.clock import Clock, boottime_s
-from drivers.errors import JournalUnusable, Refused
+from drivers.errors import JournalUnusable
 
 #: A reset that no step has taken in after so long is void: nobody expects a node to come back an hour later.
 TAKEN_S: Final = 10.0
-
-
-class ResetRefused(Refused):
-    """Nothing changed; `reason` says why, its subject is who asked."""
-
-    def __init__(self, cause: Cause, reason: Reason) -> None:
-        """Refuse for one cause."""
-        super().__init__(texts((reason,)))
-        self.cause = cause
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +59,7 @@ class ResetDesk:
     def reset(self, node: str, reason: str, by: Principal) -> ResetAnswer:
         """Have the contactor of a node closed, once there is room for what may start below it.
 
-        ResetRefused, and nothing changed: no such node, no contactor, not open, below one that is, or the site is not in NORMAL.
+        WorkRefused, and nothing changed: no such node, no contactor, not open, below one that is, or the site is not in NORMAL.
         JournalUnusable: it stays open, also where the disk took so long that nobody waits for the contactor any more.
         """
         asked_s = self._clock()
@@ -104,25 +95,25 @@ class ResetDesk:
         names, decision = self._site.tree.ids, self._decision()
         if node not in names:
             figures = {"node": node, "allowed": ", ".join(names)}
-            raise ResetRefused(Cause.UNKNOWN, Reason(Code.RESET_NODE_UNKNOWN, by.name, figures))
+            raise WorkRefused(Cause.UNKNOWN, Reason(Code.RESET_NODE_UNKNOWN, by.name, figures))
         if names.index(node) not in self._site.contactors.node.tolist():
-            raise ResetRefused(Cause.UNKNOWN, Reason(Code.RESET_WITHOUT_CONTACTOR, by.name, {"node": node}))
+            raise WorkRefused(Cause.UNKNOWN, Reason(Code.RESET_WITHOUT_CONTACTOR, by.name, {"node": node}))
         states = {names[state.node]: state for state in decision.contactors} if decision else {}
         if decision is None or node not in states:
             figures = {"node": node, "mode": "no known mode", "why": "no tick is new enough"}
-            raise ResetRefused(Cause.CONFLICT, Reason(Code.RESET_IN_DOUBT, by.name, figures))
+            raise WorkRefused(Cause.CONFLICT, Reason(Code.RESET_IN_DOUBT, by.name, figures))
         return decision, states[node]
 
     def _refuse_unless_open(self, node: str, decision: Decision, state: ContactorState, by: Principal) -> None:
         if not state.may_be_reset:
-            raise ResetRefused(Cause.CONFLICT, Reason(Code.RESET_NOT_OPEN, by.name, {"node": node}))
+            raise WorkRefused(Cause.CONFLICT, Reason(Code.RESET_NOT_OPEN, by.name, {"node": node}))
         if decision.mode is not Mode.NORMAL:
             figures = {"node": node, "mode": decision.mode.value, "why": texts(decision.reasons)}
-            raise ResetRefused(Cause.CONFLICT, Reason(Code.RESET_IN_DOUBT, by.name, figures))
+            raise WorkRefused(Cause.CONFLICT, Reason(Code.RESET_IN_DOUBT, by.name, figures))
 
     def _refuse_below_open(self, node: str, decision: Decision, state: ContactorState, by: Principal) -> None:
         """Refuse where no power comes: nobody would see it close, and it would be live when the one above it is closed."""
         for each in above(decision.contactors, self._site, state.node):
             if each.may_be_open:
                 figures = {"node": node, "other": self._site.tree.ids[each.node]}
-                raise ResetRefused(Cause.CONFLICT, Reason(Code.RESET_BELOW_OPEN, by.name, figures))
+                raise WorkRefused(Cause.CONFLICT, Reason(Code.RESET_BELOW_OPEN, by.name, figures))

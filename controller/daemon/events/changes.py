@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from controller.core.decision import Decision
+from controller.core.decision import Decision, reasons_of
 from controller.core.limits.contactors import ContactorState
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
@@ -14,8 +13,7 @@ from controller.core.snapshot import Position
 from controller.daemon.events.event import EventName
 from controller.daemon.events.feed import Feed
 from controller.daemon.people.locks import PersonalLock
-from controller.daemon.plain import plain
-from controller.texts.english import text
+from controller.daemon.plain import shown_w, told_reason
 
 
 class Changes:
@@ -59,7 +57,7 @@ class Changes:
         for n, (old, new) in enumerate(zip(before, decision.binding, strict=True)):
             if old != new:
                 limit = {"node": self._nodes[n], "binding": new, "before": old}
-                self._feed.tell(EventName.BINDING, limit | {"envelope_w": _watts(float(decision.envelope_w[n]))})
+                self._feed.tell(EventName.BINDING, limit | {"envelope_w": shown_w(float(decision.envelope_w[n]))})
         self._binding = decision.binding
 
     def _tell_reasons(self, now: dict[tuple[Code, str], Reason]) -> None:
@@ -78,7 +76,7 @@ class Changes:
         for now in decision.locks:
             if (lock := held.get(now.id)) is not None:
                 proof = {"subject": lock.subject, "by": lock.by, "devices": now.devices, "unproven": now.unproven}
-                self._tell_if_new(EventName.LOCK_PROOF, now.id, proof | {"most_w": _watts(now.most_w)})
+                self._tell_if_new(EventName.LOCK_PROOF, now.id, proof | {"most_w": shown_w(now.most_w)})
 
     def _tell_if_new(self, name: EventName, about: str, data: Mapping[str, Any]) -> None:
         if self._told.get((name, about)) != data:
@@ -86,19 +84,9 @@ class Changes:
             self._feed.tell(name, data)
 
 
-def told_reason(reason: Reason) -> dict[str, Any]:
-    """Return a reason as it is told."""
-    parameters = {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in reason.parameters.items()
-    }
-    return {"code": reason.code.value, "subject": reason.subject, "parameters": plain(parameters), "text": text(reason)}
-
-
 def _reasons(decision: Decision, apart: Iterable[Reason]) -> dict[tuple[Code, str], Reason]:
     """Return all that holds now, by code and subject."""
-    sources = (reason for reasons in decision.sources.values() for reason in reasons)
-    everything = (*decision.reasons, *decision.warnings, *decision.overruled, *sources, *apart)
+    everything = (*reasons_of(decision), *apart)
     return {(reason.code, reason.subject): reason for reason in everything if reason.code is not Code.VALUE_NOTED}
 
 
@@ -106,9 +94,3 @@ def _contactor(node: str, state: ContactorState) -> dict[str, Any]:
     position = {Position.OPEN: "open", Position.CLOSED: "closed"}.get(state.now.position)
     figures = {"node": node, "state": state.phase.value, "proven_open": bool(state.proven), "position": position}
     return figures | {"fault": state.now.fault, "trip": state.trip.id if state.trip else None, "void": state.void}
-
-
-def _watts(watts: float) -> float | str | None:
-    if math.isnan(watts):
-        return None
-    return "unlimited" if math.isinf(watts) else watts

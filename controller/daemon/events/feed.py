@@ -12,9 +12,10 @@ from itertools import islice, takewhile
 from typing import Any, Final
 
 from controller.daemon.events.event import Cursor, Event, EventName
-from controller.daemon.events.recorded import TOLD_KINDS, event_of, instant
+from controller.daemon.events.recorded import TOLD_KINDS, event_of
 from controller.daemon.journal.chain import Record
 from controller.daemon.journal.journal import Journal, Pending
+from controller.daemon.utc import written
 from drivers.clock import Clock, boottime_s
 
 #: Events that are kept, and how many are given at once.
@@ -65,7 +66,7 @@ class Feed:
 
     def tell(self, name: EventName, data: Mapping[str, Any]) -> None:
         """Add something that happened now and is no record."""
-        self._add(name, {"at": instant(self._utc())} | dict(data))
+        self._add(name, {"at": written(self._utc())} | dict(data))
 
     def after(self, place: Cursor) -> tuple[Event, ...] | None:
         """Return the next events of this start, the oldest first; None where some of them are gone, or it is none of this start."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from controller.daemon.events.event import EventName
 from controller.daemon.journal.journal import RecordKind
+from controller.daemon.utc import written
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,8 @@ def event_of(
         return None
     what = {} if told.what is None else {"what": told.what}
     fields = {_NAMES.get(name, name): _value(name, body.get(name)) for name in told.fields}
-    return told.name, {"seq": seq, "at": instant(utc_s)} | what | fields
-
-
-def instant(utc_s: float) -> str:
-    """Return a time of the wall clock as it is told."""
-    return datetime.fromtimestamp(utc_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return told.name, {"seq": seq, "at": written(utc_s)} | what | fields
 
 
 def _value(name: str, value: Any) -> Any:
-    return instant(value) if name.endswith("_utc_s") and isinstance(value, int | float) else value
+    return written(value) if name.endswith("_utc_s") and isinstance(value, int | float) else value

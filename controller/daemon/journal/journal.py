@@ -26,6 +26,8 @@ from drivers.fleet.head import JournalHead
 _log = logging.getLogger(__name__)
 
 _MAX_BATCH: Final = 256
+#: Seconds that an answer waits for the disk.
+STORED_S: Final = 5.0
 
 
 class RecordKind(StrEnum):
@@ -127,7 +129,7 @@ class Pending:
             raise JournalUnusable(self._failure)
         return self.record
 
-    def stored(self, timeout_s: float = 5.0) -> Record:
+    def stored(self, timeout_s: float = STORED_S) -> Record:
         """Return the record once it is on the disk; JournalUnusable: it is not stored and never will be.
 
         Waits longer than `timeout_s` only where the disk has the record already and does not answer.
@@ -230,7 +232,7 @@ class Journal:
             return None
         return self._head_of(self.head)
 
-    def append(self, kind: str, body: Mapping[str, Any], timeout_s: float = 5.0) -> Record:
+    def append(self, kind: str, body: Mapping[str, Any], timeout_s: float = STORED_S) -> Record:
         """Store a record and return it once it is on the disk, as `Pending.stored` does; never for the tick thread.
 
         ValueError: the body has no JSON.

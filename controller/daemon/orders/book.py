@@ -15,7 +15,7 @@ from controller.core.reasons import Code, Parameter, Reason
 from controller.core.site import Site
 from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal
-from controller.daemon.journal.journal import OF_ORDERS, Journal, Pending, RecordKind
+from controller.daemon.journal.journal import OF_ORDERS, STORED_S, Journal, Pending, RecordKind
 from controller.daemon.orders.certainty import Certainty
 from controller.daemon.orders.finding import find, found, has_ended
 from controller.daemon.orders.history import OrderEvent, history
@@ -42,8 +42,6 @@ _log = logging.getLogger(__name__)
 
 #: Ended orders in a listing.
 LISTED_ENDED: Final = 200
-#: Seconds that a statement waits for each of its new orders to be on the disk.
-STORED_S: Final = 5.0
 
 
 class OrderBook:

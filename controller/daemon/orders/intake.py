@@ -9,12 +9,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 from controller.core.decision import Decision
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.daemon.access import Principal, Role
+from controller.daemon.journal.journal import STORED_S
 from controller.daemon.orders.admission import PowerNow, Reach, admit, reach
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.records import (
@@ -31,9 +31,6 @@ from controller.daemon.orders.relaxing import Relaxing
 from controller.daemon.orders.request import OrderChange, OrderRequest, content_hash
 from controller.daemon.orders.standing import OrderView, end_of, standing
 from controller.daemon.utc import Utc
-
-#: Seconds that an answer waits for the disk.
-ANSWER_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +230,7 @@ class OrderIntake:
     def _accepted(
         self, order: OpenOrder, by: Principal, asked_w: float | None = None, ends_utc_s: float = math.inf
     ) -> OrderAnswer:
-        durable, unsure = self._book.durable(order.key, ANSWER_S), self._book.unsure
+        durable, unsure = self._book.durable(order.key, STORED_S), self._book.unsure
         doubts: tuple[Reason, ...] = () if durable else (Reason(Code.ORDER_NOT_DURABLE, by.name),)
         if asked_w is not None and order.limit.limit_w < asked_w:
             doubts += (Reason(Code.ORDER_TAKEN_LOWER, by.name, {"limit_w": order.limit.limit_w}),)

@@ -17,15 +17,13 @@ from controller.core.site import Site
 from controller.core.snapshot import Lock
 from controller.daemon.access import Principal
 from controller.daemon.journal.chain import Record
-from controller.daemon.journal.journal import Journal, Pending, RecordKind
+from controller.daemon.journal.journal import STORED_S, Journal, Pending, RecordKind
 from controller.daemon.orders.refusal import Cause
 from controller.daemon.people.refusal import WorkRefused
 from drivers.clock import Clock, boottime_s
 
 _log = logging.getLogger(__name__)
 
-#: Seconds that an answer waits for the disk.
-STORED_S: Final = 5.0
 #: Seconds within which a second operator has to agree that another one's lock is lifted.
 AGREE_S: Final = 600.0
 #: The name of a lock whose record cannot be understood.

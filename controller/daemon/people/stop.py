@@ -6,17 +6,13 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.daemon.access import Principal
-from controller.daemon.journal.journal import Journal, Pending, RecordKind
+from controller.daemon.journal.journal import STORED_S, Journal, Pending, RecordKind
 
 _log = logging.getLogger(__name__)
-
-#: Seconds that an answer waits for the disk.
-STORED_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -216,7 +216,7 @@ def test_the_answer_to_a_wrong_field_names_those_that_are_allowed(untouched, pat
 
 
 def test_while_answers_wait_for_the_disk_every_order_counts_at_once(running, monkeypatch):
-    monkeypatch.setattr(intake, "ANSWER_S", DEADLINE_S)
+    monkeypatch.setattr(intake, "STORED_S", DEADLINE_S)
     disk, store = threading.Event(), running.journal._storage.append
     monkeypatch.setattr(running.journal._storage, "append", lambda lines: disk.wait(DEADLINE_S) and store(lines))
 

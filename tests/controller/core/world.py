@@ -181,7 +181,7 @@ class World:
 
     def __post_init__(self) -> None:
         count = len(self.site.devices.ids)
-        self.tables: Tables = make_tables(self.site)
+        self.tables: Tables = _tables_of(self.site)
         self.now_s = 1000.0
         self.state: State = initial_state(self.site, self.now_s)
         self.told_open: set[int] = set()
@@ -471,6 +471,16 @@ def order(limit_w: float, world: World, *, node: int = 0, lasts_s: float = float
 
 def with_rules(**changes) -> Rules:
     return replace(RULES, **changes)
+
+
+_newest: list[tuple[Site, Tables]] = []
+
+
+def _tables_of(built: Site) -> Tables:
+    """Return the tables of a site. Those of the newest are kept: many tests make world after world of one site."""
+    if not _newest or _newest[0][0] is not built:
+        _newest[:] = [(built, make_tables(built))]
+    return _newest[0][1]
 
 
 def _as_it_is(power_w: float) -> float:

@@ -16,7 +16,6 @@ from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.daemon.access import Principal, Role
 from controller.daemon.clock.desk import ClockDesk
-from controller.daemon.contactors.resets import ResetRefused
 from controller.daemon.journal.journal import Journal
 from controller.daemon.orders import room
 from controller.daemon.orders.book import OrderBook
@@ -294,7 +293,7 @@ def reset(node: str, **changes) -> Scenario:
         with tripped_desk(folder / "journal.db", **changes) as (desk, site):
             try:
                 desk.reset(node, "looked at it", OPERATOR)
-            except ResetRefused as refusal:
+            except WorkRefused as refusal:
                 return Produced(
                     way=Way.REFUSED, reasons=(refusal.reason,), site=site, issuers=frozenset({OPERATOR.name})
                 )

@@ -117,7 +117,7 @@ def test_program_equals_highs(seed, per_pdu, continuous):
 @pytest.mark.parametrize("per_pdu", [40, 4])
 def test_gap_is_small(per_pdu):
     most = {40: 2e-5, 4: 1e-3}[per_pdu]
-    for seed in range(10):
+    for seed in range(examples(10)):
         site, columns = random_site(seed, 1000, per_pdu)
         _, answer = solved(site, columns)
         assert answer.bound_per_h - answer.worth_per_h <= most * answer.bound_per_h

@@ -26,6 +26,11 @@ def test_sorts_by_the_upper_bits_and_keeps_the_places_of_equals(items, least):
     assert sort(items) == sorted(items, key=lambda item: item >> 20)
 
 
+def test_a_few_keys_that_lie_close_are_sorted_and_equals_keep_their_places():
+    items = [(key << 20) | place for place, key in enumerate([700, 5, 3, 9, 3, 0, 5, 3])]
+    assert sort(items) == sorted(items)
+
+
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), min_size=1), st.integers(0, 3), st.data())
 def test_replaced_items_stand_where_a_sort_would_put_them(rows, device, data):
     items = sorted((key << 20) | of for key, of in rows)

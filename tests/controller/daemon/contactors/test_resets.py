@@ -12,8 +12,9 @@ from controller.core.modes import Mode
 from controller.core.reasons import Code
 from controller.core.site import Contactors
 from controller.core.snapshot import ContactorNow, Position
-from controller.daemon.contactors.resets import TAKEN_S, ResetDesk, ResetRefused
+from controller.daemon.contactors.resets import TAKEN_S, ResetDesk
 from controller.daemon.journal.journal import RecordKind
+from controller.daemon.people.refusal import WorkRefused
 from drivers.errors import JournalUnusable
 from tests.controller.core.halls import HALL, hall_site
 from tests.controller.daemon.contactors.desk import OPERATOR, TRIP, Desk, decided, state_of
@@ -31,7 +32,7 @@ def bench(tmp_path):
 
 
 def refused(desk, node="hall"):
-    with pytest.raises(ResetRefused) as refusal:
+    with pytest.raises(WorkRefused) as refusal:
         desk.reset(node, "looked at it", OPERATOR)
     assert desk.pending == ()
     return refusal.value.reason.code
