@@ -17,6 +17,8 @@ _WAITING: Final = 3
 #: Kernels to which `warmup` comes last, and that need none of those to which it comes first.
 _AHEAD: Final = ("leaves", "bound", "changes", "grant", "tree")
 _PYTEST: Final = (sys.executable, "-m", "pytest")
+#: Set while the kernels are known to be compiled: no worker has to see to it again.
+COMPILED: Final = "TESTS_KERNELS_COMPILED"
 
 
 def main(words: Sequence[str]) -> int:
@@ -24,6 +26,7 @@ def main(words: Sequence[str]) -> int:
     # Hundreds of processes are started: where none may keep what it has compiled, that is most of their work.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     _compile(words)
+    os.environ[COMPILED] = "1"
     workers = len(os.sched_getaffinity(0)) + _WAITING
     parallel = ("-n", str(workers), "--no-loadscope-reorder", "-m", "not slow and not alone")
     # To collect all tests for the few that are alone would take as long as these.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.__main__ import COMPILED
 from tests.brokers import MOSQUITTO, amqtt_broker, mosquitto_broker
 from tests.e2e.yard import Yard, yard_over
 
@@ -24,7 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _kernels() -> None:
     """See that the kernels are compiled, which may take longer than any daemon has for its start."""
-    subprocess.run([sys.executable, "-m", "controller.cli", "warmup"], check=True, capture_output=True)
+    if not os.environ.get(COMPILED):
+        subprocess.run([sys.executable, "-m", "controller.cli", "warmup"], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="package")

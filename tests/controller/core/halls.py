@@ -87,7 +87,7 @@ def ask(world, name="r1"):
 
 def running(seconds=60.0, **given):
     """A world in NORMAL, whose devices draw what they may."""
-    given = {"surplus_w": 90e3} | given
+    given = {"surplus_w": 90e3, "tick_s": 1.0} | given
     world = settled(seconds, hall_site(), **given)
     decision = world.decided
     assert decision.mode is Mode.NORMAL

@@ -78,6 +78,7 @@ class Case:
     rests_s: float = 60.0
     surplus_w: float = 300e3
     seed: int = 0
+    tick_s: float = 1.0
 
 
 def play(case: Case) -> World:
@@ -85,7 +86,9 @@ def play(case: Case) -> World:
     site = metered_site()
     rng = np.random.default_rng(case.seed)
     bias = np.where(site.devices.steady, rng.uniform(0.97, 1.03, len(site.devices.ids)), 1.0)
-    world = World(site, surplus_w=case.surplus_w, house_w=HOUSE_W, bias=bias, gpu_use=case.use_before)
+    world = World(
+        site, surplus_w=case.surplus_w, tick_s=case.tick_s, house_w=HOUSE_W, bias=bias, gpu_use=case.use_before
+    )
     world.run(case.rests_s)
     of_node = [name for name, n in zip(site.meters.ids, site.meters.node, strict=True) if NODES[n] == case.node]
     world.shown_as = {name: LIES[case.lie]() for name in of_node}

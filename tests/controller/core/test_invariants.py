@@ -26,7 +26,8 @@ def worlds(draw, *, faults: bool, models=MODELS):
     seed = draw(st.integers(0, 2**32 - 1))
     bias = np.random.default_rng(seed).uniform(0.95, 1.05, len(built.devices.ids))
     delays = draw(st.sampled_from([{}, {"meter_delay_s": 1.0}, {"meter_delay_s": 2.0}, {"reading_delay_s": 2.0}]))
-    world = World(built, surplus_w=60e3, bias=bias, gpu_use=draw(st.floats(0.6, 1.0)), **delays)
+    given = {"tick_s": draw(st.sampled_from([1.0, 0.5])), "gpu_use": draw(st.floats(0.6, 1.0)), **delays}
+    world = World(built, surplus_w=60e3, bias=bias, **given)
     names = ["main", "check", "surplus", "link", "agent-a", "agent-b"]
     silent = st.sets(st.sampled_from(names), max_size=3) if faults else st.just(set())
     leg = st.tuples(
@@ -85,7 +86,7 @@ def no_device_is_granted_more_than_its_signed_maximum(world):
 def the_plan_rises_no_faster_than_the_declared_ramp(world):
     rules, start_w = world.site.rules, world.tables.largest_start_w
     planned = [(now_s, entry[-1].planned_w[0]) for now_s, *entry in world.history]
-    for (t0, w0), (t1, w1) in zip(planned, planned[5:], strict=False):
+    for (t0, w0), (t1, w1) in zip(planned, planned[round(2.5 / world.tick_s) :], strict=False):
         assert w1 - w0 <= rules.ramp_up_w_s * (t1 - t0) + start_w + 1.0
 
 

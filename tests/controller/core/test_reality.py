@@ -23,7 +23,7 @@ def codes(decision) -> set[tuple[Code, str]]:
 
 
 def running(**given) -> World:
-    world = settled(60, site(), surplus_w=90e3, **given)
+    world = settled(60, site(), surplus_w=90e3, tick_s=1.0, **given)
     assert world.history[-1][3].mode is Mode.NORMAL
     return world
 
@@ -147,7 +147,7 @@ def test_devices_that_do_not_come_down_are_named_and_the_others_absorb_them(vice
 def test_devices_that_do_not_come_up_are_named_and_keep_the_others_from_nothing(count):
     """Every tick in which one is asked again uses up the ramp of all."""
     built = site(with_rules(ramp_up_w_s=2e3))
-    world = settled(240, built, surplus_w=90e3, shy=np.arange(len(built.devices.ids)) < count)
+    world = settled(240, built, surplus_w=90e3, tick_s=1.0, shy=np.arange(len(built.devices.ids)) < count)
     decision = world.decided
     assert world.site_w > 0.85 * decision.envelope_w[0]
     assert codes(decision) == {(Code.DEVICE_RELUCTANT, "agent-a")}
@@ -184,7 +184,7 @@ def test_a_node_above_its_envelope_is_told_whatever_was_decided():
 
 
 def test_a_group_that_ignores_a_step_is_blamed_and_not_the_meters_that_agree_on_it():
-    world = settled(60, with_submeters(site()), surplus_w=90e3)
+    world = settled(60, with_submeters(site()), surplus_w=90e3, tick_s=1.0)
     world.liars = some(world, slice(0, 40))
     world.orders = (order(0.4 * world.site_w, world, begun=True),)
     decision = world.run(30)
@@ -269,7 +269,7 @@ leg = st.tuples(
 def test_i11_whenever_the_world_breaks_its_limit_for_longer_than_the_settle_time_it_is_said(legs, seed):
     """Whatever hangs, lies or disobeys: the mode is not NORMAL, and the reason names the site."""
     rng = np.random.default_rng(seed)
-    world = settled(40, site(miners=20, stepped=6, gpus=1), surplus_w=90e3)
+    world = settled(40, site(miners=20, stepped=6, gpus=1), surplus_w=90e3, tick_s=1.0)
     begun, broken_s = len(world.history), None
     for k, (seconds, limit_w, silent, vice, share) in enumerate(legs):
         world.silent = set(silent)

@@ -31,6 +31,7 @@ class Wired(World):
     `power_scale`: of the power that the meters show, beside volts, amperes and energies that are right.
     """
 
+    tick_s: float = 1.0
     shown: dict[str, Any] = field(default_factory=lambda: read_data("schneider_pm5xxx"))
     read: Profile = field(default_factory=lambda: profile_of("schneider_pm5xxx"))
     sign: int = 1
@@ -49,7 +50,7 @@ class Wired(World):
         self.heard = [item for item in self.heard if item.source == SURPLUS]
         self.energy_wh += self.site_w * self.tick_s / 3600
         cycle = round((self.now_s - 1000.0) / self.tick_s)
-        plan = self.full if cycle % 20 == 1 else self.fast
+        plan = self.full if cycle % round(10.0 / self.tick_s) == 1 else self.fast
         words = encode(self.shown, self.truth(), full_scale_w=FULL_SCALE_W)
         for name in self.site.meters.ids:
             if name not in self.silent:

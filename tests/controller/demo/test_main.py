@@ -69,33 +69,26 @@ def test_a_run_from_the_first_process_to_the_verdict(
 
 
 @pytest.mark.usefixtures("fake_daemon")
-def test_faults_come_and_go_in_a_run_and_are_told(
+def test_faults_and_the_vice_of_a_contactor_come_and_go_in_a_run_and_are_told(
     tmp_path: Path, options: Options, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """One run has them all: to start the parts of one costs far more than to run them."""
     result = tmp_path / "run.json"
     faults = ("--fault=ignores-lowering:30@0s+1s", "--fault=agents-hang:hall-a1@1s", "--relays=30")
-    demo.run(options("--for=3s", f"--json={result}", *faults))
-    printed = capsys.readouterr().out
-    events = [
-        "30 of 208 devices ignore lowering from 0:00",
-        "30 of 208 devices are well again from 0:01 (ignores-lowering)",
-        "1 of 6 agents hang from 0:01: hall-a1",
-    ]
-    assert json.loads(result.read_text())["events"] == events
-    assert "agent-hall-a1 (" in printed
-
-
-@pytest.mark.usefixtures("fake_daemon")
-def test_a_contactor_and_its_vice_are_parts_of_a_run(
-    tmp_path: Path, options: Options, capsys: pytest.CaptureFixture[str]
-) -> None:
-    result = tmp_path / "run.json"
-    words = ("--contactor=pdu-b2", "--contactor=feeder-b:agent", "--fault=contactor-silent:pdu-b2@0s+1s")
-    demo.run(options("--for=2s", f"--json={result}", *words))
+    contactors = ("--contactor=pdu-b2", "--contactor=feeder-b:agent", "--fault=contactor-silent:pdu-b2@0s+1s")
+    demo.run(options("--for=3s", f"--json={result}", *faults, *contactors))
     printed = capsys.readouterr().out
     raw = json.loads(result.read_text())
-    assert raw["events"][0] == "1 of 2 contactors never answer from 0:00: pdu-b2"
+    events = {
+        "30 of 208 devices ignore lowering from 0:00",
+        "30 of 208 devices are well again from 0:01 (ignores-lowering)",
+        "1 of 7 agents hang from 0:01: hall-a1",
+        "1 of 2 contactors never answer from 0:00: pdu-b2",
+        "1 of 2 contactors are well again from 0:01 (contactor-silent): pdu-b2",
+    }
+    assert set(raw["events"]) == events
     assert raw["trips"] == []
+    assert "agent-hall-a1 (" in printed
     assert "contactors (" in printed
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
 
 import numpy as np
 
+from controller.core.decision import Decision
 from controller.core.reasons import Reason
 from controller.core.site import SURPLUS, Site
 from controller.daemon.latest import DeviceColumns, Latest
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
+from controller.daemon.site_log import SiteLog
 from controller.daemon.tick import Tick
 from tests.controller.daemon.journal.journals import journal_at
 
@@ -63,6 +65,14 @@ def held(site: Site, folder: Path, tick: Tick | None, reasons: Iterable[Reason],
         metrics = Metrics(site, latest, OrderBook(journal, site), journal, clock=lambda: now_s)
         if tick is not None:
             metrics.observe_tick(tick)
+            _logged_until_over(site, tick.decision)
         return Produced(way=Way.HELD, reasons=tuple(reasons), site=site, series=series_of(metrics))
     finally:
         journal.close()
+
+
+def _logged_until_over(site: Site, decision: Decision) -> None:
+    """Have every warning said, and then that it is over: one without words for that would fail the tick in which it ends."""
+    log = SiteLog(site)
+    log.observe(decision)
+    log.observe(replace(decision, warnings=()))

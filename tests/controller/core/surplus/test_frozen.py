@@ -115,7 +115,7 @@ def test_a_frozen_reading_ages_from_its_last_change_and_is_young_again_when_it_m
 
 
 def frozen_world(rules, **changes):
-    return World(site(rules, miners=20, stepped=6, gpus=1), surplus_w=60e3, **changes)
+    return World(site(rules, miners=20, stepped=6, gpus=1), surplus_w=60e3, tick_s=1.0, **changes)
 
 
 @BOTH

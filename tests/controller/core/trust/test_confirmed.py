@@ -9,6 +9,7 @@ from controller.core.reasons import Code
 from controller.core.snapshot import ConfirmedMeter
 from controller.core.trust.confirmed import Confirmations, look_at
 from tests.controller.core.trust.test_redundancy import RESTS_S, codes, falls_silent, is_normal, of_source, pair
+from tests.controller.core.world import played_once
 
 CHECK = 0
 
@@ -20,10 +21,15 @@ def word(world, meter="check"):
     return ConfirmedMeter(id=f"word for {meter}", meter=k, by="Ali", under_w=under_w)
 
 
+def _12_kw_more(power_w):
+    return power_w + 12e3
+
+
+@played_once
 def waits_for_a_person(apart_s=600.0):
     """Return a site whose main meter showed 12 kW more than the other one, and fell silent."""
     world = pair()
-    world.shown_as = {"main": lambda power_w: power_w + 12e3}
+    world.shown_as = {"main": _12_kw_more}
     world.run(apart_s)
     falls_silent(world)
     assert codes(world.run(10.0)) == {Code.METER_SILENT, Code.METER_UNCONFIRMED}
