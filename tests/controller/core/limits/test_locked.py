@@ -34,7 +34,7 @@ def codes(decision) -> dict[Code, Reason]:
 
 @pytest.fixture
 def running() -> World:
-    world = settled(60, site(), surplus_w=150e3)
+    world = settled(60, site(), surplus_w=150e3, tick_s=1.0)
     assert told_w(world)[hall(world)].sum() > 30e3
     return world
 
@@ -75,7 +75,7 @@ def test_nothing_comes_before_a_lock(given):
     columns = {name: np.full(count, value) for name, value in given.items()}
     if "failsafe_w" in columns:
         columns["failsafe_w"] = built.devices.max_w.copy()
-    world = settled(60, replace(built, devices=replace(built.devices, **columns)), surplus_w=150e3)
+    world = settled(60, replace(built, devices=replace(built.devices, **columns)), surplus_w=150e3, tick_s=1.0)
     world.locks = (HALL,)
     world.cycle()
     assert off(world, hall(world))
@@ -151,7 +151,7 @@ def test_a_stopped_site_goes_to_failsafe_and_stays_there_until_it_is_resumed(run
 
 
 def test_a_lock_waits_for_no_ramp():
-    world = settled(60, site(with_rules(ramp_down_w_s=100.0)), surplus_w=150e3)
+    world = settled(60, site(with_rules(ramp_down_w_s=100.0)), surplus_w=150e3, tick_s=1.0)
     world.locks = (HALL,)
     world.cycle()
     assert off(world, hall(world))

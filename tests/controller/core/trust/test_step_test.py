@@ -175,7 +175,7 @@ def test_volts_and_amperes_prove_before_the_fleet_has_moved():
 
 
 def test_reports_that_setpoints_do_not_explain_widen_the_bounds():
-    world = settled(40, site(), surplus_w=90e3)
+    world = settled(40, site(), surplus_w=90e3, tick_s=1.0)
     snapshot = world.snapshot()
     told_w = snapshot.fleet.measured_w.copy()
     dead, wild = 0, 1
@@ -194,7 +194,7 @@ MODELS = list(SurplusModel)
 @played_once
 def commission(scale, *, model=SurplusModel.DIRECT, vouched=False):
     rules = with_rules(surplus_model=model, surplus_rating_w=500e3)
-    world = World(site(rules, miners=20, stepped=6, gpus=1), surplus_w=60e3, vouched=vouched)
+    world = World(site(rules, miners=20, stepped=6, gpus=1), surplus_w=60e3, tick_s=1.0, vouched=vouched)
     world.scale = {"main": scale, "check": scale}
     for surplus_w in (60e3, 30e3, 70e3):
         world.surplus_w = surplus_w
@@ -252,7 +252,7 @@ def test_a_meter_that_freezes_is_found_out_by_the_fleet():
 def test_until_it_is_proven_a_meter_frees_nothing_of_the_declared_load():
     built = site(with_rules(contract_w=15e3))
     for vouched, expected_w in ((False, 8e3), (True, 6e3)):
-        world = World(built, surplus_w=0.0, vouched=vouched)
+        world = World(built, surplus_w=0.0, tick_s=1.0, vouched=vouched)
         assert world.run(200).house_w[0] == pytest.approx(expected_w, abs=200.0)
 
 
@@ -277,7 +277,7 @@ def test_what_a_false_meter_showed_is_nothing_to_compare_with(why, taken_s, begu
 
 def test_a_meter_that_lied_while_the_site_rested_is_not_refuted_by_that_when_it_is_right_again():
     """An instant to compare with is taken while both show a third; the next step of the fleet must not refute them."""
-    world = settled(100, site(), surplus_w=90e3)
+    world = settled(100, site(), surplus_w=90e3, tick_s=1.0)
     world.scale = {"main": 1 / 3, "check": 1 / 3}
     world.run(90)
     world.scale = {}
