@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -51,3 +53,12 @@ def test_moves_are_summed_by_their_direction_and_name_the_nodes_above_what_rises
     still = moves(small, current_w, current_w)
     assert (still.raised_w, still.lowered_w, still.largest_fall_w) == (0.0, 0.0, 0.0)
     assert not still.raising.any()
+
+
+def test_four_columns_are_summed_each_by_itself_also_where_the_devices_of_a_node_do_not_follow_each_other():
+    small = site()
+    count = len(small.devices.ids)
+    mixed = replace(small, devices=replace(small.devices, node=2 + np.arange(count, dtype=np.int64) % 2))
+    columns = [np.arange(count, dtype=np.float64) ** power for power in range(4)]
+    sums = PathSums(paths_of(mixed.tree, mixed.devices)).each(*columns)
+    assert [row.tolist() for row in sums] == [watts_below(mixed, column).tolist() for column in columns]
