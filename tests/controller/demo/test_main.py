@@ -42,15 +42,27 @@ def fake_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("fake_daemon")
-def test_a_run_from_the_first_process_to_the_verdict(
+def test_a_run_from_the_first_process_to_the_verdict_with_faults_and_contactors(
     tmp_path: Path, options: Options, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """One run has them all: to start the parts of one costs far more than to run them."""
     result, picture, kept = tmp_path / "run.json", tmp_path / "run.png", tmp_path / "kept"
-    status = demo.run(
-        options("--for=3s", f"--json={result}", f"--plot={picture}", f"--keep={kept}"), open_books=open_books
-    )
+    faults = ("--fault=ignores-lowering:30@0s+1s", "--fault=agents-hang:hall-a1@1s", "--relays=30")
+    contactors = ("--contactor=pdu-b2", "--contactor=feeder-b:agent", "--fault=contactor-silent:pdu-b2@0s+1s")
+    written = (f"--json={result}", f"--plot={picture}", f"--keep={kept}")
+    status = demo.run(options("--for=3s", *faults, *contactors, *written), open_books=open_books)
     printed = capsys.readouterr().out
     raw = json.loads(result.read_text())
+    assert set(raw["events"]) == {
+        "30 of 208 devices ignore lowering from 0:00",
+        "30 of 208 devices are well again from 0:01 (ignores-lowering)",
+        "1 of 7 agents hang from 0:01: hall-a1",
+        "1 of 2 contactors never answer from 0:00: pdu-b2",
+        "1 of 2 contactors are well again from 0:01 (contactor-silent): pdu-b2",
+    }
+    assert raw["trips"] == []
+    assert "agent-hall-a1 (" in printed
+    assert "contactors (" in printed
     assert status == (0 if raw["passed"] else 1)
     assert raw["passed"] is raw["referee"]["passed"]
     assert 3.0 <= raw["referee"]["seconds"] < 6.0
@@ -66,30 +78,6 @@ def test_a_run_from_the_first_process_to_the_verdict(
     assert printed.count("open http://127.0.0.1:") == 1
     assert ("PASSED" if raw["passed"] else "FAILED") in printed
     assert {path.stem for path in kept.glob("*.log")} >= {"world", "meters", "scada", "broker", "fleet", "surplusd"}
-
-
-@pytest.mark.usefixtures("fake_daemon")
-def test_faults_and_the_vice_of_a_contactor_come_and_go_in_a_run_and_are_told(
-    tmp_path: Path, options: Options, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One run has them all: to start the parts of one costs far more than to run them."""
-    result = tmp_path / "run.json"
-    faults = ("--fault=ignores-lowering:30@0s+1s", "--fault=agents-hang:hall-a1@1s", "--relays=30")
-    contactors = ("--contactor=pdu-b2", "--contactor=feeder-b:agent", "--fault=contactor-silent:pdu-b2@0s+1s")
-    demo.run(options("--for=3s", f"--json={result}", *faults, *contactors))
-    printed = capsys.readouterr().out
-    raw = json.loads(result.read_text())
-    events = {
-        "30 of 208 devices ignore lowering from 0:00",
-        "30 of 208 devices are well again from 0:01 (ignores-lowering)",
-        "1 of 7 agents hang from 0:01: hall-a1",
-        "1 of 2 contactors never answer from 0:00: pdu-b2",
-        "1 of 2 contactors are well again from 0:01 (contactor-silent): pdu-b2",
-    }
-    assert set(raw["events"]) == events
-    assert raw["trips"] == []
-    assert "agent-hall-a1 (" in printed
-    assert "contactors (" in printed
 
 
 @pytest.mark.parametrize("word", ["--fault=silent:300@1s", "--fault=silent@9s", "--relays=nobody"])
