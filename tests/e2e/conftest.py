@@ -19,8 +19,11 @@ _HERE = Path(__file__).parent
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of this folder first: they wait for long, and all others can run meanwhile."""
+    """Put the tests of this folder first: they wait for long, and all others can run meanwhile; on a busy machine for longer."""
     items.sort(key=lambda item: item.path.parent != _HERE)
+    for item in items:
+        if item.path.parent == _HERE and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(600))
 
 
 @pytest.fixture(scope="session", autouse=True)

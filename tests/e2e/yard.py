@@ -36,6 +36,9 @@ SITE = Path(__file__).with_name("site.yaml")
 PLENTY = "--scale=300 %"
 #: An order, or a surplus that is gone, is followed within this time: the settle time, and what a busy machine may add.
 MET_S = 60.0
+#: Within this the site is at full power again: a device that a busy machine has kept from coming up rests for up to four minutes
+#: before it is asked again (`controller/core/fleet/waiting.py`).
+RESTED_S = 300.0
 #: From the end of a lease to the store that shows it, on a busy machine.
 SLACK_S = 3.0
 
@@ -147,7 +150,7 @@ class Yard:
 
     def full_power(self, *, drawing: bool = False) -> Sample:
         most_w = dict(zip(self.site.devices.ids, self.site.devices.max_w.astype(int).tolist(), strict=True))
-        until(lambda: nearly(self.applied_w(), most_w), "every device near its maximum", tell=self.tell)
+        until(lambda: nearly(self.applied_w(), most_w), "every device near its maximum", RESTED_S, tell=self.tell)
         hall_w = drawing * sum(watts for id_, watts in most_w.items() if id_ != "gpu")
         until(lambda: self.world.truth().node_w["hall"] > 0.9 * hall_w, "every device draws it", tell=self.tell)
         return self.look()
