@@ -20,10 +20,14 @@ def until(
     what: str = "what is waited for",
     deadline_s: float = DEADLINE_S,
     tell: Callable[[], object] = str,
+    look_s: float = _LOOK_S,
 ) -> T:
-    """Return the first truthy answer of what has no event to wait on; `tell` says at the deadline how things are."""
+    """Return the first truthy answer of what has no event to wait on; `tell` says at the deadline how things are.
+
+    `look_s`: from one look to the next; where a look is a request to another process, less often is much cheaper.
+    """
     pause, end_s = threading.Event(), boottime_s() + deadline_s
     while not (answer := condition()):
         assert boottime_s() < end_s, f"not within {deadline_s:g} s: {what}; {tell()}"
-        pause.wait(_LOOK_S)
+        pause.wait(look_s)
     return answer

@@ -20,8 +20,8 @@ from controller.daemon.journal.journal import RecordKind
 from controller.daemon.latest import DEVICE_STATES
 from drivers.clock import boottime_s
 from simulators.world.vices import Vice
-from tests.e2e.yard import Yard
-from tests.waiting import DEADLINE_S, until
+from tests.e2e.yard import Yard, until
+from tests.waiting import DEADLINE_S
 
 #: What the meter cannot see, and the control not prevent (invariant I1), and the class of the meter.
 TOLERANCE: Final = 0.01

@@ -12,8 +12,7 @@ import pytest
 
 from controller.demo.children import Child
 from tests.e2e.synchronised import SYNCHRONISED
-from tests.e2e.yard import Yard
-from tests.waiting import until
+from tests.e2e.yard import Yard, until
 
 #: From its end on, an order may bind for so long; it never ends before it.
 LATE_S = 2.0

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from controller.daemon.journal.beginning import HEAD, JOURNAL
-from tests.e2e.yard import Yard
-from tests.waiting import DEADLINE_S, until
+from tests.e2e.yard import Yard, until
+from tests.waiting import DEADLINE_S
 
 LIMIT_W = 20e3
 _NUMBERS = itertools.count(1)

@@ -18,9 +18,9 @@ from drivers.clock import boottime_s
 from drivers.devices.transports.line_json import ask
 from drivers.fleet.catalogue import load_catalogue
 from tests.brokers import MOSQUITTO, mosquitto_broker
-from tests.e2e.yard import MET_S, PLENTY, SITE, SLACK_S, Yard, options
+from tests.e2e.yard import MET_S, PLENTY, SITE, SLACK_S, Yard, options, until
 from tests.ports import free_port
-from tests.waiting import DEADLINE_S, until
+from tests.waiting import DEADLINE_S
 
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.yard import MET_S, Yard
-from tests.waiting import until
+from tests.e2e.yard import MET_S, Yard, until
 
 #: Less than the hall draws.
 LOWER = "20 kW"

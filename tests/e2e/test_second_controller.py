@@ -12,9 +12,9 @@ import yaml
 from controller.daemon.journal.beginning import HEAD
 from controller.demo.children import Child
 from drivers.clock import boottime_s
-from tests.e2e.yard import Yard
+from tests.e2e.yard import Yard, until
 from tests.ports import free_port
-from tests.waiting import DEADLINE_S, until
+from tests.waiting import DEADLINE_S
 
 LEASE_S = 20.0
 BOTH_S = 10.0

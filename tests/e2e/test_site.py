@@ -8,8 +8,7 @@ import math
 import pytest
 
 from drivers.clock import boottime_s
-from tests.e2e.yard import MET_S, SLACK_S, Yard
-from tests.waiting import until
+from tests.e2e.yard import MET_S, SLACK_S, Yard, until
 
 
 @pytest.mark.parametrize("meter", ["main", "check"])

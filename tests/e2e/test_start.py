@@ -19,8 +19,8 @@ import pytest
 from drivers.clock import boottime_s
 from drivers.fleet.keys import CONTROLLER, load_public
 from drivers.fleet.wire import Leaf, open_set, parse_topic, topic
-from tests.e2e.yard import SITE, Yard
-from tests.waiting import DEADLINE_S, until
+from tests.e2e.yard import SITE, Yard, until
+from tests.waiting import DEADLINE_S
 
 
 def surplusd(verb: str, file: Path) -> list[str]:

@@ -18,8 +18,7 @@ from controller.daemon.journal.journal import RecordKind
 from drivers.clock import boottime_s
 from simulators.world.vices import Vice
 from tests.brokers import mosquitto_broker
-from tests.e2e.yard import PLENTY, SITE, Yard, options
-from tests.waiting import until
+from tests.e2e.yard import PLENTY, SITE, Yard, options, until
 
 TRIP_AFTER_S: Final = 20.0
 _METER: Final = (

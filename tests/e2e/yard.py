@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,16 @@ from drivers.clock import boottime_s
 from simulators.worldlink import WorldClient
 from tests.brokers import BrokerProcess
 from tests.simulated_devices import states_of
-from tests.waiting import DEADLINE_S, until
+from tests.waiting import DEADLINE_S
+from tests.waiting import until as waited_for
 
 SITE = Path(__file__).with_name("site.yaml")
 #: More surplus than the whole fleet can use: the devices alone say what the site draws.
 PLENTY = "--scale=300 %"
 #: An order, or a surplus that is gone, is followed within this time: the settle time, and what a busy machine may add.
 MET_S = 60.0
+#: Each look asks the processes of the site: five times as often as their fastest tick, and no more.
+until = partial(waited_for, look_s=0.05)
 #: Within this the site is at full power again: a device that a busy machine has kept from coming up rests for up to four minutes
 #: before it is asked again (`controller/core/fleet/waiting.py`).
 RESTED_S = 300.0
