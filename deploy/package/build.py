@@ -52,7 +52,9 @@ sys.exit(main())
 def run(*command: str | Path, **more: str) -> str:
     """Run a command from the root of the project; return what it wrote. CalledProcessError where it fails."""
     environment = os.environ | more
-    return subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.strip()
 
 
 def version() -> str:
@@ -68,7 +70,17 @@ def install(stage: Path, work: Path) -> None:
     (wheel,) = work.glob("*.whl")
     extras = [word for extra in ("demo", "nvml", "snmp") for word in ("--extra", extra)]
     wanted = work / "requirements.txt"
-    run(uv, "export", "--quiet", "--frozen", "--no-emit-project", "--no-default-groups", *extras, "--output-file", wanted)
+    run(
+        uv,
+        "export",
+        "--quiet",
+        "--frozen",
+        "--no-emit-project",
+        "--no-default-groups",
+        *extras,
+        "--output-file",
+        wanted,
+    )
     common = ("pip", "install", "--quiet", "--python", "/usr/bin/python3", "--target", target, "--no-deps")
     run(uv, *common, "--only-binary", ":all:", "--require-hashes", "--requirement", wanted)
     run(uv, *common, wheel)
@@ -154,7 +166,16 @@ def main() -> None:
         control(stage, arguments.version)
         arguments.out.mkdir(parents=True, exist_ok=True)
         # Debian 12's dpkg reads zstd, and unpacks it in a fraction of xz's time.
-        made = run("dpkg-deb", "--root-owner-group", "-Zzstd", "-z9", "--build", stage, arguments.out, SOURCE_DATE_EPOCH=str(at_s))
+        made = run(
+            "dpkg-deb",
+            "--root-owner-group",
+            "-Zzstd",
+            "-z9",
+            "--build",
+            stage,
+            arguments.out,
+            SOURCE_DATE_EPOCH=str(at_s),
+        )
     print(made.rpartition("'")[0].rpartition("'")[2])  # noqa: T201
 
 
