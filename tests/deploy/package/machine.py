@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -76,9 +77,9 @@ def booted(folder: Path) -> Iterator[Machine]:
         boot = [*command, "--register=no", "--keep-unit", "--console=pipe"]
         process = subprocess.Popen(boot, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT)
         try:
-            init = until(lambda: _child(process.pid), "the first process of the container")
+            init = until(lambda: _first_process(process.pid), "the first process of the container")
             machine = Machine(root, init)
-            until(lambda: _is_up(machine), "systemd is up", tell=lambda: (folder / "console.log").read_text()[-2000:])
+            until(lambda: _is_up(machine), "systemd is up", tell=lambda: _state(machine))
             yield machine
         finally:
             process.terminate()  # halts the container in order
@@ -86,11 +87,18 @@ def booted(folder: Path) -> Iterator[Machine]:
             shutil.rmtree(root, ignore_errors=True)
 
 
-def _child(pid: int) -> int | None:
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(found[0]) if found else None
+def _first_process(pid: int) -> int | None:
+    """Return the child that is number 1 in a PID namespace of its own."""
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        numbers = re.search(r"^NSpid:(.+)$", Path(f"/proc/{child}/status").read_text(), flags=re.MULTILINE)
+        if numbers and numbers[1].split()[1:] == ["1"]:
+            return int(child)
+    return None
 
 
 def _is_up(machine: Machine) -> bool:
-    state = subprocess.run(machine._shell("systemctl is-system-running"), capture_output=True, text=True, check=False)
-    return state.stdout.strip() in {"running", "degraded"}
+    return _state(machine).stdout.strip() in {"running", "degraded"}
+
+
+def _state(machine: Machine) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(machine._shell("systemctl is-system-running"), capture_output=True, text=True, check=False)

@@ -34,7 +34,7 @@ while not select.select([sys.stdin], [], [], 0.5)[0]:
 print(world.result().violation_s, flush=True)
 '"""
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 
 def build(tree: Path, out: Path, version: str) -> Path:
