@@ -148,7 +148,7 @@ def simulators(machine: Machine) -> None:
 
 def test_another_version_takes_over_and_no_device_falls(machine: Machine, package: Path, before: Path) -> None:
     """Up and down again, while the whole fleet runs."""
-    steady_w = until(lambda: settled(machine), "the site draws all that it may", deadline_s=200.0)
+    steady_w = until(lambda: settled(machine), "the site draws all that it may", deadline_s=400.0, tell=machine.status)
     watch = machine.start(WATCH)
     for version in (package, before):
         was = started(machine)
@@ -173,12 +173,12 @@ def led(machine: Machine) -> bool:
 
 
 def settled(machine: Machine) -> float | None:
-    """Return the power of the site once it is near what it may draw."""
+    """Return the power of the site once every device runs, and all of it is what was planned."""
     now: Any = machine.status()
-    if not now or now["mode"] != "normal":
+    if not now or now["mode"] != "normal" or now["devices"]["running"] != sum(now["devices"].values()):
         return None
     site_w: float = now["site_w"]
-    return site_w if site_w > 0.95 * now["nodes"]["pcc"]["envelope_w"] else None
+    return site_w if site_w > 0.95 * now["nodes"]["pcc"]["planned_w"] else None
 
 
 def test_a_mistake_in_the_site_file_is_told_and_neither_fails_the_installation_nor_ends_the_daemon(
