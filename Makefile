@@ -10,7 +10,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # One process needs no more than one BLAS thread, and each costs memory at the start.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help setup demo test check generate bench verify format clean
+.PHONY: help setup demo test check generate bench verify wheel deb package format clean
 
 help:
 	@echo "make setup     the environment in $(VENV); every other target makes it too"
@@ -20,6 +20,9 @@ help:
 	@echo "make generate  every committed file that is made from code: schemas, tables, the dashboard"
 	@echo "make bench     figures beside their baselines"
 	@echo "make verify    long campaigns; results as JSON in build/verify"
+	@echo "make wheel     the wheel, in dist"
+	@echo "make deb       the Debian package, in dist; Debian 12 builds it, with git and dpkg"
+	@echo "make package   that package on a fresh Debian 12 in a container; needs root"
 	@echo "make format    format the code"
 	@echo "make clean     remove the environment and all caches"
 
@@ -53,6 +56,15 @@ bench: $(READY)
 verify: $(READY)
 	mkdir -p build/verify
 	$(BIN)/python -m tests.verify --out build/verify $(ARGS)
+
+wheel: $(READY)
+	$(BIN)/uv build --quiet --wheel --out-dir dist
+
+deb: $(READY)
+	$(BIN)/python deploy/package/build.py --out dist $(ARGS)
+
+package: $(READY)
+	$(BIN)/python -m pytest -m slow tests/deploy/package $(ARGS)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

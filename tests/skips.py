@@ -17,6 +17,9 @@ ALLOWED: Final[Mapping[str, str]] = {
     "openssl is not installed": "it makes the keys and certificates as the manual says",
     "node is not installed": "an agent in another language than ours, written from the contract",
     "cc is not installed": "it builds the simulated NVML, over which nvidia-ml-py runs without a GPU",
+    "only root may install a Debian": "the package is tried on a fresh one, in a container; `make package` alone does it",
+    "mmdebstrap is not installed": "it makes that Debian",
+    "systemd-nspawn is not installed": "it boots that Debian",
     "systemd-analyze is not installed": "it judges the unit, on Linux with systemd only",
 }
 

@@ -241,10 +241,16 @@ def _curl(setup: DemoSetup) -> str:
 
 
 def _refuse_missing_extras(args: argparse.Namespace) -> None:
-    wanted = {"amqtt": args.broker is None, "rich": sys.stdout.isatty(), "matplotlib": args.plot is not None}
-    missing = [name for name, needed in wanted.items() if needed and find_spec(name) is None]
+    wanted = (
+        ("amqtt", "demo", args.broker is None),
+        ("rich", "demo", sys.stdout.isatty()),
+        ("matplotlib", "plot", args.plot is not None),
+    )
+    missing = [(name, extra) for name, extra, needed in wanted if needed and find_spec(name) is None]
     if missing:
-        raise ConfigError(f"{' and '.join(missing)} is not installed: pip install 'surplusd[demo]'")
+        names = " and ".join(name for name, _ in missing)
+        extras = ",".join(dict.fromkeys(extra for _, extra in missing))
+        raise ConfigError(f"{names} is not installed: pip install 'surplusd[{extras}]'")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The demo as a picture; needs matplotlib, of the extra ``demo``."""
+"""The demo as a picture; needs matplotlib, of the extra ``plot``."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
 ) -> None:
     monkeypatch.setattr(demo, "find_spec", lambda name: None)
     assert demo.run(options("--plot=run.png")) == 1
-    assert "amqtt and matplotlib is not installed: pip install 'surplusd[demo]'" in capsys.readouterr().err
+    assert "amqtt and matplotlib is not installed: pip install 'surplusd[demo,plot]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
