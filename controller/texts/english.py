@@ -57,7 +57,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.SECOND_CONTROLLER: "another controller with this one's key leads agent {agent}, or did within the last lease",
     Code.AGENT_SILENT: "agent {subject} has been silent for {since_s:.0f} s: its {count:device} may be drawing {most_w:power}",
     Code.AGENT_DEAF: "agent {subject} reports, and has taken no statement for {since_s:.0f} s: its {count:device} may be drawing {most_w:power}",
-    Code.DEVICE_RELUCTANT: "{count:device} of agent {subject} did not come up when told to, and the others are raised instead",
+    Code.DEVICE_RELUCTANT: "{count:device} of agent {subject} did not come up when told to: {missing_w:power} are missing, and the others are raised instead",
     Code.DEVICE_LOST: "agent {subject} gets no answer of {count:device}, which may be drawing {most_w:power}",
     Code.DEVICE_DEFIANT: "agent {subject} has no proof that {count:device} came down as told: up to {over_w:power} too much",
     Code.STEP_DEFIED: "the meters of {subject} agree that its devices moved by {missing_w:power} less than their agents say",

@@ -290,7 +290,10 @@ def test_what_is_said_of_elsewhere_is_no_cause_and_a_trip_and_the_floor_are(benc
     elsewhere = Reason(Code.AGENT_SILENT, "hall-z", {"since_s": 8.0, "count": 2, "most_w": 7e3})
     tripped = Reason(Code.NODE_TRIPPED, "feeder", {"cause": "rating", "power_w": 9e3, "limit_w": 8e3, "for_s": 30.0})
     kept = replace(order_now(Compliance.NOT_MET, 80e3), limit_w=0.0)
-    bench.act(orders=(kept,), warnings=(elsewhere, tripped, Reason(Code.DEVICE_RELUCTANT, "hall-a", {"count": 1})))
+    bench.act(
+        orders=(kept,),
+        warnings=(elsewhere, tripped, Reason(Code.DEVICE_RELUCTANT, "hall-a", {"count": 1, "missing_w": 3e3})),
+    )
     (body,) = bench.stored(RecordKind.COMPLIANCE)
     assert [reason["code"] for reason in body["reasons"]] == ["order_under_floor", "node_tripped"]
     bench.now_s += 20.0

@@ -63,11 +63,15 @@ def test_only_what_is_in_trouble_itself_below_a_node_that_nobody_sees_inside_kee
     assert not doubts.lost
 
 
-def test_of_those_that_do_not_come_up_each_agent_counts_its_own():
-    warnings, _ = said(trouble(reluctant=[True, True, False, True]))
-    assert [(each.code, each.subject, each.parameters["count"]) for each in warnings] == [
-        (Code.DEVICE_RELUCTANT, "agent-a", 2),
-        (Code.DEVICE_RELUCTANT, "agent-b", 1),
+def test_of_those_that_do_not_come_up_each_agent_counts_its_own_and_the_watts_that_are_missing():
+    asked_w = np.array([1400.0, 3500.0, 3500.0, 10_000.0])
+    waiting = replace(LEASES.waiting, wanted_w=asked_w)
+    leases = replace(LEASES, waiting=waiting, applied_w=np.array([25.0, 1400.0, 25.0, 10_200.0]))
+    reluctant = trouble(reluctant=[True, True, False, True])
+    warnings, _ = told_of(reluctant, SITE, leases, np.zeros(4, dtype=np.bool_))
+    assert [(each.code, each.subject, dict(each.parameters)) for each in warnings] == [
+        (Code.DEVICE_RELUCTANT, "agent-a", {"count": 2, "missing_w": 3475.0}),
+        (Code.DEVICE_RELUCTANT, "agent-b", {"count": 1, "missing_w": 0.0}),
     ]
 
 
