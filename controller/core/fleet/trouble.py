@@ -50,7 +50,8 @@ def find_trouble(leases: Leases, devices: Devices, snapshot: Snapshot, lease_s: 
     now_s = snapshot.now_s
     waited_s = now_s - np.maximum(snapshot.fleet.heard_s, leases.begun_s)
     silent_s = np.where(waited_s > CONTACT_S, waited_s, 0.0)
-    untaken_s = now_s - np.maximum(snapshot.fleet.confirmed_s, leases.begun_s)
+    # What it has not taken while it was away says nothing of what it takes now.
+    untaken_s = now_s - np.maximum(snapshot.fleet.confirmed_s, np.minimum(leases.contact_s, now_s))
     is_deaf = (silent_s == 0.0) & (untaken_s > _DEAF_SHARE * lease_s)
     unanswered, disobeys = lost(devices, snapshot), defiant(leases, devices, snapshot)
     obeys = ~(unanswered | disobeys)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from controller.core.fleet.leases import no_leases
+from controller.core.fleet.leases import no_leases, observe
 from controller.core.fleet.trouble import Trouble, find_trouble, told_of
 from controller.core.reasons import Code
-from tests.controller.core.world import GPU, MINER, devices, settled, site
+from tests.controller.core.world import GPU, MINER, World, devices, settled, site
 
 A, B = 2, 3
 #: The first agent has a miner below each feeder and one more, the second a rack.
@@ -80,3 +80,19 @@ def test_a_fleet_that_does_as_it_is_told_is_no_trouble():
     found = find_trouble(world.state.leases, world.site.devices, world.snapshot(), world.site.rules.lease_s)
     assert not found.any
     assert found.led.all()
+
+
+def test_an_agent_that_comes_back_is_not_called_deaf_for_what_it_did_not_take_while_it_was_away():
+    """Its first report comes before it can have taken anything; a lease's half after that it is deaf if it has not."""
+    lease_s, heard_s = 30.0, np.array([0.0, 0.0])
+    leases, confirmed_s = LEASES, np.array([0.0, 0.0])
+    deaf_s, seen = {}, World(SITE, surplus_w=0.0).snapshot()
+    for now_s in np.arange(0.5, 60.0, 0.5).tolist():
+        heard_s = np.where([now_s <= 2.0 or now_s >= 22.0, True], now_s, heard_s)
+        confirmed_s = np.where([False, True], now_s, confirmed_s)
+        fleet = replace(seen.fleet, heard_s=heard_s, confirmed_s=confirmed_s)
+        snapshot = replace(seen, now_s=now_s, fleet=fleet)
+        leases = observe(leases, SITE.devices, snapshot)
+        deaf_s[now_s] = find_trouble(leases, SITE.devices, snapshot, lease_s).deaf_s.tolist()
+    assert all(deaf == [0.0, 0.0] for now_s, deaf in deaf_s.items() if now_s <= 37.0)
+    assert deaf_s[37.5] == [15.5, 0.0]
