@@ -21,6 +21,7 @@ from controller.daemon.journal.journal import RecordKind
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
+from controller.daemon.orders.lock_certainty import LockCertainty
 from controller.daemon.people.locks import LockDesk
 from controller.daemon.people.meters import MeterDesk
 from controller.daemon.people.stop import StopDesk
@@ -87,11 +88,11 @@ class Bench:
         latest = make_latest(self.site, lambda: None, self.fleet.real)
         self.metrics = Metrics(self.site, latest, self.book, self.journal, clock=lambda: self.now_s)
         switchboard = Switchboard(self.site, {}, dict)
-        self.machine = Machine(path.parent)
+        self.machine, self.lock_certainty = Machine(path.parent), LockCertainty("pcc")
         self.wall_clock = self.machine.clock
         desks = Desks(
             resets=ResetDesk(site=self.site, journal=self.journal, decision=lambda: None),
-            locks=LockDesk(site=self.site, journal=self.journal, utc=lambda: 0.0),
+            locks=LockDesk(site=self.site, journal=self.journal, certainty=self.lock_certainty, utc=lambda: 0.0),
             meters=MeterDesk(site=self.site, journal=self.journal, tick=lambda: None),
             stops=StopDesk(site=self.site, journal=self.journal, utc=lambda: 0.0),
             clock=ClockDesk(self.wall_clock, self.journal),
@@ -340,6 +341,9 @@ def test_a_snapshot_holds_what_the_sources_said_last(bench):
     bench.book.doubt("a row")
     assert bench.snapshots.take().orders_unsure == bench.book.unsure
     assert bench.book.unsure.code is Code.ORDERS_MAY_BE_MISSING
+    assert bench.snapshots.take().locks_unsure is None
+    bench.lock_certainty.learn("doubt", {"why": "a row", "epoch": None})
+    assert bench.snapshots.take().locks_unsure.code is Code.LOCKS_MAY_BE_MISSING
 
 
 def test_no_report_is_newer_than_the_time_of_the_snapshot_says(bench):
