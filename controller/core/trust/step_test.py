@@ -124,12 +124,10 @@ def run_step_tests(
     node, fresh, (slack_w, other_w) = site.meters.node, usable(site, meters, now_s), _slack_w(site)
     low_w, high_w = fleet.least_w[node], fleet.most_w[node]
     stepped = fresh & (np.maximum(low_w - tests.high_w, tests.low_w - high_w) > _BEYOND * slack_w)
-    tests = replace(tests, against_s=_held_s(tests.against_s, fresh, now_s))
-    found = (
-        _compared(tests, site, meters, fresh, stepped, (low_w, high_w), now_s)
-        if some(stepped)
-        else _no_step(tests, fresh)
-    )
+    tests = tests if every(fresh) else _held(tests, fresh, now_s)
+    found = _no_step(tests, fresh)
+    if some(stepped):
+        found = _compared(tests, site, meters, fresh, stepped, (low_w, high_w), now_s)
     refuted_s, passed = _refuted_s(tests, found, now_s), tests.passed | found.agrees
     if not every(passed):
         passed = passed | (fresh & _certainly(meters.power_w, low_w, high_w, slack_w, other_w))
@@ -175,9 +173,10 @@ class _Found(NamedTuple):
     defied_w: F64
 
 
-def _held_s(against_s: F64, fresh: Bool, now_s: float) -> F64:
-    """Return since when each meter (K,) has been off; of one that is silent now it is no longer ago than leaves something to be shown."""
-    return against_s if every(fresh) else np.where(fresh, against_s, np.maximum(against_s, now_s - _LASTING_S + _YET_S))
+def _held(tests: StepTests, fresh: Bool, now_s: float) -> StepTests:
+    """Return the tests where each meter (K,) that is silent now has been off for no longer than leaves something to be shown."""
+    latest_s = now_s - _LASTING_S + _YET_S
+    return replace(tests, against_s=np.where(fresh, tests.against_s, np.maximum(tests.against_s, latest_s)))
 
 
 def _no_step(tests: StepTests, fresh: Bool) -> _Found:
