@@ -17,6 +17,7 @@ from controller.daemon.access import Principal, Role
 from controller.daemon.people.locks import LockAnswer, PersonalLock
 from controller.daemon.people.stop import StopAnswer
 from controller.daemon.service import Service
+from controller.texts.english import text
 
 Subject = Annotated[str, Field(min_length=1, max_length=63, description="id of a device or of a node")]
 
@@ -43,6 +44,13 @@ class ReasonRequest(RequestBody):
     reason: Words
 
 
+class LocksStatement(RequestBody):
+    """What is locked now is all that people work on, and nobody wants the site stopped who has not stopped it since."""
+
+    by: Name
+    reason: Why
+
+
 class LockBody(BaseModel):
     """A lock. `durable`: it is on the disk.
 
@@ -61,10 +69,11 @@ class LockBody(BaseModel):
 
 
 class LocksBody(BaseModel):
-    """All locks, and whether the site is stopped."""
+    """All locks, and whether the site is stopped. `doubt`: why locks may be missing, null where none can be."""
 
     locks: list[LockBody]
     stopped: bool
+    doubt: str | None
 
 
 class LockAnswerBody(BaseModel):
@@ -98,44 +107,71 @@ _T = TypeVar("_T")
 
 def routes(service: Service) -> APIRouter:
     """Return the routes; all but the list wait for the disk, so they are called in a thread."""
-    router = APIRouter(prefix="/api/v1", tags=["people at work"])
+    router, rooms = APIRouter(prefix="/api/v1", tags=["people at work"]), _WorkRooms()
+    _add_locks(router, service, rooms)
+    _add_stop(router, service, rooms)
+    return router
+
+
+class _WorkRooms:
+    """Who waits where: what waits for a dead disk to let anything up keeps nobody from locking and stopping."""
+
+    def __init__(self) -> None:
+        self._tightening, self._relaxing = anyio.CapacityLimiter(16), anyio.CapacityLimiter(4)
+
+    async def tighten(self, call: Callable[[], _T]) -> _T:
+        return await to_thread.run_sync(call, limiter=self._tightening)
+
+    async def relax(self, call: Callable[[], _T]) -> _T:
+        return await to_thread.run_sync(call, limiter=self._relaxing)
+
+
+def _add_locks(router: APIRouter, service: Service, rooms: _WorkRooms) -> None:
+    """Add what sets locks, lifts them, and says that they are all."""
     Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]
-    # What waits for a dead disk to let anything up keeps nobody from locking and stopping.
-    tightening, relaxing = anyio.CapacityLimiter(16), anyio.CapacityLimiter(4)
-
-    async def tighten(call: Callable[[], _T]) -> _T:
-        return await to_thread.run_sync(call, limiter=tightening)
-
-    async def relax(call: Callable[[], _T]) -> _T:
-        return await to_thread.run_sync(call, limiter=relaxing)
 
     @router.get("/locks", dependencies=[Depends(require(service.tokens, *Role))])
     async def list_locks() -> LocksBody:
-        return LocksBody(locks=shown_locks(service), stopped=service.desks.stops.reason is not None)
+        return _all(service)
 
     @router.post("/locks", responses=_NAMED_ERRORS, openapi_extra=takes(LockRequest.model_json_schema()))
     async def lock(request: Request, by: Operator) -> LockAnswerBody:
         asked = parsed(LockRequest, await read_body(request))
-        answer = await tighten(lambda: service.desks.locks.lock(asked.subject, asked.by, asked.reason, by))
+        answer = await rooms.tighten(lambda: service.desks.locks.lock(asked.subject, asked.by, asked.reason, by))
         return LockAnswerBody(lock=_shown(answer.lock, answer.durable, None), again=answer.again)
 
     @router.post("/locks/lift", responses=_NAMED_ERRORS, openapi_extra=takes(LiftRequest.model_json_schema()))
     async def lift(request: Request, by: Operator) -> LiftAnswerBody:
         asked = parsed(LiftRequest, await read_body(request))
         of = asked.of or asked.by
-        return _lifted(await relax(lambda: service.desks.locks.unlock(asked.subject, asked.by, of, by)))
+        return _lifted(await rooms.relax(lambda: service.desks.locks.unlock(asked.subject, asked.by, of, by)))
+
+    @router.post("/locks/statement", responses=_ERRORS, openapi_extra=_takes(LocksStatement))
+    async def state_locks(request: Request, by: Operator) -> LocksBody:
+        asked = parsed(LocksStatement, await read_body(request))
+        await rooms.relax(lambda: service.desks.locks.state(asked.by, asked.reason, by))
+        return _all(service)
+
+
+def _add_stop(router: APIRouter, service: Service, rooms: _WorkRooms) -> None:
+    """Add what stops the site, and lets it rise again."""
+    Operator = Annotated[Principal, Depends(require(service.tokens, Role.OPERATOR))]
 
     @router.post("/stop", responses=_ERRORS, openapi_extra=takes(ReasonRequest.model_json_schema()))
     async def stop(request: Request, by: Operator) -> StopAnswerBody:
         asked = parsed(ReasonRequest, await read_body(request))
-        return _stopped(await tighten(lambda: service.desks.stops.stop(asked.reason, by)))
+        return _stopped(await rooms.tighten(lambda: service.desks.stops.stop(asked.reason, by)))
 
     @router.post("/resume", responses=_ERRORS, openapi_extra=takes(ReasonRequest.model_json_schema()))
     async def resume(request: Request, by: Operator) -> StopAnswerBody:
         asked = parsed(ReasonRequest, await read_body(request))
-        return _stopped(await relax(lambda: service.desks.stops.resume(asked.reason, by)))
+        return _stopped(await rooms.relax(lambda: service.desks.stops.resume(asked.reason, by)))
 
-    return router
+
+def _all(service: Service) -> LocksBody:
+    desks, unsure = service.desks, service.desks.locks.unsure
+    doubt = None if unsure is None else text(unsure)
+    return LocksBody(locks=shown_locks(service), stopped=desks.stops.reason is not None, doubt=doubt)
 
 
 def shown_locks(service: Service) -> list[LockBody]:

@@ -78,6 +78,7 @@ class Code(StrEnum):
     LOCKED = "locked"
     LOCK_UNPROVEN = "lock_unproven"
     SITE_STOPPED = "site_stopped"
+    LOCKS_MAY_BE_MISSING = "locks_may_be_missing"
     # Whether the site file is what runs.
     SITE_FILE_NOT_TAKEN = "site_file_not_taken"
     # Whether all orders are known.
@@ -126,6 +127,7 @@ class Code(StrEnum):
     ORDER_UNKNOWN = "order_unknown"
     TOO_MANY_ORDERS = "too_many_orders"
     TOO_MANY_SCHEDULED = "too_many_scheduled"
+    TOO_MANY_STATED = "too_many_stated"
     ORDER_STATED_ENDED = "order_stated_ended"
     ORDER_STATED_TWICE = "order_stated_twice"
     ISSUERS_MUST_STATE = "issuers_must_state"
@@ -164,7 +166,7 @@ REFUSALS: Final = frozenset(
     | {Code.ORDER_WITHOUT_POWER, Code.ORDER_ABSURD, Code.ORDER_SIZE_AMBIGUOUS, Code.ORDER_ENDS_BEFORE_START}
     | {Code.ORDER_ENDED_ALREADY, Code.ORDER_CONFLICT, Code.ORDER_UNKNOWN, Code.TOO_MANY_ORDERS}
     | {Code.ORDER_FIELD_UNKNOWN, Code.ORDER_RAMP_TOO_SLOW, Code.ORDER_ENDED, Code.ORDER_REVISION, Code.ORDER_OVERTAKEN}
-    | {Code.ORDER_OF_ANOTHER, Code.ORDER_AMBIGUOUS, Code.TOO_MANY_SCHEDULED}
+    | {Code.ORDER_OF_ANOTHER, Code.ORDER_AMBIGUOUS, Code.TOO_MANY_SCHEDULED, Code.TOO_MANY_STATED}
     | {Code.RESET_NODE_UNKNOWN, Code.RESET_WITHOUT_CONTACTOR, Code.RESET_NOT_OPEN, Code.RESET_IN_DOUBT}
     | {Code.LOCK_SUBJECT_UNKNOWN, Code.LOCK_UNKNOWN}
     | {Code.RESET_BELOW_OPEN}

@@ -108,6 +108,7 @@ def _apart_w(site: Site, judgement: Judgement, now_s: float) -> float:
 
 def _of_the_daemon(root: str, rules: Rules, snapshot: Snapshot) -> Doubts:
     """Return what keeps the site down that no sample and no report says."""
-    lost, doubts = (snapshot.orders_unsure, snapshot.stopped), (snapshot.second_controller,)
+    lost = snapshot.orders_unsure, snapshot.locks_unsure, snapshot.stopped
+    doubts = (snapshot.second_controller,)
     said = Doubts(doubts=tuple(filter(None, doubts)), lost=tuple(filter(None, lost)))
     return link_doubts(root, rules, snapshot.link_lost_s, snapshot.now_s) + said

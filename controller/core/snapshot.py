@@ -185,7 +185,7 @@ class Snapshot:
     `utc_trusted`: orders may end by it. `utc_latest_s`: the latest UTC that it may really be, by whichever clock is ahead.
     `heard`: what the sources have said since the last tick, in the order of its arrival. `link_lost_s`: since when the link
     to the broker is down, ``inf`` while it stands. `orders_unsure`: why orders may have been lost, None where none were.
-    `stopped`: that an operator wants all at failsafe. `second_controller`: that another one leads the same agents, None where none is known of.
+    `locks_unsure`: why locks of people at work may have been. `stopped`: that an operator wants all at failsafe. `second_controller`: that another one leads the same agents, None where none is known of.
     `contactors` (C,): in the order of the site's. `resets`: those that no decision has named yet. `confirmed`: meters that
     people have confirmed, until a decision says that it is over.
     """
@@ -203,5 +203,6 @@ class Snapshot:
     second_controller: Reason | None = None
     locks: tuple[Lock, ...] = ()
     confirmed: tuple[ConfirmedMeter, ...] = ()
+    locks_unsure: Reason | None = None
     stopped: Reason | None = None
     utc_latest_s: float = float("-inf")

@@ -25,9 +25,13 @@ _LONGEST_TICK_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinimumTimes:
-    """Until when each device (D,) stays on, or off, as it is; and from when a running one may be set to another mode."""
+    """Until when each device (D,) stays on if it is, and off if it is; and from when a running one may be set to another mode.
 
-    kept_until_s: F64
+    The two ends are apart: one that was switched on, and did not come up or has fallen, was not switched off.
+    """
+
+    on_until_s: F64
+    off_until_s: F64
     settled_from_s: F64
 
 
@@ -75,14 +79,14 @@ def initial_state(
     `trips`: what nobody has ended. `house_w` (N,): the house load before the start, None where it is not known. `confirmed`:
     the meters that people have confirmed.
     """
-    count = len(site.devices.ids)
+    never_s = np.full(len(site.devices.ids), -np.inf)
     return State(
         seq=0,
         now_s=now_s,
         mode=first_mode(site.tree.ids[0], now_s),
         trust=no_trust(site, confirmed, now_s),
         leases=no_leases(site.devices, now_s),
-        minimum_times=MinimumTimes(kept_until_s=np.full(count, -np.inf), settled_from_s=np.full(count, -np.inf)),
+        minimum_times=MinimumTimes(on_until_s=never_s, off_until_s=never_s, settled_from_s=never_s),
         surplus=SurplusState(),
         house=_house(site, house_w),
         rise_room_w=0.0,

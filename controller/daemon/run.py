@@ -31,7 +31,6 @@ from controller.daemon.events.feed import Feed
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.health import health, readiness
 from controller.daemon.house_memory import HOUSE, HouseMemory
-from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import Latest
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.meters.drivers import drivers
@@ -39,6 +38,7 @@ from controller.daemon.meters.supervision import Sources
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
+from controller.daemon.orders.memory import Memory
 from controller.daemon.people.locks import LockDesk
 from controller.daemon.people.meters import MeterDesk
 from controller.daemon.people.stop import StopDesk
@@ -78,8 +78,7 @@ class _Parts:
 async def operate(
     site_file: SiteFile,
     site: Site,
-    journal: Journal,
-    book: OrderBook,
+    memory: Memory,
     fleet: Fleet,
     reloads: ReloadDesk,
     stop: asyncio.Event,
@@ -91,7 +90,7 @@ async def operate(
 
     Raises ConfigError where a profile, a token or the HTTP address cannot be used.
     """
-    parts, listen = _assemble(site_file, site, journal, book, fleet, reloads), site_file.http.listen
+    parts, listen = _assemble(site_file, site, memory, fleet, reloads), site_file.http.listen
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     http = asyncio.create_task(serve(parts.service, listen.host, listen.port, listening.set_result), name="http")
     sources = asyncio.create_task(parts.sources.run(), name="sources")
@@ -115,9 +114,8 @@ async def operate(
         parts.notifier.close()
 
 
-def _assemble(
-    site_file: SiteFile, site: Site, journal: Journal, book: OrderBook, fleet: Fleet, reloads: ReloadDesk
-) -> _Parts:
+def _assemble(site_file: SiteFile, site: Site, memory: Memory, fleet: Fleet, reloads: ReloadDesk) -> _Parts:
+    journal, book = memory.journal, memory.book
     alarm, notifier, feed = Alarm(site_file.tick_s), Notifier(), Feed(journal)
     mailbox = Mailbox(alarm.wake)
     book.on_binding = fleet.on_lost = alarm.wake
@@ -128,7 +126,7 @@ def _assemble(
     switchboard = Switchboard(site, keepers, fleet.contactors)
     trips = open_trips(journal, site)
     wall_clock = WallClock(site, AnchorFile(site_file.state / ANCHOR), agents=fleet.clocks)
-    desks = _desks(site, journal, wall_clock, reloads, lambda: _Now(recorder, site_file.tick_s))
+    desks = _desks(site, memory, wall_clock, reloads, lambda: _Now(recorder, site_file.tick_s))
     snapshots = Snapshots(mailbox, fleet, book, switchboard, desks, wall_clock)
     recorder = Recorder(
         fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, wall_clock=wall_clock, site=site,
@@ -150,13 +148,14 @@ def _assemble(
     )  # fmt: skip
 
 
-def _desks(site: Site, journal: Journal, wall_clock: WallClock, reloads: ReloadDesk, now: Callable[[], _Now]) -> Desks:
+def _desks(site: Site, memory: Memory, wall_clock: WallClock, reloads: ReloadDesk, now: Callable[[], _Now]) -> Desks:
+    journal = memory.journal
     return Desks(
         resets=ResetDesk(site=site, journal=journal, decision=lambda: now().decision_now()),
         meters=MeterDesk(
             site=site, journal=journal, tick=lambda: now().tick_now(), read_as=lambda: read_as(reloads.running)
         ),
-        locks=LockDesk(site=site, journal=journal, utc=time.time),
+        locks=LockDesk(site=site, journal=journal, certainty=memory.locks, utc=time.time),
         stops=StopDesk(site=site, journal=journal, utc=time.time),
         clock=ClockDesk(wall_clock, journal),
     )

@@ -45,6 +45,7 @@ class Snapshots:
             contactors=self._switchboard.now(),
             resets=self._desks.resets.pending,
             locks=self._desks.locks.locks,
+            locks_unsure=self._desks.locks.unsure,
             confirmed=self._desks.meters.held,
             stopped=self._desks.stops.reason,
             second_controller=self._fleet.second_controller(),

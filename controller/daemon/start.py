@@ -19,7 +19,6 @@ from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.fleet.relays import relays_of
 from controller.daemon.journal.journal import Journal
 from controller.daemon.logs import configure
-from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.memory import Memory
 from controller.daemon.reload.beginning import Beginning, begin
 from controller.daemon.reload.desk import ReloadDesk
@@ -34,7 +33,7 @@ from drivers.fleet.keys import CONTROLLER, PrivateKey, load_private, load_public
 _KERNELS: Final = Path(__file__).parents[1] / "core" / "kernels"
 
 #: Runs the site until the event is set.
-Operate = Callable[[SiteFile, Site, Journal, OrderBook, Fleet, ReloadDesk, asyncio.Event, Serve], Awaitable[None]]
+Operate = Callable[[SiteFile, Site, Memory, Fleet, ReloadDesk, asyncio.Event, Serve], Awaitable[None]]
 
 
 def run(path: Path, *, import_serve: Callable[[], Serve], level: str = "INFO", json_logs: bool = False) -> int:
@@ -127,7 +126,7 @@ async def _operate(
         loop.add_signal_handler(number, stop.set)
     operate = await asyncio.to_thread(_import_operation)
     serve = await asyncio.to_thread(import_serve)
-    await operate(site_file, site, memory.journal, memory.book, fleet, reloads, stop, serve)
+    await operate(site_file, site, memory, fleet, reloads, stop, serve)
 
 
 def _import_operation() -> Operate:

@@ -57,7 +57,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.SECOND_CONTROLLER: "another controller with this one's key leads agent {agent}, or did within the last lease",
     Code.AGENT_SILENT: "agent {subject} has been silent for {since_s:.0f} s: its {count:device} may be drawing {most_w:power}",
     Code.AGENT_DEAF: "agent {subject} reports, and has taken no statement for {since_s:.0f} s: its {count:device} may be drawing {most_w:power}",
-    Code.DEVICE_RELUCTANT: "{count:device} of agent {subject} did not come up when told to, and the others are raised instead",
+    Code.DEVICE_RELUCTANT: "{count:device} of agent {subject} did not come up when told to: {missing_w:power} are missing, and the others are raised instead",
     Code.DEVICE_LOST: "agent {subject} gets no answer of {count:device}, which may be drawing {most_w:power}",
     Code.DEVICE_DEFIANT: "agent {subject} has no proof that {count:device} came down as told: up to {over_w:power} too much",
     Code.STEP_DEFIED: "the meters of {subject} agree that its devices moved by {missing_w:power} less than their agents say",
@@ -76,7 +76,9 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.LOCK_UNPROVEN: "{count:device} of {subject} locked, and not proven to be off: {most_w:drawing}",
     Code.SITE_STOPPED: "{by} has stopped the site: {why}",
     Code.SITE_FILE_NOT_TAKEN: "the site file is not what runs: {why}",
-    Code.ORDERS_MAY_BE_MISSING: "orders may be missing, and locks of people at work: {why}; it ends when all orders in force are stated by {who}",
+    Code.LOCKS_MAY_BE_MISSING: "locks of people at work may be missing, and a stop of the site: {why}; it ends when an operator has stated that what "
+    "is locked then is all",
+    Code.ORDERS_MAY_BE_MISSING: "orders may be missing: {why}; it ends when all orders in force are stated by {who}",
     Code.CLOCK_APART: "the wall clock is {apart_s:+.1f} s off what has gone by in the {since_s:.0f} s since {by} vouched for it",
     Code.CLOCK_UNANCHORED: "nothing tells whether the wall clock is right: {why}",
     Code.CLOCK_UNKNOWN: "the kernel does not say whether the wall clock is synchronised: {error}",
@@ -115,6 +117,8 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.ORDER_CONFLICT: "id: order {order} exists with other content, at revision {revision:.0f}",
     Code.ORDER_UNKNOWN: "id: there is no order {order}",
     Code.TOO_MANY_ORDERS: "{subject} has {most:.0f} orders that bind; release some, or send one that is below all that bind on its node",
+    Code.TOO_MANY_STATED: "{subject} would have more than {most:.0f} orders open until those that it does not list have ended; list fewer, or wait until "
+    "statements can be stored",
     Code.TOO_MANY_SCHEDULED: "{subject} has {most:.0f} scheduled orders; release some first",
     Code.ORDER_STATED_ENDED: "orders: order {order} has ended ({ending}); what is in force needs a new id",
     Code.ORDER_STATED_TWICE: "orders: order {order} is listed twice",

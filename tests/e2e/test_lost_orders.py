@@ -33,7 +33,7 @@ def curtailed(yard: Yard, lost: str) -> Iterator[Yard]:
     yard.kill("surplusd")
     yield yard
     if yard.processes.children["surplusd"].ended() is None:
-        assert state(yard).code == 200
+        assert (state(yard).code, state_locks(yard).code) == (200, 200)
     yard.calm()
 
 
@@ -48,6 +48,10 @@ def head_seq(yard: Yard, agent: str) -> object:
 
 def state(yard: Yard, *orders: dict):
     return yard.ask("/api/v1/orders/statement", {"orders": list(orders)})
+
+
+def state_locks(yard: Yard):
+    return yard.ask("/api/v1/locks/statement", {"by": "the shift", "reason": "asked everybody"}, role="operator")
 
 
 def test_a_bit_of_the_write_ahead_log_flips_over_a_restart(curtailed: Yard, lost: str) -> None:
@@ -68,6 +72,8 @@ def test_a_bit_of_the_write_ahead_log_flips_over_a_restart(curtailed: Yard, lost
     assert curtailed.mode() == "failsafe", "one order does not end it"
     stated = state(curtailed, {"id": lost, "limit_w": LIMIT_W})
     assert (stated.code, stated.body["orders_doubt"]) == (200, None)
+    curtailed.wait_mode("failsafe", "locks of people at work may be missing")
+    assert state_locks(curtailed).body["doubt"] is None
     curtailed.wait_mode("normal")
     assert [order["id"] for order in curtailed.orders() if order["state"] not in ("scheduled", "ended")] == [lost]
     assert curtailed.binding() == f"order:grid-authority/{lost}"
@@ -95,6 +101,7 @@ def test_journal_and_head_are_put_back_and_the_fleet_knows_better(curtailed: Yar
     assert "agent " in told["orders_doubt"]
     stated = state(curtailed, {"id": lost, "limit_w": LIMIT_W}, {"id": f"{lost}-2", "limit_w": 10e3})
     assert (stated.code, stated.body["orders_doubt"]) == (200, None)
+    assert state_locks(curtailed).code == 200
     until(lambda: curtailed.binding() == f"order:grid-authority/{lost}-2", "the smaller one binds", tell=curtailed.tell)
 
 
@@ -117,5 +124,6 @@ def test_the_state_folder_is_gone_and_only_init_makes_a_journal(curtailed: Yard,
     curtailed.start("surplusd")
     curtailed.wait_mode("failsafe", "orders may be missing")
     assert state(curtailed, {"id": lost, "limit_w": LIMIT_W}).body["orders_doubt"] is None
+    assert state_locks(curtailed).code == 200
     curtailed.wait_mode("normal")
     assert curtailed.binding() == f"order:grid-authority/{lost}"

@@ -118,6 +118,9 @@ def _speak(yard: Yard, promised: dict[str, float]) -> None:
     answer = yard.ask("/api/v1/orders/statement", {"orders": []})
     assert answer.code == 200, (answer, promised)
     assert answer.body["orders_doubt"] is None, answer
+    word = {"by": "the shift", "reason": "nobody works there"}
+    answer = yard.ask("/api/v1/locks/statement", word, role="operator")
+    assert answer.body["doubt"] is None, answer
 
 
 def report(out: Path) -> dict[str, str]:

@@ -49,13 +49,13 @@ def minimum_times_after(
     """Return the times once the devices (D,) have been set from `before_w` to `setpoint_w`."""
     devices = tables.site.devices
     was_on, is_on = before_w > devices.off_w, setpoint_w > devices.off_w
-    switched = was_on != is_on
-    settles = is_on & (~was_on | ((setpoint_w != before_w) & ~tables.in_place))
-    if not (some(switched) or some(settles)):
+    switched_on, switched_off = is_on & ~was_on, was_on & ~is_on
+    settles = switched_on | (is_on & (setpoint_w != before_w) & ~tables.in_place)
+    if not (some(switched_off) or some(settles)):
         return times
-    least_s = np.where(is_on, devices.min_up_s, devices.min_down_s)
     return MinimumTimes(
-        kept_until_s=np.where(switched, now_s + least_s, times.kept_until_s),
+        on_until_s=np.where(switched_on, now_s + devices.min_up_s, times.on_until_s),
+        off_until_s=np.where(switched_off, now_s + devices.min_down_s, times.off_until_s),
         settled_from_s=np.where(settles, now_s + devices.settle_s, times.settled_from_s),
     )
 
@@ -64,13 +64,13 @@ def kept_w(tables: Tables, leases: Leases, times: MinimumTimes, now_s: float) ->
     """Return the interval of each device in this tick."""
     devices, current_w = tables.site.devices, leases.current_w
     on = current_w > devices.off_w
-    kept, settling = now_s < times.kept_until_s, on & (now_s < times.settled_from_s)
-    stays_on = on & (kept | devices.protected)
+    settling = on & (now_s < times.settled_from_s)
+    stays_on = on & ((now_s < times.on_until_s) | devices.protected)
     least_w = np.minimum(tables.kept_on_w, current_w)
     low_w, high_w = np.zeros(current_w.size), np.full(current_w.size, np.inf)
     np.copyto(low_w, least_w, where=stays_on)
     np.copyto(low_w, current_w, where=settling)
-    np.copyto(high_w, current_w, where=settling | (kept & ~on))
+    np.copyto(high_w, current_w, where=settling | (~on & (now_s < times.off_until_s)))
     return Kept(low_w=low_w, high_w=high_w, starting=on & (leases.low_w < tables.on_w))
 
 

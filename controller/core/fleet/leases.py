@@ -43,7 +43,8 @@ class Leases:
     never heard its residual watts, the rest of it counts as house load. `seen_w`: the setpoint that the meter has last
     seen in full.
     `current_w`: the setpoint that the device is taken to run on. `known`: its agent has been heard. `begun_s`: since when
-    the fleet is listened to. `waiting`: which do not come up when they are asked to.
+    the fleet is listened to. `contact_s` (A,), of one for all before the first reports: since when each agent is in contact without a gap,
+    ``inf`` while it is not. `waiting`: which do not come up when they are asked to.
     """
 
     setpoint_w: F64
@@ -57,6 +58,7 @@ class Leases:
     current_w: F64
     known: Bool
     begun_s: float
+    contact_s: F64
     waiting: Waiting
 
 
@@ -75,6 +77,7 @@ def no_leases(devices: Devices, now_s: float) -> Leases:
         current_w=devices.failsafe_w.copy(),
         known=np.zeros(count, dtype=np.bool_),
         begun_s=now_s,
+        contact_s=np.full(1, np.inf),
         waiting=nobody_waits(count),
     )
 
@@ -152,7 +155,6 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
     _raise_by_themselves(devices, fleet, answers, high_w)
     led = np.isfinite(leases.changed_s)
     owes = ~proven & led & (high_w > leases.setpoint_w + _SLACK_W)
-    seen_w = np.where(low_w >= high_w, high_w, leases.seen_w)
     current_w = np.minimum(leases.setpoint_w, applied_w)
     if not every(confirmed & led):
         _correct_current_w(current_w, leases, devices, applied_w, confirmed, known, now_s)
@@ -164,10 +166,11 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
         owing_s=np.where(owes, np.minimum(leases.owing_s, now_s), np.inf),
         low_w=low_w,
         high_w=high_w,
-        seen_w=seen_w,
+        seen_w=np.where(low_w >= high_w, high_w, leases.seen_w),
         current_w=current_w,
         known=known,
         begun_s=leases.begun_s,
+        contact_s=np.where(now_s - fleet.heard_s <= CONTACT_S, np.minimum(leases.contact_s, now_s), np.inf),
         waiting=reported(leases.waiting, applied_w, fleet.follow, confirmed, now_s),
     )
 
@@ -235,5 +238,6 @@ def send(leases: Leases, setpoint_w: F64, now_s: float) -> Leases:
         current_w=leases.current_w,
         known=leases.known,
         begun_s=leases.begun_s,
+        contact_s=leases.contact_s,
         waiting=sent(leases.waiting, leases.applied_w, setpoint_w, now_s),
     )

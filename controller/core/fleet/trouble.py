@@ -50,7 +50,8 @@ def find_trouble(leases: Leases, devices: Devices, snapshot: Snapshot, lease_s: 
     now_s = snapshot.now_s
     waited_s = now_s - np.maximum(snapshot.fleet.heard_s, leases.begun_s)
     silent_s = np.where(waited_s > CONTACT_S, waited_s, 0.0)
-    untaken_s = now_s - np.maximum(snapshot.fleet.confirmed_s, leases.begun_s)
+    # What it has not taken while it was away says nothing of what it takes now.
+    untaken_s = now_s - np.maximum(snapshot.fleet.confirmed_s, np.minimum(leases.contact_s, now_s))
     is_deaf = (silent_s == 0.0) & (untaken_s > _DEAF_SHARE * lease_s)
     unanswered, disobeys = lost(devices, snapshot), defiant(leases, devices, snapshot)
     obeys = ~(unanswered | disobeys)
@@ -108,14 +109,12 @@ def _reasons(trouble: Trouble, site: Site, leases: Leases) -> Iterator[Reason]:
             figures: dict[str, Parameter] = {"since_s": float(since_s[a])}
             figures |= {"count": int(mine.sum()), "most_w": float(most_w[mine].sum())}
             yield Reason(code, site.agents[a], figures)
+    missing_w = np.maximum(leases.waiting.wanted_w - leases.applied_w, 0.0)
     for code, found, name, watts in (
         (Code.DEVICE_LOST, trouble.lost, "most_w", most_w),
         (Code.DEVICE_DEFIANT, trouble.defiant, "over_w", beyond_w),
+        (Code.DEVICE_RELUCTANT, trouble.reluctant & ~trouble.silent, "missing_w", missing_w),
     ):
         for a in np.unique(devices.agent[found]).tolist():
             mine = found & (devices.agent == a)
             yield Reason(code, site.agents[a], {"count": int(mine.sum()), name: float(watts[mine].sum())})
-    for a in np.unique(devices.agent[trouble.reluctant & ~trouble.silent]).tolist():
-        yield Reason(
-            Code.DEVICE_RELUCTANT, site.agents[a], {"count": int((trouble.reluctant & (devices.agent == a)).sum())}
-        )

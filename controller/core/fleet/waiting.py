@@ -4,6 +4,8 @@ So one that has not followed is asked after all others, with the ramp that they 
 long, and never ran on more, is asked no more for a while, and others have its watts, whatever is wrong with it: it refuses, says yes
 and does nothing, or its agent cannot store a raise. One that its agent had to bring down is asked once.
 
+Whether it is named is another question than when it is asked: one that has refused a raise is named though nobody asks it again.
+
 What agents say of a command that is under way is no rise: until the device has refused it, or is read, it counts as applied.
 """
 
@@ -48,7 +50,8 @@ class Waiting:
     `behind_s`: since when it has been asked for more and not come up, ``inf`` where it has not been asked; `base_w`: what it ran on
     then. `above_s`: since when it is said to run on more than that, ``inf`` while it is not. `asked_s`: when it was asked last;
     `asks`: how often. `rests_s`: until when it is asked no more, ``-inf`` once it has come up; `rest_s`: for how long
-    next. `late`: it has not followed, and is asked after all others.
+    next. `late`: it has not followed, and is asked after all others. `refused_s`: since when it has refused a raise and not come up,
+    ``inf`` where it has not. `reluctant`: it has not come up when it was asked to, and not since. `wanted_w`: what it was asked for last.
     """
 
     behind_s: F64
@@ -59,11 +62,9 @@ class Waiting:
     rests_s: F64
     rest_s: F64
     late: Bool
-
-    @property
-    def reluctant(self) -> Bool:
-        """Devices (D,) that have not come up when they were asked to, and not since."""
-        return np.asarray(np.isfinite(self.rests_s), dtype=np.bool_)
+    refused_s: F64
+    reluctant: Bool
+    wanted_w: F64
 
 
 def nobody_waits(count: int) -> Waiting:
@@ -77,6 +78,9 @@ def nobody_waits(count: int) -> Waiting:
         rests_s=np.full(count, -np.inf),
         rest_s=np.full(count, _REST_S),
         late=np.zeros(count, dtype=np.bool_),
+        refused_s=np.full(count, np.inf),
+        reluctant=np.zeros(count, dtype=np.bool_),
+        wanted_w=np.zeros(count),
     )
 
 
@@ -91,14 +95,15 @@ def reported(old: Waiting, applied_w: F64, follow: I8, confirmed: Bool, now_s: f
     above = confirmed & _RUNS_ON_IT.take(follow) & (applied_w > old.base_w + _SLACK_W)
     above_s = np.where(above, np.minimum(old.above_s, now_s), np.inf)
     rose = above & ((follow == _PROVEN) | (now_s - above_s > _HELD_S))
-    before, asked = old.reluctant, old.asks > 0
+    before, asked = np.isfinite(old.rests_s), old.asks > 0
     over_s, most = np.where(before, _AGAIN_S, _PATIENCE_S), np.where(before, _ASKS_AGAIN, _ASKS)
     gives_up = ~above & (now_s - old.behind_s > over_s) & (old.asks >= most)
     gives_up |= asked & confirmed & stopped
     begins_anew = rose | gives_up | (now_s - old.asked_s > _FORGET_S)
     rested_s = now_s + old.rest_s * (1.0 + np.arange(applied_w.size) * _SPREAD % 1.0)
     rests_s = np.where(gives_up, rested_s, np.where(rose, -np.inf, old.rests_s))
-    says_no = confirmed & (follow == _REFUSED)
+    says_no = asked & confirmed & (follow == _REFUSED)
+    refused_s = np.where(rose, np.inf, np.where(says_no, np.minimum(old.refused_s, now_s), old.refused_s))
     slow = asked & ~above & (says_no | (now_s - old.behind_s > _LATE_S))
     return Waiting(
         behind_s=np.where(begins_anew, np.inf, old.behind_s),
@@ -109,6 +114,9 @@ def reported(old: Waiting, applied_w: F64, follow: I8, confirmed: Bool, now_s: f
         rests_s=rests_s,
         rest_s=np.where(gives_up, np.minimum(2.0 * old.rest_s, _REST_MOST_S), np.where(rose, _REST_S, old.rest_s)),
         late=(slow & ~begins_anew) | np.isfinite(rests_s) | stopped,
+        refused_s=refused_s,
+        reluctant=np.isfinite(rests_s) | (now_s - refused_s > _PATIENCE_S),
+        wanted_w=old.wanted_w,
     )
 
 
@@ -127,4 +135,7 @@ def sent(old: Waiting, applied_w: F64, setpoint_w: F64, now_s: float) -> Waiting
         rests_s=old.rests_s,
         rest_s=old.rest_s,
         late=old.late,
+        refused_s=old.refused_s,
+        reluctant=old.reluctant,
+        wanted_w=np.where(asked, setpoint_w, old.wanted_w),
     )

@@ -36,6 +36,9 @@ _LEAST, _MOST = 0.75, 1.5
 _OTHER = 0.25
 #: How long a meter has to be wrong: longer than the slowest of them takes to refresh.
 _LASTING_S = 15.0
+#: One that falls silent meanwhile has to be wrong for so long yet when it speaks again: what it showed before is not forgotten, or one
+#: that speaks and is silent by turns would never be found out.
+_YET_S = 5.0
 #: An earlier instant is good for this long, for the other load drifts; its bounds are at most this share apart.
 _GOOD_S = 120.0
 #: An instant that is no older when a meter is found false may be one of its lies: it takes up to 25 s to find that out.
@@ -121,7 +124,10 @@ def run_step_tests(
     node, fresh, (slack_w, other_w) = site.meters.node, usable(site, meters, now_s), _slack_w(site)
     low_w, high_w = fleet.least_w[node], fleet.most_w[node]
     stepped = fresh & (np.maximum(low_w - tests.high_w, tests.low_w - high_w) > _BEYOND * slack_w)
-    found = _compared(tests, site, meters, fresh, stepped, (low_w, high_w), now_s) if some(stepped) else _no_step(tests)
+    tests = tests if every(fresh) else _held(tests, fresh, now_s)
+    found = _no_step(tests, fresh)
+    if some(stepped):
+        found = _compared(tests, site, meters, fresh, stepped, (low_w, high_w), now_s)
     refuted_s, passed = _refuted_s(tests, found, now_s), tests.passed | found.agrees
     if not every(passed):
         passed = passed | (fresh & _certainly(meters.power_w, low_w, high_w, slack_w, other_w))
@@ -167,9 +173,15 @@ class _Found(NamedTuple):
     defied_w: F64
 
 
-def _no_step(tests: StepTests) -> _Found:
-    nobody, never_s = np.zeros(tests.passed.size, dtype=np.bool_), np.full(tests.passed.size, np.inf)
-    return _Found(nobody, nobody, nobody, never_s, tests.defied_s, tests.defied_w)
+def _held(tests: StepTests, fresh: Bool, now_s: float) -> StepTests:
+    """Return the tests where each meter (K,) that is silent now has been off for no longer than leaves something to be shown."""
+    latest_s = now_s - _LASTING_S + _YET_S
+    return replace(tests, against_s=np.where(fresh, tests.against_s, np.maximum(tests.against_s, latest_s)))
+
+
+def _no_step(tests: StepTests, fresh: Bool) -> _Found:
+    nobody, against_s = np.zeros(tests.passed.size, dtype=np.bool_), np.where(fresh, np.inf, tests.against_s)
+    return _Found(nobody, np.isfinite(against_s), nobody, against_s, tests.defied_s, tests.defied_w)
 
 
 def _compared(
@@ -188,7 +200,7 @@ def _compared(
     moved_w = np.where(rose, meters.power_w - tests.power_w, tests.power_w - meters.power_w)
     least_w, most_w = np.where(rose, least_w, -most_w), np.where(rose, most_w, -least_w)
     fits = (moved_w >= _LEAST * least_w - slack_w) & (moved_w <= _MOST * most_w + slack_w + other_w)
-    against_s = np.where(stepped & ~fits, np.minimum(tests.against_s, now_s), np.inf)
+    against_s = np.where(stepped & ~fits, np.minimum(tests.against_s, now_s), np.where(fresh, np.inf, tests.against_s))
     agrees, lasting = stepped & _certainly(moved_w, least_w, most_w, slack_w, other_w), now_s - against_s >= _LASTING_S
     found = _Found(agrees, np.isfinite(against_s), agrees | lasting, against_s, tests.defied_s, tests.defied_w)
     if not some(lasting):

@@ -43,6 +43,7 @@ _TOLD: Final[Mapping[str, _Told]] = {
     RecordKind.TRIP_ENDED: _Told(EventName.TRIP, "ended", ("node", "id")),
     RecordKind.LOCK: _Told(EventName.LOCK, "locked", ("subject", "by", "reason")),
     RecordKind.UNLOCK: _Told(EventName.LOCK, "unlocked", ("subject", "by", "lifted_by")),
+    RecordKind.LOCKS_STATED: _Told(EventName.CERTAINTY, "locks_stated", ("by", "reason", "locks")),
     RecordKind.STOP: _Told(EventName.STOP, "stopped", ("by", "reason")),
     RecordKind.RESUME: _Told(EventName.STOP, "resumed", ("by", "reason")),
     RecordKind.METER_CONFIRMED: _Told(EventName.METER, "confirmed", ("meter", "by", "reason")),

@@ -105,6 +105,7 @@ class Reports:
     def lead(self, epoch: int) -> None:
         """Be in another epoch from now on, in which nothing has been sent yet."""
         self.sent_seq = [0] * len(self.newest)
+        self.newest = tuple(replace(view, start=view.start.in_new_epoch()) for view in self.newest)
         self.epoch = epoch
 
     def _unheard(self, mine: I64, relays: Sequence[AgentRelay]) -> AgentReport:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from controller.core.reasons import Code, Reason
@@ -26,6 +26,10 @@ class AgentStart:
     ours: bool = False
     sent_seq: int = 0
     former: tuple[str, ...] = ()
+
+    def in_new_epoch(self) -> AgentStart:
+        """Return it in an epoch of the controller that has just begun, in which nothing was sent: the numbers begin anew."""
+        return replace(self, sent_seq=0)
 
     def after(self, agent: str, echo: Echo, *, ours: bool, seq: int, sent_seq: int) -> AgentStart:
         """Return what it is after a report of `agent` with this clock, which has taken a statement of this controller or not.

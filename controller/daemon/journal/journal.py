@@ -52,6 +52,7 @@ class RecordKind(StrEnum):
     RESET_VOID = "trip_reset_void"  #: a reset came to nothing, and why
     LOCK = "lock"  #: people work on a device or a node: who, and why
     UNLOCK = "unlock"  #: they do not any more: who says so
+    LOCKS_STATED = "locks_stated"  #: an operator says that what is locked now is all
     STOP = "stop"  #: an operator wants all at failsafe
     RESUME = "resume"
     METER_CONFIRMED = "meter_confirmed"  #: a person says that a meter is right whose partner is silent: who, and why
@@ -80,7 +81,7 @@ OF_ORDERS: Final = frozenset(
         RecordKind.RETIRED,
     }
     | {RecordKind.TRIP, RecordKind.TRIP_RESET, RecordKind.TRIP_ENDED, RecordKind.QUARANTINE}
-    | {RecordKind.LOCK, RecordKind.UNLOCK, RecordKind.STOP, RecordKind.RESUME}
+    | {RecordKind.LOCK, RecordKind.UNLOCK, RecordKind.LOCKS_STATED, RecordKind.STOP, RecordKind.RESUME}
 )
 #: Characters of the first record's hash that name a journal.
 ID_CHARACTERS: Final = 16

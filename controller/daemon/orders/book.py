@@ -34,7 +34,7 @@ from controller.daemon.orders.records import (
 )
 from controller.daemon.orders.refusal import Cause, OrderRefused, RefusalLog
 from controller.daemon.orders.relaxing import Relaxing, finish_all, not_next, overtaken
-from controller.daemon.orders.room import binds, in_its_room
+from controller.daemon.orders.room import binds, in_its_room, refuse_crowd
 from drivers.errors import JournalUnusable
 from drivers.quantities import format_power
 
@@ -195,12 +195,12 @@ class OrderBook:
         return known
 
     def doubt(self, why: str, epoch: int | None = None) -> None:
-        """Hold orders for missing from now on. `epoch`: that of the head which shows it, None where none does."""
+        """Hold orders for missing from now on, unless all were stated since. `epoch`: that of the head which shows it, None where none does."""
         body = {"why": why, "epoch": epoch}
         self._journal.post(RecordKind.DOUBT, body)
         with self._lock:
             self._certainty.learn(RecordKind.DOUBT, body)
-        _log.error("orders may be missing: %s", why, extra={"event": "orders_doubted"})
+        _log.error("records are missing from the journal: %s", why, extra={"event": "orders_doubted"})
 
     def state(
         self, wanted: Mapping[str, WantedOrder], by: Principal, utc_s: float
@@ -341,6 +341,7 @@ class OrderBook:
         OrderRefused with every reason why one cannot be taken.
         """
         self._refuse_retired(by)
+        refuse_crowd(by.name, wanted, self._ledger.open(by.name))
         fresh: tuple[OpenOrder, ...] = ()
         reasons: tuple[Reason, ...] = ()
         for order_id, one in wanted.items():

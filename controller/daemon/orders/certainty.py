@@ -83,6 +83,8 @@ class Certainty:
 
     def _doubt(self, why: str, epoch: int | None) -> None:
         """Doubt because of a head of that epoch, or for a cause of which no epoch is known."""
+        if epoch is not None and epoch < self.covered_epoch:
+            return
         self._why = self._why or why
         self._above = self._above if epoch is None else max(self._above, epoch)
         # Who has stated its will in a later epoch than the head is of knew of all that came before.

@@ -15,6 +15,8 @@ from controller.daemon.orders.refusal import Cause, OrderRefused
 #: Orders of one issuer that may bind at once, and that may be scheduled besides.
 BINDING_EACH: Final = 500
 SCHEDULED_EACH: Final = 500
+#: Orders of one issuer that may be open while a statement of it is taken: what it lists, beside what that ends. Without the disk nothing ends.
+WHILE_STATING: Final = 4000
 #: Beyond its quota, each order of an issuer goes at least so far below what binds, so that their number is bounded too: from
 #: 1 MW to nothing it is about 1,400 at one node. A meter does not show less than 1 %.
 STEP: Final = 0.99
@@ -38,6 +40,12 @@ def in_its_room(order: OpenOrder, open_orders: Iterable[OpenOrder]) -> OpenOrder
     if binding + max(0, scheduled - SCHEDULED_EACH) < BINDING_EACH:
         return order
     return _tighter(order, [each.limit for each in orders if each.limit.node == order.limit.node and binds(each)])
+
+
+def refuse_crowd(by: str, ids: Iterable[str], open_orders: Iterable[OpenOrder]) -> None:
+    """Raise OrderRefused where an issuer that states orders of these ids would have too many open before any has ended."""
+    if len({each.key.id for each in open_orders}.union(ids)) > WHILE_STATING:
+        raise OrderRefused(Cause.FULL, Reason(Code.TOO_MANY_STATED, by, {"most": WHILE_STATING}))
 
 
 def _tighter(order: OpenOrder, binding: list[OrderLimit]) -> OpenOrder:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 from controller.daemon.journal.journal import Journal
-from controller.daemon.orders.book import OrderBook
 from drivers.clock import Clock, boottime_s
 from drivers.fleet.head import JournalHead
 
 #: Heads that need no second look.
 _REMEMBERED: Final = 4096
-#: So many strange heads are noted at once, and then one in so many seconds while orders are doubted already: a second controller with
+#: So many strange heads are noted at once, and then one in so many seconds while all is doubted already: a second controller with
 #: this one's key makes new ones without end, and must not fill the disk.
 _BURST: Final = 128
 _EACH_S: Final = 30.0
@@ -40,6 +39,21 @@ def _instant(utc_s: int) -> str:
         return f"Unix time {utc_s}"
 
 
+class Doubtable(Protocol):
+    """What may be missing from the journal; as `Memory` has it."""
+
+    @property
+    def covered_epoch(self) -> int:
+        """A head of an earlier epoch tells of nothing that is missing."""
+
+    @property
+    def doubted(self) -> bool:
+        """Whether one more reason to doubt would change nothing."""
+
+    def doubt(self, why: str, epoch: int | None = None) -> None:
+        """Hold it for missing from now on, by a head of that epoch."""
+
+
 class Witness:
     """Hears what others know of the journal; every call returns at once, and may come from any thread.
 
@@ -47,9 +61,9 @@ class Witness:
     """
 
     def __init__(
-        self, journal: Journal, book: OrderBook, lead_above: Callable[[int], None], clock: Clock = boottime_s
+        self, journal: Journal, memory: Doubtable, lead_above: Callable[[int], None], clock: Clock = boottime_s
     ) -> None:
-        self._journal, self._book, self._lead_above, self._clock = journal, book, lead_above, clock
+        self._journal, self._memory, self._lead_above, self._clock = journal, memory, lead_above, clock
         self._known: set[JournalHead] = set()
         self._busy_until_s = float("-inf")
 
@@ -63,9 +77,9 @@ class Witness:
             return
         if above:
             self._lead_above(head.epoch)
-        # What was made before all issuers last stated their will tells of nothing that they have not stated since.
-        if why is not None and head.epoch >= self._book.covered_epoch:
-            self._book.doubt(why, head.epoch)
+        # What was made before all orders and locks were last stated tells of nothing that was not stated since.
+        if why is not None and head.epoch >= self._memory.covered_epoch:
+            self._memory.doubt(why, head.epoch)
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known.add(head)
@@ -76,9 +90,9 @@ class Witness:
             self._lead_above(self._journal.epoch)
 
     def _may_note(self) -> bool:
-        """Return whether another strange head may go on record now: always, as long as orders are not doubted yet."""
+        """Return whether another strange head may go on record now: always, as long as not all is doubted yet."""
         now_s = self._clock()
-        if self._book.unsure is not None and self._busy_until_s - now_s > _BURST * _EACH_S:
+        if self._memory.doubted and self._busy_until_s - now_s > _BURST * _EACH_S:
             return False
         self._busy_until_s = max(self._busy_until_s, now_s) + _EACH_S
         return True

@@ -1,7 +1,8 @@
 """Locks of people who work on a device or a node: each with a name and a reason, kept over restarts.
 
 A lock counts at once and is then written down; it is lifted on the disk first, by whoever set it, or by two operators who ask for
-that within a while of one another.
+that within a while of one another. Where a journal has lost records, locks may be among them: until an operator has stated that what is locked
+is all, the site is not let up.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from controller.core.snapshot import Lock
 from controller.daemon.access import Principal
 from controller.daemon.journal.chain import Record
 from controller.daemon.journal.journal import STORED_S, Journal, Pending, RecordKind
+from controller.daemon.orders.lock_certainty import LockCertainty
 from controller.daemon.orders.refusal import Cause
 from controller.daemon.people.refusal import WorkRefused
 from drivers.clock import Clock, boottime_s
@@ -64,10 +66,19 @@ class LockAnswer:
 
 
 class LockDesk:
-    """Takes locks and lifts them; `locks` and `held` are one attribute read each, all else may wait for the disk."""
+    """Takes locks and lifts them; `locks`, `held` and `unsure` are one attribute read each, all else may wait for the disk."""
 
-    def __init__(self, *, site: Site, journal: Journal, utc: Callable[[], float], clock: Clock = boottime_s) -> None:
-        """Replay the journal."""
+    def __init__(
+        self,
+        *,
+        site: Site,
+        journal: Journal,
+        certainty: LockCertainty,
+        utc: Callable[[], float],
+        clock: Clock = boottime_s,
+    ) -> None:
+        """Replay the journal. `certainty`: whether it has all locks."""
+        self._certainty = certainty
         self._site, self._journal, self._utc, self._clock = site, journal, utc, clock
         self._one = threading.Lock()
         self._places = _places(site)
@@ -127,6 +138,27 @@ class LockDesk:
                 self._lifting.remove(known)
         _log.warning("%s is unlocked by %s", known.id, " and ".join(sorted(agreed)), extra=_facts("unlocked", known))
         return LockAnswer(lock=known, durable=True)
+
+    @property
+    def unsure(self) -> Reason | None:
+        """Why locks may be missing, until an operator has stated that what is locked is all; None where none can be."""
+        return self._certainty.reason
+
+    def state(self, by: str, reason: str, operator: Principal) -> tuple[PersonalLock, ...]:
+        """Take the word of a person that what is locked now is all, on the disk first, and return it; JournalUnusable: the doubt stays."""
+        with self._one:
+            held = self.held
+            body = {"by": by, "token": operator.name, "reason": reason, "locks": [lock.id for lock in held]}
+            # Behind the locks that it speaks of, on the disk too.
+            stating = self._journal.offer(
+                RecordKind.LOCKS_STATED, body | {"utc_s": self._utc(), "epoch": self._journal.epoch}
+            )
+        record = stating.stored()
+        with self._one:
+            self._certainty.learn(record.kind, record.body)
+        extra = {"event": "locks_stated", "by": by}
+        _log.warning("%s states that %d locks are all: %s", by, len(held), reason, extra=extra)
+        return held
 
     def durable(self, lock_id: str, timeout_s: float = 0.0) -> bool:
         """Return whether a lock is on the disk, after waiting for the first attempt."""

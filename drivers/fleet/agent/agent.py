@@ -181,10 +181,9 @@ class Agent:
         self._driving.begin(may_raise=self._keeper.unstored() is None)
         low_w = self._driving.low_w()
         self._holder.took(low_w)
-        applied = dict(zip(self._ids, low_w, strict=True))
-        self._keeper.keep(
-            Held(epoch=self._holder.epoch, seq=self._holder.accepted_seq, head=self._holder.head, applied=applied)
-        )
+        applied, rests = dict(zip(self._ids, low_w, strict=True)), self._driving.rests()
+        epoch, seq, head = self._holder.epoch, self._holder.accepted_seq, self._holder.head
+        self._keeper.keep(Held(epoch=epoch, seq=seq, head=head, applied=applied, rests=rests))
         if self._is_to_report():
             self._report()
 

@@ -17,7 +17,7 @@ from drivers.fleet.agent.contactor import ContactorFollower
 from drivers.fleet.agent.device import CommandOutcome, Ports, Relay
 from drivers.fleet.agent.follow import Follower
 from drivers.fleet.agent.keeping import Keeper
-from drivers.fleet.agent.lease import LeasedDevice
+from drivers.fleet.agent.lease import Held, LeasedDevice
 from drivers.fleet.agent.pacing import Pacer, Urgency
 from drivers.fleet.agent.proof import measured_w
 from drivers.fleet.agent.relay import RelayKeeper, Switch
@@ -61,16 +61,19 @@ class _Relayed:
 class _Driven:
     """One device: its port, what follows it, and the relay before it; a contactor has none before it."""
 
-    def __init__(self, id_: str, device: LeasedDevice, ports: Ports, stored_w: int, now_s: float) -> None:
+    def __init__(self, id_: str, device: LeasedDevice, ports: Ports, stored: Held, now_s: float) -> None:
         self.id = id_
         self.device = ports.device
         self.follower: Follower | ContactorFollower
         self.relay: _Relayed | None = None
         self.failed = False
+        stored_w = stored.applied.get(id_, device.unknown_w)
         if device.is_contactor:
             self.follower = ContactorFollower(device, stored_w=stored_w, now_s=now_s)
             return
-        self.follower = Follower(device, stored_w=stored_w, has_relay=ports.relay is not None, now_s=now_s)
+        self.follower = Follower(
+            device, stored_w=stored_w, has_relay=ports.relay is not None, now_s=now_s, rested=stored.rests.get(id_, 0)
+        )
         if ports.relay is not None:
             self.relay = _Relayed(ports.relay, RelayKeeper(hold_s=ports.hold_s, now_s=now_s), self.follower)
 
@@ -92,10 +95,7 @@ class Driving:
     ) -> None:
         self._agent, self._clock, self._keeper = agent, clock, keeper
         now_s = clock()
-        self._driven = [
-            _Driven(id_, devices[id_], ports[id_], keeper.stored.applied.get(id_, devices[id_].unknown_w), now_s)
-            for id_ in sorted(devices)
-        ]
+        self._driven = [_Driven(id_, devices[id_], ports[id_], keeper.stored, now_s) for id_ in sorted(devices)]
         self._pacer = Pacer()
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_crowded = False
@@ -143,6 +143,11 @@ class Driving:
     def low_w(self) -> list[int]:
         """Return the least that each device may be running on (D,)."""
         return [driven.follower.low_w for driven in self._driven]
+
+    def rests(self) -> dict[str, int]:
+        """Return which devices rest because they had to be brought down, and how often in a row that was."""
+        followers = ((driven.id, driven.follower) for driven in self._driven)
+        return {id_: each.rests for id_, each in followers if isinstance(each, Follower) and each.rests}
 
     def are_told(self) -> bool:
         """Return whether every device that answers has been told what it is to run on."""

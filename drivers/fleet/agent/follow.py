@@ -39,16 +39,16 @@ _MORE: Final = 1.2
 class Follower:
     """One device of an agent.
 
-    `stored_w` is what it was last told before this start, `has_relay` whether it can be cut off. `aim_w`: what it is to
+    `stored_w` is what it was last told before this start, `rested` as `rests` was then, `has_relay` whether it can be cut off. `aim_w`: what it is to
     run on. `low_w`, `high_w`: the least and the most that may be in force as far as anybody knows.
     """
 
-    def __init__(self, device: LeasedDevice, *, stored_w: int, has_relay: bool, now_s: float) -> None:
+    def __init__(self, device: LeasedDevice, *, stored_w: int, has_relay: bool, now_s: float, rested: int = 0) -> None:
         self._model, self._off_w = device.model, device.model.off_w
         self.aim_w = self.low_w = self._told_w = device.at_most(stored_w)
         self.high_w = device.model.max_w
         self._contact = Contact(now_s)
-        self._ladder = Ladder(device.model, has_relay=has_relay, now_s=now_s)
+        self._ladder = Ladder(device.model, has_relay=has_relay, now_s=now_s, rested=rested)
         self._seen = Evidence()
         self._busy: Action | None = None
         self._told: Told | None = None
@@ -59,6 +59,11 @@ class Follower:
     def dark(self) -> bool:
         """Whether its relay is to be open."""
         return self._ladder.dark
+
+    @property
+    def rests(self) -> int:
+        """How often in a row it had to be brought down, while it rests because of that; else 0."""
+        return self._ladder.rests
 
     @property
     def heard_s(self) -> float:

@@ -118,4 +118,4 @@ class Keeper:
 
 def _same(one: Held, other: Held) -> bool:
     """Return whether a restart would make the same of both: the sequence alone need not be kept."""
-    return (one.epoch, one.head, one.applied) == (other.epoch, other.head, other.applied)
+    return (one.epoch, one.head, one.applied, one.rests) == (other.epoch, other.head, other.applied, other.rests)

@@ -42,14 +42,24 @@ class Ladder:
     seen to be down. `dark`: its relay is to be open; `cut_off`: the relay says that it is, and nobody has told it to close since.
     """
 
-    def __init__(self, model: Model, *, has_relay: bool, now_s: float) -> None:
+    def __init__(self, model: Model, *, has_relay: bool, now_s: float, rested: int = 0) -> None:
+        """`rested`: how often in a row it had to be brought down, where it rested because of that when the agent ended; else 0."""
         self._down_s, self._has_relay = model.down_s, has_relay
-        self.rung, self._rounds, self._times = Rung.TELL, 0, 0
+        self.rung, self._rounds, self._times = Rung.SLEEP if rested else Rung.TELL, 0, rested
         self.since_s: float | None = now_s
         self.named_w: int | None = None
         self.stopped = self.dark = self._relay_open = False
         self._strayed_s: list[float] = []
         self._rest_until_s = now_s
+        # Until it has been seen to be down again, a higher setpoint ends no rest that it was in.
+        self._is_to_rest = rested > 0
+        if rested:
+            self._rest(now_s)
+
+    @property
+    def rests(self) -> int:
+        """How often in a row it had to be brought down, while it is down or to come down because of that; else 0."""
+        return self._times if self.brought_down or self.stopped or self.dark else 0
 
     @property
     def brought_down(self) -> bool:
@@ -72,7 +82,7 @@ class Ladder:
 
     def from_below(self) -> None:
         """Begin with being told again."""
-        self.rung = self.rung if self.stopped else Rung.TELL
+        self.rung = self.rung if self.stopped or self._is_to_rest else Rung.TELL
 
     def stray(self, now_s: float) -> None:
         """Note that it has left for more what it was seen to run on: again and again is not mended by being told once more."""
@@ -154,7 +164,7 @@ class Ladder:
 
     def wake(self) -> None:
         """Have it run again."""
-        self.dark = self.stopped = False
+        self.dark = self.stopped = self._is_to_rest = False
         self.rung, self._rounds, self.since_s = Rung.TELL, 0, None
 
     def relay_unseen(self) -> None:

@@ -59,12 +59,16 @@ class LeasedDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What outlives a restart: the newest statement that was taken, its head, and what each device was last told, in W."""
+    """What outlives a restart: the newest statement that was taken, its head, and what each device was last told, in W.
+
+    `rests`: the devices that rest because they had to be brought down, with how often in a row.
+    """
 
     epoch: int = 0
     seq: int = 0
     head: str | None = None
     applied: Mapping[str, int] = field(default_factory=dict)
+    rests: Mapping[str, int] = field(default_factory=dict)
 
 
 class LeaseHolder:

@@ -21,7 +21,7 @@ _MOST_BYTES: Final = 1 << 24
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`sum` is of all the rest: a digit that has changed is no other setpoint, and no other epoch."""
+    """`sum` is of all the rest: a digit that has changed is no other setpoint, and no other epoch. `rests` is left out where there are none."""
 
     v: Literal[2]
     sum: str = ""
@@ -29,6 +29,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     seq: Counter
     head: Head | None
     applied: dict[Id, Watts]
+    rests: dict[Id, Counter] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Store:
@@ -47,7 +48,8 @@ class Store:
         except (OSError, ValueError, RecursionError, MemoryError) as error:
             _log.error("stored leases unusable, every device off: %s", error, extra={"event": "store_unusable"})
             return Held()
-        return Held(epoch=file.epoch, seq=file.seq, head=file.head, applied=file.applied)
+        rests = {} if isinstance(file.rests, msgspec.UnsetType) else file.rests
+        return Held(epoch=file.epoch, seq=file.seq, head=file.head, applied=file.applied, rests=rests)
 
     def _read(self) -> _File:
         with self._path.open("rb") as stream:
@@ -61,7 +63,8 @@ class Store:
 
     def save(self, held: Held) -> None:
         """Replace the file."""
-        file = _File(v=2, epoch=held.epoch, seq=held.seq, head=held.head, applied=dict(held.applied))
+        rests = dict(held.rests) or msgspec.UNSET
+        file = _File(v=2, epoch=held.epoch, seq=held.seq, head=held.head, applied=dict(held.applied), rests=rests)
         replace_file(self._path, msgspec.json.encode(replace(file, sum=_sum_of(file))), make_folder=True)
 
 

@@ -27,6 +27,7 @@ from controller.daemon.latest import DeviceColumns, Latest, LatestAgent, LatestM
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
+from controller.daemon.orders.lock_certainty import LockCertainty
 from controller.daemon.people.locks import LockDesk
 from controller.daemon.people.meters import MeterDesk
 from controller.daemon.people.stop import StopDesk
@@ -73,6 +74,7 @@ class World:
     machine: Machine | None = None
     proxies: frozenset[str] = frozenset()
     reloads: Reloads = field(default_factory=Reloads)
+    lock_certainty: LockCertainty = field(default_factory=lambda: LockCertainty("pcc"))
 
     def machine_at(self, folder: Path) -> Machine:
         self.machine = Machine(folder)
@@ -139,7 +141,7 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
         ),
         desks=Desks(
             resets=ResetDesk(site=site, journal=journal, decision=decision_now),
-            locks=LockDesk(site=site, journal=journal, utc=lambda: UTC_S),
+            locks=LockDesk(site=site, journal=journal, certainty=world.lock_certainty, utc=lambda: UTC_S),
             meters=MeterDesk(site=site, journal=journal, tick=tick_now),
             stops=StopDesk(site=site, journal=journal, utc=lambda: UTC_S),
             clock=ClockDesk(machine.clock, journal),

@@ -281,7 +281,7 @@ def test_the_interface_describes_itself(running):
     assert set(description["paths"]) == {
         "/healthz", "/readyz", "/metrics", "/api/v1/status", "/api/v1/orders", "/api/v1/orders/{order_id}", "/api/v1/orders/{order_id}/release", "/api/v1/nodes/{node}/reset", "/api/v1/meters/{meter}/confirm",
         "/api/v1/orders/statement", "/api/v1/orders/confirmation", "/api/v1/clock", "/api/v1/clock/confirm",
-        "/api/v1/locks", "/api/v1/locks/lift", "/api/v1/stop", "/api/v1/resume", "/api/v1/events", "/api/v1/reload",
+        "/api/v1/locks", "/api/v1/locks/lift", "/api/v1/locks/statement", "/api/v1/stop", "/api/v1/resume", "/api/v1/events", "/api/v1/reload",
     }  # fmt: skip
     schema = description["paths"]["/api/v1/orders"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert schema["additionalProperties"] is False
@@ -305,7 +305,7 @@ def test_an_issuer_states_all_its_orders_in_one_call_and_is_told_whether_any_may
         running.book.doubt("a test")
         posted = http.post("/api/v1/orders", json={"id": "o-2", "limit_w": 30e3})
         assert posted.json()["why"].startswith(
-            "orders may be missing, and locks of people at work: a test; it ends when all orders in force are stated by authority"
+            "orders may be missing: a test; it ends when all orders in force are stated by authority"
         )
         assert http.get("/api/v1/status").json()["orders_doubt"] == posted.json()["why"]
         refused = http.post("/api/v1/orders/statement", json={"orders": [{"id": "o-1", "limit_w": 1}]})

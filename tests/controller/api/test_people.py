@@ -43,7 +43,7 @@ def test_the_lock_of_another_person_takes_two_operators(operator):
 
 
 @pytest.mark.parametrize("name", ["viewer", "authority", None])
-@pytest.mark.parametrize("path", ["locks", "locks/lift", "stop", "resume"])
+@pytest.mark.parametrize("path", ["locks", "locks/lift", "locks/statement", "stop", "resume"])
 def test_only_operators_may(running, name, path):
     with running.client(name) as client:
         answer = client.post(f"/api/v1/{path}", json=LOCK)
@@ -57,6 +57,8 @@ def test_only_operators_may(running, name, path):
         ("locks", LOCK | {"by": " "}, 422, "by"),
         ("locks", LOCK | {"until": "noon"}, 422, "until"),
         ("locks/lift", {"subject": "feeder", "by": "Ali"}, 404, "nobody"),
+        ("locks/statement", {"reason": "asked both halls"}, 422, "by"),
+        ("locks/statement", {"by": "Omar"}, 422, "reason"),
         ("stop", {}, 422, "reason"),
         ("resume", {"reason": ""}, 422, "reason"),
     ],
@@ -74,3 +76,24 @@ def test_a_site_is_stopped_and_resumed(operator):
     assert operator.get("/api/v1/locks").json()["stopped"] is True
     assert operator.post("/api/v1/resume", json={"reason": "out"}).json()["stopped"] is False
     assert operator.post("/api/v1/resume", json={"reason": "out"}).json()["again"] is True
+
+
+def test_an_operator_states_that_what_is_locked_is_all_and_all_see_it_until_then(running, operator):
+    running.world.lock_certainty.learn("doubt", {"why": "a row is gone", "epoch": 3})
+    running.journal.begin_epoch(3)
+    operator.post("/api/v1/locks", json=LOCK)
+    with running.client("viewer") as viewer:
+        assert "locks of people at work may be missing" in viewer.get("/api/v1/locks").json()["doubt"]
+        answer = operator.post("/api/v1/locks/statement", json={"by": "Omar", "reason": "asked both halls"})
+        listed = viewer.get("/api/v1/locks").json()
+    assert (answer.status_code, answer.json()) == (200, listed)
+    assert (listed["doubt"], [lock["subject"] for lock in listed["locks"]]) == (None, ["feeder"])
+
+
+def test_without_the_disk_a_statement_of_locks_counts_for_nothing(running, operator):
+    running.world.lock_certainty.learn("doubt", {"why": "a row is gone", "epoch": 3})
+    running.journal.begin_epoch(3)
+    running.journal.close()
+    answer = operator.post("/api/v1/locks/statement", json={"by": "Omar", "reason": "asked both halls"})
+    assert answer.status_code == 503
+    assert operator.get("/api/v1/locks").json()["doubt"]

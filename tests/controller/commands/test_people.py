@@ -1,4 +1,4 @@
-"""``surplusd lock``, ``unlock``, ``stop`` and ``resume`` against a real HTTP interface."""
+"""``surplusd lock``, ``unlock``, ``locks confirm``, ``stop`` and ``resume`` against a real HTTP interface."""
 
 from __future__ import annotations
 
@@ -77,3 +77,23 @@ def test_a_site_is_stopped_and_resumed_once(verb):
     assert verb("stop", "--reason", "fire drill") == (0, "the site is stopped")
     assert verb("stop", "--reason", "fire drill") == (0, "the site was stopped already")
     assert verb("resume", "--reason", "over") == (0, "the site is resumed")
+
+
+def test_an_operator_says_that_all_locks_are_known_again(verb):
+    verb.running.world.lock_certainty.learn("doubt", {"why": "a row is gone", "epoch": 3})
+    verb.running.journal.begin_epoch(3)
+    lock(verb)
+    said = verb("locks", "confirm", "--by", "Omar", "--reason", "asked both halls")
+    assert said == (0, "on record: what is locked is all, feeder by Ali; the site is not stopped")
+    assert verb.running.world.lock_certainty.reason is None
+    verb("stop", "--reason", "fire drill")
+    verb("unlock", "feeder", "--by", "Ali")
+    said = verb("locks", "confirm", "--by", "Omar", "--reason", "asked both halls")
+    assert said == (0, "on record: what is locked is all, nothing; the site is stopped")
+
+
+def test_a_doubt_that_begins_while_somebody_says_so_is_told(verb):
+    verb.running.world.lock_certainty.learn("doubt", {"why": "a row is gone", "epoch": 2**60})
+    status, said = verb("locks", "confirm", "--by", "Omar", "--reason", "asked both halls")
+    assert status == 1
+    assert "a doubt has begun meanwhile: locks of people at work may be missing" in said

@@ -58,3 +58,18 @@ def test_what_had_to_be_brought_down_and_rests_is_asked_after_the_others_and_onl
     }
     assert sum(int(warning.parameters["count"]) for warning in decision.warnings) == len(bad)
     assert world.violations() == []
+
+
+def test_a_fleet_that_refuses_every_raise_is_named_whole_with_its_watts_though_most_of_it_is_asked_last():
+    """What was told to start and did not is not kept from being asked again by the minimum time of a start."""
+    world = FollowedWorld(few_devices(10e3), surplus_w=3e6)
+    world.give(Vice.REFUSES, list(world.site.devices.ids))
+    decision = world.run(80)
+    assert {warning.code for warning in decision.warnings} == {Code.DEVICE_RELUCTANT}
+    counted = {warning.subject: int(warning.parameters["count"]) for warning in decision.warnings}
+    agents, devices = world.site.agents, world.site.devices
+    assert counted == {agent: int(np.count_nonzero(devices.agent == a)) for a, agent in enumerate(agents)}
+    missing_w = {warning.subject: float(warning.parameters["missing_w"]) for warning in decision.warnings}
+    for a, agent in enumerate(agents):
+        mine = devices.agent == a
+        assert missing_w[agent] >= float((world.tables.on_w - devices.off_w)[mine].sum()) - 1.0

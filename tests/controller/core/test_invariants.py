@@ -98,6 +98,64 @@ def planned_power_fits_and_committed_power_stops_raises(world):
         assert not np.any(over & below & world.tables.metered)
 
 
+class Woken(World):
+    """A world whose controller is woken between the ticks of its period, at these shares of it, one tuple a period in turn.
+
+    Its sources say something in the ticks of the period alone.
+    """
+
+    wakes = ((),)
+
+    def _cycle(self):
+        period_s, told = self.tick_s, self._meters_read
+        wakes = self.wakes[len(self.history) % len(self.wakes)]
+        begun_s, self._meters_read = self.now_s, lambda: None
+        try:
+            for share in wakes:
+                self.tick_s = begun_s + share * period_s - self.now_s
+                super()._cycle()
+        finally:
+            self._meters_read = told
+            self.tick_s = begun_s + period_s - self.now_s
+            decision = super()._cycle()
+            self.tick_s = period_s
+        return decision
+
+
+WAKES = st.lists(
+    st.lists(st.floats(0.02, 0.98), max_size=3, unique=True).map(lambda shares: tuple(sorted(shares))),
+    min_size=1,
+    max_size=7,
+)
+
+
+@given(WAKES, st.sampled_from(["main", "surplus", "link", "agent-a"]), st.integers(1, 35))
+@settings(max_examples=examples(2))
+def test_ticks_between_those_of_the_period_raise_nothing_sooner(wakes, silent, away_s):
+    """An order, a loss and a reload wake the tick: time counts, and not how often somebody looks. Sooner by less than a period is the same."""
+
+    def raised_s(world):
+        world.run(15)
+        world.silent = {silent}
+        world.run(away_s)
+        world.silent, world.surplus_w, begun_s = set(), 60e3, world.now_s
+        world.run(20)
+        the_plan_rises_no_faster_than_the_declared_ramp(world)
+        after = [(at_s - begun_s, entry[-1].planned_w[0]) for at_s, *entry in world.history if at_s > begun_s]
+        steps = range(1, 11)
+        first_w, last_w = after[0][1], 30e3
+        return [
+            min((at_s for at_s, w in after if w >= first_w + (last_w - first_w) * k / 10), default=np.inf)
+            for k in steps
+        ]
+
+    built = site(with_rules(ramp_up_w_s=3e3), miners=5, stepped=2, gpus=1)
+    regular, woken = World(built, surplus_w=20e3), Woken(built, surplus_w=20e3)
+    woken.wakes = tuple(wakes)
+    period_s = regular.tick_s
+    assert all(now >= then - period_s for now, then in zip(raised_s(woken), raised_s(regular), strict=True))
+
+
 def test_i9_same_inputs_same_trace():
     def trace():
         world = World(site(), surplus_w=70e3, bias=np.linspace(0.95, 1.05, len(site().devices.ids)))

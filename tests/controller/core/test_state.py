@@ -17,7 +17,8 @@ def test_at_the_start_nothing_is_known_and_no_ramp_has_anything_left_over():
     assert state.house.watts.tolist() == SITE.tree.house_w.tolist()
     assert not state.leases.known.any()
     assert state.order_ramps == ()
-    assert np.all(state.minimum_times.kept_until_s == -np.inf)
+    assert np.all(state.minimum_times.on_until_s == -np.inf)
+    assert np.all(state.minimum_times.off_until_s == -np.inf)
     assert np.all(state.minimum_times.settled_from_s == -np.inf)
     assert {reason.code.value for source in state.trust.sources.values() for reason in source.reasons} == {
         "meter_never_read", "surplus_never_read",

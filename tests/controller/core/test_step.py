@@ -162,10 +162,21 @@ def test_stale_surplus_leaves_the_firm_power_only(running):
 def test_lost_orders_keep_the_site_in_failsafe():
     world = settled(30, site(), surplus_w=90e3, orders_unsure=DAMAGED)
     decision = world.decided
-    doubt = (
-        "orders may be missing, and locks of people at work: a row; it ends when all orders in force are stated by grid"
-    )
+    doubt = "orders may be missing: a row; it ends when all orders in force are stated by grid"
     assert (decision.mode, said(decision)) == (Mode.FAILSAFE, doubt)
+
+
+def test_where_locks_may_be_missing_nothing_rises_until_they_are_stated_and_all_goes_to_failsafe(running):
+    running.locks_unsure = Reason(Code.LOCKS_MAY_BE_MISSING, "pcc", {"why": "a row"})
+    off = running.state.leases.setpoint_w <= running.site.devices.off_w
+    running.surplus_w *= 2
+    for _ in range(40):
+        decision = running.cycle()
+        assert np.all(decision.setpoint_w[off] <= running.site.devices.off_w[off]), "one of them may be what was locked"
+    assert (decision.mode, [reason.code for reason in decision.reasons]) == (Mode.FAILSAFE, [Code.LOCKS_MAY_BE_MISSING])
+    assert np.all(decision.setpoint_w <= running.site.devices.failsafe_w)
+    running.locks_unsure = None
+    running.until(lambda decision: decision.mode is Mode.NORMAL, 20)
 
 
 def test_while_a_second_controller_leads_nothing_rises(running):

@@ -161,6 +161,7 @@ class World:
     second_controller: Reason | None = None
     locks: tuple[Lock, ...] = ()
     confirmed: tuple[ConfirmedMeter, ...] = ()
+    locks_unsure: Reason | None = None
     stopped: Reason | None = None
     notes: dict[str, str] = field(default_factory=dict)
     off_share: float = 1.0
@@ -400,6 +401,7 @@ class World:
             link_lost_s=self.link_lost_s,
             orders=self.orders,
             orders_unsure=self.orders_unsure,
+            locks_unsure=self.locks_unsure,
             contactors=self._positions(),
             resets=self.resets,
             second_controller=self.second_controller,

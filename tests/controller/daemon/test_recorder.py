@@ -21,6 +21,7 @@ from controller.daemon.journal.journal import RecordKind
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
+from controller.daemon.orders.lock_certainty import LockCertainty
 from controller.daemon.people.locks import LockDesk
 from controller.daemon.people.meters import MeterDesk
 from controller.daemon.people.stop import StopDesk
@@ -87,11 +88,11 @@ class Bench:
         latest = make_latest(self.site, lambda: None, self.fleet.real)
         self.metrics = Metrics(self.site, latest, self.book, self.journal, clock=lambda: self.now_s)
         switchboard = Switchboard(self.site, {}, dict)
-        self.machine = Machine(path.parent)
+        self.machine, self.lock_certainty = Machine(path.parent), LockCertainty("pcc")
         self.wall_clock = self.machine.clock
         desks = Desks(
             resets=ResetDesk(site=self.site, journal=self.journal, decision=lambda: None),
-            locks=LockDesk(site=self.site, journal=self.journal, utc=lambda: 0.0),
+            locks=LockDesk(site=self.site, journal=self.journal, certainty=self.lock_certainty, utc=lambda: 0.0),
             meters=MeterDesk(site=self.site, journal=self.journal, tick=lambda: None),
             stops=StopDesk(site=self.site, journal=self.journal, utc=lambda: 0.0),
             clock=ClockDesk(self.wall_clock, self.journal),
@@ -290,7 +291,10 @@ def test_what_is_said_of_elsewhere_is_no_cause_and_a_trip_and_the_floor_are(benc
     elsewhere = Reason(Code.AGENT_SILENT, "hall-z", {"since_s": 8.0, "count": 2, "most_w": 7e3})
     tripped = Reason(Code.NODE_TRIPPED, "feeder", {"cause": "rating", "power_w": 9e3, "limit_w": 8e3, "for_s": 30.0})
     kept = replace(order_now(Compliance.NOT_MET, 80e3), limit_w=0.0)
-    bench.act(orders=(kept,), warnings=(elsewhere, tripped, Reason(Code.DEVICE_RELUCTANT, "hall-a", {"count": 1})))
+    bench.act(
+        orders=(kept,),
+        warnings=(elsewhere, tripped, Reason(Code.DEVICE_RELUCTANT, "hall-a", {"count": 1, "missing_w": 3e3})),
+    )
     (body,) = bench.stored(RecordKind.COMPLIANCE)
     assert [reason["code"] for reason in body["reasons"]] == ["order_under_floor", "node_tripped"]
     bench.now_s += 20.0
@@ -337,6 +341,9 @@ def test_a_snapshot_holds_what_the_sources_said_last(bench):
     bench.book.doubt("a row")
     assert bench.snapshots.take().orders_unsure == bench.book.unsure
     assert bench.book.unsure.code is Code.ORDERS_MAY_BE_MISSING
+    assert bench.snapshots.take().locks_unsure is None
+    bench.lock_certainty.learn("doubt", {"why": "a row", "epoch": None})
+    assert bench.snapshots.take().locks_unsure.code is Code.LOCKS_MAY_BE_MISSING
 
 
 def test_no_report_is_newer_than_the_time_of_the_snapshot_says(bench):

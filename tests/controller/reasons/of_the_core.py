@@ -20,6 +20,7 @@ from controller.daemon.fleet.rival import Rival
 from controller.daemon.latest import before_first_tick, tick_stands
 from controller.daemon.mailbox import as_heard
 from controller.daemon.orders.book import OrderBook
+from controller.daemon.orders.lock_certainty import OF_CERTAINTY, LockCertainty
 from controller.daemon.tick import Tick, Ticker
 from drivers.readings import Loss
 from tests.controller.core.halls import HALL, TRIP_S, ask, defy, hall_site, phase
@@ -150,6 +151,7 @@ def journal_is_damaged(folder: Path) -> Produced:
     journal = journal_at(path)
     try:
         world.orders_unsure = OrderBook(journal, world.site).unsure
+        world.locks_unsure = LockCertainty(world.site.tree.ids[0], journal.records(*OF_CERTAINTY)).reason
     finally:
         journal.close()
     world.cycle()
@@ -298,6 +300,7 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.CONTACTOR_OPEN: in_halls(runs(5), sets(open={0}), runs(1)),
     Code.RESET_VOID: in_halls(hall_defies, sets(silent={"surplus"}), runs(8), ask, runs(0.5)),
     Code.ORDERS_MAY_BE_MISSING: journal_is_damaged,
+    Code.LOCKS_MAY_BE_MISSING: journal_is_damaged,
     Code.TIMES_OVERRULED: comes_before(min_up_s=600.0),
     Code.PROTECTION_OVERRULED: comes_before(protected=True),
 }

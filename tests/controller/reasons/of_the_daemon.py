@@ -20,6 +20,7 @@ from controller.daemon.journal.journal import Journal
 from controller.daemon.orders import room
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
+from controller.daemon.orders.lock_certainty import LockCertainty
 from controller.daemon.orders.refusal import OrderRefused
 from controller.daemon.orders.request import OrderChange, OrderRequest, Statement
 from controller.daemon.people.locks import LockDesk
@@ -239,6 +240,11 @@ def stated_after_its_end(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
     return state(intake, OrderRequest(id="o-1", limit_w=40e3))
 
 
+def stated_in_crowds(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
+    with patch.object(room, "WHILE_STATING", 1):
+        return state(intake, *(OrderRequest(id=f"o-{k}", limit_w=40e3) for k in range(2)))
+
+
 def stated_twice(intake: OrderIntake, _: Journal) -> tuple[Reason, ...]:
     order = '{"id": "o-1", "limit_w": 1}'
     return state(intake, *Statement.parse(f'{{"orders": [{order}, {order}]}}'.encode(), GRID.name).orders)
@@ -308,7 +314,7 @@ def at_work(ask: Callable[[LockDesk], object]) -> Scenario:
     def scenario(folder: Path) -> Produced:
         journal = journal_at(folder / "journal.db")
         try:
-            ask(LockDesk(site=make_north(), journal=journal, utc=lambda: NOW_S))
+            ask(LockDesk(site=make_north(), journal=journal, certainty=LockCertainty("pcc"), utc=lambda: NOW_S))
         except WorkRefused as refusal:
             reasons, issuers = (refusal.reason,), frozenset({OPERATOR.name})
             return Produced(way=Way.REFUSED, reasons=reasons, site=make_north(), issuers=issuers)
@@ -380,6 +386,7 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.ORDER_AMBIGUOUS: orders(of_two_issuers),
     Code.TOO_MANY_ORDERS: one_too_many(limit_w=40e3),
     Code.TOO_MANY_SCHEDULED: one_too_many(limit_w=40e3, starts_at=SOON),
+    Code.TOO_MANY_STATED: orders(stated_in_crowds),
     Code.ORDER_STATED_ENDED: orders(stated_after_its_end),
     Code.ORDER_STATED_TWICE: orders(stated_twice),
     Code.ISSUERS_MUST_STATE: orders(confirmed_by_who_may_not),

@@ -24,7 +24,9 @@ def tables_of(*rows, nodes=None):
 
 
 def free(count):
-    return MinimumTimes(kept_until_s=np.full(count, -INF), settled_from_s=np.full(count, -INF))
+    return MinimumTimes(
+        on_until_s=np.full(count, -INF), off_until_s=np.full(count, -INF), settled_from_s=np.full(count, -INF)
+    )
 
 
 def leases_of(tables, current_w, low_w=None):
@@ -42,24 +44,36 @@ def test_what_can_be_changed_in_place():
 
 
 @pytest.mark.parametrize(
-    ("why", "before", "after", "kept", "settled"),
+    ("why", "before", "after", "on", "off", "settled"),
     [
-        ("a start", [25, 25, 25, 150], [1400, 1080, 1080, 3600], [700, 700, 100, 700], [160, 160, 100, 160]),
-        ("in place, and another mode", [1400, 1080, 1080, 3600], [2000, 1916, 1916, 5000], [-INF] * 4, [-INF, 160, 100, -INF]),
-        ("a stop", [1400, 1080, 1080, 3600], [25, 25, 25, 150], [220, 220, 100, 220], [-INF] * 4),
-        ("nothing", [1400, 1080, 1080, 3600], [1400, 1080, 1080, 3600], [-INF] * 4, [-INF] * 4),
+        ("a start", [25, 25, 25, 150], [1400, 1080, 1080, 3600], [700, 700, 100, 700], [-INF] * 4, [160, 160, 100, 160]),
+        ("in place, and another mode", [1400, 1080, 1080, 3600], [2000, 1916, 1916, 5000], [-INF] * 4, [-INF] * 4, [-INF, 160, 100, -INF]),
+        ("a stop", [1400, 1080, 1080, 3600], [25, 25, 25, 150], [-INF] * 4, [220, 220, 100, 220], [-INF] * 4),
+        ("nothing", [1400, 1080, 1080, 3600], [1400, 1080, 1080, 3600], [-INF] * 4, [-INF] * 4, [-INF] * 4),
     ],
 )  # fmt: skip
-def test_what_a_change_begins(why, before, after, kept, settled):
+def test_what_a_change_begins(why, before, after, on, off, settled):
     times = minimum_times_after(TABLES, free(4), np.array(before, float), np.array(after, float), 100.0)
-    assert times.kept_until_s.tolist() == kept, why
+    assert times.on_until_s.tolist() == on, why
+    assert times.off_until_s.tolist() == off, why
     assert times.settled_from_s.tolist() == settled, why
 
 
 def test_a_stop_ends_the_minimum_time_of_its_start():
-    started = minimum_times_after(TABLES, free(4), TABLES.site.devices.off_w, TABLES.on_w, 0.0)
-    stopped = minimum_times_after(TABLES, started, TABLES.on_w, TABLES.site.devices.off_w, 100.0)
-    assert stopped.kept_until_s.tolist() == [220.0, 220.0, 100.0, 220.0]
+    off_w = TABLES.site.devices.off_w
+    started = minimum_times_after(TABLES, free(4), off_w, TABLES.on_w, 0.0)
+    stopped = minimum_times_after(TABLES, started, TABLES.on_w, off_w, 100.0)
+    for at_s, kept in ((219.9, [25.0, 25.0, INF, 150.0]), (220.0, [INF] * 4)):
+        assert kept_w(TABLES, leases_of(TABLES, off_w), stopped, at_s).high_w.tolist() == kept
+
+
+def test_what_was_switched_on_and_is_off_was_not_switched_off_and_need_not_stay_so():
+    """It refuses, say, or has fallen to its failsafe watts: asked again it comes up, and its minimum up time begins anew."""
+    off_w = TABLES.site.devices.off_w
+    started = minimum_times_after(TABLES, free(4), off_w, TABLES.on_w, 0.0)
+    assert kept_w(TABLES, leases_of(TABLES, off_w), started, 10.0).high_w.tolist() == [INF] * 4
+    again = minimum_times_after(TABLES, started, off_w, TABLES.on_w, 10.0)
+    assert again.on_until_s.tolist() == [610.0, 610.0, 10.0, 610.0]
 
 
 #: A miner that was started at 0 s with the times above; then what it runs on, and the interval at that moment.
@@ -100,7 +114,7 @@ def test_a_device_that_is_off_again_need_not_wait_for_its_settle_time():
 
 def test_what_may_be_lowered_stays_on_its_lowest_mode_at_least():
     tables = tables_of({"modes": STEPS, "restarts": True} | TIMES, {"modes": STEPS, "protected": True})
-    kept = kept_w(tables, leases_of(tables, [1916.0, 500.0]), replace(free(2), kept_until_s=np.array([9.0, -INF])), 0.0)
+    kept = kept_w(tables, leases_of(tables, [1916.0, 500.0]), replace(free(2), on_until_s=np.array([9.0, -INF])), 0.0)
     # The second one is between its modes: to stay on is not to rise.
     assert kept.low_w.tolist() == [1080.0, 500.0]
 
@@ -108,7 +122,7 @@ def test_what_may_be_lowered_stays_on_its_lowest_mode_at_least():
 def test_what_is_protected_goes_after_what_earns_more():
     dear = ((10.0, 0.0, False), (1000.0, 9.0, False))
     tables = tables_of({"modes": ON_OFF, "protected": True}, {"modes": dear}, nodes=tree(("pcc", -1, INF, 0.0)))
-    kept = kept_w(tables, leases_of(tables, [1000.0] * 2), replace(free(2), kept_until_s=np.full(2, 9.0)), 0.0)
+    kept = kept_w(tables, leases_of(tables, [1000.0] * 2), replace(free(2), on_until_s=np.full(2, 9.0)), 0.0)
     bounds = (tables.site.devices.off_w, tables.site.devices.max_w)
     assert fitting_w(tables, kept, bounds, np.array([1100.0]), ("order:o1",))[0].tolist() == [1000.0, 10.0]
 
@@ -116,7 +130,7 @@ def test_what_is_protected_goes_after_what_earns_more():
 def test_of_many_equals_the_least_valuable_give_way():
     rows = [{"modes": ((10.0, 0.0, False), (1000.0, 1.0 + k * 7 % 60, False))} for k in range(60)]
     tables = tables_of(*rows, nodes=tree(("pcc", -1, INF, 0.0)))
-    kept = kept_w(tables, leases_of(tables, [1000.0] * 60), replace(free(60), kept_until_s=np.full(60, 9.0)), 0.0)
+    kept = kept_w(tables, leases_of(tables, [1000.0] * 60), replace(free(60), on_until_s=np.full(60, 9.0)), 0.0)
     bounds = (tables.site.devices.off_w, tables.site.devices.max_w)
     base_w, _ = fitting_w(tables, kept, bounds, np.array([30_300.0]), ("order:o1",))
     assert np.flatnonzero(base_w > 10.0).tolist() == [k for k in range(60) if k * 7 % 60 >= 30]
@@ -172,7 +186,7 @@ ROWS[3] |= {"protected": True}
 def test_limits_come_before_minimum_times_and_these_before_protection(limit_w, base_w, words):
     tables = tables_of(*ROWS, nodes=tree(("pcc", -1, INF, 0.0)))
     leases = leases_of(tables, [1000.0] * 4, low_w=[10.0, 1000.0, 1000.0, 1000.0])
-    kept = kept_w(tables, leases, replace(free(4), kept_until_s=np.full(4, 100.0)), 0.0)
+    kept = kept_w(tables, leases, replace(free(4), on_until_s=np.full(4, 100.0)), 0.0)
     bounds = (tables.site.devices.off_w, tables.site.devices.max_w)
     base, overruled = fitting_w(tables, kept, bounds, np.array([limit_w]), ("order:o1",))
     assert base.tolist() == base_w
@@ -188,7 +202,7 @@ def test_a_minimum_time_that_fits_after_all_is_kept():
     nodes = tree(("pcc", -1, INF, 0.0), ("a", 0, 1e9, 0.0), ("b", 0, 1e9, 0.0))
     rows = [{"modes": small, "min_up": 1.0, "node": 1}, {"modes": large, "min_up": 1.0, "node": 2}]
     tables = tables_of(*rows, nodes=nodes)
-    kept = kept_w(tables, leases_of(tables, [500.0, 3000.0]), replace(free(2), kept_until_s=np.full(2, 9.0)), 0.0)
+    kept = kept_w(tables, leases_of(tables, [500.0, 3000.0]), replace(free(2), on_until_s=np.full(2, 9.0)), 0.0)
     bounds = (tables.site.devices.off_w, tables.site.devices.max_w)
     base, overruled = fitting_w(
         tables, kept, bounds, np.array([1000.0, 500.0, 1e9]), ("surplus", "rating:a", "rating:b")

@@ -20,14 +20,17 @@ class Asked:
         self.asks = 0
 
     def tick(self, applied_w: float, follow: Followed, *, confirmed: bool = True) -> None:
-        self.now_s += 0.5
-        applied = np.array([applied_w])
-        self.waiting = reported(
-            self.waiting, applied, np.array([follow], dtype=np.int8), np.array([confirmed]), self.now_s
-        )
+        applied = self.hear(applied_w, follow, confirmed=confirmed)
         setpoint_w = np.where(self.waiting.rests_s < self.now_s, MORE_W, applied)
         self.asks += int(setpoint_w[0] > applied_w)
         self.waiting = sent(self.waiting, applied, setpoint_w, self.now_s)
+
+    def hear(self, applied_w: float, follow: Followed, *, confirmed: bool = True) -> np.ndarray:
+        """Let a tick pass in which it is not asked, and return what it runs on."""
+        self.now_s += 0.5
+        applied, says = np.array([applied_w]), np.array([follow], dtype=np.int8)
+        self.waiting = reported(self.waiting, applied, says, np.array([confirmed]), self.now_s)
+        return applied
 
     @property
     def late(self) -> bool:
@@ -139,3 +142,34 @@ def test_what_it_ran_on_before_it_was_asked_is_no_rise_however_long_it_did():
     waiting = sent(waiting, half_w, np.array([MORE_W, MORE_W]), now_s)
     waiting = reported(waiting, np.array([MORE_W, OFF_W]), settling, confirmed, now_s + 0.5)
     assert waiting.asks[0] == 1.0, "it has not held it yet"
+
+
+def test_one_that_refused_is_named_after_a_while_though_nobody_asks_it_again_until_it_has_come_up():
+    """Minimum times, an order or a surplus that is gone may keep it from being asked for hours."""
+    device = Asked()
+    device.tick(OFF_W, Followed.PROVEN)
+    device.tick(OFF_W, Followed.REFUSED)
+    asked_s = device.now_s
+    while device.now_s < asked_s + 1000.0:
+        device.hear(OFF_W, Followed.PROVEN)
+        assert device.reluctant == (device.now_s > asked_s + 12.0)
+    assert device.waiting.wanted_w[0] == MORE_W
+    assert device.waiting.rests_s[0] < device.now_s, "it was not asked in vain so often that it has to rest"
+    device.tick(OFF_W, Followed.PROVEN)
+    device.tick(MORE_W, Followed.PROVEN)
+    assert not device.reluctant
+
+
+def test_one_that_was_asked_and_did_not_refuse_is_not_named_because_nobody_asks_it_any_more():
+    device = Asked()
+    device.tick(OFF_W, Followed.PROVEN)
+    for _ in range(400):
+        device.hear(OFF_W, Followed.PROVEN)
+        assert not device.reluctant
+
+
+def test_one_that_refuses_to_be_lowered_refuses_no_raise():
+    device = Asked()
+    for _ in range(400):
+        device.hear(MORE_W, Followed.REFUSED)
+        assert (device.late, device.reluctant) == (False, False)

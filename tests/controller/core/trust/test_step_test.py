@@ -165,6 +165,35 @@ def test_a_silent_meter_is_not_refuted():
     assert np.isinf(tests.refuted_s).all()
 
 
+@pytest.mark.parametrize("silent_s", [8, 20, 200])
+def test_a_meter_that_is_wrong_and_silent_by_turns_is_refuted_once_it_has_been_wrong_for_long_enough(silent_s):
+    tests, now_s = play([])
+    taken_s = begun_s = now_s
+    while np.isinf(tests.refuted_s[0]):
+        now_s += 1.0
+        speaks = (now_s - begun_s - 1.0) % (4.0 + silent_s) < 4.0
+        taken_s = now_s if speaks else taken_s
+        columns = meter_columns(both(8e3), (taken_s, now_s))
+        tests = run_step_tests(tests, SITE, columns, below(62e3, 62e3), now_s)
+        assert now_s - begun_s < 15.0 + 3 * silent_s, "it is not found out"
+    assert now_s - taken_s <= SITE.rules.suspect_s, "and not by what it showed before it fell silent"
+    assert np.isfinite(tests.refuted_s[1])
+
+
+def test_a_right_meter_that_is_silent_while_it_shows_a_step_late_is_not_refuted():
+    """It is refreshed once in ten seconds, and has shown the old watts for a moment before it fell silent and after."""
+    tests, now_s = play([])
+    for power_w, speaks, seconds in ((8e3, True, 4), (8e3, False, 60), (8e3, True, 4), (68e3, True, 30)):
+        taken_s = now_s
+        for _ in range(seconds):
+            now_s += 1.0
+            taken_s = now_s if speaks else taken_s
+            columns = meter_columns(both(power_w), (taken_s, taken_s))
+            tests = run_step_tests(tests, SITE, columns, below(62e3, 62e3), now_s)
+    assert np.isinf(tests.refuted_s).all()
+    assert tests.passed.all()
+
+
 def test_volts_and_amperes_prove_before_the_fleet_has_moved():
     tests, now_s = play([])
     meters = meter_columns(both(8e3), both(now_s), vouched=True)

@@ -210,6 +210,17 @@ def test_a_recording_from_before_this_controller_hides_no_agent_that_it_leads_ne
     assert reports.newest[0].echo.boot == "b2"
 
 
+def test_a_start_that_takes_what_is_sent_in_a_new_epoch_is_let_in_whatever_was_sent_in_the_one_before(reports):
+    """A late report of an earlier start hides the one that runs; the statements of the new epoch count from one again."""
+    hear(reports, now_ms=10, boot="runs", epoch=EPOCH)
+    reports.sent_seq[0] = 500
+    hear(reports, now_ms=9000, boot="came late", epoch=EPOCH)
+    assert refused(reports, now_ms=11, boot="runs", epoch=EPOCH, accepted_seq=500) is Code.REPORT_OF_FORMER_START
+    reports.lead(EPOCH + 1)
+    hear(reports, now_ms=12, boot="runs", epoch=EPOCH + 1, accepted_seq=1)
+    assert reports.newest[0].echo.boot == "runs"
+
+
 def test_memory_of_former_starts_is_bounded(reports):
     for k in range(200):
         hear(reports, boot=f"b-{k}", epoch=EPOCH)

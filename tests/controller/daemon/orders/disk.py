@@ -1,4 +1,4 @@
-"""A site's memory of orders on a disk that fails, with issuers that know what they were promised and agents that remember.
+"""A site's memory of orders and locks on a disk that fails, with issuers and people that know what they were promised and agents that remember.
 
 No sockets and no processes: the journal, the head beside it and what agents keep are held against each other by the code
 of the daemon. A crash leaves the files as they stand.
@@ -22,6 +22,7 @@ from controller.daemon.orders.intake import OrderAnswer, OrderIntake
 from controller.daemon.orders.memory import Memory
 from controller.daemon.orders.records import EndedOrder, OrderKey
 from controller.daemon.orders.request import OrderRequest, Statement
+from controller.daemon.people.locks import LockDesk
 from controller.daemon.utc import Utc
 from drivers.fleet.head import JournalHead
 from drivers.fleet.keys import PrivateKey
@@ -30,6 +31,7 @@ from tests.controller.north import make_site
 NOW_S = 1_795_000_000.0
 KEY = PrivateKey(bytes(range(32)))
 ISSUERS = ("dso", "grid")
+OPERATOR = Principal(name="desk", role=Role.OPERATOR)
 SITE = make_site()
 WAL = f"{JOURNAL}-wal"
 #: In this order they are copied: what the head speaks of is in the journal before.
@@ -42,10 +44,11 @@ def issuer(name: str) -> Principal:
 
 @dataclass
 class Promises:
-    """What issuers were told is durable: limits in force by id, and the ids that have ended."""
+    """What issuers were told is durable: limits in force by id, and the ids that have ended; and people: the locks by id."""
 
     in_force: dict[str, tuple[str, float]] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
+    locks: set[str] = field(default_factory=set)
 
 
 class Disk:
@@ -163,6 +166,33 @@ class Disk:
             self.promises.in_force[f"o-{self._serial}"] = self.promises.in_force.pop(order_id)
         body = json.dumps({"orders": [{"id": order_id, "limit_w": watts} for order_id, watts in mine.items()]})
         self.intake().state(Statement.parse(body.encode(), by).orders, issuer(by))
+
+    # -- locks
+
+    def desk(self) -> LockDesk:
+        """Return a desk with the locks that are on the disk now."""
+        memory = self.memory
+        return LockDesk(site=SITE, journal=memory.journal, certainty=memory.locks, utc=lambda: self.utc_s)
+
+    def lock(self, by: str, subject: str = "feeder") -> None:
+        answer = self.desk().lock(subject, by, "a new fan", OPERATOR)
+        if answer.durable:
+            self.promises.locks |= {answer.lock.id}
+
+    def state_locks(self) -> None:
+        """Have an operator set all locks that people were promised, and say that these are all."""
+        desk = self.desk()
+        for lock_id in sorted(self.promises.locks):
+            subject, _, by = lock_id.partition(" by ")
+            desk.lock(subject, by, "a new fan", OPERATOR)
+        desk.state("the shift", "asked everybody", OPERATOR)
+
+    def lost_locks(self) -> set[str]:
+        """Return what was promised and is not locked."""
+        return self.promises.locks - {lock.id for lock in self.desk().held}
+
+    def locks_doubted(self) -> bool:
+        return self.memory.locks.reason is not None
 
     def _known_ended(self) -> set[str]:
         return {entry.order.key.id for entry in self.memory.book.entries() if isinstance(entry, EndedOrder)}

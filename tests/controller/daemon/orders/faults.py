@@ -1,4 +1,4 @@
-"""One random fault on disk at one random moment, by seed: no acknowledged order may be lost silently.
+"""One random fault on disk at one random moment, by seed: no acknowledged order and no lock may be lost silently.
 
     PYTHONPATH=. .venv/bin/python -m tests.controller.daemon.orders.faults SEED
 
@@ -18,6 +18,7 @@ from controller.daemon.journal.beginning import JOURNAL
 from tests.controller.daemon.orders.disk import FILES, ISSUERS, SPOILS, Disk
 
 AGENTS = 4
+PEOPLE = ("Ali", "Sara", "Omar")
 
 
 @dataclass
@@ -73,6 +74,9 @@ def _live(disk: Disk, random: Random, tale: Story) -> None:
             by = random.choice(ISSUERS)
             disk.state(by)
             tale.told.append(f"{by} stated")
+        elif random.random() < 0.15:
+            disk.lock(by := random.choice(PEOPLE))
+            tale.told.append(f"locked by {by}")
         else:
             answer = disk.order(random.choice(ISSUERS), random.choice((0.0, 10e3, 20e3, 90e3)))
             tale.told.append(f"{answer.id} {answer.limit_w:.0f} W{'' if answer.durable else ', not durable'}")
@@ -103,6 +107,10 @@ def _look(disk: Disk, tale: Story, *, faulty: bool) -> None:
     disk.start()
     disk.hear(range(AGENTS))
     tale.doubted = disk.doubted()
+    if disk.doubted() != disk.locks_doubted():
+        tale.broken.append("orders and locks are not doubted alike")
+    if not disk.locks_doubted() and (gone := disk.lost_locks()):
+        tale.broken.append(f"locks lost silently: {gone}")
     if disk.doubted():
         tale.told.append(f"doubted: {disk.memory.book.unsure.parameters['why']}")
         if not faulty:
@@ -128,6 +136,8 @@ def _recover(disk: Disk, random: Random, tale: Story) -> None:
     for by in random.sample(ISSUERS, len(ISSUERS)):
         if disk.doubted():
             disk.state(by)
+    if disk.locks_doubted():
+        disk.state_locks()
     disk.settle()
     away = random.sample(range(AGENTS), random.randint(0, AGENTS))
     disk.tell([a for a in range(AGENTS) if a not in away])
@@ -137,6 +147,8 @@ def _recover(disk: Disk, random: Random, tale: Story) -> None:
     disk.hear(range(AGENTS))
     if disk.doubted():
         tale.broken.append(f"doubted after all had spoken: {disk.memory.book.unsure.parameters['why']}")
+    if disk.locks_doubted() or disk.lost_locks():
+        tale.broken.append(f"locks doubted after all were stated, or lost: {disk.lost_locks()}")
     if lost := disk.lost():
         tale.broken.append(f"lost after all had spoken: {lost}")
 

@@ -57,6 +57,15 @@ def test_a_head_from_before_a_statement_takes_nothing_of_it_back_and_a_later_one
     assert certainty.reason.parameters["why"] == "a test", "what began it is told"
 
 
+def test_a_head_from_before_all_had_spoken_is_no_doubt_at_all():
+    certainty = doubted("grid", epoch=5)
+    stated(certainty, "grid", 7)
+    certainty.learn("doubt", {"why": "locks were not stated since", "epoch": 6})
+    assert certainty.reason is None
+    certainty.learn("doubt", {"why": "a later one", "epoch": 7})
+    assert certainty.missing == ("grid",)
+
+
 def test_every_issuer_that_was_ever_named_has_to_speak_and_a_retired_one_has_not():
     certainty = Certainty("pcc", frozenset({"grid"}))
     certainty.learn("start", {"epoch": 1, "issuers": ["dso"]})

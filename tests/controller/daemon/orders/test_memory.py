@@ -66,6 +66,54 @@ def test_f59_the_write_ahead_log_is_gone(disk):
         assert "and the journal ends with record 1" in why(disk)
 
 
+def test_a_lock_that_the_disk_has_lost_is_asked_for_though_all_orders_are_known_again(disk):
+    with disk.running():
+        disk.lock("Ali")
+        disk.crash()
+    content = bytearray((disk.folder / WAL).read_bytes())
+    content[content.index(b'"a new fan"')] ^= 1
+    (disk.folder / WAL).write_bytes(content)
+    with disk.running():
+        assert disk.lost_locks() == {"feeder by Ali"}
+        assert disk.doubted()
+        for by in ISSUERS:
+            disk.state(by)
+        assert (disk.doubted(), disk.locks_doubted()) == (False, True)
+        assert disk.desk().unsure.code is Code.LOCKS_MAY_BE_MISSING
+        disk.crash()
+    with disk.running():
+        assert (disk.doubted(), disk.locks_doubted()) == (False, True), "over restarts"
+        disk.state_locks()
+        disk.crash()
+    with disk.running():
+        disk.hear(ALL)
+        assert (disk.doubted(), disk.locks_doubted(), disk.lost_locks()) == (False, False, set())
+
+
+def test_locks_that_were_stated_before_the_orders_are_not_covered_by_what_was_said_of_orders_since(disk):
+    """The copy that is put back has the word on locks; what an agent knows is of a later epoch, and of an earlier one than the orders are of."""
+    with disk.running() as memory:
+        memory.doubt("a test")
+        disk.state_locks()
+        disk.stop()
+        old = disk.copy()
+    with disk.running() as memory:
+        disk.lock("Ali")
+        disk.settle()
+        later = memory.journal.newest_head()
+        disk.crash()
+    disk.restore(old)
+    with disk.running():
+        for by in ISSUERS:
+            disk.state(by)
+        assert (disk.doubted(), disk.locks_doubted()) == (False, False), "nothing on this machine knows better"
+        disk.hear(ALL)
+        assert (disk.doubted(), disk.locks_doubted()) == (False, False)
+        disk.agents[0] = later
+        disk.hear((0,))
+        assert (disk.doubted(), disk.locks_doubted()) == (False, True)
+
+
 def test_the_last_rows_are_deleted(disk):
     with closing(sqlite3.connect(disk.folder / JOURNAL)) as db, db:
         db.execute("DELETE FROM record WHERE seq >= (SELECT min(seq) FROM record WHERE kind = 'order')")

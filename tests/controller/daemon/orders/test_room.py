@@ -16,6 +16,7 @@ from controller.daemon.orders import room
 from controller.daemon.orders.records import OpenOrder, OrderKey, Outcome
 from controller.daemon.orders.refusal import Cause, OrderRefused
 from controller.daemon.orders.request import OrderChange, OrderRequest
+from drivers.errors import JournalUnusable
 from tests.controller.daemon.orders.test_book import GRID, NOW_S, book_at, intake_of
 from tests.examples import examples
 
@@ -173,3 +174,26 @@ def test_with_a_thousand_open_an_order_to_nothing_is_taken(tmp_path):
         assert len(book.limits()) == 1000
         assert send(book, "stop", limit_w=0).limit_w == 0.0
         assert book.limits()[-1].limit_w == 0.0
+
+
+def test_statements_that_cannot_be_stored_fill_no_memory(tmp_path, monkeypatch):
+    """What a statement lists counts at once, what it does not list ends on the disk first: without that, nothing ends."""
+    monkeypatch.setattr(room, "WHILE_STATING", 5)
+    monkeypatch.setattr("controller.daemon.orders.book.STORED_S", 0.05)
+    with book_at(tmp_path / "journal.db") as (book, journal):
+
+        def state(*ids: str) -> None:
+            intake_of(book).state([OrderRequest(id=id_, limit_w=40e3) for id_ in ids], GRID)
+
+        state("a-1", "a-2")
+        with monkeypatch.context() as broken:
+            broken.setattr(journal._storage, "append", lambda lines: 1 / 0)
+            for fresh in (("b-1", "b-2"), ("b-1", "c-1")):
+                with pytest.raises(JournalUnusable):
+                    state(*fresh)
+            with pytest.raises(OrderRefused) as refusal:
+                state("d-1")
+            (reason,) = refusal.value.reasons
+            assert (refusal.value.cause, reason.code) == (Cause.FULL, Code.TOO_MANY_STATED)
+            assert len(book.limits()) == 5
+            assert not send(book, "tight", limit_w=1e3).durable, "one that tightens is taken all the same"

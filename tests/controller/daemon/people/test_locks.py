@@ -11,6 +11,7 @@ from controller.core.reasons import Code
 from controller.core.snapshot import Lock
 from controller.daemon.access import Principal, Role
 from controller.daemon.journal.journal import Journal, RecordKind
+from controller.daemon.orders.lock_certainty import OF_CERTAINTY, LockCertainty
 from controller.daemon.people.locks import AGREE_S, LockDesk
 from controller.daemon.people.refusal import WorkRefused
 from controller.daemon.people.stop import StopDesk
@@ -32,7 +33,10 @@ class Place:
 
     def open(self) -> None:
         self.journal: Journal = journal_at(self.path)
-        self.desk = LockDesk(site=SITE, journal=self.journal, utc=lambda: 1.79e9, clock=lambda: self.now_s)
+        certainty = LockCertainty("pcc", self.journal.records(*OF_CERTAINTY))
+        self.desk = LockDesk(
+            site=SITE, journal=self.journal, certainty=certainty, utc=lambda: 1.79e9, clock=lambda: self.now_s
+        )
         self.stops = StopDesk(site=SITE, journal=self.journal, utc=lambda: 1.79e9)
 
     def restart(self) -> None:
@@ -212,8 +216,45 @@ def test_a_lock_whose_subject_left_the_site_file_locks_the_site_until_it_is_lift
     locked.journal.close()
     locked.journal = journal_at(locked.path)
     renamed = replace(SITE, tree=replace(SITE.tree, ids=("pcc", "feeder-1")))
-    locked.desk = LockDesk(site=renamed, journal=locked.journal, utc=lambda: 1.79e9)
+    locked.desk = LockDesk(site=renamed, journal=locked.journal, certainty=LockCertainty("pcc"), utc=lambda: 1.79e9)
     assert [(lock.id, lock.node, lock.device) for lock in locked.desk.locks] == [("feeder by Ali", 0, None)]
     assert [record.event for record in caplog.records if record.levelname == "ERROR"] == ["lock_subject_gone"]
     assert locked.unlock("Ali").lifted
     assert not locked.desk.locks
+
+
+@pytest.fixture
+def doubted(locked) -> Place:
+    """The locked place after a start that found records missing from its journal."""
+    locked.journal.begin_epoch(6)
+    locked.journal.append(RecordKind.DOUBT, {"why": "the head beside the journal", "epoch": 5})
+    locked.restart()
+    locked.journal.begin_epoch(7)
+    return locked
+
+
+def test_after_a_loss_the_word_of_an_operator_that_these_locks_are_all_ends_the_doubt_over_restarts(doubted, caplog):
+    assert doubted.desk.unsure.code is Code.LOCKS_MAY_BE_MISSING
+    assert doubted.desk.unsure.parameters == {"why": "the head beside the journal"}
+    doubted.desk.lock("m-002", "Sara", "new fan", DAY)
+    assert doubted.desk.unsure is not None, "a lock more does not say that it is the last one"
+    stated = doubted.desk.state("Omar", "asked both halls", NIGHT)
+    assert [lock.id for lock in stated] == ["feeder by Ali", "m-002 by Sara"]
+    assert doubted.desk.unsure is None
+    (record,) = doubted.journal.records(RecordKind.LOCKS_STATED)
+    assert record.body["locks"] == ["feeder by Ali", "m-002 by Sara"]
+    assert (record.body["by"], record.body["token"], record.body["reason"]) == (
+        "Omar",
+        "night-desk",
+        "asked both halls",
+    )
+    assert "locks_stated" in [getattr(entry, "event", "") for entry in caplog.records]
+    doubted.restart()
+    assert doubted.desk.unsure is None
+
+
+def test_without_the_disk_nobody_can_say_that_all_locks_are_known(doubted):
+    doubted.journal.close()
+    with pytest.raises(JournalUnusable):
+        doubted.desk.state("Omar", "asked both halls", NIGHT)
+    assert doubted.desk.unsure is not None

@@ -17,10 +17,10 @@ READ = Action(do=Do.READ)
 class Bench:
     """A follower and a clock; `ask` takes its next action and says what became of it."""
 
-    def __init__(self, model=S21, *, stored_w: int = 0, relay: bool = False) -> None:
+    def __init__(self, model=S21, *, stored_w: int = 0, rested: int = 0, relay: bool = False) -> None:
         self.now_s, self.model = T0, model
         device = LeasedDevice(model=model, failsafe_w=0)
-        self.follower = Follower(device, stored_w=stored_w, has_relay=relay, now_s=T0)
+        self.follower = Follower(device, stored_w=stored_w, has_relay=relay, now_s=T0, rested=rested)
 
     def wait(self, seconds: float) -> Bench:
         self.now_s += seconds

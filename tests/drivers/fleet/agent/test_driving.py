@@ -93,7 +93,7 @@ class Bench:
     def turn(self) -> None:
         self.driving.begin(may_raise=self.keeper.unstored() is None)
         applied = dict(zip(IDS, self.driving.low_w(), strict=True))
-        self.keeper.keep(Held(epoch=1, applied=applied))
+        self.keeper.keep(Held(epoch=1, applied=applied, rests=self.driving.rests()))
 
     async def until(self, condition: Callable[[], bool]) -> None:
         end_s = boottime_s() + DEADLINE_S
@@ -272,6 +272,19 @@ def test_a_relay_that_is_open_at_the_start_stays_so_until_a_grant() -> None:
         assert bench.relays["a"].switched == []
         bench.driving.grant([3500, 2000])
         await bench.until(lambda: bench.relays["a"].switched == [(True, None)])
+
+    bench.run(scene)
+
+
+def test_what_rests_does_so_over_a_restart_and_that_is_stored_again() -> None:
+    bench = Bench()
+    bench.disk.held = Held(applied={"a": 25, "b": 25}, rests={"a": 2})
+
+    async def scene() -> None:
+        bench.driving.grant([3500, 3500])
+        await bench.until(lambda: bench.driving.states() == Follow.STOPPED + Follow.PROVEN)
+        await bench.until(lambda: bench.disk.held == Held(epoch=1, applied={"a": 25, "b": 3500}, rests={"a": 2}))
+        assert (bench.devices["a"].setpoint_w, bench.devices["b"].setpoint_w) == (25, 3500)
 
     bench.run(scene)
 

@@ -184,6 +184,51 @@ def test_what_has_to_be_stopped_again_rests_twice_as_long_each_time_until_it_has
     assert stopped_again(bench) <= REST_S + 2.0
 
 
+@pytest.mark.parametrize("granted", ["at once", "later"])
+def test_what_rests_rests_on_over_a_restart_of_its_agent_and_longer_still_the_next_time(granted: str) -> None:
+    before = proven()
+    rests_s = [stopped_again(before) for _ in range(2)]
+    before.grant(2000)
+    escalate(before, stops=Do.STOP, seconds=S21.down_s + 5.0)
+    assert (before.state, before.follower.rests, len(rests_s)) == (Follow.STOPPED, 3, 2)
+    bench = Bench(rested=before.follower.rests)
+    if granted == "at once":
+        bench.grant(3500)
+    bench.ask(reading(25, 25))
+    bench.grant(3500)
+    assert (bench.state, bench.follower.rests) == (Follow.STOPPED, 3)
+    bench.wait(4.0 * REST_S - 2.0)
+    assert bench.next() == READ
+    bench.ask(reading(25, 25))
+    assert bench.state is Follow.STOPPED
+    bench.wait(3.0)
+    runs_again(bench)
+    assert bench.follower.rests == 0
+    assert stopped_again(bench) >= 8.0 * REST_S - 5.0
+
+
+def test_what_was_brought_down_and_runs_when_its_agent_starts_anew_is_put_to_sleep_before_it_rests() -> None:
+    bench = Bench(rested=1)
+    bench.ask(reading(3500, 3500))
+    bench.grant(3500)
+    assert bench.ask(CommandOutcome.ACCEPTED) == Action(do=Do.COMMAND, watts=25, lowers=True)
+    assert bench.state is not Follow.STOPPED, "nobody has seen it down"
+    bench.wait(S21.down_s).ask(reading(25, 25))
+    assert bench.state is Follow.STOPPED
+
+
+def test_a_device_that_was_cut_off_stays_dark_over_a_restart_until_it_has_rested() -> None:
+    bench = Bench(rested=2, relay=True)
+    bench.grant(3500)
+    bench.follower.relay_seen(is_open=True, now_s=bench.now_s)
+    bench.next()
+    assert bench.follower.dark
+    bench.wait(2.0 * REST_S - 1.0).next()
+    assert bench.follower.dark
+    bench.wait(2.0).next()
+    assert not bench.follower.dark
+
+
 def test_a_trim_that_shows_nothing_does_not_make_a_rest_short_again() -> None:
     bench = proven()
     stopped_again(bench)

@@ -17,6 +17,18 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["hall-a.json"]
 
 
+def test_what_rests_is_kept_and_a_file_of_an_agent_that_kept_no_rests_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    Store(path).save(HELD)
+    assert b"rests" not in path.read_bytes()
+    assert Store(path).load() == HELD
+    resting = Held(epoch=2, seq=9, head="j/2/9", applied={"a": 3500, "b": 0}, rests={"b": 3})
+    Store(path).save(resting)
+    assert Store(path).load() == resting
+    path.write_bytes(path.read_bytes().replace(b'"b":3', b'"b":2'))
+    assert Store(path).load() == Held(), "its sum is of the rests, too"
+
+
 def test_nothing_saved_is_nothing_held(tmp_path: Path) -> None:
     assert Store(tmp_path / "none.json").load() == Held()
 
