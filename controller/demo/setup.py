@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 
 from controller.demo.contactors import WantedContactor, add_contactors
-from controller.demo.own_protocols import OwnAgent, own_agents, replace_fleet
+from controller.demo.own_protocols import NONE_OWN, OwnAgent, WantedFleet, own_agents, replace_fleet
 from drivers.errors import ConfigError
 from drivers.fleet.keys import CONTROLLER, make_keys
 
@@ -35,7 +35,8 @@ class DemoOptions:
     """What the user wants otherwise than in the site file; None leaves it as it is.
 
     `broker`: host and port of a broker that runs already. `contactors`: of nodes that have none in the file, which trip after
-    `trip_after_s`. `fleet`: how many devices of each family, in place of the site's, speak their own protocols. `spoil`: changes what the daemon alone is told, so that a
+    `trip_after_s`. `fleet`: what speaks its own protocol. `relays`: the devices with a relay before them, which is a coil
+    on Modbus where the device speaks its own protocol. `spoil`: changes what the daemon alone is told, so that a
     wrong configuration can be shown to fail.
     """
 
@@ -46,7 +47,8 @@ class DemoOptions:
     contactors: tuple[WantedContactor, ...] = ()
     trip_after_s: float = TRIP_AFTER_S
     spoil: Callable[[Raw], None] | None = None
-    fleet: Mapping[str, int] | None = None
+    fleet: WantedFleet = NONE_OWN
+    relays: Callable[[Sequence[str]], Sequence[str]] = lambda _devices: ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,8 @@ class DemoSetup:
     `site_file` is what the simulators read, `daemon_file` what the daemon reads. `root`: id of the root node. `model`: of the surplus.
     `meters`: ``NODE:PROFILE:PORT:UNIT`` of each; `contactors`: those on Modbus as the substation takes them; `scada`: the OPC UA
     endpoint;
-    `agents`: their ids; `own`: those of them whose devices speak their own protocols; `world`, `broker`, `http`: host and port.
+    `agents`: their ids; `own`: those of them whose devices speak their own protocols;
+    `relays`: those before devices, on Modbus as the substation takes them; `world`, `broker`, `http`: host and port.
     """
 
     folder: Path
@@ -73,6 +76,7 @@ class DemoSetup:
     protocol: str
     http: tuple[str, int]
     own: tuple[OwnAgent, ...] = ()
+    relays: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -89,8 +93,8 @@ def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
     try:
         raw: Raw = yaml.load(site_text, _WordsLoader)  # noqa: S506  a SafeLoader that keeps `off` a word
         root, ports = next(node["id"] for node in raw["nodes"] if "parent" not in node), _free_ports()
-        if options.fleet is not None:
-            replace_fleet(raw, options.fleet)
+        if options.fleet.counts:
+            replace_fleet(raw, options.fleet.counts)
         add_contactors(raw, options.contactors, options.trip_after_s)
         _place(raw, folder, options, ports)
     except (yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
@@ -99,9 +103,11 @@ def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
     make_keys(folder / "keys", [CONTROLLER, *agents])
     for entry in raw["orders"]["tokens"]:
         _write_secret(Path(entry["token_file"]))
+    relays = _relays(options.relays(_device_ids(raw)), next(ports))
     setup = DemoSetup(
         folder=folder,
-        own=own_agents(raw, options.fleet or {}, folder, ports),
+        own=own_agents(raw, options.fleet, folder, ports, relays),
+        relays=tuple(_wired(device, relay["modbus"]) for device, relay in relays.items()),
         site_file=folder / "site.yaml",
         daemon_file=folder / ("site.yaml" if options.spoil is None else "daemon.yaml"),
         root=root,
@@ -180,6 +186,25 @@ def _coiled(raw: Raw) -> list[Raw]:
 def _coil(node: str, *, port: int, unit: int = 1, coil: int, closed: str, **more: Any) -> str:
     contact = f":{more['position']['input']}" if "position" in more else ""
     return f"{node}:{port}:{unit}:{coil}{contact}" + (":off" if closed == "off" else "")
+
+
+def _device_ids(raw: Raw) -> list[str]:
+    """Return the ids of all devices, in the order of the world."""
+    groups = raw["fleet"].get("groups", ())
+    grouped = [f"{group['id']}-{number:03d}" for group in groups for number in range(1, group["count"] + 1)]
+    return sorted([*grouped, *(device["id"] for device in raw["fleet"].get("devices", ()))])
+
+
+def _relays(devices: Sequence[str], port: int) -> Mapping[str, Raw]:
+    """Return, by device, the relay before it as the file of an agent has it: coils of one unit."""
+    coils = {
+        device: {"host": LOOPBACK, "port": port, "coil": coil, "closed": "on"} for coil, device in enumerate(devices)
+    }
+    return {device: {"id": f"k-{device}", "modbus": coil} for device, coil in coils.items()}
+
+
+def _wired(device: str, coil: Raw) -> str:
+    return f"{device}:{coil['port']}:1:{coil['coil']}"
 
 
 def _agents(raw: Raw) -> list[str]:

@@ -130,10 +130,12 @@ class Fleet:
         count = len(self._site.devices.ids)
         applied_w, measured_w, max_w = np.empty(count), np.empty(count), np.empty(count)
         measured_by, follow = np.empty(count, dtype=np.int8), np.empty(count, dtype=np.int8)
+        down_seen_s, up_seen_s = np.empty(count), np.empty(count)
         for mine, view in zip(self.reports.devices, reports, strict=True):
             n = len(mine)
             applied_w[mine], measured_w[mine], max_w[mine] = view.applied_w[:n], view.measured_w[:n], view.max_w[:n]
             measured_by[mine], follow[mine] = view.measured_by[:n], view.follow[:n]
+            down_seen_s[mine], up_seen_s[mine] = view.down_seen_s, view.up_seen_s
         confirmed = [statements.confirmed_s(view) for statements, view in zip(self._statements, reports, strict=True)]
         return FleetColumns(
             heard_s=np.array([view.heard_s for view in reports]),
@@ -144,6 +146,8 @@ class Fleet:
             measured_by=measured_by,
             follow=follow,
             max_w=max_w,
+            down_seen_s=down_seen_s,
+            up_seen_s=up_seen_s,
         )
 
     def contactors(self) -> Mapping[int, ContactorNow]:

@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.core.reasons import Code, Reason
-from controller.core.site import F64, I64, Bool, Devices, Site
+from controller.core.site import F64, I64, Bool, Devices, Site, seen_s
 from controller.daemon.fleet.relays import AgentRelay
 from drivers.fleet.wire import CONTACTOR, LEAVE_W, Inventory, InventoryDevice
 
 #: Devices that a reason names; the others are counted.
 _NAMED: Final = 3
+#: No device needs longer from a setpoint to the draw that follows it.
+_LONGEST_S: Final = 3600.0
 #: The most that counts, in signed maxima: of what a device runs on, and of what it draws.
 _MOST_TIMES: Final = np.array([[1.0], [1.5]])
 
@@ -33,6 +35,7 @@ class AgentInventory:
     `count`: devices that it lists. `row` (n,): where each stands among those, -1 if nowhere; `led` (n,): it stands there, `whole`:
     all do. `strange`: rows of contactors that the site does not have. `max_w` (n,): the most that both allow, `off_w` of the site for one that is not led. `bound_w` (2, n): the most that
     counts of what a device runs on, and of what it draws, in either direction; who says more would only paralyse the site.
+    `down_seen_s`, `up_seen_s` (n,): as in `FleetColumns`; a contactor has none.
     """
 
     id: str
@@ -45,6 +48,8 @@ class AgentInventory:
     strange: I64
     bound_w: F64
     max_w: F64
+    down_seen_s: F64
+    up_seen_s: F64
     differences: tuple[Reason, ...]
 
     def columns(self, values: NDArray[Any], missing: NDArray[Any]) -> NDArray[Any]:
@@ -92,6 +97,8 @@ def hold_against(
         strange=_strange(inventory, ids),
         bound_w=signed_w * _MOST_TIMES,
         max_w=max_w,
+        down_seen_s=_longer_s(site.devices.down_seen_s[mine], [device.down_ms for device in inventory.devices], row),
+        up_seen_s=_longer_s(site.devices.up_seen_s[mine], [device.up_ms for device in inventory.devices], row),
         differences=(
             *_named(Code.DEVICES_MISSING, inventory.agent, [id_ for id_ in ids if id_ not in place]),
             *_named(Code.DEVICES_UNDECLARED, inventory.agent, sorted(place.keys() - set(ids))),
@@ -104,6 +111,15 @@ def hold_against(
             ),
         ),
     )
+
+
+def _longer_s(declared_s: F64, said_ms: Sequence[int], row: I64) -> F64:
+    """Return the longer times: who says a shorter one than the site file would have a proof too early."""
+    mine = row[: len(declared_s)]
+    longer_s, led = declared_s.copy(), mine >= 0
+    said_s = np.minimum(np.array(said_ms, dtype=np.float64)[mine[led]] / 1000.0, _LONGEST_S)
+    longer_s[led] = np.maximum(declared_s[led], seen_s(said_s))
+    return longer_s
 
 
 def _strange(inventory: Inventory, ids: Sequence[str]) -> I64:

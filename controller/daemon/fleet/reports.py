@@ -38,7 +38,8 @@ class AgentReport(msgspec.Struct, frozen=True, kw_only=True):
     `heard_s`: when the newest report arrived, ``-inf`` if never. `echo`: the agent's clock by that report, None where
     a lease cannot be given: before a report that has taken a statement of this controller, and from a loss of the link to
     the next one. `inventory`: what the agent has, None before it has said so.
-    `applied_w`, `measured_w` (NaN: unknown), `measured_by`, `follow`: as in `FleetColumns`; a device that the inventory lacks
+    `applied_w`, `measured_w` (NaN: unknown), `measured_by`, `follow`, and `down_seen_s`, `up_seen_s` of the devices alone: as in
+    `FleetColumns`; a device that the inventory lacks
     is lost, at its signed maximum. `activity` (n,): the place in `wire.Activity`. `letters`: what these three were made of, since
     they stay the same from report to report; None where they have to be made anew.
     `head_seen`, `head_stored`: the head of the newest set that it took, and the one that a restart would find; None where it
@@ -63,6 +64,8 @@ class AgentReport(msgspec.Struct, frozen=True, kw_only=True):
     follow: I8
     activity: I8
     max_w: F64
+    down_seen_s: F64
+    up_seen_s: F64
     letters: tuple[str, str, str] | None = None
     head_seen: JournalHead | None = None
     head_stored: JournalHead | None = None
@@ -126,6 +129,8 @@ class Reports:
             follow=np.full(count, Followed.LOST, dtype=np.int8),
             activity=np.full(count, UNKNOWN, dtype=np.int8),
             max_w=np.concatenate([self._site.devices.max_w[mine], closed_w]),
+            down_seen_s=self._site.devices.down_seen_s[mine],
+            up_seen_s=self._site.devices.up_seen_s[mine],
         )
 
     def take(self, agent: str, leaf: Leaf, payload: bytes, retained: bool, now_s: float) -> None:
@@ -171,7 +176,15 @@ class Reports:
         if former:
             raise MessageRefused(Reason(Code.REPORT_OF_FORMER_START, said.agent))
         inventory = hold_against(self._site, self._models, self.devices[a], said, self.relays[a])
-        return replace(old, inventory=inventory, letters=None, max_w=inventory.max_w, findings=inventory.differences)
+        return replace(
+            old,
+            inventory=inventory,
+            letters=None,
+            max_w=inventory.max_w,
+            down_seen_s=inventory.down_seen_s,
+            up_seen_s=inventory.up_seen_s,
+            findings=inventory.differences,
+        )
 
     def _reported(self, a: int, report: Report, now_s: float) -> AgentReport:
         old, ours = self.newest[a], report.epoch == self.epoch
@@ -205,6 +218,8 @@ class Reports:
             activity=activity,
             letters=letters,
             max_w=inventory.max_w,
+            down_seen_s=inventory.down_seen_s,
+            up_seen_s=inventory.up_seen_s,
             head_seen=seen,
             head_stored=stored,
             findings=(*inventory.differences, *absurd, *refused),

@@ -148,6 +148,7 @@ class Follower:
         """Note that a request is on its way."""
         self._busy = action
         if action.do is Do.READ:
+            self._contact.asked(now_s)
             return
         self.low_w, self.high_w = min(self.low_w, action.watts), max(self.high_w, action.watts)
         self._tried_w = min(self._tried_w, action.watts)

@@ -304,6 +304,8 @@ def test_columns_follow_the_order_of_the_site(led):
     assert set(columns.measured_by[mine]) == {Measurer.PDU}
     assert columns.heard_s.tolist() == [1000.0, 1001.0, 1000.0]
     assert np.array_equal(columns.max_w, led.site.devices.max_w)
+    assert np.array_equal(columns.down_seen_s, led.site.devices.down_seen_s)
+    assert np.array_equal(columns.up_seen_s, led.site.devices.up_seen_s)
     others = [i for i in range(len(led.site.devices.ids)) if i not in mine]
     assert columns.applied_w[others].tolist() == led.site.devices.off_w[others].tolist()
 
