@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from typing import Final
 
@@ -20,6 +20,7 @@ from drivers.devices.driver import DeviceDriver, DeviceSettings, Pool
 from drivers.devices.found import FoundSettings
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
+from drivers.fleet.wire import DeviceAlarm
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +57,10 @@ class Guard:
             self._is_known = False
             raise
         return reading
+
+    def alarms(self) -> Collection[DeviceAlarm]:
+        """Return what a person has to look at."""
+        return (DeviceAlarm.POOLS_CHANGED,) if self._is_shut else ()
 
     async def command(self, watts: int) -> CommandOutcome:
         """Have it draw at most `watts`."""

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, I8, I64, Site
 from controller.core.snapshot import Followed, Measurer
-from controller.daemon.fleet.inventories import AgentInventory, hold_against, name_some
+from controller.daemon.fleet.inventories import AgentInventory, hold_against, name_some, shared
 from controller.daemon.fleet.letters import MISSING, UNKNOWN, codes
 from controller.daemon.fleet.refusal import MessageRefused
 from controller.daemon.fleet.relays import AgentRelay
@@ -25,10 +25,11 @@ from controller.daemon.fleet.starts import AgentStart
 from drivers.errors import Refused
 from drivers.fleet.head import JournalHead, open_head
 from drivers.fleet.keys import PublicKey
-from drivers.fleet.wire import Echo, Inventory, Leaf, Report, open_inventory, open_report, open_status
+from drivers.fleet.wire import DeviceAlarm, Echo, Inventory, Leaf, Report, open_inventory, open_report, open_status
 
 #: Heads that are known again without a look at their signatures.
 _HEADS_REMEMBERED: Final = 256
+_ALARMS: Final = {DeviceAlarm.POOLS_CHANGED: Code.POOLS_CHANGED, DeviceAlarm.MOVED: Code.DEVICES_MOVED}
 _NOTHING_SAID: Final = np.full((2, 1), np.nan)
 
 
@@ -103,6 +104,7 @@ class Reports:
             for mine, its in zip(self.devices, self.relays, strict=True)
         )
         self.sent_seq = [0] * len(site.agents)
+        self._shared: dict[str, tuple[Reason, ...]] = {}
         self.newest: tuple[AgentReport, ...] = tuple(map(self._unheard, self.devices, self.relays))
 
     def lead(self, epoch: int) -> None:
@@ -176,6 +178,7 @@ class Reports:
         if former:
             raise MessageRefused(Reason(Code.REPORT_OF_FORMER_START, said.agent))
         inventory = hold_against(self._site, self._models, self.devices[a], said, self.relays[a])
+        self._share(said.agent, inventory)
         return replace(
             old,
             inventory=inventory,
@@ -183,7 +186,7 @@ class Reports:
             max_w=inventory.max_w,
             down_seen_s=inventory.down_seen_s,
             up_seen_s=inventory.up_seen_s,
-            findings=inventory.differences,
+            findings=(*inventory.differences, *self._shared[said.agent]),
         )
 
     def _reported(self, a: int, report: Report, now_s: float) -> AgentReport:
@@ -222,7 +225,7 @@ class Reports:
             up_seen_s=inventory.up_seen_s,
             head_seen=seen,
             head_stored=stored,
-            findings=(*inventory.differences, *absurd, *refused),
+            findings=(*inventory.differences, *self._shared[report.agent], *_alarms(report), *absurd, *refused),
         )
 
     def _watts(self, a: int, report: Report, inventory: AgentInventory) -> tuple[F64, F64, tuple[Reason, ...]]:
@@ -239,8 +242,23 @@ class Reports:
         named = name_some([self._ids[a][k] for k in np.flatnonzero(absurd.any(axis=0))])
         return applied_w, measured_w, (Reason(Code.WATTS_ABSURD, report.agent, named),)
 
+    def _share(self, agent: str, inventory: AgentInventory) -> None:
+        """Note which agents say that they have the same hardware."""
+        known = {name: view.inventory for name, view in zip(self._site.agents, self.newest, strict=True)}
+        said = {name: its for name, its in known.items() if its is not None} | {agent: inventory}
+        self._shared = {
+            name: shared(name, mine, {other: its for other, its in said.items() if other != name})
+            for name, mine in said.items()
+        }
+
     def _head(self, token: str | None) -> tuple[JournalHead | None, str]:
         return (None, "") if token is None else self._open_head(token)
+
+
+def _alarms(report: Report) -> tuple[Reason, ...]:
+    """Return what a person has to look at, by the agent's words."""
+    named = {alarm: [one.device for one in report.alarms if one.alarm is alarm] for alarm in _ALARMS}
+    return tuple(Reason(_ALARMS[alarm], report.agent, name_some(ids)) for alarm, ids in named.items() if ids)
 
 
 def _refused(report: Report, wrong_head: str) -> tuple[Reason, ...]:

@@ -243,6 +243,7 @@ class Agent:
             applied_seq=self._applied_seq,
             head_stored=self._keeper.stored.head,
             refused=self._refused or self._keeper.unstored(),
+            alarms=self._driving.alarms(),
         )
         self._reported_s, self._reported_states = now_ms / 1000, columns.state
         self._report_due_s = self._reported_s + self._report_s

@@ -16,6 +16,7 @@ from controller.core.snapshot import Followed, Measurer
 from controller.core.state import initial_state
 from controller.daemon.fleet import fleet as fleet_module
 from controller.daemon.fleet.fleet import Fleet, subscriptions
+from drivers.fleet import wire
 from drivers.fleet.head import JournalHead, open_head, seal
 from drivers.fleet.keys import CONTROLLER, PrivateKey
 from drivers.fleet.wire import Leaf, Set, open_set, sign, topic
@@ -308,6 +309,37 @@ def test_columns_follow_the_order_of_the_site(led):
     assert np.array_equal(columns.up_seen_s, led.site.devices.up_seen_s)
     others = [i for i in range(len(led.site.devices.ids)) if i not in mine]
     assert columns.applied_w[others].tolist() == led.site.devices.off_w[others].tolist()
+
+
+def test_hardware_that_two_agents_have_is_named_by_both_whatever_they_call_it(led):
+    for a in (0, 2):
+        first, *others = led.devices(a)
+        led.introduce(a, [structs.replace(first, serial="5cf3"), *others])
+    ids = [led.devices(a)[0].id for a in (0, 2)]
+    expected = [
+        Reason(Code.DEVICES_SHARED, AGENTS[a], {"other": AGENTS[other], "devices": id_, "more": 0})
+        for a, other, id_ in ((0, 2, ids[0]), (2, 0, ids[1]))
+    ]
+    assert expected[1] in led.fleet.findings()
+    listed = [structs.replace(led.devices(0)[0], serial="5cf3"), *led.devices(0)[1:]]
+    led.report(0, listed=listed)
+    assert [one for one in led.fleet.findings() if one.code is Code.DEVICES_SHARED] == expected
+    led.introduce(2)
+    led.report(0, listed=listed)
+    assert [one for one in led.fleet.findings() if one.code is Code.DEVICES_SHARED] == []
+
+
+def test_what_an_agent_wants_looked_at_is_told_by_device_until_it_is_over(led):
+    first, second, *_ = (device.id for device in led.devices(0))
+    changed = wire.AlarmedDevice(device=first, alarm=wire.DeviceAlarm.POOLS_CHANGED)
+    moved = [wire.AlarmedDevice(device=id_, alarm=wire.DeviceAlarm.MOVED) for id_ in (first, second)]
+    led.report(0, alarms=[changed, *moved])
+    assert led.fleet.findings() == (
+        Reason(Code.POOLS_CHANGED, AGENTS[0], {"devices": first, "more": 0}),
+        Reason(Code.DEVICES_MOVED, AGENTS[0], {"devices": f"{first}, {second}", "more": 0}),
+    )
+    led.report(0)
+    assert led.fleet.findings() == ()
 
 
 def test_a_sequence_that_is_taken_confirms_its_decision_and_no_newer_one(led):
