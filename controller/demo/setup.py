@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from controller.demo.contactors import WantedContactor, add_contactors
 from controller.demo.own_protocols import NONE_OWN, OwnAgent, WantedFleet, own_agents, replace_fleet
 from drivers.errors import ConfigError
 from drivers.fleet.keys import CONTROLLER, make_keys
+from drivers.strict_yaml import plain_values
 
 LOOPBACK: Final = "127.0.0.1"
 #: What the simulated SCADA shows for each surplus model.
@@ -91,13 +91,13 @@ class DemoSetup:
 def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
     """Write keys, tokens and site files into `folder`; raises ConfigError for a site that no demo can run."""
     try:
-        raw: Raw = yaml.load(site_text, _WordsLoader)  # noqa: S506  a SafeLoader that keeps `off` a word
+        raw: Raw = plain_values(site_text, "the demo cannot use this site")
         root, ports = next(node["id"] for node in raw["nodes"] if "parent" not in node), _free_ports()
         if options.fleet.counts:
             replace_fleet(raw, options.fleet.counts)
         add_contactors(raw, options.contactors, options.trip_after_s)
         _place(raw, folder, options, ports)
-    except (yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
+    except (KeyError, TypeError, StopIteration) as error:
         raise ConfigError(f"the demo cannot use this site: {error!r}") from error
     agents = _agents(raw)
     make_keys(folder / "keys", [CONTROLLER, *agents])
@@ -225,14 +225,3 @@ def _write(path: Path, raw: Raw) -> None:
 def _write_secret(path: Path) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(secrets.token_urlsafe(32) + "\n")
-
-
-class _WordsLoader(yaml.SafeLoader):
-    """A loader to which ``off`` is a word, as it is in a site file, and not a boolean."""
-
-
-_WordsLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_WordsLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
