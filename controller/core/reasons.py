@@ -98,6 +98,7 @@ class Code(StrEnum):
     WATTS_ABSURD = "watts_absurd"
     DEVICES_SHARED = "devices_shared"
     DEVICES_MOVED = "devices_moved"
+    DEVICES_STAY = "devices_stay"
     POOLS_CHANGED = "pools_changed"
     HEAD_REFUSED = "head_refused"
     SET_REFUSED = "set_refused"

@@ -90,6 +90,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.WATTS_ABSURD: "agent {subject} reports watts of {devices}{more:more} that it cannot draw",
     Code.DEVICES_SHARED: "agent {subject} has {devices}{more:more}, which agent {other} has, too: one of the two is not to lead them",
     Code.DEVICES_MOVED: "agent {subject} finds that something else moves {devices}{more:more}",
+    Code.DEVICES_STAY: "if the machine of agent {subject} is dead, nothing takes down {devices}{more:more}",
     Code.POOLS_CHANGED: "agent {subject} finds other pools at {devices}{more:more} than before they were told, and tells them no more",
     Code.HEAD_REFUSED: "agent {subject} gives back a head that does not count: {error}",
     Code.SET_REFUSED: "agent {subject} does not do all that it is told: {error}",

@@ -33,7 +33,7 @@ class AgentInventory:
     """What an agent has, for its n devices in the order of the site's columns, contactors behind them.
 
     `count`: devices that it lists. `row` (n,): where each stands among those, -1 if nowhere; `led` (n,): it stands there, `whole`:
-    all do. `serials`: its devices by what the hardware calls itself. `strange`: rows of contactors that the site does not have. `max_w` (n,): the most that both allow, `off_w` of the site for one that is not led. `bound_w` (2, n): the most that
+    all do. `staying`: those that nothing takes down when the agent's machine is dead. `serials`: its devices by what the hardware calls itself. `strange`: rows of contactors that the site does not have. `max_w` (n,): the most that both allow, `off_w` of the site for one that is not led. `bound_w` (2, n): the most that
     counts of what a device runs on, and of what it draws, in either direction; who says more would only paralyse the site.
     `down_seen_s`, `up_seen_s` (n,): as in `FleetColumns`; a contactor has none.
     """
@@ -47,6 +47,7 @@ class AgentInventory:
     whole: bool
     strange: I64
     bound_w: F64
+    staying: tuple[str, ...]
     serials: Mapping[str, str]
     max_w: F64
     down_seen_s: F64
@@ -97,6 +98,7 @@ def hold_against(
         whole=bool(led.all()),
         strange=_strange(inventory, ids),
         bound_w=signed_w * _MOST_TIMES,
+        staying=tuple(d.id for d in inventory.devices if d.dead_man is None and d.model != CONTACTOR),
         serials={device.serial: device.id for device in inventory.devices if device.serial is not None},
         max_w=max_w,
         down_seen_s=_longer_s(site.devices.down_seen_s[mine], [device.down_ms for device in inventory.devices], row),

@@ -138,6 +138,21 @@ def shared_hardware(folder: Path) -> Produced:
         bench.journal.close()
 
 
+def silent_without_dead_man(folder: Path) -> Produced:
+    """What the real fleet finds of an agent that has spoken once, and is silent."""
+    rig = Rig(make_site(AGENTS))
+    rig.introduce(0)
+    rig.report(0)
+    rig.now_s += 6.0
+    bench = Bench(folder / "journal.db")
+    try:
+        bench.fleet.findings = rig.fleet.findings
+        bench.act()
+        return Produced(way=Way.HELD, reasons=rig.fleet.findings(), site=rig.site, series=series_of(bench.metrics))
+    finally:
+        bench.journal.close()
+
+
 DSO = Principal(name="dso", role=Role.AUTHORITY)
 #: Sends orders and releases, and returns what the last answer says.
 Sender = Callable[[OrderIntake, Journal], tuple[Reason, ...]]
@@ -373,6 +388,7 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.WATTS_ABSURD: finding(applied_w=[10_000_000, 25, 25]),
     Code.DEVICES_SHARED: shared_hardware,
     Code.DEVICES_MOVED: finding(alarms=[AlarmedDevice(device="a-s21", alarm=DeviceAlarm.MOVED)]),
+    Code.DEVICES_STAY: silent_without_dead_man,
     Code.POOLS_CHANGED: finding(alarms=[AlarmedDevice(device="a-s21", alarm=DeviceAlarm.POOLS_CHANGED)]),
     Code.HEAD_REFUSED: finding(head_seen="nonsense"),
     Code.SITE_FILE_NOT_TAKEN: half_edited,

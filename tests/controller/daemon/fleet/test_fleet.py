@@ -342,6 +342,25 @@ def test_what_an_agent_wants_looked_at_is_told_by_device_until_it_is_over(led):
     assert led.fleet.findings() == ()
 
 
+def test_of_a_silent_agent_the_devices_that_nothing_takes_down_are_named(led):
+    first, *others = led.devices(0)
+    held = structs.replace(first, dead_man=wire.DeadMan(after_ms=12_000, falls_to_w=0))
+    led.introduce(0, [held, *others])
+    led.report(0, listed=[held, *others])
+    for a in (1, 2):
+        led.report(a)
+    led.now_s += 5.0
+    assert led.fleet.findings() == ()
+    led.report(1)
+    led.report(2)
+    led.now_s += 0.1
+    ids = [device.id for device in others]
+    expected = Reason(Code.DEVICES_STAY, AGENTS[0], {"devices": ", ".join(ids[:3]), "more": max(0, len(ids) - 3)})
+    assert led.fleet.findings() == (expected,)
+    led.report(0, listed=[held, *others])
+    assert led.fleet.findings() == ()
+
+
 def test_a_sequence_that_is_taken_confirms_its_decision_and_no_newer_one(led):
     first = led.decide()
     body = led.sets(3)[0]
