@@ -30,7 +30,7 @@ SCALARS: Final[dict[str, Any]] = {
 }
 
 
-class StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml is ten times faster
+class WordLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml is ten times faster
     """Composes nodes by these rules, and makes plain values of them."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 (as PyYAML declares it)
@@ -38,13 +38,13 @@ class StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: igno
 
 
 for _kind, _pattern, _first in _PLAIN:
-    StrictLoader.add_implicit_resolver(TAG + _kind, re.compile(_pattern), list(_first))
+    WordLoader.add_implicit_resolver(TAG + _kind, re.compile(_pattern), list(_first))
 
 
 def plain_values(text: str | bytes, name: str) -> Any:
     """Return a file as dicts, lists, text, numbers and booleans; raises ConfigError that says name, line and column."""
     try:
-        return yaml.load(text, StrictLoader)  # noqa: S506  a SafeLoader with other words
+        return yaml.load(text, WordLoader)  # noqa: S506  a SafeLoader with other words
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = "" if mark is None else f":{mark.line + 1}:{mark.column + 1}"
@@ -78,8 +78,8 @@ def _scalar(_loader: Any, node: yaml.ScalarNode) -> Any:
         raise yaml.constructor.ConstructorError(None, None, words, node.start_mark) from None
 
 
-StrictLoader.add_constructor(f"{TAG}map", _mapping)
-StrictLoader.add_constructor(f"{TAG}seq", _sequence)
+WordLoader.add_constructor(f"{TAG}map", _mapping)
+WordLoader.add_constructor(f"{TAG}seq", _sequence)
 for _kind in (*SCALARS, "null"):
-    StrictLoader.add_constructor(TAG + _kind, _scalar)
-StrictLoader.add_constructor(None, _scalar)  # every other tag
+    WordLoader.add_constructor(TAG + _kind, _scalar)
+WordLoader.add_constructor(None, _scalar)  # every other tag

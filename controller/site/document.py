@@ -15,7 +15,7 @@ import yaml
 from controller.site.problems import Loc, Problem
 from controller.site.unknown import UNKNOWN
 from drivers.errors import ConfigError
-from drivers.strict_yaml import SCALARS, TAG, StrictLoader
+from drivers.strict_yaml import SCALARS, TAG, WordLoader
 
 _MAX_DEPTH = 32
 #: libyaml composes by recursion: what is nested far deeper ends the process.
@@ -136,7 +136,7 @@ def document_of(path: Path, text: str) -> Document:
     """Return a file at `path` that holds `text`, with its places. Raises ConfigError where it is not YAML."""
     try:
         _refuse_depth(path, text)
-        root = yaml.compose(text, Loader=StrictLoader)
+        root = yaml.compose(text, Loader=WordLoader)
     except yaml.YAMLError as error:
         raise ConfigError(_syntax(path, error)) from error
     if root is None:
@@ -147,7 +147,7 @@ def document_of(path: Path, text: str) -> Document:
 
 def _refuse_depth(path: Path, text: str) -> None:
     depth = 0
-    for event in yaml.parse(text, Loader=StrictLoader):
+    for event in yaml.parse(text, Loader=WordLoader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
