@@ -17,6 +17,7 @@ from controller.site.load import SITE_FILE
 from controller.site.reference import schema_text, tables
 from drivers.devices import reference as families
 from drivers.fleet import schema as contract
+from drivers.fleet.models_schema import file_schema as models_file_schema
 from drivers.meters import reference as profiles
 from simulators.devices import table as traps
 
@@ -66,6 +67,7 @@ GENERATED: Final = (
     Generated(path="configs/site.schema.json", text=lambda: schema_text(SITE_FILE.schema)),
     Generated(path="docs/configuration.md", text=lambda: tables(SITE_FILE.schema), page=True),
     Generated(path="configs/agent.schema.json", text=lambda: schema_text(AGENT_FILE.schema)),
+    Generated(path="configs/models.schema.json", text=lambda: schema_text(models_file_schema())),
     Generated(path="docs/agent.md", text=lambda: tables(AGENT_FILE.schema), page=True),
     Generated(path="docs/families.md", text=_families, page=True),
     Generated(path="docs/meters.md", text=profiles.table, page=True),

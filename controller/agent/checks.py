@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from controller.agent.model import AgentDevice, AgentFile, RelayEntry
 from controller.site.check_access import mqtt_problems
+from controller.site.own_models import are_all_read, mistakes_of
 from controller.site.problems import Loc, Problem, kw, path_text, repeated, unless_known, unless_one
 from controller.site.unknown import UNKNOWN
 from drivers.devices.families import ControlKind, Family, LoginKind
@@ -22,12 +23,13 @@ def agent_problems(
     if not file.devices and file.devices is not UNKNOWN:
         yield Problem(loc=("devices",), found="no device", allowed="at least one")
     yield from mqtt_problems(file.mqtt)
+    yield from mistakes_of(file.models)
     placed = [(("devices", index), device) for index, device in enumerate(file.devices)]
     yield from repeated(((*loc, "id"), device.id) for loc, device in placed)
     yield from repeated((("relays", index, "id"), relay.id) for index, relay in enumerate(file.relays))
     for loc, device in placed:
         yield from _name_problems(loc, device, families.get(device.family))
-        yield from unless_known((*loc, "model"), device.model, catalogue, "models", complete=file.models is not UNKNOWN)
+        yield from unless_known((*loc, "model"), device.model, catalogue, "models", complete=are_all_read(file.models))
         family, model = families.get(device.family), catalogue.get(device.model)
         if family is not None:
             yield from _login_problems(loc, device, family)

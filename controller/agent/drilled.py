@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import yaml
 
 from controller.agent.drilling import Drill
-from controller.agent.equipment import equipment_of, found_file
+from controller.agent.equipment import equipment_of, expected_of, found_file
 from controller.agent.model import AgentFile
 from drivers.clock import Clock, boottime_s
 from drivers.devices.families import load_families
@@ -17,8 +18,10 @@ from drivers.devices.found import FoundSettings
 from drivers.errors import ConfigError
 
 
-async def drill_of(file: AgentFile, device: str, clock: Clock = boottime_s) -> dict[str, Any]:
-    """Return the evidence of a drill of that device; raises ConfigError for one that is not in the file, DriverLoss for a silent one."""
+async def drill_of(
+    file: AgentFile, device: str, clock: Clock = boottime_s, *, tell: Callable[[str], None] = lambda _line: None
+) -> dict[str, Any]:
+    """Return the evidence of a drill of that device, of whose steps `tell` is told; raises ConfigError for one that is not in the file, DriverLoss for a silent one."""
     entry = next((one for one in file.devices if one.id == device), None)
     if entry is None:
         raise ConfigError(f"found {device!r}; allowed are {', '.join(one.id for one in file.devices)}")
@@ -27,7 +30,8 @@ async def drill_of(file: AgentFile, device: str, clock: Clock = boottime_s) -> d
     equipment = equipment_of(file, found)
     ports, leased = equipment.ports[device], equipment.leased[device]
     guard = equipment.guards[device]
-    drill = Drill(guard=guard, relay=ports.relay, leased=leased, family=load_families()[entry.family], clock=clock)
+    family = load_families()[entry.family]
+    drill = Drill(guard=guard, relay=ports.relay, leased=leased, family=family, clock=clock, tell=tell)
     try:
         evidence = await drill.run()
         if not was_led and not evidence.wrong:
@@ -38,7 +42,7 @@ async def drill_of(file: AgentFile, device: str, clock: Clock = boottime_s) -> d
         "device": device,
         "model": entry.model,
         "family": entry.family,
-        "serial_or_mac": entry.serial or entry.mac,
+        "serial_or_mac": expected_of(entry),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         **evidence.figures(),
     }

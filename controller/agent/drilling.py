@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -79,11 +79,22 @@ class DrillEvidence:
 
 
 class Drill:
-    """One device with its guard, and the relay before it, if any. `clock`: of the running loop, or the machine's."""
+    """One device with its guard, and the relay before it, if any. `clock`: of the running loop, or the machine's.
+
+    `tell` is given a line at each step: what is begun and how long that may take, and what has come of it.
+    """
 
     def __init__(
-        self, *, guard: Guard, relay: Relay | None, leased: LeasedDevice, family: Family, clock: Clock
+        self,
+        *,
+        guard: Guard,
+        relay: Relay | None,
+        leased: LeasedDevice,
+        family: Family,
+        clock: Clock,
+        tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
+        self._tell = tell
         self._guard, self._relay, self._family, self._clock = guard, relay, family, clock
         self._model, self._most_w = leased.model, leased.at_most(leased.max_w)
         self._told_w = self._model.off_w
@@ -112,9 +123,12 @@ class Drill:
             evidence.power_loss = await self._lose_power(self._relay)
 
     async def _move(self, watts: int) -> Move:
+        most_s = self._own_s(watts) + PATIENCE_S
+        self._tell(f"to {watts} W, for at most {most_s:.0f} s")
         outcome = await self._guard.command(watts)
         move = await self._follow(watts, outcome)
         self._told_w = watts
+        self._tell(f"  {_in_words(move)}")
         return move
 
     async def _follow(self, watts: int, outcome: CommandOutcome) -> Move:
@@ -156,6 +170,9 @@ class Drill:
 
     async def _lose_power(self, relay: Relay) -> PowerLoss:
         """Cut its power and give it back; the relay is closed at the end whatever happens."""
+        self._tell(
+            f"its power is cut by its relay for {DARK_S:.0f} s; then {self._family.boot_s + PATIENCE_S:.0f} s to answer at most"
+        )
         try:
             await relay.switch(closed=False, hold_s=None)
             await asyncio.sleep(DARK_S)
@@ -169,13 +186,22 @@ class Drill:
                 return PowerLoss(answers_s=None, move=None)
             await asyncio.sleep(LOOK_S)
         answers_s, self._told_w = self._clock() - began_s, self._model.off_w
-        return PowerLoss(answers_s=answers_s, move=await self._follow(self._most_w, outcome))
+        move = await self._follow(self._most_w, outcome)
+        self._tell(f"  answers after {_seconds(answers_s)}; {_in_words(move)}")
+        return PowerLoss(answers_s=answers_s, move=move)
 
     async def _hand_back(self, found: DeviceSettings) -> None:
+        self._tell("handed back as it was found")
         why = await self._guard.hand_back(found)
+        self._tell(f"  {why or 'it is as it was found'}")
         if why:
             _log.error("not as it was found: %s", why, extra={"event": "not_handed_back"})
             self.evidence.wrong.append(f"not as it was found: {why}")
+
+
+def _in_words(move: Move) -> str:
+    """Return in one line what came of a command."""
+    return ", ".join(f"{name} {value}" for name, value in _figures(move).items())
 
 
 def _figures(move: Move | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from controller.agent.model import AgentDevice, AgentFile, DeviceTls, JobsPart, 
 from controller.site.devices import declared_failsafe_w
 from controller.site.own_models import catalogue_of
 from drivers.contactors.modbus import CoilContactor
-from drivers.devices.driver import DeviceDriver, Target
+from drivers.devices.driver import DeviceDriver, Target, plain
 from drivers.devices.families import Family, Instrument, ReadBack, load_families
 from drivers.devices.found import FoundSettings
 from drivers.devices.guard import Guard
@@ -26,7 +26,7 @@ from drivers.errors import ConfigError
 from drivers.fleet.agent.device import Ports
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.catalogue import Model, load_catalogue
-from drivers.fleet.wire import DeadMan, MeasuredBy, Proof
+from drivers.fleet.wire import MAX_SERIAL, DeadMan, MeasuredBy, Proof
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +74,7 @@ def equipment_of(file: AgentFile, found: FoundSettings) -> Equipment:
                 device=guards[device.id],
                 relay=relays[device.relay] if device.relay else None,
                 hold_s=holds.get(device.relay) if device.relay else None,
+                alarms=guards[device.id].alarms,
             )
             for device in file.devices
         },
@@ -141,6 +142,7 @@ def leased_of(file: AgentFile, device: AgentDevice, hold_s: float | None = None)
         proof=proof_of(family),
         measured_by=_MEASURED_BY[family.measured_by],
         dead_man=None if hold_s is None else DeadMan(after_ms=round(1000 * hold_s), falls_to_w=0),
+        serial=plain(expected_of(device))[:MAX_SERIAL] or None,
     )
 
 

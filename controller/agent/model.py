@@ -143,6 +143,8 @@ class AgentFile(Part):
     report_s: Seconds = key("report", "time from one report to the next", "1 s")
     mqtt: BrokerSection = key("mqtt", "the broker")
     state: FilePath = key("state", "folder of what it keeps over a restart", "state")
-    models: ModelsFile | None = key("models", "file of models of the site's own, as in the site file", None)
+    models: ModelsFile | None = key(
+        "models", "models of the site's own, or the file that has them, as in the site file", None
+    )
     devices: tuple[AgentDevice, ...] = Field(description="the devices", strict=False)
     relays: tuple[RelayEntry, ...] = Field((), description="the relays before devices", strict=False)

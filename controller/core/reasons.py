@@ -97,6 +97,10 @@ class Code(StrEnum):
     DEVICES_UNDECLARED = "devices_undeclared"
     DEVICES_DIFFER = "devices_differ"
     WATTS_ABSURD = "watts_absurd"
+    DEVICES_SHARED = "devices_shared"
+    DEVICES_MOVED = "devices_moved"
+    DEVICES_STAY = "devices_stay"
+    POOLS_CHANGED = "pools_changed"
     HEAD_REFUSED = "head_refused"
     SET_REFUSED = "set_refused"
     # A message of the fleet that is refused; its subject is the agent, or the root node where no agent of the site is named.

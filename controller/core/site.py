@@ -36,6 +36,11 @@ class SurplusModel(IntEnum):
     HEADROOM = 2  #: S = rating - (x - P)
 
 
+def seen_s(moves_s: F64) -> F64:
+    """Return (D,): seconds from a setpoint until a meter has surely shown all of what follows, of devices that need `moves_s`."""
+    return np.asarray(SETTLE_FACTOR * moves_s + VISIBLE_S, dtype=np.float64)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
     """N nodes in topological order: node 0 is the site (PCC), ``parent[i] < i``, ``parent[0] == -1``.
@@ -109,8 +114,8 @@ class Devices:
         error = self.tolerance + self.report_error
         object.__setattr__(self, "least_told", 1.0 - error)
         object.__setattr__(self, "most_told", 1.0 + error)
-        object.__setattr__(self, "down_seen_s", SETTLE_FACTOR * self.down_s + VISIBLE_S)
-        object.__setattr__(self, "up_seen_s", SETTLE_FACTOR * self.up_s + VISIBLE_S)
+        object.__setattr__(self, "down_seen_s", seen_s(self.down_s))
+        object.__setattr__(self, "up_seen_s", seen_s(self.up_s))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

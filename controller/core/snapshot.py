@@ -79,7 +79,8 @@ class FleetColumns:
     none of this controller's; what each device does of it, `follow` says.
     `applied_w`: the setpoint that the device runs on as far as its agent knows. `measured_w`: what it draws, NaN where nobody
     says, and `measured_by` (`Measurer`) what measured it. `follow` (`Followed`): how far it has followed. `max_w`: the most
-    that its agent says it may be told to draw, which only narrows the signed maximum.
+    that its agent says it may be told to draw, which only narrows the signed maximum. `down_seen_s`, `up_seen_s`: as in `Devices`,
+    by the longer of the times that the site file and the agent say.
     """
 
     heard_s: F64
@@ -90,6 +91,8 @@ class FleetColumns:
     measured_by: I8
     follow: I8
     max_w: F64
+    down_seen_s: F64
+    up_seen_s: F64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

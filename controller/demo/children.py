@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +21,21 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Child:
     """One process, its output in `log`; it may be killed by anyone and started again."""
 
-    def __init__(self, name: str, argv: Sequence[str], log: Path, *, says: str | None = None) -> None:
-        """Describe it; `says`: what stands in its output once it is ready, where that is no line of its own."""
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        log: Path,
+        *,
+        says: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Describe it; `says`: what stands in its output once it is ready, where that is no line of its own.
+
+        `environment`: beside the launcher's.
+        """
         self.name = name
+        self._environment = environment or {}
         self._says = says
         self.log = log
         self._argv = list(argv)
@@ -44,6 +56,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                env=os.environ | self._environment,
                 process_group=0,  # Ctrl-C in the terminal is for the launcher alone
                 preexec_fn=_end_with_the_launcher,  # noqa: PLW1509  the launcher has no threads when it forks
             )

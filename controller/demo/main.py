@@ -22,7 +22,7 @@ from controller.demo.faults import HELP as FAULT_HELP
 from controller.demo.faults import FaultSchedule, Struck, agents_struck, parse_fault, strike
 from controller.demo.outcome import DemoOutcome, figures_of, summary
 from controller.demo.own_protocols import HELP as FLEET_HELP
-from controller.demo.own_protocols import parse_fleet, refuse_without_own_protocols
+from controller.demo.own_protocols import parse_fleet, spoken, wanted_fleet
 from controller.demo.processes import DemoProcesses, processes_of
 from controller.demo.screen import open_screen
 from controller.demo.setup import SCADA_VARIABLES, TRIP_AFTER_S, DemoOptions, DemoSetup, Raw, prepare
@@ -95,7 +95,8 @@ def run(
                 contactors=tuple(args.contactors),
                 trip_after_s=args.trip_after,
                 spoil=spoil,
-                fleet=args.fleet,
+                fleet=wanted_fleet(args),
+                relays=partial(choose, args.relays, seed=args.seed) if args.relays else lambda _devices: (),
             )
             site_text = files("configs").joinpath("demo.yaml").read_text(encoding="utf-8")
             setup = prepare(folder, site_text, options)
@@ -120,6 +121,9 @@ def _play(setup: DemoSetup, args: argparse.Namespace, books: Books | None = None
     watch = Watch(world, setup.url, setup.token_file("viewer").read_text(encoding="utf-8").strip(), worth)
     try:
         _say(f"starting {', '.join(processes.children)}; files in {setup.folder}")
+        if setup.own:
+            speak = ", ".join(f"{count} {family}" for family, count in spoken(setup.own).items())
+            _say(f"by their own protocols: {speak}")
         _say(
             "the first start after an update compiles the kernels: a minute, several on a busy machine; `surplusd warmup` does that alone"
         )
@@ -158,7 +162,6 @@ def _struck(setup: DemoSetup, args: argparse.Namespace) -> tuple[Struck, ...]:
     devices = [device.id for device in site.devices]
     if args.relays:
         choose(args.relays, devices, args.seed)  # by the world, too
-    refuse_without_own_protocols(args, setup.own)
     return strike(
         args.faults,
         devices=devices,
@@ -222,6 +225,7 @@ def _outcome(
         events=tuple(events),
         earnings=earned,
         trips=trips,
+        protocols=spoken(setup.own),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,9 @@ from controller.demo.trips import TripReport
 from controller.demo.watch import DaemonStatus
 from drivers.quantities import format_power
 from simulators.world.report import RefereeReport
+
+#: An order is to be met within this time, where devices can follow so soon.
+ORDER_MET_S: Final = 12.0
 
 
 class DaemonFigures(msgspec.Struct, kw_only=True, frozen=True):
@@ -26,7 +30,7 @@ class DaemonFigures(msgspec.Struct, kw_only=True, frozen=True):
 class DemoOutcome(msgspec.Struct, kw_only=True, frozen=True):
     """All of one demo. `site_w`: true power at the end, beside the daemon's; `events`: who fell and came back.
 
-    `earnings`: of a very long run the last hours, None where no books were kept. `trips`: the nodes that were cut off.
+    `protocols`: how many devices spoke the protocol of which family. `earnings`: of a very long run the last hours, None where no books were kept. `trips`: the nodes that were cut off.
     """
 
     passed: bool
@@ -40,6 +44,7 @@ class DemoOutcome(msgspec.Struct, kw_only=True, frozen=True):
     events: tuple[str, ...]
     earnings: Earnings | None = None
     trips: tuple[TripReport, ...] = ()
+    protocols: Mapping[str, int] = {}
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
@@ -61,7 +66,7 @@ def figures_of(status: DaemonStatus | None, root: str, tick_p99_s: float | None)
 
 def summary(outcome: DemoOutcome) -> str:
     """Return the table that is printed at the end."""
-    rows = [*_judged(outcome.referee), *_cut_off(outcome.trips), *_beside(outcome)]
+    rows = [*_judged(outcome.referee), *_bars(outcome), *_cut_off(outcome.trips), *_beside(outcome)]
     if outcome.earnings is not None:
         rows += _earned(outcome.earnings)
     width = max(len(name) for name, _ in rows)
@@ -86,6 +91,24 @@ def _judged(report: RefereeReport) -> Iterator[tuple[str, str]]:
         took = "never met" if order.response_s is None else f"met after {order.response_s:.1f} s"
         cut = f"{format_power(order.before_w)} to {format_power(order.limit_w)}"
         yield f"order {order.id}", f"{cut} at {order.sent_s:.1f} s: {took}, binding for {order.binding_s:.1f} s"
+
+
+def _bars(outcome: DemoOutcome) -> Iterator[tuple[str, str]]:
+    """Return what the devices spoke, and what is asked of them whatever they speak, beside what came of it."""
+    spoken = ", ".join(f"{count} {family}" for family, count in outcome.protocols.items())
+    yield "own protocols", spoken or "none: all hardware is simulated"
+    report = outcome.referee
+    seconds = max(report.node_violation_s.values(), default=report.violation_s)
+    bars = [_bar(f"above an envelope {seconds:.1f} s", "0 s", kept=seconds == 0.0)]
+    for order in report.orders:
+        took = "never" if order.response_s is None else f"after {order.response_s:.1f} s"
+        kept = order.response_s is not None and order.response_s <= ORDER_MET_S
+        bars.append(_bar(f"order met {took}", f"{ORDER_MET_S:g} s", kept=kept))
+    yield "bars", "; ".join(bars)
+
+
+def _bar(found: str, most: str, *, kept: bool) -> str:
+    return f"{found}, of {most} at most: {'kept' if kept else 'MISSED'}"
 
 
 def _cut_off(trips: Iterable[TripReport]) -> Iterator[tuple[str, str]]:

@@ -1,52 +1,83 @@
-"""A fleet whose devices speak their own protocols, led by ``surplusd agent run``: of each family so many devices, one agent a family."""
+"""Devices of the demo that speak their own protocols, led by ``surplusd agent run``: those of some of its agents, or a fleet as wished."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from controller.demo.faults import Mishap
+from drivers.devices.families import Family, LoginKind, load_families
 from drivers.devices.login import Login
 from drivers.errors import ConfigError
-from drivers.fleet.catalogue import load_catalogue
+from drivers.fleet.catalogue import DeviceKind, load_catalogue
 from drivers.quantities import QuantityKind, parse_quantity
-from simulators.devices.served import SERVED
-from simulators.world.devices import serial_of
+from simulators.devices import nvml_library
+from simulators.devices.job_switch import job_programs
+from simulators.devices.served import EVERY_SERVED
+from simulators.world.devices import mac_of, serial_of
 
 Raw = dict[str, Any]
+SIMULATED: Final = "simulated"
 HELP: Final = (
-    f"devices that speak their own protocols, e.g. luxos=60,vnish=20, instead of those of the site; {', '.join(SERVED)}"
+    f"what the devices speak: `{SIMULATED}`, or e.g. luxos=60,vnish=20 in place of those of the site; by default some agents of the "
+    f"site lead theirs by their own protocols; families: {', '.join(EVERY_SERVED)}"
 )
+#: The agents of the demo's site whose devices speak their own protocols where nothing else is said, and which, by model.
+_OWN_AGENTS: Final = frozenset({"hall-a3", "hall-b1", "hall-b2"})
+_SPOKEN: Final = {
+    "antminer-s21": "braiins",
+    "antminer-s19-xp": "vnish",
+    "antminer-s19k-pro": "luxos",
+    "whatsminer-m60s": "whatsminer-v3",
+}
 _UNLIMITED_W: Final = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WantedFleet:
+    """What is to speak its own protocol: `counts` of families in place of the site's fleet, or those of some `agents` of the site."""
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    agents: frozenset[str] = frozenset()
+
+
+#: Nothing speaks its own protocol.
+NONE_OWN: Final = WantedFleet()
+#: What the demo has where nothing is said.
+MIXED: Final = WantedFleet(agents=_OWN_AGENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OwnAgent:
-    """An agent of real devices: its id, its file, and what the world serves for it, as ``ID=FAMILY:PORT``."""
+    """An agent of real devices: its id, its file, what the world serves for it, as ``ID=FAMILY:PORT``, and its environment."""
 
     id: str
     file: Path
     serve: tuple[str, ...]
+    environment: Mapping[str, str]
 
 
-def parse_fleet(text: str) -> Mapping[str, int]:
-    """Return how many devices of each family are wanted; a type for argparse, and raises its ArgumentTypeError."""
+def parse_fleet(text: str) -> WantedFleet:
+    """Return what the option's text wishes; a type for argparse, and raises its ArgumentTypeError."""
+    if text == SIMULATED:
+        return NONE_OWN
     wanted: dict[str, int] = {}
     for part in text.split(","):
         match = re.fullmatch(r"([a-z0-9-]+)=([1-9][0-9]{0,3})", part.strip())
-        if match is None or match[1] not in SERVED or match[1] in wanted:
+        if match is None or match[1] not in EVERY_SERVED or match[1] in wanted:
             raise argparse.ArgumentTypeError(
-                f"found {part!r}, allowed is FAMILY=COUNT, each once; families: {', '.join(SERVED)}"
+                f"found {part!r}, allowed is {SIMULATED}, or FAMILY=COUNT, each once; families: {', '.join(EVERY_SERVED)}"
             )
         wanted[match[1]] = int(match[2])
-    return wanted
+    return WantedFleet(counts=wanted)
 
 
 def replace_fleet(raw: Raw, wanted: Mapping[str, int]) -> None:
@@ -54,59 +85,101 @@ def replace_fleet(raw: Raw, wanted: Mapping[str, int]) -> None:
     room = _room_w(raw)
     groups: list[Raw] = []
     for family, count in wanted.items():
-        model = load_catalogue()[SERVED[family].model]
+        model = load_catalogue()[EVERY_SERVED[family].model]
+        failsafe = f"{model.modes[1].watts:.0f} W" if model.kind is DeviceKind.GPU else "off"
+        priority = {} if model.kind is DeviceKind.ASIC else {"priority": next(iter(raw["economics"]["gpu"]))}
         left, number = count, 0
         while left:
             node = max(room, key=lambda name: room[name])
             here = min(left, max(1, int(room[node] // model.max_w)))
             number, left, room[node] = number + 1, left - here, room[node] - here * model.max_w
             groups.append(
-                {"id": f"{family}-{number}", "model": model.id, "count": here, "agent": family, "node": node, "failsafe": "off"}
+                {"id": f"{family}-{number}", "model": model.id, "count": here, "agent": family, "node": node, "failsafe": failsafe, **priority}
             )  # fmt: skip
     raw["fleet"] = {"lease": raw["fleet"]["lease"], "groups": groups}
 
 
-def own_agents(raw: Raw, wanted: Mapping[str, int], folder: Path, ports: Iterator[int]) -> tuple[OwnAgent, ...]:
-    """Write the file of each agent, and the logins of its devices, into the folder."""
-    return tuple(_own_agent(raw, family, folder, ports) for family in wanted)
+def own_agents(
+    raw: Raw, wanted: WantedFleet, folder: Path, ports: Iterator[int], relays: Mapping[str, Raw]
+) -> tuple[OwnAgent, ...]:
+    """Write the file of each agent, and the logins of its devices, into the folder. `relays`: before which device is which."""
+    if not wanted.counts and not wanted.agents:
+        return ()
+    agents = wanted.counts or sorted(wanted.agents & {group["agent"] for group in raw["fleet"]["groups"]})
+    return tuple(_own_agent(raw, agent, folder, ports, relays) for agent in agents)
 
 
-def refuse_without_own_protocols(args: argparse.Namespace, own: Sequence[OwnAgent]) -> None:
-    """Raise ConfigError for what the demo can do to its own simulated hardware alone."""
-    if own and args.relays:
-        raise ConfigError(
-            "--relays: found with --fleet, whose agents do not know the world's relays; allowed is either"
-        )
+def wanted_fleet(args: argparse.Namespace) -> WantedFleet:
+    """Return what is to speak its own protocol; ConfigError for what the demo can do to its own simulated agents alone."""
     jumps = [fault.name for fault in args.faults if fault.what is Mishap.CLOCK_JUMPS]
-    if own and jumps:
+    if not jumps:
+        return args.fleet or MIXED
+    if args.fleet is not None and args.fleet.counts:
         raise ConfigError(
             f"--fault: found {jumps[0]} with --fleet, whose agents have the machine's clock; allowed is either"
         )
+    return NONE_OWN
 
 
-def _own_agent(raw: Raw, family: str, folder: Path, ports: Iterator[int]) -> OwnAgent:
-    served = SERVED[family]
-    login = {} if served.login is None else {"login": str(_write_login(folder / f"{family}.login", served.login))}
-    groups = [group for group in raw["fleet"]["groups"] if group["agent"] == family]
-    ids = [f"{group['id']}-{number:03d}" for group in groups for number in range(1, group["count"] + 1)]
-    placed = {id_: next(ports) for id_ in ids}
-    devices = [
-        {"id": id_, "family": family, "host": "127.0.0.1", "port": port, "serial": serial_of(id_), "model": served.model, **login}
-        for id_, port in placed.items()
-    ]  # fmt: skip
-    mqtt = {key: raw["mqtt"][key] for key in ("host", "port", "protocol", "keys", "tls")}
-    file = folder / f"{family}.agent.yaml"
+def spoken(own: Sequence[OwnAgent]) -> Mapping[str, int]:
+    """Return how many devices speak the protocol of which family."""
+    families = [serve.partition("=")[2].partition(":")[0] for agent in own for serve in agent.serve]
+    return dict(sorted(Counter(families).items()))
+
+
+def _own_agent(raw: Raw, agent: str, folder: Path, ports: Iterator[int], relays: Mapping[str, Raw]) -> OwnAgent:
+    groups = [group for group in raw["fleet"]["groups"] if group["agent"] == agent]
+    of_machine = next(ports)  # GPUs of the agent's own machine are reached at one place
+    devices: list[Raw] = []
+    serve: list[str] = []
+    for group in groups:
+        family = load_families()[agent if agent in EVERY_SERVED else _SPOKEN[group["model"]]]
+        for number in range(1, group["count"] + 1):
+            id_ = f"{group['id']}-{number:03d}"
+            port = of_machine if family.is_local else next(ports)
+            jobs = {"jobs": job_programs(family.name, port, len(devices))} if family.kind is DeviceKind.GPU else {}
+            relay = {"relay": f"k-{id_}"} if id_ in relays else {}
+            devices.append(_device(id_, family, port, group, folder) | jobs | relay)
+            serve.append(f"{id_}={family.name}:{port}")
+    file = folder / f"{agent}.agent.yaml"
+    mine = [relays[device["id"]] for device in devices if device["id"] in relays]
     content = {
         "version": 1,
         "site": raw["site"],
-        "agent": family,
+        "agent": agent,
         "settle": raw["grid"]["settle"],
-        "mqtt": mqtt,
+        "mqtt": {key: raw["mqtt"][key] for key in ("host", "port", "protocol", "keys", "tls")},
         "state": str(folder / "agents"),
         "devices": devices,
+        **({"relays": mine} if mine else {}),
     }
     file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    return OwnAgent(id=family, file=file, serve=tuple(f"{id_}={family}:{port}" for id_, port in placed.items()))
+    has_gpus = any("gpus" in device for device in devices)
+    environment = _nvml_environment(folder, of_machine) if has_gpus else {}
+    return OwnAgent(id=agent, file=file, serve=tuple(serve), environment=environment)
+
+
+def _device(id_: str, family: Family, port: int, group: Raw, folder: Path) -> Raw:
+    served = EVERY_SERVED[family.name]
+    device: Raw = {"id": id_, "family": family.name, "model": group["model"], "failsafe": group.get("failsafe", "off")}
+    if family.is_local:
+        return device | {"gpus": [f"GPU-{serial_of(id_)}-0"]}
+    if served.login is not None:
+        device["login"] = str(_write_login(folder / f"{family.name}.login", served.login))
+    name = (
+        {"serial": serial_of(id_)}
+        if served.by_serial or family.login is not LoginKind.OPTIONAL
+        else {"mac": mac_of(id_)}
+    )
+    outlet = {"outlet": 1} if family.name == "snmp-outlet" else {}
+    tls = {"tls": {"plain": True}} if family.tls else {}
+    return device | {"host": "127.0.0.1", "port": port, **name, **outlet, **tls}
+
+
+def _nvml_environment(folder: Path, port: int) -> Mapping[str, str]:
+    """Return what has a process find the simulated NVML, built in the folder; raises ConfigError without a compiler."""
+    library = nvml_library.build(folder)
+    return {"LD_LIBRARY_PATH": str(library.parent), nvml_library.PLACE: f"127.0.0.1:{port}"}
 
 
 def _room_w(raw: Raw) -> dict[str, float]:

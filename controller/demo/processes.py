@@ -53,10 +53,17 @@ class DemoProcesses:
 
     def open(self) -> None:
         """Start every part and wait for it; raises DriverLoss with the last log lines of the one that fails."""
+        starting: list[Child] = []
         for child in self.children.values():
             if child.name == "surplusd":
                 _make_journal(self._setup)
             child.start()
+            if child.name.startswith(_AGENT):
+                starting.append(child)  # they need each other for nothing
+                continue
+            for agent in starting:
+                agent.wait_ready(self._clock() + START_S, None, self._clock)
+            starting = []
             ready = self._daemon_is_ready if child.name == "surplusd" else None
             child.wait_ready(self._clock() + START_S, ready, self._clock)
 
@@ -133,9 +140,15 @@ def processes_of(
 
     `broker`: the embedded one is part of them. `apart`: the agents with a process of their own, ``agent-ID``.
     """
-    own = {_AGENT + agent.id for agent in setup.own}
+    own = {_AGENT + agent.id: agent.environment for agent in setup.own}
     return [
-        Child(name, [sys.executable, "-m", *argv], setup.folder / f"{name}.log", says=_LED if name in own else None)
+        Child(
+            name,
+            [sys.executable, "-m", *argv],
+            setup.folder / f"{name}.log",
+            says=_LED if name in own else None,
+            environment=own.get(name),
+        )
         for name, argv in _commands(setup, args, duration_s, orders, apart)
         if broker or name != "broker"
     ]
@@ -166,6 +179,11 @@ def _commands(
     if setup.contactors:
         contactors = [f"--contactor={contactor}" for contactor in setup.contactors]
         yield "contactors", ["simulators.substation", "modbus", *contactors, "--world", world]
+    if setup.own and setup.relays:
+        yield (
+            "relays",
+            ["simulators.substation", "modbus", *(f"--relay={relay}" for relay in setup.relays), "--world", world],
+        )
     yield "scada", ["simulators.substation", "opcua", "--endpoint", setup.scada, "--world", world]
     yield "broker", ["simulators.broker", "--listen", broker]
     folders = ["--keys", str(setup.folder / "keys"), "--state", str(setup.folder / "agents")]

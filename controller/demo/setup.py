@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,9 +13,10 @@ from typing import Any, Final
 import yaml
 
 from controller.demo.contactors import WantedContactor, add_contactors
-from controller.demo.own_protocols import OwnAgent, own_agents, replace_fleet
+from controller.demo.own_protocols import NONE_OWN, OwnAgent, WantedFleet, own_agents, replace_fleet
 from drivers.errors import ConfigError
 from drivers.fleet.keys import CONTROLLER, make_keys
+from drivers.strict_yaml import plain_values
 
 LOOPBACK: Final = "127.0.0.1"
 #: What the simulated SCADA shows for each surplus model.
@@ -35,7 +35,8 @@ class DemoOptions:
     """What the user wants otherwise than in the site file; None leaves it as it is.
 
     `broker`: host and port of a broker that runs already. `contactors`: of nodes that have none in the file, which trip after
-    `trip_after_s`. `fleet`: how many devices of each family, in place of the site's, speak their own protocols. `spoil`: changes what the daemon alone is told, so that a
+    `trip_after_s`. `fleet`: what speaks its own protocol. `relays`: the devices with a relay before them, which is a coil
+    on Modbus where the device speaks its own protocol. `spoil`: changes what the daemon alone is told, so that a
     wrong configuration can be shown to fail.
     """
 
@@ -46,7 +47,8 @@ class DemoOptions:
     contactors: tuple[WantedContactor, ...] = ()
     trip_after_s: float = TRIP_AFTER_S
     spoil: Callable[[Raw], None] | None = None
-    fleet: Mapping[str, int] | None = None
+    fleet: WantedFleet = NONE_OWN
+    relays: Callable[[Sequence[str]], Sequence[str]] = lambda _devices: ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,8 @@ class DemoSetup:
     `site_file` is what the simulators read, `daemon_file` what the daemon reads. `root`: id of the root node. `model`: of the surplus.
     `meters`: ``NODE:PROFILE:PORT:UNIT`` of each; `contactors`: those on Modbus as the substation takes them; `scada`: the OPC UA
     endpoint;
-    `agents`: their ids; `own`: those of them whose devices speak their own protocols; `world`, `broker`, `http`: host and port.
+    `agents`: their ids; `own`: those of them whose devices speak their own protocols;
+    `relays`: those before devices, on Modbus as the substation takes them; `world`, `broker`, `http`: host and port.
     """
 
     folder: Path
@@ -73,6 +76,7 @@ class DemoSetup:
     protocol: str
     http: tuple[str, int]
     own: tuple[OwnAgent, ...] = ()
+    relays: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -87,21 +91,23 @@ class DemoSetup:
 def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
     """Write keys, tokens and site files into `folder`; raises ConfigError for a site that no demo can run."""
     try:
-        raw: Raw = yaml.load(site_text, _WordsLoader)  # noqa: S506  a SafeLoader that keeps `off` a word
+        raw: Raw = plain_values(site_text, "the demo cannot use this site")
         root, ports = next(node["id"] for node in raw["nodes"] if "parent" not in node), _free_ports()
-        if options.fleet is not None:
-            replace_fleet(raw, options.fleet)
+        if options.fleet.counts:
+            replace_fleet(raw, options.fleet.counts)
         add_contactors(raw, options.contactors, options.trip_after_s)
         _place(raw, folder, options, ports)
-    except (yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
+    except (KeyError, TypeError, StopIteration) as error:
         raise ConfigError(f"the demo cannot use this site: {error!r}") from error
     agents = _agents(raw)
     make_keys(folder / "keys", [CONTROLLER, *agents])
     for entry in raw["orders"]["tokens"]:
         _write_secret(Path(entry["token_file"]))
+    relays = _relays(options.relays(_device_ids(raw)), next(ports))
     setup = DemoSetup(
         folder=folder,
-        own=own_agents(raw, options.fleet or {}, folder, ports),
+        own=own_agents(raw, options.fleet, folder, ports, relays),
+        relays=tuple(_wired(device, relay["modbus"]) for device, relay in relays.items()),
         site_file=folder / "site.yaml",
         daemon_file=folder / ("site.yaml" if options.spoil is None else "daemon.yaml"),
         root=root,
@@ -182,6 +188,25 @@ def _coil(node: str, *, port: int, unit: int = 1, coil: int, closed: str, **more
     return f"{node}:{port}:{unit}:{coil}{contact}" + (":off" if closed == "off" else "")
 
 
+def _device_ids(raw: Raw) -> list[str]:
+    """Return the ids of all devices, in the order of the world."""
+    groups = raw["fleet"].get("groups", ())
+    grouped = [f"{group['id']}-{number:03d}" for group in groups for number in range(1, group["count"] + 1)]
+    return sorted([*grouped, *(device["id"] for device in raw["fleet"].get("devices", ()))])
+
+
+def _relays(devices: Sequence[str], port: int) -> Mapping[str, Raw]:
+    """Return, by device, the relay before it as the file of an agent has it: coils of one unit."""
+    coils = {
+        device: {"host": LOOPBACK, "port": port, "coil": coil, "closed": "on"} for coil, device in enumerate(devices)
+    }
+    return {device: {"id": f"k-{device}", "modbus": coil} for device, coil in coils.items()}
+
+
+def _wired(device: str, coil: Raw) -> str:
+    return f"{device}:{coil['port']}:1:{coil['coil']}"
+
+
 def _agents(raw: Raw) -> list[str]:
     fleet = raw["fleet"]
     relays = [node["contactor"]["relay"] for node in raw["nodes"] if "relay" in node.get("contactor", {})]
@@ -200,14 +225,3 @@ def _write(path: Path, raw: Raw) -> None:
 def _write_secret(path: Path) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(secrets.token_urlsafe(32) + "\n")
-
-
-class _WordsLoader(yaml.SafeLoader):
-    """A loader to which ``off`` is a word, as it is in a site file, and not a boolean."""
-
-
-_WordsLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_WordsLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from controller.site.devices import Load
 from controller.site.measures import Price
 from controller.site.model import EconomicsSection, SiteFile
+from controller.site.own_models import are_all_read
 from controller.site.problems import Loc, Problem, kw, one_of, path_text, unless_known
 from controller.site.tree import all_named, parents_of
 from controller.site.unknown import UNKNOWN
@@ -26,7 +27,7 @@ def fleet_problems(site: SiteFile, fleet: Sequence[Load], catalogue: Mapping[str
     for load in fleet:
         yield from unless_known((*load.loc, "node"), load.entry.node, nodes, "nodes", complete=complete)
         yield from unless_known(
-            (*load.loc, "model"), load.entry.model, catalogue, "models", complete=site.models is not UNKNOWN
+            (*load.loc, "model"), load.entry.model, catalogue, "models", complete=are_all_read(site.models)
         )
         if load.entry.agent == CONTROLLER:
             yield Problem(loc=(*load.loc, "agent"), allowed="another name: the controller's key has this one")

@@ -15,6 +15,7 @@ from controller.site.check_modbus import modbus_problems
 from controller.site.check_sums import sum_problems
 from controller.site.devices import loads
 from controller.site.model import GridSection, SiteFile
+from controller.site.own_models import mistakes_of
 from controller.site.problems import Problem, kw
 from controller.site.tree import tree_problems
 from drivers.fleet.catalogue import Model
@@ -37,6 +38,7 @@ def site_problems(site: SiteFile, catalogue: Mapping[str, Model]) -> Iterator[Pr
     yield from price_problems(site.economics, fleet, catalogue)
     yield from token_problems(site.orders)
     yield from mqtt_problems(site.mqtt)
+    yield from mistakes_of(site.models)
     if not of_tree:
         yield from sum_problems(site, fleet, catalogue)
 

@@ -6,7 +6,6 @@ are no dates, no sexagesimal numbers, no infinities, no tags, no empty values. A
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -16,32 +15,12 @@ import yaml
 from controller.site.problems import Loc, Problem
 from controller.site.unknown import UNKNOWN
 from drivers.errors import ConfigError
+from drivers.strict_yaml import SCALARS, TAG, WordLoader
 
 _MAX_DEPTH = 32
 #: libyaml composes by recursion: what is nested far deeper ends the process.
 _DEEPEST: Final = 200
 _MAX_VALUES = 1_000_000
-_TAG: Final = "tag:yaml.org,2002:"
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml is ten times faster
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 (as PyYAML declares it)
-
-
-for _tag, _pattern, _first in (
-    ("bool", r"(?:true|false)$", "tf"),
-    ("int", r"[-+]?[0-9]{1,18}$", "-+0123456789"),
-    ("float", r"[-+]?[0-9]{1,18}(?:\.[0-9]*(?:[eE][-+]?[0-9]{1,2})?|[eE][-+]?[0-9]{1,2})$", "-+0123456789"),
-    ("null", r"(?:~|null|)$", ["~", "n", ""]),
-):
-    _Loader.add_implicit_resolver(_TAG + _tag, re.compile(_pattern), list(_first))
-
-_SCALARS: Final[dict[str, Any]] = {
-    "str": str,
-    "bool": lambda text: text == "true",
-    "int": int,
-    "float": float,
-}
 
 
 @dataclass(slots=True)
@@ -91,12 +70,12 @@ class _Builder:
             return self._bad(
                 loc, f"values nested deeper than {_MAX_DEPTH}", "a flatter file, without recursive aliases"
             )
-        kind = node.tag.removeprefix(_TAG)
+        kind = node.tag.removeprefix(TAG)
         if isinstance(node, yaml.MappingNode) and kind == "map":
             return self._mapping(node, loc)
         if isinstance(node, yaml.SequenceNode) and kind == "seq":
             return [self.build(child, (*loc, index)) for index, child in enumerate(node.value)]
-        if isinstance(node, yaml.ScalarNode) and kind in _SCALARS:
+        if isinstance(node, yaml.ScalarNode) and kind in SCALARS:
             return self._scalar(node, kind, loc)
         if kind == "null":
             return self._bad(loc, "nothing", "a value (or leave the key out)")
@@ -104,7 +83,7 @@ class _Builder:
 
     def _scalar(self, node: yaml.ScalarNode, kind: str, loc: Loc) -> Any:
         try:
-            return _SCALARS[kind](node.value)
+            return SCALARS[kind](node.value)
         except ValueError:  # an explicit tag, such as !!int x
             return self._bad(loc, f"{node.value!r} with the tag {node.tag}", "values without tags")
 
@@ -157,7 +136,7 @@ def document_of(path: Path, text: str) -> Document:
     """Return a file at `path` that holds `text`, with its places. Raises ConfigError where it is not YAML."""
     try:
         _refuse_depth(path, text)
-        root = yaml.compose(text, Loader=_Loader)
+        root = yaml.compose(text, Loader=WordLoader)
     except yaml.YAMLError as error:
         raise ConfigError(_syntax(path, error)) from error
     if root is None:
@@ -168,7 +147,7 @@ def document_of(path: Path, text: str) -> Document:
 
 def _refuse_depth(path: Path, text: str) -> None:
     depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
+    for event in yaml.parse(text, Loader=WordLoader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):

@@ -38,11 +38,11 @@ def read_site(path: Path) -> LoadedSite:
 def site_of(path: Path, raw: Mapping[str, Any], models: OwnModels | None) -> LoadedSite:
     """Return the site of these values, as if they stood in the file at `path`. Raises ConfigError as above.
 
-    `models`: what the file of the site's own models held, where `raw` names one.
+    `models`: what the file of the site's own models held, where `raw` names one; those that stand in `raw` are read from there.
     """
     nowhere = yaml.MappingNode("tag:yaml.org,2002:map", [], yaml.Mark(str(path), 0, 0, 0, "", 0))
     data = copy.deepcopy(dict(raw))
-    if "models" in data:
+    if models is not None and models.text is not None:
         data["models"] = models
     return _loaded(Document(path=path, root=nowhere, data=data, problems=[]), raw)
 

@@ -348,7 +348,9 @@ class SiteFile(Part):
     control: ControlSection = key("control", "ages and times of the control", {})
     economics: EconomicsSection = key("economics", "prices")
     fleet: FleetSection = key("fleet", "the devices")
-    models: ModelsFile | None = key("models", "file of models of the site's own, beside the bundled ones", None)
+    models: ModelsFile | None = key(
+        "models", "models of the site's own, beside the bundled ones, or the file that has them", None
+    )
     orders: OrdersSection = key("orders", "the grid authority and its helpers", {})
     supply: SupplySection | None = key("supply", "what feeds controller, broker and agents", None)
     mqtt: MqttSection = key("mqtt", "the broker")

@@ -1,29 +1,34 @@
-"""The key `models`: a file of models of the site's own, which is read with the file that names it."""
+"""The key `models`: models of the site's own, in the file itself or in one that it names, which is read with it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from controller.site.document import document_of, text_of
 from controller.site.paths import FROM, path_text
-from controller.site.problems import Problem
+from controller.site.problems import Loc, Problem
 from controller.site.problems import path_text as way_text
 from controller.site.unknown import UNKNOWN
 from controller.site.value_type import NotAllowedError, ValueType
 from drivers.errors import ConfigError
 from drivers.fleet.catalogue import Model
-from drivers.fleet.own_models import catalogue_with, own_models_of
+from drivers.fleet.models_schema import models_schema
+from drivers.fleet.own_models import catalogue_with, inline_models_of, own_models_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnModels:
-    """The models of one file by id, and the `text` that they were read from."""
+    """Models by id. `text`: of the file that they were read from, None where they stand in the file that uses them.
 
-    text: str
+    `mistakes`: what is wrong with those that stand there, with their places in it.
+    """
+
+    text: str | None
     by_id: Mapping[str, Model]
+    mistakes: tuple[Problem, ...] = ()
 
 
 def read_models(path: Path, text: str) -> OwnModels:
@@ -48,6 +53,28 @@ def read_models(path: Path, text: str) -> OwnModels:
     return OwnModels(text=text, by_id=models)
 
 
+def _inline(models: Mapping[str, object]) -> OwnModels:
+    by_id, mistakes = inline_models_of(models)
+    problems = tuple(
+        Problem(loc=mistake.loc, found=mistake.found, allowed=mistake.allowed)
+        for mistake in mistakes
+        if not _is_unknown(models, mistake.loc[1:])
+    )
+    return OwnModels(text=None, by_id=by_id, mistakes=problems)
+
+
+def _is_unknown(value: Any, loc: Loc) -> bool:
+    """Return whether what stands there was not read at all, which is said already."""
+    for step in loc:
+        if value is UNKNOWN:
+            return True
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return value is UNKNOWN
+
+
 def _words(problem: Problem) -> str:
     return f"{way_text(problem.loc)}: found {problem.found}; allowed is {problem.allowed}"
 
@@ -57,8 +84,18 @@ def catalogue_of(own: OwnModels | None) -> Mapping[str, Model]:
     return catalogue_with({} if own is None or own is UNKNOWN else own.by_id)
 
 
+def mistakes_of(own: OwnModels | None) -> Sequence[Problem]:
+    """Return what is wrong with models that stand in the file itself."""
+    return () if own is None or own is UNKNOWN else own.mistakes
+
+
+def are_all_read(own: OwnModels | None) -> bool:
+    """Return whether a model that is not among them is nowhere."""
+    return own is not UNKNOWN and not mistakes_of(own)
+
+
 class ModelsLeaf(ValueType):
-    """The path of a file of models, or what was read from it at an earlier time."""
+    """Models, the path of a file of them, or what was read from it at an earlier time."""
 
     __slots__ = ()
 
@@ -66,6 +103,8 @@ class ModelsLeaf(ValueType):
         """Return the models; what is wrong in their file is said with its own lines."""
         if isinstance(value, OwnModels):
             return value
+        if isinstance(value, dict):
+            return _inline(value)
         path = folder / path_text(value)
         try:
             return read_models(path, text_of(path))
@@ -75,5 +114,9 @@ class ModelsLeaf(ValueType):
 
 ModelsFile = Annotated[
     OwnModels,
-    ModelsLeaf(parse=str, allowed=f"the path of a YAML file {FROM}", json={"type": "string", "minLength": 1}),
+    ModelsLeaf(
+        parse=str,
+        allowed=f"models by id, or the path of a YAML file {FROM}",
+        json={"anyOf": [{"type": "string", "minLength": 1}, models_schema()]},
+    ),
 ]

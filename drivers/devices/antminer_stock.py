@@ -17,6 +17,7 @@ import msgspec
 
 from drivers import ending
 from drivers.devices import answers
+from drivers.devices.antminer_power import PowerPage
 from drivers.devices.bounded import bounded
 from drivers.devices.calls import Write, carry_out
 from drivers.devices.driver import DeviceIdentity, DeviceSettings, Target
@@ -63,6 +64,7 @@ class AntminerStock:
     def __init__(self, target: Target, modes: Mapping[int, str]) -> None:
         self._target, self._modes = target, modes
         self._line, self._writer = _line(target, target.timeout_s), _line(target, WRITE_S)
+        self._power = PowerPage(target.host)
         self._writing: asyncio.Task[CommandOutcome] | None = None
         self._written: object = None  # the pools of the last write, until they have been seen again
         self._is_shut = False
@@ -73,7 +75,7 @@ class AntminerStock:
             conf = await self._conf()
             stats = answers.at(await self._get("stats"), "STATS", 0)
             system = await self._get("get_system_info")
-        watts = _watts(stats)
+            watts = await self._watts(stats)
         named = {mode: setpoint_w for setpoint_w, mode in self._modes.items()}
         return DeviceReading(
             setpoint_w=named.get(conf.mode),
@@ -118,10 +120,10 @@ class AntminerStock:
         """Return what looks wrong about leading it."""
         async with bounded(self._target.place):
             conf = await self._conf()
-            stats = answers.at(await self._get("stats"), "STATS", 0)
+            watts = await self._watts(answers.at(await self._get("stats"), "STATS", 0))
         said = {
             f"it runs in mode {conf.mode}, which the model has no watts for": conf.mode not in self._modes.values(),
-            "it does not tell its watts: a relay or a PDU has to prove them": _watts(stats) is None,
+            "it does not tell its watts: a relay or a PDU has to prove them": watts is None,
         }
         return [words for words, holds in said.items() if holds]
 
@@ -132,6 +134,12 @@ class AntminerStock:
             await ending.end([self._writing])
         self._line.close()
         self._writer.close()
+        self._power.close()
+
+    async def _watts(self, stats: Any) -> float | None:
+        """Return its watts, where its firmware tells them among its statistics, or on a page of its own."""
+        watts = _watts(stats)
+        return await self._power.watts() if watts is None else watts
 
     async def _plan(self, mode: str, *, as_number: bool) -> Sequence[Write]:
         if self._writing is not None and not self._writing.done():

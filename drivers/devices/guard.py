@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from typing import Final
 
@@ -19,11 +20,15 @@ from drivers.devices.driver import DeviceDriver, DeviceSettings, Pool
 from drivers.devices.found import FoundSettings
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
+from drivers.fleet.wire import DeviceAlarm
 
 _log = logging.getLogger(__name__)
 
 #: What is read before a write takes so long at most; with `CALL_S` of the driver this is less than an agent gives to a request.
 _LOOK_S: Final = 3.0
+#: What is handed back is looked at so often again, so long after each look, until it is as it was.
+_BACK_LOOKS: Final = 6
+_BACK_LOOK_S: Final = 0.5
 
 
 class Guard:
@@ -53,6 +58,10 @@ class Guard:
             raise
         return reading
 
+    def alarms(self) -> Collection[DeviceAlarm]:
+        """Return what a person has to look at."""
+        return (DeviceAlarm.POOLS_CHANGED,) if self._is_shut else ()
+
     async def command(self, watts: int) -> CommandOutcome:
         """Have it draw at most `watts`."""
         return await self._write(lambda: self._driver.command(watts))
@@ -62,10 +71,18 @@ class Guard:
         return await self._write(self._driver.stop)
 
     async def hand_back(self, was: DeviceSettings) -> str:
-        """Set it to what it was, and return why it is not so; empty where it is."""
+        """Set it to what it was, and return why it is not so; empty where it is.
+
+        It has a while for it: what measures an outlet shows for a moment longer that it is closed.
+        """
         outcome = await self._write(lambda: self._driver.restore(was))
         try:
             now = await self.settings()
+            for _ in range(_BACK_LOOKS):
+                if replace(now, pools=()) == replace(was, pools=()):
+                    break
+                await asyncio.sleep(_BACK_LOOK_S)
+                now = await self.settings()
         except DriverLoss as loss:
             return str(loss)
         if replace(now, pools=()) != replace(was, pools=()):

@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from drivers.errors import ConfigError
 from drivers.quantities import QuantityError, QuantityKind, parse_quantity
+from drivers.strict_yaml import plain_values
 
 #: The most that one device may be said to draw, in W; a larger figure is a mistake.
 MAX_W: Final = 10_000_000
@@ -127,11 +128,7 @@ def parse_catalogue(text: bytes, name: str) -> Mapping[str, Model]:
 
     Raises ConfigError with a line for each mistake that says file, model, what was found and what is allowed.
     """
-    try:
-        raw = msgspec.yaml.decode(text)
-    except msgspec.MsgspecError as error:
-        raise ConfigError(f"{name}: {error}") from error
-    models, mistakes = models_of(raw)
+    models, mistakes = models_of(plain_values(text, name))
     if mistakes:
         raise ConfigError("\n".join(f"{name}: {mistake}" for mistake in mistakes))
     return models
@@ -144,6 +141,11 @@ def models_of(raw: object) -> tuple[Mapping[str, Model], Sequence[ModelMistake]]
     """
     reader = _Reader()
     return MappingProxyType(reader.catalogue(raw)), tuple(reader.mistakes)
+
+
+def _in_words(kind: QuantityKind, most: str) -> str:
+    unit = "a share in %" if kind is QuantityKind.FRACTION else "a time with ms, s, min or h"
+    return f"{unit} from 0 to {most}"
 
 
 def _in_whole_watts(watts: Sequence[float]) -> bool:
@@ -175,6 +177,10 @@ _QUANTITIES: Final = {
     "estimate_error": _FRACTION,
     **dict.fromkeys(("down", "up", "min_up", "min_down", "settle", "start_wear", "change_wear"), _TIME),
 }
+#: By key what may stand there, in words: of a mode, and of a model.
+MODE_KEYS: Final = {key: words for key, (_, words) in _MODE.items()}
+MODEL_KEYS: Final = {key: words for key, (_, words) in _PLAIN.items()}
+QUANTITY_KEYS: Final = {key: _in_words(kind, most) for key, (kind, _, most) in _QUANTITIES.items()}
 _Loc = tuple[str | int, ...]
 
 
@@ -262,8 +268,7 @@ class _Reader:
         except QuantityError:
             value = math.nan
         if not 0 <= value <= most:
-            unit = "a share in %" if kind is QuantityKind.FRACTION else "a time with ms, s, min or h"
-            self._wrong((*loc, key), found, f"{unit} from 0 to {in_words}")
+            self._wrong((*loc, key), found, _in_words(kind, in_words))
             return None
         return value
 

@@ -1,4 +1,4 @@
-"""The models of a site's own, beside the bundled ones: a file in the format of ``models.yaml`` that a site file names."""
+"""The models of a site's own, beside the bundled ones: in the site file itself, or in a file of the format of ``models.yaml`` that it names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from drivers.errors import ConfigError
 from drivers.fleet.catalogue import Model, ModelMistake, load_catalogue, models_of, parse_catalogue
 from drivers.fleet.wire import CONTACTOR
 
-#: The key of a site file, and of an agent's file, that names it.
+#: The key of a site file, and of an agent's file, that holds them or names their file.
 KEY: Final = "models"
-_NO_MODELS: Final[Mapping[str, Model]] = MappingProxyType({})
 
 
 def own_models_of(raw: object) -> tuple[Mapping[str, Model], Sequence[ModelMistake]]:
@@ -25,6 +24,11 @@ def own_models_of(raw: object) -> tuple[Mapping[str, Model], Sequence[ModelMista
     return models, (*mistakes, *_taken_ids(models))
 
 
+def inline_models_of(models: object) -> tuple[Mapping[str, Model], Sequence[ModelMistake]]:
+    """Return the models that stand under the key in the file that uses them, and all that is wrong with them."""
+    return own_models_of({"version": 1, KEY: models})
+
+
 def catalogue_with(own: Mapping[str, Model]) -> Mapping[str, Model]:
     """Return the bundled models and those of a site's own, by id."""
     return MappingProxyType({**load_catalogue(), **own})
@@ -32,9 +36,13 @@ def catalogue_with(own: Mapping[str, Model]) -> Mapping[str, Model]:
 
 def catalogue_beside(path: Path, raw: Mapping[str, Any]) -> Mapping[str, Model]:
     """Return the catalogue of a site file at `path` with the values `raw`; raises ConfigError, with a line for each mistake."""
-    if KEY not in raw:
-        return catalogue_with(_NO_MODELS)
-    file = path.parent / raw[KEY]
+    given = raw.get(KEY, {})
+    if isinstance(given, dict):
+        models, mistakes = inline_models_of(given)
+        if mistakes:
+            raise ConfigError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+        return catalogue_with(models)
+    file = path.parent / given
     try:
         models = parse_catalogue(file.read_bytes(), str(file))
     except OSError as error:

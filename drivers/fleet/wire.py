@@ -45,6 +45,9 @@ Id = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
 Counter = Annotated[int, Meta(ge=0, le=_EXACT)]
 Watts = Annotated[int, Meta(ge=0, le=10_000_000)]
 MeasuredWatts = Annotated[int, Meta(ge=-10_000_000, le=10_000_000)]
+#: Alarms of one report, the first by device id; and characters of a serial number.
+MAX_ALARMS: Final = 100
+MAX_SERIAL: Final = 100
 Milliseconds = Annotated[int, Meta(ge=0, le=86_400_000)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 #: What the controller's journal ends with, signed by the controller: opaque to an agent.
@@ -105,6 +108,13 @@ def _letters(letters: type[StrEnum]) -> Any:
     return Meta(pattern=f"^[{''.join(letters)}]*$", max_length=MAX_DEVICES)
 
 
+class DeviceAlarm(StrEnum):
+    """What a person has to look at, of a device that answers."""
+
+    POOLS_CHANGED = "pools_changed"  # it has other pools than before it was told something, and is told no more
+    MOVED = "moved"  # something else than the agent has it draw more than it was told, again and again
+
+
 class Presence(StrEnum):
     """Whether an agent is there; `OFFLINE` is its will."""
 
@@ -114,6 +124,13 @@ class Presence(StrEnum):
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A body takes no field that it does not know."""
+
+
+class AlarmedDevice(_Strict, frozen=True):
+    """A device, and what a person has to look at there."""
+
+    device: Id
+    alarm: DeviceAlarm
 
 
 class Echo(_Strict, frozen=True):
@@ -151,7 +168,7 @@ class Set(_Strict, frozen=True):
             raise ValueError("exactly one of setpoints_w and same_as is allowed")
 
 
-class Report(_Strict, frozen=True):
+class Report(_Strict, frozen=True, omit_defaults=True):
     """What an agent holds now.
 
     `accepted_seq` is the newest sequence taken, `applied_seq` the newest one whose setpoints every device has been told that
@@ -159,7 +176,7 @@ class Report(_Strict, frozen=True):
     granted. `inventory` names the order of the columns: `applied_w` (the setpoint that the device runs on as far as the agent
     knows), `measured_w` (null: unknown), `measured_by`, `state` (`Follow`), `proof`, `activity`.
     `head_seen`, `head_stored`: that of the newest set taken, and the one that a restart would find; null: none.
-    `refused` says why the last set was refused, null when it was accepted.
+    `refused` says why the last set was refused, null when it was accepted. `alarms`: left out where there is none.
     """
 
     v: Literal[2]
@@ -182,6 +199,7 @@ class Report(_Strict, frozen=True):
     head_seen: Head | None
     head_stored: Head | None
     refused: Text | None
+    alarms: Annotated[list[AlarmedDevice], Meta(max_length=MAX_ALARMS)] = []
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths."""
@@ -206,13 +224,14 @@ class DeadMan(_Strict, frozen=True):
     falls_to_w: Watts
 
 
-class InventoryDevice(_Strict, frozen=True):
+class InventoryDevice(_Strict, frozen=True, omit_defaults=True):
     """One device.
 
     `max_w`: the most it may be told to draw. `off_w`: what it draws when off. `ranges`: what it may be set to, ascending.
     `up_ms`, `down_ms`: its time to come up and down. `failsafe_w`: where the end of a lease takes it at most.
     `proof`: the best that can show that it has followed. `measured_by`: what measures its watts.
-    `dead_man`: null where nothing takes it down when the agent's machine is dead.
+    `dead_man`: null where nothing takes it down when the agent's machine is dead. `serial`: what the hardware calls itself, its
+    serial number or MAC; left out where it is not known.
     """
 
     id: Id
@@ -226,6 +245,7 @@ class InventoryDevice(_Strict, frozen=True):
     proof: Proof
     measured_by: MeasuredBy
     dead_man: DeadMan | None
+    serial: Annotated[str, Meta(min_length=1, max_length=MAX_SERIAL)] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a name that ends in a line break, which a pattern that ends in $ lets through."""

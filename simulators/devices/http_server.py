@@ -76,6 +76,7 @@ class HttpBoardServer(UnitServer):
         self, board: UnitBoard, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
     ) -> None:
         super().__init__(board, self._answer_all, host=host, port=port, tls=tls)
+        self._machine = board
 
     @abstractmethod
     def respond(self, request: WebRequest) -> WebPage:
@@ -92,10 +93,10 @@ class HttpBoardServer(UnitServer):
         stays = True
         while stays:
             request = await _request(reader)
-            if request is None or not self._board.answers:
+            if request is None or not self._machine.answers:
                 return
             answer = self.respond(request)
-            self._board.asked(
+            self._machine.asked(
                 f"{request.method} {request.path}",
                 writes=self.writes(request) and answer.status != HTTPStatus.UNAUTHORIZED,
             )
@@ -103,11 +104,11 @@ class HttpBoardServer(UnitServer):
             if answer.after_s and reader.at_eof():
                 self.cut_off(request)
             moved = answer.moved_from_w is not None
-            form = self._board.manner().reply if moved else ReplyForm.YES
+            form = self._machine.manner().reply if moved else ReplyForm.YES
             html = WebPage(body=PAGE, headers=_HTML).wire()
             stays = await say(form, Words(yes=answer.wire(), no=(answer.no or answer).wire(), html=html), writer)
             if answer.moved_from_w is not None:
-                self._board.wrote(answer.moved_from_w)
+                self._machine.wrote(answer.moved_from_w)
 
 
 class HttpUnitServer(HttpBoardServer):

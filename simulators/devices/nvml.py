@@ -7,7 +7,8 @@ which is loaded anew has forgotten its limits is in NVIDIA's description. Assume
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from simulators.devices.server import UnitServer
 from simulators.devices.traps import ReplyForm
@@ -17,6 +18,31 @@ LOWEST_W: Final = 200
 HIGHEST_W: Final = 700
 #: Codes of NVML.
 _OK, _INVALID, _NOT_SUPPORTED, _NO_PERMISSION, _NOT_FOUND, _LOST, _UNKNOWN = 0, 2, 3, 4, 6, 15, 999
+_FORMS: Final = {ReplyForm.NO: _NO_PERMISSION, ReplyForm.HTTP_500: _LOST}
+
+
+class NvmlReply(NamedTuple):
+    """What is said to one call, and in which form; `then` is to be called once it is said."""
+
+    form: ReplyForm
+    said: str
+    then: Callable[[], None] = lambda: None
+
+
+async def answer_lines(
+    reply: Callable[[str, str, int], NvmlReply], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Answer the calls of one thread of the library, one line each, until it goes or has to."""
+    while line := await reader.readline():
+        name, of, value = line.decode().split()
+        form, said, then = reply(name, of, int(value))
+        if form is ReplyForm.CLOSED:
+            return
+        if form is ReplyForm.NOTHING:
+            await asyncio.Event().wait()
+        writer.write(f"{said if form is ReplyForm.YES else _FORMS.get(form, _UNKNOWN)}\n".encode())
+        await writer.drain()
+        then()
 
 
 class NvmlServer(UnitServer):
@@ -71,35 +97,20 @@ class NvmlServer(UnitServer):
             self._share()
 
     async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await reader.readline():
-            if not self._unit.answers:
-                return
-            name, of, value = line.decode().split()
-            self._let_time_pass()
-            self._unit.asked(name, writes=name in {"set", "jobs"})
-            form, moved_from_w = ReplyForm.YES, self._unit.told_w
-            if name == "set":
-                answer = self._may_set(int(of), int(value))
-                form = self._unit.manner().reply if answer == _OK else form
-                said = self._set(int(of), int(value), answer)
-            else:
-                said = self._say(name, of)
-            match form:
-                case ReplyForm.NOTHING:
-                    await asyncio.Event().wait()
-                case ReplyForm.CLOSED:
-                    return
-                case ReplyForm.YES:
-                    writer.write(f"{said}\n".encode())
-                case ReplyForm.NO:
-                    writer.write(f"{_NO_PERMISSION}\n".encode())
-                case ReplyForm.HTTP_500:
-                    writer.write(f"{_LOST}\n".encode())
-                case _:
-                    writer.write(f"{_UNKNOWN}\n".encode())
-            await writer.drain()
-            if name == "set":
-                self._unit.wrote(moved_from_w)
+        await answer_lines(self.reply, reader, writer)
+
+    def reply(self, name: str, of: str, value: int) -> NvmlReply:
+        """Return what is said to a call of that name, of a place or a UUID."""
+        if not self._unit.answers:
+            return NvmlReply(ReplyForm.CLOSED, "")
+        self._let_time_pass()
+        self._unit.asked(name, writes=name in {"set", "jobs"})
+        if name != "set":
+            return NvmlReply(ReplyForm.YES, self._say(name, of))
+        moved_from_w, code = self._unit.told_w, self._may_set(int(of), value)
+        form = self._unit.manner().reply if code == _OK else ReplyForm.YES
+        said = self._set(int(of), value, code)
+        return NvmlReply(form, said, lambda: self._unit.wrote(moved_from_w))
 
     def _may_set(self, place: int, limit_mw: int) -> int:
         if place in self.lost:

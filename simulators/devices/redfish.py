@@ -17,8 +17,11 @@ from simulators.devices.unit import DeviceUnit
 
 LOWEST_W: Final = 200
 HIGHEST_W: Final = 700
+_ROOT: Final = "/redfish/v1"
 _SYSTEM: Final = "/redfish/v1/Systems/HGX_Baseboard_0"
 _SESSIONS: Final = "/redfish/v1/SessionService/Sessions"
+#: What a site's own programs say here, beside Redfish.
+_JOBS: Final = "/simulated/jobs/"
 _METRICS: Final = "/EnvironmentMetrics"
 _NAME, _PASSWORD = "root", "0penBmc"
 _NO: Final = page({"error": {"code": "Base.1.16.GeneralError", "message": "not allowed"}}, 400)
@@ -28,7 +31,7 @@ class RedfishServer(HttpUnitServer):
     """A server with so many GPUs. Its habits may be changed at any time.
 
     `sessions`: the tokens that are open; `opens_sessions`: whether it opens any. `wants_etag`: a write without the ETag of what is
-    written is refused. `control_modes`: what each GPU says of its limit, which acts in Automatic alone.
+    written is refused. `jobs`: whether there are any; without them all rests at the unit's off watts. `control_modes`: what each GPU says of its limit, which acts in Automatic alone.
     """
 
     def __init__(
@@ -43,7 +46,7 @@ class RedfishServer(HttpUnitServer):
         super().__init__(unit, host=host, port=port, tls=tls)
         self._count = gpus
         self.sessions: set[str] = set()
-        self.opens_sessions, self.wants_etag = True, True
+        self.opens_sessions, self.wants_etag, self.jobs = True, True, True
         self.control_modes: list[str | None] = ["Automatic"] * gpus
         self.limits_w: list[float] = [HIGHEST_W] * gpus
         self._boots, self._told_w = unit.boots, unit.told_w
@@ -60,7 +63,7 @@ class RedfishServer(HttpUnitServer):
             for limit_w, mode in zip(self.limits_w, self.control_modes, strict=True)
         ]
         watts = self._rest_w + sum(acting)
-        self._told_w = min(int(watts), self.unit.model.max_w)
+        self._told_w = min(int(watts), self.unit.model.max_w) if self.jobs else self.unit.model.off_w
         self.unit.tell(self._told_w)
 
     def writes(self, request: WebRequest) -> bool:
@@ -70,11 +73,11 @@ class RedfishServer(HttpUnitServer):
     def respond(self, request: WebRequest) -> WebPage:
         """Return the page that answers a request."""
         self._let_time_pass()
-        if request.path == "/redfish/v1":
-            return page({"RedfishVersion": "1.17.0"})
+        if request.path.startswith(_JOBS):
+            return self._switch_jobs(on=request.path.endswith("yes"))
         if (request.method, request.path) == ("POST", _SESSIONS):
             return self._open(request.json())
-        if not self._is_known(request):
+        if not self._is_known(request) and request.path != _ROOT:
             return page({"error": {"code": "Base.1.16.NoValidSession", "message": "no session"}}, 401)
         if request.method == "DELETE":
             self.sessions.discard(request.headers.get("x-auth-token", ""))
@@ -82,12 +85,18 @@ class RedfishServer(HttpUnitServer):
         if request.path.endswith(_METRICS):
             return self._metrics(request)
         reads: dict[str, Callable[[], dict[str, Any]]] = {
+            _ROOT: lambda: {"RedfishVersion": "1.17.0"},
             "/redfish/v1/Systems": lambda: _collection(["/redfish/v1/Systems/DGX", _SYSTEM]),
             "/redfish/v1/Systems/DGX/Processors": lambda: _collection(["/redfish/v1/Systems/DGX/Processors/CPU_0"]),
             _SYSTEM: self._system,
             f"{_SYSTEM}/Processors": lambda: _collection([self._processor(place) for place in range(self._count)]),
         }
         return page(reads[request.path]()) if request.path in reads else NOT_FOUND
+
+    def _switch_jobs(self, *, on: bool) -> WebPage:
+        self.jobs = on
+        self.settle()
+        return WebPage(status=204)
 
     def _is_known(self, request: WebRequest) -> bool:
         pair = base64.b64encode(f"{_NAME}:{_PASSWORD}".encode()).decode()

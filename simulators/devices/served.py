@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 from drivers.clock import Clock
 from drivers.devices.login import Login
+from drivers.fleet.catalogue import Model
 from simulators.devices.antminer_stock import AntminerStockServer
 from simulators.devices.braiins import BraiinsServer
 from simulators.devices.luxos import LuxOsServer
-from simulators.devices.redfish import RedfishServer
-from simulators.devices.server import UnitServer
+from simulators.devices.nvml import NvmlServer
+from simulators.devices.redfish import HIGHEST_W, RedfishServer
 from simulators.devices.shelly import ShellyServer
 from simulators.devices.tasmota import TasmotaServer
 from simulators.devices.unit import DeviceUnit
@@ -21,10 +22,24 @@ from simulators.devices.whatsminer_v2 import WhatsminerV2Server
 from simulators.devices.whatsminer_v3 import WhatsminerV3Server
 
 
+class Listening(Protocol):
+    """A simulated server. Use as ``async with``."""
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+
+    async def __aenter__(self) -> Self:
+        """Listen."""
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close all."""
+
+
 class Serve(Protocol):
     """Makes the server before a unit, on a port of loopback; 0 takes any free one."""
 
-    def __call__(self, unit: DeviceUnit, clock: Clock, port: int = 0) -> UnitServer:
+    def __call__(self, unit: DeviceUnit, clock: Clock, port: int = 0) -> Listening:
         """Return it, not listening yet."""
 
 
@@ -40,6 +55,11 @@ class Served:
     serve: Serve
     gpus: Callable[[Any], tuple[str, ...]] = lambda _server: ()
     by_serial: bool = False
+
+
+def _gpus_of(model: Model) -> int:
+    """Return how many GPUs of 700 W a machine of the model has room for: a card alone, or the eight of a board."""
+    return 1 if model.max_w < 2 * HIGHEST_W else 8
 
 
 #: Miners.
@@ -81,7 +101,7 @@ SERVED_BESIDE: Final[Mapping[str, Served]] = {
     "redfish": Served(
         model="h100-sxm",
         login=Login(username="root", password="0penBmc"),  # noqa: S106  the default of OpenBMC
-        serve=lambda unit, clock, port=0: RedfishServer(unit, gpus=1, port=port),  # noqa: ARG005
+        serve=lambda unit, clock, port=0: RedfishServer(unit, gpus=_gpus_of(unit.model), port=port),  # noqa: ARG005
         by_serial=True,
     ),
     "shelly": Served(
@@ -96,3 +116,28 @@ SERVED_BESIDE: Final[Mapping[str, Served]] = {
     ),
 }
 ALL_SERVED: Final[Mapping[str, Served]] = {**SERVED, **SERVED_BESIDE}
+
+
+def _snmp_outlet(unit: DeviceUnit, clock: Clock, port: int = 0) -> Listening:  # noqa: ARG001
+    from simulators.devices.snmp_outlet import SnmpOutletServer  # noqa: PLC0415  pysnmp is an extra
+
+    return SnmpOutletServer(unit, number=1, port=port)
+
+
+#: What is not of the table of traps: GPUs of the agent's own machine, and what answers over UDP.
+_SERVED_APART: Final[Mapping[str, Served]] = {
+    "nvml": Served(
+        model="h100-sxm",
+        login=None,
+        serve=lambda unit, clock, port=0: NvmlServer(unit, port=port),  # noqa: ARG005
+        gpus=lambda server: server.uuids,
+    ),
+    "snmp-outlet": Served(
+        model="heater-2kw",
+        login=Login(password="private"),  # noqa: S106  the default of APC
+        serve=_snmp_outlet,
+        by_serial=True,
+    ),
+}
+#: All that a world can serve.
+EVERY_SERVED: Final[Mapping[str, Served]] = {**ALL_SERVED, **_SERVED_APART}

@@ -7,8 +7,6 @@ import contextlib
 import ssl
 from typing import Protocol, Self
 
-from simulators.devices.unit import UnitBoard
-
 
 class Answering(Protocol):
     """Serves one connection; returns when it is to be closed."""
@@ -17,12 +15,20 @@ class Answering(Protocol):
         """Read what comes and answer it."""
 
 
+class Board(Protocol):
+    """What may be up or not."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether it is up: a server whose board does not answer accepts no connection, and cuts those it has."""
+
+
 class UnitServer:
     """A TCP server before one unit: no connection of a unit that does not answer lives. Use as ``async with``."""
 
     def __init__(
         self,
-        board: UnitBoard,
+        board: Board,
         answering: Answering,
         *,
         host: str = "127.0.0.1",

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from drivers.errors import ConfigError
 from drivers.fleet import wire
 from drivers.fleet.agent.contactor import contactor_of
@@ -17,6 +15,7 @@ from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.catalogue import Model
 from drivers.fleet.own_models import catalogue_beside
 from drivers.quantities import QuantityError, QuantityKind, parse_quantity
+from drivers.strict_yaml import plain_values
 from simulators.world.devices import measured_by
 
 
@@ -37,7 +36,7 @@ class FleetSite:
 def read_fleet(path: Path) -> FleetSite:
     """Read a site file that `surplusd check` accepts; raises ConfigError for one that is no use to the agents."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = plain_values(path.read_text(encoding="utf-8"), str(path))
         agents: dict[str, dict[str, LeasedDevice]] = {}
         for agent, device_id, device in _devices(raw["fleet"], catalogue_beside(path, raw)):
             agents.setdefault(agent, {})[device_id] = device
@@ -52,7 +51,7 @@ def read_fleet(path: Path) -> FleetSite:
             agents=agents,
             contactors=contactors,
         )
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, QuantityError) as error:
+    except (OSError, KeyError, TypeError, AttributeError, QuantityError) as error:
         raise ConfigError(f"{path}: the fleet cannot use this site: {error!r}") from error
 
 
@@ -88,5 +87,4 @@ def _device(entry: Mapping[str, Any], models: Mapping[str, Model]) -> LeasedDevi
 
 
 def _failsafe_w(text: object) -> float:
-    # YAML 1.1 reads a bare `off` as False.
-    return 0.0 if text is False or text == "off" else parse_quantity(text, QuantityKind.POWER)
+    return 0.0 if text == "off" else parse_quantity(text, QuantityKind.POWER)

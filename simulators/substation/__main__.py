@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from simulators.devicewire import DeviceWire
 from simulators.process import announce_ready, split_address, until_signalled
-from simulators.substation.contactor_unit import FORM, ContactorUnit, WiredContactor, parse_contactor
+from simulators.substation.contactor_unit import FORM, ContactorUnit, WiredContactor, parse_contactor, parse_relay
 from simulators.substation.encoder import identity, read_data
 from simulators.substation.meter import SimulatedMeter
 from simulators.substation.modbus_server import Faults, Unit, WaitingUnit, serve_gateway, serve_serial
@@ -64,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     modbus.add_argument("--contactor", type=parse_contactor, action="append", default=[], metavar=FORM,
                         help="its coil, its auxiliary contact if any, and whether the coil is off while it is closed; "
                         "those of one port and unit are one unit")  # fmt: skip
+    modbus.add_argument("--relay", type=parse_relay, dest="contactor", action="append", metavar=f"DEVICE{FORM[4:]}",
+                        help="the same of the relay before a device")  # fmt: skip
     modbus.add_argument("--only", type=int, action="append", metavar="UNIT", help="faults and traps are of this unit")
     modbus.add_argument("--host", default="127.0.0.1", help="address to listen on")
     modbus.add_argument("--framing", choices=["tcp", "rtu"], default="tcp", help="rtu: RTU over TCP")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import struct
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from drivers.errors import DriverLoss
@@ -35,7 +35,10 @@ FORM: Final = f"NODE:PORT:UNIT:COIL[:INPUT][:{_CLOSED_OFF}]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WiredContactor:
-    """Where the contactor of a node hangs: its coil, its auxiliary contact if it has one, and what the coil is while closed."""
+    """Where the contactor of a node hangs: its coil, its auxiliary contact if it has one, and what the coil is while closed.
+
+    `before_device`: it is the relay before the device of that name.
+    """
 
     node: str
     port: str
@@ -43,6 +46,12 @@ class WiredContactor:
     coil: int
     position_input: int | None
     closed_on: bool
+    before_device: bool = False
+
+
+def parse_relay(text: str) -> WiredContactor:
+    """Return the relay before a device that the option's text describes; a type for argparse, as `parse_contactor`."""
+    return replace(parse_contactor(text), before_device=True)
 
 
 def parse_contactor(text: str) -> WiredContactor:
@@ -98,7 +107,11 @@ class ContactorUnit:
         if address not in self._coils:
             return failed(pdu, ILLEGAL_ADDRESS)
         contactor = self._coils[address]
-        await self._wire.switch_contactor(contactor.node, closed=_STATES[value] is contactor.closed_on)
+        closed = _STATES[value] is contactor.closed_on
+        if contactor.before_device:
+            await self._wire.relay(contactor.node, closed)
+        else:
+            await self._wire.switch_contactor(contactor.node, closed=closed)
         return pdu
 
     async def _read(
@@ -118,4 +131,6 @@ class ContactorUnit:
         return await self._position(contactor) is contactor.closed_on
 
     async def _position(self, contactor: WiredContactor) -> bool:
+        if contactor.before_device:
+            return await self._wire.contact(contactor.node)
         return await self._wire.contactor(contactor.node)

@@ -53,6 +53,11 @@ def serial_of(device: str, replaced: int = 0) -> str:
     return f"SN{zlib.crc32(device.encode()):08X}-{replaced}"
 
 
+def mac_of(device: str) -> str:
+    """Return the MAC of a device."""
+    return "02:01:" + ":".join(f"{octet:02x}" for octet in zlib.crc32(device.encode()).to_bytes(4))
+
+
 class WorldDevices:
     """The devices of a physics, one by one. Call `step` after each step of the physics, `feed` after a change of what is fed.
 

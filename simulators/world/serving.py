@@ -7,13 +7,18 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from drivers.clock import boottime_s
 from drivers.errors import ConfigError
-from simulators.devices.served import ALL_SERVED
+from simulators.devices.nvml import NvmlServer
+from simulators.devices.nvml_rack import NvmlRack
+from simulators.devices.served import EVERY_SERVED
 from simulators.world.site import WorldSite
 from simulators.world.world import World
+
+#: The family whose devices are in one machine with their agent, and behind one library.
+_OF_A_MACHINE: Final = "nvml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +33,9 @@ class ServedDevice:
     def parse(cls, text: str) -> Self:
         """Return the device of ``ID=FAMILY:PORT``; a type for argparse, and raises its ArgumentTypeError."""
         match = re.fullmatch(r"([a-z0-9-]+)=([a-z0-9-]+):([0-9]{1,5})", text)
-        if match is None or match[2] not in ALL_SERVED:
+        if match is None or match[2] not in EVERY_SERVED:
             raise argparse.ArgumentTypeError(
-                f"found {text!r}, allowed is ID=FAMILY:PORT, families: {', '.join(ALL_SERVED)}"
+                f"found {text!r}, allowed is ID=FAMILY:PORT, families: {', '.join(EVERY_SERVED)}"
             )
         return cls(device=match[1], family=match[2], port=int(match[3]))
 
@@ -43,8 +48,15 @@ def refuse_strangers(devices: Sequence[ServedDevice], site: WorldSite) -> None:
 
 @asynccontextmanager
 async def serve_devices(world: World, devices: Sequence[ServedDevice]) -> AsyncIterator[None]:
-    """Let these devices of the world be spoken to."""
+    """Let these devices of the world be spoken to; GPUs of one port are those of one machine."""
     async with AsyncExitStack() as stack:
         for one in devices:
-            await stack.enter_async_context(ALL_SERVED[one.family].serve(world.unit(one.device), boottime_s, one.port))
+            if one.family != _OF_A_MACHINE:
+                server = EVERY_SERVED[one.family].serve(world.unit(one.device), boottime_s, one.port)
+                await stack.enter_async_context(server)
+        for port in {one.port for one in devices if one.family == _OF_A_MACHINE}:
+            here = [
+                NvmlServer(world.unit(one.device)) for one in devices if (one.family, one.port) == (_OF_A_MACHINE, port)
+            ]
+            await stack.enter_async_context(NvmlRack(here, port=port))
         yield

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from drivers.errors import ConfigError
 from drivers.fleet.catalogue import Model
 from drivers.fleet.own_models import catalogue_beside
 from drivers.quantities import QuantityError, QuantityKind, parse_quantity
+from drivers.strict_yaml import plain_values
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -66,9 +66,9 @@ class WorldSite:
 def read_site(path: Path) -> WorldSite:
     """Read a site file that `surplusd check` accepts; raises ConfigError for one that is no use to the world."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = plain_values(path.read_text(encoding="utf-8"), str(path))
         return _site(raw, catalogue_beside(path, raw))
-    except (OSError, yaml.YAMLError, KeyError, TypeError, QuantityError) as error:
+    except (OSError, KeyError, TypeError, QuantityError) as error:
         raise ConfigError(f"{path}: the world cannot use this site: {error!r}") from error
 
 

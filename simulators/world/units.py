@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -11,7 +10,7 @@ from drivers.devices.driver import Pool
 from drivers.fleet.wire import Activity
 from simulators.devices.traps import MANNERS, OTHER_MAC, OTHER_SERIAL, Manner, Trap
 from simulators.devices.unit import UnitRequest
-from simulators.world.devices import WorldDevices
+from simulators.world.devices import WorldDevices, mac_of
 from simulators.world.physics import Physics, WorldState
 
 _ACTIVITY: Final = {
@@ -48,8 +47,7 @@ class WorldUnit:
     @property
     def mac(self) -> str:
         """Its MAC."""
-        octets = zlib.crc32(self._name.encode()).to_bytes(4)
-        return OTHER_MAC if self.trap is Trap.WRONG_SERIAL else "02:01:" + ":".join(f"{octet:02x}" for octet in octets)
+        return OTHER_MAC if self.trap is Trap.WRONG_SERIAL else mac_of(self._name)
 
     @property
     def told_w(self) -> int:

@@ -88,6 +88,8 @@ class Loop:
                 measured_by=np.full(len(self._draw_w), Measurer.PSU, dtype=np.int8),
                 follow=np.full(len(self._draw_w), Followed.PROVEN, dtype=np.int8),
                 max_w=site.devices.max_w,
+                down_seen_s=site.devices.down_seen_s,
+                up_seen_s=site.devices.up_seen_s,
             ),
             link_lost_s=float("inf"),
             orders=(),

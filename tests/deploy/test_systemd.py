@@ -67,12 +67,12 @@ def test_the_user_of_the_unit_is_the_one_that_is_made(deploy: Path, unit: Path):
 AGENT_COMMAND = "/opt/surplusd/venv/bin/surplusd"
 
 
-@pytest.fixture
-def agent_unit(deploy: Path, tmp_path: Path) -> Path:
-    """The template for an agent, as one of its instances."""
-    text = (deploy / "systemd" / "agent@.service").read_text()
+@pytest.fixture(params=["agent", "gpu-agent"])
+def agent_unit(deploy: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The template for an agent, and that for one of GPUs in its own machine, as one of its instances."""
+    text = (deploy / "systemd" / f"{request.param}@.service").read_text()
     assert text.count(f"={AGENT_COMMAND} ") == 1
-    path = tmp_path / "agent@hall-a.service"
+    path = tmp_path / f"{request.param}@hall-a.service"
     path.write_text(text.replace(AGENT_COMMAND, "/bin/true"))
     return path
 
@@ -92,3 +92,32 @@ def test_an_agent_that_hangs_is_killed_and_started_within_a_lease(agent_unit: Pa
     assert service["Service"]["WatchdogSignal"] == "SIGKILL"
     assert float(service["Service"]["WatchdogSec"].removesuffix("s")) <= 5
     assert service["Unit"]["StartLimitIntervalSec"] == "0"
+
+
+def test_the_agent_of_gpus_differs_from_any_other_by_what_limits_take_alone(deploy: Path):
+    def lines(name: str) -> set[str]:
+        text = (deploy / "systemd" / f"{name}@.service").read_text()
+        return {line for line in text.splitlines() if line and not line.startswith("#")}
+
+    agent, gpus = lines("agent"), lines("gpu-agent")
+    assert agent - gpus == {
+        "User=surplusd-agent",
+        "Group=surplusd-agent",
+        "PrivateDevices=yes",
+        "PrivateUsers=yes",
+        "CapabilityBoundingSet=",
+        "MemoryHigh=96M",
+        "MemoryMax=128M",
+    }
+    assert gpus - agent == {
+        "User=root",
+        "Group=root",
+        "DevicePolicy=closed",
+        "DeviceAllow=/dev/nvidiactl rw",
+        "DeviceAllow=char-nvidia rw",
+        "DeviceAllow=char-nvidia-caps rw",
+        "DeviceAllow=char-nvidia-uvm rw",
+        "CapabilityBoundingSet=CAP_SYS_ADMIN",
+        "MemoryHigh=192M",
+        "MemoryMax=256M",
+    }

@@ -1,4 +1,4 @@
-"""`make verify`: demos on every surplus, thorough properties, mutants, fuzzing, a server that dies, agents and devices that defy, simulated miners read by others, clocks, the document of the interface."""
+"""`make verify`: demos on every surplus, thorough properties, mutants, fuzzing, a server that dies, agents and devices that defy, simulated miners read by others, the cost of real protocols, clocks, the document of the interface."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tests.verify.lies import report as lies_told
 from tests.verify.opcua import report
 from tests.verify.orders import withstood as orders_withstood
 from tests.verify.polling import report as polled
+from tests.verify.protocols import report as protocols_cost
 from tests.verify.readers import report as readers_read
 from tests.verify.scenes import scenes_played
 from tests.verify.schema import conforms
@@ -109,6 +110,11 @@ def polling(out: Path) -> dict[str, str]:
     return polled(out)
 
 
+def protocols(out: Path) -> dict[str, str]:
+    """Run the demo over real protocols and over simulated hardware, and see what the first cost."""
+    return protocols_cost(out, demo)
+
+
 def journal(out: Path) -> dict[str, str]:
     """Spoil the journal and its head, and kill whoever writes them, and see that no acknowledged order is lost silently."""
     return orders_kept(out)
@@ -152,6 +158,7 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "schema": schema,
     "readers": readers,
     "polling": polling,
+    "protocols": protocols,
     "journal": journal,
     "time": time,
 }

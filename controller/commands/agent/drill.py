@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from datetime import datetime
 from pathlib import Path
 
 from controller.commands import DONE, NOT_GOOD, Verbs
@@ -37,10 +39,15 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         raise ConfigError("found no --yes; a drill switches the device on and off, and takes it to full power")
     with owned(file):
         try:
-            evidence = run_to_its_end(drill_of(file, arguments.device))
+            evidence = run_to_its_end(drill_of(file, arguments.device, tell=_tell))
         except DriverLoss as loss:
             raise ConfigError(f"{arguments.device}: {loss}") from loss
     out = arguments.out or Path(f"{arguments.device}.drill.yaml")
     print(write_evidence(out, evidence), end="")
     print(f"# written to {out}")
     return NOT_GOOD if evidence["wrong"] else DONE
+
+
+def _tell(line: str) -> None:
+    """Say where the drill is; not where the evidence goes, which may be read by a program."""
+    print(f"{datetime.now().astimezone():%H:%M:%S} {line}", file=sys.stderr, flush=True)

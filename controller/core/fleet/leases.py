@@ -113,7 +113,7 @@ def defiant(leases: Leases, devices: Devices, snapshot: Snapshot) -> Bool:
     if not (some(said) or some(owed_s > _CONFIRM_S)):
         return said
     draws_more = ~(fleet.measured_w <= _within_w(devices, leases.setpoint_w))
-    late = owed_s > devices.down_seen_s + _CONFIRM_S
+    late = owed_s > fleet.down_seen_s + _CONFIRM_S
     found = said | (late & draws_more & (fleet.follow != _LOST))
     return np.asarray(found & _heard_of_late(devices, snapshot), dtype=np.bool_)
 
@@ -149,9 +149,9 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
     stable_s = now_s - steady_s
     answers = _heard_of_late(devices, snapshot) & (fleet.follow != _LOST)
     low_w, high_w = np.minimum(leases.low_w, applied_w), np.maximum(leases.high_w, applied_w)
-    np.copyto(low_w, applied_w, where=proven & (stable_s >= devices.up_seen_s))
+    np.copyto(low_w, applied_w, where=proven & (stable_s >= fleet.up_seen_s))
     np.copyto(low_w, devices.off_w, where=~answers)
-    np.copyto(high_w, applied_w, where=proven & (stable_s >= devices.down_seen_s))
+    np.copyto(high_w, applied_w, where=proven & (stable_s >= fleet.down_seen_s))
     _raise_by_themselves(devices, fleet, answers, high_w)
     led = np.isfinite(leases.changed_s)
     owes = ~proven & led & (high_w > leases.setpoint_w + _SLACK_W)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -18,6 +19,7 @@ from controller.core.site import F64, SHORTEST_LEASE, Site
 from controller.core.snapshot import ContactorNow, FleetColumns
 from controller.daemon.clock.anchor import AgentClock
 from controller.daemon.fleet.broker import MakeLink
+from controller.daemon.fleet.inventories import name_some
 from controller.daemon.fleet.refusal import MessageRefused
 from controller.daemon.fleet.relays import AgentRelay, relay_now, relay_w
 from controller.daemon.fleet.reports import AgentReport, Reports
@@ -130,10 +132,12 @@ class Fleet:
         count = len(self._site.devices.ids)
         applied_w, measured_w, max_w = np.empty(count), np.empty(count), np.empty(count)
         measured_by, follow = np.empty(count, dtype=np.int8), np.empty(count, dtype=np.int8)
+        down_seen_s, up_seen_s = np.empty(count), np.empty(count)
         for mine, view in zip(self.reports.devices, reports, strict=True):
             n = len(mine)
             applied_w[mine], measured_w[mine], max_w[mine] = view.applied_w[:n], view.measured_w[:n], view.max_w[:n]
             measured_by[mine], follow[mine] = view.measured_by[:n], view.follow[:n]
+            down_seen_s[mine], up_seen_s[mine] = view.down_seen_s, view.up_seen_s
         confirmed = [statements.confirmed_s(view) for statements, view in zip(self._statements, reports, strict=True)]
         return FleetColumns(
             heard_s=np.array([view.heard_s for view in reports]),
@@ -144,6 +148,8 @@ class Fleet:
             measured_by=measured_by,
             follow=follow,
             max_w=max_w,
+            down_seen_s=down_seen_s,
+            up_seen_s=up_seen_s,
         )
 
     def contactors(self) -> Mapping[int, ContactorNow]:
@@ -273,8 +279,15 @@ class Fleet:
         return token
 
     def findings(self) -> tuple[Reason, ...]:
-        """Return what is wrong with what the agents said last."""
-        return tuple(finding for view in self.reports.newest for finding in view.findings)
+        """Return what is wrong with what the agents said last, and what of a silent one stays as it is if its machine is dead."""
+        said = (finding for view in self.reports.newest for finding in view.findings)
+        return (*said, *self._staying())
+
+    def _staying(self) -> Iterator[Reason]:
+        now_s = self._clock()
+        for agent, view in zip(self._site.agents, self.reports.newest, strict=True):
+            if view.inventory is not None and view.inventory.staying and CONTACT_S < now_s - view.heard_s < math.inf:
+                yield Reason(Code.DEVICES_STAY, agent, name_some(view.inventory.staying))
 
     def second_controller(self) -> Reason | None:
         """Return the reason that names another controller with this one's key, None where no agent tells of one."""

@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.core.reasons import Code, Reason
-from controller.core.site import F64, I64, Bool, Devices, Site
+from controller.core.site import F64, I64, Bool, Devices, Site, seen_s
 from controller.daemon.fleet.relays import AgentRelay
 from drivers.fleet.wire import CONTACTOR, LEAVE_W, Inventory, InventoryDevice
 
 #: Devices that a reason names; the others are counted.
 _NAMED: Final = 3
+#: No device needs longer from a setpoint to the draw that follows it.
+_LONGEST_S: Final = 3600.0
 #: The most that counts, in signed maxima: of what a device runs on, and of what it draws.
 _MOST_TIMES: Final = np.array([[1.0], [1.5]])
 
@@ -31,8 +33,9 @@ class AgentInventory:
     """What an agent has, for its n devices in the order of the site's columns, contactors behind them.
 
     `count`: devices that it lists. `row` (n,): where each stands among those, -1 if nowhere; `led` (n,): it stands there, `whole`:
-    all do. `strange`: rows of contactors that the site does not have. `max_w` (n,): the most that both allow, `off_w` of the site for one that is not led. `bound_w` (2, n): the most that
+    all do. `staying`: those that nothing takes down when the agent's machine is dead. `serials`: its devices by what the hardware calls itself. `strange`: rows of contactors that the site does not have. `max_w` (n,): the most that both allow, `off_w` of the site for one that is not led. `bound_w` (2, n): the most that
     counts of what a device runs on, and of what it draws, in either direction; who says more would only paralyse the site.
+    `down_seen_s`, `up_seen_s` (n,): as in `FleetColumns`; a contactor has none.
     """
 
     id: str
@@ -44,7 +47,11 @@ class AgentInventory:
     whole: bool
     strange: I64
     bound_w: F64
+    staying: tuple[str, ...]
+    serials: Mapping[str, str]
     max_w: F64
+    down_seen_s: F64
+    up_seen_s: F64
     differences: tuple[Reason, ...]
 
     def columns(self, values: NDArray[Any], missing: NDArray[Any]) -> NDArray[Any]:
@@ -91,24 +98,48 @@ def hold_against(
         whole=bool(led.all()),
         strange=_strange(inventory, ids),
         bound_w=signed_w * _MOST_TIMES,
+        staying=tuple(d.id for d in inventory.devices if d.dead_man is None and d.model != CONTACTOR),
+        serials={device.serial: device.id for device in inventory.devices if device.serial is not None},
         max_w=max_w,
+        down_seen_s=_longer_s(site.devices.down_seen_s[mine], [device.down_ms for device in inventory.devices], row),
+        up_seen_s=_longer_s(site.devices.up_seen_s[mine], [device.up_ms for device in inventory.devices], row),
         differences=(
             *_named(Code.DEVICES_MISSING, inventory.agent, [id_ for id_ in ids if id_ not in place]),
             *_named(Code.DEVICES_UNDECLARED, inventory.agent, sorted(place.keys() - set(ids))),
             *_differing(site.devices, models, inventory.agent, both),
-            *(
-                reason
-                for relay in relays
-                if relay.device in place
-                for reason in _relay_differing(relay, inventory.agent, inventory.devices[place[relay.device]])
-            ),
+            *_relays_differing(relays, inventory.agent, inventory.devices),
         ),
+    )
+
+
+def _longer_s(declared_s: F64, said_ms: Sequence[int], row: I64) -> F64:
+    """Return the longer times: who says a shorter one than the site file would have a proof too early."""
+    mine = row[: len(declared_s)]
+    longer_s, led = declared_s.copy(), mine >= 0
+    said_s = np.minimum(np.array(said_ms, dtype=np.float64)[mine[led]] / 1000.0, _LONGEST_S)
+    longer_s[led] = np.maximum(declared_s[led], seen_s(said_s))
+    return longer_s
+
+
+def shared(agent: str, mine: AgentInventory, others: Mapping[str, AgentInventory]) -> tuple[Reason, ...]:
+    """Return a reason for each other agent that has hardware of this one, too, whatever either calls it."""
+    return tuple(
+        Reason(Code.DEVICES_SHARED, agent, {"other": other, **name_some([mine.serials[one] for one in both])})
+        for other, theirs in others.items()
+        if (both := sorted(mine.serials.keys() & theirs.serials.keys(), key=lambda one: mine.serials[one]))
     )
 
 
 def _strange(inventory: Inventory, ids: Sequence[str]) -> I64:
     rows = [k for k, device in enumerate(inventory.devices) if device.model == CONTACTOR and device.id not in ids]
     return np.array(rows, dtype=np.int64)
+
+
+def _relays_differing(relays: Sequence[AgentRelay], agent: str, devices: Sequence[InventoryDevice]) -> Iterator[Reason]:
+    there = {device.id: device for device in devices}
+    for relay in relays:
+        if relay.device in there:
+            yield from _relay_differing(relay, agent, there[relay.device])
 
 
 def _relay_differing(relay: AgentRelay, agent: str, device: InventoryDevice) -> Iterator[Reason]:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, I8, I64, Site
 from controller.core.snapshot import Followed, Measurer
-from controller.daemon.fleet.inventories import AgentInventory, hold_against, name_some
+from controller.daemon.fleet.inventories import AgentInventory, hold_against, name_some, shared
 from controller.daemon.fleet.letters import MISSING, UNKNOWN, codes
 from controller.daemon.fleet.refusal import MessageRefused
 from controller.daemon.fleet.relays import AgentRelay
@@ -25,10 +25,11 @@ from controller.daemon.fleet.starts import AgentStart
 from drivers.errors import Refused
 from drivers.fleet.head import JournalHead, open_head
 from drivers.fleet.keys import PublicKey
-from drivers.fleet.wire import Echo, Inventory, Leaf, Report, open_inventory, open_report, open_status
+from drivers.fleet.wire import DeviceAlarm, Echo, Inventory, Leaf, Report, open_inventory, open_report, open_status
 
 #: Heads that are known again without a look at their signatures.
 _HEADS_REMEMBERED: Final = 256
+_ALARMS: Final = {DeviceAlarm.POOLS_CHANGED: Code.POOLS_CHANGED, DeviceAlarm.MOVED: Code.DEVICES_MOVED}
 _NOTHING_SAID: Final = np.full((2, 1), np.nan)
 
 
@@ -38,7 +39,8 @@ class AgentReport(msgspec.Struct, frozen=True, kw_only=True):
     `heard_s`: when the newest report arrived, ``-inf`` if never. `echo`: the agent's clock by that report, None where
     a lease cannot be given: before a report that has taken a statement of this controller, and from a loss of the link to
     the next one. `inventory`: what the agent has, None before it has said so.
-    `applied_w`, `measured_w` (NaN: unknown), `measured_by`, `follow`: as in `FleetColumns`; a device that the inventory lacks
+    `applied_w`, `measured_w` (NaN: unknown), `measured_by`, `follow`, and `down_seen_s`, `up_seen_s` of the devices alone: as in
+    `FleetColumns`; a device that the inventory lacks
     is lost, at its signed maximum. `activity` (n,): the place in `wire.Activity`. `letters`: what these three were made of, since
     they stay the same from report to report; None where they have to be made anew.
     `head_seen`, `head_stored`: the head of the newest set that it took, and the one that a restart would find; None where it
@@ -63,6 +65,8 @@ class AgentReport(msgspec.Struct, frozen=True, kw_only=True):
     follow: I8
     activity: I8
     max_w: F64
+    down_seen_s: F64
+    up_seen_s: F64
     letters: tuple[str, str, str] | None = None
     head_seen: JournalHead | None = None
     head_stored: JournalHead | None = None
@@ -100,6 +104,7 @@ class Reports:
             for mine, its in zip(self.devices, self.relays, strict=True)
         )
         self.sent_seq = [0] * len(site.agents)
+        self._shared: dict[str, tuple[Reason, ...]] = {}
         self.newest: tuple[AgentReport, ...] = tuple(map(self._unheard, self.devices, self.relays))
 
     def lead(self, epoch: int) -> None:
@@ -127,6 +132,8 @@ class Reports:
             follow=np.full(count, Followed.LOST, dtype=np.int8),
             activity=np.full(count, UNKNOWN, dtype=np.int8),
             max_w=np.concatenate([self._site.devices.max_w[mine], closed_w]),
+            down_seen_s=self._site.devices.down_seen_s[mine],
+            up_seen_s=self._site.devices.up_seen_s[mine],
         )
 
     def take(self, agent: str, leaf: Leaf, payload: bytes, retained: bool, now_s: float) -> None:
@@ -172,7 +179,16 @@ class Reports:
         if former:
             raise MessageRefused(Reason(Code.REPORT_OF_FORMER_START, said.agent))
         inventory = hold_against(self._site, self._models, self.devices[a], said, self.relays[a])
-        return replace(old, inventory=inventory, letters=None, max_w=inventory.max_w, findings=inventory.differences)
+        self._share(said.agent, inventory)
+        return replace(
+            old,
+            inventory=inventory,
+            letters=None,
+            max_w=inventory.max_w,
+            down_seen_s=inventory.down_seen_s,
+            up_seen_s=inventory.up_seen_s,
+            findings=(*inventory.differences, *self._shared[said.agent]),
+        )
 
     def _reported(self, a: int, report: Report, now_s: float) -> AgentReport:
         old, ours = self.newest[a], report.epoch == self.epoch
@@ -206,9 +222,11 @@ class Reports:
             activity=activity,
             letters=letters,
             max_w=inventory.max_w,
+            down_seen_s=inventory.down_seen_s,
+            up_seen_s=inventory.up_seen_s,
             head_seen=seen,
             head_stored=stored,
-            findings=(*inventory.differences, *absurd, *refused),
+            findings=(*inventory.differences, *self._shared[report.agent], *_alarms(report), *absurd, *refused),
         )
 
     def _watts(self, a: int, report: Report, inventory: AgentInventory) -> tuple[F64, F64, tuple[Reason, ...]]:
@@ -225,8 +243,23 @@ class Reports:
         named = name_some([self._ids[a][k] for k in np.flatnonzero(absurd.any(axis=0))])
         return applied_w, measured_w, (Reason(Code.WATTS_ABSURD, report.agent, named),)
 
+    def _share(self, agent: str, inventory: AgentInventory) -> None:
+        """Note which agents say that they have the same hardware."""
+        known = {name: view.inventory for name, view in zip(self._site.agents, self.newest, strict=True)}
+        said = {name: its for name, its in known.items() if its is not None} | {agent: inventory}
+        self._shared = {
+            name: shared(name, mine, {other: its for other, its in said.items() if other != name})
+            for name, mine in said.items()
+        }
+
     def _head(self, token: str | None) -> tuple[JournalHead | None, str]:
         return (None, "") if token is None else self._open_head(token)
+
+
+def _alarms(report: Report) -> tuple[Reason, ...]:
+    """Return what a person has to look at, by the agent's words."""
+    named = {alarm: [one.device for one in report.alarms if one.alarm is alarm] for alarm in _ALARMS}
+    return tuple(Reason(_ALARMS[alarm], report.agent, name_some(ids)) for alarm, ids in named.items() if ids)
 
 
 def _refused(report: Report, wrong_head: str) -> tuple[Reason, ...]:

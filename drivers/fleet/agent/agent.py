@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from drivers.clock import Clock, boottime_s, raw_s
 from drivers.errors import Refused
 from drivers.fleet import wire
+from drivers.fleet.agent.contact import TURN_S
 from drivers.fleet.agent.device import Ports
 from drivers.fleet.agent.driving import Driving
 from drivers.fleet.agent.keeping import Keeper, Storing
@@ -29,8 +30,6 @@ _log = logging.getLogger(__name__)
 
 #: Messages that may wait for the loop; a flood beyond is dropped, for the controller repeats itself.
 INBOX: Final = 100
-#: The loop looks at least so often at what is due.
-TURN_S: Final = 0.1
 #: So soon after one in which not all could begin that is due.
 CROWDED_S: Final = 0.02
 #: Whoever sends a set for other devices is told those that there are, but not more often.
@@ -243,6 +242,7 @@ class Agent:
             applied_seq=self._applied_seq,
             head_stored=self._keeper.stored.head,
             refused=self._refused or self._keeper.unstored(),
+            alarms=self._driving.alarms(),
         )
         self._reported_s, self._reported_states = now_ms / 1000, columns.state
         self._report_due_s = self._reported_s + self._report_s

@@ -12,6 +12,8 @@ from drivers.fleet.agent.steps import Doubt
 READ_S: Final = 1.0
 HURRIED_S: Final = 0.25
 SILENT_S: Final = 5.0
+#: An agent looks so often at what is due.
+TURN_S: Final = 0.1
 #: What was said longer ago is no longer said of now.
 FRESH_S: Final = 5.0
 
@@ -22,7 +24,7 @@ class Contact:
     def __init__(self, now_s: float) -> None:
         self.doubt = Doubt.UNREAD
         self.reading: DeviceReading | None = None
-        self.heard_s = self.read_due_s = now_s
+        self.heard_s = self.read_due_s = self._beat_s = now_s
         self._misses = 0
 
     @property
@@ -65,9 +67,13 @@ class Contact:
         self.doubt, self._misses = Doubt.NONE, 0
         return begins_anew
 
+    def asked(self, now_s: float) -> None:
+        """Note that it is being read: one turn late is still the beat, more than that begins another one, so that devices spread."""
+        self._beat_s = max(self.read_due_s, now_s - TURN_S)
+
     def read_next(self, now_s: float, *, hurried: bool) -> None:
-        """Have it read again, soon or as usual."""
-        self.read_due_s = now_s + (HURRIED_S if hurried else READ_S)
+        """Have it read again: soon, or in the beat in which it is read, which its time to answer does not stretch."""
+        self.read_due_s = now_s + HURRIED_S if hurried else max(self._beat_s + READ_S, now_s + HURRIED_S)
 
 
 def _has_restarted(before: DeviceReading | None, reading: DeviceReading) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from drivers.fleet.wire import Activity, MeasuredBy
+from drivers.fleet.wire import Activity, DeviceAlarm, MeasuredBy
 
 
 class CommandOutcome(Enum):
@@ -58,8 +59,12 @@ class Relay(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """A device, and the relay before it, if any; `hold_s` where the relay opens by itself when nobody renews it."""
+    """A device, and the relay before it, if any; `hold_s` where the relay opens by itself when nobody renews it.
+
+    `alarms`: returns what a person has to look at there now, as whatever stands between agent and device has seen it.
+    """
 
     device: Device
     relay: Relay | None = None
     hold_s: float | None = None
+    alarms: Callable[[], Collection[DeviceAlarm]] = tuple

@@ -22,7 +22,7 @@ from drivers.fleet.agent.pacing import Pacer, Urgency
 from drivers.fleet.agent.proof import measured_w
 from drivers.fleet.agent.relay import RelayKeeper, Switch
 from drivers.fleet.agent.steps import Action, Do
-from drivers.fleet.wire import Activity, Follow, MeasuredBy
+from drivers.fleet.wire import MAX_ALARMS, Activity, AlarmedDevice, DeviceAlarm, Follow, MeasuredBy
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class _Driven:
         self.relay: _Relayed | None = None
         self.failed = False
         stored_w = stored.applied.get(id_, device.unknown_w)
+        self._seen = ports.alarms
         if device.is_contactor:
             self.follower = ContactorFollower(device, stored_w=stored_w, now_s=now_s)
             return
@@ -76,6 +77,11 @@ class _Driven:
         )
         if ports.relay is not None:
             self.relay = _Relayed(ports.relay, RelayKeeper(hold_s=ports.hold_s, now_s=now_s), self.follower)
+
+    def alarms(self, now_s: float) -> set[DeviceAlarm]:
+        """Return what a person has to look at."""
+        is_moved = isinstance(self.follower, Follower) and self.follower.is_moved(now_s)
+        return {*self._seen(), *((DeviceAlarm.MOVED,) if is_moved else ())}
 
 
 class Driving:
@@ -179,6 +185,16 @@ class Driving:
             proof="".join([follower.proof(now_s) for follower in followers]),
             activity="".join([Activity.UNKNOWN if reading is None else reading.activity for reading in seen]),
         )
+
+    def alarms(self) -> list[AlarmedDevice]:
+        """Return what a person has to look at, the first by device id."""
+        now_s = self._clock()
+        alarmed = [
+            AlarmedDevice(device=driven.id, alarm=alarm)
+            for driven in self._driven
+            for alarm in sorted(driven.alarms(now_s))
+        ]
+        return alarmed[:MAX_ALARMS]
 
     async def end(self) -> None:
         """Give up what is under way."""

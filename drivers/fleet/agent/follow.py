@@ -30,6 +30,8 @@ from drivers.fleet.wire import Follow, Proof
 #: A raise that failed is told again after so long, and then after twice as long each time.
 RAISE_AGAIN_S: Final = 10.0
 RAISE_MOST_S: Final = 300.0
+#: What has left its setpoint for more so often within `ladder.STRAYS_S` is moved by something else.
+MOVED: Final = 2
 #: What has fallen to this share of what it was is coming down.
 _FALLEN: Final = 0.95
 #: What drew so many times what it was told, and then proved that, has come down by being told.
@@ -153,6 +155,7 @@ class Follower:
         """Note that a request is on its way."""
         self._busy = action
         if action.do is Do.READ:
+            self._contact.asked(now_s)
             return
         self.low_w, self.high_w = min(self.low_w, action.watts), max(self.high_w, action.watts)
         self._tried_w = min(self._tried_w, action.watts)
@@ -234,6 +237,10 @@ class Follower:
         if state is Follow.STOPPED and self._ladder.cut_off:
             return Proof.READ_BACK
         return self._seen.proof if state in {Follow.PROVEN, Follow.STOPPED} else Proof.NONE
+
+    def is_moved(self, now_s: float) -> bool:
+        """Return whether something else moves it: it has left what it was seen to run on for more, again and again."""
+        return self._ladder.strays(now_s) >= MOVED
 
     def is_lost(self, now_s: float) -> bool:
         """Return whether the device does not answer."""

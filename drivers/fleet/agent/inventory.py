@@ -28,6 +28,7 @@ def _entry(id_: str, device: LeasedDevice) -> InventoryDevice:
         proof=device.proof,
         measured_by=device.measured_by,
         dead_man=device.dead_man,
+        serial=device.serial,
     )
 
 

@@ -96,6 +96,10 @@ class Ladder:
             self._times += not self.brought_down
             self.rung = max(self.rung, Rung(min(further, Rung.STOP)))
 
+    def strays(self, now_s: float) -> int:
+        """Return how often it has left its setpoint for more within the last `STRAYS_S`."""
+        return sum(at_s > now_s - STRAYS_S for at_s in self._strayed_s)
+
     def relieve(self, now_s: float, *, obeyed: bool = False) -> None:
         """Note that the device does what it was told; `obeyed`: it drew clearly more before, and so it has come down for it."""
         self.since_s, self._rounds = None, 0

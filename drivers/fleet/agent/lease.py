@@ -31,7 +31,7 @@ class LeasedDevice:
     """One device of an agent: its model, the failsafe watts, and a maximum that may only narrow the model's.
 
     `proof` is the best that can show what it runs on, `measured_by` what measures its watts, `dead_man` what takes it
-    down when the agent's machine is dead. `is_contactor`: it is the contactor of a node, which nothing but a statement moves.
+    down when the agent's machine is dead. `serial`: what the hardware calls itself, where that is known. `is_contactor`: it is the contactor of a node, which nothing but a statement moves.
     """
 
     model: Model
@@ -41,6 +41,7 @@ class LeasedDevice:
     measured_by: MeasuredBy = MeasuredBy.NOTHING
     dead_man: DeadMan | None = None
     is_contactor: bool = False
+    serial: str | None = None
 
     @property
     def unknown_w(self) -> int:

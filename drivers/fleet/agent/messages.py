@@ -57,6 +57,7 @@ class Speaker:
         applied_seq: int,
         head_stored: str | None,
         refused: str | None,
+        alarms: list[wire.AlarmedDevice],
     ) -> bytes:
         """Return what the agent holds and knows now."""
         body = wire.Report(
@@ -80,5 +81,6 @@ class Speaker:
             head_seen=holder.head,
             head_stored=head_stored,
             refused=None if refused is None else refused[: wire.MAX_TEXT],
+            alarms=alarms,
         )
         return wire.sign(body, self._key)

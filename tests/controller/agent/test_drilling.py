@@ -30,6 +30,7 @@ from tests.controller.agent.halls import FULL_W, MODEL, OFF_W, Hall, hall_of
 from tests.waiting import DEADLINE_S, until
 
 FAMILY = load_families()["luxos"]
+MODES_W = [int(mode.watts) for mode in reversed(MODEL.modes[1:])]
 
 
 class CuttingRelay:
@@ -150,7 +151,14 @@ def test_the_verb_writes_the_evidence(
     assert said["modes"]["784 W"]["named"] == "784 W"
     assert said["after_a_power_loss"] == "not tried: it has no relay"
     assert said["wrong"] == []
-    assert "written to" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "written to" in printed.out
+    assert yaml.safe_load(printed.out) == said, "a program that reads it is not told of the steps"
+    steps = [line.partition(" ")[2] for line in printed.err.splitlines()]
+    begun = [line for line in steps if line.startswith("to ")]
+    assert begun == [f"to {watts} W, for at most 61 s" for watts in (2794, *MODES_W, OFF_W, 2794)]
+    assert "  answered accepted, named 784 W, drew 784 W, took" in printed.err
+    assert steps[-2:] == ["handed back as it was found", "  it is as it was found"]
     assert hall.units["s19k-001"].told_w == FULL_W
     assert main(["agent", "release", str(hall.folder / "agent.yaml")]) == 0
     assert "no device was led" in capsys.readouterr().out

@@ -11,6 +11,7 @@ from controller.agent.kept import KeptFile
 from controller.agent.model import AgentFile
 from drivers.devices.found import FoundSettings
 from tests.controller.agent.test_load import SMALL
+from tests.controller.site.test_own_models import MODELS
 from tests.drivers.fleet.test_own_models import EXAMPLE, OWN
 
 TEXT = SMALL.replace("devices:\n", "models: own.yaml\ndevices:\n", 1).replace(
@@ -51,6 +52,14 @@ def test_its_own_models_run_as_they_were(path: Path, text: str | None, caplog: p
     if text is not None:
         models.write_text(text)
     assert down_s(run_and_crash(path)) == 6.0
+    assert down_s(run_and_crash(path)) == 6.0
+    assert {record.event for record in caplog.records} == {"file_not_taken"}  # type: ignore[attr-defined]
+
+
+def test_models_that_stand_in_its_file_run_as_they_were(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.write_text(TEXT.replace("models: own.yaml\n", f"models:\n{MODELS}"))
+    assert down_s(run_and_crash(path)) == 6.0
+    path.write_text(path.read_text().replace("down: 6 s", "down: 9 s"))
     assert down_s(run_and_crash(path)) == 6.0
     assert {record.event for record in caplog.records} == {"file_not_taken"}  # type: ignore[attr-defined]
 

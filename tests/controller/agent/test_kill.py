@@ -21,7 +21,7 @@ from drivers.fleet.agent.store import Store
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.keys import CONTROLLER, load_public, make_keys
 from drivers.fleet.link import MqttLink
-from drivers.fleet.wire import Follow, Proof, Report, open_report, topic
+from drivers.fleet.wire import Follow, Inventory, Leaf, Proof, Report, open_inventory, open_report, topic
 from simulators.devices.bench_unit import BenchUnit, Pace
 from simulators.devices.luxos import LuxOsServer
 from simulators.devices.relay_contact import RelayContact
@@ -61,6 +61,7 @@ class PluggedHall:
         self.devices: list[dict[str, Any]] = []
         self.relays: list[dict[str, Any]] = []
         self.heard: Report | None = None
+        self.inventory: Inventory | None = None
 
     async def serve(self, up: threading.Event, down: asyncio.Event) -> None:
         async with AsyncExitStack() as stack:
@@ -102,9 +103,16 @@ class PluggedHall:
         path.write_text(yaml.safe_dump(raw, sort_keys=False))
         return path
 
-    def take(self, _topic: str, payload: bytes, _retained: bool) -> None:
+    def take(self, name: str, payload: bytes, _retained: bool) -> None:
         keys = {"hall": load_public(self.folder / "keys" / "hall.pub")}
-        self.heard = open_report(payload, keys, site="yard", agent="hall")
+        if name.endswith("inventory"):
+            self.inventory = open_inventory(payload, keys, site="yard", agent="hall")
+        else:
+            self.heard = open_report(payload, keys, site="yard", agent="hall")
+
+    def tell(self) -> str:
+        """Return all there is to see, for the message of a failure."""
+        return f"{self.shown()} {self.draws()} {(self.folder / 'agent.log').read_text()[-3000:]}"
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -114,7 +122,7 @@ class PluggedHall:
             port=self.broker.port,
             client_id="listener",
             on_message=self.take,
-            subscriptions=[topic("yard", "hall", "report")],
+            subscriptions=[topic("yard", "hall", leaf) for leaf in (Leaf.REPORT, Leaf.INVENTORY)],
             protocol=self.broker.protocol,  # type: ignore[arg-type]
         )
         link.start()
@@ -144,18 +152,25 @@ def running(path: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.wait(DEADLINE_S)
 
 
+@contextmanager
+def served(hall: PluggedHall) -> Iterator[None]:
+    """Let the devices of a hall be spoken to, by a thread of their own."""
+    loop, up, down = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=(hall.serve(up, down),), daemon=True)
+    thread.start()
+    assert up.wait(DEADLINE_S)
+    yield
+    loop.call_soon_threadsafe(down.set)
+    thread.join(DEADLINE_S)
+    loop.close()
+
+
 @pytest.fixture
 def hall(tmp_path: Path) -> Iterator[PluggedHall]:
-    loop, up, down = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
     with mosquitto_broker(tmp_path) as broker:
         hall = PluggedHall(tmp_path, broker)
-        thread = threading.Thread(target=loop.run_until_complete, args=(hall.serve(up, down),), daemon=True)
-        thread.start()
-        assert up.wait(DEADLINE_S)
-        yield hall
-        loop.call_soon_threadsafe(down.set)
-        thread.join(DEADLINE_S)
-        loop.close()
+        with served(hall):
+            yield hall
 
 
 def test_devices_fall_by_their_relays_when_the_agent_is_killed_and_come_back_at_no_more_than_stored_and_failsafe(
@@ -164,28 +179,25 @@ def test_devices_fall_by_their_relays_when_the_agent_is_killed_and_come_back_at_
     path = hall.write()
     proven = ({FAILSAFE_W}, {Follow.PROVEN})
 
-    def tell() -> str:
-        return f"{hall.shown()} {hall.draws()} {(path.parent / 'agent.log').read_text()[-3000:]}"
-
     with hall.listening():
         with running(path) as process:
             until(
                 lambda: hall.shown() == proven and hall.draws() == {FAILSAFE_W},
                 "all are at failsafe, proven",
-                tell=tell,
+                tell=hall.tell,
             )
-            until(lambda: all(one.opens_s for one in hall.contacts.values()), "all are held", tell=tell)
+            until(lambda: all(one.opens_s for one in hall.contacts.values()), "all are held", tell=hall.tell)
             held = {id_: contact.opens_s for id_, contact in hall.contacts.items()}
             until(
                 lambda: all((one.opens_s or 0) > (held[id_] or 0) for id_, one in hall.contacts.items()),
                 "all are held anew",
-                tell=tell,
+                tell=hall.tell,
             )
             assert hall.draws() == {FAILSAFE_W}
             process.send_signal(signal.SIGKILL)
             killed_s = boottime_s()
             process.wait(DEADLINE_S)
-        until(lambda: hall.draws() == {0}, "all are cut off", tell=tell)
+        until(lambda: hall.draws() == {0}, "all are cut off", tell=hall.tell)
         assert boottime_s() - killed_s < HOLD_S + 2.0
         assert [contact.is_closed for contact in hall.contacts.values()] == [False, False]
         hall.heard = None
@@ -199,8 +211,74 @@ def test_devices_fall_by_their_relays_when_the_agent_is_killed_and_come_back_at_
 
         with running(path):
             # What was dark has been off, and without a lease nobody may raise it.
-            until(are_back, "all are back, proven", tell=tell)
+            until(are_back, "all are back, proven", tell=hall.tell)
             assert hall.shown()[0] == {MINER.off_w}
             assert hall.heard is not None
             assert set(hall.heard.proof) <= {Proof.READ_BACK, Proof.BOTH, Proof.WATTS}
             assert highest_w <= FAILSAFE_W
+
+
+class BareHall(PluggedHall):
+    """The same, and a miner before which nothing stands."""
+
+    def __init__(self, folder: Path, broker: BrokerProcess) -> None:
+        super().__init__(folder, broker)
+        self.bare = BenchUnit(
+            model=MINER, pace=PACE, clock=boottime_s, told_w=MINER.max_w, serial="s19k-003", mac="02:00:00:00:02:09"
+        )
+
+    async def serve(self, up: threading.Event, down: asyncio.Event) -> None:
+        async with LuxOsServer(self.bare, clock=boottime_s) as server:
+            self.devices.append(
+                {"id": "s19k-003", "family": "luxos", "host": "127.0.0.1", "port": server.port, "serial": "s19k-003",
+                 "model": MINER.id, "failsafe": f"{FAILSAFE_W} W"}
+            )  # fmt: skip
+            await super().serve(up, down)
+
+
+@pytest.fixture
+def bare_hall(tmp_path: Path) -> Iterator[BareHall]:
+    with mosquitto_broker(tmp_path) as broker:
+        hall = BareHall(tmp_path, broker)
+        with served(hall):
+            yield hall
+
+
+@pytest.mark.slow
+def test_when_the_machine_of_the_agent_loses_its_power_what_has_a_dead_man_falls_and_the_rest_stays_and_is_known_to(
+    bare_hall: BareHall,
+) -> None:
+    """A process that stands still says no more to anybody: no connection ends, no last word comes, as when power is gone."""
+    hall, path = bare_hall, bare_hall.write()
+    with hall.listening():
+        with running(path) as process:
+            until(
+                lambda: hall.shown() == ({FAILSAFE_W, MINER.off_w}, {Follow.PROVEN}), "all are proven", tell=hall.tell
+            )
+            until(lambda: all(one.opens_s for one in hall.contacts.values()), "all are held", tell=hall.tell)
+            hall.bare.tell(FAILSAFE_W)  # what a controller had it run on
+            process.send_signal(signal.SIGSTOP)
+            gone_s = boottime_s()
+            until(lambda: hall.draws() == {0}, "all with a dead-man are cut off", tell=hall.tell)
+            assert boottime_s() - gone_s < HOLD_S + 2.0
+            assert round(hall.bare.draw_w) == FAILSAFE_W, "nothing takes it down"
+        inventory = hall.inventory
+        assert inventory is not None
+        assert [device.id for device in inventory.devices if device.dead_man is None] == ["s19k-003"]
+        hall.heard, highest_w = None, 0.0
+
+        def are_back() -> bool:
+            nonlocal highest_w
+            highest_w = max(highest_w, hall.bare.draw_w, *hall.draws())
+            return hall.shown()[1] == {Follow.PROVEN} and all(one.is_closed for one in hall.contacts.values())
+
+        with running(path):
+            until(are_back, "all are back, proven", tell=hall.tell)
+            assert hall.heard is not None
+            stored = Store(hall.folder / "agents" / "hall.json").load().applied
+            assert all(
+                watts <= min(stored[id_], FAILSAFE_W)
+                for id_, watts in zip(sorted(stored), hall.heard.applied_w, strict=True)
+            )
+            assert set(hall.heard.proof) <= {Proof.READ_BACK, Proof.BOTH, Proof.WATTS}
+            assert highest_w <= FAILSAFE_W * 1.01

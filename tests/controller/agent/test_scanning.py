@@ -8,6 +8,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from controller.agent import scanning
 from controller.agent.scanning import MOST_HOSTS, Sighting, scan
 from drivers.clock import boottime_s
 from drivers.devices.families import LoginKind, load_families
@@ -63,6 +64,49 @@ def test_a_hall_is_scanned_and_nothing_is_written() -> None:
 
     assert asyncio.run(look()) == list(units)
     assert [asked.verb for unit in units.values() for asked in unit.log if asked.writes] == []
+
+
+#: What a hall of 40 devices may take, on its whole /24.
+MOST_S = 20.0
+#: Every family that answers over TCP, each on its own port at an address of its own, as in a real hall.
+ON_NETWORK = sorted(SERVED)
+
+
+@pytest.mark.slow
+def test_a_network_of_254_addresses_with_40_devices_is_scanned_in_time_and_no_write_verb_is_on_any_wire(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is sent to the other addresses is lost, as on a network where nobody has them; loopback would refuse it at once."""
+    kinds = [ON_NETWORK[k % len(ON_NETWORK)] for k in range(40)]
+    units = {f"127.0.78.{10 + k}": unit_of(family, f"SERIAL{k:04d}") for k, family in enumerate(kinds)}
+
+    listens = scanning._listens
+
+    async def lost(host: str, port: int) -> bool:
+        if host in units:
+            return await listens(host, port)
+        await asyncio.sleep(scanning.CONNECT_S)
+        return False
+
+    monkeypatch.setattr(scanning, "_listens", lost)
+
+    async def look() -> tuple[list[str], float]:
+        ports = dict[str, int]()
+        async with AsyncExitStack() as stack:
+            for (host, unit), family in zip(units.items(), kinds, strict=True):
+                server = SERVED[family].serve(unit, boottime_s, ports.get(family, 0))
+                server._host = host  # type: ignore[attr-defined]
+                await stack.enter_async_context(server)
+                ports[family] = server.port
+            began_s = boottime_s()
+            found = await scan(ip_network("127.0.78.0/24"), ports=list(ports.values()))
+            return [one if isinstance(one, str) else one.host for one in found], boottime_s() - began_s
+
+    found, took_s = asyncio.run(look())
+    assert {one.partition(":")[0] for one in found} == set(units)
+    assert took_s <= MOST_S
+    assert {asked.verb for unit in units.values() for asked in unit.log if asked.writes} == set()
+    assert all(unit.log for unit in units.values()), "each was asked"
 
 
 def test_what_listens_and_says_nothing_known_is_an_address() -> None:

@@ -397,6 +397,8 @@ class World:
                 measured_by=np.where(np.isnan(measured_w), Measurer.NOTHING, Measurer.ESTIMATE).astype(np.int8),
                 follow=self._follow(),
                 max_w=self.site.devices.max_w if self.inventory_w is None else self.inventory_w,
+                down_seen_s=self.site.devices.down_seen_s,
+                up_seen_s=self.site.devices.up_seen_s,
             ),
             link_lost_s=self.link_lost_s,
             orders=self.orders,

@@ -30,7 +30,7 @@ from controller.daemon.reload.beginning import begin
 from controller.daemon.reload.desk import ReloadDesk
 from controller.daemon.reload.kept import KeptSite
 from controller.site.loaded import read_site
-from drivers.fleet.wire import Leaf, topic
+from drivers.fleet.wire import AlarmedDevice, DeviceAlarm, Leaf, topic
 from tests.controller.daemon.clock.machine import UNSYNCHRONISED, Machine
 from tests.controller.daemon.contactors.desk import OPERATOR, tripped_desk
 from tests.controller.daemon.fleet.loop import SITE, device_of, make_site
@@ -121,6 +121,36 @@ def finding(listed: Callable[[Rig], object] | None = None, **report) -> Scenario
             bench.journal.close()
 
     return scenario
+
+
+def shared_hardware(folder: Path) -> Produced:
+    """What the real fleet finds of two agents that have the same hardware."""
+    rig = Rig(make_site(AGENTS))
+    for a in (0, 1):
+        first, *others = rig.devices(a)
+        rig.introduce(a, [structs.replace(first, serial="sn1"), *others])
+    bench = Bench(folder / "journal.db")
+    try:
+        bench.fleet.findings = rig.fleet.findings
+        bench.act()
+        return Produced(way=Way.HELD, reasons=rig.fleet.findings(), site=rig.site, series=series_of(bench.metrics))
+    finally:
+        bench.journal.close()
+
+
+def silent_without_dead_man(folder: Path) -> Produced:
+    """What the real fleet finds of an agent that has spoken once, and is silent."""
+    rig = Rig(make_site(AGENTS))
+    rig.introduce(0)
+    rig.report(0)
+    rig.now_s += 6.0
+    bench = Bench(folder / "journal.db")
+    try:
+        bench.fleet.findings = rig.fleet.findings
+        bench.act()
+        return Produced(way=Way.HELD, reasons=rig.fleet.findings(), site=rig.site, series=series_of(bench.metrics))
+    finally:
+        bench.journal.close()
 
 
 DSO = Principal(name="dso", role=Role.AUTHORITY)
@@ -361,6 +391,10 @@ SCENARIOS: dict[Code, Scenario] = {
     Code.DEVICES_UNDECLARED: finding(lambda rig: [*rig.devices(0), device_of("a-s21", name="z-1")]),
     Code.DEVICES_DIFFER: finding(lambda rig: [structs.replace(rig.devices(0)[0], max_w=9), *rig.devices(0)[1:]]),
     Code.WATTS_ABSURD: finding(applied_w=[10_000_000, 25, 25]),
+    Code.DEVICES_SHARED: shared_hardware,
+    Code.DEVICES_MOVED: finding(alarms=[AlarmedDevice(device="a-s21", alarm=DeviceAlarm.MOVED)]),
+    Code.DEVICES_STAY: silent_without_dead_man,
+    Code.POOLS_CHANGED: finding(alarms=[AlarmedDevice(device="a-s21", alarm=DeviceAlarm.POOLS_CHANGED)]),
     Code.HEAD_REFUSED: finding(head_seen="nonsense"),
     Code.SITE_FILE_NOT_TAKEN: half_edited,
     Code.SET_REFUSED: finding(refused="nothing is raised, the agent's store is unusable: no space left on device"),

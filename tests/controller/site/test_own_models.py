@@ -18,6 +18,8 @@ from drivers.fleet.catalogue import load_catalogue
 from tests.controller.core.world import World
 from tests.drivers.fleet.test_own_models import EXAMPLE, OWN
 
+#: The models of the example, as they stand under their key.
+MODELS = EXAMPLE.partition("\nmodels:\n")[2]
 GROUP = "{id: s21, model: antminer-s21, count: 2, agent: a-two, node: row, failsafe: 2 kW}"
 OF_OWN = f"{{id: s21, model: {OWN}, count: 2, agent: a-two, node: row, failsafe: 2 kW}}"
 
@@ -104,6 +106,36 @@ def test_what_cannot_be_read_as_a_value_is_one_mistake(
     assert "object" not in lines[0]
 
 
+def inline(small: str, models: str = MODELS) -> str:
+    return small.replace("orders:\n", f"models:\n{models}orders:\n").replace(GROUP, OF_OWN)
+
+
+def test_models_may_stand_in_the_site_file_itself_and_are_the_same(
+    small: str, load_text: Callable[[str], SiteFile], own: Path
+) -> None:
+    assert own.exists()
+    inside, beside = load_text(inline(small)), load_text(with_models(small))
+    assert catalogue_of(inside.models) == catalogue_of(beside.models)
+    assert compile_site(inside).devices.max_w.tolist() == compile_site(beside).devices.max_w.tolist()
+
+
+def test_what_is_wrong_in_the_site_file_itself_is_said_with_its_places_and_all_at_once(
+    small: str, complaints: Callable[[str], list[str]]
+) -> None:
+    wrong = MODELS.replace("down: 6 s", "down: 6").replace("steady: true", "steady: true\n    colour: red\n    up: 9 s")
+    said = complaints(inline(small, wrong))
+    text = inline(small, wrong).splitlines()
+    for words, line in (
+        (f"models.{OWN}.down: found 6; allowed is a time", "    down: 6"),
+        (f"models.{OWN}.colour: found an unknown key", "    colour: red"),
+        (f"models.{OWN}.up: found the key 'up' for the second time", "    up: 9 s"),
+    ):
+        (one,) = (each for each in said if words in each)
+        assert one.startswith(f"{text.index(line) + 1}:"), one
+    assert not [line for line in said if "allowed is one of the models" in line], "it is there, and is wrong"
+    assert len(said) == 3, said
+
+
 def test_a_file_that_is_not_there_and_a_model_that_is_not_in_it_are_named(
     small: str, complaints: Callable[[str], list[str]], own: Path
 ) -> None:
@@ -115,7 +147,7 @@ def test_a_file_that_is_not_there_and_a_model_that_is_not_in_it_are_named(
     own.unlink()
     assert any("own.yaml: found no readable text" in line for line in complaints(text))
     assert any(
-        "models: found 3; allowed is the path of a YAML file" in line
+        "models: found 3; allowed is models by id, or the path of a YAML file" in line
         for line in complaints(text.replace("own.yaml", "3"))
     )
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from drivers.devices import antminer_power
 from drivers.devices.antminer_stock import open_device
 from drivers.devices.driver import DeviceSettings, Target
 from drivers.devices.login import Login
@@ -53,6 +54,44 @@ def test_a_firmware_that_does_not_tell_its_watts_draws_an_unknown_power() -> Non
         reading = await bench.driver.read()
         assert (reading.watts, reading.measured_by) == (None, MeasuredBy.NOTHING)
         assert any("does not tell its watts" in finding for finding in await bench.driver.findings())
+
+    with_bench(STOCK, scene)
+
+
+@pytest.mark.parametrize(
+    ("page", "watts"),
+    [(b"miner_power:3471", 3471.0), (b"power: 3471.5 W\n", 3471.5), (b"<html>", None), (b"x:-1", None), (b"", None)],
+)
+def test_watts_on_a_page_of_their_own_are_read_where_the_statistics_tell_none(
+    page: bytes, watts: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(page) + page)
+        writer.close()
+
+    async def scene(bench: Bench) -> None:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            monkeypatch.setattr(antminer_power, "PORT", server.sockets[0].getsockname()[1])
+            driver = open_device(
+                Target(
+                    host="127.0.0.1", port=bench.sim.port, model=S21_PRO, login=Login(username="root", password="root")
+                )
+            )
+            for _ in range(2):
+                assert (await driver.read()).watts == 3510.0
+            assert asked == [], "the statistics tell them"
+            bench.sim.tells_watts = False
+            for _ in range(2):
+                reading = await driver.read()
+                by = MeasuredBy.NOTHING if watts is None else MeasuredBy.ESTIMATE
+                assert (reading.watts, reading.measured_by) == (watts, by)
+            assert len(asked) == (1 if watts is None else 2), "one without them is seldom asked"
+            assert asked[0].startswith(b"GET /miner_power HTTP/1.1\r\n")
+            assert b"Authorization" not in asked[0]
+            await driver.close()
 
     with_bench(STOCK, scene)
 

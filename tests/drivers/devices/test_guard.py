@@ -15,7 +15,7 @@ from drivers.devices.found import FoundSettings
 from drivers.devices.guard import Guard
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
-from drivers.fleet.wire import Activity, MeasuredBy
+from drivers.fleet.wire import Activity, DeviceAlarm, MeasuredBy
 
 POOL = Pool(url="stratum+tcp://pool.example.org:3333", user="site.one")
 OTHER = replace(POOL, url="stratum+tcp://elsewhere.example.org:3333")
@@ -147,7 +147,9 @@ def test_pools_that_change_by_a_write_are_an_error_and_the_last_write(
     asyncio.run(guard.read())
     driver.takes_pools_away = True
     assert asyncio.run(guard.command(784)) is CommandOutcome.ACCEPTED
+    assert list(guard.alarms()) == []
     asyncio.run(guard.read())
+    assert list(guard.alarms()) == [DeviceAlarm.POOLS_CHANGED]
     assert [record.event for record in caplog.records if record.levelno == logging.ERROR] == ["pools_changed"]  # type: ignore[attr-defined]
     assert asyncio.run(guard.command(25)) is CommandOutcome.REFUSED
     assert asyncio.run(guard.stop()) is CommandOutcome.REFUSED

@@ -90,7 +90,7 @@ def test_at_most_is_the_largest_setpoint_below(model: catalogue.Model, watts: fl
         ),
         ("    vendor: Bitmain", "    vendor: ''", "antminer-s21: vendor: found '', allowed is a text"),
         ("watts: 3500", "watts: 35000000", "whole watts"),
-        ("watts: 1400", "watts: .nan", "watts: found nan, allowed is a number"),
+        ("watts: 1400", "watts: .nan", "watts: found '.nan', allowed is a number"),
         ("watts: 1400", "watts: -1", "modes: 1: watts: found -1, allowed is a number from 0 to 10000000"),
         ("watts: 25, hashrate_ths: 0}", "watts: 25, hashrate_ths: 1}", "allowed is off"),
         ("kind: asic", "kind: toaster", "kind: found 'toaster', allowed is one of asic, gpu, relay"),

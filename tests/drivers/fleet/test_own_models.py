@@ -5,11 +5,14 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from drivers.errors import ConfigError
 from drivers.fleet.catalogue import load_catalogue
+from drivers.fleet.models_schema import file_schema
 from drivers.fleet.own_models import catalogue_beside
+from drivers.strict_yaml import plain_values
 
 EXAMPLE = files("configs").joinpath("models/example.yaml").read_text()
 OWN = "s19k-pro-hall-a"
@@ -21,6 +24,36 @@ def test_they_extend_the_bundled_ones(tmp_path: Path) -> None:
     assert models.keys() == {*load_catalogue(), OWN}
     assert (models[OWN].down_s, models[OWN].max_w, models[OWN].off_w) == (6.0, 2192, 25)
     assert catalogue_beside(tmp_path / "site.yaml", {}) == load_catalogue()
+
+
+def test_they_may_stand_in_the_file_itself(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(EXAMPLE)
+    there = plain_values(EXAMPLE, "own.yaml")["models"]
+    assert catalogue_beside(tmp_path / "site.yaml", {"models": there}) == catalogue_beside(
+        tmp_path / "site.yaml", {"models": "own.yaml"}
+    )
+    with pytest.raises(ConfigError, match=rf"site\.yaml: {OWN}: down: found 6, allowed is a time"):
+        catalogue_beside(tmp_path / "site.yaml", {"models": {OWN: there[OWN] | {"down": 6}}})
+
+
+def test_an_off_without_quotes_is_the_word(tmp_path: Path) -> None:
+    text = EXAMPLE.replace('name: "off"', "name: off", 1)
+    assert text != EXAMPLE
+    (tmp_path / "own.yaml").write_text(text)
+    assert catalogue_beside(tmp_path / "site.yaml", {"models": "own.yaml"})[OWN].modes[0].name == "off"
+
+
+def test_the_schema_for_editors_takes_the_example_and_knows_each_key() -> None:
+    schema, example = file_schema(), plain_values(EXAMPLE, "own.yaml")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(example, schema)
+    assert EXAMPLE.startswith("# yaml-language-server: $schema=../models.schema.json\n")
+    jsonschema.validate(
+        plain_values(files("drivers.fleet").joinpath("models.yaml").read_bytes(), "models.yaml"), schema
+    )
+    for wrong in ({"down": 6}, {"colour": "red"}, {"modes": []}, {"kind": "asics"}, {"sources": {}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(example | {"models": {OWN: example["models"][OWN] | wrong}}, schema)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,8 @@ def seen(
         measured_by=np.full(2, Measurer.PSU, dtype=np.int8),
         follow=np.broadcast_to(np.array(follow, dtype=np.int8), 2),
         max_w=DEVICES.max_w,
+        down_seen_s=DEVICES.down_seen_s,
+        up_seen_s=DEVICES.up_seen_s,
     )
     return replace(NOTHING_ELSE, now_s=now_s, fleet=columns)
 
@@ -111,6 +113,17 @@ def test_a_cut_frees_nothing_before_it_is_confirmed_and_settled():
     leases = observe(leases, DEVICES, seen(140.0 + DOWN_S - 0.1, HALF, confirmed_s=100.0))
     assert leases.high_w[0] == FULL[0]
     leases = observe(leases, DEVICES, seen(140.0 + DOWN_S, HALF, confirmed_s=100.0))
+    assert np.array_equal(leases.high_w, HALF)
+
+
+def test_a_cut_frees_nothing_before_the_longer_time_of_site_file_and_agent_is_over():
+    slow_s = 1.25 * 20.0 + 1.5
+    leases = send(settled(FULL), HALF, 100.0)
+    for now_s in (101.0, 101.0 + DOWN_S, 101.0 + slow_s - 0.1, 101.0 + slow_s):
+        assert np.array_equal(leases.high_w, FULL), now_s
+        told = seen(now_s, HALF, confirmed_s=100.0)
+        slow = replace(told.fleet, down_seen_s=np.full(2, slow_s))
+        leases = observe(leases, DEVICES, replace(told, fleet=slow))
     assert np.array_equal(leases.high_w, HALF)
 
 

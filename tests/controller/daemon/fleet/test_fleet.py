@@ -16,6 +16,7 @@ from controller.core.snapshot import Followed, Measurer
 from controller.core.state import initial_state
 from controller.daemon.fleet import fleet as fleet_module
 from controller.daemon.fleet.fleet import Fleet, subscriptions
+from drivers.fleet import wire
 from drivers.fleet.head import JournalHead, open_head, seal
 from drivers.fleet.keys import CONTROLLER, PrivateKey
 from drivers.fleet.wire import Leaf, Set, open_set, sign, topic
@@ -304,8 +305,60 @@ def test_columns_follow_the_order_of_the_site(led):
     assert set(columns.measured_by[mine]) == {Measurer.PDU}
     assert columns.heard_s.tolist() == [1000.0, 1001.0, 1000.0]
     assert np.array_equal(columns.max_w, led.site.devices.max_w)
+    assert np.array_equal(columns.down_seen_s, led.site.devices.down_seen_s)
+    assert np.array_equal(columns.up_seen_s, led.site.devices.up_seen_s)
     others = [i for i in range(len(led.site.devices.ids)) if i not in mine]
     assert columns.applied_w[others].tolist() == led.site.devices.off_w[others].tolist()
+
+
+def test_hardware_that_two_agents_have_is_named_by_both_whatever_they_call_it(led):
+    for a in (0, 2):
+        first, *others = led.devices(a)
+        led.introduce(a, [structs.replace(first, serial="5cf3"), *others])
+    ids = [led.devices(a)[0].id for a in (0, 2)]
+    expected = [
+        Reason(Code.DEVICES_SHARED, AGENTS[a], {"other": AGENTS[other], "devices": id_, "more": 0})
+        for a, other, id_ in ((0, 2, ids[0]), (2, 0, ids[1]))
+    ]
+    assert expected[1] in led.fleet.findings()
+    listed = [structs.replace(led.devices(0)[0], serial="5cf3"), *led.devices(0)[1:]]
+    led.report(0, listed=listed)
+    assert [one for one in led.fleet.findings() if one.code is Code.DEVICES_SHARED] == expected
+    led.introduce(2)
+    led.report(0, listed=listed)
+    assert [one for one in led.fleet.findings() if one.code is Code.DEVICES_SHARED] == []
+
+
+def test_what_an_agent_wants_looked_at_is_told_by_device_until_it_is_over(led):
+    first, second, *_ = (device.id for device in led.devices(0))
+    changed = wire.AlarmedDevice(device=first, alarm=wire.DeviceAlarm.POOLS_CHANGED)
+    moved = [wire.AlarmedDevice(device=id_, alarm=wire.DeviceAlarm.MOVED) for id_ in (first, second)]
+    led.report(0, alarms=[changed, *moved])
+    assert led.fleet.findings() == (
+        Reason(Code.POOLS_CHANGED, AGENTS[0], {"devices": first, "more": 0}),
+        Reason(Code.DEVICES_MOVED, AGENTS[0], {"devices": f"{first}, {second}", "more": 0}),
+    )
+    led.report(0)
+    assert led.fleet.findings() == ()
+
+
+def test_of_a_silent_agent_the_devices_that_nothing_takes_down_are_named(led):
+    first, *others = led.devices(0)
+    held = structs.replace(first, dead_man=wire.DeadMan(after_ms=12_000, falls_to_w=0))
+    led.introduce(0, [held, *others])
+    led.report(0, listed=[held, *others])
+    for a in (1, 2):
+        led.report(a)
+    led.now_s += 5.0
+    assert led.fleet.findings() == ()
+    led.report(1)
+    led.report(2)
+    led.now_s += 0.1
+    ids = [device.id for device in others]
+    expected = Reason(Code.DEVICES_STAY, AGENTS[0], {"devices": ", ".join(ids[:3]), "more": max(0, len(ids) - 3)})
+    assert led.fleet.findings() == (expected,)
+    led.report(0, listed=[held, *others])
+    assert led.fleet.findings() == ()
 
 
 def test_a_sequence_that_is_taken_confirms_its_decision_and_no_newer_one(led):

@@ -304,6 +304,23 @@ def test_a_fact_that_differs_is_named_with_both_sides(fact, change, found, allow
     assert reports.newest[0].findings == (Reason(Code.DEVICES_DIFFER, AGENT, differs),)
 
 
+def test_of_the_times_that_the_site_file_and_an_agent_say_the_longer_count():
+    reports = make_reports()
+    listed = [
+        device_of("a-s21", up_ms=900_000, down_ms=10),
+        device_of("b-s19k", down_ms=86_400_000),
+        device_of("c-gpu"),
+    ]
+    introduce(reports, listed)
+    devices, (view,) = reports._site.devices, reports.newest
+    assert view.up_seen_s[0] == 1.25 * 900.0 + 1.5 > devices.up_seen_s[0]
+    assert view.down_seen_s[0] == devices.down_seen_s[0], "a shorter one would be a proof too early"
+    assert view.down_seen_s[1] == 1.25 * 3600.0 + 1.5, "and an absurd one would keep the device's watts for a day"
+    assert (view.up_seen_s[2], view.down_seen_s[2]) == (devices.up_seen_s[2], devices.down_seen_s[2])
+    introduce(reports, [device_of("a-s21", up_ms=900_000), device_of("c-gpu")], boot="b1")
+    assert reports.newest[0].up_seen_s[1] == devices.up_seen_s[1], "of what it lacks the site file's count"
+
+
 def test_another_inventory_gives_the_same_letters_to_other_devices(reports):
     hear(reports, state="pxl", epoch=EPOCH)
     turned = own_devices()[::-1]

@@ -12,6 +12,7 @@ from controller.site.loaded import read_site
 from drivers import durable
 from drivers.errors import ConfigError
 from tests.controller.daemon.reload.sites import HALF_EDITED, HIGHER, OWN_MODEL, OWN_MODELS, PROFILE, Folder
+from tests.controller.site.test_own_models import MODELS
 from tests.drivers.fleet.test_own_models import EXAMPLE, OWN
 
 
@@ -130,6 +131,18 @@ def test_the_models_of_the_site_run_as_they_were_too(folder, change):
     assert f"models.{OWN}" in beginning.not_taken if change == "edit" else "own.yaml" in beginning.not_taken
     kept_of(folder).keep(beginning.site)  # and after the next crash, too
     assert begin(folder.file, kept_of(folder)).site.site_file.models.by_id[OWN].down_s == 6.0
+
+
+def test_models_that_stand_in_the_site_file_run_as_they_were_too(folder):
+    before, after = OWN_MODELS
+    folder.write(OWN_MODEL, (before, after.replace("models: own.yaml\n", f"models:\n{MODELS}")))
+    ran(folder)
+    changed = MODELS.replace("down: 6 s", "down: 1 s")
+    folder.write(OWN_MODEL, (before, after.replace("models: own.yaml\n", f"models:\n{changed}")))
+    beginning = begin(folder.file, kept_of(folder))
+    assert beginning.unusable == ""
+    assert beginning.site.site_file.models.by_id[OWN].down_s == 6.0
+    assert f"models.{OWN}" in beginning.not_taken
 
 
 #: Where a crash may fall while a site is kept: before the nth call of what makes it durable.

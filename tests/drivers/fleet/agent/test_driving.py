@@ -16,7 +16,7 @@ from drivers.fleet.agent.driving import Driving
 from drivers.fleet.agent.keeping import LATE_S, Keeper
 from drivers.fleet.agent.lease import Held, LeasedDevice
 from drivers.fleet.catalogue import load_catalogue
-from drivers.fleet.wire import Activity, Follow, MeasuredBy
+from drivers.fleet.wire import Activity, AlarmedDevice, DeviceAlarm, Follow, MeasuredBy
 from tests.drivers.fleet.fakes import FakeDevice
 from tests.examples import examples
 from tests.waiting import DEADLINE_S
@@ -116,6 +116,21 @@ class Bench:
                 await self.end()
 
         asyncio.run(play())
+
+
+def test_what_a_person_has_to_look_at_is_told_by_device_and_no_more_than_a_report_has_room_for() -> None:
+    bench = Bench()
+    looks = {"a": (DeviceAlarm.POOLS_CHANGED,), "b": ()}
+
+    async def scene() -> None:
+        assert bench.driving.alarms() == []
+        for driven in bench.driving._driven:
+            driven._seen = lambda id_=driven.id: looks[id_]
+        assert bench.driving.alarms() == [AlarmedDevice(device="a", alarm=DeviceAlarm.POOLS_CHANGED)]
+        looks["b"] = (DeviceAlarm.POOLS_CHANGED,) * 2
+        assert [one.device for one in bench.driving.alarms()] == ["a", "b"]
+
+    bench.run(scene)
 
 
 class FakeRelay:

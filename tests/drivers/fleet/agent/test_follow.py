@@ -11,6 +11,7 @@ import pytest
 
 from drivers.fleet.agent.contact import FRESH_S
 from drivers.fleet.agent.device import CommandOutcome
+from drivers.fleet.agent.ladder import STRAYS_S
 from drivers.fleet.agent.steps import Action, Do
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.wire import Activity, Follow, MeasuredBy, Proof
@@ -210,6 +211,17 @@ def test_a_device_that_leaves_its_setpoint_has_drifted_and_is_told() -> None:
     assert bench.ask(CommandOutcome.ACCEPTED) == Action(do=Do.COMMAND, watts=2000, lowers=True)
     bench.ask(reading(2000, 2000))
     assert bench.state is Follow.PROVEN
+
+
+def test_what_leaves_its_setpoint_again_and_again_is_moved_by_something_else_until_that_is_long_ago() -> None:
+    bench = proven(2000)
+    for moved in (False, True):
+        bench.wait(1).ask(reading(3500, 3500))
+        assert bench.follower.is_moved(bench.now_s) is moved
+        bench.ask(CommandOutcome.ACCEPTED)
+        bench.ask(reading(2000, 2000))
+    assert bench.follower.is_moved(bench.now_s + STRAYS_S - 2)
+    assert not bench.follower.is_moved(bench.now_s + STRAYS_S + 1)
 
 
 def does(bench: Bench, action: Action, runs_w: int) -> int:
