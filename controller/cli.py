@@ -31,6 +31,7 @@ from controller.commands import (
     trip,
     unlock,
     warmup,
+    what_if,
 )
 from drivers.errors import CommandLineWrong, ConfigError, JournalUnusable
 
@@ -86,6 +87,7 @@ def _parser(*, with_demo: bool) -> argparse.ArgumentParser:
         journal,
         issuer,
         clock,
+        what_if,
     ):
         verb.add(verbs)
     demo.add(verbs, with_options=with_demo)
