@@ -22,11 +22,12 @@ WINDOWS: Final = (1 / 32, 1 / 8, 1 / 2, 1.0)
 #: Sites of no more devices have it too where the rounds have left more than this share.
 MID: Final = 1_000
 MID_GAP: Final = 1e-4
-#: Room for states; how many buckets of watts a site has, and, times its devices, where that leaves whole modes unproven.
+#: Room for states; how many buckets of watts a site has; and how many where that leaves whole modes unproven, times the square of
+#: its devices: as many as these have the time for.
 STATES: Final = 1 << 18
 BUCKETS: Final = 1 << 10
-FINE: Final = 1 << 18
-_MOST_BUCKETS: Final = 1 << 14
+FINE: Final = 1 << 27
+_MOST_BUCKETS: Final = 1 << 18
 #: The linear program is worth what its prices say, but for this share.
 _ROUNDING: Final = 1e-9
 
@@ -61,7 +62,7 @@ class Refinement:
         )
         self._bare_rounds, self._bare_sets = tuple(self._rounds), tuple(sets)
         self._fair_gap = GOOD_GAP if devices <= SMALL else MID_GAP
-        self._fine = min(FINE // max(devices, 1), _MOST_BUCKETS)
+        self._fine = min(FINE // max(devices, 1) ** 2, _MOST_BUCKETS)
         self._states = _state_lists(nodes, max(BUCKETS, self._fine) + 2) if devices <= MID else None
 
     def refine(self) -> Certified:
