@@ -155,6 +155,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     floors_w = house_w + tables.off_below_w, house_w + stuck_below_w
     lasting = envelope(tables.standing, limits, *floors_w)
     bounds = envelope(tables.standing, [*limits, *steps], *floors_w) if steps else lasting
+    unheard_below_w = _unheard_below_w(tables, sensed, below)
     return _Limited(
         house=house,
         current_w=current_below_w,
@@ -162,13 +163,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         bounds=bounds,
         lasting=lasting,
         sure_floor_w=np.minimum(bounds.floor_w, site.tree.house_w + tables.off_below_w),
-        usable_w=usable_w(
-            bounds.limit_w,
-            house_w,
-            _unheard_below_w(tables, sensed, below),
-            metered=tables.metered,
-            tolerance=tables.tolerance,
-        ),
+        usable_w=usable_w(bounds.limit_w, house_w, unheard_below_w, tables.metered, tables.tolerance),
         stuck_w=stuck_w,
         stuck_below_w=stuck_below_w,
         cap_w=cap_w,

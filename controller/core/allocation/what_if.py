@@ -42,13 +42,8 @@ def what_if(tables: Tables, supposed: Supposed) -> Outcome:
     """Return what the site would do; a start costs nothing there, for what runs then has long been started."""
     site = tables.site
     devices = replace(site.devices, up_s=np.zeros(len(site.devices.ids)))
-    room_w = usable_w(
-        supposed.limit_w,
-        supposed.house_w,
-        np.zeros(len(site.tree.ids)),
-        metered=tables.metered,
-        tolerance=tables.tolerance,
-    )
+    all_heard = np.zeros(len(site.tree.ids))
+    room_w = usable_w(supposed.limit_w, supposed.house_w, all_heard, tables.metered, tables.tolerance)
     allocator = make_allocator(site.tree, devices)
     off_w = devices.off_w
     found = allocator.solve(

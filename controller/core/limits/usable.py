@@ -8,7 +8,7 @@ from controller.core.limits.house_load import HOUSE_DRIFT
 from controller.core.site import F64, Bool
 
 
-def usable_w(limit_w: F64, house_w: F64, unheard_w: F64, *, metered: Bool, tolerance: F64) -> F64:
+def usable_w(limit_w: F64, house_w: F64, unheard_w: F64, metered: Bool, tolerance: F64) -> F64:
     """Return the watts of each node's limit (N,) that its devices may be set to.
 
     Room is kept for what the house load may rise by meanwhile. A node that is not `metered` keeps the largest `tolerance` of its
