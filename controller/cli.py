@@ -32,6 +32,7 @@ from controller.commands import (
     trip,
     unlock,
     warmup,
+    what_if,
 )
 from drivers.errors import CommandLineWrong, ConfigError, JournalUnusable
 
@@ -88,6 +89,7 @@ def _parser(*, with_demo: bool) -> argparse.ArgumentParser:
         journal,
         issuer,
         clock,
+        what_if,
     ):
         verb.add(verbs)
     demo.add(verbs, with_options=with_demo)

@@ -40,6 +40,7 @@ from controller.core.limits.ramps import ramp_rooms
 from controller.core.limits.recent_power import RecentPower, remember
 from controller.core.limits.reclosing import close_where_it_fits
 from controller.core.limits.trip import hold_to
+from controller.core.limits.usable import usable_w
 from controller.core.masks import every, some
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
@@ -154,6 +155,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     floors_w = house_w + tables.off_below_w, house_w + stuck_below_w
     lasting = envelope(tables.standing, limits, *floors_w)
     bounds = envelope(tables.standing, [*limits, *steps], *floors_w) if steps else lasting
+    unheard_below_w = _unheard_below_w(tables, sensed, below)
     return _Limited(
         house=house,
         current_w=current_below_w,
@@ -161,7 +163,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         bounds=bounds,
         lasting=lasting,
         sure_floor_w=np.minimum(bounds.floor_w, site.tree.house_w + tables.off_below_w),
-        usable_w=_usable(tables, bounds, house_w, _unheard_below_w(tables, sensed, below)),
+        usable_w=usable_w(bounds.limit_w, house_w, unheard_below_w, tables.metered, tables.tolerance),
         stuck_w=stuck_w,
         stuck_below_w=stuck_below_w,
         cap_w=cap_w,
@@ -195,17 +197,6 @@ def _unheard_below_w(tables: Tables, sensed: Sensed, below: SumBelow) -> F64:
         return np.zeros(len(tables.site.tree.ids))
     watts = unheard_w(sensed.leases, tables.site.devices)
     return below(watts if sensed.cut is None else np.where(sensed.cut.quiet, 0.0, watts))
-
-
-def _usable(tables: Tables, bounds: Envelope, house_w: F64, unheard_below_w: F64) -> F64:
-    """Watts of each node's envelope that its devices may be set to, with room for what the house may rise by meanwhile.
-
-    Without a meter of its own, a node keeps their tolerance free, and the nameplate of what was never heard of.
-    """
-    free_w = bounds.limit_w - house_w * (1.0 + HOUSE_DRIFT)
-    blind_w = free_w - unheard_below_w
-    blind_w = np.where(blind_w <= 0.0, blind_w, blind_w / (1.0 + tables.tolerance))
-    return np.where(tables.metered, free_w, blind_w)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

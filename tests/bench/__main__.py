@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import before, compare, curtail, gaps, memory, meters, opcua, rolling, wire
+from tests.bench import before, compare, curtail, gaps, memory, meters, opcua, rolling, small, wire
 from tests.bench.plot import plot_cost
 from tests.bench.report import Row, Scale, show
 
@@ -48,6 +48,7 @@ PARTS: dict[str, Callable[[Scale], list[Row]]] = {
     "opcua": opcua.run,
     "meters": meters.run,
     "rolling": rolling.run,
+    "small": small.run,
     "wire": wire.run,
 }
 

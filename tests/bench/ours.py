@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from controller.core.allocation.allocator import make_allocator
+from controller.core.allocation.allocator import Allotment, make_allocator
 from controller.core.allocation.minimum_times import fitting_w, kept_w, minimum_times_after
 from controller.core.allocation.tables import make_tables
 from controller.core.allocation.values import values_now
 from controller.core.site import F64, Devices, Meters, Rules, Site, SurplusModel, Tree
 from controller.core.state import initial_state
 from tests.bench.referee import Answer
+from tests.bench.small_sites import Case
 
 
 class Ours:
@@ -48,6 +51,20 @@ class Ours:
         """Return what is decided with the time that is left, and the bound."""
         found = self._allocator.refined()
         return Answer(watts=found.watts, bound_per_h=found.bound_per_h, program_per_h=found.program_per_h)
+
+
+def answered(case: Case) -> Callable[[], Allotment]:
+    """Return what decides a case as often as it is called, with all data new."""
+    allocator = make_allocator(case.tree, case.devices)
+    return partial(
+        allocator.solve,
+        limit_w=case.tree.limit_w,
+        base_w=case.base_w,
+        upper_w=case.upper_w,
+        held_w=case.held_w,
+        stuck_w=case.base_w,
+        mode_value=case.mode_value,
+    )
 
 
 class Rolling:

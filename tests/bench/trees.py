@@ -41,7 +41,7 @@ def random_site(
     pdus = -(-devices // per_pdu)
     node = (parent.size - pdus) + np.arange(devices) // per_pdu
     mode_count = np.full(devices, watts.shape[1])
-    fleet = _fleet(node, mode_count, watts.ravel(), value.ravel(), between.ravel())
+    fleet = fleet_of(node, mode_count, watts.ravel(), value.ravel(), between.ravel())
     load_w = np.bincount(node, weights=fleet.max_w, minlength=parent.size)
     for level in above:
         load_w += np.bincount(parent[level], weights=load_w[level], minlength=parent.size)
@@ -63,7 +63,7 @@ def catalogue_site(pdus: int, *, per_pdu: int = 40) -> tuple[Tree, Devices]:
     value = np.where(hashrate > 0.0, hashrate * HASHPRICE - watts * TARIFF, 0.0)
     mode_count = np.array([len(model.modes) for model in models])
     node = 1 + np.arange(len(models)) // per_pdu
-    fleet = _fleet(node, mode_count, watts, value, np.array([mode.continuous for mode in modes]))
+    fleet = fleet_of(node, mode_count, watts, value, np.array([mode.continuous for mode in modes]))
     limit_w = np.bincount(node, weights=0.9 * fleet.max_w).astype(np.float64)
     limit_w[0] = np.inf
     tree = Tree(
@@ -104,7 +104,7 @@ def _devices(random: np.random.Generator, devices: int, modes: int, continuous: 
     return watts, value, between
 
 
-def _fleet(node: I64, mode_count: I64, mode_w: F64, mode_value: F64, mode_continuous: Bool) -> Devices:
+def fleet_of(node: I64, mode_count: I64, mode_w: F64, mode_value: F64, mode_continuous: Bool) -> Devices:
     count = node.size
     mode_start = np.append(0, np.cumsum(mode_count))
     zeros = np.zeros(count)

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.verify.allocator import walked
 from tests.verify.clocks import ends_in_time
 from tests.verify.door import withstood
 from tests.verify.fuzz.campaign import campaign
@@ -135,6 +136,11 @@ def bounds(_: Path) -> dict[str, str]:
     return {"kernels": "passed" if done == 0 else "failed"}
 
 
+def allocator(out: Path) -> dict[str, str]:
+    """Ask the allocator on ten thousand random trees with random locks, again and again at other limits."""
+    return walked(out)
+
+
 def mutation(out: Path) -> dict[str, str]:
     """Put 400 small faults into the core, one by one, and see how many the tests find; hours of work."""
     (out / "mutation.jsonl").unlink(missing_ok=True)
@@ -148,6 +154,7 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "models": models,
     "properties": properties,
     "bounds": bounds,
+    "allocator": allocator,
     "mutation": mutation,
     "fuzz": fuzz,
     "opcua": opcua,

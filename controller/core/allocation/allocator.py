@@ -98,6 +98,10 @@ class Allocator:
             released=self._released,
         )
 
+    def limit_prices(self) -> F64:
+        """Return what a watt more of each node's limit (N,) was worth an hour to the last answer, with every mode divisible."""
+        return self._program.in_site_order(self._refinement.own_prices())
+
     def _check(self, limit_w: F64, *device_w: F64) -> None:
         if limit_w.shape != (len(self._node_ids),) or any(column.shape != self._watts.shape for column in device_w):
             raise BadSite("the limits are not one a node, or the watts not one a device")

@@ -27,6 +27,7 @@ def make_branches(tree: Tree, devices: Devices) -> tuple[Branches, I64]:
         member=member,
         home=home,
         divisible=divisible,
+        asked_w=np.zeros(nodes),
         limit_w=np.zeros(nodes),
     )
     return branches, preorder

@@ -55,7 +55,7 @@ class Program:
         if mode_value is not None:
             self.choices = self.choices._replace(value=mode_value)
             self.bare = (tuple(self.choices), *self.bare[1:])
-        np.take(limit_w, self._preorder, out=self.branches.limit_w)
+        np.take(limit_w, self._preorder, out=self.branches.asked_w)
         least_w = self._off_w if stuck_w is None else stuck_w
         released = self._solve(bounds_w, held_w, least_w, _NOBODY)
         if released < 0:
@@ -64,18 +64,22 @@ class Program:
 
     def site_limit(self, limit_w: float, watts: F64) -> None:
         """Write into `watts` (D,) what is whole at another limit of the site, and what still fits beside it."""
-        site_limit(self.bare, self.branches.limit_w, limit_w, watts)
+        site_limit(self.bare, self.bare_branches, limit_w, watts)
 
     def node_limit(self, node: int, limit_w: float, watts: F64) -> None:
         """Decide the branch of one of the site's nodes anew, with another limit of that node, as `site_limit`."""
         place = int(self._place[node])
-        self.branches.limit_w[place] = limit_w
+        self.branches.asked_w[place] = limit_w
         node_limit(self.bare, self.bare_branches, self._desk, place, watts)
 
     def device(self, device: int, limits_w: tuple[float, float], held_w: float, watts: F64) -> None:
         """Decide the branch of a device anew, with other limits (base and upper) of the device, as `site_limit`."""
-        device_limits(self.bare, self._desk, device, *limits_w, held_w)
+        device_limits(self.bare, self.bare_branches, self._desk, device, *limits_w, held_w)
         node_limit(self.bare, self.bare_branches, self._desk, int(self.branches.home[device]), watts)
+
+    def in_site_order(self, of_nodes: F64) -> F64:
+        """Return a column of the nodes (N,) in the order of the site's tree."""
+        return of_nodes[self._place]
 
     def _solve(self, bounds_w: tuple[F64, F64], held_w: F64, stuck_w: F64, by_value: I64) -> int:
         released = solve(self.bare, self.bare_branches, self._desk, *bounds_w, held_w, stuck_w, by_value)
@@ -105,7 +109,7 @@ def _edges(devices: Devices) -> Edges:
         climb=np.zeros(rows, dtype=np.uint8),
         from_w=np.zeros(rows - count),
         place=np.zeros(3, dtype=np.int64),
-        room_w=np.zeros(1),
+        site_w=np.zeros(2),
         low_bits=max(_LOW_BITS, count.bit_length()) + rank_bits,
         rank_bits=rank_bits,
     )

@@ -1,4 +1,4 @@
-"""Whole modes for a solved program, and the proof of how good they are: in rounds, and on small sites by trying all."""
+"""Settings for a solved program, and the proof of how good they are: in rounds, and on small sites by trying all."""
 
 from __future__ import annotations
 
@@ -8,16 +8,28 @@ import numpy as np
 
 from controller.core.allocation.program import Program
 from controller.core.kernels.columns import ChangeSets
-from controller.core.kernels.exact import MERGED, STATES, StateLists, best_modes
+from controller.core.kernels.exact import best_settings
 from controller.core.kernels.rounds import GOOD_GAP, Rounds, refine
 from controller.core.kernels.search import CHANGES, SETS
+from controller.core.kernels.states import StateLists
 from controller.core.kernels.stock import earnings
 from controller.core.site import F64
 
-#: Sites of no more devices have the time to try all modes that could be the best, in windows of these shares of what is
+#: Sites of no more devices have the time to try all settings that could be the best, in windows of these shares of what is
 #: lost against the linear program.
 SMALL: Final = 128
 WINDOWS: Final = (1 / 32, 1 / 8, 1 / 2, 1.0)
+#: Sites of no more devices have it too where the rounds have left more than this share.
+MID: Final = 1_000
+MID_GAP: Final = 1e-4
+#: Room for states; how many buckets of watts a site has; and how many where that leaves whole modes unproven, times the square of
+#: its devices: as many as these have the time for.
+STATES: Final = 1 << 18
+BUCKETS: Final = 1 << 10
+FINE: Final = 1 << 27
+_MOST_BUCKETS: Final = 1 << 18
+#: The linear program is worth what its prices say, but for this share.
+_ROUNDING: Final = 1e-9
 
 
 class Certified(NamedTuple):
@@ -49,33 +61,53 @@ class Refinement:
             near=np.zeros(2 * CHANGES, dtype=np.int32),
         )
         self._bare_rounds, self._bare_sets = tuple(self._rounds), tuple(sets)
-        self._states = _state_lists(program, nodes) if devices <= SMALL else None
+        self._fair_gap = GOOD_GAP if devices <= SMALL else MID_GAP
+        self._fine = min(FINE // max(devices, 1) ** 2, _MOST_BUCKETS)
+        self._states = _state_lists(nodes, max(BUCKETS, self._fine) + 2) if devices <= MID else None
 
     def refine(self) -> Certified:
         """Find the best whole modes for the program as it stands, and certify them."""
         program = self._program
         found = Certified(*refine(program.bare, program.bare_branches, self._bare_rounds, self._bare_sets))
-        if self._states is not None and found.bound - found.worth > GOOD_GAP * abs(found.bound):
+        if self._states is not None and found.bound - found.worth > self._fair_gap * abs(found.bound):
             found = self._try_all(self._states, found)
         return found._replace(bound=found.worth) if found.worth > found.bound else found
 
+    def own_prices(self) -> F64:
+        """Return what a watt of each node's own limit (N,) is worth to the linear program of the last refinement."""
+        price, parent = self._rounds.program_price, self._program.branches.parent
+        own: F64 = price - np.append(0.0, price[parent[1:]])
+        return own
+
     def _try_all(self, states: StateLists, found: Certified) -> Certified:
-        """Return what the best modes of a small site come to; what was `found` if none are better."""
-        branches, choices, watts = self._program.branches, self._program.choices, self._rounds.watts
-        most_loss, price = found.program - found.worth, self._rounds.program_price
+        """Return what the best settings of a small site come to; what was `found` if none are better."""
+        most_loss = found.program - found.worth + _ROUNDING * abs(found.program)
         for share in WINDOWS:
-            loss = best_modes(branches, choices, price, share * most_loss, most_loss, watts, states)
+            loss, better = self._tried(states, found, (share * most_loss, most_loss), BUCKETS)
             if loss < 0.0:
                 break
             if loss < np.inf:
-                worth, value = earnings(choices, watts)
-                if worth > found.worth:
-                    found = found._replace(worth=worth, value=value)
-                    self.watts[:] = watts
-                if branches.divisible.any():
-                    return found
-                return found._replace(bound=min(found.bound, found.worth))
+                # Sums of whole modes fall into one bucket less often where it is small; of ranges the bound gains little.
+                if better.bound > better.worth and self._fine > BUCKETS and not self._program.branches.divisible.any():
+                    _, better = self._tried(states, better, (share * most_loss, most_loss), self._fine)
+                return better
         return found
+
+    def _tried(
+        self, states: StateLists, found: Certified, windows: tuple[float, float], buckets: int
+    ) -> tuple[float, Certified]:
+        """Return what the best settings inside a window lose, negative or inf as `best_settings`, and what they come to."""
+        program, watts = self._program, self._rounds.watts
+        loss, least, worth_lost_of = best_settings(
+            program.branches, program.choices, self._rounds.program_price, *windows, watts, states, buckets
+        )
+        if not 0.0 <= loss < np.inf:
+            return loss, found
+        worth, value = earnings(program.choices, watts)
+        if worth > found.worth:
+            found = found._replace(worth=worth, value=value)
+            self.watts[:] = watts
+        return loss, found._replace(bound=min(found.bound, max(worth_lost_of - least, found.worth)))
 
 
 def _rounds(nodes: int, best_w: F64, most: int) -> Rounds:
@@ -100,13 +132,13 @@ def _rounds(nodes: int, best_w: F64, most: int) -> Rounds:
     )
 
 
-def _state_lists(program: Program, nodes: int) -> StateLists:
+def _state_lists(nodes: int, buckets: int) -> StateLists:
     return StateLists(
-        spans=np.zeros((2, nodes), dtype=np.int64),
-        states=np.zeros((2, STATES)),
+        spans=np.zeros((3, nodes), dtype=np.int64),
+        states=np.zeros((4, STATES)),
         links=np.zeros((2, STATES), dtype=np.int32),
-        merged=np.zeros((2, MERGED)),
-        sources=np.zeros((2, MERGED), dtype=np.int32),
-        items=np.zeros((2, MERGED), dtype=np.uint64),
-        tally=program.tally,
+        points=np.zeros((3, buckets)),
+        sources=np.zeros((2, buckets), dtype=np.int32),
+        pieces=np.zeros(buckets, dtype=np.int32),
+        room_w=np.zeros(nodes),
     )

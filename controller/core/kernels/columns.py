@@ -39,7 +39,8 @@ class Branches(NamedTuple):
 
     `parent`, `size` (N,): nodes from this one down. Node n has the devices
     ``member[member_start[n]:member_start[n + 1]]``; `home` (D,): the node of each. `divisible` (N,): it has continuous
-    devices of its own. `limit_w` (N,): watts that the devices below it may draw.
+    devices of its own. `asked_w` (N,): the limits as they were asked. `limit_w` (N,): watts that the devices below it may
+    draw, never less than what they must, whatever was asked.
     """
 
     parent: I64
@@ -48,6 +49,7 @@ class Branches(NamedTuple):
     member: I32
     home: I32
     divisible: Bool
+    asked_w: F64
     limit_w: F64
 
 

@@ -19,19 +19,22 @@ from controller.core.site import F64, I64
 LENGTH: Final = 0
 END: Final = 1
 LIST: Final = 2
+#: Where `Edges.site_w` says what the bases leave of the site's limit, and what they draw in all.
+ROOM: Final = 0
+BASES: Final = 1
 
 
 class Edges(NamedTuple):
     """A `MeritOrder` as it is kept from one question to the next; see there.
 
-    `lists` (2, E): the items in one, their sums in the other. `place` (3,): LENGTH, END, LIST. `room_w` (1,).
+    `lists` (2, E): the items in one, their sums in the other. `place` (3,): LENGTH, END, LIST. `site_w` (2,): ROOM, BASES.
     """
 
     lists: U64x2
     climb: U8
     from_w: F64
     place: I64
-    room_w: F64
+    site_w: F64
     low_bits: int
     rank_bits: int
 
@@ -73,7 +76,7 @@ def order_of(edges: Edges) -> MeritOrder:
         sum_w,
         place[LENGTH],
         place[END],
-        edges.room_w[0],
+        edges.site_w[ROOM],
         edges.low_bits,
         edges.rank_bits,
     )

@@ -1,114 +1,160 @@
-"""The best whole modes of a small site: all of them that could still be the best, by dynamic programming over the tree.
+"""The best settings of a small site, whole modes and ranges together: by dynamic programming over the tree, from the leaves up.
 
-Against the linear program's prices every choice of modes loses something: each device for its mode, each node for the
-watts of its limit that stay unused. The states of a node are its watts and what is lost below it, beyond the least that
-each of its leaf nodes must lose. Only states are kept that lose no more than a window and that no state of fewer watts
-beats. If the site's best state is inside the window, nothing better was left out.
+Against the linear program's prices every setting loses something: each device for its watts, each node for the watts of its
+limit that stay unused. The states of a node (`states`) are watts and what is lost below it, beyond the least that each of
+its leaf nodes must lose. Only what loses no more than a window is kept. A limit closes an open range: it takes the
+remainder. If the site's best state is inside the window and nothing as good was left out, there is none better.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from controller.core.kernels import kernel
-from controller.core.kernels.columns import EPS_W, Branches, Choices, F64x2, I32x2, I64x2, U64x2, at
+from controller.core.kernels.columns import EPS_W, Branches, Choices, at
 from controller.core.kernels.hull import row_at, worth_at
-from controller.core.kernels.sorting import sort_items
+from controller.core.kernels.states import CLOSED, OWN, Piece, Span, StateLists, Sums, loss_at, merge, piece_of, put
+from controller.core.kernels.stock import rooms
 from controller.core.site import F64
 
-#: Most states of all nodes together, and most that come of one merge.
-STATES = 1 << 18
-MERGED = 1 << 16
-#: Options of a device are numbered within it.
-OPTIONS = 128
+#: No device has as many options.
+OPTIONS: Final = 128
+#: No bucket is smaller.
+LEAST_WIDTH_W: Final = 1e-3
 
 
-class StateLists(NamedTuple):
-    """Workspace: S states at most.
+class NodeLimit(NamedTuple):
+    """A node's own limit: the price of a watt of it, what the bases leave of it, the most that all limits above it leave too.
 
-    `spans` (2, N): from which state on, and to before which one, each node has its own. `states` (2, S): watts and loss.
-    `links` (2, S): the two states that each is the sum of; or -1 and its device, or -1 for none. `merged`, `sources`,
-    `items` (2, MERGED), `tally`: of one merge.
+    States that lose more than the `window` are not kept; of a `leaf`, beyond the least that it must lose.
     """
 
-    spans: I64x2
-    states: F64x2
-    links: I32x2
-    merged: F64x2
-    sources: I32x2
-    items: U64x2
-    tally: I32x2
-
-
-class Span(NamedTuple):
-    """The states from `first` to before `last`."""
-
-    first: int
-    last: int
+    own_price: float
+    room_w: float
+    most_w: float
+    window: float
+    leaf: bool
 
 
 @kernel
-def _merge(price: float, most_loss: float, some: Span, others: Span, free: int, lists: StateLists) -> int:
-    """Append every sum of one of `some` states and one of the `others` that is worth keeping, from `free` on.
-
-    Return the new end, or -1 where there is no place for them.
-    """
-    states, links, merged, sources, items = lists.states, lists.links, lists.merged, lists.sources, lists.items
-    count = 0
-    for a in range(some.first, some.last):
-        for b in range(others.first, others.last):
-            loss = states[1, at(a)] + states[1, at(b)]
-            if loss > most_loss:
-                continue
-            if count == merged.shape[1]:
-                return -1
-            watts = states[0, at(a)] + states[0, at(b)]
-            merged[0, at(count)] = watts
-            merged[1, at(count)] = loss
-            sources[0, at(count)] = a
-            sources[1, at(count)] = b
-            bits = np.float64(watts + 1.0).view(np.uint64)
-            items[0, at(count)] = ((bits >> np.uint64(19)) << np.uint64(20)) | np.uint64(count)
-            count += 1
-    ordered = items[1] if sort_items(items[0], items[1], count, 20, lists.tally) else items[0]
+def _options(choices: Choices, device: int, price: float, free: int, lists: StateLists) -> tuple[int, int, float]:
+    """Append all that a device can be set to, in watts beyond its base; return where its ranges begin, the end, the best gain."""
+    i, mode_w, continuous = at(device), choices.watts, choices.continuous
+    base_w, upper_w = choices.base_w[i], choices.upper_w[i]
+    bottom = row_at(choices.start, mode_w, device, base_w)
+    end = int(choices.start[at(device + 1)])
     best = -np.inf
-    for k in range(count):
-        c = ordered[k] & np.uint64(0xFFFFF)
-        gain = price * merged[0, c] - merged[1, c]
-        if gain <= best:
-            continue
-        if free == states.shape[1]:
-            return -1
-        best = gain
-        states[0, at(free)] = merged[0, c]
-        states[1, at(free)] = merged[1, c]
-        links[0, at(free)] = sources[0, c]
-        links[1, at(free)] = sources[1, c]
+    top_w = base_w
+    begin = free
+    for row in range(bottom, end):
+        to_w = base_w if row == bottom else mode_w[at(row)]
+        if row > bottom and to_w > upper_w + EPS_W:
+            if not continuous[at(row)] or upper_w <= top_w + EPS_W:
+                break
+            to_w = upper_w
+        gain = worth_at(choices, device, to_w) - price * (to_w - base_w)
+        best = max(best, gain)
+        put(free, Piece(to_w - base_w, to_w - base_w, -gain, 0.0), OWN, device, lists)
         free += 1
-    return free
+        top_w = to_w
+    piece = free
+    for s in range(begin, piece):
+        lists.states[2, at(s)] += best
+    for k in range(1, piece - begin):
+        if continuous[at(bottom + k)]:
+            low, high = piece_of(begin + k - 1, lists), piece_of(begin + k, lists)
+            slope = (high.loss - low.loss) / (high.low_w - low.low_w)
+            put(free, Piece(low.low_w, high.low_w, low.loss, slope), OWN, device, lists)
+            free += 1
+    return piece, free, best
 
 
 @kernel
-def _take(state: int, lists: StateLists, watts: F64) -> None:
-    """Write the modes that a state is made of into `watts`."""
-    states, links, waiting = lists.states, lists.links, lists.sources
+def _close(limit: NodeLimit, span: Span, free: int, lists: StateLists) -> tuple[int, int, float]:
+    """Append the states of a node, made from those of all below it, from `free` on.
+
+    What stays unused of its limit is lost, and the remainder of its limit closes a piece. Return where the pieces begin, the end, and
+    the least that is lost.
+    """
+    own_price, room_w, most_w = limit.own_price, limit.room_w, limit.most_w
+    least, closed, by = np.inf, np.inf, OWN
+    for s in range(span.piece, span.last):
+        piece = piece_of(s, lists)
+        reaches = room_w <= most_w + EPS_W and piece.low_w <= room_w <= piece.high_w + EPS_W
+        if reaches and loss_at(piece, room_w) < closed:
+            closed, by = loss_at(piece, room_w), s
+    for s in range(span.first, span.piece):
+        unused_w = max(room_w - lists.states[0, at(s)], 0.0) if own_price > 0.0 else 0.0
+        if lists.states[0, at(s)] <= most_w + EPS_W:
+            least = min(least, lists.states[2, at(s)] + own_price * unused_w)
+    least = min(least, closed)
+    must = least if limit.leaf else 0.0
+    for s in range(span.first, span.piece):
+        point = piece_of(s, lists)
+        unused_w = max(room_w - point.low_w, 0.0) if own_price > 0.0 else 0.0
+        loss = point.loss + own_price * unused_w - must
+        if point.low_w <= most_w + EPS_W and loss <= limit.window:
+            put(free, Piece(point.low_w, point.low_w, loss, 0.0), lists.links[0, at(s)], lists.links[1, at(s)], lists)
+            free += 1
+    if closed - must <= limit.window:
+        put(free, Piece(room_w, room_w, closed - must, 0.0), by, CLOSED, lists)
+        free += 1
+    begin = free
+    for s in range(span.piece, span.last):
+        piece = piece_of(s, lists)
+        high_w = min(piece.high_w, most_w)
+        if high_w <= piece.low_w + EPS_W:
+            continue
+        unused_w = room_w - piece.low_w if own_price > 0.0 else 0.0
+        open_piece = Piece(piece.low_w, high_w, piece.loss + own_price * unused_w - must, piece.slope - own_price)
+        if min(open_piece.loss, loss_at(open_piece, high_w)) <= limit.window:
+            put(free, open_piece, lists.links[0, at(s)], lists.links[1, at(s)], lists)
+            free += 1
+    return begin, free, least
+
+
+@kernel
+def _take(state: int, choices: Choices, lists: StateLists, watts: F64) -> None:
+    """Write what a state is made of into `watts`."""
+    links, waiting, target_w = lists.links, lists.sources, lists.points
     count = 1
     waiting[0, 0] = state
+    target_w[0, 0] = lists.states[0, at(state)]
     while count > 0:
         count -= 1
-        s = at(waiting[0, at(count)])
-        if links[0, s] >= 0:
-            waiting[0, at(count)] = links[0, s]
-            waiting[0, at(count + 1)] = links[1, s]
-            count += 2
-        elif links[1, s] >= 0:
-            watts[at(links[1, s])] = states[0, s]
+        s, to_w = waiting[0, at(count)], target_w[0, at(count)]
+        some, other = links[0, at(s)], links[1, at(s)]
+        if some >= 0:
+            # Of a sum the point has its own watts, and the piece, or the other point, the rest.
+            if other >= 0:
+                waiting[0, at(count)] = other
+                target_w[0, at(count)] = lists.states[0, at(other)]
+                to_w -= lists.states[0, at(other)]
+                count += 1
+            waiting[0, at(count)] = some
+            target_w[0, at(count)] = to_w
+            count += 1
+        elif other >= 0:
+            own = piece_of(s, lists)
+            watts[at(other)] = choices.base_w[at(other)] + min(max(to_w, own.low_w), own.high_w)
 
 
 @kernel
-def best_modes(  # noqa: PLR0911  # found, nothing found, no place
+def _rooms(branches: Branches, choices: Choices, lists: StateLists) -> float:
+    """Write what the bases leave of each limit into `room_w` of the lists; return what can be drawn beyond them."""
+    rooms(branches, 0, choices.base_w, lists.room_w)
+    range_w = 0.0
+    for i in range(choices.base_w.size):
+        range_w += max(choices.upper_w[i] - choices.base_w[i], 0.0)
+    for n in range(lists.room_w.size):
+        lists.room_w[n] = max(lists.room_w[n], 0.0)
+    return float(min(range_w, lists.room_w[0]))
+
+
+@kernel
+def best_settings(  # noqa: PLR0911  # found, nothing found, no place
     branches: Branches,
     choices: Choices,
     node_price: F64,
@@ -116,92 +162,76 @@ def best_modes(  # noqa: PLR0911  # found, nothing found, no place
     most_loss: float,
     watts: F64,
     lists: StateLists,
-) -> float:
-    """Write the best modes into `watts` (D,) and return what they lose beyond what the leaf nodes must.
+    buckets: int,
+) -> tuple[float, float, float]:
+    """Write the best settings into `watts` (D,); return what they lose, what any must lose, and the worth that is lost of.
 
-    `node_price` (N,) are the prices; modes that lose more than `most_loss` in all are of no interest. The answer is inf where
-    nothing loses at most `window`, and negative where there was no place to try.
+    A site has so many `buckets`. `node_price` (N,) are the prices; settings that lose more than `most_loss` in all are of no interest. The first answer is
+    inf where nothing was found that loses at most `window` beyond what the leaf nodes must, and negative where there was no
+    place to try; the others then mean nothing.
     """
-    parent, member_start, member = branches.parent, branches.member_start, branches.member
-    mode_start, mode_w, continuous = choices.start, choices.watts, choices.continuous
-    base_w, upper_w = choices.base_w, choices.upper_w
-    limit_w, spans, states, links = branches.limit_w, lists.spans, lists.states, lists.links
-    free = 0
+    parent, member_start, spans = branches.parent, branches.member_start, lists.spans
+    states, room_w = lists.states, lists.room_w
+    width_w = _rooms(branches, choices, lists) / buckets
+    width_w = max(width_w, LEAST_WIDTH_W)
+    # Of a leaf some states are left out; what it must lose is sure only where those lose no less.
+    dual, musts, sure, left_out, free = 0.0, 0.0, 0.0, window, 0
     for n in range(parent.size - 1, -1, -1):
-        # A state of no watts to begin with.
-        first = free
+        price, most_w, m = node_price[n], room_w[n], parent[n]
+        while m >= 0:
+            most_w = min(most_w, room_w[at(m)])
+            m = parent[at(m)]
+        leaf = branches.size[n] == 1 and n > 0
+        sums = Sums(price, most_loss if leaf else window, most_w, width_w)
+        left_out_here = np.inf
         if free + OPTIONS >= states.shape[1]:
-            return -1.0
-        states[0, at(free)] = 0.0
-        states[1, at(free)] = 0.0
-        links[0, at(free)] = -1
-        links[1, at(free)] = -1
-        free += 1
-        last = free
-        price = node_price[n]
-        for k in range(member_start[n], member_start[n + 1]):
-            device = int(member[at(k)])
-            i = at(device)
-            if free + OPTIONS >= states.shape[1]:
-                return -1.0
-            option = free
-            bottom = row_at(mode_start, mode_w, device, base_w[i])
-            dearest = np.inf
-            for row in range(bottom, mode_start[at(device + 1)]):
-                to_w = base_w[i] if row == bottom else mode_w[at(row)]
-                if row > bottom and to_w > upper_w[i] + EPS_W:
-                    if not continuous[at(row)] or upper_w[i] <= max(mode_w[at(row - 1)], base_w[i]) + EPS_W:
-                        break
-                    to_w = upper_w[i]
-                states[0, at(free)] = to_w
-                states[1, at(free)] = price * to_w - worth_at(choices, device, to_w)
-                dearest = min(dearest, states[1, at(free)])
-                links[0, at(free)] = -1
-                links[1, at(free)] = device
-                free += 1
-            for s in range(option, free):
-                states[1, at(s)] -= dearest
-            end = _merge(price, most_loss, Span(first, last), Span(option, free), free, lists)
-            if end < 0:
-                return -1.0
-            first, last, free = free, end, end
-        for child in range(n + 1, parent.size):
-            if parent[child] != n:
+            return -1.0, 0.0, 0.0
+        now = Span(free, free, free)
+        child = n + 1
+        for k in range(member_start[n], member_start[n + 1] + parent.size):
+            if k < member_start[n + 1]:
+                if free + OPTIONS >= states.shape[1]:
+                    return -1.0, 0.0, 0.0
+                piece, end, gain = _options(choices, int(branches.member[at(k)]), price, free, lists)
+                dual += gain
+                theirs = Span(free, piece, end)
+                free = end
+            else:
+                if child >= n + branches.size[n]:
+                    break
+                theirs = Span(spans[0, at(child)], spans[1, at(child)], spans[2, at(child)])
+                child += branches.size[at(child)]
+            if now.last == now.first:
+                now = theirs
                 continue
-            others = Span(spans[0, child], spans[1, child])
-            end = _merge(price, window, Span(first, last), others, free, lists)
+            piece, end, more = merge(sums, now, theirs, free, lists)
             if end < 0:
-                return -1.0
-            first, last, free = free, end, end
-        # What stays unused of the node's own limit is lost; states that break it go.
+                return -1.0, 0.0, 0.0
+            if end == free:
+                return np.inf, 0.0, 0.0
+            left_out_here = min(left_out_here, more)
+            now, free = Span(free, piece, end), end
+        if now.last == now.first:
+            # There is nothing below the node: no watts, and nothing lost.
+            put(free, Piece(0.0, 0.0, 0.0, 0.0), OWN, OWN, lists)
+            now, free = Span(free, free + 1, free + 1), free + 1
         own_price = price - (node_price[at(parent[n])] if n > 0 else 0.0)
-        dearest = np.inf
-        for s in range(first, last):
-            if states[0, at(s)] > limit_w[n] + EPS_W:
-                states[1, at(s)] = np.inf
-            elif own_price > 0.0:
-                states[1, at(s)] += own_price * (limit_w[n] - states[0, at(s)])
-            dearest = min(dearest, states[1, at(s)])
-        leaf = True
-        for child in range(n + 1, parent.size):
-            leaf &= parent[child] != n
-        if not dearest <= (most_loss if leaf else window):
-            return np.inf
-        if n == 0:
-            for s in range(first, last):
-                if states[1, at(s)] == dearest:
-                    _take(s, lists, watts)
-                    return float(dearest)
-        must = dearest if leaf else 0.0
-        kept = first
-        for s in range(first, last):
-            if states[1, at(s)] - must <= window:
-                states[0, at(kept)] = states[0, at(s)]
-                states[1, at(kept)] = states[1, at(s)] - must
-                links[0, at(kept)] = links[0, at(s)]
-                links[1, at(kept)] = links[1, at(s)]
-                kept += 1
-        free = kept
-        spans[0, n] = first
-        spans[1, n] = kept
-    return np.inf
+        if own_price > 0.0:
+            dual += own_price * room_w[n]
+        if free + now.last - now.first + 1 > states.shape[1]:
+            return -1.0, 0.0, 0.0
+        limit = NodeLimit(own_price, room_w[n], most_w, window, leaf)
+        piece, end, least = _close(limit, now, free, lists)
+        must = least if leaf else 0.0
+        if end == free or least > sums.most_loss:
+            return np.inf, 0.0, 0.0
+        least_here = min(must, left_out_here)
+        musts, sure = musts + must, sure + least_here
+        left_out = min(left_out, left_out_here - least_here)
+        spans[0, n], spans[1, n], spans[2, n] = free, piece, end
+        free = end
+    for s in range(spans[0, 0], spans[1, 0]):
+        if states[2, at(s)] == least:
+            _take(s, choices, lists, watts)
+            return least + musts, min(left_out + sure, least + musts), dual
+    return np.inf, 0.0, 0.0

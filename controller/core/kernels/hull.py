@@ -24,6 +24,8 @@ from controller.core.site import F64, I64
 ROWS = 63
 BASED = 64
 CLIPPED = 128
+#: A line that is steeper by less goes straight on.
+ON_THE_LINE = 1.0 + 1e-9
 
 
 class Corners(NamedTuple):
@@ -144,8 +146,8 @@ def hulls(choices: Choices, held_w: F64, first: int, last: int, order: MeritOrde
                 to_w = upper
                 gain = worth_at(choices, i, upper)
             slope = (gain - here_gain) / (to_w - here_w)
-            # A corner that lies on the line is kept: it is one more whole step to take.
-            while slope > density:
+            # A corner that lies on the line is kept, however the line is rounded: it is one more whole step to take.
+            while slope > density * ON_THE_LINE:
                 count -= 1
                 top = count - begin
                 here, here_w, here_gain = corner[at(top)], corner_w[at(top)], corner_gain[at(top)]
@@ -153,6 +155,7 @@ def hulls(choices: Choices, held_w: F64, first: int, last: int, order: MeritOrde
                 density = np.inf
                 if top > 0:
                     density = (here_gain - corner_gain[at(top - 1)]) / (here_w - corner_w[at(top - 1)])
+            slope = min(slope, density)
             if slope > 0.0:
                 climb[at(here)] = (row - here) | (based if count == begin else 0) | (CLIPPED if clipped else 0)
                 bits = np.uint64(0x7FFFFFFFFFFFFFFF) - np.float64(slope).view(np.uint64)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, NamedTuple
 
-from controller.core.kernels import kernel
+from controller.core.kernels import inlined, kernel
 from controller.core.kernels.columns import U64, Branches, I32x2, MeritOrder, at
-from controller.core.kernels.crossing import END, LENGTH, LIST, BareBranches, BareSolution, named, order_of
+from controller.core.kernels.crossing import BASES, END, LENGTH, LIST, ROOM, BareBranches, BareSolution, named, order_of
 from controller.core.kernels.greedy import Ahead, admit, branch_of, cut, quick, release
 from controller.core.kernels.hull import Corners, hulls
 from controller.core.kernels.sorting import replace_items, sort_items
-from controller.core.kernels.stock import copy, least_of, rooms
+from controller.core.kernels.stock import base_rooms, copy, least_of, relax
 from controller.core.site import F64, I64
 
 
@@ -53,19 +53,21 @@ def solve(
     branches = Branches(*branches)
     copy(base_w, choices.base_w)
     copy(upper_w, choices.upper_w)
-    rooms(branches, 0, choices.base_w, level.room_w)
+    edges.site_w[BASES] = base_rooms(branches, 0, choices.base_w, level.room_w)
     released = 0
     if least_of(level.room_w) < 0.0:
         if by_value.size < base_w.size:
             return -1
         released = release(branches, by_value, stuck_w, choices.base_w, level.room_w)
+        edges.site_w[BASES] = base_rooms(branches, 0, choices.base_w, level.room_w)
+        relax(branches, 0, level.room_w)
     length = hulls(choices, held_w, 0, held_w.size, order_of(edges), Corners(*corners))
     items, spare = edges.lists[edges.place[LIST]], edges.lists[1 - edges.place[LIST]]
     if sort_items(items, spare, length, edges.low_bits, sorting[0]):
         edges.place[LIST] = 1 - edges.place[LIST]
     edges.place[LENGTH] = length
     edges.place[END] = length
-    edges.room_w[0] = level.room_w[0]
+    edges.site_w[ROOM] = level.room_w[0]
     copy(choices.base_w, level.watts)
     order = order_of(edges)
     admit(branches, 0, choices, order, level, closings, Ahead(*ahead))
@@ -73,15 +75,19 @@ def solve(
     return released
 
 
-@kernel
-def site_limit(solution: BareSolution, limits_w: F64, limit_w: float, watts: F64) -> None:
-    """Write into `watts` (D,) what is whole at another limit of the site, the first of `limits_w` (N,).
+@inlined
+def _limit_site(branches: Branches, limit_w: float, site_w: F64) -> None:
+    """Take another limit of the site, which may have had none: what is left of it is worked out anew."""
+    branches.asked_w[0] = limit_w
+    branches.limit_w[0] = max(limit_w, site_w[BASES])
+    site_w[ROOM] = branches.limit_w[0] - site_w[BASES]
 
-    And what still fits beside it.
-    """
+
+@kernel
+def site_limit(solution: BareSolution, branches: BareBranches, limit_w: float, watts: F64) -> None:
+    """Write into `watts` (D,) what is whole at another limit of the site, and what still fits beside it."""
     choices, edges, closings, level = named(solution)
-    edges.room_w[0] += limit_w - limits_w[0]
-    limits_w[0] = limit_w
+    _limit_site(Branches(*branches), limit_w, edges.site_w)
     edges.place[END] = quick(choices, order_of(edges), closings, level.watts, watts)
 
 
@@ -93,20 +99,29 @@ def node_limit(solution: BareSolution, branches: BareBranches, desk: BareDesk, n
     member, base_w, branch = branches.member, choices.base_w, branch_of(branches.parent, node)
     for k in range(branches.member_start[at(branch)], branches.member_start[at(branch + branches.size[at(branch)])]):
         level.watts[at(member[at(k)])] = base_w[at(member[at(k)])]
-    rooms(branches, branch, base_w, level.room_w)
+    base_rooms(branches, branch, base_w, level.room_w)
+    relax(branches, branch, level.room_w)
     admit(branches, branch, choices, order, level, closings, Ahead(*desk[0]))
     edges.place[END] = quick(choices, order, closings, level.watts, watts)
 
 
 @kernel
 def device_limits(
-    solution: BareSolution, desk: BareDesk, device: int, base_w: float, upper_w: float, held_w: float
+    solution: BareSolution,
+    branches: BareBranches,
+    desk: BareDesk,
+    device: int,
+    base_w: float,
+    upper_w: float,
+    held_w: float,
 ) -> None:
     """Take other limits of one device, and its edges into the order; its branch is then to be decided anew."""
     choices, edges, closings, level = named(solution)
     _, corners, sorting = desk
     order, new = order_of(edges), sorting[1]
-    edges.room_w[0] += choices.base_w[at(device)] - base_w
+    edges.site_w[BASES] += base_w - choices.base_w[at(device)]
+    branches = Branches(*branches)
+    _limit_site(branches, branches.asked_w[0], edges.site_w)
     choices.base_w[at(device)] = base_w
     choices.upper_w[at(device)] = upper_w
     # What the device stands at is worked out with its branch.

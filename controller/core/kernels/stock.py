@@ -40,8 +40,11 @@ def usable(limit_w: F64, base_w: F64, upper_w: F64, held_w: F64) -> bool:
 
 
 @kernel
-def rooms(branches: Branches, branch: int, watts: F64, room_w: F64) -> None:
-    """Write into `room_w` (N,) what `watts` (D,) leaves of the limits of the node `branch` and of all below it."""
+def rooms(branches: Branches, branch: int, watts: F64, room_w: F64) -> float:
+    """Write into `room_w` (N,) what `watts` (D,) leaves of the limits of the node `branch` and of all below it.
+
+    Return the watts below it.
+    """
     parent, member_start, member = branches.parent, branches.member_start, branches.member
     last = branch + branches.size[at(branch)]
     for n in range(branch, last):
@@ -51,8 +54,30 @@ def rooms(branches: Branches, branch: int, watts: F64, room_w: F64) -> None:
         room_w[at(n)] = used_w
     for n in range(last - 1, branch, -1):
         room_w[at(parent[at(n)])] += room_w[at(n)]
+    total_w = float(room_w[at(branch)])
     for n in range(branch, last):
         room_w[at(n)] = branches.limit_w[at(n)] - room_w[at(n)]
+    return total_w
+
+
+@kernel
+def base_rooms(branches: Branches, branch: int, base_w: F64, room_w: F64) -> float:
+    """Write into `room_w` (N,) what the bases (D,) leave of the limits that were asked, as `rooms`."""
+    for n in range(branch, branch + branches.size[at(branch)]):
+        branches.limit_w[at(n)] = branches.asked_w[at(n)]
+    return float(rooms(branches, branch, base_w, room_w))
+
+
+@kernel
+def relax(branches: Branches, branch: int, room_w: F64) -> None:
+    """Raise the limits that the bases break, of the node `branch` and of all below it, to what the bases draw.
+
+    `room_w` (N,), what the bases leave of them, is then nothing.
+    """
+    for n in range(branch, branch + branches.size[at(branch)]):
+        if room_w[at(n)] < 0.0:
+            branches.limit_w[at(n)] -= room_w[at(n)]
+            room_w[at(n)] = 0.0
 
 
 @kernel

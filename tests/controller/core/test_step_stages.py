@@ -13,7 +13,7 @@ from controller.core.floor import NodeSums
 from controller.core.limits.envelope import Envelope, Limit, StandingLimits, envelope
 from controller.core.modes import Mode
 from controller.core.sensing import sense
-from controller.core.step import _room, _stuck_w, _upper, _usable
+from controller.core.step import _room, _stuck_w, _upper
 from tests.controller.core.world import World, site
 
 SITE = site(miners=2, stepped=1, gpus=1)
@@ -127,12 +127,3 @@ UNLIMITED = StandingLimits(limit_w=np.full(4, np.inf), binding=("unlimited",) * 
 def bounds(*limit_w) -> Envelope:
     limits = [Limit(node=n, limit_w=watts, name="x") for n, watts in enumerate(limit_w)]
     return envelope(UNLIMITED, limits, np.zeros(4), np.zeros(4))
-
-
-def test_what_devices_may_be_set_to_leaves_room_for_the_house_and_without_a_meter_for_their_tolerance():
-    house_w, unheard_w = np.array([10e3, 0.0, 0.0, 0.0]), np.array([0.0, 0.0, 500.0, 0.0])
-    limits = bounds(100e3, 195e3, 150e3, 1000.0)
-    usable_w = _usable(TABLES, limits, house_w, unheard_w)
-    assert usable_w == pytest.approx([90e3 - 0.03 * 10e3, 195e3 / 1.05, 149.5e3 / 1.05, 1000.0 / 1.05])
-    below = bounds(5e3, 195e3, 100.0, 1000.0)
-    assert _usable(TABLES, below, house_w, unheard_w)[[0, 2]] == pytest.approx([-5e3 - 300.0, -400.0])

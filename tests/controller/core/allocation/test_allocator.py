@@ -249,6 +249,64 @@ def test_continuous_devices_fill_a_limit_to_the_watt():
     assert answer.bound_per_h == pytest.approx(answer.worth_per_h)
 
 
+@pytest.mark.parametrize("node", [0, 1])
+def test_a_limit_that_was_none_may_become_one(node):
+    columns = instant(devices([{"modes": ON_OFF, "node": 1}] * 4))
+    limits = tree(("pcc", -1, np.inf, 0.0), ("f1", 0, np.inf, 0.0))
+    allocator, first = solved(limits, columns)
+    assert first.watts.sum() == 4000.0
+    for limit_w, watts in ((2100.0, 2020.0), (np.inf, 4000.0), (3030.0, 3010.0)):
+        assert allocator.node_limit(node, limit_w).sum() == watts
+        again = allocator.refined()
+        assert again.worth_per_h == again.value_per_h == watts // 1000.0 == pytest.approx(again.bound_per_h)
+
+
+def test_a_base_that_comes_back_after_a_limit_below_it_is_forgotten():
+    columns = instant(devices([{"modes": ON_OFF, "node": 1}] * 2))
+    limits = tree(("pcc", -1, 9e3, 0.0), ("f1", 0, 900.0, 0.0))
+    allocator, _ = solved(limits, columns)
+    allocator.device(0, base_w=1000.0, upper_w=1000.0, held_w=10.0)
+    assert list(allocator.refined().watts) == [1000.0, 10.0]
+    allocator.device(0, base_w=10.0, upper_w=1000.0, held_w=10.0)
+    assert list(allocator.refined().watts) == [10.0, 10.0]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param((0.0, 0.401, 1.502, 5.103, 5.304), id="collinear"),
+        pytest.param((0.0, 0.1, 1.0, 4.9, 5.304), id="wrongly bending"),
+        pytest.param((0.0, 0.3 * 401, 0.3 * 1502, 0.3 * 5103, 0.3 * 5304), id="collinear but for rounding"),
+    ],
+)
+def test_ranges_that_follow_each_other_are_used_to_the_watt(values):
+    watts = (0.0, 401.0, 1502.0, 5103.0, 5304.0)
+    modes = tuple(zip(watts, values, (False, True, True, True, True), strict=True))
+    columns = replace(devices([{"modes": ((0.0, 0.0, False), *modes[1:])}]), up_s=np.zeros(1))
+    answer = solved(tree(("n", -1, 2199.0, 0.0)), columns)[1]
+    assert answer.watts.tolist() == pytest.approx([2199.0])
+    assert answer.value_per_h == pytest.approx(np.interp(2199.0, watts, values))
+    assert answer.bound_per_h >= answer.value_per_h - 1e-12
+
+
+def test_a_straight_line_of_ranges_is_divisible_at_any_size_and_at_once():
+    """The line is rounded in its last digits; a corner that goes lost in that makes one indivisible step of two ranges."""
+    watts = (0.0, 401.0, 1502.0, 5103.0, 5304.0)
+    modes = ((0.0, 0.0, False), *((w, 3e-4 * w, True) for w in watts[1:]))
+    columns = instant(devices([{"modes": modes}] * 200))
+    limit_w = 200 * 2199.0
+    allocator, answer = solved(tree(("n", -1, limit_w, 0.0)), columns)
+    assert answer.watts.sum() == pytest.approx(limit_w)
+    assert allocator.site_limit(limit_w - 1234.5).sum() == pytest.approx(limit_w - 1234.5)
+
+
+def test_the_price_of_a_limit_is_what_a_watt_more_of_it_earns():
+    rows = [{"modes": ((0.0, 0.0, False), (1000.0, 1.0, False), (3000.0, 2.0, True)), "node": k} for k in (1, 2)]
+    limits = tree(("pcc", -1, 9000.0, 0.0), ("b", 0, 2000.0, 0.0), ("a", 0, 5000.0, 0.0))
+    allocator, _ = solved(limits, instant(devices(rows)))
+    assert allocator.limit_prices().tolist() == pytest.approx([0.0, 5e-4, 0.0], rel=1e-6)
+
+
 def a_site():
     return tree(("pcc", -1, 9e3, 0.0), ("f1", 0, 5e3, 0.0)), devices([{"modes": ON_OFF, "node": 1}] * 2)
 

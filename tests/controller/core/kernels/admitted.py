@@ -58,7 +58,9 @@ class Admitted:
         member = np.argsort(self.home, kind="stable").astype(np.int32)
         starts = np.searchsorted(self.home[member], np.arange(limit.size + 1))
         flags = np.zeros(limit.size, np.bool_)
-        self.branches = Branches(self.parent, self.size, starts, member, self.home, flags, np.zeros(limit.size))
+        self.branches = Branches(
+            self.parent, self.size, starts, member, self.home, flags, np.zeros(limit.size), np.zeros(limit.size)
+        )
         self.closings = Closings(np.zeros(limit.size, np.int64), np.zeros(limit.size, np.int64), np.zeros(limit.size))
         self.ahead = Ahead(np.zeros((2, AHEAD)), np.zeros((4, AHEAD), np.int64))
         self.admit_all(limit)
@@ -68,7 +70,7 @@ class Admitted:
         used = np.bincount(self.home, weights=self.choices.base_w, minlength=limit_w.size)
         for n in range(limit_w.size - 1, 0, -1):
             used[self.parent[n]] += used[n]
-        self.branches.limit_w[:] = limit_w
+        self.branches.limit_w[:] = self.branches.asked_w[:] = limit_w
         self.room, self.watts = limit_w - used, self.choices.base_w.copy()
         self.level = Draft(self.watts, self.room.copy())
         admit(self.branches, 0, self.choices, self.order, self.level, self.closings, self.ahead)
@@ -77,7 +79,7 @@ class Admitted:
         """Have the branch of a node admitted once more, with room for all of the order; return the order after it."""
         lists = np.stack([self.order.items, self.order.sum_w.view(np.uint64)])
         place = np.array([self.order.length, self.order.end, 0])
-        edges = Edges(lists, self.order.climb, self.order.from_w, place, np.array([1e9]), LOW, RANK)
+        edges = Edges(lists, self.order.climb, self.order.from_w, place, np.array([1e9, 0.0]), LOW, RANK)
         corners = Corners(np.zeros(ROWS + 1, np.int64), np.zeros((2, ROWS + 1)))
         sorting = Sorting(np.zeros((PASSES, 1 << DIGIT), np.int32), np.zeros(ROWS + 1, np.uint64))
         solution, desk = Solution(self.choices, edges, self.closings, self.level), Desk(self.ahead, corners, sorting)

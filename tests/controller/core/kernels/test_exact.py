@@ -1,4 +1,4 @@
-"""The best whole modes, beside every choice of modes tried one by one."""
+"""The best settings of a small site, beside every choice of modes tried one by one, and a range beside arithmetic."""
 
 import itertools
 
@@ -7,91 +7,75 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.kernels.columns import Branches
-from controller.core.kernels.exact import OPTIONS, StateLists, best_modes
+from controller.core.allocation.branches import make_branches
+from controller.core.kernels.exact import OPTIONS, best_settings
 from controller.core.kernels.hull import worth_at
-from controller.core.kernels.sorting import DIGIT, PASSES
+from controller.core.kernels.states import StateLists
 from tests.controller.core.kernels.sites import a_mode, choices_of, fleets, points
 from tests.controller.core.world import devices, tree
 from tests.examples import examples
 
 INF = float("inf")
-#: No choice of modes loses as much.
+#: No setting loses as much.
 WIDE = 1e9
 
 
-def lists_for(nodes, states=4096, merged=4096):
+def lists_for(nodes, states=1 << 14, buckets=1024):
     return StateLists(
-        spans=np.zeros((2, nodes), np.int64),
-        states=np.zeros((2, states)),
+        spans=np.zeros((3, nodes), np.int64),
+        states=np.zeros((4, states)),
         links=np.zeros((2, states), np.int32),
-        merged=np.zeros((2, merged)),
-        sources=np.zeros((2, merged), np.int32),
-        items=np.zeros((2, merged), np.uint64),
-        tally=np.zeros((PASSES, 1 << DIGIT), np.int32),
+        points=np.zeros((3, buckets + 2)),
+        sources=np.zeros((2, buckets + 2), np.int32),
+        pieces=np.zeros(buckets + 2, np.int32),
+        room_w=np.zeros(nodes),
     )
 
 
 class Case:
-    """A small site with a price of a watt below each of its nodes (N,)."""
+    """A small site with a price of a watt below each of its nodes (N,), by which it is ordered as the kernels want it."""
 
-    def __init__(self, limits, columns, base, upper, price):
-        self.limits, self.columns, self.price = limits, columns, np.array(price)
-        self.parent = [int(n) for n in limits.parent]
-        self.nodes = range(len(self.parent))
-        self.choices = choices_of(columns, base, upper)
+    def __init__(self, limits, columns, base, upper, own_price):
+        self.branches, order = make_branches(limits, columns)
+        self.branches.limit_w[:] = limits.limit_w[order]
+        self.columns, self.choices = columns, choices_of(columns, base, upper)
+        self.parent, self.home = self.branches.parent.tolist(), self.branches.home.tolist()
+        self.price = np.zeros(len(self.parent))
+        for n, above in enumerate(self.parent):
+            self.price[n] = own_price[n] + (self.price[above] if n else 0.0)
 
-    def searched(self, window=WIDE, most_loss=WIDE, **sizes):
-        """Return what is lost beyond what the leaf nodes must, and the watts of the devices."""
-        columns, nodes = self.columns, len(self.parent)
-        home, watts = columns.node.astype(np.int32), np.full(len(columns.ids), -1.0)
-        start = np.searchsorted(np.sort(home), np.arange(nodes + 1))
-        member = np.argsort(home, kind="stable").astype(np.int32)
-        flags, size = np.zeros(nodes, np.bool_), np.ones(nodes, np.int64)
-        branches = Branches(self.limits.parent, size, start, member, home, flags, self.limits.limit_w)
-        lists = lists_for(nodes, **sizes)
-        return best_modes(branches, self.choices, self.price, window, most_loss, watts, lists), watts
+    def searched(self, window=WIDE, most_loss=WIDE, buckets=1024, **sizes):
+        """Return what is lost, what must be, the worth that it is lost of, and the watts of the devices."""
+        watts = np.full(len(self.columns.ids), -1.0)
+        lists = lists_for(len(self.parent), buckets=buckets, **sizes)
+        found = best_settings(self.branches, self.choices, self.price, window, most_loss, watts, lists, buckets)
+        return (*found, watts)
 
-    def options(self, i):
-        """Return the watts that a device may be set to, each with what it loses against the best of them."""
-        gain = lambda watts: worth_at(self.choices, i, watts)  # noqa: E731
-        where = points(self.columns, i, self.choices.base_w[i], self.choices.upper_w[i], lambda value: value)
-        losses = {watts: self.price[self.columns.node[i]] * watts - gain(watts) for _, watts, _ in where}
-        return [(watts, loss - min(losses.values())) for watts, loss in losses.items()]
+    def worth(self, watts):
+        return sum(worth_at(self.choices, i, to_w) for i, to_w in enumerate(watts))
 
-    def lost(self, n, used_w):
-        """Return what of the node's own limit is lost when so much is used; inf where that is too much."""
-        own_price = self.price[n] - (self.price[self.parent[n]] if n else 0.0)
-        left_w = self.limits.limit_w[n] - used_w
-        return INF if left_w < -1e-6 else max(own_price, 0.0) * left_w
+    def below(self, watts):
+        used = np.bincount(self.home, weights=watts, minlength=len(self.parent))
+        for n in range(len(self.parent) - 1, 0, -1):
+            used[self.parent[n]] += used[n]
+        return used
+
+    def allowed_w(self):
+        """Return the limits, no lower than what the bases draw."""
+        return np.maximum(self.branches.limit_w, self.below(self.choices.base_w))
 
     def totals(self):
-        """Return what every choice of modes loses, by its watts; and per leaf node (one without nodes below) the least."""
-        count, leaves = len(self.columns.ids), [n for n in self.nodes if n not in self.parent]
-        losses, must = {}, dict.fromkeys(leaves, INF)
-        for chosen in itertools.product(*map(self.options, range(count))):
-            used = [0.0 for _ in self.nodes]
-            own = [0.0 for _ in self.nodes]
-            for i, (watts, loss) in enumerate(chosen):
-                own[self.columns.node[i]] += loss
-                n = int(self.columns.node[i])
-                while n >= 0:
-                    used[n] += watts
-                    n = self.parent[n]
-            each = [own[n] + self.lost(n, used[n]) for n in self.nodes]
-            must = {n: min(must[n], each[n]) for n in leaves}
-            losses[tuple(watts for watts, _ in chosen)] = sum(each)
-        return losses, must
-
-    def best(self):
-        """Return what every choice loses beyond what the leaf nodes must, what these must in all, and the worst of them."""
-        losses, must = self.totals()
-        beyond = sum(loss for n, loss in must.items() if n)
-        return (
-            {watts: loss - beyond if loss < INF else INF for watts, loss in losses.items()},
-            beyond,
-            max(must.values()),
-        )
+        """Return the worth of every choice of modes that fits, by its watts."""
+        options = [
+            [watts for _, watts, _ in points(self.columns, i, self.choices.base_w[i], self.choices.upper_w[i], float)]
+            for i in range(len(self.columns.ids))
+        ]
+        limit_w = self.allowed_w() + 1e-6
+        return {
+            chosen: self.worth(chosen)
+            for chosen in itertools.product(*options)
+            if np.all(self.below(np.array(chosen)) <= limit_w)
+        }
 
 
 @st.composite
@@ -100,42 +84,41 @@ def cases(draw):
     low, high = (np.array([a_mode(draw, columns, i) for i in range(len(columns.ids))]) for _ in range(2))
     share = draw(st.sampled_from([1.0, 1.0, 0.8]))
     base = np.where(draw(st.booleans()), columns.off_w, np.minimum(low, high))
-    price = []
-    for above in limits.parent:  # What is paid for a node's own limit comes on top of what is paid above it.
-        own_price = draw(st.sampled_from([0.0, 2e-4, 1e-3]) | st.floats(0.0, 2e-3))
-        price.append(own_price + (price[above] if above >= 0 else 0.0))
-    return Case(limits, columns, base, np.maximum(base, share * np.maximum(low, high)), price)
+    own_price = [draw(st.sampled_from([0.0, 2e-4, 1e-3]) | st.floats(0.0, 2e-3)) for _ in limits.parent]
+    return Case(limits, columns, base, np.maximum(base, share * np.maximum(low, high)), own_price)
 
 
 @given(cases())
-@settings(max_examples=examples(40))
-def test_the_modes_lose_as_little_as_the_best_of_all_choices(case):
-    losses, *_ = case.best()
-    best = min(losses.values())
-    found, watts = case.searched()
-    assert found == pytest.approx(best, abs=1e-9)
-    if best < INF:
-        assert losses[tuple(watts)] == pytest.approx(best, abs=1e-9)
+@settings(max_examples=examples(60))
+def test_no_choice_of_modes_is_worth_more_and_the_settings_fit_and_lose_what_is_said(case):
+    loss, least, dual, watts = case.searched()
+    assert np.all(case.below(watts) <= case.allowed_w() + 1e-3)
+    assert case.worth(watts) == pytest.approx(dual - loss, abs=1e-9)
+    assert least <= loss + 1e-12
+    best = max(case.totals().values())
+    assert case.worth(watts) >= best - 1e-9
+    assert dual - least >= best - 1e-9
+    if not case.columns.mode_continuous.any():
+        assert case.worth(watts) == pytest.approx(best, abs=1e-9)
 
 
 @given(cases(), st.floats(0.0, 2.0))
 @settings(max_examples=examples(40))
-def test_nothing_is_found_where_all_lose_more_than_the_window(case, share):
-    losses, *_ = case.best()
-    best = min(losses.values())
-    window = share * best
-    if len(case.nodes) > 1 and best < INF and abs(window - best) > 1e-9:
-        assert case.searched(window)[0] == (pytest.approx(best, abs=1e-9) if window > best else INF)
+def test_a_window_never_claims_more_than_holds(case, share):
+    loss, _, dual, watts = case.searched()
+    found, least, same_dual, others = case.searched(window=share * loss, most_loss=loss + 1e-9)
+    if found < INF:
+        assert same_dual == pytest.approx(dual, abs=1e-9)
+        assert case.worth(others) <= case.worth(watts) + 1e-9
+        assert dual - least >= case.worth(watts) - 1e-9
 
 
-@given(cases())
-@settings(max_examples=examples(40))
-def test_nothing_is_found_where_a_leaf_must_lose_more_than_is_of_interest(case):
-    losses, beyond, must = case.best()
-    best = min(losses.values())
-    if best < INF:
-        assert case.searched(most_loss=best + beyond + 1e-6)[0] == pytest.approx(best, abs=1e-9)
-        assert case.searched(most_loss=must - 1e-6)[0] == INF
+def test_where_all_lose_more_than_the_window_nothing_is_found():
+    columns = devices([{"modes": steps(0)}])
+    case = Case(tree(("n", -1, 15.0, 0.0)), columns, columns.off_w, columns.max_w, [1e-3])
+    assert case.searched()[0] == pytest.approx(5e-3)
+    assert case.searched(window=4.9e-3)[0] == INF
+    assert case.searched(window=5.1e-3)[0] == pytest.approx(5e-3)
 
 
 def steps(k):
@@ -143,54 +126,83 @@ def steps(k):
     return tuple((10.0 * step * 3**k, 0.01 * step * 3**k, False) for step in range(3))
 
 
-#: A node with all devices, and one with a node below it that has them.
-ONE, TWO = tree(("n", -1, 1500.0, 0.0)), tree(("pcc", -1, 1500.0, 0.0), ("n", 0, 1500.0, 0.0))
-
-
 @pytest.mark.parametrize(
-    ("why", "count", "sizes", "found"),
+    ("why", "states", "found"),
     [
-        ("there is place", 3, {}, True),
-        ("for all sums of three modes of three devices", 3, {"merged": 27}, True),
-        ("not for the last of these sums", 3, {"merged": 26}, False),
-        # What is kept is a state to begin with, and of each device its modes and the sums with those before it: 1, 3, 3 ...
-        ("for as many modes of a third device as there could be", 3, {"states": 1 + 3 + 3 + 3 + 9 + OPTIONS + 1}, True),
-        ("not for the last of these", 3, {"states": 1 + 3 + 3 + 3 + 9 + OPTIONS}, False),
-        ("for all that is kept of five devices", 5, {"states": 1 + 5 * 3 + 3 + 9 + 27 + 81 + 243}, True),
-        ("not for the last of it", 5, {"states": 5 * 3 + 3 + 9 + 27 + 81 + 243}, False),
-        ("not even to begin", 3, {"states": OPTIONS}, False),
+        ("there is place", 1 << 14, True),
+        ("not even to begin", OPTIONS, False),
+        ("not for the sums of a third device", 3 + 3 + 9 + OPTIONS, False),
     ],
 )
-def test_where_there_is_no_place_for_all_that_could_be_the_best_it_says_so(why, count, sizes, found):
-    columns = devices([{"modes": steps(k)} for k in range(count)])
-    case = Case(ONE, columns, columns.off_w, columns.max_w, [1e-3])
-    loss, _ = case.searched(**sizes)
-    assert loss == (pytest.approx(min(case.best()[0].values())) if found else -1.0), why
+def test_where_there_is_no_place_for_all_that_could_be_the_best_it_says_so(why, states, found):
+    columns = devices([{"modes": steps(k)} for k in range(3)])
+    case = Case(tree(("n", -1, 1500.0, 0.0)), columns, columns.off_w, columns.max_w, [1e-3])
+    loss, *_ = case.searched(states=states)
+    assert (loss >= 0.0) == found, why
 
 
-@pytest.mark.parametrize(
-    ("why", "sizes", "found"),
-    [
-        # The node below keeps 27 sums behind the 22 states that it needed for them.
-        ("for what could come at the node above", {"states": 22 + 27 + OPTIONS + 1}, True),
-        ("not for that", {"states": 22 + 27 + OPTIONS}, False),
-    ],
-)
-def test_a_node_without_devices_needs_place_too(why, sizes, found):
-    columns = devices([{"modes": steps(k), "node": 1} for k in range(3)])
-    loss, _ = Case(TWO, columns, columns.off_w, columns.max_w, [0.0, 1e-3]).searched(**sizes)
-    assert loss == (0.0 if found else -1.0), why
+def ranges(*rows):
+    return [{"modes": row} for row in rows]
 
 
-@pytest.mark.parametrize(("merged", "found"), [(27, True), (26, False)])
-def test_sums_of_two_nodes_need_place_too(merged, found):
-    columns = devices([{"modes": steps(k), "node": int(k > 0)} for k in range(3)])
-    case = Case(TWO, columns, columns.off_w, columns.max_w, [1e-3, 1e-3])
-    loss, _ = case.searched(merged=merged)
-    assert loss == (pytest.approx(min(case.best()[0].values())) if found else -1.0)
+#: 0, or from 1,000 to 3,000 W.
+FLOOR = ((0.0, 0.0, False), (1000.0, 1.0, False), (3000.0, 2.0, True))
 
 
-def test_a_window_of_nothing_is_wide_enough_for_what_loses_nothing_but_what_its_leaf_must():
-    columns = devices([{"modes": steps(k), "node": 1} for k in range(3)])
-    loss, watts = Case(TWO, columns, columns.off_w, columns.max_w, [0.0, 1e-3]).searched(window=0.0)
-    assert (loss, watts.tolist()) == (0.0, columns.max_w.tolist())
+def test_at_a_limit_one_range_takes_the_remainder():
+    columns = devices(ranges(FLOOR, FLOOR, FLOOR))
+    case = Case(tree(("n", -1, 4500.0, 0.0)), columns, columns.off_w, columns.max_w, [5e-4])
+    loss, least, dual, watts = case.searched()
+    assert watts.sum() == pytest.approx(4500.0)
+    assert sorted(watts.tolist()) == pytest.approx([1000.0, 1000.0, 2500.0])
+    assert case.worth(watts) == pytest.approx(3.75) == dual - loss
+    assert least == pytest.approx(loss)
+
+
+def test_each_limit_that_binds_has_a_range_of_its_own():
+    columns = devices([{"modes": FLOOR, "node": k} for k in (1, 1, 2, 2)])
+    limits = tree(("pcc", -1, 7000.0, 0.0), ("a", 0, 2500.0, 0.0), ("b", 0, 4500.0, 0.0))
+    case = Case(limits, columns, columns.off_w, columns.max_w, [5e-4, 0.0, 0.0])
+    *_, watts = case.searched()
+    assert case.below(watts).tolist() == pytest.approx([7000.0, 2500.0, 4500.0])
+    assert case.worth(watts) == pytest.approx(2 * 1.0 + 0.25 + 2 * 1.0 + 1.25)
+
+
+def test_a_range_that_a_node_leaves_open_is_closed_by_one_above():
+    columns = devices([{"modes": FLOOR, "node": 2}, {"modes": ((0.0, 0.0, False), (2430.0, 4.0, False)), "node": 0}])
+    limits = tree(("pcc", -1, 5000.0, 0.0), ("a", 0, 2900.0, 0.0), ("b", 1, 2800.0, 0.0))
+    case = Case(limits, columns, columns.off_w, columns.max_w, [1e-3, 0.0, 0.0])
+    *_, watts = case.searched()
+    assert watts.tolist() == pytest.approx([5000.0 - 2430.0, 2430.0])
+
+
+def test_a_limit_below_what_the_bases_draw_is_raised_to_that():
+    columns = devices(ranges(FLOOR, FLOOR))
+    base = np.array([1000.0, 1000.0])
+    case = Case(tree(("n", -1, 500.0, 0.0)), columns, base, columns.max_w, [1e-3])
+    loss, least, dual, watts = case.searched()
+    assert watts.tolist() == [1000.0, 1000.0]
+    assert dual - loss == pytest.approx(2.0)
+    assert dual - least >= 2.0 - 1e-9
+
+
+def test_what_costs_nothing_to_leave_off_is_left_at_its_base():
+    """The single state of a node draws nothing: it is a state all the same, with a device of its own."""
+    columns = devices([{"modes": ((0.0, 0.0, False), (100.0, 1.0, False)), "node": 1}, {"modes": FLOOR, "node": 2}])
+    limits = tree(("pcc", -1, 5000.0, 0.0), ("a", 0, 50.0, 0.0), ("b", 0, 5000.0, 0.0))
+    case = Case(limits, columns, columns.off_w, columns.max_w, [0.0, 1e-2, 0.0])
+    loss, _, dual, watts = case.searched()
+    assert watts.tolist() == [0.0, 3000.0]
+    assert case.worth(watts) == pytest.approx(dual - loss)
+
+
+@given(cases(), st.integers(1, 12))
+@settings(max_examples=examples(60))
+def test_however_few_buckets_there_are_nothing_is_worth_more_than_what_is_said(case, buckets):
+    """What shares a bucket with something better is left out; the least that must be lost counts it."""
+    best = max(case.totals().values())
+    loss, least, dual, watts = case.searched(buckets=buckets)
+    if 0.0 <= loss < INF:
+        assert dual - least >= best - 1e-9
+        assert case.worth(watts) == pytest.approx(dual - loss, abs=1e-9)
+        assert np.all(case.below(watts) <= case.allowed_w() + 1e-3)

@@ -25,7 +25,9 @@ def branches_of(tree, columns):
     """Return the tree as it is; the kernels under test ask only for parents and homes."""
     nodes = np.zeros(len(tree.ids) + 1, dtype=np.int64)
     home = columns.node.astype(np.int32)
-    return Branches(tree.parent, nodes, nodes, home, home, np.zeros(nodes.size, dtype=np.bool_), np.zeros(nodes.size))
+    return Branches(
+        tree.parent, nodes, nodes, home, home, np.zeros(nodes.size, dtype=np.bool_), *np.zeros((2, nodes.size))
+    )
 
 
 @st.composite
