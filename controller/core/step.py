@@ -6,6 +6,7 @@ may be raised now is granted: down first, by the ramp, and never while committed
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from controller.core.allocation.tables import Tables
 from controller.core.allocation.values import changes_per_h, earned_per_h, values_now
 from controller.core.decision import Decision
 from controller.core.fleet.bounds import SumBelow
+from controller.core.fleet.caps import Caps, caps_now, earned_elsewhere, follow_jobs, without_slack
 from controller.core.fleet.leases import Leases, committed_w, least_w, send, unheard_w
 from controller.core.fleet.trouble import stuck_w as stuck_of
 from controller.core.fleet.trouble import unled
@@ -88,16 +90,26 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         recent=limited.recent,
         overrun=allow(sensed.overrun, tables.site, limited.bounds, limited.sure_floor_w, snapshot.now_s),
         trips=hold_to(trips, tables.site, limited.lasting, limited.sure_floor_w, snapshot.now_s),
+        caps=limited.caps,
+        elsewhere_per_wh=_elsewhere_per_wh(tables, state, snapshot, limited, wanted, below),
     )
     return state, decision
 
 
+def _elsewhere_per_wh(
+    tables: Tables, state: State, snapshot: Snapshot, limited: _Limited, wanted: _Wanted, below: SumBelow
+) -> float:
+    allotted_w, before = (wanted.allotment.watts, wanted.upper_w), state.elsewhere_per_wh
+    elapsed_s = state.elapsed_s(snapshot.now_s)
+    return earned_elsewhere(limited.caps, tables.site, allotted_w, wanted.room_w, below, before, elapsed_s)
+
+
 def _claims(snapshot: Snapshot, sensed: Sensed, limited: _Limited, granted: _Granted) -> Claims:
     return Claims(
-        current_w=sensed.leases.current_w,
+        current_w=granted.current_w,
         stuck_w=limited.stuck_below_w,
         committed_w=limited.committed_w,
-        rise_w=granted.rise_w,
+        rise_w=granted.rise_w + granted.free_rise_w,
         fall_w=granted.fall_w,
         held=None if sensed.cut is None else sensed.cut.held,
         locked=None if sensed.locked is None else sensed.locked.devices,
@@ -113,7 +125,8 @@ class _Limited:
     `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `sure_floor_w`: with everything off, of the
     house load that is estimated no more than what is declared: what devices draw against their word looks like house load.
     `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed; `stuck_below_w`: their sum below each node. `order_limits`:
-    what each order in force asks for now. `recent`: what nodes drew lately.
+    what each order in force asks for now. `recent`: what nodes drew lately. `caps`: what jobs on
+    capped devices may be set to.
     """
 
     house: HouseLoad
@@ -129,6 +142,7 @@ class _Limited:
     order_ramps: tuple[OrderRamp, ...]
     order_limits: tuple[Limit, ...]
     recent: RecentPower
+    caps: Caps
 
 
 def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, below: SumBelow) -> _Limited:
@@ -168,6 +182,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         order_ramps=order_ramps,
         order_limits=tuple(order_limits),
         recent=recent,
+        caps=follow_jobs(state.caps, site, leases, snapshot, state.elsewhere_per_wh, elapsed_s),
     )
 
 
@@ -210,24 +225,36 @@ def _usable(tables: Tables, bounds: Envelope, house_w: F64, unheard_below_w: F64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """What is wanted of the devices (D,): the allotment, and what had to give way."""
+    """What is wanted of the devices (D,): the allotment, the most that each may be set to, and what had to give way.
+
+    `room_w` (N,): watts for the devices below each node. `reserve_w`: those beside that only caps may be raised by.
+    """
 
     allotment: Allotment
+    upper_w: F64
+    room_w: F64
+    reserve_w: float
     overruled: tuple[Reason, ...]
 
 
 def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited) -> _Wanted:
     """Allot the usable watts by value, within what is stuck, what minimum times want, and the most."""
-    leases, now_s = sensed.leases, snapshot.now_s
+    leases, now_s, caps = sensed.leases, snapshot.now_s, limited.caps
     kept, stuck_w = kept_w(tables, leases, state.minimum_times, now_s), limited.stuck_w
     most_w = np.minimum(np.minimum(tables.site.devices.max_w, snapshot.fleet.max_w), kept.high_w)
     upper_w = _upper(tables, sensed.mode.mode, leases, sensed.trouble.led, most_w, state.elapsed_s(now_s))
+    if sensed.mode.mode is Mode.NORMAL and caps.devices.size:
+        upper_w[caps.devices] = np.minimum(upper_w[caps.devices], caps.cap_w)
     if sensed.cut is not None:
         upper_w = np.where(sensed.cut.held, failsafe_setpoints(tables.site.devices, upper_w), upper_w)
     if sensed.locked is not None:
         upper_w = np.where(sensed.locked.devices, tables.site.devices.off_w, upper_w)
     room_w = _room(tables, limited.usable_w, limited.current_w)
     base_w, overruled = fitting_w(tables, kept, (stuck_w, upper_w), room_w, limited.bounds.binding)
+    reserve_w = _reserve_w(sensed, caps, float(room_w[0] - base_w.sum()))
+    if reserve_w > 0.0:
+        room_w = room_w.copy()
+        room_w[0] -= reserve_w
     answer = tables.allocator.solve(
         limit_w=room_w, base_w=base_w, upper_w=upper_w, held_w=leases.current_w, stuck_w=stuck_w,
         mode_value=values_now(tables, leases.current_w, _earned(tables, sensed)),
@@ -242,7 +269,12 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
         program_per_h=answer.program_per_h,
         released=answer.released,
     )
-    return _Wanted(allotment=allotment, overruled=overruled)
+    return _Wanted(allotment=allotment, upper_w=upper_w, room_w=room_w, reserve_w=reserve_w, overruled=overruled)
+
+
+def _reserve_w(sensed: Sensed, caps: Caps, left_w: float) -> float:
+    """Return the watts that are kept free for caps that rise, where there are as many beyond what has to run."""
+    return min(caps.reserve_w, max(left_w, 0.0)) if sensed.mode.mode is Mode.NORMAL else 0.0
 
 
 def _earned(tables: Tables, sensed: Sensed) -> F64 | None:
@@ -272,9 +304,15 @@ def _upper(tables: Tables, mode: Mode, leases: Leases, led: Bool, most_w: F64, e
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Granted:
-    """The setpoints (D,); `rise_w`, `fall_w`: what the ramps allowed, and what is left of it."""
+    """The setpoints (D,); `rise_w`, `fall_w`: what the ramps allowed, and what is left of it.
+
+    `current_w` (D,): what each device is taken to run on, where a cap above its draw counts as what it is lowered to.
+    `free_rise_w`: by how much caps are raised whose jobs do not draw more for it.
+    """
 
     setpoint_w: F64
+    current_w: F64
+    free_rise_w: float
     rise_w: float
     fall_w: float
     rise_left_w: float
@@ -285,7 +323,7 @@ def _grant(
     tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited, wanted: _Wanted
 ) -> _Granted:
     """Grant of what is wanted as much as committed power and the ramps allow."""
-    leases = sensed.leases
+    leases, caps = sensed.leases, limited.caps
     forced = sensed.mode.mode is Mode.FAILSAFE or some(limited.usable_w < limited.current_w)
     if sensed.locked is not None:
         forced = forced or some(sensed.locked.devices & (leases.current_w > tables.site.devices.off_w))
@@ -294,19 +332,48 @@ def _grant(
     saved_w, elapsed_s = (state.rise_room_w, state.fall_room_w), state.elapsed_s(snapshot.now_s)
     rise_w, fall_w = ramp_rooms(tables.site.rules, saved_w, tables.largest_start_w, elapsed_s, forced=forced)
     room_w = limited.usable_w - limited.committed_w
+    current_w, idle = without_slack(caps, leases.current_w, wanted.allotment.watts)
     asked = Asked(
-        current_w=leases.current_w,
+        current_w=current_w,
         target_w=wanted.allotment.watts,
         high_w=leases.high_w,
         tolerance=tables.site.devices.tolerance,
         least_step_w=tables.least_step_w,
     )
-    setpoint_w = np.empty_like(asked.target_w)
+    setpoint_w = current_w.copy()
     order = _late_last(tables.device_order, leases.waiting.late)
-    rise_left_w, fall_left_w = grant(tables.paths, order, tables.modes, asked, room_w, rise_w, fall_w, setpoint_w)
+    rise_left_w, fall_left_w = rise_w, fall_w
+    for mine, ramped, reserve_w in _turns(caps, idle, wanted.reserve_w):
+        room_w[0] -= reserve_w
+        rises_w = rise_left_w if ramped else np.inf
+        left_w, fall_left_w = grant(
+            tables.paths, order[mine[order]], tables.modes, asked, room_w, rises_w, fall_left_w, setpoint_w
+        )
+        rise_left_w = left_w if ramped else rise_left_w
     return _Granted(
-        setpoint_w=setpoint_w, rise_w=rise_w, fall_w=fall_w, rise_left_w=rise_left_w, fall_left_w=fall_left_w
+        setpoint_w=setpoint_w,
+        current_w=current_w,
+        free_rise_w=float((setpoint_w - current_w).sum(where=idle)),
+        rise_w=rise_w,
+        fall_w=fall_w,
+        rise_left_w=rise_left_w,
+        fall_left_w=fall_left_w,
     )
+
+
+def _turns(caps: Caps, idle: Bool, reserve_w: float) -> Iterator[tuple[Bool, bool, float]]:
+    """Yield which devices (D,) are granted one after the other, whether by the ramp, and what is kept free of them.
+
+    A cap that is raised above the draw of its job (`idle`) is no rise of the site. What is kept for caps is kept free of the others.
+    """
+    capped = np.zeros(idle.size, dtype=np.bool_)
+    if reserve_w > 0.0:
+        capped[caps.devices] = True
+    if some(idle):
+        yield idle, False, 0.0
+    if reserve_w > 0.0:
+        yield capped & ~idle, True, 0.0
+    yield ~(capped | idle), True, reserve_w
 
 
 def _late_last(order: I64, late: Bool) -> I64:
@@ -354,6 +421,7 @@ def _decision(
         warnings=(*sensed.warnings, *unseen(tables.site, orders)),
         orders=orders,
         contactors=trips.contactors,
+        caps=caps_now(limited.caps),
         locks=() if sensed.locked is None else sensed.locked.locks,
     )  # fmt: skip
 
