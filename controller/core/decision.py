@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from controller.core.fleet.caps import CapsNow
+from controller.core.fleet.cap_memory import CapsNow
 from controller.core.limits.contactors import ContactorState
 from controller.core.limits.locked import LockNow
 from controller.core.limits.orders import OrderNow

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from controller.core.fleet.caps import Caps, no_caps
+from controller.core.fleet.cap_memory import Caps, no_caps
 from controller.core.fleet.leases import Leases, no_leases
 from controller.core.limits.contactors import Trip, Trips, no_trips
 from controller.core.limits.house_load import HouseLoad, declared_house, remembered_house

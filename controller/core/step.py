@@ -6,8 +6,7 @@ may be raised now is granted: down first, by the ramp, and never while committed
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +16,9 @@ from controller.core.allocation.tables import Tables
 from controller.core.allocation.values import changes_per_h, earned_per_h, values_now
 from controller.core.decision import Decision
 from controller.core.fleet.bounds import SumBelow
-from controller.core.fleet.caps import Caps, caps_now, earned_elsewhere, follow_jobs, without_slack
+from controller.core.fleet.cap_memory import Caps, caps_now
+from controller.core.fleet.cap_turns import earned_elsewhere, late_last, turns, without_slack
+from controller.core.fleet.caps import follow_jobs
 from controller.core.fleet.leases import Leases, committed_w, least_w, send, unheard_w
 from controller.core.fleet.trouble import stuck_w as stuck_of
 from controller.core.fleet.trouble import unled
@@ -47,12 +48,11 @@ from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.safe import emergency_setpoints, failsafe_setpoints
 from controller.core.self_check import Claims, check
-from controller.core.sensing import Sensed, sense
-from controller.core.site import F64, I64, Bool
+from controller.core.sensing import Sensed, compared, sense, taught
+from controller.core.site import F64, Bool
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
-from controller.core.trust.node_power import NodePower, least_trusted_w
-from controller.core.trust.node_trust import NodeTrust
+from controller.core.trust.node_power import least_trusted_w
 
 
 def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decision]:
@@ -91,17 +91,11 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         overrun=allow(sensed.overrun, tables.site, limited.bounds, limited.sure_floor_w, snapshot.now_s),
         trips=hold_to(trips, tables.site, limited.lasting, limited.sure_floor_w, snapshot.now_s),
         caps=limited.caps,
-        elsewhere_per_wh=_elsewhere_per_wh(tables, state, snapshot, limited, wanted, below),
+        elsewhere_per_wh=earned_elsewhere(
+            limited.caps, tables.site, (wanted.allotment.watts, wanted.upper_w), wanted.room_w, below
+        ),
     )
     return state, decision
-
-
-def _elsewhere_per_wh(
-    tables: Tables, state: State, snapshot: Snapshot, limited: _Limited, wanted: _Wanted, below: SumBelow
-) -> float:
-    allotted_w, before = (wanted.allotment.watts, wanted.upper_w), state.elsewhere_per_wh
-    elapsed_s = state.elapsed_s(snapshot.now_s)
-    return earned_elsewhere(limited.caps, tables.site, allotted_w, wanted.room_w, below, before, elapsed_s)
 
 
 def _claims(snapshot: Snapshot, sensed: Sensed, limited: _Limited, granted: _Granted) -> Claims:
@@ -153,7 +147,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         committed_w(leases, devices), leases.current_w, least_w(leases, devices, snapshot.fleet.measured_w), stuck_w
     )
     house = estimate_house(
-        state.house, _compared(sensed), _taught(sensed), least_below_w, committed_below_w, snapshot.now_s, elapsed_s
+        state.house, compared(sensed), taught(sensed), least_below_w, committed_below_w, snapshot.now_s, elapsed_s
     )
     house_w, most_house_w = house.watts, house.watts * (1.0 + HOUSE_DRIFT)
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
@@ -184,18 +178,6 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         recent=recent,
         caps=follow_jobs(state.caps, site, leases, snapshot, state.elsewhere_per_wh, elapsed_s),
     )
-
-
-def _taught(sensed: Sensed) -> NodeTrust:
-    """Return the trust in the nodes' meters, with nothing learnt where a contactor takes power away or gives it back."""
-    nodes = sensed.judgement.nodes
-    return nodes if sensed.cut is None else replace(nodes, still=nodes.still | sensed.cut.changing)
-
-
-def _compared(sensed: Sensed) -> NodePower:
-    """Return the power of the nodes without those above a contactor that a later meter still shows what is gone of."""
-    power = sensed.judgement.power
-    return power if sensed.cut is None else replace(power, known=power.known & ~sensed.cut.fading)
 
 
 def _stuck_w(tables: Tables, sensed: Sensed) -> F64:
@@ -340,10 +322,9 @@ def _grant(
         tolerance=tables.site.devices.tolerance,
         least_step_w=tables.least_step_w,
     )
-    setpoint_w = current_w.copy()
-    order = _late_last(tables.device_order, leases.waiting.late)
+    setpoint_w, order = current_w.copy(), late_last(tables.device_order, leases.waiting.late)
     rise_left_w, fall_left_w = rise_w, fall_w
-    for mine, ramped, reserve_w in _turns(caps, idle, wanted.reserve_w):
+    for mine, ramped, reserve_w in turns(caps, idle, wanted.reserve_w):
         room_w[0] -= reserve_w
         rises_w = rise_left_w if ramped else np.inf
         left_w, fall_left_w = grant(
@@ -359,29 +340,6 @@ def _grant(
         rise_left_w=rise_left_w,
         fall_left_w=fall_left_w,
     )
-
-
-def _turns(caps: Caps, idle: Bool, reserve_w: float) -> Iterator[tuple[Bool, bool, float]]:
-    """Yield which devices (D,) are granted one after the other, whether by the ramp, and what is kept free of them.
-
-    A cap that is raised above the draw of its job (`idle`) is no rise of the site. What is kept for caps is kept free of the others.
-    """
-    capped = np.zeros(idle.size, dtype=np.bool_)
-    if reserve_w > 0.0:
-        capped[caps.devices] = True
-    if some(idle):
-        yield idle, False, 0.0
-    if reserve_w > 0.0:
-        yield capped & ~idle, True, 0.0
-    yield ~(capped | idle), True, reserve_w
-
-
-def _late_last(order: I64, late: Bool) -> I64:
-    """Return the order (D,) with those at its end that have not come up when asked: raised last, and lowered first."""
-    if not some(late):
-        return order
-    last = late[order]
-    return np.concatenate([order[~last], order[last]])
 
 
 def _decision(

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from controller.core.fleet.caps import caps_under
+from controller.core.fleet.cap_memory import caps_under
 from controller.core.limits.overrun import no_overrun
 from controller.core.reasons import Code, Reason
 from controller.core.site import Devices, Site

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.verify.caps.report import capped
 from tests.verify.clocks import ends_in_time
 from tests.verify.door import withstood
 from tests.verify.fuzz.campaign import campaign
@@ -109,6 +110,11 @@ def polling(out: Path) -> dict[str, str]:
     return polled(out)
 
 
+def caps(out: Path) -> dict[str, str]:
+    """Run sites whose jobs draw less than their caps under a steady envelope, by worth, with full caps and with fixed headrooms."""
+    return capped(out)
+
+
 def journal(out: Path) -> dict[str, str]:
     """Spoil the journal and its head, and kill whoever writes them, and see that no acknowledged order is lost silently."""
     return orders_kept(out)
@@ -152,6 +158,7 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "schema": schema,
     "readers": readers,
     "polling": polling,
+    "caps": caps,
     "journal": journal,
     "time": time,
 }

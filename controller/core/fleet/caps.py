@@ -12,29 +12,19 @@ What a job wants is not seen while its cap holds it back: then it is taken for w
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from controller.core.fleet.bounds import SumBelow
+from controller.core.fleet.cap_memory import FIXED, FULL, HEADROOMS, MOVING, RESERVES, WINDOWS, Caps
 from controller.core.fleet.leases import CONTACT_S, Leases
-from controller.core.floor import nodes_below
 from controller.core.masks import some
-from controller.core.site import F64, I64, Bool, CapGroup, Devices, Site
+from controller.core.site import F64, I64, Bool, Devices, Site
 from controller.core.snapshot import FleetColumns, Snapshot
 
-#: The ways: over so many seconds the most that was wanted, and a headroom as a share of the most that the device may draw.
-_WINDOWS: Final = np.array([1, 2, 4, 8, 16, 30, 60])
-_HEADROOMS: Final = np.array([0.0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3])
-#: What is kept free for all caps that rise together, as a share of all that their devices may draw.
-_RESERVES: Final = np.array([0.0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15])
 #: Whole seconds from a job's rise to its raised cap where watts are free: a report, a tick, the device.
 _QUICK: Final = 3
-#: Then ways that leave a cap where it is, at these shares of the most that the device may draw; the last way is all of it.
-_FIXED: Final = np.array([0.3, 0.38, 0.46, 0.54, 0.62, 0.7, 0.8, 0.9])
-_MOVING: Final = _WINDOWS.size * _HEADROOMS.size
-_FULL: Final = _MOVING + _FIXED.size
 #: A fixed headroom goes over what was wanted in so many seconds.
 _FIXED_WINDOW: Final = 8
 #: So long a group is watched before its caps come down, and by then what was learned counts by a third.
@@ -55,144 +45,10 @@ _LEVEL_S: Final = 3.0
 _FELL: Final = 0.03
 _NEAR: Final = 0.9
 _TRUSTS_S: Final = 1800.0
-#: A node is full that has less than these watts left; a site whose rest is more than so many of its largest devices is not.
-_FULL_W: Final = 30.0
-_LEFT: Final = 2.0
-#: What a watt hour has earned elsewhere counts on for about so long: where both are worth the same, each makes room for the other.
-_LASTS_S: Final = 60.0
 #: Less than this is nothing.
 _NOTHING_PER_WH: Final = 1e-9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
-    """What is known of the jobs on C devices in G groups, by P ways to set their caps.
-
-    `groups`, `devices` (C,): the group, and the index of each column; `start` (G,): where a group's columns begin. `wanted_w` (S, C):
-    the most that each wanted, as the cap that allows it, in each of the last S seconds, the newest first; it began at `since_s`. `sure` (C,): a device that says it draws less than
-    this share of its cap is not held back. `level_w` (C,): what it draws, smoothed; `free_w`: that when it was well below its cap.
-    `cost` (P, G): of each way, per second, the sum of what is not forgotten yet; `learned_s`: for so long. `way` (G,): the one that is followed. `cap_w` (C,):
-    what each may be set to. `goals_w` (S,): what the caps that follow came to in each of the last seconds. `short` (R,): what it has cost to keep so much free for
-    their rise, as `cost`; `reserve_w`: what is kept. `held_ws`, `drawn_ws` (G,): joules that caps have held back and that were drawn.
-    `held` (C,): its cap holds it back now, since `held_since_s`. `first_per_wh`, `last_per_wh` (D,): what the first and the last watt hour of each device
-    earns, up to its lowest running mode and beyond its last but one. `least_w` (C,): the lowest cap.
-    """
-
-    groups: tuple[CapGroup, ...]
-    devices: I64
-    start: I64
-    lead: int
-    reuse: int
-    wanted_w: F64
-    since_s: float
-    sure: F64
-    level_w: F64
-    free_w: F64
-    cost: F64
-    learned_s: float
-    way: I64
-    cap_w: F64
-    goals_w: F64
-    short: F64
-    reserve_w: float
-    held_ws: F64
-    drawn_ws: F64
-    held: Bool
-    held_since_s: F64
-    last_per_wh: F64
-    first_per_wh: F64
-    least_w: F64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapsNow:
-    """A group of capped devices: the sums of their caps and of what their jobs draw, and joules since the start.
-
-    `reserve_w`: what is kept free of other devices for the caps of all groups.
-    """
-
-    group: str
-    cap_w: float
-    drawn_w: float
-    held_ws: float
-    drawn_ws: float
-    reserve_w: float
-
-
-def caps_now(caps: Caps) -> tuple[CapsNow, ...]:
-    """Return what is to be told of each group."""
-    if not caps.groups:
-        return ()
-    cap_w, level_w = (np.add.reduceat(column, caps.start).tolist() for column in (caps.cap_w, caps.level_w * caps.sure))
-    return tuple(
-        CapsNow(
-            group=group.id,
-            cap_w=cap_w[g],
-            drawn_w=level_w[g],
-            held_ws=float(caps.held_ws[g]),
-            drawn_ws=float(caps.drawn_ws[g]),
-            reserve_w=caps.reserve_w,
-        )
-        for g, group in enumerate(caps.groups)
-    )
-
-
-def no_caps(site: Site) -> Caps:
-    """Return what a controller knows that has just started: every cap is the most that its device may draw."""
-    groups, devices = site.caps, site.devices
-    columns = np.concatenate([group.devices for group in groups]) if groups else np.zeros(0, dtype=np.int64)
-    sizes = np.array([group.devices.size for group in groups], dtype=np.int64)
-    lead, reuse = _times(devices, columns)
-    return Caps(
-        groups=groups,
-        devices=columns,
-        start=np.cumsum(sizes) - sizes,
-        lead=lead,
-        reuse=reuse,
-        wanted_w=np.zeros((int(_WINDOWS[-1]) + reuse + lead, columns.size)),
-        since_s=-np.inf,
-        sure=1.0 / (1.0 + devices.report_error[columns]),
-        level_w=np.zeros(columns.size),
-        free_w=np.zeros(columns.size),
-        cost=np.zeros((_FULL + 1, len(groups))),
-        learned_s=0.0,
-        way=np.full(len(groups), _FULL, dtype=np.int64),
-        cap_w=devices.max_w[columns].copy(),
-        goals_w=np.zeros(lead + 1),
-        short=np.zeros(_RESERVES.size),
-        reserve_w=0.0,
-        held_ws=np.zeros(len(groups)),
-        drawn_ws=np.zeros(len(groups)),
-        held=np.zeros(columns.size, dtype=np.bool_),
-        held_since_s=np.full(columns.size, np.inf),
-        last_per_wh=_per_wh(devices, devices.mode_start[1:] - 1),
-        first_per_wh=_per_wh(devices, np.minimum(devices.mode_start[:-1] + 1, devices.mode_start[1:] - 1)),
-        least_w=devices.mode_w[np.minimum(devices.mode_start[columns] + 1, devices.mode_start[columns + 1] - 1)],
-    )
-
-
-def caps_under(caps: Caps, site: Site) -> Caps:
-    """Return the caps under a site of the same devices whose prices or headrooms are others now; with other groups, begin anew."""
-    anew = no_caps(site)
-    same = len(caps.groups) == len(site.caps) and all(
-        old.id == new.id and np.array_equal(old.devices, new.devices)
-        for old, new in zip(caps.groups, site.caps, strict=True)
-    )
-    if not same or (caps.lead, caps.reuse) != (anew.lead, anew.reuse):
-        return anew
-    return replace(caps, groups=site.caps, first_per_wh=anew.first_per_wh, last_per_wh=anew.last_per_wh)
-
-
-def _times(devices: Devices, columns: I64) -> tuple[int, int]:
-    """Return whole seconds from a job's rise to its raised cap, and from a lowered cap to others that draw what it frees."""
-    if not columns.size:
-        return 1, 1
-    others = np.ones(devices.off_w.size, dtype=np.bool_)
-    others[columns] = False
-    falls_s = float(devices.down_seen_s[others].min()) if some(others) else 0.0
-    rises_s = float(np.median(devices.up_s[others])) if some(others) else 0.0
-    lead_s = 1.0 + falls_s + float(devices.up_s[columns].max())
-    return round(lead_s), round(float(devices.down_seen_s[columns].max()) + rises_s)
+#: What a watt hour has earned elsewhere counts on for about so long: where both are worth the same, each makes room for the other.
+_LASTS_S: Final = 60.0
 
 
 def follow_jobs(
@@ -201,6 +57,8 @@ def follow_jobs(
     """Return the caps after this snapshot's reports; `elsewhere_per_wh`: what another watt hour earns now without these devices."""
     if not caps.groups:
         return caps
+    elsewhere_per_wh = max(elsewhere_per_wh, caps.elsewhere_per_wh * math.exp(-elapsed_s / _LASTS_S))
+    caps = replace(caps, elsewhere_per_wh=elsewhere_per_wh)
     devices, fleet, mine = site.devices, snapshot.fleet, caps.devices
     most_w = np.minimum(devices.max_w, fleet.max_w)[mine]
     said_w, applied_w = fleet.measured_w[mine], leases.applied_w[mine]
@@ -278,7 +136,7 @@ def _next_second(
     way = (
         _cheapest(cost, caps.way)
         if learned_s > _LEARNS_S and elsewhere_per_wh > _NOTHING_PER_WH
-        else np.full_like(caps.way, _FULL)
+        else np.full_like(caps.way, FULL)
     )
     follows = _follows(caps)
     goals_w = np.concatenate([[float(caps.cap_w[follows].sum())], caps.goals_w[:-1]])
@@ -286,9 +144,9 @@ def _next_second(
     short = caps.short
     if follows.any() and learned_s > caps.lead:
         worth = float(caps.last_per_wh[caps.devices][follows].mean())
-        missing_w = np.maximum(goals_w[0] - goals_w[-1] - _RESERVES * range_w, 0.0)
-        short = kept * short + elsewhere_per_wh * _RESERVES * range_w + worth * missing_w
-    reserve_w = min(float(_RESERVES[np.argmin(short)]) * range_w, range_w - goals_w[0])
+        missing_w = np.maximum(goals_w[0] - goals_w[-1] - RESERVES * range_w, 0.0)
+        short = kept * short + elsewhere_per_wh * RESERVES * range_w + worth * missing_w
+    reserve_w = min(float(RESERVES[np.argmin(short)]) * range_w, range_w - goals_w[0])
     rolled_w = np.concatenate([wanted_w[np.newaxis], caps.wanted_w[:-1]])
     since_s = now_s if np.isinf(caps.since_s) else max(caps.since_s + 1.0, now_s - 1.0)
     return replace(
@@ -307,13 +165,13 @@ def _next_second(
 def _cheapest(cost: F64, way: I64) -> I64:
     """Return the way (G,) to follow: the cheapest, where it is cheaper than the present one by more than chance."""
     best, groups = np.argmin(cost, axis=0), np.arange(way.size)
-    better = cost[best, groups] < cost[way, groups] - _BETTER * cost[_FULL]
+    better = cost[best, groups] < cost[way, groups] - _BETTER * cost[FULL]
     return np.where(better, best, way)
 
 
 def _follows(caps: Caps) -> Bool:
     """Return which columns (C,) follow what their jobs want, by worth, and not all of their range."""
-    by_worth = np.array([group.headroom_w is None for group in caps.groups]) & (caps.way < _MOVING)
+    by_worth = np.array([group.headroom_w is None for group in caps.groups]) & (caps.way < MOVING)
     return np.repeat(by_worth, np.diff(np.append(caps.start, caps.devices.size)))
 
 
@@ -323,89 +181,39 @@ def _cost(caps: Caps, devices: Devices, most_w: F64, elsewhere_per_wh: float, li
     worth = caps.last_per_wh[mine]
     allowed_w = (1.0 + _MARGIN) * np.maximum.accumulate(wanted_w, axis=0)
     before_w = (1.0 + _MARGIN) * np.maximum.accumulate(wanted_w[_QUICK:], axis=0)
-    cost = np.empty((_FULL + 1, len(caps.groups)))
-    for k, (window, headroom) in enumerate((window, share) for window in _WINDOWS for share in _HEADROOMS):
+    cost = np.empty((FULL + 1, len(caps.groups)))
+    for k, (window, headroom) in enumerate((window, share) for window in WINDOWS for share in HEADROOMS):
         headroom_w = headroom * devices.max_w[mine]
         missing_w = np.maximum(likely_w - np.minimum(before_w[window - 1] + headroom_w, most_w), 0.0)
         kept_w = np.minimum(allowed_w[window + caps.reuse - 1] + headroom_w, most_w)
         cost[k] = np.add.reduceat(worth * missing_w + elsewhere_per_wh * kept_w, caps.start)
-    for k, share in enumerate(_FIXED, start=_MOVING):
+    for k, share in enumerate(FIXED, start=MOVING):
         at_w = np.minimum(np.maximum(share * devices.max_w[mine], caps.least_w), most_w)
         cost[k] = np.add.reduceat(worth * np.maximum(likely_w - at_w, 0.0) + elsewhere_per_wh * at_w, caps.start)
-    cost[_FULL] = np.add.reduceat(elsewhere_per_wh * most_w, caps.start)
+    cost[FULL] = np.add.reduceat(elsewhere_per_wh * most_w, caps.start)
     return cost
-
-
-def _per_wh(devices: Devices, row: I64) -> F64:
-    """Return what each device (D,) earns more by a watt hour on its way from the mode before `row` to that one."""
-    before = np.maximum(row - 1, devices.mode_start[:-1])
-    span_w = devices.mode_w[row] - devices.mode_w[before]
-    gain = devices.mode_value[row] - devices.mode_value[before]
-    return np.divide(gain, span_w, out=np.zeros_like(gain), where=span_w > 0.0)
 
 
 def _set(caps: Caps, devices: Devices, most_w: F64) -> Caps:
     """Return the caps, set by the way that each group follows."""
     mine, size = caps.devices, caps.wanted_w.shape[1]
     of = np.repeat(np.arange(len(caps.groups)), np.diff(np.append(caps.start, size)))
-    moving = np.minimum(caps.way, _MOVING - 1)
+    moving = np.minimum(caps.way, MOVING - 1)
     window, headroom_w = (
-        _WINDOWS[moving // _HEADROOMS.size],
-        _HEADROOMS[moving % _HEADROOMS.size][of] * devices.max_w[mine],
+        WINDOWS[moving // HEADROOMS.size],
+        HEADROOMS[moving % HEADROOMS.size][of] * devices.max_w[mine],
     )
-    headroom_w = np.where(caps.way[of] == _FULL, np.inf, headroom_w)
+    headroom_w = np.where(caps.way[of] == FULL, np.inf, headroom_w)
     for g, group in enumerate(caps.groups):
         if group.headroom_w is not None:
             window[g] = _FIXED_WINDOW
             headroom_w[of == g] = group.headroom_w
     allowed_w = np.maximum.accumulate(caps.wanted_w, axis=0)[window[of] - 1, np.arange(size)]
     goal_w = (1.0 + _MARGIN) * allowed_w + headroom_w
-    stays = (caps.way >= _MOVING) & (caps.way < _FULL) & np.array([group.headroom_w is None for group in caps.groups])
-    share = _FIXED[np.clip(caps.way - _MOVING, 0, _FIXED.size - 1)]
+    stays = (caps.way >= MOVING) & (caps.way < FULL) & np.array([group.headroom_w is None for group in caps.groups])
+    share = FIXED[np.clip(caps.way - MOVING, 0, FIXED.size - 1)]
     goal_w = np.where(stays[of], share[of] * devices.max_w[mine], goal_w)
     goal_w = np.floor(np.minimum(np.maximum(goal_w, caps.least_w), most_w))
     lowers = goal_w < caps.cap_w - _LEAST * devices.max_w[mine]
     cap_w = np.where(lowers | (goal_w > caps.cap_w), goal_w, caps.cap_w)
     return replace(caps, cap_w=cap_w)
-
-
-def without_slack(caps: Caps, current_w: F64, target_w: F64) -> tuple[F64, Bool]:
-    """Return what devices (D,) run on, where what a cap is lowered by above the draw of its job is gone at once: nobody draws it.
-
-    And which devices are only given a higher cap than their jobs use: that is no rise.
-    """
-    idle = np.zeros(current_w.size, dtype=np.bool_)
-    if not caps.groups:
-        return current_w, idle
-    mine, wanted_w = caps.devices, caps.wanted_w[0]
-    was_w, goal_w = current_w[mine], target_w[mine]
-    less_w = current_w.copy()
-    less_w[mine] = np.where(goal_w < was_w, np.maximum(goal_w, np.minimum(was_w, wanted_w)), was_w)
-    idle[mine] = (goal_w > was_w) & ~caps.held & (wanted_w < was_w) & (was_w >= caps.least_w)
-    return less_w, idle
-
-
-def earned_elsewhere(
-    caps: Caps, site: Site, allotted_w: tuple[F64, F64], room_w: F64, below: SumBelow, before: float, elapsed_s: float
-) -> float:
-    """Return what one more watt hour would earn by the devices without a cap, the most of the last minute or so.
-
-    `allotted_w` (D,), (D,): the watts of this tick, and the most that they might have been. `room_w` (N,): watts for the devices
-    below each node. `before`: what it was in the last tick.
-    """
-    if not caps.groups:
-        return 0.0
-    return max(_earned_now(caps, site, *allotted_w, room_w, below), before * math.exp(-elapsed_s / _LASTS_S))
-
-
-def _earned_now(caps: Caps, site: Site, watts: F64, upper_w: F64, room_w: F64, below: SumBelow) -> float:
-    devices = site.devices
-    left_w = room_w - below(watts)
-    if left_w[0] > _LEFT * devices.max_w.max():
-        return 0.0
-    full = left_w < _FULL_W
-    full[0] = False
-    wants = (watts < upper_w - _FULL_W) & ~nodes_below(site, full)[devices.node]
-    wants[caps.devices] = False
-    gain = np.where(watts > devices.off_w, caps.last_per_wh, caps.first_per_wh)
-    return float(gain.max(where=wants, initial=0.0))

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from controller.core.site import Meters, Site
+from controller.core.site import CapGroup, Meters, Site
 from controller.site.compile import compile_site
 from controller.site.load import load
 from tests.controller.core.world import devices, tree, with_rules
@@ -53,8 +53,8 @@ def cases() -> Iterator[CapCase]:
         yield CapCase(kind=kind, share=share, duty=duty, worth=worth)
 
 
-def small_site(case: CapCase) -> Site:
-    """Return 400 kW with miners that can take all of it, and the GPU nodes of a case."""
+def small_site(case: CapCase, headroom_w: float | None) -> Site:
+    """Return 400 kW with miners that can take all of it, and the GPU nodes of a case; `headroom_w` as in `CapGroup`."""
     gpus = round(case.share * LIMIT_W / MOST_W)
     miner, gpu = MINER_PER_KWH / 1e3, MINER_PER_KWH / 1e3 * case.worth
     # Its first watts are worth a little more, as those of all miners are.
@@ -76,6 +76,7 @@ def small_site(case: CapCase) -> Site:
         ),
         agents=("miners", "gpus"),
         rules=with_rules(contract_w=LIMIT_W, firm_w=10_000.0),
+        caps=(CapGroup(id="gpus", devices=np.arange(_MINERS, _MINERS + gpus), headroom_w=headroom_w),),
     )
 
 

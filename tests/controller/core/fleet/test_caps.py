@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.fleet.caps import caps_under, no_caps, without_slack
+from controller.core.fleet.cap_memory import caps_under, no_caps
+from controller.core.fleet.cap_turns import without_slack
 from controller.core.site import CapGroup
 from tests.controller.core.world import World, played_once, site, with_rules
 from tests.examples import examples
