@@ -91,9 +91,7 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         overrun=allow(sensed.overrun, tables.site, limited.bounds, limited.sure_floor_w, snapshot.now_s),
         trips=hold_to(trips, tables.site, limited.lasting, limited.sure_floor_w, snapshot.now_s),
         caps=limited.caps,
-        elsewhere_per_wh=earned_elsewhere(
-            limited.caps, tables.site, (wanted.allotment.watts, wanted.upper_w), wanted.room_w, below
-        ),
+        elsewhere_per_wh=earned_elsewhere(limited.caps, tables.site, wanted.between_w, wanted.room_w, below),
     )
     return state, decision
 
@@ -207,13 +205,13 @@ def _usable(tables: Tables, bounds: Envelope, house_w: F64, unheard_below_w: F64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """What is wanted of the devices (D,): the allotment, the most that each may be set to, and what had to give way.
+    """What is wanted of the devices (D,): the allotment, its watts beside the most that each may be set to, and what gave way.
 
     `room_w` (N,): watts for the devices below each node. `reserve_w`: those beside that only caps may be raised by.
     """
 
     allotment: Allotment
-    upper_w: F64
+    between_w: tuple[F64, F64]
     room_w: F64
     reserve_w: float
     overruled: tuple[Reason, ...]
@@ -251,7 +249,8 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
         program_per_h=answer.program_per_h,
         released=answer.released,
     )
-    return _Wanted(allotment=allotment, upper_w=upper_w, room_w=room_w, reserve_w=reserve_w, overruled=overruled)
+    between_w = allotment.watts, upper_w
+    return _Wanted(allotment=allotment, between_w=between_w, room_w=room_w, reserve_w=reserve_w, overruled=overruled)
 
 
 def _reserve_w(sensed: Sensed, caps: Caps, left_w: float) -> float:
