@@ -47,8 +47,8 @@ class ReasonRequest(RequestBody):
 class LocksStatement(RequestBody):
     """What is locked now is all that people work on, and nobody wants the site stopped who has not stopped it since."""
 
-    by: Name
-    reason: Why
+    by: PersonName
+    reason: Words
 
 
 class LockBody(BaseModel):
@@ -146,7 +146,7 @@ def _add_locks(router: APIRouter, service: Service, rooms: _WorkRooms) -> None:
         of = asked.of or asked.by
         return _lifted(await rooms.relax(lambda: service.desks.locks.unlock(asked.subject, asked.by, of, by)))
 
-    @router.post("/locks/statement", responses=_ERRORS, openapi_extra=_takes(LocksStatement))
+    @router.post("/locks/statement", responses=_ERRORS, openapi_extra=takes(LocksStatement.model_json_schema()))
     async def state_locks(request: Request, by: Operator) -> LocksBody:
         asked = parsed(LocksStatement, await read_body(request))
         await rooms.relax(lambda: service.desks.locks.state(asked.by, asked.reason, by))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from controller.core.fleet.cap_memory import CapsNow
 from controller.core.limits.contactors import ContactorState
 from controller.core.limits.locked import LockNow
 from controller.core.limits.orders import OrderNow
@@ -39,7 +40,7 @@ class Decision:
     `locks`: what people work on, and whether it is proven to be off.
     `cut_from_w` (N,): what an order to reduce counts from, ``inf`` where nobody has seen the node lately; None where nothing is known.
     `unconfirmed`: ids of people's words for meters that are over.
-    `contactors` (C,): what each is told, and which node is tripped, since when and why.
+    `caps`: of each group of capped devices, what its jobs draw and are held back. `contactors` (C,): what each is told, and which node is tripped, since when and why.
     """
 
     at_s: float
@@ -69,6 +70,7 @@ class Decision:
     locks: tuple[LockNow, ...] = ()
     cut_from_w: F64 | None = None
     unconfirmed: tuple[str, ...] = ()
+    caps: tuple[CapsNow, ...] = ()
 
     @property
     def site_w(self) -> float | None:

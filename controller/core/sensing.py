@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.core.fleet.bounds import SumBelow, fleet_below
 from controller.core.fleet.leases import Leases, link_doubts, observe
@@ -21,7 +21,8 @@ from controller.core.snapshot import Snapshot
 from controller.core.state import State
 from controller.core.surplus.estimate import SurplusState, estimate_surplus, surplus_doubts, surplus_reading
 from controller.core.trust.judge import Judgement, Trust, judge
-from controller.core.trust.node_power import least_trusted_w
+from controller.core.trust.node_power import NodePower, least_trusted_w
+from controller.core.trust.node_trust import NodeTrust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,3 +113,15 @@ def _of_the_daemon(root: str, rules: Rules, snapshot: Snapshot) -> Doubts:
     doubts = (snapshot.second_controller,)
     said = Doubts(doubts=tuple(filter(None, doubts)), lost=tuple(filter(None, lost)))
     return link_doubts(root, rules, snapshot.link_lost_s, snapshot.now_s) + said
+
+
+def taught(sensed: Sensed) -> NodeTrust:
+    """Return the trust in the nodes' meters, with nothing learnt where a contactor takes power away or gives it back."""
+    nodes = sensed.judgement.nodes
+    return nodes if sensed.cut is None else replace(nodes, still=nodes.still | sensed.cut.changing)
+
+
+def compared(sensed: Sensed) -> NodePower:
+    """Return the power of the nodes without those above a contactor that a later meter still shows what is gone of."""
+    power = sensed.judgement.power
+    return power if sensed.cut is None else replace(power, known=power.known & ~sensed.cut.fading)

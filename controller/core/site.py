@@ -145,6 +145,19 @@ NO_CONTACTORS: Final = Contactors(node=np.zeros(0, dtype=np.int64), trip_after_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CapGroup:
+    """Devices whose setpoint only caps what their jobs draw, and how far their caps stay above that.
+
+    `devices` (k,): indexes, ascending. `headroom_w`: so many watts above the draw, ``inf``: the whole range, None: what it is
+    worth.
+    """
+
+    id: str
+    devices: I64
+    headroom_w: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """The site's contract with the grid, and the times of the control, in W, W/s, s and Hz."""
 
@@ -179,3 +192,4 @@ class Site:
     agents: tuple[str, ...]
     rules: Rules
     contactors: Contactors = NO_CONTACTORS
+    caps: tuple[CapGroup, ...] = ()

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from controller.core.fleet.cap_memory import Caps, no_caps
 from controller.core.fleet.leases import Leases, no_leases
 from controller.core.limits.contactors import Trip, Trips, no_trips
 from controller.core.limits.house_load import HouseLoad, declared_house, remembered_house
@@ -42,7 +43,8 @@ class State:
     `trust`: in the meters and the surplus source. `minimum_times`: which devices are left alone for now. `house`: the estimate
     of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over. `failsafe_cap_w`: the
     site's limit while it comes down to failsafe, else ``inf``. `orders`: how those in force were kept. `recent`: what nodes drew lately. `overrun`: which nodes draw more than they may. `trips`: which contactors are
-    told what.
+    told what. `caps`: what jobs on capped devices want. `elsewhere_per_wh`: what one more watt hour would have earned by the
+    other devices in the last tick.
     """
 
     seq: int
@@ -61,6 +63,8 @@ class State:
     recent: RecentPower
     overrun: Overrun
     trips: Trips
+    caps: Caps
+    elsewhere_per_wh: float
 
     def elapsed_s(self, now_s: float) -> float:
         """Return the seconds since the last tick by which ramps and filters go on; a long pause counts as a short one."""
@@ -97,6 +101,8 @@ def initial_state(
         recent=no_recent_power(site),
         overrun=no_overrun(site),
         trips=no_trips(site, now_s, trips),
+        caps=no_caps(site),
+        elsewhere_per_wh=0.0,
     )
 
 

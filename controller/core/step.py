@@ -6,7 +6,7 @@ may be raised now is granted: down first, by the ramp, and never while committed
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from controller.core.allocation.tables import Tables
 from controller.core.allocation.values import changes_per_h, earned_per_h, values_now
 from controller.core.decision import Decision
 from controller.core.fleet.bounds import SumBelow
+from controller.core.fleet.cap_memory import Caps, caps_now
+from controller.core.fleet.cap_turns import earned_elsewhere, late_last, turns, without_slack
+from controller.core.fleet.caps import follow_jobs
 from controller.core.fleet.leases import Leases, committed_w, least_w, send, unheard_w
 from controller.core.fleet.trouble import stuck_w as stuck_of
 from controller.core.fleet.trouble import unled
@@ -46,12 +49,11 @@ from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.safe import emergency_setpoints, failsafe_setpoints
 from controller.core.self_check import Claims, check
-from controller.core.sensing import Sensed, sense
-from controller.core.site import F64, I64, Bool
+from controller.core.sensing import Sensed, compared, sense, taught
+from controller.core.site import F64, Bool
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
-from controller.core.trust.node_power import NodePower, least_trusted_w
-from controller.core.trust.node_trust import NodeTrust
+from controller.core.trust.node_power import least_trusted_w
 
 
 def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decision]:
@@ -89,16 +91,18 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         recent=limited.recent,
         overrun=allow(sensed.overrun, tables.site, limited.bounds, limited.sure_floor_w, snapshot.now_s),
         trips=hold_to(trips, tables.site, limited.lasting, limited.sure_floor_w, snapshot.now_s),
+        caps=limited.caps,
+        elsewhere_per_wh=earned_elsewhere(limited.caps, tables.site, wanted.between_w, wanted.room_w, below),
     )
     return state, decision
 
 
 def _claims(snapshot: Snapshot, sensed: Sensed, limited: _Limited, granted: _Granted) -> Claims:
     return Claims(
-        current_w=sensed.leases.current_w,
+        current_w=granted.current_w,
         stuck_w=limited.stuck_below_w,
         committed_w=limited.committed_w,
-        rise_w=granted.rise_w,
+        rise_w=granted.rise_w + granted.free_rise_w,
         fall_w=granted.fall_w,
         held=None if sensed.cut is None else sensed.cut.held,
         locked=None if sensed.locked is None else sensed.locked.devices,
@@ -114,7 +118,8 @@ class _Limited:
     `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `sure_floor_w`: with everything off, of the
     house load that is estimated no more than what is declared: what devices draw against their word looks like house load.
     `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed; `stuck_below_w`: their sum below each node. `order_limits`:
-    what each order in force asks for now. `recent`: what nodes drew lately.
+    what each order in force asks for now. `recent`: what nodes drew lately. `caps`: what jobs on
+    capped devices may be set to.
     """
 
     house: HouseLoad
@@ -130,6 +135,7 @@ class _Limited:
     order_ramps: tuple[OrderRamp, ...]
     order_limits: tuple[Limit, ...]
     recent: RecentPower
+    caps: Caps
 
 
 def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, below: SumBelow) -> _Limited:
@@ -140,7 +146,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         committed_w(leases, devices), leases.current_w, least_w(leases, devices, snapshot.fleet.measured_w), stuck_w
     )
     house = estimate_house(
-        state.house, _compared(sensed), _taught(sensed), least_below_w, committed_below_w, snapshot.now_s, elapsed_s
+        state.house, compared(sensed), taught(sensed), least_below_w, committed_below_w, snapshot.now_s, elapsed_s
     )
     house_w, most_house_w = house.watts, house.watts * (1.0 + HOUSE_DRIFT)
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
@@ -170,19 +176,8 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         order_ramps=order_ramps,
         order_limits=tuple(order_limits),
         recent=recent,
+        caps=follow_jobs(state.caps, site, leases, snapshot, state.elsewhere_per_wh, elapsed_s),
     )
-
-
-def _taught(sensed: Sensed) -> NodeTrust:
-    """Return the trust in the nodes' meters, with nothing learnt where a contactor takes power away or gives it back."""
-    nodes = sensed.judgement.nodes
-    return nodes if sensed.cut is None else replace(nodes, still=nodes.still | sensed.cut.changing)
-
-
-def _compared(sensed: Sensed) -> NodePower:
-    """Return the power of the nodes without those above a contactor that a later meter still shows what is gone of."""
-    power = sensed.judgement.power
-    return power if sensed.cut is None else replace(power, known=power.known & ~sensed.cut.fading)
 
 
 def _stuck_w(tables: Tables, sensed: Sensed) -> F64:
@@ -201,24 +196,36 @@ def _unheard_below_w(tables: Tables, sensed: Sensed, below: SumBelow) -> F64:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """What is wanted of the devices (D,): the allotment, and what had to give way."""
+    """What is wanted of the devices (D,): the allotment, its watts beside the most that each may be set to, and what gave way.
+
+    `room_w` (N,): watts for the devices below each node. `reserve_w`: those beside that only caps may be raised by.
+    """
 
     allotment: Allotment
+    between_w: tuple[F64, F64]
+    room_w: F64
+    reserve_w: float
     overruled: tuple[Reason, ...]
 
 
 def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited) -> _Wanted:
     """Allot the usable watts by value, within what is stuck, what minimum times want, and the most."""
-    leases, now_s = sensed.leases, snapshot.now_s
+    leases, now_s, caps = sensed.leases, snapshot.now_s, limited.caps
     kept, stuck_w = kept_w(tables, leases, state.minimum_times, now_s), limited.stuck_w
     most_w = np.minimum(np.minimum(tables.site.devices.max_w, snapshot.fleet.max_w), kept.high_w)
     upper_w = _upper(tables, sensed.mode.mode, leases, sensed.trouble.led, most_w, state.elapsed_s(now_s))
+    if sensed.mode.mode is Mode.NORMAL and caps.devices.size:
+        upper_w[caps.devices] = np.minimum(upper_w[caps.devices], caps.cap_w)
     if sensed.cut is not None:
         upper_w = np.where(sensed.cut.held, failsafe_setpoints(tables.site.devices, upper_w), upper_w)
     if sensed.locked is not None:
         upper_w = np.where(sensed.locked.devices, tables.site.devices.off_w, upper_w)
     room_w = _room(tables, limited.usable_w, limited.current_w)
     base_w, overruled = fitting_w(tables, kept, (stuck_w, upper_w), room_w, limited.bounds.binding)
+    reserve_w = _reserve_w(sensed, caps, float(room_w[0] - base_w.sum()))
+    if reserve_w > 0.0:
+        room_w = room_w.copy()
+        room_w[0] -= reserve_w
     answer = tables.allocator.solve(
         limit_w=room_w, base_w=base_w, upper_w=upper_w, held_w=leases.current_w, stuck_w=stuck_w,
         mode_value=values_now(tables, leases.current_w, _earned(tables, sensed)),
@@ -233,7 +240,13 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
         program_per_h=answer.program_per_h,
         released=answer.released,
     )
-    return _Wanted(allotment=allotment, overruled=overruled)
+    between_w = allotment.watts, upper_w
+    return _Wanted(allotment=allotment, between_w=between_w, room_w=room_w, reserve_w=reserve_w, overruled=overruled)
+
+
+def _reserve_w(sensed: Sensed, caps: Caps, left_w: float) -> float:
+    """Return the watts that are kept free for caps that rise, where there are as many beyond what has to run."""
+    return min(caps.reserve_w, max(left_w, 0.0)) if sensed.mode.mode is Mode.NORMAL else 0.0
 
 
 def _earned(tables: Tables, sensed: Sensed) -> F64 | None:
@@ -263,9 +276,15 @@ def _upper(tables: Tables, mode: Mode, leases: Leases, led: Bool, most_w: F64, e
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Granted:
-    """The setpoints (D,); `rise_w`, `fall_w`: what the ramps allowed, and what is left of it."""
+    """The setpoints (D,); `rise_w`, `fall_w`: what the ramps allowed, and what is left of it.
+
+    `current_w` (D,): what each device is taken to run on, where a cap above its draw counts as what it is lowered to.
+    `free_rise_w`: by how much caps are raised whose jobs do not draw more for it.
+    """
 
     setpoint_w: F64
+    current_w: F64
+    free_rise_w: float
     rise_w: float
     fall_w: float
     rise_left_w: float
@@ -276,7 +295,7 @@ def _grant(
     tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited, wanted: _Wanted
 ) -> _Granted:
     """Grant of what is wanted as much as committed power and the ramps allow."""
-    leases = sensed.leases
+    leases, caps = sensed.leases, limited.caps
     forced = sensed.mode.mode is Mode.FAILSAFE or some(limited.usable_w < limited.current_w)
     if sensed.locked is not None:
         forced = forced or some(sensed.locked.devices & (leases.current_w > tables.site.devices.off_w))
@@ -285,27 +304,32 @@ def _grant(
     saved_w, elapsed_s = (state.rise_room_w, state.fall_room_w), state.elapsed_s(snapshot.now_s)
     rise_w, fall_w = ramp_rooms(tables.site.rules, saved_w, tables.largest_start_w, elapsed_s, forced=forced)
     room_w = limited.usable_w - limited.committed_w
+    current_w, idle = without_slack(caps, leases.current_w, wanted.allotment.watts)
     asked = Asked(
-        current_w=leases.current_w,
+        current_w=current_w,
         target_w=wanted.allotment.watts,
         high_w=leases.high_w,
         tolerance=tables.site.devices.tolerance,
         least_step_w=tables.least_step_w,
     )
-    setpoint_w = np.empty_like(asked.target_w)
-    order = _late_last(tables.device_order, leases.waiting.late)
-    rise_left_w, fall_left_w = grant(tables.paths, order, tables.modes, asked, room_w, rise_w, fall_w, setpoint_w)
+    setpoint_w, order = current_w.copy(), late_last(tables.device_order, leases.waiting.late)
+    rise_left_w, fall_left_w = rise_w, fall_w
+    for mine, ramped, reserve_w in turns(caps, idle, wanted.reserve_w):
+        room_w[0] -= reserve_w
+        rises_w = rise_left_w if ramped else np.inf
+        left_w, fall_left_w = grant(
+            tables.paths, order[mine[order]], tables.modes, asked, room_w, rises_w, fall_left_w, setpoint_w
+        )
+        rise_left_w = left_w if ramped else rise_left_w
     return _Granted(
-        setpoint_w=setpoint_w, rise_w=rise_w, fall_w=fall_w, rise_left_w=rise_left_w, fall_left_w=fall_left_w
+        setpoint_w=setpoint_w,
+        current_w=current_w,
+        free_rise_w=float((setpoint_w - current_w).sum(where=idle)),
+        rise_w=rise_w,
+        fall_w=fall_w,
+        rise_left_w=rise_left_w,
+        fall_left_w=fall_left_w,
     )
-
-
-def _late_last(order: I64, late: Bool) -> I64:
-    """Return the order (D,) with those at its end that have not come up when asked: raised last, and lowered first."""
-    if not some(late):
-        return order
-    last = late[order]
-    return np.concatenate([order[~last], order[last]])
 
 
 def _decision(
@@ -345,6 +369,7 @@ def _decision(
         warnings=(*sensed.warnings, *unseen(tables.site, orders)),
         orders=orders,
         contactors=trips.contactors,
+        caps=caps_now(limited.caps),
         locks=() if sensed.locked is None else sensed.locked.locks,
     )  # fmt: skip
 

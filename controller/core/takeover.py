@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
+from controller.core.fleet.cap_memory import caps_under
 from controller.core.limits.overrun import no_overrun
 from controller.core.reasons import Code, Reason
 from controller.core.site import Devices, Site
@@ -44,6 +45,7 @@ def taken_over(state: State, site: Site, read_otherwise: Collection[str]) -> Sta
         trust=_trust(state.trust, site, read_otherwise),
         house=replace(state.house, declared_w=site.tree.house_w),
         overrun=replace(state.overrun, class_w=no_overrun(site).class_w),
+        caps=caps_under(state.caps, site),
     )
 
 

@@ -180,6 +180,7 @@ class Metrics(Collector):
         if decision is not None and not self._is_old(decision):
             yield from _decided(decision)
             yield from self._per_node(decision)
+            yield from _of_caps(decision)
             yield from self._of_contactors(decision)
             yield from _of_warnings(decision.warnings)
             yield from _of_clock(self._utc)
@@ -248,6 +249,30 @@ def _decided(decision: Decision) -> Iterator[Metric]:
     short_w = max((order.shortfall_w or 0.0 for order in decision.orders), default=0.0)
     yield _gauge("surplusd_order_shortfall_watts", "Most that is missing to the limit of an order.", short_w)
     yield from _allocation(decision)
+
+
+def _of_caps(decision: Decision) -> Iterator[Metric]:
+    """Yield what jobs on capped devices draw, may draw and were held back, by group."""
+    caps = {each.group: each for each in decision.caps}
+    watts = (
+        ("surplusd_cap_watts", "Sum of the caps of the group's devices.", {g: c.cap_w for g, c in caps.items()}),
+        ("surplusd_cap_drawn_watts", "What the group's jobs draw of them.", {g: c.drawn_w for g, c in caps.items()}),
+    )
+    for name, text, values in watts:
+        yield _labelled(name, text, "group", values)
+    yield _gauge(
+        "surplusd_cap_reserve_watts",
+        "Watts that are kept free for caps that rise.",
+        max((each.reserve_w for each in decision.caps), default=0.0),
+    )
+    for name, text, attribute in (
+        ("surplusd_cap_held_joules", "Joules by which caps have held the group's jobs back.", "held_ws"),
+        ("surplusd_cap_used_joules", "Joules that the group's jobs have drawn.", "drawn_ws"),
+    ):
+        family = CounterMetricFamily(name, text, labels=("group",))
+        for group, each in caps.items():
+            family.add_metric((group,), getattr(each, attribute))
+        yield family
 
 
 #: By code: the family of the watts that a warning is about, its label, the parameter that has them, and what they are.

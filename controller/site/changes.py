@@ -17,7 +17,7 @@ Takes: TypeAlias = Mapping[str, "Takes | None"]
 
 _SOURCE: Final[Takes] = {"modbus": None, "opcua": None}
 _LOADS: Final[Takes] = dict.fromkeys(
-    ("priority", "protected", "min_up", "min_down", "settle", "start_cost", "change_cost"), None
+    ("priority", "protected", "cap", "min_up", "min_down", "settle", "start_cost", "change_cost"), None
 )
 #: What is not named here waits for a restart; so does every new key, until somebody has seen to it that it is taken.
 TAKES: Final[Takes] = {

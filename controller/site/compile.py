@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from controller.core.site import F64, I64, Contactors, Devices, Meters, Rules, Site, SurplusModel, Tree
+from controller.core.site import F64, I64, CapGroup, Contactors, Devices, Meters, Rules, Site, SurplusModel, Tree
 from controller.site.contactors import NodeContactor, contactors_of, relay_agents
 from controller.site.devices import Load, declared_failsafe_w, loads
 from controller.site.measures import Price
@@ -36,6 +36,7 @@ def compile_site(site_file: SiteFile) -> Site:
         agents=agents,
         rules=_rules(site_file),
         contactors=_contactors(contactors_in_order(site_file, tree), tree),
+        caps=_caps(pairs),
     )
 
 
@@ -50,6 +51,27 @@ def _contactors(found: Sequence[NodeContactor], tree: Tree) -> Contactors:
         node=_positions([one.node.id for one in found], tree.ids),
         trip_after_s=np.array([one.entry.trip_after_s for one in found], dtype=np.float64),
     )
+
+
+def _caps(pairs: Sequence[tuple[Load, Model]]) -> tuple[CapGroup, ...]:
+    """Return the entries of the fleet whose setpoints only cap what jobs draw."""
+    ids = sorted(name for load, _ in pairs for name in load.ids)
+    place = {name: i for i, name in enumerate(ids)}
+    return tuple(
+        CapGroup(
+            id=load.entry.id,
+            devices=np.array([place[name] for name in load.ids], dtype=np.int64),
+            headroom_w=_headroom_w(load.entry.cap),
+        )
+        for load, model in pairs
+        if not model.steady and load.ids
+    )
+
+
+def _headroom_w(cap: float | str) -> float | None:
+    if isinstance(cap, str):
+        return math.inf if cap == "full" else None
+    return cap
 
 
 def _tree(nodes: Sequence[NodeEntry]) -> Tree:

@@ -95,6 +95,15 @@ Failsafe = Annotated[
     ),
 ]
 
+Cap = Annotated[
+    float | Literal["value", "full"],
+    ValueType(
+        parse=lambda text: text if text in {"value", "full"} else _POWER.parse(text),
+        allowed=f"value, full, or {_POWER.allowed}",
+        json=text_schema(f"^value$|^full$|{_POWER.json['pattern']}"),
+    ),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Price:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from controller.site.contactor_parts import ContactorEntry
 from controller.site.measures import (
+    Cap,
     CarbonIntensity,
     EnergyPrice,
     Failsafe,
@@ -241,6 +242,12 @@ class _Load(Part):
     priority: Id | None = key("priority", "one of `economics.gpu`, for what is no miner", None)
     protected: Flag = key(
         "protected", "`true`: never switched off for revenue; limits and orders may cut it, after all others", False
+    )
+    cap: Cap = key(
+        "cap",
+        "of what a setpoint only caps: how far it stays above what the jobs draw; `value`: as far as it is worth, `full`: all of "
+        "the range, or so many watts",
+        "value",
     )
     min_up_s: Wait | None = key("min_up", "what was switched on stays on for so long; default: the model's", None)
     min_down_s: Wait | None = key("min_down", "what was switched off stays off for so long; default: the model's", None)

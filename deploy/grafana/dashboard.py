@@ -161,6 +161,26 @@ CHARTS: Final = (
         width=8,
     ),
     Chart(
+        title="Caps of jobs",
+        description="Caps of each group of GPU nodes, what its jobs draw of them, and what is kept free for caps that rise.",
+        unit="watt",
+        queries=(
+            Query("surplusd_cap_watts", "{{group}}, caps"),
+            Query("surplusd_cap_drawn_watts", "{{group}}, drawn"),
+            Query("surplusd_cap_reserve_watts", "kept free"),
+        ),
+        width=12,
+    ),
+    Chart(
+        title="Jobs held back",
+        description="Share of their energy by which caps hold jobs back.",
+        unit="percentunit",
+        queries=(
+            Query("rate(surplusd_cap_held_joules_total[5m]) / rate(surplusd_cap_used_joules_total[5m])", "{{group}}"),
+        ),
+        width=12,
+    ),
+    Chart(
         title="Orders",
         description="Open are all that are neither ended nor released, scheduled ones too.",
         queries=(Query("surplusd_orders_open", "open"), Query("surplusd_orders_in_force", "in force")),

@@ -3,7 +3,8 @@
 Every device draws by one law, whatever its model: from a setpoint it takes the largest mode that fits, and goes there
 in a line over its down or up time. A model that restarts (`restarts`) first falls to little, boots, and comes up at
 the end of its up time. The real draw is off its mode by a bias of the model and of the device, within the
-catalogue's tolerance. A GPU node's setpoint is only a cap: its jobs use 60 to 100 % of it. What a device reports is
+catalogue's tolerance. A GPU node's setpoint is only a cap: its jobs want 60 to 100 % of the most that
+the node may draw. What a device reports is
 off by its estimate error. Devices go on drawing whatever happens to the processes that lead them.
 """
 
@@ -164,11 +165,18 @@ class Physics:
         return value * (1.0 - share) + kick * self._rng.standard_normal(len(value))
 
     def _draw(self) -> None:
-        used = np.where(self._steady, 1.0 + self._draw_noise, self._job)
-        self.draw_w = np.where(self.powered, self.off_w + (self.led_w - self.off_w) * used, 0.0)
+        used = np.where(self._steady, 1.0 + self._draw_noise, 1.0)
+        wanted_w = np.where(self._steady, np.inf, self.off_w + (self.max_w - self.off_w) * self._job)
+        drawn_w = np.minimum(self.off_w + (self.led_w - self.off_w) * used, wanted_w)
+        self.draw_w = np.where(self.powered, drawn_w, 0.0)
         noise = HOUSE_NOISE * self._rng.standard_normal(len(self._house_drift))
         self.house_w: F64 = self.site.house_w * np.clip(HOUSE_MEAN + self._house_drift + noise, 0.5, 1.0)
         self.node_w: F64 = self.up_the_tree(self.draw_w)
+
+    @property
+    def followed_w(self) -> F64:
+        """What devices (D,) draw by what they are told; of a GPU node, what its jobs use of its cap."""
+        return np.where(self._steady, self.led_w, self.draw_w)
 
     def up_the_tree(self, device_w: F64) -> F64:
         """Return (N,): what each node carries when the devices draw `device_w` (D,), house load included."""

@@ -58,7 +58,7 @@ class World:
         physics = self._physics
         floor_w = physics.up_the_tree(physics.off_w)
         able_w = physics.own_w(physics.able_w(self._ready_s))
-        self._scalars.append((self._surplus_w(), float(physics.led_w.sum()), self._lost))
+        self._scalars.append((self._surplus_w(), float(physics.followed_w.sum()), self._lost))
         self._nodes.append(np.stack([physics.node_w, floor_w, able_w]))
         self._steps += 1
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.verify.allocator import walked
+from tests.verify.caps.report import capped
 from tests.verify.clocks import ends_in_time
 from tests.verify.door import withstood
 from tests.verify.fuzz.campaign import campaign
@@ -116,6 +117,11 @@ def protocols(out: Path) -> dict[str, str]:
     return protocols_cost(out, demo)
 
 
+def caps(out: Path) -> dict[str, str]:
+    """Run sites whose jobs draw less than their caps under a steady envelope, by worth, with full caps and with fixed headrooms."""
+    return capped(out)
+
+
 def journal(out: Path) -> dict[str, str]:
     """Spoil the journal and its head, and kill whoever writes them, and see that no acknowledged order is lost silently."""
     return orders_kept(out)
@@ -166,6 +172,7 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "readers": readers,
     "polling": polling,
     "protocols": protocols,
+    "caps": caps,
     "journal": journal,
     "time": time,
 }

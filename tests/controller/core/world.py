@@ -123,7 +123,8 @@ def site(rules: Rules = RULES, miners: int = 40, stepped: int = 10, gpus: int = 
 class World:
     """Truth beside the controller; `cycle` lets one tick pass and returns the decision.
 
-    `bias` (D,): real draw over setpoint. `meter_delay_s`: how old a meter's power is when it is stamped.
+    `bias` (D,): real draw over setpoint. `demand_w`: the watts (D,) that the jobs want at a time, where a setpoint only caps
+    them; None: they use `gpu_use` of their caps. `meter_delay_s`: how old a meter's power is when it is stamped.
     `surplus_w`: what the grid can spare now. `silent`: names of what does not answer: a meter's id, ``surplus``,
     ``link``, an agent's id. `frozen`: the surplus source repeats its value under fresh stamps. `grain_w`, `refresh_s`: how
     finely that source counts, and how often it is refreshed. `vouched`: the meters have volts and amperes that vouch for their power.
@@ -146,6 +147,7 @@ class World:
     house_w: float = 6_000.0
     bias: np.ndarray | None = None
     gpu_use: float = 0.8
+    demand_w: Callable[[float], np.ndarray] | None = None
     meter_delay_s: float = 0.0
     reading_delay_s: float = 0.0
     frozen: bool = False
@@ -306,6 +308,9 @@ class World:
         d = self.site.devices
         use = np.where(d.steady | (self.applied_w <= d.off_w), 1.0, self.gpu_use)
         goal = np.where(self.applied_w <= d.off_w, d.off_w, self.applied_w * self.bias * use)
+        if self.demand_w is not None:
+            capped = ~d.steady & (self.applied_w > d.off_w)
+            goal = np.where(capped, np.minimum(self.demand_w(self.now_s), self.applied_w), goal)
         pace = (d.max_w - d.off_w) * self.tick_s / np.where(goal < self.draw_w, d.down_s, d.up_s)
         moved_w = np.clip(goal, self.draw_w - pace, self.draw_w + pace)
         drawn_w = np.where(self.deaf | self.liars | self.dumb, self.draw_w, moved_w)

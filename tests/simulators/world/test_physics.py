@@ -159,14 +159,30 @@ def test_a_change_restarts_only_a_model_with_a_step_among_its_running_modes(site
     assert physics.led_w[0] < 500.0
 
 
+def test_a_lower_cap_takes_nothing_from_a_job_that_wants_less(site: WorldSite) -> None:
+    free, capped = one(site, "hgx-h100", seed=5), one(site, "hgx-h100", seed=5)
+    free.apply({"it": 10200.0})
+    capped.apply({"it": 8000.0})
+    run(free, 3.0)
+    run(capped, 3.0)
+    wanted_w, drawn_w = [], []
+    for _ in range(1000):
+        free.step()
+        capped.step()
+        wanted_w.append(free.draw_w[0])
+        drawn_w.append(capped.draw_w[0])
+    assert min(wanted_w) < 8000.0 < max(wanted_w)
+    assert drawn_w == pytest.approx(np.minimum(wanted_w, 8000.0))
+
+
 def test_a_gpu_setpoint_is_a_cap_that_jobs_fill_to_60_to_100_percent(site: WorldSite) -> None:
     physics = one(site, "hgx-h100", seed=5)
-    physics.apply({"it": 8000.0})
+    physics.apply({"it": 10200.0})
     run(physics, 3.0)
     shares = []
     for _ in range(3000):
         physics.step()
-        shares.append(physics.draw_w[0] / 8000.0)
+        shares.append(physics.draw_w[0] / 10200.0)
     assert min(shares) >= 0.6
     assert max(shares) <= 1.0
     assert max(shares) - min(shares) > 0.2

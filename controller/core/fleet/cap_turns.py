@@ -1,0 +1,77 @@
+"""What caps free for others, and what they leave of ramps: a cap above the draw of its job is power that nobody draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from controller.core.fleet.bounds import SumBelow
+from controller.core.fleet.cap_memory import Caps
+from controller.core.floor import nodes_below
+from controller.core.masks import some
+from controller.core.site import F64, I64, Bool, Site
+
+#: A node is full that has less than these watts left; a site whose rest is more than so many of its largest devices is not.
+_FULL_W: Final = 30.0
+_LEFT: Final = 2.0
+
+
+def earned_elsewhere(caps: Caps, site: Site, allotted_w: tuple[F64, F64], room_w: F64, below: SumBelow) -> float:
+    """Return what one more watt hour would earn by the devices without a cap.
+
+    `allotted_w` (D,), (D,): the watts of this tick, and the most that they might have been. `room_w` (N,): watts for the devices
+    below each node.
+    """
+    if not caps.groups:
+        return 0.0
+    devices, (watts, upper_w) = site.devices, allotted_w
+    left_w = room_w - below(watts)
+    if left_w[0] > _LEFT * devices.max_w.max():
+        return 0.0
+    full = left_w < _FULL_W
+    full[0] = False
+    wants = (watts < upper_w - _FULL_W) & ~nodes_below(site, full)[devices.node]
+    wants[caps.devices] = False
+    gain = np.where(watts > devices.off_w, caps.last_per_wh, caps.first_per_wh)
+    return float(gain.max(where=wants, initial=0.0))
+
+
+def without_slack(caps: Caps, current_w: F64, target_w: F64) -> tuple[F64, Bool]:
+    """Return what devices (D,) run on, where what a cap is lowered by above the draw of its job is gone at once: nobody draws it.
+
+    And which devices are only given a higher cap than their jobs use: that is no rise.
+    """
+    idle = np.zeros(current_w.size, dtype=np.bool_)
+    if not caps.groups:
+        return current_w, idle
+    mine, wanted_w = caps.devices, caps.wanted_w[0]
+    was_w, goal_w = current_w[mine], target_w[mine]
+    less_w = current_w.copy()
+    less_w[mine] = np.where(goal_w < was_w, np.maximum(goal_w, np.minimum(was_w, wanted_w)), was_w)
+    idle[mine] = (goal_w > was_w) & ~caps.held & (wanted_w < was_w) & (was_w >= caps.least_w)
+    return less_w, idle
+
+
+def turns(caps: Caps, idle: Bool, reserve_w: float) -> Iterator[tuple[Bool, bool, float]]:
+    """Yield which devices (D,) are granted one after the other, whether by the ramp, and what is kept free of them.
+
+    A cap that is raised above the draw of its job (`idle`) is no rise of the site. What is kept for caps is kept free of the others.
+    """
+    capped = np.zeros(idle.size, dtype=np.bool_)
+    if reserve_w > 0.0:
+        capped[caps.devices] = True
+    if some(idle):
+        yield idle, False, 0.0
+    if reserve_w > 0.0:
+        yield capped & ~idle, True, 0.0
+    yield ~(capped | idle), True, reserve_w
+
+
+def late_last(order: I64, late: Bool) -> I64:
+    """Return the order (D,) with those at its end that have not come up when asked: raised last, and lowered first."""
+    if not some(late):
+        return order
+    last = late[order]
+    return np.concatenate([order[~last], order[last]])
