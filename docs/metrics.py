@@ -17,7 +17,7 @@ from controller.core.modes import Mode
 from controller.core.site import Site
 from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
-from controller.daemon.families.terms import Terms
+from controller.daemon.families.terms import SiteTerms
 from controller.daemon.journal import chain
 from controller.daemon.journal.journal import Journal
 from controller.daemon.journal.storage import Chain
@@ -63,7 +63,7 @@ def _families(lines: list[str]) -> Iterator[tuple[str, str, list[str], str]]:
 def _metrics() -> Iterator[Metrics]:
     """Give the metrics of the demo's site with one of everything."""
     site_file = load(Path(str(files("configs").joinpath("demo.yaml"))))
-    site, terms = compile_site(site_file), Terms.of(site_file)
+    site, terms = compile_site(site_file), SiteTerms.of(site_file)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "journal.db"
         chain.create(path)

@@ -28,7 +28,7 @@ from controller.daemon.families.device_text import DeviceText
 from controller.daemon.families.made import by_pair, gauge, labelled
 from controller.daemon.families.orders import limit_label, of_orders
 from controller.daemon.families.sources import devices_by_state, of_agents, of_meters
-from controller.daemon.families.terms import Terms
+from controller.daemon.families.terms import SiteTerms
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import OLD_S, Latest, before_first_tick, tick_stands
 from controller.daemon.orders.book import OrderBook
@@ -77,7 +77,7 @@ class Metrics(Collector):
         book: OrderBook,
         journal: Journal,
         *,
-        terms: Terms,
+        terms: SiteTerms,
         clock: Clock = boottime_s,
     ) -> None:
         """`terms`: of the site file. `clock`: the one that decisions are dated by."""
@@ -91,7 +91,7 @@ class Metrics(Collector):
         self._decision: Decision | None = None
         self._apart: tuple[Reason, ...] = ()
         self._utc: Utc | None = None
-        self._mode_since_s, self._since_s = 0.0, dict[_Labels, float]()
+        self._began_s, self._mode_since_s, self._since_s = clock(), 0.0, dict[_Labels, float]()
         self._registry = CollectorRegistry()
         self._refused = Counter(
             "surplusd_refused", "Messages and requests refused, by why.", ("source", "code"), registry=self._registry
@@ -123,7 +123,7 @@ class Metrics(Collector):
         if tick.failure:
             self._failures.labels(tick.failure).inc()
 
-    def take_over(self, terms: Terms) -> None:
+    def take_over(self, terms: SiteTerms) -> None:
         """Read values by the terms of another site file from now on."""
         self._terms = terms
 
@@ -182,7 +182,9 @@ class Metrics(Collector):
         text = "1 for each reason that holds now, by its code and what it is about."
         yield by_pair("surplusd_reason", text, pair, dict.fromkeys(labels, 1.0))
         text = "For how long the reason has held; from the start of the daemon at most."
-        for_s = {each: max(now_s - since_s[each], 0.0) for each in labels if each in since_s}
+        # That nothing is decided holds since the last decision.
+        stands_s = self._began_s if decision is None else decision.at_s
+        for_s = {each: max(now_s - since_s.get(each, stands_s), 0.0) for each in labels}
         yield by_pair("surplusd_reason_age_seconds", text, pair, for_s)
 
     def _decided(self, decision: Decision) -> Iterator[Metric]:

@@ -28,7 +28,7 @@ from controller.daemon.contactors.trips import TripRecorder, open_trips
 from controller.daemon.desks import Desks
 from controller.daemon.events.changes import Changes
 from controller.daemon.events.feed import Feed
-from controller.daemon.families.terms import Terms
+from controller.daemon.families.terms import SiteTerms
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.health import health, readiness
 from controller.daemon.house_memory import HOUSE, HouseMemory
@@ -123,7 +123,7 @@ def _assemble(
     mailbox = Mailbox(alarm.wake)
     book.on_binding = fleet.on_lost = alarm.wake
     latest = make_latest(site, lambda: recorder.latest, fleet)
-    metrics = Metrics(site, latest, book, journal, terms=Terms.of(site_file))
+    metrics = Metrics(site, latest, book, journal, terms=SiteTerms.of(site_file))
     fleet.on_refused = lambda reason: metrics.refused("fleet", reason.code)
     keepers = keepers_of(contactors_in_order(site_file, site.tree), coil_port)
     switchboard = Switchboard(site, keepers, fleet.contactors)

@@ -14,7 +14,7 @@ from controller.site.model import SiteFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class SiteTerms:
     """`site`: its id. `currency`: of all values, three capitals. `firm_w`: what the contract gives always, `contract_w`: the most ever."""
 
     site: str
@@ -23,7 +23,7 @@ class Terms:
     contract_w: float
 
     @classmethod
-    def of(cls, site_file: SiteFile) -> Terms:
+    def of(cls, site_file: SiteFile) -> SiteTerms:
         """Return what the file says."""
         grid, currency = site_file.grid, site_file.economics.tariff.currency
         return cls(site=site_file.site, currency=currency, firm_w=grid.firm_w, contract_w=grid.contract_w)

@@ -9,7 +9,7 @@ from controller.core.safe import safe_step
 from controller.core.step import step
 from controller.core.takeover import has_same_structure, taken_over
 from controller.daemon.access import Role
-from controller.daemon.families.terms import Terms
+from controller.daemon.families.terms import SiteTerms
 from controller.daemon.meters.drivers import drivers
 from controller.daemon.meters.supervision import Sources
 from controller.daemon.metrics import Metrics
@@ -39,7 +39,7 @@ class Takeover:
         site, tokens = compile_site(loaded.site_file), make_tokens(loaded.site_file.orders.tokens)
         if not has_same_structure(self._site, site):
             raise ConfigError(f"{loaded.path}: nodes, devices, meters or agents are others; allowed is a restart")
-        made, terms = drivers(loaded.site_file, self._publish), Terms.of(loaded.site_file)
+        made, terms = drivers(loaded.site_file, self._publish), SiteTerms.of(loaded.site_file)
         control = Control(
             step=partial(step, make_tables(site)),
             safe_step=partial(safe_step, site),

@@ -147,6 +147,7 @@ def test_what_was_decided_too_long_ago_is_absent_and_the_reason_says_so(metrics)
     got = samples(metrics.render())
     assert got["surplusd_decision_age_seconds",] == pytest.approx(OLD_S + 0.1)
     assert got["surplusd_reason", "tick_stands", "pcc"] == 1
+    assert got["surplusd_reason_age_seconds", "tick_stands", "pcc"] == pytest.approx(OLD_S + 0.1)
     of_then = (
         "surplusd_mode",
         "surplusd_site_power",
