@@ -67,7 +67,7 @@ class Chart:
     """One panel: `unit` in Grafana's words, `width` of 24 columns, `height` in its units of 38 pixels.
 
     `steps`, `meanings`: colours by value; `colours`: of lines, by the names of their series. `empty`: what stands there while nothing is known.
-    `columns`: of a table, by name; `hidden`: labels that are no column.
+    `leads_to`: where a click on a value goes. `columns`: of a table, by name; `hidden`: labels that are no column.
     """
 
     title: str
@@ -85,6 +85,7 @@ class Chart:
     decimals: int | None = None
     empty: str = "not known"
     columns: Mapping[str, Column] = field(default_factory=dict)
+    leads_to: str = ""
     hidden: tuple[str, ...] = ()
 
 

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.builders.common import (
     VizLegendOptions,
     VizTooltipOptions,
 )
-from grafana_foundation_sdk.builders.dashboard import FieldColor, ThresholdsConfig
+from grafana_foundation_sdk.builders.dashboard import DashboardLink, FieldColor, ThresholdsConfig
 from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.builders.stat import Panel as Stat
 from grafana_foundation_sdk.builders.statetimeline import Panel as Timeline
@@ -59,6 +59,8 @@ def panel_of(chart: Chart) -> Panel:
     panel = _MAKERS[chart.draw](chart)
     panel.title(chart.title).description(chart.description).unit(chart.unit).no_value(chart.empty)
     panel.datasource(SOURCE).span(chart.width).height(chart.height)
+    if chart.leads_to:
+        panel.data_links([DashboardLink("Look at it").url(chart.leads_to)])
     if chart.decimals is not None:
         panel.decimals(chart.decimals)
     for letter, query in zip(ascii_uppercase, chart.queries, strict=False):

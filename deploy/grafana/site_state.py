@@ -113,6 +113,7 @@ STATE: Final = Row(
             description="The eight that have been quiet for longest; out of contact after five seconds.",
             queries=(Query(f"topk(8, {of_site('surplusd_agent_age_seconds')})", "{{agent}}"),),
             draw=Draw.BARS, unit="s", steps=(Step(None, GOOD), Step(3, DOUBT), Step(5, BAD)), width=6, height=7,
+            leads_to="/d/surplusd-fleet?var-site=${site}&var-agent=${__field.labels.agent}",
         ),
         Chart(
             title="May draw unled",

@@ -65,8 +65,9 @@ def _named(text: str, variables: dict[str, str]) -> str:
 
 def _answers(api: str, panel: dict[str, Any], variables: dict[str, str], seconds: float) -> Answers:
     now, answers = time.time(), {}
+    shown = {"$__range_s": f"{seconds:.0f}", "$__range": f"{seconds:.0f}s"}
     for target in panel["targets"]:
-        expr = filled(target["expr"], variables)
+        expr = filled(target["expr"], variables | shown)
         asked = {"query": expr, "start": now - seconds, "end": now, "step": max(seconds / 200, 0.5)}
         if target["instant"]:
             found = ask(f"{api}/api/v1/query?{urllib.parse.urlencode({'query': expr, 'time': round(now)})}", expr)[
@@ -131,6 +132,7 @@ def _table(panel: dict[str, Any], columns: list[Drawn]) -> str:
 
 
 def _cell(column: Drawn, look: Look) -> str:
+    """Return a cell; Grafana's library gives a colour for every value, and a column that is not painted shows none."""
     known = look.value is not None
     colour = look.colour if column.painted and known else ("inherit" if known else "#8e8e8e")
     return f"<td style='color:{colour}'>{escape(look.text)}</td>"
