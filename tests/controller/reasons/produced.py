@@ -59,7 +59,8 @@ def held(site: Site, folder: Path, tick: Tick | None, reasons: Iterable[Reason],
     journal = journal_at(folder / "metrics.db")
     try:
         nothing = np.zeros(len(site.devices.ids))
-        latest = Latest(meters=dict, agents=dict, devices=lambda: DeviceColumns(measured_w=nothing, state=nothing))
+        off = nothing.astype(np.int64)
+        latest = Latest(meters=dict, agents=dict, devices=lambda: DeviceColumns(measured_w=nothing, state=off))
         now_s = age_s + (tick.decision.at_s if tick else 0.0)
         metrics = Metrics(site, latest, OrderBook(journal, site), journal, terms=make_terms(), clock=lambda: now_s)
         if tick is not None:
