@@ -44,8 +44,8 @@ class Generated:
         return f"{by_hand}{MARK}\n{self.text()}\n"
 
 
-def _dashboard() -> str:
-    built: str = runpy.run_path(str(ROOT / "deploy/grafana/dashboard.py"))["build"]()
+def _dashboard(uid: str) -> str:
+    built: str = runpy.run_path(str(ROOT / "deploy/grafana/dashboard.py"))["build"](uid)
     return built
 
 
@@ -74,7 +74,8 @@ GENERATED: Final = (
     Generated(path="docs/metrics.md", text=_metrics, page=True),
     Generated(path="docs/contract/schemas.json", text=contract.render),
     Generated(path="docs/contract/vectors.json", text=_vectors),
-    Generated(path="deploy/grafana/dashboards/surplusd.json", text=_dashboard),
+    Generated(path="deploy/grafana/dashboards/surplusd.json", text=lambda: _dashboard("surplusd")),
+    Generated(path="deploy/grafana/dashboards/surplusd-fleet.json", text=lambda: _dashboard("surplusd-fleet")),
 )
 
 

@@ -17,6 +17,7 @@ from controller.core.modes import Mode
 from controller.core.site import Site
 from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
+from controller.daemon.families.terms import SiteTerms
 from controller.daemon.journal import chain
 from controller.daemon.journal.journal import Journal
 from controller.daemon.journal.storage import Chain
@@ -61,12 +62,13 @@ def _families(lines: list[str]) -> Iterator[tuple[str, str, list[str], str]]:
 @contextmanager
 def _metrics() -> Iterator[Metrics]:
     """Give the metrics of the demo's site with one of everything."""
-    site = compile_site(load(Path(str(files("configs").joinpath("demo.yaml")))))
+    site_file = load(Path(str(files("configs").joinpath("demo.yaml"))))
+    site, terms = compile_site(site_file), SiteTerms.of(site_file)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "journal.db"
         chain.create(path)
         journal = Journal(Chain(path))
-        metrics = Metrics(site, _latest(site), OrderBook(journal, site), journal, clock=lambda: _NOW_S)
+        metrics = Metrics(site, _latest(site), OrderBook(journal, site), journal, terms=terms, clock=lambda: _NOW_S)
         metrics.refused("http", "unauthorized")
         metrics.answered("http", "not_durable")
         metrics.observe_tick(

@@ -16,6 +16,8 @@ ALLOWED: Final[Mapping[str, str]] = {
     "mbpoll is not installed": "an independent Modbus client; the other tests use pymodbus",
     "openssl is not installed": "it makes the keys and certificates as the manual says",
     "node is not installed": "an agent in another language than ours, written from the contract",
+    "@grafana/data is not installed: npm ci --prefix tests/deploy/grafana": "Grafana's own library, from the registry of npm; where that is not reached no colour of a panel is judged",
+    "prometheus-alertmanager is not installed": "it takes the shipped file, and sends what it would send",
     "cc is not installed": "it builds the simulated NVML, over which nvidia-ml-py runs without a GPU",
     "only root may install a Debian": "the package is tried on a fresh one, in a container; `make package` alone does it",
     "mmdebstrap is not installed": "it makes that Debian",

@@ -7,35 +7,31 @@ costs about a thirtieth (10,000 series: 70 ms by the library, 2 ms by one templa
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 from itertools import accumulate
-from typing import Final
+from typing import Final, TypeAlias
 
-import numpy as np
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from controller.core.decision import Decision, reasons_of
 from controller.core.limits.contactors import Wanted
-from controller.core.limits.orders import Compliance
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
-from controller.core.site import F64, Site
+from controller.core.site import Site
 from controller.core.snapshot import Position
+from controller.daemon.families.caps import of_caps
+from controller.daemon.families.device_text import DeviceText
+from controller.daemon.families.made import by_pair, gauge, labelled
+from controller.daemon.families.orders import limit_label, of_orders
+from controller.daemon.families.sources import devices_by_state, of_agents, of_meters
+from controller.daemon.families.terms import SiteTerms
 from controller.daemon.journal.journal import Journal
-from controller.daemon.latest import (
-    DEVICE_STATES,
-    OLD_S,
-    Latest,
-    LatestAgent,
-    LatestMeter,
-    before_first_tick,
-    tick_stands,
-)
+from controller.daemon.latest import OLD_S, Latest, before_first_tick, tick_stands
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
 from controller.daemon.utc import Utc
@@ -45,6 +41,10 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 #: Upper bounds of the tick histogram in seconds.
 TICK_BOUNDS_S: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+#: Code and subject of a reason.
+_Labels: TypeAlias = tuple[str, str]
 
 
 class TickDurations:
@@ -68,65 +68,31 @@ class TickDurations:
         return HistogramMetricFamily(name, text, buckets=buckets, sum_value=self._sum_s)
 
 
-class DeviceText:
-    """The families of one value per device, as text."""
-
-    def __init__(self, site: Site) -> None:
-        """Lay the labels down once, in the order of the site's devices."""
-        devices, nodes = site.devices, site.tree.ids
-        labels = [
-            f'device="{escape(device)}",node="{escape(nodes[node])}",agent="{escape(site.agents[agent])}"'
-            for device, node, agent in zip(devices.ids, devices.node, devices.agent, strict=True)
-        ]
-        states = ", ".join(f"{code} {name}" for code, name in enumerate(DEVICE_STATES))
-        self._setpoint = _template("surplusd_device_setpoint_watts", "Watts that the device may draw.", labels)
-        self._measured = _template("surplusd_device_power_watts", "Watts as the device reports them.", labels)
-        self._state = _template("surplusd_device_state", f"State of the device: {states}.", labels)
-
-    def render(self, setpoint_w: F64 | None, measured_w: F64, state: Iterable[int]) -> str:
-        """Return the three families; the setpoints are left out before the first decision."""
-        families = [self._measured % _watts(measured_w), self._state % tuple(state)]
-        if setpoint_w is not None:
-            families.insert(0, self._setpoint % _watts(setpoint_w))
-        return "".join(families)
-
-
-def escape(label: str) -> str:
-    """Return a label's value as the text format wants it between quotes."""
-    return label.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-
-def _template(name: str, text: str, labels: Iterable[str]) -> str:
-    head = f"# HELP {name} {text}\n# TYPE {name} gauge\n"
-    return head + "".join(f"{name}{{{label.replace('%', '%%')}}} %s\n" for label in labels)
-
-
-def _watts(column: F64) -> tuple[object, ...]:
-    """Return whole watts, which is finer than any device is measured, and NaN where there is no value."""
-    known = np.isfinite(column)
-    watts: list[object] = np.rint(np.where(known, column, 0.0)).astype(np.int64).tolist()
-    for unknown in np.flatnonzero(~known):
-        watts[unknown] = "NaN"
-    return tuple(watts)
-
-
 class Metrics(Collector):
     """All series of the daemon: of the site, its nodes, meters, agents, orders, the journal, and its devices."""
 
     def __init__(
-        self, site: Site, latest: Latest, book: OrderBook, journal: Journal, *, clock: Clock = boottime_s
+        self,
+        site: Site,
+        latest: Latest,
+        book: OrderBook,
+        journal: Journal,
+        *,
+        terms: SiteTerms,
+        clock: Clock = boottime_s,
     ) -> None:
-        """`clock`: the one that decisions are dated by."""
+        """`terms`: of the site file. `clock`: the one that decisions are dated by."""
         self._site, self._devices = site, DeviceText(site)
         self._nodes = site.tree.ids
         self._latest = latest
         self._book = book
         self._journal = journal
-        self._clock = clock
+        self._terms, self._clock = terms, clock
         self._durations = TickDurations()
         self._decision: Decision | None = None
         self._apart: tuple[Reason, ...] = ()
         self._utc: Utc | None = None
+        self._began_s, self._mode_since_s, self._since_s = clock(), 0.0, dict[_Labels, float]()
         self._registry = CollectorRegistry()
         self._refused = Counter(
             "surplusd_refused", "Messages and requests refused, by why.", ("source", "code"), registry=self._registry
@@ -148,10 +114,19 @@ class Metrics(Collector):
 
         `apart`: reasons that hold besides those of the decision. `utc`: the look at the wall clock.
         """
-        self._decision, self._apart, self._utc = tick.decision, apart, utc
+        before, decision = self._decision, tick.decision
+        if before is None or before.mode is not decision.mode:
+            self._mode_since_s = decision.at_s
+        held = _labels_of((*reasons_of(decision), *apart))
+        self._since_s = {labels: self._since_s.get(labels, decision.at_s) for labels in held}
+        self._decision, self._apart, self._utc = decision, apart, utc
         self._durations.observe(tick.duration_s)
         if tick.failure:
             self._failures.labels(tick.failure).inc()
+
+    def take_over(self, terms: SiteTerms) -> None:
+        """Read values by the terms of another site file from now on."""
+        self._terms = terms
 
     def refused(self, source: str, code: str) -> None:
         """Count something refused, from any thread; both are short words from the code, never from a message."""
@@ -170,23 +145,26 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the operational families, for prometheus-client."""
+        yield InfoMetricFamily("surplusd_build", "The version that runs.", value={"version": version("surplusd")})
+        yield from self._terms.families()
         yield self._durations.family()
         decision = self._decision
-        yield _reasons(self._hold(decision))
+        yield from self._reasons(decision)
         if decision is not None:
             yield CounterMetricFamily("surplusd_ticks", "Control ticks since the start.", value=decision.seq)
-            yield _gauge("surplusd_decision_age_seconds", "Age of the newest decision.", self._clock() - decision.at_s)
+            yield gauge("surplusd_decision_age_seconds", "Age of the newest decision.", self._clock() - decision.at_s)
         # Absent rather than old: what was decided then says nothing of now.
         if decision is not None and not self._is_old(decision):
-            yield from _decided(decision)
+            yield from self._decided(decision)
             yield from self._per_node(decision)
-            yield from _of_caps(decision)
+            yield from of_caps(decision)
             yield from self._of_contactors(decision)
             yield from _of_warnings(decision.warnings)
             yield from _of_clock(self._utc)
-        yield from _meters(self._latest.meters())
-        yield from _agents(self._latest.agents())
-        yield _gauge("surplusd_orders_open", "Orders that are neither ended nor released.", len(self._book.limits()))
+        yield from of_meters(self._latest.meters())
+        yield from of_agents(self._latest.agents())
+        yield devices_by_state(self._site, self._latest.devices())
+        yield gauge("surplusd_orders_open", "Orders that are neither ended nor released.", len(self._book.limits()))
         yield from self._of_journal()
 
     def _is_old(self, decision: Decision) -> bool:
@@ -198,6 +176,29 @@ class Metrics(Collector):
         if self._is_old(decision):
             return tick_stands(self._site, self._clock() - decision.at_s)
         return (*reasons_of(decision), *self._apart)
+
+    def _reasons(self, decision: Decision | None) -> Iterator[Metric]:
+        """Yield a series for each code and subject that holds now; parameters are no labels, so that series stay few."""
+        labels, now_s, since_s = _labels_of(self._hold(decision)), self._clock(), self._since_s
+        pair = ("code", "subject")
+        text = "1 for each reason that holds now, by its code and what it is about."
+        yield by_pair("surplusd_reason", text, pair, dict.fromkeys(labels, 1.0))
+        text = "For how long the reason has held; from the start of the daemon at most."
+        # That nothing is decided holds since the last decision.
+        stands_s = self._began_s if decision is None else decision.at_s
+        for_s = {each: max(now_s - since_s.get(each, stands_s), 0.0) for each in labels}
+        yield by_pair("surplusd_reason_age_seconds", text, pair, for_s)
+
+    def _decided(self, decision: Decision) -> Iterator[Metric]:
+        modes = {mode.value: mode is decision.mode for mode in Mode}
+        yield labelled("surplusd_mode", "1 for the mode that the site is in.", "mode", modes)
+        text = "For how long the site has been in its mode; from the start of the daemon at most."
+        yield gauge("surplusd_mode_age_seconds", text, self._clock() - self._mode_since_s)
+        if decision.site_w is not None:
+            yield gauge("surplusd_site_power_watts", "Trusted power of the site.", decision.site_w)
+        yield from self._terms.used(decision)
+        yield from of_orders(decision, self._nodes)
+        yield from self._terms.allocation(decision)
 
     def _per_node(self, decision: Decision) -> Iterator[Metric]:
         columns = (
@@ -211,68 +212,31 @@ class Metrics(Collector):
         )
         for name, text, column in columns:
             values = dict(zip(self._nodes, column.tolist(), strict=True))
-            yield _labelled(f"surplusd_node_{name}", text, "node", values)
+            yield labelled(f"surplusd_node_{name}", text, "node", values)
         binding = GaugeMetricFamily("surplusd_node_binding", "1 for the limit that binds.", labels=("node", "limit"))
         for node, limit in zip(self._nodes, decision.binding, strict=True):
-            binding.add_metric((node, limit), 1)
+            binding.add_metric((node, limit_label(limit)), 1)
         yield binding
+        power = dict(zip(self._nodes, decision.power_w, strict=True))
+        yield labelled("surplusd_node_power_watts", "Trusted power of the node, by its own meters.", "node", power)
 
     def _of_contactors(self, decision: Decision) -> Iterator[Metric]:
         states = {self._nodes[state.node]: state for state in decision.contactors}
         tripped = {node: float(state.wanted is Wanted.OPEN) for node, state in states.items()}
-        yield _labelled("surplusd_node_tripped", "1 while the node's contactor is told to be open.", "node", tripped)
+        yield labelled("surplusd_node_tripped", "1 while the node's contactor is told to be open.", "node", tripped)
         closed = {node: _CLOSED.get(state.now.position) for node, state in states.items()}
         text = "1 where the node's contactor is read back as closed, 0 as open."
-        yield _labelled("surplusd_contactor_closed", text, "node", closed)
+        yield labelled("surplusd_contactor_closed", text, "node", closed)
 
     def _of_journal(self) -> Iterator[Metric]:
         journal = self._journal
-        yield _gauge("surplusd_journal_usable", "1 while the journal can be written.", journal.usable)
-        yield _gauge("surplusd_journal_waiting", "Records that wait for the disk.", journal.waiting)
+        yield gauge("surplusd_journal_usable", "1 while the journal can be written.", journal.usable)
+        yield gauge("surplusd_journal_waiting", "Records that wait for the disk.", journal.waiting)
         yield CounterMetricFamily("surplusd_journal_dropped", "Telemetry records lost.", value=journal.dropped)
 
 
 #: What is not known is absent.
 _CLOSED: Final = {Position.OPEN: 0.0, Position.CLOSED: 1.0}
-
-
-def _decided(decision: Decision) -> Iterator[Metric]:
-    modes = {mode.value: mode is decision.mode for mode in Mode}
-    yield _labelled("surplusd_mode", "1 for the mode that the site is in.", "mode", modes)
-    if decision.site_w is not None:
-        yield _gauge("surplusd_site_power_watts", "Trusted power of the site.", decision.site_w)
-    if decision.surplus_w is not None:
-        yield _gauge("surplusd_surplus_watts", "Surplus that counts now.", decision.surplus_w)
-    yield _gauge("surplusd_orders_in_force", "Orders that bind now.", len(decision.orders_in_force))
-    unkept = sum(order.compliance is not Compliance.MET for order in decision.orders)
-    yield _gauge("surplusd_orders_not_met", "Orders in force that no trusted meter shows kept.", unkept)
-    short_w = max((order.shortfall_w or 0.0 for order in decision.orders), default=0.0)
-    yield _gauge("surplusd_order_shortfall_watts", "Most that is missing to the limit of an order.", short_w)
-    yield from _allocation(decision)
-
-
-def _of_caps(decision: Decision) -> Iterator[Metric]:
-    """Yield what jobs on capped devices draw, may draw and were held back, by group."""
-    caps = {each.group: each for each in decision.caps}
-    watts = (
-        ("surplusd_cap_watts", "Sum of the caps of the group's devices.", {g: c.cap_w for g, c in caps.items()}),
-        ("surplusd_cap_drawn_watts", "What the group's jobs draw of them.", {g: c.drawn_w for g, c in caps.items()}),
-    )
-    for name, text, values in watts:
-        yield _labelled(name, text, "group", values)
-    yield _gauge(
-        "surplusd_cap_reserve_watts",
-        "Watts that are kept free for caps that rise.",
-        max((each.reserve_w for each in decision.caps), default=0.0),
-    )
-    for name, text, attribute in (
-        ("surplusd_cap_held_joules", "Joules by which caps have held the group's jobs back.", "held_ws"),
-        ("surplusd_cap_used_joules", "Joules that the group's jobs have drawn.", "drawn_ws"),
-    ):
-        family = CounterMetricFamily(name, text, labels=("group",))
-        for group, each in caps.items():
-            family.add_metric((group,), getattr(each, attribute))
-        yield family
 
 
 #: By code: the family of the watts that a warning is about, its label, the parameter that has them, and what they are.
@@ -299,90 +263,19 @@ def _of_warnings(warnings: Iterable[Reason]) -> Iterator[Metric]:
     """Yield the watts that warnings are about; there is a series for as long as the warning holds."""
     for code, (name, label, parameter, meaning) in _WATTS.items():
         watts = {reason.subject: float(reason.parameters[parameter]) for reason in warnings if reason.code is code}
-        yield _labelled(f"surplusd_{name}", meaning, label, watts)
+        yield labelled(f"surplusd_{name}", meaning, label, watts)
 
 
 def _of_clock(utc: Utc | None) -> Iterator[Metric]:
     """Yield whether orders may end by the wall clock; what is not known of it is absent."""
     if utc is None:
         return
-    yield _gauge("surplusd_utc_trusted", "1 while orders may end by the wall clock.", utc.trusted)
+    yield gauge("surplusd_utc_trusted", "1 while orders may end by the wall clock.", utc.trusted)
     if utc.apart_s is not None and utc.tolerance_s is not None:
         text = "Wall clock less what has gone by since somebody vouched for it."
-        yield _gauge("surplusd_utc_apart_seconds", text, utc.apart_s)
-        yield _gauge("surplusd_utc_tolerance_seconds", "Most that it may be to be trusted.", utc.tolerance_s)
+        yield gauge("surplusd_utc_apart_seconds", text, utc.apart_s)
+        yield gauge("surplusd_utc_tolerance_seconds", "Most that it may be to be trusted.", utc.tolerance_s)
 
 
-def _meters(meters: Mapping[str, LatestMeter]) -> Iterator[Metric]:
-    values = {name: meter.value_w for name, meter in meters.items() if (meter.age_s or 0.0) <= OLD_S}
-    ages = {name: meter.age_s for name, meter in meters.items()}
-    qualities = {name: meter.quality for name, meter in meters.items()}
-    yield _labelled("surplusd_meter_watts", "Newest value of the meter or surplus source.", "meter", values)
-    yield _labelled("surplusd_meter_age_seconds", "Age of the newest value.", "meter", ages)
-    yield _labelled("surplusd_meter_quality", "Quality of the meter: 0 good, 1 uncertain, 2 bad.", "meter", qualities)
-    problems = {name: bool(meter.problem) for name, meter in meters.items()}
-    yield _labelled("surplusd_meter_problem", "1 while something is wrong with the meter.", "meter", problems)
-    yield from _quantities(meters)
-
-
-def _quantities(meters: Mapping[str, LatestMeter]) -> Iterator[Metric]:
-    """Yield what else the meters show, slow ones with the age that marks them; of a meter that shows nothing now, nothing."""
-    text, labels = (
-        "Newest value of a quantity that the meter shows, in the unit at the end of its name.",
-        ("meter", "quantity"),
-    )
-    values = GaugeMetricFamily("surplusd_meter_quantity", text, labels=labels)
-    ages = GaugeMetricFamily("surplusd_meter_quantity_age_seconds", "Age of that value.", labels=labels)
-    for name, meter in meters.items():
-        if min((age_s for _, age_s in meter.quantities.values()), default=math.inf) > OLD_S:
-            continue
-        for quantity, (value, age_s) in meter.quantities.items():
-            values.add_metric((name, quantity), value)
-            ages.add_metric((name, quantity), age_s)
-    yield values
-    yield ages
-
-
-def _agents(agents: Mapping[str, LatestAgent]) -> Iterator[Metric]:
-    online = {name: agent.online for name, agent in agents.items()}
-    ages = {name: agent.age_s for name, agent in agents.items()}
-    leases = {name: agent.lease_left_s for name, agent in agents.items()}
-    yield _labelled("surplusd_agent_online", "1 while the agent is in contact.", "agent", online)
-    yield _labelled("surplusd_agent_age_seconds", "Age of the agent's last report.", "agent", ages)
-    yield _labelled(
-        "surplusd_agent_lease_left_seconds", "Time left of the lease of an agent in contact.", "agent", leases
-    )
-
-
-def _reasons(reasons: Iterable[Reason]) -> Metric:
-    """Return a series for each code and subject that holds now; parameters are no labels, so that series stay few."""
-    text = "1 for each reason that holds now, by its code and what it is about."
-    family = GaugeMetricFamily("surplusd_reason", text, labels=("code", "subject"))
-    for labels in sorted({(reason.code.value, reason.subject) for reason in reasons}):
-        family.add_metric(labels, 1)
-    return family
-
-
-def _allocation(decision: Decision) -> Iterator[Metric]:
-    worth, bound = decision.worth_per_h, decision.bound_per_h
-    text = "Value of what is allotted to devices that are led, currency per hour."
-    yield _gauge("surplusd_allocation_value_rate", text, decision.value_per_h)
-    text = "Value of what is allotted to all devices, with bonus of running and cost of starts."
-    yield _gauge("surplusd_allocation_worth_rate", text, worth)
-    yield _gauge("surplusd_allocation_bound_rate", "Upper bound of what any allocation is worth.", bound)
-    if bound > 0:
-        gap = (bound - worth) / bound
-        yield _gauge("surplusd_allocation_gap_ratio", "Share of the bound that is not reached.", gap)
-
-
-def _gauge(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, text, value=float(value))
-
-
-def _labelled(name: str, text: str, label: str, values: Mapping[str, float | None]) -> Metric:
-    """Return one series for each known value; what is unknown has no series, since zero would be a value."""
-    family = GaugeMetricFamily(name, text, labels=(label,))
-    for key, value in values.items():
-        if value is not None:
-            family.add_metric((key,), float(value))
-    return family
+def _labels_of(reasons: Iterable[Reason]) -> list[_Labels]:
+    return sorted({(reason.code.value, reason.subject) for reason in reasons})

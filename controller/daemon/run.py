@@ -28,6 +28,7 @@ from controller.daemon.contactors.trips import TripRecorder, open_trips
 from controller.daemon.desks import Desks
 from controller.daemon.events.changes import Changes
 from controller.daemon.events.feed import Feed
+from controller.daemon.families.terms import SiteTerms
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.health import health, readiness
 from controller.daemon.house_memory import HOUSE, HouseMemory
@@ -120,7 +121,7 @@ def _assemble(site_file: SiteFile, site: Site, memory: Memory, fleet: Fleet, rel
     mailbox = Mailbox(alarm.wake)
     book.on_binding = fleet.on_lost = alarm.wake
     latest = make_latest(site, lambda: recorder.latest, fleet)
-    metrics = Metrics(site, latest, book, journal)
+    metrics = Metrics(site, latest, book, journal, terms=SiteTerms.of(site_file))
     fleet.on_refused = lambda reason: metrics.refused("fleet", reason.code)
     keepers = keepers_of(contactors_in_order(site_file, site.tree), coil_port)
     switchboard = Switchboard(site, keepers, fleet.contactors)
@@ -141,7 +142,7 @@ def _assemble(site_file: SiteFile, site: Site, memory: Memory, fleet: Fleet, rel
     service = _make_service(
         site_file, site, book, recorder, wall_clock, latest, metrics, desks, feed, reloads, fleet.head_token
     )
-    reloads.prepare = Takeover(service, ticker, sources, mailbox.publish).prepare
+    reloads.prepare = Takeover(service, ticker, sources, mailbox.publish, metrics).prepare
     return _Parts(
         sources=sources, switchboard=switchboard, ticker=ticker, notifier=notifier, wall_clock=wall_clock, house=house,
         service=service,

@@ -5,6 +5,7 @@ import numpy as np
 from controller.core.decision import Decision
 from controller.core.modes import Mode
 from controller.core.site import Devices, Meters, Rules, Site, SurplusModel, Tree
+from controller.daemon.families.terms import SiteTerms
 
 
 def make_site() -> Site:
@@ -79,3 +80,7 @@ def make_decision(site_w: float | None = 80e3) -> Decision:
         bound_per_h=2.5,
         orders_in_force=(),
     )
+
+
+def make_terms() -> SiteTerms:
+    return SiteTerms(site="north", currency="USD", firm_w=10e3, contract_w=100e3)

@@ -11,12 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from controller.core.decision import Decision
+from controller.core.fleet.cap_memory import CapsNow
 from controller.core.limits.contactors import ContactorState, Phase
+from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.core.snapshot import ContactorNow, Grade, Position
 from controller.core.trust.judge import no_trust
+from controller.daemon.families.terms import SiteTerms
 from controller.daemon.latest import DEVICE_STATES, DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import CONTENT_TYPE, Metrics
 from controller.daemon.orders.book import OrderBook
@@ -38,6 +41,20 @@ def warned(site: Site) -> tuple[Reason, ...]:
         Reason(Code.DEVICE_LOST, agent, {"count": 1, "most_w": 3.5e3}),
         Reason(Code.DEVICE_DEFIANT, agent, {"count": 1, "over_w": 1.7e3}),
         Reason(Code.OVER_ENVELOPE, node, {"over_w": 9e3, "since_s": 18.0}),
+    )
+
+
+def not_met() -> OrderNow:
+    return OrderNow(
+        id="tso/o",
+        node=0,
+        limit_w=300_000.0,
+        final_w=300_000.0,
+        since_s=boottime_s() - 90.0,
+        power_w=390_000.0,
+        achievable_w=40_000.0,
+        compliance=Compliance.NOT_MET,
+        revision=1,
     )
 
 
@@ -65,13 +82,15 @@ def decision(site: Site, seq: int) -> Decision:
         value_per_h=1.0,
         worth_per_h=1.0,
         bound_per_h=1.01,
-        orders_in_force=(),
+        orders_in_force=("tso/o",),
+        orders=(not_met(),),
         warnings=warned(site),
         contactors=(
             ContactorState(
                 node=1, phase=Phase.TRIPPED, since_s=0.0, now=ContactorNow(position=Position.OPEN), trip=None
             ),
         ),
+        caps=(CapsNow(group="gpu", cap_w=8e4, drawn_w=6e4, held_ws=1e2 * seq, drawn_ws=1e4 * seq, reserve_w=2e3),),
     )
 
 
@@ -92,10 +111,13 @@ def latest(site: Site) -> Latest:
 @contextmanager
 def exporter(folder: Path) -> Iterator[str]:
     """Serve the metrics and give host:port; every scrape is preceded by a tick."""
-    site = compile_site(load(DEMO))
+    site_file = load(DEMO)
+    site, terms = compile_site(site_file), SiteTerms.of(site_file)
     journal = journal_at(folder / "journal.db")
-    metrics = Metrics(site, latest(site), OrderBook(journal, site), journal)
+    metrics = Metrics(site, latest(site), OrderBook(journal, site), journal, terms=terms)
     metrics.refused("http", "unauthorized")
+    failed = Tick(decision=decision(site, 0), trust=no_trust(site), duration_s=0.003, late_s=0.0, failure="step")
+    metrics.observe_tick(failed)
     ticks = iter(range(1, 1_000_000))
 
     class Scrape(BaseHTTPRequestHandler):

@@ -9,8 +9,10 @@ from controller.core.safe import safe_step
 from controller.core.step import step
 from controller.core.takeover import has_same_structure, taken_over
 from controller.daemon.access import Role
+from controller.daemon.families.terms import SiteTerms
 from controller.daemon.meters.drivers import drivers
 from controller.daemon.meters.supervision import Sources
+from controller.daemon.metrics import Metrics
 from controller.daemon.reload.desk import Prepared
 from controller.daemon.service import Service
 from controller.daemon.tick import Control, Ticker
@@ -28,16 +30,16 @@ _TAKEN_S = 5.0
 class Takeover:
     """Knows the parts that have to hear of another site; all others hold nothing but names of it."""
 
-    def __init__(self, service: Service, ticker: Ticker, sources: Sources, publish: Publish) -> None:
+    def __init__(self, service: Service, ticker: Ticker, sources: Sources, publish: Publish, metrics: Metrics) -> None:
         self._site, self._service, self._ticker = service.site, service, ticker
-        self._sources, self._publish = sources, publish
+        self._sources, self._publish, self._metrics = sources, publish, metrics
 
     def prepare(self, loaded: LoadedSite, changes: tuple[str, ...]) -> Prepared:
         """Work out all that is needed, and change nothing; ConfigError where a profile, a token or the site cannot be used."""
         site, tokens = compile_site(loaded.site_file), make_tokens(loaded.site_file.orders.tokens)
         if not has_same_structure(self._site, site):
             raise ConfigError(f"{loaded.path}: nodes, devices, meters or agents are others; allowed is a restart")
-        made = drivers(loaded.site_file, self._publish)
+        made, terms = drivers(loaded.site_file, self._publish), SiteTerms.of(loaded.site_file)
         control = Control(
             step=partial(step, make_tables(site)),
             safe_step=partial(safe_step, site),
@@ -53,6 +55,7 @@ class Takeover:
             taken = self._ticker.take_over(control)
             self._service.intake.take_over(site)
             self._sources.take_over(made)
+            self._metrics.take_over(terms)
             self._site = site
             taken.result(_TAKEN_S)
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import time
 from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -18,12 +19,13 @@ from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.snapshot import ContactorNow, Grade, Position
 from controller.core.trust.judge import no_trust
+from controller.daemon.families.device_text import DeviceText, escape
 from controller.daemon.latest import OLD_S, DeviceColumns, Latest, LatestAgent, LatestMeter
-from controller.daemon.metrics import DeviceText, Metrics, TickDurations, escape
+from controller.daemon.metrics import Metrics, TickDurations
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
 from tests.controller.daemon.journal.journals import journal_at
-from tests.controller.north import make_decision, make_site
+from tests.controller.north import make_decision, make_site, make_terms
 from tests.waiting import DEADLINE_S
 
 METERS = {
@@ -51,7 +53,7 @@ def make_latest(measured_w=(3400.0, math.nan), state=(2, 4)):
 @pytest.fixture
 def metrics(tmp_path):
     site, journal = make_site(), journal_at(tmp_path / "journal.db")
-    yield Metrics(site, make_latest(), OrderBook(journal, site), journal, clock=lambda: 1001.5)
+    yield Metrics(site, make_latest(), OrderBook(journal, site), journal, terms=make_terms(), clock=lambda: 1001.5)
     journal.close()
 
 
@@ -108,9 +110,9 @@ def test_every_series_has_its_value(metrics):
         ("surplusd_meter_quality", "surplus"): 2,
         ("surplusd_meter_problem", "main"): 0,
         ("surplusd_meter_problem", "surplus"): 1,
-        ("surplusd_meter_quantity", "main", "frequency_hz"): 50.01,
-        ("surplusd_meter_quantity", "main", "energy_import_wh"): 5e6,
-        ("surplusd_meter_quantity_age_seconds", "main", "energy_import_wh"): 7.0,
+        ("surplusd_meter_quantity_hertz", "main", "frequency"): 50.01,
+        ("surplusd_meter_quantity_joules", "main", "energy_import"): 18e9,
+        ("surplusd_meter_quantity_age_seconds", "main", "energy_import"): 7.0,
         ("surplusd_agent_online", "hall-a"): 0,
         ("surplusd_agent_age_seconds", "hall-a"): 12,
         ("surplusd_orders_open",): 0,
@@ -118,6 +120,17 @@ def test_every_series_has_its_value(metrics):
         ("surplusd_journal_usable",): 1,
         ("surplusd_journal_dropped_total",): 0,
         ("surplusd_allocation_gap_ratio",): 0.2,
+        ("surplusd_allocation_worth_per_hour", "USD"): 2,
+        ("surplusd_allocation_bound_per_hour", "USD"): 2.5,
+        ("surplusd_build_info", version("surplusd")): 1,
+        ("surplusd_site_info", "USD", "north"): 1,
+        ("surplusd_grid_contract_watts",): 100e3,
+        ("surplusd_grid_firm_watts",): 10e3,
+        ("surplusd_surplus_used_watts",): 70e3,
+        ("surplusd_node_power_watts", "pcc"): 80e3,
+        ("surplusd_agent_devices", "hall-a", "running"): 1,
+        ("surplusd_agent_devices", "hall-a", "lost"): 1,
+        ("surplusd_agent_devices", "hall-a", "off"): 0,
         ("surplusd_refused_total", "unauthorized", "http"): 1,
         ("surplusd_answered_total", "order_under_floor", "http"): 1,
         ("surplusd_device_setpoint_watts", "hall-a", "m-001", "feeder"): 3500,
@@ -134,9 +147,12 @@ def test_what_was_decided_too_long_ago_is_absent_and_the_reason_says_so(metrics)
     got = samples(metrics.render())
     assert got["surplusd_decision_age_seconds",] == pytest.approx(OLD_S + 0.1)
     assert got["surplusd_reason", "tick_stands", "pcc"] == 1
+    assert got["surplusd_reason_age_seconds", "tick_stands", "pcc"] == pytest.approx(OLD_S + 0.1)
     of_then = (
         "surplusd_mode",
-        "surplusd_site",
+        "surplusd_site_power",
+        "surplusd_surplus",
+        "surplusd_order_",
         "surplusd_node",
         "surplusd_alloc",
         "surplusd_device_set",
@@ -152,7 +168,9 @@ def test_an_old_value_of_a_meter_is_absent_and_its_age_is_not(tmp_path):
     then = {"frequency_hz": (50.01, OLD_S + 0.1), "energy_import_wh": (5e6, 60.0)}
     old = {"main": replace(METERS["main"], age_s=OLD_S + 0.1, quantities=then)}
     latest = replace(make_latest(), meters=lambda: old)
-    got = samples(Metrics(site, latest, OrderBook(journal, site), journal, clock=lambda: 1001.5).render())
+    got = samples(
+        Metrics(site, latest, OrderBook(journal, site), journal, terms=make_terms(), clock=lambda: 1001.5).render()
+    )
     journal.close()
     assert ("surplusd_meter_watts", "main") not in got
     assert not [key for key in got if key[0].startswith("surplusd_meter_quantity")]
@@ -206,24 +224,95 @@ def test_a_node_with_a_contactor_says_whether_it_is_tripped_and_where_its_contac
     assert ("surplusd_node_tripped", "pcc") not in got
 
 
-def test_orders_that_are_not_kept_are_counted_with_what_is_missing(metrics):
-    def order(power_w, compliance):
-        return OrderNow(
-            id="o",
-            node=0,
-            limit_w=50e3,
-            power_w=power_w,
-            achievable_w=9e3,
-            final_w=50e3,
-            since_s=900.0,
-            compliance=compliance,
-            revision=1,
-        )
+def order_now(compliance=Compliance.NOT_MET, power_w=80e3, since_s=900.0, limit_w=50e3, node=0):
+    return OrderNow(
+        id="tso/o",
+        node=node,
+        limit_w=limit_w,
+        power_w=power_w,
+        achievable_w=9e3,
+        final_w=limit_w,
+        since_s=since_s,
+        compliance=compliance,
+        revision=1,
+    )
 
-    orders = (order(80e3, Compliance.NOT_MET), order(None, Compliance.UNSEEN), order(49e3, Compliance.MET))
+
+def test_orders_are_counted_by_whether_they_are_kept_with_what_is_missing(metrics):
+    orders = (order_now(), order_now(Compliance.UNSEEN, power_w=None), order_now(Compliance.MET, power_w=49e3))
+    in_force = ("tso/a", "tso/b", "tso/c", "tso/of-which-nothing-is-known")
+    metrics.observe_tick(ticked(replace(make_decision(), orders=orders, orders_in_force=in_force)))
+    got = samples(metrics.render())
+    by = {key[1]: value for key, value in got.items() if key[0] == "surplusd_orders_compliance"}
+    assert by == {"met": 1, "not_met": 1, "partial": 0, "unseen": 2}
+    assert (got["surplusd_orders_in_force",], got["surplusd_order_shortfall_watts",]) == (4, 30e3)
+
+
+def test_a_node_with_orders_says_what_they_ask_for_what_is_missing_and_since_when(metrics):
+    orders = (
+        order_now(limit_w=60e3, since_s=990.0),
+        order_now(limit_w=50e3, since_s=940.0),
+        order_now(Compliance.UNSEEN, power_w=None, limit_w=40e3, node=1),
+    )
     metrics.observe_tick(ticked(replace(make_decision(), orders=orders)))
     got = samples(metrics.render())
-    assert (got["surplusd_orders_not_met",], got["surplusd_order_shortfall_watts",]) == (2, 30e3)
+    assert got["surplusd_node_order_limit_watts", "pcc"] == 50e3
+    assert got["surplusd_node_order_shortfall_watts", "pcc"] == 30e3
+    assert ("surplusd_node_order_shortfall_watts", "feeder") not in got, "nobody sees it"
+    for_s = {key[1:]: value for key, value in got.items() if key[0] == "surplusd_node_order_compliance_seconds"}
+    assert for_s == {("not_met", "pcc"): 60.0, ("unseen", "feeder"): 100.0}
+
+
+def test_no_id_of_an_order_is_a_label(metrics):
+    decision = replace(
+        make_decision(), binding=("order:tso/2026-11-21-a", "rating:feeder"), orders=(order_now(),),
+        orders_in_force=("tso/2026-11-21-a",),
+    )  # fmt: skip
+    metrics.observe_tick(ticked(decision))
+    text = metrics.render()
+    assert samples(text)["surplusd_node_binding", "order:tso", "pcc"] == 1
+    assert b"2026-11-21-a" not in text
+    assert b"tso/o" not in text
+
+
+@pytest.mark.parametrize(
+    ("site_w", "surplus_w", "used_w"),
+    [(5e3, 70e3, 0), (30e3, 70e3, 20e3), (95e3, 70e3, 70e3), (95e3, -5e3, 0), (None, 70e3, None), (30e3, None, None)],
+)
+def test_of_the_surplus_is_used_what_the_site_draws_above_its_firm_power(metrics, site_w, surplus_w, used_w):
+    metrics.observe_tick(ticked(replace(make_decision(site_w), surplus_w=surplus_w)))
+    assert samples(metrics.render()).get(("surplusd_surplus_used_watts",)) == used_w
+
+
+def test_money_is_in_the_currency_of_the_site_file_that_was_taken_over(metrics):
+    metrics.observe_tick(ticked())
+    metrics.take_over(replace(make_terms(), currency="PKR", firm_w=30e3))
+    got = samples(metrics.render())
+    assert got["surplusd_allocation_value_per_hour", "PKR"] == 2
+    assert ("surplusd_allocation_value_per_hour", "USD") not in got
+    assert got["surplusd_surplus_used_watts",] == 50e3
+
+
+def test_reasons_and_the_mode_say_for_how_long_they_hold(tmp_path):
+    site, journal, now_s = make_site(), journal_at(tmp_path / "other.db"), 1000.0
+    book = OrderBook(journal, site)
+    metrics = Metrics(site, make_latest(), book, journal, terms=make_terms(), clock=lambda: now_s)
+
+    def after(at_s, mode, *codes):
+        nonlocal now_s
+        now_s = at_s
+        reasons = tuple(Reason(code, "pcc") for code in codes)
+        metrics.observe_tick(ticked(replace(make_decision(), at_s=at_s, mode=mode, reasons=reasons)))
+        got = samples(metrics.render())
+        held = {key[1]: value for key, value in got.items() if key[0] == "surplusd_reason_age_seconds"}
+        return got["surplusd_mode_age_seconds",], held
+
+    assert after(1000.0, Mode.NORMAL) == (0, {})
+    assert after(1004.0, Mode.HOLD, Code.LINK_DOWN) == (0, {"link_down": 0})
+    assert after(1009.0, Mode.HOLD, Code.LINK_DOWN, Code.NO_SITE_METER) == (5, {"link_down": 5, "no_site_meter": 0})
+    assert after(1010.0, Mode.FAILSAFE, Code.NO_SITE_METER) == (0, {"no_site_meter": 1})
+    assert after(1011.0, Mode.FAILSAFE, Code.LINK_DOWN) == (1, {"link_down": 0}), "it began anew"
+    journal.close()
 
 
 def test_every_reason_that_holds_has_a_series_by_code_and_subject(metrics):

@@ -34,7 +34,7 @@ from drivers.readings import Quality, Sample
 from tests.controller.daemon.clock.machine import NOW_S, Machine
 from tests.controller.daemon.fleet.test_fleet import Rig
 from tests.controller.daemon.journal.journals import journal_at
-from tests.controller.north import make_decision, make_site
+from tests.controller.north import make_decision, make_site, make_terms
 
 SILENT = Reason(Code.METER_SILENT, "main")
 DAMAGED = Reason(Code.ORDERS_MAY_BE_MISSING, "pcc", {"why": "a row", "who": "grid"})
@@ -86,7 +86,7 @@ class Bench:
         self.book = OrderBook(self.journal, self.site)
         self.fleet, self.notifier, self.mailbox = Fleet(self.calls), Notifier(self.calls), Mailbox()
         latest = make_latest(self.site, lambda: None, self.fleet.real)
-        self.metrics = Metrics(self.site, latest, self.book, self.journal, clock=lambda: self.now_s)
+        self.metrics = Metrics(self.site, latest, self.book, self.journal, terms=make_terms(), clock=lambda: self.now_s)
         switchboard = Switchboard(self.site, {}, dict)
         self.machine, self.lock_certainty = Machine(path.parent), LockCertainty("pcc")
         self.wall_clock = self.machine.clock

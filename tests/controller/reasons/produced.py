@@ -18,6 +18,7 @@ from controller.daemon.orders.book import OrderBook
 from controller.daemon.site_log import SiteLog
 from controller.daemon.tick import Tick
 from tests.controller.daemon.journal.journals import journal_at
+from tests.controller.north import make_terms
 
 
 class Way(Enum):
@@ -60,9 +61,10 @@ def held(site: Site, folder: Path, tick: Tick | None, reasons: Iterable[Reason],
     journal = journal_at(folder / "metrics.db")
     try:
         nothing = np.zeros(len(site.devices.ids))
-        latest = Latest(meters=dict, agents=dict, devices=lambda: DeviceColumns(measured_w=nothing, state=nothing))
+        off = nothing.astype(np.int64)
+        latest = Latest(meters=dict, agents=dict, devices=lambda: DeviceColumns(measured_w=nothing, state=off))
         now_s = age_s + (tick.decision.at_s if tick else 0.0)
-        metrics = Metrics(site, latest, OrderBook(journal, site), journal, clock=lambda: now_s)
+        metrics = Metrics(site, latest, OrderBook(journal, site), journal, terms=make_terms(), clock=lambda: now_s)
         if tick is not None:
             metrics.observe_tick(tick)
             _logged_until_over(site, tick.decision)

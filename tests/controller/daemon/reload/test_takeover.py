@@ -48,11 +48,11 @@ class Bench:
             self.folder.token(name)
         self.running = read_site(self.folder.file)
         self.tokens = Tokens(make_tokens(self.running.site_file.orders.tokens))
-        self.book, self.intake, self.ticker, self.sources = Told(), Told(), Told(), Told()
+        self.book, self.intake, self.ticker, self.sources, self.metrics = Told(), Told(), Told(), Told(), Told()
         service = SimpleNamespace(
             site=compile_site(self.running.site_file), tokens=self.tokens, book=self.book, intake=self.intake
         )
-        self.takeover = Takeover(service, self.ticker, self.sources, print)
+        self.takeover = Takeover(service, self.ticker, self.sources, print, self.metrics)
 
     def prepare(self, *changes: tuple[str, str]):
         self.folder.write(PROFILE, *changes)
@@ -65,7 +65,7 @@ class Bench:
 
     @property
     def untouched(self) -> bool:
-        parts = (self.book, self.intake, self.ticker, self.sources)
+        parts = (self.book, self.intake, self.ticker, self.sources, self.metrics)
         return self.names == ["authority"] and not any(part.told for part in parts)
 
 
@@ -84,6 +84,8 @@ def test_every_part_hears_of_it_and_nothing_has_changed_before(bench):
     assert site.rules.contract_w == 110e3
     assert control.step.args[0].site is site
     assert control.safe_step.args == (site,)
+    (terms,) = bench.metrics.told
+    assert terms.contract_w == 110e3
     (made,) = bench.sources.told
     assert {source for driver in made for source in driver.sources} == {"main", "hall-meter", "surplus"}
 
