@@ -1,19 +1,17 @@
 """What Prometheus scrapes.
 
-The tick only swaps an attribute and counts into a list; all text is made when it is asked for. Operational series come
-from prometheus-client; the series per device, of which there are thousands, from one text template per family, which
-costs about a thirtieth (10,000 series: 70 ms by the library, 2 ms by one template).
+The tick only swaps an attribute and counts into a list; all text is made when it is asked for, piece by piece. Operational series
+come from prometheus-client; those of nodes, agents and devices, of which there are thousands, from text (`device_series`).
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Final
 
-import numpy as np
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -24,11 +22,11 @@ from controller.core.limits.contactors import Wanted
 from controller.core.limits.orders import Compliance
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
-from controller.core.site import F64, Site
+from controller.core.site import Site
 from controller.core.snapshot import Position
+from controller.daemon.device_series import DeviceDetail, DeviceSeries, escape, gauge_text, heading
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import (
-    DEVICE_STATES,
     OLD_S,
     Latest,
     LatestAgent,
@@ -68,56 +66,22 @@ class TickDurations:
         return HistogramMetricFamily(name, text, buckets=buckets, sum_value=self._sum_s)
 
 
-class DeviceText:
-    """The families of one value per device, as text."""
-
-    def __init__(self, site: Site) -> None:
-        """Lay the labels down once, in the order of the site's devices."""
-        devices, nodes = site.devices, site.tree.ids
-        labels = [
-            f'device="{escape(device)}",node="{escape(nodes[node])}",agent="{escape(site.agents[agent])}"'
-            for device, node, agent in zip(devices.ids, devices.node, devices.agent, strict=True)
-        ]
-        states = ", ".join(f"{code} {name}" for code, name in enumerate(DEVICE_STATES))
-        self._setpoint = _template("surplusd_device_setpoint_watts", "Watts that the device may draw.", labels)
-        self._measured = _template("surplusd_device_power_watts", "Watts as the device reports them.", labels)
-        self._state = _template("surplusd_device_state", f"State of the device: {states}.", labels)
-
-    def render(self, setpoint_w: F64 | None, measured_w: F64, state: Iterable[int]) -> str:
-        """Return the three families; the setpoints are left out before the first decision."""
-        families = [self._measured % _watts(measured_w), self._state % tuple(state)]
-        if setpoint_w is not None:
-            families.insert(0, self._setpoint % _watts(setpoint_w))
-        return "".join(families)
-
-
-def escape(label: str) -> str:
-    """Return a label's value as the text format wants it between quotes."""
-    return label.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-
-def _template(name: str, text: str, labels: Iterable[str]) -> str:
-    head = f"# HELP {name} {text}\n# TYPE {name} gauge\n"
-    return head + "".join(f"{name}{{{label.replace('%', '%%')}}} %s\n" for label in labels)
-
-
-def _watts(column: F64) -> tuple[object, ...]:
-    """Return whole watts, which is finer than any device is measured, and NaN where there is no value."""
-    known = np.isfinite(column)
-    watts: list[object] = np.rint(np.where(known, column, 0.0)).astype(np.int64).tolist()
-    for unknown in np.flatnonzero(~known):
-        watts[unknown] = "NaN"
-    return tuple(watts)
-
-
 class Metrics(Collector):
     """All series of the daemon: of the site, its nodes, meters, agents, orders, the journal, and its devices."""
 
     def __init__(
-        self, site: Site, latest: Latest, book: OrderBook, journal: Journal, *, clock: Clock = boottime_s
+        self,
+        site: Site,
+        latest: Latest,
+        book: OrderBook,
+        journal: Journal,
+        *,
+        detail: DeviceDetail = DeviceDetail.ALL,
+        shed: Callable[[], int] = lambda: 0,
+        clock: Clock = boottime_s,
     ) -> None:
-        """`clock`: the one that decisions are dated by."""
-        self._site, self._devices = site, DeviceText(site)
+        """`detail`: what is shown of devices. `shed`: reports left out for newer ones. `clock`: the one that decisions are dated by."""
+        self._site, self._devices, self._detail, self._shed = site, DeviceSeries(site), detail, shed
         self._nodes = site.tree.ids
         self._latest = latest
         self._book = book
@@ -161,12 +125,36 @@ class Metrics(Collector):
         """Count what the answer to an order or a release says beside its outcome; as above."""
         self._answered.labels(source, code).inc()
 
+    @property
+    def pages(self) -> int:
+        """Return on how many pages the series of single devices are; none where they are not shown."""
+        return self._devices.pages if self._detail is DeviceDetail.ALL else 0
+
     def render(self) -> bytes:
         """Return the whole exposition in the text format 0.0.4."""
+        return b"".join(self.chunks())
+
+    def chunks(self, page: int | None = None) -> Iterator[bytes]:
+        """Yield the exposition in pieces, each made in less than a few milliseconds.
+
+        `page`: None for all of it, 0 for all but the single devices, from 1 on for some of these alone.
+        """
+        if not page:
+            yield generate_latest(self._registry)
+            yield from (text.encode() for text in self._of_many())
         columns, decision = self._latest.devices(), self._decision
-        setpoint_w = None if decision is None or self._is_old(decision) else decision.setpoint_w
-        text = self._devices.render(setpoint_w, columns.measured_w, columns.state.tolist())
-        return generate_latest(self._registry) + text.encode()
+        if self._detail is DeviceDetail.NODES and not page:
+            yield from (text.encode() for text in self._devices.of_nodes(columns))
+        elif self._detail is DeviceDetail.ALL and page != 0:
+            setpoint_w = None if decision is None or self._is_old(decision) else decision.setpoint_w
+            yield from (text.encode() for text in self._devices.chunks(setpoint_w, columns, page))
+
+    def _of_many(self) -> Iterator[str]:
+        """Yield the series of nodes and agents."""
+        decision = self._decision
+        if decision is not None and not self._is_old(decision):
+            yield from self._per_node(decision)
+        yield from _agents(self._latest.agents())
 
     def collect(self) -> Iterator[Metric]:
         """Yield the operational families, for prometheus-client."""
@@ -179,12 +167,12 @@ class Metrics(Collector):
         # Absent rather than old: what was decided then says nothing of now.
         if decision is not None and not self._is_old(decision):
             yield from _decided(decision)
-            yield from self._per_node(decision)
             yield from self._of_contactors(decision)
             yield from _of_warnings(decision.warnings)
             yield from _of_clock(self._utc)
         yield from _meters(self._latest.meters())
-        yield from _agents(self._latest.agents())
+        text = "Reports of agents that were left out because newer ones had come before they could be taken."
+        yield CounterMetricFamily("surplusd_reports_shed", text, value=self._shed())
         yield _gauge("surplusd_orders_open", "Orders that are neither ended nor released.", len(self._book.limits()))
         yield from self._of_journal()
 
@@ -198,7 +186,7 @@ class Metrics(Collector):
             return tick_stands(self._site, self._clock() - decision.at_s)
         return (*_held(decision), *self._apart)
 
-    def _per_node(self, decision: Decision) -> Iterator[Metric]:
+    def _per_node(self, decision: Decision) -> Iterator[str]:
         columns = (
             ("envelope_watts", "Smallest of the node's limits.", decision.envelope_w),
             ("floor_watts", "Power of the node with everything off.", decision.floor_w),
@@ -209,12 +197,12 @@ class Metrics(Collector):
             ("infeasible", "1 where the node cannot be brought down to its envelope now.", decision.infeasible),
         )
         for name, text, column in columns:
-            values = dict(zip(self._nodes, column.tolist(), strict=True))
-            yield _labelled(f"surplusd_node_{name}", text, "node", values)
-        binding = GaugeMetricFamily("surplusd_node_binding", "1 for the limit that binds.", labels=("node", "limit"))
-        for node, limit in zip(self._nodes, decision.binding, strict=True):
-            binding.add_metric((node, limit), 1)
-        yield binding
+            values = zip(self._nodes, column.tolist(), strict=True)
+            yield gauge_text(f"surplusd_node_{name}", text, "node", values)
+        name = "surplusd_node_binding"
+        pairs = zip(self._nodes, decision.binding, strict=True)
+        lines = [f'{name}{{node="{node}",limit="{escape(limit)}"}} 1.0\n' for node, limit in pairs]
+        yield heading(name, "1 for the limit that binds.") + "".join(lines)
 
     def _of_contactors(self, decision: Decision) -> Iterator[Metric]:
         states = {self._nodes[state.node]: state for state in decision.contactors}
@@ -318,15 +306,14 @@ def _quantities(meters: Mapping[str, LatestMeter]) -> Iterator[Metric]:
     yield ages
 
 
-def _agents(agents: Mapping[str, LatestAgent]) -> Iterator[Metric]:
-    online = {name: agent.online for name, agent in agents.items()}
-    ages = {name: agent.age_s for name, agent in agents.items()}
-    leases = {name: agent.lease_left_s for name, agent in agents.items()}
-    yield _labelled("surplusd_agent_online", "1 while the agent is in contact.", "agent", online)
-    yield _labelled("surplusd_agent_age_seconds", "Age of the agent's last report.", "agent", ages)
-    yield _labelled(
-        "surplusd_agent_lease_left_seconds", "Time left of the lease of an agent in contact.", "agent", leases
-    )
+def _agents(agents: Mapping[str, LatestAgent]) -> Iterator[str]:
+    online = [(name, float(agent.online)) for name, agent in agents.items()]
+    ages = [(name, agent.age_s) for name, agent in agents.items()]
+    leases = [(name, agent.lease_left_s) for name, agent in agents.items()]
+    yield gauge_text("surplusd_agent_online", "1 while the agent is in contact.", "agent", online)
+    yield gauge_text("surplusd_agent_age_seconds", "Age of the agent's last report.", "agent", ages)
+    text = "Time left of the lease of an agent in contact."
+    yield gauge_text("surplusd_agent_lease_left_seconds", text, "agent", leases)
 
 
 def _held(decision: Decision) -> tuple[Reason, ...]:
