@@ -239,7 +239,10 @@ def test_a_round_begins_with_whom_the_last_one_kept_waiting(led):
     assert led.link.at_the_gate.wait(DEADLINE_S)
     led.decide()
     led.link.gate.set()
-    assert [body.agent for body in led.sets(4)] == ["hall-a", "hall-b", "hall-c", "hall-a"]
+    sets = led.sets(4)
+    assert [body.agent for body in sets] == ["hall-a", "hall-b", "hall-c", "hall-a"]
+    max_w = led.site.devices.max_w[led.site.devices.agent == 1]
+    assert sets[1].setpoints_w == max_w.tolist(), "it is the first of the new round, not the next of the old one"
 
 
 def test_i6_the_lease_ends_of_a_site_are_staggered_and_none_is_too_long(led):
