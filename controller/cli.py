@@ -12,6 +12,7 @@ from controller.commands import (
     NOT_GOOD,
     WRONG_COMMAND_LINE,
     agent,
+    bench,
     certificates,
     check,
     clock,
@@ -43,7 +44,7 @@ _EXIT = """exit status: 0 done, and nothing looks wrong; 1 refused, not readable
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out one verb and return its exit status: 0 done, 1 refused with the reason on standard error."""
     words = list(sys.argv[1:] if argv is None else argv)
-    arguments = _parser(with_demo=words[:1] == ["demo"]).parse_args(words)
+    arguments = _parser(words[:1]).parse_args(words)
     try:
         status = int(arguments.carry_out(arguments))
         sys.stdout.flush()
@@ -64,11 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
 
 
-def _parser(*, with_demo: bool) -> argparse.ArgumentParser:
+def _parser(verb: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="surplusd", description=__doc__, epilog=_EXIT)
     parser.add_argument("--version", action="version", version=f"surplusd {version('surplusd')}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for verb in (
+    for each in (
         run,
         warmup,
         check,
@@ -91,8 +92,9 @@ def _parser(*, with_demo: bool) -> argparse.ArgumentParser:
         clock,
         what_if,
     ):
-        verb.add(verbs)
-    demo.add(verbs, with_options=with_demo)
+        each.add(verbs)
+    demo.add(verbs, with_options=verb == ["demo"])
+    bench.add(verbs, with_options=verb == ["bench"])
     return parser
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from http import HTTPStatus
+from typing import Annotated
 
-from anyio import to_thread
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
 
 from controller.daemon.metrics import CONTENT_TYPE
 from controller.daemon.service import Health, Readiness, Service
@@ -28,10 +31,20 @@ def routes(service: Service) -> APIRouter:
         return readiness
 
     @router.get("/metrics", response_class=Response)
-    async def metrics() -> Response:
-        return Response(await to_thread.run_sync(service.metrics), headers={"Content-Type": CONTENT_TYPE})
+    async def metrics(page: Annotated[int | None, Query(ge=0)] = None) -> Response:
+        """All of it; `page` 0: all but the single devices, from 1 on: 10,000 of these."""
+        if page is not None and page > service.metric_pages:
+            return Response(status_code=HTTPStatus.NOT_FOUND)
+        return StreamingResponse(_pieces(service.metrics(page)), headers={"Content-Type": CONTENT_TYPE})
 
     return router
+
+
+async def _pieces(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield them one by one, and let everything else have its turn between two."""
+    for piece in pieces:
+        yield piece
+        await asyncio.sleep(0)
 
 
 def _status(good: bool) -> HTTPStatus:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from controller.core.site import SURPLUS
 from controller.core.snapshot import Grade, SourceLoss, SourceSample
 from drivers.readings import Loss, Sample
 
@@ -14,6 +15,8 @@ _log = logging.getLogger(__name__)
 
 #: Samples that are kept for a tick that does not come: minutes of many meters. Then the oldest are dropped.
 MAX_WAITING: Final = 20_000
+#: Share by which the reading of a surplus that stands still may differ from one to the next.
+_WAVERS: Final = 0.01
 
 
 def as_heard(item: Sample | Loss) -> SourceSample | SourceLoss:
@@ -34,13 +37,16 @@ def as_heard(item: Sample | Loss) -> SourceSample | SourceLoss:
 class Mailbox:
     """Takes in from the drivers' thread and hands on to the tick's; neither waits for the other.
 
-    `on_loss` is called when a source has been lost that gave values before, and returns at once.
+    `on_event` is called when a source has been lost that gave values before, and when the surplus falls; it returns at once.
+    `rises`: the reading of the surplus rises where the surplus falls, as that of a loaded feeder does.
     """
 
-    def __init__(self, on_loss: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, on_event: Callable[[], None] = lambda: None, *, rises: bool = False) -> None:
         self._waiting: deque[SourceSample | SourceLoss] = deque(maxlen=MAX_WAITING)
         self._full = False
-        self._on_loss, self._lost = on_loss, set[str]()
+        self._on_event, self._lost = on_event, set[str]()
+        self._sign = -1.0 if rises else 1.0
+        self._before_w = self._newest_w = float("-inf")
 
     def publish(self, item: Sample | Loss) -> None:
         """Take in what a driver has said."""
@@ -50,12 +56,23 @@ class Mailbox:
         self._waiting.append(as_heard(item))
         if isinstance(item, Sample):
             self._lost.discard(item.meter)
+            self._compare(item)
         elif item.meter not in self._lost:
             self._lost.add(item.meter)
-            self._on_loss()
+            self._on_event()
+
+    def _compare(self, sample: Sample) -> None:
+        """Have a tick begin for a surplus that is below the one of the last tick by more than its reading wavers."""
+        reading_w = sample.values.get("surplus_w") if sample.meter == SURPLUS else None
+        if reading_w is None:
+            return
+        self._newest_w = self._sign * reading_w
+        if self._newest_w < self._before_w - _WAVERS * abs(self._before_w):
+            self._on_event()
 
     def take(self) -> tuple[SourceSample | SourceLoss, ...]:
         """Return what has come since the last call, in the order of its arrival."""
+        self._before_w = self._newest_w
         taken = tuple(self._waiting.popleft() for _ in range(len(self._waiting)))
         if self._full:
             self._full = False

@@ -8,13 +8,13 @@ costs about a thirtieth (10,000 series: 70 ms by the library, 2 ms by one templa
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from itertools import accumulate
 from typing import Final, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -24,8 +24,9 @@ from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.core.snapshot import Position
+from controller.daemon.families.as_text import escape, gauge_text, heading
 from controller.daemon.families.caps import of_caps
-from controller.daemon.families.device_text import DeviceText
+from controller.daemon.families.device_series import DeviceDetail, DeviceSeries
 from controller.daemon.families.made import by_pair, gauge, labelled
 from controller.daemon.families.orders import limit_label, of_orders
 from controller.daemon.families.sources import devices_by_state, of_agents, of_meters
@@ -79,10 +80,16 @@ class Metrics(Collector):
         journal: Journal,
         *,
         terms: SiteTerms,
+        detail: DeviceDetail = DeviceDetail.ALL,
+        shed: Callable[[], int] = lambda: 0,
         clock: Clock = boottime_s,
     ) -> None:
-        """`terms`: of the site file. `clock`: the one that decisions are dated by."""
-        self._site, self._devices = site, DeviceText(site)
+        """Show what the arguments tell.
+
+        `terms`: of the site file. `detail`: what is shown of devices. `shed`: reports left out for newer ones. `clock`: the one that decisions
+        are dated by.
+        """
+        self._site, self._devices, self._detail, self._shed = site, DeviceSeries(site), detail, shed
         self._nodes = site.tree.ids
         self._latest = latest
         self._book = book
@@ -136,12 +143,37 @@ class Metrics(Collector):
         """Count what the answer to an order or a release says beside its outcome; as above."""
         self._answered.labels(source, code).inc()
 
+    @property
+    def pages(self) -> int:
+        """Return on how many pages the series of single devices are; none where they are not shown."""
+        return self._devices.pages if self._detail is DeviceDetail.ALL else 0
+
     def render(self) -> bytes:
         """Return the whole exposition in the text format 0.0.4."""
+        return b"".join(self.chunks())
+
+    def chunks(self, page: int | None = None) -> Iterator[bytes]:
+        """Yield the exposition in pieces, each made in less than a few milliseconds.
+
+        `page`: None for all of it, 0 for all but the single devices, from 1 on for some of these alone.
+        """
+        if not page:
+            yield generate_latest(self._registry)
+            yield from (text.encode() for text in self._of_many())
         columns, decision = self._latest.devices(), self._decision
-        setpoint_w = None if decision is None or self._is_old(decision) else decision.setpoint_w
-        text = self._devices.render(setpoint_w, columns.measured_w, columns.state.tolist())
-        return generate_latest(self._registry) + text.encode()
+        if self._detail is DeviceDetail.NODES and not page:
+            yield from (text.encode() for text in self._devices.of_nodes(columns))
+        elif self._detail is DeviceDetail.ALL and page != 0:
+            setpoint_w = None if decision is None or self._is_old(decision) else decision.setpoint_w
+            yield from (text.encode() for text in self._devices.chunks(setpoint_w, columns, page))
+
+    def _of_many(self) -> Iterator[str]:
+        """Yield the series of nodes and agents."""
+        decision = self._decision
+        if decision is not None and not self._is_old(decision):
+            yield from self._per_node(decision)
+        yield from of_agents(self._latest.agents())
+        yield devices_by_state(self._site, self._latest.devices())
 
     def collect(self) -> Iterator[Metric]:
         """Yield the operational families, for prometheus-client."""
@@ -156,14 +188,13 @@ class Metrics(Collector):
         # Absent rather than old: what was decided then says nothing of now.
         if decision is not None and not self._is_old(decision):
             yield from self._decided(decision)
-            yield from self._per_node(decision)
             yield from of_caps(decision)
             yield from self._of_contactors(decision)
             yield from _of_warnings(decision.warnings)
             yield from _of_clock(self._utc)
         yield from of_meters(self._latest.meters())
-        yield from of_agents(self._latest.agents())
-        yield devices_by_state(self._site, self._latest.devices())
+        text = "Reports of agents that were left out because newer ones had come before they could be taken."
+        yield CounterMetricFamily("surplusd_reports_shed", text, value=self._shed())
         yield gauge("surplusd_orders_open", "Orders that are neither ended nor released.", len(self._book.limits()))
         yield from self._of_journal()
 
@@ -200,7 +231,7 @@ class Metrics(Collector):
         yield from of_orders(decision, self._nodes)
         yield from self._terms.allocation(decision)
 
-    def _per_node(self, decision: Decision) -> Iterator[Metric]:
+    def _per_node(self, decision: Decision) -> Iterator[str]:
         columns = (
             ("envelope_watts", "Smallest of the node's limits.", decision.envelope_w),
             ("floor_watts", "Power of the node with everything off.", decision.floor_w),
@@ -211,14 +242,14 @@ class Metrics(Collector):
             ("infeasible", "1 where the node cannot be brought down to its envelope now.", decision.infeasible),
         )
         for name, text, column in columns:
-            values = dict(zip(self._nodes, column.tolist(), strict=True))
-            yield labelled(f"surplusd_node_{name}", text, "node", values)
-        binding = GaugeMetricFamily("surplusd_node_binding", "1 for the limit that binds.", labels=("node", "limit"))
-        for node, limit in zip(self._nodes, decision.binding, strict=True):
-            binding.add_metric((node, limit_label(limit)), 1)
-        yield binding
-        power = dict(zip(self._nodes, decision.power_w, strict=True))
-        yield labelled("surplusd_node_power_watts", "Trusted power of the node, by its own meters.", "node", power)
+            values = zip(self._nodes, column.tolist(), strict=True)
+            yield gauge_text(f"surplusd_node_{name}", text, "node", values)
+        name = "surplusd_node_binding"
+        pairs = zip(self._nodes, decision.binding, strict=True)
+        lines = [f'{name}{{node="{node}",limit="{escape(limit_label(limit))}"}} 1.0\n' for node, limit in pairs]
+        yield heading(name, "1 for the limit that binds.") + "".join(lines)
+        power = zip(self._nodes, decision.power_w, strict=True)
+        yield gauge_text("surplusd_node_power_watts", "Trusted power of the node, by its own meters.", "node", power)
 
     def _of_contactors(self, decision: Decision) -> Iterator[Metric]:
         states = {self._nodes[state.node]: state for state in decision.contactors}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import time
@@ -14,7 +15,7 @@ from typing import Any, Final
 from controller.core.allocation.tables import make_tables
 from controller.core.decision import Decision
 from controller.core.safe import safe_step
-from controller.core.site import Site
+from controller.core.site import Site, SurplusModel
 from controller.core.state import State, initial_state
 from controller.core.step import step
 from controller.daemon.access import Tokens
@@ -28,6 +29,7 @@ from controller.daemon.contactors.trips import TripRecorder, open_trips
 from controller.daemon.desks import Desks
 from controller.daemon.events.changes import Changes
 from controller.daemon.events.feed import Feed
+from controller.daemon.families.device_series import DeviceDetail
 from controller.daemon.families.terms import SiteTerms
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.health import health, readiness
@@ -99,6 +101,7 @@ async def operate(
     anchor = asyncio.create_task(_keep(parts.wall_clock, parts.house, parts.service.decision_now), name="kept")
     either: set[asyncio.Future[Any]] = {http, listening}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    _settle_memory()
     parts.ticker.start()
     try:
         if not http.done():
@@ -115,13 +118,21 @@ async def operate(
         parts.notifier.close()
 
 
+def _settle_memory() -> None:
+    """Have what stands now, to the end of the process, never be looked through again while the tick waits."""
+    gc.collect()
+    gc.freeze()
+
+
 def _assemble(site_file: SiteFile, site: Site, memory: Memory, fleet: Fleet, reloads: ReloadDesk) -> _Parts:
     journal, book = memory.journal, memory.book
     alarm, notifier, feed = Alarm(site_file.tick_s), Notifier(), Feed(journal)
-    mailbox = Mailbox(alarm.wake)
+    mailbox = Mailbox(alarm.wake, rises=site.rules.surplus_model is SurplusModel.HEADROOM)
     book.on_binding = fleet.on_lost = alarm.wake
     latest = make_latest(site, lambda: recorder.latest, fleet)
-    metrics = Metrics(site, latest, book, journal, terms=SiteTerms.of(site_file))
+    detail = DeviceDetail(site_file.metrics.devices)
+    terms = SiteTerms.of(site_file)
+    metrics = Metrics(site, latest, book, journal, terms=terms, detail=detail, shed=fleet.shed_reports)
     fleet.on_refused = lambda reason: metrics.refused("fleet", reason.code)
     keepers = keepers_of(contactors_in_order(site_file, site.tree), coil_port)
     switchboard = Switchboard(site, keepers, fleet.contactors)
@@ -246,7 +257,8 @@ def _make_service(
         health=now.health,
         readiness=partial(readiness, site, recorder, site_file.tick_s),
         utc=lambda: wall_clock.utc,
-        metrics=metrics.render,
+        metrics=metrics.chunks,
+        metric_pages=metrics.pages,
         refused=partial(metrics.refused, "http"),
         answered=partial(metrics.answered, "http"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ class Readiness:
 class Service:
     """Everything behind an interface to the outside; what is called returns at once, but for the book, the intake, the desks and `metrics`.
 
-    `decision`: the newest, `decision_now`: None where it is too old to speak of now. `utc`: the newest look at the wall clock. `metrics`: the exposition for Prometheus.
+    `decision`: the newest, `decision_now`: None where it is too old to speak of now. `utc`: the newest look at the wall clock. `metrics`: the exposition for Prometheus in pieces, all of it or a page of the `metric_pages`.
     `feed`: what happens. `head`: what the journal ends with, signed, None where it has nothing. `proxies`: addresses that may name whom they speak for.
     `refused`: counts a refused request, once for each of its codes, or by a word of the protocol that it came by. `answered`:
     counts what the answer to an order says beside its outcome, by code.
@@ -59,7 +59,8 @@ class Service:
     health: Callable[[], Health]
     readiness: Callable[[], Readiness]
     utc: Callable[[], Utc]
-    metrics: Callable[[], bytes]
+    metrics: Callable[[int | None], Iterator[bytes]]
+    metric_pages: int
     refused: Callable[[str], None]
     answered: Callable[[str], None]
 

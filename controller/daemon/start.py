@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from typing import Final
 from controller.core.site import Site
 from controller.daemon.fleet.broker import LONGEST_PAUSE_S, make_link
 from controller.daemon.fleet.fleet import Fleet
+from controller.daemon.fleet.inbox import Inbox
 from controller.daemon.fleet.relays import relays_of
 from controller.daemon.journal.journal import Journal
 from controller.daemon.logs import configure
@@ -32,6 +34,10 @@ from drivers.fleet.keys import CONTROLLER, PrivateKey, load_private, load_public
 
 _KERNELS: Final = Path(__file__).parents[1] / "core" / "kernels"
 
+#: A thread that works is asked so often to let another one have the interpreter. The link needs it several times for each message:
+#: with the 5 ms that Python has by itself, it would take in some tens of reports a second beside a tick that works.
+_SWITCH_S: Final = 0.0005
+
 #: Runs the site until the event is set.
 Operate = Callable[[SiteFile, Site, Memory, Fleet, ReloadDesk, asyncio.Event, Serve], Awaitable[None]]
 
@@ -44,6 +50,7 @@ def run(path: Path, *, import_serve: Callable[[], Serve], level: str = "INFO", j
     Raises ConfigError where the file, a key or an address cannot be used, JournalUnusable where another process has the
     journal. Without a usable journal the site is led all the same.
     """
+    sys.setswitchinterval(_SWITCH_S)
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     kept = KeptSite(path, kept_folder(path, os.environ))
@@ -95,9 +102,11 @@ def _remember(site_file: SiteFile, site: Site, key: PrivateKey) -> Memory:
 
 def _make_fleet(site_file: SiteFile, site: Site, journal: Journal, key: PrivateKey) -> Fleet:
     keys, models = site_file.mqtt.keys, models_by_device(site_file.fleet)
-    return Fleet(
+    make = make_link(site_file.mqtt, f"surplusd.{site.id}", longest_pause_s=_pause_s(site))
+    inbox = Inbox(make, site=site.id, agents=site.agents)
+    fleet = Fleet(
         site,
-        make_link=make_link(site_file.mqtt, f"surplusd.{site.id}", longest_pause_s=_pause_s(site)),
+        make_link=inbox.link,
         key=key,
         agent_keys={agent: load_public(keys / f"{agent}.pub") for agent in site.agents},
         models=tuple(models[id_] for id_ in site.devices.ids),
@@ -105,6 +114,8 @@ def _make_fleet(site_file: SiteFile, site: Site, journal: Journal, key: PrivateK
         head=journal.newest_head,
         relays=relays_of(site_file, site),
     )
+    fleet.shed_reports = lambda: inbox.shed
+    return fleet
 
 
 def _pause_s(site: Site) -> float:

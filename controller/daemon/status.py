@@ -42,15 +42,15 @@ def make_latest(site: Site, latest: Callable[[], Tick | None], fleet: Fleet, clo
         return {name: _agent(view, now_s) for name, view in fleet.newest().items()}
 
     def devices() -> DeviceColumns:
-        count, now_s = len(site.devices.ids), clock()
-        measured_w = np.full(count, np.nan)
-        state = np.full(count, _LOST, dtype=np.int64)
-        for mine, view in zip(fleet.reports.devices, fleet.reports.newest, strict=True):
-            if _in_contact(view, now_s):
-                n = len(mine)
-                measured_w[mine] = view.measured_w[:n]
-                state[mine] = np.where(view.follow[:n] == Followed.LOST, _LOST, _STATES[view.activity[:n]])
-        return DeviceColumns(measured_w=measured_w, state=state)
+        now_s, views, place = clock(), fleet.reports.newest, fleet.reports.place
+        heard = np.array([_in_contact(view, now_s) for view in views], dtype=np.bool_)[site.devices.agent]
+        measured_w = np.concatenate([view.measured_w for view in views])[place]
+        follow = np.concatenate([view.follow for view in views])[place]
+        activity = np.concatenate([view.activity for view in views])[place]
+        answers = heard & (follow != Followed.LOST)
+        return DeviceColumns(
+            measured_w=np.where(heard, measured_w, np.nan), state=np.where(answers, _STATES[activity], _LOST)
+        )
 
     return Latest(meters=meters, agents=agents, devices=devices)
 

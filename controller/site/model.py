@@ -340,6 +340,14 @@ class HttpSection(Part):
     )
 
 
+class MetricsSection(Part):
+    """What Prometheus is shown."""
+
+    devices: Literal["all", "nodes", "none"] = key(
+        "devices", "series of each device, of how many devices are how at each node, or of none", "all"
+    )
+
+
 class SiteFile(Part):
     """One site."""
 
@@ -362,4 +370,5 @@ class SiteFile(Part):
     supply: SupplySection | None = key("supply", "what feeds controller, broker and agents", None)
     mqtt: MqttSection = key("mqtt", "the broker")
     http: HttpSection = key("http", "the HTTP interface", {})
+    metrics: MetricsSection = key("metrics", "what Prometheus is shown", {})
     state: FilePath = key("state", "folder of the journal, which `surplusd init` makes", "state")

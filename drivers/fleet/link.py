@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
@@ -33,6 +34,8 @@ _random = random.SystemRandom()
 #: What may wait for its acknowledgement on one connection; more is refused, not queued.
 MAX_WAITING: Final = 1000
 CONNECT_TIMEOUT_S: Final = 5.0
+#: Topics of which it is remembered whether they were subscribed to.
+_TOPICS: Final = 4096
 #: While nothing listens at the broker's port, an attempt costs nobody anything: it is made at least this often.
 _REFUSED_RETRY_S: Final = 1.0
 #: A connection that lives this long is steady. Two clients with one id take the connection from one another, without a word of
@@ -100,6 +103,7 @@ class MqttLink:
         self._client_id = client_id
         self._on_message, self._on_connection = on_message, on_connection
         self._subscriptions = tuple(subscriptions)
+        self._is_wanted = lru_cache(maxsize=_TOPICS)(self._matches)
         self._will = will
         self._version = MQTTProtocolVersion.MQTTv5 if protocol == "5" else MQTTProtocolVersion.MQTTv311
         self._tls = _context(tls) if tls else None
@@ -109,6 +113,8 @@ class MqttLink:
         self._open: paho.Client | None = None
         self._up: paho.Client | None = None
         self._up_since_s = 0.0
+        # Of this connection: messages handed to it, and written or acknowledged. Each is counted by one thread alone.
+        self._handed = self._written = 0
         self._told_up: bool | None = None
         self._short = 0
         self._refusals: set[str] = set()
@@ -141,13 +147,16 @@ class MqttLink:
         With MQTT 5 the broker drops the message when it has waited there for `expiry_s`.
         """
         client = self._up
-        if client is None:
+        if client is None or (qos == 0 and self._handed - self._written >= MAX_WAITING):
             return False
         properties = None
         if expiry_s is not None and self._version == MQTTProtocolVersion.MQTTv5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.MessageExpiryInterval = max(1, math.ceil(expiry_s))
-        return client.publish(topic, payload, qos, retain, properties).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+        if client.publish(topic, payload, qos, retain, properties).rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return False
+        self._handed += 1
+        return True
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -235,6 +244,7 @@ class MqttLink:
             self._rise(client)
 
     def _published(self, _client: paho.Client, _data: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
+        self._written += 1
         if reason.is_failure and str(reason) not in self._refusals:
             self._refusals.add(str(reason))
             _log.warning(
@@ -246,13 +256,17 @@ class MqttLink:
     def _received(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         try:
             # amqtt hands a new session retained messages that match the subscriptions of others.
-            if not any(paho.topic_matches_sub(wanted, message.topic) for wanted in self._subscriptions):
+            if not self._is_wanted(message.topic):
                 return
             self._on_message(message.topic, bytes(message.payload), message.retain)
         except Exception:  # noqa: BLE001  it would end paho's loop, and every later message would be lost with this one
             _log.exception("message dropped", extra={"event": "message_dropped", "client": self._client_id})
 
+    def _matches(self, topic: str) -> bool:
+        return any(paho.topic_matches_sub(wanted, topic) for wanted in self._subscriptions)
+
     def _rise(self, client: paho.Client) -> None:
+        self._handed = self._written = 0
         self._up, self._up_since_s = client, time.monotonic()
         if self._short <= 1:
             self._delay_s = self._retry_s[0]

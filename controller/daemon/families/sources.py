@@ -11,7 +11,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from controller.core.site import Site
-from controller.daemon.families.made import by_pair, labelled
+from controller.daemon.families.as_text import gauge_text, heading
+from controller.daemon.families.made import labelled
 from controller.daemon.latest import DEVICE_STATES, OLD_S, DeviceColumns, LatestAgent, LatestMeter
 
 
@@ -69,22 +70,26 @@ def _quantities(meters: Mapping[str, LatestMeter]) -> Iterator[Metric]:
     yield ages
 
 
-def of_agents(agents: Mapping[str, LatestAgent]) -> Iterator[Metric]:
+def of_agents(agents: Mapping[str, LatestAgent]) -> Iterator[str]:
     """Yield whether each agent is in contact, how old its report is, and what is left of its lease."""
-    online = {name: agent.online for name, agent in agents.items()}
-    ages = {name: agent.age_s for name, agent in agents.items()}
-    leases = {name: agent.lease_left_s for name, agent in agents.items()}
-    yield labelled("surplusd_agent_online", "1 while the agent is in contact.", "agent", online)
-    yield labelled("surplusd_agent_age_seconds", "Age of the agent's last report.", "agent", ages)
+    online = [(name, float(agent.online)) for name, agent in agents.items()]
+    ages = [(name, agent.age_s) for name, agent in agents.items()]
+    leases = [(name, agent.lease_left_s) for name, agent in agents.items()]
+    yield gauge_text("surplusd_agent_online", "1 while the agent is in contact.", "agent", online)
+    yield gauge_text("surplusd_agent_age_seconds", "Age of the agent's last report.", "agent", ages)
     text = "Time left of the lease of an agent in contact."
-    yield labelled("surplusd_agent_lease_left_seconds", text, "agent", leases)
+    yield gauge_text("surplusd_agent_lease_left_seconds", text, "agent", leases)
 
 
-def devices_by_state(site: Site, columns: DeviceColumns) -> Metric:
+def devices_by_state(site: Site, columns: DeviceColumns) -> str:
     """Return how many devices of each agent are in each state."""
     states = len(DEVICE_STATES)
-    counts = np.bincount(site.devices.agent * states + columns.state, minlength=len(site.agents) * states)
+    counts = np.bincount(site.devices.agent * states + columns.state, minlength=len(site.agents) * states).tolist()
     pairs = ((agent, state) for agent in site.agents for state in DEVICE_STATES)
-    values = dict(zip(pairs, counts.tolist(), strict=True))
+    name = "surplusd_agent_devices"
+    lines = [
+        f'{name}{{agent="{agent}",state="{state}"}} {count}\n'
+        for (agent, state), count in zip(pairs, counts, strict=True)
+    ]
     text = "Devices of the agent by the state that it reports; lost are those that do not answer, and all of a silent agent."
-    return by_pair("surplusd_agent_devices", text, ("agent", "state"), values)
+    return heading(name, text) + "".join(lines)

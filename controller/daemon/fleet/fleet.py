@@ -1,4 +1,8 @@
-"""The fleet as the daemon has it: reports in, leases out, each in a thread of its own."""
+"""The fleet as the daemon has it: reports in, leases out, each in a thread of its own.
+
+A statement goes out without the broker's word for it (QoS 0): the agent's report confirms it, and what is not confirmed is said
+again. So what controls never waits for an acknowledgement that comes behind telemetry.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ from controller.core.reasons import Code, Reason
 from controller.core.site import F64, SHORTEST_LEASE, Site
 from controller.core.snapshot import ContactorNow, FleetColumns
 from controller.daemon.clock.anchor import AgentClock
-from controller.daemon.fleet.broker import MakeLink
+from controller.daemon.fleet.inbox import MakeFleetLink
 from controller.daemon.fleet.inventories import name_some
 from controller.daemon.fleet.refusal import MessageRefused
 from controller.daemon.fleet.relays import AgentRelay, relay_now, relay_w
@@ -37,6 +41,8 @@ _log = logging.getLogger(__name__)
 #: Characters of a strange topic that a reason repeats.
 _TOPIC_CHARACTERS: Final = 200
 
+#: The report confirms a set, not the broker.
+_SET_QOS: Final = 0
 #: A decision, and what the agents had said when it was taken.
 _Decided: TypeAlias = tuple[Decision, tuple[AgentReport, ...]]
 
@@ -53,7 +59,7 @@ class Fleet:
     file. `head`: what the journal ends with now, None while it has nothing. Until the first decision, every agent that has
     said what it has is told its failsafe watts without a clock: nothing is raised and no lease is lengthened by it.
     `relays`: by agent, the contactors that it has.
-    `first_sent_s`: when the first of these was handed to the link. `on_refused` is told why a message was refused,
+    `first_sent_s`: when the first of these was handed to the link. `shed_reports` tells how many reports were left out for newer ones. `on_refused` is told why a message was refused,
     `on_head` which heads of this controller's an agent has, with each of its reports, `on_overtaken` that another controller leads in
     the same epoch, `on_lost` that the link to all of them is gone.
     """
@@ -62,7 +68,7 @@ class Fleet:
         self,
         site: Site,
         *,
-        make_link: MakeLink,
+        make_link: MakeFleetLink,
         key: PrivateKey,
         agent_keys: Mapping[str, PublicKey],
         models: Sequence[str],
@@ -81,7 +87,9 @@ class Fleet:
         self.on_head: Callable[[str, JournalHead], None] = lambda _who, _head: None
         self.on_overtaken: Callable[[], None] = lambda: None
         self.on_lost: Callable[[], None] = lambda: None
+        self.shed_reports: Callable[[], int] = lambda: 0
         self._rival = Rival(site.tree.ids[0], lasting_s=site.rules.lease_s, clock=clock)
+        self._index = {agent: a for a, agent in enumerate(site.agents)}
         self._topics = frozenset(topic(site.id, agent, leaf) for agent in site.agents for leaf in Leaf)
         self._refused: set[str] = set()
         self.first_sent_s: float | None = None
@@ -89,6 +97,8 @@ class Fleet:
         self._decided: _Decided | None = None
         self._unsendable: set[str] = set()
         self._wake = threading.Event()
+        self._next = 0
+        self._introduced: set[int] = set()
         self._stopping = False
         self._sender = threading.Thread(target=self._send_forever, name="fleet-sender", daemon=True)
         self._link = make_link(self._on_message, self._on_connection, subscriptions(site.id))
@@ -129,27 +139,19 @@ class Fleet:
     def columns(self) -> FleetColumns:
         """Return what the agents reported last, for the next decision."""
         self._seen = reports = self.reports.newest
-        count = len(self._site.devices.ids)
-        applied_w, measured_w, max_w = np.empty(count), np.empty(count), np.empty(count)
-        measured_by, follow = np.empty(count, dtype=np.int8), np.empty(count, dtype=np.int8)
-        down_seen_s, up_seen_s = np.empty(count), np.empty(count)
-        for mine, view in zip(self.reports.devices, reports, strict=True):
-            n = len(mine)
-            applied_w[mine], measured_w[mine], max_w[mine] = view.applied_w[:n], view.measured_w[:n], view.max_w[:n]
-            measured_by[mine], follow[mine] = view.measured_by[:n], view.follow[:n]
-            down_seen_s[mine], up_seen_s[mine] = view.down_seen_s, view.up_seen_s
+        place, rank = self.reports.place, self.reports.rank
         confirmed = [statements.confirmed_s(view) for statements, view in zip(self._statements, reports, strict=True)]
         return FleetColumns(
             heard_s=np.array([view.heard_s for view in reports]),
             echo=np.array([view.echo is not None for view in reports], dtype=np.bool_),
             confirmed_s=np.array(confirmed),
-            applied_w=applied_w,
-            measured_w=measured_w,
-            measured_by=measured_by,
-            follow=follow,
-            max_w=max_w,
-            down_seen_s=down_seen_s,
-            up_seen_s=up_seen_s,
+            applied_w=np.concatenate([view.applied_w for view in reports])[place],
+            measured_w=np.concatenate([view.measured_w for view in reports])[place],
+            measured_by=np.concatenate([view.measured_by for view in reports])[place],
+            follow=np.concatenate([view.follow for view in reports])[place],
+            max_w=np.concatenate([view.max_w for view in reports])[place],
+            down_seen_s=np.concatenate([view.down_seen_s for view in reports])[rank],
+            up_seen_s=np.concatenate([view.up_seen_s for view in reports])[rank],
         )
 
     def contactors(self) -> Mapping[int, ContactorNow]:
@@ -186,11 +188,12 @@ class Fleet:
             self.on_lost()
         self._wake.set()
 
-    def _on_message(self, name: str, payload: bytes, retained: bool) -> None:
+    def _on_message(self, name: str, payload: bytes, retained: bool, heard_s: float | None = None) -> None:
         try:
             agent, leaf = self._parsed(name)
-            self.reports.take(agent, leaf, payload, retained, self._clock())
+            self.reports.take(agent, leaf, payload, retained, self._clock() if heard_s is None else heard_s)
             if leaf is Leaf.INVENTORY:
+                self._introduced.add(self._index[agent])
                 self._wake.set()
             elif leaf is Leaf.REPORT:
                 self._compare(agent)
@@ -198,7 +201,7 @@ class Fleet:
             self._note_refusal(name, refusal)
 
     def _compare(self, agent: str) -> None:
-        a = self._site.agents.index(agent)
+        a = self._index[agent]
         view, ours, sent_seq = self.reports.newest[a], self.reports.epoch, self.reports.sent_seq[a]
         if self._rival.hear(agent, epoch=view.epoch, seq=view.accepted_seq, ours=ours, sent_seq=sent_seq):
             self.on_overtaken()
@@ -223,17 +226,37 @@ class Fleet:
         _log.log(level, "message on %s refused: %s", name, refusal, extra=extra)
 
     def _send_forever(self) -> None:
+        told: _Decided | None = None
         while self._wake.wait() and not self._stopping:
             self._wake.clear()
-            decided = self._decided
-            for a in sorted(range(len(self._statements)), key=lambda a: not self._lowers(a, decided)):
-                agent = self._site.agents[a]
-                try:
-                    self._send_one(a, decided)
-                except Exception:  # noqa: BLE001  its leases end in failsafe; those of the other agents must not
-                    self._note_unsendable(agent)
-                else:
-                    self._unsendable.discard(agent)
+            decided, introduced = self._decided, self._introduced.copy()
+            self._introduced -= introduced
+            # Between two decisions only those are told anything that have said anew what they have.
+            whom = self._in_turn(decided) if decided is not told or not introduced else sorted(introduced)
+            for place, a in enumerate(whom):
+                if self._decided is not decided:
+                    # The newest decision replaces what waits; those that were not told yet are the first of its round.
+                    self._next, told = a, None
+                    self._introduced |= introduced & set(whom[place:])
+                    break
+                self._tell(a, decided)
+            else:
+                told = decided
+
+    def _in_turn(self, decided: _Decided | None) -> list[int]:
+        """Return all agents: those first that are lowered, and of each sort from where the last round ended."""
+        count = len(self._statements)
+        turn = [*range(self._next, count), *range(self._next)]
+        return sorted(turn, key=lambda a: not self._lowers(a, decided))
+
+    def _tell(self, a: int, decided: _Decided | None) -> None:
+        agent = self._site.agents[a]
+        try:
+            self._send_one(a, decided)
+        except Exception:  # noqa: BLE001  its leases end in failsafe; those of the other agents must not
+            self._note_unsendable(agent)
+        else:
+            self._unsendable.discard(agent)
 
     def _note_unsendable(self, agent: str) -> None:
         if agent not in self._unsendable:
@@ -264,7 +287,9 @@ class Fleet:
         # One of the epoch before says nothing of what is sent in this one.
         if body.epoch == self.reports.epoch:
             self.reports.sent_seq[a] = body.seq
-        if self._link.publish(topic(self._site.id, body.agent, Leaf.SET), payload, expiry_s=body.ttl_ms / 1000.0):
+        if self._link.publish(
+            topic(self._site.id, body.agent, Leaf.SET), payload, qos=_SET_QOS, expiry_s=body.ttl_ms / 1000.0
+        ):
             statements.sent(body, setpoint_w, decided_s, now_s)
             self.first_sent_s = self.first_sent_s or now_s
 

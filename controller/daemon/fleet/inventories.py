@@ -7,7 +7,7 @@ a contactor that it lacks is left as it is: opening it is a wish that nobody has
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -79,7 +79,7 @@ def hold_against(
 
     Its contactors, the `relays`, come behind its devices.
     """
-    ids = [*(site.devices.ids[i] for i in mine), *(relay.device for relay in relays)]
+    ids = [*(site.devices.ids[i] for i in mine.tolist()), *(relay.device for relay in relays)]
     place = {device.id: k for k, device in enumerate(inventory.devices)}
     row = np.array([place.get(id_, -1) for id_ in ids], dtype=np.int64)
     led = row >= 0
@@ -87,7 +87,7 @@ def hold_against(
     max_w = np.where(led, signed_w, np.concatenate([site.devices.off_w[mine], np.zeros(len(relays))]))
     told_w = np.array([device.max_w for device in inventory.devices], dtype=np.float64)
     max_w[led] = np.minimum(max_w[led], told_w[row[led]])
-    both = [(int(i), inventory.devices[k]) for i, k in zip(mine, row, strict=False) if k >= 0]
+    both = [(i, inventory.devices[k]) for i, k in zip(mine.tolist(), row.tolist(), strict=False) if k >= 0]
     return AgentInventory(
         id=inventory.inventory,
         boot=inventory.echo.boot,
@@ -163,15 +163,23 @@ def _named(code: Code, agent: str, ids: Sequence[str]) -> list[Reason]:
 
 
 def _differing(
-    devices: Devices, models: Sequence[str], agent: str, both: Iterable[tuple[int, InventoryDevice]]
+    devices: Devices, models: Sequence[str], agent: str, both: Sequence[tuple[int, InventoryDevice]]
 ) -> list[Reason]:
-    """Return a reason for each fact that the two say differently, with what they say of the first such device."""
+    """Return a reason for each fact that the two say differently, with what they say of the first such device.
+
+    Most devices of an agent are alike, in the site file and in the inventory: two that are so differ alike.
+    """
     found: dict[str, list[tuple[str, str, str]]] = {}
-    for i, device in both:
-        declared = _declared(devices, models[i], i)
-        for fact, said in _said(device).items():
-            if said != declared[fact]:
-                found.setdefault(fact, []).append((device.id, said, declared[fact]))
+    known: dict[object, list[tuple[str, str, str]]] = {}
+    for (i, device), facts in zip(both, _facts(devices, [i for i, _ in both]), strict=True):
+        alike = models[i], facts, _told(device)
+        differences = known.get(alike)
+        if differences is None:
+            declared, said = _declared(devices, models[i], i), _said(device)
+            differences = [(fact, said[fact], declared[fact]) for fact in said if said[fact] != declared[fact]]
+            known[alike] = differences
+        for fact, said_so, declared_so in differences:
+            found.setdefault(fact, []).append((device.id, said_so, declared_so))
     return [
         Reason(
             Code.DEVICES_DIFFER,
@@ -180,6 +188,21 @@ def _differing(
         )
         for fact, cases in found.items()
     ]
+
+
+def _facts(devices: Devices, rows: Sequence[int]) -> Iterator[tuple[object, ...]]:
+    """Yield of each of these devices all that `_declared` is made of, but for the model."""
+    index = np.array(rows, dtype=np.int64)
+    columns = (devices.failsafe_w, devices.up_s, devices.down_s, devices.mode_start, devices.mode_start[1:])
+    for failsafe_w, up_s, down_s, first, end in zip(*(column[index].tolist() for column in columns), strict=True):
+        modes = devices.mode_w[first:end].tobytes(), devices.mode_continuous[first:end].tobytes()
+        yield *modes, failsafe_w, up_s, down_s
+
+
+def _told(device: InventoryDevice) -> tuple[object, ...]:
+    """Return all that `_said` is made of."""
+    ranges = tuple([(one.from_w, one.to_w) for one in device.ranges])
+    return device.model, device.max_w, device.off_w, device.failsafe_w, ranges, device.up_ms, device.down_ms
 
 
 def _said(device: InventoryDevice) -> Mapping[str, str]:

@@ -78,7 +78,8 @@ class Reports:
 
     `keys`: the public key of every agent, `controller`: that of this controller. `models` (D,): those of the site file.
     `epoch`: this start of the controller. `devices` tells which columns belong to an agent, `relays` which contactors. `sent_seq`:
-    the newest statement to each agent in this epoch, set by whoever sends it.
+    the newest statement to each agent in this epoch, set by whoever sends it. `place` (D,): where each device stands in the columns of
+    all agents, one behind the other, and `rank` (D,): the same in those columns that have no contactors.
     """
 
     def __init__(
@@ -103,6 +104,8 @@ class Reports:
             (*(site.devices.ids[i] for i in mine), *(relay.device for relay in its))
             for mine, its in zip(self.devices, self.relays, strict=True)
         )
+        self.place = self._places()
+        self.rank = np.argsort(np.concatenate(self.devices))
         self.sent_seq = [0] * len(site.agents)
         self._shared: dict[str, tuple[Reason, ...]] = {}
         self.newest: tuple[AgentReport, ...] = tuple(map(self._unheard, self.devices, self.relays))
@@ -112,6 +115,13 @@ class Reports:
         self.sent_seq = [0] * len(self.newest)
         self.newest = tuple(replace(view, start=view.start.in_new_epoch()) for view in self.newest)
         self.epoch = epoch
+
+    def _places(self) -> I64:
+        place, begin = np.empty(len(self._site.devices.ids), dtype=np.int64), 0
+        for mine, relays in zip(self.devices, self.relays, strict=True):
+            place[mine] = np.arange(begin, begin + len(mine))
+            begin += len(mine) + len(relays)
+        return place
 
     def _unheard(self, mine: I64, relays: Sequence[AgentRelay]) -> AgentReport:
         count, closed_w = len(mine) + len(relays), [relay.closed_w for relay in relays]

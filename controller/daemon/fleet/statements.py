@@ -50,8 +50,8 @@ class Statements:
         """Return the time of the newest decision that the agent has taken, ``-inf`` if it is none of this controller's."""
         if view.epoch != self._epoch:
             return float("-inf")
-        times = [decided_s for seq, decided_s in tuple(self._decided) if seq <= view.accepted_seq]
-        return times[-1] if times else float("-inf")
+        newest_first = reversed(tuple(self._decided))
+        return next((decided_s for seq, decided_s in newest_first if seq <= view.accepted_seq), float("-inf"))
 
     def granted_w(self, view: AgentReport) -> F64 | None:
         """Return what the agent has taken by its report with a clock of its present start (n,), None where that is not known."""

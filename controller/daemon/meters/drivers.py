@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from controller.core.site import SURPLUS
 from controller.daemon.meters.modbus import bus_drivers
-from controller.daemon.meters.opcua import server_drivers
 from controller.daemon.meters.supervision import Driver
 from controller.site.model import SiteFile
 from drivers.errors import ConfigError
@@ -29,4 +28,9 @@ def drivers(site_file: SiteFile, publish: Publish, only: str | None = None) -> t
     suspect_after_s = dict.fromkeys(wanted, site_file.control.suspect_after_s)
     suspect_after_s[SURPLUS] = surplus.suspect_after_s
     of_buses = bus_drivers(of_modbus, quantities, publish)
+    if not of_opcua:
+        return of_buses
+    # Only a site with such a server pays for what speaks to it: 60 MB, and a second of the start.
+    from controller.daemon.meters.opcua import server_drivers  # noqa: PLC0415
+
     return (*of_buses, *server_drivers(of_opcua, quantities, suspect_after_s, publish))

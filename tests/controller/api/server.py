@@ -157,7 +157,8 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
         health=lambda: world.health,
         readiness=lambda: world.readiness,
         utc=lambda: world.utc,
-        metrics=metrics.render,
+        metrics=metrics.chunks,
+        metric_pages=metrics.pages,
         refused=world.refused.append,
         answered=world.answered.append,
     )

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from controller.core.site import SURPLUS
 from controller.core.snapshot import Grade, SourceLoss, SourceSample
 from controller.daemon import mailbox
 from controller.daemon.mailbox import Mailbox, as_heard
@@ -76,3 +77,25 @@ def test_a_source_that_is_lost_is_told_at_once_and_once_until_it_gives_values_ag
     for item in (sample(1.0), gone, gone, sample(3.0), gone):
         box.publish(item)
     assert told == [2, 3], "what is told is there to be taken"
+
+
+@pytest.mark.parametrize("rises", [False, True])
+def test_a_surplus_that_falls_wakes_the_tick_and_one_that_wavers_or_rises_does_not(rises):
+    woken: list[float] = []
+
+    def say(surplus_w: float) -> int:
+        reading_w = 2e6 - surplus_w if rises else surplus_w
+        box.publish(sample(1.0, meter=SURPLUS, values={"surplus_w": reading_w}))
+        return len(woken)
+
+    box = Mailbox(lambda: woken.append(1.0), rises=rises)
+    assert say(1.00e6) == 0, "of the first one nobody knows from where it falls"
+    box.take()
+    assert say(1.20e6) == 0
+    assert say(0.995e6) == 0
+    assert say(0.90e6) == 1
+    box.take()
+    assert say(0.90e6) == 1, "the tick has seen it"
+    assert say(0.80e6) == 2
+    box.publish(sample(2.0, values={"active_power_w": 1.0}))
+    assert len(woken) == 2

@@ -3,7 +3,6 @@
 import math
 import shutil
 import subprocess
-import time
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -19,7 +18,7 @@ from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.snapshot import ContactorNow, Grade, Position
 from controller.core.trust.judge import no_trust
-from controller.daemon.families.device_text import DeviceText, escape
+from controller.daemon.families.device_series import DeviceDetail
 from controller.daemon.latest import OLD_S, DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import Metrics, TickDurations
 from controller.daemon.orders.book import OrderBook
@@ -357,35 +356,37 @@ def test_the_histogram_counts_every_tick_once(durations):
         assert count == sum(duration_s <= float(bound) for duration_s in durations)
 
 
-@given(st.text(max_size=20), st.text(max_size=20))
-def test_any_label_comes_back_as_it_was(device, node):
-    site = make_site()
-    site = replace(
-        site, devices=replace(site.devices, ids=(device, "other")), tree=replace(site.tree, ids=("pcc", node))
-    )
-    text = DeviceText(site).render(None, np.array([1.0, 2.0]), [0, 1])
-    first = next(iter(text_string_to_metric_families(text))).samples[0]
-    assert (first.labels["device"], first.labels["node"], first.value) == (device, node, 1.0)
+def test_the_single_devices_come_by_page_and_all_else_by_itself(metrics):
+    metrics.observe_tick(ticked(make_decision()))
+    whole, first = metrics.render(), b"".join(metrics.chunks(1))
+    assert metrics.pages == 1
+    assert b"".join(metrics.chunks(0)) + first == whole
+    assert {key[0] for key in samples(first)} == {
+        "surplusd_device_setpoint_watts",
+        "surplusd_device_power_watts",
+        "surplusd_device_state",
+    }
 
 
-def test_escape_leaves_nothing_that_ends_a_label():
-    assert escape('a"b\\c\nd') == r"a\"b\\c\nd"
+@pytest.mark.parametrize("detail", [DeviceDetail.NODES, DeviceDetail.NONE])
+def test_single_devices_are_not_shown_where_the_site_file_says_so(tmp_path, detail):
+    site, journal = make_site(), journal_at(tmp_path / "journal.db")
+    metrics = Metrics(site, make_latest(), OrderBook(journal, site), journal, detail=detail, clock=lambda: 1001.5)
+    got = samples(metrics.render())
+    journal.close()
+    assert metrics.pages == 0
+    assert not [key for key in got if key[0].startswith("surplusd_device_")]
+    nodes = {key: value for key, value in got.items() if key[0].startswith("surplusd_node_devices")}
+    if detail is DeviceDetail.NONE:
+        assert nodes == {}
+    else:
+        assert nodes["surplusd_node_devices_watts", "feeder"] == 3400
+        assert nodes["surplusd_node_devices", "feeder", "lost"] == 1
 
 
-def test_a_scrape_of_ten_thousand_devices_is_cheap():
-    site, count = make_site(), 10_000
-    devices = replace(
-        site.devices,
-        ids=tuple(f"m-{k:05d}" for k in range(count)),
-        node=np.ones(count, dtype=np.int64),
-        agent=np.zeros(count, dtype=np.int64),
-    )
-    text = DeviceText(replace(site, devices=devices))
-    watts, state = np.random.default_rng(1).uniform(0, 3500, count), np.zeros(count, dtype=np.int64).tolist()
-    took_s = []
-    for _ in range(5):
-        begun_s = time.thread_time()
-        exposition = text.render(watts, watts, state)
-        took_s.append(time.thread_time() - begun_s)
-    assert exposition.count("\n") == 3 * (count + 2)
-    assert min(took_s) < 0.1, "the bound is ten times what it takes"
+def test_reports_that_were_left_out_are_counted(tmp_path):
+    site, journal = make_site(), journal_at(tmp_path / "journal.db")
+    metrics = Metrics(site, make_latest(), OrderBook(journal, site), journal, shed=lambda: 7, clock=lambda: 1001.5)
+    got = samples(metrics.render())
+    journal.close()
+    assert got["surplusd_reports_shed_total",] == 7

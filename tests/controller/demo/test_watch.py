@@ -64,16 +64,17 @@ def test_a_daemon_that_does_not_answer_has_no_figures() -> None:
 
 
 def test_the_setpoints_of_the_daemons_own_exposition_are_understood(setup) -> None:
-    from controller.daemon.metrics import DeviceText
+    from controller.daemon.families.device_series import DeviceSeries
+    from controller.daemon.latest import DeviceColumns
     from controller.site.compile import compile_site
     from controller.site.load import load
 
     site = compile_site(load(setup.daemon_file))
     setpoint_w, measured_w = site.devices.max_w, np.full(len(site.devices.ids), np.nan)
-    states = [0] * len(site.devices.ids)
-    text = DeviceText(site).render(setpoint_w, measured_w, states).encode()
+    columns = DeviceColumns(measured_w=measured_w, state=np.zeros(len(site.devices.ids), dtype=np.int64))
+    text = "".join(DeviceSeries(site).chunks(setpoint_w, columns)).encode()
     assert setpoints_w(text) == dict(zip(site.devices.ids, setpoint_w.tolist(), strict=True))
-    assert setpoints_w(DeviceText(site).render(None, measured_w, states).encode()) == {}
+    assert setpoints_w("".join(DeviceSeries(site).chunks(None, columns)).encode()) == {}
 
 
 def looked(t_s: float, house_w: float | str | None, earning_per_h: float | None) -> Moment:

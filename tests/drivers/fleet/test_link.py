@@ -166,13 +166,15 @@ def test_what_was_unacknowledged_at_the_loss_is_not_sent_again(broker: BrokerPro
             assert sub.messages.get(timeout=DEADLINE_S)[1] == b"fresh"
 
 
-def test_a_stuck_broker_fills_no_memory(broker: BrokerProcess) -> None:
+@pytest.mark.parametrize(("qos", "size"), [(1, 100), (0, 20_000)])
+def test_a_stuck_broker_fills_no_memory(broker: BrokerProcess, qos: int, size: int) -> None:
     with peer(broker, "pub") as pub:
         pub.wait(True)
         broker.pause()
-        taken = sum(pub.link.publish("a", b"x" * 100) for _ in range(2000))
+        taken = sum(pub.link.publish("a", b"x" * size, qos=qos) for _ in range(2000))
         broker.resume()
-        assert 0 < taken <= 1000
+        # At QoS 0 the buffers of the two sockets take some megabytes, and what is in them waits no more.
+        assert 0 < taken < 2000 if qos == 0 else 0 < taken <= 1000
 
 
 @pytest.mark.alone

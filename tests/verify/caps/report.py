@@ -44,9 +44,9 @@ def _example(name: str, share: float, duty: float) -> dict[str, object]:
     least = _USE if duty else _MINERS_USE
     passed = found.use >= max(least, full.use - 0.001) and (not duty or found.held <= _HELD) and found.above_s == 0.0
     row = {"name": f"{name} {share:.0%} of the contract, jobs at {duty:.0%}", "passed": passed}
-    print(
+    print(  # noqa: T201
         f"{row['name']}: use {found.use:.4f}, full caps {full.use:.4f}, held {found.held:.3%}, above {found.above_s} s"
-    )  # noqa: T201
+    )
     return row | {"value": asdict(found), "full": asdict(full)}
 
 

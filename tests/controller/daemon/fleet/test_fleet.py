@@ -51,12 +51,18 @@ class FakeLink:
         self.tried = 0
         self.changed = threading.Condition()
         self.broken: set[str] = set()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.at_the_gate = threading.Event()
 
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
 
     def publish(self, name: str, payload: bytes, *, expiry_s: float | None = None, **more) -> bool:
+        if not self.gate.is_set():
+            self.at_the_gate.set()
+            assert self.gate.wait(DEADLINE_S)
         with self.changed:
             self.tried += 1
             self.changed.notify_all()
@@ -204,6 +210,7 @@ def test_a_set_is_never_retained_and_expires_with_its_lease(led):
         assert name == topic(SITE, body.agent, Leaf.SET)
         assert expiry_s == body.ttl_ms / 1000
         assert more.get("retain", False) is False
+        assert more["qos"] == 0, "the report confirms it, and no acknowledgement is waited for"
 
 
 def test_a_decision_is_stated_whole_to_every_agent_with_its_clock(led):
@@ -213,6 +220,30 @@ def test_a_decision_is_stated_whole_to_every_agent_with_its_clock(led):
     for body in sets:
         assert sorted(body.setpoints_w) == sorted(FULL.values())
         assert body.echo.boottime_ms == 1_000_000
+
+
+def test_the_newest_decision_replaces_what_waits_and_who_is_lowered_is_first(led):
+    led.link.gate.clear()
+    led.decide()
+    assert led.link.at_the_gate.wait(DEADLINE_S)
+    max_w, off_w = led.site.devices.max_w, led.site.devices.off_w
+    led.decide(np.where(led.site.devices.agent == 2, off_w, max_w))
+    led.link.gate.set()
+    sets = led.sets(3)
+    assert [body.agent for body in sets] == ["hall-a", "hall-c", "hall-b"]
+    assert sets[1].setpoints_w == off_w[led.site.devices.agent == 2].tolist(), "it never hears the decision before"
+
+
+def test_a_round_begins_with_whom_the_last_one_kept_waiting(led):
+    led.link.gate.clear()
+    led.decide(0.5 * led.site.devices.max_w)
+    assert led.link.at_the_gate.wait(DEADLINE_S)
+    led.decide()
+    led.link.gate.set()
+    sets = led.sets(4)
+    assert [body.agent for body in sets] == ["hall-a", "hall-b", "hall-c", "hall-a"]
+    max_w = led.site.devices.max_w[led.site.devices.agent == 1]
+    assert sets[1].setpoints_w == max_w.tolist(), "it is the first of the new round, not the next of the old one"
 
 
 def test_i6_the_lease_ends_of_a_site_are_staggered_and_none_is_too_long(led):
