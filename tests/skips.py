@@ -16,6 +16,7 @@ ALLOWED: Final[Mapping[str, str]] = {
     "mbpoll is not installed": "an independent Modbus client; the other tests use pymodbus",
     "openssl is not installed": "it makes the keys and certificates as the manual says",
     "node is not installed": "an agent in another language than ours, written from the contract",
+    "chromium is not installed": "a real browser that draws the page",
     "cc is not installed": "it builds the simulated NVML, over which nvidia-ml-py runs without a GPU",
     "systemd-analyze is not installed": "it judges the unit, on Linux with systemd only",
 }

@@ -13,6 +13,7 @@ from controller.core.site import Site
 from controller.core.snapshot import Position
 from controller.daemon.events.event import EventName
 from controller.daemon.events.feed import Feed
+from controller.daemon.holding import holding_now
 from controller.daemon.people.locks import PersonalLock
 from controller.daemon.plain import plain
 from controller.texts.english import text
@@ -42,7 +43,7 @@ class Changes:
         """Tell what has changed. `apart`: reasons that the decision does not know of."""
         self._feed.tell_late()
         self._tell_binding(decision)
-        self._tell_reasons(_reasons(decision, apart))
+        self._tell_reasons(holding_now(decision, apart))
         for state in decision.contactors:
             name = self._nodes[state.node]
             self._tell_if_new(EventName.CONTACTOR, name, _contactor(name, state))
@@ -93,13 +94,6 @@ def told_reason(reason: Reason) -> dict[str, Any]:
         for name, value in reason.parameters.items()
     }
     return {"code": reason.code.value, "subject": reason.subject, "parameters": plain(parameters), "text": text(reason)}
-
-
-def _reasons(decision: Decision, apart: Iterable[Reason]) -> dict[tuple[Code, str], Reason]:
-    """Return all that holds now, by code and subject."""
-    sources = (reason for reasons in decision.sources.values() for reason in reasons)
-    everything = (*decision.reasons, *decision.warnings, *decision.overruled, *sources, *apart)
-    return {(reason.code, reason.subject): reason for reason in everything if reason.code is not Code.VALUE_NOTED}
 
 
 def _contactor(node: str, state: ContactorState) -> dict[str, Any]:
