@@ -241,7 +241,7 @@ def _curl(setup: DemoSetup) -> str:
 
 
 def _refuse_missing_extras(args: argparse.Namespace) -> None:
-    wanted = {"amqtt": args.broker is None, "rich": sys.stdout.isatty(), "matplotlib": args.plot is not None}
+    wanted = {"amqtt": args.broker is None, "matplotlib": args.plot is not None}
     missing = [name for name, needed in wanted.items() if needed and find_spec(name) is None]
     if missing:
         raise ConfigError(f"{' and '.join(missing)} is not installed: pip install 'surplusd[demo]'")
