@@ -9,13 +9,16 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from controller.commands import (
+    DONE,
     NOT_GOOD,
     WRONG_COMMAND_LINE,
     agent,
     certificates,
     check,
     clock,
+    completion,
     demo,
+    doctor,
     events,
     init,
     issuer,
@@ -34,6 +37,7 @@ from controller.commands import (
     unlock,
     warmup,
 )
+from controller.commands.verb_parser import VerbParser
 from drivers.errors import CommandLineWrong, ConfigError, JournalUnusable
 
 _EXIT = """exit status: 0 done, and nothing looks wrong; 1 refused, not readable or looks wrong, with the reason;
@@ -43,7 +47,11 @@ _EXIT = """exit status: 0 done, and nothing looks wrong; 1 refused, not readable
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out one verb and return its exit status: 0 done, 1 refused with the reason on standard error."""
     words = list(sys.argv[1:] if argv is None else argv)
-    arguments = _parser(with_demo=words[:1] == ["demo"]).parse_args(words)
+    parser = _parser(with_demo=words[:1] == ["demo"])
+    if not words:
+        parser.print_help()
+        return DONE
+    arguments = parser.parse_args(words)
     try:
         status = int(arguments.carry_out(arguments))
         sys.stdout.flush()
@@ -65,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser(*, with_demo: bool) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="surplusd", description=__doc__, epilog=_EXIT)
+    parser: argparse.ArgumentParser = VerbParser(prog="surplusd", description=__doc__, epilog=_EXIT)
     parser.add_argument("--version", action="version", version=f"surplusd {version('surplusd')}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for verb in (
@@ -79,6 +87,7 @@ def _parser(*, with_demo: bool) -> argparse.ArgumentParser:
         agent,
         status,
         top,
+        doctor,
         trip,
         order,
         events,
@@ -93,6 +102,7 @@ def _parser(*, with_demo: bool) -> argparse.ArgumentParser:
     ):
         verb.add(verbs)
     demo.add(verbs, with_options=with_demo)
+    completion.add(verbs, parser)
     return parser
 
 

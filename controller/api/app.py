@@ -9,7 +9,7 @@ from functools import partial
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from controller.api import clock, errors, events, meters, nodes, orders, people, probes, reload, status
+from controller.api import clock, errors, events, journal, meters, nodes, orders, people, probes, reload, status
 from controller.api.description import DescribedApp
 from controller.api.door import Doorkeeper
 from controller.api.heard import heard
@@ -38,6 +38,7 @@ def create_app(service: Service) -> FastAPI:
         people.routes,
         clock.routes,
         events.routes,
+        journal.routes,
         reload.routes,
         page.routes,
     ):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from controller.terminal.panel import Fact, Look, Note, Panel
+from controller.terminal.panel import Fact, Style, Note, Panel
 from drivers.quantities import format_power
 
 if TYPE_CHECKING:
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 #: What each state is called; one that this build does not know is shown as the daemon calls it.
 _STATES: Final = {
-    "unknown": ("UNKNOWN: no news of the control", Look.BAD),
-    "over": ("OVER THE LIMIT", Look.BAD),
-    "failsafe": ("FAILSAFE", Look.BAD),
-    "not_met": ("AN ORDER IS NOT MET", Look.BAD),
-    "tripped": ("A NODE IS CUT OFF", Look.BAD),
-    "stopped": ("STOPPED by an operator", Look.WARN),
-    "init": ("STARTING", Look.WARN),
-    "hold": ("HOLD: nothing is raised", Look.WARN),
-    "unseen": ("AN ORDER CANNOT BE SEEN TO BE MET", Look.WARN),
-    "warned": ("NORMAL, with warnings", Look.WARN),
-    "normal": ("NORMAL", Look.GOOD),
+    "unknown": ("UNKNOWN: no news of the control", Style.BAD),
+    "over": ("OVER THE LIMIT", Style.BAD),
+    "failsafe": ("FAILSAFE", Style.BAD),
+    "not_met": ("AN ORDER IS NOT MET", Style.BAD),
+    "tripped": ("A NODE IS CUT OFF", Style.BAD),
+    "stopped": ("STOPPED by an operator", Style.WARN),
+    "init": ("STARTING", Style.WARN),
+    "hold": ("HOLD: nothing is raised", Style.WARN),
+    "unseen": ("AN ORDER CANNOT BE SEEN TO BE MET", Style.WARN),
+    "warned": ("NORMAL, with warnings", Style.WARN),
+    "normal": ("NORMAL", Style.GOOD),
 }
 
 
@@ -53,7 +53,7 @@ class SiteLook:
 def panel_of(look: SiteLook, course: Sequence[tuple[str, Sequence[float]]] = ()) -> Panel:
     """Return what is drawn of a site."""
     status = look.status
-    words, drawn = _STATES.get(status["state"], (status["state"], Look.BAD))
+    words, drawn = _STATES.get(status["state"], (status["state"], Style.BAD))
     since = status["mode_since"]
     facts = [
         Fact(name="state", words=words, look=drawn),
@@ -75,8 +75,8 @@ def _power(status: dict[str, Any]) -> list[Fact]:
     site_w, envelope_w = status["site_w"], node["envelope_w"]
     over = isinstance(envelope_w, float | int) and site_w is not None and site_w > envelope_w
     return [
-        Fact(name="site power", words=_watts(site_w) + ("  above the envelope" if over else ""), look=Look.BAD if over else Look.STRONG),
-        Fact(name="envelope", words=f"{_watts(envelope_w)}  by {node['binding']}", look=Look.STRONG),
+        Fact(name="site power", words=_watts(site_w) + ("  above the envelope" if over else ""), look=Style.BAD if over else Style.STRONG),
+        Fact(name="envelope", words=f"{_watts(envelope_w)}  by {node['binding']}", look=Style.STRONG),
         Fact(name="surplus", words=_watts(status["surplus_w"])),
     ]  # fmt: skip
 
@@ -96,8 +96,8 @@ def _sources(status: dict[str, Any]) -> list[Fact]:
     silent = [f"{name} ({_age(each['age_s'])})" for name, each in agents.items() if not each["online"]]
     doubted = [f"{name} ({_age(each['age_s'])})" for name, each in meters.items() if each["problem"]]
     return [
-        Fact(name="agents", words=_of(len(agents), "silent", silent), look=Look.BAD if silent else Look.PLAIN),
-        Fact(name="meters", words=_of(len(meters), "doubted", doubted), look=Look.BAD if doubted else Look.PLAIN),
+        Fact(name="agents", words=_of(len(agents), "silent", silent), look=Style.BAD if silent else Style.PLAIN),
+        Fact(name="meters", words=_of(len(meters), "doubted", doubted), look=Style.BAD if doubted else Style.PLAIN),
     ]
 
 
@@ -106,7 +106,7 @@ def _people(status: dict[str, Any]) -> list[Fact]:
         f"{lock['subject']} by {lock['by']}, {'proven' if lock['unproven'] == 0 else 'NOT PROVEN'} to be off"
         for lock in status["locks"]
     ]
-    return [Fact(name="locked", words="; ".join(locks), look=Look.WARN)] if locks else []
+    return [Fact(name="locked", words="; ".join(locks), look=Style.WARN)] if locks else []
 
 
 def _notes(look: SiteLook) -> Iterable[Note]:

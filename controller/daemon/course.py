@@ -23,7 +23,7 @@ DayOf = Callable[[float], date]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class CoursePoint:
     """One moment: `utc_s`, and watts, None where unknown; `envelope_w` is None where there is no limit, too."""
 
     utc_s: float
@@ -51,13 +51,13 @@ def local_day(utc_s: float) -> date:
     return datetime.fromtimestamp(utc_s, UTC).astimezone().date()
 
 
-class Course:
+class PowerCourse:
     """Written by the tick's thread alone, read by any; its lock is held for microseconds."""
 
     def __init__(self, day_of: DayOf = local_day) -> None:
         self._day_of = day_of
         self._lock = threading.Lock()
-        self._points: deque[Point] = deque(maxlen=POINTS)
+        self._points: deque[CoursePoint] = deque(maxlen=POINTS)
         self._noted_s = -math.inf
         self._before: Decision | None = None
         self._day: date | None = None
@@ -78,7 +78,7 @@ class Course:
                 self._noted_s = decision.at_s
                 self._points.append(_point(decision, utc_s))
 
-    def points(self) -> tuple[Point, ...]:
+    def points(self) -> tuple[CoursePoint, ...]:
         """Return the last quarter of an hour, the oldest first."""
         with self._lock:
             return tuple(self._points)
@@ -97,9 +97,9 @@ def _further(today: Today, before: Decision, for_s: float) -> Today:
     return replace(today, energy_wh=today.energy_wh + before.site_w * hours, value=value)
 
 
-def _point(decision: Decision, utc_s: float) -> Point:
+def _point(decision: Decision, utc_s: float) -> CoursePoint:
     envelope_w = float(decision.envelope_w[0])
-    return Point(
+    return CoursePoint(
         utc_s=utc_s,
         site_w=decision.site_w,
         envelope_w=envelope_w if math.isfinite(envelope_w) else None,

@@ -12,7 +12,7 @@ from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.daemon.clock.clock_log import ClockLog
 from controller.daemon.clock.wall_clock import WallClock
-from controller.daemon.course import Course
+from controller.daemon.course import PowerCourse
 from controller.daemon.events.changes import Changes
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.holding import Holding
@@ -63,7 +63,7 @@ class Recorder:
         clock: Clock = boottime_s,
     ) -> None:
         self._switch, self._changes, self._besides = switch, changes, besides
-        self.course, self.holding = Course(), Holding()
+        self.course, self.holding = PowerCourse(), Holding()
         self._fleet, self._book, self._journal = fleet, book, journal
         self._metrics, self._notifier, self._wall_clock, self._clock = metrics, notifier, wall_clock, clock
         self._sources, self._site_log, self._site = SourceLog(), SiteLog(site), site

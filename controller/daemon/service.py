@@ -9,7 +9,7 @@ from typing import Any
 from controller.core.decision import Decision
 from controller.core.site import Site
 from controller.daemon.access import Tokens
-from controller.daemon.course import Course
+from controller.daemon.course import PowerCourse
 from controller.daemon.desks import Desks
 from controller.daemon.events.feed import Feed
 from controller.daemon.holding import Holding
@@ -51,7 +51,7 @@ class Service:
     intake: OrderIntake
     desks: Desks
     feed: Feed
-    course: Course
+    course: PowerCourse
     holding: Holding
     currency: Callable[[], str]
     head: Callable[[], str | None]

@@ -8,11 +8,11 @@ from typing import Final
 
 from controller.demo.moment_texts import Show, binding_of, devices_of, mode_of, open_of
 from controller.demo.watch import Moment
-from controller.terminal.panel import SPARK_WIDTH, Fact, Look, Note, Panel
+from controller.terminal.panel import SPARK_WIDTH, Fact, Style, Note, Panel
 from controller.terminal.screen import screen
 from drivers.quantities import format_power
 
-_LOOKS: Final = {"NORMAL": Look.GOOD, "HOLD": Look.WARN, "INIT": Look.WARN}
+_LOOKS: Final = {"NORMAL": Style.GOOD, "HOLD": Style.WARN, "INIT": Style.WARN}
 _NEWS: Final = 4
 
 
@@ -45,20 +45,20 @@ def _facts(moment: Moment, root: str) -> list[Fact]:
     over = truth.site_w > truth.envelope_w
     reason = daemon.reason or "all is trusted" if daemon else "the daemon does not answer"
     facts = [
-        Fact(name="mode", words=mode, look=_LOOKS.get(mode, Look.BAD)),
+        Fact(name="mode", words=mode, look=_LOOKS.get(mode, Style.BAD)),
         Fact(name="why", words=reason),
         Fact(
             name="site power",
             words=format_power(truth.site_w) + over * "  OVER",
-            look=Look.BAD if over else Look.STRONG,
+            look=Style.BAD if over else Style.STRONG,
         ),
         Fact(
-            name="envelope", words=f"{format_power(truth.envelope_w)}  by {binding_of(moment, root)}", look=Look.STRONG
+            name="envelope", words=f"{format_power(truth.envelope_w)}  by {binding_of(moment, root)}", look=Style.STRONG
         ),
         Fact(name="surplus", words=format_power(truth.surplus_w)),
         Fact(name="orders", words=", ".join(daemon.orders_in_force if daemon else ()) or "none"),
         Fact(name="devices", words=devices_of(moment)),
     ]
     if cut_off := open_of(moment):
-        facts.append(Fact(name="cut off", words=cut_off, look=Look.BAD))
+        facts.append(Fact(name="cut off", words=cut_off, look=Style.BAD))
     return facts

@@ -123,7 +123,7 @@ def _play(setup: DemoSetup, args: argparse.Namespace, books: Books | None = None
         _say(
             "the first start after an update compiles the kernels: a minute, several on a busy machine; `surplusd warmup` does that alone"
         )
-        processes.open()
+        processes.open(_say)
         world.ready()
         _say(
             f"running {', '.join(f'{name} ({child.pid})' for name, child in processes.children.items())}; surplus: {label}"

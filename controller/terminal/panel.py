@@ -13,7 +13,7 @@ _BARS: Final = "▁▂▃▄▅▆▇█"
 _RESET: Final = "\x1b[0m"
 
 
-class Look(Enum):
+class Style(Enum):
     """How a value is drawn, as ECMA-48 has it; what it says is said by its words as well."""
 
     PLAIN = ""
@@ -29,7 +29,7 @@ class Fact:
 
     name: str
     words: str
-    look: Look = Look.PLAIN
+    look: Style = Style.PLAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Note:
 
     words: str
     remedy: str = ""
-    look: Look = Look.WARN
+    look: Style = Style.WARN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Panel:
 
 def drawn(panel: Panel, width: int, *, colour: bool) -> Iterator[str]:
     """Yield the lines of a panel, none longer than `width` characters; `colour`: with what a terminal takes for colours."""
-    yield _painted(panel.title[:width], Look.STRONG, colour)
+    yield _painted(panel.title[:width], Style.STRONG, colour)
     names = [fact.name for fact in panel.facts] + [name for name, _ in panel.course]
     indent = max(map(len, names), default=0) + 2
     for fact in panel.facts:
@@ -82,5 +82,5 @@ def _folded(mark: str, words: str, width: int) -> list[str]:
     return textwrap.wrap(words, width, initial_indent=mark, subsequent_indent=" " * len(mark))
 
 
-def _painted(words: str, look: Look, colour: bool) -> str:
-    return f"{look.value}{words}{_RESET}" if colour and look is not Look.PLAIN and words else words
+def _painted(words: str, look: Style, colour: bool) -> str:
+    return f"{look.value}{words}{_RESET}" if colour and look is not Style.PLAIN and words else words

@@ -19,7 +19,7 @@ from controller.core.trust.judge import no_trust
 from controller.daemon.access import Role, Token, Tokens
 from controller.daemon.clock.desk import ClockDesk
 from controller.daemon.contactors.resets import ResetDesk
-from controller.daemon.course import Course
+from controller.daemon.course import PowerCourse
 from controller.daemon.desks import Desks
 from controller.daemon.events.changes import Changes
 from controller.daemon.events.feed import Feed
@@ -75,7 +75,7 @@ class World:
     machine: Machine | None = None
     proxies: frozenset[str] = frozenset()
     reloads: Reloads = field(default_factory=Reloads)
-    course: Course = field(default_factory=Course)
+    course: PowerCourse = field(default_factory=PowerCourse)
     holding: Holding = field(default_factory=Holding)
     site: Site | None = None
     latest: Latest | None = None

@@ -7,15 +7,15 @@ from datetime import date
 
 import numpy as np
 
-from controller.daemon.course import GAP_S, POINTS, Course
+from controller.daemon.course import GAP_S, POINTS, PowerCourse
 from tests.controller.north import make_decision
 
 
-def course(day_s: float = 86400.0) -> Course:
-    return Course(day_of=lambda utc_s: date.fromordinal(1 + int(utc_s // day_s)))
+def course(day_s: float = 86400.0) -> PowerCourse:
+    return PowerCourse(day_of=lambda utc_s: date.fromordinal(1 + int(utc_s // day_s)))
 
 
-def observe(kept: Course, *at_s: float, **changed: object) -> None:
+def observe(kept: PowerCourse, *at_s: float, **changed: object) -> None:
     for each in at_s:
         kept.observe(replace(make_decision(), at_s=each, **changed), 1000.0 + each)
 

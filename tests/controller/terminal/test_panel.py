@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from controller.terminal.panel import Fact, Look, Note, Panel, drawn, sparkline
+from controller.terminal.panel import Fact, Style, Note, Panel, drawn, sparkline
 
 PANEL = Panel(
     title="site north",
     facts=[
-        Fact(name="state", words="OVER THE LIMIT", look=Look.BAD),
+        Fact(name="state", words="OVER THE LIMIT", look=Style.BAD),
         Fact(name="orders", words="; ".join(f"authority/o{n}: pcc" for n in range(9))),
         Fact(name="none", words=""),
     ],
@@ -36,7 +36,7 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_is_left_out():
 def test_without_colour_there_is_none_and_with_it_the_words_are_the_same():
     plain, coloured = "\n".join(drawn(PANEL, 80, colour=False)), "\n".join(drawn(PANEL, 80, colour=True))
     assert "\x1b" not in plain
-    assert f"{Look.BAD.value}OVER THE LIMIT\x1b[0m" in coloured
-    for look in Look:
+    assert f"{Style.BAD.value}OVER THE LIMIT\x1b[0m" in coloured
+    for look in Style:
         coloured = coloured.replace(look.value, "") if look.value else coloured
     assert coloured.replace("\x1b[0m", "") == plain
