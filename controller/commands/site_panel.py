@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from controller.terminal.panel import Fact, Style, Note, Panel
+from controller.terminal.panel import Fact, Note, Panel, Style
 from drivers.quantities import format_power
 
 if TYPE_CHECKING:

@@ -92,6 +92,6 @@ def _show(stack: ExitStack, *, as_json: bool) -> Show:
 
 
 def _silent(place: str, why: str) -> Panel:
-    from controller.terminal.panel import Fact, Style, Panel
+    from controller.terminal.panel import Fact, Panel, Style
 
     return Panel(title=f"site at {place}", facts=[Fact(name="state", words=f"NO ANSWER: {why}", look=Style.BAD)])

@@ -8,7 +8,7 @@ from typing import Final
 
 from controller.demo.moment_texts import Show, binding_of, devices_of, mode_of, open_of
 from controller.demo.watch import Moment
-from controller.terminal.panel import SPARK_WIDTH, Fact, Style, Note, Panel
+from controller.terminal.panel import SPARK_WIDTH, Fact, Note, Panel, Style
 from controller.terminal.screen import screen
 from drivers.quantities import format_power
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.terminal.panel import Fact, Style, Note, Panel, drawn, sparkline
+from controller.terminal.panel import Fact, Note, Panel, Style, drawn, sparkline
 
 PANEL = Panel(
     title="site north",
