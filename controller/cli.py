@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from controller.commands import (
+    DONE,
     NOT_GOOD,
     WRONG_COMMAND_LINE,
     agent,
@@ -16,7 +17,9 @@ from controller.commands import (
     certificates,
     check,
     clock,
+    completion,
     demo,
+    doctor,
     events,
     init,
     issuer,
@@ -29,12 +32,15 @@ from controller.commands import (
     reload,
     run,
     schema,
+    status,
     stop,
+    top,
     trip,
     unlock,
     warmup,
     what_if,
 )
+from controller.commands.verb_parser import VerbParser
 from drivers.errors import CommandLineWrong, ConfigError, JournalUnusable
 
 _EXIT = """exit status: 0 done, and nothing looks wrong; 1 refused, not readable or looks wrong, with the reason;
@@ -44,7 +50,11 @@ _EXIT = """exit status: 0 done, and nothing looks wrong; 1 refused, not readable
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out one verb and return its exit status: 0 done, 1 refused with the reason on standard error."""
     words = list(sys.argv[1:] if argv is None else argv)
-    arguments = _parser(words[:1]).parse_args(words)
+    parser = _parser(words[:1])
+    if not words:
+        parser.print_help()
+        return DONE
+    arguments = parser.parse_args(words)
     try:
         status = int(arguments.carry_out(arguments))
         sys.stdout.flush()
@@ -66,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser(verb: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="surplusd", description=__doc__, epilog=_EXIT)
+    parser: argparse.ArgumentParser = VerbParser(prog="surplusd", description=__doc__, epilog=_EXIT)
     parser.add_argument("--version", action="version", version=f"surplusd {version('surplusd')}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for each in (
@@ -78,6 +88,9 @@ def _parser(verb: Sequence[str]) -> argparse.ArgumentParser:
         schema,
         meter,
         agent,
+        status,
+        top,
+        doctor,
         trip,
         order,
         events,
@@ -95,6 +108,7 @@ def _parser(verb: Sequence[str]) -> argparse.ArgumentParser:
         each.add(verbs)
     demo.add(verbs, with_options=verb == ["demo"])
     bench.add(verbs, with_options=verb == ["bench"])
+    completion.add(verbs, parser)
     return parser
 
 

@@ -14,6 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 _NO_SITE: Final = ("tests/e2e/test_agent.py",)
 #: One after the other, because they share what is slow to make; they work more than they wait, and need no lane either.
 _WHEEL: Final = "tests/e2e/test_wheel.py"
+_CHROMIUM: Final = "tests/controller/api/page/test_chromium.py"
 #: Each takes about as long as the others: those that share the yard over one broker, so that it is started once, and the demos.
 _LANES: Final = {
     "yard": ("lost_orders", "reload", "site", "start"),
@@ -27,6 +28,8 @@ class Lanes(LoadScopeScheduling):
     """Hands out test by test; a lane is handed out as one."""
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(_CHROMIUM):
+            return "chromium"
         if not nodeid.startswith("tests/e2e/") or nodeid.startswith(_NO_SITE):
             return nodeid
         if nodeid.startswith(_WHEEL):

@@ -18,6 +18,7 @@ ALLOWED: Final[Mapping[str, str]] = {
     "node is not installed": "an agent in another language than ours, written from the contract",
     "@grafana/data is not installed: npm ci --prefix tests/deploy/grafana": "Grafana's own library, from the registry of npm; where that is not reached no colour of a panel is judged",
     "prometheus-alertmanager is not installed": "it takes the shipped file, and sends what it would send",
+    "chromium is not installed": "a real browser that draws the page",
     "cc is not installed": "it builds the simulated NVML, over which nvidia-ml-py runs without a GPU",
     "only root may install a Debian": "the package is tried on a fresh one, in a container; `make package` alone does it",
     "mmdebstrap is not installed": "it makes that Debian",

@@ -9,10 +9,12 @@ from functools import partial
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from controller.api import clock, errors, events, meters, nodes, orders, people, probes, reload, status
+from controller.api import clock, errors, events, journal, meters, nodes, orders, people, probes, reload, status
 from controller.api.description import DescribedApp
 from controller.api.door import Doorkeeper
 from controller.api.heard import heard
+from controller.api.page import routes as page
+from controller.api.session import authorization, cookie_name
 from controller.api.turns import Turns
 from controller.daemon.service import Service
 
@@ -36,7 +38,9 @@ def create_app(service: Service) -> FastAPI:
         people.routes,
         clock.routes,
         events.routes,
+        journal.routes,
         reload.routes,
+        page.routes,
     ):
         app.include_router(routes(service))
     return app
@@ -44,7 +48,7 @@ def create_app(service: Service) -> FastAPI:
 
 def behind_door(service: Service) -> tuple[ASGIApp, Doorkeeper]:
     """Return the application over `service`, and the door that it stands behind."""
-    door = Doorkeeper(service.tokens, service.proxies, service.refused)
+    door = Doorkeeper(service.tokens, service.proxies, service.refused, cookie=cookie_name(service.site.id))
     return guarded(create_app(service), door), door
 
 
@@ -56,8 +60,12 @@ def guarded(app: FastAPI, door: Doorkeeper) -> ASGIApp:
         if scope["type"] == "http":
             headers, address = dict(scope["headers"]), (scope["client"] or ("",))[0]
             peer = door.peer_of(address, headers.get(b"x-forwarded-for", b""))
-            now_s, holder = asyncio.get_running_loop().time(), door.holder(headers.get(b"authorization", b""))
+            now_s, shown = asyncio.get_running_loop().time(), authorization(headers, scope["method"], door.cookie)
+            holder = door.holder(shown)
             if holder is not None:
+                # What a browser shows by its cookie counts from here on as what others show by their header.
+                if b"authorization" not in headers:
+                    scope = {**scope, "headers": [*scope["headers"], (b"authorization", shown)]}
                 await turns.take(holder, partial(answer, scope, await heard(receive), send))
                 return
             if not door.may_ask(peer, scope["path"], now_s):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, Protocol
 
 from controller.api.auth import principal_of
+from controller.api.session import authorization, token_of
 from controller.daemon.access import Token
 
 #: Connections at once, in all and of one peer.
@@ -19,15 +20,17 @@ MOST: Final = 512
 MOST_OF_PEER: Final = 256
 #: Streams of events at once, beside all these: in all and by one token.
 FOLLOWERS: Final = 128
-FOLLOWERS_EACH: Final = 32
-#: Paths that ask for no token.
-PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+FOLLOWERS_EACH: Final = 64
+#: Paths that ask for no token, and where the files of the page begin, which ask for none either.
+PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics", "/"})
+PAGE_FILES: Final = "/page/files/"
 #: Requests of one peer without a valid token: so many at once, and so many a second in the long run.
 TRIES: Final = (20.0, 1.0)
 PROBINGS: Final = (100.0, 20.0)
 #: Peers that are remembered; the one that was heard of last stays longest.
 _PEERS: Final = 4096
 _BEARER: Final = re.compile(rb"\r\nauthorization:[ \t]*bearer[ \t]+([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
+_COOKIE: Final = re.compile(rb"\r\ncookie:[ \t]*([^\r\n]*)\r\n", re.IGNORECASE)
 _TARGET: Final = re.compile(rb"[A-Z]+ ([^ ?]*)")
 
 
@@ -78,11 +81,19 @@ class Doorkeeper:
     """Everybody who is inside, and what those without a token may still ask.
 
     `proxies`: addresses that speak for others and name them; `refused` counts who is turned away; `most` connections fit.
+    `cookie`: the name of the one that a browser shows its token by.
     """
 
     def __init__(
-        self, tokens: Iterable[Token], proxies: Collection[str], refused: Callable[[str], None], *, most: int = MOST
+        self,
+        tokens: Iterable[Token],
+        proxies: Collection[str],
+        refused: Callable[[str], None],
+        *,
+        most: int = MOST,
+        cookie: str = "surplusd",
     ) -> None:
+        self.cookie = cookie
         self._tokens, self._proxies, self._refused = tokens, frozenset(proxies), refused
         self._most, self._most_of_peer = most, min(MOST_OF_PEER, most // 2)
         self._guests: OrderedDict[Guest, None] = OrderedDict()
@@ -151,18 +162,18 @@ class Doorkeeper:
             return address
         return forwarded.rpartition(b",")[2].strip().decode("latin-1")
 
-    def knows(self, authorization: bytes) -> bool:
-        """Return whether the value of this header has a valid token."""
-        return self.holder(authorization) is not None
+    def knows(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Return whether a request with these headers has a valid token."""
+        return self.holder(authorization(headers, "GET", self.cookie)) is not None
 
-    def holder(self, authorization: bytes) -> str | None:
-        """Return whose token the value of this header has, None where it has no valid one."""
-        scheme, _, token = authorization.partition(b" ")
+    def holder(self, value: bytes) -> str | None:
+        """Return whose token this value of the header Authorization has, None where it has no valid one."""
+        scheme, _, token = value.partition(b" ")
         return self._holder(token.strip()) if scheme.lower() == b"bearer" else None
 
     def may_ask(self, peer: str, path: str, now_s: float) -> bool:
         """Return whether a peer without a valid token may ask for this now, and count it."""
-        allowed = (self._probings if path in PROBES else self._tries).take(peer, now_s)
+        allowed = (self._probings if _is_open(path) else self._tries).take(peer, now_s)
         if not allowed:
             self._refused("too_many_tries")
         return allowed
@@ -173,9 +184,12 @@ class Doorkeeper:
 
     def passes(self, head: bytes) -> bool:
         """Return whether the raw head of a request has a valid token, or asks for what needs none."""
-        target, bearer = _TARGET.match(head), _BEARER.search(head)
-        probes = target is not None and target[1].decode("latin-1") in PROBES
-        passes = probes or (bearer is not None and self._holder(bearer[1]) is not None)
+        target, bearer, cookies = _TARGET.match(head), _BEARER.search(head), _COOKIE.search(head)
+        tokens = [bearer[1]] if bearer else []
+        if cookies:
+            tokens.append(token_of(cookies[1], self.cookie).encode("latin-1"))
+        is_open = target is not None and _is_open(target[1].decode("latin-1"))
+        passes = is_open or any(self._holder(token) is not None for token in tokens)
         if not passes:
             self._refused("too_many_tries")
         return passes
@@ -194,3 +208,7 @@ class Doorkeeper:
     def _send_away(self, guest: Guest) -> None:
         self.left(guest)
         guest.leave()
+
+
+def _is_open(path: str) -> bool:
+    return path in PROBES or path.startswith(PAGE_FILES)

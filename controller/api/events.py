@@ -50,11 +50,12 @@ def routes(service: Service) -> APIRouter:
         end_turn(request.scope)
         token = request.headers["authorization"].partition(" ")[2]
         # A reload may take the token away while the stream is open.
-        may = partial(_is_still, by, token, service.tokens)
+        may = partial(is_still, by, token, service.tokens)
         return EventStream(followers.follow(last_event_id, may), headers=_HEADERS)
 
     return router
 
 
-def _is_still(by: Principal, token: str, tokens: Iterable[Token]) -> bool:
+def is_still(by: Principal, token: str, tokens: Iterable[Token]) -> bool:
+    """Return whether a token is still that of the one who has a stream open."""
     return principal_of(token, tokens) == by

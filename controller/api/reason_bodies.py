@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
 from controller.core.reasons import Code, Parameter, Reason
 from controller.daemon.plain import told_reason
+from controller.texts.catalogue import told
+from controller.texts.phrases import Language
 
 
 class ReasonBody(BaseModel):
-    """A reason: its code, what it is about (a node, a meter, an agent, an issuer), its parameters, and the text for people."""
+    """A reason: its code, what it is about (a node, a meter, an agent, an issuer), its parameters, and the text for people.
+
+    `since`: when it was first seen to hold, without a gap since; null where that is not known, and for what only happens.
+    """
 
     code: Code
     subject: str
     parameters: dict[str, Parameter | None]
     text: str
+    since: datetime | None = None
 
 
-def reason_bodies(reasons: Iterable[Reason]) -> list[ReasonBody]:
-    """Return reasons as they leave."""
-    return [ReasonBody(**told_reason(reason)) for reason in reasons]
+def reason_bodies(
+    reasons: Iterable[Reason],
+    since_utc_s: Callable[[Reason], float | None] = lambda _: None,
+    language: Language = Language.ENGLISH,
+) -> list[ReasonBody]:
+    """Return reasons as they leave, in a language; `since_utc_s`: since when each of them holds."""
+    return [
+        ReasonBody(**told_reason(reason) | {"text": told(reason, language), "since": instant_of(since_utc_s(reason))})
+        for reason in reasons
+    ]
+
+
+def instant_of(utc_s: float | None) -> datetime | None:
+    """Return a time of the wall clock as it leaves."""
+    return None if utc_s is None else datetime.fromtimestamp(utc_s, UTC)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final, Literal
+from functools import partial
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from controller.api.auth import require
 from controller.api.people import LockBody, shown_locks
-from controller.api.reason_bodies import ReasonBody, reason_bodies
+from controller.api.reason_bodies import ReasonBody, instant_of, reason_bodies
+from controller.api.site_state import SiteState, site_state
 from controller.core.decision import Decision
 from controller.core.limits.contactors import ContactorState, Phase, Trip
 from controller.core.limits.orders import Compliance, OrderNow
@@ -24,7 +26,8 @@ from controller.daemon.latest import DEVICE_STATES, LatestAgent, LatestMeter, be
 from controller.daemon.orders.records import OrderKey
 from controller.daemon.plain import ShownWatts, shown_w
 from controller.daemon.service import Service
-from controller.texts.english import text, texts
+from controller.texts.catalogue import all_told, told
+from controller.texts.phrases import Language
 
 
 class TripBody(BaseModel):
@@ -133,7 +136,7 @@ class OrderNowBody(BaseModel):
 
 
 class StatusBody(BaseModel):
-    """The site now. `reason`: why the mode is not normal. Before the first tick the mode is init and nodes is empty.
+    """The site now. `state`: the worst that holds, in a word. `mode_since`: since when the mode is what it is, as far as this process has seen; null before the first tick. `reason`: why the mode is not normal. Before the first tick the mode is init and nodes is empty.
 
     Where the newest tick is too old to speak of now, the reason says so, the mode is the last one, and every figure of it is
     gone. `warnings`: what else is to be known, whether or not it holds the site, in `warning` in words.
@@ -142,7 +145,9 @@ class StatusBody(BaseModel):
     """
 
     site: str
+    state: SiteState
     mode: Mode
+    mode_since: datetime | None
     reason: str
     reasons: list[ReasonBody]
     warning: str
@@ -183,40 +188,55 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
-def status_of(service: Service) -> StatusBody:
-    """Return the site as it is now."""
+def status_of(service: Service, language: Language = Language.ENGLISH) -> StatusBody:
+    """Return the site as it is now, with the texts of its reasons in a language."""
     newest, decision, latest = service.decision(), service.decision_now(), service.latest
-    reasons, health = _why(service, newest), service.health()
-    warnings = decision.warnings if decision else ()
-    unsure, utc_doubt = service.book.unsure, service.utc().doubt
+    reasons, warnings = _why(service, newest), decision.warnings if decision else ()
+    unsure, utc_doubt, findings = service.book.unsure, service.utc().doubt, service.reloads.findings()
+    agents, meters = latest.agents(), latest.meters()
+    bodies = partial(reason_bodies, since_utc_s=service.holding.since_utc_s, language=language)
+    words = partial(all_told, language=language)
+    problems = (*(each.problem for each in agents.values()), *(each.problem for each in meters.values()))
     return StatusBody(
         site=service.site.id,
+        state=site_state(decision, findings=any((unsure, utc_doubt, *findings, *problems))),
         mode=newest.mode if newest else Mode.INIT,
-        reason=texts(reasons),
-        reasons=reason_bodies(reasons),
-        warning=texts(warnings),
-        warnings=reason_bodies(warnings),
+        mode_since=instant_of(service.holding.mode_since_utc_s()),
+        reason=words(reasons),
+        reasons=bodies(reasons),
+        warning=words(warnings),
+        warnings=bodies(warnings),
         tick=newest.seq if newest else 0,
-        tick_age_s=health.tick_age_s,
-        site_w=decision.site_w if decision else None,
-        surplus_w=decision.surplus_w if decision else None,
-        nodes=_nodes(service.site.tree.ids, decision) if decision else {},
-        orders_in_force=list(decision.orders_in_force) if decision else [],
-        orders=[_order(service.site.tree.ids, order) for order in decision.orders] if decision else [],
-        orders_doubt=text(unsure) if unsure else None,
+        tick_age_s=service.health().tick_age_s,
+        orders_doubt=told(unsure, language) if unsure else None,
         locks=shown_locks(service),
-        utc_doubt=text(utc_doubt) if utc_doubt else "",
-        utc_reasons=reason_bodies((utc_doubt,) if utc_doubt else ()),
-        site_file_doubt=texts(service.reloads.findings()),
-        site_file_reasons=reason_bodies(service.reloads.findings()),
-        meters={name: _meter(meter) for name, meter in latest.meters().items()},
-        agents={name: _agent(agent) for name, agent in latest.agents().items()},
+        utc_doubt=told(utc_doubt, language) if utc_doubt else "",
+        utc_reasons=bodies((utc_doubt,) if utc_doubt else ()),
+        site_file_doubt=words(findings),
+        site_file_reasons=bodies(findings),
+        meters={name: _meter(meter, bodies(meter.reasons)) for name, meter in meters.items()},
+        agents={name: _agent(agent, bodies(agent.reasons)) for name, agent in agents.items()},
         devices=_by_state(latest.devices().state.tolist()),
-        value_per_h=decision.value_per_h if decision else None,
-        bound_per_h=decision.bound_per_h if decision else None,
-        overruled=texts(decision.overruled) if decision else "",
-        overruled_reasons=reason_bodies(decision.overruled) if decision else [],
+        overruled=words(overruled := decision.overruled if decision else ()),
+        overruled_reasons=bodies(overruled),
+        **_figures(service.site.tree.ids, decision),
     )
+
+
+def _figures(ids: tuple[str, ...], decision: Decision | None) -> dict[str, Any]:
+    """Return the fields that are gone where no tick is new enough."""
+    if decision is None:
+        gone = dict.fromkeys(("site_w", "surplus_w", "value_per_h", "bound_per_h"))
+        return {"nodes": {}, "orders_in_force": [], "orders": [], **gone}
+    return {
+        "site_w": decision.site_w,
+        "surplus_w": decision.surplus_w,
+        "nodes": _nodes(ids, decision),
+        "orders_in_force": list(decision.orders_in_force),
+        "orders": [_order(ids, order) for order in decision.orders],
+        "value_per_h": decision.value_per_h,
+        "bound_per_h": decision.bound_per_h,
+    }
 
 
 def _why(service: Service, newest: Decision | None) -> tuple[Reason, ...]:
@@ -281,25 +301,25 @@ def _trip(trip: Trip) -> TripBody:
     )
 
 
-def _meter(meter: LatestMeter) -> MeterBody:
+def _meter(meter: LatestMeter, reasons: list[ReasonBody]) -> MeterBody:
     return MeterBody(
         value_w=meter.value_w,
         quality=meter.quality.name.lower(),
         age_s=meter.age_s,
         problem=meter.problem,
-        reasons=reason_bodies(meter.reasons),
+        reasons=reasons,
         notes=dict(meter.notes),
         quantities={name: QuantityBody(value=value, age_s=age_s) for name, (value, age_s) in meter.quantities.items()},
     )
 
 
-def _agent(agent: LatestAgent) -> AgentBody:
+def _agent(agent: LatestAgent, reasons: list[ReasonBody]) -> AgentBody:
     return AgentBody(
         online=agent.online,
         age_s=agent.age_s,
         lease_left_s=agent.lease_left_s,
         problem=agent.problem,
-        reasons=reason_bodies(agent.reasons),
+        reasons=reasons,
         head_seq=agent.head_seq,
         head_stored_seq=agent.head_stored_seq,
     )

@@ -95,7 +95,7 @@ class Visitor(H11Protocol):
         super().data_received(data)
         if self.cycle is not before:
             self._since_s = self.loop.time()
-            self.is_known = self._door.knows(dict(self.headers).get(b"authorization", b""))
+            self.is_known = self._door.knows(dict(self.headers))
 
     def pause_writing(self) -> None:
         """Note that the client takes nothing now."""

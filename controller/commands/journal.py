@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from controller.commands import DONE, NOT_GOOD, Verbs
+from controller.commands.records import add as add_records
 
 if TYPE_CHECKING:
     from controller.daemon.journal.chain import Record
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Verbs) -> None:
-    """Add the family with its one verb."""
+    """Add the family with its verbs."""
     family = verbs.add_parser("journal", help="the record of a site").add_subparsers(required=True, metavar="VERB")
     verb = family.add_parser("verify", help="say what the journal proves, and what it cannot; surplusd may be running")
     verb.add_argument("file", type=Path, help="the site file")
@@ -28,6 +29,7 @@ def add(verbs: Verbs) -> None:
         help="a head that left the machine: its text, or a file with it; may be repeated",
     )
     verb.set_defaults(carry_out=_carry_out)
+    add_records(family)
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:

@@ -16,8 +16,11 @@ def add(verbs: Verbs) -> None:
 def _carry_out(_: argparse.Namespace) -> int:
     import time
 
+    from controller.terminal.progress import progress
+
     begun_s = time.perf_counter()
-    import controller.core.step  # noqa: F401  every kernel has its signature, so importing compiles or loads it
+    with progress("compiling the kernels, a minute or more the first time"):
+        import controller.core.step  # noqa: F401  every kernel has its signature, so importing compiles or loads it
 
     print(f"kernels are ready after {time.perf_counter() - begun_s:.1f} s")
     return DONE

@@ -12,8 +12,10 @@ from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.daemon.clock.clock_log import ClockLog
 from controller.daemon.clock.wall_clock import WallClock
+from controller.daemon.course import PowerCourse
 from controller.daemon.events.changes import Changes
 from controller.daemon.fleet.fleet import Fleet
+from controller.daemon.holding import Holding
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
@@ -42,7 +44,7 @@ _Kept: TypeAlias = tuple[int, Compliance, frozenset[tuple[Code, str]]]
 class Recorder:
     """Hands on what a tick has decided; every call returns at once. `switch`: has the contactors as they are wanted. `besides`: reasons that hold and are no tick's.
 
-    `latest`: the newest tick, None before the first. `ended_s`: when it was handed on.
+    `latest`: the newest tick, None before the first. `ended_s`: when it was handed on. `course`, `holding`: what is kept of all ticks.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Recorder:
         clock: Clock = boottime_s,
     ) -> None:
         self._switch, self._changes, self._besides = switch, changes, besides
+        self.course, self.holding = PowerCourse(), Holding()
         self._fleet, self._book, self._journal = fleet, book, journal
         self._metrics, self._notifier, self._wall_clock, self._clock = metrics, notifier, wall_clock, clock
         self._sources, self._site_log, self._site = SourceLog(), SiteLog(site), site
@@ -89,7 +92,10 @@ class Recorder:
         self._note_compliance(decision)
         self._note_over(decision)
         unsure = self._book.unsure
-        self._changes.observe(decision, (*apart, *((unsure,) if unsure else ())))
+        apart = (*apart, *((unsure,) if unsure else ()))
+        self._changes.observe(decision, apart)
+        self.holding.observe(decision, apart, utc.utc_s)
+        self.course.observe(decision, utc.utc_s)
         self._tell_systemd(decision)
         self._record(decision)
         first = self.latest is None

@@ -9,8 +9,10 @@ from typing import Any
 from controller.core.decision import Decision
 from controller.core.site import Site
 from controller.daemon.access import Tokens
+from controller.daemon.course import PowerCourse
 from controller.daemon.desks import Desks
 from controller.daemon.events.feed import Feed
+from controller.daemon.holding import Holding
 from controller.daemon.latest import Latest
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.intake import OrderIntake
@@ -39,7 +41,7 @@ class Service:
     """Everything behind an interface to the outside; what is called returns at once, but for the book, the intake, the desks and `metrics`.
 
     `decision`: the newest, `decision_now`: None where it is too old to speak of now. `utc`: the newest look at the wall clock. `metrics`: the exposition for Prometheus in pieces, all of it or a page of the `metric_pages`.
-    `feed`: what happens. `head`: what the journal ends with, signed, None where it has nothing. `proxies`: addresses that may name whom they speak for.
+    `feed`: what happens. `course`: how the power went, `holding`: since when what holds has held, `currency`: that of all values. `head`: what the journal ends with, signed, None where it has nothing. `proxies`: addresses that may name whom they speak for.
     `refused`: counts a refused request, once for each of its codes, or by a word of the protocol that it came by. `answered`:
     counts what the answer to an order says beside its outcome, by code.
     """
@@ -49,6 +51,9 @@ class Service:
     intake: OrderIntake
     desks: Desks
     feed: Feed
+    course: PowerCourse
+    holding: Holding
+    currency: Callable[[], str]
     head: Callable[[], str | None]
     reloads: ReloadDesk
     tokens: Tokens

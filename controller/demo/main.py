@@ -127,7 +127,7 @@ def _play(setup: DemoSetup, args: argparse.Namespace, books: Books | None = None
         _say(
             "the first start after an update compiles the kernels: a minute, several on a busy machine; `surplusd warmup` does that alone"
         )
-        processes.open()
+        processes.open(_say)
         world.ready()
         _say(
             f"running {', '.join(f'{name} ({child.pid})' for name, child in processes.children.items())}; surplus: {label}"
@@ -245,11 +245,7 @@ def _curl(setup: DemoSetup) -> str:
 
 
 def _refuse_missing_extras(args: argparse.Namespace) -> None:
-    wanted = (
-        ("amqtt", "demo", args.broker is None),
-        ("rich", "demo", sys.stdout.isatty()),
-        ("matplotlib", "plot", args.plot is not None),
-    )
+    wanted = (("amqtt", "demo", args.broker is None), ("matplotlib", "plot", args.plot is not None))
     missing = [(name, extra) for name, extra, needed in wanted if needed and find_spec(name) is None]
     if missing:
         names = " and ".join(name for name, _ in missing)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from controller.demo.watch import Moment
-
-SPARK_WIDTH: Final = 60
-_BARS: Final = "▁▂▃▄▅▆▇█"
 
 #: Shows the last of the moments so far, and the newest of the events.
 Show = Callable[[Sequence[Moment], Sequence[str]], None]
@@ -39,13 +35,3 @@ def open_of(moment: Moment) -> str:
 def clock(t_s: float) -> str:
     """Return a time after readiness as minutes and seconds."""
     return f"{int(t_s) // 60}:{int(t_s) % 60:02d}"
-
-
-def sparkline(values: Sequence[float], highest: float, width: int = SPARK_WIDTH) -> str:
-    """Return the last `width` values as bars between zero and `highest`.
-
-    >>> sparkline([0.0, 50.0, 100.0], 100.0)
-    '▁▅█'
-    """
-    top = len(_BARS) - 1
-    return "".join(_BARS[round(top * min(max(value / highest, 0.0), 1.0))] for value in values[-width:])

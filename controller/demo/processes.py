@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from controller.demo.children import Child
@@ -51,10 +51,11 @@ class DemoProcesses:
         self._kept_dead: set[str] = set()
         self._told_lost = False
 
-    def open(self) -> None:
-        """Start every part and wait for it; raises DriverLoss with the last log lines of the one that fails."""
+    def open(self, tell: Callable[[str], object] = lambda _: None) -> None:
+        """Start every part and wait for it, and `tell` each; raises DriverLoss with the last log lines of the one that fails."""
         starting: list[Child] = []
         for child in self.children.values():
+            begun_s = self._clock()
             if child.name == "surplusd":
                 _make_journal(self._setup)
             child.start()
@@ -66,6 +67,7 @@ class DemoProcesses:
             starting = []
             ready = self._daemon_is_ready if child.name == "surplusd" else None
             child.wait_ready(self._clock() + START_S, ready, self._clock)
+            tell(f"{child.name} is up after {self._clock() - begun_s:.1f} s")
 
     def close(self) -> None:
         """End every part, the last first."""

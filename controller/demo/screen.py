@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
+from controller.demo.live import live_view
 from controller.demo.moment_texts import Show, binding_of, devices_of, mode_of, open_of
 from controller.demo.watch import Moment
 from drivers.quantities import format_power
@@ -15,11 +16,9 @@ PLAIN_PERIOD_S: Final = 5.0
 
 
 def open_screen(root: str) -> AbstractContextManager[Show]:
-    """Return the live view for a terminal, plain lines otherwise; the live view needs rich."""
+    """Return the live view for a terminal, plain lines otherwise."""
     if not sys.stdout.isatty():
         return nullcontext(PlainLines(root).show)
-    from controller.demo.live import live_view  # noqa: PLC0415  rich is an extra
-
     return live_view(root)
 
 

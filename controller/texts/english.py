@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from controller.core.reasons import Code, Reason
-from drivers.quantities import format_power
+from controller.texts.phrases import ENGLISH, filled
 
 #: What a text asks where the wrong profile is the likely cause.
 PROFILE_QUESTION: Final = "is its profile the right one?"
@@ -148,27 +148,9 @@ TEXTS: Final[Mapping[Code, str]] = {
 }
 
 
-class _Number(float):
-    """A number that a template may ask for as ``power`` or ``kW``, or with the thing that it counts, as ``device``."""
-
-    def __format__(self, spec: str) -> str:
-        if spec == "power":
-            return format_power(float(self))
-        if spec == "drawing":
-            return f"up to {format_power(float(self))}" if self else "they draw nothing now, as far as is known"
-        if spec == "kW":
-            return f"{self / 1e3:.0f}"
-        if spec == "more":
-            return f" and {self:.0f} more" if self else ""
-        if spec.isalpha() and len(spec) > 1:
-            return f"{self:.0f} {spec}" if float(self) == 1.0 else f"{self:.0f} {spec}s"
-        return super().__format__(spec)
-
-
 def text(reason: Reason) -> str:
     """Return the reason as a sentence without its full stop."""
-    values = {name: value if isinstance(value, str) else _Number(value) for name, value in reason.parameters.items()}
-    return TEXTS[reason.code].format(subject=reason.subject, **values)
+    return filled(TEXTS[reason.code], reason, ENGLISH)
 
 
 def texts(reasons: Iterable[Reason]) -> str:

@@ -37,7 +37,7 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"surplusd {version('surplusd')}\n"
 
 
-@pytest.mark.parametrize("argv", [[], ["dance"], ["check"], ["run"], ["run", "x.yaml", "--log-level", "LOUD"]])
+@pytest.mark.parametrize("argv", [["dance"], ["check"], ["run"], ["run", "x.yaml", "--log-level", "LOUD"]])
 def test_a_wrong_command_line_is_said_on_stderr_with_status_2(argv, capsys):
     with pytest.raises(SystemExit) as ended:
         main(argv)

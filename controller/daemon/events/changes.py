@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from controller.core.decision import Decision, reasons_of
+from controller.core.decision import Decision
 from controller.core.limits.contactors import ContactorState
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.core.snapshot import Position
 from controller.daemon.events.event import EventName
 from controller.daemon.events.feed import Feed
+from controller.daemon.holding import holding_now
 from controller.daemon.people.locks import PersonalLock
 from controller.daemon.plain import shown_w, told_reason
 
@@ -40,7 +41,7 @@ class Changes:
         """Tell what has changed. `apart`: reasons that the decision does not know of."""
         self._feed.tell_late()
         self._tell_binding(decision)
-        self._tell_reasons(_reasons(decision, apart))
+        self._tell_reasons(holding_now(decision, apart))
         for state in decision.contactors:
             name = self._nodes[state.node]
             self._tell_if_new(EventName.CONTACTOR, name, _contactor(name, state))
@@ -82,12 +83,6 @@ class Changes:
         if self._told.get((name, about)) != data:
             self._told[name, about] = data
             self._feed.tell(name, data)
-
-
-def _reasons(decision: Decision, apart: Iterable[Reason]) -> dict[tuple[Code, str], Reason]:
-    """Return all that holds now, by code and subject."""
-    everything = (*reasons_of(decision), *apart)
-    return {(reason.code, reason.subject): reason for reason in everything if reason.code is not Code.VALUE_NOTED}
 
 
 def _contactor(node: str, state: ContactorState) -> dict[str, Any]:

@@ -96,6 +96,10 @@ class Feed:
             if event is not None
         )
 
+    def stored(self, after: int, most: int) -> tuple[Record, ...]:
+        """Return at most so many records behind one as the journal has them. Blocks on the disk; JournalUnusable."""
+        return tuple(islice(self._journal.records(after=after), most))
+
     def tell_late(self) -> None:
         """Tell what waits for the disk for too long; for the tick."""
         while self._waiting:

@@ -13,15 +13,17 @@ from controller.api.app import behind_door
 from controller.api.serve import serve
 from controller.core.decision import Decision
 from controller.core.reasons import Reason
-from controller.core.site import Contactors
+from controller.core.site import Contactors, Site
 from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
 from controller.daemon.access import Role, Token, Tokens
 from controller.daemon.clock.desk import ClockDesk
 from controller.daemon.contactors.resets import ResetDesk
+from controller.daemon.course import PowerCourse
 from controller.daemon.desks import Desks
 from controller.daemon.events.changes import Changes
 from controller.daemon.events.feed import Feed
+from controller.daemon.holding import Holding
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import Metrics
@@ -75,6 +77,10 @@ class World:
     proxies: frozenset[str] = frozenset()
     reloads: Reloads = field(default_factory=Reloads)
     lock_certainty: LockCertainty = field(default_factory=lambda: LockCertainty("pcc"))
+    course: PowerCourse = field(default_factory=PowerCourse)
+    holding: Holding = field(default_factory=Holding)
+    site: Site | None = None
+    latest: Latest | None = None
 
     def machine_at(self, folder: Path) -> Machine:
         self.machine = Machine(folder)
@@ -104,10 +110,10 @@ class Running:
 
 def make_service(path: Path, world: World) -> tuple[Service, Journal]:
     feeder = Contactors(node=np.array([1]), trip_after_s=np.array([60.0]))
-    site, journal = replace(make_site(), contactors=feeder), journal_at(path)
+    site, journal = world.site or replace(make_site(), contactors=feeder), journal_at(path)
     feed, book = Feed(journal, utc=lambda: UTC_S), OrderBook(journal, site)
     machine = world.machine_at(path.parent)
-    latest = Latest(
+    latest = world.latest or Latest(
         meters=lambda: {
             "main": LatestMeter(value_w=80e3, quality=Grade.GOOD, age_s=0.3, quantities={"frequency_hz": (50.01, 0.3)})
         },
@@ -147,6 +153,9 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
             clock=ClockDesk(machine.clock, journal),
         ),
         feed=feed,
+        course=world.course,
+        holding=world.holding,
+        currency=lambda: "USD",
         head=lambda: "a head",
         reloads=world.reloads,
         tokens=Tokens(Token(name=role, role=role, sha256=digest) for role, digest in digests.items()),
@@ -174,7 +183,7 @@ class serving:  # noqa: N801
         self._port = 0
 
     def __enter__(self) -> int:
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()))
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), name="serving")
         self._thread.start()
         assert self._up.wait(DEADLINE_S)
         return self._port

@@ -27,7 +27,13 @@ class Stream:
     """Reads event by event, or does not read at all; `line` reads any line, comments too."""
 
     def __init__(
-        self, url: str, last_id: str | None = None, role: str = "viewer", *, buffer: int | None = None
+        self,
+        url: str,
+        last_id: str | None = None,
+        role: str = "viewer",
+        *,
+        buffer: int | None = None,
+        path: str = "/api/v1/events",
     ) -> None:
         host, port = url.removeprefix("http://").split(":")
         self.socket = socket.socket()
@@ -36,7 +42,7 @@ class Stream:
         self.socket.settimeout(DEADLINE_S)
         self.socket.connect((host, int(port)))
         wanted = f"Last-Event-ID: {last_id}\r\n" if last_id else ""
-        request = f"GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {role}-secret\r\n{wanted}\r\n"
+        request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {role}-secret\r\n{wanted}\r\n"
         self.socket.sendall(request.encode())
         self._file = self.socket.makefile("rb")
 
@@ -69,7 +75,7 @@ class Stream:
                 name, _, value = line.partition(": ")
                 fields[name] = value
             elif "event" in fields:
-                yield Told(fields["event"], fields["id"], json.loads(fields["data"]))
+                yield Told(fields["event"], fields.get("id", ""), json.loads(fields["data"]))
                 fields = {}
 
     def until(self, name: str, **data: object) -> list[Told]:

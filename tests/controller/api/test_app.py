@@ -250,7 +250,7 @@ def test_status_tells_each_reason_by_code_and_in_words(running):
     assert status["reasons"] == [
         {
             "code": "surplus_frozen", "subject": "surplus", "text": words,
-            "parameters": {"shown_w": 40e3, "from_w": 60e3, "to_w": 80e3},
+            "parameters": {"shown_w": 40e3, "from_w": 60e3, "to_w": 80e3}, "since": None,
         }
     ]  # fmt: skip
     assert status["utc_doubt"] == "the wall clock is +5.0 s off what has gone by in the 60 s since grid vouched for it"

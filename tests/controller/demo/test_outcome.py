@@ -1,22 +1,18 @@
 from __future__ import annotations
 
-import io
 import json
-from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
-from rich.console import Console
-from rich.live import Live
 
 from controller.demo import live
 from controller.demo.earnings import Carbon, Earnings
-from controller.demo.moment_texts import sparkline
 from controller.demo.outcome import DaemonFigures, DemoOutcome, figures_of, summary
 from controller.demo.screen import PlainLines
 from controller.demo.trips import TripReport
 from controller.demo.watch import DaemonStatus, Moment, NodeStatus
+from controller.terminal.panel import drawn
 from simulators.world.report import OrderReport, RefereeReport
 from simulators.worldlink import Truth
 
@@ -220,35 +216,32 @@ def test_plain_lines_come_at_changes_every_five_seconds_and_for_events() -> None
     assert "3 off  5 running" in lines[0]
 
 
-def test_a_sparkline_has_its_width_and_stays_in_bounds() -> None:
-    assert sparkline([0.0, 50.0, 100.0, 150.0, -5.0], 100.0) == "▁▅██▁"
-    assert len(sparkline([1.0] * 500, 2.0)) == 60
-
-
 @pytest.mark.parametrize(
     ("status", "words"), [(STATUS, ("NORMAL", "all is trusted")), (None, ("no answer", "the daemon does not answer"))]
 )
-def test_the_live_view_shows_the_facts(
-    monkeypatch: pytest.MonkeyPatch, status: DaemonStatus | None, words: tuple[str, ...]
-) -> None:
-    out = io.StringIO()
-    console = Console(file=out, width=120, force_terminal=True)
-    monkeypatch.setattr(live, "Live", partial(Live, console=console))
-    with live.live_view("pcc") as show:
-        show([moment(1.0), moment(2.0, daemon=status)], ["broker started again"])
+def test_the_live_view_shows_the_facts(status: DaemonStatus | None, words: tuple[str, ...]) -> None:
+    shown = live_lines([moment(1.0), moment(2.0, daemon=status)], ["broker started again"])
     for word in (*words, "envelope", "360.0 kW", "200.0 kW", "surplus", "5 running", "broker started again"):
-        assert word in out.getvalue()
-    assert "cut off" not in out.getvalue()
+        assert word in shown
+    assert "cut off" not in shown
 
 
-def test_the_live_view_shows_what_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    out = io.StringIO()
-    monkeypatch.setattr(live, "Live", partial(Live, console=Console(file=out, width=120, force_terminal=True)))
+def test_the_live_view_shows_what_is_cut_off() -> None:
     now = moment(1.0)
     now = msgspec.structs.replace(
         now, truth=msgspec.structs.replace(now.truth, contactors={"hall": False, "rack": True, "bay": False})
     )
+    assert "cut off     hall, bay" in live_lines([now], [])
+
+
+def test_the_live_view_is_drawn_in_place_and_the_terminal_is_left_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
     with live.live_view("pcc") as show:
-        show([now], [])
-    assert "cut off" in out.getvalue()
-    assert "hall, bay" in out.getvalue()
+        show([moment(1.0)], [])
+    shown = capsys.readouterr().out
+    assert shown.startswith("\x1b[?1049h")
+    assert shown.endswith("\x1b[?1049l")
+    assert "surplusd demo  1 s" in shown
+
+
+def live_lines(moments: list[Moment], events: list[str]) -> str:
+    return "\n".join(drawn(live.panel_of(moments, events, "pcc"), 120, colour=False))

@@ -1,0 +1,115 @@
+// The page: signs in, follows the site once a second, and says so when it hears nothing.
+import { know, post, show_acts } from "./acts.js";
+import { show_card } from "./card.js";
+import { add_to_chart, begin_chart } from "./chart.js";
+import { show_devices } from "./heat.js";
+import { show_agents, show_figures, show_meters, show_orders, show_records, show_today, show_tree, show_work } from "./parts.js";
+import { figure, lang, put, say, span_text, words } from "./tools.js";
+
+// What is older than this is not shown as of now any more.
+const OLD_S = 4;
+const id = (name) => document.getElementById(name);
+let tree = null, columns = null, told = null, who = null, stream = null, heard_s = 0;
+
+const now_s = () => performance.now() / 1000;
+
+const news = (state, ...inside) => {
+  document.body.className = state;
+  put(id("news"), ...inside);
+};
+
+const enter = () => {
+  stream?.close();
+  id("main").hidden = id("who").hidden = true;
+  id("enter").hidden = false;
+  news("waiting", words.signed_out);
+  id("token").focus();
+};
+
+const get = async (path) => {
+  const answer = await fetch(path, { credentials: "same-origin" });
+  if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+  return answer.json();
+};
+
+const arrange = (made) => {
+  made.of_agent = made.agents.map(() => []);
+  made.agent.forEach((agent, d) => made.of_agent[agent].push(d));
+  made.sequence = made.of_agent.flat();
+  return made;
+};
+
+const show = () => {
+  if (!told || !tree) return;
+  const root = tree.nodes[0], { status } = told;
+  id("main").hidden = false;
+  know(told);
+  show_card(told);
+  show_figures(told, root);
+  show_orders(told);
+  show_tree(told, tree);
+  show_agents(told, tree, columns);
+  show_meters(told);
+  show_today(told, tree.currency);
+  show_work(told);
+  show_acts(told, who?.role);
+  add_to_chart(told.utc_s, status.site_w ?? null, status.nodes[root]?.envelope_w ?? null, status.surplus_w ?? null);
+};
+
+const tick = () => {
+  const silent_s = now_s() - heard_s;
+  if (heard_s && silent_s > OLD_S) news("old", say(words.old, { time: figure(span_text(silent_s)) }));
+};
+
+const on = (name, take) => stream.addEventListener(name, (event) => {
+  heard_s = now_s();
+  if (document.body.className !== "live") news("live", words.live);
+  take(JSON.parse(event.data));
+});
+
+const follow = () => {
+  stream = new EventSource(`page/stream?lang=${lang}`);
+  on("now", (given) => { told = given; show(); });
+  on("devices", (given) => { columns = given; if (tree) { show_devices(tree, columns); show(); } });
+  on("records", show_records);
+  // A browser that is refused does not ask again by itself.
+  stream.addEventListener("error", () => {
+    if (stream.readyState === EventSource.CLOSED) setTimeout(begin, 2000);
+  });
+};
+
+const begin = async () => {
+  try {
+    who = await get("page/session");
+    if (!who.role) {
+      enter();
+      return;
+    }
+    put(id("name"), who.name);
+    id("who").hidden = false;
+    tree = arrange(await get("page/devices"));
+    id("enter").hidden = true;
+    follow();
+    await begin_chart(await get("page/course"));
+  } catch (error) {
+    news("old", words.no_answer);
+    setTimeout(begin, 2000);
+    throw error;
+  }
+};
+
+id("enter").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const answer = await post("page/session", { token: id("token").value.trim() }).catch(() => null);
+  put(id("refused"), answer?.ok ? "" : answer?.status === 401 ? words.wrong_token : words.no_answer);
+  if (answer?.ok) {
+    id("token").value = "";
+    await begin();
+  }
+});
+id("leave").addEventListener("click", async () => {
+  await post("page/session/end", {});
+  enter();
+});
+setInterval(tick, 1000);
+begin();

@@ -1,0 +1,163 @@
+"""The page in a real Chromium: what a person sees in three languages and two sizes, from signing in to stopping the site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.texts.words import words_of
+from tests.browser import CHROMIUM, Browser, Page
+from tests.controller.api.page.prepared import STATES
+from tests.controller.api.page.serving import page_in
+
+BOXES = (Path(__file__).parent / "boxes.js").read_text()
+LIVE = "document.body.className === 'live' && !main.hidden && document.querySelector('#chart canvas') && document.querySelector('#devices tbody tr')"
+SIZES = {"desk": (1280, 900), "phone": (360, 740)}
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    with Browser(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Browser]:
+    yield chromium
+    chromium.close_pages()
+
+
+def signed_in(page: Page, url: str, role: str = "operator") -> None:
+    page.go(url)
+    page.wait("!document.getElementById('enter').hidden")
+    page.run(
+        f"document.getElementById('token').value = '{role}-secret'; document.querySelector('#enter button').click()"
+    )
+    page.wait(LIVE)
+
+
+def shown(page: Page, place: str) -> str:
+    return page.run(f"document.querySelector({place!r}).innerText")
+
+
+@pytest.mark.parametrize(
+    "state", [pytest.param(each, marks=[] if each == "over" else pytest.mark.slow) for each in STATES]
+)
+def test_nothing_is_cut_or_overlapping_or_mirrored_in_any_language(browser, state, tmp_path):
+    with page_in(state, tmp_path) as (url, _):
+        for language in ("en", "ur", "id"):
+            page = browser.page(*SIZES["desk"], languages=f"{language}-XX,{language};q=0.9")
+            signed_in(page, url)
+            assert page.run("document.documentElement.lang") == language
+            for size, (width, height) in SIZES.items():
+                page.call(
+                    "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+                )
+                page.wait(f"innerWidth === {width}")
+                page.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+                assert page.run(BOXES) == [], (language, size)
+            assert page.complaints() == []
+            assert shown(page, "#state") == words_of(language)[f"state_{STATES[state]().state}"]
+
+
+@pytest.mark.parametrize(
+    ("style", "complaint"),
+    [
+        ("#card { width: 2000px; }", "wide"),
+        (".row .end { position: absolute; }", "overlap"),
+        ("bdi.n { direction: rtl; unicode-bidi: bidi-override; }", "mirrored"),
+        ("td { overflow: hidden; white-space: nowrap; max-width: 20px; display: block; }", "cut"),
+    ],
+)
+def test_a_page_that_is_drawn_wrongly_is_found_out(browser, tmp_path, style, complaint):
+    with page_in("over", tmp_path) as (url, _):
+        page = browser.page(*SIZES["phone"])
+        signed_in(page, url)
+        page.run(f"document.head.append(Object.assign(document.createElement('style'), {{ textContent: {style!r} }}))")
+        assert any(complaint in each for each in page.run(BOXES))
+
+
+def test_what_is_wrong_since_when_and_what_to_do_stands_on_the_card(browser, tmp_path):
+    with page_in("over", tmp_path) as (url, _):
+        page = browser.page(*SIZES["desk"])
+        signed_in(page, url)
+        card = shown(page, "#card")
+    for words in (
+        "Over the limit",
+        "pcc has drawn more than it may for 32 s",
+        "1:35 min",
+        "agent hall-a1 has been silent",
+        "What to do: At once",
+    ):
+        assert words in card
+
+
+def test_an_operator_stops_the_site_by_keyboard_and_a_viewer_has_no_button(browser, tmp_path):
+    with page_in("normal", tmp_path) as (url, service):
+        viewer = browser.page(*SIZES["desk"])
+        signed_in(viewer, url, "viewer")
+        assert viewer.run("document.querySelectorAll('#acts button').length") == 0
+        page = browser.page(*SIZES["desk"])
+        signed_in(page, url)
+        page.run("document.querySelector('#acts button').focus()")
+        _press(page, "Enter")
+        page.wait("document.getElementById('ask').open")
+        page.call("Input.insertText", text="drill")
+        _press(page, "Enter")
+        page.wait("!document.getElementById('ask').open")
+        assert service.desks.stops.reason is not None
+        page.wait("document.getElementById('work').innerText.includes('the site is stopped')")
+        assert page.complaints() == []
+
+
+def test_a_site_that_is_not_heard_of_is_shown_as_old(browser, tmp_path):
+    with page_in("normal", tmp_path) as (url, _):
+        page = browser.page(*SIZES["desk"])
+        signed_in(page, url)
+    page.wait("document.body.className === 'old'")
+    assert "what is shown is old" in shown(page, "#news") or "does not answer" in shown(page, "#news")
+
+
+def test_a_device_is_chosen_by_the_arrow_keys(browser, tmp_path):
+    with page_in("over", tmp_path) as (url, _):
+        page = browser.page(*SIZES["desk"])
+        signed_in(page, url)
+        page.run("document.getElementById('heat').focus()")
+        _press(page, "ArrowRight")
+        _press(page, "ArrowRight")
+        picked = shown(page, "#picked")
+    assert "hall-a1" in picked
+    assert "no answer" in picked
+
+
+@pytest.mark.alone
+def test_the_page_is_painted_at_once_and_is_small(browser, tmp_path):
+    """The quickest of three: what else this machine does is no matter of the page."""
+    painted_ms = []
+    with page_in("normal", tmp_path) as (url, _):
+        page = browser.page(*SIZES["desk"])
+        signed_in(page, url)
+        page.call("Network.setCacheDisabled", cacheDisabled=True)
+        for language in ("id", "en", "ur"):
+            before = _received(page)
+            page.go(f"{url}/?lang={language}")
+            page.wait(f"document.documentElement.lang === {language!r} && {LIVE}")
+            assert _received(page) - before <= 60_000
+            painted_ms.append(page.run("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+    assert min(painted_ms) <= 500.0
+
+
+def _received(page: Page) -> int:
+    return sum(each["encodedDataLength"] for each in page.events("Network.loadingFinished"))
+
+
+def _press(page: Page, key: str) -> None:
+    more = {"text": "\r", "windowsVirtualKeyCode": 13} if key == "Enter" else {"windowsVirtualKeyCode": 39}
+    page.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, **more)
+    page.call(
+        "Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=more["windowsVirtualKeyCode"]
+    )

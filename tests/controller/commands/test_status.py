@@ -1,0 +1,104 @@
+"""``surplusd status`` and ``surplusd top`` over a real server, in the prepared states."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from controller import cli
+from controller.commands import top
+from tests.controller.api.page.serving import page_in
+
+#: By state: what stands in the answer, in its sequence.
+SAID = {
+    "normal": ["state       NORMAL", "mode        NORMAL, since", "620.9 kW", "690.0 kW  by surplus", "6, none silent"],
+    "over": [
+        "state       OVER THE LIMIT", "620.9 kW  above the envelope", "6, 1 silent: hall-a1 (47 s)",
+        "! pcc has drawn more than it may for 32 s, 38.4 kW now, since 2026-11-18 11:05:05Z (0:01:35)", "  > At once:",
+        "! agent hall-a1 has been silent", "  > Look at the agent's machine",
+    ],
+    "not_met": ["AN ORDER IS NOT MET", "by order:authority/cut-7", "NOT MET by 31.2 kW", "! agent hall-b1 has no proof"],
+    "doubted": ["HOLD: nothing is raised", "1 doubted: pcc-check", "! meters pcc-check and pcc-main disagree", "clamp meter"],
+    "failsafe": ["FAILSAFE", "site power  unknown", "2 doubted: pcc-check (74 s), pcc-main (74 s)", "! no trusted meter"],
+}  # fmt: skip
+
+
+@pytest.fixture
+def token(tmp_path):
+    path = tmp_path / "viewer.token"
+    path.write_text("viewer-secret\n")
+    path.chmod(0o600)
+    return str(path)
+
+
+@pytest.mark.parametrize("state", SAID)
+def test_what_is_wrong_since_when_and_what_to_do_is_said(state, tmp_path, token, capsys):
+    with page_in(state, tmp_path) as (url, _):
+        status = cli.main(["status", "--url", url, "--token-file", token])
+    said = capsys.readouterr().out
+    place = -1
+    for words in SAID[state]:
+        place = said.find(words, place + 1)
+        assert place >= 0, (words, said)
+    assert status == (0 if state == "normal" else 1)
+    assert "\x1b" not in said
+    assert max(map(len, said.splitlines())) <= 120
+
+
+def test_as_json_it_is_the_status_of_the_daemon(tmp_path, token, capsys):
+    with page_in("over", tmp_path) as (url, _):
+        assert cli.main(["status", "--url", url, "--token-file", token, "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["state"], answer["site"]) == ("over", "demo")
+
+
+@pytest.mark.parametrize("verb", ["status", "top"])
+def test_no_answer_is_not_good(verb, token, capsys):
+    assert cli.main([verb, "--url", "http://127.0.0.1:9", "--token-file", token]) == 1
+    assert "does not answer" in capsys.readouterr().err
+
+
+def test_top_looks_again_and_again_and_says_what_it_misses(tmp_path, token, capsys, monkeypatch):
+    looks = []
+    real = top._watch
+    monkeypatch.setattr(top, "_watch", lambda iterator, show, place: real(seen(iterator), show, place))
+
+    def seen(iterator):
+        for look in iterator:
+            looks.append(look)
+            yield look
+
+    with page_in("over", tmp_path) as (url, _):
+        assert cli.main(["top", "--url", url, "--token-file", token, "--looks", "3", "--every", "10 ms"]) == 0
+    said = capsys.readouterr().out
+    assert len(looks) == said.count("OVER THE LIMIT") == 3
+    assert "site        █" in said.splitlines()[-12:][0] or "site        ███" in said
+    assert "\x1b" not in said
+
+
+def test_top_ends_by_ctrl_c_and_leaves_the_terminal_as_it_was(tmp_path, token, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+
+    def interrupted(looks, show, _place):
+        next(looks)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(top, "_watch", interrupted)
+    with page_in("normal", tmp_path) as (url, _):
+        assert cli.main(["top", "--url", url, "--token-file", token]) == 0
+    assert capsys.readouterr().out.endswith("\x1b[?25h\x1b[?1049l")
+
+
+def test_a_site_that_ceases_to_answer_is_said_to(tmp_path, token):
+    from controller.commands.daemon_client import DaemonClient
+
+    shown = []
+    with page_in("normal", tmp_path) as (url, _):
+        daemon = DaemonClient(url, "viewer-secret")
+        looks = top._looks(daemon, 0.0)
+        found = [next(looks)]
+    found.append(next(looks))
+    top._watch(iter(found), lambda panel, told: shown.append((panel, told)), daemon.place)
+    assert "NO ANSWER" in shown[1][0].facts[0].words
+    assert "does not answer" in shown[1][1]["error"]
