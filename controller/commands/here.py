@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 from controller.core.reasons import Code
 from controller.daemon.clock.anchor_file import ANCHOR, AnchorFile
 from controller.daemon.clock.trust import doubts
+from controller.daemon.journal.beginning import JOURNAL
+from controller.daemon.journal.storage import in_use
 from controller.daemon.meters.drivers import drivers
 from controller.daemon.secret import read_secret
 from controller.daemon.tokens import make_tokens
@@ -56,7 +59,7 @@ def findings(site_file: SiteFile, site: Site) -> Iterator[str]:
         lambda: _certificates(site_file),
         lambda: _state(site_file.state),
         _kernels,
-        lambda: _port(site_file.http.listen.host, site_file.http.listen.port),
+        lambda: _port(site_file),
     )
     for check in checks:
         yield from check()
@@ -127,7 +130,7 @@ def _of_state(folder: Path) -> Iterator[str]:
         yield f"state: {folder}: this user cannot write there"
     elif (free := shutil.disk_usage(nearest).free) < FREE_BYTES:
         yield f"state: {folder}: {free / 1e6:.0f} MB are free, {FREE_BYTES / 1e6:.0f} MB are needed"
-    journal = folder / "journal.db"
+    journal = folder / JOURNAL
     if not journal.exists():
         yield f"state: {journal}: there is no journal; `surplusd init` makes it"
     elif not os.access(journal, os.R_OK | os.W_OK, effective_ids=True):
@@ -140,14 +143,17 @@ def _kernels() -> Iterator[str]:
         yield f"NUMBA_CACHE_DIR: {cache}: this user cannot write there, so that each start compiles the kernels for a minute"
 
 
-def _port(host: str, port: int) -> Iterator[str]:
+def _port(site_file: SiteFile) -> Iterator[str]:
+    """Yield that the port is taken, but by the daemon of this very site."""
+    host, port = site_file.http.listen.host, site_file.http.listen.port
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind(address)
     except OSError as error:
-        yield f"http.listen: {host}:{port}: {error.strerror or error} (a daemon that runs here has it, too)"
+        if error.errno != errno.EADDRINUSE or not in_use(site_file.state / JOURNAL):
+            yield f"http.listen: {host}:{port}: {error.strerror or error}"
 
 
 def _clock(state: Path) -> Iterator[str]:

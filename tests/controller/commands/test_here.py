@@ -9,12 +9,14 @@ import yaml
 
 from controller.cli import main
 from controller.commands import here
+from controller.daemon.journal.beginning import JOURNAL
 from controller.demo.setup import DemoOptions, prepare
 from controller.site.compile import compile_site
 from controller.site.load import load
 from drivers import machine_clocks
 from tests.certificates import issue
 from tests.controller.daemon.clock.machine import GOOD, UNSYNCHRONISED, Machine
+from tests.controller.daemon.journal.journals import journal_at
 
 DEMO = Path(__file__).parents[3] / "configs/demo.yaml"
 NOBODY = 65534
@@ -99,6 +101,16 @@ def test_a_port_that_is_taken_is_named(file):
     with socket.create_server((listen.host, listen.port)):
         assert [words for words in found(file) if words.startswith("http.listen")]
     assert found(file) == []
+
+
+def test_a_port_that_the_daemon_of_this_site_has_is_no_finding(file):
+    site_file = load(file)
+    listen, journal = site_file.http.listen, journal_at(site_file.state / JOURNAL)
+    try:
+        with socket.create_server((listen.host, listen.port)):
+            assert found(file) == []
+    finally:
+        journal.close()
 
 
 @pytest.mark.parametrize(("days", "words"), [(-2, "has ended on"), (10, "in 9 days"), (400, "")])
