@@ -107,6 +107,12 @@ def _allowed(request: Request) -> Iterator[str]:
             yield method
 
 
+def _wrong(error: RequestValidationError) -> Iterator[str]:
+    """Yield what is wrong in a path or a query; which of the two goes without saying."""
+    for found in error.errors():
+        yield str(wrong_value({**found, "loc": found["loc"][1:]}))
+
+
 def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry], OrderBody]) -> None:
     """Turn what the routes raise into answers, counted with `refused` by codes or HTTP's word; `shown`: an order as it stands."""
 
@@ -135,9 +141,7 @@ def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry
     @app.exception_handler(RequestValidationError)
     async def wrong_values(_: Request, error: RequestValidationError) -> JSONResponse:
         refused("invalid")
-        # Where it was found, path or query, goes without saying.
-        each = ({**found, "loc": found["loc"][1:]} for found in error.errors())
-        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", *(str(wrong_value(found)) for found in each))
+        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", *_wrong(error))
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
@@ -147,7 +151,9 @@ def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry
         refusal.headers.update(_headers(request, error))
         return refusal
 
-    @app.exception_handler(Exception)
-    async def fault(_: Request, error: Exception) -> JSONResponse:
-        _log.error("a request failed", exc_info=error, extra={"event": "http_fault"})
-        return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", "the daemon has logged what went wrong")
+    app.add_exception_handler(Exception, _fault)
+
+
+async def _fault(_: Request, error: Exception) -> JSONResponse:
+    _log.error("a request failed", exc_info=error, extra={"event": "http_fault"})
+    return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", "the daemon has logged what went wrong")

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from controller.api.auth import require
 from controller.api.people import LockBody, shown_locks
-from controller.api.reason_bodies import ReasonBody, instant_of, reason_bodies
+from controller.api.reason_bodies import HeldReasonBody, held_bodies, instant_of
 from controller.api.site_state import SiteState, site_state
 from controller.core.decision import Decision
 from controller.core.limits.contactors import ContactorState, Phase, Trip
@@ -98,7 +98,7 @@ class MeterBody(BaseModel):
     quality: str
     age_s: float | None
     problem: str
-    reasons: list[ReasonBody]
+    reasons: list[HeldReasonBody]
     notes: dict[str, str]
     quantities: dict[str, QuantityBody]
 
@@ -114,7 +114,7 @@ class AgentBody(BaseModel):
     age_s: float | None
     lease_left_s: float | None
     problem: str
-    reasons: list[ReasonBody]
+    reasons: list[HeldReasonBody]
     head_seq: int | None
     head_stored_seq: int | None
 
@@ -149,9 +149,9 @@ class StatusBody(BaseModel):
     mode: Mode
     mode_since: datetime | None
     reason: str
-    reasons: list[ReasonBody]
+    reasons: list[HeldReasonBody]
     warning: str
-    warnings: list[ReasonBody]
+    warnings: list[HeldReasonBody]
     tick: int
     tick_age_s: float | None
     site_w: float | None
@@ -162,16 +162,16 @@ class StatusBody(BaseModel):
     orders_doubt: str | None
     locks: list[LockBody]
     utc_doubt: str
-    utc_reasons: list[ReasonBody]
+    utc_reasons: list[HeldReasonBody]
     site_file_doubt: str
-    site_file_reasons: list[ReasonBody]
+    site_file_reasons: list[HeldReasonBody]
     meters: dict[str, MeterBody]
     agents: dict[str, AgentBody]
     devices: dict[str, int]
     value_per_h: float | None
     bound_per_h: float | None
     overruled: str
-    overruled_reasons: list[ReasonBody]
+    overruled_reasons: list[HeldReasonBody]
 
 
 _POSITIONS: Final[Mapping[Position, Literal["open", "closed"]]] = {Position.OPEN: "open", Position.CLOSED: "closed"}
@@ -194,7 +194,7 @@ def status_of(service: Service, language: Language = Language.ENGLISH) -> Status
     reasons, warnings = _why(service, newest), decision.warnings if decision else ()
     unsure, utc_doubt, findings = service.book.unsure, service.utc().doubt, service.reloads.findings()
     agents, meters = latest.agents(), latest.meters()
-    bodies = partial(reason_bodies, since_utc_s=service.holding.since_utc_s, language=language)
+    bodies = partial(held_bodies, since_utc_s=service.holding.since_utc_s, language=language)
     words = partial(all_told, language=language)
     problems = (*(each.problem for each in agents.values()), *(each.problem for each in meters.values()))
     return StatusBody(
@@ -301,7 +301,7 @@ def _trip(trip: Trip) -> TripBody:
     )
 
 
-def _meter(meter: LatestMeter, reasons: list[ReasonBody]) -> MeterBody:
+def _meter(meter: LatestMeter, reasons: list[HeldReasonBody]) -> MeterBody:
     return MeterBody(
         value_w=meter.value_w,
         quality=meter.quality.name.lower(),
@@ -313,7 +313,7 @@ def _meter(meter: LatestMeter, reasons: list[ReasonBody]) -> MeterBody:
     )
 
 
-def _agent(agent: LatestAgent, reasons: list[ReasonBody]) -> AgentBody:
+def _agent(agent: LatestAgent, reasons: list[HeldReasonBody]) -> AgentBody:
     return AgentBody(
         online=agent.online,
         age_s=agent.age_s,

@@ -12,7 +12,7 @@ from controller.commands import DONE, Verbs
 from controller.commands.asking import READERS
 
 if TYPE_CHECKING:
-    from controller.core.allocation.what_if import Outcome, Supposed
+    from controller.core.allocation.what_if import Supposed, SupposedAllotment
     from controller.core.site import Bool, Site
     from controller.site.model import SiteFile
 
@@ -164,7 +164,7 @@ class _Case:
     site_file: SiteFile
     site: Site
     asked: _Asked
-    outcome: Outcome
+    outcome: SupposedAllotment
 
     @property
     def _currency(self) -> str:
