@@ -52,18 +52,23 @@ class DemoProcesses:
         self._told_lost = False
 
     def open(self) -> None:
-        """Start every part and wait for it; raises DriverLoss with the last log lines of the one that fails."""
+        """Start every part and wait for it, agents side by side; raises DriverLoss with the last log lines of the one that fails."""
         starting: list[Child] = []
         for child in self.children.values():
+            if not child.name.startswith(_AGENT):
+                self._wait_for(starting)
+                starting = []
             if child.name == "surplusd":
                 _make_journal(self._setup)
             child.start()
-            if child.name.startswith(_AGENT):
-                starting.append(child)  # they need each other for nothing
-                continue
-            for agent in starting:
-                agent.wait_ready(self._clock() + START_S, None, self._clock)
-            starting = []
+            starting.append(child)
+            if not child.name.startswith(_AGENT):
+                self._wait_for(starting)
+                starting = []
+        self._wait_for(starting)
+
+    def _wait_for(self, starting: Sequence[Child]) -> None:
+        for child in starting:
             ready = self._daemon_is_ready if child.name == "surplusd" else None
             child.wait_ready(self._clock() + START_S, ready, self._clock)
 
