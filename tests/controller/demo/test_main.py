@@ -47,7 +47,8 @@ def test_a_run_from_the_first_process_to_the_verdict(
 ) -> None:
     result, picture, kept = tmp_path / "run.json", tmp_path / "run.png", tmp_path / "kept"
     status = demo.run(
-        options("--for=3s", f"--json={result}", f"--plot={picture}", f"--keep={kept}"), open_books=open_books
+        options("--for=3s", "--fleet=simulated", f"--json={result}", f"--plot={picture}", f"--keep={kept}"),
+        open_books=open_books,
     )
     printed = capsys.readouterr().out
     raw = json.loads(result.read_text())
@@ -74,7 +75,7 @@ def test_faults_come_and_go_in_a_run_and_are_told(
 ) -> None:
     result = tmp_path / "run.json"
     faults = ("--fault=ignores-lowering:30@0s+1s", "--fault=agents-hang:hall-a1@1s", "--relays=30")
-    demo.run(options("--for=3s", f"--json={result}", *faults))
+    demo.run(options("--for=3s", "--fleet=simulated", f"--json={result}", *faults))
     printed = capsys.readouterr().out
     events = [
         "30 of 208 devices ignore lowering from 0:00",
@@ -91,7 +92,7 @@ def test_a_contactor_and_its_vice_are_parts_of_a_run(
 ) -> None:
     result = tmp_path / "run.json"
     words = ("--contactor=pdu-b2", "--contactor=feeder-b:agent", "--fault=contactor-silent:pdu-b2@0s+1s")
-    demo.run(options("--for=2s", f"--json={result}", *words))
+    demo.run(options("--for=2s", "--fleet=simulated", f"--json={result}", *words))
     printed = capsys.readouterr().out
     raw = json.loads(result.read_text())
     assert raw["events"][0] == "1 of 2 contactors never answer from 0:00: pdu-b2"
