@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -20,6 +21,7 @@ from controller.daemon.orders.records import Entry
 from controller.daemon.orders.refusal import Cause, OrderRefused
 from controller.daemon.people.refusal import WorkRefused
 from controller.texts.english import text
+from controller.texts.wrong_values import wrong_value
 from drivers.errors import JournalUnusable
 
 _log = logging.getLogger(__name__)
@@ -129,6 +131,13 @@ def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry
     async def journal_unusable(_: Request, error: JournalUnusable) -> JSONResponse:
         refused("journal_unusable")
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, "journal_unusable", str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def wrong_values(_: Request, error: RequestValidationError) -> JSONResponse:
+        refused("invalid")
+        # Where it was found, path or query, goes without saying.
+        each = ({**found, "loc": found["loc"][1:]} for found in error.errors())
+        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", *(str(wrong_value(found)) for found in each))
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
