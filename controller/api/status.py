@@ -140,7 +140,7 @@ class StatusBody(BaseModel):
 
     Where the newest tick is too old to speak of now, the reason says so, the mode is the last one, and every figure of it is
     gone. `warnings`: what else is to be known, whether or not it holds the site, in `warning` in words.
-    `orders_in_force`: by name, ISSUER/ID. `reasons`: the same by code. `utc_doubt`, `utc_reasons`: why the wall clock ends no order. `site_file_doubt`, `site_file_reasons`: why the site file is not what runs. `overruled`: which limits come before which minimum times and protected devices, in
+    `journal_failure`: why the journal cannot be written, null while it can. `orders_in_force`: by name, ISSUER/ID. `reasons`: the same by code. `utc_doubt`, `utc_reasons`: why the wall clock ends no order. `site_file_doubt`, `site_file_reasons`: why the site file is not what runs. `overruled`: which limits come before which minimum times and protected devices, in
     `overruled_reasons` by code; empty where none have to.
     """
 
@@ -160,6 +160,7 @@ class StatusBody(BaseModel):
     orders_in_force: list[str]
     orders: list[OrderNowBody]
     orders_doubt: str | None
+    journal_failure: str | None
     locks: list[LockBody]
     utc_doubt: str
     utc_reasons: list[HeldReasonBody]
@@ -199,7 +200,7 @@ def status_of(service: Service, language: Language = Language.ENGLISH) -> Status
     problems = (*(each.problem for each in agents.values()), *(each.problem for each in meters.values()))
     return StatusBody(
         site=service.site.id,
-        state=site_state(decision, findings=any((unsure, utc_doubt, *findings, *problems))),
+        state=site_state(decision, findings=any((unsure, utc_doubt, service.feed.failure, *findings, *problems))),
         mode=newest.mode if newest else Mode.INIT,
         mode_since=instant_of(service.holding.mode_since_utc_s()),
         reason=words(reasons),
@@ -208,6 +209,7 @@ def status_of(service: Service, language: Language = Language.ENGLISH) -> Status
         warnings=bodies(warnings),
         tick=newest.seq if newest else 0,
         tick_age_s=service.health().tick_age_s,
+        journal_failure=service.feed.failure,
         orders_doubt=told(unsure, language) if unsure else None,
         locks=shown_locks(service),
         utc_doubt=told(utc_doubt, language) if utc_doubt else "",

@@ -58,7 +58,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.DEVICE_LOST: "agen {subject} tidak mendapat jawaban dari {count:device}, yang mungkin menarik {most_w:power}",
     Code.DEVICE_DEFIANT: "agen {subject} tidak punya bukti bahwa {count:device} turun seperti disuruh: kelebihan hingga {over_w:power}",
     Code.STEP_DEFIED: "meter-meter {subject} sepakat bahwa perangkatnya bergerak {missing_w:power} kurang dari kata agennya",
-    Code.OVER_ENVELOPE: "{subject} menarik lebih dari izinnya selama {since_s:.0f} s, sekarang {over_w:power}",
+    Code.OVER_ENVELOPE: "{subject} menarik lebih dari izinnya selama {since_s:.0f} s, sekarang kelebihan {over_w:power}",
     Code.NODE_UNSEEN: "sebuah perintah membatasi {subject}, dan tidak ada meter yang bisa dipakai untuk melihat tarikannya",
     Code.NODE_TRIPPED: "{subject} diputus: menarik {power_w:power} selama {for_s:.0f} s, padahal {cause} mengizinkan {limit_w:power}",
     Code.TRIP_UNREADABLE: "{subject} diputus, dan sebabnya tidak dapat dipahami dari {record} di jurnal",
