@@ -146,7 +146,8 @@ def _next_second(
         worth = float(caps.last_per_wh[caps.devices][follows].mean())
         missing_w = np.maximum(goals_w[0] - goals_w[-1] - RESERVES * range_w, 0.0)
         short = kept * short + elsewhere_per_wh * RESERVES * range_w + worth * missing_w
-    reserve_w = min(float(RESERVES[np.argmin(short)]) * range_w, range_w - goals_w[0])
+    # Where an agent has just narrowed what its devices may draw, their caps are above that: nothing is kept for them then.
+    reserve_w = max(min(float(RESERVES[np.argmin(short)]) * range_w, range_w - goals_w[0]), 0.0)
     rolled_w = np.concatenate([wanted_w[np.newaxis], caps.wanted_w[:-1]])
     since_s = now_s if np.isinf(caps.since_s) else max(caps.since_s + 1.0, now_s - 1.0)
     return replace(

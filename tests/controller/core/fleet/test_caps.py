@@ -133,6 +133,21 @@ def test_a_cap_that_is_raised_above_its_job_is_no_rise():
     assert not without_slack(held, current_w, target_w)[1].any()
 
 
+def test_what_agents_narrow_is_given_to_others_once_it_is_proven():
+    """Caps that follow their jobs are above what their devices may draw then: less than nothing is kept free for them."""
+    levels_w = np.random.default_rng(1).choice([2_000.0, 4_500.0, 7_000.0, 9_000.0], (10, GPUS))
+    world = in_hall(None, lambda t_s: levels_w[int(t_s / 20.0)], 2.5)
+    world.run(100)
+    assert world.state.caps.cap_w.sum() > GPUS * 4_000.0
+    narrow_w = world.site.devices.max_w.copy()
+    narrow_w[CAPPED] = 4_000.0
+    world.inventory_w = narrow_w
+    decided = world.cycle()
+    assert decided.setpoint_w[CAPPED].max() <= 4_000.0
+    assert decided.caps[0].reserve_w == 0.0
+    assert decided.committed_w[0] + decided.house_w[0] <= decided.envelope_w[0]
+
+
 def test_what_was_learned_goes_on_under_other_prices_and_begins_anew_with_other_groups():
     world = settled_by_worth()
     caps, dearer = world.state.caps, hall(500.0, 40.0)
