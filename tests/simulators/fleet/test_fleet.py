@@ -312,8 +312,14 @@ def test_the_models_of_the_site_s_own_are_led_too(tmp_path: Path) -> None:
     assert {model.max_w for model in led if model.id == OWN} == {2192}
 
 
-@pytest.mark.parametrize("text", ["[", "fleet: 1", "site: x", SITE_FILE.replace("4 kW", "4")])
-def test_a_site_file_that_is_no_use_is_a_config_error(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[", r"site\.yaml:2:1: did not find expected node content"),
+        *((text, "the fleet cannot use this site") for text in ("fleet: 1", "site: x", SITE_FILE.replace("4 kW", "4"))),
+    ],
+)
+def test_a_site_file_that_is_no_use_is_a_config_error(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "site.yaml").write_text(text)
-    with pytest.raises(ConfigError, match="the fleet cannot use this site"):
+    with pytest.raises(ConfigError, match=words):
         read_fleet(tmp_path / "site.yaml")
