@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -49,15 +50,31 @@ _EXIT = """exit status: 0 done, and nothing looks wrong; 1 refused, not readable
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out one verb and return its exit status: 0 done, 1 refused with the reason on standard error."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that has no sign for something is shown all else.
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        status = _status_of(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read this has seen enough, as `head` has; what is left must not be complained about at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOT_GOOD
+    return status
+
+
+def _status_of(words: Sequence[str]) -> int:
     parser = _parser(words[:1])
     if not words:
         parser.print_help()
         return DONE
-    arguments = parser.parse_args(words)
     try:
-        status = int(arguments.carry_out(arguments))
+        arguments = parser.parse_args(words)
+    except SystemExit:
         sys.stdout.flush()
+        raise
+    try:
+        return int(arguments.carry_out(arguments))
     except CommandLineWrong as error:
         print(error, file=sys.stderr)
         return WRONG_COMMAND_LINE
@@ -67,12 +84,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, EOFError):
         print("ended before it was done", file=sys.stderr)
         return NOT_GOOD
-    except BrokenPipeError:
-        # Whoever read this has seen enough, as `head` has; what is left must not be complained about at the exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NOT_GOOD
-    else:
-        return status
 
 
 def _parser(verb: Sequence[str]) -> argparse.ArgumentParser:

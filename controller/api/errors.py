@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -20,6 +21,7 @@ from controller.daemon.orders.records import Entry
 from controller.daemon.orders.refusal import Cause, OrderRefused
 from controller.daemon.people.refusal import WorkRefused
 from controller.texts.english import text
+from controller.texts.wrong_values import wrong_value
 from drivers.errors import JournalUnusable
 
 _log = logging.getLogger(__name__)
@@ -105,6 +107,12 @@ def _allowed(request: Request) -> Iterator[str]:
             yield method
 
 
+def _wrong(error: RequestValidationError) -> Iterator[str]:
+    """Yield what is wrong in a path or a query; which of the two goes without saying."""
+    for found in error.errors():
+        yield str(wrong_value({**found, "loc": found["loc"][1:]}))
+
+
 def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry], OrderBody]) -> None:
     """Turn what the routes raise into answers, counted with `refused` by codes or HTTP's word; `shown`: an order as it stands."""
 
@@ -130,6 +138,11 @@ def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry
         refused("journal_unusable")
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, "journal_unusable", str(error))
 
+    @app.exception_handler(RequestValidationError)
+    async def wrong_values(_: Request, error: RequestValidationError) -> JSONResponse:
+        refused("invalid")
+        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", *_wrong(error))
+
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
         reason = HTTPStatus(error.status_code).name.lower()
@@ -138,7 +151,9 @@ def install(app: FastAPI, refused: Callable[[str], None], shown: Callable[[Entry
         refusal.headers.update(_headers(request, error))
         return refusal
 
-    @app.exception_handler(Exception)
-    async def fault(_: Request, error: Exception) -> JSONResponse:
-        _log.error("a request failed", exc_info=error, extra={"event": "http_fault"})
-        return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", "the daemon has logged what went wrong")
+    app.add_exception_handler(Exception, _fault)
+
+
+async def _fault(_: Request, error: Exception) -> JSONResponse:
+    _log.error("a request failed", exc_info=error, extra={"event": "http_fault"})
+    return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", "the daemon has logged what went wrong")

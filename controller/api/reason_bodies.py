@@ -23,17 +23,25 @@ class ReasonBody(BaseModel):
     subject: str
     parameters: dict[str, Parameter | None]
     text: str
-    since: datetime | None = None
 
 
-def reason_bodies(
-    reasons: Iterable[Reason],
-    since_utc_s: Callable[[Reason], float | None] = lambda _: None,
-    language: Language = Language.ENGLISH,
-) -> list[ReasonBody]:
-    """Return reasons as they leave, in a language; `since_utc_s`: since when each of them holds."""
+class HeldReasonBody(ReasonBody):
+    """A reason that holds now, and since when."""
+
+    since: datetime | None
+
+
+def reason_bodies(reasons: Iterable[Reason]) -> list[ReasonBody]:
+    """Return reasons as they leave."""
+    return [ReasonBody(**told_reason(reason)) for reason in reasons]
+
+
+def held_bodies(
+    reasons: Iterable[Reason], since_utc_s: Callable[[Reason], float | None], language: Language
+) -> list[HeldReasonBody]:
+    """Return reasons that hold as they leave, in a language; `since_utc_s`: since when each of them holds."""
     return [
-        ReasonBody(**told_reason(reason) | {"text": told(reason, language), "since": instant_of(since_utc_s(reason))})
+        HeldReasonBody(**told_reason(reason) | {"text": told(reason, language)}, since=instant_of(since_utc_s(reason)))
         for reason in reasons
     ]
 

@@ -7,9 +7,8 @@ our own page asks (``Origin``): other ports of the same machine are the same sit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote
 
 #: How long a person stays signed in, in s. A token that is taken away ends it at once.
 STAYS_S: Final = 30 * 86400
@@ -33,21 +32,28 @@ def authorization(headers: Mapping[bytes, bytes], method: str, name: str) -> byt
 
 
 def token_of(cookies: bytes, name: str) -> str:
-    """Return the token that the header Cookie has, empty where it has none."""
-    try:
-        found = SimpleCookie(cookies.decode("latin-1")).get(name)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    """Return the token that the header Cookie has, empty where it has none; cookies of others may be what they like."""
+    for each in cookies.decode("latin-1").split(";"):
+        key, _, value = each.strip().partition("=")
+        if key == name:
+            return unquote(value, encoding="latin-1")
+    return ""
 
 
 def set_cookie(name: str, token: str, *, secure: bool) -> str:
     """Return the header Set-Cookie that signs somebody in, or with an empty token out."""
     stays_s = STAYS_S if token else 0
-    parts = [f"{name}={token}", "Path=/", f"Max-Age={stays_s}", "HttpOnly", "SameSite=Strict"]
+    parts = [
+        f"{name}={quote(token, safe='', encoding='latin-1', errors='replace')}",
+        "Path=/",
+        f"Max-Age={stays_s}",
+        "HttpOnly",
+        "SameSite=Strict",
+    ]
     return "; ".join([*parts, "Secure"] if secure else parts)
 
 
 def _is_from_our_page(headers: Mapping[bytes, bytes]) -> bool:
     origin, host = headers.get(b"origin", b"").decode("latin-1"), headers.get(b"host", b"").decode("latin-1")
-    return bool(host) and urlsplit(origin).netloc == host
+    # An Origin is SCHEME://HOST and nothing more; taken apart as a whole URL, a wrong one would be an error.
+    return bool(host) and origin.partition("://")[2] == host

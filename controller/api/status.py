@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from controller.api.auth import require
 from controller.api.people import LockBody, shown_locks
-from controller.api.reason_bodies import ReasonBody, instant_of, reason_bodies
+from controller.api.reason_bodies import HeldReasonBody, held_bodies, instant_of
 from controller.api.site_state import SiteState, site_state
 from controller.core.decision import Decision
 from controller.core.limits.contactors import ContactorState, Phase, Trip
@@ -98,7 +98,7 @@ class MeterBody(BaseModel):
     quality: str
     age_s: float | None
     problem: str
-    reasons: list[ReasonBody]
+    reasons: list[HeldReasonBody]
     notes: dict[str, str]
     quantities: dict[str, QuantityBody]
 
@@ -114,7 +114,7 @@ class AgentBody(BaseModel):
     age_s: float | None
     lease_left_s: float | None
     problem: str
-    reasons: list[ReasonBody]
+    reasons: list[HeldReasonBody]
     head_seq: int | None
     head_stored_seq: int | None
 
@@ -140,7 +140,7 @@ class StatusBody(BaseModel):
 
     Where the newest tick is too old to speak of now, the reason says so, the mode is the last one, and every figure of it is
     gone. `warnings`: what else is to be known, whether or not it holds the site, in `warning` in words.
-    `orders_in_force`: by name, ISSUER/ID. `reasons`: the same by code. `utc_doubt`, `utc_reasons`: why the wall clock ends no order. `site_file_doubt`, `site_file_reasons`: why the site file is not what runs. `overruled`: which limits come before which minimum times and protected devices, in
+    `journal_failure`: why the journal cannot be written, null while it can. `orders_in_force`: by name, ISSUER/ID. `reasons`: the same by code. `utc_doubt`, `utc_reasons`: why the wall clock ends no order. `site_file_doubt`, `site_file_reasons`: why the site file is not what runs. `overruled`: which limits come before which minimum times and protected devices, in
     `overruled_reasons` by code; empty where none have to.
     """
 
@@ -149,9 +149,9 @@ class StatusBody(BaseModel):
     mode: Mode
     mode_since: datetime | None
     reason: str
-    reasons: list[ReasonBody]
+    reasons: list[HeldReasonBody]
     warning: str
-    warnings: list[ReasonBody]
+    warnings: list[HeldReasonBody]
     tick: int
     tick_age_s: float | None
     site_w: float | None
@@ -160,18 +160,19 @@ class StatusBody(BaseModel):
     orders_in_force: list[str]
     orders: list[OrderNowBody]
     orders_doubt: str | None
+    journal_failure: str | None
     locks: list[LockBody]
     utc_doubt: str
-    utc_reasons: list[ReasonBody]
+    utc_reasons: list[HeldReasonBody]
     site_file_doubt: str
-    site_file_reasons: list[ReasonBody]
+    site_file_reasons: list[HeldReasonBody]
     meters: dict[str, MeterBody]
     agents: dict[str, AgentBody]
     devices: dict[str, int]
     value_per_h: float | None
     bound_per_h: float | None
     overruled: str
-    overruled_reasons: list[ReasonBody]
+    overruled_reasons: list[HeldReasonBody]
 
 
 _POSITIONS: Final[Mapping[Position, Literal["open", "closed"]]] = {Position.OPEN: "open", Position.CLOSED: "closed"}
@@ -194,12 +195,12 @@ def status_of(service: Service, language: Language = Language.ENGLISH) -> Status
     reasons, warnings = _why(service, newest), decision.warnings if decision else ()
     unsure, utc_doubt, findings = service.book.unsure, service.utc().doubt, service.reloads.findings()
     agents, meters = latest.agents(), latest.meters()
-    bodies = partial(reason_bodies, since_utc_s=service.holding.since_utc_s, language=language)
+    bodies = partial(held_bodies, since_utc_s=service.holding.since_utc_s, language=language)
     words = partial(all_told, language=language)
     problems = (*(each.problem for each in agents.values()), *(each.problem for each in meters.values()))
     return StatusBody(
         site=service.site.id,
-        state=site_state(decision, findings=any((unsure, utc_doubt, *findings, *problems))),
+        state=site_state(decision, findings=any((unsure, utc_doubt, service.feed.failure, *findings, *problems))),
         mode=newest.mode if newest else Mode.INIT,
         mode_since=instant_of(service.holding.mode_since_utc_s()),
         reason=words(reasons),
@@ -208,6 +209,7 @@ def status_of(service: Service, language: Language = Language.ENGLISH) -> Status
         warnings=bodies(warnings),
         tick=newest.seq if newest else 0,
         tick_age_s=service.health().tick_age_s,
+        journal_failure=service.feed.failure,
         orders_doubt=told(unsure, language) if unsure else None,
         locks=shown_locks(service),
         utc_doubt=told(utc_doubt, language) if utc_doubt else "",
@@ -301,7 +303,7 @@ def _trip(trip: Trip) -> TripBody:
     )
 
 
-def _meter(meter: LatestMeter, reasons: list[ReasonBody]) -> MeterBody:
+def _meter(meter: LatestMeter, reasons: list[HeldReasonBody]) -> MeterBody:
     return MeterBody(
         value_w=meter.value_w,
         quality=meter.quality.name.lower(),
@@ -313,7 +315,7 @@ def _meter(meter: LatestMeter, reasons: list[ReasonBody]) -> MeterBody:
     )
 
 
-def _agent(agent: LatestAgent, reasons: list[ReasonBody]) -> AgentBody:
+def _agent(agent: LatestAgent, reasons: list[HeldReasonBody]) -> AgentBody:
     return AgentBody(
         online=agent.online,
         age_s=agent.age_s,

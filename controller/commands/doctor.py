@@ -76,6 +76,7 @@ def _of_machine(arguments: argparse.Namespace, *, answers: bool) -> Iterator[Fin
 def _of_daemon(arguments: argparse.Namespace) -> tuple[list[Finding], bool]:
     """Return what the daemon says, and whether it answers at all."""
     from controller.commands.following import follow
+    from controller.commands.site_panel import whole_status
     from drivers.errors import ConfigError
 
     try:
@@ -83,21 +84,21 @@ def _of_daemon(arguments: argparse.Namespace) -> tuple[list[Finding], bool]:
         events = follow(daemon)
         state = next(events).data
         events.close()
+        whole_status(state.get("status", {}), daemon)
     except ConfigError as error:
         return [Finding("daemon", str(error), "`systemctl status surplusd`, `journalctl -u surplusd`")], False
     return list(_told(state)), True
 
 
 def _told(state: dict[str, Any]) -> Iterator[Finding]:
+    from controller.commands.site_panel import JOURNAL_REMEDY
     from controller.core.reasons import Code
     from controller.texts.catalogue import remedy
     from controller.texts.phrases import Language
 
     status, known = state["status"], set(Code)
-    if not state["journal_usable"]:
-        yield Finding(
-            "journal", "it cannot be written", "make room on the disk, or replace it; it recovers without a restart"
-        )
+    if status["journal_failure"]:
+        yield Finding("journal", f"it cannot be written: {status['journal_failure']}", JOURNAL_REMEDY)
     sources = [("meters", each["reasons"]) for each in status["meters"].values()]
     sources += [("agents", each["reasons"]) for each in status["agents"].values()]
     lists = [("site", status["reasons"]), ("site", status["warnings"]), ("clock", status["utc_reasons"])]

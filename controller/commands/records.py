@@ -68,7 +68,9 @@ def _page(daemon: DaemonClient, after: int, limit: int) -> dict[str, Any]:
 
 
 def _line(record: dict[str, Any]) -> str:
-    told = (f"{name}={_short(value)}" for name, value in record["body"].items() if value not in (None, "", []))
+    from controller.terminal.escaped import escaped
+
+    told = (escaped(f"{name}={_short(value)}") for name, value in record["body"].items() if value not in (None, "", []))
     return f"{record['seq']:>6}  {record['at'][:19]}Z  {record['kind']:<14} {' '.join(told)}"
 
 

@@ -23,10 +23,28 @@ _STATES: Final = {
     "stopped": ("STOPPED by an operator", Style.WARN),
     "init": ("STARTING", Style.WARN),
     "hold": ("HOLD: nothing is raised", Style.WARN),
-    "unseen": ("AN ORDER CANNOT BE SEEN TO BE MET", Style.WARN),
+    "unseen": ("AN ORDER IS NOT SEEN TO BE MET IN FULL", Style.WARN),
     "warned": ("NORMAL, with warnings", Style.WARN),
     "normal": ("NORMAL", Style.GOOD),
 }
+#: What to do about a journal that cannot be written.
+JOURNAL_REMEDY: Final = "make room on the disk, or replace it; it recovers without a restart"
+#: Without one of these in its status a daemon is of another build than what asks.
+_NEEDED: Final = frozenset(
+    {"state", "mode", "mode_since", "site", "site_w", "surplus_w", "nodes", "devices", "agents", "meters", "locks", "value_per_h"}
+    | {"reasons", "warnings", "utc_reasons", "site_file_reasons", "orders_doubt", "journal_failure"}
+)  # fmt: skip
+
+
+def whole_status(status: dict[str, Any], daemon: DaemonClient) -> dict[str, Any]:
+    """Return a status of a daemon; ConfigError where it is not one that these verbs can speak of."""
+    from drivers.errors import ConfigError
+
+    if missing := sorted(_NEEDED - status.keys()):
+        raise ConfigError(
+            f"what answers at {daemon.place} is no surplusd of this build: its status has no {', '.join(missing)}"
+        )
+    return status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +58,7 @@ class SiteLook:
     @classmethod
     def of(cls, daemon: DaemonClient) -> SiteLook:
         """Ask a daemon; ConfigError where there is no answer, or a refusal."""
-        status = daemon.ask("GET", "/api/v1/status")
+        status = whole_status(daemon.ask("GET", "/api/v1/status"), daemon)
         orders = [order for order in daemon.ask("GET", "/api/v1/orders")["orders"] if order["state"] != "ended"]
         return cls(status=status, orders=orders, utc=_instant(daemon.ask("GET", "/api/v1/clock")["utc"]))
 
@@ -95,9 +113,13 @@ def _sources(status: dict[str, Any]) -> list[Fact]:
     agents, meters = status["agents"], status["meters"]
     silent = [f"{name} ({_age(each['age_s'])})" for name, each in agents.items() if not each["online"]]
     doubted = [f"{name} ({_age(each['age_s'])})" for name, each in meters.items() if each["problem"]]
+    # A tick judges them: where none is new enough, nobody does.
+    judged = (
+        _of(len(meters), "doubted", doubted) if status["state"] != "unknown" else f"{len(meters)}, judged by nobody now"
+    )
     return [
         Fact(name="agents", words=_of(len(agents), "silent", silent), look=Style.BAD if silent else Style.PLAIN),
-        Fact(name="meters", words=_of(len(meters), "doubted", doubted), look=Style.BAD if doubted else Style.PLAIN),
+        Fact(name="meters", words=judged, look=Style.BAD if doubted else Style.PLAIN),
     ]
 
 
@@ -122,6 +144,8 @@ def _notes(look: SiteLook) -> Iterable[Note]:
     for reason in {(each["code"], each["subject"]): each for each in found}.values():
         does = remedy(Code(reason["code"]), Language.ENGLISH) if reason["code"] in set(Code) else ""
         yield Note(words=reason["text"] + (_since(reason["since"], look.utc) if reason["since"] else ""), remedy=does)
+    if status["journal_failure"]:
+        yield Note(words=f"the journal cannot be written: {status['journal_failure']}", remedy=JOURNAL_REMEDY)
     if status["orders_doubt"] and not any(each["code"] == Code.ORDERS_MAY_BE_MISSING for each in found):
         yield Note(words=status["orders_doubt"], remedy=remedy(Code.ORDERS_MAY_BE_MISSING, Language.ENGLISH))
 

@@ -38,9 +38,11 @@ def add(verbs: Verbs) -> None:
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
+    from controller.commands.site_panel import SiteLook
+
     daemon = client(arguments, *READERS)
     # Where nobody answers at first, the address or the token is wrong.
-    daemon.ask("GET", "/api/v1/status")
+    SiteLook.of(daemon)
     try:
         with ExitStack() as stack:
             show = _show(stack, as_json=arguments.json)

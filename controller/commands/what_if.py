@@ -12,7 +12,8 @@ from controller.commands import DONE, Verbs
 from controller.commands.asking import READERS
 
 if TYPE_CHECKING:
-    from controller.core.allocation.what_if import Outcome, Supposed
+    from controller.commands.daemon_client import DaemonClient
+    from controller.core.allocation.what_if import Supposed, SupposedAllotment
     from controller.core.site import Bool, Site
     from controller.site.model import SiteFile
 
@@ -85,11 +86,22 @@ def _carry_out(arguments: argparse.Namespace) -> int:
 
     site_file = _priced(load(arguments.site), arguments.price)
     site = compile_site(site_file)
-    status = client(arguments, *READERS).ask("GET", "/api/v1/status") if arguments.live else None
+    status = _seen(client(arguments, *READERS)) if arguments.live else None
     asked = _asked(site, status, arguments.limit)
     case = _Case(site_file=site_file, site=site, asked=asked, outcome=what_if(make_tables(site), asked.supposed))
     print(json.dumps(case.shown(), indent=2) if arguments.json else "\n".join(case.lines()))
     return DONE
+
+
+def _seen(daemon: DaemonClient) -> dict[str, Any]:
+    """Return the status of a daemon; ConfigError where it sees nothing now, for this would start from the file all the same."""
+    from controller.commands.site_panel import whole_status
+    from drivers.errors import ConfigError
+
+    status = whole_status(daemon.ask("GET", "/api/v1/status"), daemon)
+    if not status["nodes"]:
+        raise ConfigError(f"--live: the daemon at {daemon.place} sees nothing of the site now: {status['reason']}")
+    return status
 
 
 def _priced(site_file: SiteFile, prices: list[tuple[str, str]]) -> SiteFile:
@@ -164,7 +176,7 @@ class _Case:
     site_file: SiteFile
     site: Site
     asked: _Asked
-    outcome: Outcome
+    outcome: SupposedAllotment
 
     @property
     def _currency(self) -> str:

@@ -76,6 +76,9 @@ class PowerCourse:
             self._day, self._today, self._before = day, today, decision
             if decision.at_s - self._noted_s >= POINT_S - 1e-3:
                 self._noted_s = decision.at_s
+                # Where the wall clock was set back, what it labelled before is no past of now.
+                while self._points and self._points[-1].utc_s >= utc_s:
+                    self._points.pop()
                 self._points.append(_point(decision, utc_s))
 
     def points(self) -> tuple[CoursePoint, ...]:

@@ -84,16 +84,9 @@ class Metrics(Collector):
         shed: Callable[[], int] = lambda: 0,
         clock: Clock = boottime_s,
     ) -> None:
-        """Show what the arguments tell.
-
-        `terms`: of the site file. `detail`: what is shown of devices. `shed`: reports left out for newer ones. `clock`: the one that decisions
-        are dated by.
-        """
+        """`terms`: of the site file. `detail`: of devices. `shed`: reports left out for newer ones. `clock`: the one that decisions are dated by."""
         self._site, self._devices, self._detail, self._shed = site, DeviceSeries(site), detail, shed
-        self._nodes = site.tree.ids
-        self._latest = latest
-        self._book = book
-        self._journal = journal
+        self._nodes, self._latest, self._book, self._journal = site.tree.ids, latest, book, journal
         self._terms, self._clock = terms, clock
         self._durations = TickDurations()
         self._decision: Decision | None = None

@@ -237,10 +237,8 @@ def _make_service(
     reloads: ReloadDesk,
     head: Callable[[], str | None],
 ) -> Service:
-    now = _Now(recorder, site_file.tick_s)
-    intake = OrderIntake(
-        site=site, book=book, decision=now.decision_now, utc=lambda: wall_clock.utc, hear=wall_clock.hear, head=head
-    )
+    now, utc = _Now(recorder, site_file.tick_s), lambda: wall_clock.utc
+    intake = OrderIntake(site=site, book=book, decision=now.decision_now, utc=utc, hear=wall_clock.hear, head=head)
     return Service(
         site=site,
         book=book,
@@ -259,7 +257,7 @@ def _make_service(
         decision_now=now.decision_now,
         health=now.health,
         readiness=partial(readiness, site, recorder, site_file.tick_s),
-        utc=lambda: wall_clock.utc,
+        utc=utc,
         metrics=metrics.chunks,
         metric_pages=metrics.pages,
         refused=partial(metrics.refused, "http"),

@@ -52,19 +52,24 @@ class DemoProcesses:
         self._told_lost = False
 
     def open(self, tell: Callable[[str], object] = lambda _: None) -> None:
-        """Start every part and wait for it, and `tell` each; raises DriverLoss with the last log lines of the one that fails."""
+        """Start every part and wait for it, agents side by side, and `tell` each; raises DriverLoss with the last log lines of one that fails."""
         starting: list[Child] = []
         for child in self.children.values():
-            begun_s = self._clock()
+            if not child.name.startswith(_AGENT):
+                self._wait_for(starting, tell)
+                starting = []
             if child.name == "surplusd":
                 _make_journal(self._setup)
             child.start()
-            if child.name.startswith(_AGENT):
-                starting.append(child)  # they need each other for nothing
-                continue
-            for agent in starting:
-                agent.wait_ready(self._clock() + START_S, None, self._clock)
-            starting = []
+            starting.append(child)
+            if not child.name.startswith(_AGENT):
+                self._wait_for(starting, tell)
+                starting = []
+        self._wait_for(starting, tell)
+
+    def _wait_for(self, starting: Sequence[Child], tell: Callable[[str], object]) -> None:
+        begun_s = self._clock()
+        for child in starting:
             ready = self._daemon_is_ready if child.name == "surplusd" else None
             child.wait_ready(self._clock() + START_S, ready, self._clock)
             tell(f"{child.name} is up after {self._clock() - begun_s:.1f} s")

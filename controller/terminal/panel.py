@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from controller.terminal.escaped import escaped
+
 SPARK_WIDTH: Final = 60
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _RESET: Final = "\x1b[0m"
@@ -53,11 +55,11 @@ class Panel:
 
 def drawn(panel: Panel, width: int, *, colour: bool) -> Iterator[str]:
     """Yield the lines of a panel, none longer than `width` characters; `colour`: with what a terminal takes for colours."""
-    yield _painted(panel.title[:width], Style.STRONG, colour)
+    yield _painted(escaped(panel.title)[:width], Style.STRONG, colour)
     names = [fact.name for fact in panel.facts] + [name for name, _ in panel.course]
     indent = max(map(len, names), default=0) + 2
     for fact in panel.facts:
-        head, *rest = textwrap.wrap(fact.words, max(20, width - indent)) or [""]
+        head, *rest = textwrap.wrap(escaped(fact.words), max(20, width - indent)) or [""]
         yield f"{fact.name:<{indent}}{_painted(head, fact.look, colour)}"
         yield from (" " * indent + _painted(line, fact.look, colour) for line in rest)
     highest = max((max(values, default=0.0) for _, values in panel.course), default=0.0)
@@ -79,7 +81,7 @@ def sparkline(values: Sequence[float], highest: float, width: int = SPARK_WIDTH)
 
 
 def _folded(mark: str, words: str, width: int) -> list[str]:
-    return textwrap.wrap(words, width, initial_indent=mark, subsequent_indent=" " * len(mark))
+    return textwrap.wrap(escaped(words), width, initial_indent=mark, subsequent_indent=" " * len(mark))
 
 
 def _painted(words: str, look: Style, colour: bool) -> str:

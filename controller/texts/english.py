@@ -61,7 +61,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.DEVICE_LOST: "agent {subject} gets no answer of {count:device}, which may be drawing {most_w:power}",
     Code.DEVICE_DEFIANT: "agent {subject} has no proof that {count:device} came down as told: up to {over_w:power} too much",
     Code.STEP_DEFIED: "the meters of {subject} agree that its devices moved by {missing_w:power} less than their agents say",
-    Code.OVER_ENVELOPE: "{subject} has drawn more than it may for {since_s:.0f} s, {over_w:power} now",
+    Code.OVER_ENVELOPE: "{subject} has drawn more than it may for {since_s:.0f} s, {over_w:power} too much now",
     Code.NODE_UNSEEN: "an order limits {subject}, and no usable meter shows what it draws",
     Code.NODE_TRIPPED: "{subject} is tripped: it drew {power_w:power} for {for_s:.0f} s, and {cause} allows {limit_w:power}",
     Code.TRIP_UNREADABLE: "{subject} is tripped, and why cannot be understood from {record} of the journal",

@@ -27,7 +27,7 @@ WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
     # The card.
     "state_normal": ("Normal", "معمول کے مطابق", "Normal"),
     "state_warned": ("Normal, with warnings", "معمول کے مطابق، انتباہ کے ساتھ", "Normal, dengan peringatan"),
-    "state_unseen": ("An order cannot be seen to be met", "حکم پورا ہوتا نظر نہیں آ سکتا", "Pemenuhan perintah tidak terlihat"),
+    "state_unseen": ("An order is not seen to be met in full", "حکم پوری طرح پورا ہوتا نظر نہیں آتا", "Perintah tidak terlihat terpenuhi sepenuhnya"),
     "state_hold": ("Hold: nothing is raised", "ہولڈ: کچھ بڑھایا نہیں جاتا", "Tahan: tidak ada yang dinaikkan"),
     "state_init": ("Starting", "شروع ہو رہا ہے", "Memulai"),
     "state_stopped": ("Stopped by an operator", "آپریٹر نے روکا ہے", "Dihentikan operator"),
@@ -138,6 +138,7 @@ WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "record_certainty_stated": ("orders stated", "احکام بتائے گئے", "perintah dinyatakan"),
     "record_certainty_confirmed": ("orders confirmed", "احکام کی تصدیق", "perintah dikonfirmasi"),
     "record_certainty_retired": ("issuer retired", "جاری کنندہ سبکدوش", "penerbit dipensiunkan"),
+    "record_certainty_locks_stated": ("locks stated", "تالے بتائے گئے", "kunci dinyatakan"),
     "record_trip_tripped": ("node cut off", "نوڈ کی بجلی کٹی", "simpul diputus"),
     "record_trip_reset": ("node reset", "نوڈ بحال کرنے کا حکم", "simpul direset"),
     "record_trip_reset_void": ("reset void", "بحالی بے اثر", "reset batal"),

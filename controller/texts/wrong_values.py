@@ -25,6 +25,7 @@ _ALLOWED: Final = {
     "finite_number": "a finite number",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
     "bool_type": "true or false",
     "greater_than": "a number above {gt:g}",
     "greater_than_equal": "a number of {ge:g} or more",

@@ -37,6 +37,26 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"surplusd {version('surplusd')}\n"
 
 
+@pytest.mark.parametrize("argv", [["--help"], ["status", "--help"], []])
+def test_whoever_has_read_enough_hears_no_complaint(argv):
+    command = [sys.executable, "-m", "controller.cli", *argv]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=buffered) as run:
+        run.stdout.close()
+        assert run.stderr.read() == ""
+        assert run.wait(DEADLINE_S) == 1
+
+
+def test_a_terminal_that_lacks_a_sign_is_shown_all_else():
+    command = [
+        sys.executable,
+        "-c",
+        "from controller import cli; cli._status_of = lambda _: print('▁ NORMAL') or 0; cli.main([])",
+    ]
+    run = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"}, check=True)
+    assert run.stdout == b"? NORMAL\n"
+
+
 @pytest.mark.parametrize("argv", [["dance"], ["check"], ["run"], ["run", "x.yaml", "--log-level", "LOUD"]])
 def test_a_wrong_command_line_is_said_on_stderr_with_status_2(argv, capsys):
     with pytest.raises(SystemExit) as ended:

@@ -37,7 +37,8 @@ _ALSO = (
     (Code.RESET_VOID, "feeder"), (Code.LOCK_UNPROVEN, "feeder"), (Code.SITE_STOPPED, "pcc"),
     (Code.SECOND_CONTROLLER, "hall-a"), (Code.LINK_LOST, "pcc"), (Code.SET_REFUSED, "hall-a"),
     (Code.DEVICES_DIFFER, "hall-a"), (Code.SITE_FILE_NOT_TAKEN, "pcc"), (Code.CLOCK_APART, "pcc"),
-    (Code.METER_FROZEN, "doubted"),
+    (Code.METER_FROZEN, "doubted"), (Code.DEVICES_SHARED, "hall-a"), (Code.POOLS_CHANGED, "hall-a"),
+    (Code.LOCKS_MAY_BE_MISSING, "pcc"),
 )  # fmt: skip
 
 

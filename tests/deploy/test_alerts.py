@@ -14,9 +14,9 @@ from tests.deploy.prometheus import Poll, ask, prometheus
 ROOT = Path(__file__).resolve().parents[2]
 _WRONG = (
     "agent_deaf (hall-a), agent_silent (hall-a), clock_apart (pcc), contactor_defiant (feeder), contactor_lost (feeder), "
-    "contactor_open (feeder), device_defiant (hall-a), device_lost (hall-a), devices_differ (hall-a), link_lost (pcc), "
-    "lock_unproven (feeder), meter_frozen (doubted), meter_unconfirmed (main), orders_may_be_missing (pcc), over_envelope (pcc), "
-    "reset_void (feeder), second_controller (hall-a), set_refused (hall-a), site_file_not_taken (pcc), site_stopped (pcc), "
+    "contactor_open (feeder), device_defiant (hall-a), device_lost (hall-a), devices_differ (hall-a), devices_shared (hall-a), link_lost (pcc), "
+    "lock_unproven (feeder), locks_may_be_missing (pcc), meter_frozen (doubted), meter_unconfirmed (main), orders_may_be_missing (pcc), over_envelope (pcc), "
+    "pools_changed (hall-a), reset_void (feeder), second_controller (hall-a), set_refused (hall-a), site_file_not_taken (pcc), site_stopped (pcc), "
     "step_defied (pcc)"
 )
 #: By alert, what it says of whom; what stands in brackets counts on and is not compared.
@@ -36,7 +36,7 @@ SAID = {
     "SurplusdOrderPartial": ["the order for feeder is below what it draws with everything off, and it is down to that"],
     "SurplusdOrderUnseen": ["nobody can say whether the order for feeder is kept: no usable meter shows what it draws"],
     "SurplusdOrdersMayBeMissing": [
-        "orders, and locks of people at work, may be missing: the journal is not what it was"
+        "orders, or locks of people at work, may be missing: the journal is not what it was"
     ],
     "SurplusdMeterStale": ["main gives no usable value"],
     "SurplusdMeterDoubted": ["doubted is not believed: meter_frozen, section 5 of docs/operations.md says what to do"],
@@ -73,6 +73,10 @@ SAID = {
     "SurplusdAgentRefuses": ["agent hall-a does not do all that it is told, and says so"],
     "SurplusdDeviceDefiant": ["devices of agent hall-a give no proof that they came down: up to 1.7kW too much"],
     "SurplusdDeviceLost": ["devices of agent hall-a do not answer: they may be drawing 3.5kW"],
+    "SurplusdPoolsChanged": [
+        "devices of agent hall-a have other pools than before: somebody else may be paid for what they do"
+    ],
+    "SurplusdDevicesShared": ["something else than agent hall-a leads devices of it"],
     "SurplusdDevicesDiffer": ["what agent hall-a says of its devices is not what the site file says: devices_differ"],
     "SurplusdSiteFileNotTaken": ["the site file is not what runs"],
     "SurplusdJournalUnusable": ["orders are applied but not durable, and none can be released"],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+import anyio
 from anyio import to_thread
 
 from controller.daemon.events.event import Cursor, EventName
@@ -20,8 +22,10 @@ from drivers.errors import JournalUnusable
 from drivers.quantities import format_power
 
 MOST: Final = 12
-#: So many records back it is looked for them at the start; most kinds are told.
+#: So many records back it is looked for them; most kinds are told.
 _BACK: Final = 200
+#: Whoever begins to look waits so long at most for the journal to be read; a disk may be dead.
+_READ_S: Final = 1.0
 #: What names what a record is about, in the sequence in which it is shown.
 _ABOUT: Final = ("id", "issuer", "node", "subject", "meter")
 
@@ -33,32 +37,37 @@ class Records:
         self._service = service
         self._place: Cursor | None = None
         self._newest: deque[tuple[EventName, dict[str, Any]]] = deque(maxlen=MOST)
+        self._reading: asyncio.Task[None] | None = None
+        self._threads = anyio.CapacityLimiter(1)
 
     async def begin(self) -> None:
-        """Read from the journal what was before somebody looked; where it cannot be read, only what comes is shown."""
-        if self._place is not None:
-            return
-        feed = self._service.feed
-        self._place = place = feed.place
-        back = replace(place, seq=max(0, place.seq - _BACK))
-        try:
-            found = await to_thread.run_sync(feed.recorded, back, place)
-        except JournalUnusable:
-            found = None
-        earlier = [(name, json.loads(text)) for _, name, text in found or ()]
-        self._newest = deque([*earlier, *self._newest], maxlen=MOST)
+        """Be as new as the feed for somebody who begins to look; what the journal gives later comes later."""
+        self.hear()
+        if self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=_READ_S)
 
     def hear(self) -> None:
         """Take in what has happened since."""
-        place = self._place or self._service.feed.place
-        while events := self._service.feed.after(place):
+        feed = self._service.feed
+        if self._place is None or feed.after(self._place) is None:
+            # Nobody has looked yet, or so much has happened since that some of it is gone from the feed: the journal has it.
+            self._place, self._newest = feed.place, deque(maxlen=MOST)
+            self._reading = asyncio.get_running_loop().create_task(self._read(self._place))
+        while events := feed.after(self._place):
             told = ((event.name, json.loads(event.data)) for event in events)
             self._newest.extend((name, data) for name, data in told if "seq" in data)
-            place = self._service.feed.id_of(events[-1])
-        if self._service.feed.after(place) is None:
-            # So much has happened since somebody looked last that some of it is gone from the feed.
-            place = self._service.feed.place
-        self._place = place
+            self._place = feed.id_of(events[-1])
+
+    async def _read(self, upto: Cursor) -> None:
+        """Put before all else what the journal has up to a place; where it cannot be read, only what comes is shown."""
+        back = replace(upto, seq=max(0, upto.seq - _BACK))
+        try:
+            found = await to_thread.run_sync(self._service.feed.recorded, back, upto, limiter=self._threads)
+        except JournalUnusable:
+            found = None
+        if self._reading is asyncio.current_task():
+            earlier = [(name, json.loads(text)) for _, name, text in found or ()]
+            self._newest = deque([*earlier, *self._newest], maxlen=MOST)
 
     def told(self, language: Language) -> str:
         """Return them as JSON, the newest first, in words of a language."""

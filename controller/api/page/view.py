@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any, Final
 
@@ -31,7 +32,6 @@ def now_of(service: Service, language: Language) -> str:
         "status": status.model_dump(mode="json", exclude=_LEFT_OUT),
         "orders": _orders(service, language),
         "stopped": service.desks.stops.reason is not None,
-        "journal_failure": service.feed.failure,
         "utc_s": round(service.utc().utc_s, 3),
         "today": _today(service.course.today()),
         "do": _remedies(status, language),
@@ -54,28 +54,40 @@ def course_of(service: Service) -> str:
 
 def devices_of(service: Service) -> str:
     """Return what never changes of the devices as JSON: ids, the place of each one's agent and node, and maximum watts."""
-    devices = service.site.devices
-    return _text(
-        {
-            "ids": devices.ids,
-            "agents": service.site.agents,
-            "agent": devices.agent.tolist(),
-            "node": devices.node.tolist(),
-            "nodes": service.site.tree.ids,
-            "parents": service.site.tree.parent.tolist(),
-            "max_w": np.rint(devices.max_w).astype(int).tolist(),
-            "currency": service.currency(),
-            "states": DEVICE_STATES,
-        }
-    )
+    structure = _structure(service)
+    return _text(structure | {"mark": _mark(structure), "currency": service.currency()})
 
 
-def columns_of(service: Service) -> str:
+def mark_of(service: Service) -> str:
+    """Return what tells what never changes of the devices from that of another site file: columns speak of no other devices."""
+    return _mark(_structure(service))
+
+
+def columns_of(service: Service, mark: str) -> str:
     """Return the devices as they are now: a digit for each one's state, and one for its share of its maximum."""
     columns, most_w = service.latest.devices(), service.site.devices.max_w
     share = np.divide(columns.measured_w, most_w, out=np.full(len(most_w), np.nan), where=most_w > 0.0)
     level = np.where(np.isfinite(share), np.clip(np.ceil(np.nan_to_num(share) * _SHARES), 0, _SHARES), _UNKNOWN)
-    return _text({"state": _digits(columns.state), "level": _digits(level.astype(np.int64)), "watts": _totals(service)})
+    shares = _digits(level.astype(np.int64))
+    return _text({"mark": mark, "state": _digits(columns.state), "level": shares, "watts": _totals(service)})
+
+
+def _structure(service: Service) -> dict[str, Any]:
+    devices, tree = service.site.devices, service.site.tree
+    return {
+        "ids": devices.ids,
+        "agents": service.site.agents,
+        "agent": devices.agent.tolist(),
+        "node": devices.node.tolist(),
+        "nodes": tree.ids,
+        "parents": tree.parent.tolist(),
+        "max_w": np.rint(devices.max_w).astype(int).tolist(),
+        "states": DEVICE_STATES,
+    }
+
+
+def _mark(structure: dict[str, Any]) -> str:
+    return hashlib.sha256(_text(structure).encode()).hexdigest()[:16]
 
 
 def _totals(service: Service) -> list[int | None]:

@@ -10,7 +10,7 @@ from typing import Final
 from fastapi.sse import format_sse_event
 
 from controller.api.page.records import Records
-from controller.api.page.view import columns_of, now_of
+from controller.api.page.view import columns_of, mark_of, now_of
 from controller.daemon.service import Service
 from controller.texts.phrases import Language
 
@@ -37,7 +37,7 @@ class Viewers:
 
     def __init__(self, service: Service) -> None:
         self._service, self._records = service, Records(service)
-        self._devices = _Part("devices")
+        self._devices, self._mark = _Part("devices"), mark_of(service)
         self._parts = {language: (_Part("now"), _Part("records")) for language in Language}
         self._made: dict[str, int] = {}
         self._every = max(1, math.ceil(len(service.site.devices.ids) / _DEVICES))
@@ -70,4 +70,4 @@ class Viewers:
         records.tell(self._records.told(language))
         if self._made.get("devices", -self._every) + self._every <= period:
             self._made["devices"] = period
-            self._devices.tell(columns_of(self._service))
+            self._devices.tell(columns_of(self._service, self._mark))

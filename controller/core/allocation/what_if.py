@@ -23,7 +23,7 @@ class Supposed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class SupposedAllotment:
     """What the site would do: watts of each device (D,), what they earn an hour, and what nothing earns more than.
 
     Per node (N,): `used_w`, what the devices below draw of `usable_w`; `next_kw_per_h`, what a kW more of its limit would earn,
@@ -38,7 +38,7 @@ class Outcome:
     next_kw_per_h: F64
 
 
-def what_if(tables: Tables, supposed: Supposed) -> Outcome:
+def what_if(tables: Tables, supposed: Supposed) -> SupposedAllotment:
     """Return what the site would do; a start costs nothing there, for what runs then has long been started."""
     site = tables.site
     devices = replace(site.devices, up_s=np.zeros(len(site.devices.ids)))
@@ -49,7 +49,7 @@ def what_if(tables: Tables, supposed: Supposed) -> Outcome:
     found = allocator.solve(
         limit_w=room_w, base_w=off_w, upper_w=np.where(supposed.off, off_w, devices.max_w), held_w=off_w
     )
-    return Outcome(
+    return SupposedAllotment(
         watts=found.watts,
         value_per_h=found.value_per_h,
         bound_per_h=found.bound_per_h,

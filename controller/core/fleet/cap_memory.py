@@ -31,8 +31,9 @@ class Caps:
     `cost` (P, G): of each way, per second, the sum of what is not forgotten yet; `learned_s`: for so long. `way` (G,): the one that is followed. `cap_w` (C,):
     what each may be set to. `goals_w` (S,): what the caps that follow came to in each of the last seconds. `short` (R,): what it has cost to keep so much free for
     their rise, as `cost`; `reserve_w`: what is kept. `held_ws`, `drawn_ws` (G,): joules that caps have held back and that were drawn.
-    `held` (C,): its cap holds it back now, since `held_since_s`. `first_per_wh`, `last_per_wh` (D,): what the first and the last watt hour of each device
-    earns, up to its lowest running mode and beyond its last but one. `least_w` (C,): the lowest cap.
+    `held` (C,): its cap holds it back now, since `held_since_s`. `loose` (C,): its job surely draws less than its cap, as it has been told
+    since `loose_since_s`. `first_per_wh`, `last_per_wh` (D,): what the first and the last watt hour of each device earns,
+    up to its lowest running mode and beyond its last but one. `least_w` (C,): the lowest cap.
     `elsewhere_per_wh`: the most that another watt hour has earned by other devices of late.
     """
 
@@ -57,6 +58,8 @@ class Caps:
     drawn_ws: F64
     held: Bool
     held_since_s: F64
+    loose: Bool
+    loose_since_s: F64
     last_per_wh: F64
     first_per_wh: F64
     least_w: F64
@@ -125,6 +128,8 @@ def no_caps(site: Site) -> Caps:
         drawn_ws=np.zeros(len(groups)),
         held=np.zeros(columns.size, dtype=np.bool_),
         held_since_s=np.full(columns.size, np.inf),
+        loose=np.zeros(columns.size, dtype=np.bool_),
+        loose_since_s=np.full(columns.size, np.inf),
         last_per_wh=_per_wh(devices, devices.mode_start[1:] - 1),
         first_per_wh=_per_wh(devices, np.minimum(devices.mode_start[:-1] + 1, devices.mode_start[1:] - 1)),
         least_w=devices.mode_w[np.minimum(devices.mode_start[columns] + 1, devices.mode_start[columns + 1] - 1)],

@@ -50,7 +50,7 @@ def without_slack(caps: Caps, current_w: F64, target_w: F64) -> tuple[F64, Bool]
     was_w, goal_w = current_w[mine], target_w[mine]
     less_w = current_w.copy()
     less_w[mine] = np.where(goal_w < was_w, np.maximum(goal_w, np.minimum(was_w, wanted_w)), was_w)
-    idle[mine] = (goal_w > was_w) & ~caps.held & (wanted_w < was_w) & (was_w >= caps.least_w)
+    idle[mine] = (goal_w > was_w) & caps.loose & (wanted_w < was_w) & (was_w >= caps.least_w)
     return less_w, idle
 
 

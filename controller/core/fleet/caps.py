@@ -25,6 +25,8 @@ from controller.core.snapshot import FleetColumns, Snapshot
 
 #: Whole seconds from a job's rise to its raised cap where watts are free: a report, a tick, the device.
 _QUICK: Final = 3
+#: What agents tell of a draw is no older.
+_TOLD_S: Final = 3.0
 #: A fixed headroom goes over what was wanted in so many seconds.
 _FIXED_WINDOW: Final = 8
 #: So long a group is watched before its caps come down, and by then what was learned counts by a third.
@@ -66,7 +68,7 @@ def follow_jobs(
     draw_w = np.where(seen, np.minimum(said_w / caps.sure, most_w), most_w)
     held = seen & (draw_w >= applied_w * (1.0 - _HELD)) & (applied_w < most_w)
     held_since_s = np.where(held, np.minimum(caps.held_since_s, snapshot.now_s), np.inf)
-    caps = replace(caps, held_since_s=held_since_s)
+    caps = _loosened(replace(caps, held_since_s=held_since_s), seen & (draw_w < _NEAR * applied_w), snapshot)
     wanted_w, likely_w = (
         np.where(held, guess_w, draw_w) for guess_w in _wanted(caps, draw_w, applied_w, most_w, snapshot.now_s)
     )
@@ -81,6 +83,16 @@ def follow_jobs(
 
 def _seen(devices: Devices, fleet: FleetColumns, now_s: float) -> Bool:
     return np.asarray((now_s - fleet.heard_s <= CONTACT_S)[devices.agent], dtype=np.bool_)
+
+
+def _loosened(caps: Caps, below: Bool, snapshot: Snapshot) -> Caps:
+    """Return the caps after another look at which draws (C,) are well `below` them.
+
+    A draw follows a raise with a delay, and is told with another: until both are over it is below a cap that it is about to use.
+    """
+    since_s = np.where(below, np.minimum(caps.loose_since_s, snapshot.now_s), np.inf)
+    loose = snapshot.now_s - since_s > snapshot.fleet.up_seen_s[caps.devices] + _TOLD_S
+    return replace(caps, loose=loose, loose_since_s=since_s)
 
 
 def _wanted(caps: Caps, draw_w: F64, applied_w: F64, most_w: F64, now_s: float) -> tuple[F64, F64]:
@@ -146,7 +158,8 @@ def _next_second(
         worth = float(caps.last_per_wh[caps.devices][follows].mean())
         missing_w = np.maximum(goals_w[0] - goals_w[-1] - RESERVES * range_w, 0.0)
         short = kept * short + elsewhere_per_wh * RESERVES * range_w + worth * missing_w
-    reserve_w = min(float(RESERVES[np.argmin(short)]) * range_w, range_w - goals_w[0])
+    # Where an agent has just narrowed what its devices may draw, their caps are above that: nothing is kept for them then.
+    reserve_w = max(min(float(RESERVES[np.argmin(short)]) * range_w, range_w - goals_w[0]), 0.0)
     rolled_w = np.concatenate([wanted_w[np.newaxis], caps.wanted_w[:-1]])
     since_s = now_s if np.isinf(caps.since_s) else max(caps.since_s + 1.0, now_s - 1.0)
     return replace(

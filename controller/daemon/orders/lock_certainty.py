@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -18,12 +19,13 @@ class LockCertainty:
 
     The same records put orders in doubt. But no issuer knows where people work: this doubt ends when an operator has stated, after
     it began, that what is locked then is all. `reason`: why locks may be missing, None where none can be. `covered_epoch`: when an
-    operator last said so; an older head tells of nothing that was not asked for since.
+    operator last said so; an older head tells of nothing that was not asked for since. A doubt and a statement may come from two
+    threads at once.
     """
 
     def __init__(self, root: str, records: Iterable[Record] = ()) -> None:
         """`root`: id of the site's root node. `records`: of these kinds, in the order of the journal."""
-        self._root = root
+        self._root, self._one = root, threading.Lock()
         self._above = -1
         self.covered_epoch = 0
         self.reason: Reason | None = None
@@ -32,6 +34,10 @@ class LockCertainty:
 
     def learn(self, kind: str, body: Mapping[str, Any]) -> None:
         """Learn from the next record; one of these kinds that is not understood is a doubt."""
+        with self._one:
+            self._learn(kind, body)
+
+    def _learn(self, kind: str, body: Mapping[str, Any]) -> None:
         match kind:
             case RecordKind.INIT if body.get("ends", True):
                 self._doubt("the journal was made anew, and locks of the one before it are not known", None)

@@ -281,7 +281,7 @@ def test_the_interface_describes_itself(running):
     assert set(description["paths"]) == {
         "/healthz", "/readyz", "/metrics", "/api/v1/status", "/api/v1/orders", "/api/v1/orders/{order_id}", "/api/v1/orders/{order_id}/release", "/api/v1/nodes/{node}/reset", "/api/v1/meters/{meter}/confirm",
         "/api/v1/orders/statement", "/api/v1/orders/confirmation", "/api/v1/clock", "/api/v1/clock/confirm",
-        "/api/v1/locks", "/api/v1/locks/lift", "/api/v1/locks/statement", "/api/v1/stop", "/api/v1/resume", "/api/v1/events", "/api/v1/reload",
+        "/api/v1/locks", "/api/v1/locks/lift", "/api/v1/locks/statement", "/api/v1/stop", "/api/v1/resume", "/api/v1/events", "/api/v1/journal", "/api/v1/reload",
     }  # fmt: skip
     schema = description["paths"]["/api/v1/orders"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert schema["additionalProperties"] is False

@@ -21,6 +21,20 @@ def test_the_cookie_of_this_site_counts_and_no_other():
     assert token_of(b"\xff=;;; surplusd-north", NAME) == ""
 
 
+@pytest.mark.parametrize(
+    "other", [b'{"a": [1]}="x"', b"path=/elsewhere", b"version=1", b"a b=c", b"=", b'q="un"ended', b"\xff"]
+)
+def test_a_cookie_of_something_else_on_this_machine_hides_no_token(other):
+    assert token_of(other + b"; surplusd-north=abc", NAME) == "abc"
+    assert token_of(b"surplusd-north=abc; " + other, NAME) == "abc"
+
+
+@pytest.mark.parametrize("token", ["a;b=c", 'x"y', "p q", "50%25", "\xe9\xff", "a,b\\c"])
+def test_a_token_of_any_characters_signs_in(token):
+    shown = set_cookie(NAME, token, secure=False).partition("; ")[0]
+    assert token_of(b"other=1; " + shown.encode("ascii"), NAME) == token
+
+
 def test_a_request_with_a_header_of_its_own_counts_by_that():
     assert authorization(headers(authorization=b"Bearer own"), "POST", NAME) == b"Bearer own"
     assert authorization(headers(authorization=b""), "GET", NAME) == b""
@@ -40,6 +54,8 @@ def test_to_read_the_cookie_is_enough(method):
         (b"http://site.example", False),
         (b"http://elsewhere.example:8420", False),
         (b"null", False),
+        (b"http://[", False),
+        (b"site.example:8420", False),
         (b"", False),
     ],
 )

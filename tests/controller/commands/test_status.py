@@ -7,7 +7,11 @@ import json
 import pytest
 
 from controller import cli
-from controller.commands import top
+from controller.commands import following, top
+from controller.commands.daemon_client import DaemonClient
+from controller.commands.following import Happening
+from controller.daemon.service import Health
+from tests.controller.api.conftest import server_at
 from tests.controller.api.page.serving import page_in
 
 #: By state: what stands in the answer, in its sequence.
@@ -15,7 +19,7 @@ SAID = {
     "normal": ["state       NORMAL", "mode        NORMAL, since", "620.9 kW", "690.0 kW  by surplus", "6, none silent"],
     "over": [
         "state       OVER THE LIMIT", "620.9 kW  above the envelope", "6, 1 silent: hall-a1 (47 s)",
-        "! pcc has drawn more than it may for 32 s, 38.4 kW now, since 2026-11-18 11:05:05Z (0:01:35)", "  > At once:",
+        "! pcc has drawn more than it may for 32 s, 38.4 kW too much now, since 2026-11-18 11:05:05Z (0:01:35)", "  > At once:",
         "! agent hall-a1 has been silent", "  > Look at the agent's machine",
     ],
     "not_met": ["AN ORDER IS NOT MET", "by order:authority/cut-7", "NOT MET by 31.2 kW", "! agent hall-b1 has no proof"],
@@ -59,6 +63,37 @@ def test_no_answer_is_not_good(verb, token, capsys):
     assert "does not answer" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("verb", ["status", "top", "doctor"])
+def test_a_daemon_of_another_build_is_said_to_be_one(verb, tmp_path, token, capsys, monkeypatch):
+    """One of before has no `state`."""
+    with page_in("normal", tmp_path) as (url, _):
+        real = DaemonClient.ask
+        monkeypatch.setattr(DaemonClient, "ask", lambda *of: {k: v for k, v in real(*of).items() if k != "state"})
+        monkeypatch.setattr(following, "follow", lambda _: (each for each in [Happening("state", "", {"status": {}})]))
+        assert cli.main([verb, "--url", url, "--token-file", token]) == 1
+    said = capsys.readouterr()
+    assert "no surplusd of this build: its status has no" in said.out + said.err
+
+
+def test_where_the_tick_stands_no_meter_is_said_to_be_well(tmp_path, token, capsys):
+    with server_at(tmp_path / "journal.db", health=Health(ok=False, tick_age_s=60.0)) as running:
+        assert cli.main(["status", "--url", running.url, "--token-file", token]) == 1
+    said = capsys.readouterr().out
+    assert "UNKNOWN: no news of the control" in said
+    assert "1, judged by nobody now" in said
+
+
+def test_a_journal_that_cannot_be_written_is_said(tmp_path, token, capsys, monkeypatch):
+    with page_in("normal", tmp_path) as (url, service):
+        monkeypatch.setattr(type(service.feed), "failure", property(lambda _: "disk full"))
+        assert cli.main(["status", "--url", url, "--token-file", token]) == 1
+        assert cli.main(["doctor", "--url", url, "--token-file", token]) == 1
+    said = capsys.readouterr().out
+    assert "NORMAL, with warnings" in said
+    assert said.count("cannot be written: disk full") == 2
+    assert said.count("make room on the disk") == 2
+
+
 def test_top_looks_again_and_again_and_says_what_it_misses(tmp_path, token, capsys, monkeypatch):
     looks = []
     real = top._watch
@@ -91,8 +126,6 @@ def test_top_ends_by_ctrl_c_and_leaves_the_terminal_as_it_was(tmp_path, token, c
 
 
 def test_a_site_that_ceases_to_answer_is_said_to(tmp_path, token):
-    from controller.commands.daemon_client import DaemonClient
-
     shown = []
     with page_in("normal", tmp_path) as (url, _):
         daemon = DaemonClient(url, "viewer-secret")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from controller.cli import main
+from controller.daemon.service import Health
 from tests.controller.api.conftest import server_at
 from tests.controller.north import make_decision
 
@@ -54,6 +55,16 @@ def test_as_json_it_has_each_device_and_each_node_and_keeps_the_limit(verb):
     assert shown["nodes"]["feeder-b"]["devices_w"] <= 30e3
     assert shown["value_per_h"] <= shown["bound_per_h"] + 1e-9
     assert {device["mode"] for device in shown["devices"].values()} & {"off", "target-max", "target-min"}
+
+
+def test_on_top_of_a_daemon_that_sees_nothing_now_nothing_is_supposed(verb, tmp_path):
+    token = tmp_path / "viewer.token"
+    token.write_text("viewer-secret")
+    token.chmod(0o600)
+    with server_at(tmp_path / "journal.db", health=Health(ok=False, tick_age_s=9.0)) as running:
+        status, said = verb(str(DEMO), "--live", "--url", running.url, "--token-file", str(token))
+    assert status == 1
+    assert "sees nothing of the site now: the newest decision is 9 s old" in said
 
 
 def test_a_dear_tariff_switches_the_miners_off(verb):

@@ -269,7 +269,7 @@ leg = st.tuples(
 def test_i11_whenever_the_world_breaks_its_limit_for_longer_than_the_settle_time_it_is_said(legs, seed):
     """Whatever hangs, lies or disobeys: the mode is not NORMAL, and the reason names the site."""
     rng = np.random.default_rng(seed)
-    world = settled(40, site(miners=20, stepped=6, gpus=1), surplus_w=90e3, tick_s=1.0)
+    world = settled(40, site(miners=20, stepped=6, gpus=1), surplus_w=90e3)
     begun, broken_s = len(world.history), None
     for k, (seconds, limit_w, silent, vice, share) in enumerate(legs):
         world.silent = set(silent)

@@ -28,6 +28,14 @@ def test_a_point_is_kept_each_second_of_ten_ticks_and_no_more_than_a_quarter_of_
     assert np.allclose(np.diff([point.utc_s for point in points]), 1.0)
 
 
+def test_a_wall_clock_that_is_set_back_leaves_no_points_of_later_than_now():
+    kept = course()
+    observe(kept, *(float(each) for each in range(10)))
+    for each in range(10, 13):
+        kept.observe(replace(make_decision(), at_s=float(each)), 1000.0 + each - 8.0)
+    assert [point.utc_s - 1000.0 for point in kept.points()] == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
 def test_energy_and_value_are_those_of_the_time_between_two_ticks():
     kept = course()
     observe(kept, *(float(each) for each in range(0, 3601, 5)))

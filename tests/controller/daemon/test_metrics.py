@@ -371,7 +371,9 @@ def test_the_single_devices_come_by_page_and_all_else_by_itself(metrics):
 @pytest.mark.parametrize("detail", [DeviceDetail.NODES, DeviceDetail.NONE])
 def test_single_devices_are_not_shown_where_the_site_file_says_so(tmp_path, detail):
     site, journal = make_site(), journal_at(tmp_path / "journal.db")
-    metrics = Metrics(site, make_latest(), OrderBook(journal, site), journal, detail=detail, clock=lambda: 1001.5)
+    metrics = Metrics(
+        site, make_latest(), OrderBook(journal, site), journal, terms=make_terms(), detail=detail, clock=lambda: 1001.5
+    )
     got = samples(metrics.render())
     journal.close()
     assert metrics.pages == 0
@@ -386,7 +388,9 @@ def test_single_devices_are_not_shown_where_the_site_file_says_so(tmp_path, deta
 
 def test_reports_that_were_left_out_are_counted(tmp_path):
     site, journal = make_site(), journal_at(tmp_path / "journal.db")
-    metrics = Metrics(site, make_latest(), OrderBook(journal, site), journal, shed=lambda: 7, clock=lambda: 1001.5)
+    metrics = Metrics(
+        site, make_latest(), OrderBook(journal, site), journal, terms=make_terms(), shed=lambda: 7, clock=lambda: 1001.5
+    )
     got = samples(metrics.render())
     journal.close()
     assert got["surplusd_reports_shed_total",] == 7

@@ -307,7 +307,7 @@ def test_a_node_above_its_envelope_is_on_record_when_it_begins_and_when_it_ends(
     for warnings in ((), (over,), (replace(over, parameters={"over_w": 8e3, "since_s": 19.0}),), ()):
         bench.act(warnings=warnings)
     begun, ended = bench.stored(RecordKind.OVER_ENVELOPE)
-    assert (begun["nodes"], begun["why"]) == (["pcc"], "pcc has drawn more than it may for 18 s, 9.0 kW now")
+    assert (begun["nodes"], begun["why"]) == (["pcc"], "pcc has drawn more than it may for 18 s, 9.0 kW too much now")
     assert ended["nodes"] == []
 
 

@@ -50,7 +50,7 @@ def test_a_run_from_the_first_process_to_the_verdict_with_faults_and_contactors(
     faults = ("--fault=ignores-lowering:30@0s+1s", "--fault=agents-hang:hall-a1@1s", "--relays=30")
     contactors = ("--contactor=pdu-b2", "--contactor=feeder-b:agent", "--fault=contactor-silent:pdu-b2@0s+1s")
     written = (f"--json={result}", f"--plot={picture}", f"--keep={kept}")
-    status = demo.run(options("--for=3s", *faults, *contactors, *written), open_books=open_books)
+    status = demo.run(options("--for=3s", "--fleet=simulated", *faults, *contactors, *written), open_books=open_books)
     printed = capsys.readouterr().out
     raw = json.loads(result.read_text())
     assert set(raw["events"]) == {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from controller.terminal.panel import Fact, Note, Panel, Style, drawn, sparkline
 
 PANEL = Panel(
@@ -14,6 +16,14 @@ PANEL = Panel(
     course=[("site", [0.0, 50.0, 100.0]), ("surplus", [])],
     notes=[Note(words="pcc has drawn more than it may " * 4, remedy="switch it off by hand")],
 )
+
+
+def test_what_somebody_has_typed_is_no_command_to_the_terminal():
+    typed = "ali\x1b[2J\x9b1mNORMAL\r\n"
+    panel = Panel(title=typed, facts=[Fact(name="locked", words=typed)], notes=[Note(words=typed, remedy=typed)])
+    lines = list(drawn(panel, 120, colour=False))
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f]", "".join(lines))
+    assert sum("ali\\x1b[2J" in line for line in lines) == 4
 
 
 def test_a_sparkline_has_its_width_and_stays_in_bounds():

@@ -68,8 +68,8 @@ def test_a_reason_that_only_happens_has_no_remedy():
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", "pcc has drawn more than it may for 32 s, 1.234 MW now"),
-        ("id", "pcc menarik lebih dari izinnya selama 32 s, sekarang 1,234 MW"),
+        ("en", "pcc has drawn more than it may for 32 s, 1.234 MW too much now"),
+        ("id", "pcc menarik lebih dari izinnya selama 32 s, sekarang kelebihan 1,234 MW"),
         ("ur", "\u2068pcc\u2069 \u206632\u2069 سیکنڈ سے اجازت سے زیادہ لے رہا ہے، اِس وقت \u20661.234 MW\u2069 زیادہ"),
     ],
 )

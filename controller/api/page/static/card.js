@@ -8,7 +8,7 @@ const LOOKS = {
 };
 
 // Of which reasons a state is told first.
-const FIRST = { over: "over_envelope", tripped: "node_tripped" };
+const FIRST = { over: "over_envelope", tripped: "node_tripped", stopped: "site_stopped" };
 
 const by_code = (reasons, first) => {
   const seen = new Map(reasons.map((reason) => [`${reason.code} ${reason.subject}`, reason]));
@@ -38,9 +38,10 @@ const missed = (order, utc_s) => row(
 
 // Since when the state is what it is: its first reason's, an order's, or the mode's.
 const since_of = (told, reasons) => {
-  const { status, orders } = told;
-  if (status.state === "not_met") return orders.find(unmet)?.since ?? null;
-  if (FIRST[status.state]) return reasons[0]?.since ?? null;
+  const { status, orders } = told, first = FIRST[status.state];
+  if (status.state === "not_met") return orders.find((order) => order.state === "not_met")?.since ?? null;
+  if (first) return reasons.find((reason) => reason.code === first)?.since ?? null;
+  if (status.state === "unseen" || status.state === "unknown") return null;
   if (status.state === "warned") return reasons.map((reason) => reason.since).filter(Boolean).sort()[0] ?? null;
   return status.mode_since;
 };
@@ -52,11 +53,12 @@ export const show_card = (told) => {
   document.getElementById("glyph").textContent = glyph;
   const state = document.getElementById("state"), word = words[`state_${status.state}`];
   if (state.textContent !== word) state.textContent = word;
+  // The state has held since then, not the mode.
   put(document.getElementById("since"),
-    words[`mode_${status.mode}`],
-    since && status.state !== "unknown" ? [" · ", words.since, " ", instant(since), " ", lasted(since, told.utc_s)] : []);
+    since ? [words.since, " ", instant(since), " ", lasted(since, told.utc_s), " · "] : [],
+    words[`mode_${status.mode}`]);
   const rows = [...orders.filter(unmet).map((order) => missed(order, told.utc_s)), ...reasons.map((reason) => row(reason.text, reason.since, told.do[reason.code], told.utc_s))];
-  if (told.journal_failure) rows.push(row([words.journal_unusable, ": ", name(told.journal_failure)], null, words.journal_do, told.utc_s));
+  if (status.journal_failure) rows.push(row([words.journal_unusable, ": ", name(status.journal_failure)], null, words.journal_do, told.utc_s));
   if (status.orders_doubt && !reasons.some((reason) => reason.code === "orders_may_be_missing")) rows.push(row(status.orders_doubt, null, told.do.orders_may_be_missing, told.utc_s));
   put(document.getElementById("why"), rows.length ? rows : el("li", { class: "dim" }, words.nothing_to_do));
 };

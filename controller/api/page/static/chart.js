@@ -40,7 +40,9 @@ export const begin_chart = async (course) => {
 };
 
 export const add_to_chart = (utc_s, site_w, envelope_w, surplus_w) => {
-  if (!columns || utc_s <= columns[0].at(-1)) return;
+  if (!columns || utc_s === columns[0].at(-1)) return;
+  // The wall clock may be set back.
+  while (utc_s < columns[0].at(-1)) columns.forEach((column) => column.pop());
   const limit = typeof envelope_w === "number" ? envelope_w : null;
   [utc_s, site_w, limit, surplus_w].forEach((value, k) => columns[k].push(value));
   while (columns[0][0] < utc_s - KEPT_S) columns.forEach((column) => column.shift());

@@ -1,4 +1,4 @@
-// Every device as a cell: its sign tells its state, how full it is how much it draws. Beside it a table says the same in words.
+// Every device as a cell, and a table that says the same.
 import { el, figure, name, power_text, put, words } from "./tools.js";
 
 const LOST = 4, UNKNOWN = 5, LISTED = 12;

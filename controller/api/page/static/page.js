@@ -20,6 +20,8 @@ const news = (state, ...inside) => {
 
 const enter = () => {
   stream?.close();
+  stream = null;
+  heard_s = 0;
   id("main").hidden = id("who").hidden = true;
   id("enter").hidden = false;
   news("waiting", words.signed_out);
@@ -36,6 +38,10 @@ const arrange = (made) => {
   made.of_agent = made.agents.map(() => []);
   made.agent.forEach((agent, d) => made.of_agent[agent].push(d));
   made.sequence = made.of_agent.flat();
+  // Each node directly behind what it hangs on.
+  const below = made.nodes.map(() => []), walk = (n, depth) => [{ n, depth }, ...below[n].flatMap((each) => walk(each, depth + 1))];
+  made.parents.forEach((above, n) => above >= 0 && below[above].push(n));
+  made.walk = walk(0, 0);
   return made;
 };
 
@@ -61,20 +67,29 @@ const tick = () => {
   if (heard_s && silent_s > OLD_S) news("old", say(words.old, { time: figure(span_text(silent_s)) }));
 };
 
-const on = (name, take) => stream.addEventListener(name, (event) => {
-  heard_s = now_s();
-  if (document.body.className !== "live") news("live", words.live);
-  take(JSON.parse(event.data));
-});
+const on = (name, take) => stream.addEventListener(name, (event) => take(JSON.parse(event.data)));
 
 const follow = () => {
+  stream?.close();
   stream = new EventSource(`page/stream?lang=${lang}`);
-  on("now", (given) => { told = given; show(); });
-  on("devices", (given) => { columns = given; if (tree) { show_devices(tree, columns); show(); } });
+  on("now", (given) => {
+    told = given;
+    show();
+    // What cannot be shown is not heard.
+    heard_s = now_s();
+    if (document.body.className !== "live") news("live", words.live);
+  });
+  on("devices", (given) => {
+    // These are other devices: another site file is led.
+    if (given.mark !== tree.mark) return location.reload();
+    columns = given;
+    show_devices(tree, columns);
+    show();
+  });
   on("records", show_records);
   // A browser that is refused does not ask again by itself.
   stream.addEventListener("error", () => {
-    if (stream.readyState === EventSource.CLOSED) setTimeout(begin, 2000);
+    if (stream?.readyState === EventSource.CLOSED) setTimeout(begin, 2000);
   });
 };
 
@@ -101,7 +116,7 @@ const begin = async () => {
 id("enter").addEventListener("submit", async (event) => {
   event.preventDefault();
   const answer = await post("page/session", { token: id("token").value.trim() }).catch(() => null);
-  put(id("refused"), answer?.ok ? "" : answer?.status === 401 ? words.wrong_token : words.no_answer);
+  put(id("refused"), !answer ? words.no_answer : answer.ok ? "" : answer.status === 401 ? words.wrong_token : `HTTP ${answer.status}`);
   if (answer?.ok) {
     id("token").value = "";
     await begin();

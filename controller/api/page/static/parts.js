@@ -40,17 +40,15 @@ const cut_off = (contactor) => {
 };
 
 export const show_tree = ({ status }, tree) => {
-  const depth = tree.parents.map(() => 0);
-  tree.parents.forEach((above, n) => { depth[n] = above < 0 ? 0 : depth[above] + 1; });
-  put(part("tree"), tree.nodes.filter((id) => status.nodes[id]).map((id) => {
-    const node = status.nodes[id], n = tree.nodes.indexOf(id);
+  put(part("tree"), tree.walk.filter(({ n }) => status.nodes[tree.nodes[n]]).map(({ n, depth }) => {
+    const id = tree.nodes[n], node = status.nodes[id];
     // Without a meter of its own a node shows what its devices may be drawing, and says so.
     const measured = node.power_w !== null, watts = measured ? node.power_w : node.committed_w;
     const made = el("div", { class: "row" },
       el("p", {}, name(id), el("span", { class: "dim" }, binding(node.binding, id)), node.infeasible ? el("span", { class: "bad" }, "✖ ", words.infeasible) : null, cut_off(node.contactor),
         el("span", { class: "end" }, measured ? null : [el("span", { class: "dim" }, words.up_to), " "], of(watts, node.envelope_w))),
       bar(watts, node.envelope_w));
-    made.style.paddingInlineStart = `${depth[n]}rem`;
+    made.style.paddingInlineStart = `${depth}rem`;
     return made;
   }));
 };
@@ -89,9 +87,9 @@ export const show_agents = ({ status }, tree, columns) => put(part("agents", "tb
 }));
 
 export const show_meters = ({ status }) => put(part("meters", "tbody"), Object.entries(status.meters).map(([id, meter]) => {
-  const good = meter.quality === "good" && !meter.problem;
+  const judged = status.state !== "unknown", good = judged && meter.quality === "good" && !meter.problem;
   return el("tr", {}, el("td", {}, name(id)),
-    el("td", {}, el("span", { class: good ? "good" : "bad" }, good ? "● " : "✕ "), power(meter.value_w), " ", el("span", { class: good ? "dim" : "bad" }, good ? words.trusted : words.doubted)),
+    el("td", {}, el("span", { class: good ? "good" : "bad" }, good ? "● " : "✕ "), power(meter.value_w), " ", el("span", { class: good ? "dim" : "bad" }, good ? words.trusted : judged ? words.doubted : words.unknown)),
     el("td", {}, span(meter.age_s)));
 }));
 

@@ -1,4 +1,4 @@
-// What all parts of the page share: words, figures as people write them, and elements.
+// What all parts of the page share.
 
 export const words = JSON.parse(document.getElementById("words").textContent);
 export const lang = document.documentElement.lang;

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
 
+from controller.api.page import routes, viewers
+from controller.daemon.service import Health
 from controller.texts.words import words_of
 from tests.browser import CHROMIUM, Browser, Page
-from tests.controller.api.page.prepared import STATES
+from tests.controller.api.page.prepared import STATES, demo_site
 from tests.controller.api.page.serving import page_in
+from tests.waiting import until
 
 BOXES = (Path(__file__).parent / "boxes.js").read_text()
 LIVE = "document.body.className === 'live' && !main.hidden && document.querySelector('#chart canvas') && document.querySelector('#devices tbody tr')"
@@ -96,6 +100,25 @@ def test_what_is_wrong_since_when_and_what_to_do_stands_on_the_card(browser, tmp
         assert words in card
 
 
+def test_each_node_stands_below_what_it_hangs_on(browser, tmp_path):
+    with page_in("normal", tmp_path) as (url, _):
+        page = browser.page(*SIZES["desk"])
+        signed_in(page, url)
+        names = page.run(
+            "[...document.querySelectorAll('#tree .row')].map((row) => row.querySelector('bdi').innerText)"
+        )
+    site = demo_site()
+    assert sorted(names) == sorted(site.tree.ids)
+    within = {
+        name: site.tree.ids[max(above, 0)] for name, above in zip(site.tree.ids, site.tree.parent.tolist(), strict=True)
+    }
+    for before, name in pairwise(names):
+        ancestors = [before]
+        while within[ancestors[-1]] != ancestors[-1]:
+            ancestors.append(within[ancestors[-1]])
+        assert within[name] in ancestors, name
+
+
 def test_an_operator_stops_the_site_by_keyboard_and_a_viewer_has_no_button(browser, tmp_path):
     with page_in("normal", tmp_path) as (url, service):
         viewer = browser.page(*SIZES["desk"])
@@ -120,6 +143,36 @@ def test_a_site_that_is_not_heard_of_is_shown_as_old(browser, tmp_path):
         signed_in(page, url)
     page.wait("document.body.className === 'old'")
     assert "what is shown is old" in shown(page, "#news") or "does not answer" in shown(page, "#news")
+
+
+def test_after_another_site_file_is_led_no_device_is_shown_by_the_place_of_another(browser, tmp_path, monkeypatch):
+    (real, marks), asked, devices_of = (viewers.columns_of, ["other"]), [], routes.devices_of
+    monkeypatch.setattr(routes, "devices_of", lambda service: asked.append(service) or devices_of(service))
+    with page_in("normal", tmp_path) as (url, _):
+        page = browser.page(*SIZES["desk"])
+        signed_in(page, url)
+        monkeypatch.setattr(viewers, "columns_of", lambda service, mark: real(service, marks.pop() if marks else mark))
+        until(lambda: len(asked) >= 2, "the page asks anew which devices there are")
+
+
+def test_news_that_cannot_be_shown_leave_what_is_shown_marked_as_old(browser, tmp_path, monkeypatch):
+    with page_in("normal", tmp_path) as (url, _):
+        page = browser.page(*SIZES["desk"])
+        signed_in(page, url)
+        of = count()
+        monkeypatch.setattr(viewers, "now_of", lambda *_: f'{{"of": "another build", "now": {next(of)}}}')
+        page.wait("document.body.className === 'old'")
+
+
+def test_where_the_tick_stands_no_meter_is_shown_as_trusted(browser, tmp_path):
+    with page_in("normal", tmp_path) as (url, service):
+        object.__setattr__(service, "decision_now", lambda: None)
+        object.__setattr__(service, "health", lambda: Health(ok=False, tick_age_s=60.0))
+        page = browser.page(*SIZES["desk"])
+        signed_in(page, url)
+        assert shown(page, "#state") == "Unknown: no news of the control"
+        assert "trusted" not in shown(page, "#meters")
+        assert page.run("document.querySelectorAll('#meters .good').length") == 0
 
 
 def test_a_device_is_chosen_by_the_arrow_keys(browser, tmp_path):

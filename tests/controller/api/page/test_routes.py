@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import threading
@@ -14,14 +15,18 @@ import pytest
 
 from controller.api.page import viewers
 from controller.api.page.files import language_of
+from controller.api.page.records import Records
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
+from controller.daemon.events.event import EventName
+from controller.daemon.events.feed import KEPT
 from controller.daemon.journal.journal import RecordKind
 from controller.daemon.utc import Utc
 from controller.texts.phrases import Language
 from tests.controller.api.page.serving import page_in
 from tests.controller.api.server import UTC_S
 from tests.controller.api.stream import Stream
+from tests.waiting import DEADLINE_S
 
 STATIC = files("controller.api.page").joinpath("static")
 REASON = {"reason": "drill"}
@@ -175,13 +180,72 @@ def test_the_newest_records_are_told_those_of_before_and_those_that_come(running
     assert newest[0]["about"] == "cut-1 · authority"
 
 
+def test_after_more_than_is_kept_in_memory_the_newest_records_come_from_the_journal(running):
+    records = Records(running)
+
+    async def told(what):
+        running.journal.append(RecordKind.MODE, {"mode": what, "reason": "", "reasons": []})
+        for _ in range(KEPT + 1):
+            running.feed.tell(EventName.HEAD, {"head": ""})
+        await records.begin()
+        return [json.loads(records.told(Language.ENGLISH))[k]["state"] for k in range(2)]
+
+    async def looked():
+        running.journal.append(RecordKind.MODE, {"mode": "init", "reason": "", "reasons": []})
+        await records.begin()
+        return await told("hold")
+
+    assert asyncio.run(looked()) == ["mode HOLD", "mode INIT"]
+
+
+def test_whoever_begins_to_look_waits_for_no_dead_disk(running, monkeypatch):
+    monkeypatch.setattr("controller.api.page.records._READ_S", 0.05)
+    released = threading.Event()
+    monkeypatch.setattr(running.feed, "recorded", lambda *_: released.wait(DEADLINE_S) and None)
+    try:
+        with look(running) as stream:
+            told = {event.name for _, event in zip(range(3), stream.events(), strict=False)}
+    finally:
+        released.set()
+    assert told == {"now", "records", "devices"}
+
+
+def test_who_leaves_at_once_hides_no_records_from_others(running, monkeypatch):
+    records, real = Records(running), running.feed.recorded
+    running.journal.append(RecordKind.MODE, {"mode": "hold", "reason": "", "reasons": []})
+    monkeypatch.setattr(running.feed, "recorded", lambda *of: time.sleep(0.05) or real(*of))
+
+    async def left_and_looked():
+        first = asyncio.create_task(records.begin())
+        await asyncio.sleep(0)
+        first.cancel()
+        await records.begin()
+        return records.told(Language.ENGLISH)
+
+    assert [row["what"] for row in json.loads(asyncio.run(left_and_looked()))] == ["mode"]
+
+
+def test_a_journal_that_cannot_be_written_is_not_shown_as_well(running, monkeypatch):
+    monkeypatch.setattr(type(running.feed), "failure", property(lambda _: "disk full"))
+    with running.client("viewer") as http:
+        status = http.get("/api/v1/status").json()
+    assert (status["state"], status["journal_failure"]) == ("warned", "disk full")
+
+
+def test_an_origin_that_is_no_address_is_refused_and_no_fault(running, caplog):
+    with running.client(None, cookies={"surplusd-north": "guess"}) as http:
+        answer = http.post("/api/v1/stop", json=REASON, headers={"Origin": "http://["})
+    assert answer.status_code == 401
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 def test_devices_come_as_columns_beside_what_never_changes(running):
     with running.client("viewer") as http:
         known = http.get("/page/devices").json()
     with look(running) as stream:
         columns = next(event for event in stream.events() if event.name == "devices").data
     assert known["ids"] == ["m-001", "m-002"]
-    assert columns == {"state": "24", "level": "9:", "watts": [3400]}
+    assert columns == {"mark": known["mark"], "state": "24", "level": "9:", "watts": [3400]}
     assert [known["states"][int(code)] for code in columns["state"]] == ["running", "lost"]
 
 

@@ -125,12 +125,44 @@ def test_what_a_cap_is_lowered_by_above_its_job_is_no_fall():
 
 
 def test_a_cap_that_is_raised_above_its_job_is_no_rise():
-    caps = replace(no_caps(hall(None)), wanted_w=np.full((80, GPUS), 5_000.0))
+    caps = replace(no_caps(hall(None)), wanted_w=np.full((80, GPUS), 5_000.0), loose=np.ones(GPUS, dtype=np.bool_))
     current_w, target_w = np.full(MINERS + GPUS, 6_000.0), np.full(MINERS + GPUS, 8_000.0)
     _, idle = without_slack(caps, current_w, target_w)
     assert idle.tolist() == [False] * MINERS + [True] * GPUS
-    held = replace(caps, held=np.ones(GPUS, dtype=np.bool_))
-    assert not without_slack(held, current_w, target_w)[1].any()
+    unsure = replace(caps, loose=np.zeros(GPUS, dtype=np.bool_))
+    assert not without_slack(unsure, current_w, target_w)[1].any()
+
+
+@pytest.mark.parametrize(("late_s", "use"), [(1, 1.0), (2, 1.0), (0, 0.92)])
+def test_jobs_at_their_caps_rise_by_the_ramp_however_late_and_little_their_draw_is_told(late_s, use):
+    """What agents tell of a draw lags behind its cap, and it may stay a little below: that is no cap which nobody uses."""
+    built, ramp_w_s = hall(float("inf"), miners=0), 1e3
+    built = replace(built, rules=replace(built.rules, ramp_up_w_s=ramp_w_s))
+    world, drawn = World(built, surplus_w=18e3, tick_s=1.0), []
+    world.demand_w = lambda _: use * np.minimum(9_500.0, world.applied_w)
+    world._told_w = lambda: (drawn.append(world.draw_w), drawn[-1 - min(late_s, len(drawn) - 1)])[1]
+    world.run(35)
+    assert world.site_w > 20e3
+    world.surplus_w = LIMIT_W
+    world.run(25)
+    site_w = np.array([watts for _, watts, *_ in world.history[-26:]])
+    assert site_w[-1] > site_w[0] + 12e3
+    assert np.max(site_w[5:] - site_w[:-5]) <= 5 * ramp_w_s + world.tables.largest_start_w
+
+
+def test_what_agents_narrow_is_given_to_others_once_it_is_proven():
+    """Caps that follow their jobs are above what their devices may draw then: less than nothing is kept free for them."""
+    levels_w = np.random.default_rng(1).choice([2_000.0, 4_500.0, 7_000.0, 9_000.0], (10, GPUS))
+    world = in_hall(None, lambda t_s: levels_w[int(t_s / 20.0)], 2.5)
+    world.run(100)
+    assert world.state.caps.cap_w.sum() > GPUS * 4_000.0
+    narrow_w = world.site.devices.max_w.copy()
+    narrow_w[CAPPED] = 4_000.0
+    world.inventory_w = narrow_w
+    decided = world.cycle()
+    assert decided.setpoint_w[CAPPED].max() <= 4_000.0
+    assert decided.caps[0].reserve_w == 0.0
+    assert decided.committed_w[0] + decided.house_w[0] <= decided.envelope_w[0]
 
 
 def test_what_was_learned_goes_on_under_other_prices_and_begins_anew_with_other_groups():

@@ -91,7 +91,7 @@ def test_a_branch_that_is_admitted_again_stands_as_if_all_of_the_tree_were(case,
         limit_w[n] *= data.draw(st.sampled_from([0.5, 0.9, 1.0, 1.2, 2.0]))
     anew, watts = copy.deepcopy(case), case.watts.copy()
     anew.admit_all(limit_w)
-    case.branches.limit_w[:] = limit_w
+    case.branches.asked_w[:] = limit_w
     order = case.decide_anew(branch, watts)
     end = order.end
     assert end == order.length

@@ -196,7 +196,7 @@ def test_meters_whose_clocks_differ_agree_while_the_site_goes_up_and_down():
         return late(name, values)
 
     world._sample = two_seconds_late
-    for surplus_w in [20e3, 120e3] * 6:
+    for surplus_w in [30e3, 120e3] * 6:
         world.surplus_w = surplus_w
         world.run(30)
     falls_silent(world)

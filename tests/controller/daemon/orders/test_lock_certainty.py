@@ -1,5 +1,7 @@
 """When locks of people at work may be missing, and until when."""
 
+import threading
+
 import pytest
 
 from controller.core.reasons import Code
@@ -64,3 +66,21 @@ def test_orders_that_are_stated_or_confirmed_say_nothing_of_locks():
     for kind in ("statement", "confirmed", "retired", "lock", "unlock"):
         certainty.learn(kind, {"epoch": 9, "by": "grid", "issuer": "grid"})
     assert certainty.reason.parameters["why"] == "of None"
+
+
+def test_a_doubt_that_comes_while_a_statement_is_taken_is_not_lost():
+    certainty = doubted(4)
+    doubting = threading.Thread(target=certainty.learn, args=("doubt", {"why": "another", "epoch": 9}))
+
+    class Met(int):
+        """An epoch that a doubt comes in between of, once it has been found to be above all heads."""
+
+        def __gt__(self, other):
+            if doubting.ident is None:
+                doubting.start()
+                doubting.join(0.05)
+            return int(self) > other
+
+    certainty.learn("locks_stated", {"epoch": Met(6)})
+    doubting.join()
+    assert certainty.reason is not None
