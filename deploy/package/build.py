@@ -29,6 +29,7 @@ PACKAGES = VENV / f"lib/python{PYTHON[0]}.{PYTHON[1]}/site-packages"
 FILES = {
     "deploy/systemd/surplusd.service": "usr/lib/systemd/system/surplusd.service",
     "deploy/systemd/agent@.service": "usr/lib/systemd/system/agent@.service",
+    "deploy/systemd/gpu-agent@.service": "usr/lib/systemd/system/gpu-agent@.service",
     "deploy/systemd/surplusd.sysusers": "usr/lib/sysusers.d/surplusd.conf",
     "deploy/package/surplusd.tmpfiles": "usr/lib/tmpfiles.d/surplusd.conf",
     "deploy/mosquitto": "usr/share/surplusd/mosquitto",

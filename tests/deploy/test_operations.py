@@ -23,11 +23,20 @@ def page() -> str:
     return (ROOT / "docs" / "operations.md").read_text()
 
 
-def test_every_file_that_is_installed_exists(page):
-    named = re.findall(r"\bdeploy/[\w./@-]+", page)
-    assert len(named) > 8
-    for name in named:
-        assert (ROOT / name).exists(), name
+def test_every_file_that_is_installed_is_in_the_package(page):
+    """Blocks of commands that begin in a folder of the package; what they install has to be in it."""
+    blocks = re.findall(r"^cd /usr/share/surplusd/(\w+)\n(.+?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    assert {folder for folder, _ in blocks} == {"mosquitto", "prometheus", "grafana"}
+    named = [
+        ROOT / "deploy" / folder / word
+        for folder, block in blocks
+        for line in block.splitlines()
+        if line.startswith("install ") and "/secure/" not in line
+        for word in line.split()[1:-1]
+        if re.fullmatch(r"[\w/.-]+\.(ya?ml|json|conf|acl)", word)
+    ]
+    assert len(named) >= 8
+    assert [path for path in named if not path.is_file()] == []
 
 
 def test_keys_made_as_written_are_keys_of_the_contract(page, installed, tmp_path):
