@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Iterator
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.responses import StreamingResponse
 
+from controller.api.errors import ErrorBody
 from controller.daemon.metrics import CONTENT_TYPE
 from controller.daemon.service import Health, Readiness, Service
 
@@ -30,11 +31,11 @@ def routes(service: Service) -> APIRouter:
         response.status_code = _status(readiness.ready)
         return readiness
 
-    @router.get("/metrics", response_class=Response)
+    @router.get("/metrics", response_class=Response, responses={404: {"model": ErrorBody}})
     async def metrics(page: Annotated[int | None, Query(ge=0)] = None) -> Response:
         """All of it; `page` 0: all but the single devices, from 1 on: 10,000 of these."""
         if page is not None and page > service.metric_pages:
-            return Response(status_code=HTTPStatus.NOT_FOUND)
+            raise HTTPException(HTTPStatus.NOT_FOUND, f"page: found {page}, allowed is {service.metric_pages} at most")
         return StreamingResponse(_pieces(service.metrics(page)), headers={"Content-Type": CONTENT_TYPE})
 
     return router
