@@ -148,6 +148,8 @@ def unmarked(yard: Yard, agents: set[str], status: Any) -> list[str]:
         said.append(f"devices {status['devices']}")
     for name, value in scraped(yard).items():
         family, labels = name.split("{")[0], dict(re.findall(r'(\w+)="([^"]*)"', name))
+        if family == "surplusd_agent_devices" and labels["state"] != "lost" and value == 0.0:
+            continue  # no device of it is said to be in any other state than lost
         if labels.get("agent") in agents and _is_old(family, value):
             said.append(f"{name} {value}")
     return said
@@ -165,6 +167,7 @@ _MARKED: Final[Mapping[str, Callable[[float], bool]]] = {
     "surplusd_device_state": lambda value: value == float(DEVICE_STATES.index("lost")),
     # What the daemon itself says now of what it does not know.
     "surplusd_agent_silent_watts": lambda value: value > 0.0,
+    "surplusd_agent_devices": lambda value: value > 0.0,
     "surplusd_device_setpoint_watts": lambda _: True,
 }
 
