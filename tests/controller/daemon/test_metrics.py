@@ -360,12 +360,17 @@ def test_the_single_devices_come_by_page_and_all_else_by_itself(metrics):
     metrics.observe_tick(ticked(make_decision()))
     whole, first = metrics.render(), b"".join(metrics.chunks(1))
     assert metrics.pages == 1
-    assert b"".join(metrics.chunks(0)) + first == whole
+    assert of_the_site(b"".join(metrics.chunks(0)) + first) == of_the_site(whole)
     assert {key[0] for key in samples(first)} == {
         "surplusd_device_setpoint_watts",
         "surplusd_device_power_watts",
         "surplusd_device_state",
     }
+
+
+def of_the_site(text: bytes) -> list[bytes]:
+    """Return the lines without those of the process, which uses more CPU from one look to the next."""
+    return [line for line in text.splitlines() if not line.startswith(b"process_")]
 
 
 @pytest.mark.parametrize("detail", [DeviceDetail.NODES, DeviceDetail.NONE])

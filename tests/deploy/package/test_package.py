@@ -52,11 +52,14 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package of the commit before."""
+    """The package of the commit before; of this one where a clone has no more of the history."""
     folder = tmp_path_factory.mktemp("before")
     tree = folder / "tree"
     subprocess.run(["git", "clone", "--quiet", "--shared", str(ROOT), str(tree)], check=True)
-    subprocess.run(["git", "checkout", "--quiet", "HEAD~1"], cwd=tree, check=True)
+    history = subprocess.run(
+        ["git", "rev-list", "--max-count=2", "HEAD"], cwd=tree, capture_output=True, text=True, check=True
+    )
+    subprocess.run(["git", "checkout", "--quiet", history.stdout.split()[-1]], cwd=tree, check=True)
     return build(tree, folder, "1.0.1")
 
 

@@ -293,7 +293,7 @@ def test_what_is_protected_goes_last(seed, legs):
             cut = columns.protected & (before > columns.off_w) & (after_w <= columns.off_w)
             for i in np.flatnonzero(cut):
                 others = ~columns.protected & (columns.node == columns.node[i]) & (after_w > columns.off_w)
-                # A running one that was left has fewer watts than the protected one needs to run on.
-                assert after_w[others].sum() < world.tables.on_w[i] + columns.off_w[others].sum() + 1.0
+                # What was left needs fewer watts to run on than the protected one; what then remained it may have got besides.
+                assert world.tables.on_w[others].sum() < world.tables.on_w[i] + columns.off_w[others].sum() + 1.0
                 assert columns.ids[i] in texts(decision.overruled) or "more" in texts(decision.overruled)
         before = after_w
