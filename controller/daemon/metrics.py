@@ -1,8 +1,8 @@
 """What Prometheus scrapes.
 
-The tick only swaps an attribute and counts into a list; all text is made when it is asked for. Operational series come
-from prometheus-client; the series per device, of which there are thousands, from one text template per family, which
-costs about a thirtieth (10,000 series: 70 ms by the library, 2 ms by one template).
+The tick swaps attributes, counts into a list, and notes since when each reason holds; all text is made when it is asked for.
+Operational series come from prometheus-client; those of nodes, agents and devices, of which there are thousands, are made as
+text, which costs about a thirtieth (10,000 series: 70 ms by the library, 2 ms by one template).
 """
 
 from __future__ import annotations
