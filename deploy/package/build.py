@@ -36,6 +36,7 @@ FILES = {
     "deploy/prometheus": "usr/share/surplusd/prometheus",
     "deploy/grafana/dashboards": "usr/share/surplusd/grafana/dashboards",
     "deploy/grafana/provisioning": "usr/share/surplusd/grafana/provisioning",
+    "deploy/nginx": "usr/share/surplusd/nginx",
     "docs": "opt/surplusd/docs",
     "LICENSE": "usr/share/doc/surplusd/copyright",
     "CHANGELOG.md": "usr/share/doc/surplusd/CHANGELOG.md",
