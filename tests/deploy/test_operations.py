@@ -28,3 +28,14 @@ def test_every_file_that_is_installed_is_in_the_package():
     assert [name for name in named if not (ROOT / name).is_file()] == []
     assert [name for name in named if not any(name.startswith(f"{source}/") for source in packed)] == []
     assert packed["deploy/nginx"] == "usr/share/surplusd/nginx"
+
+
+def test_what_the_operators_pages_link_to_is_in_the_package():
+    packed = runpy.run_path(str(ROOT / "deploy/package/build.py"))["FILES"]
+    linked = {
+        (page.parent / target).resolve().relative_to(ROOT)
+        for page in (ROOT / "docs").glob("*.md")
+        for target in re.findall(r"\]\((\.\./[A-Z]\w+\.md)", page.read_text())
+    }
+    assert linked
+    assert {str(path): packed.get(str(path)) for path in linked} == {str(path): f"opt/surplusd/{path}" for path in linked}

@@ -216,7 +216,7 @@ class TestBackup:
         assert not (site.state / HEAD).exists()
         assert not (site.state / f"{JOURNAL}-wal").exists()
         memory = site.memory()
-        assert [limit.id for limit in memory.book.limits] == ["grid-authority/known"]
+        assert [limit.id for limit in memory.book.limits()] == ["grid-authority/known"]
         assert memory.book.unsure is not None
         assert memory.locks.reason is not None
         memory.close()
