@@ -38,4 +38,6 @@ def test_what_the_operators_pages_link_to_is_in_the_package():
         for target in re.findall(r"\]\((\.\./[A-Z]\w+\.md)", page.read_text())
     }
     assert linked
-    assert {str(path): packed.get(str(path)) for path in linked} == {str(path): f"opt/surplusd/{path}" for path in linked}
+    assert {str(path): packed.get(str(path)) for path in linked} == {
+        str(path): f"opt/surplusd/{path}" for path in linked
+    }
