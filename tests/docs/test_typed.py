@@ -163,6 +163,8 @@ def test_troubleshooting(site: Site) -> None:
 def test_operations(site: Site) -> None:
     """Its placeholders are filled in. One meter waits for nobody: that a person confirms it is refused, by the code that says so."""
     site.init()
+    # Here and not in a process of the page's, which would have a deadline for it.
+    assert main(["warmup"]) == 0
     shell, complete, tunnel, what_if, confirm, state, retire = blocks(ROOT / "docs/operations.md")
     with site.daemon():
         told = site.type_with({"surplusd top ": "surplusd top --looks 1 "}, shell)
