@@ -73,7 +73,7 @@ def amqtt_broker() -> Iterator[BrokerProcess]:
     """The embedded broker of the demo (MQTT 3.1.1)."""
     port = free_port()
     command = [sys.executable, "-m", "simulators.broker", "--listen", f"127.0.0.1:{port}"]
-    with _running(BrokerProcess(command, port, "3.1.1")) as broker:
+    with running(BrokerProcess(command, port, "3.1.1")) as broker:
         yield broker
 
 
@@ -85,12 +85,12 @@ def mosquitto_broker(folder: Path) -> Iterator[BrokerProcess]:
     port = free_port()
     conf = folder / "mosquitto.conf"
     conf.write_text(_MOSQUITTO_CONF.format(port=port))
-    with _running(BrokerProcess([MOSQUITTO, "-c", str(conf)], port, "5")) as broker:
+    with running(BrokerProcess([MOSQUITTO, "-c", str(conf)], port, "5")) as broker:
         yield broker
 
 
 @contextlib.contextmanager
-def _running(broker: BrokerProcess) -> Iterator[BrokerProcess]:
+def running(broker: BrokerProcess) -> Iterator[BrokerProcess]:
     broker.start()
     try:
         yield broker

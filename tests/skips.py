@@ -14,6 +14,8 @@ ALLOWED: Final[Mapping[str, str]] = {
     "prometheus is not installed": "it asks every query of the dashboard; no package of Python can",
     "promtool is not installed": "it judges alerts and exposition; it comes with prometheus",
     "mbpoll is not installed": "an independent Modbus client; the other tests use pymodbus",
+    "nginx is not installed": "the proxy that the manual has, before the real interface",
+    "sqlite3 is not installed": "it copies a journal that is being written, as the manual says",
     "openssl is not installed": "it makes the keys and certificates as the manual says",
     "node is not installed": "an agent in another language than ours, written from the contract",
     "@grafana/data is not installed: npm ci --prefix tests/deploy/grafana": "Grafana's own library, from the registry of npm; where that is not reached no colour of a panel is judged",

@@ -28,6 +28,12 @@ def add(verbs: Verbs) -> None:
         metavar="HEAD",
         help="a head that left the machine: its text, or a file with it; may be repeated",
     )
+    verb.add_argument(
+        "--journal",
+        type=Path,
+        metavar="PATH",
+        help="a copy of it, with the head of then beside it (default: the one of the site file)",
+    )
     verb.set_defaults(carry_out=_carry_out)
     add_records(family)
 
@@ -40,7 +46,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     from drivers.fleet.keys import CONTROLLER, load_public
 
     site_file = load(arguments.file)
-    path = site_file.state / JOURNAL
+    path = arguments.journal or site_file.state / JOURNAL
     key = load_public(site_file.mqtt.keys / f"{CONTROLLER}.pub")
     if not path.exists():
         raise ConfigError(f"{path}: there is no journal")
@@ -51,7 +57,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         print(f"{path}: damaged: {error}")
         return NOT_GOOD
     print(*_shape(path, records), sep="\n")
-    beside = site_file.state / HEAD
+    beside = path.absolute().with_name(HEAD)
     heads = [("the head beside it", str(beside)), *(("the head given", words) for words in arguments.against)]
     findings = [_held(who, words, records, key, site_file.site) for who, words in heads]
     print(*(words for words, _ in findings), sep="\n")

@@ -36,9 +36,14 @@ FILES = {
     "deploy/prometheus": "usr/share/surplusd/prometheus",
     "deploy/grafana/dashboards": "usr/share/surplusd/grafana/dashboards",
     "deploy/grafana/provisioning": "usr/share/surplusd/grafana/provisioning",
+    "deploy/nginx": "usr/share/surplusd/nginx",
     "docs": "opt/surplusd/docs",
+    # What the pages link to beside themselves.
+    "README.md": "opt/surplusd/README.md",
+    "SECURITY.md": "opt/surplusd/SECURITY.md",
+    "CONTRIBUTING.md": "opt/surplusd/CONTRIBUTING.md",
+    "CHANGELOG.md": "opt/surplusd/CHANGELOG.md",
     "LICENSE": "usr/share/doc/surplusd/copyright",
-    "CHANGELOG.md": "usr/share/doc/surplusd/CHANGELOG.md",
 }
 SCRIPTS = ("postinst", "prerm", "postrm")
 LAUNCHER = f"""\

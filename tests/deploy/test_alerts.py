@@ -28,10 +28,8 @@ SAID = {
     "SurplusdStepFailed": [
         "the control step failed within the last five minutes; every device goes to failsafe meanwhile"
     ],
-    "SurplusdFailsafe": [f"the site is in FAILSAFE: {_WRONG}, section 5 of docs/operations.md says what to do"],
-    "SurplusdNotNormal": [
-        f"the site has not been NORMAL for a minute: {_WRONG}, section 5 of docs/operations.md says what to do"
-    ],
+    "SurplusdFailsafe": [f"the site is in FAILSAFE: {_WRONG}, docs/operations.md says what to do"],
+    "SurplusdNotNormal": [f"the site has not been NORMAL for a minute: {_WRONG}, docs/operations.md says what to do"],
     "SurplusdOrderNotMet": ["the order for pcc has not been met for 1m 30s: 30kW are missing"],
     "SurplusdOrderPartial": ["the order for feeder is below what it draws with everything off, and it is down to that"],
     "SurplusdOrderUnseen": ["nobody can say whether the order for feeder is kept: no usable meter shows what it draws"],
@@ -39,7 +37,7 @@ SAID = {
         "orders, or locks of people at work, may be missing: the journal is not what it was"
     ],
     "SurplusdMeterStale": ["main gives no usable value"],
-    "SurplusdMeterDoubted": ["doubted is not believed: meter_frozen, section 5 of docs/operations.md says what to do"],
+    "SurplusdMeterDoubted": ["doubted is not believed: meter_frozen, docs/operations.md says what to do"],
     "SurplusdMeterUnconfirmed": [
         "a person has to say whether main is right: the meter that it disagreed with is silent"
     ],
@@ -80,9 +78,7 @@ SAID = {
     "SurplusdDevicesDiffer": ["what agent hall-a says of its devices is not what the site file says: devices_differ"],
     "SurplusdSiteFileNotTaken": ["the site file is not what runs"],
     "SurplusdJournalUnusable": ["orders are applied but not durable, and none can be released"],
-    "SurplusdClockUntrusted": [
-        "no order ends by the clock: clock_apart, section 7 of docs/operations.md says what to do"
-    ],
+    "SurplusdClockUntrusted": ["no order ends by the clock: clock_apart, docs/time.md says what to do"],
     "SurplusdWrongTokens": ["<N> requests within five minutes had no valid token: who asks?"],
 }
 

@@ -322,7 +322,7 @@ def test_a_burst_to_a_subscriber_that_stalls_loses_nothing(client, protocol):
 
 
 def test_a_stolen_agent_is_locked_out_without_a_restart(broker, client):
-    """The two lines of docs/operations.md, read again on SIGHUP."""
+    """The two lines of docs/keys.md, read again on SIGHUP."""
     a, b, controller = client(A), client(B), client(CONTROLLER, topic("+", "report"))
     allowed = broker.acl.read_text()
     broker.acl.write_text(allowed + f"\nuser {A}\ntopic deny #\n")

@@ -177,8 +177,8 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
 class serving:  # noqa: N801
     """Runs the real server in a thread with a loop of its own, as the daemon does."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, service: Service, port: int = 0) -> None:
+        self._service, self._wanted = service, port
         self._up = threading.Event()
         self._port = 0
 
@@ -192,7 +192,7 @@ class serving:  # noqa: N801
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         try:
-            await serve(*behind_door(self._service), "127.0.0.1", 0, self._listening)
+            await serve(*behind_door(self._service), "127.0.0.1", self._wanted, self._listening)
         except asyncio.CancelledError:
             return
 

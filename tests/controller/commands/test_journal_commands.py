@@ -181,6 +181,26 @@ def test_verify_shows_a_journal_that_was_rewritten_or_cut_or_is_another(place, c
     assert "damaged: the chain breaks after record 0" in capsys.readouterr().out
 
 
+def test_verify_says_of_a_copy_whether_it_is_whole_up_to_the_head_beside_it(place, tmp_path, capsys):
+    place.do("init", "--without-fleet")
+    memory = place.memory("grid")
+    order(memory, "grid")
+    copy = tmp_path / "copied" / JOURNAL
+    copy.parent.mkdir()
+    copy.with_name(HEAD).write_bytes((place.state / HEAD).read_bytes())
+    with closing(sqlite3.connect(place.state / JOURNAL)) as source, closing(sqlite3.connect(copy)) as to:
+        source.backup(to)
+    order(memory, "grid", id="o-2")
+    capsys.readouterr()
+    assert place.do("journal", "verify", "--journal", str(copy)) == 0
+    assert f"{copy}: journal {memory.journal.id}, records 1 to 3," in capsys.readouterr().out
+    copy.with_name(HEAD).write_bytes((place.state / HEAD).read_bytes())
+    assert place.do("journal", "verify", "--journal", str(copy)) == 1, "the head is newer than the copy"
+    assert "records are gone, or it is an older copy" in capsys.readouterr().out
+    memory.close()
+    assert place.do("journal", "verify", "--journal", str(tmp_path / "nothing")) == 1
+
+
 def test_an_issuer_is_retired_by_another_authority_or_by_two_operators_and_by_nobody_else(place, capsys):
     place.do("init", "--without-fleet")
     memory = place.memory("grid", "dso")
