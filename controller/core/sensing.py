@@ -9,6 +9,7 @@ from controller.core.fleet.bounds import SumBelow, fleet_below
 from controller.core.fleet.leases import Leases, link_doubts, observe
 from controller.core.fleet.power_cut import PowerCut, no_news, without_power
 from controller.core.fleet.trouble import Trouble, find_trouble, told_of
+from controller.core.limits.carrying import CarriedNow, follow_carried, worse_than_declared
 from controller.core.limits.contactors import Trips
 from controller.core.limits.locked import Locked, hold_locked
 from controller.core.limits.overrun import Overrun, look, over_envelope, unshown
@@ -30,7 +31,7 @@ class Sensed:
     """What a snapshot says, once it has been judged.
 
     `cut`: what contactors have cut off, None while nothing is. `locked`: what people work on, None where nothing is. `reasons`: by source, all that is to be said of it.
-    `warnings`: what is to be said of the fleet and of the nodes.
+    `warnings`: what is to be said of the fleet and of the nodes. `carried`: what nodes carry that may carry so many A or VA.
     """
 
     leases: Leases
@@ -42,6 +43,7 @@ class Sensed:
     trust: Trust
     judgement: Judgement
     surplus: SurplusState
+    carried: tuple[CarriedNow, ...]
     mode: ModeState
     reasons: Mapping[str, tuple[Reason, ...]]
     warnings: tuple[Reason, ...]
@@ -73,6 +75,8 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
     leases = without_power(leases, site.devices, cut)
     locked = hold_locked(site, snapshot, leases)
     of_locks = () if locked is None else locked.warnings
+    carried = follow_carried(state.carried, site, trust, judgement, now_s)
+    of_nodes = (*worse_than_declared(site, carried), *of_locks)
     return Sensed(
         leases=leases,
         trouble=no_news(trouble, site.devices, cut),
@@ -83,9 +87,10 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
         trust=trust,
         judgement=judgement,
         surplus=surplus,
+        carried=carried,
         mode=mode,
         reasons={**judgement.reasons, SURPLUS: tuple(dict.fromkeys((*said, *of_surplus.doubts)))},
-        warnings=(*over.doubts, *of_fleet, *told_of_trips(trips, site, seen, now_s), *of_locks),
+        warnings=(*over.doubts, *of_fleet, *told_of_trips(trips, site, seen, now_s), *of_nodes),
     )
 
 

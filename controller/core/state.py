@@ -10,6 +10,7 @@ import numpy as np
 
 from controller.core.fleet.cap_memory import Caps, no_caps
 from controller.core.fleet.leases import Leases, no_leases
+from controller.core.limits.carrying import CarriedNow, nothing_carried
 from controller.core.limits.contactors import Trip, Trips, no_trips
 from controller.core.limits.house_load import HouseLoad, declared_house, remembered_house
 from controller.core.limits.orders import OrderNow, OrderRamp
@@ -43,7 +44,7 @@ class State:
     `trust`: in the meters and the surplus source. `minimum_times`: which devices are left alone for now. `house`: the estimate
     of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over. `failsafe_cap_w`: the
     site's limit while it comes down to failsafe, else ``inf``. `orders`: how those in force were kept. `recent`: what nodes drew lately. `overrun`: which nodes draw more than they may. `trips`: which contactors are
-    told what. `caps`: what jobs on capped devices want. `elsewhere_per_wh`: what one more watt hour would have earned by the
+    told what. `carried`: what nodes carry that may carry so many A or VA. `caps`: what jobs on capped devices want. `elsewhere_per_wh`: what one more watt hour would have earned by the
     other devices in the last tick.
     """
 
@@ -63,6 +64,7 @@ class State:
     recent: RecentPower
     overrun: Overrun
     trips: Trips
+    carried: tuple[CarriedNow, ...]
     caps: Caps
     elsewhere_per_wh: float
 
@@ -101,6 +103,7 @@ def initial_state(
         recent=no_recent_power(site),
         overrun=no_overrun(site),
         trips=no_trips(site, now_s, trips),
+        carried=nothing_carried(site),
         caps=no_caps(site),
         elsewhere_per_wh=0.0,
     )

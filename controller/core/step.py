@@ -24,6 +24,7 @@ from controller.core.fleet.trouble import stuck_w as stuck_of
 from controller.core.fleet.trouble import unled
 from controller.core.kernels.grant import Asked, grant
 from controller.core.kernels.tree import PathSums
+from controller.core.limits.carrying import carrying_limits
 from controller.core.limits.compliance import orders_now, unseen
 from controller.core.limits.contactors import Trips
 from controller.core.limits.envelope import (
@@ -91,6 +92,7 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         recent=limited.recent,
         overrun=allow(sensed.overrun, tables.site, limited.bounds, limited.sure_floor_w, snapshot.now_s),
         trips=hold_to(trips, tables.site, limited.lasting, limited.sure_floor_w, snapshot.now_s),
+        carried=sensed.carried,
         caps=limited.caps,
         elsewhere_per_wh=earned_elsewhere(limited.caps, tables.site, wanted.between_w, wanted.room_w, below),
     )
@@ -157,6 +159,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, surely_w)
     limits = [*order_limits, *locked_limits(snapshot.locks, most_house_w + tables.off_below_w)]
     limits += [*surplus_limit(site, sensed.surplus.surplus_w), Limit(node=0, limit_w=cap_w, name="failsafe")]
+    limits += carrying_limits(site, sensed.carried)
     steps = step_limits(site, sensed.judgement.step_to_w, most_house_w, tables.off_below_w)
     floors_w = house_w + tables.off_below_w, house_w + stuck_below_w
     lasting = envelope(tables.standing, limits, *floors_w)
@@ -368,7 +371,7 @@ def _decision(
         orders_in_force=tuple(ramp.id for ramp in limited.order_ramps),
         warnings=(*sensed.warnings, *unseen(tables.site, orders)),
         orders=orders,
-        contactors=trips.contactors,
+        contactors=trips.contactors, carried=sensed.carried,
         caps=caps_now(limited.caps),
         locks=() if sensed.locked is None else sensed.locked.locks,
     )  # fmt: skip

@@ -34,6 +34,25 @@ def sum_problems(site: SiteFile, fleet: Sequence[Load], catalogue: Mapping[str, 
         if node.id is not UNKNOWN and _too_small(node.limit_w, failsafe[node.id] + house[node.id]):
             text = _sum_text("failsafe watts", failsafe[node.id], house[node.id])
             yield Problem(loc=("nodes", index, "limit"), allowed=f"at least {text}")
+        yield from _carried_sums(index, node, failsafe, house)
+
+
+def _carried_sums(
+    index: int, node: NodeEntry, failsafe: Mapping[str, float], house: Mapping[str, float]
+) -> Iterator[Problem]:
+    """Report a node that could not carry its failsafe watts and house load at the worst that it declares."""
+    carries = node.carries
+    if node.id is UNKNOWN or carries is None or carries is UNKNOWN or UNKNOWN in dict(carries).values():
+        return
+    worst_w = carries.worst_w
+    if worst_w > 0.0 and _too_small(worst_w, failsafe[node.id] + house[node.id]):
+        text = _sum_text("failsafe watts", failsafe[node.id], house[node.id])
+        yield Problem(
+            loc=("nodes", index, "carries"),
+            found=f"{kw(worst_w)} at its worst values",
+            allowed=f"at least {text}",
+            at_key=True,
+        )
 
 
 def _most_w(load: Load, model: Model) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from controller.site.check_access import mqtt_problems, token_problems
+from controller.site.check_carrying import carrying_problems
 from controller.site.check_contactors import contactor_problems
 from controller.site.check_fleet import fleet_problems, price_problems
 from controller.site.check_meters import meter_problems, surplus_problems
@@ -33,6 +34,7 @@ def site_problems(site: SiteFile, catalogue: Mapping[str, Model]) -> Iterator[Pr
     yield from meter_problems(site)
     yield from surplus_problems(site)
     yield from modbus_problems(site)
+    yield from carrying_problems(site)
     yield from fleet_problems(site, fleet, catalogue)
     yield from contactor_problems(site, fleet, catalogue)
     yield from price_problems(site.economics, fleet, catalogue)

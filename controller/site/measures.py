@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
+from controller.site.texts import ratio
 from controller.site.value_type import NotAllowedError, ValueType, require, text_schema
 from drivers.quantities import UNITS, QuantityError, QuantityKind, parse_quantity
 
@@ -70,6 +71,13 @@ TickSeconds = Annotated[float, quantity(QuantityKind.TIME, 0.1, 10.0)]
 #: At most what a statement to an agent may grant, `MAX_TTL_MS` of the wire.
 LeaseSeconds = Annotated[float, quantity(QuantityKind.TIME, 0.0, 120.0, low_open=True)]
 MeterClass = Annotated[float, quantity(QuantityKind.FRACTION, 0.0, 0.1, low_open=True)]
+Amperes = Annotated[float, quantity(QuantityKind.CURRENT, 0.0, 1e6, low_open=True)]
+VoltAmperes = Annotated[float, quantity(QuantityKind.APPARENT_POWER, 0.0, _MOST_W, low_open=True)]
+#: From what feeds a rack to the highest that a grid has.
+Volts = Annotated[float, quantity(QuantityKind.VOLTAGE, 40.0, 1.2e6)]
+#: At 200 % one of three phases carries all.
+Imbalance = Annotated[float, quantity(QuantityKind.FRACTION, 0.0, 2.0)]
+PowerFactor = Annotated[float, ratio(0.1, 1.0)]
 
 
 def _grid_frequency(text: object) -> float:

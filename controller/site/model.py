@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from controller.site.carrying import CarriesEntry
 from controller.site.contactor_parts import ContactorEntry
 from controller.site.measures import (
     Cap,
@@ -76,11 +77,16 @@ class NodeEntry(Part):
 
     id: Id = key("id", "name of the node")
     parent: Id | None = key("parent", "the node above; absent at the site's connection", None)
-    limit_w: PowerLimit = key("limit", "rating of the node itself, or `unlimited`", "unlimited")
+    limit_w: PowerLimit = key(
+        "limit", "rating of the node itself in W, or `unlimited`; one in A or kVA stands in `carries`", "unlimited"
+    )
     house_load_w: Power = key(
         "house_load",
         "what is connected at this node besides devices (cooling, light, losses), without the nodes below it",
         "0 W",
+    )
+    carries: CarriesEntry | None = key(
+        "carries", "what it may carry in A or kVA; of this and its `limit` the smaller one counts", None
     )
     contactor: ContactorEntry | None = key("contactor", "what cuts the node off when nothing else helps", None)
 

@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from controller.core.limits.carrying import CarriedNow
 from controller.core.limits.contactors import ContactorState, Phase
 from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
+from controller.core.site import Carrying
 from controller.core.snapshot import ContactorNow, Grade, Position
 from controller.core.trust.judge import no_trust
 from controller.daemon.families.device_series import DeviceDetail
@@ -53,6 +55,27 @@ def make_latest(measured_w=(3400.0, math.nan), state=(2, 4)):
 def metrics(tmp_path):
     site, journal = make_site(), journal_at(tmp_path / "journal.db")
     yield Metrics(site, make_latest(), OrderBook(journal, site), journal, terms=make_terms(), clock=lambda: 1001.5)
+    journal.close()
+
+
+def test_what_a_node_carries_is_shown_and_what_that_lets_it_draw(tmp_path):
+    carries = (
+        Carrying(node=0, meters=(0,), most=160.0, apparent=False, phases=3, imbalance=0.1, least_w=500.0),
+        Carrying(node=1, meters=(), most=63e3, apparent=True, phases=3, imbalance=0.1, least_w=0.9),
+    )
+    site, journal = replace(make_site(), carries=carries), journal_at(tmp_path / "journal.db")
+    made = Metrics(site, make_latest(), OrderBook(journal, site), journal, terms=make_terms(), clock=lambda: 1001.5)
+    pcc, feeder = site.tree.ids
+    carried = (CarriedNow(limit_w=82e3, shown=120.0, least_w=600.0), CarriedNow(limit_w=56.7e3))
+    made.observe_tick(ticked(replace(make_decision(), carried=carried)))
+    got = samples(made.render())
+    assert (got["surplusd_node_amperes", pcc], got["surplusd_node_amperes_limit", pcc]) == (120.0, 160.0)
+    assert ("surplusd_node_volt_amperes", feeder) not in got, "nobody sees it"
+    assert got["surplusd_node_volt_amperes_limit", feeder] == 63e3
+    assert got["surplusd_node_limit_watts", pcc, "amperes"] == 82e3
+    assert got["surplusd_node_limit_watts", feeder, "volt_amperes"] == 56.7e3
+    made.observe_tick(ticked())
+    assert not [key for key in samples(made.render()) if key[0].startswith("surplusd_node_amperes")]
     journal.close()
 
 

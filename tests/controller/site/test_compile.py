@@ -33,6 +33,21 @@ def test_limits_and_house_load_of_everything_below(site):
 
 
 @pytest.mark.parametrize(
+    ("carries", "most", "least_w", "phases"),
+    [
+        ("{current: 160 A, volts: 380 V, power_factor: 0.95, imbalance: 10 %}", 160.0, 3**0.5 * 380 * 0.95 / 1.1, 3),
+        ("{current: 0.16 kA, phases: 1, volts: 0.2 kV, power_factor: 0.9}", 160.0, 200 * 0.9, 1),
+        ("{apparent_power: 63 kVA, power_factor: 0.95, imbalance: 10 %}", 63e3, 0.95 / 1.1, 3),
+    ],
+)
+def test_what_a_node_carries_is_worth_so_many_watts_at_the_worst(carries, most, least_w, phases, small, load_text):
+    [each] = compile_site(load_text(small.replace("limit: 60 kW", f"limit: 60 kW, carries: {carries}"))).carries
+    assert (each.node, each.meters, each.most, each.phases) == (2, (0,), most, phases)
+    assert each.apparent is ("apparent" in carries)
+    assert each.least_w == pytest.approx(least_w)
+
+
+@pytest.mark.parametrize(
     ("key", "frequency_hz"), [("", 50.0), ("  frequency: 50 Hz\n", 50.0), ("  frequency: 60.0 Hz\n", 60.0)]
 )
 def test_the_frequency_is_that_of_the_grid_by_default_50_hz(key, frequency_hz, small, load_text):
