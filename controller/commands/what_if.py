@@ -155,13 +155,14 @@ def _asked(site: Site, status: dict[str, Any] | None, limits: list[_AskedLimit])
 
     from controller.core.allocation.what_if import Supposed
     from controller.core.limits.carrying import worst_limits
+    from controller.core.limits.demand import steady_limit
     from controller.core.limits.envelope import standing_limits
 
     standing = standing_limits(site)
     limit_w, binding, house_w = standing.limit_w.copy(), list(standing.binding), site.tree.house_w.copy()
-    for worst in worst_limits(site):
-        if worst.limit_w < limit_w[worst.node]:
-            limit_w[worst.node], binding[worst.node] = worst.limit_w, worst.name
+    for moving in (*worst_limits(site), *steady_limit(site)):
+        if moving.limit_w < limit_w[moving.node]:
+            limit_w[moving.node], binding[moving.node] = moving.limit_w, moving.name
     off = _off(site, status) if status is not None else np.zeros(len(site.devices.ids), dtype=np.bool_)
     nodes = status["nodes"] if status is not None else {}
     for n, name in enumerate(site.tree.ids):
@@ -170,6 +171,9 @@ def _asked(site: Site, status: dict[str, Any] | None, limits: list[_AskedLimit])
             limit_w[n], binding[n] = seen["envelope_w"], seen["binding"]
         if seen is not None and isinstance(seen["house_w"], float | int):
             house_w[n] = seen["house_w"]
+    demand = None if status is None else status.get("demand")
+    if demand is not None and demand["cap_w"] < limit_w[0]:
+        limit_w[0], binding[0] = demand["cap_w"], "demand"
     for limit in limits:
         watts, n = limit.watts(site), site.tree.ids.index(limit.node)
         if watts < limit_w[n]:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from controller.core.fleet.bounds import SumBelow, fleet_below
-from controller.core.fleet.leases import Leases, link_doubts, observe
+from controller.core.fleet.leases import Leases, link_doubts, observe, unheard_w
 from controller.core.fleet.power_cut import PowerCut, no_news, without_power
 from controller.core.fleet.trouble import Trouble, find_trouble, told_of
-from controller.core.limits.carrying import CarriedNow, follow_carried, worse_than_declared
+from controller.core.fleet.trouble import stuck_w as stuck_of
 from controller.core.limits.contactors import Trips
+from controller.core.limits.electrical import Trusted
 from controller.core.limits.locked import Locked, hold_locked
 from controller.core.limits.overrun import Overrun, look, over_envelope, unshown
 from controller.core.limits.trip import next_trips, seen_nodes
 from controller.core.limits.tripped import power_cut, told_of_trips
+from controller.core.masks import every
 from controller.core.modes import Doubts, Mode, ModeState, next_mode
 from controller.core.reasons import Code, Reason
-from controller.core.site import SURPLUS, Rules, Site
+from controller.core.site import F64, SURPLUS, Rules, Site
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
 from controller.core.surplus.estimate import SurplusState, estimate_surplus, surplus_doubts, surplus_reading
@@ -31,7 +35,7 @@ class Sensed:
     """What a snapshot says, once it has been judged.
 
     `cut`: what contactors have cut off, None while nothing is. `locked`: what people work on, None where nothing is. `reasons`: by source, all that is to be said of it.
-    `warnings`: what is to be said of the fleet and of the nodes. `carried`: what nodes carry that may carry so many A or VA.
+    `warnings`: what is to be said of the fleet and of the nodes.
     """
 
     leases: Leases
@@ -43,10 +47,14 @@ class Sensed:
     trust: Trust
     judgement: Judgement
     surplus: SurplusState
-    carried: tuple[CarriedNow, ...]
     mode: ModeState
     reasons: Mapping[str, tuple[Reason, ...]]
     warnings: tuple[Reason, ...]
+
+    @property
+    def trusted(self) -> Trusted:
+        """What is remembered of the sources, and what may be believed of it now."""
+        return Trusted(self.trust, self.judgement, starting=self.mode.mode is Mode.INIT)
 
 
 def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sensed:
@@ -75,8 +83,6 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
     leases = without_power(leases, site.devices, cut)
     locked = hold_locked(site, snapshot, leases)
     of_locks = () if locked is None else locked.warnings
-    carried = follow_carried(state.carried, site, trust, judgement, now_s)
-    of_nodes = (*worse_than_declared(site, carried), *of_locks)
     return Sensed(
         leases=leases,
         trouble=no_news(trouble, site.devices, cut),
@@ -87,10 +93,9 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
         trust=trust,
         judgement=judgement,
         surplus=surplus,
-        carried=carried,
         mode=mode,
         reasons={**judgement.reasons, SURPLUS: tuple(dict.fromkeys((*said, *of_surplus.doubts)))},
-        warnings=(*over.doubts, *of_fleet, *told_of_trips(trips, site, seen, now_s), *of_nodes),
+        warnings=(*over.doubts, *of_fleet, *told_of_trips(trips, site, seen, now_s), *of_locks),
     )
 
 
@@ -130,3 +135,17 @@ def compared(sensed: Sensed) -> NodePower:
     """Return the power of the nodes without those above a contactor that a later meter still shows what is gone of."""
     power = sensed.judgement.power
     return power if sensed.cut is None else replace(power, known=power.known & ~sensed.cut.fading)
+
+
+def stuck_w(site: Site, sensed: Sensed) -> F64:
+    """Return the watts of each device (D,) that cannot be freed; of one that may have started by itself, all of them."""
+    watts = stuck_of(sensed.leases, site.devices, sensed.trouble)
+    return watts if sensed.cut is None else np.where(sensed.cut.anything, site.devices.max_w, watts)
+
+
+def unheard_below_w(site: Site, sensed: Sensed, below: SumBelow) -> F64:
+    """Return what devices below each node (N,) may draw that were never heard of; one without power draws nothing."""
+    if every(sensed.leases.known):
+        return np.zeros(len(site.tree.ids))
+    watts = unheard_w(sensed.leases, site.devices)
+    return below(watts if sensed.cut is None else np.where(sensed.cut.quiet, 0.0, watts))

@@ -5,6 +5,7 @@ Built once from the configuration, read-only afterwards. Watts are site-side and
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
@@ -173,6 +174,22 @@ class Carrying:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DemandTerms:
+    """What a tariff bills by: the mean power of each window of `window_s`, which is to stay under `limit_w`.
+
+    The first window of an hour of UTC begins `begins_s` after it; they follow each other.
+    """
+
+    window_s: float
+    limit_w: float
+    begins_s: float = 0.0
+
+    def begins_utc_s(self, utc_s: float) -> float:
+        """Return when the window began that runs then, in Unix seconds."""
+        return math.floor((utc_s - self.begins_s) / self.window_s) * self.window_s + self.begins_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CapGroup:
     """Devices whose setpoint only caps what their jobs draw, and how far their caps stay above that.
 
@@ -222,3 +239,4 @@ class Site:
     contactors: Contactors = NO_CONTACTORS
     caps: tuple[CapGroup, ...] = ()
     carries: tuple[Carrying, ...] = ()
+    demand: DemandTerms | None = None

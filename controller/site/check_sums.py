@@ -90,6 +90,10 @@ def _grid_sums(
     if _too_small(site.grid.contract_w, off[root] + house[root]):
         text = _sum_text("residual watts", off[root], house[root])
         yield Problem(loc=("grid", "contract"), allowed=f"at least the floor, {text}")
+    demand = site.economics.demand
+    if demand is not None and _too_small(demand.limit_w, off[root] + house[root]):
+        text = _sum_text("residual watts", off[root], house[root])
+        yield Problem(loc=("economics", "demand", "limit"), allowed=f"at least the floor, {text}")
     if _too_small(site.grid.failsafe_w, failsafe[root] + house[root]):
         text = _sum_text("failsafe watts", failsafe[root], house[root])
         yield Problem(loc=("grid", "failsafe"), allowed=f"at least {text}")

@@ -13,6 +13,7 @@ from controller.core.site import (
     CapGroup,
     Carrying,
     Contactors,
+    DemandTerms,
     Devices,
     Meters,
     Rules,
@@ -23,7 +24,7 @@ from controller.core.site import (
 from controller.site.contactors import NodeContactor, contactors_of, relay_agents
 from controller.site.devices import Load, declared_failsafe_w, loads
 from controller.site.measures import Price
-from controller.site.model import EconomicsSection, MeterEntry, NodeEntry, SiteFile
+from controller.site.model import DemandSection, EconomicsSection, MeterEntry, NodeEntry, SiteFile
 from controller.site.own_models import catalogue_of
 from controller.site.ranges import power_range
 from controller.site.tree import parents_of, way_up
@@ -51,7 +52,14 @@ def compile_site(site_file: SiteFile) -> Site:
         contactors=_contactors(contactors_in_order(site_file, tree), tree),
         caps=_caps(pairs),
         carries=tuple(_carries(site_file.nodes, meters, tree)),
+        demand=_demand(site_file.economics.demand),
     )
+
+
+def _demand(section: DemandSection | None) -> DemandTerms | None:
+    if section is None:
+        return None
+    return DemandTerms(window_s=section.window_s, limit_w=section.limit_w, begins_s=section.begins_s)
 
 
 def _carries(nodes: Sequence[NodeEntry], meters: Sequence[MeterEntry], tree: Tree) -> Iterator[Carrying]:

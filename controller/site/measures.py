@@ -77,6 +77,20 @@ VoltAmperes = Annotated[float, quantity(QuantityKind.APPARENT_POWER, 0.0, _MOST_
 Volts = Annotated[float, quantity(QuantityKind.VOLTAGE, 40.0, 1.2e6)]
 #: At 200 % one of three phases carries all.
 Imbalance = Annotated[float, quantity(QuantityKind.FRACTION, 0.0, 2.0)]
+#: Windows that a tariff bills by: so many minutes, of which some are an hour.
+_WINDOWS_S: Final = (300.0, 600.0, 900.0, 1200.0, 1800.0, 3600.0)
+_TIME: Final = quantity(QuantityKind.TIME, 0.0, _DAY_S)
+
+
+def _window(text: object) -> float:
+    seconds: float = _TIME.parse(text)
+    require(seconds in _WINDOWS_S)
+    return seconds
+
+
+BilledWindow = Annotated[
+    float, ValueType(parse=_window, allowed="5 min, 10 min, 15 min, 20 min, 30 min or 1 h", json=_TIME.json)
+]
 PowerFactor = Annotated[float, ratio(0.1, 1.0)]
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from controller.site.carrying import CarriesEntry
 from controller.site.contactor_parts import ContactorEntry
 from controller.site.measures import (
+    BilledWindow,
     Cap,
     CarbonIntensity,
     EnergyPrice,
@@ -227,6 +228,14 @@ class ControlSection(Part):
     recover_s: Seconds = key("recover", "time with trusted readings before a doubt is over", "5 s")
 
 
+class DemandSection(Part):
+    """What a tariff bills that bills the highest mean power of a window of the clock; an economic cap, and no limit of safety."""
+
+    window_s: BilledWindow = key("window", "length of a window; so many of them are an hour")
+    limit_w: PositivePower = key("limit", "what the site's mean power in each window is to stay under")
+    begins_s: Wait = key("begins", "when the first window of an hour of UTC begins after it; less than `window`", "0 s")
+
+
 class EconomicsSection(Part):
     """What a watt is worth; all prices in one currency."""
 
@@ -237,6 +246,9 @@ class EconomicsSection(Part):
     )
     carbon_g_kwh: CarbonIntensity | None = key(
         "carbon_intensity", "CO2 of one more kWh from this grid (marginal); absent: no such figure is shown", None
+    )
+    demand: DemandSection | None = key(
+        "demand", "the highest window that the tariff bills; absent: it bills none", None
     )
 
 

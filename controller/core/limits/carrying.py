@@ -12,6 +12,7 @@ Above M it is ``P * M / I``. Nothing is learnt that a doubt could leave behind: 
 - What the meter may err, its class, is kept free.
 - The limit falls at once. It rises only by a proven meter that nothing speaks against, and stays a little under what that shows, so that
   volts that waver move no device.
+- While the control starts nothing is raised, and what runs was inside the limit: until its meter has spoken it runs on.
 - A meter that falls silent takes the limit down to the declared worst between the ages of `Rules.suspect_s` and `Rules.bad_s`; one
   that is found false, at once.
 
@@ -22,7 +23,7 @@ conductor, and a transformer's losses are not covered: declare a smaller limit f
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -39,6 +40,8 @@ _STILL: Final = 0.01
 #: From this share of what the node may carry on, its meter tells whether the declared worst is the worst: by more than this share.
 _TELLING: Final = 0.5
 _WORSE: Final = 0.01
+#: Volts to neutral and amperes of each phase.
+_PHASES: Final = tuple((f"voltage_l{k}_n_v", f"current_l{k}_a") for k in (1, 2, 3))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +72,7 @@ class _Flow:
 
 def phase_quantities(phases: int) -> tuple[str, ...]:
     """Return what a meter has to show beside its power, in the same sample: volts to neutral and amperes of each phase."""
-    return tuple(name for k in range(1, phases + 1) for name in _of_phase(k))
-
-
-def _of_phase(k: int) -> tuple[str, str]:
-    return f"voltage_l{k}_n_v", f"current_l{k}_a"
+    return tuple(name for pair in _PHASES[:phases] for name in pair)
 
 
 def nothing_carried(site: Site) -> tuple[CarriedNow, ...]:
@@ -92,36 +91,40 @@ def carrying_limits(site: Site, carried: Sequence[CarriedNow]) -> list[Limit]:
 
 
 def _limit(site: Site, carrying: Carrying, limit_w: float) -> Limit:
-    kind = "volt_amperes" if carrying.apparent else "amperes"
+    kind = "kva" if carrying.apparent else "amperes"
     return Limit(node=carrying.node, limit_w=limit_w, name=f"{kind}:{site.tree.ids[carrying.node]}")
 
 
 def follow_carried(
-    carried: Sequence[CarriedNow], site: Site, trust: Trust, judgement: Judgement, now_s: float
+    carried: Sequence[CarriedNow], site: Site, trust: Trust, judgement: Judgement, now_s: float, *, starting: bool
 ) -> tuple[CarriedNow, ...]:
-    """Return what the nodes carry by all that may be believed now."""
+    """Return what the nodes carry by all that may be believed now; `starting`: nothing is raised yet."""
     if not site.carries:
         return ()
-    counting, nodes = usable(site, judgement.meters, now_s), judgement.nodes
+    counting, nodes = usable(site, judgement.meters, now_s).tolist(), judgement.nodes
+    proven, still, false = nodes.proven.tolist(), nodes.still.tolist(), nodes.false.tolist()
+    class_w = (site.meters.accuracy * site.meters.rating_w).tolist()
     found = []
     for carrying, before in zip(site.carries, carried, strict=True):
         n = carrying.node
-        flows = (
-            [] if nodes.false[n] else list(_flows(carrying, site, trust, (k for k in carrying.meters if counting[k])))
-        )
+        mine = [] if false[n] else [k for k in carrying.meters if counting[k]]
+        seen = [_flow(carrying, trust.sources[site.meters.ids[k]].shown, class_w[k]) for k in mine]
+        flows = [flow for flow in seen if flow is not None]
         if flows:
-            may_rise = bool(nodes.proven[n] and not nodes.still[n])
-            found.append(_followed(carrying, before, flows, may_rise=may_rise))
+            at_most_w = math.inf if starting else before.limit_w if proven[n] else min(before.limit_w, carrying.worst_w)
+            found.append(_followed(carrying, at_most_w, flows, may_rise=proven[n] and not still[n]))
+        elif starting and math.isinf(before.taken_s):
+            found.append(replace(before, limit_w=math.inf))
         else:
-            age_s = math.inf if nodes.false[n] else now_s - before.taken_s
+            age_s = math.inf if false[n] else now_s - before.taken_s
             found.append(_unseen(carrying, before, site, age_s))
     return tuple(found)
 
 
-def _followed(carrying: Carrying, before: CarriedNow, flows: Sequence[_Flow], *, may_rise: bool) -> CarriedNow:
-    """Return the limit by what flows: of several meters the one that allows least."""
+def _followed(carrying: Carrying, at_most_w: float, flows: Sequence[_Flow], *, may_rise: bool) -> CarriedNow:
+    """Return the limit by what flows: of several meters the one that allows least; above `at_most_w` only where it may rise."""
     least = min(flows, key=lambda flow: flow.limit_w)
-    limit_w = min(before.limit_w, least.limit_w)
+    limit_w = min(at_most_w, least.limit_w)
     if may_rise and all(flow.sure for flow in flows):
         limit_w = max(limit_w, least.limit_w - _STILL * carrying.worst_w)
     return CarriedNow(
@@ -139,15 +142,6 @@ def _unseen(carrying: Carrying, before: CarriedNow, site: Site, age_s: float) ->
     share = 1.0 if age_s >= bad_s else max((age_s - suspect_s) / (bad_s - suspect_s), 0.0)
     sunk_w = before.from_w + share * (carrying.worst_w - before.from_w)
     return replace(before, limit_w=min(before.limit_w, sunk_w), shown=None, least_w=None)
-
-
-def _flows(carrying: Carrying, site: Site, trust: Trust, meters: Iterable[int]) -> Iterator[_Flow]:
-    for k in meters:
-        shown = trust.sources[site.meters.ids[k]].shown
-        class_w = float(site.meters.accuracy[k] * site.meters.rating_w[k])
-        flow = _flow(carrying, shown, class_w)
-        if flow is not None:
-            yield flow
 
 
 def _flow(carrying: Carrying, shown: Mapping[str, Shown], class_w: float) -> _Flow | None:
@@ -172,9 +166,11 @@ def _flow(carrying: Carrying, shown: Mapping[str, Shown], class_w: float) -> _Fl
 def _phases(carrying: Carrying, shown: Mapping[str, Shown], taken_s: float) -> list[tuple[float, float]] | None:
     """Return volts to neutral and amperes of each phase in the sample that was taken then."""
     found = []
-    for k in range(1, carrying.phases + 1):
-        volts, amperes = map(shown.get, _of_phase(k))
-        if volts is None or amperes is None or volts.value <= 0.0 or {volts.taken_s, amperes.taken_s} != {taken_s}:
+    for volts_name, amperes_name in _PHASES[: carrying.phases]:
+        volts, amperes = shown.get(volts_name), shown.get(amperes_name)
+        if volts is None or amperes is None or volts.value <= 0.0:
+            return None
+        if volts.taken_s != taken_s or amperes.taken_s != taken_s:
             return None
         found.append((volts.value, abs(amperes.value)))
     return found

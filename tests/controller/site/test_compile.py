@@ -10,7 +10,7 @@ import pytest
 
 from controller.core.allocation.minimum_times import kept_w
 from controller.core.allocation.tables import make_tables
-from controller.core.site import SurplusModel
+from controller.core.site import DemandTerms, SurplusModel
 from controller.core.state import initial_state
 from controller.site.compile import compile_site
 from drivers.fleet.catalogue import DeviceKind, load_catalogue
@@ -30,6 +30,13 @@ def test_tree_is_ordered_by_depth_then_id(site):
 def test_limits_and_house_load_of_everything_below(site):
     assert site.tree.limit_w.tolist() == [np.inf, np.inf, 60e3, 50e3]
     assert site.tree.house_w.tolist() == [5e3, 0.0, 2e3, 0.0]
+
+
+def test_a_demand_that_is_billed(small, load_text):
+    demand = "  tariff: 0.05 USD/kWh\n  demand: {window: 30 min, limit: 50 kW, begins: 5 min}\n"
+    billed = compile_site(load_text(small.replace("  tariff: 0.05 USD/kWh\n", demand)))
+    assert billed.demand == DemandTerms(window_s=1800.0, limit_w=50e3, begins_s=300.0)
+    assert compile_site(load_text(small)).demand is None
 
 
 @pytest.mark.parametrize(

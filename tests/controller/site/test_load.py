@@ -83,6 +83,31 @@ BROKEN = {
         "limit: 60 kW, §carries: {current: 5 A, volts: 380 V, power_factor: 0.95, imbalance: 10 %},",
         ["nodes[1].carries", "2.84213792 kW at its worst values", "at least 7.8 kW"],
     ),
+    "window of no part of an hour": (
+        "  tariff: 0.05 USD/kWh\n",
+        "  tariff: 0.05 USD/kWh\n  demand: {window: §25 min, limit: 50 kW}\n",
+        ["economics.demand.window", "30 min or 1 h"],
+    ),
+    "window without a unit": (
+        "  tariff: 0.05 USD/kWh\n",
+        "  tariff: 0.05 USD/kWh\n  demand: {window: §30, limit: 50 kW}\n",
+        ["economics.demand.window", "found 30"],
+    ),
+    "demand without a limit": (
+        "  tariff: 0.05 USD/kWh\n",
+        "  tariff: 0.05 USD/kWh\n  §demand: {window: 30 min}\n",
+        ["economics.demand.limit", "found nothing"],
+    ),
+    "demand under the floor": (
+        "  tariff: 0.05 USD/kWh\n",
+        "  tariff: 0.05 USD/kWh\n  demand: {window: 30 min, limit: §5 kW}\n",
+        ["economics.demand.limit", "at least the floor", "residual watts"],
+    ),
+    "window that begins after itself": (
+        "  tariff: 0.05 USD/kWh\n",
+        "  tariff: 0.05 USD/kWh\n  demand: {window: 15 min, limit: 50 kW, begins: §15 min}\n",
+        ["economics.demand.begins", "less than the window"],
+    ),
     "zero up-ramp": ("ramp_up: 2 kW/s", "ramp_up: §0 kW/s", ["grid.ramp_up", "above 0 W/s"]),
     "zero down-ramp": ("ramp_down: 6 MW/min", "ramp_down: §0 kW/s", ["grid.ramp_down", "above 0 W/s"]),
     "emergency ramp that the end of all leases breaks": (
