@@ -150,8 +150,8 @@ class Carrying:
     """What a node may carry by its conductors or its transformer, and the worst that is declared of it.
 
     `node`: index into the tree; `meters`: indexes of those at it. `most`: A of each phase, or with `apparent` VA of all together.
-    `phases`: 1 or 3. `imbalance`: share by which the highest phase may be above the mean. `least_w`: watts that each A, or VA, is at
-    least: at the lowest volts and power factor, and the largest imbalance.
+    `phases`: 1 or 3. `imbalance`: share by which the highest phase may be above the mean. `least_v`: the lowest volts to neutral, 0 for VA.
+    `least_w`: watts that each A, or VA, is at least: at the lowest volts and power factor, and the largest imbalance.
     """
 
     node: int
@@ -161,6 +161,7 @@ class Carrying:
     phases: int
     imbalance: float
     least_w: float
+    least_v: float = 0.0
 
     @property
     def unit(self) -> str:

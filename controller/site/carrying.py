@@ -37,9 +37,12 @@ class CarriesEntry(Part):
     def least_w(self) -> float:
         """Watts that each A, or VA, is at least."""
         watts = self.power_factor / (1.0 + (self.imbalance or 0.0))
-        if self.current_a is None:
-            return watts
-        return watts * (self.volts or 0.0) * (math.sqrt(3.0) if self.phases == 3 else 1.0)
+        return watts if self.current_a is None else watts * self.phases * self.least_v
+
+    @property
+    def least_v(self) -> float:
+        """Lowest volts to neutral, of one phase between its conductors; 0 where volts do not matter."""
+        return (self.volts or 0.0) / (math.sqrt(3.0) if self.phases == 3 else 1.0)
 
     @property
     def worst_w(self) -> float:

@@ -75,6 +75,7 @@ def _carries(nodes: Sequence[NodeEntry], meters: Sequence[MeterEntry], tree: Tre
                 phases=by_id[name].phases,
                 imbalance=by_id[name].imbalance or 0.0,
                 least_w=by_id[name].least_w,
+                least_v=by_id[name].least_v,
             )
 
 

@@ -40,6 +40,8 @@ _STILL: Final = 0.01
 #: From this share of what the node may carry on, its meter tells whether the declared worst is the worst: by more than this share.
 _TELLING: Final = 0.5
 _WORSE: Final = 0.01
+#: Volts below this share of the lowest are those of the other side of a transformer, and so may be the amperes.
+_OTHER_SIDE: Final = 0.5
 #: Volts to neutral and amperes of each phase.
 _PHASES: Final = tuple((f"voltage_l{k}_n_v", f"current_l{k}_a") for k in (1, 2, 3))
 
@@ -164,11 +166,11 @@ def _flow(carrying: Carrying, shown: Mapping[str, Shown], class_w: float) -> _Fl
 
 
 def _phases(carrying: Carrying, shown: Mapping[str, Shown], taken_s: float) -> list[tuple[float, float]] | None:
-    """Return volts to neutral and amperes of each phase in the sample that was taken then."""
+    """Return volts to neutral and amperes of each phase in the sample that was taken then; None where they are not this node's."""
     found = []
     for volts_name, amperes_name in _PHASES[: carrying.phases]:
         volts, amperes = shown.get(volts_name), shown.get(amperes_name)
-        if volts is None or amperes is None or volts.value <= 0.0:
+        if volts is None or amperes is None or volts.value <= _OTHER_SIDE * carrying.least_v:
             return None
         if volts.taken_s != taken_s or amperes.taken_s != taken_s:
             return None

@@ -52,6 +52,7 @@ def test_what_a_node_carries_is_worth_so_many_watts_at_the_worst(carries, most, 
     assert (each.node, each.meters, each.most, each.phases) == (2, (0,), most, phases)
     assert each.apparent is ("apparent" in carries)
     assert each.least_w == pytest.approx(least_w)
+    assert each.least_v == pytest.approx({3: 380 / 3**0.5, 1: 200.0}[phases] * (not each.apparent))
 
 
 @pytest.mark.parametrize(

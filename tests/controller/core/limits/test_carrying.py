@@ -29,9 +29,18 @@ from tests.controller.core.world import Wiring, World, site
 
 #: 100 A at 380 V between phases, a power factor of 0.9 and 10 % of imbalance: 538 W for each, 53.8 kW at the worst.
 LEAST_W = math.sqrt(3) * 380 * 0.9 / 1.1
-AMPERES = Carrying(node=2, meters=(0,), most=100.0, apparent=False, phases=3, imbalance=0.1, least_w=LEAST_W)
-KVA = replace(AMPERES, most=70e3, apparent=True, least_w=0.9 / 1.1)
-ONE_PHASE = replace(AMPERES, most=32.0, phases=1, imbalance=0.0, least_w=200 * 0.9)
+AMPERES = Carrying(
+    node=2,
+    meters=(0,),
+    most=100.0,
+    apparent=False,
+    phases=3,
+    imbalance=0.1,
+    least_w=LEAST_W,
+    least_v=380 / math.sqrt(3),
+)
+KVA = replace(AMPERES, most=70e3, apparent=True, least_w=0.9 / 1.1, least_v=0.0)
+ONE_PHASE = replace(AMPERES, most=32.0, phases=1, imbalance=0.0, least_w=200 * 0.9, least_v=200.0)
 #: The meter may err by half a kW.
 CLASS_W = 500.0
 UNPROVEN, DOUBTED, FALSE, SILENT = {"proven": False}, {"still": True}, {"false": True}, {"silent": True, "still": True}
@@ -120,6 +129,7 @@ STILL_W = 0.01 * WORST_W
         ("a balance that is better than declared does not", [(5, 50e3, replace(GOOD, shares=(0.31, 0.33, 0.36)))], [SEEN_W - STILL_W]),
         ("amperes that could not carry the watts count as those that could", [(5, 50e3, replace(GOOD, error=-0.06))], [50e3 + (100 - 1.1 * 50e3 / 690) * LEAST_W - CLASS_W - STILL_W]),
         ("amperes of another scale lift nothing", [(5, 50e3, replace(GOOD, error=-0.5))], [WORST_W]),
+        ("volts of the other side of a transformer are no volts of the node", [(5, 50e3, replace(GOOD, volts=57.7))], [WORST_W]),
         ("a meter found false is none, at once", [(5, 50e3, GOOD), (1, 50e3, GOOD, FALSE)], [SEEN_W - STILL_W, WORST_W]),
         ("one that falls silent is on its way", [(5, 50e3, GOOD), (3, 0.0, GOOD, SILENT)], [SEEN_W - STILL_W] * 2),
         ("to the worst by when it is bad", [(5, 50e3, GOOD), (10, 0.0, GOOD, SILENT)], [SEEN_W - STILL_W, WORST_W]),
