@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from controller.core.decision import Decision
+from controller.core.limits.demand import NO_DEMAND_USE, DemandNow
 from controller.core.modes import Mode
 from controller.core.site import Site
 from controller.core.snapshot import Grade
@@ -114,4 +115,5 @@ def _decision(site: Site) -> Decision:
         worth_per_h=1.0,
         bound_per_h=1.0,
         orders_in_force=(),
+        demand=DemandNow(use=NO_DEMAND_USE, limit_w=0.0, cap_w=0.0, ends_in_s=0.0, sure=True),
     )

@@ -20,6 +20,7 @@ class QuantityKind(Enum):
 
     POWER = "W"
     REACTIVE_POWER = "var"
+    APPARENT_POWER = "VA"
     ENERGY = "Wh"
     TIME = "s"
     POWER_RATE = "W/s"
@@ -34,6 +35,7 @@ class QuantityKind(Enum):
 UNITS: Final[dict[QuantityKind, dict[str, float]]] = {
     QuantityKind.POWER: {"W": 1.0, "kW": 1e3, "MW": 1e6, "GW": 1e9},
     QuantityKind.REACTIVE_POWER: {"var": 1.0, "kvar": 1e3, "Mvar": 1e6},
+    QuantityKind.APPARENT_POWER: {"VA": 1.0, "kVA": 1e3, "MVA": 1e6},
     QuantityKind.ENERGY: {"Wh": 1.0, "kWh": 1e3, "MWh": 1e6, "GWh": 1e9},
     QuantityKind.TIME: {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0},
     QuantityKind.POWER_RATE: {

@@ -17,6 +17,7 @@ from controller.api.reason_bodies import HeldReasonBody, held_bodies, instant_of
 from controller.api.site_state import SiteState, site_state
 from controller.core.decision import Decision
 from controller.core.limits.contactors import ContactorState, Phase, Trip
+from controller.core.limits.demand import DemandNow
 from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
@@ -135,13 +136,31 @@ class OrderNowBody(BaseModel):
     shortfall_w: float | None
 
 
+class DemandBody(BaseModel):
+    """The window that the tariff bills: it began at `begins_at` and has had `used_wh`, of which nobody saw `guessed_wh`.
+
+    `limit_w`: of its mean power. `cap_w`: what the site may draw from now on for it; that holds `held_back_w` from devices, which
+    would earn no more than `cost_per_h` with it. `clock_trusted`: else the limit holds at each moment.
+    """
+
+    begins_at: datetime
+    ends_in_s: float
+    used_wh: float
+    guessed_wh: float
+    limit_w: float
+    cap_w: float
+    held_back_w: float
+    cost_per_h: float
+    clock_trusted: bool
+
+
 class StatusBody(BaseModel):
     """The site now. `state`: the worst that holds, in a word. `mode_since`: since when the mode is what it is, as far as this process has seen; null before the first tick. `reason`: why the mode is not normal. Before the first tick the mode is init and nodes is empty.
 
     Where the newest tick is too old to speak of now, the reason says so, the mode is the last one, and every figure of it is
     gone. `warnings`: what else is to be known, whether or not it holds the site, in `warning` in words.
     `journal_failure`: why the journal cannot be written, null while it can. `orders_in_force`: by name, ISSUER/ID. `reasons`: the same by code. `utc_doubt`, `utc_reasons`: why the wall clock ends no order. `site_file_doubt`, `site_file_reasons`: why the site file is not what runs. `overruled`: which limits come before which minimum times and protected devices, in
-    `overruled_reasons` by code; empty where none have to.
+    `overruled_reasons` by code; empty where none have to. `demand`: what is billed, null where the tariff bills no demand.
     """
 
     site: str
@@ -171,6 +190,7 @@ class StatusBody(BaseModel):
     devices: dict[str, int]
     value_per_h: float | None
     bound_per_h: float | None
+    demand: DemandBody | None
     overruled: str
     overruled_reasons: list[HeldReasonBody]
 
@@ -228,7 +248,7 @@ def status_of(service: Service, language: Language = Language.ENGLISH) -> Status
 def _figures(ids: tuple[str, ...], decision: Decision | None) -> dict[str, Any]:
     """Return the fields that are gone where no tick is new enough."""
     if decision is None:
-        gone = dict.fromkeys(("site_w", "surplus_w", "value_per_h", "bound_per_h"))
+        gone = dict.fromkeys(("site_w", "surplus_w", "value_per_h", "bound_per_h", "demand"))
         return {"nodes": {}, "orders_in_force": [], "orders": [], **gone}
     return {
         "site_w": decision.site_w,
@@ -238,7 +258,23 @@ def _figures(ids: tuple[str, ...], decision: Decision | None) -> dict[str, Any]:
         "orders": [_order(ids, order) for order in decision.orders],
         "value_per_h": decision.value_per_h,
         "bound_per_h": decision.bound_per_h,
+        "demand": None if decision.demand is None else _demand(decision.demand),
     }
+
+
+def _demand(now: DemandNow) -> DemandBody:
+    use = now.use
+    return DemandBody(
+        begins_at=datetime.fromtimestamp(use.begins_utc_s or 0.0, UTC),
+        ends_in_s=now.ends_in_s,
+        used_wh=use.used_ws / 3600.0,
+        guessed_wh=use.guessed_ws / 3600.0,
+        limit_w=now.limit_w,
+        cap_w=now.cap_w,
+        held_back_w=now.held_back_w,
+        cost_per_h=now.cost_per_h,
+        clock_trusted=now.sure,
+    )
 
 
 def _why(service: Service, newest: Decision | None) -> tuple[Reason, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -47,8 +48,31 @@ def _carry_out(arguments: argparse.Namespace) -> int:
             load_profile(str(modbus.profile))
     counts = f"{len(site.tree.ids)} nodes, {len(site.meters.ids)} meters, {len(site.devices.ids)} devices"
     print(f"{arguments.file}: site {site.id} is good: {counts}, {len(site.agents)} agents")
+    for line in _carrying(site_file, site):
+        print(line)
     lacking = _lacking(site_file, site) if arguments.here else DONE
     return max(lacking, _look(site_file, site, arguments.within) if arguments.live else DONE)
+
+
+def _carrying(site_file: SiteFile, site: Site) -> Iterator[str]:
+    """Yield a line for each node that may carry so many A or VA: what that is in W, and what follows its meter."""
+    from controller.core.limits.carrying import phase_quantities
+    from drivers.meters.profiles import load_profile
+    from drivers.quantities import format_power
+
+    sources = {meter.id: meter.modbus for meter in site_file.meters}
+    for each in site.carries:
+        needed = set(phase_quantities(each.phases))
+        meters = [(site.meters.ids[k], sources[site.meters.ids[k]]) for k in each.meters]
+        showing = [
+            name for name, modbus in meters if modbus and needed <= load_profile(str(modbus.profile)).registers.keys()
+        ]
+        follows = (
+            f"it follows {', '.join(showing)}"
+            if showing
+            else "that counts always, for no meter of it shows volts and amperes of each phase"
+        )
+        yield f"{site.tree.ids[each.node]} may carry {each.most:g} {each.unit}: {format_power(each.worst_w)} at the worst that is declared; {follows}"
 
 
 def _lacking(site_file: SiteFile, site: Site) -> int:

@@ -77,6 +77,7 @@ def panel_of(look: SiteLook, course: Sequence[tuple[str, Sequence[float]]] = ())
         Fact(name="state", words=words, look=drawn),
         Fact(name="mode", words=status["mode"].upper() + (_since(since, look.utc) if since else "")),
         *_power(status),
+        *_demand(status),
         Fact(name="orders", words="; ".join(_order(order) for order in look.orders) or "none"),
         Fact(name="devices", words=_counts(status["devices"])),
         *_sources(status),
@@ -97,6 +98,17 @@ def _power(status: dict[str, Any]) -> list[Fact]:
         Fact(name="envelope", words=f"{_watts(envelope_w)}  by {node['binding']}", look=Style.STRONG),
         Fact(name="surplus", words=_watts(status["surplus_w"])),
     ]  # fmt: skip
+
+
+def _demand(status: dict[str, Any]) -> list[Fact]:
+    """Return what is billed; nothing where the tariff bills no demand, or the daemon is of a build that knows none."""
+    demand = status.get("demand")
+    if demand is None:
+        return []
+    held = f", which holds {format_power(demand['held_back_w'])} back" if demand["held_back_w"] else ""
+    left = f"{demand['ends_in_s'] / 60.0:.0f} min left"
+    words = f"{demand['used_wh'] / 1e3:.1f} kWh used, {left}, at most {format_power(demand['cap_w'])}{held}"
+    return [Fact(name="demand", words=words)]
 
 
 def _order(order: dict[str, Any]) -> str:

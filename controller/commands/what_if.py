@@ -6,7 +6,7 @@ import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from controller.commands import DONE, Verbs
 from controller.commands.asking import READERS
@@ -34,7 +34,8 @@ def add(verbs: Verbs) -> None:
         default=[],
         type=_limit,
         metavar="NODE=WATTS",
-        help="suppose this limit of a node, such as pcc='1.2 MW'; may be given again",
+        help="suppose this limit of a node, such as pcc='1.2 MW', or where the site file says what it carries, "
+        "hall='160 A' or '63 kVA' at the worst that is declared; may be given again",
     )
     verb.add_argument(
         "--price",
@@ -64,17 +65,42 @@ def _assignment(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _limit(text: str) -> tuple[str, float]:
-    from drivers.quantities import QuantityError, QuantityKind, parse_quantity
+def _limit(text: str) -> _AskedLimit:
+    from drivers.quantities import UNITS, QuantityError, QuantityKind, parse_quantity
 
     node, value = _assignment(text)
+    kinds = QuantityKind.APPARENT_POWER, QuantityKind.CURRENT
+    kind = next((one for one in kinds if value.strip().endswith(tuple(UNITS[one]))), QuantityKind.POWER)
     try:
-        watts = parse_quantity(value, QuantityKind.POWER)
+        size = parse_quantity(value, kind)
     except QuantityError as error:
         raise argparse.ArgumentTypeError(f"{node}: {error}") from error
-    if watts < 0.0:
-        raise argparse.ArgumentTypeError(f"{node}: found {value!r}, allowed is 0 W or more")
-    return node, watts
+    if size < 0.0:
+        raise argparse.ArgumentTypeError(f"{node}: found {value!r}, allowed is 0 {kind.value} or more")
+    return _AskedLimit(node, size, kind.value)
+
+
+class _AskedLimit(NamedTuple):
+    """A limit of a node as it was typed, in W, A or VA."""
+
+    node: str
+    size: float
+    unit: str
+
+    def watts(self, site: Site) -> float:
+        """Return it in W; CommandLineWrong where the site has no such node, or does not say what it carries in this unit."""
+        from drivers.errors import CommandLineWrong
+
+        if self.node not in site.tree.ids:
+            raise CommandLineWrong(f"--limit: there is no node {self.node}; there are {', '.join(site.tree.ids[:20])}")
+        if self.unit == "W":
+            return self.size
+        carries = {(site.tree.ids[each.node], each.unit): each.least_w for each in site.carries}
+        if (self.node, self.unit) not in carries:
+            raise CommandLineWrong(
+                f"--limit: the site file does not say what {self.node} carries in {self.unit}; allowed is W"
+            )
+        return self.size * carries[self.node, self.unit]
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
@@ -123,16 +149,20 @@ class _Asked:
     mode: str | None
 
 
-def _asked(site: Site, status: dict[str, Any] | None, limits: list[tuple[str, float]]) -> _Asked:
+def _asked(site: Site, status: dict[str, Any] | None, limits: list[_AskedLimit]) -> _Asked:
     """Return what is supposed: the file's limits, or those that the daemon sees, and these; CommandLineWrong for no node."""
     import numpy as np
 
     from controller.core.allocation.what_if import Supposed
+    from controller.core.limits.carrying import worst_limits
+    from controller.core.limits.demand import steady_limit
     from controller.core.limits.envelope import standing_limits
-    from drivers.errors import CommandLineWrong
 
     standing = standing_limits(site)
     limit_w, binding, house_w = standing.limit_w.copy(), list(standing.binding), site.tree.house_w.copy()
+    for moving in (*worst_limits(site), *steady_limit(site)):
+        if moving.limit_w < limit_w[moving.node]:
+            limit_w[moving.node], binding[moving.node] = moving.limit_w, moving.name
     off = _off(site, status) if status is not None else np.zeros(len(site.devices.ids), dtype=np.bool_)
     nodes = status["nodes"] if status is not None else {}
     for n, name in enumerate(site.tree.ids):
@@ -141,10 +171,11 @@ def _asked(site: Site, status: dict[str, Any] | None, limits: list[tuple[str, fl
             limit_w[n], binding[n] = seen["envelope_w"], seen["binding"]
         if seen is not None and isinstance(seen["house_w"], float | int):
             house_w[n] = seen["house_w"]
-    for name, watts in limits:
-        if name not in site.tree.ids:
-            raise CommandLineWrong(f"--limit: there is no node {name}; there are {', '.join(site.tree.ids[:20])}")
-        n = site.tree.ids.index(name)
+    demand = None if status is None else status.get("demand")
+    if demand is not None and demand["cap_w"] < limit_w[0]:
+        limit_w[0], binding[0] = demand["cap_w"], "demand"
+    for limit in limits:
+        watts, n = limit.watts(site), site.tree.ids.index(limit.node)
         if watts < limit_w[n]:
             limit_w[n], binding[n] = watts, _SUPPOSED
     supposed = Supposed(limit_w=limit_w, house_w=house_w, off=off)

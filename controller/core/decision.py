@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controller.core.fleet.cap_memory import CapsNow
+from controller.core.limits.carrying import CarriedNow
 from controller.core.limits.contactors import ContactorState
+from controller.core.limits.demand import DemandNow
 from controller.core.limits.locked import LockNow
 from controller.core.limits.orders import OrderNow
 from controller.core.modes import Mode
@@ -23,7 +25,7 @@ class Decision:
     `sources`: by meter, and for the surplus source, all that is to be said of it, whether or not it holds the site.
     `power_w` (N,): trusted power of each node by its own meters, None without one. `surplus_w`: the surplus that counts, None while unknown.
     Per node (N,): `envelope_w`, the name of its binding limit in `binding` (``contract``, ``rating:NODE``,
-    ``surplus``, ``order:ISSUER/ID``, ``failsafe``, ``step_test:NODE``, ``lock``), `floor_w` (draw with everything off), `achievable_w` (the
+    ``amperes:NODE``, ``kva:NODE``, ``surplus``, ``order:ISSUER/ID``, ``failsafe``, ``step_test:NODE``, ``lock``), `floor_w` (draw with everything off), `achievable_w` (the
     least that it can be brought to now: the floor, and beyond it what those may draw that cannot be led), `infeasible`
     (envelope < that),
     `house_w` (estimate of what is not a device), `planned_w`, `committed_w` (devices only, without house load).
@@ -40,7 +42,7 @@ class Decision:
     `locks`: what people work on, and whether it is proven to be off.
     `cut_from_w` (N,): what an order to reduce counts from, ``inf`` where nobody has seen the node lately; None where nothing is known.
     `unconfirmed`: ids of people's words for meters that are over.
-    `caps`: of each group of capped devices, what its jobs draw and are held back. `contactors` (C,): what each is told, and which node is tripped, since when and why.
+    `carried`: of each node of `Site.carries` what it carries; empty where nothing is known. `demand`: what is billed, and what it costs to stay under it, None where nothing is. `caps`: of each group of capped devices, what its jobs draw and are held back. `contactors` (C,): what each is told, and which node is tripped, since when and why.
     """
 
     at_s: float
@@ -71,6 +73,8 @@ class Decision:
     cut_from_w: F64 | None = None
     unconfirmed: tuple[str, ...] = ()
     caps: tuple[CapsNow, ...] = ()
+    carried: tuple[CarriedNow, ...] = ()
+    demand: DemandNow | None = None
 
     @property
     def site_w(self) -> float | None:

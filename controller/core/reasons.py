@@ -66,6 +66,7 @@ class Code(StrEnum):
     STEP_DEFIED = "step_defied"
     OVER_ENVELOPE = "over_envelope"
     NODE_UNSEEN = "node_unseen"
+    CARRIES_WORSE = "carries_worse"
     # A node that is cut off, and its contactor.
     NODE_TRIPPED = "node_tripped"
     TRIP_UNREADABLE = "trip_unreadable"

@@ -5,6 +5,7 @@ Built once from the configuration, read-only afterwards. Watts are site-side and
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
@@ -145,6 +146,51 @@ NO_CONTACTORS: Final = Contactors(node=np.zeros(0, dtype=np.int64), trip_after_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Carrying:
+    """What a node may carry by its conductors or its transformer, and the worst that is declared of it.
+
+    `node`: index into the tree; `meters`: indexes of those at it. `most`: A of each phase, or with `apparent` VA of all together.
+    `phases`: 1 or 3. `imbalance`: share by which the highest phase may be above the mean. `least_v`: the lowest volts to neutral, 0 for VA.
+    `least_w`: watts that each A, or VA, is at least: at the lowest volts and power factor, and the largest imbalance.
+    """
+
+    node: int
+    meters: tuple[int, ...]
+    most: float
+    apparent: bool
+    phases: int
+    imbalance: float
+    least_w: float
+    least_v: float = 0.0
+
+    @property
+    def unit(self) -> str:
+        """``A`` or ``VA``."""
+        return "VA" if self.apparent else "A"
+
+    @property
+    def worst_w(self) -> float:
+        """Watts that the node may draw whatever its volts, power factor and imbalance are, within what is declared."""
+        return self.most * self.least_w
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandTerms:
+    """What a tariff bills by: the mean power of each window of `window_s`, which is to stay under `limit_w`.
+
+    The first window of an hour of UTC begins `begins_s` after it; they follow each other.
+    """
+
+    window_s: float
+    limit_w: float
+    begins_s: float = 0.0
+
+    def begins_utc_s(self, utc_s: float) -> float:
+        """Return when the window began that runs then, in Unix seconds."""
+        return math.floor((utc_s - self.begins_s) / self.window_s) * self.window_s + self.begins_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CapGroup:
     """Devices whose setpoint only caps what their jobs draw, and how far their caps stay above that.
 
@@ -193,3 +239,5 @@ class Site:
     rules: Rules
     contactors: Contactors = NO_CONTACTORS
     caps: tuple[CapGroup, ...] = ()
+    carries: tuple[Carrying, ...] = ()
+    demand: DemandTerms | None = None

@@ -11,6 +11,8 @@ import numpy as np
 from controller.core.fleet.cap_memory import Caps, no_caps
 from controller.core.fleet.leases import Leases, no_leases
 from controller.core.limits.contactors import Trip, Trips, no_trips
+from controller.core.limits.demand import NO_DEMAND_USE, DemandUse
+from controller.core.limits.electrical import Electrical, first_electrical
 from controller.core.limits.house_load import HouseLoad, declared_house, remembered_house
 from controller.core.limits.orders import OrderNow, OrderRamp
 from controller.core.limits.overrun import Overrun, no_overrun
@@ -43,7 +45,7 @@ class State:
     `trust`: in the meters and the surplus source. `minimum_times`: which devices are left alone for now. `house`: the estimate
     of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over. `failsafe_cap_w`: the
     site's limit while it comes down to failsafe, else ``inf``. `orders`: how those in force were kept. `recent`: what nodes drew lately. `overrun`: which nodes draw more than they may. `trips`: which contactors are
-    told what. `caps`: what jobs on capped devices want. `elsewhere_per_wh`: what one more watt hour would have earned by the
+    told what. `electrical`: what nodes carry, and what is billed. `caps`: what jobs on capped devices want. `elsewhere_per_wh`: what one more watt hour would have earned by the
     other devices in the last tick.
     """
 
@@ -63,6 +65,7 @@ class State:
     recent: RecentPower
     overrun: Overrun
     trips: Trips
+    electrical: Electrical
     caps: Caps
     elsewhere_per_wh: float
 
@@ -77,11 +80,12 @@ def initial_state(
     trips: Iterable[Trip] = (),
     house_w: F64 | None = None,
     confirmed: Iterable[ConfirmedMeter] = (),
+    demand: DemandUse = NO_DEMAND_USE,
 ) -> State:
     """Return the state of a controller that has just started and knows nothing of its fleet.
 
     `trips`: what nobody has ended. `house_w` (N,): the house load before the start, None where it is not known. `confirmed`:
-    the meters that people have confirmed.
+    the meters that people have confirmed. `demand`: what was written down of the window that is billed.
     """
     never_s = np.full(len(site.devices.ids), -np.inf)
     return State(
@@ -101,6 +105,7 @@ def initial_state(
         recent=no_recent_power(site),
         overrun=no_overrun(site),
         trips=no_trips(site, now_s, trips),
+        electrical=first_electrical(site, demand),
         caps=no_caps(site),
         elsewhere_per_wh=0.0,
     )

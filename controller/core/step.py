@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from controller.core.allocation.allocator import Allotment
-from controller.core.allocation.minimum_times import fitting_w, kept_w, minimum_times_after
+from controller.core.allocation.economic import economic_w, fitting_economic_w, with_cost
+from controller.core.allocation.minimum_times import kept_w, minimum_times_after
 from controller.core.allocation.tables import Tables
 from controller.core.allocation.values import changes_per_h, earned_per_h, values_now
 from controller.core.decision import Decision
@@ -19,17 +20,19 @@ from controller.core.fleet.bounds import SumBelow
 from controller.core.fleet.cap_memory import Caps, caps_now
 from controller.core.fleet.cap_turns import earned_elsewhere, late_last, turns, without_slack
 from controller.core.fleet.caps import follow_jobs
-from controller.core.fleet.leases import Leases, committed_w, least_w, send, unheard_w
-from controller.core.fleet.trouble import stuck_w as stuck_of
+from controller.core.fleet.leases import Leases, committed_w, least_w, send
 from controller.core.fleet.trouble import unled
 from controller.core.kernels.grant import Asked, grant
 from controller.core.kernels.tree import PathSums
+from controller.core.limits.carrying import carrying_limits, worse_than_declared
 from controller.core.limits.compliance import orders_now, unseen
 from controller.core.limits.contactors import Trips
+from controller.core.limits.demand import DemandNow, demand_now
+from controller.core.limits.electrical import Electrical, follow_electrical
 from controller.core.limits.envelope import (
     Envelope,
     Limit,
-    envelope,
+    envelopes,
     failsafe_cap_w,
     follow_orders,
     step_limits,
@@ -43,13 +46,13 @@ from controller.core.limits.ramps import ramp_rooms
 from controller.core.limits.recent_power import RecentPower, remember
 from controller.core.limits.reclosing import close_where_it_fits
 from controller.core.limits.trip import hold_to
-from controller.core.limits.usable import usable_w
-from controller.core.masks import every, some
+from controller.core.limits.usable import usable_w, within_cut_w
+from controller.core.masks import some
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.safe import emergency_setpoints, failsafe_setpoints
 from controller.core.self_check import Claims, check
-from controller.core.sensing import Sensed, compared, sense, taught
+from controller.core.sensing import Sensed, compared, sense, stuck_w, taught, unheard_below_w
 from controller.core.site import F64, Bool
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
@@ -67,8 +70,7 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
     wanted = _allot(tables, state, snapshot, sensed, limited)
     granted = _grant(tables, state, snapshot, sensed, limited, wanted)
     sent = send(sensed.leases, granted.setpoint_w, snapshot.now_s)
-    room_w = limited.usable_w - limited.committed_w
-    trips = close_where_it_fits(sensed.trips, tables.site, room_w, sensed.mode.mode, snapshot.now_s)
+    trips = close_where_it_fits(sensed.trips, tables.site, limited.room_w, sensed.mode.mode, snapshot.now_s)
     decision = _decision(tables, state, snapshot, sensed, limited, wanted, sent, trips, below)
     check(tables.site, state, decision, _claims(snapshot, sensed, limited, granted), below)
     after = minimum_times_after(
@@ -91,6 +93,7 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         recent=limited.recent,
         overrun=allow(sensed.overrun, tables.site, limited.bounds, limited.sure_floor_w, snapshot.now_s),
         trips=hold_to(trips, tables.site, limited.lasting, limited.sure_floor_w, snapshot.now_s),
+        electrical=limited.electrical,
         caps=limited.caps,
         elsewhere_per_wh=earned_elsewhere(limited.caps, tables.site, wanted.between_w, wanted.room_w, below),
     )
@@ -119,7 +122,7 @@ class _Limited:
     house load that is estimated no more than what is declared: what devices draw against their word looks like house load.
     `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed; `stuck_below_w`: their sum below each node. `order_limits`:
     what each order in force asks for now. `recent`: what nodes drew lately. `caps`: what jobs on
-    capped devices may be set to.
+    capped devices may be set to. `electrical`: what nodes carry, and what is billed; `demand`: what may be drawn for that.
     """
 
     house: HouseLoad
@@ -136,14 +139,26 @@ class _Limited:
     order_limits: tuple[Limit, ...]
     recent: RecentPower
     caps: Caps
+    electrical: Electrical
+    demand: DemandNow | None
+
+    @property
+    def room_w(self) -> F64:
+        """Watts that the devices below each node (N,) may be raised by."""
+        return self.usable_w - self.committed_w
+
+    @property
+    def economic_w(self) -> float:
+        """Watts that all devices may be set to for what is billed."""
+        return economic_w(self.demand, float(self.house.watts[0]))
 
 
 def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, below: SumBelow) -> _Limited:
     """Work out the house load, and the smallest limit of every node."""
     site, devices, leases, power = tables.site, tables.site.devices, sensed.leases, sensed.judgement.power
-    elapsed_s, stuck_w = state.elapsed_s(snapshot.now_s), _stuck_w(tables, sensed)
+    elapsed_s, held_w = state.elapsed_s(snapshot.now_s), stuck_w(site, sensed)
     committed_below_w, current_below_w, least_below_w, stuck_below_w = below.each(
-        committed_w(leases, devices), leases.current_w, least_w(leases, devices, snapshot.fleet.measured_w), stuck_w
+        committed_w(leases, devices), leases.current_w, least_w(leases, devices, snapshot.fleet.measured_w), held_w
     )
     house = estimate_house(
         state.house, compared(sensed), taught(sensed), least_below_w, committed_below_w, snapshot.now_s, elapsed_s
@@ -152,16 +167,14 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
     cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
     recent = remember(state.recent, least_trusted_w(site, sensed.judgement.meters, snapshot.now_s), snapshot.now_s)
-    # Where nobody has seen a node since the start, no more is sure than what its devices draw.
-    surely_w = np.where(np.isfinite(recent.cut_from_w), recent.cut_from_w, least_below_w)
-    order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, surely_w)
+    order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, recent.surely_w(least_below_w))
+    electrical = follow_electrical(state.electrical, site, snapshot, sensed.trusted, house_w, committed_below_w)
     limits = [*order_limits, *locked_limits(snapshot.locks, most_house_w + tables.off_below_w)]
-    limits += [*surplus_limit(site, sensed.surplus.surplus_w), Limit(node=0, limit_w=cap_w, name="failsafe")]
+    limits += [*surplus_limit(site, sensed.surplus.surplus_w), *carrying_limits(site, electrical.carried)]
+    limits += [Limit(node=0, limit_w=cap_w, name="failsafe")]
     steps = step_limits(site, sensed.judgement.step_to_w, most_house_w, tables.off_below_w)
-    floors_w = house_w + tables.off_below_w, house_w + stuck_below_w
-    lasting = envelope(tables.standing, limits, *floors_w)
-    bounds = envelope(tables.standing, [*limits, *steps], *floors_w) if steps else lasting
-    unheard_below_w = _unheard_below_w(tables, sensed, below)
+    lasting, bounds = envelopes(tables.standing, limits, steps, house_w + tables.off_below_w, house_w + stuck_below_w)
+    unheard_w = unheard_below_w(site, sensed, below)
     return _Limited(
         house=house,
         current_w=current_below_w,
@@ -169,49 +182,38 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         bounds=bounds,
         lasting=lasting,
         sure_floor_w=np.minimum(bounds.floor_w, site.tree.house_w + tables.off_below_w),
-        usable_w=usable_w(bounds.limit_w, house_w, unheard_below_w, tables.metered, tables.tolerance),
-        stuck_w=stuck_w,
+        usable_w=usable_w(bounds.limit_w, house_w, unheard_w, tables.metered, tables.tolerance),
+        stuck_w=held_w,
         stuck_below_w=stuck_below_w,
         cap_w=cap_w,
         order_ramps=order_ramps,
         order_limits=tuple(order_limits),
         recent=recent,
         caps=follow_jobs(state.caps, site, leases, snapshot, state.elsewhere_per_wh, elapsed_s),
+        electrical=electrical,
+        demand=demand_now(electrical.demand, site, float(house_w[0]), snapshot),
     )
-
-
-def _stuck_w(tables: Tables, sensed: Sensed) -> F64:
-    """Return the watts of each device (D,) that cannot be freed; of one that may have started by itself, all of them."""
-    stuck_w = stuck_of(sensed.leases, tables.site.devices, sensed.trouble)
-    return stuck_w if sensed.cut is None else np.where(sensed.cut.anything, tables.site.devices.max_w, stuck_w)
-
-
-def _unheard_below_w(tables: Tables, sensed: Sensed, below: SumBelow) -> F64:
-    """Return what devices below each node (N,) may draw that were never heard of; one without power draws nothing."""
-    if every(sensed.leases.known):
-        return np.zeros(len(tables.site.tree.ids))
-    watts = unheard_w(sensed.leases, tables.site.devices)
-    return below(watts if sensed.cut is None else np.where(sensed.cut.quiet, 0.0, watts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
     """What is wanted of the devices (D,): the allotment, its watts beside the most that each may be set to, and what gave way.
 
-    `room_w` (N,): watts for the devices below each node. `reserve_w`: those beside that only caps may be raised by.
+    `room_w` (N,): watts for the devices below each node. `reserve_w`: those beside that only caps may be raised by. `demand`: with what it costs.
     """
 
     allotment: Allotment
     between_w: tuple[F64, F64]
     room_w: F64
     reserve_w: float
+    demand: DemandNow | None
     overruled: tuple[Reason, ...]
 
 
 def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited) -> _Wanted:
     """Allot the usable watts by value, within what is stuck, what minimum times want, and the most."""
     leases, now_s, caps = sensed.leases, snapshot.now_s, limited.caps
-    kept, stuck_w = kept_w(tables, leases, state.minimum_times, now_s), limited.stuck_w
+    kept = kept_w(tables, leases, state.minimum_times, now_s)
     most_w = np.minimum(np.minimum(tables.site.devices.max_w, snapshot.fleet.max_w), kept.high_w)
     upper_w = _upper(tables, sensed.mode.mode, leases, sensed.trouble.led, most_w, state.elapsed_s(now_s))
     if sensed.mode.mode is Mode.NORMAL and caps.devices.size:
@@ -220,14 +222,17 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
         upper_w = np.where(sensed.cut.held, failsafe_setpoints(tables.site.devices, upper_w), upper_w)
     if sensed.locked is not None:
         upper_w = np.where(sensed.locked.devices, tables.site.devices.off_w, upper_w)
-    room_w = _room(tables, limited.usable_w, limited.current_w)
-    base_w, overruled = fitting_w(tables, kept, (stuck_w, upper_w), room_w, limited.bounds.binding)
+    room_w = within_cut_w(limited.usable_w, limited.current_w, tables.tolerance)
+    without_w, bounds_w = float(room_w[0]), (limited.stuck_w, upper_w)
+    room_w, base_w, overruled = fitting_economic_w(
+        tables, kept, bounds_w, room_w, limited.bounds.binding, limited.economic_w
+    )
     reserve_w = _reserve_w(sensed, caps, float(room_w[0] - base_w.sum()))
     if reserve_w > 0.0:
         room_w = room_w.copy()
         room_w[0] -= reserve_w
     answer = tables.allocator.solve(
-        limit_w=room_w, base_w=base_w, upper_w=upper_w, held_w=leases.current_w, stuck_w=stuck_w,
+        limit_w=room_w, base_w=base_w, upper_w=upper_w, held_w=leases.current_w, stuck_w=limited.stuck_w,
         mode_value=values_now(tables, leases.current_w, _earned(tables, sensed)),
     )  # fmt: skip
     value_per_h = answer.value_per_h + changes_per_h(tables, leases.current_w, answer.watts)
@@ -241,7 +246,10 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
         released=answer.released,
     )
     between_w = allotment.watts, upper_w
-    return _Wanted(allotment=allotment, between_w=between_w, room_w=room_w, reserve_w=reserve_w, overruled=overruled)
+    demand = with_cost(limited.demand, tables.allocator, float(room_w[0]) + reserve_w, without_w, float(upper_w.sum()))
+    return _Wanted(
+        allotment=allotment, between_w=between_w, room_w=room_w, reserve_w=reserve_w, demand=demand, overruled=overruled
+    )
 
 
 def _reserve_w(sensed: Sensed, caps: Caps, left_w: float) -> float:
@@ -255,13 +263,6 @@ def _earned(tables: Tables, sensed: Sensed) -> F64 | None:
         return None
     dark = np.repeat(sensed.cut.dark, np.diff(tables.site.devices.mode_start))
     return np.where(dark, 0.0, tables.modes.value)
-
-
-def _room(tables: Tables, usable_w: F64, current_w: F64) -> F64:
-    """Usable watts, less what a cut may fall short by because devices draw less than they are set to."""
-    cut_w = current_w - usable_w
-    falls = cut_w > 0.0
-    return np.where(falls, current_w - cut_w / (1.0 - tables.tolerance), usable_w) if some(falls) else usable_w
 
 
 def _upper(tables: Tables, mode: Mode, leases: Leases, led: Bool, most_w: F64, elapsed_s: float) -> F64:
@@ -303,7 +304,8 @@ def _grant(
         forced = forced or some(sensed.cut.held & (leases.current_w > tables.site.devices.failsafe_w))
     saved_w, elapsed_s = (state.rise_room_w, state.fall_room_w), state.elapsed_s(snapshot.now_s)
     rise_w, fall_w = ramp_rooms(tables.site.rules, saved_w, tables.largest_start_w, elapsed_s, forced=forced)
-    room_w = limited.usable_w - limited.committed_w
+    room_w = limited.room_w
+    room_w[0] = min(room_w[0], limited.economic_w - limited.committed_w[0])
     current_w, idle = without_slack(caps, leases.current_w, wanted.allotment.watts)
     asked = Asked(
         current_w=current_w,
@@ -366,9 +368,9 @@ def _decision(
         value_per_h=allotment.value_per_h, worth_per_h=allotment.worth_per_h, bound_per_h=allotment.bound_per_h,
         overruled=wanted.overruled,
         orders_in_force=tuple(ramp.id for ramp in limited.order_ramps),
-        warnings=(*sensed.warnings, *unseen(tables.site, orders)),
+        warnings=(*sensed.warnings, *unseen(tables.site, orders), *worse_than_declared(tables.site, limited.electrical.carried)),
         orders=orders,
-        contactors=trips.contactors,
+        contactors=trips.contactors, carried=limited.electrical.carried, demand=wanted.demand,
         caps=caps_now(limited.caps),
         locks=() if sensed.locked is None else sensed.locked.locks,
     )  # fmt: skip

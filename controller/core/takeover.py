@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from controller.core.fleet.cap_memory import caps_under
+from controller.core.limits.demand import DemandUse
 from controller.core.limits.overrun import no_overrun
 from controller.core.reasons import Code, Reason
 from controller.core.site import Devices, Site
@@ -46,7 +47,13 @@ def taken_over(state: State, site: Site, read_otherwise: Collection[str]) -> Sta
         house=replace(state.house, declared_w=site.tree.house_w),
         overrun=replace(state.overrun, class_w=no_overrun(site).class_w),
         caps=caps_under(state.caps, site),
+        electrical=replace(state.electrical, demand=_demand(state.electrical.demand, read_otherwise)),
     )
+
+
+def _demand(use: DemandUse, read_otherwise: Collection[str]) -> DemandUse:
+    otherwise = use.counted is not None and use.counted.meter in read_otherwise
+    return replace(use, counted=None) if otherwise else use
 
 
 def _trust(trust: Trust, site: Site, read_otherwise: Collection[str]) -> Trust:

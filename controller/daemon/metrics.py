@@ -26,6 +26,8 @@ from controller.core.site import Site
 from controller.core.snapshot import Position
 from controller.daemon.families.as_text import escape, gauge_text, heading
 from controller.daemon.families.caps import of_caps
+from controller.daemon.families.carrying import of_carrying
+from controller.daemon.families.demand import of_demand
 from controller.daemon.families.device_series import DeviceDetail, DeviceSeries
 from controller.daemon.families.made import by_pair, gauge, labelled
 from controller.daemon.families.orders import limit_label, of_orders
@@ -182,6 +184,8 @@ class Metrics(Collector):
         if decision is not None and not self._is_old(decision):
             yield from self._decided(decision)
             yield from of_caps(decision)
+            yield from of_carrying(decision, self._site)
+            yield from of_demand(decision, self._terms.currency)
             yield from self._of_contactors(decision)
             yield from _of_warnings(decision.warnings)
             yield from _of_clock(self._utc)

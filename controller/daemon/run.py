@@ -26,6 +26,7 @@ from controller.daemon.clock.wall_clock import WallClock
 from controller.daemon.contactors.resets import ResetDesk
 from controller.daemon.contactors.switchboard import Switchboard, coil_port, keepers_of
 from controller.daemon.contactors.trips import TripRecorder, open_trips
+from controller.daemon.demand_memory import DEMAND, DemandMemory
 from controller.daemon.desks import Desks
 from controller.daemon.events.changes import Changes
 from controller.daemon.events.feed import Feed
@@ -74,6 +75,7 @@ class _Parts:
     ticker: Ticker
     wall_clock: WallClock
     house: HouseMemory
+    demand: DemandMemory
     notifier: Notifier
     service: Service
 
@@ -98,7 +100,7 @@ async def operate(
     http = asyncio.create_task(serve(parts.service, listen.host, listen.port, listening.set_result), name="http")
     sources = asyncio.create_task(parts.sources.run(), name="sources")
     contactors = asyncio.create_task(parts.switchboard.run(), name="contactors")
-    anchor = asyncio.create_task(_keep(parts.wall_clock, parts.house, parts.service.decision_now), name="kept")
+    anchor = asyncio.create_task(_keep(parts), name="kept")
     either: set[asyncio.Future[Any]] = {http, listening}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     _settle_memory()
@@ -115,6 +117,7 @@ async def operate(
         parts.ticker.stop()
         await _cancel(sources, contactors, http, anchor)
         parts.wall_clock.store()
+        parts.demand.store(parts.service.decision(), at_once=True)
         parts.notifier.close()
 
 
@@ -147,7 +150,8 @@ def _assemble(site_file: SiteFile, site: Site, memory: Memory, fleet: Fleet, rel
         besides=reloads.findings,
     )  # fmt: skip
     house = HouseMemory(site_file.state / HOUSE, site)
-    state = initial_state(site, boottime_s(), trips, house.read(), desks.meters.held)
+    demand = DemandMemory(site_file.state / DEMAND, lambda: read_as(reloads.running))
+    state = initial_state(site, boottime_s(), trips, house.read(), desks.meters.held, demand.read())
     ticker = _make_ticker(alarm, state, site, snapshots, recorder)
     sources = Sources(drivers(site_file, mailbox.publish), mailbox.publish)
     service = _make_service(
@@ -156,7 +160,7 @@ def _assemble(site_file: SiteFile, site: Site, memory: Memory, fleet: Fleet, rel
     reloads.prepare = Takeover(service, ticker, sources, mailbox.publish, metrics).prepare
     return _Parts(
         sources=sources, switchboard=switchboard, ticker=ticker, notifier=notifier, wall_clock=wall_clock, house=house,
-        service=service,
+        demand=demand, service=service,
     )  # fmt: skip
 
 
@@ -184,11 +188,13 @@ def _make_ticker(alarm: Alarm, state: State, site: Site, snapshots: Snapshots, r
     )
 
 
-async def _keep(wall_clock: WallClock, house: HouseMemory, decision: Callable[[], Decision | None]) -> None:
+async def _keep(parts: _Parts) -> None:
     """Write down what a start has to know, soon after it has changed; the tick waits for no disk."""
     while True:
-        await asyncio.to_thread(wall_clock.store)
-        await asyncio.to_thread(house.store, decision())
+        await asyncio.to_thread(parts.wall_clock.store)
+        decision = parts.service.decision_now()
+        await asyncio.to_thread(parts.house.store, decision)
+        await asyncio.to_thread(parts.demand.store, decision)
         await asyncio.sleep(_KEPT_S)
 
 

@@ -31,6 +31,7 @@ _OVER: Final[Mapping[Code, str]] = {
     Code.RESET_VOID: "%s was reset again, or its contactor is closed",
     Code.LOCKED: "nothing is locked at %s any more",
     Code.LOCK_UNPROVEN: "what is locked at %s is proven to be off, or not locked any more",
+    Code.CARRIES_WORSE: "%s is not found worse than its declared worst any more",
     Code.NODE_UNSEEN: "%s is seen again, or no order limits it any more",
 }
 

@@ -28,7 +28,7 @@ TAKES: Final[Takes] = {
     "meters": {"rating": None, "class": None, **_SOURCE},
     "surplus": {"suspect_after": None, "stale_after": None, "skew": None, **_SOURCE},
     "control": dict.fromkeys(("suspect_after", "bad_after", "init", "recover"), None),
-    "economics": dict.fromkeys(("tariff", "hashprice", "gpu", "carbon_intensity"), None),
+    "economics": dict.fromkeys(("tariff", "hashprice", "gpu", "carbon_intensity", "demand"), None),
     "fleet": {"groups": _LOADS, "devices": _LOADS},
     "orders": {"tokens": None},
 }

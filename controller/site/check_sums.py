@@ -34,6 +34,25 @@ def sum_problems(site: SiteFile, fleet: Sequence[Load], catalogue: Mapping[str, 
         if node.id is not UNKNOWN and _too_small(node.limit_w, failsafe[node.id] + house[node.id]):
             text = _sum_text("failsafe watts", failsafe[node.id], house[node.id])
             yield Problem(loc=("nodes", index, "limit"), allowed=f"at least {text}")
+        yield from _carried_sums(index, node, failsafe, house)
+
+
+def _carried_sums(
+    index: int, node: NodeEntry, failsafe: Mapping[str, float], house: Mapping[str, float]
+) -> Iterator[Problem]:
+    """Report a node that could not carry its failsafe watts and house load at the worst that it declares."""
+    carries = node.carries
+    if node.id is UNKNOWN or carries is None or carries is UNKNOWN or UNKNOWN in dict(carries).values():
+        return
+    worst_w = carries.worst_w
+    if worst_w > 0.0 and _too_small(worst_w, failsafe[node.id] + house[node.id]):
+        text = _sum_text("failsafe watts", failsafe[node.id], house[node.id])
+        yield Problem(
+            loc=("nodes", index, "carries"),
+            found=f"{kw(worst_w)} at its worst values",
+            allowed=f"at least {text}",
+            at_key=True,
+        )
 
 
 def _most_w(load: Load, model: Model) -> float:
@@ -71,6 +90,10 @@ def _grid_sums(
     if _too_small(site.grid.contract_w, off[root] + house[root]):
         text = _sum_text("residual watts", off[root], house[root])
         yield Problem(loc=("grid", "contract"), allowed=f"at least the floor, {text}")
+    demand = site.economics.demand
+    if demand is not None and _too_small(demand.limit_w, off[root] + house[root]):
+        text = _sum_text("residual watts", off[root], house[root])
+        yield Problem(loc=("economics", "demand", "limit"), allowed=f"at least the floor, {text}")
     if _too_small(site.grid.failsafe_w, failsafe[root] + house[root]):
         text = _sum_text("failsafe watts", failsafe[root], house[root])
         yield Problem(loc=("grid", "failsafe"), allowed=f"at least {text}")

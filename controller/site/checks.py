@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from controller.site.check_access import mqtt_problems, token_problems
+from controller.site.check_carrying import carrying_problems
 from controller.site.check_contactors import contactor_problems
 from controller.site.check_fleet import fleet_problems, price_problems
 from controller.site.check_meters import meter_problems, surplus_problems
 from controller.site.check_modbus import modbus_problems
 from controller.site.check_sums import sum_problems
 from controller.site.devices import loads
-from controller.site.model import GridSection, SiteFile
+from controller.site.model import DemandSection, GridSection, SiteFile
 from controller.site.own_models import mistakes_of
 from controller.site.problems import Problem, kw
 from controller.site.tree import tree_problems
@@ -29,10 +30,12 @@ def site_problems(site: SiteFile, catalogue: Mapping[str, Model]) -> Iterator[Pr
     of_tree = list(tree_problems(site.nodes))
     yield from of_tree
     yield from _grid_problems(site.grid)
+    yield from _demand_problems(site.economics.demand)
     yield from _time_problems(site)
     yield from meter_problems(site)
     yield from surplus_problems(site)
     yield from modbus_problems(site)
+    yield from carrying_problems(site)
     yield from fleet_problems(site, fleet, catalogue)
     yield from contactor_problems(site, fleet, catalogue)
     yield from price_problems(site.economics, fleet, catalogue)
@@ -41,6 +44,11 @@ def site_problems(site: SiteFile, catalogue: Mapping[str, Model]) -> Iterator[Pr
     yield from mistakes_of(site.models)
     if not of_tree:
         yield from sum_problems(site, fleet, catalogue)
+
+
+def _demand_problems(demand: DemandSection | None) -> Iterator[Problem]:
+    if demand is not None and demand.begins_s >= demand.window_s:
+        yield Problem(loc=("economics", "demand", "begins"), allowed=f"less than the window, {demand.window_s:g} s")
 
 
 def _grid_problems(grid: GridSection) -> Iterator[Problem]:

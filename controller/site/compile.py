@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from controller.core.site import F64, I64, CapGroup, Contactors, Devices, Meters, Rules, Site, SurplusModel, Tree
+from controller.core.site import (
+    F64,
+    I64,
+    CapGroup,
+    Carrying,
+    Contactors,
+    DemandTerms,
+    Devices,
+    Meters,
+    Rules,
+    Site,
+    SurplusModel,
+    Tree,
+)
 from controller.site.contactors import NodeContactor, contactors_of, relay_agents
 from controller.site.devices import Load, declared_failsafe_w, loads
 from controller.site.measures import Price
-from controller.site.model import EconomicsSection, MeterEntry, NodeEntry, SiteFile
+from controller.site.model import DemandSection, EconomicsSection, MeterEntry, NodeEntry, SiteFile
 from controller.site.own_models import catalogue_of
 from controller.site.ranges import power_range
 from controller.site.tree import parents_of, way_up
@@ -28,16 +41,42 @@ def compile_site(site_file: SiteFile) -> Site:
     fleet = tuple(loads(site_file.fleet))
     pairs = [(load, catalogue[load.entry.model]) for load in fleet]
     agents = tuple(sorted({load.entry.agent for load in fleet} | relay_agents(site_file.nodes)))
+    meters = sorted(site_file.meters, key=lambda meter: meter.id)
     return Site(
         id=site_file.site,
         tree=tree,
         devices=_devices(pairs, tree.ids, agents, site_file.economics),
-        meters=_meters(sorted(site_file.meters, key=lambda meter: meter.id), tree.ids),
+        meters=_meters(meters, tree.ids),
         agents=agents,
         rules=_rules(site_file),
         contactors=_contactors(contactors_in_order(site_file, tree), tree),
         caps=_caps(pairs),
+        carries=tuple(_carries(site_file.nodes, meters, tree)),
+        demand=_demand(site_file.economics.demand),
     )
+
+
+def _demand(section: DemandSection | None) -> DemandTerms | None:
+    if section is None:
+        return None
+    return DemandTerms(window_s=section.window_s, limit_w=section.limit_w, begins_s=section.begins_s)
+
+
+def _carries(nodes: Sequence[NodeEntry], meters: Sequence[MeterEntry], tree: Tree) -> Iterator[Carrying]:
+    """Yield what nodes may carry in A or VA, in the order of the tree."""
+    by_id = {node.id: node.carries for node in nodes if node.carries is not None}
+    for n, name in enumerate(tree.ids):
+        if name in by_id:
+            yield Carrying(
+                node=n,
+                meters=tuple(k for k, meter in enumerate(meters) if meter.node == name),
+                most=by_id[name].most,
+                apparent=by_id[name].current_a is None,
+                phases=by_id[name].phases,
+                imbalance=by_id[name].imbalance or 0.0,
+                least_w=by_id[name].least_w,
+                least_v=by_id[name].least_v,
+            )
 
 
 def contactors_in_order(site_file: SiteFile, tree: Tree) -> tuple[NodeContactor, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
+from controller.site.texts import ratio
 from controller.site.value_type import NotAllowedError, ValueType, require, text_schema
 from drivers.quantities import UNITS, QuantityError, QuantityKind, parse_quantity
 
@@ -70,6 +71,27 @@ TickSeconds = Annotated[float, quantity(QuantityKind.TIME, 0.1, 10.0)]
 #: At most what a statement to an agent may grant, `MAX_TTL_MS` of the wire.
 LeaseSeconds = Annotated[float, quantity(QuantityKind.TIME, 0.0, 120.0, low_open=True)]
 MeterClass = Annotated[float, quantity(QuantityKind.FRACTION, 0.0, 0.1, low_open=True)]
+Amperes = Annotated[float, quantity(QuantityKind.CURRENT, 0.0, 1e6, low_open=True)]
+VoltAmperes = Annotated[float, quantity(QuantityKind.APPARENT_POWER, 0.0, _MOST_W, low_open=True)]
+#: From what feeds a rack to the highest that a grid has.
+Volts = Annotated[float, quantity(QuantityKind.VOLTAGE, 40.0, 1.2e6)]
+#: At 200 % one of three phases carries all.
+Imbalance = Annotated[float, quantity(QuantityKind.FRACTION, 0.0, 2.0)]
+#: Windows that a tariff bills by: so many minutes, of which some are an hour.
+_WINDOWS_S: Final = (300.0, 600.0, 900.0, 1200.0, 1800.0, 3600.0)
+_TIME: Final = quantity(QuantityKind.TIME, 0.0, _DAY_S)
+
+
+def _window(text: object) -> float:
+    seconds: float = _TIME.parse(text)
+    require(seconds in _WINDOWS_S)
+    return seconds
+
+
+BilledWindow = Annotated[
+    float, ValueType(parse=_window, allowed="5 min, 10 min, 15 min, 20 min, 30 min or 1 h", json=_TIME.json)
+]
+PowerFactor = Annotated[float, ratio(0.1, 1.0)]
 
 
 def _grid_frequency(text: object) -> float:

@@ -9,8 +9,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from controller.site.carrying import CarriesEntry
 from controller.site.contactor_parts import ContactorEntry
 from controller.site.measures import (
+    BilledWindow,
     Cap,
     CarbonIntensity,
     EnergyPrice,
@@ -76,11 +78,16 @@ class NodeEntry(Part):
 
     id: Id = key("id", "name of the node")
     parent: Id | None = key("parent", "the node above; absent at the site's connection", None)
-    limit_w: PowerLimit = key("limit", "rating of the node itself, or `unlimited`", "unlimited")
+    limit_w: PowerLimit = key(
+        "limit", "rating of the node itself in W, or `unlimited`; one in A or kVA stands in `carries`", "unlimited"
+    )
     house_load_w: Power = key(
         "house_load",
         "what is connected at this node besides devices (cooling, light, losses), without the nodes below it",
         "0 W",
+    )
+    carries: CarriesEntry | None = key(
+        "carries", "what it may carry in A or kVA; of this and its `limit` the smaller one counts", None
     )
     contactor: ContactorEntry | None = key("contactor", "what cuts the node off when nothing else helps", None)
 
@@ -221,6 +228,14 @@ class ControlSection(Part):
     recover_s: Seconds = key("recover", "time with trusted readings before a doubt is over", "5 s")
 
 
+class DemandSection(Part):
+    """What a tariff bills that bills the highest mean power of a window of the clock; an economic cap, and no limit of safety."""
+
+    window_s: BilledWindow = key("window", "length of a window; so many of them are an hour")
+    limit_w: PositivePower = key("limit", "what the site's mean power in each window is to stay under")
+    begins_s: Wait = key("begins", "when the first window of an hour of UTC begins after it; less than `window`", "0 s")
+
+
 class EconomicsSection(Part):
     """What a watt is worth; all prices in one currency."""
 
@@ -231,6 +246,9 @@ class EconomicsSection(Part):
     )
     carbon_g_kwh: CarbonIntensity | None = key(
         "carbon_intensity", "CO2 of one more kWh from this grid (marginal); absent: no such figure is shown", None
+    )
+    demand: DemandSection | None = key(
+        "demand", "the highest window that the tariff bills; absent: it bills none", None
     )
 
 

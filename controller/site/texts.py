@@ -85,12 +85,18 @@ def _sign(value: object) -> int:
     return 1 if value == 1 else -1
 
 
+def _phase_count(value: object) -> int:
+    require(type(value) is int and value in {1, 3})
+    return 3 if value == 3 else 1
+
+
 def _flag(value: object) -> bool:
     require(isinstance(value, bool))
     return bool(value)
 
 
 Flag = Annotated[bool, ValueType(parse=_flag, allowed="true or false", json={"type": "boolean"})]
+PhaseCount = Annotated[Literal[1, 3], ValueType(parse=_phase_count, allowed="1 or 3", json={"enum": [1, 3]})]
 Sign = Annotated[
     Literal[1, -1],
     ValueType(parse=_sign, allowed="1 or -1", json={"enum": [1, -1]}),

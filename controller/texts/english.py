@@ -63,6 +63,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.STEP_DEFIED: "the meters of {subject} agree that its devices moved by {missing_w:power} less than their agents say",
     Code.OVER_ENVELOPE: "{subject} has drawn more than it may for {since_s:.0f} s, {over_w:power} too much now",
     Code.NODE_UNSEEN: "an order limits {subject}, and no usable meter shows what it draws",
+    Code.CARRIES_WORSE: "{subject} draws {shown_w:.5g} W for each {unit} that it carries, less than the {declared_w:.5g} W that are declared as its worst",
     Code.NODE_TRIPPED: "{subject} is tripped: it drew {power_w:power} for {for_s:.0f} s, and {cause} allows {limit_w:power}",
     Code.TRIP_UNREADABLE: "{subject} is tripped, and why cannot be understood from {record} of the journal",
     Code.CONTACTOR_DEFIANT: "the contactor of {subject} was told to open {since_s:.0f} s ago, and the node still draws {power_w:power}",

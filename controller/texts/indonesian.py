@@ -60,6 +60,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.STEP_DEFIED: "meter-meter {subject} sepakat bahwa perangkatnya bergerak {missing_w:power} kurang dari kata agennya",
     Code.OVER_ENVELOPE: "{subject} menarik lebih dari izinnya selama {since_s:.0f} s, sekarang kelebihan {over_w:power}",
     Code.NODE_UNSEEN: "sebuah perintah membatasi {subject}, dan tidak ada meter yang bisa dipakai untuk melihat tarikannya",
+    Code.CARRIES_WORSE: "{subject} menarik {shown_w:.5g} W untuk setiap {unit} yang dipikulnya, kurang dari {declared_w:.5g} W yang dinyatakan sebagai yang terburuk",
     Code.NODE_TRIPPED: "{subject} diputus: menarik {power_w:power} selama {for_s:.0f} s, padahal {cause} mengizinkan {limit_w:power}",
     Code.TRIP_UNREADABLE: "{subject} diputus, dan sebabnya tidak dapat dipahami dari {record} di jurnal",
     Code.CONTACTOR_DEFIANT: "kontaktor {subject} disuruh membuka {since_s:.0f} s yang lalu, dan simpulnya masih menarik {power_w:power}",

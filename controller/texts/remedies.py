@@ -83,6 +83,7 @@ REMEDIES: Final[Mapping[Code, tuple[str, str, str]]] = {
     Code.STEP_DEFIED: ("Switch the groups below it off by hand, one by one, and see which of them the meter does not notice.", "اُس کے نیچے کے گروہ ایک ایک کر کے ہاتھ سے بند کریں، دیکھیں میٹر کس کو محسوس نہیں کرتا۔", "Matikan kelompok di bawahnya satu per satu; lihat mana yang tidak dirasakan meter."),
     Code.OVER_ENVELOPE: ("At once: see the reasons beside it, and switch devices off by hand. If there are none, compare the feeders.", "فوراً: ساتھ کی وجوہات دیکھیں اور مشینیں ہاتھ سے بند کریں۔ وجہ نہ ہو تو فیڈروں کا موازنہ کریں۔", "Segera: lihat sebab di sampingnya, dan matikan perangkat dengan tangan. Bila tak ada, bandingkan penyulang."),
     Code.NODE_UNSEEN: ("Give the node a meter, or agree on an order for a node that has one.", "نوڈ پر میٹر لگائیں، یا میٹر والے نوڈ کا حکم طے کریں۔", "Beri simpul sebuah meter, atau sepakati perintah untuk simpul bermeter."),
+    Code.CARRIES_WORSE: ("Declare worse values at the node's `carries`: without its meter it would carry too much.", "نوڈ کے `carries` میں اس سے بدتر قدریں لکھیں: میٹر کے بغیر وہ حد سے زیادہ اٹھائے گا۔", "Nyatakan nilai yang lebih buruk pada `carries` simpul: tanpa meternya ia memikul terlalu banyak."),
     Code.NODE_TRIPPED: _TRIP,
     Code.TRIP_UNREADABLE: _TRIP,
     Code.CONTACTOR_DEFIANT: ("Go there and open it, or the breaker above it, by hand.", "وہاں جا کر اُسے یا اوپر کا بریکر ہاتھ سے کھولیں۔", "Datangi dan buka dengan tangan, atau pemutus di atasnya."),

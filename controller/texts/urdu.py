@@ -61,6 +61,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.STEP_DEFIED: "{subject} کے میٹر متفق ہیں کہ اُس کی مشینیں ایجنٹوں کے کہنے سے {missing_w:power} کم بدلیں",
     Code.OVER_ENVELOPE: "{subject} {since_s:.0f} سیکنڈ سے اجازت سے زیادہ لے رہا ہے، اِس وقت {over_w:power} زیادہ",
     Code.NODE_UNSEEN: "ایک حکم {subject} کو محدود کرتا ہے، اور کوئی قابلِ استعمال میٹر اُس کی کھپت نہیں دکھاتا",
+    Code.CARRIES_WORSE: "{subject} ہر {unit} پر {shown_w:.5g} W لے رہا ہے، جو بدترین بتائے گئے {declared_w:.5g} W سے کم ہے",
     Code.NODE_TRIPPED: "{subject} کی بجلی کٹی ہے: اُس نے {for_s:.0f} سیکنڈ تک {power_w:power} لی، جبکہ {cause} کی اجازت {limit_w:power} ہے",
     Code.TRIP_UNREADABLE: "{subject} کی بجلی کٹی ہے، اور جرنل کے {record} سے وجہ سمجھ نہیں آتی",
     Code.CONTACTOR_DEFIANT: "{subject} کے کنٹیکٹر کو {since_s:.0f} سیکنڈ پہلے کھلنے کا کہا گیا، اور نوڈ اب بھی {power_w:power} لے رہا ہے",

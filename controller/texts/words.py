@@ -64,6 +64,7 @@ WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "limit_order": ("order", "حکم", "perintah"),
     "limit_failsafe": ("failsafe", "فیل سیف", "failsafe"),
     "limit_step_test": ("test of the meters", "میٹروں کی جانچ", "uji meter"),
+    "limit_amperes": ("amperes", "ایمپیئر", "ampere"),
     "limit_lock": ("lock", "تالا", "kunci"),
     # Orders, the tree, agents, devices, meters.
     "orders": ("Orders", "احکام", "Perintah"),

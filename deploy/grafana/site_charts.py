@@ -87,6 +87,29 @@ _LIMITS: Final = Row(
             queries=(Query(of_site("surplusd_node_order_compliance_seconds"), "{{node}} {{compliance}}"),),
             unit="s", width=12, height=7, empty="no order in force",
         ),
+        Chart(
+            title="What $node carries",
+            description="A of its highest phase, or VA, as they count, and what it may carry; where no trusted meter shows them, its declared worst counts.",
+            queries=(
+                Query(of_site("surplusd_node_amperes", NODE), "A"),
+                Query(of_site("surplusd_node_amperes_limit", NODE), "A at most"),
+                Query(of_site("surplusd_node_volt_amperes", NODE), "VA"),
+                Query(of_site("surplusd_node_volt_amperes_limit", NODE), "VA at most"),
+            ),
+            colours={"A at most": BAD, "VA at most": BAD},
+            width=12, height=7, empty="not rated in A or kVA",
+        ),
+        Chart(
+            title="What $node may draw for what it carries",
+            description="In W, by its volts and power factor as its meter shows them, or by the worst that is declared.",
+            unit="watt",
+            queries=(
+                Query(of_site("surplusd_node_limit_watts", NODE), "{{limit}}"),
+                Query(of_site("surplusd_node_power_watts", NODE), "drawn"),
+            ),
+            colours={"drawn": NEUTRAL},
+            width=12, height=7, empty="not rated in A or kVA",
+        ),
     ),
 )  # fmt: skip
 
@@ -221,6 +244,24 @@ _VALUE: Final = Row(
             description="Over the time that is shown, by the node's trusted meter, as far as it is known.",
             queries=(Query(kilo_watt_hours(of_site("surplusd_node_power_watts", NODE)), "energy"),),
             draw=Draw.STAT, unit="kwatth", width=4,
+        ),
+        Chart(
+            title="Demand that is billed",
+            description="The limit of each window's mean power, what may be drawn from now on to stay under it, and what devices are kept from for that.",
+            unit="watt",
+            queries=(
+                Query(of_site("surplusd_demand_limit_watts"), "limit"),
+                Query(of_site("surplusd_demand_cap_watts"), "may be drawn"),
+                Query(of_site("surplusd_demand_held_back_watts"), "held back"),
+            ),
+            colours={"limit": BAD, "may be drawn": NEUTRAL, "held back": DOUBT},
+            width=12, empty="no demand is billed",
+        ),
+        Chart(
+            title="What the demand costs",
+            description="No more than this would be earned with what it holds back, per hour.",
+            queries=(Query(of_site("surplusd_demand_cost_per_hour"), "at most, {{currency}} per hour"),),
+            width=12, empty="no demand is billed",
         ),
     ),
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import numpy as np
 
 from controller.core.decision import Decision
 from controller.core.fleet.cap_memory import CapsNow
+from controller.core.limits.carrying import CarriedNow
 from controller.core.limits.contactors import ContactorState, Phase
+from controller.core.limits.demand import NO_DEMAND_USE, DemandNow
 from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
-from controller.core.site import Site
+from controller.core.site import Carrying, Site
 from controller.core.snapshot import ContactorNow, Grade, Position
 from controller.core.trust.judge import no_trust
 from controller.daemon.families.terms import SiteTerms
@@ -42,6 +45,12 @@ def warned(site: Site) -> tuple[Reason, ...]:
         Reason(Code.DEVICE_DEFIANT, agent, {"count": 1, "over_w": 1.7e3}),
         Reason(Code.OVER_ENVELOPE, node, {"over_w": 9e3, "since_s": 18.0}),
     )
+
+
+def carries() -> tuple[Carrying, ...]:
+    """One of either sort, at the connection."""
+    of_phases = Carrying(node=0, meters=(0,), most=160.0, apparent=False, phases=3, imbalance=0.1, least_w=550.0)
+    return (of_phases, replace(of_phases, most=1e5, apparent=True, least_w=0.9))
 
 
 def not_met() -> OrderNow:
@@ -90,6 +99,10 @@ def decision(site: Site, seq: int) -> Decision:
                 node=1, phase=Phase.TRIPPED, since_s=0.0, now=ContactorNow(position=Position.OPEN), trip=None
             ),
         ),
+        carried=tuple(CarriedNow(limit_w=9e4, shown=100.0, least_w=600.0) for _ in site.carries),
+        demand=DemandNow(
+            use=NO_DEMAND_USE, limit_w=5e5, cap_w=4e5, ends_in_s=900.0, sure=True, held_back_w=1e4, cost_per_h=0.5
+        ),
         caps=(CapsNow(group="gpu", cap_w=8e4, drawn_w=6e4, held_ws=1e2 * seq, drawn_ws=1e4 * seq, reserve_w=2e3),),
     )
 
@@ -112,7 +125,7 @@ def latest(site: Site) -> Latest:
 def exporter(folder: Path) -> Iterator[str]:
     """Serve the metrics and give host:port; every scrape is preceded by a tick."""
     site_file = load(DEMO)
-    site, terms = compile_site(site_file), SiteTerms.of(site_file)
+    site, terms = replace(compile_site(site_file), carries=carries()), SiteTerms.of(site_file)
     journal = journal_at(folder / "journal.db")
     metrics = Metrics(site, latest(site), OrderBook(journal, site), journal, terms=terms)
     metrics.refused("http", "unauthorized")

@@ -113,6 +113,14 @@ def _begun(order: OrderLimit, before: OrderRamp | None, now_s: float, node_w: fl
     return OrderRamp(id=order.id, revision=order.revision, begun_s=now_s, from_w=reached_w, limit_w=limit_w)
 
 
+def envelopes(
+    standing: StandingLimits, limits: list[Limit], steps: list[Limit], floor_w: F64, achievable_w: F64
+) -> tuple[Envelope, Envelope]:
+    """Return the envelope without the `steps` that prove meters, and with them."""
+    lasting = envelope(standing, limits, floor_w, achievable_w)
+    return lasting, envelope(standing, [*limits, *steps], floor_w, achievable_w) if steps else lasting
+
+
 def envelope(standing: StandingLimits, limits: list[Limit], floor_w: F64, achievable_w: F64) -> Envelope:
     """Return the smallest limit of every node; of two equal ones the first, and the standing one before any."""
     limit_w, binding = standing.limit_w.copy(), list(standing.binding)

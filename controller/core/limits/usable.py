@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from controller.core.limits.house_load import HOUSE_DRIFT
+from controller.core.masks import some
 from controller.core.site import F64, Bool
 
 
@@ -18,3 +19,10 @@ def usable_w(limit_w: F64, house_w: F64, unheard_w: F64, metered: Bool, toleranc
     blind_w = free_w - unheard_w
     blind_w = np.where(blind_w <= 0.0, blind_w, blind_w / (1.0 + tolerance))
     return np.where(metered, free_w, blind_w)
+
+
+def within_cut_w(usable_w: F64, current_w: F64, tolerance: F64) -> F64:
+    """Return usable watts (N,), less what a cut may fall short by because devices draw less than they are set to, `current_w`."""
+    cut_w = current_w - usable_w
+    falls = cut_w > 0.0
+    return np.where(falls, current_w - cut_w / (1.0 - tolerance), usable_w) if some(falls) else usable_w

@@ -83,6 +83,11 @@ def vouched(values: Mapping[str, float], rating_w: float) -> bool:
 def _vouched(carried_va: float | None, power_w: float, rating_w: float) -> bool:
     if carried_va is None or carried_va < _VOUCHING_LOAD * rating_w:
         return False
+    return agrees_in_scale(carried_va, power_w)
+
+
+def agrees_in_scale(carried_va: float, power_w: float) -> bool:
+    """Return whether a power may be what volts times amperes carry, neither in another unit nor by another transformer ratio."""
     return _VOUCHING_FACTOR[0] * carried_va <= power_w <= _VOUCHING_FACTOR[1] * carried_va
 
 

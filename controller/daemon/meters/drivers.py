@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from controller.core.limits.carrying import phase_quantities
 from controller.core.site import SURPLUS
 from controller.daemon.meters.modbus import bus_drivers
 from controller.daemon.meters.supervision import Driver
@@ -27,10 +30,18 @@ def drivers(site_file: SiteFile, publish: Publish, only: str | None = None) -> t
     quantities = {SURPLUS: "surplus_w"}
     suspect_after_s = dict.fromkeys(wanted, site_file.control.suspect_after_s)
     suspect_after_s[SURPLUS] = surplus.suspect_after_s
-    of_buses = bus_drivers(of_modbus, quantities, publish)
+    of_buses = bus_drivers(of_modbus, quantities, publish, _each_poll(site_file))
     if not of_opcua:
         return of_buses
     # Only a site with such a server pays for what speaks to it: 60 MB, and a second of the start.
     from controller.daemon.meters.opcua import server_drivers  # noqa: PLC0415
 
     return (*of_buses, *server_drivers(of_opcua, quantities, suspect_after_s, publish))
+
+
+def _each_poll(site_file: SiteFile) -> Mapping[str, tuple[str, ...]]:
+    """Return, by meter, the volts and amperes that a limit of its node in A or VA follows."""
+    carries = {node.id: node.carries for node in site_file.nodes if node.carries is not None}
+    return {
+        meter.id: phase_quantities(carries[meter.node].phases) for meter in site_file.meters if meter.node in carries
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Final
 
 from controller.daemon.meters.supervision import Driver
 from controller.site.model import ModbusSource
@@ -11,15 +12,21 @@ from drivers.meters.modbus import MeterTls, ModbusMeter, Serial, buses, read_bus
 from drivers.meters.profiles import REQUIRED, bind, load_profile
 from drivers.readings import Publish
 
+#: Of meters of which power and frequency are enough.
+NOTHING_ELSE: Final[Mapping[str, tuple[str, ...]]] = {}
+
 
 def bus_drivers(
-    sources: Mapping[str, ModbusSource], quantities: Mapping[str, str], publish: Publish
+    sources: Mapping[str, ModbusSource],
+    quantities: Mapping[str, str],
+    publish: Publish,
+    each_poll: Mapping[str, tuple[str, ...]] = NOTHING_ELSE,
 ) -> tuple[Driver, ...]:
     """Return a driver for each bus; their polls are spread evenly over the period.
 
     See `bus_meters`. Raises ConfigError also for certificates that cannot be used.
     """
-    shared = buses(bus_meters(sources, quantities))
+    shared = buses(bus_meters(sources, quantities, each_poll))
     for place in shared:
         if place.tls is not None:
             place.tls.context()
@@ -33,16 +40,23 @@ def bus_drivers(
     )
 
 
-def bus_meters(sources: Mapping[str, ModbusSource], quantities: Mapping[str, str]) -> list[ModbusMeter]:
+def bus_meters(
+    sources: Mapping[str, ModbusSource],
+    quantities: Mapping[str, str],
+    each_poll: Mapping[str, tuple[str, ...]] = NOTHING_ELSE,
+) -> list[ModbusMeter]:
     """Return the meters as the drivers know them; raises ConfigError for a profile that cannot be used.
 
     `sources`: by the meter's name. `quantities`: name to what its power is published as, where that is not its active
-    power.
+    power. `each_poll`: name to what is read at every poll beside power and frequency.
     """
-    return [_meter(name, source, quantities.get(name, REQUIRED)) for name, source in sources.items()]
+    return [
+        _meter(name, source, quantities.get(name, REQUIRED), each_poll.get(name, ()))
+        for name, source in sources.items()
+    ]
 
 
-def _meter(name: str, source: ModbusSource, quantity: str) -> ModbusMeter:
+def _meter(name: str, source: ModbusSource, quantity: str, each_poll: tuple[str, ...]) -> ModbusMeter:
     serial, tls = source.serial, source.tls
     return ModbusMeter(
         id=name,
@@ -59,4 +73,5 @@ def _meter(name: str, source: ModbusSource, quantity: str) -> ModbusMeter:
         sign=source.sign,
         ct_ratio=source.ct_ratio,
         quantity=quantity,
+        each_poll=each_poll,
     )

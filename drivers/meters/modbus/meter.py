@@ -23,7 +23,8 @@ class ModbusMeter:
     """One meter on Modbus.
 
     `transport`, `host`, `port`, `serial`, `tls`: see `Place`; meters at the same place share one connection. `unit`: unit
-    id 0 to 247. `poll_s`: from one poll of power and frequency to the next; `poll_slow_s`: the same for all quantities.
+    id 0 to 247. `poll_s`: from one poll of power and frequency to the next, and of `each_poll`, other quantities that are read as often;
+    `poll_slow_s`: the same for all quantities.
     `timeout_s`: for connecting, for all requests of a poll together that bring power and frequency, and for each other
     request. `sign`: -1 where the current transformers are mounted backwards: active and reactive powers are negated and the
     energy counters change places. `ct_ratio`: what powers, energies and currents are multiplied with, for a meter that
@@ -45,6 +46,7 @@ class ModbusMeter:
     sign: int = 1
     ct_ratio: float = 1.0
     quantity: str = REQUIRED
+    each_poll: tuple[str, ...] = ()
 
     @property
     def place(self) -> Place:

@@ -1,4 +1,4 @@
-"""Reads one meter over its line: power and frequency at every poll, the rest at every slow one."""
+"""Reads one meter over its line: power, frequency and what else is wanted as often at every poll, the rest at every slow one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Reader:
         """Know what the profile says, and nothing of what the meter answered."""
         profile = self.meter.profile
         self._base = None if profile.sunspec_models else 0
-        self.fast = Plan(profile, [name for name in FAST if name in profile.registers])
+        self.fast = Plan(profile, [name for name in (*FAST, *self.meter.each_poll) if name in profile.registers])
         # A surplus source carries its power alone.
         self.full = self.fast if self.meter.quantity != REQUIRED else Plan(profile, tuple(profile.registers))
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from controller.core.limits.demand import DemandNow, DemandUse
 from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.reasons import Code, Reason
 from controller.daemon.service import Health
@@ -56,10 +57,23 @@ def test_an_order_tells_how_it_is_kept_now_and_what_stands_in_the_way(running):
         assert (listed["compliance"], listed["in_the_way"]) == (None, None)
 
 
+def test_the_demand_that_is_billed_is_shown_with_what_it_costs(running):
+    use = DemandUse(begins_utc_s=1.7e9, at_utc_s=1.7e9 + 600.0, used_ws=3.6e8, guessed_ws=3.6e6)
+    demand = DemandNow(use=use, limit_w=1e6, cap_w=8e5, ends_in_s=1200.0, sure=False, held_back_w=1e5, cost_per_h=7.5)
+    running.world.decision = replace(make_decision(), demand=demand)
+    with running.client() as http:
+        assert http.get("/api/v1/status").json()["demand"] == {
+            "begins_at": "2023-11-14T22:13:20Z", "ends_in_s": 1200.0, "used_wh": 1e5, "guessed_wh": 1e3, "limit_w": 1e6,
+            "cap_w": 8e5, "held_back_w": 1e5, "cost_per_h": 7.5, "clock_trusted": False,
+        }  # fmt: skip
+        running.world.decision = make_decision()
+        assert http.get("/api/v1/status").json()["demand"] is None
+
+
 def test_of_a_tick_that_hangs_no_figure_is_shown_as_of_now(running):
     running.world.health = Health(ok=False, tick_age_s=12.0)
     with running.client() as http:
         status = http.get("/api/v1/status").json()
     assert status["reason"] == "the newest decision is 12 s old: nothing is known of now"
-    assert [status[name] for name in ("site_w", "surplus_w", "value_per_h", "bound_per_h")] == [None] * 4
+    assert [status[name] for name in ("site_w", "surplus_w", "value_per_h", "bound_per_h", "demand")] == [None] * 5
     assert (status["nodes"], status["orders"], status["tick"]) == ({}, [], 7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,6 +11,7 @@ from controller import cli
 from controller.commands import following, top
 from controller.commands.daemon_client import DaemonClient
 from controller.commands.following import Happening
+from controller.commands.site_panel import SiteLook, panel_of
 from controller.daemon.service import Health
 from tests.controller.api.conftest import server_at
 from tests.controller.api.page.serving import page_in
@@ -55,6 +57,19 @@ def test_as_json_it_is_the_status_of_the_daemon(tmp_path, token, capsys):
         assert cli.main(["status", "--url", url, "--token-file", token, "--json"]) == 1
     answer = json.loads(capsys.readouterr().out)
     assert (answer["state"], answer["site"]) == ("over", "demo")
+
+
+def test_a_demand_that_is_billed_is_said_with_what_it_holds_back(tmp_path, token, capsys):
+    with page_in("normal", tmp_path) as (url, _):
+        cli.main(["status", "--url", url, "--token-file", token, "--json"])
+    status = json.loads(capsys.readouterr().out)
+    demand = {"used_wh": 410e3, "ends_in_s": 720.0, "cap_w": 1.52e6, "held_back_w": 80e3}
+    for given, words in (
+        (None, None),
+        (demand, "410.0 kWh used, 12 min left, at most 1.520 MW, which holds 80.0 kW back"),
+    ):
+        look = SiteLook(status=status | {"demand": given}, orders=[], utc=datetime(2026, 1, 1, tzinfo=UTC))
+        assert next((fact.words for fact in panel_of(look).facts if fact.name == "demand"), None) == words
 
 
 @pytest.mark.parametrize("verb", ["status", "top"])

@@ -57,6 +57,51 @@ def test_as_json_it_has_each_device_and_each_node_and_keeps_the_limit(verb):
     assert {device["mode"] for device in shown["devices"].values()} & {"off", "target-max", "target-min"}
 
 
+CARRIES = "carries: {apparent_power: 500 kVA, power_factor: 0.95, imbalance: 10 %}"
+
+
+@pytest.fixture
+def carrying(tmp_path):
+    """The demo's site, whose connection is rated in kVA."""
+    (tmp_path / "site.yaml").write_text(DEMO.read_text().replace("- {id: pcc, ", f"- {{id: pcc, {CARRIES}, "))
+    return str(tmp_path / "site.yaml")
+
+
+def test_what_a_node_carries_counts_at_the_worst_that_is_declared(verb, carrying):
+    _, said = verb(carrying, "--json")
+    pcc = json.loads(said)["nodes"]["pcc"]
+    assert pcc["limit_w"] == pytest.approx(500e3 * 0.95 / 1.1)
+    assert (pcc["limited_by"], pcc["binds"]) == ("kva:pcc", True)
+
+
+def test_a_limit_may_be_supposed_in_the_unit_that_the_node_carries(verb, carrying):
+    _, said = verb(carrying, "--limit", "pcc=100 kVA", "--json")
+    assert json.loads(said)["nodes"]["pcc"]["limit_w"] == pytest.approx(100e3 * 0.95 / 1.1)
+    status, said = verb(carrying, "--limit", "pcc=100 A")
+    assert (status, "does not say what pcc carries in A" in said) == (2, True)
+
+
+def test_a_demand_counts_as_if_always_the_same_were_drawn(verb, tmp_path):
+    demand = "  tariff: {tariff}\n  demand: {{window: 30 min, limit: 300 kW}}\n"
+    lines = DEMO.read_text().splitlines(keepends=True)
+    text = "".join(
+        demand.format(tariff=line.split(": ")[1].strip()) if line.startswith("  tariff: ") else line for line in lines
+    )
+    (tmp_path / "site.yaml").write_text(text)
+    _, said = verb(str(tmp_path / "site.yaml"), "--json")
+    pcc = json.loads(said)["nodes"]["pcc"]
+    assert pcc["limited_by"] == "demand"
+    assert 290e3 <= pcc["limit_w"] < 300e3, "what the meter may err is kept free"
+
+
+def test_check_says_what_a_node_may_draw_for_what_it_carries(carrying, capsys):
+    assert main(["check", carrying]) == 0
+    assert (
+        "pcc may carry 500000 VA: 431.8 kW at the worst that is declared; it follows pcc-check, pcc-main"
+        in capsys.readouterr().out
+    )
+
+
 def test_on_top_of_a_daemon_that_sees_nothing_now_nothing_is_supposed(verb, tmp_path):
     token = tmp_path / "viewer.token"
     token.write_text("viewer-secret")

@@ -11,9 +11,11 @@ from controller.core.fleet.power_cut import PowerCut
 from controller.core.fleet.trouble import find_trouble, stuck_w
 from controller.core.floor import NodeSums
 from controller.core.limits.envelope import Envelope, Limit, StandingLimits, envelope
+from controller.core.limits.usable import within_cut_w
 from controller.core.modes import Mode
 from controller.core.sensing import sense
-from controller.core.step import _room, _stuck_w, _upper
+from controller.core.sensing import stuck_w as stuck_as_sensed_w
+from controller.core.step import _upper
 from tests.controller.core.world import World, site
 
 SITE = site(miners=2, stepped=1, gpus=1)
@@ -44,7 +46,7 @@ def upper(mode, leases=SETTLED, seen=None, elapsed_s=1.0) -> np.ndarray:
 
 def test_a_cut_is_larger_by_what_devices_draw_less_than_they_are_set_to():
     usable_w, current_w = np.array([90e3, 90e3, 50e3, 10e3]), np.array([100e3, 80e3, 50e3, 10e3])
-    assert _room(TABLES, usable_w, current_w) == pytest.approx([100e3 - 10e3 / 0.95, 90e3, 50e3, 10e3])
+    assert within_cut_w(usable_w, current_w, TABLES.tolerance) == pytest.approx([100e3 - 10e3 / 0.95, 90e3, 50e3, 10e3])
 
 
 @pytest.mark.parametrize(
@@ -79,8 +81,8 @@ def test_what_may_start_below_a_contactor_is_stuck_at_its_most_even_if_it_was_ne
     cut = PowerCut(
         held=starts, dark=~starts & starts, anything=starts, unfed=nodes, switching=nodes, fading=nodes, changing=nodes
     )
-    assert _stuck_w(TABLES, sensed).tolist() == DEVICES.off_w.tolist()
-    found = _stuck_w(TABLES, replace(sensed, cut=cut))
+    assert stuck_as_sensed_w(SITE, sensed).tolist() == DEVICES.off_w.tolist()
+    found = stuck_as_sensed_w(SITE, replace(sensed, cut=cut))
     assert found.tolist() == np.where(starts, DEVICES.max_w, DEVICES.off_w).tolist()
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from controller.core.allocation.tables import make_tables
+from controller.core.limits.demand import CountedImport, DemandUse
 from controller.core.modes import Mode
-from controller.core.site import SURPLUS
+from controller.core.site import SURPLUS, DemandTerms
 from controller.core.takeover import has_same_structure, taken_over
 from controller.core.trust.judge import no_trust
 from tests.controller.core.world import RULES, World, order, site
@@ -106,6 +107,25 @@ def test_what_was_learnt_of_a_source_that_is_read_otherwise_is_forgotten_and_of_
     assert state.trust.steps.since_s[k] == -np.inf
     assert np.isnan(state.trust.redundancy.under_w[k])
     assert taken_over(world.state, world.site, {SURPLUS}).trust.sources["main"] == before.sources["main"]
+
+
+def test_what_the_counter_of_a_meter_said_of_a_billed_window_is_forgotten_where_it_is_read_otherwise():
+    world = World(site(), surplus_w=PLENTY_W)
+    counted = CountedImport(meter="main", import_wh=5e6, used_ws=1e6, guessed_ws=0.0)
+    billed = replace(world.state.electrical, demand=DemandUse(begins_utc_s=1.7e9, used_ws=2e6, counted=counted))
+    state = replace(world.state, electrical=billed)
+    assert taken_over(state, world.site, {"check"}).electrical == billed
+    demand = taken_over(state, world.site, {"main"}).electrical.demand
+    assert (demand.counted, demand.used_ws) == (None, 2e6)
+
+
+def test_a_demand_that_is_new_counts_from_the_next_tick_and_knows_nothing_before():
+    world = running()
+    world.site = replace(world.site, demand=DemandTerms(window_s=300.0, limit_w=60e3))
+    world.tables = make_tables(world.site)
+    world.state = taken_over(world.state, world.site, ())
+    demand = world.cycle().demand
+    assert demand.use.guessed_ws == demand.use.used_ws > 0.0
 
 
 def test_a_source_that_was_never_read_stays_so():

@@ -119,6 +119,27 @@ def site(rules: Rules = RULES, miners: int = 40, stepped: int = 10, gpus: int = 
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wiring:
+    """What carries a node's power now: volts to neutral, power factor, the share of each phase; `error`: of the amperes that are shown."""
+
+    volts: float = 230.0
+    power_factor: float = 1.0
+    shares: tuple[float, ...] = (1 / 3, 1 / 3, 1 / 3)
+    error: float = 0.0
+
+    def amperes(self, power_w: float) -> list[float]:
+        """The true amperes of each phase."""
+        return [abs(power_w) * share / (self.volts * self.power_factor) for share in self.shares]
+
+    def shown(self, power_w: float) -> list[tuple[float, float]]:
+        """Volts and amperes of each phase, as a meter shows them."""
+        return [(self.volts, amperes * (1 + self.error)) for amperes in self.amperes(power_w)]
+
+
+BALANCED = Wiring()
+
+
 @dataclass(repr=False)
 class World:
     """Truth beside the controller; `cycle` lets one tick pass and returns the decision.
@@ -128,6 +149,7 @@ class World:
     `surplus_w`: what the grid can spare now. `silent`: names of what does not answer: a meter's id, ``surplus``,
     ``link``, an agent's id. `frozen`: the surplus source repeats its value under fresh stamps. `grain_w`, `refresh_s`: how
     finely that source counts, and how often it is refreshed. `vouched`: the meters have volts and amperes that vouch for their power.
+    `wiring`: what carries their power at a time, balanced at 230 V and a power factor of 1 where None.
     `notes`: what the meters say of their quantities. `off_share`: of the residual watts that agents report for what is off.
     `inventory_w` (D,): the most that agents say their devices may draw, None for what the site file says.
     Devices (D,): `deaf` ones do nothing that they are told and say so, of `liars` the agents say that they do it, of
@@ -156,6 +178,7 @@ class World:
     silent: set[str] = field(default_factory=set)
     scale: dict[str, float] = field(default_factory=dict)
     vouched: bool = True
+    wiring: Callable[[float], Wiring] | None = None
     orders: tuple[OrderLimit, ...] = ()
     utc_offset_s: float = 1.7e9
     utc_trusted: bool = True
@@ -349,8 +372,9 @@ class World:
         wobble = 0.002 * math.sin(self.now_s * 7.3)
         values = {"active_power_w": power_w, "frequency_hz": self.site.rules.frequency_hz + 10 * wobble}
         if self.vouched:
-            volts, amperes = 230.0 * (1 + wobble), abs(true_w) / 3 / 230.0
-            values |= {f"voltage_l{k}_n_v": volts for k in (1, 2, 3)} | {f"current_l{k}_a": amperes for k in (1, 2, 3)}
+            wiring = BALANCED if self.wiring is None else self.wiring(self.now_s)
+            for k, (volts, amperes) in enumerate(wiring.shown(true_w), 1):
+                values |= {f"voltage_l{k}_n_v": volts * (1 + wobble), f"current_l{k}_a": amperes}
         return values
 
     def _shown(self) -> float:

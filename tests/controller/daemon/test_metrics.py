@@ -12,10 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from controller.core.limits.carrying import CarriedNow
 from controller.core.limits.contactors import ContactorState, Phase
+from controller.core.limits.demand import DemandNow, DemandUse
 from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
+from controller.core.site import Carrying
 from controller.core.snapshot import ContactorNow, Grade, Position
 from controller.core.trust.judge import no_trust
 from controller.daemon.families.device_series import DeviceDetail
@@ -54,6 +57,40 @@ def metrics(tmp_path):
     site, journal = make_site(), journal_at(tmp_path / "journal.db")
     yield Metrics(site, make_latest(), OrderBook(journal, site), journal, terms=make_terms(), clock=lambda: 1001.5)
     journal.close()
+
+
+def test_what_a_node_carries_is_shown_and_what_that_lets_it_draw(tmp_path):
+    carries = (
+        Carrying(node=0, meters=(0,), most=160.0, apparent=False, phases=3, imbalance=0.1, least_w=500.0),
+        Carrying(node=1, meters=(), most=63e3, apparent=True, phases=3, imbalance=0.1, least_w=0.9),
+    )
+    site, journal = replace(make_site(), carries=carries), journal_at(tmp_path / "journal.db")
+    made = Metrics(site, make_latest(), OrderBook(journal, site), journal, terms=make_terms(), clock=lambda: 1001.5)
+    pcc, feeder = site.tree.ids
+    carried = (CarriedNow(limit_w=82e3, shown=120.0, least_w=600.0), CarriedNow(limit_w=56.7e3))
+    made.observe_tick(ticked(replace(make_decision(), carried=carried)))
+    got = samples(made.render())
+    assert (got["surplusd_node_amperes", pcc], got["surplusd_node_amperes_limit", pcc]) == (120.0, 160.0)
+    assert ("surplusd_node_volt_amperes", feeder) not in got, "nobody sees it"
+    assert got["surplusd_node_volt_amperes_limit", feeder] == 63e3
+    assert got["surplusd_node_limit_watts", "amperes", pcc] == 82e3
+    assert got["surplusd_node_limit_watts", "kva", feeder] == 56.7e3
+    made.observe_tick(ticked())
+    assert not [key for key in samples(made.render()) if key[0].startswith("surplusd_node_amperes")]
+    journal.close()
+
+
+def test_a_demand_that_is_billed_is_shown_with_what_it_costs(metrics):
+    use = DemandUse(begins_utc_s=1.7e9, at_utc_s=1.7e9 + 100.0, used_ws=5e6, guessed_ws=1e5)
+    demand = DemandNow(use=use, limit_w=1e5, cap_w=9e4, ends_in_s=200.0, sure=True, held_back_w=2e4, cost_per_h=1.5)
+    metrics.observe_tick(ticked(replace(make_decision(), demand=demand)))
+    got = {name.removeprefix("surplusd_demand_"): value for (name, *_), value in samples(metrics.render()).items()}
+    assert {name: got[name] for name in ("limit_watts", "cap_watts", "used_joules", "guessed_joules")} == {
+        "limit_watts": 1e5, "cap_watts": 9e4, "used_joules": 5e6, "guessed_joules": 1e5,
+    }  # fmt: skip
+    assert (got["left_seconds"], got["held_back_watts"], got["cost_per_hour"]) == (200.0, 2e4, 1.5)
+    metrics.observe_tick(ticked())
+    assert not [key for key in samples(metrics.render()) if key[0].startswith("surplusd_demand")]
 
 
 def samples(text: bytes) -> dict[tuple, float]:

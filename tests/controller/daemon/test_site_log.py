@@ -69,6 +69,7 @@ def test_every_warning_has_words_for_its_end(said):
         OVER,
         DEFIANT,
         Reason(Code.NODE_UNSEEN, "pcc"),
+        Reason(Code.CARRIES_WORSE, "pcc", {"unit": "A", "shown_w": 500.0, "declared_w": 540.0}),
         Reason(Code.AGENT_DEAF, "hall-a", {"since_s": 16.0, "count": 2, "most_w": 7e3}),
     ):
         assert len(said(warnings=(reason,))) == 1

@@ -12,7 +12,7 @@ import numpy as np
 from controller.core.limits.contactors import Phase, Trip
 from controller.core.reasons import Code, Reason
 from controller.core.safe import safe_step
-from controller.core.site import Rules, SurplusModel
+from controller.core.site import Carrying, Rules, SurplusModel
 from controller.core.snapshot import ConfirmedMeter, Grade, Lock, SourceSample
 from controller.core.step import step
 from controller.daemon.alarm import Alarm
@@ -24,7 +24,7 @@ from controller.daemon.orders.lock_certainty import OF_CERTAINTY, LockCertainty
 from controller.daemon.tick import Tick, Ticker
 from drivers.readings import Loss
 from tests.controller.core.halls import HALL, TRIP_S, ask, defy, hall_site, phase
-from tests.controller.core.world import RULES, World, order, site, with_rules
+from tests.controller.core.world import RULES, Wiring, World, order, site, with_rules
 from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.reasons.produced import Produced, Scenario, held
 
@@ -53,6 +53,16 @@ def after(*stories: Story, rules: Rules = RULES, **given) -> Scenario:
         return told(world, folder)
 
     return scenario
+
+
+def carries_worse(folder: Path) -> Produced:
+    """The site's meters show a third of the volts that are declared as the lowest."""
+    declared = Carrying(node=0, meters=(0, 1), most=100.0, apparent=False, phases=3, imbalance=0.1, least_w=500.0)
+    world = World(
+        replace(site(miners=8, stepped=2, gpus=1), carries=(declared,)), 40e3, wiring=lambda _: Wiring(volts=80.0)
+    )
+    world.run(30)
+    return told(world, folder)
 
 
 def runs(seconds: float) -> Story:
@@ -292,6 +302,7 @@ SCENARIOS: dict[Code, Scenario] = {
     ),
     Code.OVER_ENVELOPE: after(runs(20), sets(house_w=60e3), runs(RULES.settle_s + 5)),
     Code.NODE_UNSEEN: after(runs(5), lambda world: setattr(world, "orders", (order(9e3, world, node=2),)), runs(1)),
+    Code.CARRIES_WORSE: carries_worse,
     Code.NODE_TRIPPED: in_halls(hall_defies),
     Code.TRIP_UNREADABLE: in_halls(lambda world: world.reboot([NOT_UNDERSTOOD]), runs(1)),
     Code.CONTACTOR_DEFIANT: in_halls(sets(welded={0}), hall_defies, runs(15)),

@@ -46,6 +46,7 @@ AT_ONCE = {
     "surplus.modbus.ct_ratio": ("ct_ratio: 200", "ct_ratio: 100"),
     "control.recover": ("economics:", "control: {recover: 9 s}\neconomics:"),
     "economics.tariff": ("tariff: 0.05", "tariff: 0.06"),
+    "economics.demand": ("tariff: 0.05 USD/kWh", "tariff: 0.05 USD/kWh\n  demand: {window: 30 min, limit: 50 kW}"),
     "economics.gpu.low": ("low: 0.10", "low: 0.20"),
     "fleet.groups.gpu.priority": ("priority: high", "priority: low"),
     "fleet.groups.s21.protected": ("failsafe: 2 kW}", "failsafe: 2 kW, protected: true}"),
@@ -61,6 +62,10 @@ WAITING = {
     "meters.other": (
         "meters:\n",
         "meters:\n  - {id: other, node: row, rating: 60 kW, class: 1 %, modbus: {host: 10.0.0.7, profile: schneider_pm5xxx}}\n",
+    ),
+    "nodes.hall.carries": (
+        "limit: 60 kW",
+        "limit: 60 kW, carries: {current: 160 A, volts: 380 V, power_factor: 0.9, imbalance: 10 %}",
     ),
     "nodes.yard": ("nodes:\n", "nodes:\n  - {id: yard, parent: pcc}\n"),
     "mqtt.host": ("broker.example", "other.example"),

@@ -10,7 +10,7 @@ import pytest
 
 from controller.core.allocation.minimum_times import kept_w
 from controller.core.allocation.tables import make_tables
-from controller.core.site import SurplusModel
+from controller.core.site import DemandTerms, SurplusModel
 from controller.core.state import initial_state
 from controller.site.compile import compile_site
 from drivers.fleet.catalogue import DeviceKind, load_catalogue
@@ -30,6 +30,29 @@ def test_tree_is_ordered_by_depth_then_id(site):
 def test_limits_and_house_load_of_everything_below(site):
     assert site.tree.limit_w.tolist() == [np.inf, np.inf, 60e3, 50e3]
     assert site.tree.house_w.tolist() == [5e3, 0.0, 2e3, 0.0]
+
+
+def test_a_demand_that_is_billed(small, load_text):
+    demand = "  tariff: 0.05 USD/kWh\n  demand: {window: 30 min, limit: 50 kW, begins: 5 min}\n"
+    billed = compile_site(load_text(small.replace("  tariff: 0.05 USD/kWh\n", demand)))
+    assert billed.demand == DemandTerms(window_s=1800.0, limit_w=50e3, begins_s=300.0)
+    assert compile_site(load_text(small)).demand is None
+
+
+@pytest.mark.parametrize(
+    ("carries", "most", "least_w", "phases"),
+    [
+        ("{current: 160 A, volts: 380 V, power_factor: 0.95, imbalance: 10 %}", 160.0, 3**0.5 * 380 * 0.95 / 1.1, 3),
+        ("{current: 0.16 kA, phases: 1, volts: 0.2 kV, power_factor: 0.9}", 160.0, 200 * 0.9, 1),
+        ("{apparent_power: 63 kVA, power_factor: 0.95, imbalance: 10 %}", 63e3, 0.95 / 1.1, 3),
+    ],
+)
+def test_what_a_node_carries_is_worth_so_many_watts_at_the_worst(carries, most, least_w, phases, small, load_text):
+    [each] = compile_site(load_text(small.replace("limit: 60 kW", f"limit: 60 kW, carries: {carries}"))).carries
+    assert (each.node, each.meters, each.most, each.phases) == (2, (0,), most, phases)
+    assert each.apparent is ("apparent" in carries)
+    assert each.least_w == pytest.approx(least_w)
+    assert each.least_v == pytest.approx({3: 380 / 3**0.5, 1: 200.0}[phases] * (not each.apparent))
 
 
 @pytest.mark.parametrize(

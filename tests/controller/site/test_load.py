@@ -23,6 +23,91 @@ BROKEN = {
     "limit of infinity": ("limit: 60 kW", "limit: §1e999 kW", ["'1e999 kW'"]),
     "absurd limit": ("limit: 60 kW", "limit: §600 GW", ["100 GW"]),
     "unlimited contract": ("contract: 100 kW", "contract: §unlimited", ["'unlimited'"]),
+    "amperes without their unit": (
+        "limit: 60 kW,",
+        "limit: 60 kW, carries: {current: §160, volts: 380 V, power_factor: 0.95, imbalance: 10 %},",
+        ["nodes[1].carries.current", "found 160", "A, mA, kA"],
+    ),
+    "amperes and volt-amperes": (
+        "limit: 60 kW,",
+        "limit: 60 kW, §carries: {current: 160 A, apparent_power: 63 kVA, volts: 380 V, power_factor: 0.95, imbalance: 10 %},",
+        ["nodes[1].carries", "both current and apparent_power", "exactly one"],
+    ),
+    "neither amperes nor volt-amperes": (
+        "limit: 60 kW,",
+        "limit: 60 kW, §carries: {power_factor: 0.95, imbalance: 10 %},",
+        ["nodes[1].carries", "neither current nor apparent_power"],
+    ),
+    "amperes without the lowest volts": (
+        "limit: 60 kW,",
+        "limit: 60 kW, §carries: {current: 160 A, power_factor: 0.95, imbalance: 10 %},",
+        ["nodes[1].carries", "a current without volts", "lowest voltage"],
+    ),
+    "volts for volt-amperes": (
+        "limit: 60 kW,",
+        "limit: 60 kW, carries: {apparent_power: 63 kVA, §volts: 380 V, power_factor: 0.95, imbalance: 10 %},",
+        ["nodes[1].carries.volts", "for current alone"],
+    ),
+    "amperes without the lowest power factor": (
+        "limit: 60 kW,",
+        "limit: 60 kW, §carries: {current: 160 A, volts: 380 V, imbalance: 10 %},",
+        ["nodes[1].carries.power_factor", "found nothing", "lowest power factor"],
+    ),
+    "power factor above one": (
+        "limit: 60 kW,",
+        "limit: 60 kW, carries: {current: 160 A, volts: 380 V, power_factor: §1.2, imbalance: 10 %},",
+        ["nodes[1].carries.power_factor", "0.1 to 1"],
+    ),
+    "three phases without their imbalance": (
+        "limit: 60 kW,",
+        "limit: 60 kW, §carries: {current: 160 A, volts: 380 V, power_factor: 0.95},",
+        ["nodes[1].carries", "without their imbalance", "as in 10 %"],
+    ),
+    "imbalance of one phase": (
+        "limit: 60 kW,",
+        "limit: 60 kW, carries: {current: 160 A, phases: 1, volts: 230 V, power_factor: 0.95, §imbalance: 10 %},",
+        ["nodes[1].carries.imbalance", "three phases alone"],
+    ),
+    "two phases": (
+        "limit: 60 kW,",
+        "limit: 60 kW, carries: {current: 160 A, phases: §2, volts: 380 V, power_factor: 0.95, imbalance: 10 %},",
+        ["nodes[1].carries.phases", "1 or 3"],
+    ),
+    "amperes for a limit in watts": (
+        "limit: 60 kW,",
+        "limit: 60 kW, carries: §160 A,",
+        ["nodes[1].carries", "a mapping"],
+    ),
+    "amperes that do not carry the failsafe watts": (
+        "limit: 60 kW,",
+        "limit: 60 kW, §carries: {current: 5 A, volts: 380 V, power_factor: 0.95, imbalance: 10 %},",
+        ["nodes[1].carries", "2.84213792 kW at its worst values", "at least 7.8 kW"],
+    ),
+    "window of no part of an hour": (
+        "  tariff: 0.05 USD/kWh\n",
+        "  tariff: 0.05 USD/kWh\n  demand: {window: §25 min, limit: 50 kW}\n",
+        ["economics.demand.window", "30 min or 1 h"],
+    ),
+    "window without a unit": (
+        "  tariff: 0.05 USD/kWh\n",
+        "  tariff: 0.05 USD/kWh\n  demand: {window: §30, limit: 50 kW}\n",
+        ["economics.demand.window", "found 30"],
+    ),
+    "demand without a limit": (
+        "  tariff: 0.05 USD/kWh\n",
+        "  tariff: 0.05 USD/kWh\n  §demand: {window: 30 min}\n",
+        ["economics.demand.limit", "found nothing"],
+    ),
+    "demand under the floor": (
+        "  tariff: 0.05 USD/kWh\n",
+        "  tariff: 0.05 USD/kWh\n  demand: {window: 30 min, limit: §5 kW}\n",
+        ["economics.demand.limit", "at least the floor", "residual watts"],
+    ),
+    "window that begins after itself": (
+        "  tariff: 0.05 USD/kWh\n",
+        "  tariff: 0.05 USD/kWh\n  demand: {window: 15 min, limit: 50 kW, begins: §15 min}\n",
+        ["economics.demand.begins", "less than the window"],
+    ),
     "zero up-ramp": ("ramp_up: 2 kW/s", "ramp_up: §0 kW/s", ["grid.ramp_up", "above 0 W/s"]),
     "zero down-ramp": ("ramp_down: 6 MW/min", "ramp_down: §0 kW/s", ["grid.ramp_down", "above 0 W/s"]),
     "emergency ramp that the end of all leases breaks": (

@@ -4,7 +4,7 @@ import { el, energy_text, figure, instant, name, number_text, power, power_text,
 const part = (id, within = ".rows") => document.querySelector(`#${id} ${within}`);
 const pair = (word, value) => el("div", {}, el("dt", {}, word), el("dd", {}, value));
 
-// order:ISSUER/ID, rating:NODE and the like: a word for the kind, and the name as it is.
+// order:ISSUER/ID and the like: a word for the kind, and the name.
 export const binding = (limit, here) => {
   const [kind, ...rest] = limit.split(":"), of = rest.join(":");
   return [words[`limit_${kind}`] ?? kind, ...(of && of !== here ? [" ", name(of)] : [])];

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.core.limits.carrying import phase_quantities
 from controller.core.site import SURPLUS
 from controller.core.trust.judge import no_trust
 from controller.daemon.meters.drivers import drivers
@@ -15,7 +16,7 @@ from controller.daemon.meters.supervision import run_drivers
 from controller.site.compile import compile_site
 from controller.site.load import load
 from drivers.errors import ConfigError
-from drivers.meters.modbus import Serial
+from drivers.meters.modbus import ModbusMeter, Serial
 from drivers.meters.profiles import bundled_profiles, load_profile
 from drivers.readings import Loss
 from tests.controller.core.world import site
@@ -50,6 +51,15 @@ def test_every_bundled_profile_makes_a_driver(tmp_path, profile):
     )
     polled = f"profile: {profile}, poll: 2 s{needs}"
     assert drivers(site_file(tmp_path, ("profile: schneider_pm5xxx, poll: 500 ms", polled)), nothing)
+
+
+def test_what_a_limit_in_amperes_follows_is_read_at_every_poll(tmp_path):
+    carries = "carries: {current: 300 A, volts: 380 V, power_factor: 0.9, imbalance: 10 %}"
+    changed = site_file(tmp_path, ("- {id: pcc, ", f"- {{id: pcc, {carries}, "))
+    meters = [meter for driver in drivers(changed, nothing) for meter in driver.reads]
+    read = {meter.id: meter.each_poll for meter in meters if isinstance(meter, ModbusMeter)}
+    assert read["pcc-main"] == read["pcc-check"] == phase_quantities(3)
+    assert read["feeder-b-main"] == ()
 
 
 def test_an_unusable_profile_is_a_config_error(tmp_path):

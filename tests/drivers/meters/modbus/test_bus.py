@@ -136,6 +136,18 @@ def test_units_of_a_gateway_share_one_connection_and_each_gets_its_own_values(tr
     asyncio.run(scenario())
 
 
+def test_what_is_wanted_at_every_poll_comes_with_the_power_in_one_sample():
+    async def scenario() -> None:
+        async with read(
+            Gateway(1), poll_s=0.05, poll_slow_s=60.0, timeout_s=DEADLINE_S, each_poll=("energy_import_wh",)
+        ) as seen:
+            await seen.until(lambda _: len(seen) >= 4)
+            assert all({"active_power_w", "energy_import_wh"} <= each.values.keys() for each in seen)
+            assert not any("voltage_l1_n_v" in each.values for each in seen[1:])
+
+    asyncio.run(scenario())
+
+
 def test_all_quantities_come_at_every_slow_poll():
     async def scenario() -> None:
         async with read(Gateway(1), poll_s=0.05, poll_slow_s=0.2, timeout_s=DEADLINE_S) as seen:
