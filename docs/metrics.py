@@ -1,4 +1,4 @@
-"""Makes the table of docs/metrics.md: every family that the daemon gives, with the words that it gives itself."""
+"""Makes the tables of docs/metrics.md: every family that the daemon gives, with the words that it gives itself, and the parts of an envelope."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from controller.core.decision import Decision
+from controller.core.limits.parts import EnvelopePart, EnvelopeParts
 from controller.core.modes import Mode
 from controller.core.site import Site
 from controller.core.snapshot import Grade
@@ -27,6 +28,7 @@ from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
 from controller.site.compile import compile_site
 from controller.site.load import load
+from controller.texts.parts import PARTS
 
 _NOW_S: Final = 1000.0
 _LABELS: Final = re.compile(r'(\w+)="')
@@ -35,7 +37,7 @@ _NOT_OURS: Final = {"le"}
 
 
 def render() -> str:
-    """Return the table, one row a family by name."""
+    """Return the tables: one row a family by name, and one row a part of an envelope."""
     with _metrics() as metrics:
         lines = metrics.render().decode().splitlines()
         # A family without a series now has its labels nowhere else.
@@ -44,7 +46,17 @@ def render() -> str:
         f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in named.get(name) or labels)} | {meaning} |"
         for name, kind, labels, meaning in sorted(_families(lines))
     ]
-    return "\n".join(("| metric | type | labels | meaning |", "|---|---|---|---|", *rows))
+    return "\n".join(("| metric | type | labels | meaning |", "|---|---|---|---|", *rows, "", *_parts()))
+
+
+def _parts() -> Iterator[str]:
+    """Yield the parts of an envelope."""
+    yield "## The parts of an envelope\n"
+    yield "`surplusd_node_envelope_part_watts` by its `part`. Those of a node are its envelope, to the watt; [what-is-kept-free.md](decisions/what-is-kept-free.md) says"
+    yield "why some of it is kept free. Each claims what is not drawn after those above it, so nothing is counted twice.\n"
+    yield "| part | what it is |"
+    yield "|---|---|"
+    yield from (f"| `{part}` | {words.meaning} |" for part, words in PARTS.items())
 
 
 def _families(lines: list[str]) -> Iterator[tuple[str, str, list[str], str]]:
@@ -114,4 +126,5 @@ def _decision(site: Site) -> Decision:
         worth_per_h=1.0,
         bound_per_h=1.0,
         orders_in_force=(),
+        parts=EnvelopeParts(nodes=np.zeros(1, dtype=np.int64), watts=np.zeros((len(EnvelopePart), 1))),
     )

@@ -9,6 +9,7 @@ from controller.core.fleet.cap_memory import CapsNow
 from controller.core.limits.contactors import ContactorState
 from controller.core.limits.locked import LockNow
 from controller.core.limits.orders import OrderNow
+from controller.core.limits.parts import EnvelopeParts
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.site import F64, Bool
@@ -39,7 +40,8 @@ class Decision:
     answer or obey, nodes that draw more than they may, orders that nobody can see kept, nodes that are tripped.
     `locks`: what people work on, and whether it is proven to be off.
     `cut_from_w` (N,): what an order to reduce counts from, ``inf`` where nobody has seen the node lately; None where nothing is known.
-    `unconfirmed`: ids of people's words for meters that are over.
+    `unconfirmed`: ids of people's words for meters that are over. `parts`: where the watts of the envelopes go, of the site and where a limit binds; None where nothing
+    was allotted.
     `caps`: of each group of capped devices, what its jobs draw and are held back. `contactors` (C,): what each is told, and which node is tripped, since when and why.
     """
 
@@ -71,6 +73,7 @@ class Decision:
     cut_from_w: F64 | None = None
     unconfirmed: tuple[str, ...] = ()
     caps: tuple[CapsNow, ...] = ()
+    parts: EnvelopeParts | None = None
 
     @property
     def site_w(self) -> float | None:

@@ -12,14 +12,15 @@ import numpy as np
 
 from controller.core.allocation.allocator import Allotment
 from controller.core.allocation.minimum_times import fitting_w, kept_w, minimum_times_after
+from controller.core.allocation.parts import Offered, PlannedPower, planned_power
 from controller.core.allocation.tables import Tables
-from controller.core.allocation.values import changes_per_h, earned_per_h, values_now
+from controller.core.allocation.values import changes_per_h, earned_per_h, values_now, values_with_power
 from controller.core.decision import Decision
-from controller.core.fleet.bounds import SumBelow
+from controller.core.fleet.bounds import SumBelow, unheard_below_w
 from controller.core.fleet.cap_memory import Caps, caps_now
 from controller.core.fleet.cap_turns import earned_elsewhere, late_last, turns, without_slack
 from controller.core.fleet.caps import follow_jobs
-from controller.core.fleet.leases import Leases, committed_w, least_w, send, unheard_w
+from controller.core.fleet.leases import Leases, committed_w, least_w, send
 from controller.core.fleet.trouble import stuck_w as stuck_of
 from controller.core.fleet.trouble import unled
 from controller.core.kernels.grant import Asked, grant
@@ -44,7 +45,7 @@ from controller.core.limits.recent_power import RecentPower, remember
 from controller.core.limits.reclosing import close_where_it_fits
 from controller.core.limits.trip import hold_to
 from controller.core.limits.usable import usable_w
-from controller.core.masks import every, some
+from controller.core.masks import some
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.safe import emergency_setpoints, failsafe_setpoints
@@ -117,7 +118,7 @@ class _Limited:
     `current_w`: setpoints that devices run on, `committed_w`: the most that they may be drawing, both below each node.
     `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `sure_floor_w`: with everything off, of the
     house load that is estimated no more than what is declared: what devices draw against their word looks like house load.
-    `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed; `stuck_below_w`: their sum below each node. `order_limits`:
+    `usable_w`: watts that they may be set to; `unheard_w`: what those may draw that were never heard of. `stuck_w` (D,): watts of each device that cannot be freed; `stuck_below_w`: their sum below each node. `order_limits`:
     what each order in force asks for now. `recent`: what nodes drew lately. `caps`: what jobs on
     capped devices may be set to.
     """
@@ -129,6 +130,7 @@ class _Limited:
     lasting: Envelope
     sure_floor_w: F64
     usable_w: F64
+    unheard_w: F64
     stuck_w: F64
     stuck_below_w: F64
     cap_w: float
@@ -159,9 +161,9 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     limits += [*surplus_limit(site, sensed.surplus.surplus_w), Limit(node=0, limit_w=cap_w, name="failsafe")]
     steps = step_limits(site, sensed.judgement.step_to_w, most_house_w, tables.off_below_w)
     floors_w = house_w + tables.off_below_w, house_w + stuck_below_w
+    unheard_w = unheard_below_w(leases, site, sensed.cut, below)
     lasting = envelope(tables.standing, limits, *floors_w)
     bounds = envelope(tables.standing, [*limits, *steps], *floors_w) if steps else lasting
-    unheard_below_w = _unheard_below_w(tables, sensed, below)
     return _Limited(
         house=house,
         current_w=current_below_w,
@@ -169,29 +171,21 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         bounds=bounds,
         lasting=lasting,
         sure_floor_w=np.minimum(bounds.floor_w, site.tree.house_w + tables.off_below_w),
-        usable_w=usable_w(bounds.limit_w, house_w, unheard_below_w, tables.metered, tables.tolerance),
-        stuck_w=stuck_w,
-        stuck_below_w=stuck_below_w,
+        usable_w=usable_w(bounds.limit_w, house_w, unheard_w, tables.metered, tables.tolerance),
+        unheard_w=unheard_w,
+        stuck_w=stuck_w, stuck_below_w=stuck_below_w,
         cap_w=cap_w,
         order_ramps=order_ramps,
         order_limits=tuple(order_limits),
         recent=recent,
         caps=follow_jobs(state.caps, site, leases, snapshot, state.elsewhere_per_wh, elapsed_s),
-    )
+    )  # fmt: skip
 
 
 def _stuck_w(tables: Tables, sensed: Sensed) -> F64:
     """Return the watts of each device (D,) that cannot be freed; of one that may have started by itself, all of them."""
     stuck_w = stuck_of(sensed.leases, tables.site.devices, sensed.trouble)
     return stuck_w if sensed.cut is None else np.where(sensed.cut.anything, tables.site.devices.max_w, stuck_w)
-
-
-def _unheard_below_w(tables: Tables, sensed: Sensed, below: SumBelow) -> F64:
-    """Return what devices below each node (N,) may draw that were never heard of; one without power draws nothing."""
-    if every(sensed.leases.known):
-        return np.zeros(len(tables.site.tree.ids))
-    watts = unheard_w(sensed.leases, tables.site.devices)
-    return below(watts if sensed.cut is None else np.where(sensed.cut.quiet, 0.0, watts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +222,7 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
         room_w[0] -= reserve_w
     answer = tables.allocator.solve(
         limit_w=room_w, base_w=base_w, upper_w=upper_w, held_w=leases.current_w, stuck_w=stuck_w,
-        mode_value=values_now(tables, leases.current_w, _earned(tables, sensed)),
+        mode_value=values_now(tables, leases.current_w, values_with_power(tables, sensed.cut)),
     )  # fmt: skip
     value_per_h = answer.value_per_h + changes_per_h(tables, leases.current_w, answer.watts)
     value_per_h -= earned_per_h(tables, unled(sensed.trouble, tables.site.devices), answer.watts)
@@ -247,14 +241,6 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
 def _reserve_w(sensed: Sensed, caps: Caps, left_w: float) -> float:
     """Return the watts that are kept free for caps that rise, where there are as many beyond what has to run."""
     return min(caps.reserve_w, max(left_w, 0.0)) if sensed.mode.mode is Mode.NORMAL else 0.0
-
-
-def _earned(tables: Tables, sensed: Sensed) -> F64 | None:
-    """Return the value per hour of each mode (M,): of devices without power, nothing; None where it is as the site says."""
-    if sensed.cut is None or not some(sensed.cut.dark):
-        return None
-    dark = np.repeat(sensed.cut.dark, np.diff(tables.site.devices.mode_start))
-    return np.where(dark, 0.0, tables.modes.value)
 
 
 def _room(tables: Tables, usable_w: F64, current_w: F64) -> F64:
@@ -344,7 +330,7 @@ def _decision(
     below: SumBelow,
 ) -> Decision:
     bounds, allotment, orders = limited.bounds, wanted.allotment, _orders_now(state, snapshot, sensed, limited)
-    planned_w, committed_below_w = below.each(sent.setpoint_w, committed_w(sent, tables.site.devices))
+    planned = _planned_power(tables, snapshot, sensed, limited, wanted, sent, below)
     return Decision(
         at_s=snapshot.now_s,
         seq=state.seq + 1,
@@ -354,14 +340,12 @@ def _decision(
         power_w=sensed.judgement.power.shown_w, unconfirmed=sensed.judgement.unconfirmed,
         cut_from_w=limited.recent.cut_from_w,
         surplus_w=sensed.surplus.surplus_w,
-        envelope_w=bounds.limit_w,
-        binding=bounds.binding,
+        envelope_w=bounds.limit_w, binding=bounds.binding,
         floor_w=bounds.floor_w,
         achievable_w=bounds.achievable_w,
         infeasible=bounds.infeasible,
         house_w=limited.house.watts,
-        planned_w=planned_w,
-        committed_w=committed_below_w,
+        planned_w=planned.planned_w, committed_w=planned.committed_w, parts=planned.parts,
         setpoint_w=sent.setpoint_w,
         value_per_h=allotment.value_per_h, worth_per_h=allotment.worth_per_h, bound_per_h=allotment.bound_per_h,
         overruled=wanted.overruled,
@@ -372,6 +356,28 @@ def _decision(
         caps=caps_now(limited.caps),
         locks=() if sensed.locked is None else sensed.locked.locks,
     )  # fmt: skip
+
+
+def _planned_power(
+    tables: Tables,
+    snapshot: Snapshot,
+    sensed: Sensed,
+    limited: _Limited,
+    wanted: _Wanted,
+    sent: Leases,
+    below: SumBelow,
+) -> PlannedPower:
+    """Return what is planned, and what becomes of the envelopes."""
+    offered = Offered(
+        bounds=limited.bounds,
+        house_w=limited.house.watts,
+        unheard_w=limited.unheard_w,
+        room_w=wanted.room_w, reserve_w=wanted.reserve_w,
+        allotted_w=wanted.between_w[0], upper_w=wanted.between_w[1],
+        stuck_w=limited.stuck_w,
+    )  # fmt: skip
+    seen = sensed.judgement.power, limited.recent.cut_from_w
+    return planned_power(tables, snapshot, seen, offered, sent, below)
 
 
 def _orders_now(state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited) -> tuple[OrderNow, ...]:

@@ -1,0 +1,35 @@
+"""Where the watt hours of the site's envelope went over a run, by what the daemon says of its parts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Final
+
+from controller.core.limits.parts import EnvelopePart
+from controller.demo.watch import Moment
+from controller.texts.parts import PARTS
+
+#: A smaller share of the whole is not worth a word.
+_LEAST: Final = 0.0005
+
+
+def parts_wh(moments: Sequence[Moment], root: str) -> dict[EnvelopePart, float]:
+    """Return the Wh of each part of the envelope of `root`; each moment holds until the next, one without a word of the daemon for nothing."""
+    found: Counter[EnvelopePart] = Counter()
+    for moment, following in pairwise(moments):
+        node = moment.daemon.nodes.get(root) if moment.daemon else None
+        hours = (following.truth.t_s - moment.truth.t_s) / 3600.0
+        for part, watts in (node.parts or {}).items() if node else ():
+            found[part] += watts * hours
+    return {part: found[part] for part in EnvelopePart if part in found}
+
+
+def told_parts(by_part_wh: Mapping[EnvelopePart, float]) -> str:
+    """Return the shares of the whole in words, the largest first."""
+    whole_wh = sum(by_part_wh.values())
+    if whole_wh <= 0.0:
+        return "not known"
+    shares = sorted(((watt_hours / whole_wh, part) for part, watt_hours in by_part_wh.items()), reverse=True)
+    return ", ".join(f"{PARTS[part].name} {share:.1%}" for share, part in shares if abs(share) >= _LEAST)
