@@ -1,0 +1,41 @@
+"""Raises need more room than their watts: until a meter has shown them, they count with the device's tolerance.
+
+An allotment that fills its room to the watt would leave none for that. Its last raise, of a device that starts or goes to another
+mode whole, would wait for ever, and its watts with it. So what is raised last is allotted with that room left free; once a meter has
+shown it, the room is allotted too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from controller.core.allocation.allocator import Allotment
+from controller.core.allocation.tables import Tables
+from controller.core.kernels.columns import EPS_W
+from controller.core.kernels.tree import PathSums
+from controller.core.masks import some
+from controller.core.site import F64
+
+
+def with_room_to_rise(
+    tables: Tables, solve: Callable[..., Allotment], room_w: F64, high_w: F64, rise_w: float
+) -> Allotment:
+    """Return an allotment whose raises all have room, where the ramp would let the site rise by all of them now.
+
+    `solve` allots within `limit_w` (N,), watts for the devices below each node, here `room_w`. `high_w` (D,): the most that each device may be
+    drawing already. `rise_w`: what the ramp allows. The bound is that of all the room.
+    """
+    found = solve(limit_w=room_w)
+    more_w = np.maximum(found.watts - high_w, 0.0)
+    if not 0.0 < more_w.sum() <= rise_w:
+        return found
+    unseen_w, watts = PathSums(tables.paths).each(more_w * tables.site.devices.tolerance, found.watts)
+    short = (unseen_w > 0.0) & (watts + unseen_w > room_w + EPS_W)
+    if not some(short):
+        return found
+    # What has to run fits as before: of each raise, most is left.
+    less = solve(limit_w=np.where(short, room_w - unseen_w, room_w))
+    return replace(less, bound_per_h=found.bound_per_h, program_per_h=found.program_per_h)
