@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from controller.core.decision import Decision
-from controller.core.limits.parts import EnvelopePart, EnvelopeParts
+from controller.core.limits.parts import EnvelopeParts
 from controller.core.modes import Mode
 from controller.core.site import Site
 from controller.core.snapshot import Grade
@@ -52,7 +52,7 @@ def render() -> str:
 def _parts() -> Iterator[str]:
     """Yield the parts of an envelope."""
     yield "## The parts of an envelope\n"
-    yield "`surplusd_node_envelope_part_watts` by its `part`. Those of a node are its envelope, to the watt; [what-is-kept-free.md](decisions/what-is-kept-free.md) says"
+    yield "`surplusd_node_envelope_part_watts` by its `part`, of the site and of up to 250 nodes whose limit binds. Those of a node are its envelope, to the watt; [what-is-kept-free.md](decisions/what-is-kept-free.md) says"
     yield "why some of it is kept free. Each claims what is not drawn after those above it, so nothing is counted twice.\n"
     yield "| part | what it is |"
     yield "|---|---|"
@@ -126,5 +126,12 @@ def _decision(site: Site) -> Decision:
         worth_per_h=1.0,
         bound_per_h=1.0,
         orders_in_force=(),
-        parts=EnvelopeParts(nodes=np.zeros(1, dtype=np.int64), watts=np.zeros((len(EnvelopePart), 1))),
+        parts=_parts_of_nothing(),
+    )
+
+
+def _parts_of_nothing() -> EnvelopeParts:
+    none_w = np.zeros(1)
+    return EnvelopeParts(
+        nodes=np.zeros(1, dtype=np.int64), whole_w=none_w, least_w=none_w, most_w=none_w, counted_w=none_w, claims_w={}
     )

@@ -14,7 +14,7 @@ from controller.core.decision import Decision
 from controller.core.fleet.cap_memory import CapsNow
 from controller.core.limits.contactors import ContactorState, Phase
 from controller.core.limits.orders import Compliance, OrderNow
-from controller.core.limits.parts import DrawnWatts, EnvelopePart, divided
+from controller.core.limits.parts import EnvelopePart, EnvelopeParts
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
@@ -91,11 +91,13 @@ def decision(site: Site, seq: int) -> Decision:
                 node=1, phase=Phase.TRIPPED, since_s=0.0, now=ContactorNow(position=Position.OPEN), trip=None
             ),
         ),
-        parts=divided(
-            np.zeros(1, dtype=np.int64),
-            node_w[:1],
-            DrawnWatts(least_w=np.array([389e3]), most_w=np.array([390e3]), counted_w=np.zeros(1)),
-            {EnvelopePart.HOUSE_DRIFT: np.array([1e3]), EnvelopePart.RAMP: np.array([5e3])},
+        parts=EnvelopeParts(
+            nodes=np.zeros(1, dtype=np.int64),
+            whole_w=node_w[:1],
+            least_w=np.array([389e3]),
+            most_w=np.array([390e3]),
+            counted_w=np.zeros(1),
+            claims_w={EnvelopePart.HOUSE_DRIFT: np.array([1e3]), EnvelopePart.RAMP: np.array([5e3])},
         ),
         caps=(CapsNow(group="gpu", cap_w=8e4, drawn_w=6e4, held_ws=1e2 * seq, drawn_ws=1e4 * seq, reserve_w=2e3),),
     )

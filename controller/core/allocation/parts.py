@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -12,11 +12,14 @@ from controller.core.fleet.bounds import SumBelow
 from controller.core.fleet.leases import CONTACT_S, Leases, committed_w
 from controller.core.limits.envelope import Envelope
 from controller.core.limits.house_load import HOUSE_DRIFT
-from controller.core.limits.parts import DrawnWatts, EnvelopePart, EnvelopeParts, divided
+from controller.core.limits.parts import EnvelopePart, EnvelopeParts
 from controller.core.masks import every, some
 from controller.core.site import F64, I64
 from controller.core.snapshot import FleetColumns, Snapshot
 from controller.core.trust.node_power import NodePower
+
+#: Of so many nodes the parts are told.
+MOST_NODES: Final = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,23 +61,32 @@ def planned_power(
         np.minimum(offered.upper_w, tables.pays_w),
     )
     prices = tables.allocator.limit_prices()
-    told = prices > 0.0
-    told[0] = True
-    at = np.flatnonzero(told & np.isfinite(envelope_w))
+    at = _told_of(prices, envelope_w)
     claims_w = _kept(tables, offered, at)
     claims_w |= _left_over(tables, offered, prices, taken_w, could_w, at)
     claims_w |= _under_way(tables, snapshot, offered, sent, (planned_w, committed_below_w, taken_w), below, at)
-    drawn = _drawn(*seen, planned_w + offered.house_w, at)
-    return PlannedPower(planned_w, committed_below_w, divided(at, envelope_w[at], drawn, claims_w))
-
-
-def _drawn(power: NodePower, least_w: F64, counted_w: F64, at: I64) -> DrawnWatts:
-    known, most_w = power.known[at], power.watts[at]
-    return DrawnWatts(
-        least_w=np.where(known, np.minimum(least_w[at], most_w), 0.0),
-        most_w=np.where(known, most_w, 0.0),
-        counted_w=np.where(known, 0.0, counted_w[at]),
+    (power, least_w), known = seen, seen[0].known[at]
+    most_w = power.watts[at] * known
+    parts = EnvelopeParts(
+        nodes=at,
+        whole_w=envelope_w[at],
+        least_w=np.minimum(least_w[at], most_w),
+        most_w=most_w,
+        counted_w=(planned_w + offered.house_w)[at] * ~known,
+        claims_w=claims_w,
     )
+    return PlannedPower(planned_w, committed_below_w, parts)
+
+
+def _told_of(prices: F64, envelope_w: F64) -> I64:
+    """Return the site, and the nodes whose limit binds, of very many those where one more watt is worth the most."""
+    told = prices > 0.0
+    told[0] = True
+    at = np.flatnonzero(told & np.isfinite(envelope_w))
+    if at.size > MOST_NODES:
+        dear = np.argsort(-np.where(at == 0, np.inf, prices[at]), kind="stable")[:MOST_NODES]
+        at = np.sort(at[dear])
+    return at
 
 
 def _kept(tables: Tables, offered: Offered, at: I64) -> dict[EnvelopePart, F64]:
@@ -122,17 +134,17 @@ def _under_way(
     """Return what is allotted and not set yet, or set and not drawn; `sums_w` (N,): planned, committed and taken watts."""
     planned_w, committed_below_w, taken_w = (column[at] for column in sums_w)
     missing_w = np.maximum(taken_w - planned_w, 0.0)
-    unproven_w = np.clip(committed_below_w - planned_w, 0.0, missing_w)
-    short_w = offered.allotted_w - sent.setpoint_w
-    too_little = (short_w > 0.0) & (short_w < tables.least_step_w)
-    watts = {
-        EnvelopePart.LEAST_STEP: np.where(too_little, short_w, 0.0),
-        EnvelopePart.CAPS: _idle_w(tables, snapshot.fleet, sent, snapshot.now_s),
-        EnvelopePart.STARTING: np.where(tables.site.devices.steady, sent.setpoint_w - sent.low_w, 0.0),
-    }
-    found = {part: column for part, column in watts.items() if some(column)}
-    sums = below.each(*found.values()) if found else ()
-    claims_w = {part: column[at] for part, column in zip(found, sums, strict=True)}
+    unproven_w = np.minimum(np.maximum(committed_below_w - planned_w, 0.0), missing_w)
+    devices, watts = tables.site.devices, {}
+    if some(missing_w):
+        short_w = offered.allotted_w - sent.setpoint_w
+        watts[EnvelopePart.LEAST_STEP] = short_w * ((short_w > 0.0) & (short_w < tables.least_step_w))
+    if not every(devices.steady):
+        watts[EnvelopePart.CAPS] = _idle_w(tables, snapshot.fleet, sent, snapshot.now_s)
+    if not every(sent.low_w == sent.setpoint_w):
+        watts[EnvelopePart.STARTING] = (sent.setpoint_w - sent.low_w) * devices.steady
+    sums = below.each(*watts.values()) if watts else ()
+    claims_w = {part: column[at] for part, column in zip(watts, sums, strict=True)}
     least_w = claims_w.get(EnvelopePart.LEAST_STEP, 0.0)
     return claims_w | {EnvelopePart.UNPROVEN: unproven_w, EnvelopePart.RAMP: missing_w - unproven_w - least_w}
 
@@ -140,8 +152,6 @@ def _under_way(
 def _idle_w(tables: Tables, fleet: FleetColumns, sent: Leases, now_s: float) -> F64:
     """Return how far the caps of devices (D,) are above what their jobs are said to draw; of one that nobody has heard of, nothing."""
     devices, idle_w = tables.site.devices, np.zeros(sent.setpoint_w.size)
-    if every(devices.steady):
-        return idle_w
     mine = np.flatnonzero(~devices.steady)
     heard = (now_s - fleet.heard_s <= CONTACT_S)[devices.agent[mine]] & np.isfinite(fleet.measured_w[mine])
     drawn_w = np.where(heard, fleet.measured_w[mine], np.inf)

@@ -41,53 +41,46 @@ class EnvelopePart(StrEnum):
 
 #: The parts in which what is not drawn is claimed, the surest first; what none of them claims is undrawn.
 CLAIMS: Final = tuple(EnvelopePart)[4:-1]
-_PLACE: Final = {part: k for k, part in enumerate(EnvelopePart)}
+_DRAWN: Final = tuple(EnvelopePart)[:4]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvelopeParts:
-    """The parts of the envelopes of k nodes: of the site, and of all whose limit binds.
+    """What the parts of the envelopes of k nodes come to: of the site, and of those whose limit binds.
 
-    `nodes` (k,): indexes into the tree. `watts` (P, k): in the order of `EnvelopePart`.
+    `nodes` (k,): indexes into the tree. `whole_w` (k,): their envelopes. What is drawn of them: `least_w` (k,) by a trusted meter,
+    `most_w` (k,) by another, 0 where none is; there `counted_w` (k,), else 0. `claims_w` (k,): what each part would take of what is not drawn;
+    one that is missing takes nothing.
     """
 
     nodes: I64
-    watts: F64
-
-    def by_node(self) -> dict[int, dict[EnvelopePart, float]]:
-        """Return the watts by node and part."""
-        columns = zip(self.nodes.tolist(), self.watts.T.tolist(), strict=True)
-        return {node: dict(zip(EnvelopePart, watts, strict=True)) for node, watts in columns}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrawnWatts:
-    """What is drawn of the envelopes (k,): `least_w` by a trusted meter, `most_w` by another, 0 where none is; there `counted_w`, else 0."""
-
+    whole_w: F64
     least_w: F64
     most_w: F64
     counted_w: F64
+    claims_w: Mapping[EnvelopePart, F64]
 
+    def by_node(self) -> dict[int, dict[EnvelopePart, float]]:
+        """Return the watts by node and part."""
+        columns = zip(self.nodes.tolist(), self.watts().T.tolist(), strict=True)
+        return {node: dict(zip(EnvelopePart, watts, strict=True)) for node, watts in columns}
 
-def divided(nodes: I64, whole_w: F64, drawn: DrawnWatts, claims_w: Mapping[EnvelopePart, F64]) -> EnvelopeParts:
-    """Return the parts of the envelopes `whole_w` (k,) of these nodes.
+    def watts(self) -> F64:
+        """Return the parts (P, k) in the order of `EnvelopePart`; made when it is asked for, which no tick does.
 
-    `claims_w` (k,): what each part would take of what is not drawn. One after the other they take what is left, at most; nothing
-    is claimed twice, and nothing is left out.
-    """
-    taken_w = drawn.most_w + drawn.counted_w
-    free_w = np.maximum(whole_w - taken_w, 0.0)
-    asked_w = np.zeros((len(CLAIMS) + 1, nodes.size))
-    for k, part in enumerate(CLAIMS):
-        if part in claims_w:
-            asked_w[k] = claims_w[part]
-    np.maximum(asked_w, 0.0, out=asked_w)
-    asked_w[-1] = np.inf
-    reached_w = np.minimum(np.cumsum(asked_w, axis=0), free_w)
-    watts = np.empty((len(EnvelopePart), nodes.size))
-    watts[_PLACE[EnvelopePart.USED]] = drawn.least_w
-    watts[_PLACE[EnvelopePart.METERS_APART]] = drawn.most_w - drawn.least_w
-    watts[_PLACE[EnvelopePart.COUNTED]] = drawn.counted_w
-    watts[_PLACE[EnvelopePart.ABOVE]] = np.minimum(whole_w - taken_w, 0.0)
-    watts[_PLACE[EnvelopePart.HOUSE_DRIFT] :] = np.diff(reached_w, axis=0, prepend=0.0)
-    return EnvelopeParts(nodes=nodes, watts=watts)
+        Claims take what is left one after the other, at most. So nothing is claimed twice, and nothing is left out.
+        """
+        taken_w = self.most_w + self.counted_w
+        free_w = np.maximum(self.whole_w - taken_w, 0.0)
+        asked_w = np.zeros((len(CLAIMS) + 1, self.nodes.size))
+        for k, part in enumerate(CLAIMS):
+            asked_w[k] = np.maximum(self.claims_w.get(part, 0.0), 0.0)
+        asked_w[-1] = np.inf
+        reached_w = np.minimum(np.cumsum(asked_w, axis=0), free_w)
+        drawn = {
+            EnvelopePart.USED: self.least_w,
+            EnvelopePart.METERS_APART: self.most_w - self.least_w,
+            EnvelopePart.COUNTED: self.counted_w,
+            EnvelopePart.ABOVE: np.minimum(self.whole_w - taken_w, 0.0),
+        }
+        return np.concatenate([[drawn[part] for part in _DRAWN], np.diff(reached_w, axis=0, prepend=0.0)])

@@ -9,7 +9,7 @@ from controller.daemon.families.as_text import heading
 
 
 def of_parts(parts: EnvelopeParts | None, nodes: Sequence[str]) -> str:
-    """Return a series for each part of the envelope of the site, and of every node whose limit binds."""
+    """Return a series for each part of the envelope of the site, and of nodes whose limit binds, which are no more than some hundred."""
     name, text = (
         "surplusd_node_envelope_part_watts",
         "Part of the node's envelope, of the site and where a limit binds.",

@@ -102,7 +102,7 @@ def planned_power_fits_and_committed_power_stops_raises(world):
 
 def every_watt_of_an_envelope_goes_somewhere(world):
     for *_, decision in world.history:
-        parts = decision.parts.watts
+        parts = decision.parts.watts()
         assert parts.sum(axis=0) == pytest.approx(decision.envelope_w[decision.parts.nodes], abs=1e-6)
         assert decision.parts.nodes[0] == 0
         negative = (parts < 0.0).any(axis=1)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.limits.parts import CLAIMS, DrawnWatts, EnvelopePart, divided
+from controller.core.limits.parts import CLAIMS, EnvelopePart, EnvelopeParts
 
 WATTS = st.floats(0.0, 1e8)
 ONE = np.array([3])
@@ -13,13 +13,15 @@ ONE = np.array([3])
 
 def of_one(whole_w, least_w=0.0, most_w=None, counted_w=0.0, **claims_w) -> dict[EnvelopePart, float]:
     """Return the parts of one node's envelope that are not nothing."""
-    drawn = DrawnWatts(
+    parts = EnvelopeParts(
+        nodes=ONE,
+        whole_w=np.array([whole_w]),
         least_w=np.array([least_w]),
         most_w=np.array([least_w if most_w is None else most_w]),
         counted_w=np.array([counted_w]),
+        claims_w={EnvelopePart(name): np.array([watts]) for name, watts in claims_w.items()},
     )
-    claims = {EnvelopePart(name): np.array([watts]) for name, watts in claims_w.items()}
-    found = divided(ONE, np.array([whole_w]), drawn, claims).by_node()
+    found = parts.by_node()
     assert list(found) == [3]
     return {part: watts for part, watts in found[3].items() if watts}
 
