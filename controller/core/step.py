@@ -373,9 +373,7 @@ def _planned_power(
 ) -> PlannedPower:
     """Return what is planned, and what becomes of the envelopes."""
     offered = Offered(
-        bounds=limited.bounds,
-        house_w=limited.house.watts,
-        unheard_w=limited.unheard_w,
+        limit_w=limited.bounds.limit_w, house_w=limited.house.watts, unheard_w=limited.unheard_w,
         room_w=wanted.room_w, reserve_w=wanted.reserve_w,
         allotted_w=wanted.between_w[0], upper_w=wanted.between_w[1],
         stuck_w=limited.stuck_w,

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
 
 from controller.core.limits.parts import EnvelopePart
 from controller.demo.watch import Moment
-from controller.texts.parts import PARTS
-
-#: A smaller share of the whole is not worth a word.
-_LEAST: Final = 0.0005
 
 
 def parts_wh(moments: Sequence[Moment], root: str) -> dict[EnvelopePart, float]:
@@ -24,12 +19,3 @@ def parts_wh(moments: Sequence[Moment], root: str) -> dict[EnvelopePart, float]:
         for part, watts in (node.parts or {}).items() if node else ():
             found[part] += watts * hours
     return {part: found[part] for part in EnvelopePart if part in found}
-
-
-def told_parts(by_part_wh: Mapping[EnvelopePart, float]) -> str:
-    """Return the shares of the whole in words, the largest first."""
-    whole_wh = sum(by_part_wh.values())
-    if whole_wh <= 0.0:
-        return "not known"
-    shares = sorted(((watt_hours / whole_wh, part) for part, watt_hours in by_part_wh.items()), reverse=True)
-    return ", ".join(f"{PARTS[part].name} {share:.1%}" for share, part in shares if abs(share) >= _LEAST)

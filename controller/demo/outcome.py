@@ -10,9 +10,9 @@ import msgspec
 
 from controller.core.limits.parts import EnvelopePart
 from controller.demo.earnings import Carbon, Earnings
-from controller.demo.envelope_use import told_parts
 from controller.demo.trips import TripReport
 from controller.demo.watch import DaemonStatus
+from controller.texts.parts import told_parts
 from drivers.quantities import format_power
 from simulators.world.report import RefereeReport
 

@@ -7,6 +7,9 @@ from typing import Final, NamedTuple
 
 from controller.core.limits.parts import EnvelopePart
 
+#: A smaller share of the whole is not worth a word.
+_LEAST: Final = 0.0005
+
 
 class PartWords(NamedTuple):
     """The name of a part, and what it is."""
@@ -66,3 +69,12 @@ PARTS: Final[Mapping[EnvelopePart, PartWords]] = {
         "What devices draw less than they are set to, as far as the house load has not taken it up, and a house load that was larger in the last three minutes.",
     ),
 }
+
+
+def told_parts(by_part: Mapping[EnvelopePart, float]) -> str:
+    """Return the shares of a whole, of watts or watt hours, in words, the largest first."""
+    whole = sum(by_part.values())
+    if whole <= 0.0:
+        return "not known"
+    shares = sorted(((amount / whole, part) for part, amount in by_part.items()), reverse=True)
+    return ", ".join(f"{PARTS[part].name} {share:.1%}" for share, part in shares if abs(share) >= _LEAST)

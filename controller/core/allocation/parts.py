@@ -10,7 +10,7 @@ import numpy as np
 from controller.core.allocation.tables import Tables
 from controller.core.fleet.bounds import SumBelow
 from controller.core.fleet.leases import CONTACT_S, Leases, committed_w
-from controller.core.limits.envelope import Envelope
+from controller.core.floor import watts_below
 from controller.core.limits.house_load import HOUSE_DRIFT
 from controller.core.limits.parts import EnvelopePart, EnvelopeParts
 from controller.core.masks import every, some
@@ -26,12 +26,12 @@ MOST_NODES: Final = 250
 class Offered:
     """What of the envelopes was offered to the devices, and what was made of it.
 
-    Per node (N,): `house_w`; `room_w` that was allotted from, for the site without the `reserve_w` that only caps may be raised by;
+    Per node (N,): `limit_w`, its envelope; `house_w`; `room_w` that was allotted from, for the site without the `reserve_w` that only caps may be raised by;
     `unheard_w` that devices may draw that were never heard of. Per device (D,): `allotted_w`, `upper_w` that it might have been allotted, `stuck_w` that
     cannot be freed.
     """
 
-    bounds: Envelope
+    limit_w: F64
     house_w: F64
     room_w: F64
     reserve_w: float
@@ -53,7 +53,7 @@ def planned_power(
     tables: Tables, snapshot: Snapshot, seen: tuple[NodePower, F64], offered: Offered, sent: Leases, below: SumBelow
 ) -> PlannedPower:
     """Return what `sent` comes to. `seen`: the power of the nodes, and the smallest that a trusted meter of each (N,) shows."""
-    devices, envelope_w = tables.site.devices, offered.bounds.limit_w
+    devices, envelope_w = tables.site.devices, offered.limit_w
     planned_w, committed_below_w, taken_w, could_w = below.each(
         sent.setpoint_w,
         committed_w(sent, devices),
@@ -78,6 +78,21 @@ def planned_power(
     return PlannedPower(planned_w, committed_below_w, parts)
 
 
+def parts_at_rest(tables: Tables, offered: Offered, prices: F64, used_w: F64) -> EnvelopeParts:
+    """Return the parts where all that is allotted is drawn: `used_w` by the devices below each node (N,), at these `prices` (N,) of limits."""
+    at = _told_of(prices, offered.limit_w)
+    none_w = np.zeros(at.size)
+    could_w = watts_below(tables.site, np.minimum(offered.upper_w, tables.pays_w))
+    return EnvelopeParts(
+        nodes=at,
+        whole_w=offered.limit_w[at],
+        least_w=none_w,
+        most_w=none_w,
+        counted_w=(used_w + offered.house_w)[at],
+        claims_w=_kept(tables, offered, at) | _left_over(tables, offered, prices, used_w, could_w, at),
+    )
+
+
 def _told_of(prices: F64, envelope_w: F64) -> I64:
     """Return the site, and the nodes whose limit binds, of very many those where one more watt is worth the most."""
     told = prices > 0.0
@@ -94,7 +109,7 @@ def _kept(tables: Tables, offered: Offered, at: I64) -> dict[EnvelopePart, F64]:
     drift_w = HOUSE_DRIFT * offered.house_w[at]
     unheard_w = np.where(tables.metered[at], 0.0, offered.unheard_w[at])
     reserve_w = np.where(at == 0, offered.reserve_w, 0.0)
-    kept_w = offered.bounds.limit_w[at] - offered.house_w[at] - offered.room_w[at]
+    kept_w = offered.limit_w[at] - offered.house_w[at] - offered.room_w[at]
     return {
         EnvelopePart.HOUSE_DRIFT: drift_w,
         EnvelopePart.UNHEARD: unheard_w,
