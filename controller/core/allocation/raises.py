@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from controller.core.kernels.tree import PathSums
 from controller.core.masks import some
 from controller.core.site import F64
 
+#: So often at most an allotment is made anew: other devices may be raised in it, which need other room.
+_TRIES: Final = 2
+
 
 def with_room_to_rise(
     tables: Tables, solve: Callable[..., Allotment], room_w: F64, high_w: F64, rise_w: float
@@ -28,14 +32,19 @@ def with_room_to_rise(
     `solve` allots within `limit_w` (N,), watts for the devices below each node, here `room_w`. `high_w` (D,): the most that each device may be
     drawing already. `rise_w`: what the ramp allows. The bound is that of all the room.
     """
-    found = solve(limit_w=room_w)
-    more_w = np.maximum(found.watts - high_w, 0.0)
-    if not 0.0 < more_w.sum() <= rise_w:
+    first = found = solve(limit_w=room_w)
+    kept_w = np.zeros(room_w.size)
+    for _ in range(_TRIES):
+        more_w = np.maximum(found.watts - high_w, 0.0)
+        if not 0.0 < more_w.sum() <= rise_w:
+            break
+        unseen_w, watts = PathSums(tables.paths).each(more_w * tables.site.devices.tolerance, found.watts)
+        short = (unseen_w > 0.0) & (watts + unseen_w > room_w + EPS_W)
+        if not some(short):
+            break
+        # What has to run fits as before: of each raise, most is left.
+        kept_w = np.maximum(kept_w, np.where(short, unseen_w, 0.0))
+        found = solve(limit_w=room_w - kept_w)
+    if found is first:
         return found
-    unseen_w, watts = PathSums(tables.paths).each(more_w * tables.site.devices.tolerance, found.watts)
-    short = (unseen_w > 0.0) & (watts + unseen_w > room_w + EPS_W)
-    if not some(short):
-        return found
-    # What has to run fits as before: of each raise, most is left.
-    less = solve(limit_w=np.where(short, room_w - unseen_w, room_w))
-    return replace(less, bound_per_h=found.bound_per_h, program_per_h=found.program_per_h)
+    return replace(found, bound_per_h=first.bound_per_h, program_per_h=first.program_per_h)
