@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from controller.core.fleet.bounds import SumBelow, fleet_below
-from controller.core.fleet.leases import Leases, link_doubts, observe
+from controller.core.fleet.leases import Leases, link_doubts, observe, unheard_w
 from controller.core.fleet.power_cut import PowerCut, no_news, without_power
 from controller.core.fleet.trouble import Trouble, find_trouble, told_of
 from controller.core.limits.contactors import Trips
@@ -14,9 +16,10 @@ from controller.core.limits.locked import Locked, hold_locked
 from controller.core.limits.overrun import Overrun, look, over_envelope, unshown
 from controller.core.limits.trip import next_trips, seen_nodes
 from controller.core.limits.tripped import power_cut, told_of_trips
+from controller.core.masks import every
 from controller.core.modes import Doubts, Mode, ModeState, next_mode
 from controller.core.reasons import Code, Reason
-from controller.core.site import SURPLUS, Rules, Site
+from controller.core.site import F64, SURPLUS, Rules, Site
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
 from controller.core.surplus.estimate import SurplusState, estimate_surplus, surplus_doubts, surplus_reading
@@ -125,3 +128,11 @@ def compared(sensed: Sensed) -> NodePower:
     """Return the power of the nodes without those above a contactor that a later meter still shows what is gone of."""
     power = sensed.judgement.power
     return power if sensed.cut is None else replace(power, known=power.known & ~sensed.cut.fading)
+
+
+def unheard_below_w(site: Site, sensed: Sensed, below: SumBelow) -> F64:
+    """Return what devices below each node (N,) may draw that were never heard of; one without power draws nothing."""
+    if every(sensed.leases.known):
+        return np.zeros(len(site.tree.ids))
+    watts = unheard_w(sensed.leases, site.devices)
+    return below(watts if sensed.cut is None else np.where(sensed.cut.quiet, 0.0, watts))

@@ -18,7 +18,7 @@ from controller.core.allocation.raises import with_room_to_rise
 from controller.core.allocation.tables import Tables
 from controller.core.allocation.values import changes_per_h, earned_per_h, values_now, values_with_power
 from controller.core.decision import Decision
-from controller.core.fleet.bounds import SumBelow, unheard_below_w
+from controller.core.fleet.bounds import SumBelow
 from controller.core.fleet.cap_memory import Caps, caps_now
 from controller.core.fleet.cap_turns import earned_elsewhere, late_last, turns, without_slack
 from controller.core.fleet.caps import follow_jobs
@@ -52,7 +52,7 @@ from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.safe import emergency_setpoints, failsafe_setpoints
 from controller.core.self_check import Claims, check
-from controller.core.sensing import Sensed, compared, sense, taught
+from controller.core.sensing import Sensed, compared, sense, taught, unheard_below_w
 from controller.core.site import F64, Bool
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
@@ -163,7 +163,7 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     limits += [*surplus_limit(site, sensed.surplus.surplus_w), Limit(node=0, limit_w=cap_w, name="failsafe")]
     steps = step_limits(site, sensed.judgement.step_to_w, most_house_w, tables.off_below_w)
     floors_w = house_w + tables.off_below_w, house_w + stuck_below_w
-    unheard_w = unheard_below_w(leases, site, sensed.cut, below)
+    unheard_w = unheard_below_w(site, sensed, below)
     lasting = envelope(tables.standing, limits, *floors_w)
     bounds = envelope(tables.standing, [*limits, *steps], *floors_w) if steps else lasting
     return _Limited(

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from controller.core.fleet.leases import CONTACT_S, Leases, unheard_w
+from controller.core.fleet.leases import CONTACT_S, Leases
 from controller.core.fleet.power_cut import PowerCut
 from controller.core.masks import every, some
 from controller.core.site import F64, Bool, Devices, Site
@@ -56,14 +56,6 @@ def fleet_below(
         least_w, most_w, told_w, told_w * (1.0 - devices.report_error)
     )
     return FleetBelow(least_w=least_below_w, most_w=most_below_w, told_w=told_below_w, told_least_w=told_least_w)
-
-
-def unheard_below_w(leases: Leases, site: Site, cut: PowerCut | None, below: SumBelow) -> F64:
-    """Return what devices below each node (N,) may draw that were never heard of; one without power draws nothing."""
-    if every(leases.known):
-        return np.zeros(len(site.tree.ids))
-    watts = unheard_w(leases, site.devices)
-    return below(watts if cut is None else np.where(cut.quiet, 0.0, watts))
 
 
 def nobody_below(site: Site) -> FleetBelow:
