@@ -14,7 +14,7 @@ import numpy as np
 from controller.core.allocation.allocator import Allotment
 from controller.core.allocation.minimum_times import fitting_w, kept_w, minimum_times_after
 from controller.core.allocation.parts import Offered, PlannedPower, planned_power
-from controller.core.allocation.raises import with_room_to_rise
+from controller.core.allocation.raises import is_calm, with_room_to_rise
 from controller.core.allocation.tables import Tables
 from controller.core.allocation.values import changes_per_h, earned_per_h, values_now, values_with_power
 from controller.core.decision import Decision
@@ -42,7 +42,7 @@ from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_h
 from controller.core.limits.locked import locked_limits
 from controller.core.limits.orders import OrderNow, OrderRamp
 from controller.core.limits.overrun import allow
-from controller.core.limits.ramps import ramp_rooms, rise_room_w
+from controller.core.limits.ramps import ramp_rooms
 from controller.core.limits.recent_power import RecentPower, remember
 from controller.core.limits.reclosing import close_where_it_fits
 from controller.core.limits.trip import hold_to
@@ -226,8 +226,8 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
         tables.allocator.solve, base_w=base_w, upper_w=upper_w, held_w=leases.current_w, stuck_w=stuck_w,
         mode_value=values_now(tables, leases.current_w, values_with_power(tables, sensed.cut)),
     )  # fmt: skip
-    rise_w = rise_room_w(tables.site.rules, state.rise_room_w, tables.largest_start_w, state.elapsed_s(now_s))
-    answer = with_room_to_rise(tables, solve, room_w, leases.high_w, rise_w)
+    calm = is_calm(state, tables.site.rules, float(limited.bounds.limit_w[0]), now_s)
+    answer = with_room_to_rise(tables, solve, room_w, leases.high_w, calm=calm)
     value_per_h = answer.value_per_h + changes_per_h(tables, leases.current_w, answer.watts)
     value_per_h -= earned_per_h(tables, unled(sensed.trouble, tables.site.devices), answer.watts)
     allotment = Allotment(

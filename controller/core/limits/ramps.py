@@ -17,14 +17,9 @@ def ramp_rooms(
     """
     rise_left_w, fall_left_w = saved_w
     saved_fall_w = 0.0 if math.isinf(fall_left_w) else fall_left_w
-    rise_w = rise_room_w(rules, rise_left_w, largest_start_w, elapsed_s)
+    rise_w = saved(max(rise_left_w, 0.0), rules.ramp_up_w_s * elapsed_s, largest_start_w)
     fall_w = saved(saved_fall_w, rules.ramp_down_w_s * elapsed_s, largest_start_w)
     return rise_w, math.inf if forced else fall_w
-
-
-def rise_room_w(rules: Rules, left_w: float, largest_start_w: float, elapsed_s: float) -> float:
-    """Return the watts by which the site may be raised in this tick; `left_w`: what is left of the ticks before."""
-    return saved(max(left_w, 0.0), rules.ramp_up_w_s * elapsed_s, largest_start_w)
 
 
 def saved(left_w: float, gained_w: float, most_w: float) -> float:

@@ -15,7 +15,7 @@ TABLES = make_tables(site(miners=2, stepped=0, gpus=0))
 HIGH_W = np.array([3500.0, 25.0])
 
 
-def allotted(rooms, *answers_w, rise_w=1e6):
+def allotted(rooms, *answers_w, calm=True):
     """Return what comes of a room at the nodes, where each call is answered by the next of these watts, and the rooms asked for."""
     asked = []
 
@@ -32,7 +32,7 @@ def allotted(rooms, *answers_w, rise_w=1e6):
             released=0,
         )
 
-    return with_room_to_rise(TABLES, solve, np.array(rooms, dtype=np.float64), HIGH_W, rise_w), asked
+    return with_room_to_rise(TABLES, solve, np.array(rooms, dtype=np.float64), HIGH_W, calm=calm), asked
 
 
 def test_a_raise_that_fits_with_its_tolerance_is_left_as_it_is():
@@ -49,8 +49,8 @@ def test_a_raise_that_does_not_is_allotted_again_with_its_tolerance_left_free_an
     assert (found.worth_per_h, found.bound_per_h, found.program_per_h) == (4831.0, 4901.0, 4902.0)
 
 
-def test_what_the_ramp_raises_later_is_not_what_is_raised_last():
-    found, asked = allotted([4900.0] * 4, [3500.0, 1400.0], rise_w=1000.0)
+def test_while_the_envelope_moves_or_the_ramp_holds_raises_back_none_is_made_room_for():
+    found, asked = allotted([4900.0] * 4, [3500.0, 1400.0], calm=False)
     assert len(asked) == 1
     assert found.watts.tolist() == [3500.0, 1400.0]
 
