@@ -9,7 +9,7 @@ from controller.core.fleet.cap_memory import CapsNow
 from controller.core.limits.contactors import ContactorState
 from controller.core.limits.locked import LockNow
 from controller.core.limits.orders import OrderNow
-from controller.core.limits.parts import EnvelopeParts
+from controller.core.limits.parts import PartsByNode
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.site import F64, Bool
@@ -73,7 +73,7 @@ class Decision:
     cut_from_w: F64 | None = None
     unconfirmed: tuple[str, ...] = ()
     caps: tuple[CapsNow, ...] = ()
-    parts: EnvelopeParts | None = None
+    parts: PartsByNode | None = None
 
     @property
     def site_w(self) -> float | None:

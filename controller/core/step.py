@@ -13,7 +13,7 @@ import numpy as np
 
 from controller.core.allocation.allocator import Allotment
 from controller.core.allocation.minimum_times import fitting_w, kept_w, minimum_times_after
-from controller.core.allocation.parts import Offered, PlannedPower, planned_power
+from controller.core.allocation.parts import Offered, use_of
 from controller.core.allocation.raises import is_calm, with_room_to_rise
 from controller.core.allocation.tables import Tables
 from controller.core.allocation.values import changes_per_h, earned_per_h, values_now, values_with_power
@@ -38,6 +38,7 @@ from controller.core.limits.envelope import (
     step_limits,
     surplus_limit,
 )
+from controller.core.limits.envelope_use import EnvelopeUse
 from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_house
 from controller.core.limits.locked import locked_limits
 from controller.core.limits.orders import OrderNow, OrderRamp
@@ -334,7 +335,7 @@ def _decision(
     below: SumBelow,
 ) -> Decision:
     bounds, allotment, orders = limited.bounds, wanted.allotment, _orders_now(state, snapshot, sensed, limited)
-    planned = _planned_power(tables, snapshot, sensed, limited, wanted, sent, below)
+    use = _use(tables, snapshot, sensed, limited, wanted, sent, below)
     return Decision(
         at_s=snapshot.now_s,
         seq=state.seq + 1,
@@ -349,7 +350,7 @@ def _decision(
         achievable_w=bounds.achievable_w,
         infeasible=bounds.infeasible,
         house_w=limited.house.watts,
-        planned_w=planned.planned_w, committed_w=planned.committed_w, parts=planned.parts,
+        planned_w=use.planned_w, committed_w=use.committed_w, parts=use,
         setpoint_w=sent.setpoint_w,
         value_per_h=allotment.value_per_h, worth_per_h=allotment.worth_per_h, bound_per_h=allotment.bound_per_h,
         overruled=wanted.overruled,
@@ -362,7 +363,7 @@ def _decision(
     )  # fmt: skip
 
 
-def _planned_power(
+def _use(
     tables: Tables,
     snapshot: Snapshot,
     sensed: Sensed,
@@ -370,16 +371,15 @@ def _planned_power(
     wanted: _Wanted,
     sent: Leases,
     below: SumBelow,
-) -> PlannedPower:
-    """Return what is planned, and what becomes of the envelopes."""
+) -> EnvelopeUse:
+    """Return what is made of the envelopes."""
     offered = Offered(
         limit_w=limited.bounds.limit_w, house_w=limited.house.watts, unheard_w=limited.unheard_w,
         room_w=wanted.room_w, reserve_w=wanted.reserve_w,
         allotted_w=wanted.between_w[0], upper_w=wanted.between_w[1],
         stuck_w=limited.stuck_w,
     )  # fmt: skip
-    seen = sensed.judgement.power, limited.recent.cut_from_w
-    return planned_power(tables, snapshot, seen, offered, sent, below)
+    return use_of(tables, snapshot, sensed.judgement.power, limited.recent.cut_from_w, offered, sent, below)
 
 
 def _orders_now(state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited) -> tuple[OrderNow, ...]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from controller.core.allocation.allocator import make_allocator
-from controller.core.allocation.parts import Offered, parts_at_rest
+from controller.core.allocation.parts import Offered, use_at_rest
 from controller.core.allocation.tables import Tables
-from controller.core.floor import watts_below
+from controller.core.floor import NodeSums, watts_below
 from controller.core.limits.parts import EnvelopeParts
 from controller.core.limits.usable import usable_w
 from controller.core.site import F64, Bool
@@ -69,5 +69,5 @@ def what_if(tables: Tables, supposed: Supposed) -> SupposedAllotment:
         used_w=used_w,
         usable_w=room_w,
         next_kw_per_h=1e3 * prices,
-        parts=parts_at_rest(tables, offered, prices, used_w),
+        parts=use_at_rest(tables, offered, prices, NodeSums(site)).parts(),
     )

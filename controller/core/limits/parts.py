@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -44,6 +44,13 @@ CLAIMS: Final = tuple(EnvelopePart)[4:-1]
 _DRAWN: Final = tuple(EnvelopePart)[:4]
 
 
+class PartsByNode(Protocol):
+    """Whatever knows where the watts of envelopes go."""
+
+    def by_node(self) -> dict[int, dict[EnvelopePart, float]]:
+        """Return the watts by node and part."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvelopeParts:
     """What the parts of the envelopes of k nodes come to: of the site, and of those whose limit binds.
@@ -66,7 +73,7 @@ class EnvelopeParts:
         return {node: dict(zip(EnvelopePart, watts, strict=True)) for node, watts in columns}
 
     def watts(self) -> F64:
-        """Return the parts (P, k) in the order of `EnvelopePart`; made when it is asked for, which no tick does.
+        """Return the parts (P, k) in the order of `EnvelopePart`.
 
         Claims take what is left one after the other, at most. So nothing is claimed twice, and nothing is left out.
         """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from controller.core.limits.parts import EnvelopeParts
+from controller.core.limits.parts import PartsByNode
 from controller.daemon.families.as_text import heading
 
 
-def of_parts(parts: EnvelopeParts | None, nodes: Sequence[str]) -> str:
+def of_parts(parts: PartsByNode | None, nodes: Sequence[str]) -> str:
     """Return a series for each part of the envelope of the site, and of nodes whose limit binds, which are no more than some hundred."""
     name, text = (
         "surplusd_node_envelope_part_watts",

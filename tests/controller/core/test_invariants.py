@@ -102,10 +102,10 @@ def planned_power_fits_and_committed_power_stops_raises(world):
 
 def every_watt_of_an_envelope_goes_somewhere(world):
     for *_, decision in world.history:
-        parts = decision.parts.watts()
-        assert parts.sum(axis=0) == pytest.approx(decision.envelope_w[decision.parts.nodes], abs=1e-6)
-        assert decision.parts.nodes[0] == 0
-        negative = (parts < 0.0).any(axis=1)
+        parts = decision.parts.parts()
+        assert parts.watts().sum(axis=0) == pytest.approx(decision.envelope_w[parts.nodes], abs=1e-6)
+        assert parts.nodes[0] == 0
+        negative = (parts.watts() < 0.0).any(axis=1)
         assert {part for part, is_so in zip(EnvelopePart, negative, strict=True) if is_so} <= {EnvelopePart.ABOVE}
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from controller.core.allocation.parts import MOST_NODES, _told_of
+from controller.core.limits.envelope_use import MOST_NODES
 from controller.core.limits.house_load import HOUSE_DRIFT
 from controller.core.limits.parts import EnvelopePart
 from controller.core.modes import Mode
@@ -121,6 +121,6 @@ def test_above_the_envelope_is_told_and_nothing_is_left_over():
 
 def test_of_very_many_nodes_the_site_is_told_and_those_where_a_watt_is_worth_the_most():
     many = 3 * MOST_NODES
-    prices = np.arange(many, dtype=np.float64)
-    at = _told_of(prices, np.where(np.arange(many) == many - 1, np.inf, 1e5))
-    assert at.tolist() == [0, *range(many - MOST_NODES, many - 1)]
+    limit_w = np.where(np.arange(many) == many - 1, np.inf, 1e5)
+    use = replace(settled(60, FEW, surplus_w=40e3).decided.parts, price_per_h=np.arange(many) * 1.0, limit_w=limit_w)
+    assert use.told_of().tolist() == [0, *range(many - MOST_NODES, many - 1)]
