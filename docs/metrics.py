@@ -1,4 +1,4 @@
-"""Makes the table of docs/metrics.md: every family that the daemon gives, with the words that it gives itself."""
+"""Makes the tables of docs/metrics.md: every family that the daemon gives, with the words that it gives itself, and the parts of an envelope."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from controller.core.decision import Decision
 from controller.core.limits.demand import NO_DEMAND_USE, DemandNow
+from controller.core.limits.parts import EnvelopeParts
 from controller.core.modes import Mode
 from controller.core.site import Site
 from controller.core.snapshot import Grade
@@ -28,6 +29,7 @@ from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
 from controller.site.compile import compile_site
 from controller.site.load import load
+from controller.texts.parts import PARTS
 
 _NOW_S: Final = 1000.0
 _LABELS: Final = re.compile(r'(\w+)="')
@@ -36,7 +38,7 @@ _NOT_OURS: Final = {"le"}
 
 
 def render() -> str:
-    """Return the table, one row a family by name."""
+    """Return the tables: one row a family by name, and one row a part of an envelope."""
     with _metrics() as metrics:
         lines = metrics.render().decode().splitlines()
         # A family without a series now has its labels nowhere else.
@@ -45,7 +47,17 @@ def render() -> str:
         f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in named.get(name) or labels)} | {meaning} |"
         for name, kind, labels, meaning in sorted(_families(lines))
     ]
-    return "\n".join(("| metric | type | labels | meaning |", "|---|---|---|---|", *rows))
+    return "\n".join(("| metric | type | labels | meaning |", "|---|---|---|---|", *rows, "", *_parts()))
+
+
+def _parts() -> Iterator[str]:
+    """Yield the parts of an envelope."""
+    yield "## The parts of an envelope\n"
+    yield "`surplusd_node_envelope_part_watts` by its `part`, of the site and of up to 250 nodes whose limit binds. Those of a node are its envelope, to the watt; [what-is-kept-free.md](decisions/what-is-kept-free.md) says"
+    yield "why some of it is kept free. Each claims what is not drawn after those above it, so nothing is counted twice.\n"
+    yield "| part | what it is |"
+    yield "|---|---|"
+    yield from (f"| `{part}` | {words.meaning} |" for part, words in PARTS.items())
 
 
 def _families(lines: list[str]) -> Iterator[tuple[str, str, list[str], str]]:
@@ -116,4 +128,12 @@ def _decision(site: Site) -> Decision:
         bound_per_h=1.0,
         orders_in_force=(),
         demand=DemandNow(use=NO_DEMAND_USE, limit_w=0.0, cap_w=0.0, ends_in_s=0.0, sure=True),
+        parts=_parts_of_nothing(),
+    )
+
+
+def _parts_of_nothing() -> EnvelopeParts:
+    none_w = np.zeros(1)
+    return EnvelopeParts(
+        nodes=np.zeros(1, dtype=np.int64), whole_w=none_w, least_w=none_w, most_w=none_w, counted_w=none_w, claims_w={}
     )

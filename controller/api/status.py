@@ -19,6 +19,7 @@ from controller.core.decision import Decision
 from controller.core.limits.contactors import ContactorState, Phase, Trip
 from controller.core.limits.demand import DemandNow
 from controller.core.limits.orders import Compliance, OrderNow
+from controller.core.limits.parts import EnvelopePart
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.snapshot import Position
@@ -66,7 +67,8 @@ class ContactorBody(BaseModel):
 class NodeBody(BaseModel):
     """A node of the limit tree; `power_w` is that of its own trusted meters, `binding` names the limit that is its envelope.
 
-    `contactor`: null where it has none.
+    `parts`: watts of the envelope by where they go, all of them together; null where the limit does not bind, but for the
+    site. `contactor`: null where it has none.
     """
 
     power_w: float | None
@@ -78,6 +80,7 @@ class NodeBody(BaseModel):
     house_w: ShownWatts
     planned_w: ShownWatts
     committed_w: ShownWatts
+    parts: dict[EnvelopePart, float] | None
     contactor: ContactorBody | None
 
 
@@ -299,6 +302,7 @@ def _order(ids: tuple[str, ...], order: OrderNow) -> OrderNowBody:
 
 def _nodes(ids: tuple[str, ...], decision: Decision) -> dict[str, NodeBody]:
     contactors = {state.node: _contactor(state) for state in decision.contactors}
+    parts = decision.parts.by_node() if decision.parts else {}
     return {
         node: NodeBody(
             power_w=decision.power_w[i],
@@ -310,6 +314,7 @@ def _nodes(ids: tuple[str, ...], decision: Decision) -> dict[str, NodeBody]:
             house_w=shown_w(decision.house_w[i]),
             planned_w=shown_w(decision.planned_w[i]),
             committed_w=shown_w(decision.committed_w[i]),
+            parts=parts.get(i),
             contactor=contactors.get(i),
         )
         for i, node in enumerate(ids)

@@ -215,7 +215,7 @@ class _Case:
 
     def shown(self) -> dict[str, Any]:
         """Return it as JSON has it; a limit that is none is null."""
-        outcome, supposed = self.outcome, self.asked.supposed
+        outcome, supposed, parts = self.outcome, self.asked.supposed, self.outcome.parts.by_node()
         nodes = {
             name: {
                 "limit_w": float(supposed.limit_w[n]) if supposed.limit_w[n] < float("inf") else None,
@@ -224,6 +224,7 @@ class _Case:
                 "devices_w": float(outcome.used_w[n]),
                 "binds": bool(outcome.next_kw_per_h[n] > 0.0),
                 "next_kw_per_h": float(outcome.next_kw_per_h[n]),
+                "parts": parts.get(n),
             }
             for n, name in enumerate(self.site.tree.ids)
         }
@@ -239,6 +240,7 @@ class _Case:
 
     def lines(self) -> list[str]:
         """Return it as a person reads it."""
+        from controller.texts.parts import told_parts
         from drivers.quantities import format_power
 
         outcome, supposed = self.outcome, self.asked.supposed
@@ -257,6 +259,10 @@ class _Case:
                     f"{name} binds: {format_power(float(supposed.limit_w[n]))} by {self.asked.binding[n]}, of which its devices "
                     f"draw {format_power(float(outcome.used_w[n]))}; the next kW would earn {outcome.next_kw_per_h[n]:.4f} {self._currency}/h"
                 )
+        for n, by_part in outcome.parts.by_node().items():
+            told.append(
+                f"{self.site.tree.ids[n]}, of its {format_power(float(supposed.limit_w[n]))}: {told_parts(by_part)}"
+            )
         width = max(map(len, self.site.devices.ids))
         return told + [f"  {name:<{width}}  {watts:>9.1f} W  {mode}" for name, watts, mode in self._devices()]
 

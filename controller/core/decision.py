@@ -11,6 +11,7 @@ from controller.core.limits.contactors import ContactorState
 from controller.core.limits.demand import DemandNow
 from controller.core.limits.locked import LockNow
 from controller.core.limits.orders import OrderNow
+from controller.core.limits.parts import PartsByNode
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.site import F64, Bool
@@ -41,8 +42,10 @@ class Decision:
     answer or obey, nodes that draw more than they may, orders that nobody can see kept, nodes that are tripped.
     `locks`: what people work on, and whether it is proven to be off.
     `cut_from_w` (N,): what an order to reduce counts from, ``inf`` where nobody has seen the node lately; None where nothing is known.
-    `unconfirmed`: ids of people's words for meters that are over.
-    `carried`: of each node of `Site.carries` what it carries; empty where nothing is known. `demand`: what is billed, and what it costs to stay under it, None where nothing is. `caps`: of each group of capped devices, what its jobs draw and are held back. `contactors` (C,): what each is told, and which node is tripped, since when and why.
+    `unconfirmed`: ids of people's words for meters that are over. `parts`: where the watts of the envelopes go, of the site and where a limit binds; None where nothing
+    was allotted.
+    `carried`: of each node of `Site.carries` what it carries; empty where nothing is known. `demand`: what is billed, and what it costs to stay under it, None where nothing is.
+    `caps`: of each group of capped devices, what its jobs draw and are held back. `contactors` (C,): what each is told, and which node is tripped, since when and why.
     """
 
     at_s: float
@@ -75,6 +78,7 @@ class Decision:
     caps: tuple[CapsNow, ...] = ()
     carried: tuple[CarriedNow, ...] = ()
     demand: DemandNow | None = None
+    parts: PartsByNode | None = None
 
     @property
     def site_w(self) -> float | None:

@@ -6,57 +6,30 @@ may be raised now is granted: down first, by the ramp, and never while committed
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-
-from controller.core.allocation.allocator import Allotment
-from controller.core.allocation.economic import economic_w, fitting_economic_w, with_cost
-from controller.core.allocation.minimum_times import kept_w, minimum_times_after
+from controller.core.allocation.minimum_times import minimum_times_after
+from controller.core.allocation.parts import Offered, use_of
 from controller.core.allocation.tables import Tables
-from controller.core.allocation.values import changes_per_h, earned_per_h, values_now
+from controller.core.allotting import Allotted, allot
 from controller.core.decision import Decision
 from controller.core.fleet.bounds import SumBelow
-from controller.core.fleet.cap_memory import Caps, caps_now
-from controller.core.fleet.cap_turns import earned_elsewhere, late_last, turns, without_slack
-from controller.core.fleet.caps import follow_jobs
-from controller.core.fleet.leases import Leases, committed_w, least_w, send
-from controller.core.fleet.trouble import unled
-from controller.core.kernels.grant import Asked, grant
+from controller.core.fleet.cap_memory import caps_now
+from controller.core.fleet.cap_turns import earned_elsewhere
+from controller.core.fleet.leases import Leases, send
+from controller.core.granting import Granted, grant_raises
 from controller.core.kernels.tree import PathSums
-from controller.core.limits.carrying import carrying_limits, worse_than_declared
+from controller.core.limiting import Limited, limit
+from controller.core.limits.carrying import worse_than_declared
 from controller.core.limits.compliance import orders_now, unseen
 from controller.core.limits.contactors import Trips
-from controller.core.limits.demand import DemandNow, demand_now
-from controller.core.limits.electrical import Electrical, follow_electrical
-from controller.core.limits.envelope import (
-    Envelope,
-    Limit,
-    envelopes,
-    failsafe_cap_w,
-    follow_orders,
-    step_limits,
-    surplus_limit,
-)
-from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_house
-from controller.core.limits.locked import locked_limits
-from controller.core.limits.orders import OrderNow, OrderRamp
+from controller.core.limits.envelope_use import EnvelopeUse
+from controller.core.limits.orders import OrderNow
 from controller.core.limits.overrun import allow
-from controller.core.limits.ramps import ramp_rooms
-from controller.core.limits.recent_power import RecentPower, remember
 from controller.core.limits.reclosing import close_where_it_fits
 from controller.core.limits.trip import hold_to
-from controller.core.limits.usable import usable_w, within_cut_w
-from controller.core.masks import some
-from controller.core.modes import Mode
-from controller.core.reasons import Reason
-from controller.core.safe import emergency_setpoints, failsafe_setpoints
 from controller.core.self_check import Claims, check
-from controller.core.sensing import Sensed, compared, sense, stuck_w, taught, unheard_below_w
-from controller.core.site import F64, Bool
+from controller.core.sensing import Sensed, sense
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
-from controller.core.trust.node_power import least_trusted_w
 
 
 def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decision]:
@@ -66,12 +39,12 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
     """
     below = PathSums(tables.paths)
     sensed = sense(tables.site, state, snapshot, below)
-    limited = _limit(tables, state, snapshot, sensed, below)
-    wanted = _allot(tables, state, snapshot, sensed, limited)
-    granted = _grant(tables, state, snapshot, sensed, limited, wanted)
+    limited = limit(tables, state, snapshot, sensed, below)
+    allotted = allot(tables, state, snapshot, sensed, limited)
+    granted = grant_raises(tables, state, snapshot, sensed, limited, allotted)
     sent = send(sensed.leases, granted.setpoint_w, snapshot.now_s)
     trips = close_where_it_fits(sensed.trips, tables.site, limited.room_w, sensed.mode.mode, snapshot.now_s)
-    decision = _decision(tables, state, snapshot, sensed, limited, wanted, sent, trips, below)
+    decision = _decision(tables, state, snapshot, sensed, limited, allotted, sent, trips, below)
     check(tables.site, state, decision, _claims(snapshot, sensed, limited, granted), below)
     after = minimum_times_after(
         tables, state.minimum_times, sensed.leases.current_w, granted.setpoint_w, snapshot.now_s
@@ -95,12 +68,12 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         trips=hold_to(trips, tables.site, limited.lasting, limited.sure_floor_w, snapshot.now_s),
         electrical=limited.electrical,
         caps=limited.caps,
-        elsewhere_per_wh=earned_elsewhere(limited.caps, tables.site, wanted.between_w, wanted.room_w, below),
+        elsewhere_per_wh=earned_elsewhere(limited.caps, tables.site, allotted.between_w, allotted.room_w, below),
     )
     return state, decision
 
 
-def _claims(snapshot: Snapshot, sensed: Sensed, limited: _Limited, granted: _Granted) -> Claims:
+def _claims(snapshot: Snapshot, sensed: Sensed, limited: Limited, granted: Granted) -> Claims:
     return Claims(
         current_w=granted.current_w,
         stuck_w=limited.stuck_below_w,
@@ -113,240 +86,19 @@ def _claims(snapshot: Snapshot, sensed: Sensed, limited: _Limited, granted: _Gra
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Limited:
-    """The envelope, and what of it devices may use, per node (N,).
-
-    `current_w`: setpoints that devices run on, `committed_w`: the most that they may be drawing, both below each node.
-    `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `sure_floor_w`: with everything off, of the
-    house load that is estimated no more than what is declared: what devices draw against their word looks like house load.
-    `usable_w`: watts that they may be set to. `stuck_w` (D,): watts of each device that cannot be freed; `stuck_below_w`: their sum below each node. `order_limits`:
-    what each order in force asks for now. `recent`: what nodes drew lately. `caps`: what jobs on
-    capped devices may be set to. `electrical`: what nodes carry, and what is billed; `demand`: what may be drawn for that.
-    """
-
-    house: HouseLoad
-    current_w: F64
-    committed_w: F64
-    bounds: Envelope
-    lasting: Envelope
-    sure_floor_w: F64
-    usable_w: F64
-    stuck_w: F64
-    stuck_below_w: F64
-    cap_w: float
-    order_ramps: tuple[OrderRamp, ...]
-    order_limits: tuple[Limit, ...]
-    recent: RecentPower
-    caps: Caps
-    electrical: Electrical
-    demand: DemandNow | None
-
-    @property
-    def room_w(self) -> F64:
-        """Watts that the devices below each node (N,) may be raised by."""
-        return self.usable_w - self.committed_w
-
-    @property
-    def economic_w(self) -> float:
-        """Watts that all devices may be set to for what is billed."""
-        return economic_w(self.demand, float(self.house.watts[0]))
-
-
-def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, below: SumBelow) -> _Limited:
-    """Work out the house load, and the smallest limit of every node."""
-    site, devices, leases, power = tables.site, tables.site.devices, sensed.leases, sensed.judgement.power
-    elapsed_s, held_w = state.elapsed_s(snapshot.now_s), stuck_w(site, sensed)
-    committed_below_w, current_below_w, least_below_w, stuck_below_w = below.each(
-        committed_w(leases, devices), leases.current_w, least_w(leases, devices, snapshot.fleet.measured_w), held_w
-    )
-    house = estimate_house(
-        state.house, compared(sensed), taught(sensed), least_below_w, committed_below_w, snapshot.now_s, elapsed_s
-    )
-    house_w, most_house_w = house.watts, house.watts * (1.0 + HOUSE_DRIFT)
-    drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
-    cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
-    recent = remember(state.recent, least_trusted_w(site, sensed.judgement.meters, snapshot.now_s), snapshot.now_s)
-    order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, recent.surely_w(least_below_w))
-    electrical = follow_electrical(state.electrical, site, snapshot, sensed.trusted, house_w, committed_below_w)
-    limits = [*order_limits, *locked_limits(snapshot.locks, most_house_w + tables.off_below_w)]
-    limits += [*surplus_limit(site, sensed.surplus.surplus_w), *carrying_limits(site, electrical.carried)]
-    limits += [Limit(node=0, limit_w=cap_w, name="failsafe")]
-    steps = step_limits(site, sensed.judgement.step_to_w, most_house_w, tables.off_below_w)
-    lasting, bounds = envelopes(tables.standing, limits, steps, house_w + tables.off_below_w, house_w + stuck_below_w)
-    unheard_w = unheard_below_w(site, sensed, below)
-    return _Limited(
-        house=house,
-        current_w=current_below_w,
-        committed_w=committed_below_w,
-        bounds=bounds,
-        lasting=lasting,
-        sure_floor_w=np.minimum(bounds.floor_w, site.tree.house_w + tables.off_below_w),
-        usable_w=usable_w(bounds.limit_w, house_w, unheard_w, tables.metered, tables.tolerance),
-        stuck_w=held_w,
-        stuck_below_w=stuck_below_w,
-        cap_w=cap_w,
-        order_ramps=order_ramps,
-        order_limits=tuple(order_limits),
-        recent=recent,
-        caps=follow_jobs(state.caps, site, leases, snapshot, state.elsewhere_per_wh, elapsed_s),
-        electrical=electrical,
-        demand=demand_now(electrical.demand, site, float(house_w[0]), snapshot),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """What is wanted of the devices (D,): the allotment, its watts beside the most that each may be set to, and what gave way.
-
-    `room_w` (N,): watts for the devices below each node. `reserve_w`: those beside that only caps may be raised by. `demand`: with what it costs.
-    """
-
-    allotment: Allotment
-    between_w: tuple[F64, F64]
-    room_w: F64
-    reserve_w: float
-    demand: DemandNow | None
-    overruled: tuple[Reason, ...]
-
-
-def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited) -> _Wanted:
-    """Allot the usable watts by value, within what is stuck, what minimum times want, and the most."""
-    leases, now_s, caps = sensed.leases, snapshot.now_s, limited.caps
-    kept = kept_w(tables, leases, state.minimum_times, now_s)
-    most_w = np.minimum(np.minimum(tables.site.devices.max_w, snapshot.fleet.max_w), kept.high_w)
-    upper_w = _upper(tables, sensed.mode.mode, leases, sensed.trouble.led, most_w, state.elapsed_s(now_s))
-    if sensed.mode.mode is Mode.NORMAL and caps.devices.size:
-        upper_w[caps.devices] = np.minimum(upper_w[caps.devices], caps.cap_w)
-    if sensed.cut is not None:
-        upper_w = np.where(sensed.cut.held, failsafe_setpoints(tables.site.devices, upper_w), upper_w)
-    if sensed.locked is not None:
-        upper_w = np.where(sensed.locked.devices, tables.site.devices.off_w, upper_w)
-    room_w = within_cut_w(limited.usable_w, limited.current_w, tables.tolerance)
-    without_w, bounds_w = float(room_w[0]), (limited.stuck_w, upper_w)
-    room_w, base_w, overruled = fitting_economic_w(
-        tables, kept, bounds_w, room_w, limited.bounds.binding, limited.economic_w
-    )
-    reserve_w = _reserve_w(sensed, caps, float(room_w[0] - base_w.sum()))
-    if reserve_w > 0.0:
-        room_w = room_w.copy()
-        room_w[0] -= reserve_w
-    answer = tables.allocator.solve(
-        limit_w=room_w, base_w=base_w, upper_w=upper_w, held_w=leases.current_w, stuck_w=limited.stuck_w,
-        mode_value=values_now(tables, leases.current_w, _earned(tables, sensed)),
-    )  # fmt: skip
-    value_per_h = answer.value_per_h + changes_per_h(tables, leases.current_w, answer.watts)
-    value_per_h -= earned_per_h(tables, unled(sensed.trouble, tables.site.devices), answer.watts)
-    allotment = Allotment(
-        watts=np.minimum(answer.watts, upper_w),
-        value_per_h=value_per_h,
-        worth_per_h=answer.worth_per_h,
-        bound_per_h=answer.bound_per_h,
-        program_per_h=answer.program_per_h,
-        released=answer.released,
-    )
-    between_w = allotment.watts, upper_w
-    demand = with_cost(limited.demand, tables.allocator, float(room_w[0]) + reserve_w, without_w, float(upper_w.sum()))
-    return _Wanted(
-        allotment=allotment, between_w=between_w, room_w=room_w, reserve_w=reserve_w, demand=demand, overruled=overruled
-    )
-
-
-def _reserve_w(sensed: Sensed, caps: Caps, left_w: float) -> float:
-    """Return the watts that are kept free for caps that rise, where there are as many beyond what has to run."""
-    return min(caps.reserve_w, max(left_w, 0.0)) if sensed.mode.mode is Mode.NORMAL else 0.0
-
-
-def _earned(tables: Tables, sensed: Sensed) -> F64 | None:
-    """Return the value per hour of each mode (M,): of devices without power, nothing; None where it is as the site says."""
-    if sensed.cut is None or not some(sensed.cut.dark):
-        return None
-    dark = np.repeat(sensed.cut.dark, np.diff(tables.site.devices.mode_start))
-    return np.where(dark, 0.0, tables.modes.value)
-
-
-def _upper(tables: Tables, mode: Mode, leases: Leases, led: Bool, most_w: F64, elapsed_s: float) -> F64:
-    """No device is set above this (D,): `most_w` only where everything allows a raise, else what it runs on."""
-    devices = tables.site.devices
-    if mode is Mode.FAILSAFE:
-        return emergency_setpoints(devices, leases.current_w, tables.site.rules.emergency_ramp_w_s * elapsed_s)
-    if mode is not Mode.NORMAL:
-        return leases.current_w
-    return np.where(led, most_w, leases.current_w)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Granted:
-    """The setpoints (D,); `rise_w`, `fall_w`: what the ramps allowed, and what is left of it.
-
-    `current_w` (D,): what each device is taken to run on, where a cap above its draw counts as what it is lowered to.
-    `free_rise_w`: by how much caps are raised whose jobs do not draw more for it.
-    """
-
-    setpoint_w: F64
-    current_w: F64
-    free_rise_w: float
-    rise_w: float
-    fall_w: float
-    rise_left_w: float
-    fall_left_w: float
-
-
-def _grant(
-    tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited, wanted: _Wanted
-) -> _Granted:
-    """Grant of what is wanted as much as committed power and the ramps allow."""
-    leases, caps = sensed.leases, limited.caps
-    forced = sensed.mode.mode is Mode.FAILSAFE or some(limited.usable_w < limited.current_w)
-    if sensed.locked is not None:
-        forced = forced or some(sensed.locked.devices & (leases.current_w > tables.site.devices.off_w))
-    if sensed.cut is not None:
-        forced = forced or some(sensed.cut.held & (leases.current_w > tables.site.devices.failsafe_w))
-    saved_w, elapsed_s = (state.rise_room_w, state.fall_room_w), state.elapsed_s(snapshot.now_s)
-    rise_w, fall_w = ramp_rooms(tables.site.rules, saved_w, tables.largest_start_w, elapsed_s, forced=forced)
-    room_w = limited.room_w
-    room_w[0] = min(room_w[0], limited.economic_w - limited.committed_w[0])
-    current_w, idle = without_slack(caps, leases.current_w, wanted.allotment.watts)
-    asked = Asked(
-        current_w=current_w,
-        target_w=wanted.allotment.watts,
-        high_w=leases.high_w,
-        tolerance=tables.site.devices.tolerance,
-        least_step_w=tables.least_step_w,
-    )
-    setpoint_w, order = current_w.copy(), late_last(tables.device_order, leases.waiting.late)
-    rise_left_w, fall_left_w = rise_w, fall_w
-    for mine, ramped, reserve_w in turns(caps, idle, wanted.reserve_w):
-        room_w[0] -= reserve_w
-        rises_w = rise_left_w if ramped else np.inf
-        left_w, fall_left_w = grant(
-            tables.paths, order[mine[order]], tables.modes, asked, room_w, rises_w, fall_left_w, setpoint_w
-        )
-        rise_left_w = left_w if ramped else rise_left_w
-    return _Granted(
-        setpoint_w=setpoint_w,
-        current_w=current_w,
-        free_rise_w=float((setpoint_w - current_w).sum(where=idle)),
-        rise_w=rise_w,
-        fall_w=fall_w,
-        rise_left_w=rise_left_w,
-        fall_left_w=fall_left_w,
-    )
-
-
 def _decision(
     tables: Tables,
     state: State,
     snapshot: Snapshot,
     sensed: Sensed,
-    limited: _Limited,
-    wanted: _Wanted,
+    limited: Limited,
+    allotted: Allotted,
     sent: Leases,
     trips: Trips,
     below: SumBelow,
 ) -> Decision:
-    bounds, allotment, orders = limited.bounds, wanted.allotment, _orders_now(state, snapshot, sensed, limited)
-    planned_w, committed_below_w = below.each(sent.setpoint_w, committed_w(sent, tables.site.devices))
+    bounds, allotment, orders = limited.bounds, allotted.allotment, _orders_now(state, snapshot, sensed, limited)
+    use = _use(tables, snapshot, sensed, limited, allotted, sent, below)
     return Decision(
         at_s=snapshot.now_s,
         seq=state.seq + 1,
@@ -362,21 +114,39 @@ def _decision(
         achievable_w=bounds.achievable_w,
         infeasible=bounds.infeasible,
         house_w=limited.house.watts,
-        planned_w=planned_w,
-        committed_w=committed_below_w,
+        planned_w=use.planned_w, committed_w=use.committed_w, parts=use,
         setpoint_w=sent.setpoint_w,
         value_per_h=allotment.value_per_h, worth_per_h=allotment.worth_per_h, bound_per_h=allotment.bound_per_h,
-        overruled=wanted.overruled,
+        overruled=allotted.overruled,
         orders_in_force=tuple(ramp.id for ramp in limited.order_ramps),
         warnings=(*sensed.warnings, *unseen(tables.site, orders), *worse_than_declared(tables.site, limited.electrical.carried)),
         orders=orders,
-        contactors=trips.contactors, carried=limited.electrical.carried, demand=wanted.demand,
+        contactors=trips.contactors, carried=limited.electrical.carried, demand=allotted.demand,
         caps=caps_now(limited.caps),
         locks=() if sensed.locked is None else sensed.locked.locks,
     )  # fmt: skip
 
 
-def _orders_now(state: State, snapshot: Snapshot, sensed: Sensed, limited: _Limited) -> tuple[OrderNow, ...]:
+def _use(
+    tables: Tables,
+    snapshot: Snapshot,
+    sensed: Sensed,
+    limited: Limited,
+    allotted: Allotted,
+    sent: Leases,
+    below: SumBelow,
+) -> EnvelopeUse:
+    """Return what is made of the envelopes."""
+    offered = Offered(
+        limit_w=limited.bounds.limit_w, house_w=limited.house.watts, unheard_w=limited.unheard_w,
+        room_w=allotted.room_w, reserve_w=allotted.reserve_w, demand_w=allotted.demand_w,
+        allotted_w=allotted.between_w[0], upper_w=allotted.between_w[1],
+        stuck_w=limited.stuck_w,
+    )  # fmt: skip
+    return use_of(tables, snapshot, sensed.judgement.power, limited.recent.cut_from_w, offered, sent, below)
+
+
+def _orders_now(state: State, snapshot: Snapshot, sensed: Sensed, limited: Limited) -> tuple[OrderNow, ...]:
     """Return how each order in force is kept."""
     if not limited.order_ramps:
         return ()

@@ -31,6 +31,7 @@ from controller.daemon.families.demand import of_demand
 from controller.daemon.families.device_series import DeviceDetail, DeviceSeries
 from controller.daemon.families.made import by_pair, gauge, labelled
 from controller.daemon.families.orders import limit_label, of_orders
+from controller.daemon.families.parts import of_parts
 from controller.daemon.families.sources import devices_by_state, of_agents, of_meters
 from controller.daemon.families.terms import SiteTerms
 from controller.daemon.journal.journal import Journal
@@ -241,6 +242,7 @@ class Metrics(Collector):
         for name, text, column in columns:
             values = zip(self._nodes, column.tolist(), strict=True)
             yield gauge_text(f"surplusd_node_{name}", text, "node", values)
+        yield of_parts(decision.parts, self._nodes)
         name = "surplusd_node_binding"
         pairs = zip(self._nodes, decision.binding, strict=True)
         lines = [f'{name}{{node="{node}",limit="{escape(limit_label(limit))}"}} 1.0\n' for node, limit in pairs]

@@ -18,6 +18,7 @@ from typing import Final
 from controller.demo.contactors import HELP as CONTACTOR_HELP
 from controller.demo.contactors import parse_contactor
 from controller.demo.earnings import Books, Earnings, OpenBooks, earnings, value_of
+from controller.demo.envelope_use import parts_wh
 from controller.demo.faults import HELP as FAULT_HELP
 from controller.demo.faults import FaultSchedule, Struck, agents_struck, parse_fault, strike
 from controller.demo.outcome import DemoOutcome, figures_of, summary
@@ -138,7 +139,7 @@ def _play(setup: DemoSetup, args: argparse.Namespace, books: Books | None = None
         moments = _watch(processes, faults, trips, watch, setup.root, args.for_s)
         report, p99_s = world.result(), watch.tick_p99_s()
         earned = _earned(books, moments, setup.root) if books else None
-        outcome = _outcome(setup, args, report, label, moments[-1], p99_s, processes.events, earned, trips.reports())
+        outcome = _outcome(setup, args, report, label, moments, p99_s, processes.events, earned, trips.reports())
     finally:
         world.close()
         processes.close()
@@ -207,12 +208,13 @@ def _outcome(
     args: argparse.Namespace,
     report: RefereeReport,
     label: str,
-    last: Moment,
+    moments: Sequence[Moment],
     p99_s: float | None,
     events: Sequence[str],
     earned: Earnings | None,
     trips: tuple[TripReport, ...],
 ) -> DemoOutcome:
+    last = moments[-1]
     return DemoOutcome(
         passed=report.passed,
         seed=args.seed,
@@ -226,6 +228,7 @@ def _outcome(
         earnings=earned,
         trips=trips,
         protocols=spoken(setup.own),
+        parts_wh=parts_wh(moments, setup.root),
     )
 
 

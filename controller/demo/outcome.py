@@ -8,9 +8,11 @@ from typing import Final
 
 import msgspec
 
+from controller.core.limits.parts import EnvelopePart
 from controller.demo.earnings import Carbon, Earnings
 from controller.demo.trips import TripReport
 from controller.demo.watch import DaemonStatus
+from controller.texts.parts import told_parts
 from drivers.quantities import format_power
 from simulators.world.report import RefereeReport
 
@@ -30,7 +32,7 @@ class DaemonFigures(msgspec.Struct, kw_only=True, frozen=True):
 class DemoOutcome(msgspec.Struct, kw_only=True, frozen=True):
     """All of one demo. `site_w`: true power at the end, beside the daemon's; `events`: who fell and came back.
 
-    `protocols`: how many devices spoke the protocol of which family. `earnings`: of a very long run the last hours, None where no books were kept. `trips`: the nodes that were cut off.
+    `parts_wh`: where the envelope went, by what the daemon said. `protocols`: how many devices spoke the protocol of which family. `earnings`: of a very long run the last hours, None where no books were kept. `trips`: the nodes that were cut off.
     """
 
     passed: bool
@@ -45,6 +47,7 @@ class DemoOutcome(msgspec.Struct, kw_only=True, frozen=True):
     earnings: Earnings | None = None
     trips: tuple[TripReport, ...] = ()
     protocols: Mapping[str, int] = {}
+    parts_wh: Mapping[EnvelopePart, float] = {}
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
@@ -126,6 +129,7 @@ def _beside(outcome: DemoOutcome) -> Iterator[tuple[str, str]]:
     yield "site power, true", f"{format_power(outcome.site_w)}; the daemon says {_power(daemon.site_w)}"
     yield "envelope, true", f"{format_power(outcome.envelope_w)}; the daemon says {_power(daemon.envelope_w)}"
     yield "daemon's mode", daemon.mode or "no answer"
+    yield "the envelope went", f"{told_parts(outcome.parts_wh)}, by the daemon's word"
     p99 = "no answer" if daemon.tick_p99_s is None else f"at most {daemon.tick_p99_s * 1e3:g} ms"
     yield "daemon's tick, p99", p99
 

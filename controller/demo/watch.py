@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from controller.core.limits.parts import EnvelopePart
 from controller.core.site import F64
 from controller.demo.earnings import Course
 from drivers.errors import DriverLoss
@@ -36,11 +37,15 @@ class ContactorStatus(msgspec.Struct):
 
 
 class NodeStatus(msgspec.Struct):
-    """What is shown of a node; watts may be ``unlimited``, or None while unknown. `contactor`: None where there is none."""
+    """What is shown of a node; watts may be ``unlimited``, or None while unknown. `contactor`: None where there is none.
+
+    `parts`: watts of its envelope by where they go, None where its limit does not bind.
+    """
 
     envelope_w: float | str | None
     binding: str
     house_w: float | str | None = None
+    parts: dict[EnvelopePart, float] | None = None
     contactor: ContactorStatus | None = None
 
 

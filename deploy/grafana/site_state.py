@@ -153,21 +153,16 @@ OF_NODE: Final = Row(
         ),
         Chart(
             title="Where each watt of the envelope of $node goes",
-            description="Stacked up to the envelope: house load, what the devices are set to, what they may still be drawing until they have proven that they came down, and what is free.",
+            description="Stacked up to the envelope: what is drawn, what is kept free and for what, and what is left over and why; docs/metrics.md has the parts. Of the site, and of nodes whose limit binds.",
             unit="watt",
-            queries=(
-                Query(of_site("surplusd_node_house_watts", NODE), "house load"),
-                Query(of_site("surplusd_node_planned_watts", NODE), "devices"),
-                Query(
-                    f"clamp_min({of_site('surplusd_node_committed_watts', NODE)} - {of_site('surplusd_node_planned_watts', NODE)}, 0)",
-                    "not proven yet",
-                ),
-                Query(
-                    f"clamp_min(({of_site('surplusd_node_envelope_watts', NODE)} < Inf) - {of_site('surplusd_node_committed_watts', NODE)} - {of_site('surplusd_node_house_watts', NODE)}, 0)",
-                    "free",
-                ),
-            ),
-            colours={"house load": DIM, "devices": NEUTRAL, "not proven yet": DOUBT, "free": "light-green"},
+            queries=(Query(f"{of_site('surplusd_node_envelope_part_watts', NODE)} != 0", "{{part}}"),),
+            colours={
+                "used": NEUTRAL, "counted": "light-blue", "meters_apart": "dark-blue", "above": BAD,
+                "house_drift": DIM, "tolerance": "purple", "cap_reserve": "light-purple", "unheard": DOUBT,
+                "held": "light-orange", "unproven": "dark-orange", "ramp": "yellow", "starting": "light-yellow",
+                "no_device": "light-green", "not_worth_it": "semi-dark-green", "limits_below": "dark-green",
+            },
+            empty="no limit binds here, or nothing is known",
             stacked=True, width=11, height=11,
         ),
     ),

@@ -3,6 +3,7 @@
 import numpy as np
 
 from controller.core.decision import Decision
+from controller.core.limits.parts import EnvelopePart, EnvelopeParts
 from controller.core.modes import Mode
 from controller.core.site import Devices, Meters, Rules, Site, SurplusModel, Tree
 from controller.daemon.families.terms import SiteTerms
@@ -79,6 +80,19 @@ def make_decision(site_w: float | None = 80e3) -> Decision:
         worth_per_h=2.0,
         bound_per_h=2.5,
         orders_in_force=(),
+        parts=make_parts(),
+    )
+
+
+def make_parts() -> EnvelopeParts:
+    """Return the parts of the envelope of 80 kW."""
+    return EnvelopeParts(
+        nodes=np.zeros(1, dtype=np.int64),
+        whole_w=np.array([80e3]),
+        least_w=np.array([79e3]),
+        most_w=np.array([79e3]),
+        counted_w=np.zeros(1),
+        claims_w={EnvelopePart.HOUSE_DRIFT: np.array([60.0])},
     )
 
 

@@ -17,6 +17,7 @@ from controller.core.limits.carrying import CarriedNow
 from controller.core.limits.contactors import ContactorState, Phase
 from controller.core.limits.demand import NO_DEMAND_USE, DemandNow
 from controller.core.limits.orders import Compliance, OrderNow
+from controller.core.limits.parts import EnvelopePart, EnvelopeParts
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.site import Carrying, Site
@@ -102,6 +103,14 @@ def decision(site: Site, seq: int) -> Decision:
         carried=tuple(CarriedNow(limit_w=9e4, shown=100.0, least_w=600.0) for _ in site.carries),
         demand=DemandNow(
             use=NO_DEMAND_USE, limit_w=5e5, cap_w=4e5, ends_in_s=900.0, sure=True, held_back_w=1e4, cost_per_h=0.5
+        ),
+        parts=EnvelopeParts(
+            nodes=np.zeros(1, dtype=np.int64),
+            whole_w=node_w[:1],
+            least_w=np.array([389e3]),
+            most_w=np.array([390e3]),
+            counted_w=np.zeros(1),
+            claims_w={EnvelopePart.HOUSE_DRIFT: np.array([1e3]), EnvelopePart.RAMP: np.array([5e3])},
         ),
         caps=(CapsNow(group="gpu", cap_w=8e4, drawn_w=6e4, held_ws=1e2 * seq, drawn_ws=1e4 * seq, reserve_w=2e3),),
     )

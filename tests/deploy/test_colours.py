@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,7 @@ VALUES = {
 LINES = {
     "surplusd": {
         "Orders in force": {"met": GOOD, "partial": DOUBT, "unseen": DOUBT, "not met": BAD},
+        "Where each watt of the envelope of $node goes": {"used": NEUTRAL, "above": BAD, "unheard": DOUBT},
         "Devices by state": {"running": GOOD, "starting": NEUTRAL, "off": DIM, "unknown": DOUBT, "lost": BAD},
     },
     "surplusd-fleet": {"Its devices by state": {"running": GOOD, "off": DIM, "unknown": DOUBT, "lost": BAD}},
@@ -124,12 +126,18 @@ def test_every_value_has_the_colour_of_what_it_means(uid):
             assert got == meanings, f"{title} {name or ''}"
 
 
+def lines_of(target, wanted):
+    """Return a line of a target; where a label is its name, one for each of the names."""
+    label = re.fullmatch(r"{{(\w+)}}", target["legendFormat"])
+    return [({label[1]: name} if label else {}, [(1.0, 1.0)]) for name in (wanted if label else [""])]
+
+
 @pytest.mark.parametrize("uid", LINES)
 def test_every_line_has_the_colour_of_what_it_means(uid):
     known = panels(uid)
     asked = [
-        (known[title], {target["refId"]: [({}, [(1.0, 1.0)])] for target in known[title]["targets"]})
-        for title in LINES[uid]
+        (known[title], {target["refId"]: lines_of(target, wanted) for target in known[title]["targets"]})
+        for title, wanted in LINES[uid].items()
     ]
     for (title, wanted), columns in zip(LINES[uid].items(), draw(asked), strict=True):
         got = {column.name: column.colour for column in columns}

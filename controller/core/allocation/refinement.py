@@ -76,7 +76,8 @@ class Refinement:
     def own_prices(self) -> F64:
         """Return what a watt of each node's own limit (N,) is worth to the linear program of the last refinement."""
         price, parent = self._rounds.program_price, self._program.branches.parent
-        own: F64 = price - np.append(0.0, price[parent[1:]])
+        own: F64 = price.copy()
+        own[1:] -= price[parent[1:]]
         return own
 
     def _try_all(self, states: StateLists, found: Certified) -> Certified:

@@ -33,8 +33,8 @@ class Tables:
     every running mode is reached from every other without a step. `change_costs`: of a
     start and of another discrete mode, spread over the time in which they have to pay; `changes_cost`: some are not 0.
     `paths`, `modes`: columns of the site as the kernels take them. `largest_start_w`: the biggest step that a start makes.
-    `standing`: the limits of the nodes that never change. `tolerance` (N,): the largest below each node. `metered` (N,): nodes with a meter of their own. `off_below_w` (N,):
-    residual watts below each node.
+    `standing`: the limits of the nodes that never change. `tolerance` (N,): the largest below each node. `metered` (N,): nodes with a meter of their own. `off_below_w`, `max_below_w` (N,):
+    residual watts, and signed maxima, below each node. `pays_w` (D,): watts beyond which no mode of a device earns more, `pays_below_w` (N,): their sums.
     """
 
     site: Site
@@ -53,6 +53,9 @@ class Tables:
     tolerance: F64
     metered: Bool
     off_below_w: F64
+    max_below_w: F64
+    pays_w: F64
+    pays_below_w: F64
 
 
 def make_tables(site: Site) -> Tables:
@@ -61,7 +64,7 @@ def make_tables(site: Site) -> Tables:
     first_on = np.minimum(devices.mode_start[:-1] + 1, devices.mode_start[1:] - 1)
     on_w = devices.mode_w[first_on]
     modes = ModeTable(devices.mode_start, devices.mode_w, devices.mode_value, devices.mode_continuous)
-    metered = np.zeros(count, dtype=np.bool_)
+    metered, pays_w = np.zeros(count, dtype=np.bool_), _pays_w(devices)
     metered[site.meters.node] = True
     return Tables(
         site=site,
@@ -85,7 +88,20 @@ def make_tables(site: Site) -> Tables:
         tolerance=_largest_below(site),
         metered=metered,
         off_below_w=watts_below(site, devices.off_w),
+        max_below_w=watts_below(site, devices.max_w),
+        pays_w=pays_w,
+        pays_below_w=watts_below(site, pays_w),
     )
+
+
+def _pays_w(devices: Devices) -> F64:
+    """Return the lowest watts (D,) at which each device earns the most that it can."""
+    first = devices.mode_start[:-1]
+    if not first.size:
+        return np.zeros(0)
+    most = np.repeat(np.maximum.reduceat(devices.mode_value, first), np.diff(devices.mode_start))
+    watts: F64 = np.minimum.reduceat(np.where(devices.mode_value >= most, devices.mode_w, np.inf), first)
+    return watts
 
 
 def _in_place(devices: Devices) -> Bool:

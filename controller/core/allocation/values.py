@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from controller.core.allocation.tables import Tables
+from controller.core.fleet.power_cut import PowerCut
 from controller.core.kernels.changes import cost_per_h, values_after_changes
 from controller.core.kernels.columns import EPS_W
 from controller.core.masks import some
@@ -22,6 +23,14 @@ def values_now(tables: Tables, current_w: F64, mode_value: F64 | None = None) ->
     values = np.empty_like(modes.value)
     values_after_changes(modes, tables.change_costs, current_w, values)
     return values
+
+
+def values_with_power(tables: Tables, cut: PowerCut | None) -> F64 | None:
+    """Return the value per hour of each mode (M,): of devices without power, nothing; None where it is as the site says."""
+    if cut is None or not some(cut.dark):
+        return None
+    dark = np.repeat(cut.dark, np.diff(tables.site.devices.mode_start))
+    return np.where(dark, 0.0, tables.modes.value)
 
 
 def changes_per_h(tables: Tables, current_w: F64, watts: F64) -> float:

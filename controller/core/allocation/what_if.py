@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from controller.core.allocation.allocator import make_allocator
+from controller.core.allocation.parts import Offered, use_at_rest
 from controller.core.allocation.tables import Tables
-from controller.core.floor import watts_below
+from controller.core.floor import NodeSums, watts_below
+from controller.core.limits.parts import EnvelopeParts
 from controller.core.limits.usable import usable_w
 from controller.core.site import F64, Bool
 
@@ -27,7 +29,7 @@ class SupposedAllotment:
     """What the site would do: watts of each device (D,), what they earn an hour, and what nothing earns more than.
 
     Per node (N,): `used_w`, what the devices below draw of `usable_w`; `next_kw_per_h`, what a kW more of its limit would earn,
-    with every mode divisible, 0 where the limit does not bind.
+    with every mode divisible, 0 where the limit does not bind. `parts`: where each watt of the limits would go.
     """
 
     watts: F64
@@ -36,6 +38,7 @@ class SupposedAllotment:
     used_w: F64
     usable_w: F64
     next_kw_per_h: F64
+    parts: EnvelopeParts
 
 
 def what_if(tables: Tables, supposed: Supposed) -> SupposedAllotment:
@@ -46,14 +49,26 @@ def what_if(tables: Tables, supposed: Supposed) -> SupposedAllotment:
     room_w = usable_w(supposed.limit_w, supposed.house_w, all_heard, tables.metered, tables.tolerance)
     allocator = make_allocator(site.tree, devices)
     off_w = devices.off_w
-    found = allocator.solve(
-        limit_w=room_w, base_w=off_w, upper_w=np.where(supposed.off, off_w, devices.max_w), held_w=off_w
+    upper_w = np.where(supposed.off, off_w, devices.max_w)
+    found = allocator.solve(limit_w=room_w, base_w=off_w, upper_w=upper_w, held_w=off_w)
+    prices, used_w = allocator.limit_prices(), watts_below(site, found.watts)
+    offered = Offered(
+        limit_w=supposed.limit_w,
+        house_w=supposed.house_w,
+        room_w=room_w,
+        reserve_w=0.0,
+        demand_w=0.0,
+        unheard_w=all_heard,
+        allotted_w=found.watts,
+        upper_w=upper_w,
+        stuck_w=off_w,
     )
     return SupposedAllotment(
         watts=found.watts,
         value_per_h=found.value_per_h,
         bound_per_h=found.bound_per_h,
-        used_w=watts_below(site, found.watts),
+        used_w=used_w,
         usable_w=room_w,
-        next_kw_per_h=1e3 * allocator.limit_prices(),
+        next_kw_per_h=1e3 * prices,
+        parts=use_at_rest(tables, offered, prices, NodeSums(site)).parts(),
     )

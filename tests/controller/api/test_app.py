@@ -229,6 +229,8 @@ def test_status_names_mode_limits_and_reasons(running):
     assert status["nodes"]["pcc"]["binding"] == "surplus"
     assert status["nodes"]["feeder"]["envelope_w"] == "unlimited"
     assert status["nodes"]["feeder"]["house_w"] is None
+    assert sum(status["nodes"]["pcc"]["parts"].values()) == status["nodes"]["pcc"]["envelope_w"]
+    assert (status["nodes"]["pcc"]["parts"]["used"], status["nodes"]["feeder"]["parts"]) == (79e3, None)
     assert status["meters"] == {
         "main": {
             "value_w": 80e3, "quality": "good", "age_s": 0.3, "problem": "", "reasons": [], "notes": {},

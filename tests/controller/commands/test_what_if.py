@@ -40,6 +40,7 @@ def test_it_shows_what_binds_and_what_each_device_would_do(verb):
     assert first.startswith("demo: devices would draw ")
     assert "USD/h; nothing earns more than" in first
     assert any(line.startswith("pcc binds: 90.0 kW by what-if") and "the next kW would earn" in line for line in others)
+    assert any(line.startswith("pcc, of its 90.0 kW: set, seen by no meter 9") for line in others)
     assert any(line.split()[0] == "gpu-001" and line.split()[2] == "W" for line in others)
 
 
@@ -53,6 +54,8 @@ def test_as_json_it_has_each_device_and_each_node_and_keeps_the_limit(verb):
         shown["nodes"]["pcc"]["devices_w"]
     )
     assert shown["nodes"]["feeder-b"]["devices_w"] <= 30e3
+    assert sum(shown["nodes"]["pcc"]["parts"].values()) == pytest.approx(90e3)
+    assert shown["nodes"]["pdu-a1"]["parts"] is None
     assert shown["value_per_h"] <= shown["bound_per_h"] + 1e-9
     assert {device["mode"] for device in shown["devices"].values()} & {"off", "target-max", "target-min"}
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.core.kernels.tree import device_watts_below
+from controller.core.limits.parts import EnvelopePart
 from controller.core.modes import Mode
 from controller.core.site import SurplusModel
 from controller.core.step import step
@@ -62,6 +63,7 @@ def test_i2_i5_i6_and_i7_hold_whatever_falls_silent(case):
     no_device_is_granted_more_than_its_signed_maximum(world)
     the_plan_rises_no_faster_than_the_declared_ramp(world)
     planned_power_fits_and_committed_power_stops_raises(world)
+    every_watt_of_an_envelope_goes_somewhere(world)
 
 
 def pairs_of(world):
@@ -96,6 +98,15 @@ def planned_power_fits_and_committed_power_stops_raises(world):
         raised = decision.setpoint_w > before.setpoint_w
         below = device_watts_below(world.tables.paths, raised.astype(np.float64)) > 0
         assert not np.any(over & below & world.tables.metered)
+
+
+def every_watt_of_an_envelope_goes_somewhere(world):
+    for *_, decision in world.history:
+        parts = decision.parts.parts()
+        assert parts.watts().sum(axis=0) == pytest.approx(decision.envelope_w[parts.nodes], abs=1e-6)
+        assert parts.nodes[0] == 0
+        negative = (parts.watts() < 0.0).any(axis=1)
+        assert {part for part, is_so in zip(EnvelopePart, negative, strict=True) if is_so} <= {EnvelopePart.ABOVE}
 
 
 class Woken(World):

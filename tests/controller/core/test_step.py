@@ -329,13 +329,13 @@ def test_an_order_is_told_to_be_kept_since_it_was_first_seen_to_be():
 
 
 def test_a_step_that_would_raise_a_locked_device_breaks_an_invariant(running, monkeypatch):
-    real = steps._allot
+    real = steps.allot
 
     def forgetful(tables, state, snapshot, sensed, limited):
         nothing = replace(sensed.locked, devices=np.zeros_like(sensed.locked.devices))
         return real(tables, state, snapshot, replace(sensed, locked=nothing), limited)
 
-    monkeypatch.setattr(steps, "_allot", forgetful)
+    monkeypatch.setattr(steps, "allot", forgetful)
     running.locks = (LOCK,)
     with pytest.raises(InvariantBroken, match=Invariant.LOCKED_STAYS_OFF):
         running.cycle()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from controller.core.allocation.tables import make_tables
+from controller.core.allotting import _upper
 from controller.core.fleet.leases import no_leases
 from controller.core.fleet.power_cut import PowerCut
 from controller.core.fleet.trouble import find_trouble, stuck_w
@@ -15,7 +16,6 @@ from controller.core.limits.usable import within_cut_w
 from controller.core.modes import Mode
 from controller.core.sensing import sense
 from controller.core.sensing import stuck_w as stuck_as_sensed_w
-from controller.core.step import _upper
 from tests.controller.core.world import World, site
 
 SITE = site(miners=2, stepped=1, gpus=1)

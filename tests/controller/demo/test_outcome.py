@@ -6,8 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from controller.core.limits.parts import EnvelopePart
 from controller.demo import live
 from controller.demo.earnings import Carbon, Earnings
+from controller.demo.envelope_use import parts_wh
 from controller.demo.outcome import DaemonFigures, DemoOutcome, figures_of, summary
 from controller.demo.screen import PlainLines
 from controller.demo.trips import TripReport
@@ -116,6 +118,30 @@ def test_the_summary_puts_the_daemons_figures_beside_the_referees() -> None:
         "because feeder-b: 1.5 s above its envelope",
     ):
         assert words in text
+
+
+def test_the_summary_says_where_the_envelope_went_the_largest_part_first() -> None:
+    went = {
+        EnvelopePart.HOUSE_DRIFT: 0.2e3,
+        EnvelopePart.USED: 19.6e3,
+        EnvelopePart.RAMP: 0.2e3,
+        EnvelopePart.CAPS: 1.0,
+    }
+    text = summary(msgspec.structs.replace(outcome(figures_of(STATUS, "pcc", None)), parts_wh=went))
+    assert "  used 98.0%, ramp 1.0%, for the house to rise 1.0%, by the daemon's word" in text
+    assert "  not known, by the daemon's word" in summary(outcome(figures_of(STATUS, "pcc", None)))
+
+
+def test_parts_of_the_envelope_are_counted_for_as_long_as_each_look_holds() -> None:
+    def looked(t_s: float, **parts: float) -> Moment:
+        node = NodeStatus(
+            envelope_w=500e3, binding="surplus", parts={EnvelopePart(name): watts for name, watts in parts.items()}
+        )
+        return moment(t_s, daemon=msgspec.structs.replace(STATUS, nodes={"pcc": node}))
+
+    seen = [looked(0.0, used=300e3, ramp=200e3), looked(36.0, used=500e3), moment(72.0, daemon=None), moment(90.0)]
+    assert parts_wh(seen, "pcc") == pytest.approx({EnvelopePart.USED: 8e3, EnvelopePart.RAMP: 2e3})
+    assert parts_wh(seen[2:], "pcc") == {}
 
 
 def test_the_summary_says_which_nodes_were_cut_off() -> None:

@@ -11,8 +11,8 @@ from tests.verify.mutation.mutants import Mutant
 _FAULTS: Final = (
     (
         "the room after a cut without the tolerance",
-        "controller/core/step.py",
-        "current_w - cut_w / (1.0 - tables.tolerance)",
+        "controller/core/limits/usable.py",
+        "current_w - cut_w / (1.0 - tolerance)",
         "current_w - cut_w",
     ),
     (

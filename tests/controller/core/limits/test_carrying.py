@@ -206,6 +206,8 @@ UNEVEN = Wiring(shares=(1.1 / 3, 0.95 / 3, 0.95 / 3))
 BEST, WORST = (245.0, 1.0), (380 / math.sqrt(3), 0.9)
 #: Seconds in which they go from one end to the other; a tap changer and a night are slower, a sag is another test.
 PACE_S, SILENT_S = 80, 60
+#: By so much what is carried grows from one tick to the next, while watts stay: a limit that is full cannot be kept closer.
+IN_A_TICK = (math.prod(BEST) / math.prod(WORST)) ** (1.0 / PACE_S)
 
 
 def wandering(seed: int):
@@ -260,7 +262,7 @@ def test_what_is_truly_carried_is_never_above_whatever_the_volts_do_and_the_mete
     found += course_a(world, SILENT_S)
     world.silent = set()
     found += course_a(world, 3 * PACE_S)
-    assert max(found) <= carrying.most
+    assert max(found) <= carrying.most * IN_A_TICK
     assert np.mean(found[PACE_S : 2 * PACE_S]) > 0.8 * carrying.most, "and it is used"
 
 
