@@ -102,7 +102,7 @@ def _claims(snapshot: Snapshot, sensed: Sensed, limited: _Limited, granted: _Gra
         current_w=granted.current_w,
         stuck_w=limited.stuck_below_w,
         committed_w=limited.committed_w,
-        rise_w=granted.rise_w + granted.free_rise_w,
+        rise_w=granted.rise_w,
         fall_w=granted.fall_w,
         held=None if sensed.cut is None else sensed.cut.held,
         locked=None if sensed.locked is None else sensed.locked.devices,
@@ -279,12 +279,10 @@ class _Granted:
     """The setpoints (D,); `rise_w`, `fall_w`: what the ramps allowed, and what is left of it.
 
     `current_w` (D,): what each device is taken to run on, where a cap above its draw counts as what it is lowered to.
-    `free_rise_w`: by how much caps are raised whose jobs do not draw more for it.
     """
 
     setpoint_w: F64
     current_w: F64
-    free_rise_w: float
     rise_w: float
     fall_w: float
     rise_left_w: float
@@ -314,17 +312,15 @@ def _grant(
     )
     setpoint_w, order = current_w.copy(), late_last(tables.device_order, leases.waiting.late)
     rise_left_w, fall_left_w = rise_w, fall_w
-    for mine, ramped, reserve_w in turns(caps, idle, wanted.reserve_w):
+    for mine, reserve_w in turns(caps, idle, wanted.reserve_w):
         room_w[0] -= reserve_w
-        rises_w = rise_left_w if ramped else np.inf
-        left_w, fall_left_w = grant(
-            tables.paths, order[mine[order]], tables.modes, asked, room_w, rises_w, fall_left_w, setpoint_w
+        rise_left_w, fall_left_w = grant(
+            tables.paths, order[mine[order]], tables.modes, asked, room_w, rise_left_w, fall_left_w, setpoint_w
         )
-        rise_left_w = left_w if ramped else rise_left_w
+        room_w[0] += reserve_w
     return _Granted(
         setpoint_w=setpoint_w,
         current_w=current_w,
-        free_rise_w=float((setpoint_w - current_w).sum(where=idle)),
         rise_w=rise_w,
         fall_w=fall_w,
         rise_left_w=rise_left_w,

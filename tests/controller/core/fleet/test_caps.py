@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.core.allocation.tables import make_tables
 from controller.core.fleet.cap_memory import caps_under, no_caps
-from controller.core.fleet.cap_turns import without_slack
+from controller.core.fleet.cap_turns import turns, without_slack
 from controller.core.site import CapGroup
+from controller.core.takeover import taken_over
 from tests.controller.core.world import World, played_once, site, with_rules
 from tests.examples import examples
 
@@ -124,7 +126,7 @@ def test_what_a_cap_is_lowered_by_above_its_job_is_no_fall():
     assert not idle.any()
 
 
-def test_a_cap_that_is_raised_above_its_job_is_no_rise():
+def test_a_cap_that_is_raised_above_its_job_is_known():
     caps = replace(no_caps(hall(None)), wanted_w=np.full((80, GPUS), 5_000.0), loose=np.ones(GPUS, dtype=np.bool_))
     current_w, target_w = np.full(MINERS + GPUS, 6_000.0), np.full(MINERS + GPUS, 8_000.0)
     _, idle = without_slack(caps, current_w, target_w)
@@ -148,6 +150,45 @@ def test_jobs_at_their_caps_rise_by_the_ramp_however_late_and_little_their_draw_
     site_w = np.array([watts for _, watts, *_ in world.history[-26:]])
     assert site_w[-1] > site_w[0] + 12e3
     assert np.max(site_w[5:] - site_w[:-5]) <= 5 * ramp_w_s + world.tables.largest_start_w
+
+
+def idle_hall(ramp_w_s):
+    """Caps of jobs that rest are low while miners use all, and may rise to the full once there is plenty; a second of each."""
+    built = hall(300.0, miners=MINERS)
+    built = replace(built, rules=replace(built.rules, ramp_up_w_s=ramp_w_s))
+    world = World(built, surplus_w=LIMIT_W, tick_s=1.0, demand_w=jobs(lambda _: 1_000.0))
+    world.run(60)
+    group = replace(world.site.caps[0], headroom_w=float("inf"))
+    world.site = replace(world.site, caps=(group,))
+    world.tables, world.state = make_tables(world.site), taken_over(world.state, world.site, ())
+    return world
+
+
+def test_caps_of_jobs_that_rest_rise_by_the_ramp_too():
+    """All of them may use their caps at the same moment."""
+    ramp_w_s = 500.0
+    world = idle_hall(ramp_w_s)
+    before_w = world.decided.setpoint_w[CAPPED].sum()
+    assert before_w < GPUS * 4_000.0
+    caps_w = np.array([world.cycle().setpoint_w[CAPPED].sum() for _ in range(20)])
+    assert caps_w[-1] > before_w + 5 * ramp_w_s
+    assert np.max(caps_w - before_w - ramp_w_s * np.arange(1, 21)) <= world.tables.largest_start_w
+
+
+def test_caps_of_jobs_that_rest_rise_by_what_others_leave_of_the_ramp():
+    world = idle_hall(2e3)
+    capped = world.state.caps
+    idle = np.zeros(MINERS + GPUS, dtype=np.bool_)
+    idle[CAPPED] = True
+    first, last = turns(capped, idle, 0.0)
+    assert (first[0] == ~idle).all()
+    assert (last[0] == idle).all()
+    kept = list(turns(capped, idle & (np.arange(idle.size) > MINERS), 700.0))
+    assert [(mine.nonzero()[0][0], reserve_w) for mine, reserve_w in kept] == [
+        (MINERS, 0.0),
+        (0, 700.0),
+        (MINERS + 1, 0.0),
+    ]
 
 
 def test_what_agents_narrow_is_given_to_others_once_it_is_proven():
