@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from controller.core.masks import every, some
-from controller.core.site import F64, Bool
+from controller.core.site import F64, I64, Bool
 from controller.core.trust.node_power import NodePower
 from controller.core.trust.node_trust import NodeTrust
 
@@ -68,6 +68,21 @@ def declared_house(house_w: F64) -> HouseLoad:
 def remembered_house(declared_w: F64, watts: F64) -> HouseLoad:
     """Return the house load (N,) that was known before a restart, as if it had held in every stretch: less counts late, as ever."""
     return replace(declared_house(declared_w), watts=watts.copy(), least_w=np.tile(watts, (_STRETCHES, 1)))
+
+
+def declared_otherwise(house: HouseLoad, declared_w: F64, metered: I64) -> HouseLoad:
+    """Return the house load under what a site file declares now (N,); `metered`: nodes that have a meter.
+
+    Where no meter shows it, it is as declared. Elsewhere the larger of both counts, until it has been shown for as long as ever
+    that it is less.
+    """
+    other = declared_w != house.declared_w
+    if not some(other):
+        return house
+    shown = np.zeros(declared_w.size, dtype=np.bool_)
+    shown[metered] = True
+    watts = np.where(other, np.where(shown, np.maximum(house.watts, declared_w), declared_w), house.watts)
+    return replace(house, watts=watts, declared_w=declared_w, least_w=np.where(other, watts, house.least_w))
 
 
 def estimate_house(
