@@ -20,6 +20,8 @@ Bool = NDArray[np.bool_]
 
 #: Name of the surplus source where it stands among the meters.
 SURPLUS: Final = "surplus"
+#: What goes on with time goes on by no more than this in a tick, however long the pause before it was.
+LONGEST_TICK_S: Final = 5.0
 #: The leases of a site's agents are from this share of its lease to all of it, so that their ends are no step.
 SHORTEST_LEASE: Final = 0.8
 #: Share by which a settled device may still be moving after its stated time.

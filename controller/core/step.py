@@ -47,10 +47,10 @@ from controller.core.limits.usable import usable_w
 from controller.core.masks import every, some
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
-from controller.core.safe import emergency_setpoints, failsafe_setpoints
+from controller.core.safe import emergency_fall, failsafe_setpoints
 from controller.core.self_check import Claims, check
 from controller.core.sensing import Sensed, compared, sense, taught
-from controller.core.site import F64, Bool
+from controller.core.site import F64, Bool, Site
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
 from controller.core.trust.node_power import least_trusted_w
@@ -84,7 +84,7 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         minimum_times=after,
         house=limited.house,
         rise_room_w=granted.rise_left_w,
-        fall_room_w=granted.fall_left_w,
+        fall_room_w=min(granted.fall_left_w, wanted.fall_left_w),
         failsafe_cap_w=limited.cap_w,
         order_ramps=limited.order_ramps,
         orders=decision.orders,
@@ -199,12 +199,14 @@ class _Wanted:
     """What is wanted of the devices (D,): the allotment, its watts beside the most that each may be set to, and what gave way.
 
     `room_w` (N,): watts for the devices below each node. `reserve_w`: those beside that only caps may be raised by.
+    `fall_left_w`: what is left of the emergency ramp, ``inf`` outside FAILSAFE.
     """
 
     allotment: Allotment
     between_w: tuple[F64, F64]
     room_w: F64
     reserve_w: float
+    fall_left_w: float
     overruled: tuple[Reason, ...]
 
 
@@ -213,7 +215,7 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
     leases, now_s, caps = sensed.leases, snapshot.now_s, limited.caps
     kept, stuck_w = kept_w(tables, leases, state.minimum_times, now_s), limited.stuck_w
     most_w = np.minimum(np.minimum(tables.site.devices.max_w, snapshot.fleet.max_w), kept.high_w)
-    upper_w = _upper(tables, sensed.mode.mode, leases, sensed.trouble.led, most_w, state.elapsed_s(now_s))
+    upper_w, fall_left_w = _upper(tables.site, state, sensed.mode.mode, leases, sensed.trouble.asked, most_w, now_s)
     if sensed.mode.mode is Mode.NORMAL and caps.devices.size:
         upper_w[caps.devices] = np.minimum(upper_w[caps.devices], caps.cap_w)
     if sensed.cut is not None:
@@ -240,8 +242,14 @@ def _allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, lim
         program_per_h=answer.program_per_h,
         released=answer.released,
     )
-    between_w = allotment.watts, upper_w
-    return _Wanted(allotment=allotment, between_w=between_w, room_w=room_w, reserve_w=reserve_w, overruled=overruled)
+    return _Wanted(
+        allotment=allotment,
+        between_w=(allotment.watts, upper_w),
+        room_w=room_w,
+        reserve_w=reserve_w,
+        fall_left_w=fall_left_w,
+        overruled=overruled,
+    )
 
 
 def _reserve_w(sensed: Sensed, caps: Caps, left_w: float) -> float:
@@ -264,14 +272,18 @@ def _room(tables: Tables, usable_w: F64, current_w: F64) -> F64:
     return np.where(falls, current_w - cut_w / (1.0 - tables.tolerance), usable_w) if some(falls) else usable_w
 
 
-def _upper(tables: Tables, mode: Mode, leases: Leases, led: Bool, most_w: F64, elapsed_s: float) -> F64:
-    """No device is set above this (D,): `most_w` only where everything allows a raise, else what it runs on."""
-    devices = tables.site.devices
+def _upper(
+    site: Site, state: State, mode: Mode, leases: Leases, asked: Bool, most_w: F64, now_s: float
+) -> tuple[F64, float]:
+    """No device is set above this (D,): `most_w` only where everything allows a raise, else what it runs on.
+
+    And what is left of the emergency ramp, ``inf`` outside FAILSAFE.
+    """
     if mode is Mode.FAILSAFE:
-        return emergency_setpoints(devices, leases.current_w, tables.site.rules.emergency_ramp_w_s * elapsed_s)
+        return emergency_fall(site, state, leases.current_w, now_s)
     if mode is not Mode.NORMAL:
-        return leases.current_w
-    return np.where(led, most_w, leases.current_w)
+        return leases.current_w, np.inf
+    return np.where(asked, most_w, leases.current_w), np.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

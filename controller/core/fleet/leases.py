@@ -28,7 +28,7 @@ _LOST, _DEFIANT = int(Followed.LOST), int(Followed.DEFIANT)
 #: By `Followed`: the device has its setpoint; it has proven that it does it; it does something else.
 _TAKEN = {Followed.ACCEPTED, Followed.SETTLING, Followed.PROVEN, Followed.DRIFTED, Followed.STOPPED}
 _HAS_IT = np.array([code in _TAKEN for code in Followed])
-_PROVES = np.array([code in {Followed.PROVEN, Followed.STOPPED} for code in Followed])
+PROVES = np.array([code in {Followed.PROVEN, Followed.STOPPED} for code in Followed])
 _STRAYS = np.array([code in {Followed.DRIFTED, Followed.DEFIANT} for code in Followed])
 
 
@@ -82,6 +82,11 @@ def no_leases(devices: Devices, now_s: float) -> Leases:
     )
 
 
+def heard_of_late(devices: Devices, fleet: FleetColumns, now_s: float) -> Bool:
+    """Return the devices (D,) whose agent has reported within `CONTACT_S`."""
+    return np.asarray((now_s - fleet.heard_s <= CONTACT_S)[devices.agent], dtype=np.bool_)
+
+
 def link_doubts(site: str, rules: Rules, link_lost_s: float, now_s: float) -> Doubts:
     """Return what a broken link leaves in doubt; `site`: the id of the root node."""
     down = (Reason(Code.LINK_DOWN, site),) if now_s >= link_lost_s else ()
@@ -115,17 +120,13 @@ def defiant(leases: Leases, devices: Devices, snapshot: Snapshot) -> Bool:
     draws_more = ~(fleet.measured_w <= _within_w(devices, leases.setpoint_w))
     late = owed_s > fleet.down_seen_s + _CONFIRM_S
     found = said | (late & draws_more & (fleet.follow != _LOST))
-    return np.asarray(found & _heard_of_late(devices, snapshot), dtype=np.bool_)
+    return np.asarray(found & heard_of_late(devices, snapshot.fleet, snapshot.now_s), dtype=np.bool_)
 
 
 def lost(devices: Devices, snapshot: Snapshot) -> Bool:
     """Return which devices (D,) do not answer their agent, which does answer."""
     said = np.asarray(snapshot.fleet.follow == _LOST, dtype=np.bool_)
-    return np.asarray(said & _heard_of_late(devices, snapshot), dtype=np.bool_) if some(said) else said
-
-
-def _heard_of_late(devices: Devices, snapshot: Snapshot) -> Bool:
-    return np.asarray((snapshot.now_s - snapshot.fleet.heard_s <= CONTACT_S)[devices.agent], dtype=np.bool_)
+    return said & heard_of_late(devices, snapshot.fleet, snapshot.now_s) if some(said) else said
 
 
 def _within_w(devices: Devices, watts: F64) -> F64:
@@ -142,12 +143,12 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
     applied_w = applied_w if every(known) else np.where(known, applied_w, leases.applied_w)
     confirmed = known & (fleet.confirmed_s[devices.agent] >= leases.changed_s)
     moved = applied_w != leases.applied_w
-    has_it, proven = confirmed & _HAS_IT.take(fleet.follow), confirmed & _PROVES.take(fleet.follow)
+    has_it, proven = confirmed & _HAS_IT.take(fleet.follow), confirmed & PROVES.take(fleet.follow)
     steady_s = np.minimum(leases.steady_s, now_s)
     np.copyto(steady_s, now_s, where=moved)
     np.copyto(steady_s, np.inf, where=~has_it)
     stable_s = now_s - steady_s
-    answers = _heard_of_late(devices, snapshot) & (fleet.follow != _LOST)
+    answers = heard_of_late(devices, snapshot.fleet, snapshot.now_s) & (fleet.follow != _LOST)
     low_w, high_w = np.minimum(leases.low_w, applied_w), np.maximum(leases.high_w, applied_w)
     np.copyto(low_w, applied_w, where=proven & (stable_s >= fleet.up_seen_s))
     np.copyto(low_w, devices.off_w, where=~answers)
@@ -171,7 +172,7 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
         known=known,
         begun_s=leases.begun_s,
         contact_s=np.where(now_s - fleet.heard_s <= CONTACT_S, np.minimum(leases.contact_s, now_s), np.inf),
-        waiting=reported(leases.waiting, applied_w, fleet.follow, confirmed, now_s),
+        waiting=reported(leases.waiting, applied_w, fleet.follow, now_s, confirmed=confirmed, rests=fleet.rests),
     )
 
 

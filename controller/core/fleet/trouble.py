@@ -27,7 +27,8 @@ class Trouble:
     Per agent (A,): `silent_s`: for how long it has been silent, 0 while it is in contact; `deaf_s`: for how long one that
     is in contact has taken no statement, 0 where that is no longer than it may be.
     Per device (D,): `silent`: its agent is; `lost`: it does not answer its agent; `defiant`: it does not do as it was told.
-    `reluctant`: it did not come up when it was asked to. `led`: it can be told what to draw, and does it.
+    `reluctant`: it did not come up when it was asked to. `led`: it can be told what to draw, and does it. `asked`: it is led, and may
+    be asked for more now: one that has refused, and one that its agent lets rest, may only be lowered.
     """
 
     silent_s: F64
@@ -37,6 +38,7 @@ class Trouble:
     defiant: Bool
     reluctant: Bool
     led: Bool
+    asked: Bool
 
     @property
     def any(self) -> bool:
@@ -55,6 +57,7 @@ def find_trouble(leases: Leases, devices: Devices, snapshot: Snapshot, lease_s: 
     is_deaf = (silent_s == 0.0) & (untaken_s > _DEAF_SHARE * lease_s)
     unanswered, disobeys = lost(devices, snapshot), defiant(leases, devices, snapshot)
     obeys = ~(unanswered | disobeys)
+    led = in_contact(devices, snapshot) & in_step(leases, now_s) & obeys
     return Trouble(
         silent_s=silent_s,
         deaf_s=np.where(is_deaf, untaken_s, 0.0),
@@ -62,7 +65,8 @@ def find_trouble(leases: Leases, devices: Devices, snapshot: Snapshot, lease_s: 
         lost=unanswered,
         defiant=disobeys,
         reluctant=leases.waiting.reluctant & obeys,
-        led=in_contact(devices, snapshot) & in_step(leases, now_s) & obeys & (leases.waiting.rests_s < now_s),
+        led=led,
+        asked=led & (leases.waiting.again_s < now_s) & ~snapshot.fleet.rests,
     )
 
 
@@ -73,8 +77,8 @@ def stuck_w(leases: Leases, devices: Devices, trouble: Trouble) -> F64:
 
 def unled(trouble: Trouble, devices: Devices) -> Bool:
     """Return which devices (D,) are not known to do what is wanted of them: of those of a deaf agent it is chance if they do."""
-    not_led = ~trouble.led
-    return not_led | (trouble.deaf_s > 0.0)[devices.agent] if some(trouble.deaf_s) else not_led
+    unknown = ~trouble.asked
+    return unknown | (trouble.deaf_s > 0.0)[devices.agent] if some(trouble.deaf_s) else unknown
 
 
 def told_of(trouble: Trouble, site: Site, leases: Leases, unshown: Bool) -> tuple[tuple[Reason, ...], Doubts]:
