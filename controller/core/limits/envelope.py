@@ -101,16 +101,22 @@ def follow_orders(
         if ramp is None or ramp.revision != order.revision:
             ramp = _begun(order, ramp, snapshot.now_s, float(node_w[order.node]), float(from_w[order.node]))
         active.append(ramp)
-        cap_w = ramp.cap_w(order.ramp_w_s, snapshot.now_s)
-        limits.append(Limit(node=order.node, limit_w=cap_w, name=f"order:{order.id}"))
+        limits.append(Limit(node=order.node, limit_w=ramp.cap_w(snapshot.now_s), name=f"order:{order.id}"))
     return tuple(active), limits
 
 
 def _begun(order: OrderLimit, before: OrderRamp | None, now_s: float, node_w: float, from_w: float) -> OrderRamp:
     """Return the beginning of an order, or of its next revision, which goes on from where the one before has come to."""
     limit_w = order.limit_w if order.reduce_by_w is None else max(0.0, from_w - order.reduce_by_w)
-    reached_w = node_w if before is None else min(node_w, max(before.limit_w, limit_w))
-    return OrderRamp(id=order.id, revision=order.revision, begun_s=now_s, from_w=reached_w, limit_w=limit_w)
+    reached_w = node_w if before is None else min(node_w, max(before.cap_w(now_s), limit_w))
+    return OrderRamp(
+        id=order.id,
+        revision=order.revision,
+        begun_s=now_s,
+        from_w=reached_w,
+        limit_w=limit_w,
+        ramp_w_s=order.ramp_w_s,
+    )
 
 
 def envelope(standing: StandingLimits, limits: list[Limit], floor_w: F64, achievable_w: F64) -> Envelope:
