@@ -156,7 +156,7 @@ def _assemble(site_file: SiteFile, site: Site, memory: Memory, fleet: Fleet, rel
     service = _make_service(
         site_file, site, book, recorder, wall_clock, latest, metrics, desks, feed, reloads, fleet.head_token
     )
-    reloads.prepare = Takeover(service, ticker, sources, mailbox.publish, metrics).prepare
+    reloads.prepare = Takeover(service, ticker, sources, mailbox.publish, metrics, house).prepare
     return _Parts(
         sources=sources, switchboard=switchboard, ticker=ticker, notifier=notifier, wall_clock=wall_clock, house=house,
         service=service,
