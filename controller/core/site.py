@@ -122,12 +122,20 @@ class Devices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meters:
-    """K meters ordered by id. `node` (K,), `rating_w` (K,) the most they can see, `accuracy` (K,) class as a share."""
+    """K meters ordered by id. `node` (K,), `rating_w` (K,) the most they can see, `accuracy` (K,) class as a share.
+
+    Worked out, since each tick asks for it often: `class_w` (K,), the watts that each may err.
+    """
 
     ids: tuple[str, ...]
     node: I64
     rating_w: F64
     accuracy: F64
+    class_w: F64 = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Work out the column that follows from the others."""
+        object.__setattr__(self, "class_w", self.accuracy * self.rating_w)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

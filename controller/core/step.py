@@ -148,17 +148,16 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
     house = estimate_house(
         state.house, compared(sensed), taught(sensed), least_below_w, committed_below_w, snapshot.now_s, elapsed_s
     )
-    house_w, most_house_w = house.watts, house.watts * (1.0 + HOUSE_DRIFT)
+    house_w, most_house_w, off_below_w = house.watts, house.watts * (1.0 + HOUSE_DRIFT), tables.off_below_w
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
     cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
     recent = remember(state.recent, least_trusted_w(site, sensed.judgement.meters, snapshot.now_s), snapshot.now_s)
-    # Where nobody has seen a node since the start, no more is sure than what its devices draw.
-    surely_w = np.where(np.isfinite(recent.cut_from_w), recent.cut_from_w, least_below_w)
-    order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, surely_w)
-    limits = [*order_limits, *locked_limits(snapshot.locks, most_house_w + tables.off_below_w)]
+    order_ramps, limits = follow_orders(state.order_ramps, snapshot, drawn_w, (recent.cut_from_w, least_below_w))
+    order_limits = tuple(limits)
+    limits += locked_limits(snapshot.locks, most_house_w, off_below_w)
     limits += [*surplus_limit(site, sensed.surplus.surplus_w), Limit(node=0, limit_w=cap_w, name="failsafe")]
-    steps = step_limits(site, sensed.judgement.step_to_w, most_house_w, tables.off_below_w)
-    floors_w = house_w + tables.off_below_w, house_w + stuck_below_w
+    steps = step_limits(site, sensed.judgement.step_to_w, most_house_w, off_below_w)
+    floors_w = house_w + off_below_w, house_w + stuck_below_w
     lasting = envelope(tables.standing, limits, *floors_w)
     bounds = envelope(tables.standing, [*limits, *steps], *floors_w) if steps else lasting
     unheard_below_w = _unheard_below_w(tables, sensed, below)
@@ -168,13 +167,13 @@ def _limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, bel
         committed_w=committed_below_w,
         bounds=bounds,
         lasting=lasting,
-        sure_floor_w=np.minimum(bounds.floor_w, site.tree.house_w + tables.off_below_w),
+        sure_floor_w=np.minimum(bounds.floor_w, tables.declared_floor_w),
         usable_w=usable_w(bounds.limit_w, house_w, unheard_below_w, tables.metered, tables.tolerance),
         stuck_w=stuck_w,
         stuck_below_w=stuck_below_w,
         cap_w=cap_w,
         order_ramps=order_ramps,
-        order_limits=tuple(order_limits),
+        order_limits=order_limits,
         recent=recent,
         caps=follow_jobs(state.caps, site, leases, snapshot, state.elsewhere_per_wh, elapsed_s),
     )
@@ -324,10 +323,10 @@ def _grant(
     )
     setpoint_w, order = current_w.copy(), late_last(tables.device_order, leases.waiting.late)
     rise_left_w, fall_left_w = rise_w, fall_w
-    for mine, reserve_w in turns(caps, idle, wanted.reserve_w):
+    for turn, reserve_w in turns(caps, order, idle, wanted.reserve_w):
         room_w[0] -= reserve_w
         rise_left_w, fall_left_w = grant(
-            tables.paths, order[mine[order]], tables.modes, asked, room_w, rise_left_w, fall_left_w, setpoint_w
+            tables.paths, turn, tables.modes, asked, room_w, rise_left_w, fall_left_w, setpoint_w
         )
         room_w[0] += reserve_w
     return _Granted(

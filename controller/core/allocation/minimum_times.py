@@ -23,7 +23,7 @@ from controller.core.fleet.leases import Leases
 from controller.core.kernels.changes import fit_kept
 from controller.core.kernels.columns import EPS_W
 from controller.core.kernels.tree import device_watts_below
-from controller.core.masks import some
+from controller.core.masks import infinite, some
 from controller.core.reasons import Code, Parameter, Reason
 from controller.core.site import F64, Bool
 from controller.core.state import MinimumTimes
@@ -69,10 +69,10 @@ def kept_w(tables: Tables, leases: Leases, times: MinimumTimes, now_s: float) ->
     settling = on & (now_s < times.settled_from_s)
     stays_on = on & ((now_s < times.on_until_s) | devices.protected)
     on_w = np.minimum(tables.kept_on_w, current_w)
-    low_w, high_w = np.zeros(current_w.size), np.full(current_w.size, np.inf)
-    np.copyto(low_w, on_w, where=stays_on)
-    np.copyto(low_w, current_w, where=settling)
-    np.copyto(high_w, current_w, where=settling | (~on & (now_s < times.off_until_s)))
+    low_w, high_w = np.zeros(current_w.size), infinite(current_w.size).copy()
+    np.putmask(low_w, stays_on, on_w)
+    np.putmask(low_w, settling, current_w)
+    np.putmask(high_w, settling | (~on & (now_s < times.off_until_s)), current_w)
     return Kept(low_w=low_w, high_w=high_w, on_w=on_w, starting=on & (leases.low_w < tables.on_w))
 
 

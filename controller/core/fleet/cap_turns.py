@@ -54,19 +54,22 @@ def without_slack(caps: Caps, current_w: F64, target_w: F64) -> tuple[F64, Bool]
     return less_w, idle
 
 
-def turns(caps: Caps, idle: Bool, reserve_w: float) -> Iterator[tuple[Bool, float]]:
-    """Yield which devices (D,) are granted one after the other, and what is kept free of them.
+def turns(caps: Caps, order: I64, idle: Bool, reserve_w: float) -> Iterator[tuple[I64, float]]:
+    """Yield which devices of an `order` (D,) are granted one after the other, and what is kept free of them.
 
     What is kept for caps is kept free of the others. A cap that is raised above the draw of its job (`idle`) rises by the ramp, as all
     does, and by what the others leave of it: all those jobs may draw more at once, and until then nobody gains by it.
     """
-    capped = np.zeros(idle.size, dtype=np.bool_)
+    if not (reserve_w > 0.0 or some(idle)):
+        yield order, 0.0
+        return
+    capped, idle = np.zeros(idle.size, dtype=np.bool_), idle[order]
     if reserve_w > 0.0:
         capped[caps.devices] = True
-        yield capped & ~idle, 0.0
-    yield ~(capped | idle), reserve_w
-    if some(idle):
-        yield idle, 0.0
+        capped = capped[order]
+        yield order[capped & ~idle], 0.0
+    yield order[~(capped | idle)], reserve_w
+    yield order[idle], 0.0
 
 
 def late_last(order: I64, late: Bool) -> I64:

@@ -12,12 +12,12 @@ What agents say of a command that is under way is no rise: until the device has 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from controller.core.masks import every, some
+from controller.core.masks import every, infinite, some
 from controller.core.site import F64, I8, Bool
 from controller.core.snapshot import Followed
 
@@ -90,13 +90,16 @@ def reported(old: Waiting, applied_w: F64, follow: I8, now_s: float, *, confirme
 
     `confirmed`: its agent has taken that. `rests`: its agent lets it rest.
     """
-    stopped = follow == _STOPPED
-    if not (some(stopped) or some(old.late) or some(old.asks)) and every(np.isinf(old.again_s)):
+    stopped, asked = follow == _STOPPED, old.asks > 0.0
+    all_come = not (some(stopped) or some(old.late) or some(old.reluctant))
+    if all_come and not some(asked):
         return old
     above = confirmed & _RUNS_ON_IT.take(follow) & (applied_w > old.base_w + _SLACK_W)
+    if all_come and every(~asked | (above & (follow == _PROVEN))):
+        return replace(old, behind_s=infinite(asked.size), asks=np.zeros(asked.size))
     above_s = np.where(above, np.minimum(old.above_s, now_s), np.inf)
     rose = above & ((follow == _PROVEN) | (now_s - above_s > _HELD_S))
-    before, asked, anew = np.isfinite(old.again_s), (old.asks > 0) & ~rests, rose | rests
+    before, asked, anew = np.isfinite(old.again_s), asked & ~rests, rose | rests
     over_s, most = np.where(before, _AGAIN_S, _PATIENCE_S), np.where(before, _ASKS_AGAIN, _ASKS)
     gives_up = asked & ~above & (now_s - old.behind_s > over_s) & (old.asks >= most)
     gives_up |= asked & confirmed & stopped

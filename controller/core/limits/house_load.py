@@ -93,13 +93,14 @@ def estimate_house(
     high = np.where(power.known & trust.proven, np.maximum(power.watts - least_w, 0.0), np.inf)
     house = _forgetting(house, trust.false)
     calm = 1.0 - math.exp(-elapsed_s / _CALM_S)
-    fallen_w = house.watts + np.where(trust.still, 0.0, np.minimum(high - house.watts, 0.0) * calm)
+    falls_w = np.minimum(high - house.watts, 0.0) * calm
+    fallen_w = house.watts + (np.where(trust.still, 0.0, falls_w) if some(trust.still) else falls_w)
     possible_w = np.minimum(house.watts, high)
     # Where something was learnt before, no two samples alone count.
     if not every(np.isfinite(house.least_w[1])):
         measured_w, house = _measured(house, high, trust.still | (most_w - least_w > _NARROW * house.watts), power)
         fallen_w = np.minimum(fallen_w, measured_w)
-    watts = np.maximum(np.maximum(fallen_w, house.least_w.max(axis=0)), low)
+    watts = np.maximum(np.maximum(fallen_w, np.maximum.reduce(house.least_w)), low)
     return _remembered(house, watts, possible_w, trust.still, now_s)
 
 

@@ -50,10 +50,13 @@ def locked_devices(site: Site, locks: Iterable[Lock]) -> Bool:
     return found
 
 
-def locked_limits(locks: Iterable[Lock], least_w: F64) -> list[Limit]:
-    """Return the limits of nodes that are locked as a whole; `least_w` (N,): the most that a node draws with all devices off."""
+def locked_limits(locks: Iterable[Lock], house_w: F64, off_w: F64) -> list[Limit]:
+    """Return the limits of nodes that are locked as a whole.
+
+    Per node (N,): the most `house_w` beside its devices, and `off_w` of these when they are off.
+    """
     whole = sorted({lock.node for lock in locks if lock.device is None})
-    return [Limit(node=n, limit_w=float(least_w[n]), name="lock") for n in whole]
+    return [Limit(node=n, limit_w=float(house_w[n] + off_w[n]), name="lock") for n in whole]
 
 
 def hold_locked(site: Site, snapshot: Snapshot, leases: Leases) -> Locked | None:

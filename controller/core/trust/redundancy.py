@@ -116,7 +116,7 @@ def _named(site: Site, reasons: Iterable[Reason]) -> Bool:
 
 def _class_w(site: Site) -> F64:
     """Return by how much each meter (K,) may differ from another of its node of the same class."""
-    return np.asarray(2.0 * site.meters.accuracy * site.meters.rating_w, dtype=np.float64)
+    return 2.0 * site.meters.class_w
 
 
 def with_difference(record: Redundancy, site: Site, meters: MeterColumns, now_s: float) -> MeterColumns:

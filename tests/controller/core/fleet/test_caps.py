@@ -153,13 +153,11 @@ def test_jobs_at_their_caps_rise_by_the_ramp_however_late_and_little_their_draw_
 
 
 def idle_hall(ramp_w_s):
-    """Caps of jobs that rest are low while miners use all, and may rise to the full once there is plenty; a second of each."""
-    built = hall(300.0, miners=MINERS)
-    built = replace(built, rules=replace(built.rules, ramp_up_w_s=ramp_w_s))
-    world = World(built, surplus_w=LIMIT_W, tick_s=1.0, demand_w=jobs(lambda _: 1_000.0))
+    """Return a hall whose jobs rest under low caps, and whose caps may rise to the full from now on, by that ramp."""
+    world = in_hall(300.0, lambda _: 1_000.0)
     world.run(60)
     group = replace(world.site.caps[0], headroom_w=float("inf"))
-    world.site = replace(world.site, caps=(group,))
+    world.site = replace(world.site, caps=(group,), rules=replace(world.site.rules, ramp_up_w_s=ramp_w_s))
     world.tables, world.state = make_tables(world.site), taken_over(world.state, world.site, ())
     return world
 
@@ -169,26 +167,22 @@ def test_caps_of_jobs_that_rest_rise_by_the_ramp_too():
     ramp_w_s = 500.0
     world = idle_hall(ramp_w_s)
     before_w = world.decided.setpoint_w[CAPPED].sum()
-    assert before_w < GPUS * 4_000.0
+    assert GPUS * 3_000.0 < before_w < GPUS * 4_000.0
     caps_w = np.array([world.cycle().setpoint_w[CAPPED].sum() for _ in range(20)])
     assert caps_w[-1] > before_w + 5 * ramp_w_s
     assert np.max(caps_w - before_w - ramp_w_s * np.arange(1, 21)) <= world.tables.largest_start_w
 
 
 def test_caps_of_jobs_that_rest_rise_by_what_others_leave_of_the_ramp():
-    world = idle_hall(2e3)
-    capped = world.state.caps
-    idle = np.zeros(MINERS + GPUS, dtype=np.bool_)
-    idle[CAPPED] = True
-    first, last = turns(capped, idle, 0.0)
-    assert (first[0] == ~idle).all()
-    assert (last[0] == idle).all()
-    kept = list(turns(capped, idle & (np.arange(idle.size) > MINERS), 700.0))
-    assert [(mine.nonzero()[0][0], reserve_w) for mine, reserve_w in kept] == [
-        (MINERS, 0.0),
-        (0, 700.0),
-        (MINERS + 1, 0.0),
-    ]
+    caps, order = no_caps(hall(300.0)), np.arange(MINERS + GPUS)[::-1]
+    idle = np.isin(order[::-1], [MINERS, MINERS + 2])
+    ((everybody, kept_w),) = turns(caps, order, np.zeros_like(idle), 0.0)
+    assert (everybody.tolist(), kept_w) == (order.tolist(), 0.0)
+    others, last = turns(caps, order, idle, 0.0)
+    assert others[0].tolist() == [d for d in order.tolist() if not idle[d]]
+    assert last[0].tolist() == [MINERS + 2, MINERS]
+    kept = [(who.tolist(), kept_w) for who, kept_w in turns(caps, order, idle, 700.0)]
+    assert kept == [([MINERS + 3, MINERS + 1], 0.0), (list(range(MINERS))[::-1], 700.0), ([MINERS + 2, MINERS], 0.0)]
 
 
 def test_what_agents_narrow_is_given_to_others_once_it_is_proven():
