@@ -20,6 +20,7 @@ from controller.core.site import Site
 from controller.core.snapshot import Grade
 from controller.core.trust.judge import no_trust
 from controller.daemon.families.terms import SiteTerms
+from controller.daemon.holding import Holding
 from controller.daemon.journal import chain
 from controller.daemon.journal.journal import Journal
 from controller.daemon.journal.storage import Chain
@@ -81,12 +82,13 @@ def _metrics() -> Iterator[Metrics]:
         path = Path(folder) / "journal.db"
         chain.create(path)
         journal = Journal(Chain(path))
-        metrics = Metrics(site, _latest(site), OrderBook(journal, site), journal, terms=terms, clock=lambda: _NOW_S)
+        holding, decision = Holding(), _decision(site)
+        book = OrderBook(journal, site)
+        metrics = Metrics(site, _latest(site), book, journal, terms=terms, holding=holding, clock=lambda: _NOW_S)
         metrics.refused("http", "unauthorized")
         metrics.answered("http", "not_durable")
-        metrics.observe_tick(
-            Tick(decision=_decision(site), trust=no_trust(site), duration_s=0.0, late_s=0.0, failure="step")
-        )
+        holding.observe(decision, (), 0.0)
+        metrics.observe_tick(Tick(decision=decision, trust=no_trust(site), duration_s=0.0, late_s=0.0, failure="step"))
         try:
             yield metrics
         finally:

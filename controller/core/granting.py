@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from controller.core.allocation.tables import Tables
 from controller.core.allotting import Allotted
 from controller.core.fleet.cap_turns import late_last, turns, without_slack
@@ -25,12 +23,10 @@ class Granted:
     """The setpoints (D,); `rise_w`, `fall_w`: what the ramps allowed, and what is left of it.
 
     `current_w` (D,): what each device is taken to run on, where a cap above its draw counts as what it is lowered to.
-    `free_rise_w`: by how much caps are raised whose jobs do not draw more for it.
     """
 
     setpoint_w: F64
     current_w: F64
-    free_rise_w: float
     rise_w: float
     fall_w: float
     rise_left_w: float
@@ -61,17 +57,15 @@ def grant_raises(
     )
     setpoint_w, order = current_w.copy(), late_last(tables.device_order, leases.waiting.late)
     rise_left_w, fall_left_w = rise_w, fall_w
-    for mine, ramped, reserve_w in turns(caps, idle, allotted.reserve_w):
+    for turn, reserve_w in turns(caps, order, idle, allotted.reserve_w):
         room_w[0] -= reserve_w
-        rises_w = rise_left_w if ramped else np.inf
-        left_w, fall_left_w = grant(
-            tables.paths, order[mine[order]], tables.modes, asked, room_w, rises_w, fall_left_w, setpoint_w
+        rise_left_w, fall_left_w = grant(
+            tables.paths, turn, tables.modes, asked, room_w, rise_left_w, fall_left_w, setpoint_w
         )
-        rise_left_w = left_w if ramped else rise_left_w
+        room_w[0] += reserve_w
     return Granted(
         setpoint_w=setpoint_w,
         current_w=current_w,
-        free_rise_w=float((setpoint_w - current_w).sum(where=idle)),
         rise_w=rise_w,
         fall_w=fall_w,
         rise_left_w=rise_left_w,

@@ -30,7 +30,7 @@ from controller.core.limits.orders import OrderRamp
 from controller.core.limits.recent_power import RecentPower, remember
 from controller.core.limits.usable import usable_w
 from controller.core.sensing import Sensed, compared, stuck_w, taught, unheard_below_w
-from controller.core.site import F64
+from controller.core.site import F64, Site
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
 from controller.core.trust.node_power import least_trusted_w
@@ -91,11 +91,10 @@ def limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, belo
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
     cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
     recent = remember(state.recent, least_trusted_w(site, sensed.judgement.meters, snapshot.now_s), snapshot.now_s)
-    order_ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, recent.surely_w(least_below_w))
+    ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, (recent.cut_from_w, least_below_w))
     electrical = follow_electrical(state.electrical, site, snapshot, sensed.trusted, house_w, committed_below_w)
-    limits = [*order_limits, *locked_limits(snapshot.locks, most_house_w + off_below_w)]
-    limits += [*surplus_limit(site, sensed.surplus.surplus_w), Limit(node=0, limit_w=cap_w, name="failsafe")]
-    limits += carrying_limits(site, electrical.carried)
+    limits = [*order_limits, *locked_limits(snapshot.locks, most_house_w, off_below_w)]
+    limits += _found(site, sensed, electrical, cap_w)
     steps = step_limits(site, sensed.judgement.step_to_w, most_house_w, off_below_w)
     lasting, bounds = envelopes(tables.standing, limits, steps, house_w + off_below_w, house_w + stuck_below_w)
     unheard_w = unheard_below_w(site, sensed, below)
@@ -105,16 +104,22 @@ def limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, belo
         committed_w=committed_below_w,
         bounds=bounds,
         lasting=lasting,
-        sure_floor_w=np.minimum(bounds.floor_w, site.tree.house_w + off_below_w),
+        sure_floor_w=np.minimum(bounds.floor_w, tables.declared_floor_w),
         usable_w=usable_w(bounds.limit_w, house_w, unheard_w, tables.metered, tables.tolerance),
         unheard_w=unheard_w,
         stuck_w=held_w,
         stuck_below_w=stuck_below_w,
         cap_w=cap_w,
-        order_ramps=order_ramps,
+        order_ramps=ramps,
         order_limits=tuple(order_limits),
         recent=recent,
         caps=follow_jobs(state.caps, site, leases, snapshot, state.elsewhere_per_wh, elapsed_s),
         electrical=electrical,
         demand=demand_now(electrical.demand, site, float(house_w[0]), snapshot),
     )
+
+
+def _found(site: Site, sensed: Sensed, electrical: Electrical, failsafe_w: float) -> list[Limit]:
+    """Return the limits that nobody has ordered: they follow from what is seen."""
+    failsafe = Limit(node=0, limit_w=failsafe_w, name="failsafe")
+    return [*surplus_limit(site, sensed.surplus.surplus_w), *carrying_limits(site, electrical.carried), failsafe]

@@ -29,7 +29,7 @@ def failsafe_setpoints(devices: Devices, current_w: F64) -> F64:
 
 
 def emergency_setpoints(devices: Devices, current_w: F64, ramp_w: float) -> F64:
-    """Return the setpoints (D,) one tick further on the emergency ramp to failsafe, lowering by `ramp_w` or one device.
+    """Return the setpoints (D,) one tick further on the emergency ramp to failsafe, lowering by `ramp_w` and at most one device more.
 
     Devices come down one after the other in the order of their columns.
     """
@@ -37,6 +37,16 @@ def emergency_setpoints(devices: Devices, current_w: F64, ramp_w: float) -> F64:
     fall_w = current_w - goal_w
     before_w = np.cumsum(fall_w) - fall_w
     return np.where(before_w < ramp_w, goal_w, current_w)
+
+
+def emergency_fall(site: Site, state: State, current_w: F64, now_s: float) -> tuple[F64, float]:
+    """Return these setpoints, and what they leave of the ramp: below 0 where a device took more, which the next ticks wait for.
+
+    So the ramp holds however often a tick comes.
+    """
+    ramp_w = min(state.fall_room_w, 0.0) + site.rules.emergency_ramp_w_s * state.elapsed_s(now_s)
+    setpoint_w = emergency_setpoints(site.devices, current_w, ramp_w)
+    return setpoint_w, ramp_w - float((current_w - setpoint_w).sum())
 
 
 def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = False) -> tuple[State, Decision]:
@@ -49,10 +59,10 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
     trust, sources = (state.trust, {}) if blind else _judged(site, state, leases, snapshot)
     orders = tuple(order.id for order in snapshot.orders if in_force(order, snapshot))
     limit_w, trouble = _limit_w(site), find_trouble(leases, devices, snapshot, site.rules.lease_s)
-    setpoint_w = devices.off_w if orders else _one_tick_down(site, state, snapshot, leases.current_w)
+    setpoint_w, left_w = _one_tick_down(site, state, snapshot, leases.current_w, all_off=bool(orders))
     leases = send(leases, setpoint_w, now_s)
     achievable_w = site.tree.house_w + watts_below(site, stuck_w(leases, devices, trouble))
-    mode, unshown = _failed(site, now_s), np.zeros(len(limit_w), dtype=np.bool_)
+    mode, unshown = _failed(site, state.mode, now_s), np.zeros(len(limit_w), dtype=np.bool_)
     locked, told = hold_locked(site, snapshot, leases), told_of(trouble, site, leases, unshown)[0]
     decision = Decision(
         at_s=now_s,
@@ -77,12 +87,14 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
         contactors=state.trips.contactors,
         locks=locked.locks if locked else (),
     )  # fmt: skip
-    return replace(state, seq=decision.seq, now_s=now_s, mode=mode, trust=trust, leases=leases), decision
+    after = replace(state, seq=decision.seq, now_s=now_s, mode=mode, trust=trust, leases=leases, fall_room_w=left_w)
+    return after, decision
 
 
-def _failed(site: Site, now_s: float) -> ModeState:
+def _failed(site: Site, before: ModeState, now_s: float) -> ModeState:
     reasons = (Reason(Code.STEP_FAILED, site.tree.ids[0]),)
-    return ModeState(mode=Mode.FAILSAFE, since_s=now_s, reasons=reasons, trusted_since_s=float("inf"))
+    since_s = before.since_s if before.mode is Mode.FAILSAFE else now_s
+    return ModeState(mode=Mode.FAILSAFE, since_s=since_s, reasons=reasons, trusted_since_s=float("inf"))
 
 
 def _limit_w(site: Site) -> F64:
@@ -92,10 +104,10 @@ def _limit_w(site: Site) -> F64:
     return limit_w
 
 
-def _one_tick_down(site: Site, state: State, snapshot: Snapshot, current_w: F64) -> F64:
-    ramp_w = site.rules.emergency_ramp_w_s * state.elapsed_s(snapshot.now_s)
-    setpoint_w = emergency_setpoints(site.devices, current_w, ramp_w)
-    return np.where(locked_devices(site, snapshot.locks), site.devices.off_w, setpoint_w)
+def _one_tick_down(site: Site, state: State, snapshot: Snapshot, current_w: F64, *, all_off: bool) -> tuple[F64, float]:
+    setpoint_w, left_w = emergency_fall(site, state, current_w, snapshot.now_s)
+    off_w = site.devices.off_w
+    return off_w if all_off else np.where(locked_devices(site, snapshot.locks), off_w, setpoint_w), left_w
 
 
 def _judged(

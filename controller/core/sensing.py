@@ -67,7 +67,7 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
     trust, judgement = judge(
         state.trust, site, snapshot.heard, fleet, now_s, starting=starting, cut=cut, confirmed=snapshot.confirmed
     )
-    power, said = judgement.power, judgement.reasons[SURPLUS]
+    power = judgement.power
     surplus, of_surplus = _surplus(site, state, trust, judgement, now_s)
     overrun = look(state.overrun, power, now_s)
     trouble = no_news(find_trouble(leases, site.devices, snapshot, site.rules.lease_s), site.devices, cut)
@@ -94,9 +94,16 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
         judgement=judgement,
         surplus=surplus,
         mode=mode,
-        reasons={**judgement.reasons, SURPLUS: tuple(dict.fromkeys((*said, *of_surplus.doubts)))},
+        reasons=_with_surplus(judgement.reasons, of_surplus.doubts),
         warnings=(*over.doubts, *of_fleet, *told_of_trips(trips, site, seen, now_s), *of_locks),
     )
+
+
+def _with_surplus(
+    reasons: Mapping[str, tuple[Reason, ...]], doubts: tuple[Reason, ...]
+) -> Mapping[str, tuple[Reason, ...]]:
+    """Return the reasons by source with what is doubted of the surplus, each once."""
+    return {**reasons, SURPLUS: tuple(dict.fromkeys((*reasons[SURPLUS], *doubts)))} if doubts else reasons
 
 
 def _surplus(site: Site, state: State, trust: Trust, judgement: Judgement, now_s: float) -> tuple[SurplusState, Doubts]:

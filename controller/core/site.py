@@ -21,6 +21,8 @@ Bool = NDArray[np.bool_]
 
 #: Name of the surplus source where it stands among the meters.
 SURPLUS: Final = "surplus"
+#: What goes on with time goes on by no more than this in a tick, however long the pause before it was.
+LONGEST_TICK_S: Final = 5.0
 #: The leases of a site's agents are from this share of its lease to all of it, so that their ends are no step.
 SHORTEST_LEASE: Final = 0.8
 #: Share by which a settled device may still be moving after its stated time.
@@ -121,12 +123,20 @@ class Devices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meters:
-    """K meters ordered by id. `node` (K,), `rating_w` (K,) the most they can see, `accuracy` (K,) class as a share."""
+    """K meters ordered by id. `node` (K,), `rating_w` (K,) the most they can see, `accuracy` (K,) class as a share.
+
+    Worked out, since each tick asks for it often: `class_w` (K,), the watts that each may err.
+    """
 
     ids: tuple[str, ...]
     node: I64
     rating_w: F64
     accuracy: F64
+    class_w: F64 = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Work out the column that follows from the others."""
+        object.__setattr__(self, "class_w", self.accuracy * self.rating_w)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

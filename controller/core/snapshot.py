@@ -79,7 +79,8 @@ class FleetColumns:
     none of this controller's; what each device does of it, `follow` says.
     `applied_w`: the setpoint that the device runs on as far as its agent knows. `measured_w`: what it draws, NaN where nobody
     says, and `measured_by` (`Measurer`) what measured it. `follow` (`Followed`): how far it has followed. `max_w`: the most
-    that its agent says it may be told to draw, which only narrows the signed maximum. `down_seen_s`, `up_seen_s`: as in `Devices`,
+    that its agent says it may be told to draw, which only narrows the signed maximum. `rests`: its agent had to bring it down, and wakes
+    it for nothing yet. `down_seen_s`, `up_seen_s`: as in `Devices`,
     by the longer of the times that the site file and the agent say.
     """
 
@@ -90,6 +91,7 @@ class FleetColumns:
     measured_w: F64
     measured_by: I8
     follow: I8
+    rests: Bool
     max_w: F64
     down_seen_s: F64
     up_seen_s: F64

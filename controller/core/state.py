@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -18,12 +17,10 @@ from controller.core.limits.orders import OrderNow, OrderRamp
 from controller.core.limits.overrun import Overrun, no_overrun
 from controller.core.limits.recent_power import RecentPower, no_recent_power
 from controller.core.modes import ModeState, first_mode
-from controller.core.site import F64, Site
+from controller.core.site import F64, LONGEST_TICK_S, Site
 from controller.core.snapshot import ConfirmedMeter
 from controller.core.surplus.estimate import SurplusState
 from controller.core.trust.judge import Trust, no_trust
-
-_LONGEST_TICK_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +68,7 @@ class State:
 
     def elapsed_s(self, now_s: float) -> float:
         """Return the seconds since the last tick by which ramps and filters go on; a long pause counts as a short one."""
-        return min(max(now_s - self.now_s, 0.0), _LONGEST_TICK_S)
+        return min(max(now_s - self.now_s, 0.0), LONGEST_TICK_S)
 
 
 def initial_state(

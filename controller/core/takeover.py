@@ -9,6 +9,7 @@ import numpy as np
 
 from controller.core.fleet.cap_memory import caps_under
 from controller.core.limits.demand import DemandUse
+from controller.core.limits.house_load import declared_otherwise
 from controller.core.limits.overrun import no_overrun
 from controller.core.reasons import Code, Reason
 from controller.core.site import Devices, Site
@@ -39,12 +40,13 @@ def taken_over(state: State, site: Site, read_otherwise: Collection[str]) -> Sta
     """Return the state under a site of the same structure; `read_otherwise`: sources whose samples mean something else now.
 
     Setpoints, leases, minimum times, ramps, orders, trips and the mode go on as they are. What was learnt of a source that is read
-    otherwise is forgotten; its last value goes on and grows old, as after a loss, until it is read anew.
+    otherwise is forgotten; its last value goes on and grows old, as after a loss, until it is read anew. A house load that is declared
+    otherwise counts as it is declared, or as it was learnt where that is more.
     """
     return replace(
         state,
         trust=_trust(state.trust, site, read_otherwise),
-        house=replace(state.house, declared_w=site.tree.house_w),
+        house=declared_otherwise(state.house, site.tree.house_w, site.meters.node),
         overrun=replace(state.overrun, class_w=no_overrun(site).class_w),
         caps=caps_under(state.caps, site),
         electrical=replace(state.electrical, demand=_demand(state.electrical.demand, read_otherwise)),

@@ -1,41 +1,75 @@
-"""Since when what holds now has held: the mode, and each reason by code and subject."""
+"""What holds now, and since when: the mode, and each reason by code and subject."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from controller.core.decision import Decision, reasons_of
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 
+#: Two reasons of one code and subject are one that holds, whatever its figures are.
+Key: TypeAlias = tuple[Code, str]
+#: The wall clock is taken to go on as the time of the ticks does while it is no further from that.
+_SAME_S: Final = 0.5
 
-def holding_now(decision: Decision, apart: Iterable[Reason]) -> dict[tuple[Code, str], Reason]:
-    """Return all reasons that hold now, by code and subject; `apart`: those that the decision does not know of."""
-    everything = (*reasons_of(decision), *apart)
-    return {(reason.code, reason.subject): reason for reason in everything if reason.code is not Code.VALUE_NOTED}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldingNow:
+    """As of the newest tick: what holds, and since when each of that, by the time of decisions."""
+
+    mode: Mode
+    mode_since_s: float
+    reasons: Mapping[Key, Reason]
+    since_s: Mapping[Key, float]
 
 
 class Holding:
     """Written by the tick's thread, read by any: what is read is swapped as a whole.
 
-    What held already at the first tick of this process is known since then, and may be older.
+    Times are CLOCK_BOOTTIME, as those of decisions; the wall clock is their label, made when it is asked for. What held already
+    at the first tick of this process is known since then, and may be older.
     """
 
     def __init__(self) -> None:
-        self._since: Mapping[tuple[Code, str], float] = {}
-        self._mode: tuple[Mode, float] | None = None
+        self._held: HoldingNow | None = None
+        self._said: tuple[Reason, ...] = ()
+        self._ahead_s: float | None = None
 
     def observe(self, decision: Decision, apart: Iterable[Reason], utc_s: float) -> None:
-        """Take in what a tick has decided; `utc_s`: the wall clock then."""
-        before = self._since
-        self._since = {key: before.get(key, utc_s) for key in holding_now(decision, apart)}
-        if self._mode is None or self._mode[0] is not decision.mode:
-            self._mode = decision.mode, utc_s
+        """Take in what a tick has decided; `apart`: reasons that the decision does not know of, `utc_s`: the wall clock then."""
+        ahead_s, before, said = utc_s - decision.at_s, self._held, (*reasons_of(decision), *apart)
+        if self._ahead_s is None or abs(ahead_s - self._ahead_s) > _SAME_S:
+            self._ahead_s = ahead_s
+        same_mode = before is not None and before.mode is decision.mode
+        if before is not None and same_mode and said == self._said:
+            return
+        known = before.since_s if before else {}
+        reasons = {(reason.code, reason.subject): reason for reason in said}
+        self._said = said
+        self._held = HoldingNow(
+            mode=decision.mode,
+            mode_since_s=before.mode_since_s if before is not None and same_mode else decision.at_s,
+            reasons=reasons,
+            since_s={key: known.get(key, decision.at_s) for key in reasons},
+        )
+
+    @property
+    def held(self) -> HoldingNow | None:
+        """What the newest tick has found to hold, None before the first; the same object while nothing changes."""
+        return self._held
 
     def since_utc_s(self, reason: Reason) -> float | None:
-        """Return since when a reason holds without a gap, None where no tick has seen it."""
-        return self._since.get((reason.code, reason.subject))
+        """Return since when a reason holds without a gap, by the wall clock of now; None where no tick has seen it."""
+        held = self._held
+        return self._utc_s(held.since_s.get((reason.code, reason.subject)) if held else None)
 
     def mode_since_utc_s(self) -> float | None:
         """Return since when the mode is what it is, None before the first tick."""
-        return self._mode[1] if self._mode else None
+        held = self._held
+        return self._utc_s(held.mode_since_s if held else None)
+
+    def _utc_s(self, at_s: float | None) -> float | None:
+        return None if at_s is None or self._ahead_s is None else at_s + self._ahead_s

@@ -38,9 +38,13 @@ class HouseMemory:
 
     def __init__(self, path: Path, site: Site, clock: Clock = boottime_s) -> None:
         self._path, self._site, self._clock = path, site, clock
-        self._written_w: F64 | None = None
+        self._written: tuple[Site, F64] | None = None
         self._due_s = float("-inf")
         self._failed = False
+
+    def take_over(self, site: Site) -> None:
+        """Note what another site file declares; from any thread."""
+        self._site = site
 
     def read(self) -> F64 | None:
         """Return the load of each node (N,) as it was last; of one that is new or declared otherwise now, as it is declared.
@@ -68,11 +72,11 @@ class HouseMemory:
         if decision is None or decision.mode is not Mode.NORMAL or now_s < self._due_s:
             return
         self._due_s = now_s + _EACH_S
-        house_w = decision.house_w
-        if self._written_w is not None and np.abs(house_w - self._written_w).max() < _FAR_W:
+        site, house_w, written = self._site, decision.house_w, self._written
+        if written is not None and written[0] is site and np.abs(house_w - written[1]).max() < _FAR_W:
             return
-        names = self._site.tree.ids
-        declared_w = dict(zip(names, self._site.tree.house_w.tolist(), strict=True))
+        names = site.tree.ids
+        declared_w = dict(zip(names, site.tree.house_w.tolist(), strict=True))
         try:
             replace_summed(self._path, _Stored(declared_w, dict(zip(names, house_w.tolist(), strict=True))))
         except OSError as error:
@@ -80,4 +84,4 @@ class HouseMemory:
                 _log.warning("%s: the house load is not kept: %s", self._path, error, extra={"event": "house_not_kept"})
             self._failed = True
         else:
-            self._written_w, self._failed = house_w, False
+            self._written, self._failed = (site, house_w), False

@@ -14,7 +14,7 @@ from controller.core.snapshot import Grade
 OLD_S: Final = 10.0
 
 #: States of a device; `DeviceColumns.state` indexes them.
-DEVICE_STATES: Final = ("off", "starting", "running", "stopping", "lost", "unknown")
+DEVICE_STATES: Final = ("off", "starting", "running", "stopping", "lost", "unknown", "resting")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

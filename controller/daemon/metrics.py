@@ -1,6 +1,6 @@
 """What Prometheus scrapes.
 
-The tick swaps attributes, counts into a list, and notes since when each reason holds; all text is made when it is asked for.
+The tick swaps attributes and counts into a list; all text is made when it is asked for.
 Operational series come from prometheus-client; those of nodes, agents and devices, of which there are thousands, are made as
 text, which costs about a thirtieth (10,000 series: 70 ms by the library, 2 ms by one template).
 """
@@ -8,17 +8,17 @@ text, which costs about a thirtieth (10,000 series: 70 ms by the library, 2 ms b
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from itertools import accumulate
-from typing import Final, TypeAlias
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from controller.core.decision import Decision, reasons_of
+from controller.core.decision import Decision
 from controller.core.limits.contactors import Wanted
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
@@ -34,6 +34,7 @@ from controller.daemon.families.orders import limit_label, of_orders
 from controller.daemon.families.parts import of_parts
 from controller.daemon.families.sources import devices_by_state, of_agents, of_meters
 from controller.daemon.families.terms import SiteTerms
+from controller.daemon.holding import Holding, Key
 from controller.daemon.journal.journal import Journal
 from controller.daemon.latest import OLD_S, Latest, before_first_tick, tick_stands
 from controller.daemon.orders.book import OrderBook
@@ -45,10 +46,6 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 #: Upper bounds of the tick histogram in seconds.
 TICK_BOUNDS_S: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
-
-
-#: Code and subject of a reason.
-_Labels: TypeAlias = tuple[str, str]
 
 
 class TickDurations:
@@ -83,19 +80,19 @@ class Metrics(Collector):
         journal: Journal,
         *,
         terms: SiteTerms,
+        holding: Holding,
         detail: DeviceDetail = DeviceDetail.ALL,
         shed: Callable[[], int] = lambda: 0,
         clock: Clock = boottime_s,
     ) -> None:
-        """`terms`: of the site file. `detail`: of devices. `shed`: reports left out for newer ones. `clock`: the one that decisions are dated by."""
+        """`terms`: of the site file. `holding`: what holds as of the newest tick. `detail`: of devices. `shed`: reports left out for newer ones. `clock`: the one that decisions are dated by."""
         self._site, self._devices, self._detail, self._shed = site, DeviceSeries(site), detail, shed
         self._nodes, self._latest, self._book, self._journal = site.tree.ids, latest, book, journal
         self._terms, self._clock = terms, clock
         self._durations = TickDurations()
         self._decision: Decision | None = None
-        self._apart: tuple[Reason, ...] = ()
         self._utc: Utc | None = None
-        self._began_s, self._mode_since_s, self._since_s = clock(), 0.0, dict[_Labels, float]()
+        self._began_s, self.holding = clock(), holding
         self._registry = CollectorRegistry()
         self._refused = Counter(
             "surplusd_refused", "Messages and requests refused, by why.", ("source", "code"), registry=self._registry
@@ -112,17 +109,12 @@ class Metrics(Collector):
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    def observe_tick(self, tick: Tick, apart: tuple[Reason, ...] = (), utc: Utc | None = None) -> None:
-        """Take the newest decision and what its tick cost; for the tick thread, a few microseconds.
+    def observe_tick(self, tick: Tick, utc: Utc | None = None) -> None:
+        """Take the newest decision and what its tick cost, once what holds is known; for the tick thread, a few microseconds.
 
-        `apart`: reasons that hold besides those of the decision. `utc`: the look at the wall clock.
+        `utc`: the look at the wall clock.
         """
-        before, decision = self._decision, tick.decision
-        if before is None or before.mode is not decision.mode:
-            self._mode_since_s = decision.at_s
-        held = _labels_of((*reasons_of(decision), *apart))
-        self._since_s = {labels: self._since_s.get(labels, decision.at_s) for labels in held}
-        self._decision, self._apart, self._utc = decision, apart, utc
+        self._decision, self._utc = tick.decision, utc
         self._durations.observe(tick.duration_s)
         if tick.failure:
             self._failures.labels(tick.failure).inc()
@@ -199,30 +191,35 @@ class Metrics(Collector):
     def _is_old(self, decision: Decision) -> bool:
         return self._clock() - decision.at_s > OLD_S
 
-    def _hold(self, decision: Decision | None) -> tuple[Reason, ...]:
-        if decision is None:
-            return before_first_tick(self._site)
+    def _since(self, decision: Decision | None) -> Mapping[Key, float]:
+        """Return what holds now, and since when; that nothing is decided holds since the last decision."""
+        held = self.holding.held
+        if decision is None or held is None:
+            return {(each.code, each.subject): self._began_s for each in before_first_tick(self._site)}
         if self._is_old(decision):
-            return tick_stands(self._site, self._clock() - decision.at_s)
-        return (*reasons_of(decision), *self._apart)
+            stands = tick_stands(self._site, self._clock() - decision.at_s)
+            return {(each.code, each.subject): decision.at_s for each in stands}
+        return held.since_s
 
     def _reasons(self, decision: Decision | None) -> Iterator[Metric]:
         """Yield a series for each code and subject that holds now; parameters are no labels, so that series stay few."""
-        labels, now_s, since_s = _labels_of(self._hold(decision)), self._clock(), self._since_s
+        now_s = self._clock()
+        for_s = {
+            (code.value, subject): max(now_s - at_s, 0.0)
+            for (code, subject), at_s in sorted(self._since(decision).items())
+        }
         pair = ("code", "subject")
         text = "1 for each reason that holds now, by its code and what it is about."
-        yield by_pair("surplusd_reason", text, pair, dict.fromkeys(labels, 1.0))
+        yield by_pair("surplusd_reason", text, pair, dict.fromkeys(for_s, 1.0))
         text = "For how long the reason has held; from the start of the daemon at most."
-        # That nothing is decided holds since the last decision.
-        stands_s = self._began_s if decision is None else decision.at_s
-        for_s = {each: max(now_s - since_s.get(each, stands_s), 0.0) for each in labels}
         yield by_pair("surplusd_reason_age_seconds", text, pair, for_s)
 
     def _decided(self, decision: Decision) -> Iterator[Metric]:
         modes = {mode.value: mode is decision.mode for mode in Mode}
         yield labelled("surplusd_mode", "1 for the mode that the site is in.", "mode", modes)
         text = "For how long the site has been in its mode; from the start of the daemon at most."
-        yield gauge("surplusd_mode_age_seconds", text, self._clock() - self._mode_since_s)
+        if (held := self.holding.held) is not None:
+            yield gauge("surplusd_mode_age_seconds", text, self._clock() - held.mode_since_s)
         if decision.site_w is not None:
             yield gauge("surplusd_site_power_watts", "Trusted power of the site.", decision.site_w)
         yield from self._terms.used(decision)
@@ -305,7 +302,3 @@ def _of_clock(utc: Utc | None) -> Iterator[Metric]:
         text = "Wall clock less what has gone by since somebody vouched for it."
         yield gauge("surplusd_utc_apart_seconds", text, utc.apart_s)
         yield gauge("surplusd_utc_tolerance_seconds", "Most that it may be to be trusted.", utc.tolerance_s)
-
-
-def _labels_of(reasons: Iterable[Reason]) -> list[_Labels]:
-    return sorted({(reason.code.value, reason.subject) for reason in reasons})

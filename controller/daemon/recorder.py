@@ -44,7 +44,8 @@ _Kept: TypeAlias = tuple[int, Compliance, frozenset[tuple[Code, str]]]
 class Recorder:
     """Hands on what a tick has decided; every call returns at once. `switch`: has the contactors as they are wanted. `besides`: reasons that hold and are no tick's.
 
-    `latest`: the newest tick, None before the first. `ended_s`: when it was handed on. `course`, `holding`: what is kept of all ticks.
+    `latest`: the newest tick, None before the first. `ended_s`: when it was handed on. `course`: what is kept of all ticks. `holding`: told first of each
+    tick what holds, so that all others find it there.
     """
 
     def __init__(
@@ -58,12 +59,13 @@ class Recorder:
         wall_clock: WallClock,
         site: Site,
         changes: Changes,
+        holding: Holding,
         switch: Callable[[Decision], None],
         besides: Callable[[], tuple[Reason, ...]] = tuple,
         clock: Clock = boottime_s,
     ) -> None:
         self._switch, self._changes, self._besides = switch, changes, besides
-        self.course, self.holding = PowerCourse(), Holding()
+        self.course, self.holding = PowerCourse(), holding
         self._fleet, self._book, self._journal = fleet, book, journal
         self._metrics, self._notifier, self._wall_clock, self._clock = metrics, notifier, wall_clock, clock
         self._sources, self._site_log, self._site = SourceLog(), SiteLog(site), site
@@ -83,18 +85,16 @@ class Recorder:
         come_to = {order.id: ComesTo(order.revision, order.final_w) for order in decision.orders}
         in_force = {name: come_to.get(name) for name in decision.orders_in_force}
         self._book.observe(in_force, utc_s=utc.utc_s, utc_trusted=utc.trusted)
-        apart = (*((utc.doubt,) if utc.doubt else ()), *self._fleet.findings(), *self._besides())
-        self._metrics.observe_tick(tick, apart, utc)
+        apart = (utc.doubt, *self._fleet.findings(), *self._besides(), self._book.unsure)
+        self.holding.observe(decision, filter(None, apart), utc.utc_s)
+        self._metrics.observe_tick(tick, utc)
         self._clock_log.observe(utc)
         self._sources.observe(tick)
         self._site_log.observe(decision)
         self._note_mode(decision)
         self._note_compliance(decision)
         self._note_over(decision)
-        unsure = self._book.unsure
-        apart = (*apart, *((unsure,) if unsure else ()))
-        self._changes.observe(decision, apart)
-        self.holding.observe(decision, apart, utc.utc_s)
+        self._changes.observe(decision)
         self.course.observe(decision, utc.utc_s)
         self._tell_systemd(decision)
         self._record(decision)

@@ -34,6 +34,7 @@ from controller.daemon.families.device_series import DeviceDetail
 from controller.daemon.families.terms import SiteTerms
 from controller.daemon.fleet.fleet import Fleet
 from controller.daemon.health import health, readiness
+from controller.daemon.holding import Holding
 from controller.daemon.house_memory import HOUSE, HouseMemory
 from controller.daemon.latest import Latest
 from controller.daemon.mailbox import Mailbox
@@ -135,7 +136,8 @@ def _assemble(site_file: SiteFile, site: Site, memory: Memory, fleet: Fleet, rel
     latest = make_latest(site, lambda: recorder.latest, fleet)
     detail = DeviceDetail(site_file.metrics.devices)
     terms = SiteTerms.of(site_file)
-    metrics = Metrics(site, latest, book, journal, terms=terms, detail=detail, shed=fleet.shed_reports)
+    holding = Holding()
+    metrics = Metrics(site, latest, book, journal, terms=terms, holding=holding, detail=detail, shed=fleet.shed_reports)
     fleet.on_refused = lambda reason: metrics.refused("fleet", reason.code)
     keepers = keepers_of(contactors_in_order(site_file, site.tree), coil_port)
     switchboard = Switchboard(site, keepers, fleet.contactors)
@@ -145,7 +147,8 @@ def _assemble(site_file: SiteFile, site: Site, memory: Memory, fleet: Fleet, rel
     snapshots = Snapshots(mailbox, fleet, book, switchboard, desks, wall_clock)
     recorder = Recorder(
         fleet=fleet, book=book, journal=journal, metrics=metrics, notifier=notifier, wall_clock=wall_clock, site=site,
-        changes=Changes(feed, site, locks=lambda: desks.locks.held, head=fleet.head_token),
+        holding=holding,
+        changes=Changes(feed, site, holding=holding, locks=lambda: desks.locks.held, head=fleet.head_token),
         switch=_switching(switchboard, TripRecorder(journal, site, trips), desks),
         besides=reloads.findings,
     )  # fmt: skip
@@ -157,7 +160,7 @@ def _assemble(site_file: SiteFile, site: Site, memory: Memory, fleet: Fleet, rel
     service = _make_service(
         site_file, site, book, recorder, wall_clock, latest, metrics, desks, feed, reloads, fleet.head_token
     )
-    reloads.prepare = Takeover(service, ticker, sources, mailbox.publish, metrics).prepare
+    reloads.prepare = Takeover(service, ticker, sources, mailbox.publish, metrics, house).prepare
     return _Parts(
         sources=sources, switchboard=switchboard, ticker=ticker, notifier=notifier, wall_clock=wall_clock, house=house,
         demand=demand, service=service,

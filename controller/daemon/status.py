@@ -21,7 +21,7 @@ from controller.texts.english import predicate, texts
 from drivers.clock import Clock, boottime_s
 from drivers.fleet.wire import Activity
 
-_LOST: Final = DEVICE_STATES.index("lost")
+_LOST, _RESTING = DEVICE_STATES.index("lost"), DEVICE_STATES.index("resting")
 #: State by activity.
 _STATES: Final = np.array([DEVICE_STATES.index(activity.name.lower()) for activity in Activity], dtype=np.int64)
 
@@ -47,10 +47,9 @@ def make_latest(site: Site, latest: Callable[[], Tick | None], fleet: Fleet, clo
         measured_w = np.concatenate([view.measured_w for view in views])[place]
         follow = np.concatenate([view.follow for view in views])[place]
         activity = np.concatenate([view.activity for view in views])[place]
-        answers = heard & (follow != Followed.LOST)
-        return DeviceColumns(
-            measured_w=np.where(heard, measured_w, np.nan), state=np.where(answers, _STATES[activity], _LOST)
-        )
+        answers, does = heard & (follow != Followed.LOST), _STATES[activity]
+        does = np.where(fleet.reports.resting(), _RESTING, does)
+        return DeviceColumns(measured_w=np.where(heard, measured_w, np.nan), state=np.where(answers, does, _LOST))
 
     return Latest(meters=meters, agents=agents, devices=devices)
 

@@ -106,6 +106,7 @@ WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "device_starting": ("starting", "شروع ہو رہی", "memulai"),
     "device_running": ("running", "چل رہی", "berjalan"),
     "device_stopping": ("stopping", "رک رہی", "berhenti"),
+    "device_resting": ("resting", "وقفے میں", "istirahat"),
     "device_lost": ("no answer", "جواب نہیں", "tidak menjawab"),
     "device_unknown": ("unknown", "نامعلوم", "tidak diketahui"),
     "meters": ("Meters", "میٹر", "Meter"),

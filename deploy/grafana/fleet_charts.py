@@ -33,9 +33,10 @@ _STATES: Final = (
     Meaning(3, "stopping", NEUTRAL),
     Meaning(4, "LOST", BAD),
     Meaning(5, "not known", DOUBT),
+    Meaning(6, "resting", DOUBT),
 )
 _BY_STATE: Final = {
-    "running": GOOD, "starting": NEUTRAL, "stopping": "yellow", "off": DIM, "unknown": DOUBT, "lost": BAD,
+    "running": GOOD, "starting": NEUTRAL, "stopping": "yellow", "off": DIM, "resting": DOUBT, "unknown": DOUBT, "lost": BAD,
 }  # fmt: skip
 
 

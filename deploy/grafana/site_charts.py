@@ -143,7 +143,7 @@ _SURPLUS: Final = Row(
 )  # fmt: skip
 
 _STATE_COLOURS: Final = {
-    "running": GOOD, "starting": NEUTRAL, "stopping": "yellow", "off": DIM, "unknown": DOUBT, "lost": BAD,
+    "running": GOOD, "starting": NEUTRAL, "stopping": "yellow", "off": DIM, "resting": DOUBT, "unknown": DOUBT, "lost": BAD,
 }  # fmt: skip
 _DEVICES: Final = Row(
     "Devices",

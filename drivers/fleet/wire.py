@@ -108,6 +108,13 @@ def _letters(letters: type[StrEnum]) -> Any:
     return Meta(pattern=f"^[{''.join(letters)}]*$", max_length=MAX_DEVICES)
 
 
+class Resting(StrEnum):
+    """Whether a device that had to be brought down may not run yet; the letters of a report's `rests`."""
+
+    NO = "n"
+    YES = "r"
+
+
 class DeviceAlarm(StrEnum):
     """What a person has to look at, of a device that answers."""
 
@@ -176,7 +183,8 @@ class Report(_Strict, frozen=True, omit_defaults=True):
     granted. `inventory` names the order of the columns: `applied_w` (the setpoint that the device runs on as far as the agent
     knows), `measured_w` (null: unknown), `measured_by`, `state` (`Follow`), `proof`, `activity`.
     `head_seen`, `head_stored`: that of the newest set taken, and the one that a restart would find; null: none.
-    `refused` says why the last set was refused, null when it was accepted. `alarms`: left out where there is none.
+    `refused` says why the last set was refused, null when it was accepted. `alarms`: left out where there is none. `rests`
+    (`Resting`), one more column: a device that is stopped, and that no set wakes yet; left out where none rests.
     """
 
     v: Literal[2]
@@ -200,13 +208,14 @@ class Report(_Strict, frozen=True, omit_defaults=True):
     head_stored: Head | None
     refused: Text | None
     alarms: Annotated[list[AlarmedDevice], Meta(max_length=MAX_ALARMS)] = []
+    rests: Annotated[str, _letters(Resting)] = ""
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths."""
-        columns = (self.measured_w, self.measured_by, self.state, self.proof, self.activity)
-        if any(len(column) != len(self.applied_w) for column in columns):
+        letters = (self.measured_by, self.state, self.proof, self.activity, *((self.rests,) if self.rests else ()))
+        if any(len(column) != len(self.applied_w) for column in (self.measured_w, *letters)):
             raise ValueError("the columns have different lengths, allowed is one entry a device in each")
-        if "\n" in self.state or "\n" in self.measured_by or "\n" in self.proof or "\n" in self.activity:
+        if any("\n" in column for column in letters):
             raise ValueError("a line break is no letter")  # a pattern that ends in $ lets one through
 
 

@@ -87,6 +87,7 @@ class Loop:
                 measured_w=self._draw_w,
                 measured_by=np.full(len(self._draw_w), Measurer.PSU, dtype=np.int8),
                 follow=np.full(len(self._draw_w), Followed.PROVEN, dtype=np.int8),
+                rests=np.zeros(len(self._draw_w), dtype=np.bool_),
                 max_w=site.devices.max_w,
                 down_seen_s=site.devices.down_seen_s,
                 up_seen_s=site.devices.up_seen_s,

@@ -1,12 +1,18 @@
 """A small site of two nodes and two miners behind one agent, and a decision over it."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from controller.core.decision import Decision
 from controller.core.limits.parts import EnvelopePart, EnvelopeParts
 from controller.core.modes import Mode
+from controller.core.reasons import Reason
 from controller.core.site import Devices, Meters, Rules, Site, SurplusModel, Tree
 from controller.daemon.families.terms import SiteTerms
+from controller.daemon.metrics import Metrics
+from controller.daemon.tick import Tick
+from controller.daemon.utc import Utc
 
 
 def make_site() -> Site:
@@ -98,3 +104,9 @@ def make_parts() -> EnvelopeParts:
 
 def make_terms() -> SiteTerms:
     return SiteTerms(site="north", currency="USD", firm_w=10e3, contract_w=100e3)
+
+
+def observe(metrics: Metrics, tick: Tick, apart: Iterable[Reason] = (), utc: Utc | None = None) -> None:
+    """Have metrics see a tick as the recorder lets them: what holds comes first; `apart`: reasons that the decision does not know of."""
+    metrics.holding.observe(tick.decision, apart, utc.utc_s if utc else 0.0)
+    metrics.observe_tick(tick, utc)

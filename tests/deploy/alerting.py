@@ -18,13 +18,14 @@ from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.core.snapshot import ContactorNow, Grade, Position
 from controller.core.trust.judge import no_trust
+from controller.daemon.holding import Holding
 from controller.daemon.latest import DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import CONTENT_TYPE, Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
 from controller.daemon.utc import Utc
 from tests.controller.daemon.journal.journals import journal_at
-from tests.controller.north import make_decision, make_site, make_terms
+from tests.controller.north import make_decision, make_site, make_terms, observe
 
 RULES = Path(__file__).resolve().parents[2] / "deploy" / "prometheus" / "surplusd-rules.yml"
 #: The time on the clock of the daemons here.
@@ -101,9 +102,9 @@ class _Scenes:
         self._journal = journal_at(folder / "journal.db")
         self._starts = 0
         self.wrong, self.old = self._metrics(_Unwritable(), _METERS), self._metrics(self._journal, {})
-        self.old.observe_tick(_tick(replace(make_decision(), at_s=NOW_S - 8.0)))
+        observe(self.old, _tick(replace(make_decision(), at_s=NOW_S - 8.0)))
         since_s = NOW_S - 20_000.0
-        self.wrong.observe_tick(_tick(replace(_all_wrong(), at_s=since_s)), utc=_UTC)
+        observe(self.wrong, _tick(replace(_all_wrong(), at_s=since_s)), utc=_UTC)
 
     def close(self) -> None:
         self._journal.close()
@@ -111,11 +112,11 @@ class _Scenes:
     def _metrics(self, journal, meters: dict[str, LatestMeter]) -> Metrics:
         site = make_site()
         book = OrderBook(self._journal, site)
-        return Metrics(site, _latest(meters), book, journal, terms=make_terms(), clock=lambda: NOW_S)
+        return Metrics(site, _latest(meters), book, journal, terms=make_terms(), holding=Holding(), clock=lambda: NOW_S)
 
     def all_wrong(self) -> bytes:
         """Return what a daemon says when everything is wrong, and ever more is refused and fails."""
-        self.wrong.observe_tick(_tick(_all_wrong(), failure="step"), utc=_UTC)
+        observe(self.wrong, _tick(_all_wrong(), failure="step"), utc=_UTC)
         for _ in range(40):
             self.wrong.refused("http", "unauthorized")
         return self.wrong.render()

@@ -24,6 +24,7 @@ from controller.core.site import Carrying, Site
 from controller.core.snapshot import ContactorNow, Grade, Position
 from controller.core.trust.judge import no_trust
 from controller.daemon.families.terms import SiteTerms
+from controller.daemon.holding import Holding
 from controller.daemon.latest import DEVICE_STATES, DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import CONTENT_TYPE, Metrics
 from controller.daemon.orders.book import OrderBook
@@ -33,6 +34,7 @@ from controller.site.compile import compile_site
 from controller.site.load import load
 from drivers.clock import boottime_s
 from tests.controller.daemon.journal.journals import journal_at
+from tests.controller.north import observe
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 
@@ -136,17 +138,17 @@ def exporter(folder: Path) -> Iterator[str]:
     site_file = load(DEMO)
     site, terms = replace(compile_site(site_file), carries=carries()), SiteTerms.of(site_file)
     journal = journal_at(folder / "journal.db")
-    metrics = Metrics(site, latest(site), OrderBook(journal, site), journal, terms=terms)
+    metrics = Metrics(site, latest(site), OrderBook(journal, site), journal, terms=terms, holding=Holding())
     metrics.refused("http", "unauthorized")
     failed = Tick(decision=decision(site, 0), trust=no_trust(site), duration_s=0.003, late_s=0.0, failure="step")
-    metrics.observe_tick(failed)
+    observe(metrics, failed)
     ticks = iter(range(1, 1_000_000))
 
     class Scrape(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             tick = Tick(decision=decision(site, next(ticks)), trust=no_trust(site), duration_s=0.003, late_s=0.0)
             utc = Utc(utc_s=1.8e9, trusted=True, doubt=None, apart_s=0.1, tolerance_s=2.5)
-            metrics.observe_tick(tick, utc=utc)
+            observe(metrics, tick, utc=utc)
             body = metrics.render()
             self.send_response(200)
             self.send_header("Content-Type", CONTENT_TYPE)

@@ -153,6 +153,9 @@ def _columns_are_those_of_the_inventory(bench: Bench) -> None:
     for device, measured, by in zip(_devices(bench), report.measured_w, report.measured_by, strict=True):
         if (measured is None) != (by == wire.MeasuredBy.NOTHING):
             raise CheckFailed(f"expected measured_w with what measures it, seen {device.id}: {measured} by {by!r}")
+    for device, state, rests in zip(_devices(bench), report.state, report.rests, strict=False):
+        if rests == wire.Resting.YES and state != Follow.STOPPED:
+            raise CheckFailed(f"expected nothing to rest but what is stopped, seen {device.id} in state {state!r}")
     if set(bench.complaints):
         raise CheckFailed(f"expected nothing but messages by the contract, seen {bench.complaints[-1]}")
 

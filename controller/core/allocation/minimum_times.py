@@ -6,7 +6,8 @@ device that runs is never switched off for revenue.
 
 Priority, where all that does not fit: hard limits and orders, and a surplus that is gone; then minimum times and protection;
 then revenue. Who has to give way first: devices that are still starting, then minimum times, then protected devices; among equals
-the least valuable per watt. What gives way is said in the decision.
+the least valuable per watt. A protected device gives up its settle time, and runs on as low as it can, before it is switched off.
+What gives way is said in the decision.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from controller.core.fleet.leases import Leases
 from controller.core.kernels.changes import fit_kept
 from controller.core.kernels.columns import EPS_W
 from controller.core.kernels.tree import device_watts_below
-from controller.core.masks import some
+from controller.core.masks import infinite, some
 from controller.core.reasons import Code, Parameter, Reason
 from controller.core.site import F64, Bool
 from controller.core.state import MinimumTimes
@@ -35,11 +36,12 @@ _MOST_NAMES: Final = 3
 class Kept:
     """Watts (D,) between which minimum times and protection keep each device; ``0`` and ``inf`` where they do not.
 
-    `starting` (D,): it is on, but does not draw yet.
+    `on_w` (D,): the least that one which is on runs on as it is. `starting` (D,): it is on, but does not draw yet.
     """
 
     low_w: F64
     high_w: F64
+    on_w: F64
     starting: Bool
 
 
@@ -66,12 +68,12 @@ def kept_w(tables: Tables, leases: Leases, times: MinimumTimes, now_s: float) ->
     on = current_w > devices.off_w
     settling = on & (now_s < times.settled_from_s)
     stays_on = on & ((now_s < times.on_until_s) | devices.protected)
-    least_w = np.minimum(tables.kept_on_w, current_w)
-    low_w, high_w = np.zeros(current_w.size), np.full(current_w.size, np.inf)
-    np.copyto(low_w, least_w, where=stays_on)
-    np.copyto(low_w, current_w, where=settling)
-    np.copyto(high_w, current_w, where=settling | (~on & (now_s < times.off_until_s)))
-    return Kept(low_w=low_w, high_w=high_w, starting=on & (leases.low_w < tables.on_w))
+    on_w = np.minimum(tables.kept_on_w, current_w)
+    low_w, high_w = np.zeros(current_w.size), infinite(current_w.size).copy()
+    np.putmask(low_w, stays_on, on_w)
+    np.putmask(low_w, settling, current_w)
+    np.putmask(high_w, settling | (~on & (now_s < times.off_until_s)), current_w)
+    return Kept(low_w=low_w, high_w=high_w, on_w=on_w, starting=on & (leases.low_w < tables.on_w))
 
 
 def fitting_w(
@@ -89,19 +91,23 @@ def fitting_w(
     short = left_w < -EPS_W
     if not some(short):
         return wanted_w, ()
-    base_w = wanted_w.copy()
-    rank = np.where(devices.protected, np.int8(0), np.where(kept.starting, np.int8(2), np.int8(1)))[tables.device_order]
+    base_w, protected = wanted_w.copy(), devices.protected
+    rank = np.where(protected, np.int8(0), np.where(kept.starting, np.int8(2), np.int8(1)))[tables.device_order]
     order = tables.device_order[np.argsort(rank, kind="stable")]
-    if fit_kept(tables.paths, order, stuck_w, wanted_w, base_w, left_w) == 0:
+    runs_w = np.where(protected, np.maximum(np.minimum(kept.on_w, wanted_w), stuck_w), wanted_w)
+    for least_w, most_w in ((np.where(protected, runs_w, stuck_w), wanted_w), (stuck_w, runs_w)):
+        fit_kept(tables.paths, order, least_w, most_w, base_w, left_w)
+    given_up = base_w < wanted_w
+    if not some(given_up):
         return base_w, ()
     limits = dict.fromkeys(name for name, is_short in zip(binding, short, strict=True) if is_short)
     subject = tables.site.tree.ids[int(np.argmax(short))]
-    return base_w, _given_up(tables, base_w < wanted_w, ", ".join(limits), subject)
+    return base_w, _given_up(tables, given_up, protected & (base_w < runs_w), ", ".join(limits), subject)
 
 
-def _given_up(tables: Tables, given_up: Bool, limits: str, subject: str) -> tuple[Reason, ...]:
-    devices = tables.site.devices
-    protected = np.flatnonzero(given_up & devices.protected)
+def _given_up(tables: Tables, given_up: Bool, unprotected: Bool, limits: str, subject: str) -> tuple[Reason, ...]:
+    """Say which devices (D,) have `given_up` something to limits, and which of them are `unprotected` by that."""
+    devices, protected = tables.site.devices, np.flatnonzero(unprotected)
     others = int(np.count_nonzero(given_up)) - protected.size
     reasons = []
     if others:

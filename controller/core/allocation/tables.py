@@ -9,7 +9,7 @@ import numpy as np
 
 from controller.core.allocation.allocator import ROUNDS, Allocator, make_allocator
 from controller.core.allocation.merit import by_value, start_share
-from controller.core.floor import watts_below
+from controller.core.floor import declared_floor_w, watts_below
 from controller.core.kernels.changes import ChangeCosts, levels
 from controller.core.kernels.columns import ModeTable, PathsUp
 from controller.core.limits.envelope import StandingLimits, standing_limits
@@ -34,7 +34,8 @@ class Tables:
     start and of another discrete mode, spread over the time in which they have to pay; `changes_cost`: some are not 0.
     `paths`, `modes`: columns of the site as the kernels take them. `largest_start_w`: the biggest step that a start makes.
     `standing`: the limits of the nodes that never change. `tolerance` (N,): the largest below each node. `metered` (N,): nodes with a meter of their own. `off_below_w`, `max_below_w` (N,):
-    residual watts, and signed maxima, below each node. `pays_w` (D,): watts beyond which no mode of a device earns more, `pays_below_w` (N,): their sums.
+    residual watts, and signed maxima, below each node. `declared_floor_w` (N,): the former and the declared house load. `pays_w` (D,): watts beyond which no mode of a device earns more,
+    `pays_below_w` (N,): their sums.
     """
 
     site: Site
@@ -56,6 +57,7 @@ class Tables:
     max_below_w: F64
     pays_w: F64
     pays_below_w: F64
+    declared_floor_w: F64
 
 
 def make_tables(site: Site) -> Tables:
@@ -91,6 +93,7 @@ def make_tables(site: Site) -> Tables:
         max_below_w=watts_below(site, devices.max_w),
         pays_w=pays_w,
         pays_below_w=watts_below(site, pays_w),
+        declared_floor_w=declared_floor_w(site),
     )
 
 

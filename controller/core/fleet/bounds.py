@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from controller.core.fleet.leases import CONTACT_S, Leases
+from controller.core.fleet.leases import Leases, heard_of_late
 from controller.core.fleet.power_cut import PowerCut
 from controller.core.masks import every, some
 from controller.core.site import F64, Bool, Devices, Site
@@ -45,7 +45,7 @@ def fleet_below(
 ) -> FleetBelow:
     """Return the bounds of every node; what agents say of devices that a contactor may have `cut` off counts for nothing."""
     devices = site.devices
-    reported = (now_s - fleet.heard_s <= CONTACT_S)[devices.agent]
+    reported = heard_of_late(devices, fleet, now_s)
     reported = reported if cut is None else reported & ~cut.held
     # Of a number and NaN, fmax is the number.
     told_w = np.fmax(fleet.measured_w, 0.0)

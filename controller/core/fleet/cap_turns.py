@@ -41,7 +41,7 @@ def earned_elsewhere(caps: Caps, site: Site, allotted_w: tuple[F64, F64], room_w
 def without_slack(caps: Caps, current_w: F64, target_w: F64) -> tuple[F64, Bool]:
     """Return what devices (D,) run on, where what a cap is lowered by above the draw of its job is gone at once: nobody draws it.
 
-    And which devices are only given a higher cap than their jobs use: that is no rise.
+    And which devices are only given a higher cap than their jobs use: the site does not draw more by that, and may at any moment.
     """
     idle = np.zeros(current_w.size, dtype=np.bool_)
     if not caps.groups:
@@ -54,19 +54,22 @@ def without_slack(caps: Caps, current_w: F64, target_w: F64) -> tuple[F64, Bool]
     return less_w, idle
 
 
-def turns(caps: Caps, idle: Bool, reserve_w: float) -> Iterator[tuple[Bool, bool, float]]:
-    """Yield which devices (D,) are granted one after the other, whether by the ramp, and what is kept free of them.
+def turns(caps: Caps, order: I64, idle: Bool, reserve_w: float) -> Iterator[tuple[I64, float]]:
+    """Yield which devices of an `order` (D,) are granted one after the other, and what is kept free of them.
 
-    A cap that is raised above the draw of its job (`idle`) is no rise of the site. What is kept for caps is kept free of the others.
+    What is kept for caps is kept free of the others. A cap that is raised above the draw of its job (`idle`) rises by the ramp, as all
+    does, and by what the others leave of it: all those jobs may draw more at once, and until then nobody gains by it.
     """
-    capped = np.zeros(idle.size, dtype=np.bool_)
+    if not (reserve_w > 0.0 or some(idle)):
+        yield order, 0.0
+        return
+    capped, idle = np.zeros(idle.size, dtype=np.bool_), idle[order]
     if reserve_w > 0.0:
         capped[caps.devices] = True
-    if some(idle):
-        yield idle, False, 0.0
-    if reserve_w > 0.0:
-        yield capped & ~idle, True, 0.0
-    yield ~(capped | idle), True, reserve_w
+        capped = capped[order]
+        yield order[capped & ~idle], 0.0
+    yield order[~(capped | idle)], reserve_w
+    yield order[idle], 0.0
 
 
 def late_last(order: I64, late: Bool) -> I64:

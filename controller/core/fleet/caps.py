@@ -18,10 +18,10 @@ from typing import Final
 import numpy as np
 
 from controller.core.fleet.cap_memory import FIXED, FULL, HEADROOMS, MOVING, RESERVES, WINDOWS, Caps
-from controller.core.fleet.leases import CONTACT_S, Leases
+from controller.core.fleet.leases import Leases, heard_of_late
 from controller.core.masks import some
 from controller.core.site import F64, I64, Bool, Devices, Site
-from controller.core.snapshot import FleetColumns, Snapshot
+from controller.core.snapshot import Snapshot
 
 #: Whole seconds from a job's rise to its raised cap where watts are free: a report, a tick, the device.
 _QUICK: Final = 3
@@ -64,7 +64,7 @@ def follow_jobs(
     devices, fleet, mine = site.devices, snapshot.fleet, caps.devices
     most_w = np.minimum(devices.max_w, fleet.max_w)[mine]
     said_w, applied_w = fleet.measured_w[mine], leases.applied_w[mine]
-    seen = _seen(devices, fleet, snapshot.now_s)[mine] & np.isfinite(said_w) & (applied_w > devices.off_w[mine])
+    seen = heard_of_late(devices, fleet, snapshot.now_s)[mine] & np.isfinite(said_w) & (applied_w > devices.off_w[mine])
     draw_w = np.where(seen, np.minimum(said_w / caps.sure, most_w), most_w)
     held = seen & (draw_w >= applied_w * (1.0 - _HELD)) & (applied_w < most_w)
     held_since_s = np.where(held, np.minimum(caps.held_since_s, snapshot.now_s), np.inf)
@@ -79,10 +79,6 @@ def follow_jobs(
     if snapshot.now_s - caps.since_s >= 1.0 - 1e-6:
         caps = _next_second(caps, devices, most_w, elsewhere_per_wh, wanted_w, likely_w, snapshot.now_s)
     return _set(caps, devices, most_w)
-
-
-def _seen(devices: Devices, fleet: FleetColumns, now_s: float) -> Bool:
-    return np.asarray((now_s - fleet.heard_s <= CONTACT_S)[devices.agent], dtype=np.bool_)
 
 
 def _loosened(caps: Caps, below: Bool, snapshot: Snapshot) -> Caps:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from controller.core.fleet.waiting import Waiting, nobody_waits, reported, sent
-from controller.core.masks import every, some
+from controller.core.masks import every, infinite, some, spread
 from controller.core.modes import Doubts
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Bool, Devices, Rules
@@ -28,7 +28,7 @@ _LOST, _DEFIANT = int(Followed.LOST), int(Followed.DEFIANT)
 #: By `Followed`: the device has its setpoint; it has proven that it does it; it does something else.
 _TAKEN = {Followed.ACCEPTED, Followed.SETTLING, Followed.PROVEN, Followed.DRIFTED, Followed.STOPPED}
 _HAS_IT = np.array([code in _TAKEN for code in Followed])
-_PROVES = np.array([code in {Followed.PROVEN, Followed.STOPPED} for code in Followed])
+PROVES = np.array([code in {Followed.PROVEN, Followed.STOPPED} for code in Followed])
 _STRAYS = np.array([code in {Followed.DRIFTED, Followed.DEFIANT} for code in Followed])
 
 
@@ -82,6 +82,11 @@ def no_leases(devices: Devices, now_s: float) -> Leases:
     )
 
 
+def heard_of_late(devices: Devices, fleet: FleetColumns, now_s: float) -> Bool:
+    """Return the devices (D,) whose agent has reported within `CONTACT_S`."""
+    return spread(now_s - fleet.heard_s <= CONTACT_S, devices.agent)
+
+
 def link_doubts(site: str, rules: Rules, link_lost_s: float, now_s: float) -> Doubts:
     """Return what a broken link leaves in doubt; `site`: the id of the root node."""
     down = (Reason(Code.LINK_DOWN, site),) if now_s >= link_lost_s else ()
@@ -92,8 +97,7 @@ def link_doubts(site: str, rules: Rules, link_lost_s: float, now_s: float) -> Do
 def in_contact(devices: Devices, snapshot: Snapshot) -> Bool:
     """Return which devices (D,) belong to an agent that can be given a lease now: heard of late, its clock known."""
     fleet = snapshot.fleet
-    reachable = fleet.echo & (snapshot.now_s - fleet.heard_s <= CONTACT_S)
-    return np.asarray(reachable[devices.agent], dtype=np.bool_)
+    return spread(fleet.echo & (snapshot.now_s - fleet.heard_s <= CONTACT_S), devices.agent)
 
 
 def in_step(leases: Leases, now_s: float) -> Bool:
@@ -115,17 +119,13 @@ def defiant(leases: Leases, devices: Devices, snapshot: Snapshot) -> Bool:
     draws_more = ~(fleet.measured_w <= _within_w(devices, leases.setpoint_w))
     late = owed_s > fleet.down_seen_s + _CONFIRM_S
     found = said | (late & draws_more & (fleet.follow != _LOST))
-    return np.asarray(found & _heard_of_late(devices, snapshot), dtype=np.bool_)
+    return np.asarray(found & heard_of_late(devices, snapshot.fleet, snapshot.now_s), dtype=np.bool_)
 
 
 def lost(devices: Devices, snapshot: Snapshot) -> Bool:
     """Return which devices (D,) do not answer their agent, which does answer."""
     said = np.asarray(snapshot.fleet.follow == _LOST, dtype=np.bool_)
-    return np.asarray(said & _heard_of_late(devices, snapshot), dtype=np.bool_) if some(said) else said
-
-
-def _heard_of_late(devices: Devices, snapshot: Snapshot) -> Bool:
-    return np.asarray((snapshot.now_s - snapshot.fleet.heard_s <= CONTACT_S)[devices.agent], dtype=np.bool_)
+    return said & heard_of_late(devices, snapshot.fleet, snapshot.now_s) if some(said) else said
 
 
 def _within_w(devices: Devices, watts: F64) -> F64:
@@ -136,22 +136,20 @@ def _within_w(devices: Devices, watts: F64) -> F64:
 def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
     """Return the leases after this snapshot's reports."""
     fleet, now_s = snapshot.fleet, snapshot.now_s
-    known = np.isfinite(fleet.heard_s)[devices.agent]
+    known = spread(np.isfinite(fleet.heard_s), devices.agent)
     # Nothing can be set lower than off, whatever an agent calls it.
     applied_w = np.maximum(fleet.applied_w, devices.off_w)
     applied_w = applied_w if every(known) else np.where(known, applied_w, leases.applied_w)
     confirmed = known & (fleet.confirmed_s[devices.agent] >= leases.changed_s)
-    moved = applied_w != leases.applied_w
-    has_it, proven = confirmed & _HAS_IT.take(fleet.follow), confirmed & _PROVES.take(fleet.follow)
-    steady_s = np.minimum(leases.steady_s, now_s)
-    np.copyto(steady_s, now_s, where=moved)
-    np.copyto(steady_s, np.inf, where=~has_it)
+    has_it, proven = confirmed & _HAS_IT.take(fleet.follow), confirmed & PROVES.take(fleet.follow)
+    steady_s = _steady_s(leases, applied_w, has_it, now_s)
     stable_s = now_s - steady_s
-    answers = _heard_of_late(devices, snapshot) & (fleet.follow != _LOST)
+    answers = heard_of_late(devices, fleet, now_s) & (fleet.follow != _LOST)
     low_w, high_w = np.minimum(leases.low_w, applied_w), np.maximum(leases.high_w, applied_w)
-    np.copyto(low_w, applied_w, where=proven & (stable_s >= fleet.up_seen_s))
-    np.copyto(low_w, devices.off_w, where=~answers)
-    np.copyto(high_w, applied_w, where=proven & (stable_s >= fleet.down_seen_s))
+    np.putmask(low_w, proven & (stable_s >= fleet.up_seen_s), applied_w)
+    if not every(answers):
+        np.putmask(low_w, ~answers, devices.off_w)
+    np.putmask(high_w, proven & (stable_s >= fleet.down_seen_s), applied_w)
     _raise_by_themselves(devices, fleet, answers, high_w)
     led = np.isfinite(leases.changed_s)
     owes = ~proven & led & (high_w > leases.setpoint_w + _SLACK_W)
@@ -163,25 +161,42 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
         changed_s=leases.changed_s,
         applied_w=applied_w,
         steady_s=steady_s,
-        owing_s=np.where(owes, np.minimum(leases.owing_s, now_s), np.inf),
+        owing_s=np.where(owes, np.minimum(leases.owing_s, now_s), np.inf) if some(owes) else infinite(owes.size),
         low_w=low_w,
         high_w=high_w,
         seen_w=np.where(low_w >= high_w, high_w, leases.seen_w),
         current_w=current_w,
         known=known,
         begun_s=leases.begun_s,
-        contact_s=np.where(now_s - fleet.heard_s <= CONTACT_S, np.minimum(leases.contact_s, now_s), np.inf),
-        waiting=reported(leases.waiting, applied_w, fleet.follow, confirmed, now_s),
+        contact_s=_in_contact_s(leases, fleet, now_s),
+        waiting=reported(leases.waiting, applied_w, fleet.follow, now_s, confirmed=confirmed, rests=fleet.rests),
     )
+
+
+def _steady_s(leases: Leases, applied_w: F64, has_it: Bool, now_s: float) -> F64:
+    """Return since when each device's (D,) report and setpoint agree, ``inf`` where it does not have its setpoint (`has_it`)."""
+    steady_s = np.minimum(leases.steady_s, now_s)
+    np.putmask(steady_s, applied_w != leases.applied_w, now_s)
+    if not every(has_it):
+        np.putmask(steady_s, ~has_it, np.inf)
+    return steady_s
+
+
+def _in_contact_s(leases: Leases, fleet: FleetColumns, now_s: float) -> F64:
+    """Return since when each agent (A,) has been in contact, ``inf`` where it is not."""
+    since_s, late = np.minimum(leases.contact_s, now_s), now_s - fleet.heard_s > CONTACT_S
+    return np.where(late, np.inf, since_s) if some(late) else since_s
 
 
 def _correct_current_w(
     current_w: F64, leases: Leases, devices: Devices, applied_w: F64, confirmed: Bool, known: Bool, now_s: float
 ) -> None:
     """Correct what devices (D,) are taken to run on, where that is not the lower of setpoint and report."""
-    np.copyto(current_w, leases.setpoint_w, where=~confirmed & (now_s - leases.changed_s < _CONFIRM_S))
-    np.copyto(current_w, applied_w, where=np.isinf(leases.changed_s))
-    np.copyto(current_w, devices.failsafe_w, where=~known)
+    if not every(confirmed):
+        np.putmask(current_w, ~confirmed & (now_s - leases.changed_s < _CONFIRM_S), leases.setpoint_w)
+    np.putmask(current_w, np.isinf(leases.changed_s), applied_w)
+    if not every(known):
+        np.putmask(current_w, ~known, devices.failsafe_w)
 
 
 def _raise_by_themselves(devices: Devices, fleet: FleetColumns, answers: Bool, high_w: F64) -> None:
@@ -194,7 +209,7 @@ def _raise_by_themselves(devices: Devices, fleet: FleetColumns, answers: Bool, h
     if not (some(jumped) or some(strays)):
         return
     told_w = np.where(strays & np.isnan(fleet.measured_w), devices.max_w, np.minimum(fleet.measured_w, devices.max_w))
-    np.copyto(high_w, told_w, where=answers & (jumped | (strays & (told_w > high_w))))
+    np.putmask(high_w, answers & (jumped | (strays & (told_w > high_w))), told_w)
 
 
 def unheard_w(leases: Leases, devices: Devices) -> F64:
@@ -207,7 +222,7 @@ def unheard_w(leases: Leases, devices: Devices) -> F64:
 
 def committed_w(leases: Leases, devices: Devices) -> F64:
     """Return the most that each device (D,) may be drawing; what no meter has shown yet counts with its tolerance."""
-    unseen_w = np.maximum(leases.high_w - leases.seen_w, 0.0)
+    unseen_w = np.maximum(leases.high_w, leases.seen_w) - leases.seen_w
     return np.asarray(leases.high_w + unseen_w * devices.tolerance, dtype=np.float64)
 
 
@@ -226,11 +241,14 @@ def send(leases: Leases, setpoint_w: F64, now_s: float) -> Leases:
     """Return the leases after `setpoint_w` (D,) has been handed to the fleet."""
     # A device that has fallen from its setpoint, by the end of its lease, is raised by sending the same setpoint again.
     changed = (setpoint_w != leases.setpoint_w) | (setpoint_w > leases.current_w)
+    changed_s, steady_s = leases.changed_s.copy(), leases.steady_s.copy()
+    np.putmask(changed_s, changed, now_s)
+    np.putmask(steady_s, changed, np.inf)
     return Leases(
         setpoint_w=setpoint_w,
-        changed_s=np.where(changed, now_s, leases.changed_s),
+        changed_s=changed_s,
         applied_w=leases.applied_w,
-        steady_s=np.where(changed, np.inf, leases.steady_s),
+        steady_s=steady_s,
         owing_s=leases.owing_s,
         low_w=np.minimum(leases.low_w, setpoint_w),
         high_w=np.maximum(leases.high_w, setpoint_w),

@@ -72,4 +72,5 @@ def no_news(trouble: Trouble, devices: Devices, cut: PowerCut | None) -> Trouble
         defiant=trouble.defiant & ~quiet,
         reluctant=trouble.reluctant & ~quiet,
         led=(trouble.led | cut.dark) & ~cut.anything,
+        asked=(trouble.asked | cut.dark) & ~cut.anything,
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from controller.core.fleet.leases import CONTACT_S, Leases, defiant, in_contact, in_step, lost
 from controller.core.floor import nodes_below
-from controller.core.masks import every, some
+from controller.core.masks import every, some, spread
 from controller.core.modes import Doubts
 from controller.core.reasons import Code, Parameter, Reason
 from controller.core.site import F64, Bool, Devices, Site
@@ -27,7 +27,8 @@ class Trouble:
     Per agent (A,): `silent_s`: for how long it has been silent, 0 while it is in contact; `deaf_s`: for how long one that
     is in contact has taken no statement, 0 where that is no longer than it may be.
     Per device (D,): `silent`: its agent is; `lost`: it does not answer its agent; `defiant`: it does not do as it was told.
-    `reluctant`: it did not come up when it was asked to. `led`: it can be told what to draw, and does it.
+    `reluctant`: it did not come up when it was asked to. `led`: it can be told what to draw, and does it. `asked`: it is led, and may
+    be asked for more now: one that has refused, and one that its agent lets rest, may only be lowered.
     """
 
     silent_s: F64
@@ -37,44 +38,54 @@ class Trouble:
     defiant: Bool
     reluctant: Bool
     led: Bool
+    asked: Bool
 
     @property
     def any(self) -> bool:
         """Whether there is anything to tell."""
-        troubled = (self.silent_s, self.deaf_s, self.lost, self.defiant, self.reluctant)
-        return any(some(each) for each in troubled)
+        of_agents = some(self.silent_s) or some(self.deaf_s)
+        return of_agents or some(self.lost) or some(self.defiant) or some(self.reluctant)
 
 
 def find_trouble(leases: Leases, devices: Devices, snapshot: Snapshot, lease_s: float = np.inf) -> Trouble:
     """Return what cannot be led; an agent that was never heard is silent since the controller began to listen."""
     now_s = snapshot.now_s
-    waited_s = now_s - np.maximum(snapshot.fleet.heard_s, leases.begun_s)
-    silent_s = np.where(waited_s > CONTACT_S, waited_s, 0.0)
+    silent_s = _longer_than(CONTACT_S, now_s - np.maximum(snapshot.fleet.heard_s, leases.begun_s))
     # What it has not taken while it was away says nothing of what it takes now.
     untaken_s = now_s - np.maximum(snapshot.fleet.confirmed_s, np.minimum(leases.contact_s, now_s))
-    is_deaf = (silent_s == 0.0) & (untaken_s > _DEAF_SHARE * lease_s)
+    deaf_s = _longer_than(_DEAF_SHARE * lease_s, untaken_s)
     unanswered, disobeys = lost(devices, snapshot), defiant(leases, devices, snapshot)
     obeys = ~(unanswered | disobeys)
+    led = in_contact(devices, snapshot) & in_step(leases, now_s) & obeys
     return Trouble(
         silent_s=silent_s,
-        deaf_s=np.where(is_deaf, untaken_s, 0.0),
-        silent=(silent_s > 0.0)[devices.agent],
+        deaf_s=np.where(silent_s > 0.0, 0.0, deaf_s) if some(deaf_s) else deaf_s,
+        silent=spread(silent_s > 0.0, devices.agent),
         lost=unanswered,
         defiant=disobeys,
         reluctant=leases.waiting.reluctant & obeys,
-        led=in_contact(devices, snapshot) & in_step(leases, now_s) & obeys & (leases.waiting.rests_s < now_s),
+        led=led,
+        asked=led & (leases.waiting.again_s < now_s) & ~snapshot.fleet.rests,
     )
+
+
+def _longer_than(least_s: float, for_s: F64) -> F64:
+    """Return what has lasted longer, 0 elsewhere."""
+    longer = for_s > least_s
+    return np.where(longer, for_s, 0.0) if some(longer) else np.zeros(for_s.size)
 
 
 def stuck_w(leases: Leases, devices: Devices, trouble: Trouble) -> F64:
     """Watts of each device (D,) that cannot be freed: what nobody leads now goes on, and the others absorb the cut."""
+    if every(trouble.led):
+        return devices.off_w
     return np.where(trouble.led | ~leases.known, devices.off_w, leases.high_w)
 
 
 def unled(trouble: Trouble, devices: Devices) -> Bool:
     """Return which devices (D,) are not known to do what is wanted of them: of those of a deaf agent it is chance if they do."""
-    not_led = ~trouble.led
-    return not_led | (trouble.deaf_s > 0.0)[devices.agent] if some(trouble.deaf_s) else not_led
+    unknown = ~trouble.asked
+    return unknown | (trouble.deaf_s > 0.0)[devices.agent] if some(trouble.deaf_s) else unknown
 
 
 def told_of(trouble: Trouble, site: Site, leases: Leases, unshown: Bool) -> tuple[tuple[Reason, ...], Doubts]:

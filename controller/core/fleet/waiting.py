@@ -2,7 +2,8 @@
 
 So one that has not followed is asked after all others, with the ramp that they leave. One that has been asked so often, over so
 long, and never ran on more, is asked no more for a while, and others have its watts, whatever is wrong with it: it refuses, says yes
-and does nothing, or its agent cannot store a raise. One that its agent had to bring down is asked once.
+and does nothing, or its agent cannot store a raise. One that its agent had to bring down is asked once, and not at all while its
+agent lets it rest: then it refuses nothing, and afterwards it begins anew.
 
 Whether it is named is another question than when it is asked: one that has refused a raise is named though nobody asks it again.
 
@@ -11,12 +12,12 @@ What agents say of a command that is under way is no rise: until the device has 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from controller.core.masks import every, some
+from controller.core.masks import every, infinite, some
 from controller.core.site import F64, I8, Bool
 from controller.core.snapshot import Followed
 
@@ -27,8 +28,8 @@ _AGAIN_S: Final = 6.0
 _ASKS_AGAIN: Final = 4
 #: It is asked again after one to two times this long, then after twice as long each time: others may have to make room for it.
 #: By how much longer is each device's own, as the golden ratio spreads them: so few are asked again at a time.
-_REST_S: Final = 120.0
-_REST_MOST_S: Final = 480.0
+_PAUSE_S: Final = 120.0
+_PAUSE_MOST_S: Final = 480.0
 _SPREAD: Final = 0.618034
 #: What has been asked no more for so long is forgotten.
 _FORGET_S: Final = 120.0
@@ -49,7 +50,7 @@ class Waiting:
 
     `behind_s`: since when it has been asked for more and not come up, ``inf`` where it has not been asked; `base_w`: what it ran on
     then. `above_s`: since when it is said to run on more than that, ``inf`` while it is not. `asked_s`: when it was asked last;
-    `asks`: how often. `rests_s`: until when it is asked no more, ``-inf`` once it has come up; `rest_s`: for how long
+    `asks`: how often. `again_s`: from when on it is asked again, ``-inf`` once it has come up; `pause_s`: for how long it is not
     next. `late`: it has not followed, and is asked after all others. `refused_s`: since when it has refused a raise and not come up,
     ``inf`` where it has not. `reluctant`: it has not come up when it was asked to, and not since. `wanted_w`: what it was asked for last.
     """
@@ -59,8 +60,8 @@ class Waiting:
     above_s: F64
     asked_s: F64
     asks: F64
-    rests_s: F64
-    rest_s: F64
+    again_s: F64
+    pause_s: F64
     late: Bool
     refused_s: F64
     reluctant: Bool
@@ -75,8 +76,8 @@ def nobody_waits(count: int) -> Waiting:
         above_s=np.full(count, np.inf),
         asked_s=np.full(count, -np.inf),
         asks=np.zeros(count),
-        rests_s=np.full(count, -np.inf),
-        rest_s=np.full(count, _REST_S),
+        again_s=np.full(count, -np.inf),
+        pause_s=np.full(count, _PAUSE_S),
         late=np.zeros(count, dtype=np.bool_),
         refused_s=np.full(count, np.inf),
         reluctant=np.zeros(count, dtype=np.bool_),
@@ -84,26 +85,29 @@ def nobody_waits(count: int) -> Waiting:
     )
 
 
-def reported(old: Waiting, applied_w: F64, follow: I8, confirmed: Bool, now_s: float) -> Waiting:
+def reported(old: Waiting, applied_w: F64, follow: I8, now_s: float, *, confirmed: Bool, rests: Bool) -> Waiting:
     """Return it after a report: what each device (D,) is said to run on, and how it follows what it was asked last.
 
-    `confirmed`: its agent has taken that.
+    `confirmed`: its agent has taken that. `rests`: its agent lets it rest.
     """
-    stopped = follow == _STOPPED
-    if not (some(stopped) or some(old.late) or some(old.asks)) and every(np.isinf(old.rests_s)):
+    stopped, asked = follow == _STOPPED, old.asks > 0.0
+    all_come = not (some(stopped) or some(old.late) or some(old.reluctant))
+    if all_come and not some(asked):
         return old
     above = confirmed & _RUNS_ON_IT.take(follow) & (applied_w > old.base_w + _SLACK_W)
+    if all_come and every(~asked | (above & (follow == _PROVEN))):
+        return replace(old, behind_s=infinite(asked.size), asks=np.zeros(asked.size))
     above_s = np.where(above, np.minimum(old.above_s, now_s), np.inf)
     rose = above & ((follow == _PROVEN) | (now_s - above_s > _HELD_S))
-    before, asked = np.isfinite(old.rests_s), old.asks > 0
+    before, asked, anew = np.isfinite(old.again_s), asked & ~rests, rose | rests
     over_s, most = np.where(before, _AGAIN_S, _PATIENCE_S), np.where(before, _ASKS_AGAIN, _ASKS)
-    gives_up = ~above & (now_s - old.behind_s > over_s) & (old.asks >= most)
+    gives_up = asked & ~above & (now_s - old.behind_s > over_s) & (old.asks >= most)
     gives_up |= asked & confirmed & stopped
-    begins_anew = rose | gives_up | (now_s - old.asked_s > _FORGET_S)
-    rested_s = now_s + old.rest_s * (1.0 + np.arange(applied_w.size) * _SPREAD % 1.0)
-    rests_s = np.where(gives_up, rested_s, np.where(rose, -np.inf, old.rests_s))
+    begins_anew = anew | gives_up | (now_s - old.asked_s > _FORGET_S)
+    later_s = now_s + old.pause_s * (1.0 + np.arange(applied_w.size) * _SPREAD % 1.0)
+    again_s = np.where(gives_up, later_s, np.where(anew, -np.inf, old.again_s))
     says_no = asked & confirmed & (follow == _REFUSED)
-    refused_s = np.where(rose, np.inf, np.where(says_no, np.minimum(old.refused_s, now_s), old.refused_s))
+    refused_s = np.where(anew, np.inf, np.where(says_no, np.minimum(old.refused_s, now_s), old.refused_s))
     slow = asked & ~above & (says_no | (now_s - old.behind_s > _LATE_S))
     return Waiting(
         behind_s=np.where(begins_anew, np.inf, old.behind_s),
@@ -111,11 +115,11 @@ def reported(old: Waiting, applied_w: F64, follow: I8, confirmed: Bool, now_s: f
         above_s=above_s,
         asked_s=old.asked_s,
         asks=np.where(begins_anew, 0.0, old.asks),
-        rests_s=rests_s,
-        rest_s=np.where(gives_up, np.minimum(2.0 * old.rest_s, _REST_MOST_S), np.where(rose, _REST_S, old.rest_s)),
-        late=(slow & ~begins_anew) | np.isfinite(rests_s) | stopped,
+        again_s=again_s,
+        pause_s=np.where(gives_up, np.minimum(2.0 * old.pause_s, _PAUSE_MOST_S), np.where(anew, _PAUSE_S, old.pause_s)),
+        late=(slow & ~begins_anew) | np.isfinite(again_s) | stopped,
         refused_s=refused_s,
-        reluctant=np.isfinite(rests_s) | (now_s - refused_s > _PATIENCE_S),
+        reluctant=np.isfinite(again_s) | (now_s - refused_s > _PATIENCE_S),
         wanted_w=old.wanted_w,
     )
 
@@ -132,8 +136,8 @@ def sent(old: Waiting, applied_w: F64, setpoint_w: F64, now_s: float) -> Waiting
         above_s=np.where(first, np.inf, old.above_s),
         asked_s=np.where(asked, now_s, old.asked_s),
         asks=old.asks + asked,
-        rests_s=old.rests_s,
-        rest_s=old.rest_s,
+        again_s=old.again_s,
+        pause_s=old.pause_s,
         late=old.late,
         refused_s=old.refused_s,
         reluctant=old.reluctant,

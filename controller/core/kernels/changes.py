@@ -85,18 +85,17 @@ def cost_per_h(modes: ModeTable, costs: ChangeCosts, current_w: F64, watts: F64)
 
 
 @kernel
-def fit_kept(paths: PathsUp, order: I64, stuck_w: F64, wanted_w: F64, base_w: F64, room_w: F64) -> int:
-    """Give up what does not fit of the watts that minimum times and protection want; return of how many devices.
+def fit_kept(paths: PathsUp, order: I64, least_w: F64, most_w: F64, base_w: F64, room_w: F64) -> None:
+    """Give up what does not fit of the watts that minimum times and protection want.
 
-    `order` (D,): the devices, the one to keep longest first. `base_w` (D,), what each is to draw at least, begins as
-    `wanted_w` and is lowered to `stuck_w` where that has to be. `room_w` (N,) is what `base_w` leaves of each limit. Who
-    was given up for a node that has room after all, because a later one freed more, gets its watts back.
+    `order` (D,): the devices, the one to keep longest first. `base_w` (D,), what each is to draw at least, is lowered to
+    `least_w` where that has to be. `room_w` (N,) is what `base_w` leaves of each limit. Who was given up for a node that has room
+    after all, because a later one freed more, gets its watts back, up to `most_w`.
     """
     parent, node = paths.parent, paths.node
-    given_up = 0
     for k in range(order.size - 1, -1, -1):
         i = at(order[k])
-        if base_w[i] <= stuck_w[i]:
+        if base_w[i] <= least_w[i]:
             continue
         short = False
         n = node[i]
@@ -107,15 +106,12 @@ def fit_kept(paths: PathsUp, order: I64, stuck_w: F64, wanted_w: F64, base_w: F6
             continue
         n = node[i]
         while n >= 0:
-            room_w[n] += base_w[i] - stuck_w[i]
+            room_w[n] += base_w[i] - least_w[i]
             n = parent[n]
-        base_w[i] = stuck_w[i]
-        given_up += 1
-    if given_up == 0:
-        return 0
+        base_w[i] = least_w[i]
     for k in range(order.size):
         i = at(order[k])
-        more = wanted_w[i] - base_w[i]
+        more = most_w[i] - base_w[i]
         if more <= 0.0:
             continue
         least = np.inf
@@ -129,6 +125,4 @@ def fit_kept(paths: PathsUp, order: I64, stuck_w: F64, wanted_w: F64, base_w: F6
         while n >= 0:
             room_w[n] -= more
             n = parent[n]
-        base_w[i] = wanted_w[i]
-        given_up -= 1
-    return given_up
+        base_w[i] = most_w[i]

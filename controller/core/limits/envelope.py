@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from controller.core.limits.orders import OrderRamp, in_force
+from controller.core.masks import some
 from controller.core.modes import Mode
 from controller.core.site import F64, Bool, Site
 from controller.core.snapshot import OrderLimit, Snapshot
@@ -68,7 +69,10 @@ def step_limits(site: Site, step_to_w: F64, house_w: F64, off_w: F64) -> list[Li
 
     Per node (N,): `step_to_w` that the devices below shall draw at most, the `house_w` beside them, and `off_w` of theirs.
     """
-    steps = (np.isfinite(step_to_w) & (step_to_w >= off_w)).nonzero()[0].tolist()
+    asked = np.isfinite(step_to_w)
+    if not some(asked):
+        return []
+    steps = (asked & (step_to_w >= off_w)).nonzero()[0].tolist()
     return [
         Limit(node=n, limit_w=float(step_to_w[n] + house_w[n]), name=f"step_test:{site.tree.ids[n]}") for n in steps
     ]
@@ -84,14 +88,17 @@ def failsafe_cap_w(previous_w: float, site: Site, mode: Mode, site_w: float, ela
 
 
 def follow_orders(
-    ramps: tuple[OrderRamp, ...], snapshot: Snapshot, node_w: F64, cut_from_w: F64 | None = None
+    ramps: tuple[OrderRamp, ...], snapshot: Snapshot, node_w: F64, seen_w: tuple[F64, F64] | None = None
 ) -> tuple[tuple[OrderRamp, ...], list[Limit]]:
     """Return the orders in force, with what their node drew when they began, and their limits of this tick.
 
-    Per node (N,): `node_w` that it draws, and `cut_from_w`, which an order to reduce is worked out from, else `node_w`.
+    Per node (N,): `node_w` that it draws; `seen_w`: what was seen that it draws, which an order to reduce is worked out from,
+    ``inf`` where nobody has seen it since the start, and what its devices draw at least, of which alone one is sure then. None: `node_w`.
     """
+    if not snapshot.orders:
+        return (), []
     known = {ramp.id: ramp for ramp in ramps}
-    from_w = node_w if cut_from_w is None else cut_from_w
+    from_w = node_w if seen_w is None else np.where(np.isfinite(seen_w[0]), *seen_w)
     active: list[OrderRamp] = []
     limits: list[Limit] = []
     for order in snapshot.orders:
@@ -101,16 +108,22 @@ def follow_orders(
         if ramp is None or ramp.revision != order.revision:
             ramp = _begun(order, ramp, snapshot.now_s, float(node_w[order.node]), float(from_w[order.node]))
         active.append(ramp)
-        cap_w = ramp.cap_w(order.ramp_w_s, snapshot.now_s)
-        limits.append(Limit(node=order.node, limit_w=cap_w, name=f"order:{order.id}"))
+        limits.append(Limit(node=order.node, limit_w=ramp.cap_w(snapshot.now_s), name=f"order:{order.id}"))
     return tuple(active), limits
 
 
 def _begun(order: OrderLimit, before: OrderRamp | None, now_s: float, node_w: float, from_w: float) -> OrderRamp:
     """Return the beginning of an order, or of its next revision, which goes on from where the one before has come to."""
     limit_w = order.limit_w if order.reduce_by_w is None else max(0.0, from_w - order.reduce_by_w)
-    reached_w = node_w if before is None else min(node_w, max(before.limit_w, limit_w))
-    return OrderRamp(id=order.id, revision=order.revision, begun_s=now_s, from_w=reached_w, limit_w=limit_w)
+    reached_w = node_w if before is None else min(node_w, max(before.cap_w(now_s), limit_w))
+    return OrderRamp(
+        id=order.id,
+        revision=order.revision,
+        begun_s=now_s,
+        from_w=reached_w,
+        limit_w=limit_w,
+        ramp_w_s=order.ramp_w_s,
+    )
 
 
 def envelopes(

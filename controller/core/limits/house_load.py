@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from controller.core.masks import every, some
-from controller.core.site import F64, Bool
+from controller.core.site import F64, I64, Bool
 from controller.core.trust.node_power import NodePower
 from controller.core.trust.node_trust import NodeTrust
 
@@ -70,6 +70,21 @@ def remembered_house(declared_w: F64, watts: F64) -> HouseLoad:
     return replace(declared_house(declared_w), watts=watts.copy(), least_w=np.tile(watts, (_STRETCHES, 1)))
 
 
+def declared_otherwise(house: HouseLoad, declared_w: F64, metered: I64) -> HouseLoad:
+    """Return the house load under what a site file declares now (N,); `metered`: nodes that have a meter.
+
+    Where no meter shows it, it is as declared. Elsewhere the larger of both counts, until it has been shown for as long as ever
+    that it is less.
+    """
+    other = declared_w != house.declared_w
+    if not some(other):
+        return house
+    shown = np.zeros(declared_w.size, dtype=np.bool_)
+    shown[metered] = True
+    watts = np.where(other, np.where(shown, np.maximum(house.watts, declared_w), declared_w), house.watts)
+    return replace(house, watts=watts, declared_w=declared_w, least_w=np.where(other, watts, house.least_w))
+
+
 def estimate_house(
     house: HouseLoad, power: NodePower, trust: NodeTrust, least_w: F64, most_w: F64, now_s: float, elapsed_s: float
 ) -> HouseLoad:
@@ -78,13 +93,14 @@ def estimate_house(
     high = np.where(power.known & trust.proven, np.maximum(power.watts - least_w, 0.0), np.inf)
     house = _forgetting(house, trust.false)
     calm = 1.0 - math.exp(-elapsed_s / _CALM_S)
-    fallen_w = house.watts + np.where(trust.still, 0.0, np.minimum(high - house.watts, 0.0) * calm)
+    falls_w = np.minimum(high - house.watts, 0.0) * calm
+    fallen_w = house.watts + (np.where(trust.still, 0.0, falls_w) if some(trust.still) else falls_w)
     possible_w = np.minimum(house.watts, high)
     # Where something was learnt before, no two samples alone count.
     if not every(np.isfinite(house.least_w[1])):
         measured_w, house = _measured(house, high, trust.still | (most_w - least_w > _NARROW * house.watts), power)
         fallen_w = np.minimum(fallen_w, measured_w)
-    watts = np.maximum(np.maximum(fallen_w, house.least_w.max(axis=0)), low)
+    watts = np.maximum(np.maximum(fallen_w, np.maximum.reduce(house.least_w)), low)
     return _remembered(house, watts, possible_w, trust.still, now_s)
 
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from controller.core.fleet.leases import CONTACT_S, Leases
+from controller.core.fleet.leases import PROVES, Leases, heard_of_late
 from controller.core.floor import nodes_below
 from controller.core.limits.envelope import Limit
 from controller.core.reasons import Code, Reason
 from controller.core.site import F64, Bool, Site
-from controller.core.snapshot import Followed, Lock, Snapshot
+from controller.core.snapshot import Lock, Snapshot
 
-_PROVES = np.array([code in {Followed.PROVEN, Followed.STOPPED} for code in Followed])
 #: Setpoints are whole watts.
 _EPS_W = 1.0
 
@@ -51,10 +50,13 @@ def locked_devices(site: Site, locks: Iterable[Lock]) -> Bool:
     return found
 
 
-def locked_limits(locks: Iterable[Lock], least_w: F64) -> list[Limit]:
-    """Return the limits of nodes that are locked as a whole; `least_w` (N,): the most that a node draws with all devices off."""
+def locked_limits(locks: Iterable[Lock], house_w: F64, off_w: F64) -> list[Limit]:
+    """Return the limits of nodes that are locked as a whole.
+
+    Per node (N,): the most `house_w` beside its devices, and `off_w` of these when they are off.
+    """
     whole = sorted({lock.node for lock in locks if lock.device is None})
-    return [Limit(node=n, limit_w=float(least_w[n]), name="lock") for n in whole]
+    return [Limit(node=n, limit_w=float(house_w[n] + off_w[n]), name="lock") for n in whole]
 
 
 def hold_locked(site: Site, snapshot: Snapshot, leases: Leases) -> Locked | None:
@@ -62,8 +64,8 @@ def hold_locked(site: Site, snapshot: Snapshot, leases: Leases) -> Locked | None
     locks, devices = snapshot.locks, site.devices
     if not locks:
         return None
-    heard = (snapshot.now_s - snapshot.fleet.heard_s <= CONTACT_S)[devices.agent]
-    unproven = ~(heard & _PROVES[snapshot.fleet.follow] & (leases.high_w <= devices.off_w + _EPS_W))
+    heard = heard_of_late(devices, snapshot.fleet, snapshot.now_s)
+    unproven = ~(heard & PROVES[snapshot.fleet.follow] & (leases.high_w <= devices.off_w + _EPS_W))
     most_w = np.where(leases.known, leases.high_w, devices.max_w)
     now = [_now(lock, _of(site, lock), unproven, most_w) for lock in locks]
     return Locked(

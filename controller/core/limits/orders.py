@@ -11,19 +11,20 @@ from controller.core.snapshot import OrderLimit, Snapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRamp:
-    """A revision of an order that came into force at `begun_s` and goes from `from_w` to `limit_w`."""
+    """A revision of an order that came into force at `begun_s` and goes from `from_w` to `limit_w`, by `ramp_w_s`."""
 
     id: str
     revision: int
     begun_s: float
     from_w: float
     limit_w: float
+    ramp_w_s: float
 
-    def cap_w(self, ramp_w_s: float, now_s: float) -> float:
+    def cap_w(self, now_s: float) -> float:
         """Return what it asks for now."""
-        if math.isinf(ramp_w_s):
+        if math.isinf(self.ramp_w_s):
             return self.limit_w
-        return max(self.limit_w, self.from_w - ramp_w_s * (now_s - self.begun_s))
+        return max(self.limit_w, self.from_w - self.ramp_w_s * (now_s - self.begun_s))
 
 
 class Compliance(StrEnum):

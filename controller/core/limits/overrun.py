@@ -47,7 +47,7 @@ def no_overrun(site: Site) -> Overrun:
     """Return what a controller remembers that has just started."""
     count = len(site.tree.ids)
     class_w = np.zeros(count)
-    np.maximum.at(class_w, site.meters.node, site.meters.accuracy * site.meters.rating_w)
+    np.maximum.at(class_w, site.meters.node, site.meters.class_w)
     return Overrun(
         above_s=np.full(count, np.inf),
         allowed_w=np.full(count, np.inf),
@@ -62,8 +62,9 @@ def tolerance_w(overrun: Overrun, node: int, limit_w: float) -> float:
     return max(TOLERANCE * limit_w, float(overrun.class_w[node]))
 
 
-def _with_tolerance(overrun: Overrun, limit_w: F64) -> F64:
-    return limit_w + np.maximum(TOLERANCE * np.maximum(limit_w, 0.0), overrun.class_w)
+def _with_tolerance(overrun: Overrun, allowed_w: F64) -> F64:
+    """Return what nodes (N,) may draw, which is never below zero, with `tolerance_w`."""
+    return allowed_w + np.maximum(TOLERANCE * allowed_w, overrun.class_w)
 
 
 def look(overrun: Overrun, power: NodePower, now_s: float) -> Overrun:

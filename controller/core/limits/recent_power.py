@@ -30,10 +30,6 @@ class RecentPower:
     least_older_w: F64
     cut_from_w: F64
 
-    def surely_w(self, least_w: F64) -> F64:
-        """Return what the nodes (N,) surely draw: where nobody has seen one since the start, no more than its devices do, `least_w`."""
-        return np.where(np.isfinite(self.cut_from_w), self.cut_from_w, least_w)
-
 
 def no_recent_power(site: Site) -> RecentPower:
     """Return what a controller remembers that has just started."""

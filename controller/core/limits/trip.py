@@ -144,6 +144,8 @@ def _tripped(
 
 def hold_to(trips: Trips, site: Site, bounds: Envelope, floor_w: F64, now_s: float) -> Trips:
     """Return the contactors with what the nodes may draw from now on; `floor_w` (N,): with everything off."""
+    if not trips.contactors:
+        return trips
     allowed_w = np.where(bounds.limit_w >= floor_w, bounds.limit_w, np.inf)
     recent = remember_most(trips.recent, allowed_w, now_s, span_s(site))
     return replace(trips, allowed_w=allowed_w, binding=bounds.binding, recent=recent)

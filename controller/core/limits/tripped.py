@@ -72,6 +72,8 @@ def _around(site: Site, contactors: Sequence[ContactorState]) -> Bool:
 
 def told_of_trips(trips: Trips, site: Site, seen: SeenNodes | None, now_s: float) -> tuple[Reason, ...]:
     """Return what is to be said of the contactors; none of it is a doubt by itself. `seen`: None where no meter is asked."""
+    if not trips.contactors:
+        return ()
     return tuple(reason for state in trips.contactors for reason in _told_of(state, site, seen, now_s))
 
 

@@ -34,12 +34,11 @@ class MeterColumns:
 def meter_columns(site: Site, sources: Mapping[str, MeterTrust]) -> MeterColumns:
     """Return the columns of the site's meters."""
     mine = [sources[name] for name in site.meters.ids]
-    return MeterColumns(
-        power_w=np.array([each.value_w for each in mine], dtype=np.float64),
-        taken_s=np.array([each.believed_s for each in mine], dtype=np.float64),
-        sane=np.array([each.nonsense is None for each in mine], dtype=np.bool_),
-        vouched=np.array([each.vouched for each in mine], dtype=np.bool_),
+    power_w, taken_s = np.array([[each.value_w for each in mine], [each.believed_s for each in mine]], dtype=np.float64)
+    sane, vouched = np.array(
+        [[each.nonsense is None for each in mine], [each.vouched for each in mine]], dtype=np.bool_
     )
+    return MeterColumns(power_w=power_w, taken_s=taken_s, sane=sane, vouched=vouched)
 
 
 def plausible(site: Site, meters: MeterColumns) -> Bool:

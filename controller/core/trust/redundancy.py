@@ -19,14 +19,13 @@ import numpy as np
 from controller.core.fleet.bounds import FleetBelow
 from controller.core.masks import every, some
 from controller.core.reasons import Code, Reason
-from controller.core.site import F64, Bool, Site
+from controller.core.site import F64, LONGEST_TICK_S, Bool, Site
 from controller.core.trust.columns import MeterColumns, usable
 from controller.core.trust.node_trust import silent
 from controller.core.trust.step_test import StepTests, known_within, proving_step_w
 
 #: A difference is averaged over this time: that the clocks of two meters differ evens out over the site's ups and downs.
 _AVERAGED_S: Final = 300.0
-_LONGEST_TICK_S: Final = 5.0
 #: A step is good for this long.
 _PROVEN_S: Final = 900.0
 #: Meters that were apart within this time before one fell silent need a person.
@@ -95,7 +94,7 @@ def compare(
     top_w = np.full(several.size, -np.inf)
     np.maximum.at(top_w, node, meters.power_w)
     gap_w = top_w[node] - meters.power_w
-    share = 1.0 - math.exp(-min(max(now_s - old.at_s, 0.0), _LONGEST_TICK_S) / _AVERAGED_S)
+    share = 1.0 - math.exp(-min(max(now_s - old.at_s, 0.0), LONGEST_TICK_S) / _AVERAGED_S)
     mean_w = np.where(np.isnan(old.under_w), gap_w, old.under_w + share * (gap_w - old.under_w))
     under_w = np.where(agreeing, mean_w, old.under_w)
     beyond, apart = np.zeros_like(several), np.zeros_like(several)
@@ -117,7 +116,7 @@ def _named(site: Site, reasons: Iterable[Reason]) -> Bool:
 
 def _class_w(site: Site) -> F64:
     """Return by how much each meter (K,) may differ from another of its node of the same class."""
-    return np.asarray(2.0 * site.meters.accuracy * site.meters.rating_w, dtype=np.float64)
+    return 2.0 * site.meters.class_w
 
 
 def with_difference(record: Redundancy, site: Site, meters: MeterColumns, now_s: float) -> MeterColumns:

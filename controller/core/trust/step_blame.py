@@ -51,7 +51,7 @@ def shows_the_same(site: Site, power_w: F64, off_w: F64, speaks: Bool) -> Bool:
     The one may have proven itself by a step that is just too little for the other. `off_w`: by how much each is off; one that
     errs by as much tells nothing of that.
     """
-    node, class_w = site.meters.node, site.meters.accuracy * site.meters.rating_w
+    node, class_w = site.meters.node, site.meters.class_w
     found = np.zeros(speaks.size, dtype=np.bool_)
     for j in np.flatnonzero(speaks).tolist():
         alike = (np.abs(power_w - power_w[j]) <= class_w + class_w[j]) & (class_w + class_w[j] < off_w)

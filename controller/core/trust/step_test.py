@@ -100,7 +100,7 @@ def no_step_tests(count: int) -> StepTests:
 def _slack_w(site: Site) -> tuple[F64, F64]:
     """Return what class and other load of each meter (K,) may have done within a step, and the other load's part."""
     other_w = _OTHER * site.tree.house_w[site.meters.node]
-    return np.asarray(site.meters.accuracy * site.meters.rating_w + other_w, dtype=np.float64), other_w
+    return site.meters.class_w + other_w, other_w
 
 
 def proving_step_w(site: Site) -> F64:
@@ -123,39 +123,43 @@ def run_step_tests(
     """Return what the fleet says of each meter (K,) after this tick; `anew`: compare with this instant from now on."""
     node, fresh, (slack_w, other_w) = site.meters.node, usable(site, meters, now_s), _slack_w(site)
     low_w, high_w = fleet.least_w[node], fleet.most_w[node]
+    bounds = _Bounds(low_w, high_w, slack_w, other_w)
     stepped = fresh & (np.maximum(low_w - tests.high_w, tests.low_w - high_w) > _BEYOND * slack_w)
     tests = tests if every(fresh) else _held(tests, fresh, now_s)
-    found = _no_step(tests, fresh)
-    if some(stepped):
-        found = _compared(tests, site, meters, fresh, stepped, (low_w, high_w), now_s)
+    is_step = some(stepped)
+    found = _compared(tests, site, meters, fresh, stepped, bounds, now_s) if is_step else _no_step(tests, fresh)
     refuted_s, passed = _refuted_s(tests, found, now_s), tests.passed | found.agrees
     if not every(passed):
         passed = passed | (fresh & _certainly(meters.power_w, low_w, high_w, slack_w, other_w))
     # A step against the meter is kept in sight until it has lasted; else the instant to compare with moves on.
     due = found.seen | ((now_s - tests.since_s > _GOOD_S) & ~found.off)
     take = fresh & _known(low_w, high_w, slack_w) & (due if anew is None else due | anew)
-    new = StepTests(
+    since_s, power_w, since_low_w, since_high_w = tests.since_s, tests.power_w, tests.low_w, tests.high_w
+    if some(take):
+        since_s, power_w = np.where(take, now_s, since_s), np.where(take, meters.power_w, power_w)
+        since_low_w, since_high_w = np.where(take, low_w, since_low_w), np.where(take, high_w, since_high_w)
+    return StepTests(
         passed=passed & np.isinf(refuted_s),
-        agreed_s=np.where(found.agrees, now_s, tests.agreed_s),
+        agreed_s=np.where(found.agrees, now_s, tests.agreed_s) if is_step else tests.agreed_s,
         refuted_s=refuted_s,
         against_s=found.against_s,
         false_s=tests.false_s,
-        since_s=tests.since_s,
-        power_w=tests.power_w,
-        low_w=tests.low_w,
-        high_w=tests.high_w,
+        since_s=since_s,
+        power_w=power_w,
+        low_w=since_low_w,
+        high_w=since_high_w,
         defied_s=found.defied_s,
         defied_w=found.defied_w,
     )
-    if not some(take):
-        return new
-    return replace(
-        new,
-        since_s=np.where(take, now_s, tests.since_s),
-        power_w=np.where(take, meters.power_w, tests.power_w),
-        low_w=np.where(take, low_w, tests.low_w),
-        high_w=np.where(take, high_w, tests.high_w),
-    )
+
+
+class _Bounds(NamedTuple):
+    """The least and the most that the fleet below each meter (K,) draws now, and its slack, as `_slack_w` has it."""
+
+    low_w: F64
+    high_w: F64
+    slack_w: F64
+    other_w: F64
 
 
 class _Found(NamedTuple):
@@ -190,11 +194,11 @@ def _compared(
     meters: MeterColumns,
     fresh: Bool,
     stepped: Bool,
-    bounds_w: tuple[F64, F64],
+    bounds: _Bounds,
     now_s: float,
 ) -> _Found:
-    """Compare the meters (K,) with what has `stepped`; `bounds_w`: the least and the most that the fleet below each draws now."""
-    (low_w, high_w), (slack_w, other_w) = bounds_w, _slack_w(site)
+    """Compare the meters (K,) with what has `stepped`."""
+    low_w, high_w, slack_w, other_w = bounds
     most_w, least_w = high_w - tests.low_w, low_w - tests.high_w
     rose = least_w > 0.0
     moved_w = np.where(rose, meters.power_w - tests.power_w, tests.power_w - meters.power_w)
@@ -206,7 +210,7 @@ def _compared(
     if not some(lasting):
         return found
     speaks = fresh & (tests.passed | meters.vouched) & np.isinf(tests.refuted_s)
-    agreeing, missing_w = _devices_to_blame(tests, site, meters, bounds_w, speaks, lasting, rose, now_s)
+    agreeing, missing_w = _devices_to_blame(tests, site, meters, bounds, speaks, lasting, rose, now_s)
     off_w = np.maximum(least_w - moved_w, moved_w - most_w)
     acquitted = agreeing | shows_the_same(site, meters.power_w, off_w, speaks & np.isinf(against_s))
     return found._replace(
@@ -231,7 +235,7 @@ def _devices_to_blame(
     tests: StepTests,
     site: Site,
     meters: MeterColumns,
-    bounds_w: tuple[F64, F64],
+    bounds: _Bounds,
     speaks: Bool,
     lasting: Bool,
     rose: Bool,
@@ -241,7 +245,7 @@ def _devices_to_blame(
 
     Each compares with an instant of its own, so what counts is by how much it is above, or below, what the fleet explains since.
     """
-    (low_w, high_w), slack_w = bounds_w, _slack_w(site)[0]
+    low_w, high_w, slack_w, _ = bounds
     up_w, least_up_w, most_up_w = meters.power_w - tests.power_w, low_w - tests.high_w, high_w - tests.low_w
     kept, missing_w = np.zeros_like(lasting), np.zeros_like(up_w)
     for least_w, most_w, tried in (

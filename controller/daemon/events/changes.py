@@ -12,7 +12,7 @@ from controller.core.site import Site
 from controller.core.snapshot import Position
 from controller.daemon.events.event import EventName
 from controller.daemon.events.feed import Feed
-from controller.daemon.holding import holding_now
+from controller.daemon.holding import Holding, Key
 from controller.daemon.people.locks import PersonalLock
 from controller.daemon.plain import shown_w, told_reason
 
@@ -20,7 +20,7 @@ from controller.daemon.plain import shown_w, told_reason
 class Changes:
     """Compares each tick with the one before; for the tick's thread, and it waits for nothing.
 
-    `locks`: those that are held; `head`: the signed head of the journal, None where there is none.
+    `holding`: what holds, as of that tick. `locks`: those that are held; `head`: the signed head of the journal, None where there is none.
     """
 
     def __init__(
@@ -28,20 +28,22 @@ class Changes:
         feed: Feed,
         site: Site,
         *,
+        holding: Holding,
         locks: Callable[[], Iterable[PersonalLock]],
         head: Callable[[], str | None],
     ) -> None:
         """Nothing has been told yet."""
         self._feed, self._nodes, self._locks, self._head = feed, site.tree.ids, locks, head
+        self._holding = holding
         self._binding: tuple[str, ...] = ()
-        self._reasons: dict[tuple[Code, str], Reason] = {}
+        self._reasons: Mapping[Key, Reason] = {}
         self._told: dict[tuple[EventName, str], Mapping[str, Any]] = {}
 
-    def observe(self, decision: Decision, apart: Iterable[Reason] = ()) -> None:
-        """Tell what has changed. `apart`: reasons that the decision does not know of."""
+    def observe(self, decision: Decision) -> None:
+        """Tell what has changed."""
         self._feed.tell_late()
         self._tell_binding(decision)
-        self._tell_reasons(holding_now(decision, apart))
+        self._tell_reasons(held.reasons if (held := self._holding.held) else {})
         for state in decision.contactors:
             name = self._nodes[state.node]
             self._tell_if_new(EventName.CONTACTOR, name, _contactor(name, state))
@@ -61,14 +63,17 @@ class Changes:
                 self._feed.tell(EventName.BINDING, limit | {"envelope_w": shown_w(float(decision.envelope_w[n]))})
         self._binding = decision.binding
 
-    def _tell_reasons(self, now: dict[tuple[Code, str], Reason]) -> None:
+    def _tell_reasons(self, now: Mapping[Key, Reason]) -> None:
         before, self._reasons = self._reasons, now
-        for key, reason in now.items():
-            if key not in before:
-                self._feed.tell(EventName.REASON, {"what": "begun"} | told_reason(reason))
-        for key, reason in before.items():
-            if key not in now:
-                self._feed.tell(EventName.REASON, {"what": "over"} | told_reason(reason))
+        if now is before:
+            return
+        self._tell_missing(now, before, "begun")
+        self._tell_missing(before, now, "over")
+
+    def _tell_missing(self, here: Mapping[Key, Reason], there: Mapping[Key, Reason], what: str) -> None:
+        for key, reason in here.items():
+            if key not in there and reason.code is not Code.VALUE_NOTED:
+                self._feed.tell(EventName.REASON, {"what": what} | told_reason(reason))
 
     def _tell_proofs(self, decision: Decision) -> None:
         if not decision.locks:

@@ -152,6 +152,7 @@ class Fleet:
             max_w=np.concatenate([view.max_w for view in reports])[place],
             down_seen_s=np.concatenate([view.down_seen_s for view in reports])[rank],
             up_seen_s=np.concatenate([view.up_seen_s for view in reports])[rank],
+            rests=self.reports.resting(),
         )
 
     def contactors(self) -> Mapping[int, ContactorNow]:

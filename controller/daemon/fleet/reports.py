@@ -15,10 +15,10 @@ import numpy as np
 from msgspec.structs import replace
 
 from controller.core.reasons import Code, Reason
-from controller.core.site import F64, I8, I64, Site
+from controller.core.site import F64, I8, I64, Bool, Site
 from controller.core.snapshot import Followed, Measurer
 from controller.daemon.fleet.inventories import AgentInventory, hold_against, name_some, shared
-from controller.daemon.fleet.letters import MISSING, UNKNOWN, codes
+from controller.daemon.fleet.letters import AWAKE, MISSING, UNKNOWN, codes, resting
 from controller.daemon.fleet.refusal import MessageRefused
 from controller.daemon.fleet.relays import AgentRelay
 from controller.daemon.fleet.starts import AgentStart
@@ -41,8 +41,8 @@ class AgentReport(msgspec.Struct, frozen=True, kw_only=True):
     the next one. `inventory`: what the agent has, None before it has said so.
     `applied_w`, `measured_w` (NaN: unknown), `measured_by`, `follow`, and `down_seen_s`, `up_seen_s` of the devices alone: as in
     `FleetColumns`; a device that the inventory lacks
-    is lost, at its signed maximum. `activity` (n,): the place in `wire.Activity`. `letters`: what these three were made of, since
-    they stay the same from report to report; None where they have to be made anew.
+    is lost, at its signed maximum. `activity` (n,): the place in `wire.Activity`. `rests` (n,): as in `FleetColumns`, None where nothing
+    rests. `letters`: what these four were made of, since they stay the same from report to report; None where they have to be made anew.
     `head_seen`, `head_stored`: the head of the newest set that it took, and the one that a restart would find; None where it
     has none, or none that this controller's key has signed. `findings`: what is wrong with what it said.
 
@@ -67,7 +67,8 @@ class AgentReport(msgspec.Struct, frozen=True, kw_only=True):
     max_w: F64
     down_seen_s: F64
     up_seen_s: F64
-    letters: tuple[str, str, str] | None = None
+    rests: Bool | None = None
+    letters: tuple[str, str, str, str] | None = None
     head_seen: JournalHead | None = None
     head_stored: JournalHead | None = None
     findings: tuple[Reason, ...] = ()
@@ -106,6 +107,7 @@ class Reports:
         )
         self.place = self._places()
         self.rank = np.argsort(np.concatenate(self.devices))
+        self._nobody = np.zeros(len(site.devices.ids), dtype=np.bool_)
         self.sent_seq = [0] * len(site.agents)
         self._shared: dict[str, tuple[Reason, ...]] = {}
         self.newest: tuple[AgentReport, ...] = tuple(map(self._unheard, self.devices, self.relays))
@@ -177,6 +179,13 @@ class Reports:
         """Give no more leases until every agent has told its clock anew: the link was lost."""
         self.newest = tuple(replace(view, echo=None) for view in self.newest)
 
+    def resting(self) -> Bool:
+        """Return which devices (D,) their agents let rest."""
+        if all(view.rests is None for view in self.newest):
+            return self._nobody
+        columns = [np.zeros(len(view.follow), np.bool_) if view.rests is None else view.rests for view in self.newest]
+        return np.concatenate(columns)[self.place]
+
     def _swap(self, a: int, view: AgentReport) -> None:
         self.newest = (*self.newest[:a], view, *self.newest[a + 1 :])
 
@@ -207,11 +216,12 @@ class Reports:
         if inventory is None or (report.inventory, len(report.applied_w)) != (inventory.id, inventory.count):
             raise MessageRefused(Reason(Code.INVENTORY_UNKNOWN, report.agent, {"inventory": report.inventory}))
         applied_w, measured_w, absurd = self._watts(a, report, inventory)
-        letters = report.state, report.measured_by, report.activity
+        letters = report.state, report.measured_by, report.activity, report.rests
         if letters == old.letters:
-            follow, measured_by, activity = old.follow, old.measured_by, old.activity
+            follow, measured_by, activity, rests = old.follow, old.measured_by, old.activity, old.rests
         else:
-            follow, measured_by, activity = inventory.columns(codes(letters), MISSING)
+            follow, measured_by, activity = inventory.columns(codes(letters[:3]), MISSING)
+            rests = inventory.columns(resting(report.rests), AWAKE)[0] if report.rests else None
         (seen, why_not_seen), (stored, why_not_stored) = map(self._head, (report.head_seen, report.head_stored))
         refused = _refused(report, why_not_seen or why_not_stored)
         return AgentReport(
@@ -230,6 +240,7 @@ class Reports:
             measured_by=measured_by,
             follow=follow,
             activity=activity,
+            rests=rests,
             letters=letters,
             max_w=inventory.max_w,
             down_seen_s=inventory.down_seen_s,

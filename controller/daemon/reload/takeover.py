@@ -10,6 +10,7 @@ from controller.core.step import step
 from controller.core.takeover import has_same_structure, taken_over
 from controller.daemon.access import Role
 from controller.daemon.families.terms import SiteTerms
+from controller.daemon.house_memory import HouseMemory
 from controller.daemon.meters.drivers import drivers
 from controller.daemon.meters.supervision import Sources
 from controller.daemon.metrics import Metrics
@@ -30,9 +31,17 @@ _TAKEN_S = 5.0
 class Takeover:
     """Knows the parts that have to hear of another site; all others hold nothing but names of it."""
 
-    def __init__(self, service: Service, ticker: Ticker, sources: Sources, publish: Publish, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        service: Service,
+        ticker: Ticker,
+        sources: Sources,
+        publish: Publish,
+        metrics: Metrics,
+        house: HouseMemory,
+    ) -> None:
         self._site, self._service, self._ticker = service.site, service, ticker
-        self._sources, self._publish, self._metrics = sources, publish, metrics
+        self._sources, self._publish, self._metrics, self._house = sources, publish, metrics, house
 
     def prepare(self, loaded: LoadedSite, changes: tuple[str, ...]) -> Prepared:
         """Work out all that is needed, and change nothing; ConfigError where a profile, a token or the site cannot be used."""
@@ -56,6 +65,7 @@ class Takeover:
             self._service.intake.take_over(site)
             self._sources.take_over(made)
             self._metrics.take_over(terms)
+            self._house.take_over(site)
             self._site = site
             taken.result(_TAKEN_S)
 

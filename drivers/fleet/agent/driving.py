@@ -22,7 +22,7 @@ from drivers.fleet.agent.pacing import Pacer, Urgency
 from drivers.fleet.agent.proof import measured_w
 from drivers.fleet.agent.relay import RelayKeeper, Switch
 from drivers.fleet.agent.steps import Action, Do
-from drivers.fleet.wire import MAX_ALARMS, Activity, AlarmedDevice, DeviceAlarm, Follow, MeasuredBy
+from drivers.fleet.wire import MAX_ALARMS, Activity, AlarmedDevice, DeviceAlarm, Follow, MeasuredBy, Resting
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class Columns:
     state: str
     proof: str
     activity: str
+    rests: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,14 @@ class Driving:
             state=states,
             proof="".join([follower.proof(now_s) for follower in followers]),
             activity="".join([Activity.UNKNOWN if reading is None else reading.activity for reading in seen]),
+            rests=self._resting(now_s) if Follow.STOPPED in states else "",
         )
+
+    def _resting(self, now_s: float) -> str:
+        """Return which devices rest, one letter each; nothing where none does."""
+        followers = [driven.follower for driven in self._driven]
+        resting = [isinstance(follower, Follower) and follower.is_resting(now_s) for follower in followers]
+        return "".join([Resting.YES if rests else Resting.NO for rests in resting]) if any(resting) else ""
 
     def alarms(self) -> list[AlarmedDevice]:
         """Return what a person has to look at, the first by device id."""

@@ -53,8 +53,10 @@ class Evidence:
             proof = Proof.NONE  # one that is off by itself may come back to what it ran on: it is told again
         elif proof is Proof.WATTS and self._in_band < _IN_BAND:
             proof = before if before is Proof.WATTS else Proof.NONE
-        elif proof is not Proof.NONE and not (sight.measured and (model.steady or off)):
-            # It may be on its way down, unseen: nothing measures it, or a draw below its cap says nothing of the cap.
+        elif proof is not Proof.NONE and (
+            (told.lowers and sight.moving) or not (sight.measured and (model.steady or off))
+        ):
+            # It may be on its way down, unseen: it says so, nothing measures it, or a draw below its cap says nothing of the cap.
             proof = proof if now_s >= told.at_s + model.down_s + GRACE_S else Proof.NONE
         self.proof = proof
         self.drifted = proof is Proof.NONE and (self.drifted or before is not Proof.NONE)

@@ -231,6 +231,10 @@ class Follower:
         )
         return next((state for holds, state in first if holds), Follow.ACCEPTED)
 
+    def is_resting(self, now_s: float) -> bool:
+        """Return whether it was brought down, and nothing that it is granted wakes it yet."""
+        return self.state(now_s) is Follow.STOPPED and self._ladder.is_resting(now_s)
+
     def proof(self, now_s: float) -> Proof:
         """Return what shows that the device runs on `applied_w`."""
         state = self.state(now_s)

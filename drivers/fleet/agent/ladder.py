@@ -162,8 +162,12 @@ class Ladder:
             return False
         return now_s >= max(self.since_s, heard_s) + self._down_s + SILENT_CUT_S
 
+    def is_resting(self, now_s: float) -> bool:
+        """Return whether what had to be brought down may not run yet."""
+        return (self.stopped or self.dark) and now_s < self._rest_until_s
+
     def has_rested(self, now_s: float) -> bool:
-        """Return whether what had to be brought down may run again."""
+        """Return whether it may run again."""
         return (self.stopped or self.dark) and now_s >= self._rest_until_s
 
     def wake(self) -> None:

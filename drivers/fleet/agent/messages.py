@@ -82,5 +82,6 @@ class Speaker:
             head_stored=head_stored,
             refused=None if refused is None else refused[: wire.MAX_TEXT],
             alarms=alarms,
+            rests=columns.rests,
         )
         return wire.sign(body, self._key)

@@ -35,13 +35,14 @@ class Sight:
 
     `named`: the device says that it runs on it; None: it does not say on what. `above`: its watts are more than the
     setpoint can explain. `proof`: what stands for it, with nothing against it. `measured`: something that measures
-    has shown that it is not above.
+    has shown that it is not above. `moving`: the device says that it is on its way.
     """
 
     named: bool | None
     above: bool
     proof: Proof
     measured: bool
+    moving: bool
 
 
 def measured_w(reading: DeviceReading) -> float | None:
@@ -60,10 +61,11 @@ def shown(reading: DeviceReading, setpoint_w: int, model: Model) -> Sight:
     named = None if reading.setpoint_w is None else same_setpoint(reading.setpoint_w, setpoint_w, model)
     measured = watts is not None and not above and reading.measured_by is not MeasuredBy.ESTIMATE
     # What only caps a draw is not shown by a draw below it; and a device on its way passes every power.
-    tells = measured and (model.steady or off) and reading.activity not in _MOVING
+    moving = reading.activity in _MOVING
+    tells = measured and (model.steady or off) and not moving
     in_band = tells and watts is not None and watts >= _least_w(setpoint_w, model, reading.measured_by)
     proof = Proof.NONE if above or named is False else _PROOF[bool(named), in_band]
-    return Sight(named=named, above=above, proof=proof, measured=measured)
+    return Sight(named=named, above=above, proof=proof, measured=measured, moving=moving)
 
 
 def most_w(setpoint_w: int, model: Model, by: MeasuredBy) -> float:

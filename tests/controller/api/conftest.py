@@ -14,7 +14,13 @@ from tests.controller.api.server import Running, World, make_service, serving
 def server_at(path: Path, **world_of: object) -> Iterator[Running]:
     world = World(**world_of)
     service, journal = make_service(path, world)
-    changes = Changes(service.feed, service.site, locks=lambda: service.desks.locks.held, head=service.head)
+    changes = Changes(
+        service.feed,
+        service.site,
+        holding=world.holding,
+        locks=lambda: service.desks.locks.held,
+        head=service.head,
+    )
     with serving(service) as port:
         yield Running(f"http://127.0.0.1:{port}", world, service.book, journal, service.tokens, service.feed, changes)
     journal.close()

@@ -39,7 +39,7 @@ from controller.daemon.tick import Tick
 from controller.daemon.utc import Utc
 from tests.controller.daemon.clock.machine import Machine
 from tests.controller.daemon.journal.journals import journal_at
-from tests.controller.north import make_decision, make_site, make_terms
+from tests.controller.north import make_decision, make_site, make_terms, observe
 from tests.waiting import DEADLINE_S
 
 UTC_S = 1_795_000_000.0
@@ -100,6 +100,7 @@ class Running:
     def tick(self, **changed: object) -> None:
         """Have a tick decide as the one before, but for these fields, and tell what that changes."""
         self.world.decision = replace(self.world.decision, **changed)
+        self.world.holding.observe(self.world.decision, (), UTC_S)
         self.changes.observe(self.world.decision)
 
     def client(self, name: str | None = "authority", **more: object) -> httpx.Client:
@@ -120,8 +121,8 @@ def make_service(path: Path, world: World) -> tuple[Service, Journal]:
         agents=lambda: {"hall-a": LatestAgent(online=True, age_s=1.0, lease_left_s=29.0)},
         devices=lambda: DeviceColumns(measured_w=np.array([3400.0, np.nan]), state=np.array([2, 4])),
     )
-    metrics = Metrics(site, latest, book, journal, terms=make_terms(), clock=lambda: 1001.0)
-    metrics.observe_tick(Tick(decision=make_decision(), trust=no_trust(site), duration_s=0.004, late_s=0.0))
+    metrics = Metrics(site, latest, book, journal, terms=make_terms(), holding=Holding(), clock=lambda: 1001.0)
+    observe(metrics, Tick(decision=make_decision(), trust=no_trust(site), duration_s=0.004, late_s=0.0))
     digests = {role: hashlib.sha256(f"{role}-secret".encode()).hexdigest() for role in Role}
 
     def decision_now():

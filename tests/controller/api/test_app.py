@@ -238,7 +238,8 @@ def test_status_names_mode_limits_and_reasons(running):
         }
     }  # fmt: skip
     assert status["agents"]["hall-a"]["lease_left_s"] == 29.0
-    assert status["devices"] == {"off": 0, "starting": 0, "running": 1, "stopping": 0, "lost": 1, "unknown": 0}
+    counts = {"off": 0, "starting": 0, "running": 1, "stopping": 0, "lost": 1, "unknown": 0, "resting": 0}
+    assert status["devices"] == counts
 
 
 def test_status_tells_each_reason_by_code_and_in_words(running):

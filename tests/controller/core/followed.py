@@ -48,6 +48,7 @@ class FollowedWorld(World):
         self.hall = Hall(models, [Sight(names=True, by=None)] * len(ids), [self.relays] * len(ids))
         self.told_w = np.full(len(ids), np.nan)
         self.follow = np.full(len(ids), Followed.LOST, dtype=np.int8)
+        self.rests = np.zeros(len(ids), dtype=np.bool_)
         self.states = [""] * len(self.site.agents)
 
     def give(self, vice: Vice, names: list[str], *, on: bool = True) -> None:
@@ -80,6 +81,7 @@ class FollowedWorld(World):
             return
         self.states[a], self.heard_s[a] = states, now_s
         self.follow[mine] = [_PLACE[Follow(letter)] for letter in states]
+        self.rests[mine] = [follower.is_resting(now_s) for follower in followers]
         self.applied_w[mine] = [follower.applied_w for follower in followers]
         readings = [None if follower.is_lost(now_s) else follower.reading for follower in followers]
         watts = [None if reading is None else measured_w(reading) for reading in readings]
@@ -87,6 +89,9 @@ class FollowedWorld(World):
 
     def _follow(self) -> np.ndarray:
         return self.follow.copy()
+
+    def _rests(self) -> np.ndarray:
+        return self.rests.copy()
 
     def _told_w(self) -> np.ndarray:
         return self.told_w.copy()

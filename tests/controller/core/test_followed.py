@@ -7,6 +7,7 @@ import pytest
 
 from controller.core.reasons import Code
 from controller.core.snapshot import Followed
+from drivers.fleet.agent.ladder import REST_S
 from simulators.world.vices import Vice
 from tests.controller.core.followed import FollowedWorld, few_devices
 from tests.controller.core.world import order
@@ -40,23 +41,26 @@ def test_what_does_not_come_up_takes_the_ramp_of_the_others_no_longer_than_it_ta
     assert world.violations() == []
 
 
-def test_what_had_to_be_brought_down_and_rests_is_asked_after_the_others_and_only_once():
+def test_what_had_to_be_brought_down_is_asked_for_nothing_while_it_rests_and_comes_back_as_soon_as_it_has():
     bad = GPUS + MINERS
     world = FollowedWorld(few_devices(20e3), surplus_w=3e6, relays=True)
+    mine = np.isin(world.site.devices.ids, bad)
     world.run(12)
     before_w = others_w(world, bad)
     world.give(Vice.IGNORES_LOWERING, bad)
     world.orders = (order(50e3, world, begun=True),)
     world.until(lambda _: np.count_nonzero(world.follow == Followed.STOPPED) == len(bad), 25)
     world.orders = ()
+    world.give(Vice.IGNORES_LOWERING, bad, on=False)
     world.run(8)
     assert others_w(world, bad) > 0.75 * before_w, "all but those that have to stay off for their least time"
-    decision = world.run(6)
-    assert {(warning.code, warning.subject) for warning in decision.warnings} == {
-        (Code.DEVICE_RELUCTANT, "hall-a1"),
-        (Code.DEVICE_RELUCTANT, "rack-b3"),
-    }
-    assert sum(int(warning.parameters["count"]) for warning in decision.warnings) == len(bad)
+    for _ in range(round(40 / world.tick_s)):
+        decision = world.cycle()
+        assert world.rests[mine].all()
+        assert decision.warnings == ()
+        assert (decision.setpoint_w <= world.site.devices.off_w)[mine].all()
+    world.until(lambda _: not world.rests.any(), REST_S)
+    world.until(lambda _: (world.draw_w > 0.5 * world.tables.on_w)[mine].all(), 60)
     assert world.violations() == []
 
 

@@ -162,6 +162,39 @@ def test_devices_that_do_not_come_up_are_named_and_keep_the_others_from_nothing(
     assert (world.draw_w[:count] > 0.5 * built.devices.max_w[:count]).all(), "and they are asked again"
 
 
+def test_devices_that_are_asked_for_more_no_longer_come_down_as_they_are_told():
+    """They have refused a raise, and do all else that they are told: an order finds them as it finds any other."""
+    world = settled(60, site(), surplus_w=45e3, tick_s=1.0)
+    world.shy = some(world, slice(0, None))
+    world.surplus_w = 90e3
+    decision = world.run(60)
+    assert {code for code, _ in codes(decision)} == {Code.DEVICE_RELUCTANT}
+    limit_w = 0.5 * world.site_w
+    world.orders = (order(limit_w, world, begun=True),)
+    decision = world.run(30)
+    assert (decision.orders[0].compliance, bool(decision.infeasible[0])) == (Compliance.MET, False)
+    assert decision.achievable_w[0] < limit_w
+
+
+def test_devices_that_rest_are_neither_named_nor_asked_and_use_up_nothing_of_the_others():
+    built = site(with_rules(ramp_up_w_s=2e3))
+    world = settled(120, built, surplus_w=60e3, tick_s=1.0)
+    rests = np.arange(len(built.devices.ids)) < 8
+    world.stopped_down = rests
+    world.surplus_w = 90e3
+    for _ in range(100):
+        decision = world.cycle()
+        assert decision.warnings == ()
+        assert (decision.setpoint_w[rests] <= built.devices.off_w[rests]).all()
+    assert world.site_w > 0.85 * decision.envelope_w[0]
+    world.stopped_down = world.nobody
+    world.surplus_w = 300e3
+    decision = world.run(60)
+    assert (world.draw_w[rests] > 0.5 * built.devices.max_w[rests]).all(), (
+        "and they are asked as soon as they rest no more"
+    )
+
+
 def test_devices_that_lie_are_taken_from_the_others_by_the_meter():
     world = running()
     world.liars = some(world, slice(0, 8))

@@ -12,7 +12,7 @@ from controller.core.kernels.columns import PathsUp
 from controller.core.kernels.tree import device_watts_below
 from controller.core.modes import TRANSITIONS, Mode
 from controller.core.reasons import Code
-from controller.core.safe import emergency_setpoints, failsafe_setpoints, safe_step
+from controller.core.safe import emergency_fall, emergency_setpoints, failsafe_setpoints, safe_step
 from controller.core.state import initial_state
 from controller.core.step import step
 from tests.controller.core.world import World, order, settled, site
@@ -52,6 +52,20 @@ def test_the_emergency_ramp_reaches_failsafe(current_w, ramp_w):
     for _ in range(len(current_w) + int(total_w // ramp_w) + 1):
         current_w = emergency_setpoints(FAILSAFE, current_w, ramp_w)
     assert np.array_equal(current_w, goal_w)
+
+
+@pytest.mark.parametrize("ticks_a_second", [1, 10])
+def test_i6_the_emergency_ramp_holds_however_often_a_tick_comes(ticks_a_second):
+    """A device that falls whole takes the share of several ticks, which the next ones wait for."""
+    tick_s, now_s = 1.0 / ticks_a_second, 1000.0
+    slow = replace(SITE, rules=replace(SITE.rules, emergency_ramp_w_s=1e3))
+    current_w, state = DEVICES.max_w, replace(initial_state(slow, now_s), fall_room_w=np.inf)
+    for _ in range(10 * ticks_a_second):
+        now_s += tick_s
+        current_w, left_w = emergency_fall(slow, state, current_w, now_s)
+        state = replace(state, now_s=now_s, fall_room_w=left_w)
+    fallen_w = float((DEVICES.max_w - current_w).sum())
+    assert 10e3 <= fallen_w <= 10e3 + float(DEVICES.max_w.max())
 
 
 def test_without_time_nothing_falls():
@@ -99,6 +113,24 @@ def test_it_says_what_it_does(running):
     assert decision.at_s == running.now_s
     assert np.array_equal(decision.planned_w, watts_below(running.site, decision.setpoint_w))
     assert (before.mode, decision.mode) in TRANSITIONS
+
+
+def test_it_says_since_when_it_does(running):
+    failing(running, 0.5)
+    begun_s = running.now_s
+    failing(running, 3.0)
+    assert running.state.mode.since_s == begun_s
+
+
+@pytest.mark.parametrize("tick_s", [0.1, 1.0])
+def test_it_keeps_the_ramp_at_any_tick(tick_s):
+    slow = replace(site(), rules=replace(site().rules, emergency_ramp_w_s=1e3))
+    world = settled(40, slow, surplus_w=90e3)
+    world.tick_s = tick_s
+    before_w = world.state.leases.current_w.sum()
+    failing(world, 10.0)
+    fallen_w = before_w - world.decided.setpoint_w.sum()
+    assert 10e3 <= fallen_w <= 10e3 + float(world.site.devices.max_w.max())
 
 
 def test_it_goes_on_judging_what_the_sources_say(running):

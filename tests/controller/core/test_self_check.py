@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from controller.core import step as module
+from controller.core import granting as module
 from controller.core.kernels.columns import PathsUp
 from controller.core.kernels.tree import PathSums
 from controller.core.limits.contactors import Phase

@@ -1,12 +1,13 @@
 """The stages of a step one by one: what each makes of its columns, by hand."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from controller.core.allocation.tables import make_tables
-from controller.core.allotting import _upper
+from controller.core.allotting import _by_mode
 from controller.core.fleet.leases import no_leases
 from controller.core.fleet.power_cut import PowerCut
 from controller.core.fleet.trouble import find_trouble, stuck_w
@@ -33,6 +34,11 @@ SETTLED = replace(
 )
 
 
+RESTS = replace(
+    SETTLED, waiting=replace(SETTLED.waiting, again_s=np.array([NOW_S + 9.0, NOW_S - 1.0, -np.inf, -np.inf]))
+)
+
+
 def snapshot(heard_ago=(0.0, 0.0), echo=(True, True)):
     taken = World(SITE, surplus_w=0.0).snapshot()
     fleet = replace(taken.fleet, heard_s=NOW_S - np.array(heard_ago), echo=np.array(echo))
@@ -40,8 +46,10 @@ def snapshot(heard_ago=(0.0, 0.0), echo=(True, True)):
 
 
 def upper(mode, leases=SETTLED, seen=None, elapsed_s=1.0) -> np.ndarray:
-    led = find_trouble(leases, DEVICES, seen or snapshot()).led
-    return _upper(TABLES, mode, leases, led, DEVICES.max_w, elapsed_s)
+    asked = find_trouble(leases, DEVICES, seen or snapshot()).asked
+    before = replace(World(SITE, surplus_w=0.0).state, now_s=NOW_S - elapsed_s)
+    sensed = SimpleNamespace(mode=SimpleNamespace(mode=mode), leases=leases, trouble=SimpleNamespace(asked=asked))
+    return _by_mode(SITE, before, sensed, DEVICES.max_w, NOW_S)[0]
 
 
 def test_a_cut_is_larger_by_what_devices_draw_less_than_they_are_set_to():
@@ -61,6 +69,7 @@ def test_a_cut_is_larger_by_what_devices_draw_less_than_they_are_set_to():
             {},
             [True, False, False, False],
         ),
+        ("one that is asked for no more for a while can be lowered all the same", RESTS, {}, [False] * 4),
         (
             "what was never heard of is part of what the meter shows",
             replace(SETTLED, known=np.array([True, True, False, False])),
@@ -104,6 +113,7 @@ def test_what_may_start_below_a_contactor_is_stuck_at_its_most_even_if_it_was_ne
             {},
             [True] * 4,
         ),
+        ("one that has refused and is asked no more for a while", RESTS, {}, [False, True, True, True]),
     ],
 )
 def test_a_device_is_raised_where_it_is_in_contact_and_in_step(why, leases, given, raised):

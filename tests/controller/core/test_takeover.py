@@ -154,3 +154,29 @@ def test_another_structure_is_found(what):
         "agents": replace(one, agents=("agent-a", "agent-c")),
     }[what]
     assert not has_same_structure(one, other)
+
+
+@pytest.mark.parametrize(("declared_w", "kept_free_w"), [(3e3, 3e3), (500.0, 500.0)])
+def test_a_house_load_that_no_meter_shows_is_as_it_is_declared_now(declared_w, kept_free_w):
+    world = running()
+    reload_house(world, "b", 2e3)
+    world.run(5)
+    reload_house(world, "b", declared_w)
+    assert world.cycle().house_w[world.site.tree.ids.index("b")] == kept_free_w
+
+
+def test_a_house_load_that_meters_show_is_kept_free_as_it_is_declared_now_until_they_have_shown_less_for_long():
+    world = running()
+    learnt_w = float(world.decided.house_w[0])
+    reload_house(world, "pcc", 0.0)
+    assert world.cycle().house_w[0] == pytest.approx(learnt_w, rel=0.05), "less is no reason to forget what was seen"
+    reload_house(world, "pcc", learnt_w + 20e3)
+    assert world.cycle().house_w[0] == pytest.approx(learnt_w + 20e3)
+    assert world.run(600).house_w[0] == pytest.approx(learnt_w, rel=0.2)
+
+
+def reload_house(world: World, node: str, declared_w: float) -> None:
+    house_w = world.site.tree.house_w.copy()
+    house_w[world.site.tree.ids.index(node)] = declared_w
+    world.site = replace(world.site, tree=replace(world.site.tree, house_w=house_w))
+    reload(world)

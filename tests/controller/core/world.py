@@ -155,7 +155,7 @@ class World:
     Devices (D,): `deaf` ones do nothing that they are told and say so, of `liars` the agents say that they do it, of
     `dumb` ones the agent gets no answer.
     `deaf_agents`: those that report, and take no statement. Devices (D,) that are `shy` take no raise, and say so; while they are
-    asked, their agents say that they run on it, as real ones do.
+    asked, their agents say that they run on it, as real ones do. What is `stopped_down` was brought down by its agent, and rests.
     `shown_as`: by meter, what becomes of the watts before they are shown, beside `scale`; volts and amperes stay true.
     `open`: contactors (places in those of the site) that are open, `welded` those that stay closed whatever they are told, and
     `stuck` those that stay open. `fault`: why contactors cannot be told or read. `reads_back`: they say where they are, and not
@@ -195,6 +195,7 @@ class World:
     liars: np.ndarray | None = None
     dumb: np.ndarray | None = None
     shy: np.ndarray | None = None
+    stopped_down: np.ndarray | None = None
     deaf_agents: set[str] = field(default_factory=set)
     shown_as: dict[str, Callable[[float], float]] = field(default_factory=dict)
     open: set[int] = field(default_factory=set)
@@ -214,8 +215,8 @@ class World:
         self.fed_s = np.full(count, -np.inf)
         self.bias = np.ones(count) if self.bias is None else self.bias
         self.nobody = nobody = np.zeros(count, dtype=np.bool_)
-        self.deaf, self.liars, self.dumb, self.shy = (
-            nobody if who is None else who for who in (self.deaf, self.liars, self.dumb, self.shy)
+        self.deaf, self.liars, self.dumb, self.shy, self.stopped_down = (
+            nobody if who is None else who for who in (self.deaf, self.liars, self.dumb, self.shy, self.stopped_down)
         )
         self.applied_w = self.site.devices.off_w.copy()
         self.asked_w = self.applied_w.copy()
@@ -322,6 +323,7 @@ class World:
                         mine = self.site.devices.agent == a
                         least_w = np.minimum(self.applied_w[mine], setpoint_w[mine])
                         self.applied_w[mine] = np.where(self.shy[mine], least_w, setpoint_w[mine])
+                        np.copyto(self.applied_w, self.site.devices.off_w, where=self.stopped_down)
                         self.trying[mine] = (setpoint_w != self.asked_w)[mine] & (setpoint_w > self.applied_w)[mine]
                         self.asked_w[mine] = setpoint_w[mine]
                         self.confirmed_s[a] = decided_s
@@ -399,7 +401,12 @@ class World:
         follow = np.where(fits, Followed.PROVEN, np.where(self.deaf, Followed.DEFIANT, Followed.SETTLING))
         refused = np.where(self.trying, Followed.COMMANDED, Followed.REFUSED)
         follow = np.where(self.shy & (self.asked_w > self.applied_w), refused, follow)
+        follow = np.where(self.stopped_down, Followed.STOPPED, follow)
         return np.where(self.dumb | self.dark, Followed.LOST, follow).astype(np.int8)
+
+    def _rests(self) -> np.ndarray:
+        """What agents say of which devices they let rest: what they had to bring down."""
+        return self.stopped_down
 
     def _told_w(self) -> np.ndarray:
         """What agents say that their devices draw: a liar what it was told, and nothing of one that does not answer."""
@@ -425,6 +432,7 @@ class World:
                 measured_w=measured_w,
                 measured_by=np.where(np.isnan(measured_w), Measurer.NOTHING, Measurer.ESTIMATE).astype(np.int8),
                 follow=self._follow(),
+                rests=self._rests(),
                 max_w=self.site.devices.max_w if self.inventory_w is None else self.inventory_w,
                 down_seen_s=self.site.devices.down_seen_s,
                 up_seen_s=self.site.devices.up_seen_s,

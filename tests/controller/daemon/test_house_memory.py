@@ -48,6 +48,17 @@ def test_a_node_that_is_new_or_declared_otherwise_begins_as_it_is_declared(path)
     assert kept(path, renamed).tolist() == [1800.0, 500.0]
 
 
+def test_what_was_learnt_under_a_site_file_that_was_taken_over_is_known_after_a_restart(path):
+    times = iter((0.0, 20.0, 40.0))
+    memory = HouseMemory(path, SITE, clock=lambda: next(times))
+    memory.store(decision())
+    declared = replace(SITE, tree=replace(SITE.tree, house_w=np.array([2500.0, 500.0])))
+    memory.take_over(declared)
+    memory.store(decision())
+    assert kept(path, declared).tolist() == LOAD_W.tolist()
+    assert kept(path).tolist() == [2000.0, 420.0], "of another declaration it says nothing"
+
+
 def test_every_bit_that_flips_is_noticed_and_told(path, caplog):
     HouseMemory(path, SITE).store(decision())
     whole = path.read_bytes()

@@ -22,12 +22,13 @@ from controller.core.site import Carrying
 from controller.core.snapshot import ContactorNow, Grade, Position
 from controller.core.trust.judge import no_trust
 from controller.daemon.families.device_series import DeviceDetail
+from controller.daemon.holding import Holding
 from controller.daemon.latest import OLD_S, DeviceColumns, Latest, LatestAgent, LatestMeter
 from controller.daemon.metrics import Metrics, TickDurations
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.tick import Tick
 from tests.controller.daemon.journal.journals import journal_at
-from tests.controller.north import make_decision, make_site, make_terms
+from tests.controller.north import make_decision, make_site, make_terms, observe
 from tests.waiting import DEADLINE_S
 
 METERS = {
@@ -55,7 +56,15 @@ def make_latest(measured_w=(3400.0, math.nan), state=(2, 4)):
 @pytest.fixture
 def metrics(tmp_path):
     site, journal = make_site(), journal_at(tmp_path / "journal.db")
-    yield Metrics(site, make_latest(), OrderBook(journal, site), journal, terms=make_terms(), clock=lambda: 1001.5)
+    yield Metrics(
+        site,
+        make_latest(),
+        OrderBook(journal, site),
+        journal,
+        terms=make_terms(),
+        holding=Holding(),
+        clock=lambda: 1001.5,
+    )
     journal.close()
 
 
@@ -112,14 +121,14 @@ def promtool(text: bytes) -> str:
 
 def test_promtool_has_nothing_to_say(metrics):
     assert promtool(metrics.render()) == ""
-    metrics.observe_tick(ticked())
+    observe(metrics, ticked())
     metrics.refused("http", "unauthorized")
     assert promtool(metrics.render()) == ""
 
 
 def test_every_series_has_its_value(metrics):
-    metrics.observe_tick(ticked())
-    metrics.observe_tick(ticked(duration_s=7.0))
+    observe(metrics, ticked())
+    observe(metrics, ticked(duration_s=7.0))
     metrics.refused("http", "unauthorized")
     metrics.answered("http", Code.ORDER_UNDER_FLOOR)
     got = samples(metrics.render())
@@ -183,7 +192,7 @@ def test_every_series_has_its_value(metrics):
 
 def test_what_was_decided_too_long_ago_is_absent_and_the_reason_says_so(metrics):
     warned = (Reason(Code.AGENT_SILENT, "hall-a", {"since_s": 8.0, "count": 2, "most_w": 7e3}),)
-    metrics.observe_tick(ticked(replace(make_decision(), at_s=1001.5 - OLD_S - 0.1, warnings=warned)))
+    observe(metrics, ticked(replace(make_decision(), at_s=1001.5 - OLD_S - 0.1, warnings=warned)))
     got = samples(metrics.render())
     assert got["surplusd_decision_age_seconds",] == pytest.approx(OLD_S + 0.1)
     assert got["surplusd_reason", "tick_stands", "pcc"] == 1
@@ -199,7 +208,7 @@ def test_what_was_decided_too_long_ago_is_absent_and_the_reason_says_so(metrics)
         "surplusd_agent_s",
     )
     assert not [key for key in got if key[0].startswith(of_then)]
-    metrics.observe_tick(ticked(replace(make_decision(), at_s=1001.5 - OLD_S)))
+    observe(metrics, ticked(replace(make_decision(), at_s=1001.5 - OLD_S)))
     assert samples(metrics.render())["surplusd_mode", "normal"] == 1
 
 
@@ -209,7 +218,9 @@ def test_an_old_value_of_a_meter_is_absent_and_its_age_is_not(tmp_path):
     old = {"main": replace(METERS["main"], age_s=OLD_S + 0.1, quantities=then)}
     latest = replace(make_latest(), meters=lambda: old)
     got = samples(
-        Metrics(site, latest, OrderBook(journal, site), journal, terms=make_terms(), clock=lambda: 1001.5).render()
+        Metrics(
+            site, latest, OrderBook(journal, site), journal, terms=make_terms(), holding=Holding(), clock=lambda: 1001.5
+        ).render()
     )
     journal.close()
     assert ("surplusd_meter_watts", "main") not in got
@@ -225,7 +236,7 @@ def test_warnings_have_their_watts_for_as_long_as_they_hold(metrics):
         Reason(Code.OVER_ENVELOPE, "pcc", {"since_s": 18.0, "over_w": 9e3}),
         Reason(Code.NODE_UNSEEN, "feeder"),
     )
-    metrics.observe_tick(ticked(replace(make_decision(), warnings=warnings)))
+    observe(metrics, ticked(replace(make_decision(), warnings=warnings)))
     got = samples(metrics.render())
     assert got["surplusd_agent_silent_watts", "hall-a"] == 7e3
     assert got["surplusd_agent_deaf_watts", "hall-b"] == 6e3
@@ -234,7 +245,7 @@ def test_warnings_have_their_watts_for_as_long_as_they_hold(metrics):
     assert {key[1] for key in got if key[0] == "surplusd_reason"} == {
         "agent_silent", "agent_deaf", "device_defiant", "over_envelope", "node_unseen",
     }  # fmt: skip
-    metrics.observe_tick(ticked())
+    observe(metrics, ticked())
     assert not [
         key
         for key in samples(metrics.render())
@@ -257,7 +268,7 @@ def test_a_node_with_a_contactor_says_whether_it_is_tripped_and_where_its_contac
 ):
     tick = ticked()
     state = ContactorState(node=1, phase=phase, since_s=0.0, now=ContactorNow(position=position))
-    metrics.observe_tick(replace(tick, decision=replace(tick.decision, contactors=(state,))))
+    observe(metrics, replace(tick, decision=replace(tick.decision, contactors=(state,))))
     got = samples(metrics.render())
     assert got["surplusd_node_tripped", "feeder"] == tripped
     assert got.get(("surplusd_contactor_closed", "feeder")) == closed, "what is not known is absent"
@@ -281,7 +292,7 @@ def order_now(compliance=Compliance.NOT_MET, power_w=80e3, since_s=900.0, limit_
 def test_orders_are_counted_by_whether_they_are_kept_with_what_is_missing(metrics):
     orders = (order_now(), order_now(Compliance.UNSEEN, power_w=None), order_now(Compliance.MET, power_w=49e3))
     in_force = ("tso/a", "tso/b", "tso/c", "tso/of-which-nothing-is-known")
-    metrics.observe_tick(ticked(replace(make_decision(), orders=orders, orders_in_force=in_force)))
+    observe(metrics, ticked(replace(make_decision(), orders=orders, orders_in_force=in_force)))
     got = samples(metrics.render())
     by = {key[1]: value for key, value in got.items() if key[0] == "surplusd_orders_compliance"}
     assert by == {"met": 1, "not_met": 1, "partial": 0, "unseen": 2}
@@ -294,7 +305,7 @@ def test_a_node_with_orders_says_what_they_ask_for_what_is_missing_and_since_whe
         order_now(limit_w=50e3, since_s=940.0),
         order_now(Compliance.UNSEEN, power_w=None, limit_w=40e3, node=1),
     )
-    metrics.observe_tick(ticked(replace(make_decision(), orders=orders)))
+    observe(metrics, ticked(replace(make_decision(), orders=orders)))
     got = samples(metrics.render())
     assert got["surplusd_node_order_limit_watts", "pcc"] == 50e3
     assert got["surplusd_node_order_shortfall_watts", "pcc"] == 30e3
@@ -308,7 +319,7 @@ def test_no_id_of_an_order_is_a_label(metrics):
         make_decision(), binding=("order:tso/2026-11-21-a", "rating:feeder"), orders=(order_now(),),
         orders_in_force=("tso/2026-11-21-a",),
     )  # fmt: skip
-    metrics.observe_tick(ticked(decision))
+    observe(metrics, ticked(decision))
     text = metrics.render()
     assert samples(text)["surplusd_node_binding", "order:tso", "pcc"] == 1
     assert b"2026-11-21-a" not in text
@@ -320,12 +331,12 @@ def test_no_id_of_an_order_is_a_label(metrics):
     [(5e3, 70e3, 0), (30e3, 70e3, 20e3), (95e3, 70e3, 70e3), (95e3, -5e3, 0), (None, 70e3, None), (30e3, None, None)],
 )
 def test_of_the_surplus_is_used_what_the_site_draws_above_its_firm_power(metrics, site_w, surplus_w, used_w):
-    metrics.observe_tick(ticked(replace(make_decision(site_w), surplus_w=surplus_w)))
+    observe(metrics, ticked(replace(make_decision(site_w), surplus_w=surplus_w)))
     assert samples(metrics.render()).get(("surplusd_surplus_used_watts",)) == used_w
 
 
 def test_money_is_in_the_currency_of_the_site_file_that_was_taken_over(metrics):
-    metrics.observe_tick(ticked())
+    observe(metrics, ticked())
     metrics.take_over(replace(make_terms(), currency="PKR", firm_w=30e3))
     got = samples(metrics.render())
     assert got["surplusd_allocation_value_per_hour", "PKR"] == 2
@@ -336,13 +347,13 @@ def test_money_is_in_the_currency_of_the_site_file_that_was_taken_over(metrics):
 def test_reasons_and_the_mode_say_for_how_long_they_hold(tmp_path):
     site, journal, now_s = make_site(), journal_at(tmp_path / "other.db"), 1000.0
     book = OrderBook(journal, site)
-    metrics = Metrics(site, make_latest(), book, journal, terms=make_terms(), clock=lambda: now_s)
+    metrics = Metrics(site, make_latest(), book, journal, terms=make_terms(), holding=Holding(), clock=lambda: now_s)
 
     def after(at_s, mode, *codes):
         nonlocal now_s
         now_s = at_s
         reasons = tuple(Reason(code, "pcc") for code in codes)
-        metrics.observe_tick(ticked(replace(make_decision(), at_s=at_s, mode=mode, reasons=reasons)))
+        observe(metrics, ticked(replace(make_decision(), at_s=at_s, mode=mode, reasons=reasons)))
         got = samples(metrics.render())
         held = {key[1]: value for key, value in got.items() if key[0] == "surplusd_reason_age_seconds"}
         return got["surplusd_mode_age_seconds",], held
@@ -360,18 +371,18 @@ def test_every_reason_that_holds_has_a_series_by_code_and_subject(metrics):
     overruled = (Reason(Code.TIMES_OVERRULED, "pcc", {"limits": "order:o1", "count": 2}),)
     sources = {"main": (Reason(Code.METER_SILENT, "main"), Reason(Code.METER_FROZEN, "main"))}
     held = replace(make_decision(), mode=Mode.HOLD, reasons=reasons, overruled=overruled, sources=sources)
-    metrics.observe_tick(ticked(held), (Reason(Code.CLOCK_UNSYNCHRONISED, "pcc"),))
+    observe(metrics, ticked(held), (Reason(Code.CLOCK_UNSYNCHRONISED, "pcc"),))
     assert {key[1:] for key in samples(metrics.render()) if key[0] == "surplusd_reason"} == {
         ("meter_silent", "main"), ("link_down", "pcc"), ("times_overruled", "pcc"), ("meter_frozen", "main"),
         ("clock_unsynchronised", "pcc"),
     }  # fmt: skip
-    metrics.observe_tick(ticked())
+    observe(metrics, ticked())
     assert not [key for key in samples(metrics.render()) if key[0] == "surplusd_reason"], "it ends with its cause"
 
 
 def test_a_step_that_failed_is_counted(metrics):
-    metrics.observe_tick(ticked(failure="i6_ramp"))
-    metrics.observe_tick(ticked())
+    observe(metrics, ticked(failure="i6_ramp"))
+    observe(metrics, ticked())
     assert samples(metrics.render())["surplusd_step_failures_total", "i6_ramp"] == 1
 
 
@@ -379,7 +390,7 @@ def test_what_is_unknown_has_no_series(metrics):
     before = samples(metrics.render())
     assert not any(name.startswith("surplusd_node") for name, *_ in before)
     assert not any(name == "surplusd_device_setpoint_watts" for name, *_ in before)
-    metrics.observe_tick(ticked(replace(make_decision(site_w=None), surplus_w=None)))
+    observe(metrics, ticked(replace(make_decision(site_w=None), surplus_w=None)))
     got = samples(metrics.render())
     assert ("surplusd_meter_watts", "surplus") not in got
     assert ("surplusd_agent_lease_left_seconds", "hall-a") not in got
@@ -398,7 +409,7 @@ def test_the_histogram_counts_every_tick_once(durations):
 
 
 def test_the_single_devices_come_by_page_and_all_else_by_itself(metrics):
-    metrics.observe_tick(ticked(make_decision()))
+    observe(metrics, ticked(make_decision()))
     whole, first = metrics.render(), b"".join(metrics.chunks(1))
     assert metrics.pages == 1
     assert of_the_site(b"".join(metrics.chunks(0)) + first) == of_the_site(whole)
@@ -418,7 +429,14 @@ def of_the_site(text: bytes) -> list[bytes]:
 def test_single_devices_are_not_shown_where_the_site_file_says_so(tmp_path, detail):
     site, journal = make_site(), journal_at(tmp_path / "journal.db")
     metrics = Metrics(
-        site, make_latest(), OrderBook(journal, site), journal, terms=make_terms(), detail=detail, clock=lambda: 1001.5
+        site,
+        make_latest(),
+        OrderBook(journal, site),
+        journal,
+        terms=make_terms(),
+        holding=Holding(),
+        detail=detail,
+        clock=lambda: 1001.5,
     )
     got = samples(metrics.render())
     journal.close()
@@ -435,7 +453,14 @@ def test_single_devices_are_not_shown_where_the_site_file_says_so(tmp_path, deta
 def test_reports_that_were_left_out_are_counted(tmp_path):
     site, journal = make_site(), journal_at(tmp_path / "journal.db")
     metrics = Metrics(
-        site, make_latest(), OrderBook(journal, site), journal, terms=make_terms(), shed=lambda: 7, clock=lambda: 1001.5
+        site,
+        make_latest(),
+        OrderBook(journal, site),
+        journal,
+        terms=make_terms(),
+        holding=Holding(),
+        shed=lambda: 7,
+        clock=lambda: 1001.5,
     )
     got = samples(metrics.render())
     journal.close()

@@ -17,6 +17,7 @@ from controller.daemon.contactors.switchboard import Switchboard
 from controller.daemon.desks import Desks
 from controller.daemon.events.changes import Changes
 from controller.daemon.events.feed import Feed
+from controller.daemon.holding import Holding
 from controller.daemon.journal.journal import RecordKind
 from controller.daemon.mailbox import Mailbox
 from controller.daemon.metrics import Metrics
@@ -86,7 +87,16 @@ class Bench:
         self.book = OrderBook(self.journal, self.site)
         self.fleet, self.notifier, self.mailbox = Fleet(self.calls), Notifier(self.calls), Mailbox()
         latest = make_latest(self.site, lambda: None, self.fleet.real)
-        self.metrics = Metrics(self.site, latest, self.book, self.journal, terms=make_terms(), clock=lambda: self.now_s)
+        holding = Holding()
+        self.metrics = Metrics(
+            self.site,
+            latest,
+            self.book,
+            self.journal,
+            terms=make_terms(),
+            holding=holding,
+            clock=lambda: self.now_s,
+        )
         switchboard = Switchboard(self.site, {}, dict)
         self.machine, self.lock_certainty = Machine(path.parent), LockCertainty("pcc")
         self.wall_clock = self.machine.clock
@@ -108,7 +118,8 @@ class Bench:
             notifier=self.notifier,
             wall_clock=self.wall_clock,
             site=self.site,
-            changes=Changes(Feed(self.journal), self.site, locks=lambda: (), head=lambda: None),
+            holding=holding,
+            changes=Changes(Feed(self.journal), self.site, holding=holding, locks=lambda: (), head=lambda: None),
             switch=lambda _: self.calls.append("switch"),
             clock=lambda: self.now_s,
         )

@@ -124,7 +124,18 @@ def test_what_an_agent_said_is_gone_once_it_is_out_of_contact_and_so_is_what_was
 
 
 def test_every_state_of_a_device_can_be_shown():
-    assert {activity.name.lower() for activity in Activity} | {"lost"} == set(DEVICE_STATES)
+    assert {activity.name.lower() for activity in Activity} | {"lost", "resting"} == set(DEVICE_STATES)
+
+
+def test_a_device_that_rests_is_shown_so_while_its_agent_is_in_contact():
+    looked = Looked()
+    rig, theirs = looked.rig, looked.rig.site.devices.agent == 1
+    rig.introduce(1)
+    rig.report(1, state="opo", activity="oro", rests="rnn")
+    states = [DEVICE_STATES[code] for code in looked.latest.devices().state[theirs]]
+    assert states == ["resting", "running", "off"]
+    rig.now_s += CONTACT_S + 0.1
+    assert {DEVICE_STATES[code] for code in looked.latest.devices().state} == {"lost"}
 
 
 def test_what_is_wrong_with_what_an_agent_says_is_shown_with_it_and_so_is_the_head_that_it_holds():

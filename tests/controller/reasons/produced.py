@@ -12,13 +12,14 @@ import numpy as np
 from controller.core.decision import Decision
 from controller.core.reasons import Reason
 from controller.core.site import SURPLUS, Site
+from controller.daemon.holding import Holding
 from controller.daemon.latest import DeviceColumns, Latest
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.site_log import SiteLog
 from controller.daemon.tick import Tick
 from tests.controller.daemon.journal.journals import journal_at
-from tests.controller.north import make_terms
+from tests.controller.north import make_terms, observe
 
 
 class Way(Enum):
@@ -64,9 +65,11 @@ def held(site: Site, folder: Path, tick: Tick | None, reasons: Iterable[Reason],
         off = nothing.astype(np.int64)
         latest = Latest(meters=dict, agents=dict, devices=lambda: DeviceColumns(measured_w=nothing, state=off))
         now_s = age_s + (tick.decision.at_s if tick else 0.0)
-        metrics = Metrics(site, latest, OrderBook(journal, site), journal, terms=make_terms(), clock=lambda: now_s)
+        metrics = Metrics(
+            site, latest, OrderBook(journal, site), journal, terms=make_terms(), holding=Holding(), clock=lambda: now_s
+        )
         if tick is not None:
-            metrics.observe_tick(tick)
+            observe(metrics, tick)
             _logged_until_over(site, tick.decision)
         return Produced(way=Way.HELD, reasons=tuple(reasons), site=site, series=series_of(metrics))
     finally:

@@ -9,7 +9,7 @@ const colour = (key) => getComputedStyle(document.documentElement).getPropertyVa
 
 const line = (pen, points) => { pen.beginPath(); points.forEach(([x, y], k) => (k ? pen.lineTo(x, y) : pen.moveTo(x, y))); pen.stroke(); };
 
-// off: an empty cell; starting, stopping: a triangle up, down; running: filled from below; lost: crossed out; unknown: a dot.
+// off: empty; starting: a triangle up; stopping, resting: down; running: filled; lost: crossed; unknown: a dot.
 const cell = (pen, paint, x, y, size, state, level) => {
   const inner = Math.max(1, size - (size > 5 ? 2 : 1)), right = x + inner, below = y + inner;
   pen.lineWidth = size > 9 ? 1.5 : 1;
@@ -25,7 +25,7 @@ const cell = (pen, paint, x, y, size, state, level) => {
   } else if (state === UNKNOWN) {
     pen.fillStyle = paint.bad;
     pen.fillRect(x + inner / 2 - 1, y + inner / 2 - 1, 2, 2);
-  } else if (state === 1 || state === 3) {
+  } else if (state) {
     const [top, foot] = state === 1 ? [y + 2, below - 2] : [below - 2, y + 2];
     pen.fillStyle = paint.warn;
     pen.beginPath();

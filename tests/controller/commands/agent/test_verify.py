@@ -104,6 +104,7 @@ def test_an_agent_in_another_language_passes(bench, capsys):
         ("forgets the head", "the head of a set"),
         ("forgets its leases", "at the end of a lease"),
         ("measures by nothing", "its reports have the columns"),
+        ("rests while it runs", "its reports have the columns"),
     ],
 )
 def test_each_vice_is_found(bench, capsys, vice, words):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from controller.core.allocation.minimum_times import fitting_w, kept_w, minimum_times_after
@@ -193,6 +193,32 @@ def test_limits_come_before_minimum_times_and_these_before_protection(limit_w, b
     assert texts(overruled) == words
 
 
+@pytest.mark.parametrize(
+    ("limit_w", "base_w", "words"),
+    [
+        (3400.0, [2000, 1400], ""),
+        (2025.0, [2000, 25], "order:o1 before the minimum and settle times of 1 device"),
+        (2024.0, [1400, 25], "order:o1 before the minimum and settle times of 2 devices"),
+        (1425.0, [1400, 25], "order:o1 before the minimum and settle times of 2 devices"),
+        (
+            1424.0,
+            [25, 25],
+            "order:o1 before the minimum and settle times of 1 device; order:o1 before the protected d0000",
+        ),
+    ],
+)
+def test_a_protected_device_gives_up_its_settle_time_before_it_is_switched_off(limit_w, base_w, words):
+    """Else what is not protected runs on what it has left."""
+    rows = [{"modes": MINER, "protected": True, "settle": 60.0}, {"modes": MINER, "min_up": 60.0}]
+    tables = tables_of(*rows, nodes=tree(("pcc", -1, INF, 0.0)))
+    times = replace(free(2), settled_from_s=np.array([9.0, -INF]), on_until_s=np.array([-INF, 9.0]))
+    kept = kept_w(tables, leases_of(tables, [2000.0, 1400.0]), times, 0.0)
+    bounds = (tables.site.devices.off_w, tables.site.devices.max_w)
+    base, overruled = fitting_w(tables, kept, bounds, np.array([limit_w]), ("order:o1",))
+    assert base.tolist() == base_w
+    assert texts(overruled) == words
+
+
 def test_a_minimum_time_that_fits_after_all_is_kept():
     """The small one would be given up first, but the large one has to go and leaves room for it.
 
@@ -281,9 +307,10 @@ def test_minimum_times_and_protection_hold_unless_the_decision_says_what_came_be
 
 
 @given(seed=st.integers(0, 10**6), legs=LEGS)
+@example(seed=1, legs=[(7, 0.0, None), (6, 30_509.0, 35_265.0), (1, 0.0, None)])
 @settings(max_examples=examples(8), deadline=None)
 def test_what_is_protected_goes_last(seed, legs):
-    """Where a protected device is cut, nothing else below its nodes could have given the watts."""
+    """Where a protected device is cut, nothing else below its nodes could have given the watts that it needs to run on."""
     world = timed_world(seed)
     play(world, legs)
     columns, before = world.site.devices, None
@@ -292,8 +319,8 @@ def test_what_is_protected_goes_last(seed, legs):
         if before is not None:
             cut = columns.protected & (before > columns.off_w) & (after_w <= columns.off_w)
             for i in np.flatnonzero(cut):
-                others = ~columns.protected & (columns.node == columns.node[i]) & (after_w > columns.off_w)
-                # What was left needs fewer watts to run on than the protected one; what then remained it may have got besides.
-                assert world.tables.on_w[others].sum() < world.tables.on_w[i] + columns.off_w[others].sum() + 1.0
+                others = ~columns.protected & (columns.node == columns.node[i])
+                needed_w = min(world.tables.kept_on_w[i], before[i]) - columns.off_w[i]
+                assert (after_w - columns.off_w)[others].sum() < needed_w + 1.0
                 assert columns.ids[i] in texts(decision.overruled) or "more" in texts(decision.overruled)
         before = after_w

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.core.allocation.tables import make_tables
 from controller.core.fleet.cap_memory import caps_under, no_caps
-from controller.core.fleet.cap_turns import without_slack
+from controller.core.fleet.cap_turns import turns, without_slack
 from controller.core.site import CapGroup
+from controller.core.takeover import taken_over
 from tests.controller.core.world import World, played_once, site, with_rules
 from tests.examples import examples
 
@@ -124,7 +126,7 @@ def test_what_a_cap_is_lowered_by_above_its_job_is_no_fall():
     assert not idle.any()
 
 
-def test_a_cap_that_is_raised_above_its_job_is_no_rise():
+def test_a_cap_that_is_raised_above_its_job_is_known():
     caps = replace(no_caps(hall(None)), wanted_w=np.full((80, GPUS), 5_000.0), loose=np.ones(GPUS, dtype=np.bool_))
     current_w, target_w = np.full(MINERS + GPUS, 6_000.0), np.full(MINERS + GPUS, 8_000.0)
     _, idle = without_slack(caps, current_w, target_w)
@@ -148,6 +150,39 @@ def test_jobs_at_their_caps_rise_by_the_ramp_however_late_and_little_their_draw_
     site_w = np.array([watts for _, watts, *_ in world.history[-26:]])
     assert site_w[-1] > site_w[0] + 12e3
     assert np.max(site_w[5:] - site_w[:-5]) <= 5 * ramp_w_s + world.tables.largest_start_w
+
+
+def idle_hall(ramp_w_s):
+    """Return a hall whose jobs rest under low caps, and whose caps may rise to the full from now on, by that ramp."""
+    world = in_hall(300.0, lambda _: 1_000.0)
+    world.run(60)
+    group = replace(world.site.caps[0], headroom_w=float("inf"))
+    world.site = replace(world.site, caps=(group,), rules=replace(world.site.rules, ramp_up_w_s=ramp_w_s))
+    world.tables, world.state = make_tables(world.site), taken_over(world.state, world.site, ())
+    return world
+
+
+def test_caps_of_jobs_that_rest_rise_by_the_ramp_too():
+    """All of them may use their caps at the same moment."""
+    ramp_w_s = 500.0
+    world = idle_hall(ramp_w_s)
+    before_w = world.decided.setpoint_w[CAPPED].sum()
+    assert GPUS * 3_000.0 < before_w < GPUS * 4_000.0
+    caps_w = np.array([world.cycle().setpoint_w[CAPPED].sum() for _ in range(20)])
+    assert caps_w[-1] > before_w + 5 * ramp_w_s
+    assert np.max(caps_w - before_w - ramp_w_s * np.arange(1, 21)) <= world.tables.largest_start_w
+
+
+def test_caps_of_jobs_that_rest_rise_by_what_others_leave_of_the_ramp():
+    caps, order = no_caps(hall(300.0)), np.arange(MINERS + GPUS)[::-1]
+    idle = np.isin(order[::-1], [MINERS, MINERS + 2])
+    ((everybody, kept_w),) = turns(caps, order, np.zeros_like(idle), 0.0)
+    assert (everybody.tolist(), kept_w) == (order.tolist(), 0.0)
+    others, last = turns(caps, order, idle, 0.0)
+    assert others[0].tolist() == [d for d in order.tolist() if not idle[d]]
+    assert last[0].tolist() == [MINERS + 2, MINERS]
+    kept = [(who.tolist(), kept_w) for who, kept_w in turns(caps, order, idle, 700.0)]
+    assert kept == [([MINERS + 3, MINERS + 1], 0.0), (list(range(MINERS))[::-1], 700.0), ([MINERS + 2, MINERS], 0.0)]
 
 
 def test_what_agents_narrow_is_given_to_others_once_it_is_proven():

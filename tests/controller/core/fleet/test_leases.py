@@ -59,6 +59,7 @@ def seen(
         measured_w=np.array(applied_w if measured_w is None else measured_w, dtype=np.float64),
         measured_by=np.full(2, Measurer.PSU, dtype=np.int8),
         follow=np.broadcast_to(np.array(follow, dtype=np.int8), 2),
+        rests=np.zeros(2, dtype=np.bool_),
         max_w=DEVICES.max_w,
         down_seen_s=DEVICES.down_seen_s,
         up_seen_s=DEVICES.up_seen_s,

@@ -29,7 +29,14 @@ LEASES = no_leases(SITE.devices, 0.0)
 def trouble(**columns) -> Trouble:
     agents, nobody = np.zeros(2), np.zeros(4, dtype=np.bool_)
     fine = Trouble(
-        silent_s=agents, deaf_s=agents, silent=nobody, lost=nobody, defiant=nobody, reluctant=nobody, led=~nobody
+        silent_s=agents,
+        deaf_s=agents,
+        silent=nobody,
+        lost=nobody,
+        defiant=nobody,
+        reluctant=nobody,
+        led=~nobody,
+        asked=~nobody,
     )
     return replace(fine, **{name: np.array(values) for name, values in columns.items()})
 

@@ -111,10 +111,10 @@ def _granted(limits, devices, random) -> list[np.ndarray]:
     changes.values_after_changes(modes, costs, current_w, values)
     base_w, room_w = np.maximum(wanted_w, devices.off_w), 0.9 * limits.limit_w
     room_w -= tree.device_watts_below(paths, base_w) + 0.3 * limits.limit_w
-    given_up = changes.fit_kept(paths, ranked, devices.off_w, base_w.copy(), base_w, room_w)
+    changes.fit_kept(paths, ranked, devices.off_w, base_w.copy(), base_w, room_w)
     cost = changes.cost_per_h(modes, costs, current_w, target_w)
     *moved, raising = tree.PathSums(paths).moves(current_w, setpoint_w, devices.max_w)
-    return [used_w, setpoint_w, np.array([*left, given_up, cost, *moved]), raising, values, base_w, room_w]
+    return [used_w, setpoint_w, np.array([*left, cost, *moved]), raising, values, base_w, room_w]
 
 
 def unnoticed() -> Iterator[str]:

@@ -191,3 +191,14 @@ def test_the_next_revision_goes_on_from_where_the_one_before_has_come_to():
     assert limits[0].limit_w == 100e3, "it comes down from there, and not from what is drawn still"
     _, limits = follow_orders(ramps, snapshot(made(20e3, revision=2), now_s=1001.0), node_w)
     assert limits[0].limit_w == 20e3, "without a ramp, at once"
+
+
+@pytest.mark.parametrize(("ramp_w_s", "later_w"), [(1e3, 70e3), (100.0, 79e3), (2e3, 60e3)])
+def test_a_revision_that_tightens_an_order_on_its_way_goes_on_from_there_by_its_own_ramp(ramp_w_s, later_w):
+    node_w = np.full(NODES, 120e3)
+    ramps, _ = follow_orders((), snapshot(made(50e3, ramp_w_s=1e3)), node_w)
+    tighter = made(20e3, ramp_w_s=ramp_w_s, revision=2)
+    ramps, limits = follow_orders(ramps, snapshot(tighter, now_s=1040.0), node_w)
+    assert limits[0].limit_w == 80e3
+    _, limits = follow_orders(ramps, snapshot(tighter, now_s=1050.0), node_w)
+    assert limits[0].limit_w == later_w

@@ -84,7 +84,9 @@ def test_of_two_meters_that_disagree_the_smaller_counts():
 
 
 def test_a_cut_of_a_node_that_nobody_has_seen_counts_from_the_least_that_its_devices_draw():
-    ramps, limits = follow_orders((), _snapshot(), np.full(NODES, 120e3), np.full(NODES, 50e3))
+    ramps, limits = follow_orders(
+        (), _snapshot(), np.full(NODES, 120e3), (np.full(NODES, np.inf), np.full(NODES, 50e3))
+    )
     assert (ramps[0].limit_w, limits[0].limit_w) == (20e3, 20e3)
 
 

@@ -11,6 +11,7 @@ from controller.core.limits.trip import ContactorState, Phase
 from controller.core.reasons import Code, Reason
 from controller.core.snapshot import ContactorNow, Position
 from controller.daemon.events.changes import Changes
+from controller.daemon.holding import Holding
 from controller.daemon.people.locks import PersonalLock
 from tests.controller.daemon.events.test_feed import absent_feed
 from tests.controller.north import make_decision, make_site
@@ -22,12 +23,17 @@ SILENT = Reason(Code.AGENT_SILENT, "hall-a", {"since_s": 8.0, "count": 2, "most_
 class Bench:
     def __init__(self):
         self.feed, self.head = absent_feed(), "head-1"
-        self.changes = Changes(self.feed, make_site(), locks=lambda: (LOCK,), head=lambda: self.head)
+        self.holding = Holding()
+        self.changes = Changes(
+            self.feed, make_site(), holding=self.holding, locks=lambda: (LOCK,), head=lambda: self.head
+        )
         self.place = self.feed.place
 
     def tick(self, *apart, **changed):
         """Return what a tick tells that decides so."""
-        self.changes.observe(replace(make_decision(), **changed), apart)
+        decision = replace(make_decision(), **changed)
+        self.holding.observe(decision, apart, 0.0)
+        self.changes.observe(decision)
         events = self.feed.after(self.place)
         self.place = self.feed.place
         return [(event.name.value, {k: v for k, v in json.loads(event.data).items() if k != "at"}) for event in events]

@@ -96,6 +96,26 @@ def test_a_report_becomes_columns_in_the_order_of_the_site():
     assert (view.heard_s, view.online, view.lapsed) == (NOW_S, True, False)
 
 
+def test_which_devices_rest_is_told_in_the_order_of_the_site_and_forgotten_when_none_does():
+    reports = make_reports()
+    turned = [device_of(id_) for id_ in ("c-gpu", "a-s21", "b-s19k")]
+    introduce(reports, turned, boot="b0")
+    hear(reports, listed=turned, state="oop", rests="rnn", epoch=4)
+    assert reports.resting().tolist() == [False, False, True]
+    hear(reports, listed=turned, state="oop", rests="nrn", epoch=4, now_s=NOW_S + 1.0, now_ms=1_001_000)
+    assert reports.resting().tolist() == [True, False, False]
+    hear(reports, listed=turned, state="oop", epoch=4, now_s=NOW_S + 2.0, now_ms=1_002_000)
+    assert reports.resting().tolist() == [False] * 3
+
+
+def test_a_device_that_an_inventory_lacks_does_not_rest():
+    reports = make_reports()
+    listed = [device_of(id_) for id_ in ("c-gpu", "a-s21")]
+    introduce(reports, listed, boot="b0")
+    hear(reports, listed=listed, state="oo", rests="rr", epoch=4)
+    assert reports.resting().tolist() == [True, False, True]
+
+
 def test_every_letter_has_its_meaning():
     count = 55  # of which each of 11, 5 and 5 letters is a part
     columns = [list(letters) * (count // len(letters)) for letters in (wire.Follow, wire.MeasuredBy, wire.Activity)]

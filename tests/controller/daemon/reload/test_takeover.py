@@ -52,7 +52,8 @@ class Bench:
         service = SimpleNamespace(
             site=compile_site(self.running.site_file), tokens=self.tokens, book=self.book, intake=self.intake
         )
-        self.takeover = Takeover(service, self.ticker, self.sources, print, self.metrics)
+        self.house = Told()
+        self.takeover = Takeover(service, self.ticker, self.sources, print, self.metrics, self.house)
 
     def prepare(self, *changes: tuple[str, str]):
         self.folder.write(PROFILE, *changes)
@@ -81,6 +82,7 @@ def test_every_part_hears_of_it_and_nothing_has_changed_before(bench):
     assert bench.names == ["tso", "desk", "authority"]
     assert bench.book.told == [{"tso", "authority"}]
     (site,), (control,) = bench.intake.told, bench.ticker.told
+    assert bench.house.told == [site]
     assert site.rules.contract_w == 110e3
     assert control.step.args[0].site is site
     assert control.safe_step.args == (site,)

@@ -11,6 +11,7 @@ import pytest
 
 from drivers.fleet.agent.contact import FRESH_S
 from drivers.fleet.agent.device import CommandOutcome
+from drivers.fleet.agent.evidence import GRACE_S
 from drivers.fleet.agent.ladder import STRAYS_S
 from drivers.fleet.agent.steps import Action, Do
 from drivers.fleet.catalogue import load_catalogue
@@ -179,6 +180,19 @@ def test_what_is_named_and_not_measured_is_proven_after_the_time_to_come_down() 
     assert bench.state is Follow.SETTLING
     bench.wait(S21.down_s + 1).ask(reading(None, 2000, by=MeasuredBy.NOTHING))
     assert (bench.state, bench.follower.proof(bench.now_s)) == (Follow.PROVEN, Proof.READ_BACK)
+
+
+def test_what_says_that_it_is_on_its_way_is_proven_after_its_time_whatever_it_measures() -> None:
+    """What measures the watts may be the device itself, and understate them."""
+    bench = proven()
+    bench.grant(25)
+    assert bench.ask(CommandOutcome.ACCEPTED).lowers
+    bench.ask(reading(25, 25, activity=Activity.STOPPING))
+    assert bench.state is Follow.SETTLING
+    bench.wait(S21.down_s).ask(reading(25, 25, activity=Activity.STOPPING))
+    assert bench.state is Follow.SETTLING
+    bench.wait(GRACE_S).ask(reading(25, 25, activity=Activity.STOPPING))
+    assert bench.state is Follow.PROVEN
 
 
 def test_watts_alone_prove_a_steady_device_at_the_second_reading_and_never_while_it_moves() -> None:

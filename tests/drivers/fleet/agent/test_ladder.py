@@ -341,3 +341,19 @@ def test_a_device_that_needs_no_rest_runs_again_as_soon_as_its_relay_has_opened_
     ladder = Ladder(S21, has_relay=True, now_s=T0)
     ladder.relay_seen(is_open=True, now_s=T0 + 5.0)
     assert ladder.has_rested(T0 + 5.0)
+
+
+def test_a_device_rests_from_when_it_is_seen_to_be_down_until_a_grant_may_wake_it() -> None:
+    bench = proven()
+    bench.grant(2000)
+    assert not bench.follower.is_resting(bench.now_s)
+    escalate(bench, stops=Do.STOP, seconds=S21.down_s + 5.0)
+    assert (bench.state, bench.follower.is_resting(bench.now_s)) == (Follow.STOPPED, True)
+    bench.grant(25)
+    assert not bench.follower.is_resting(bench.now_s + REST_S)
+    bench.wait(REST_S)
+    bench.ask(reading(25, 25))
+    assert bench.state is Follow.STOPPED, "nobody has granted it anything yet"
+    bench.grant(3500)
+    bench.next()
+    assert bench.state is not Follow.STOPPED

@@ -279,6 +279,7 @@ class Agent {
         head_seen: asked.vice === "forgets the head" ? null : leases.head,
         head_stored: leases.storedHead,
         refused: this.refused,
+        ...(asked.vice === "rests while it runs" ? { rests: "r".repeat(count) } : {}),
       },
       { expiryS: 3 },
     );
