@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 #: Workers that mostly wait, besides one for each core: the lanes of sites (`tests.lanes`).
-_WAITING: Final = 3
+_WAITING: Final = 4
 #: Kernels to which `warmup` comes last, and that need none of those to which it comes first.
 _AHEAD: Final = ("leaves", "bound", "changes", "grant", "tree")
 _PYTEST: Final = (sys.executable, "-m", "pytest")

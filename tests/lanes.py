@@ -1,4 +1,4 @@
-"""Which tests a worker of pytest-xdist runs: any one, but the sites of processes stand in three lanes.
+"""Which tests a worker of pytest-xdist runs: any one, but the sites of processes stand in four lanes.
 
 A site needs time, not cores: with more of them at once each would only be slower. The lanes come first in the order of the
 tests, so that they are under way while all others run beside them.
@@ -15,11 +15,13 @@ _NO_SITE: Final = ("tests/e2e/test_agent.py",)
 #: One after the other, because they share what is slow to make; they work more than they wait, and need no lane either.
 _WHEEL: Final = "tests/e2e/test_wheel.py"
 _CHROMIUM: Final = "tests/controller/api/page/test_chromium.py"
-#: Each takes about as long as the others: those that share the yard over one broker, so that it is started once, and the demos.
+#: Each takes about as long as the others, and so as long as all the tests beside them: those that share the yard over one broker,
+#: so that it is started once; the one whose devices rest for minutes; those whose agents are what it is about; the demos.
 _LANES: Final = {
     "yard": ("lost_orders", "reload", "site", "start"),
-    "mosquitto": ("leases", "second_controller", "trip"),
-    "demos": ("demo", "scenes", "verdict"),
+    "trip": ("second_controller", "trip"),
+    "agents": ("clock", "leases", "real_agent", "scenes"),
+    "demos": ("demo", "verdict"),
 }
 _LANE_OF: Final = {f"tests/e2e/test_{name}.py": lane for lane, names in _LANES.items() for name in names}
 
