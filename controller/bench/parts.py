@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import shutil
 import signal
@@ -17,9 +16,8 @@ from typing import Final
 from controller.bench.load_site import HOST, HOUSE_W, LoadSite
 from drivers.clock import boottime_s
 from drivers.errors import ConfigError, DriverLoss
+from simulators.process import end_with_the_parent
 
-_PR_SET_PDEATHSIG: Final = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 #: What the broker allows, as `deploy/mosquitto/mosquitto.conf` has it.
 _BROKER: Final = """listener {port} {host}
 allow_anonymous true
@@ -46,7 +44,7 @@ class LoadProcess:
                 stdout=subprocess.PIPE if talks else log,
                 stderr=log,
                 process_group=0,
-                preexec_fn=_end_with_the_harness,  # noqa: PLW1509  the harness has no threads when it forks
+                preexec_fn=end_with_the_parent,  # noqa: PLW1509  the harness has no threads when it forks
             )
         self.name, self.pid, self._log = name, self._process.pid, site.folder / f"{name}.log"
 
@@ -141,7 +139,3 @@ def _listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1.0):
         return True
     return False
-
-
-def _end_with_the_harness() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
