@@ -24,7 +24,7 @@ def _sites(*names: str) -> tuple[str, ...]:
 _LANES: Final = {
     "yard": _sites("lost_orders", "reload", "site", "start"),
     "trip": _sites("second_controller", "trip"),
-    "agents": _sites("clock", "leases", "real_agent", "scenes"),
+    "agents": (*_sites("clock", "leases", "real_agent", "scenes"), "tests/controller/agent/test_kill.py"),
     "demos": _sites("demo", "verdict"),
     "waits": (
         *_sites("agent"),
