@@ -45,8 +45,8 @@ def scope_of(nodeid: str) -> str:
 
 
 def is_beside(nodeid: str) -> bool:
-    """Return whether a test may run after the lanes have begun."""
-    return scope_of(nodeid) == nodeid
+    """Return whether a test stands in no lane, and so begins after these."""
+    return scope_of(nodeid) not in _LANES
 
 
 class Lanes(LoadScopeScheduling):
