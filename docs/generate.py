@@ -5,6 +5,7 @@ Such a file is a row of `GENERATED`; a test compares each with what its source g
 
 from __future__ import annotations
 
+import logging
 import runpy
 import sys
 from collections.abc import Callable
@@ -88,4 +89,5 @@ def write(root: Path) -> list[str]:
 
 
 if __name__ == "__main__":
+    logging.getLogger().addHandler(logging.NullHandler())  # what becomes of the simulated devices stands in the page
     sys.stdout.writelines(f"{path}\n" for path in write(ROOT) or ["everything is up to date"])

@@ -1,15 +1,19 @@
-"""What the processes of the simulated world have in common: their start line, and their end on a signal."""
+"""What the processes of the simulated world have in common: their start line, and their end on a signal or with who started them."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import signal
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 from drivers.ending import until_cancelled
+
+_PR_SET_PDEATHSIG: Final = 1
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def announce_ready(what: str) -> None:
@@ -36,3 +40,8 @@ def split_address(text: str) -> tuple[str, int]:
     if not host or not port.isdigit():
         raise argparse.ArgumentTypeError(f"found {text!r}, allowed is HOST:PORT")
     return host, int(port)
+
+
+def end_with_the_parent() -> None:
+    """Have this process be told to end (SIGTERM) when the one that started it is gone; for the moment between fork and exec."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

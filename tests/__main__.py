@@ -12,8 +12,8 @@ from typing import Final
 
 import pytest
 
-#: Workers that mostly wait, besides one for each core: the lanes of sites (`tests.lanes`).
-_WAITING: Final = 3
+#: Workers that mostly wait, besides one for each core: the lanes (`tests.lanes`).
+_WAITING: Final = 5
 #: Kernels to which `warmup` comes last, and that need none of those to which it comes first.
 _AHEAD: Final = ("leaves", "bound", "changes", "grant", "tree")
 _PYTEST: Final = (sys.executable, "-m", "pytest")

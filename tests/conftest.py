@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.examples import THOROUGH, examples
-from tests.lanes import Lanes
+from tests.lanes import Lanes, is_beside
 from tests.skips import judged
 
 # Whoever started this in the background of a script has made it deaf to Ctrl-C, and with it all that the tests start.
@@ -38,6 +38,12 @@ settings.load_profile("thorough" if THOROUGH else _WANTED if _WANTED == "mutatio
 
 # Of all that is imported and collected nothing is garbage: to look for it there, again and again, takes long.
 gc.disable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the lanes first."""
+    items.sort(key=lambda item: is_beside(item.nodeid))
 
 
 def pytest_collection_finish() -> None:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.lanes import _LANE_OF, _NO_SITE, _WHEEL, Lanes
+from tests.lanes import _LANES, _SCOPE_OF, is_beside, scope_of
 
 ROOT = Path(__file__).parents[1]
 
 
-def lane_of(nodeid: str) -> str:
-    return Lanes._split_scope(None, nodeid)
-
-
 def test_every_file_of_a_lane_exists():
-    assert [path for path in (*_LANE_OF, *_NO_SITE, _WHEEL) if not (ROOT / path).exists()] == []
+    assert [path for path in _SCOPE_OF if not (ROOT / path).exists()] == []
+
+
+def test_every_site_of_processes_has_a_lane():
+    sites = {f"tests/e2e/{path.name}" for path in (ROOT / "tests/e2e").glob("test_*.py")}
+    assert sites <= _SCOPE_OF.keys()
 
 
 def test_a_lane_is_handed_out_as_one_and_any_other_test_by_itself():
-    assert lane_of("tests/e2e/test_site.py::test_a") == lane_of("tests/e2e/test_start.py::test_b[1]") == "yard"
-    assert lane_of("tests/e2e/test_of_a_new_file.py::test_a") in _LANE_OF.values()
-    assert lane_of("tests/test_lanes.py::test_a") == "tests/test_lanes.py::test_a"
+    assert scope_of("tests/e2e/test_site.py::test_a") == scope_of("tests/e2e/test_start.py::test_b[1]") == "yard"
+    assert scope_of("tests/e2e/test_of_a_new_file.py::test_a") in _LANES
+    assert scope_of("tests/test_lanes.py::test_a") == "tests/test_lanes.py::test_a"
+
+
+def test_the_lanes_begin_before_all_others():
+    lanes = ["tests/e2e/test_new.py::test_b", "tests/drivers/meters/modbus/test_bus.py::test_c"]
+    others = ["tests/a.py::test_a", "tests/e2e/test_wheel.py::test_d"]
+    assert sorted((others[0], *lanes, others[1]), key=is_beside) == [*lanes, *others]

@@ -1,6 +1,6 @@
 """``/api/v1/events``: what happens, as it happens, for whoever follows it."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -44,18 +44,24 @@ def routes(service: Service) -> APIRouter:
     async def events(
         request: Request, by: Reader, last_event_id: Annotated[str | None, Header()] = None
     ) -> EventStream:
-        if not request.state.visitor.stay(by.name):
-            most = f"{FOLLOWERS_EACH} streams of one token, and no more in all than there is room for"
-            raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", f"{most}: end one first")
-        end_turn(request.scope)
-        token = request.headers["authorization"].partition(" ")[2]
-        # A reload may take the token away while the stream is open.
-        may = partial(is_still, by, token, service.tokens)
-        return EventStream(followers.follow(last_event_id, may), headers=_HEADERS)
+        return open_stream(request, by, service.tokens, partial(followers.follow, last_event_id))
 
     return router
 
 
-def is_still(by: Principal, token: str, tokens: Iterable[Token]) -> bool:
-    """Return whether a token is still that of the one who has a stream open."""
-    return principal_of(token, tokens) == by
+def open_stream(
+    request: Request,
+    by: Principal,
+    tokens: Iterable[Token],
+    follow: Callable[[Callable[[], bool]], AsyncIterator[bytes]],
+) -> EventStream:
+    """Return what `follow` yields, for as long as it is told that the token is still theirs: a reload may take it away.
+
+    Raises RequestRefused where they have too many streams open, or all have.
+    """
+    if not request.state.visitor.stay(by.name):
+        most = f"{FOLLOWERS_EACH} streams of one token, and no more in all than there is room for"
+        raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", f"{most}: end one first")
+    end_turn(request.scope)
+    token = request.headers["authorization"].partition(" ")[2]
+    return EventStream(follow(lambda: principal_of(token, tokens) == by), headers=_HEADERS)

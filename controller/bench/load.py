@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -50,7 +51,7 @@ class FleetLoad:
             agents = start_agents(site)
             stack.callback(agents.stop)
             say("start")
-            time.sleep(2.0)
+            _wait(agents, broker, "every agent at the broker", lambda figures: figures["known"] == site.agents)
             begun_s = boottime_s()
             daemon = start_daemon(site)
             stack.callback(daemon.stop)
@@ -68,13 +69,7 @@ class FleetLoad:
 
     def wait(self, what: str, ready: Callable[[Mapping[str, float]], bool]) -> Mapping[str, float]:
         """Wait for it, and return the figures; raises DriverLoss where it never comes."""
-        end_s = boottime_s() + _PATIENCE_S
-        while not ready(figures := self.agents.ask()):
-            self.daemon.check()
-            if boottime_s() > end_s:
-                raise DriverLoss(f"waited in vain for {what}: {json.dumps(figures)}\n{self.daemon.tail()}")
-            time.sleep(_POLL_S)
-        return figures
+        return _wait(self.agents, self.daemon, what, ready)
 
     def steady(self, seconds: float, *, scraped: bool) -> Figures:
         """Return what the daemon costs while nothing happens, with a scrape a second or without."""
@@ -158,6 +153,19 @@ class FleetLoad:
         request = urllib.request.Request(self.site.url + path, data=data, headers=headers, method="POST")  # noqa: S310  our own URL
         with urllib.request.urlopen(request, timeout=30.0) as answer:  # noqa: S310
             answer.read()
+
+
+def _wait(
+    agents: LoadProcess, beside: LoadProcess, what: str, ready: Callable[[Mapping[str, float]], bool]
+) -> Mapping[str, float]:
+    """Ask the agents until it is so, and return their figures; raises DriverLoss where it never comes, or `beside` ends."""
+    end_s, pause = boottime_s() + _PATIENCE_S, threading.Event()
+    while not ready(figures := agents.ask()):
+        beside.check()
+        if boottime_s() > end_s:
+            raise DriverLoss(f"waited in vain for {what}: {json.dumps(figures)}\n{beside.tail()}")
+        pause.wait(_POLL_S)
+    return figures
 
 
 def _spread(values: list[float]) -> Figures:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from controller.bench.load_site import HOST, HOUSE_W, LoadSite
+from drivers.clock import boottime_s
 from drivers.errors import ConfigError, DriverLoss
+from simulators.process import end_with_the_parent
 
-_PR_SET_PDEATHSIG: Final = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 #: What the broker allows, as `deploy/mosquitto/mosquitto.conf` has it.
 _BROKER: Final = """listener {port} {host}
 allow_anonymous true
@@ -28,6 +29,7 @@ max_keepalive 30
 log_type error
 """
 _BUSY: Final = "while True: sum(range(100_000))"
+_PATIENCE_S: Final = 15.0
 
 
 class LoadProcess:
@@ -42,7 +44,7 @@ class LoadProcess:
                 stdout=subprocess.PIPE if talks else log,
                 stderr=log,
                 process_group=0,
-                preexec_fn=_end_with_the_harness,  # noqa: PLW1509  the harness has no threads when it forks
+                preexec_fn=end_with_the_parent,  # noqa: PLW1509  the harness has no threads when it forks
             )
         self.name, self.pid, self._log = name, self._process.pid, site.folder / f"{name}.log"
 
@@ -65,6 +67,17 @@ class LoadProcess:
         if (status := self._process.poll()) is not None:
             raise DriverLoss(f"{self.name} ended with status {status}: {self.tail()}")
 
+    def wait_listening(self, port: int) -> None:
+        """Wait until it takes connections; raises DriverLoss where it ends instead, or is late."""
+        end_s, pause = boottime_s() + _PATIENCE_S, threading.Event()
+        while not _listens(port):
+            self.check()
+            if boottime_s() > end_s:
+                self.stop()
+                raise DriverLoss(f"{self.name} takes no connections: {self.tail()}")
+            pause.wait(0.02)
+        self.check()
+
     def tail(self) -> str:
         """Return the last lines of its log."""
         return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
@@ -74,22 +87,24 @@ class LoadProcess:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(15.0)
+            self._process.wait(_PATIENCE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def start_broker(site: LoadSite) -> LoadProcess:
-    """Return a mosquitto that listens; raises ConfigError where there is none on this machine."""
+    """Return a mosquitto that listens; raises ConfigError where there is none on this machine, DriverLoss where it does not."""
     program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
     if program is None:
         raise ConfigError("found no mosquitto on this machine; the load needs the broker that a site has")
     path = site.folder / "mosquitto.conf"
     path.write_text(_BROKER.format(port=site.broker_port, host=HOST), encoding="utf-8")
     part = LoadProcess("mosquitto", site, [program, "-c", str(path)])
-    time.sleep(0.3)
-    part.check()
+    part.wait_listening(site.broker_port)
     return part
 
 
@@ -123,5 +138,7 @@ def keep_busy(site: LoadSite, count: int) -> list[LoadProcess]:
     return [LoadProcess(f"busy{k}", site, [sys.executable, "-c", _BUSY]) for k in range(count)]
 
 
-def _end_with_the_harness() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1.0):
+        return True
+    return False

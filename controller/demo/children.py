@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 from drivers.clock import Clock, boottime_s
 from drivers.errors import DriverLoss
-
-_PR_SET_PDEATHSIG: Final = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+from simulators.process import end_with_the_parent
 
 
 class Child:
@@ -58,7 +54,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env=os.environ | self._environment,
                 process_group=0,  # Ctrl-C in the terminal is for the launcher alone
-                preexec_fn=_end_with_the_launcher,  # noqa: PLW1509  the launcher has no threads when it forks
+                preexec_fn=end_with_the_parent,  # noqa: PLW1509  the launcher has no threads when it forks
             )
 
     def ended(self) -> int | None:
@@ -107,7 +103,3 @@ class Child:
         with self.log.open("rb") as log:
             log.seek(self._written)
             return log.read().decode(errors="replace")
-
-
-def _end_with_the_launcher() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

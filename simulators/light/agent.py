@@ -27,8 +27,9 @@ class LightAgent:
     """An agent of these devices, in columns (D,) sorted by id.
 
     `led_s`: when it took the first statement that grants a lease since it was last `met`, None before. `down_s`: since when all that
-    it may draw is off, None while it is not. `taken`, `lapses`, `unsure_raises`: statements taken, leases that have ended, and
-    statements that raised a device by a clock of before the connection.
+    it may draw is off, None while it is not. `known`: the broker has said that it has its inventory, since it was last `met`.
+    `taken`, `lapses`, `unsure_raises`: statements taken, leases that have ended, and statements that raised a device by a clock
+    of before the connection.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class LightAgent:
         self._lapsed = True
         self.led_s: float | None = None
         self.down_s: float | None = 0.0
+        self.known = False
         self.taken = self.lapses = self.unsure_raises = 0
 
     @property
@@ -70,7 +72,7 @@ class LightAgent:
 
     def meet(self, now_s: float) -> bytes:
         """Be on a new connection, and return the inventory."""
-        self.led_s, self._met_ms = None, int(1000 * now_s)
+        self.led_s, self.known, self._met_ms = None, False, int(1000 * now_s)
         return self._signed(
             wire.Inventory(
                 v=2, site=self._site, agent=self.agent, key=self.agent, echo=self._echo(now_s), inventory=self._inventory,

@@ -60,6 +60,8 @@ class LightConnection(asyncio.Protocol):
                 self._write(packets.subscribe(self._next(), self._agent.topic(Leaf.SET)))
             elif packet.kind == packets.SUBACK:
                 self._introduce()
+            elif packet.kind == packets.PUBACK:
+                self._agent.known = True  # acknowledgements come in turn, and the inventory is the first message
 
     def _introduce(self) -> None:
         inventory = self._agent.meet(boottime_s())
@@ -150,6 +152,7 @@ class Crowd:
         down = [agent.down_s for agent in self.agents if agent.down_s is not None]
         return {
             "agents": len(self.agents),
+            "known": sum(agent.known for agent in self.agents),
             "led": len(led),
             "first_led_s": min(led, default=0.0),
             "last_led_s": max(led, default=0.0),

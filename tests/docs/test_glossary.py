@@ -35,12 +35,12 @@ def parts(name: str) -> set[str]:
     return {part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
 
 
-CLASSES = [
-    (name, str(path.relative_to(ROOT)))
-    for top in ("controller", "drivers", "simulators")
-    for path in sources(top)
-    for name in public_classes(path)
-]
+@cache
+def classes() -> list[tuple[str, str]]:
+    """Return each public class with its file; no test to be collected needs them."""
+    tops = ("controller", "drivers", "simulators")
+    found = ((name, path) for top in tops for path in sources(top) for name in public_classes(path))
+    return [(name, str(path.relative_to(ROOT))) for name, path in found]
 
 
 def test_a_word_stands_once():
@@ -52,7 +52,7 @@ def test_a_word_stands_once():
 def test_what_the_glossary_names_is_in_the_code(row):
     _, meaning, code = row
     assert meaning
-    assert set(re.findall("`(.+?)`", code)) <= {name for name, _ in CLASSES}
+    assert set(re.findall("`(.+?)`", code)) <= {name for name, _ in classes()}
 
 
 @pytest.mark.parametrize("row", rows(FORBIDDEN), ids=lambda row: row[0])
@@ -71,6 +71,6 @@ def test_what_is_not_used_is_not_used(row):
 
 def test_a_public_class_name_stands_once():
     places = defaultdict(list)
-    for name, path in CLASSES:
+    for name, path in classes():
         places[name].append(path)
     assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}

@@ -17,10 +17,8 @@ from tests.e2e.yard import Yard, yard_over
 _HERE = Path(__file__).parent
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of this folder first: they wait for long, and all others can run meanwhile; on a busy machine for longer."""
-    items.sort(key=lambda item: item.path.parent != _HERE)
+    """Have the tests of this folder wait for longer, on a busy machine."""
     for item in items:
         if item.path.parent == _HERE and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(600))

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, Final
 
+import numpy as np
 import pytest
 
 from controller.cli import main
@@ -18,7 +19,7 @@ from controller.daemon.journal.journal import RecordKind
 from drivers.clock import boottime_s
 from simulators.world.vices import Vice
 from tests.brokers import mosquitto_broker
-from tests.e2e.yard import PLENTY, SITE, Yard, options, until
+from tests.e2e.yard import PLENTY, RESTED_S, SITE, Yard, options, until
 
 TRIP_AFTER_S: Final = 20.0
 _METER: Final = (
@@ -48,11 +49,13 @@ class Cut:
     """One node of the yard, and what is done to it."""
 
     def __init__(self, yard: Yard, node: str) -> None:
-        self.yard, self.node = yard, node
-        ids = yard.site.tree.ids
-        self.devices = [
-            id_ for id_, n in zip(yard.site.devices.ids, yard.site.devices.node, strict=True) if ids[n] == node
-        ]
+        self.yard, self.node, site = yard, node, yard.site
+        mine = site.devices.node == site.tree.ids.index(node)
+        #: Its devices, with what each draws while it is off.
+        self.devices = dict(
+            zip(np.array(site.devices.ids)[mine].tolist(), site.devices.off_w[mine].tolist(), strict=True)
+        )
+        self.most_w = float(site.devices.max_w[mine].sum())
 
     @property
     def truly_closed(self) -> bool:
@@ -66,9 +69,15 @@ class Cut:
     def contactor(self) -> Any:
         return self.yard.status()["nodes"][self.node]["contactor"]
 
+    @property
+    def is_led(self) -> bool:
+        """Whether any device is told to run, and the node draws what that one needs."""
+        told_w = self.yard.applied_w()
+        return self.draws_w > 1e3 and any(told_w[id_] > off_w for id_, off_w in self.devices.items())
+
     def defy(self, limit_w: float) -> float:
         """Have the devices do nothing of what they are told, and order the node to a limit; return when."""
-        self.yard.world.set_vice(self.devices, Vice.DEAF, on=True)
+        self.yard.world.set_vice(tuple(self.devices), Vice.DEAF, on=True)
         answer = self.yard.ask("/api/v1/orders", {"id": f"cut-{self.node}", "node": self.node, "limit_w": limit_w})
         assert answer.code == 200, answer
         return boottime_s()
@@ -91,7 +100,7 @@ class Cut:
 
     def mend(self) -> None:
         """Have the devices obey, release the order, and reset the node by the command of an operator."""
-        self.yard.world.set_vice(self.devices, Vice.DEAF, on=False)
+        self.yard.world.set_vice(tuple(self.devices), Vice.DEAF, on=False)
         self.yard.release(f"cut-{self.node}")
         site = ["--site", str(self.yard.setup.daemon_file)]
         assert main(["trip", "reset", self.node, "--reason", "the miners were restarted", *site]) == 0
@@ -112,28 +121,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
         yield yard
 
 
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize(("node", "share", "part"), [("hall", 0.5, "surplusd"), ("rack", 0.4, "fleet")])
-def test_a_node_that_defies_is_cut_off_and_comes_back_by_a_reset_alone(
-    site: Yard, node: str, share: float, part: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """`part`: what is killed and started again meanwhile, and does not close it."""
-    site.calm(drawing=True)
-    cut = Cut(site, node)
-    most_w = sum(
-        watts for id_, watts in zip(site.site.devices.ids, site.site.devices.max_w, strict=True) if id_ in cut.devices
-    )
-    limit_w = round(share * most_w)
+def cut_off_and_reset(cut: Cut, share: float, part: str) -> None:
+    """Have a node defy until it is cut off; `part`: what is killed and started again then, and does not close it."""
+    site, limit_w = cut.yard, round(share * cut.most_w)
+    others = {node: closed for node, closed in site.world.truth().contactors.items() if node != cut.node}
     ordered_s = cut.defy(limit_w)
     cut.until_cut()
     assert boottime_s() - ordered_s >= TRIP_AFTER_S
     assert cut.draws_w == 0.0
-    trip = cut.contactor["trip"]
-    assert trip["cause"] == f"order:grid-authority/cut-{node}"
-    assert (trip["limit_w"], trip["power_w"] > limit_w, trip["for_s"] >= TRIP_AFTER_S) == (limit_w, True, True)
-    other = {"hall": "rack", "rack": "hall"}[node]
-    assert site.world.truth().contactors[other] is True
-    assert [body["cause"] for body in records(site, RecordKind.TRIP, node)] == [f"order:grid-authority/cut-{node}"]
+    trip, cause = cut.contactor["trip"], f"order:grid-authority/cut-{cut.node}"
+    assert (trip["cause"], trip["limit_w"]) == (cause, limit_w)
+    assert trip["power_w"] > limit_w
+    assert trip["for_s"] >= TRIP_AFTER_S
+    assert site.world.truth().contactors == others | {cut.node: False}
+    assert [body["cause"] for body in records(site, RecordKind.TRIP, cut.node)] == [cause]
 
     cut.stays_open()
     site.restart(part)
@@ -142,10 +143,23 @@ def test_a_node_that_defies_is_cut_off_and_comes_back_by_a_reset_alone(
     assert truth.site_w <= truth.envelope_w
 
     cut.mend()
-    assert f"{node} is reset; this is on record" in capsys.readouterr().out
-    until(lambda: cut.truly_closed, f"{node} is closed again", tell=site.tell)
-    site.calm(drawing=True)
-    # What had to be brought down rests first, for a minute, or two where it was so twice.
-    until(lambda: cut.draws_w > limit_w, f"{node} draws again", deadline_s=200.0, tell=site.tell)
-    reset = records(site, RecordKind.TRIP_RESET, node)
+    until(lambda: cut.truly_closed, f"{cut.node} is closed again", tell=site.tell)
+    reset = records(site, RecordKind.TRIP_RESET, cut.node)
     assert [(body["by"], body["reason"]) for body in reset] == [("operator", "the miners were restarted")]
+
+
+@pytest.mark.timeout(900)
+def test_nodes_that_defy_are_cut_off_and_come_back_by_a_reset_alone(
+    site: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What had to be brought down rests for minutes before it is asked again: meanwhile it is the other node's turn."""
+    site.calm(drawing=True)
+    hall, rack = Cut(site, "hall"), Cut(site, "rack")
+    assert site.world.truth().contactors == {"hall": True, "rack": True}
+    cut_off_and_reset(hall, 0.5, "surplusd")
+    until(lambda: site.mode() == "normal", "normal mode", tell=site.tell)
+    cut_off_and_reset(rack, 0.4, "fleet")
+    said = capsys.readouterr().out
+    for cut in (hall, rack):
+        assert f"{cut.node} is reset; this is on record" in said
+        until(lambda cut=cut: cut.is_led, f"{cut.node} is led again, and draws", RESTED_S, tell=site.tell)

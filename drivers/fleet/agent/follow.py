@@ -322,7 +322,11 @@ class Follower:
         if now_s >= ladder.due_s(told, self._progress(sight, told), taken=taken):
             ladder.climb(now_s)
             self._told = None
-        elif unknown and now_s >= told.at_s + (ladder.patience_s if taken else 0.0) and ladder.rung is not Rung.TELL:
+        elif (
+            unknown
+            and now_s >= told.at_s + (ladder.patience_s if taken else ladder.pause_s)
+            and ladder.rung is not Rung.TELL
+        ):
             self._told = None
 
     def _progress(self, sight: Sight, told: Told) -> Progress:

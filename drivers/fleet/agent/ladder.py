@@ -19,6 +19,8 @@ from drivers.fleet.catalogue import Model
 #: What each further step of an escalation has to show that it works.
 STEP_S: Final = 0.75
 MOST_PATIENCE_S: Final = 60.0
+#: After the first round, what a device says that it has not taken is told again so often, and no more: it has enough to do.
+AGAIN_S: Final = 1.0
 #: When a step comes while the device stands still: after this share of its time, and not before so many seconds. Where a
 #: device's time and the steps are shorter than that, they are the bound: no step comes later than one time after the other.
 STANDS: Final = {Rung.AGAIN: (0.5, 2.5), Rung.SLEEP: (0.65, 3.25), Rung.STOP: (0.8, 4.0)}
@@ -129,6 +131,11 @@ class Ladder:
     def patience_s(self) -> float:
         """How long a step has to show that it works: longer in each round."""
         return float(min(MOST_PATIENCE_S, STEP_S * 2 ** min(self._rounds, 10)))
+
+    @property
+    def pause_s(self) -> float:
+        """How long it waits before it tells a device again what that says that it has not taken."""
+        return AGAIN_S if self._rounds else 0.0
 
     @property
     def _stands_until_s(self) -> float:

@@ -82,7 +82,7 @@ EVENTS = st.lists(
     events=[*((10.0, partial(of_agent, "cut", a, 80.0)) for a in range(6)), (11.0, partial(surplus, 0.0))], loses=0.0
 )
 @example(events=[(10.0, partial(of_agent, "restart", 1, 3.0)), (11.0, partial(surplus, 5e3))], loses=0.1)
-@settings(max_examples=examples(4))
+@settings(max_examples=examples(2, times=40))
 def test_no_setpoint_outlives_its_lease_and_the_site_stays_inside(events, loses):
     """Every device can be cut off, so none draws on for longer than a lease, the settle time and its escalation."""
     world = LeasedWorld(few_devices(10e3), surplus_w=130e3, relays=True)

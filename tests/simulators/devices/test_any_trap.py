@@ -124,7 +124,7 @@ class Scene:
 @pytest.mark.parametrize("family", ALL_SERVED)
 @example(events=[Event(wait_s=5, trap=Trap.WRONG_SERIAL), Event(wait_s=1, mode=1)])
 @example(events=[Event(wait_s=5, trap=Trap.SAYS_OK), Event(wait_s=1, mode=1)])
-@settings(max_examples=examples(12), deadline=None)
+@settings(max_examples=examples(5, times=48), deadline=None)
 @given(events=EVENTS)
 def test_nothing_is_said_for_long_that_is_not_so(family: str, events: list[Event]) -> None:
     scene = Scene(family)

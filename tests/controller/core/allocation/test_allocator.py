@@ -134,7 +134,7 @@ def test_small_lumpy_sites_are_nearly_optimal():
 
 
 @given(cases(), st.lists(st.floats(0.0, 1.2), min_size=1, max_size=3))
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(50, times=40))
 def test_new_site_limit_equals_a_new_solve(case, shares):
     site, columns, given = case
     allocator, first = solved(site, columns, **given)
@@ -154,7 +154,7 @@ def test_new_site_limit_equals_a_new_solve(case, shares):
 
 
 @given(cases(), st.data())
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(50, times=40))
 def test_new_node_limit_and_new_device_equal_a_new_solve(case, data):
     site, columns, given = case
     allocator, first = solved(site, columns, **given)

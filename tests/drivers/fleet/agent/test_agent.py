@@ -153,6 +153,7 @@ def test_reports_by_itself(bench: Bench) -> None:
 
 
 @pytest.mark.alone
+@pytest.mark.parametrize("broker", ["mosquitto"], indirect=True)  # which broker it is makes no difference to a clock
 @pytest.mark.parametrize("offset_s", [3600.0, -3600.0, 0.0])
 def test_i5_no_setpoint_outlives_its_lease_whatever_the_clock_offset(bench: Bench, offset_s: float) -> None:
     offset_s = max(offset_s, 10.0 - boottime_s())

@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import pytest
 
+from drivers.fleet.agent.contact import HURRIED_S
 from drivers.fleet.agent.device import CommandOutcome
-from drivers.fleet.agent.ladder import REST_MOST_S, REST_S, Ladder
+from drivers.fleet.agent.ladder import AGAIN_S, REST_MOST_S, REST_S, Ladder
 from drivers.fleet.agent.steps import Action, Do, Rung
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.wire import Follow, MeasuredBy, Proof
@@ -309,6 +310,24 @@ def test_a_device_that_refuses_is_not_put_to_sleep_before_its_time() -> None:
         elif action is not None:
             bench.ask(reading(3500, 3500) if action.do is Do.READ else CommandOutcome.REFUSED)
     assert S21.down_s < sleeps_s < S21.down_s + 2
+
+
+def test_what_has_not_taken_a_command_is_told_again_at_once_in_the_first_round_and_later_once_a_second() -> None:
+    """An interface that answers each command with a page of its own, and each question well."""
+    bench, told_s = proven().grant(0), []
+    while bench.now_s < T0 + 60.0:
+        action = bench.wait(0.1).next()
+        if action is not None and action.do is Do.READ:
+            bench.ask(reading(3500, 3500))
+        elif action is not None:
+            told_s.append(bench.now_s)
+            bench.ask(CommandOutcome.UNKNOWN)
+            if not bench.follower._ladder._rounds:
+                first = len(told_s)
+    pauses_s = [later - earlier for earlier, later in pairwise(told_s)]
+    assert max(pauses_s[1:first]) <= 0.5, "while it may be a moment"
+    assert min(pauses_s[first + 1 :]) >= 0.8
+    assert max(pauses_s) <= AGAIN_S + HURRIED_S + 0.2, "and it is never given up"
 
 
 def test_an_agent_that_was_away_gives_a_silent_device_its_time_again() -> None:
