@@ -13,6 +13,7 @@ from controller.api import clock, errors, events, journal, meters, nodes, orders
 from controller.api.description import DescribedApp
 from controller.api.door import Doorkeeper
 from controller.api.heard import heard
+from controller.api.order_bodies import order_body
 from controller.api.page import routes as page
 from controller.api.session import authorization, cookie_name
 from controller.api.turns import Turns
@@ -28,7 +29,7 @@ def create_app(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    errors.install(app, service.refused, lambda entry: orders.shown(service, service.intake.view(entry)))
+    errors.install(app, service.refused, lambda entry: order_body(service.intake.view(entry)))
     for routes in (
         probes.routes,
         status.routes,

@@ -44,14 +44,14 @@ def routes(service: Service) -> APIRouter:
     async def events(
         request: Request, by: Reader, last_event_id: Annotated[str | None, Header()] = None
     ) -> EventStream:
-        if not request.state.visitor.stay(by.name):
+        if not request.state.visitor.stay(by):
             most = f"{FOLLOWERS_EACH} streams of one token, and no more in all than there is room for"
             raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", f"{most}: end one first")
         end_turn(request.scope)
         token = request.headers["authorization"].partition(" ")[2]
         # A reload may take the token away while the stream is open.
         may = partial(is_still, by, token, service.tokens)
-        return EventStream(followers.follow(last_event_id, may), headers=_HEADERS)
+        return EventStream(followers.follow(last_event_id, may, by.name), headers=_HEADERS)
 
     return router
 

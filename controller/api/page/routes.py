@@ -13,7 +13,7 @@ from controller.api.door import FOLLOWERS_EACH
 from controller.api.errors import RequestRefused
 from controller.api.events import EventStream, is_still
 from controller.api.page.files import PageFiles, language_of
-from controller.api.page.view import course_of, devices_of
+from controller.api.page.view import Structure, course_of
 from controller.api.page.viewers import Viewers
 from controller.api.session import cookie_name, set_cookie
 from controller.api.turns import end_turn
@@ -80,7 +80,8 @@ def _add_session(router: APIRouter, service: Service) -> None:
 
 def _add_live(router: APIRouter, service: Service) -> None:
     Reader = Annotated[Principal, Depends(require(service.tokens, *Role))]
-    viewers = Viewers(service)
+    structure = Structure(service.site)
+    viewers = Viewers(service, structure.mark)
 
     @router.get("/page/course", dependencies=[Depends(require(service.tokens, *Role))])
     async def course() -> Response:
@@ -88,11 +89,11 @@ def _add_live(router: APIRouter, service: Service) -> None:
 
     @router.get("/page/devices", dependencies=[Depends(require(service.tokens, *Role))])
     async def devices() -> Response:
-        return Response(devices_of(service), media_type="application/json", headers=_FRESH)
+        return Response(structure.told(service.currency()), media_type="application/json", headers=_FRESH)
 
     @router.get("/page/stream")
     async def stream(request: Request, by: Reader, lang: str = "") -> EventStream:
-        if not request.state.visitor.stay(by.name):
+        if not request.state.visitor.stay(by):
             most = f"{FOLLOWERS_EACH} streams of one token, and no more in all than there is room for"
             raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", f"{most}: end one first")
         end_turn(request.scope)

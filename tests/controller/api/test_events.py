@@ -370,3 +370,18 @@ def test_those_who_are_gone_cost_nothing_more(running, monkeypatch):
         before = len(made)
     until(lambda: _is_let_in(running), "they are gone")
     assert len(made) - before <= 3 * AT_ONCE * FOLLOWERS_EACH
+
+
+def test_whoever_comes_back_waits_for_no_dead_disk(running, monkeypatch):
+    monkeypatch.setattr(followers, "READ_S", 0.05)
+    released = threading.Event()
+    monkeypatch.setattr(running.feed, "recorded", lambda *_: released.wait(DEADLINE_S) and None)
+    with running.client() as http:
+        http.post("/api/v1/orders", json=ORDER)
+    try:
+        for _ in range(2):
+            with Stream(running.url, f"{running.journal.id}.0.00000000.1") as stream:
+                state = next(stream.events())
+            assert (state.data["missed"], state.data["missed_because"]) == ("everything", "journal_unreadable")
+    finally:
+        released.set()
