@@ -9,22 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.brokers import mosquitto_broker
-from tests.deploy.prometheus import ask, prometheus
+from tests.deploy.prometheus import firing, prometheus
 from tests.e2e.scenes import Scene, agents_hang
 from tests.e2e.yard import PLENTY, yard_over
 
 RULES = Path(__file__).parents[2] / "deploy/prometheus/surplusd-rules.yml"
-
-
-def firing(api: str) -> dict[tuple[str, str], str]:
-    """Return the text of each alert that fires, by its name and what it is about: an agent, a node, or nothing."""
-    return {
-        (one["labels"]["alertname"], one["labels"].get("agent") or one["labels"].get("node") or ""): one["annotations"][
-            "summary"
-        ]
-        for one in ask(f"{api}/api/v1/alerts", "alerts")["alerts"]
-        if one["state"] == "firing"
-    }
 
 
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed")

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.verify.allocator import walked
 from tests.verify.caps.report import capped
 from tests.verify.clocks import ends_in_time
+from tests.verify.controllers import live_and_leave
 from tests.verify.door import withstood
 from tests.verify.fuzz.campaign import campaign
 from tests.verify.journal import report as orders_kept
@@ -97,6 +98,11 @@ def schema(out: Path) -> dict[str, str]:
     return conforms(out)
 
 
+def controllers(out: Path) -> dict[str, str]:
+    """Have two controllers with one certificate live for a minute, and then one."""
+    return live_and_leave(out)
+
+
 def orders(out: Path) -> dict[str, str]:
     """Flood the site with orders of one issuer, while another sends limit 0."""
     return orders_withstood(out)
@@ -168,6 +174,7 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "scenes": scenes,
     "door": door,
     "orders": orders,
+    "controllers": controllers,
     "schema": schema,
     "readers": readers,
     "polling": polling,
@@ -191,4 +198,5 @@ def main(words: Sequence[str] | None = None) -> int:
     return int(any("failed" in results.values() for results in found.values()))
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
