@@ -187,7 +187,10 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the campaigns that are named, or all; return 1 where one failed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.verify", description=__doc__)
+    each = "\n".join(f"  {name:<11} {campaign.__doc__}" for name, campaign in CAMPAIGNS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.verify", epilog=each, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("build/verify"))
     parser.add_argument("campaign", nargs="*", choices=[[], *CAMPAIGNS])
     arguments = parser.parse_args(words)
