@@ -1,7 +1,5 @@
 """``/api/v1/status``: what the site does now, what limits it, and why."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -40,7 +40,7 @@ class Answer:
         error = self.body.get("error", {})
         details = "; ".join(escaped(str(each)) for each in error.get("details", ())) or f"HTTP {self.status}"
         codes = dict.fromkeys(escaped(str(reason["code"])) for reason in error.get("reasons", ()))
-        return f"refused ({', '.join(codes) or error.get('reason', self.status)}): {details}"
+        return f"refused ({', '.join(codes) or escaped(str(error.get('reason', self.status)))}): {details}"
 
 
 class DaemonClient:

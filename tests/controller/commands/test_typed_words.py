@@ -11,6 +11,7 @@ from controller.cli import main
 from controller.commands.daemon_client import DaemonClient
 from controller.core.limits.orders import Compliance
 from controller.core.reasons import Code, Reason
+from controller.daemon.reload.desk import ReloadAnswer
 from tests.controller.api.conftest import server_at
 from tests.controller.api.test_orders import kept
 
@@ -72,6 +73,7 @@ def test_a_terminal_obeys_nothing_of_what_the_daemon_tells(verb, monkeypatch, wo
     verb(*LOCK)
     silent = Reason(Code.AGENT_SILENT, "hall-a", {"since_s": 8.0, "count": 2, "most_w": 7e3})
     kept(verb.running, 50e3, Compliance.NOT_MET, warnings=(silent,))
+    verb.running.world.reloads.answer = ReloadAnswer(taken=("grid.contract",), waiting=("fleet.lease",))
     real: Callable[..., Any] = DaemonClient.get
 
     def hostile(*of: Any) -> Any:
