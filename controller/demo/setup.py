@@ -124,12 +124,7 @@ def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
         protocol=raw["mqtt"]["protocol"],
         http=_split(raw["http"]["listen"]),
     )
-    _write(setup.site_file, raw)
-    name_models(raw, own)
-    if options.spoil is not None:
-        options.spoil(raw)
-    if is_led_otherwise:
-        _write(setup.daemon_file, raw)
+    _write_site_files(setup, raw, options.spoil)
     return setup
 
 
@@ -221,6 +216,15 @@ def _agents(raw: Raw) -> list[str]:
 def _split(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     return host, int(port)
+
+
+def _write_site_files(setup: DemoSetup, raw: Raw, spoil: Callable[[Raw], None] | None) -> None:
+    _write(setup.site_file, raw)
+    name_models(raw, setup.own)
+    if spoil is not None:
+        spoil(raw)
+    if setup.daemon_file != setup.site_file:
+        _write(setup.daemon_file, raw)
 
 
 def _write(path: Path, raw: Raw) -> None:

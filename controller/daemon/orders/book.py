@@ -28,6 +28,7 @@ from controller.daemon.orders.records import (
     OpenOrder,
     OrderKey,
     WantedOrder,
+    note_accepted,
     tightens,
     to_body,
 )
@@ -36,7 +37,6 @@ from controller.daemon.orders.relaxing import Relaxing, finish_all, not_next, ov
 from controller.daemon.orders.room import binds, in_its_room, refuse_crowd
 from controller.daemon.orders.unstored import Unstored
 from drivers.errors import JournalUnusable
-from drivers.quantities import format_power
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class OrderBook:
             parameters: dict[str, Parameter] = {"order": key.id, "revision": known.revision}
             raise OrderRefused(Cause.CONFLICT, Reason(Code.ORDER_CONFLICT, by.name, parameters), entry=known)
         if known is None:
-            _note_order(order)
+            note_accepted(order)
         return order if known is None else known
 
     def change(self, key: OrderKey, wanted: WantedOrder, by: Principal) -> OpenOrder:
@@ -135,7 +135,7 @@ class OrderBook:
                     raise not_next(known, by)
                 return self._offer(order, known, by)
             self._put((order, RecordKind.ORDER_CHANGED))
-        _note_order(order)
+        note_accepted(order)
         return order
 
     def _offer(self, order: OpenOrder, known: OpenOrder, by: Principal) -> Relaxing:
@@ -154,7 +154,7 @@ class OrderBook:
                 self._ledger.put(order)
         finally:
             self._relaxing.pop(order.key, None)
-        _note_order(order)
+        note_accepted(order)
         return order
 
     def durable(self, key: OrderKey, timeout_s: float = 0.0) -> bool:
@@ -215,7 +215,7 @@ class OrderBook:
             fresh, relaxing = self._take_stated(wanted, by)
             ends = sorted({order.key.id for order in self._ledger.open(by.name)} - wanted.keys())
         for order in fresh:
-            _note_order(order)
+            note_accepted(order)
         finish_all(relaxing)
         if not all(self.durable(order.key, STORED_S) for order in fresh):
             raise JournalUnusable("not stored, and so no statement; the orders that are new count, and are not durable")
@@ -392,10 +392,3 @@ class OrderBook:
                 why = f"record {record.seq} of the journal is not understood: {error!r}"
                 _log.error("%s", why, extra={"event": "record_strange"})
                 self._certainty.learn(RecordKind.DOUBT, {"why": why, "epoch": None})
-
-
-def _note_order(order: OpenOrder) -> None:
-    extra = {"event": "order_accepted", "order": str(order.key), "revision": order.revision}
-    cut_w = order.limit.reduce_by_w
-    size = format_power(order.limit.limit_w) if cut_w is None else f"{format_power(cut_w)} less than it draws then"
-    _log.info("order %s, revision %d, limits %s to %s", order.key, order.revision, order.node, size, extra=extra)

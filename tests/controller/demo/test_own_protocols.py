@@ -41,7 +41,8 @@ def setup(tmp_path: Path, site_text: str) -> DemoSetup:
 
 def test_the_fleet_is_as_wished_and_the_site_is_accepted(setup: DemoSetup) -> None:
     site = load(setup.daemon_file)
-    models = Counter(model for group in site.fleet.groups for model in [group.model] * group.count)
+    simulated = load(setup.site_file).fleet.groups
+    models = Counter(model for group in simulated for model in [group.model] * group.count)
     wanted: Counter[str] = Counter()
     for family, count in COUNTS.items():
         wanted[EVERY_SERVED[family].model] += count
