@@ -38,9 +38,9 @@ class RecordsBody(BaseModel):
     records: list[RecordBody]
 
 
-def routes(service: Service) -> APIRouter:
+def routes(service: Service, readers: Readers) -> APIRouter:
     """Return the route; every role may read it, and it is read from the disk in a thread."""
-    router, readers = APIRouter(prefix="/api/v1/journal", tags=["journal"]), Readers()
+    router = APIRouter(prefix="/api/v1/journal", tags=["journal"])
     Reader = Annotated[Principal, Depends(require(service.tokens, *Role))]
 
     @router.get("", response_model=RecordsBody, responses={503: {"model": ErrorBody}})
@@ -50,11 +50,10 @@ def routes(service: Service) -> APIRouter:
         after: Annotated[int, Query(ge=0, le=_LAST, description="the number of a record")] = 0,
         limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
     ) -> Response:
-        def records() -> RecordsBody:
-            found = service.feed.stored(after, limit)
+        def records(found: tuple[Record, ...]) -> RecordsBody:
             return RecordsBody(newest=service.feed.place.seq, records=[_shown(record) for record in found])
 
-        return await readers.answer(request, by.name, records)
+        return await readers.answer_from_disk(request, by.name, lambda: service.feed.stored(after, limit), records)
 
     return router
 

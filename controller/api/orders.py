@@ -27,6 +27,7 @@ from controller.api.order_schemas import schema_of
 from controller.api.readers import Readers
 from controller.api.turns import end_turn
 from controller.daemon.access import Principal, Role
+from controller.daemon.orders.history import OrderEvent
 from controller.daemon.orders.intake import OrderAnswer, StatementAnswer, Taken
 from controller.daemon.orders.records import order_of
 from controller.daemon.orders.request import NO_ORDER, Confirmation, OrderChange, OrderRequest, Statement
@@ -92,12 +93,12 @@ def _takes(model: type[BaseModel], service: Service) -> dict[str, Any]:
     return takes(schema_of(model, service.site))
 
 
-def routes(service: Service) -> APIRouter:
+def routes(service: Service, readers: Readers) -> APIRouter:
     """Return the routes; the book blocks on the disk, so it is called in threads."""
     router, rooms = APIRouter(prefix="/api/v1/orders", tags=["orders"]), _Rooms()
     _add_statements(router, service, rooms)
     _add_orders(router, service, rooms)
-    _add_shows(router, service)
+    _add_shows(router, service, readers)
     return router
 
 
@@ -128,10 +129,10 @@ def _add_orders(router: APIRouter, service: Service, rooms: _Rooms) -> None:
         return answered(await rooms.relax(lambda: intake.release(order_id, by, issuer)))
 
 
-def _add_shows(router: APIRouter, service: Service) -> None:
+def _add_shows(router: APIRouter, service: Service, readers: Readers) -> None:
     """Add what shows orders; every role may look. There may be hundreds, and a journal of years."""
     Reader = Annotated[Principal, Depends(require(service.tokens, *Role))]
-    readers, intake, book = Readers(), service.intake, service.book
+    intake, book = service.intake, service.book
 
     @router.get("", response_model=OrderListBody)
     async def list_orders(request: Request, by: Reader) -> Response:
@@ -141,13 +142,13 @@ def _add_shows(router: APIRouter, service: Service) -> None:
 
     @router.get("/{order_id:order}", response_model=OrderHistoryBody, responses=_OWN_ERRORS)
     async def show_order(request: Request, order_id: _Named, by: Reader, issuer: _Issuer = None) -> Response:
-        def shown() -> OrderHistoryBody:
-            key = order_of(book.find(order_id, by, issuer)).key
+        key = order_of(book.find(order_id, by, issuer)).key
+
+        def shown(events: tuple[OrderEvent, ...]) -> OrderHistoryBody:
             # As it stands once its history is read, which may take a while.
-            events = book.history(key)
             return history_body(order_body(intake.view(book.find(key.id, by, key.issuer))), events)
 
-        return await readers.answer(request, by.name, shown)
+        return await readers.answer_from_disk(request, by.name, lambda: book.history(key), shown)
 
 
 def _add_statements(router: APIRouter, service: Service, rooms: _Rooms) -> None:

@@ -182,9 +182,9 @@ class StatusBody(SiteBody):
 _POSITIONS: Final[Mapping[Position, Literal["open", "closed"]]] = {Position.OPEN: "open", Position.CLOSED: "closed"}
 
 
-def routes(service: Service) -> APIRouter:
+def routes(service: Service, readers: Readers) -> APIRouter:
     """Return the route; every role may read it."""
-    router, readers = APIRouter(prefix="/api/v1", tags=["status"]), Readers()
+    router = APIRouter(prefix="/api/v1", tags=["status"])
     Reader = Annotated[Principal, Depends(require(service.tokens, *Role))]
 
     @router.get("/status", response_model=StatusBody)
