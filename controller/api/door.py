@@ -22,12 +22,15 @@ MOST_OF_PEER: Final = 256
 FOLLOWERS: Final = 128
 FOLLOWERS_EACH: Final = 64
 FOLLOWERS_KEPT: Final = {Role.VIEWER: 1 / 4, Role.OPERATOR: 1 / 8, Role.AUTHORITY: 0.0}
+METRICS: Final = "/metrics"
 #: Paths that ask for no token, and where the files of the page begin, which ask for none either.
-PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics", "/"})
+PROBES: Final = frozenset({"/healthz", "/readyz", METRICS, "/"})
 PAGE_FILES: Final = "/page/files/"
 #: Requests of one peer without a valid token: so many at once, and so many a second in the long run.
 TRIES: Final = (20.0, 1.0)
 PROBINGS: Final = (100.0, 20.0)
+#: Of these, metrics: a large site has many pages of them, and each is work.
+SCRAPES: Final = (60.0, 4.0)
 #: Peers that are remembered; the one that was heard of last stays longest.
 _PEERS: Final = 4096
 _BEARER: Final = re.compile(rb"\r\nauthorization:[ \t]*bearer[ \t]+([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
@@ -100,7 +103,7 @@ class Doorkeeper:
         self._guests: OrderedDict[Guest, None] = OrderedDict()
         self._of_peer: dict[str, OrderedDict[Guest, None]] = {}
         self._followers: dict[Guest, Principal] = {}
-        self._tries, self._probings = Allowance(*TRIES), Allowance(*PROBINGS)
+        self._tries, self._probings, self._scrapes = Allowance(*TRIES), Allowance(*PROBINGS), Allowance(*SCRAPES)
 
     def __len__(self) -> int:
         """Return how many are inside, without those who follow."""
@@ -183,7 +186,8 @@ class Doorkeeper:
 
     def may_ask(self, peer: str, path: str, now_s: float) -> bool:
         """Return whether a peer without a valid token may ask for this now, and count it."""
-        allowed = (self._probings if _is_open(path) else self._tries).take(peer, now_s)
+        open_to_all = self._scrapes if path == METRICS else self._probings
+        allowed = (open_to_all if _is_open(path) else self._tries).take(peer, now_s)
         if not allowed:
             self._refused("too_many_tries")
         return allowed

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api import turns, visitor
-from controller.api.door import FOLLOWERS_EACH, PROBINGS, TRIES, Allowance, Doorkeeper
+from controller.api.door import FOLLOWERS_EACH, PROBINGS, SCRAPES, TRIES, Allowance, Doorkeeper
 from controller.api.serve import most_connections
 from controller.daemon.access import Principal, Role, Token
 from tests.waiting import DEADLINE_S, until
@@ -347,6 +347,15 @@ def test_probes_have_an_allowance_of_their_own(running):
     with httpx.Client(base_url=running.url, timeout=DEADLINE_S) as http:
         statuses = [http.get("/healthz").status_code for _ in range(int(PROBINGS[0]))]
         assert set(statuses) == {200}
+
+
+def test_who_asks_for_metrics_all_the_time_is_turned_away_and_still_hears_that_all_is_well():
+    door, refused = make_door()
+    asked = [door.may_ask("10.0.0.1", "/metrics", 0.01 * k) for k in range(1000)]
+    assert sum(asked) <= SCRAPES[0] + 10.0 * SCRAPES[1]
+    assert refused.count("too_many_tries") == asked.count(False)
+    assert door.may_ask("10.0.0.1", "/healthz", 10.0)
+    assert door.may_ask("10.0.0.2", "/metrics", 10.0)
 
 
 def test_out_of_file_descriptors_those_that_wait_make_room(running):
