@@ -1,7 +1,6 @@
 """``/api/v1/events``: what happens, as it happens, for whoever follows it."""
 
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -44,18 +43,18 @@ def routes(service: Service) -> APIRouter:
     async def events(
         request: Request, by: Reader, last_event_id: Annotated[str | None, Header()] = None
     ) -> EventStream:
-        if not request.state.visitor.stay(by):
-            most = f"{FOLLOWERS_EACH} streams of one token, and no more in all than there is room for"
-            raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", f"{most}: end one first")
-        end_turn(request.scope)
-        token = request.headers["authorization"].partition(" ")[2]
-        # A reload may take the token away while the stream is open.
-        may = partial(is_still, by, token, service.tokens)
+        may = stay(request, by, service.tokens)
         return EventStream(followers.follow(last_event_id, may, by.name), headers=_HEADERS)
 
     return router
 
 
-def is_still(by: Principal, token: str, tokens: Iterable[Token]) -> bool:
-    """Return whether a token is still that of the one who has a stream open."""
-    return principal_of(token, tokens) == by
+def stay(request: Request, by: Principal, tokens: Iterable[Token]) -> Callable[[], bool]:
+    """Let who asks stay, to follow; return what tells whether its token is still its own. RequestRefused where there is no room for it."""
+    if not request.state.visitor.stay(by):
+        most = f"{FOLLOWERS_EACH} streams of one token, and no more in all than there is room for"
+        raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", f"{most}: end one first")
+    end_turn(request.scope)
+    token = request.headers["authorization"].partition(" ")[2]
+    # A reload may take the token away while the stream is open.
+    return lambda: principal_of(token, tokens) == by

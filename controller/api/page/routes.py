@@ -1,6 +1,5 @@
 """``/`` and ``/page/…``: the page, its files, signing in, and what it is told once a second."""
 
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -9,14 +8,12 @@ from fastapi.responses import JSONResponse
 
 from controller.api.auth import principal_of, require
 from controller.api.body import RequestBody, parsed, read_body
-from controller.api.door import FOLLOWERS_EACH
 from controller.api.errors import RequestRefused
-from controller.api.events import EventStream, is_still
+from controller.api.events import EventStream, stay
 from controller.api.page.files import PageFiles, language_of
 from controller.api.page.view import Structure, course_of
 from controller.api.page.viewers import Viewers
 from controller.api.session import cookie_name, set_cookie
-from controller.api.turns import end_turn
 from controller.daemon.access import Principal, Role
 from controller.daemon.service import Service
 
@@ -93,12 +90,7 @@ def _add_live(router: APIRouter, service: Service) -> None:
 
     @router.get("/page/stream")
     async def stream(request: Request, by: Reader, lang: str = "") -> EventStream:
-        if not request.state.visitor.stay(by):
-            most = f"{FOLLOWERS_EACH} streams of one token, and no more in all than there is room for"
-            raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", f"{most}: end one first")
-        end_turn(request.scope)
-        token = request.headers["authorization"].partition(" ")[2]
-        may = partial(is_still, by, token, service.tokens)
+        may = stay(request, by, service.tokens)
         headers = _FRESH | {"X-Accel-Buffering": "no", "Connection": "close"}
         return EventStream(viewers.view(language_of(lang), may), headers=headers)
 
