@@ -85,6 +85,8 @@ class Visitor(H11Protocol):
         """Go."""
         self._door.left(self)
         super().connection_lost(exc)
+        # It holds this object: of thousands that come and go each second, none may wait for the collector.
+        self.app_state = {}
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sends; of a peer that is barred, only what passes."""

@@ -130,6 +130,17 @@ def ask(url: str, about: str) -> Any:
         raise AssertionError(f"{about}: {error.read().decode()}") from error
 
 
+def firing(api: str) -> dict[tuple[str, str], str]:
+    """Return the text of each alert that fires, by its name and what it is about: an agent, a node, or nothing."""
+    return {
+        (one["labels"]["alertname"], one["labels"].get("agent") or one["labels"].get("node") or ""): one["annotations"][
+            "summary"
+        ]
+        for one in ask(f"{api}/api/v1/alerts", "alerts")["alerts"]
+        if one["state"] == "firing"
+    }
+
+
 @contextmanager
 def prometheus(target: str | Mapping[str, str], *rules: Path, receivers: tuple[str, ...] = ()) -> Iterator[str]:
     """Run a Prometheus that scrapes `target` every second, with these rules; gives its address once it is ready.

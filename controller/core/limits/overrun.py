@@ -24,7 +24,7 @@ TOLERANCE: Final = 0.01
 #: When each part of a time began, and the most that the nodes (N,) were allowed in it, the oldest first.
 Recent: TypeAlias = tuple[tuple[float, F64], ...]
 #: In so many parts the settle time is remembered.
-_PARTS: Final = 8
+_PARTS: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

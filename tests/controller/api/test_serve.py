@@ -1,8 +1,10 @@
 """The server as a task of the daemon's loop."""
 
 import asyncio
+import gc
 import signal
 import socket
+import weakref
 
 import httpx
 import pytest
@@ -10,6 +12,7 @@ from fastapi import FastAPI
 
 from controller.api.door import Doorkeeper
 from controller.api.serve import serve
+from controller.api.visitor import Visitor
 from drivers.errors import ConfigError
 from tests.waiting import DEADLINE_S
 
@@ -68,3 +71,34 @@ def test_an_address_that_cannot_be_had_is_an_error_of_the_configuration(host):
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"cannot listen on {host}:{port}"):
             asyncio.run(serve(make_app(), Doorkeeper((), (), print), host, port))
+
+
+def test_connections_that_have_ended_take_no_memory(monkeypatch):
+    """Five thousand a second may come and go: if each had to wait for the collector, they would take megabytes."""
+    made = weakref.WeakSet()
+
+    class Remembered(Visitor):
+        def __init__(self, *arguments, **given):
+            super().__init__(*arguments, **given)
+            made.add(self)
+
+    monkeypatch.setattr("controller.api.serve.Visitor", Remembered)
+
+    async def main():
+        task, port = await start(make_app())
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write_eof()
+            await asyncio.wait_for(reader.read(), DEADLINE_S)
+            writer.close()
+        left = len(made)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return left
+
+    gc.disable()
+    try:
+        # The last one may still be on its way out.
+        assert asyncio.run(main()) <= 1
+    finally:
+        gc.enable()
