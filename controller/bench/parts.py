@@ -78,6 +78,9 @@ class LoadProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def start_broker(site: LoadSite) -> LoadProcess:

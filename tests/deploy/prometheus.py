@@ -174,17 +174,6 @@ def prometheus(target: str | Mapping[str, str], *rules: Path, receivers: tuple[s
             process.wait(DEADLINE_S)
 
 
-def firing(api: str) -> dict[tuple[str, str], str]:
-    """Return the text of each alert that fires, by its name and what it is about: an agent, a node, or nothing."""
-    return {
-        (one["labels"]["alertname"], one["labels"].get("agent") or one["labels"].get("node") or ""): one["annotations"][
-            "summary"
-        ]
-        for one in ask(f"{api}/api/v1/alerts", "alerts")["alerts"]
-        if one["state"] == "firing"
-    }
-
-
 def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     pause, deadline = threading.Event(), time.monotonic() + DEADLINE_S
     while True:
