@@ -289,13 +289,18 @@ def test_a_disk_that_answers_one_token_nothing_keeps_no_other_and_no_status_wait
         "history",
         lambda book, key: history(book, key) if key.id != "o-2" or released.wait(DEADLINE_S) else (),
     )
-    with running.client() as http, running.client("viewer") as viewer, ThreadPoolExecutor() as pool:
+    with (
+        running.client() as http,
+        running.client("viewer") as viewer,
+        running.client("viewer") as other,
+        ThreadPoolExecutor() as pool,
+    ):
         for order_id in ("o-1", "o-2"):
             http.post(ORDERS, json=ORDER | {"id": order_id})
         asked = [pool.submit(viewer.get, f"{ORDERS}/o-2") for _ in range(3)]
         try:
             assert http.get(f"{ORDERS}/o-1").status_code == 200
-            assert running.client("viewer").get("/api/v1/status").status_code == 200
+            assert other.get("/api/v1/status").status_code == 200
         finally:
             released.set()
         assert [each.result().status_code for each in asked] == [200] * 3
