@@ -42,6 +42,7 @@ from controller.commands import (
     what_if,
 )
 from controller.commands.verb_parser import VerbParser
+from controller.terminal.telling import tell
 from drivers.errors import CommandLineWrong, ConfigError, JournalUnusable
 
 _EXIT = """exit status: 0 done, and nothing looks wrong; 1 refused, not readable or looks wrong, with the reason;
@@ -76,13 +77,13 @@ def _status_of(words: Sequence[str]) -> int:
     try:
         return int(arguments.carry_out(arguments))
     except CommandLineWrong as error:
-        print(error, file=sys.stderr)
+        tell(*str(error).splitlines(), out=sys.stderr)
         return WRONG_COMMAND_LINE
     except (ConfigError, JournalUnusable) as error:
-        print(error, file=sys.stderr)
+        tell(*str(error).splitlines(), out=sys.stderr)
         return NOT_GOOD
     except (KeyboardInterrupt, EOFError):
-        print("ended before it was done", file=sys.stderr)
+        tell("ended before it was done", out=sys.stderr)
         return NOT_GOOD
 
 

@@ -13,7 +13,9 @@ from controller.api import clock, errors, events, journal, meters, nodes, orders
 from controller.api.description import DescribedApp
 from controller.api.door import Doorkeeper
 from controller.api.heard import heard
+from controller.api.order_bodies import order_body
 from controller.api.page import routes as page
+from controller.api.readers import Readers
 from controller.api.session import authorization, cookie_name
 from controller.api.turns import Turns
 from controller.daemon.service import Service
@@ -28,17 +30,18 @@ def create_app(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    errors.install(app, service.refused, lambda entry: orders.shown(service, service.intake.view(entry)))
+    errors.install(app, service.refused, lambda entry: order_body(service.intake.view(entry)))
+    readers = Readers()
     for routes in (
         probes.routes,
-        status.routes,
-        orders.routes,
+        partial(status.routes, readers=readers),
+        partial(orders.routes, readers=readers),
         nodes.routes,
         meters.routes,
         people.routes,
         clock.routes,
         events.routes,
-        journal.routes,
+        partial(journal.routes, readers=readers),
         reload.routes,
         page.routes,
     ):

@@ -7,26 +7,30 @@ No limit ever refuses a request with a valid token.
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, Protocol
 
 from controller.api.auth import principal_of
 from controller.api.session import authorization, token_of
-from controller.daemon.access import Token
+from controller.daemon.access import Principal, Role, Token
 
 #: Connections at once, in all and of one peer.
 MOST: Final = 512
 MOST_OF_PEER: Final = 256
-#: Streams of events at once, beside all these: in all and by one token.
+#: Streams of events at once, beside all these: in all and by one token. Of all, a part is kept from viewers, and half of it from operators too.
 FOLLOWERS: Final = 128
 FOLLOWERS_EACH: Final = 64
+FOLLOWERS_KEPT: Final = {Role.VIEWER: 1 / 4, Role.OPERATOR: 1 / 8, Role.AUTHORITY: 0.0}
+METRICS: Final = "/metrics"
 #: Paths that ask for no token, and where the files of the page begin, which ask for none either.
-PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics", "/"})
+PROBES: Final = frozenset({"/healthz", "/readyz", METRICS, "/"})
 PAGE_FILES: Final = "/page/files/"
 #: Requests of one peer without a valid token: so many at once, and so many a second in the long run.
 TRIES: Final = (20.0, 1.0)
 PROBINGS: Final = (100.0, 20.0)
+#: Of these, metrics: a large site has many pages of them, and each is work.
+SCRAPES: Final = (60.0, 4.0)
 #: Peers that are remembered; the one that was heard of last stays longest.
 _PEERS: Final = 4096
 _BEARER: Final = re.compile(rb"\r\nauthorization:[ \t]*bearer[ \t]+([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
@@ -98,8 +102,8 @@ class Doorkeeper:
         self._most, self._most_of_peer = most, min(MOST_OF_PEER, most // 2)
         self._guests: OrderedDict[Guest, None] = OrderedDict()
         self._of_peer: dict[str, OrderedDict[Guest, None]] = {}
-        self._followers: dict[Guest, str] = {}
-        self._tries, self._probings = Allowance(*TRIES), Allowance(*PROBINGS)
+        self._followers: dict[Guest, Principal] = {}
+        self._tries, self._probings, self._scrapes = Allowance(*TRIES), Allowance(*PROBINGS), Allowance(*SCRAPES)
 
     def __len__(self) -> int:
         """Return how many are inside, without those who follow."""
@@ -114,16 +118,25 @@ class Doorkeeper:
             self._make_room(self._guests)
         self._guests[guest] = mine[guest] = None
 
-    def stay(self, guest: Guest, name: str) -> bool:
-        """Let a guest that has the token of `name` stay, to follow what happens; it takes the room of nobody else from now on.
+    def stay(self, guest: Guest, by: Principal) -> bool:
+        """Let a guest stay, to follow what happens, for the holder of its token; it takes the room of nobody else from now on.
 
+        Where all places are taken, the token that has the most gives its newest one to whoever has fewer, and
+        never one of a higher role: so each comes to its share.
         False: there is no more room for such.
         """
-        mine = sum(each == name for each in self._followers.values())
-        if mine >= FOLLOWERS_EACH or len(self._followers) >= min(FOLLOWERS, self._most // 4):
+        counts = Counter(self._followers.values())
+        if counts[by] >= FOLLOWERS_EACH:
             return False
+        places = min(FOLLOWERS, self._most // 4)
+        if len(self._followers) >= places - int(places * FOLLOWERS_KEPT[by.role]):
+            below = [each for each in counts if FOLLOWERS_KEPT[each.role] >= FOLLOWERS_KEPT[by.role]]
+            most = max(below, key=lambda each: counts[each], default=by)
+            if counts[most] <= counts[by] + 1:
+                return False
+            self._send_away(next(each for each, of in reversed(self._followers.items()) if of == most))
         self.left(guest)
-        self._followers[guest] = name
+        self._followers[guest] = by
         return True
 
     def close(self) -> None:
@@ -173,7 +186,8 @@ class Doorkeeper:
 
     def may_ask(self, peer: str, path: str, now_s: float) -> bool:
         """Return whether a peer without a valid token may ask for this now, and count it."""
-        allowed = (self._probings if _is_open(path) else self._tries).take(peer, now_s)
+        open_to_all = self._scrapes if path == METRICS else self._probings
+        allowed = (open_to_all if _is_open(path) else self._tries).take(peer, now_s)
         if not allowed:
             self._refused("too_many_tries")
         return allowed

@@ -44,7 +44,7 @@ def routes(service: Service) -> APIRouter:
     async def events(
         request: Request, by: Reader, last_event_id: Annotated[str | None, Header()] = None
     ) -> EventStream:
-        return open_stream(request, by, service.tokens, partial(followers.follow, last_event_id))
+        return open_stream(request, by, service.tokens, partial(followers.follow, last_event_id, name=by.name))
 
     return router
 
@@ -59,7 +59,7 @@ def open_stream(
 
     Raises RequestRefused where they have too many streams open, or all have.
     """
-    if not request.state.visitor.stay(by.name):
+    if not request.state.visitor.stay(by):
         most = f"{FOLLOWERS_EACH} streams of one token, and no more in all than there is room for"
         raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", f"{most}: end one first")
     end_turn(request.scope)

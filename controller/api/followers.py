@@ -11,11 +11,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from enum import StrEnum
 from typing import Final
 
-import anyio
-from anyio import to_thread
 from fastapi.sse import format_sse_event
 from pydantic import BaseModel
 
+from controller.api.readers import Readers
 from controller.api.status import StatusBody, status_of
 from controller.core.decision import Decision
 from controller.daemon.events.event import Cursor, EventName
@@ -26,6 +25,8 @@ from drivers.errors import JournalUnusable
 HEARTBEAT_S: Final = 10.0
 #: Milliseconds after which a client that was cut off asks again.
 RETRY_MS: Final = 2000
+#: Whoever comes back waits so long at most for the journal to be read; a disk may be dead.
+READ_S: Final = 2.0
 _HEARTBEAT: Final = format_sse_event(comment="")
 
 
@@ -83,20 +84,23 @@ class Followers:
         self._waiting: set[asyncio.Event] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waking = False
-        self._threads = anyio.CapacityLimiter(1)
+        self._readers = Readers()
         self._status: tuple[Decision | None, tuple[Cursor, bool], StatusBody] | None = None
         self._feed.on_told = self._told
 
-    async def follow(self, last_id: str | None, may: Callable[[], bool]) -> AsyncIterator[bytes]:
-        """Yield what a follower is sent for as long as it stays, and `may`; `last_id`: of the newest event that it has, None where it has none."""
+    async def follow(self, last_id: str | None, may: Callable[[], bool], name: str) -> AsyncIterator[bytes]:
+        """Yield what a follower is sent for as long as it stays, and `may`.
+
+        `last_id`: of the newest event that it has, None where it has none. `name`: of its token.
+        """
         self._loop = asyncio.get_running_loop()
         place, first = (None if last_id is None else Cursor.parse(last_id)), last_id is None
         while may():
-            begins = _Beginning(now := self._feed.place, str(now)) if first else await self._begin(place)
+            begins = _Beginning(now := self._feed.place, str(now)) if first else await self._begin(place, name)
             was_well = self._service.health().ok
             yield self._state(begins)
-            for at, name, data in begins.earlier:
-                yield _framed(str(at), name, data)
+            for at, what, data in begins.earlier:
+                yield _framed(str(at), what, data)
             first, place = False, begins.place
             async with contextlib.aclosing(self._live(place, may, was_well=was_well)) as live:
                 async for behind, framed in live:
@@ -126,7 +130,7 @@ class Followers:
                 elif not await _within(woken, HEARTBEAT_S):
                     yield place, _HEARTBEAT
 
-    async def _begin(self, last: Cursor | None) -> _Beginning:
+    async def _begin(self, last: Cursor | None, name: str) -> _Beginning:
         """Return from where somebody is told who has all up to a place, None where nobody knows which."""
         now = self._feed.place
         if last is None:
@@ -137,8 +141,8 @@ class Followers:
         if last.journal != now.journal or last.seq > now.seq:
             return _Beginning(now, str(now), missed=(Missed.EVERYTHING, Why.UNKNOWN_ID))
         try:
-            earlier = await to_thread.run_sync(self._feed.recorded, last, now, limiter=self._threads)
-        except JournalUnusable:
+            earlier = await self._readers.read_within(READ_S, name, lambda: self._feed.recorded(last, now))
+        except (JournalUnusable, TimeoutError):
             return _Beginning(now, str(now), missed=(Missed.EVERYTHING, Why.JOURNAL_UNREADABLE))
         if earlier is None:
             return _Beginning(now, str(now), missed=(Missed.EVERYTHING, Why.BEHIND))

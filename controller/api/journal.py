@@ -3,14 +3,13 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-import anyio
-from anyio import to_thread
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from controller.api.auth import require
 from controller.api.errors import ErrorBody
-from controller.daemon.access import Role
+from controller.api.readers import Readers
+from controller.daemon.access import Principal, Role
 from controller.daemon.journal.chain import Record
 from controller.daemon.service import Service
 
@@ -39,17 +38,22 @@ class RecordsBody(BaseModel):
     records: list[RecordBody]
 
 
-def routes(service: Service) -> APIRouter:
+def routes(service: Service, readers: Readers) -> APIRouter:
     """Return the route; every role may read it, and it is read from the disk in a thread."""
-    router, threads = APIRouter(prefix="/api/v1/journal", tags=["journal"]), anyio.CapacityLimiter(1)
+    router = APIRouter(prefix="/api/v1/journal", tags=["journal"])
+    Reader = Annotated[Principal, Depends(require(service.tokens, *Role))]
 
-    @router.get("", dependencies=[Depends(require(service.tokens, *Role))], responses={503: {"model": ErrorBody}})
+    @router.get("", response_model=RecordsBody, responses={503: {"model": ErrorBody}})
     async def list_records(
+        request: Request,
+        by: Reader,
         after: Annotated[int, Query(ge=0, le=_LAST, description="the number of a record")] = 0,
         limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
-    ) -> RecordsBody:
-        found = await to_thread.run_sync(service.feed.stored, after, limit, limiter=threads)
-        return RecordsBody(newest=service.feed.place.seq, records=[_shown(record) for record in found])
+    ) -> Response:
+        def records(found: tuple[Record, ...]) -> RecordsBody:
+            return RecordsBody(newest=service.feed.place.seq, records=[_shown(record) for record in found])
+
+        return await readers.answer_from_disk(request, by.name, lambda: service.feed.stored(after, limit), records)
 
     return router
 

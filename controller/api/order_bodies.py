@@ -10,9 +10,6 @@ from pydantic import BaseModel
 
 from controller.api.reason_bodies import ReasonBody, reason_bodies
 from controller.core.limits.orders import Compliance
-from controller.core.reasons import Reason
-from controller.core.site import Site
-from controller.daemon.orders.causes import in_the_way
 from controller.daemon.orders.history import OrderEvent
 from controller.daemon.orders.intake import OrderAnswer, StatementAnswer
 from controller.daemon.orders.records import Ending, Outcome
@@ -146,11 +143,10 @@ def statement_body(answer: StatementAnswer) -> StatementAnswerBody:
     )
 
 
-def order_body(view: OrderView, site: Site, warnings: Iterable[Reason]) -> OrderBody:
-    """Return an order as it is shown; `warnings`: of the newest decision."""
+def order_body(view: OrderView) -> OrderBody:
+    """Return an order as it is shown."""
     order, limit, stands, now = view.order, view.order.limit, view.standing, view.now
     ended = stands if isinstance(stands, Ended) else None
-    way = stands.why if isinstance(stands, NotMet) else in_the_way(site, limit.node, warnings)
     return OrderBody(
         id=order.key.id,
         issuer=order.by,
@@ -169,9 +165,9 @@ def order_body(view: OrderView, site: Site, warnings: Iterable[Reason]) -> Order
         compliance=now.compliance if now else None,
         shortfall_w=now.shortfall_w if now else None,
         achievable_w=now.achievable_w if now else None,
-        in_the_way=texts(way) if now else None,
+        in_the_way=texts(view.way) if now else None,
         end_waits=texts(view.end) or None,
-        reasons=reason_bodies((*(way if now else ()), *view.end)),
+        reasons=reason_bodies((*view.way, *view.end)),
         ending=ended.ending if ended else None,
         ended_at=_instant(ended.at_utc_s) if ended else None,
         ended_by=ended.by if ended else None,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import anyio
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel
 from starlette.convertors import StringConvertor, register_url_convertor
 
@@ -15,7 +15,6 @@ from controller.api.body import read_body, takes
 from controller.api.errors import ErrorBody
 from controller.api.order_bodies import (
     OrderAnswerBody,
-    OrderBody,
     OrderHistoryBody,
     OrderListBody,
     StatementAnswerBody,
@@ -25,11 +24,13 @@ from controller.api.order_bodies import (
     statement_body,
 )
 from controller.api.order_schemas import schema_of
+from controller.api.readers import Readers
 from controller.api.turns import end_turn
 from controller.daemon.access import Principal, Role
+from controller.daemon.orders.history import OrderEvent
 from controller.daemon.orders.intake import OrderAnswer, StatementAnswer, Taken
+from controller.daemon.orders.records import order_of
 from controller.daemon.orders.request import NO_ORDER, Confirmation, OrderChange, OrderRequest, Statement
-from controller.daemon.orders.standing import OrderView
 from controller.daemon.service import Service
 
 #: The longest list of all orders in bytes.
@@ -57,7 +58,7 @@ _Issuer = Annotated[str | None, Query(description="whose order it is; needed whe
 
 
 class _Rooms:
-    """Who waits where: of each issuer so many at once, and what is answered, what relaxes and readers each for themselves.
+    """Who waits where: of each issuer so many at once, and what is answered and what relaxes each for itself.
 
     So neither a flood by one issuer, nor what waits for a dead disk, keeps a tightening order from counting. What is worked out
     is done for each issuer one after the other: more threads would only take the interpreter from one another, from
@@ -68,7 +69,7 @@ class _Rooms:
         self._tightening: defaultdict[str, anyio.CapacityLimiter] = defaultdict(lambda: anyio.CapacityLimiter(1))
         self._answering: defaultdict[str, anyio.CapacityLimiter] = defaultdict(lambda: anyio.CapacityLimiter(EACH))
         self._stating: defaultdict[str, anyio.CapacityLimiter] = defaultdict(lambda: anyio.CapacityLimiter(2))
-        self._relaxing, self._reading = anyio.CapacityLimiter(4), anyio.CapacityLimiter(2)
+        self._relaxing = anyio.CapacityLimiter(4)
 
     async def tighten(self, by: Principal, work: Callable[[], _T]) -> _T:
         return await to_thread.run_sync(work, limiter=self._tightening[by.name])
@@ -87,27 +88,18 @@ class _Rooms:
     async def relax(self, work: Callable[[], _T]) -> _T:
         return await to_thread.run_sync(work, limiter=self._relaxing)
 
-    async def read(self, work: Callable[[], _T]) -> _T:
-        return await to_thread.run_sync(work, limiter=self._reading)
-
 
 def _takes(model: type[BaseModel], service: Service) -> dict[str, Any]:
     return takes(schema_of(model, service.site))
 
 
-def routes(service: Service) -> APIRouter:
+def routes(service: Service, readers: Readers) -> APIRouter:
     """Return the routes; the book blocks on the disk, so it is called in threads."""
     router, rooms = APIRouter(prefix="/api/v1/orders", tags=["orders"]), _Rooms()
     _add_statements(router, service, rooms)
     _add_orders(router, service, rooms)
-    _add_shows(router, service, rooms)
+    _add_shows(router, service, readers)
     return router
-
-
-def shown(service: Service, view: OrderView) -> OrderBody:
-    """Return an order as it is shown now."""
-    decision = service.decision_now()
-    return order_body(view, service.site, decision.warnings if decision else ())
 
 
 def _add_orders(router: APIRouter, service: Service, rooms: _Rooms) -> None:
@@ -137,19 +129,26 @@ def _add_orders(router: APIRouter, service: Service, rooms: _Rooms) -> None:
         return answered(await rooms.relax(lambda: intake.release(order_id, by, issuer)))
 
 
-def _add_shows(router: APIRouter, service: Service, rooms: _Rooms) -> None:
-    """Add what shows orders; every role may look."""
+def _add_shows(router: APIRouter, service: Service, readers: Readers) -> None:
+    """Add what shows orders; every role may look. There may be hundreds, and a journal of years."""
     Reader = Annotated[Principal, Depends(require(service.tokens, *Role))]
+    intake, book = service.intake, service.book
 
-    @router.get("", dependencies=[Depends(require(service.tokens, *Role))])
-    async def list_orders() -> OrderListBody:
-        return OrderListBody(orders=[shown(service, view) for view in service.intake.list()])
+    @router.get("", response_model=OrderListBody)
+    async def list_orders(request: Request, by: Reader) -> Response:
+        return await readers.answer(
+            request, by.name, lambda: OrderListBody(orders=[order_body(view) for view in intake.list()])
+        )
 
-    @router.get("/{order_id:order}", responses=_OWN_ERRORS)
-    async def show_order(order_id: _Named, by: Reader, issuer: _Issuer = None) -> OrderHistoryBody:
-        view = service.intake.view(service.book.find(order_id, by, issuer))
-        events = await rooms.read(lambda: service.book.history(view.order.key))
-        return history_body(shown(service, view), events)
+    @router.get("/{order_id:order}", response_model=OrderHistoryBody, responses=_OWN_ERRORS)
+    async def show_order(request: Request, order_id: _Named, by: Reader, issuer: _Issuer = None) -> Response:
+        key = order_of(book.find(order_id, by, issuer)).key
+
+        def shown(events: tuple[OrderEvent, ...]) -> OrderHistoryBody:
+            # As it stands once its history is read, which may take a while.
+            return history_body(order_body(intake.view(book.find(key.id, by, key.issuer))), events)
+
+        return await readers.answer_from_disk(request, by.name, lambda: book.history(key), shown)
 
 
 def _add_statements(router: APIRouter, service: Service, rooms: _Rooms) -> None:

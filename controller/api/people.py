@@ -102,6 +102,7 @@ class StopAnswerBody(BaseModel):
 
 _ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": ErrorBody}}
 _NAMED_ERRORS = _ERRORS | {404: {"model": ErrorBody}}
+_STATED_ERRORS = _ERRORS | {409: {"model": ErrorBody}}
 _T = TypeVar("_T")
 
 
@@ -146,7 +147,7 @@ def _add_locks(router: APIRouter, service: Service, rooms: _WorkRooms) -> None:
         of = asked.of or asked.by
         return _lifted(await rooms.relax(lambda: service.desks.locks.unlock(asked.subject, asked.by, of, by)))
 
-    @router.post("/locks/statement", responses=_ERRORS, openapi_extra=takes(LocksStatement.model_json_schema()))
+    @router.post("/locks/statement", responses=_STATED_ERRORS, openapi_extra=takes(LocksStatement.model_json_schema()))
     async def state_locks(request: Request, by: Operator) -> LocksBody:
         asked = parsed(LocksStatement, await read_body(request))
         await rooms.relax(lambda: service.desks.locks.state(asked.by, asked.reason, by))

@@ -1,18 +1,17 @@
 """``/api/v1/status``: what the site does now, what limits it, and why."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 
 from controller.api.auth import require
 from controller.api.people import LockBody, shown_locks
+from controller.api.readers import Readers
 from controller.api.reason_bodies import HeldReasonBody, held_bodies, instant_of
 from controller.api.site_state import SiteState, site_state
 from controller.core.decision import Decision
@@ -23,7 +22,7 @@ from controller.core.limits.parts import EnvelopePart
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.snapshot import Position
-from controller.daemon.access import Role
+from controller.daemon.access import Principal, Role
 from controller.daemon.latest import DEVICE_STATES, LatestAgent, LatestMeter, before_first_tick, tick_stands
 from controller.daemon.orders.records import OrderKey
 from controller.daemon.plain import ShownWatts, shown_w
@@ -157,12 +156,12 @@ class DemandBody(BaseModel):
     clock_trusted: bool
 
 
-class StatusBody(BaseModel):
+class SiteBody(BaseModel):
     """The site now. `state`: the worst that holds, in a word. `mode_since`: since when the mode is what it is, as far as this process has seen; null before the first tick. `reason`: why the mode is not normal. Before the first tick the mode is init and nodes is empty.
 
     Where the newest tick is too old to speak of now, the reason says so, the mode is the last one, and every figure of it is
     gone. `warnings`: what else is to be known, whether or not it holds the site, in `warning` in words.
-    `journal_failure`: why the journal cannot be written, null while it can. `orders_in_force`: by name, ISSUER/ID. `reasons`: the same by code. `utc_doubt`, `utc_reasons`: why the wall clock ends no order. `site_file_doubt`, `site_file_reasons`: why the site file is not what runs. `overruled`: which limits come before which minimum times and protected devices, in
+    `journal_failure`: why the journal cannot be written, null while it can. `reasons`: the same by code. `utc_doubt`, `utc_reasons`: why the wall clock ends no order. `site_file_doubt`, `site_file_reasons`: why the site file is not what runs. `overruled`: which limits come before which minimum times and protected devices, in
     `overruled_reasons` by code; empty where none have to. `demand`: what is billed, null where the tariff bills no demand.
     """
 
@@ -179,8 +178,6 @@ class StatusBody(BaseModel):
     site_w: float | None
     surplus_w: float | None
     nodes: dict[str, NodeBody]
-    orders_in_force: list[str]
-    orders: list[OrderNowBody]
     orders_doubt: str | None
     journal_failure: str | None
     locks: list[LockBody]
@@ -198,22 +195,40 @@ class StatusBody(BaseModel):
     overruled_reasons: list[HeldReasonBody]
 
 
+class StatusBody(SiteBody):
+    """The site now, with every order that is in force. `orders_in_force`: by name, ISSUER/ID."""
+
+    orders_in_force: list[str]
+    orders: list[OrderNowBody]
+
+
 _POSITIONS: Final[Mapping[Position, Literal["open", "closed"]]] = {Position.OPEN: "open", Position.CLOSED: "closed"}
 
 
-def routes(service: Service) -> APIRouter:
+def routes(service: Service, readers: Readers) -> APIRouter:
     """Return the route; every role may read it."""
-    router = APIRouter(prefix="/api/v1", tags=["status"], dependencies=[Depends(require(service.tokens, *Role))])
+    router = APIRouter(prefix="/api/v1", tags=["status"])
+    Reader = Annotated[Principal, Depends(require(service.tokens, *Role))]
 
-    @router.get("/status")
-    async def status() -> StatusBody:
-        return status_of(service)
+    @router.get("/status", response_model=StatusBody)
+    async def status(request: Request, by: Reader) -> Response:
+        return await readers.answer(request, by.name, lambda: status_of(service))
 
     return router
 
 
-def status_of(service: Service, language: Language = Language.ENGLISH) -> StatusBody:
-    """Return the site as it is now, with the texts of its reasons in a language."""
+def status_of(service: Service) -> StatusBody:
+    """Return the site as it is now, in English."""
+    decision, site = service.decision_now(), site_of(service)
+    return StatusBody(
+        **dict(site),
+        orders_in_force=list(decision.orders_in_force) if decision else [],
+        orders=[_order(service.site.tree.ids, order) for order in decision.orders] if decision else [],
+    )
+
+
+def site_of(service: Service, language: Language = Language.ENGLISH) -> SiteBody:
+    """Return the site as it is now without its orders, of which there may be hundreds, with the texts of its reasons in a language."""
     newest, decision, latest = service.decision(), service.decision_now(), service.latest
     reasons, warnings = _why(service, newest), decision.warnings if decision else ()
     unsure, utc_doubt, findings = service.book.unsure, service.utc().doubt, service.reloads.findings()
@@ -221,7 +236,7 @@ def status_of(service: Service, language: Language = Language.ENGLISH) -> Status
     bodies = partial(held_bodies, since_utc_s=service.holding.since_utc_s, language=language)
     words = partial(all_told, language=language)
     problems = (*(each.problem for each in agents.values()), *(each.problem for each in meters.values()))
-    return StatusBody(
+    return SiteBody(
         site=service.site.id,
         state=site_state(decision, findings=any((unsure, utc_doubt, service.feed.failure, *findings, *problems))),
         mode=newest.mode if newest else Mode.INIT,
@@ -252,13 +267,11 @@ def _figures(ids: tuple[str, ...], decision: Decision | None) -> dict[str, Any]:
     """Return the fields that are gone where no tick is new enough."""
     if decision is None:
         gone = dict.fromkeys(("site_w", "surplus_w", "value_per_h", "bound_per_h", "demand"))
-        return {"nodes": {}, "orders_in_force": [], "orders": [], **gone}
+        return {"nodes": {}, **gone}
     return {
         "site_w": decision.site_w,
         "surplus_w": decision.surplus_w,
         "nodes": _nodes(ids, decision),
-        "orders_in_force": list(decision.orders_in_force),
-        "orders": [_order(ids, order) for order in decision.orders],
         "value_per_h": decision.value_per_h,
         "bound_per_h": decision.bound_per_h,
         "demand": None if decision.demand is None else _demand(decision.demand),

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from controller.api.door import Doorkeeper
 from controller.api.errors import too_many_tries
+from controller.daemon.access import Principal
 
 #: A request's head, and then its body, may take so long; so may the answer to one without a valid token.
 HEAD_S: Final = 5.0
@@ -42,9 +43,9 @@ class Visitor(H11Protocol):
         self.is_known = False
         self.app_state = {**self.app_state, "visitor": self}
 
-    def stay(self, name: str) -> bool:
-        """Stay, to follow what happens, for the holder of the token of `name`; False where there is no room for that."""
-        self._follows = self._door.stay(self, name)
+    def stay(self, by: Principal) -> bool:
+        """Stay, to follow what happens, for the holder of its token; False where there is no room for that."""
+        self._follows = self._door.stay(self, by)
         if self._follows:
             connection: socket.socket = self.transport.get_extra_info("socket")
             self.transport.set_write_buffer_limits(high=_WAITING_HERE)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from controller.commands.daemon_client import DaemonClient, sender_of
+from controller.terminal.telling import tell
 
-_SITE: Final = Path("/etc/surplusd/site.yaml")
+#: The site file of this machine.
+SITE: Final = Path("/etc/surplusd/site.yaml")
 #: Whose token is taken from the site file where none is named: the first of these that the user can read.
 OPERATOR: Final = ("operator",)
 #: Who sets limits: at the machine it is an operator, whose limit is an operator's to lift.
@@ -20,7 +22,7 @@ READERS: Final = ("viewer", "operator", "authority")
 def add_options(verb: argparse.ArgumentParser, *roles: str) -> None:
     """Add what each verb takes that asks a daemon; `roles`: whose token it may be."""
     verb.add_argument("--url", help="address of the daemon (default: as the site file has it)")
-    verb.add_argument("--site", type=Path, default=_SITE, metavar="FILE", help=f"the site file (default: {_SITE})")
+    verb.add_argument("--site", type=Path, default=SITE, metavar="FILE", help=f"the site file (default: {SITE})")
     default = f"that the site file names and you can read, of {', else '.join(roles)}"
     verb.add_argument(
         "--token-file",
@@ -44,7 +46,7 @@ def client(arguments: argparse.Namespace, *roles: str) -> DaemonClient:
         site_file = load(arguments.site)
         sender = sender_of(site_file, roles, arguments.token_file)
         if sender.name:
-            print(f"as {sender.name}, by the token that {arguments.site} names", file=sys.stderr)
+            tell(f"as {sender.name}, by the token that {arguments.site} names", out=sys.stderr)
         return DaemonClient.of(site_file, sender.token)
     if arguments.token_file is None:
         raise CommandLineWrong("--token-file: it is needed with --url")

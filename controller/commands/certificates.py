@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from controller.commands import DONE, NOT_GOOD, Verbs
 from controller.commands.signals import run_until_signal
+from controller.terminal.telling import tell
 from drivers.errors import ConfigError, DriverLoss
 
 if TYPE_CHECKING:
@@ -46,11 +47,11 @@ def _make(arguments: argparse.Namespace) -> int:
     site_file = _load(arguments.file)
     for own in _own(site_file):
         if own.exists:
-            print(f"{own.certificate} is there already")
+            tell(f"{own.certificate} is there already")
             continue
         make(own, f"urn:surplusd:{site_file.site}")
-        print(f"made {own.certificate}, with its key in {own.private_key}")
-    print("every server must trust the certificate: most put it aside at the first connection, for a person to accept")
+        tell(f"made {own.certificate}, with its key in {own.private_key}")
+    tell("every server must trust the certificate: most put it aside at the first connection, for a person to accept")
     return DONE
 
 
@@ -62,8 +63,8 @@ def _rotate(arguments: argparse.Namespace) -> int:
             rotate(own)
         except DriverLoss as error:
             raise ConfigError(str(error)) from error
-        print(f"made {own.certificate} anew; {own.former.certificate} serves where a server does not trust it yet")
-    print("when every server trusts it: surplusd certificates retire")
+        tell(f"made {own.certificate} anew; {own.former.certificate} serves where a server does not trust it yet")
+    tell("when every server trusts it: surplusd certificates retire")
     return DONE
 
 
@@ -72,7 +73,7 @@ def _retire(arguments: argparse.Namespace) -> int:
 
     for own in _own(_load(arguments.file)):
         done = retire(own)
-        print(f"deleted {own.former.certificate} and its key" if done else f"{own.former.certificate} is not there")
+        tell(f"deleted {own.former.certificate} and its key" if done else f"{own.former.certificate} is not there")
     return DONE
 
 
@@ -84,16 +85,16 @@ def _show(arguments: argparse.Namespace) -> int:
     try:
         for own in _own(site_file):
             for each in identities(own.certificate, own.private_key):
-                print(f"own      {each.certificate}: {_line(each.load())}")
+                tell(f"own      {each.certificate}: {_line(each.load())}")
         for place in dict.fromkeys(_trusted(security) for security in _securities(site_file)):
             trust = load_trust(place)
             for certificate in trust.certificates:
-                print(f"trusted  {place}: {_line(certificate)}")
+                tell(f"trusted  {place}: {_line(certificate)}")
             for revocations in trust.revocations:
                 issuer, count = revocations.issuer.rfc4514_string(), len(list(revocations))
-                print(f"revoked  {place}: {count} of {issuer}, next list by {revocations.next_update_utc}")
+                tell(f"revoked  {place}: {count} of {issuer}, next list by {revocations.next_update_utc}")
     except DriverLoss as error:
-        print(error)
+        tell(str(error))
         good = False
     return DONE if good else NOT_GOOD
 
@@ -104,11 +105,11 @@ def _fetch(arguments: argparse.Namespace) -> int:
         try:
             certificate, doubt = run_until_signal(_presented(source, security))
         except DriverLoss as error:
-            print(error)
+            tell(str(error))
             good = False
             continue
-        print(f"{source.endpoint}: {_line(certificate)}")
-        print(f"  {doubt}" if doubt else "  trusted")
+        tell(f"{source.endpoint}: {_line(certificate)}")
+        tell(f"  {doubt}" if doubt else "  trusted")
         good = good and not doubt
     return DONE if good else NOT_GOOD
 
@@ -125,13 +126,13 @@ def _trust(arguments: argparse.Namespace) -> int:
         try:
             certificate, _ = run_until_signal(_presented(source, security))
         except DriverLoss as error:
-            print(error)
+            tell(str(error))
             continue
         if thumbprint(certificate) == wanted:
             security.trust.mkdir(parents=True, exist_ok=True)
             path = security.trust / f"{wanted.lower()}.der"
             path.write_bytes(certificate.public_bytes(Encoding.DER))
-            print(f"{path}: {_line(certificate)}")
+            tell(f"{path}: {_line(certificate)}")
             return DONE
     raise ConfigError(f"found no server that presents {wanted}, allowed is what surplusd certificates fetch shows")
 

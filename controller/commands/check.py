@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from controller.commands import DONE, NOT_GOOD, Verbs, seconds
+from controller.terminal.telling import tell
 
 if TYPE_CHECKING:
     from controller.core.site import Site
@@ -47,9 +48,8 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         if modbus is not None:
             load_profile(str(modbus.profile))
     counts = f"{len(site.tree.ids)} nodes, {len(site.meters.ids)} meters, {len(site.devices.ids)} devices"
-    print(f"{arguments.file}: site {site.id} is good: {counts}, {len(site.agents)} agents")
-    for line in _carrying(site_file, site):
-        print(line)
+    tell(f"{arguments.file}: site {site.id} is good: {counts}, {len(site.agents)} agents")
+    tell(*_carrying(site_file, site))
     lacking = _lacking(site_file, site) if arguments.here else DONE
     return max(lacking, _look(site_file, site, arguments.within) if arguments.live else DONE)
 
@@ -82,11 +82,9 @@ def _lacking(site_file: SiteFile, site: Site) -> int:
 
     found, warned = tuple(findings(site_file, site)), tuple(warnings(site_file))
     for words in (*found, *(f"warning: {words}" for words in warned)):
-        print(*note("!", words, indent=0), sep="\n")
+        tell(*note("!", words, indent=0))
     if not found:
-        print(
-            f"nothing is missing on this machine{': the daemon would run, with the warnings above' if warned else ''}"
-        )
+        tell(f"nothing is missing on this machine{': the daemon would run, with the warnings above' if warned else ''}")
     return NOT_GOOD if found else DONE
 
 
@@ -102,18 +100,18 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
 
     judge = Judge(site)
     told = report(run_until_signal(read_once(site_file, judge, within_s)), boottime_s())
-    print(*told.lines, sep="\n")
+    tell(*told.lines)
     judged = judge.hear()
     fleet = look_at_fleet(site_file, site, min(within_s, _INVENTORIES_S))
     for words in (*fleet.findings, *([f"the fleet was not asked: {fleet.unasked}"] if fleet.unasked else [])):
-        print(*note("!", words, indent=0), sep="\n")
+        tell(*note("!", words, indent=0))
     under_a_source = {reason for reasons in judged.reasons.values() for reason in reasons}
     apart = [reason for reason in judged.doubts.doubts if reason not in under_a_source]
     for reason in apart:
-        print(*note("!", text(reason), indent=0), sep="\n")
+        tell(*note("!", text(reason), indent=0))
     if not told.bad and not apart and not fleet.findings:
-        print("all were read, and nothing looks wrong")
+        tell("all were read, and nothing looks wrong")
         return DONE
     if told.bad:
-        print(*fold(f"look at: {', '.join(told.bad)}"), sep="\n")
+        tell(*fold(f"look at: {', '.join(told.bad)}"))
     return NOT_GOOD

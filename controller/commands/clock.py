@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from controller.commands import DONE, NOT_GOOD, Verbs
+from controller.commands.asking import SITE
+from controller.terminal.telling import tell
 
-_SITE: Final = Path("/etc/surplusd/site.yaml")
 _ABOUT = """After a step of the wall clock that was right, or a start of the machine that no agent's clock has seen, no order ends by its
 time until somebody vouches for the clock. Read the time from a clock that this machine does not set, and state it here."""
 
@@ -20,7 +21,7 @@ def add(verbs: Verbs) -> None:
     verb = family.add_parser("confirm", help="say that the daemon's wall clock is right", description=_ABOUT)
     verb.add_argument("--utc", required=True, metavar="TIME", help="the time now elsewhere, like 2026-11-21T18:00:00Z")
     verb.add_argument("--reason", required=True, help="what was looked at; it goes into the journal")
-    verb.add_argument("--site", type=Path, default=_SITE, metavar="FILE", help=f"the site file (default: {_SITE})")
+    verb.add_argument("--site", type=Path, default=SITE, metavar="FILE", help=f"the site file (default: {SITE})")
     verb.add_argument("--token-file", type=Path, required=True, metavar="FILE", help="an authority's token")
     verb.set_defaults(carry_out=_carry_out)
 
@@ -33,13 +34,13 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     daemon = DaemonClient.of(load(arguments.site), read_secret(arguments.token_file))
     said = {"utc": arguments.utc, "reason": arguments.reason}
     answer = daemon.ask("POST", "/api/v1/clock/confirm", said)
-    print(f"the daemon's wall clock, {answer['utc']}, is taken for right from now on; this is on record")
+    tell(f"the daemon's wall clock, {answer['utc']}, is taken for right from now on; this is on record")
     return _tell(answer)
 
 
 def _tell(answer: Mapping[str, Any]) -> int:
     if answer["trusted"]:
-        print("orders end by it")
+        tell("orders end by it")
         return DONE
-    print(f"no order ends by it yet: {answer['doubt']}")
+    tell(f"no order ends by it yet: {answer['doubt']}")
     return NOT_GOOD

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from controller.commands import DONE, Verbs
 from controller.commands.verb_parser import options_of, verbs_of
+from controller.terminal.telling import tell
 
 _ABOUT = """For bash, in ~/.bashrc: source <(surplusd completion bash). For zsh, in ~/.zshrc, behind compinit: source <(surplusd completion zsh).
 For all users: surplusd completion bash > /etc/bash_completion.d/surplusd."""
@@ -41,7 +42,8 @@ def _carry_out(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -
     known = list(_paths("", parser))
     paths = "\n".join(f'      "{path}") path="{path}" ;;' for path, _ in known if path)
     words = "\n".join(f'    "{path}") words="{" ".join(words)}" ;;' for path, words in known)
-    print((_ZSH if arguments.shell == "zsh" else "") + _SCRIPT.format(paths=paths, words=words), end="")
+    script = (_ZSH if arguments.shell == "zsh" else "") + _SCRIPT.format(paths=paths, words=words)
+    tell(*script.splitlines())
     return DONE
 
 

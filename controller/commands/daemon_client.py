@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+from controller.daemon.secret import is_token
+from controller.terminal.escaped import escaped
 
 if TYPE_CHECKING:
     from controller.site.model import SiteFile
@@ -35,21 +38,25 @@ class Answer:
     def refusal(self) -> str:
         """Why it did not, in words, with the codes that the manual has."""
         error = self.body.get("error", {})
-        details = "; ".join(map(str, error.get("details", ()))) or f"HTTP {self.status}"
-        codes = dict.fromkeys(str(reason["code"]) for reason in error.get("reasons", ()))
-        return f"refused ({', '.join(codes) or error.get('reason', self.status)}): {details}"
+        details = "; ".join(escaped(str(each)) for each in error.get("details", ())) or f"HTTP {self.status}"
+        codes = dict.fromkeys(escaped(str(reason["code"])) for reason in error.get("reasons", ()))
+        return f"refused ({', '.join(codes) or escaped(str(error.get('reason', self.status)))}): {details}"
 
 
 class DaemonClient:
     """Asks a daemon at an address of HTTP or HTTPS, by a bearer token."""
 
     def __init__(self, url: str, token: str) -> None:
-        """CommandLineWrong where `url` is no address."""
-        from drivers.errors import CommandLineWrong
+        """CommandLineWrong where `url` is no address, ConfigError where `token` cannot be one."""
+        from drivers.errors import CommandLineWrong, ConfigError
 
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        parts = _parts(url)
+        if parts is None:
             raise CommandLineWrong(f"--url: found {url!r}; allowed is an address such as http://127.0.0.1:8420")
+        if not is_token(token):
+            raise ConfigError(
+                "the token has other characters than a token may have: one line of ASCII, without a blank"
+            )
         self._parts, self._token = parts, token
 
     @classmethod
@@ -97,6 +104,16 @@ class DaemonClient:
         """Return a connection of its own."""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         return kind(str(self._parts.hostname), self._parts.port, timeout=_ANSWER_S)
+
+
+def _parts(url: str) -> SplitResult | None:
+    """Return the parts of an address, None where it is none."""
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if is_address else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from controller.commands import DONE, NOT_GOOD, Verbs
 from controller.commands.asking import READERS, add_options, client
+from controller.terminal.telling import tell_json
 
 if TYPE_CHECKING:
     from controller.commands.daemon_client import DaemonClient
@@ -38,18 +37,17 @@ def add(verbs: Verbs) -> None:
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
-    from controller.terminal.panel import Note, Panel, drawn
-    from controller.terminal.screen import takes_colour, width_of
+    from controller.terminal.panel import Note, Panel
+    from controller.terminal.screen import show
 
     at_daemon, answers = _of_daemon(arguments)
     found = [*(() if arguments.url else _of_machine(arguments, answers=answers)), *at_daemon]
     if arguments.json:
-        print(json.dumps({"findings": [asdict(each) for each in found]}, indent=2))
+        tell_json({"findings": [asdict(each) for each in found]})
     else:
         title = f"{len(found)} found" if found else "nothing is wrong"
         notes = [Note(words=f"{each.about}: {each.words}", remedy=each.remedy) for each in found]
-        panel = Panel(title=title, facts=(), notes=notes)
-        print(*drawn(panel, width_of(sys.stdout), colour=takes_colour(sys.stdout)), sep="\n")
+        show(Panel(title=title, facts=(), notes=notes))
     return NOT_GOOD if found else DONE
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
+import threading
 import time
 from typing import Final
 
 from controller.commands import Verbs
 from controller.commands.asking import READERS, add_options, client
 from controller.commands.following import Happening, follow
+from controller.terminal.telling import tell, tell_json
 
 _ABOUT = """The present state first, then each event until it is interrupted. Where it is cut off it asks again, and says what it has missed."""
 _AGAIN_S: Final = 2.0
@@ -27,25 +28,28 @@ def add(verbs: Verbs) -> None:
 def _carry_out(arguments: argparse.Namespace) -> int:
     from drivers.errors import ConfigError
 
-    daemon, last_id, is_cut = client(arguments, *READERS), arguments.after, False
+    daemon, last_id, is_cut, pause = client(arguments, *READERS), arguments.after, False, threading.Event()
     while True:
         attempt_s = time.monotonic()
         try:
             for event in follow(daemon, last_id):
                 last_id, is_cut = event.id, False
-                print(_as_json(event) if arguments.json else _in_words(event), flush=True)
+                _show(event, as_json=arguments.json)
         except ConfigError as error:
             if last_id == arguments.after:
                 raise
             if not is_cut:
-                print(error, file=sys.stderr)
+                tell(str(error), out=sys.stderr)
             is_cut = True
         # Cut off, it asks again at once, and where that fails no more often than this.
-        time.sleep(max(0.0, attempt_s + _AGAIN_S - time.monotonic()))
+        pause.wait(max(0.0, attempt_s + _AGAIN_S - time.monotonic()))
 
 
-def _as_json(event: Happening) -> str:
-    return json.dumps({"event": event.name, "id": event.id, "data": event.data})
+def _show(event: Happening, *, as_json: bool) -> None:
+    if as_json:
+        tell_json({"event": event.name, "id": event.id, "data": event.data}, on_one_line=True)
+    else:
+        tell(_in_words(event))
 
 
 def _in_words(event: Happening) -> str:

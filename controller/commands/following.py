@@ -9,6 +9,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from controller.terminal.escaped import escaped
+
 if TYPE_CHECKING:
     from controller.commands.daemon_client import DaemonClient
 
@@ -41,7 +43,7 @@ def follow(daemon: DaemonClient, last_id: str = "", *, within_s: float = float("
         plug = connection.sock
         answer = connection.getresponse()
         if answer.status != http.HTTPStatus.OK:
-            raise ConfigError(f"{PATH}: HTTP {answer.status}: {answer.read(500).decode(errors='replace')}")
+            raise ConfigError(f"{PATH}: HTTP {answer.status}: {escaped(answer.read(500).decode(errors='replace'))}")
         while (left_s := until_s - time.monotonic()) > 0.0:
             plug.settimeout(min(left_s, _SILENT_S))
             line = answer.readline().decode().rstrip("\n")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from controller.commands import DONE, Verbs, seconds
+from controller.terminal.telling import tell
 
 if TYPE_CHECKING:
     from controller.commands.witnesses import FleetHeads
@@ -33,7 +34,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
 
     from controller.commands.owners import owner_of, owning
     from controller.commands.witnesses import FleetHeads, heads_of_fleet
-    from controller.daemon.journal.beginning import HEAD, JOURNAL, begin
+    from controller.daemon.journal.beginning import HEAD, JOURNAL, begin, left_behind
     from controller.daemon.journal.head_file import HeadFile
     from controller.daemon.journal.repair import is_there
     from controller.daemon.journal.storage import hold
@@ -55,12 +56,13 @@ def _carry_out(arguments: argparse.Namespace) -> int:
                     raise ConfigError(f"{path}: there is a journal; nothing is to be made, and nothing was changed")
                 asked = FleetHeads() if arguments.without_fleet else heads_of_fleet(site_file, site, arguments.within)
                 ends = _ended(head_file, asked)
-                head = begin(path, head_file, ends=tuple(ends.values()), utc_s=time.time())
+                doubt = left_behind(path, head_file)
+                head = begin(path, head_file, ends=tuple(ends.values()), utc_s=time.time(), doubt=doubt)
                 clock = _anchor(state)
     except OSError as error:
         raise ConfigError(f"state: {state}: {error.strerror}") from error
-    _tell(site_file, path, head, ends, asked)
-    print(clock)
+    _tell(site_file, path, head, ends, asked, doubt)
+    tell(clock)
     return DONE
 
 
@@ -97,11 +99,20 @@ def _ended(head_file: HeadFile, asked: FleetHeads) -> dict[str, JournalHead]:
     return ends
 
 
-def _tell(site_file: SiteFile, path: Path, head: JournalHead, ends: dict[str, JournalHead], asked: FleetHeads) -> None:
-    print(f"{path}: journal {head.journal} of site {site_file.site}, epoch {head.epoch}")
+def _tell(
+    site_file: SiteFile,
+    path: Path,
+    head: JournalHead,
+    ends: dict[str, JournalHead],
+    asked: FleetHeads,
+    doubt: str | None,
+) -> None:
+    tell(f"{path}: journal {head.journal} of site {site_file.site}, epoch {head.epoch}")
     for who, former in sorted(ends.items()):
-        print(f"it follows journal {former.journal}, record {former.seq}, epoch {former.epoch}, which {who} has")
+        tell(f"it follows journal {former.journal}, record {former.seq}, epoch {former.epoch}, which {who} has")
     if asked.unasked:
-        print(f"what agents know of a journal before is not all known: {asked.unasked}")
-    if ends:
-        print("orders of before may be in force and are not in it: the site stays in FAILSAFE until they are stated")
+        tell(f"what agents know of a journal before is not all known: {asked.unasked}")
+    if doubt is not None:
+        tell(doubt)
+    if ends or doubt is not None:
+        tell("orders of before may be in force and are not in it: the site stays in FAILSAFE until they are stated")

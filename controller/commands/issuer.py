@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from controller.commands import DONE, Verbs
+from controller.terminal.telling import tell
 
 if TYPE_CHECKING:
     from controller.core.site import Site
@@ -43,8 +44,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     import time
 
     from controller.commands.owners import owner_of, owning
-    from controller.daemon.journal.beginning import HEAD, JOURNAL
-    from controller.daemon.journal.head_file import HeadFile
+    from controller.daemon.journal.beginning import JOURNAL
     from controller.daemon.journal.journal import Journal
     from controller.daemon.journal.storage import Chain
     from controller.daemon.tokens import make_tokens
@@ -52,16 +52,15 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     from controller.site.load import load
     from controller.texts.english import text
     from drivers.errors import ConfigError
-    from drivers.fleet.keys import CONTROLLER, load_private
 
     site_file = load(arguments.file)
     site, path = compile_site(site_file), site_file.state / JOURNAL
     tokens = make_tokens(site_file.orders.tokens)
-    key = load_private(site_file.mqtt.keys / f"{CONTROLLER}.key")
     if not path.exists():
         raise ConfigError(f"{path}: there is no journal")
     with owning(owner_of(site_file.state), site_file.state):
-        journal = Journal(Chain(path), head_file=HeadFile(path.with_name(HEAD), site=site.id, key=key))
+        # It begins no epoch, so that it has no head of its own: the next start holds the journal against the one that stands there.
+        journal = Journal(Chain(path))
         try:
             book, by = _agreed(journal, site, tokens, arguments)
             ended = book.retire(arguments.issuer, by, arguments.reason, time.time())
@@ -69,7 +68,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
             journal.close()
     _tell(site_file, arguments.issuer, by, ended)
     if book.unsure is not None:
-        print(text(book.unsure))
+        tell(text(book.unsure))
     return DONE
 
 
@@ -112,5 +111,5 @@ def _who_agrees(files: Sequence[Path], tokens: Sequence[Token], others: frozense
 
 def _tell(site_file: SiteFile, issuer: str, by: Sequence[str], ended: Sequence[str]) -> None:
     orders = f"its orders end with it: {', '.join(ended)}" if ended else "it has no orders in force"
-    print(f"{issuer} is retired at {site_file.site}, as {' and '.join(by)} agreed; {orders}")
-    print("take it out of the site file, then start surplusd")
+    tell(f"{issuer} is retired at {site_file.site}, as {' and '.join(by)} agreed; {orders}")
+    tell("take it out of the site file, then start surplusd")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from controller.commands import DONE, NOT_GOOD, Verbs
 from controller.commands.records import add as add_records
+from controller.terminal.telling import tell
 
 if TYPE_CHECKING:
     from controller.daemon.journal.chain import Record
@@ -54,15 +55,15 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         verify(path)
         records = tuple(read(path))
     except DAMAGE as error:
-        print(f"{path}: damaged: {error}")
+        tell(f"{path}: damaged: {error}")
         return NOT_GOOD
-    print(*_shape(path, records), sep="\n")
+    tell(*_shape(path, records))
     beside = path.absolute().with_name(HEAD)
     heads = [("the head beside it", str(beside)), *(("the head given", words) for words in arguments.against)]
     findings = [_held(who, words, records, key, site_file.site) for who, words in heads]
-    print(*(words for words, _ in findings), sep="\n")
+    tell(*(words for words, _ in findings))
     proven = max((seq for _, seq in findings if seq is not None), default=0)
-    print(*_limits(proven, len(records)), sep="\n")
+    tell(*_limits(proven, len(records)))
     return DONE if all(seq is not None for _, seq in findings) else NOT_GOOD
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from controller.commands import DONE, Verbs
+from controller.terminal.telling import tell
 
 
 def add(verbs: Verbs) -> None:
@@ -27,5 +28,5 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise ConfigError(f"mqtt.keys: {site_file.mqtt.keys}: {error.strerror}") from error
     told = f"made those of {', '.join(made)}" if made else "all were there, and stay as they are"
-    print(f"keys in {site_file.mqtt.keys}: {told}. Give every agent its AGENT.key and controller.pub, and nothing else")
+    tell(f"keys in {site_file.mqtt.keys}: {told}. Give every agent its AGENT.key and controller.pub, and nothing else")
     return DONE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from controller.commands import DONE, NOT_GOOD, Verbs
 from controller.commands.asking import OPERATOR, add_options, client
 from controller.commands.daemon_client import DaemonClient
 from controller.commands.following import follow
+from controller.terminal.telling import tell, tell_json
 
 _ABOUT = """What is locked is off in every mode and raised by nothing, over restarts, until the same person unlocks it, or two operators do.
 Exit status 0: it is proven to be off, and the lock is on the disk; 1: it is not, or not yet. A lock is no isolation: whoever opens a
@@ -41,8 +41,8 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     try:
         lock = _proven(daemon, lock, arguments.wait)
     except ConfigError as error:
-        print(f"the lock is set, and whether it is proven cannot be followed: {error}", file=sys.stderr)
-    print(json.dumps(lock, indent=2) if arguments.json else _words(lock))
+        tell(f"the lock is set, and whether it is proven cannot be followed: {error}", out=sys.stderr)
+    tell_json(lock) if arguments.json else tell(_words(lock))
     return DONE if _is_good(lock) else NOT_GOOD
 
 

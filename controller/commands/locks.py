@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 
-from controller.commands import DONE, NOT_GOOD, Verbs
+from controller.commands import DONE, Verbs
 from controller.commands.asking import OPERATOR, add_options, client
+from controller.terminal.telling import tell, tell_json
 
 _ABOUT = """A journal that was damaged, lost or put back may have lost locks of people at work, and a stop of the site; until an operator has said
 that all are known again, the site stays at failsafe. First ask who works where, and set each lock that is missing (`surplusd lock`), or stop
@@ -29,10 +29,8 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     said = {"by": arguments.by, "reason": arguments.reason}
     answer = client(arguments, *OPERATOR).ask("POST", "/api/v1/locks/statement", said)
     if arguments.json:
-        print(json.dumps(answer, indent=2))
+        tell_json(answer)
     else:
         held = ", ".join(f"{lock['subject']} by {lock['by']}" for lock in answer["locks"]) or "nothing"
-        print(f"on record: what is locked is all, {held}; the site is {'' if answer['stopped'] else 'not '}stopped")
-        if answer["doubt"]:
-            print(f"a doubt has begun meanwhile: {answer['doubt']}")
-    return NOT_GOOD if answer["doubt"] else DONE
+        tell(f"on record: what is locked is all, {held}; the site is {'' if answer['stopped'] else 'not '}stopped")
+    return DONE

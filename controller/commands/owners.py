@@ -20,12 +20,17 @@ def owner_of(path: Path) -> Owner:
 
 @contextlib.contextmanager
 def owning(owner: Owner, folder: Path) -> Iterator[None]:
-    """Give to `owner` the folder and the files in it that are made meanwhile, where the command is root's."""
-    before = set(folder.iterdir()) if folder.is_dir() else None
+    """Give to `owner` the folder and the files in it that are made or replaced meanwhile, where the command is root's."""
+    before = _files(folder) if folder.is_dir() else None
     try:
         yield
     finally:
         if os.geteuid() == 0 and folder.is_dir():
-            made = set(folder.iterdir()) - (before or set())
+            made = [path for path, _ in _files(folder) - (before or set())]
             for path in (*made, *(() if before is not None else (folder,))):
                 os.chown(path, *owner, follow_symlinks=False)
+
+
+def _files(folder: Path) -> set[tuple[Path, int]]:
+    """Return the files of a folder, each with its inode: one that was replaced has another."""
+    return {(Path(entry.path), entry.inode()) for entry in os.scandir(folder)}

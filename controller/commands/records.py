@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from controller.commands import DONE, Verbs
 from controller.commands.asking import READERS, add_options, client
+from controller.terminal.telling import tell, tell_json
 
 if TYPE_CHECKING:
     from controller.commands.daemon_client import DaemonClient
@@ -45,15 +46,15 @@ def _show(arguments: argparse.Namespace) -> int:
     else:
         records = list(_records(daemon, max(0, newest - last)))[-last:]
     if arguments.json:
-        print(json.dumps({"records": records}, indent=2))
+        tell_json({"records": records})
     else:
-        print(*(_line(record) for record in records), sep="\n")
+        tell(*(_line(record) for record in records))
     return DONE
 
 
 def _export(arguments: argparse.Namespace) -> int:
     for record in _records(client(arguments, *READERS), arguments.after):
-        print(json.dumps(record, separators=(",", ":")))
+        tell_json(record, on_one_line=True)
     return DONE
 
 
@@ -68,9 +69,7 @@ def _page(daemon: DaemonClient, after: int, limit: int) -> dict[str, Any]:
 
 
 def _line(record: dict[str, Any]) -> str:
-    from controller.terminal.escaped import escaped
-
-    told = (escaped(f"{name}={_short(value)}") for name, value in record["body"].items() if value not in (None, "", []))
+    told = (f"{name}={_short(value)}" for name, value in record["body"].items() if value not in (None, "", []))
     return f"{record['seq']:>6}  {record['at'][:19]}Z  {record['kind']:<14} {' '.join(told)}"
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from controller.commands import DONE, NOT_GOOD, Verbs
 from controller.commands.asking import OPERATOR, add_options, client
+from controller.terminal.telling import tell, tell_json
 
 _ABOUT = """The daemon reads and checks its file as a whole. Where there is a mistake, nothing changes, and every one is told. Else what may
 change while the site runs counts at once (limits, ramps, prices, meters, tokens), and the rest is named: it waits for a restart."""
@@ -23,15 +23,15 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     answer = client(arguments, *OPERATOR).ask("POST", "/api/v1/reload")
     taken, waiting = answer["taken"], answer["waiting"]
     if arguments.json:
-        print(json.dumps(answer, indent=2))
+        tell_json(answer)
     else:
         _tell("taken", taken)
         _tell("waits for a restart", waiting)
         if not (taken or waiting):
-            print("the site file says what runs already")
+            tell("the site file says what runs already")
     return NOT_GOOD if waiting else DONE
 
 
 def _tell(what: str, places: list[str]) -> None:
     for place in places:
-        print(f"{what}: {place}")
+        tell(f"{what}: {place}")

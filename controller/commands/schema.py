@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from controller.commands import DONE, Verbs
+from controller.terminal.telling import tell_json
 
 
 def add(verbs: Verbs) -> None:
@@ -14,9 +15,8 @@ def add(verbs: Verbs) -> None:
 
 
 def _carry_out(_: argparse.Namespace) -> int:
-    import json
 
     from controller.site.load import SITE_FILE
 
-    print(json.dumps(SITE_FILE.schema, indent=2))
+    tell_json(SITE_FILE.schema)
     return DONE

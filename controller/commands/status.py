@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 
 from controller.commands import DONE, NOT_GOOD, Verbs
 from controller.commands.asking import READERS, add_options, client
+from controller.terminal.telling import tell_json
 
 _ABOUT = """Exit status 0: the site is normal, and there is nothing to be told; 1: there is, or the daemon does not answer."""
 
@@ -21,12 +20,11 @@ def add(verbs: Verbs) -> None:
 
 def _carry_out(arguments: argparse.Namespace) -> int:
     from controller.commands.site_panel import SiteLook, panel_of
-    from controller.terminal.panel import drawn
-    from controller.terminal.screen import takes_colour, width_of
+    from controller.terminal.screen import show
 
     look = SiteLook.of(client(arguments, *READERS))
     if arguments.json:
-        print(json.dumps(look.status, indent=2))
+        tell_json(look.status)
     else:
-        print(*drawn(panel_of(look), width_of(sys.stdout), colour=takes_colour(sys.stdout)), sep="\n")
+        show(panel_of(look))
     return DONE if look.is_good else NOT_GOOD

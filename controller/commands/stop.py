@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from controller.commands import DONE, NOT_GOOD, Verbs
 from controller.commands.asking import OPERATOR, add_options, client
+from controller.terminal.telling import tell, tell_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,5 +56,5 @@ def _carry_out(name: str, arguments: argparse.Namespace) -> int:
         told += ", and was stopped anew meanwhile"
     if not answer["durable"]:
         told += ", and that is not on the disk: a restart would forget it"
-    print(json.dumps(answer, indent=2) if arguments.json else told)
+    tell_json(answer) if arguments.json else tell(told)
     return DONE if answer["durable"] and answer["stopped"] is (name == "stop") else NOT_GOOD

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import threading
 from collections import deque
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from controller.commands import DONE, Verbs, seconds
 from controller.commands.asking import READERS, add_options, client
+from controller.terminal.telling import tell_json
 
 if TYPE_CHECKING:
     from controller.commands.daemon_client import DaemonClient
@@ -82,13 +82,12 @@ def _watch(looks: Iterator[SiteLook | ConfigError], show: Show, place: str) -> N
 
 def _show(stack: ExitStack, *, as_json: bool) -> Show:
     """Return what shows a look: as a line of JSON, below the one before, or in its place."""
-    from controller.terminal.panel import drawn
-    from controller.terminal.screen import screen, width_of
+    from controller.terminal.screen import screen, show
 
     if as_json:
-        return lambda _, status: print(json.dumps(status), flush=True)
+        return lambda _, status: tell_json(status, on_one_line=True)
     if not sys.stdout.isatty():
-        return lambda panel, _: print(*drawn(panel, width_of(sys.stdout), colour=False), "", sep="\n", flush=True)
+        return lambda panel, _: show(panel, below=1)
     terminal = stack.enter_context(screen())
     return lambda panel, _: terminal.show(panel)
 

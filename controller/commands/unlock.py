@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from controller.commands import DONE, NOT_GOOD, Verbs
 from controller.commands.asking import OPERATOR, add_options, client
 from controller.commands.daemon_client import DaemonClient
+from controller.terminal.telling import tell, tell_json
 
 _ABOUT = """A lock is lifted by the person who set it, with the token that it was set with; or by two operators with tokens of their own, within
 ten minutes of one another. What was locked comes up by the ramp."""
@@ -28,12 +28,12 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     daemon = client(arguments, *OPERATOR)
     answer = daemon.ask("POST", "/api/v1/locks/lift", body)
     if arguments.json:
-        print(json.dumps(answer, indent=2))
+        tell_json(answer)
     elif answer["lifted"]:
-        print(f"the lock of {answer['of']} on {answer['subject']} is lifted; {_what_stands(daemon, answer['subject'])}")
+        tell(f"the lock of {answer['of']} on {answer['subject']} is lifted; {_what_stands(daemon, answer['subject'])}")
     else:
         who = " and ".join(answer["agreed"])
-        print(
+        tell(
             f"the lock of {answer['of']} on {answer['subject']} stays: {who} wants it lifted; another operator has to agree "
             "within ten minutes, with a token of their own"
         )

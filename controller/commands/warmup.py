@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from controller.commands import DONE, Verbs
+from controller.terminal.telling import tell
 
 
 def add(verbs: Verbs) -> None:
@@ -22,5 +23,5 @@ def _carry_out(_: argparse.Namespace) -> int:
     with progress("compiling the kernels, a minute or more the first time"):
         import controller.core.step  # noqa: F401  every kernel has its signature, so importing compiles or loads it
 
-    print(f"kernels are ready after {time.perf_counter() - begun_s:.1f} s")
+    tell(f"kernels are ready after {time.perf_counter() - begun_s:.1f} s")
     return DONE

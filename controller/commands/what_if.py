@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from controller.commands import DONE, Verbs
 from controller.commands.asking import READERS
+from controller.terminal.telling import tell, tell_json
 
 if TYPE_CHECKING:
     from controller.commands.daemon_client import DaemonClient
@@ -115,7 +115,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     status = _seen(client(arguments, *READERS)) if arguments.live else None
     asked = _asked(site, status, arguments.limit)
     case = _Case(site_file=site_file, site=site, asked=asked, outcome=what_if(make_tables(site), asked.supposed))
-    print(json.dumps(case.shown(), indent=2) if arguments.json else "\n".join(case.lines()))
+    tell_json(case.shown()) if arguments.json else tell(*case.lines())
     return DONE
 
 

@@ -17,6 +17,7 @@ from typing import Final, TextIO
 import msgspec
 
 from controller.daemon.utc import written
+from controller.terminal.escaped import escaped
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 _SECRET: Final = ("token", "password", "secret", "authorization", "private_key")
@@ -40,14 +41,17 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """``time level logger: message field=value``; a message is one line, whatever stands in it."""
+    """``time level logger: message field=value``; that is one line, and only says something, whatever others have typed in it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and below it the exception where there is one."""
-        message = record.getMessage().replace("\n", "\\n").replace("\r", "\\r")
         extra = "".join(f" {name}={value!s}" for name, value in fields(record).items())
-        line = f"{written(record.created)} {record.levelname:7} {record.name}: {message}{extra}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = f"{written(record.created)} {record.levelname:7} {record.name}: {escaped(record.getMessage() + extra)}"
+        return (
+            line
+            if not record.exc_info
+            else "\n".join([line, *map(escaped, self.formatException(record.exc_info).split("\n"))])
+        )
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:

@@ -19,7 +19,7 @@ from controller.daemon.holding import Holding
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.metrics import Metrics
 from controller.daemon.orders.book import OrderBook
-from controller.daemon.orders.causes import causes
+from controller.daemon.orders.causes import Causes
 from controller.daemon.orders.records import ComesTo, OrderKey
 from controller.daemon.plain import plain
 from controller.daemon.site_log import SiteLog
@@ -68,7 +68,7 @@ class Recorder:
         self.course, self.holding = PowerCourse(), holding
         self._fleet, self._book, self._journal = fleet, book, journal
         self._metrics, self._notifier, self._wall_clock, self._clock = metrics, notifier, wall_clock, clock
-        self._sources, self._site_log, self._site = SourceLog(), SiteLog(site), site
+        self._sources, self._site_log, self._site, self._causes = SourceLog(), SiteLog(site), site, Causes(site)
         self._clock_log = ClockLog(journal)
         self._compliance: dict[str, tuple[_Kept, float]] = {}
         self._over: frozenset[str] = frozenset()
@@ -132,7 +132,7 @@ class Recorder:
 
     def _kept_by(self, order: OrderNow, decision: Decision) -> _Kept:
         """Return which revision is kept, or not, and because of whom: not how many watts of theirs."""
-        who = frozenset((each.code, each.subject) for each in causes(order, decision, self._site))
+        who = frozenset((each.code, each.subject) for each in self._causes.of(order, decision))
         return order.revision, order.compliance, who
 
     def _kept(self, order: OrderNow, decision: Decision) -> dict[str, object]:
@@ -145,7 +145,7 @@ class Recorder:
             "power_w": None if order.power_w is None else round(order.power_w),
             "shortfall_w": None if order.shortfall_w is None else round(order.shortfall_w),
             "achievable_w": round(order.achievable_w),
-            "why": texts(why := causes(order, decision, self._site)),
+            "why": texts(why := self._causes.of(order, decision)),
             "reasons": plain(why),
         }
 

@@ -7,6 +7,11 @@ from pathlib import Path
 from drivers.errors import ConfigError
 
 
+def is_token(text: str) -> bool:
+    """Return whether a bearer token can be so: one word of visible ASCII, as the header of a request takes it."""
+    return text.isascii() and text.isprintable() and " " not in text and text != ""
+
+
 def read_secret(path: Path) -> str:
     """Return the text of a password or token file without its line end; ConfigError where there is none."""
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from controller.daemon.access import Role, Token
-from controller.daemon.secret import read_secret
+from controller.daemon.secret import is_token, read_secret
 from controller.site.model import TokenEntry
 from drivers.errors import ConfigError
 
@@ -63,6 +63,10 @@ def _read(path: Path) -> str:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o027:
         raise ConfigError(f"{path}: has the mode {mode:04o}, allowed is 0600, or 0640 for a group of its own")
+    if not is_token(text):
+        raise ConfigError(
+            f"{path}: found other characters than a token may have, allowed is one line of ASCII without a blank"
+        )
     if (bits := entropy_bits(text)) < LEAST_BITS:
         allowed = f"{LEAST_BITS:.0f} or more, as `openssl rand -hex 32` makes them"
         raise ConfigError(f"{path}: found a token of at most {bits:.0f} bits, allowed are {allowed}")

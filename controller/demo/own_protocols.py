@@ -14,6 +14,7 @@ from typing import Any, Final
 import yaml
 
 from controller.demo.faults import Mishap
+from controller.demo.own_times import model_of, own_models
 from drivers.devices.families import Family, LoginKind, load_families
 from drivers.devices.login import Login
 from drivers.errors import ConfigError
@@ -57,12 +58,16 @@ MIXED: Final = WantedFleet(agents=_OWN_AGENTS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnAgent:
-    """An agent of real devices: its id, its file, what the world serves for it, as ``ID=FAMILY:PORT``, and its environment."""
+    """An agent of real devices: its id, its file, what the world serves for it, as ``ID=FAMILY:PORT``, and its environment.
+
+    `models`: those of the demo's own that its devices are of, as a site file has them.
+    """
 
     id: str
     file: Path
     serve: tuple[str, ...]
     environment: Mapping[str, str]
+    models: Mapping[str, Raw] = field(default_factory=dict)
 
 
 def parse_fleet(text: str) -> WantedFleet:
@@ -109,6 +114,16 @@ def own_agents(
     return tuple(_own_agent(raw, agent, folder, ports, relays) for agent in agents)
 
 
+def name_models(raw: Raw, own: Sequence[OwnAgent]) -> None:
+    """Have a site file name the models of the demo's own for the devices of these agents."""
+    agents = {agent.id for agent in own if agent.models}
+    for group in raw["fleet"].get("groups", ()):
+        if group["agent"] in agents:
+            group["model"] = model_of(group["model"], _family_of(group["agent"], group))
+    if models := {name: model for agent in own for name, model in agent.models.items()}:
+        raw["models"] = models
+
+
 def wanted_fleet(args: argparse.Namespace) -> WantedFleet:
     """Return what is to speak its own protocol; ConfigError for what the demo can do to its own simulated agents alone."""
     jumps = [fault.name for fault in args.faults if fault.what is Mishap.CLOCK_JUMPS]
@@ -133,7 +148,7 @@ def _own_agent(raw: Raw, agent: str, folder: Path, ports: Iterator[int], relays:
     devices: list[Raw] = []
     serve: list[str] = []
     for group in groups:
-        family = load_families()[agent if agent in EVERY_SERVED else _SPOKEN[group["model"]]]
+        family = _family_of(agent, group)
         for number in range(1, group["count"] + 1):
             id_ = f"{group['id']}-{number:03d}"
             port = of_machine if family.is_local else next(ports)
@@ -142,6 +157,7 @@ def _own_agent(raw: Raw, agent: str, folder: Path, ports: Iterator[int], relays:
             devices.append(_device(id_, family, port, group, folder) | jobs | relay)
             serve.append(f"{id_}={family.name}:{port}")
     file = folder / f"{agent}.agent.yaml"
+    models = own_models((group["model"], _family_of(agent, group)) for group in groups)
     mine = [relays[device["id"]] for device in devices if device["id"] in relays]
     content = {
         "version": 1,
@@ -152,16 +168,26 @@ def _own_agent(raw: Raw, agent: str, folder: Path, ports: Iterator[int], relays:
         "state": str(folder / "agents"),
         "devices": devices,
         **({"relays": mine} if mine else {}),
+        **({"models": dict(models)} if models else {}),
     }
     file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     has_gpus = any("gpus" in device for device in devices)
     environment = _nvml_environment(folder, of_machine) if has_gpus else {}
-    return OwnAgent(id=agent, file=file, serve=tuple(serve), environment=environment)
+    return OwnAgent(id=agent, file=file, serve=tuple(serve), environment=environment, models=models)
+
+
+def _family_of(agent: str, group: Raw) -> Family:
+    return load_families()[agent if agent in EVERY_SERVED else _SPOKEN[group["model"]]]
 
 
 def _device(id_: str, family: Family, port: int, group: Raw, folder: Path) -> Raw:
     served = EVERY_SERVED[family.name]
-    device: Raw = {"id": id_, "family": family.name, "model": group["model"], "failsafe": group.get("failsafe", "off")}
+    device: Raw = {
+        "id": id_,
+        "family": family.name,
+        "model": model_of(group["model"], family),
+        "failsafe": group.get("failsafe", "off"),
+    }
     if family.is_local:
         return device | {"gpus": [f"GPU-{serial_of(id_)}-0"]}
     if served.login is not None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import yaml
 
 from controller.demo.contactors import WantedContactor, add_contactors
-from controller.demo.own_protocols import NONE_OWN, OwnAgent, WantedFleet, own_agents, replace_fleet
+from controller.demo.own_protocols import NONE_OWN, OwnAgent, WantedFleet, name_models, own_agents, replace_fleet
 from drivers.errors import ConfigError
 from drivers.fleet.keys import CONTROLLER, make_keys
 from drivers.strict_yaml import plain_values
@@ -55,7 +55,8 @@ class DemoOptions:
 class DemoSetup:
     """Where everything of one demo is.
 
-    `site_file` is what the simulators read, `daemon_file` what the daemon reads. `root`: id of the root node. `model`: of the surplus.
+    `site_file` is what the simulators read, `daemon_file` what the daemon reads: it names models whose times are those of the protocols that
+    devices are led by. `root`: id of the root node. `model`: of the surplus.
     `meters`: ``NODE:PROFILE:PORT:UNIT`` of each; `contactors`: those on Modbus as the substation takes them; `scada`: the OPC UA
     endpoint;
     `agents`: their ids; `own`: those of them whose devices speak their own protocols;
@@ -104,12 +105,14 @@ def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
     for entry in raw["orders"]["tokens"]:
         _write_secret(Path(entry["token_file"]))
     relays = _relays(options.relays(_device_ids(raw)), next(ports))
+    own = own_agents(raw, options.fleet, folder, ports, relays)
+    is_led_otherwise = options.spoil is not None or any(agent.models for agent in own)
     setup = DemoSetup(
         folder=folder,
-        own=own_agents(raw, options.fleet, folder, ports, relays),
+        own=own,
         relays=tuple(_wired(device, relay["modbus"]) for device, relay in relays.items()),
         site_file=folder / "site.yaml",
-        daemon_file=folder / ("site.yaml" if options.spoil is None else "daemon.yaml"),
+        daemon_file=folder / ("daemon.yaml" if is_led_otherwise else "site.yaml"),
         root=root,
         model=raw["surplus"]["model"],
         world=(LOOPBACK, next(ports)),
@@ -121,10 +124,7 @@ def prepare(folder: Path, site_text: str, options: DemoOptions) -> DemoSetup:
         protocol=raw["mqtt"]["protocol"],
         http=_split(raw["http"]["listen"]),
     )
-    _write(setup.site_file, raw)
-    if options.spoil is not None:
-        options.spoil(raw)
-        _write(setup.daemon_file, raw)
+    _write_site_files(setup, raw, options.spoil)
     return setup
 
 
@@ -216,6 +216,15 @@ def _agents(raw: Raw) -> list[str]:
 def _split(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     return host, int(port)
+
+
+def _write_site_files(setup: DemoSetup, raw: Raw, spoil: Callable[[Raw], None] | None) -> None:
+    _write(setup.site_file, raw)
+    name_models(raw, setup.own)
+    if spoil is not None:
+        spoil(raw)
+    if setup.daemon_file != setup.site_file:
+        _write(setup.daemon_file, raw)
 
 
 def _write(path: Path, raw: Raw) -> None:

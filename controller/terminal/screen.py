@@ -26,6 +26,14 @@ def width_of(out: TextIO) -> int:
     return min(_WIDEST, shutil.get_terminal_size().columns) if out.isatty() else _WIDEST
 
 
+def show(panel: Panel, out: TextIO | None = None, *, below: int = 0) -> None:
+    """Draw a panel below what stands there, and so many empty lines below it."""
+    out = out or sys.stdout
+    lines = drawn(panel, width_of(out), colour=takes_colour(out))
+    out.write("".join(f"{line}\n" for line in (*lines, *[""] * below)))
+    out.flush()
+
+
 class Screen:
     """What is drawn on; the newest panel stands alone, and what does not fit is left out at the end."""
 

@@ -82,6 +82,7 @@ WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "end_waits": ("its end waits for a trusted clock", "اختتام قابلِ اعتماد گھڑی کا منتظر", "akhirnya menunggu jam tepercaya"),
     "not_durable": ("not on the disk", "ڈسک پر نہیں", "belum tersimpan di disk"),
     "none": ("none", "کوئی نہیں", "tidak ada"),
+    "more": ("and {count} more", "اور {count} مزید", "dan {count} lagi"),
     "tree": ("Where the power goes", "بجلی کہاں جاتی ہے", "Ke mana daya mengalir"),
     "up_to": ("not measured, up to", "ناپا نہیں گیا، حد", "tidak diukur, hingga"),
     "infeasible": ("cannot come down to it", "اِس تک کم نہیں ہو سکتا", "tidak bisa turun ke sana"),
@@ -154,6 +155,8 @@ WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
     # What an operator may do.
     "why": ("Reason, for the journal", "وجہ، جرنل کے لیے", "Alasan, untuk jurnal"),
     "by": ("Your name", "آپ کا نام", "Nama Anda"),
+    "of": ("Whose lock", "تالا کس کا", "Kunci siapa"),
+    "agree": ("another operator has to agree within ten minutes", "دس منٹ میں ایک اور آپریٹر کی رضامندی چاہیے", "operator lain harus setuju dalam sepuluh menit"),
     "subject": ("Device or node", "مشین یا نوڈ", "Perangkat atau simpul"),
     "meter_id": ("Meter", "میٹر", "Meter"),
     "node_id": ("Node", "نوڈ", "Simpul"),

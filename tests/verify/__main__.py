@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.verify.allocator import walked
 from tests.verify.caps.report import capped
 from tests.verify.clocks import ends_in_time
+from tests.verify.controllers import live_and_leave
 from tests.verify.door import withstood
 from tests.verify.fuzz.campaign import campaign
 from tests.verify.journal import report as orders_kept
@@ -97,6 +98,11 @@ def schema(out: Path) -> dict[str, str]:
     return conforms(out)
 
 
+def controllers(out: Path) -> dict[str, str]:
+    """Have two controllers with one certificate live for a minute, and then one."""
+    return live_and_leave(out)
+
+
 def orders(out: Path) -> dict[str, str]:
     """Flood the site with orders of one issuer, while another sends limit 0."""
     return orders_withstood(out)
@@ -168,6 +174,7 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "scenes": scenes,
     "door": door,
     "orders": orders,
+    "controllers": controllers,
     "schema": schema,
     "readers": readers,
     "polling": polling,
@@ -180,7 +187,10 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the campaigns that are named, or all; return 1 where one failed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.verify", description=__doc__)
+    each = "\n".join(f"  {name:<11} {campaign.__doc__}" for name, campaign in CAMPAIGNS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.verify", epilog=each, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("build/verify"))
     parser.add_argument("campaign", nargs="*", choices=[[], *CAMPAIGNS])
     arguments = parser.parse_args(words)
@@ -191,4 +201,5 @@ def main(words: Sequence[str] | None = None) -> int:
     return int(any("failed" in results.values() for results in found.values()))
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -25,6 +25,10 @@ _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+#: Where a line is for whoever reads the source: what stands before its first word, and a line that only explains.
+_FOR_READERS: Final = re.compile(rb"^[ \t]*//.*\n|^[ \t]+", re.MULTILINE)
+#: What others have packed already.
+_OF_OTHERS: Final = frozenset({"uplot.js"})
 _RIGHT_TO_LEFT: Final = frozenset({Language.URDU})
 
 
@@ -48,11 +52,11 @@ class PageFiles:
     def __init__(self, site: str) -> None:
         folder = files("controller.api.page").joinpath("static")
         self._files = {
-            entry.name: _Packed.of(entry.read_bytes(), kind)
+            entry.name: _Packed.of(_sent(entry.name, entry.read_bytes()), kind)
             for entry in folder.iterdir()
             if entry.name != _TEMPLATE and (kind := _TYPES.get(entry.name[entry.name.rfind(".") :]))
         }
-        template = folder.joinpath(_TEMPLATE).read_text(encoding="utf-8")
+        template = _sent(_TEMPLATE, folder.joinpath(_TEMPLATE).read_bytes()).decode()
         self._pages = {language: self._made(template, site, language) for language in Language}
 
     def page(self, language: Language, asked: Mapping[str, str]) -> Response:
@@ -97,6 +101,11 @@ def language_of(wanted: str, accepted: str = "") -> Language:
 def _ranked(part: str) -> tuple[float, str]:
     tag, _, weight = part.partition(";q=")
     return float(weight) if re.fullmatch(r"\s*[01](\.\d{1,3})?\s*", weight) else 1.0, tag
+
+
+def _sent(name: str, source: bytes) -> bytes:
+    """Return what a browser needs of a file; no text of ours goes over several lines."""
+    return source if name in _OF_OTHERS else _FOR_READERS.sub(b"", source)
 
 
 def _answer(file: _Packed, asked: Mapping[str, str], keep: str) -> Response:

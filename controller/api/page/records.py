@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-import anyio
-from anyio import to_thread
-
+from controller.api.readers import Readers
 from controller.daemon.events.event import Cursor, EventName
 from controller.daemon.plain import recorded
 from controller.daemon.service import Service
@@ -38,7 +36,7 @@ class Records:
         self._place: Cursor | None = None
         self._newest: deque[tuple[EventName, dict[str, Any]]] = deque(maxlen=MOST)
         self._reading: asyncio.Task[None] | None = None
-        self._threads = anyio.CapacityLimiter(1)
+        self._readers = Readers()
 
     async def begin(self) -> None:
         """Be as new as the feed for somebody who begins to look; what the journal gives later comes later."""
@@ -62,7 +60,7 @@ class Records:
         """Put before all else what the journal has up to a place; where it cannot be read, only what comes is shown."""
         back = replace(upto, seq=max(0, upto.seq - _BACK))
         try:
-            found = await to_thread.run_sync(self._service.feed.recorded, back, upto, limiter=self._threads)
+            found = await self._readers.read("", lambda: self._service.feed.recorded(back, upto))
         except JournalUnusable:
             found = None
         if self._reading is asyncio.current_task():

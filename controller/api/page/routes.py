@@ -12,7 +12,7 @@ from controller.api.body import RequestBody, parsed, read_body
 from controller.api.errors import RequestRefused
 from controller.api.events import EventStream, open_stream
 from controller.api.page.files import PageFiles, language_of
-from controller.api.page.view import course_of, devices_of
+from controller.api.page.view import Structure, course_of
 from controller.api.page.viewers import Viewers
 from controller.api.session import cookie_name, set_cookie
 from controller.daemon.access import Principal, Role
@@ -78,7 +78,8 @@ def _add_session(router: APIRouter, service: Service) -> None:
 
 def _add_live(router: APIRouter, service: Service) -> None:
     Reader = Annotated[Principal, Depends(require(service.tokens, *Role))]
-    viewers = Viewers(service)
+    structure = Structure(service.site)
+    viewers = Viewers(service, structure.mark)
 
     @router.get("/page/course", dependencies=[Depends(require(service.tokens, *Role))])
     async def course() -> Response:
@@ -86,7 +87,7 @@ def _add_live(router: APIRouter, service: Service) -> None:
 
     @router.get("/page/devices", dependencies=[Depends(require(service.tokens, *Role))])
     async def devices() -> Response:
-        return Response(devices_of(service), media_type="application/json", headers=_FRESH)
+        return Response(structure.told(service.currency()), media_type="application/json", headers=_FRESH)
 
     @router.get("/page/stream")
     async def stream(request: Request, by: Reader, lang: str = "") -> EventStream:

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
+import math
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
 
-from controller.api.orders import shown
-from controller.api.status import StatusBody, status_of
+from controller.api.order_bodies import order_body
+from controller.api.status import SiteBody, site_of
+from controller.core.decision import Decision
+from controller.core.limits.orders import Compliance
+from controller.core.site import Site
 from controller.daemon.course import Today
-from controller.daemon.latest import DEVICE_STATES
-from controller.daemon.orders.standing import NotMet, OrderState
+from controller.daemon.latest import DEVICE_STATES, DeviceColumns
+from controller.daemon.orders.records import OpenOrder
+from controller.daemon.orders.standing import NotMet, OrderView
 from controller.daemon.service import Service
 from controller.texts.catalogue import all_told, remedy
 from controller.texts.phrases import Language
 
-#: Orders that are shown at most, those first that bind.
+#: Orders that are shown at most, those first that are not met, then those that nobody sees to be, then the others that bind.
 _ORDERS: Final = 20
+_FIRST: Final = (Compliance.NOT_MET, Compliance.PARTIAL, Compliance.UNSEEN, Compliance.MET)
+#: What of an order is shown.
+_OF_ORDER: Final = frozenset({"id", "issuer", "state", "since", "node", "limit_w", "starts_at", "ends_at", "durable", "compliance"} | {"shortfall_w", "end_waits"})  # fmt: skip
 _LEFT_OUT: Final = {"meters": {"__all__": {"quantities", "notes"}}, "agents": {"__all__": {"head_seq", "head_stored_seq"}}}  # fmt: skip
 #: Steps of a device's share of its maximum, and the one for a share that nobody knows.
 _SHARES: Final = 9
@@ -27,10 +37,12 @@ _UNKNOWN: Final = 10
 
 def now_of(service: Service, language: Language) -> str:
     """Return the present state as JSON, in a language."""
-    status = status_of(service, language)
+    status, open_orders = site_of(service, language), service.book.open()
+    views = service.intake.views(_first(open_orders, service.decision_now(), service.utc().utc_s))
     body = {
         "status": status.model_dump(mode="json", exclude=_LEFT_OUT),
-        "orders": _orders(service, language),
+        "orders": [_order(view, language) for view in views],
+        "orders_open": len(open_orders),
         "stopped": service.desks.stops.reason is not None,
         "utc_s": round(service.utc().utc_s, 3),
         "today": _today(service.course.today()),
@@ -52,15 +64,31 @@ def course_of(service: Service) -> str:
     )
 
 
-def devices_of(service: Service) -> str:
-    """Return what never changes of the devices as JSON: ids, the place of each one's agent and node, and maximum watts."""
-    structure = _structure(service)
-    return _text(structure | {"mark": _mark(structure), "currency": service.currency()})
+class Structure:
+    """What never changes of the devices: ids, the place of each one's agent and node, and maximum watts. Of a large site it is worked out once.
 
+    `mark` tells it from that of another site file: columns speak of no other devices.
+    """
 
-def mark_of(service: Service) -> str:
-    """Return what tells what never changes of the devices from that of another site file: columns speak of no other devices."""
-    return _mark(_structure(service))
+    def __init__(self, site: Site) -> None:
+        devices, tree = site.devices, site.tree
+        self._text = _text(
+            {
+                "ids": devices.ids,
+                "agents": site.agents,
+                "agent": devices.agent.tolist(),
+                "node": devices.node.tolist(),
+                "nodes": tree.ids,
+                "parents": tree.parent.tolist(),
+                "max_w": np.rint(devices.max_w).astype(int).tolist(),
+                "states": DEVICE_STATES,
+            }
+        )
+        self.mark = hashlib.sha256(self._text.encode()).hexdigest()[:16]
+
+    def told(self, currency: str) -> str:
+        """Return it as JSON, with the currency of all values."""
+        return f"{self._text[:-1]},{_text({'mark': self.mark, 'currency': currency})[1:]}"
 
 
 def columns_of(service: Service, mark: str) -> str:
@@ -69,31 +97,15 @@ def columns_of(service: Service, mark: str) -> str:
     share = np.divide(columns.measured_w, most_w, out=np.full(len(most_w), np.nan), where=most_w > 0.0)
     level = np.where(np.isfinite(share), np.clip(np.ceil(np.nan_to_num(share) * _SHARES), 0, _SHARES), _UNKNOWN)
     shares = _digits(level.astype(np.int64))
-    return _text({"mark": mark, "state": _digits(columns.state), "level": shares, "watts": _totals(service)})
+    return _text(
+        {"mark": mark, "state": _digits(columns.state), "level": shares, "watts": _totals(service.site, columns)}
+    )
 
 
-def _structure(service: Service) -> dict[str, Any]:
-    devices, tree = service.site.devices, service.site.tree
-    return {
-        "ids": devices.ids,
-        "agents": service.site.agents,
-        "agent": devices.agent.tolist(),
-        "node": devices.node.tolist(),
-        "nodes": tree.ids,
-        "parents": tree.parent.tolist(),
-        "max_w": np.rint(devices.max_w).astype(int).tolist(),
-        "states": DEVICE_STATES,
-    }
-
-
-def _mark(structure: dict[str, Any]) -> str:
-    return hashlib.sha256(_text(structure).encode()).hexdigest()[:16]
-
-
-def _totals(service: Service) -> list[int | None]:
+def _totals(site: Site, columns: DeviceColumns) -> list[int | None]:
     """Return what the devices of each agent are measured to draw, None where that is known of none."""
-    measured_w, agent = service.latest.devices().measured_w, service.site.devices.agent
-    known, count = np.isfinite(measured_w), len(service.site.agents)
+    measured_w, agent = columns.measured_w, site.devices.agent
+    known, count = np.isfinite(measured_w), len(site.agents)
     sums = np.bincount(agent[known], weights=measured_w[known], minlength=count)
     seen = np.bincount(agent[known], minlength=count)
     return [round(watts) if some else None for watts, some in zip(sums.tolist(), seen.tolist(), strict=True)]
@@ -104,18 +116,27 @@ def _digits(codes: np.ndarray[Any, Any]) -> str:
     return (codes.astype(np.uint8) + ord("0")).tobytes().decode("ascii")
 
 
-def _orders(service: Service, language: Language) -> list[dict[str, Any]]:
-    """Return the open orders, those that bind first, each with `why`: what is in its way, in the language."""
-    views = [view for view in service.intake.list() if view.standing.state is not OrderState.ENDED]
-    views.sort(key=lambda view: (view.standing.state is OrderState.SCHEDULED, view.order.limit.starts_utc_s))
-    return [
-        shown(service, view).model_dump(mode="json")
-        | {"why": all_told(view.standing.why, language) if isinstance(view.standing, NotMet) else ""}
-        for view in views[:_ORDERS]
-    ]
+def _first(orders: Iterable[OpenOrder], decision: Decision | None, utc_s: float) -> list[OpenOrder]:
+    """Return the orders that are shown, in their sequence."""
+    kept = {order.id: order.compliance for order in decision.orders} if decision else {}
+
+    def place(order: OpenOrder) -> tuple[float, float]:
+        compliance, starts_utc_s = kept.get(order.limit.id), order.limit.starts_utc_s
+        if compliance is not None:
+            return _FIRST.index(compliance), starts_utc_s
+        binds = order.limit.begun or starts_utc_s <= utc_s
+        return len(_FIRST) if binds else math.inf, starts_utc_s
+
+    return heapq.nsmallest(_ORDERS, orders, key=place)
 
 
-def _remedies(status: StatusBody, language: Language) -> dict[str, str]:
+def _order(view: OrderView, language: Language) -> dict[str, Any]:
+    """Return an open order with `why`: what is in its way, in the language."""
+    why = all_told(view.standing.why, language) if isinstance(view.standing, NotMet) else ""
+    return order_body(view).model_dump(mode="json", include=set(_OF_ORDER)) | {"why": why}
+
+
+def _remedies(status: SiteBody, language: Language) -> dict[str, str]:
     """Return what can be done about each reason that is shown, by code."""
     shown_here = [*status.reasons, *status.warnings, *status.utc_reasons, *status.site_file_reasons]
     shown_here += [reason for meter in status.meters.values() for reason in meter.reasons]

@@ -10,7 +10,7 @@ from typing import Final
 from fastapi.sse import format_sse_event
 
 from controller.api.page.records import Records
-from controller.api.page.view import columns_of, mark_of, now_of
+from controller.api.page.view import columns_of, now_of
 from controller.daemon.service import Service
 from controller.texts.phrases import Language
 
@@ -35,9 +35,10 @@ class _Part:
 class Viewers:
     """All who look; for the thread of the loop. A slow one is told the newest when it takes it, and keeps nobody waiting."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, mark: str) -> None:
+        """`mark`: of the devices that all columns are about."""
         self._service, self._records = service, Records(service)
-        self._devices, self._mark = _Part("devices"), mark_of(service)
+        self._devices, self._mark = _Part("devices"), mark
         self._parts = {language: (_Part("now"), _Part("records")) for language in Language}
         self._made: dict[str, int] = {}
         self._every = max(1, math.ceil(len(service.site.devices.ids) / _DEVICES))

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from controller.commands import DONE, NOT_GOOD, Verbs
+from controller.terminal.telling import tell
 
 
 def add(verbs: Verbs) -> None:
@@ -28,18 +29,18 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     _print_table([COLUMNS, *(row_of(look) for look in looks)])
     for look in looks:
         for words in look.notes:
-            print(f"{look.device.id}: {words}")
+            tell(f"{look.device.id}: {words}")
     wrong = [f"{look.device.id}: {words}" for look in looks for words in look.wrong]
     notes, wrong_relays = asyncio.run(look_at_relays(file))
     for line in notes:
-        print(line)
+        tell(line)
     wrong += [*wrong_relays, *here(file)]
     for line in wrong:
-        print(f"WRONG  {line}")
+        tell(f"WRONG  {line}")
     return NOT_GOOD if wrong else DONE
 
 
 def _print_table(rows: list[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        tell("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from controller.commands import DONE, NOT_GOOD, Verbs
+from controller.terminal.telling import tell
 
 _ABOUT = """The device goes to its most, through every mode of its model, to off and up again; where it has a relay, it loses its power
 once. That takes some of its start-ups and up to an hour. The agent must not run meanwhile, and nobody else lead the device."""
@@ -43,11 +44,11 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         except DriverLoss as loss:
             raise ConfigError(f"{arguments.device}: {loss}") from loss
     out = arguments.out or Path(f"{arguments.device}.drill.yaml")
-    print(write_evidence(out, evidence), end="")
-    print(f"# written to {out}")
+    tell(*write_evidence(out, evidence).splitlines())
+    tell(f"# written to {out}")
     return NOT_GOOD if evidence["wrong"] else DONE
 
 
 def _tell(line: str) -> None:
     """Say where the drill is; not where the evidence goes, which may be read by a program."""
-    print(f"{datetime.now().astimezone():%H:%M:%S} {line}", file=sys.stderr, flush=True)
+    tell(f"{datetime.now().astimezone():%H:%M:%S} {line}", out=sys.stderr)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from controller.commands import DONE, Verbs
+from controller.terminal.telling import tell
 
 
 def add(verbs: Verbs) -> None:
@@ -28,7 +29,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         make_keys(keys, (file.agent,))
     except OSError as error:
         raise ConfigError(f"mqtt.keys: {keys}: {error.strerror}") from error
-    print(f"give {keys / file.agent}.pub to the controller; {keys / file.agent}.key stays here")
+    tell(f"give {keys / file.agent}.pub to the controller; {keys / file.agent}.key stays here")
     if not (keys / f"{CONTROLLER}.pub").is_file():
-        print(f"still missing: {keys / CONTROLLER}.pub, which the controller has")
+        tell(f"still missing: {keys / CONTROLLER}.pub, which the controller has")
     return DONE

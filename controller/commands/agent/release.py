@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from controller.commands import DONE, NOT_GOOD, Verbs
+from controller.terminal.telling import tell
 
 _ABOUT = """Mode, limit, sleep and what moves by itself are set as they were when the agent first heard of the device. That may be
 full power: take the devices out of the site file first. The agent must not run meanwhile."""
@@ -30,7 +31,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     with owned(file):
         outcomes = asyncio.run(hand_back(file, arguments.device))
     for device, why in outcomes.items():
-        print(f"{device}: {f'NOT as it was found: {why}' if why else 'as it was found'}")
+        tell(f"{device}: {f'NOT as it was found: {why}' if why else 'as it was found'}")
     if not outcomes:
-        print("no device was led")
+        tell("no device was led")
     return NOT_GOOD if any(outcomes.values()) else DONE

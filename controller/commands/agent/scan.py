@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from controller.commands import DONE, NOT_GOOD, Verbs
+from controller.terminal.telling import tell
 
 
 def add(verbs: Verbs) -> None:
@@ -32,9 +33,9 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     login = None if arguments.login is None else read_login(arguments.login)
     found = asyncio.run(scan(network, login=login, ports=arguments.port))
     devices = [one for one in found if isinstance(one, Sighting)]
-    print("devices:" if devices else f"# nothing in {network} says what it is")
+    tell("devices:" if devices else f"# nothing in {network} says what it is")
     for device in devices:
-        print(device.stanza)
+        tell(*device.stanza.splitlines())
     for address in (one for one in found if isinstance(one, str)):
-        print(f"# {address} answers, and says nothing that is known; perhaps it wants a --login")
+        tell(f"# {address} answers, and says nothing that is known; perhaps it wants a --login")
     return DONE if devices else NOT_GOOD

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from controller.commands import DONE, NOT_GOOD, Verbs
+from controller.terminal.telling import tell
 
 _ABOUT = """The agent has to run, on a bench: its devices are switched on and off, and afterwards it obeys only controllers of a
 later epoch. So give it keys of its own for this, and an empty disk before it is led. No daemon may lead it meanwhile."""
@@ -50,6 +51,6 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     with bench:
         for outcome in run_checks(bench, settle_ms=settle_ms, kill=arguments.kill, only=arguments.only):
             failed += not outcome.passed
-            print(outcome.line, flush=True)
-    print(f"{failed} of the checks failed" if failed else "all checks passed")
+            tell(outcome.line)
+    tell(f"{failed} of the checks failed" if failed else "all checks passed")
     return NOT_GOOD if failed else DONE

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from urllib.parse import quote
 
 from controller.commands import DONE, Verbs
 from controller.commands.asking import add_options, client
+from controller.terminal.telling import tell, tell_json
 
 _ABOUT = """Where two meters of a node disagreed before one fell silent (`meter_unconfirmed`), nobody but a person can say which was right.
 Compare the one that still speaks with another instrument first. Confirmed, it leads the node alone once it has followed a step of
@@ -29,11 +29,11 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     path = f"/api/v1/meters/{quote(arguments.meter, safe='')}/confirm"
     answer = client(arguments, "operator").ask("POST", path, body)
     if arguments.json:
-        print(json.dumps(answer, indent=2))
+        tell_json(answer)
     elif answer["again"]:
-        print(f"{answer['by']} has confirmed meter {answer['meter']} already")
+        tell(f"{answer['by']} has confirmed meter {answer['meter']} already")
     else:
-        print(
+        tell(
             f"meter {answer['meter']} is confirmed by {answer['by']}; this is on record, and it has to follow a step now"
         )
     return DONE

@@ -14,6 +14,7 @@ from pymodbus.framer import FramerType
 from pymodbus.pdu.mei_message import ReadDeviceInformationResponse
 
 from controller.commands.meter.meter_line import Address
+from controller.terminal.escaped import escaped
 
 # A meter without it is the usual case, and pymodbus would report that as a failure.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
@@ -62,4 +63,4 @@ def _client(address: Address) -> _Client:
 
 def _text(value: bytes | Sequence[bytes]) -> str:
     raw = value if isinstance(value, bytes) else b" ".join(value)
-    return raw.decode("latin-1").strip("\0 ")
+    return escaped(raw.decode("latin-1").strip("\0 "))

@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from controller.terminal.escaped import escaped
+
 #: One line each: what it is called, and the quantities that stand in it.
 LINES: Final[Mapping[str, tuple[str, ...]]] = {
     "surplus": ("surplus_w",),
@@ -66,17 +68,17 @@ def width() -> int:
 
 def table(rows: Iterable[Sequence[str]]) -> list[str]:
     """Return rows of cells as aligned lines; the last column is not padded."""
-    rows = [tuple(row) for row in rows]
+    rows = [tuple(map(escaped, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def fold(text: str) -> list[str]:
     """Return `text` folded to the width."""
-    return textwrap.wrap(text, width())
+    return textwrap.wrap(escaped(text), width())
 
 
 def note(mark: str, text: str, indent: int = 2) -> list[str]:
     """Return `text` behind a mark, folded to the width."""
     first = f"{' ' * indent}{mark} "
-    return textwrap.wrap(text, width(), initial_indent=first, subsequent_indent=" " * len(first))
+    return textwrap.wrap(escaped(text), width(), initial_indent=first, subsequent_indent=" " * len(first))

@@ -24,6 +24,7 @@ from controller.daemon.meters.modbus import bus_meters
 from controller.site.compile import compile_site
 from controller.site.load import load
 from controller.site.model import SiteFile
+from controller.terminal.escaped import escaped
 from drivers.clock import boottime_s
 from drivers.errors import ConfigError, DriverLoss
 
@@ -69,7 +70,7 @@ class _Lines:
     def hear(self, source: Source) -> None:
         """Take in what a source shows now."""
         if not source.lost or self.last is None or self.last.lost != source.lost:
-            _write(line(source, boottime_s(), time.strftime("%H:%M:%S")) + "\n")
+            _write(escaped(line(source, boottime_s(), time.strftime("%H:%M:%S"))) + "\n")
         self.last = source
 
     def draw(self) -> None:
@@ -86,7 +87,7 @@ class _Screen(_Lines):
     def draw(self) -> None:
         """Draw what is known."""
         if self.last is not None:
-            _write(_TOP + "\n".join(screen(self.last, boottime_s())) + "\n")
+            _write(_TOP + "\n".join(map(escaped, screen(self.last, boottime_s()))) + "\n")
 
 
 async def _watch(site_file: SiteFile, name: str, for_s: float | None, view: _Lines) -> Source | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from controller.commands import DONE, Verbs
 from controller.commands.meter.options import add_meter_or_capture
 from controller.commands.meter.test import try_profile
+from controller.terminal.telling import tell
 
 
 def add(verbs: Verbs) -> None:
@@ -53,8 +54,8 @@ def _carry_out(arguments: argparse.Namespace) -> int:
             )
         options = ask(input, options)
     profile = write(arguments.file, options)
-    print(f"{arguments.file}: profile {profile.id}, {len(profile.registers)} quantities")
+    tell(f"{arguments.file}: profile {profile.id}, {len(profile.registers)} quantities")
     if not (arguments.host or arguments.capture):
-        print(f"test it: surplusd meter test {arguments.file} --host HOST")
+        tell(f"test it: surplusd meter test {arguments.file} --host HOST")
         return DONE
     return try_profile(arguments, str(arguments.file))

@@ -11,6 +11,7 @@ from controller.commands.meter.profile_reading import Shown, read_by
 from controller.commands.meter.source import Source
 from controller.commands.meter.source_table import report
 from controller.commands.signals import run_until_signal
+from controller.terminal.telling import tell
 from drivers.errors import CommandLineWrong, ConfigError, DriverLoss
 from drivers.meters.profiles import Profile
 from drivers.readings import Quality
@@ -34,8 +35,8 @@ def run(profile: Profile, address: Address | None, capture: Path | None, rating_
         lost="",
     )
     told = report({profile.id: shown}, 0.0)
-    print(*told.lines, sep="\n")
-    print("look at the lines with !" if told.bad else "nothing looks wrong; compare with what the meter displays")
+    tell(*told.lines)
+    tell("look at the lines with !" if told.bad else "nothing looks wrong; compare with what the meter displays")
     return NOT_GOOD if told.bad else DONE
 
 

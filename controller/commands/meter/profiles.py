@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from controller.commands import DONE, NOT_GOOD, Verbs
+from controller.terminal.telling import tell
 
 
 def add(verbs: Verbs) -> None:
@@ -26,9 +27,9 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         if all(word.lower() in text for word in words):
             rows.append((profile.id, profile.confidence, f"{profile.vendor} {profile.model}"))
     if not rows:
-        print(
+        tell(
             f"no profile has {' and '.join(words)}; `surplusd meter profiles` lists all, `surplusd meter new` adds one"
         )
         return NOT_GOOD
-    print(*table([("PROFILE", "CONFIDENCE", "METERS"), *rows]), sep="\n")
+    tell(*table([("PROFILE", "CONFIDENCE", "METERS"), *rows]))
     return DONE

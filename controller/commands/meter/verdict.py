@@ -17,6 +17,7 @@ from controller.commands.meter.identification import identify
 from controller.commands.meter.layout import fold, note, table
 from controller.commands.meter.meter_line import Address, opened
 from controller.commands.signals import run_until_signal
+from controller.terminal.telling import tell
 from drivers.errors import ConfigError, DriverLoss
 from drivers.meters.profiles import Profile, bundled_profiles, load_profile
 
@@ -43,14 +44,14 @@ def run(address: Address, options: ProbeOptions) -> int:
     """Probe the meter and print the verdict; status 0 where one profile fits or several that agree."""
     refuse_existing(options.capture)
     if sys.stderr.isatty():
-        print(f"asking {address}, one question every {options.pause_s:g} s; nothing is written to it", file=sys.stderr)
+        tell(f"asking {address}, one question every {options.pause_s:g} s; nothing is written to it", out=sys.stderr)
     mine = [replace(load_profile(name), id=name) for name in options.own]  # called as the site file calls it
     profiles = [*mine, *(load_profile(name) for name in bundled_profiles())]
     try:
         requests, probed = run_until_signal(_ask(address, options, profiles))
     except DriverLoss as loss:
         raise ConfigError(f"{address}: {loss}" if str(address) not in str(loss) else str(loss)) from loss
-    print(*told(address, requests, probed, show_all=options.show_all), sep="\n")
+    tell(*told(address, requests, probed, show_all=options.show_all))
     return DONE if _clear(probed.candidates) else NOT_GOOD
 
 

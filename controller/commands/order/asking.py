@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from controller.commands import DONE, NOT_GOOD
 from controller.commands.daemon_client import Answer
+from controller.terminal.telling import tell, tell_json
 
 PATH: Final = "/api/v1/orders"
 
@@ -26,15 +26,15 @@ def path_of(order_id: str, issuer: str | None = None, verb: str = "") -> str:
     return f"{PATH}/{quote(order_id, safe='')}{verb}{query}"
 
 
-def tell(answer: Answer, arguments: argparse.Namespace, words: str) -> int:
+def conclude(answer: Answer, arguments: argparse.Namespace, words: str) -> int:
     """Print what a change came to; return `DONE` only where it was taken in full and is on the disk."""
     if arguments.json:
-        print(json.dumps(answer.body, indent=2))
+        tell_json(answer.body)
     elif not answer.is_good:
-        print(answer.refusal, file=sys.stderr)
+        tell(answer.refusal, out=sys.stderr)
     else:
         why = f"; {answer.body['why']}" if answer.body["why"] else ""
-        print(f"{words}{why}")
+        tell(f"{words}{why}")
     return DONE if answer.is_good and answer.body["durable"] and answer.body["outcome"] != "partial" else NOT_GOOD
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from controller.commands import DONE, Verbs
 from controller.commands.asking import READERS, add_options, client
 from controller.commands.order.asking import PATH, size
+from controller.terminal.telling import tell, tell_json
 
 
 def add(verbs: Verbs) -> None:
@@ -23,7 +23,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     answer = client(arguments, *READERS).ask("GET", PATH)
     orders = [order for order in answer["orders"] if arguments.all or order["state"] != "ended"]
     if arguments.json:
-        print(json.dumps({"orders": orders}, indent=2))
+        tell_json({"orders": orders})
         return DONE
     rows = [
         (f"{each['issuer']}/{each['id']}", str(each["revision"]), each["state"], each["node"], size(each), _until(each))
@@ -32,7 +32,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     rows.insert(0, ("order", "rev", "state", "node", "may draw", "until"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        tell("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     return DONE
 
 

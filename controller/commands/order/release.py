@@ -6,7 +6,7 @@ import argparse
 
 from controller.commands import Verbs
 from controller.commands.asking import GIVERS, add_options, client
-from controller.commands.order.asking import add_order, path_of, tell
+from controller.commands.order.asking import add_order, conclude, path_of
 
 
 def add(verbs: Verbs) -> None:
@@ -24,4 +24,4 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     path = path_of(arguments.id, arguments.issuer, "/release")
     answer = client(arguments, *GIVERS).get("POST", path)
     words = f"released: {answer.body['issuer']}/{arguments.id}" if answer.is_good else ""
-    return tell(answer, arguments, words)
+    return conclude(answer, arguments, words)

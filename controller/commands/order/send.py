@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from controller.commands import Verbs
 from controller.commands.asking import GIVERS, add_options, client
-from controller.commands.order.asking import PATH, path_of, size, tell
+from controller.commands.order.asking import PATH, conclude, path_of, size
 
 if TYPE_CHECKING:
     from drivers.quantities import QuantityKind
@@ -97,4 +97,4 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         if answer.is_good
         else ""
     )
-    return tell(answer, arguments, words)
+    return conclude(answer, arguments, words)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from controller.commands import DONE, NOT_GOOD, Verbs
 from controller.commands.asking import READERS, add_options, client
 from controller.commands.order.asking import add_order, path_of, size
+from controller.terminal.telling import tell, tell_json
 
 
 def add(verbs: Verbs) -> None:
@@ -23,14 +23,14 @@ def add(verbs: Verbs) -> None:
 def _carry_out(arguments: argparse.Namespace) -> int:
     order = client(arguments, *READERS).ask("GET", path_of(arguments.id, arguments.issuer))
     if arguments.json:
-        print(json.dumps(order, indent=2))
+        tell_json(order)
     else:
-        print(f"{order['issuer']}/{order['id']}, revision {order['revision']}: {order['node']} draws {size(order)}")
-        print(_state(order))
+        tell(f"{order['issuer']}/{order['id']}, revision {order['revision']}: {order['node']} draws {size(order)}")
+        tell(_state(order))
         if order["end_waits"]:
-            print(f"ends {order['ends_at']}: {order['end_waits']}")
+            tell(f"ends {order['ends_at']}: {order['end_waits']}")
         for event in order["history"]:
-            print(f"  {_event(event)}")
+            tell(f"  {_event(event)}")
     return NOT_GOOD if order["state"] == "not_met" else DONE
 
 

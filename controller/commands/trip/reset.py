@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from controller.commands import DONE, NOT_GOOD, Verbs
-from controller.commands.asking import OPERATOR
+from controller.commands.asking import OPERATOR, SITE
 from controller.commands.daemon_client import DaemonClient, sender_of
 from controller.commands.following import Happening, follow
+from controller.terminal.telling import tell
 
-_SITE: Final = Path("/etc/surplusd/site.yaml")
 _ABOUT = """The daemon writes down who asked and why, makes room for all that may start below the node, and tells the contactor to
 close. In doubt nothing is closed. Find out first why the node was cut off: `surplusd_reason`, the journal, and the place itself."""
 #: Why a reset came to nothing, in words.
@@ -32,7 +32,7 @@ def add(verbs: Verbs) -> None:
     verb = verbs.add_parser("reset", help="close a node's contactor again, for a reason", description=_ABOUT)
     verb.add_argument("node", help="the node's id")
     verb.add_argument("--reason", required=True, help="what was found and done; it goes into the journal")
-    verb.add_argument("--site", type=Path, default=_SITE, metavar="FILE", help=f"the site file (default: {_SITE})")
+    verb.add_argument("--site", type=Path, default=SITE, metavar="FILE", help=f"the site file (default: {SITE})")
     verb.add_argument(
         "--token-file",
         type=Path,
@@ -44,16 +44,19 @@ def add(verbs: Verbs) -> None:
 
 def _carry_out(arguments: argparse.Namespace) -> int:
     from controller.site.load import load
+    from drivers.errors import ConfigError
 
     site_file = load(arguments.site)
     daemon = DaemonClient.of(site_file, sender_of(site_file, OPERATOR, arguments.token_file).token)
     node = _plain(arguments.node)
     with contextlib.closing(follow(daemon, within_s=2.0 * site_file.grid.settle_s + _BEYOND_S)) as events:
         # Followed from before on, so that nothing that becomes of it is missed.
-        first = next(events)
+        first = next(events, None)
+        if first is None:
+            raise ConfigError(f"the daemon at {daemon.place} answers, and says nothing of the site")
         answer = daemon.ask("POST", f"/api/v1/nodes/{node}/reset", {"reason": arguments.reason})
         told = "was reset already" if answer["again"] else "is reset; this is on record"
-        print(f"{node} {told}", flush=True)
+        tell(f"{node} {told}")
         return _wait(node, _states(node, chain([first], events)))
 
 
@@ -82,11 +85,11 @@ def _wait(node: str, states: Iterable[tuple[str, str | None]]) -> int:
     for state, void in states:
         # What was open without a trip is "closed" before, and again when the reset is void.
         if state == "starting" or (state == "closed" and seen_closing and void is None):
-            print(f"the contactor of {node} is closed; devices below it start at their failsafe watts at most")
+            tell(f"the contactor of {node} is closed; devices below it start at their failsafe watts at most")
             return DONE
         if state in {"tripped", "closed"} and seen_closing:
             why = _VOID.get(str(void), "it tripped anew")
             break
         seen_closing = seen_closing or state in {"closing", "reclosing"}
-    print(f"the contactor of {node} stays open: {why}; see `reason` in the status, then reset it again")
+    tell(f"the contactor of {node} stays open: {why}; see `reason` in the status, then reset it again")
     return NOT_GOOD

@@ -24,6 +24,11 @@ class HeadFile:
         """Return its path."""
         return str(self._path)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether anything stands there."""
+        return self._path.exists()
+
     def read(self) -> JournalHead:
         """Return the head that was written last; Refused with the reason where there is none, or none of this controller's."""
         try:

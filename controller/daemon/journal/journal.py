@@ -349,7 +349,7 @@ class Journal:
             for pending, record in self._unwitnessed:
                 # What only relaxes may be lost; it is on the disk, and its sender is told so.
                 pending.settle(f"its head cannot be written: {error}" if pending.keep else record)
-            self._unwitnessed = [(p, r) for p, r in self._unwitnessed if p.keep or r.kind in OF_ORDERS]
+            self._unwitnessed = [(p, r) for p, r in self._unwitnessed if r.kind not in TELEMETRY]
             return
         self._note_success()
         self.head = newest or self.head

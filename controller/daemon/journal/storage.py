@@ -43,6 +43,10 @@ _MEMORY: Final = Path("/dev/shm")  # noqa: S108  only for a folder that mkdtemp 
 _AGAIN_S: Final = 3.0
 
 
+#: So often it is tried again where somebody looks at the same moment.
+_LOOKERS: Final = 1000
+
+
 class JournalInUse(JournalUnusable):
     """Another process has the journal: two controllers must not lead one site."""
 
@@ -289,11 +293,24 @@ def _lock_of(path: Path) -> Path:
 def _lock(path: Path) -> int:
     fd = os.open(_lock_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _have_alone(fd)
     except OSError as error:
         os.close(fd)
         raise JournalInUse(f"{path} is in use by another process") from error
     return fd
+
+
+def _have_alone(fd: int) -> None:
+    """Have a lock alone; BlockingIOError where a process has it."""
+    for _ in range(_LOOKERS):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # Whoever only looks whether it is in use shares it for a moment; who has it shares it with nobody.
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        else:
+            return
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _head(db: sqlite3.Connection) -> tuple[int, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,7 +12,6 @@ from controller.core.reasons import Code, Parameter, Reason
 from controller.core.site import F64, Site
 from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal
-from controller.daemon.orders.causes import in_the_way
 from controller.daemon.orders.records import OpenOrder, OrderKey, Outcome
 from controller.daemon.orders.refusal import Cause, OrderRefused
 from controller.daemon.orders.request import OrderRequest, content_hash
@@ -31,14 +30,14 @@ class PowerNow:
     `power_w`: each node's fresh, trusted power, None without one; empty where nothing is known. `cut_from_w` (N,): what an
     order to reduce counts from, not finite where nobody has seen a node lately, None where it is as `power_w`.
     `floor_w` (N,): watts with everything off, None for the declared ones. `achievable_w` (N,): the least that it can be
-    brought to now, `warnings`: what is to be known of the agents that stand in the way of less.
+    brought to now, `in_the_way`: what stands in the way of less at a node.
     """
 
     power_w: tuple[float | None, ...] = ()
     cut_from_w: F64 | None = None
     floor_w: F64 | None = None
     achievable_w: F64 | None = None
-    warnings: tuple[Reason, ...] = ()
+    in_the_way: Callable[[int], tuple[Reason, ...]] = lambda _node: ()
 
     def of_node(self, node: int) -> float | None:
         """Return the trusted power of a node, None without one."""
@@ -79,7 +78,7 @@ def reach(limit: OrderLimit, site: Site, power: PowerNow) -> Reach:
     reasons = [Reason(Code.ORDER_UNDER_FLOOR, name, {"floor_w": floor_w})] if limit.limit_w < floor_w else []
     if least_w > floor_w:
         reasons.append(Reason(Code.ORDER_UNREACHABLE, name, {"achievable_w": least_w}))
-        reasons += in_the_way(site, limit.node, power.warnings)
+        reasons += power.in_the_way(limit.node)
     return Reach(outcome=Outcome.PARTIAL, achievable_w=least_w, reasons=tuple(reasons))
 
 

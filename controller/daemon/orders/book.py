@@ -17,7 +17,7 @@ from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal
 from controller.daemon.journal.journal import OF_ORDERS, STORED_S, Journal, Pending, RecordKind
 from controller.daemon.orders.certainty import Certainty
-from controller.daemon.orders.finding import find, found, has_ended
+from controller.daemon.orders.finding import find, found, has_ended, still_open
 from controller.daemon.orders.history import OrderEvent, history
 from controller.daemon.orders.ledger import Ledger
 from controller.daemon.orders.records import (
@@ -28,15 +28,15 @@ from controller.daemon.orders.records import (
     OpenOrder,
     OrderKey,
     WantedOrder,
-    order_of,
+    note_accepted,
     tightens,
     to_body,
 )
 from controller.daemon.orders.refusal import Cause, OrderRefused, RefusalLog
 from controller.daemon.orders.relaxing import Relaxing, finish_all, not_next, overtaken
 from controller.daemon.orders.room import binds, in_its_room, refuse_crowd
+from controller.daemon.orders.unstored import Unstored
 from drivers.errors import JournalUnusable
-from drivers.quantities import format_power
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class OrderBook:
         self._site = site
         self._lock = threading.Lock()
         self._ledger = Ledger()
-        self._pending: dict[OrderKey, Pending] = {}
+        self._unstored = Unstored()
         self._refusals = RefusalLog(journal)
         self._relaxing: dict[OrderKey, int] = {}
         self.on_binding: Callable[[], None] = lambda: None
@@ -103,14 +103,14 @@ class OrderBook:
             if known is None:
                 self._refuse_retired(by)
                 order = in_its_room(wanted.admit(None), self._ledger.open())
-                self._put(order, RecordKind.ORDER)
+                self._put((order, RecordKind.ORDER))
         if isinstance(known, EndedOrder):
             raise has_ended(known, by)
         if known is not None and (known.content, known.revision) != (wanted.content, wanted.revision):
             parameters: dict[str, Parameter] = {"order": key.id, "revision": known.revision}
             raise OrderRefused(Cause.CONFLICT, Reason(Code.ORDER_CONFLICT, by.name, parameters), entry=known)
         if known is None:
-            _note_order(order)
+            note_accepted(order)
         return order if known is None else known
 
     def change(self, key: OrderKey, wanted: WantedOrder, by: Principal) -> OpenOrder:
@@ -125,7 +125,7 @@ class OrderBook:
     def propose(self, key: OrderKey, wanted: WantedOrder, by: Principal) -> OpenOrder | Relaxing:
         """Do the same without waiting for the disk: what relaxes anything is on its way there, and counts once it is finished."""
         with self._lock:
-            known = self._open(key, by)
+            known = still_open(self._ledger, key, by)
             if (known.content, known.revision) == (wanted.content, wanted.revision):
                 return known
             self._refuse_unless_next(known, wanted, by)
@@ -134,8 +134,8 @@ class OrderBook:
                 if key in self._relaxing:
                     raise not_next(known, by)
                 return self._offer(order, known, by)
-            self._put(order, RecordKind.ORDER_CHANGED)
-        _note_order(order)
+            self._put((order, RecordKind.ORDER_CHANGED))
+        note_accepted(order)
         return order
 
     def _offer(self, order: OpenOrder, known: OpenOrder, by: Principal) -> Relaxing:
@@ -149,21 +149,21 @@ class OrderBook:
             pending.stored()
             with self._lock:
                 # One that was released meanwhile stays so, and one that was tightened: its record is behind this one.
-                if (now := self._open(order.key, by)).revision != before:
+                if (now := still_open(self._ledger, order.key, by)).revision != before:
                     raise overtaken(order, now, by)
                 self._ledger.put(order)
         finally:
             self._relaxing.pop(order.key, None)
-        _note_order(order)
+        note_accepted(order)
         return order
 
     def durable(self, key: OrderKey, timeout_s: float = 0.0) -> bool:
         """Return whether the order's newest record is on the disk, after waiting for the first attempt."""
-        pending = self._pending.get(key)
-        durable = pending is None or pending.durable(timeout_s)
-        if durable and self._pending.get(key) is pending:
-            self._pending.pop(key, None)
-        return durable
+        return self._unstored.durable(key, timeout_s)
+
+    def now(self, key: OrderKey) -> Entry | None:
+        """Return the order of that name as it is now, None where there never was one."""
+        return self._ledger.get(key)
 
     def find(self, order_id: str, by: Principal, issuer: str | None = None) -> Entry:
         """Return the order that somebody means by an id, and perhaps its issuer; OrderRefused where that is none, or not sure."""
@@ -215,7 +215,7 @@ class OrderBook:
             fresh, relaxing = self._take_stated(wanted, by)
             ends = sorted({order.key.id for order in self._ledger.open(by.name)} - wanted.keys())
         for order in fresh:
-            _note_order(order)
+            note_accepted(order)
         finish_all(relaxing)
         if not all(self.durable(order.key, STORED_S) for order in fresh):
             raise JournalUnusable("not stored, and so no statement; the orders that are new count, and are not durable")
@@ -260,60 +260,64 @@ class OrderBook:
     def observe(self, in_force: Mapping[str, ComesTo | None], *, utc_s: float, utc_trusted: bool) -> None:
         """Note the orders that a decision found in force as begun, and those past a trusted end as ended.
 
-        `in_force`: by name, with what each comes to, None where that is not known. For the tick: it waits for nothing
-        but, in the tick in which an order begins or ends, a few microseconds.
+        `in_force`: by name, with what each comes to, None where that is not known. For the tick, and it waits for nothing: while
+        somebody else is at the orders, as an issuer is who lists thousands, it is noted in the next one.
         """
-        for limit in self._ledger.limits:
-            key = OrderKey.of(limit.id)
-            if utc_trusted and utc_s >= limit.ends_utc_s:
-                self._expire(key, limit.revision, utc_s)
-            elif limit.id in in_force and (not limit.begun or limit.reduce_by_w is not None):
-                self._begin(limit, key, in_force[limit.id], utc_s)
+        limits = self._ledger.limits
+        over = [limit for limit in limits if utc_trusted and utc_s >= limit.ends_utc_s]
+        begun = [
+            limit for limit in limits if limit.id in in_force and (not limit.begun or limit.reduce_by_w is not None)
+        ]
+        if not (over or begun) or not self._lock.acquire(blocking=False):
+            return
+        try:
+            for limit in over:
+                self._expire(limit, utc_s)
+            for limit in begun:
+                self._begin(limit, in_force[limit.id], utc_s)
+        finally:
+            self._lock.release()
 
     def entries(self) -> tuple[Entry, ...]:
         """Return every open order and the newest `LISTED_ENDED` others, in the sequence of their acceptance."""
         with self._lock:
-            known = self._ledger.entries()
-        ended = [entry for entry in known if isinstance(entry, EndedOrder)]
-        forgotten = {order_of(entry).key for entry in ended[:-LISTED_ENDED]}
-        return tuple(entry for entry in known if order_of(entry).key not in forgotten)
+            return self._ledger.newest(LISTED_ENDED)
 
-    def _expire(self, key: OrderKey, revision: int, utc_s: float) -> None:
-        """Note that an order has come to its end, unless a revision that has just come in goes on."""
+    def open(self) -> tuple[OpenOrder, ...]:
+        """Return the open orders."""
         with self._lock:
-            known = self._ledger.get(key)
-            if isinstance(known, OpenOrder) and known.revision == revision:
-                self._journal.post(RecordKind.ORDER_ENDED, key._asdict() | {"utc_s": utc_s})
-                self._ledger.end(key, Ending.EXPIRED, utc_s, "schedule")
+            return self._ledger.open()
 
-    def _begin(self, limit: OrderLimit, key: OrderKey, comes_to: ComesTo | None, utc_s: float) -> None:
+    def _expire(self, limit: OrderLimit, utc_s: float) -> None:
+        """Note that an order has come to its end, unless a revision that has just come in goes on."""
+        key = OrderKey.of(limit.id)
+        known = self._ledger.get(key)
+        if isinstance(known, OpenOrder) and known.revision == limit.revision:
+            ended = self._journal.post(RecordKind.ORDER_ENDED, key._asdict() | {"utc_s": utc_s})
+            self._unstored.note(key, ended)
+            self._ledger.end(key, Ending.EXPIRED, utc_s, "schedule")
+
+    def _begin(self, limit: OrderLimit, comes_to: ComesTo | None, utc_s: float) -> None:
         """Note that an order is in force, and what its cut comes to, once that is known of this revision."""
+        key = OrderKey.of(limit.id)
         if comes_to is not None and comes_to.revision != limit.revision:
             return
         limit_w = None if limit.reduce_by_w is None or comes_to is None else comes_to.limit_w
         if limit.begun and limit_w is None:
             return
         body = key._asdict() | {"revision": limit.revision, "limit_w": limit_w, "utc_s": utc_s}
-        self._journal.post(RecordKind.ORDER_BEGUN, body)
-        with self._lock:
-            self._ledger.begin(key, limit.revision, limit_w)
+        self._unstored.note(key, self._journal.post(RecordKind.ORDER_BEGUN, body))
+        self._ledger.begin(key, limit.revision, limit_w)
 
-    def _put(self, order: OpenOrder, kind: RecordKind) -> None:
-        """Have an order count, and send it to the disk."""
-        # On its way to the disk first: what a tick then notes of it stands behind it in the journal.
-        self._pending[order.key] = self._journal.post(kind, body := to_body(order))
-        self._ledger.put(order)
-        self._certainty.learn(kind, body)
-        if binds(order):
+    def _put(self, *orders: tuple[OpenOrder, RecordKind]) -> None:
+        """Have orders count, and send them to the disk; each with what its record is."""
+        # On their way to the disk first: what a tick then notes of them stands behind them in the journal.
+        for order, kind in orders:
+            self._unstored.note(order.key, self._journal.post(kind, body := to_body(order)))
+            self._certainty.learn(kind, body)
+        self._ledger.put(*(order for order, _ in orders))
+        if any(binds(order) for order, _ in orders):
             self.on_binding()
-
-    def _open(self, key: OrderKey, by: Principal) -> OpenOrder:
-        known = self._ledger.get(key)
-        if isinstance(known, OpenOrder):
-            return known
-        if known is None:
-            raise OrderRefused(Cause.UNKNOWN, Reason(Code.ORDER_UNKNOWN, by.name, {"order": key.id}))
-        raise has_ended(known, by)
 
     def _refuse_unless_next(self, known: OpenOrder, wanted: WantedOrder, by: Principal) -> None:
         """Refuse what is not the next revision: of the one that counts, or of one that waits for the disk to relax it."""
@@ -324,16 +328,16 @@ class OrderBook:
         self, wanted: Mapping[str, WantedOrder], by: Principal
     ) -> tuple[tuple[OpenOrder, ...], tuple[Relaxing, ...]]:
         """Have what is new, or tighter, count; return that, and what relaxes. OrderRefused: nothing changed."""
-        fresh: list[OpenOrder] = []
+        fresh: list[tuple[OpenOrder, RecordKind]] = []
         relaxing: list[Relaxing] = []
         for order in self._admitted(wanted, by):
             known = self._ledger.get(order.key)
             if isinstance(known, OpenOrder) and not tightens(order.limit, known.limit):
                 relaxing.append(self._offer(order, known, by))
             else:
-                self._put(order, RecordKind.ORDER if known is None else RecordKind.ORDER_CHANGED)
-                fresh.append(order)
-        return tuple(fresh), tuple(relaxing)
+                fresh.append((order, RecordKind.ORDER if known is None else RecordKind.ORDER_CHANGED))
+        self._put(*fresh)
+        return tuple(order for order, _ in fresh), tuple(relaxing)
 
     def _admitted(self, wanted: Mapping[str, WantedOrder], by: Principal) -> tuple[OpenOrder, ...]:
         """Return those that are new, or at a later revision than is known here: the changes between were lost, and need not be sent again.
@@ -342,25 +346,25 @@ class OrderBook:
         """
         self._refuse_retired(by)
         refuse_crowd(by.name, wanted, self._ledger.open(by.name))
-        fresh: tuple[OpenOrder, ...] = ()
-        reasons: tuple[Reason, ...] = ()
+        fresh: list[OpenOrder] = []
+        reasons: list[Reason] = []
         for order_id, one in wanted.items():
             known = self._ledger.get(OrderKey(by.name, order_id))
             later = known is None or (isinstance(known, OpenOrder) and one.revision > known.revision)
             if later:
                 try:
-                    fresh += (self._admit_stated(one, known if isinstance(known, OpenOrder) else None, by),)
+                    fresh.append(self._admit_stated(one, known if isinstance(known, OpenOrder) else None, by))
                 except OrderRefused as refusal:
-                    reasons += refusal.reasons
+                    reasons.extend(refusal.reasons)
             elif isinstance(known, EndedOrder):
                 ended = {"order": order_id, "ending": known.ending.value}
-                reasons += (Reason(Code.ORDER_STATED_ENDED, by.name, ended),)
+                reasons.append(Reason(Code.ORDER_STATED_ENDED, by.name, ended))
             elif known is not None and (known.content, known.revision) != (one.content, one.revision):
                 conflict: dict[str, Parameter] = {"order": order_id, "revision": known.revision}
-                reasons += (Reason(Code.ORDER_CONFLICT, by.name, conflict),)
+                reasons.append(Reason(Code.ORDER_CONFLICT, by.name, conflict))
         if reasons:
             raise OrderRefused(Cause.CONFLICT, *reasons)
-        return fresh
+        return tuple(fresh)
 
     def _admit_stated(self, wanted: WantedOrder, known: OpenOrder | None, by: Principal) -> OpenOrder:
         order = wanted.admit(known)
@@ -388,10 +392,3 @@ class OrderBook:
                 why = f"record {record.seq} of the journal is not understood: {error!r}"
                 _log.error("%s", why, extra={"event": "record_strange"})
                 self._certainty.learn(RecordKind.DOUBT, {"why": why, "epoch": None})
-
-
-def _note_order(order: OpenOrder) -> None:
-    extra = {"event": "order_accepted", "order": str(order.key), "revision": order.revision}
-    cut_w = order.limit.reduce_by_w
-    size = format_power(order.limit.limit_w) if cut_w is None else f"{format_power(cut_w)} less than it draws then"
-    _log.info("order %s, revision %d, limits %s to %s", order.key, order.revision, order.node, size, extra=extra)

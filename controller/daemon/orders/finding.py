@@ -5,7 +5,7 @@ from __future__ import annotations
 from controller.core.reasons import Code, Reason
 from controller.daemon.access import Principal
 from controller.daemon.orders.ledger import Ledger
-from controller.daemon.orders.records import EndedOrder, Entry, OrderKey, order_of
+from controller.daemon.orders.records import EndedOrder, Entry, OpenOrder, OrderKey, order_of
 from controller.daemon.orders.refusal import Cause, OrderRefused
 
 
@@ -30,6 +30,16 @@ def find(ledger: Ledger, order_id: str, by: Principal, issuer: str | None) -> En
         parameters = {"order": order_id, "issuers": issuers}
         raise OrderRefused(Cause.FORBIDDEN, Reason(Code.ORDER_OF_ANOTHER, by.name, parameters))
     return _the_only(theirs, order_id, by)
+
+
+def still_open(ledger: Ledger, key: OrderKey, by: Principal) -> OpenOrder:
+    """Return the open order of that name; OrderRefused where there is none, or it has ended."""
+    known = ledger.get(key)
+    if isinstance(known, OpenOrder):
+        return known
+    if known is None:
+        raise OrderRefused(Cause.UNKNOWN, Reason(Code.ORDER_UNKNOWN, by.name, {"order": key.id}))
+    raise has_ended(known, by)
 
 
 def has_ended(ended: EndedOrder, by: Principal) -> OrderRefused:

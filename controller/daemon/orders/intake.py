@@ -11,12 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from controller.core.decision import Decision
+from controller.core.limits.orders import OrderNow
 from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.daemon.access import Principal, Role
 from controller.daemon.journal.journal import STORED_S
 from controller.daemon.orders.admission import PowerNow, Reach, admit, reach
 from controller.daemon.orders.book import OrderBook
+from controller.daemon.orders.causes import Causes
+from controller.daemon.orders.finding import has_ended
 from controller.daemon.orders.records import (
     EndedOrder,
     Entry,
@@ -29,7 +32,7 @@ from controller.daemon.orders.records import (
 from controller.daemon.orders.refusal import OrderRefused
 from controller.daemon.orders.relaxing import Relaxing
 from controller.daemon.orders.request import OrderChange, OrderRequest, content_hash
-from controller.daemon.orders.standing import OrderView, end_of, standing
+from controller.daemon.orders.standing import NotMet, OrderView, end_of, standing
 from controller.daemon.utc import Utc
 
 
@@ -94,7 +97,7 @@ class OrderIntake:
         hear: Callable[[str, float], None] = lambda _issuer, _utc_s: None,
     ) -> None:
         self._hear = hear
-        self._site, self._book = site, book
+        self._site, self._book, self._causes = site, book, Causes(site)
         self._decision, self._utc, self._head = decision, utc, head
 
     def take_over(self, site: Site) -> None:
@@ -172,7 +175,7 @@ class OrderIntake:
         except OrderRefused as refusal:
             self._book.note_refusal("statement", by, refusal)
             raise
-        answers = tuple(self._accepted(order, by) for order in orders)
+        answers = tuple(self._told(order, by, durable=self._book.durable(order.key, STORED_S)) for order in orders)
         return StatementAnswer(orders=answers, ended=ended, doubt=self._book.unsure, head=self._head())
 
     def confirm(self, reason: str, by: Principal) -> StatementAnswer:
@@ -191,22 +194,25 @@ class OrderIntake:
         OrderRefused: no such order, or another's. JournalUnusable: the order stays.
         """
         found = self._book.release(order_id, by, self._utc().utc_s, issuer)
+        order, unsure, durable = order_of(found), self._book.unsure, True
         reasons: tuple[Reason, ...] = ()
         if isinstance(found, EndedOrder):
             reasons = (Reason(Code.ORDER_ENDED_BEFORE, by.name, {"ending": found.ending.value}),)
-        order, unsure = order_of(found), self._book.unsure
+            durable = self._book.durable(order.key, STORED_S)
+        reasons += () if durable else (Reason(Code.ORDER_NOT_DURABLE, by.name),)
         now = replace(reach(order.limit, self._site, self._power()), outcome=Outcome.RELEASED)
-        return self._answer(order, now, True, (*reasons, *((unsure,) if unsure else ())))
+        return self._answer(order, now, durable, (*reasons, *((unsure,) if unsure else ())))
 
     def view(self, entry: Entry) -> OrderView:
         """Return an order as it stands now."""
-        return self._views((entry,))[0]
+        return self.views((entry,))[0]
 
     def list(self) -> tuple[OrderView, ...]:
         """Return every open order and the newest of the others as they stand now."""
-        return self._views(self._book.entries())
+        return self.views(self._book.entries())
 
-    def _views(self, entries: Sequence[Entry]) -> tuple[OrderView, ...]:
+    def views(self, entries: Sequence[Entry]) -> tuple[OrderView, ...]:
+        """Return orders as they stand now."""
         decision, utc = self._decision(), self._utc()
         kept = {order.id: order for order in decision.orders} if decision else {}
         views: list[OrderView] = []
@@ -215,10 +221,14 @@ class OrderIntake:
             now = kept.get(order.limit.id) if isinstance(entry, OpenOrder) else None
             # What the tick says of the revision before says nothing of this one.
             now = now if now is not None and now.revision == order.revision else None
-            stands, durable = standing(entry, now, decision, self._site, utc.utc_s), self._book.durable(order.key)
+            stands, durable = standing(entry, now, decision, self._causes, utc.utc_s), self._book.durable(order.key)
             end = end_of(order.limit, utc, order.by) if isinstance(entry, OpenOrder) else ()
-            views.append(OrderView(order=order, standing=stands, now=now, durable=durable, end=end))
+            way = stands.why if isinstance(stands, NotMet) else self._in_the_way(now, decision)
+            views.append(OrderView(order=order, standing=stands, now=now, durable=durable, way=way, end=end))
         return tuple(views)
+
+    def _in_the_way(self, now: OrderNow | None, decision: Decision | None) -> tuple[Reason, ...]:
+        return self._causes.in_the_way(now.node, decision.warnings) if now and decision else ()
 
     def _wanted(self, request: OrderRequest, by: Principal, *, stated: bool = False) -> WantedOrder:
         return WantedOrder(
@@ -230,7 +240,24 @@ class OrderIntake:
     def _accepted(
         self, order: OpenOrder, by: Principal, asked_w: float | None = None, ends_utc_s: float = math.inf
     ) -> OrderAnswer:
-        durable, unsure = self._book.durable(order.key, STORED_S), self._book.unsure
+        durable, entry = self._book.durable(order.key, STORED_S), self._book.now(order.key)
+        if isinstance(entry, EndedOrder):
+            # Since the disk was waited for: what is told is how it stands.
+            raise has_ended(entry, by)
+        if entry is not None and entry is not order:
+            order, durable = entry, durable and self._book.durable(order.key, STORED_S)
+        return self._told(order, by, asked_w, ends_utc_s, durable=durable)
+
+    def _told(
+        self,
+        order: OpenOrder,
+        by: Principal,
+        asked_w: float | None = None,
+        ends_utc_s: float = math.inf,
+        *,
+        durable: bool,
+    ) -> OrderAnswer:
+        unsure = self._book.unsure
         doubts: tuple[Reason, ...] = () if durable else (Reason(Code.ORDER_NOT_DURABLE, by.name),)
         if asked_w is not None and order.limit.limit_w < asked_w:
             doubts += (Reason(Code.ORDER_TAKEN_LOWER, by.name, {"limit_w": order.limit.limit_w}),)
@@ -250,7 +277,7 @@ class OrderIntake:
             cut_from_w=decision.cut_from_w,
             floor_w=decision.floor_w,
             achievable_w=decision.achievable_w,
-            warnings=decision.warnings,
+            in_the_way=lambda node: self._causes.in_the_way(node, decision.warnings),
         )
 
     def _answer(self, order: OpenOrder, now: Reach, durable: bool, reasons: tuple[Reason, ...]) -> OrderAnswer:

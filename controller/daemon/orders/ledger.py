@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -30,20 +30,28 @@ class Ledger:
         """Return the orders of all issuers that have this id."""
         return tuple(self._entries[OrderKey(issuer, order_id)] for issuer in self._issuers.get(order_id, ()))
 
-    def entries(self) -> tuple[Entry, ...]:
-        """Return all."""
-        return tuple(self._entries.values())
+    def newest(self, ended: int) -> tuple[Entry, ...]:
+        """Return all open ones and so many of the others, those that were accepted last; the older ones are not gone through."""
+        found: list[Entry] = []
+        for entry in reversed(self._entries.values()):
+            ended -= isinstance(entry, EndedOrder)
+            if ended < 0:
+                break
+            found.append(entry)
+        there = {id(entry) for entry in found}
+        return (*(order for order in self._open.values() if id(order) not in there), *reversed(found))
 
     def open(self, issuer: str | None = None) -> tuple[OpenOrder, ...]:
         """Return the open ones, of all issuers or of one."""
         return tuple(order for order in self._open.values() if issuer in {None, order.by})
 
-    def put(self, order: OpenOrder) -> None:
-        """Take a new order, or the next revision of one."""
-        key = order.key
-        if key not in self._entries:
-            self._issuers[key.id] = (*self._issuers.get(key.id, ()), key.issuer)
-        self._entries[key] = self._open[key] = order
+    def put(self, *orders: OpenOrder) -> None:
+        """Take new orders, or the next revisions of some."""
+        for order in orders:
+            key = order.key
+            if key not in self._entries:
+                self._issuers[key.id] = (*self._issuers.get(key.id, ()), key.issuer)
+            self._entries[key] = self._open[key] = order
         self._swap()
 
     def begin(self, key: OrderKey, revision: int, limit_w: float | None) -> None:
@@ -57,9 +65,7 @@ class Ledger:
 
     def end(self, key: OrderKey, ending: Ending, utc_s: float, by: str) -> None:
         """Note that an open order has ended; one that has ended before stays as it ended."""
-        if (order := self._open.pop(key, None)) is not None:
-            self._entries[key] = EndedOrder(order=order, ending=ending, ended_utc_s=utc_s, by=by)
-            self._swap()
+        self._end((key,), ending, utc_s, by)
 
     def replay(self, record: Record, site: Site) -> None:
         """Take in a record of the journal; KeyError, TypeError or ValueError where it is not understood.
@@ -91,8 +97,13 @@ class Ledger:
 
     def end_all(self, issuer: str, ids: list[str], ending: Ending, utc_s: float, by: str) -> None:
         """Note that several orders of one issuer have ended."""
-        for order_id in ids:
-            self.end(OrderKey(issuer, order_id), ending, utc_s, by)
+        self._end((OrderKey(issuer, order_id) for order_id in ids), ending, utc_s, by)
+
+    def _end(self, keys: Iterable[OrderKey], ending: Ending, utc_s: float, by: str) -> None:
+        for key in keys:
+            if (order := self._open.pop(key, None)) is not None:
+                self._entries[key] = EndedOrder(order=order, ending=ending, ended_utc_s=utc_s, by=by)
+        self._swap()
 
     def _key(self, body: Mapping[str, Any]) -> OrderKey:
         """Return whom a record is about. Older ones do not name the issuer: then no two orders had one id."""

@@ -61,10 +61,10 @@ class Memory:
         """The epoch in which all orders and all locks were last stated: a head of an earlier one tells of nothing that is missing."""
         return min(self.book.covered_epoch, self.locks.covered_epoch)
 
-    @property
-    def doubted(self) -> bool:
-        """Whether one more reason to doubt would change nothing."""
-        return self.book.unsure is not None and self.locks.reason is not None
+    def is_doubted(self, epoch: int) -> bool:
+        """Return whether one more reason to doubt, by a head of that epoch, would change nothing: what it tells of is in doubt, or was stated since."""
+        orders = self.book.unsure is not None or epoch < self.book.covered_epoch
+        return orders and (self.locks.reason is not None or epoch < self.locks.covered_epoch)
 
     def doubt(self, why: str, epoch: int | None = None) -> None:
         """Hold orders and locks for missing from now on, but for what was stated since that `epoch`: of the head which shows it, None where none does."""

@@ -15,6 +15,7 @@ from controller.core.snapshot import OrderLimit
 from controller.daemon.access import Principal, Role
 from controller.daemon.plain import plain, recorded
 from controller.texts.english import texts
+from drivers.quantities import format_power
 
 _log = logging.getLogger(__name__)
 
@@ -117,6 +118,14 @@ Entry: TypeAlias = OpenOrder | EndedOrder
 def order_of(entry: Entry) -> OpenOrder:
     """Return the order as it was accepted."""
     return entry if isinstance(entry, OpenOrder) else entry.order
+
+
+def note_accepted(order: OpenOrder) -> None:
+    """Log an order that counts from now on, or as it is now."""
+    extra = {"event": "order_accepted", "order": str(order.key), "revision": order.revision}
+    cut_w = order.limit.reduce_by_w
+    size = format_power(order.limit.limit_w) if cut_w is None else f"{format_power(cut_w)} less than it draws then"
+    _log.info("order %s, revision %d, limits %s to %s", order.key, order.revision, order.node, size, extra=extra)
 
 
 def tightens(new: OrderLimit, old: OrderLimit) -> bool:

@@ -191,8 +191,8 @@ def _twice(body: bytes) -> set[str]:
     found: set[str] = set()
 
     def look(pairs: list[tuple[str, Any]]) -> None:
-        keys = [key for key, _ in pairs]
-        found.update(key for key in keys if keys.count(key) > 1)
+        counts = Counter(key for key, _ in pairs)
+        found.update(key for key, count in counts.items() if count > 1)
 
     json.loads(body, object_pairs_hook=look)
     return found

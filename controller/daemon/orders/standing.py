@@ -11,9 +11,8 @@ from typing import ClassVar, TypeAlias
 from controller.core.decision import Decision
 from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.reasons import Code, Reason
-from controller.core.site import Site
 from controller.core.snapshot import OrderLimit
-from controller.daemon.orders.causes import causes
+from controller.daemon.orders.causes import Causes
 from controller.daemon.orders.records import EndedOrder, Ending, Entry, OpenOrder
 from controller.daemon.utc import Utc
 from controller.texts.english import text
@@ -78,17 +77,19 @@ Standing: TypeAlias = Scheduled | InForce | Met | NotMet | Ended
 class OrderView:
     """An order as it is shown. `now`: what the newest tick says of one in force, None where it says nothing; `durable`: on the disk.
 
-    `end`: why its end does not come by the clock now, empty where it does, or there is none.
+    `way`: what stands in the way of it, where the tick says something. `end`: why its end does not come by the clock now, empty where it
+    does, or there is none.
     """
 
     order: OpenOrder
     standing: Standing
     now: OrderNow | None
     durable: bool
+    way: tuple[Reason, ...]
     end: tuple[Reason, ...]
 
 
-def standing(entry: Entry, now: OrderNow | None, decision: Decision | None, site: Site, utc_s: float) -> Standing:
+def standing(entry: Entry, now: OrderNow | None, decision: Decision | None, causes: Causes, utc_s: float) -> Standing:
     """Return how an order stands by the newest decision, which was made at `utc_s`; None where it is too old to speak of now."""
     if isinstance(entry, EndedOrder):
         return Ended(ending=entry.ending, at_utc_s=entry.ended_utc_s, by=entry.by)
@@ -98,7 +99,7 @@ def standing(entry: Entry, now: OrderNow | None, decision: Decision | None, site
     since_utc_s = utc_s - (decision.at_s - now.since_s)
     if now.compliance is Compliance.MET:
         return Met(since_utc_s=since_utc_s)
-    return NotMet(since_utc_s=since_utc_s, shortfall_w=now.shortfall_w, why=causes(now, decision, site))
+    return NotMet(since_utc_s=since_utc_s, shortfall_w=now.shortfall_w, why=causes.of(now, decision))
 
 
 def end_of(limit: OrderLimit, utc: Utc, issuer: str) -> tuple[Reason, ...]:

@@ -46,9 +46,8 @@ class Doubtable(Protocol):
     def covered_epoch(self) -> int:
         """A head of an earlier epoch tells of nothing that is missing."""
 
-    @property
-    def doubted(self) -> bool:
-        """Whether one more reason to doubt would change nothing."""
+    def is_doubted(self, epoch: int) -> bool:
+        """Return whether one more reason to doubt, by a head of that epoch, would change nothing."""
 
     def doubt(self, why: str, epoch: int | None = None) -> None:
         """Hold it for missing from now on, by a head of that epoch."""
@@ -73,26 +72,27 @@ class Witness:
             return
         why = differs(head, self._journal, who)
         above = head.epoch > self._journal.epoch or (why is not None and head.epoch == self._journal.epoch)
-        if (above or why is not None) and not self._may_note():
+        # What was made before all orders and locks were last stated tells of nothing that was not stated since.
+        told = why if head.epoch >= self._memory.covered_epoch else None
+        if (above or told is not None) and not self._may_note(head.epoch):
             return
         if above:
             self._lead_above(head.epoch)
-        # What was made before all orders and locks were last stated tells of nothing that was not stated since.
-        if why is not None and head.epoch >= self._memory.covered_epoch:
-            self._memory.doubt(why, head.epoch)
+        if told is not None:
+            self._memory.doubt(told, head.epoch)
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known.add(head)
 
     def overtaken(self) -> None:
         """Go on in an epoch above the present one: another controller leads in it, as a copy of this one's state would."""
-        if self._may_note():
+        if self._may_note(self._journal.epoch):
             self._lead_above(self._journal.epoch)
 
-    def _may_note(self) -> bool:
-        """Return whether another strange head may go on record now: always, as long as not all is doubted yet."""
+    def _may_note(self, epoch: int) -> bool:
+        """Return whether another strange head, of that epoch, may go on record now: always, as long as it may put something in doubt."""
         now_s = self._clock()
-        if self._memory.doubted and self._busy_until_s - now_s > _BURST * _EACH_S:
+        if self._memory.is_doubted(epoch) and self._busy_until_s - now_s > _BURST * _EACH_S:
             return False
         self._busy_until_s = max(self._busy_until_s, now_s) + _EACH_S
         return True

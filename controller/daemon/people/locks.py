@@ -145,7 +145,10 @@ class LockDesk:
         return self._certainty.reason
 
     def state(self, by: str, reason: str, operator: Principal) -> tuple[PersonalLock, ...]:
-        """Take the word of a person that what is locked now is all, on the disk first, and return it; JournalUnusable: the doubt stays."""
+        """Take the word of a person that what is locked now is all, on the disk first, and return it.
+
+        JournalUnusable: the doubt stays. WorkRefused: it stays too, for it has begun since, and the word, which is on record, knew nothing of it.
+        """
         with self._one:
             held = self.held
             body = {"by": by, "token": operator.name, "reason": reason, "locks": [lock.id for lock in held]}
@@ -158,6 +161,8 @@ class LockDesk:
             self._certainty.learn(record.kind, record.body)
         extra = {"event": "locks_stated", "by": by}
         _log.warning("%s states that %d locks are all: %s", by, len(held), reason, extra=extra)
+        if (doubt := self.unsure) is not None:
+            raise WorkRefused(Cause.CONFLICT, doubt)
         return held
 
     def durable(self, lock_id: str, timeout_s: float = 0.0) -> bool:

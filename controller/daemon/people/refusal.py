@@ -9,7 +9,7 @@ from drivers.errors import Refused
 
 
 class WorkRefused(Refused):
-    """Nothing changed; `reason` says why, its subject is who asked."""
+    """It did not come to what was asked for; `reason` says why, its subject is who asked, or what stands in the way."""
 
     def __init__(self, cause: Cause, reason: Reason) -> None:
         """Refuse for one cause."""

@@ -119,9 +119,14 @@ class ReloadDesk:
         except OSError as error:
             raise ReloadRefused(f"it cannot be kept: {error}", in_file=False) from error
         self._running = site
-        prepared.take_over()
         secrets = (f"orders.tokens.{name}" for name in prepared.tokens)
         answer = ReloadAnswer(taken=tuple(dict.fromkeys((*taken, *secrets))), waiting=waiting)
+        try:
+            prepared.take_over()
+        except TimeoutError:
+            # It counts with the next tick, whenever that is.
+            self._note(answer, by)
+            raise
         self._note(answer, by)
         return answer
 

@@ -15,13 +15,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api import turns, visitor
-from controller.api.door import FOLLOWERS_EACH, PROBINGS, TRIES, Allowance, Doorkeeper
+from controller.api.door import FOLLOWERS_EACH, PROBINGS, SCRAPES, TRIES, Allowance, Doorkeeper
 from controller.api.serve import most_connections
-from controller.daemon.access import Role, Token
+from controller.daemon.access import Principal, Role, Token
 from tests.waiting import DEADLINE_S, until
 
 TOKEN = Token(name="grid", role=Role.AUTHORITY, sha256=hashlib.sha256(b"secret").hexdigest())
 ORDER = {"id": "cut-1", "limit_w": 20e3}
+
+
+def holder(name, role=Role.VIEWER):
+    return Principal(name=name, role=role)
+
+
+GRID = holder("grid", Role.AUTHORITY)
 
 
 class Guest:
@@ -88,34 +95,70 @@ def is_away(guest: socket.socket) -> bool:
 def test_those_who_follow_take_the_room_of_nobody_and_nobody_takes_theirs():
     door, _ = make_door(most=8)
     following = [Guest(door, waiting=False, known=True) for _ in range(2)]
-    assert [door.stay(guest, "grid") for guest in following] == [True, True]
+    assert [door.stay(guest, GRID) for guest in following] == [True, True]
     assert len(door) == 0
     others = [Guest(door, f"10.0.0.{k}") for k in range(8)]
     assert not any(guest.gone for guest in (*following, *others))
     door.make_room(99)
     assert not any(guest.gone for guest in following)
-    assert not door.stay(Guest(door, waiting=False, known=True), "grid"), "a quarter of all that fit"
+    assert not door.stay(Guest(door, waiting=False, known=True), GRID), "a quarter of all that fit"
 
 
 def test_a_token_has_so_many_streams_and_each_that_ends_makes_room():
     door, _ = make_door(most=512)
     following = [Guest(door, known=True) for _ in range(FOLLOWERS_EACH)]
-    assert all(door.stay(guest, "grid") for guest in following)
+    assert all(door.stay(guest, GRID) for guest in following)
     late, other = Guest(door, known=True), Guest(door, known=True)
-    assert not door.stay(late, "grid")
-    assert door.stay(other, "ops")
+    assert not door.stay(late, GRID)
+    assert door.stay(other, holder("ops", Role.OPERATOR))
     door.left(following[0])
-    assert door.stay(late, "grid")
+    assert door.stay(late, GRID)
+
+
+def followers(door, of, count):
+    """Return so many guests of a token that wanted to follow, each with whether it may."""
+    guests = [Guest(door, known=True) for _ in range(count)]
+    return [(guest, door.stay(guest, of)) for guest in guests]
+
+
+def test_viewers_leave_room_for_operators_and_both_for_the_authority():
+    door, _ = make_door(most=512)
+    walls, halls = followers(door, holder("walls"), 64), followers(door, holder("halls"), 40)
+    assert [sum(may for _, may in each) for each in (walls, halls)] == [64, 40]
+    assert sum(guest.gone for guest, _ in walls) == 8, "viewers have 96 places"
+    ops = followers(door, holder("ops", Role.OPERATOR), 17)
+    assert sum(may for _, may in ops) == 17, "the last of them takes a viewer's place"
+    grid = followers(door, GRID, 17)
+    assert sum(may for _, may in grid) == 17
+    assert sum(guest.gone for guest, _ in walls) == 10
+    assert not any(guest.gone for guest, _ in (*ops, *grid))
+
+
+def test_whoever_has_fewer_streams_gets_a_place_of_who_has_the_most():
+    door, _ = make_door(most=512)
+    walls, halls = followers(door, holder("walls"), 64), followers(door, holder("halls"), 32)
+    late = followers(door, holder("late"), 64)
+    assert sum(may for _, may in late) == 32, "a third of what viewers may have"
+    assert [guest.gone for guest, _ in walls] == [False] * 32 + [True] * 32, "the newest go"
+    assert not any(guest.gone for guest, _ in halls)
+
+
+def test_no_viewer_takes_a_place_of_an_operator():
+    door, _ = make_door(most=512)
+    ops = followers(door, holder("ops", Role.OPERATOR), 64)
+    followers(door, holder("walls"), 32)
+    assert sum(may for _, may in followers(door, holder("late"), 64)) == 16
+    assert not any(guest.gone for guest, _ in ops)
 
 
 def test_those_who_follow_go_when_they_take_too_long_and_at_the_end():
     door, _ = make_door(most=16)
     slow, other = Guest(door), Guest(door)
-    assert door.stay(slow, "grid")
+    assert door.stay(slow, GRID)
     door.sweep(5.1)
     assert slow.gone
     other = Guest(door)
-    assert door.stay(other, "grid")
+    assert door.stay(other, GRID)
     door.close()
     assert other.gone
 
@@ -304,6 +347,15 @@ def test_probes_have_an_allowance_of_their_own(running):
     with httpx.Client(base_url=running.url, timeout=DEADLINE_S) as http:
         statuses = [http.get("/healthz").status_code for _ in range(int(PROBINGS[0]))]
         assert set(statuses) == {200}
+
+
+def test_who_asks_for_metrics_all_the_time_is_turned_away_and_still_hears_that_all_is_well():
+    door, refused = make_door()
+    asked = [door.may_ask("10.0.0.1", "/metrics", 0.01 * k) for k in range(1000)]
+    assert sum(asked) <= SCRAPES[0] + 10.0 * SCRAPES[1]
+    assert refused.count("too_many_tries") == asked.count(False)
+    assert door.may_ask("10.0.0.1", "/healthz", 10.0)
+    assert door.may_ask("10.0.0.2", "/metrics", 10.0)
 
 
 def test_out_of_file_descriptors_those_that_wait_make_room(running):

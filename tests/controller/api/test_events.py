@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from controller.api import followers, visitor
-from controller.api.door import FOLLOWERS_EACH
+from controller.api.door import FOLLOWERS, FOLLOWERS_EACH
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
 from controller.daemon.events.event import EventName
@@ -266,11 +266,11 @@ def test_three_hundred_who_do_not_read_delay_no_order(running):
     """They are refused or stay; either way they take neither the room of an order nor the time of the tick."""
     with ExitStack() as stack:
         streams = [
-            stack.enter_context(Stream(running.url, role=("viewer", "operator")[k % 2], buffer=2048))
+            stack.enter_context(Stream(running.url, role=("viewer", "operator", "authority")[k % 3], buffer=2048))
             for k in range(300)
         ]
         answers = [stream.answer()[0] for stream in streams]
-        assert (answers.count(200), answers.count(503)) == (2 * FOLLOWERS_EACH, 300 - 2 * FOLLOWERS_EACH)
+        assert (answers.count(200), answers.count(503)) == (FOLLOWERS, 300 - FOLLOWERS)
         tell(running, *range(KEPT), padding="x" * 500)
         obeys(running)
         with running.client() as http:
@@ -370,3 +370,18 @@ def test_those_who_are_gone_cost_nothing_more(running, monkeypatch):
         before = len(made)
     until(lambda: _is_let_in(running), "they are gone")
     assert len(made) - before <= 3 * AT_ONCE * FOLLOWERS_EACH
+
+
+def test_whoever_comes_back_waits_for_no_dead_disk(running, monkeypatch):
+    monkeypatch.setattr(followers, "READ_S", 0.05)
+    released = threading.Event()
+    monkeypatch.setattr(running.feed, "recorded", lambda *_: released.wait(DEADLINE_S) and None)
+    with running.client() as http:
+        http.post("/api/v1/orders", json=ORDER)
+    try:
+        for _ in range(2):
+            with Stream(running.url, f"{running.journal.id}.0.00000000.1") as stream:
+                state = next(stream.events())
+            assert (state.data["missed"], state.data["missed_because"]) == ("everything", "journal_unreadable")
+    finally:
+        released.set()

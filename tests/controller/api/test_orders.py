@@ -2,6 +2,7 @@
 
 import math
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,8 @@ from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.reasons import Code, Reason
 from controller.daemon.journal.journal import RecordKind
 from controller.daemon.orders import intake
+from controller.daemon.orders.book import OrderBook
+from controller.daemon.orders.intake import OrderIntake
 from controller.daemon.plain import plain
 from tests.waiting import DEADLINE_S, until
 
@@ -263,3 +266,41 @@ def test_what_waits_for_the_disk_to_relax_keeps_no_order_of_the_same_issuer_from
     for sender in (*relaxing, tightening):
         sender.join(DEADLINE_S)
     assert [limit.limit_w for limit in running.book.limits()] == [60e3] * 19 + [20e3]
+
+
+def test_a_long_list_keeps_nobody_waiting_but_who_wants_such_too(running, monkeypatch):
+    """It is made in a thread, not by the loop, which hears everybody."""
+    released, real = threading.Event(), OrderIntake.list
+    monkeypatch.setattr(OrderIntake, "list", lambda intake: released.wait(DEADLINE_S) and real(intake))
+    with running.client() as http, running.client("operator") as operator, ThreadPoolExecutor() as pool:
+        listed = pool.submit(operator.get, ORDERS)
+        try:
+            assert http.get("/healthz").status_code == 200
+            assert http.post(ORDERS, json=ORDER).status_code == 200
+        finally:
+            released.set()
+        assert listed.result().status_code == 200
+
+
+def test_a_disk_that_answers_one_token_nothing_keeps_no_other_and_no_status_waiting(running, monkeypatch):
+    released, history = threading.Event(), OrderBook.history
+    monkeypatch.setattr(
+        OrderBook,
+        "history",
+        lambda book, key: history(book, key) if key.id != "o-2" or released.wait(DEADLINE_S) else (),
+    )
+    with (
+        running.client() as http,
+        running.client("viewer") as viewer,
+        running.client("viewer") as other,
+        ThreadPoolExecutor() as pool,
+    ):
+        for order_id in ("o-1", "o-2"):
+            http.post(ORDERS, json=ORDER | {"id": order_id})
+        asked = [pool.submit(viewer.get, f"{ORDERS}/o-2") for _ in range(3)]
+        try:
+            assert http.get(f"{ORDERS}/o-1").status_code == 200
+            assert other.get("/api/v1/status").status_code == 200
+        finally:
+            released.set()
+        assert [each.result().status_code for each in asked] == [200] * 3

@@ -90,6 +90,13 @@ def test_an_operator_states_that_what_is_locked_is_all_and_all_see_it_until_then
     assert (listed["doubt"], [lock["subject"] for lock in listed["locks"]]) == (None, ["feeder"])
 
 
+def test_a_statement_of_locks_that_does_not_count_is_no_success(running, operator):
+    running.world.lock_certainty.learn("doubt", {"why": "a row is gone", "epoch": 2**60})
+    answer = operator.post("/api/v1/locks/statement", json={"by": "Omar", "reason": "asked both halls"})
+    assert (answer.status_code, answer.json()["error"]["reason"]) == (409, "locks_may_be_missing")
+    assert operator.get("/api/v1/locks").json()["doubt"]
+
+
 def test_without_the_disk_a_statement_of_locks_counts_for_nothing(running, operator):
     running.world.lock_certainty.learn("doubt", {"why": "a row is gone", "epoch": 3})
     running.journal.begin_epoch(3)

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from controller.cli import main
-from controller.commands import following
+from controller.commands import events, following
 from controller.commands.daemon_client import DaemonClient
 from controller.commands.events import _in_words
 from controller.commands.following import Happening, follow
@@ -61,7 +61,8 @@ def test_the_end_of_the_daemon_is_an_error(tmp_path):
 def test_the_verb_shows_it_line_by_line(running, tmp_path, capsys, monkeypatch):
     (tmp_path / "token").write_text("viewer-secret")
     seen = threading.Event()
-    monkeypatch.setattr("controller.commands.events._as_json", lambda event: _noted(event, running, seen))
+    real = events._show
+    monkeypatch.setattr(events, "_show", lambda event, **how: real(_noted(event, running, seen), **how))
     assert main(["events", "--json", "--url", running.url, "--token-file", str(tmp_path / "token")]) == 1
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["event"] for line in lines] == ["state", "head"]
@@ -74,7 +75,7 @@ def _noted(event, running, seen):
     if event.name == "head":
         seen.set()
     running.feed.tell(EventName.HEAD, {"head": event.name})
-    return json.dumps({"event": event.name})
+    return event
 
 
 def test_in_words_the_gap_is_plain():

@@ -106,6 +106,35 @@ def test_init_ends_the_head_of_a_journal_that_is_lost_and_says_so(place, capsys)
     memory.close()
 
 
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda state: (state / HEAD).write_text("cut off"), "a head of a journal before cannot be used"),
+        (lambda state: (state / HEAD).unlink(), "is of a journal before"),
+    ],
+)
+def test_init_doubts_orders_where_something_of_a_journal_before_is_there_and_does_not_tell_which(
+    place, capsys, spoil, words
+):
+    place.do("init", "--without-fleet")
+    memory = place.memory("grid")
+    order(memory, "grid")
+    log = (place.state / f"{JOURNAL}-wal").read_bytes()
+    memory.close()
+    (place.state / JOURNAL).unlink()
+    (place.state / f"{JOURNAL}-wal").write_bytes(log)
+    spoil(place.state)
+    capsys.readouterr()
+    assert place.do("init", "--without-fleet") == 0
+    said = capsys.readouterr().out
+    assert words in said
+    assert "FAILSAFE" in said
+    memory = place.memory("grid")
+    assert words in memory.book.unsure.parameters["why"]
+    assert memory.locks.reason is not None
+    memory.close()
+
+
 def test_init_waits_for_no_daemon_that_has_the_journal(place, capsys):
     place.do("init", "--without-fleet")
     memory = place.memory("grid")
@@ -118,6 +147,7 @@ def test_what_root_makes_belongs_to_whoever_the_folder_belongs_to(place, monkeyp
     given = {}
     place.state.mkdir(mode=0o700)
     (place.state / "of-before").touch()
+    (place.state / HEAD).write_text("of a journal that is gone")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(os, "chown", lambda path, *owner, follow_symlinks: given.update({path.name: owner}))
     assert place.do("init", "--without-fleet") == 0

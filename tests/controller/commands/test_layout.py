@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.commands.meter.layout import LINES, age, note, one, table, together
+from controller.commands.meter.layout import LINES, age, fold, note, one, table, together
 from drivers.meters.profiles import QUANTITIES
 
 
@@ -62,3 +62,10 @@ def test_long_words_are_folded_to_the_terminal(monkeypatch: pytest.MonkeyPatch, 
     assert max(map(len, lines)) > most - 10
     assert lines[0].startswith("  ! one")
     assert all(line.startswith("    ") for line in lines[1:])
+
+
+def test_what_a_meter_calls_itself_only_says_something():
+    typed = "PM5\x1b[2J\x9b2J\u202e"
+    for lines in (table([("id", typed)]), fold(typed), note("!", typed)):
+        assert all(line.isprintable() for line in lines)
+        assert "PM5\\x1b[2J" in "".join(lines)

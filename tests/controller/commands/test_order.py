@@ -163,3 +163,18 @@ def test_a_wrong_command_line_ends_with_2(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["order", *words])
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:port", "http://127.0.0.1:99999", "http://[::1"])
+def test_an_address_with_a_wrong_port_is_none(tmp_path, capsys, url):
+    (tmp_path / "token").write_text("secret")
+    assert main(["order", "list", "--url", url, "--token-file", str(tmp_path / "token")]) == 2
+    assert "--url: found" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_token_is_told_without_what_stands_in_it(order, tmp_path, capsys):
+    (tmp_path / "token").write_text("authority-secret\n# of the dispatcher\n")
+    assert main(["order", "list", "--url", order.running.url, "--token-file", str(tmp_path / "token")]) == 1
+    said = capsys.readouterr()
+    assert "the token has other characters than a token may have" in said.err
+    assert "secret" not in said.out + said.err

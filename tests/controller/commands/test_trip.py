@@ -134,3 +134,9 @@ def test_without_an_operators_token_file_one_has_to_be_given(daemon, capsys):
     path.write_text(path.read_text().replace("role: operator", "role: viewer"))
     assert reset(path) == 1
     assert "--token-file: the site file names no token file of operator" in capsys.readouterr().err
+
+
+def test_a_daemon_that_answers_and_says_nothing_of_the_site_is_said(daemon, monkeypatch, capsys):
+    monkeypatch.setattr("controller.commands.trip.reset.follow", lambda *_, **__: (event for event in ()))
+    assert reset(daemon[1]) == 1
+    assert "says nothing of the site" in capsys.readouterr().err

@@ -47,6 +47,20 @@ def test_a_text_line_is_one_line(lines):
     assert line.endswith("INFO    surplusd.test: order a\\nFORGED\\r event=x")
 
 
+def test_a_line_of_text_only_says_what_others_have_typed(lines):
+    typed = "\x1b[2J\x1b]0;owned\x07\u202e\nFORGED"
+
+    def act():
+        try:
+            int(typed)
+        except ValueError:
+            log.exception("order %s", typed, extra={"event": "x", "order": typed})
+
+    written = lines(act, json=False)
+    assert not [line for line in written if not line.isprintable()]
+    assert "FORGED" not in [line[:6] for line in written]
+
+
 @pytest.mark.parametrize("json_lines", [True, False])
 def test_an_exception_is_told(lines, json_lines):
     def act():

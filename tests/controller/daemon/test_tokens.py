@@ -58,7 +58,7 @@ def test_one_for_its_user_or_its_group_is_not(tmp_path, mode):
     assert make_token(entry(token_file=written(tmp_path, mode=mode)))
 
 
-@pytest.mark.parametrize("text", ["letmein", "secret word", "0" * 200, "ab" * 60, GOOD[:30], "7" * 38])
+@pytest.mark.parametrize("text", ["letmein", "secret-word", "0" * 200, "ab" * 60, GOOD[:30], "7" * 38])
 def test_a_token_that_can_be_guessed_is_refused(tmp_path, text):
     with pytest.raises(ConfigError, match="a token of at most"):
         make_token(entry(token_file=written(tmp_path, text)))
@@ -77,3 +77,10 @@ def test_two_may_not_have_the_same_token_and_all_that_is_wrong_is_said_at_once(t
         make_tokens([first, second, third])
     assert "grid and desk have the same token" in str(refused.value)
     assert "page.token: found a token of at most" in str(refused.value)
+
+
+@pytest.mark.parametrize("text", [f"{GOOD}\n# made by hand", f"{GOOD} {GOOD}", f"{GOOD}\u00e9", f"{GOOD}\t{GOOD}"])
+def test_a_token_that_no_request_can_show_is_refused_and_not_told(tmp_path, text):
+    with pytest.raises(ConfigError, match=r"grid\.token: found other characters than a token may have") as refused:
+        make_token(entry(token_file=written(tmp_path, text)))
+    assert GOOD not in str(refused.value)

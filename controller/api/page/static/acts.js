@@ -25,8 +25,9 @@ const ask = (act) => {
     const given = Object.fromEntries(new FormData(part("form")));
     try {
       const answer = await post(act.path(given), act.body(given));
-      if (answer.ok) dialog.close();
-      else put(part("[role=alert]"), await refusal(answer));
+      const left = answer.ok ? act.left?.(await answer.json()) : await refusal(answer);
+      if (left) put(part("[role=alert]"), left);
+      else dialog.close();
     } catch {
       put(part("[role=alert]"), words.no_answer);
     }
@@ -37,11 +38,15 @@ const ask = (act) => {
 part("#cancel").addEventListener("click", () => dialog.close());
 
 const here = encodeURIComponent;
+// What an answer leaves to be known: a restart may forget it, or another operator has to agree.
+const durable = (kept) => (kept.durable ? "" : words.not_durable);
+const agreed = ({ lifted, agreed: by }) => (lifted ? "" : `${by.join(", ")}: ${words.agree}`);
 const ACTS = [
-  { word: "act_stop", fields: ["why"], path: () => "api/v1/stop", body: ({ why }) => ({ reason: why }), look: "bad", when: ({ stopped }) => !stopped },
-  { word: "act_resume", fields: ["why"], path: () => "api/v1/resume", body: ({ why }) => ({ reason: why }), when: ({ stopped }) => stopped },
-  { word: "act_lock", fields: ["subject", "by", "why"], path: () => "api/v1/locks", body: ({ subject, by, why }) => ({ subject, by, reason: why }) },
-  { word: "act_unlock", fields: ["subject", "by"], path: () => "api/v1/locks/lift", body: ({ subject, by }) => ({ subject, by }), when: ({ status }) => status.locks.length > 0 },
+  { word: "act_stop", fields: ["why"], path: () => "api/v1/stop", body: ({ why }) => ({ reason: why }), look: "bad", when: ({ stopped }) => !stopped, left: durable },
+  { word: "act_resume", fields: ["why"], path: () => "api/v1/resume", body: ({ why }) => ({ reason: why }), when: ({ stopped }) => stopped, left: durable },
+  { word: "act_lock", fields: ["subject", "by", "why"], path: () => "api/v1/locks", body: ({ subject, by, why }) => ({ subject, by, reason: why }), left: ({ lock }) => durable(lock) },
+  { word: "act_unlock", fields: ["subject", "of", "by"], path: () => "api/v1/locks/lift", body: (given) => given, left: agreed,
+    when: ({ status }) => status.locks.length > 0, known: ({ status: { locks: [lock] } }) => lock && { subject: lock.subject, of: lock.by } },
   { word: "act_confirm", fields: ["meter_id", "by", "why"], path: ({ meter_id }) => `api/v1/meters/${here(meter_id)}/confirm`, body: ({ by, why }) => ({ by, reason: why }),
     when: ({ status }) => awaited(status), known: ({ status }) => ({ meter_id: awaited(status) }) },
   { word: "act_reset", fields: ["node_id", "why"], path: ({ node_id }) => `api/v1/nodes/${here(node_id)}/reset`, body: ({ why }) => ({ reason: why }),

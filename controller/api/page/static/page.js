@@ -89,7 +89,7 @@ const follow = () => {
   on("records", show_records);
   // A browser that is refused does not ask again by itself.
   stream.addEventListener("error", () => {
-    if (stream?.readyState === EventSource.CLOSED) setTimeout(begin, 2000);
+    if (stream?.readyState === EventSource.CLOSED) setTimeout(begin, 5000);
   });
 };
 
@@ -102,7 +102,8 @@ const begin = async () => {
     }
     put(id("name"), who.name);
     id("who").hidden = false;
-    tree = arrange(await get("page/devices"));
+    // Of a large site this is long, and it never changes.
+    tree ??= arrange(await get("page/devices"));
     id("enter").hidden = true;
     follow();
     await begin_chart(await get("page/course"));

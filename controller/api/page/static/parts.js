@@ -70,11 +70,13 @@ const left = (order, utc_s) => {
   return say(words.ends_in, { time: figure(span_text(Date.parse(order.ends_at) / 1000 - utc_s)) });
 };
 
-export const show_orders = (told) => put(part("orders"), told.orders.length ? told.orders.map((order) => el("div", { class: "row" },
+const more = (count) => (count > 0 ? [el("p", { class: "row dim" }, say(words.more, { count: figure(String(count)) }))] : []);
+
+export const show_orders = (told) => put(part("orders"), told.orders.length ? [...told.orders.map((order) => el("div", { class: "row" },
   el("p", {}, name(`${order.issuer}/${order.id}`), el("span", {}, name(order.node), " ", say(words.at_most, { power: power(order.limit_w) })), kept(order),
     el("span", { class: "end" }, left(order, told.utc_s))),
   order.why ? el("p", { class: "dim" }, order.why) : null,
-  order.durable ? null : el("p", { class: "bad" }, "▲ ", words.not_durable))) : el("p", { class: "dim" }, words.none));
+  order.durable ? null : el("p", { class: "bad" }, "▲ ", words.not_durable))), ...more(told.orders_open - told.orders.length)] : el("p", { class: "dim" }, words.none));
 
 export const show_agents = ({ status }, tree, columns) => put(part("agents", "tbody"), tree.agents.map((id, a) => {
   const agent = status.agents[id];
@@ -103,7 +105,8 @@ export const show_today = ({ status, today }, currency) => put(part("today", "dl
 export const show_work = ({ status, stopped }) => put(part("work"),
   stopped ? el("div", { class: "row warn" }, "■ ", words.site_stopped) : null,
   status.locks.map((lock) => el("div", { class: "row" }, el("p", {}, "🔒 ", name(lock.subject), el("span", {}, name(lock.by), ": ", name(lock.reason)),
-    lock.unproven === 0 ? el("span", { class: "good" }, "✔ ", words.proven_off) : el("span", { class: "bad" }, "▲ ", words.not_proven_off)))),
+    lock.unproven === 0 ? el("span", { class: "good" }, "✔ ", words.proven_off) : el("span", { class: "bad" }, "▲ ", words.not_proven_off),
+    lock.durable ? null : el("span", { class: "bad" }, "▲ ", words.not_durable)))),
   stopped || status.locks.length ? [] : el("p", { class: "dim" }, words.none));
 
 export const show_records = (records) => put(part("records", "ol"), records.length ? records.map((record) => el("li", {},

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.api.page import routes, viewers
+from controller.api.page import viewers
+from controller.api.page.view import Structure
+from controller.daemon.access import Principal, Role
 from controller.daemon.service import Health
 from controller.texts.words import words_of
 from tests.browser import CHROMIUM, Browser, Page
@@ -137,6 +139,27 @@ def test_an_operator_stops_the_site_by_keyboard_and_a_viewer_has_no_button(brows
         assert page.complaints() == []
 
 
+def test_what_an_answer_leaves_to_be_known_is_said_before_the_dialog_goes(browser, tmp_path):
+    with page_in("normal", tmp_path) as (url, service):
+        ops = Principal(name="other", role=Role.OPERATOR)
+        service.desks.locks.lock("feeder-a", "Ali", "new busbar", ops)
+        page = browser.page(*SIZES["desk"])
+        signed_in(page, url)
+        page.wait("[...document.querySelectorAll('#acts button')].some((each) => each.textContent === 'Unlock')")
+        page.run("[...document.querySelectorAll('#acts button')].find((each) => each.textContent === 'Unlock').click()")
+        page.wait("document.getElementById('ask').open")
+        known = page.run(
+            "['subject', 'of'].map((name) => document.querySelector(`#ask input[name=${name}]`).value).join()"
+        )
+        assert known == "feeder-a,Ali"
+        page.run("document.querySelector('#ask input[name=by]').focus()")
+        page.call("Input.insertText", text="Sara")
+        _press(page, "Enter")
+        page.wait("document.querySelector('#ask [role=alert]').textContent !== ''")
+        assert shown(page, "#ask [role=alert]") == "Sara: another operator has to agree within ten minutes"
+        assert [lock.by for lock in service.desks.locks.held] == ["Ali"]
+
+
 def test_a_site_that_is_not_heard_of_is_shown_as_old(browser, tmp_path):
     with page_in("normal", tmp_path) as (url, _):
         page = browser.page(*SIZES["desk"])
@@ -146,8 +169,8 @@ def test_a_site_that_is_not_heard_of_is_shown_as_old(browser, tmp_path):
 
 
 def test_after_another_site_file_is_led_no_device_is_shown_by_the_place_of_another(browser, tmp_path, monkeypatch):
-    (real, marks), asked, devices_of = (viewers.columns_of, ["other"]), [], routes.devices_of
-    monkeypatch.setattr(routes, "devices_of", lambda service: asked.append(service) or devices_of(service))
+    (real, marks), asked, told = (viewers.columns_of, ["other"]), [], Structure.told
+    monkeypatch.setattr(Structure, "told", lambda *of: asked.append(of) or told(*of))
     with page_in("normal", tmp_path) as (url, _):
         page = browser.page(*SIZES["desk"])
         signed_in(page, url)

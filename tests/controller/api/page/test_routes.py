@@ -16,11 +16,14 @@ import pytest
 from controller.api.page import viewers
 from controller.api.page.files import language_of
 from controller.api.page.records import Records
+from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.modes import Mode
 from controller.core.reasons import Code, Reason
+from controller.daemon.access import Principal, Role
 from controller.daemon.events.event import EventName
 from controller.daemon.events.feed import KEPT
 from controller.daemon.journal.journal import RecordKind
+from controller.daemon.orders.request import OrderRequest
 from controller.daemon.utc import Utc
 from controller.texts.phrases import Language
 from tests.controller.api.page.serving import page_in
@@ -52,7 +55,7 @@ def test_all_that_the_page_loads_is_small_when_packed(untouched, language):
             if entry.name.endswith((".js", ".css")):
                 sizes[entry.name] = int(http.get(f"/page/files/{entry.name}").headers["content-length"])
     assert page.headers["content-language"] == language
-    assert sum(sizes.values()) <= 40_000, sizes
+    assert sum(sizes.values()) <= 39_500, (sizes, "the page may have 40,000, and a word more is to be no trouble")
 
 
 def test_the_page_names_nothing_of_elsewhere(untouched):
@@ -265,14 +268,19 @@ def test_what_many_are_told_is_made_once(running, monkeypatch):
     assert len(made) <= 2, "one period, or the end of one and the begin of the next"
 
 
-def test_fifty_who_look_cost_little_of_a_core(tmp_path, monkeypatch):
+@pytest.mark.parametrize("orders", [0, 1000])
+def test_fifty_who_look_cost_little_of_a_core(tmp_path, monkeypatch, orders):
     """CPU time of the thread that serves, for so many seconds of news; the clock of the site moves, so that each of them is new."""
     monkeypatch.setattr(viewers, "PERIOD_S", 0.05)
     with page_in("over", tmp_path) as (url, service), ExitStack() as stack:
+        in_force(service, orders)
         utc = iter(range(10_000))
         object.__setattr__(service, "utc", lambda: Utc(utc_s=UTC_S + next(utc), trusted=True, doubt=None))
         streams = [
-            stack.enter_context(Stream(url, role=("viewer", "operator")[k % 2], path="/page/stream")) for k in range(50)
+            stack.enter_context(
+                Stream(url, role=("viewer", "operator")[k % 2], path=f"/page/stream?lang={[*Language][k % 3]}")
+            )
+            for k in range(50)
         ]
         events = [stream.events() for stream in streams]
         for each in events:
@@ -285,6 +293,41 @@ def test_fifty_who_look_cost_little_of_a_core(tmp_path, monkeypatch):
             while seen < periods:
                 seen += next(each).name == "now"
         assert (time.clock_gettime(clock) - before_s) / periods <= 0.05, "a period stands for a second"
+
+
+def in_force(service, count, kept=Compliance.NOT_MET):
+    """Have so many orders of two issuers be in force, and the newest tick know of them."""
+    for k in range(count):
+        by = Principal(name=f"grid-{k % 2}", role=Role.AUTHORITY)
+        service.intake.take(OrderRequest(id=f"o-{k:04d}", limit_w=420e3 - 10.0 * k), by)
+    orders = tuple(
+        OrderNow(
+            id=limit.id, node=limit.node, limit_w=limit.limit_w, final_w=limit.limit_w, since_s=900.0, power_w=451e3,
+            achievable_w=100e3, compliance=kept, revision=1,
+        )
+        for limit in service.book.limits()
+    )  # fmt: skip
+    decision = replace(service.decision(), orders=orders, orders_in_force=tuple(order.id for order in orders))
+    for name in ("decision", "decision_now"):
+        object.__setattr__(service, name, lambda: decision)
+    service.intake._decision = lambda: decision
+
+
+def test_of_many_orders_those_that_are_not_met_are_shown_and_the_others_counted(tmp_path):
+    with page_in("over", tmp_path) as (url, service):
+        in_force(service, 60, Compliance.MET)
+        decision = service.decision()
+        late = decision.orders[57]
+        orders = tuple(
+            replace(each, compliance=Compliance.NOT_MET) if each is late else each for each in decision.orders
+        )
+        told = replace(decision, orders=orders)
+        object.__setattr__(service, "decision_now", lambda: told)
+        service.intake._decision = lambda: told
+        with Stream(url, path="/page/stream") as stream:
+            now = next(event for event in stream.events() if event.name == "now").data
+    assert f"{now['orders'][0]['issuer']}/{now['orders'][0]['id']}" == late.id
+    assert (now["orders"][0]["state"], len(now["orders"]), now["orders_open"]) == ("not_met", 20, 60)
 
 
 def test_the_course_and_today_are_those_of_the_trusted_power(running):

@@ -1,6 +1,7 @@
 """The newest events: in one sequence, bounded, told once each, also over a restart."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.journal.storage import Absent
 from drivers.errors import JournalUnusable
 from tests.controller.daemon.journal.journals import journal_at
+from tests.controller.daemon.orders.disk import Disk
 
 
 @pytest.fixture
@@ -90,6 +92,21 @@ def test_the_places_of_another_start_or_of_the_future_have_nothing_after_them():
     assert feed.after(other.place) is None
     assert feed.after(Cursor(journal="-", seq=0, start=feed.place.start, n=1)) is None
     assert feed.after(feed.place) == ()
+
+
+def test_what_was_stored_while_the_head_could_not_be_written_is_told_once_it_can(tmp_path, monkeypatch):
+    disk = Disk(tmp_path / "state")
+    disk.init()
+    with disk.running() as memory:
+        disk.settle()
+        feed = Feed(memory.journal)
+        with monkeypatch.context() as broken:
+            broken.setattr(memory.journal._head_file, "write", lambda _: 1 / 0)
+            memory.journal.append(RecordKind.STOP, {"by": "ops", "reason": "1"})
+            memory.journal.append(RecordKind.METER_CONFIRMED, {"meter": "main", "by": "Ali", "reason": "2"})
+        disk.settle()
+        told = [json.loads(event.data).get("reason") for event in feed.after(replace(feed.place, n=0))]
+    assert told[:2] == ["1", "2"]
 
 
 def test_after_a_restart_the_records_since_an_event_are_told_and_no_others(tmp_path):

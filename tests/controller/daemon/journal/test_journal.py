@@ -1,5 +1,6 @@
 """The journal: durable, chained, and never lost to a crash, a full disk or a damaged file."""
 
+import fcntl
 import hashlib
 import json
 import logging
@@ -451,3 +452,19 @@ def test_f57_a_torn_write_ahead_log_loses_its_tail_only(tmp_path_factory, share)
         assert share < 1 or len(kept) == 20
         journal.append(RecordKind.ORDER, {"k": "next"})
         assert chain.verify(path) == len(kept) + 1
+
+
+def test_who_only_looks_whether_a_journal_is_in_use_keeps_no_daemon_from_it(tmp_path, monkeypatch):
+    """`surplusd doctor` looks, while systemd starts the daemon anew."""
+    path, real = tmp_path / "journal.db", fcntl.flock
+    journal_at(path).close()
+    with (tmp_path / "journal.db.lock").open() as looker:
+        real(looker, fcntl.LOCK_SH)
+
+        def flock(fd, how):
+            if how & fcntl.LOCK_SH:
+                real(looker, fcntl.LOCK_UN)
+            return real(fd, how)
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+        journal_at(path).close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from controller.core.reasons import Code, Reason
 from controller.daemon.access import Principal, Role
 from controller.daemon.orders.book import OrderBook
-from controller.daemon.orders.request import OrderRequest, Statement
+from controller.daemon.orders.refusal import OrderRefused
+from controller.daemon.orders.request import OrderChange, OrderRequest, Statement
 from controller.texts.english import texts
 from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.daemon.orders.test_book import GRID, NOW_S, intake_of
@@ -63,3 +65,44 @@ def test_when_it_was_sent_is_no_part_of_an_order(book):
     intake = intake_of(book)
     intake.accept(order(sent_at="2026-11-21T18:00:00Z"), GRID)
     assert intake.accept(order(sent_at="2026-11-21T18:00:07Z"), GRID).durable
+
+
+def test_an_end_that_the_disk_has_not_taken_is_not_called_durable(book, monkeypatch):
+    """After a power cut the order would be there again, and by a clock in doubt it would not end."""
+    intake = intake_of(book)
+    intake.accept(order(ends_at="2030-01-01T00:00:00Z"), GRID)
+    monkeypatch.setattr(book._journal._storage, "append", lambda lines: 1 / 0)
+    book.observe({}, utc_s=2e9, utc_trusted=True)
+    assert book.limits() == ()
+    answer = intake.release("o-1", GRID)
+    assert (answer.durable, [reason.code for reason in answer.reasons]) == (
+        False, [Code.ORDER_ENDED_BEFORE, Code.ORDER_NOT_DURABLE]
+    )  # fmt: skip
+
+
+def test_the_answer_tells_how_the_order_stands_when_it_is_given(book):
+    """Both wait for the disk: who sent it is not told of an order in force that an operator has released meanwhile."""
+    intake = intake_of(book)
+    taken = intake.take(order(), GRID)
+    intake.release("o-1", GRID)
+    with pytest.raises(OrderRefused) as refused:
+        taken.answer()
+    assert [reason.code for reason in refused.value.reasons] == [Code.ORDER_ENDED]
+    taken = intake.take(order(id="o-2"), GRID)
+    change = OrderChange.parse(json.dumps({"limit_w": 20e3, "revision": 2}).encode(), GRID.name)
+    intake.change("o-2", change, GRID)
+    answer = taken.answer()
+    assert (answer.revision, answer.limit_w, answer.durable) == (2, 20e3, True)
+
+
+def test_a_tick_waits_for_nobody_who_is_at_the_orders(book):
+    """An issuer that lists thousands of orders has the book for a while; what begins and ends is noted in the next tick."""
+    intake_of(book).accept(order(ends_at="2030-01-01T00:00:00Z"), GRID)
+    tick = threading.Thread(target=lambda: book.observe({}, utc_s=2e9, utc_trusted=True))
+    with book._lock:
+        tick.start()
+        tick.join(1.0)
+        assert not tick.is_alive()
+    assert len(book.limits()) == 1
+    book.observe({}, utc_s=2e9, utc_trusted=True)
+    assert book.limits() == ()

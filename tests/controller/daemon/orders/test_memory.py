@@ -326,6 +326,22 @@ def test_a_second_controller_with_the_same_key_fills_neither_the_journal_nor_the
         assert memory.journal.epoch > epoch, "and goes on above it, though not as often"
 
 
+def test_heads_that_could_put_nothing_more_in_doubt_do_not_fill_the_journal_either(disk):
+    """The orders are in doubt, and all locks were stated in a later epoch than these heads are of."""
+    with disk.running() as memory:
+        memory.doubt("a test")
+        disk.state_locks()
+        disk.settle()
+        before, epoch = memory.journal.length, memory.locks.covered_epoch - 1
+        assert epoch > memory.book.covered_epoch
+        disk.witness._clock = lambda: 0.0
+        for k in range(1000):
+            disk.witness.hear("agent 0", structs.replace(disk.agents[0], journal="f" * 16, epoch=epoch, seq=k))
+        disk.settle()
+        assert memory.journal.length - before < 300
+        assert (disk.doubted(), disk.locks_doubted()) == (True, False)
+
+
 def test_f58_a_disk_that_is_full_at_the_start_leads_tightens_and_recovers(disk):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     size = max((disk.folder / WAL).stat().st_size, 32_768)  # SQLite's index of the log is as large

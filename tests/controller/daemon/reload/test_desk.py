@@ -184,3 +184,17 @@ def test_a_wrong_file_of_models_refuses_the_reload(bench):
     bench.folder.models.write_text(EXAMPLE.replace("down: 6 s", "down: 6"))
     refused = bench.refused(OWN_MODEL, OWN_MODELS, HIGHER)
     assert any("own.yaml" in line and "down: found 6" in line for line in refused.lines)
+
+
+def test_what_is_taken_while_no_tick_runs_is_on_record_too(bench, caplog):
+    def late():
+        raise TimeoutError
+
+    bench.desk.prepare = lambda *_: Prepared(tokens=(), take_over=late)
+    bench.folder.write(HIGHER)
+    with pytest.raises(TimeoutError):
+        bench.desk.reload("desk-1")
+    assert bench.desk.running.site_file.grid.contract_w == 110e3
+    bench.journal.append(RecordKind.MODE, {})
+    (record,) = bench.journal.records(RecordKind.RELOAD)
+    assert record.body["taken"] == ["grid.contract"]
