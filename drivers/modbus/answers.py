@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Final, Self
+
+#: Names of the exception codes (Modbus application protocol 1.1b3, section 7).
+EXCEPTIONS: Final[Mapping[int, str]] = {
+    1: "illegal function",
+    2: "illegal data address",
+    3: "illegal data value",
+    4: "server device failure",
+    6: "server device busy",
+    10: "gateway path unavailable",
+    11: "gateway target did not respond",
+}
 
 
 class Refusal(str):

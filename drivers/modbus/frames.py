@@ -20,28 +20,15 @@ Sources: Modbus application protocol 1.1b3; Modbus messaging on TCP/IP 1.0b; Mod
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeVar
+from dataclasses import replace
+from typing import Final, Protocol
 
 from pymodbus.framer import FramerRTU, FramerSocket
-from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
-from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest, WriteSingleCoilRequest
-from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
+from pymodbus.pdu import DecodePDU, ExceptionResponse
 
 from drivers.errors import DriverLoss
-from drivers.modbus.answers import Answer, Refusal
-
-#: Names of the exception codes (Modbus application protocol 1.1b3, section 7).
-EXCEPTIONS: Final[Mapping[int, str]] = {
-    1: "illegal function",
-    2: "illegal data address",
-    3: "illegal data value",
-    4: "server device failure",
-    6: "server device busy",
-    10: "gateway path unavailable",
-    11: "gateway target did not respond",
-}
+from drivers.modbus.answers import EXCEPTIONS, Answer, Refusal
+from drivers.modbus.requests import ModbusRequest, Q, ReadRequest
 
 #: An answer that is this old is lost for good: longer than gateways wait and queue.
 LATEST_ANSWER_S: Final = 10.0
@@ -52,115 +39,6 @@ _LONGEST_FRAME: Final = 256
 _DECODER: Final = DecodePDU(is_server=False)
 _SOCKET: Final = FramerSocket(_DECODER)
 _SERIAL: Final = FramerRTU(_DECODER)
-
-
-class ModbusRequest(Protocol):
-    """One request to one unit; as a text, what it is about."""
-
-    @property
-    def unit(self) -> int:
-        """The unit that is asked."""
-
-    @property
-    def fc(self) -> int:
-        """The function code."""
-
-    def message(self, transaction: int = 0) -> ModbusPDU:
-        """Return what pymodbus makes a frame of."""
-
-    def is_answered(self, pdu: bytes) -> bool:
-        """Return whether `pdu` has the form of its answer, as far as that can be told from the bytes."""
-
-    def said(self, message: ModbusPDU) -> Sequence[int]:
-        """Return what the answer says."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadRequest:
-    """A read of `count` registers from `address` of `unit`; `fc` is 3 or 4."""
-
-    unit: int
-    fc: int
-    address: int
-    count: int
-
-    def __str__(self) -> str:
-        """Return what it is about."""
-        return f"{self.count} registers at {self.address}"
-
-    def message(self, transaction: int = 0) -> ModbusPDU:
-        """Return what pymodbus makes a frame of."""
-        kind = ReadHoldingRegistersRequest if self.fc == 3 else ReadInputRegistersRequest
-        return kind(address=self.address, count=self.count, dev_id=self.unit, transaction_id=transaction)
-
-    def is_answered(self, pdu: bytes) -> bool:
-        """Return whether it is as many registers."""
-        return len(pdu) == 2 + 2 * self.count and pdu[:2] == bytes([self.fc, 2 * self.count])
-
-    def said(self, message: ModbusPDU) -> Sequence[int]:
-        """Return the registers."""
-        return message.registers
-
-
-@dataclass(frozen=True, slots=True)
-class ReadBit:
-    """A read of one coil (`fc` 1) or discrete input (`fc` 2) of `unit`."""
-
-    unit: int
-    fc: int
-    address: int
-
-    def __str__(self) -> str:
-        """Return what it is about."""
-        return f"{'coil' if self.fc == 1 else 'discrete input'} {self.address}"
-
-    def message(self, transaction: int = 0) -> ModbusPDU:
-        """Return what pymodbus makes a frame of."""
-        kind = ReadCoilsRequest if self.fc == 1 else ReadDiscreteInputsRequest
-        return kind(address=self.address, count=1, dev_id=self.unit, transaction_id=transaction)
-
-    def is_answered(self, pdu: bytes) -> bool:
-        """Return whether it is one byte of bits; what stands beside the first bit is nobody's."""
-        return len(pdu) == 3 and pdu[:2] == bytes([self.fc, 1])
-
-    def said(self, message: ModbusPDU) -> Sequence[int]:
-        """Return the bit as 0 or 1."""
-        return [int(message.bits[0])]
-
-
-@dataclass(frozen=True, slots=True)
-class WriteCoil:
-    """Have one coil of `unit` on or off."""
-
-    unit: int
-    address: int
-    on: bool
-
-    @property
-    def fc(self) -> int:
-        """The function code."""
-        return 5
-
-    def __str__(self) -> str:
-        """Return what it is about."""
-        return f"coil {self.address} to be {'on' if self.on else 'off'}"
-
-    def message(self, transaction: int = 0) -> ModbusPDU:
-        """Return what pymodbus makes a frame of."""
-        return WriteSingleCoilRequest(
-            address=self.address, bits=[self.on], dev_id=self.unit, transaction_id=transaction
-        )
-
-    def is_answered(self, pdu: bytes) -> bool:
-        """Return whether it is the request itself: nothing else says that the coil was written so."""
-        return pdu == struct.pack(">BHH", self.fc, self.address, 0xFF00 if self.on else 0)
-
-    def said(self, message: ModbusPDU) -> Sequence[int]:
-        """Return the state that was written as 0 or 1."""
-        return [int(message.bits[0])]
-
-
-Q = TypeVar("Q", bound=ModbusRequest)
 
 
 class Framing(Protocol[Q]):

@@ -10,8 +10,9 @@ from typing import Final, Generic, cast
 
 from drivers.errors import ConfigError, DriverLoss
 from drivers.modbus.answers import Answer, Refusal
-from drivers.modbus.frames import Framing, Q, ReadRequest, RtuFraming, TcpFraming
+from drivers.modbus.frames import Framing, RtuFraming, TcpFraming
 from drivers.modbus.place import Place, Serial
+from drivers.modbus.requests import Q, ReadRequest
 
 #: Exception codes with which a gateway says that the unit behind it does not answer.
 _GATEWAY_SILENCE: Final = (10, 11)

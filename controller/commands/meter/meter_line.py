@@ -17,7 +17,7 @@ from drivers.errors import DriverLoss
 from drivers.meters.modbus import NoAnswer, Place, connected, framing_of
 from drivers.modbus import line as bus
 from drivers.modbus.answers import Answer
-from drivers.modbus.frames import ReadRequest
+from drivers.modbus.requests import ReadRequest
 
 #: What a read brought where the meter said nothing at all.
 SILENCE: Final = "no answer"

@@ -3,7 +3,7 @@
 from drivers.meters.modbus.bus import buses, read_bus, read_forever, read_once
 from drivers.meters.modbus.meter import ModbusMeter
 from drivers.meters.modbus.reader import reading
-from drivers.modbus.frames import EXCEPTIONS
+from drivers.modbus.answers import EXCEPTIONS
 from drivers.modbus.line import NoAnswer, connected, framing_of
 from drivers.modbus.place import MeterTls, Place, Serial
 

@@ -12,9 +12,9 @@ from drivers.meters.modbus.meter import ModbusMeter
 from drivers.meters.modbus.reader import Reader
 from drivers.meters.modbus.turns import MeterTurns, QueuedMeter
 from drivers.meters.sessions import Pause, Watched, run_sessions
-from drivers.modbus.frames import ReadRequest
 from drivers.modbus.line import ModbusLine, NoAnswer, connected, framing_of
 from drivers.modbus.place import Place
+from drivers.modbus.requests import ReadRequest
 from drivers.readings import Loss, Publish, Sample
 
 log = logging.getLogger(__name__)

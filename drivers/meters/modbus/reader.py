@@ -10,8 +10,8 @@ from drivers.meters.modbus.meter import ModbusMeter, judged
 from drivers.meters.profiles import FAST, REQUIRED
 from drivers.meters.sunspec import NoModel, Read, find_model
 from drivers.modbus.answers import Answer, Refusal
-from drivers.modbus.frames import ReadRequest
 from drivers.modbus.line import ModbusLine, NoAnswer
+from drivers.modbus.requests import ReadRequest
 from drivers.readings import Loss, Sample
 
 

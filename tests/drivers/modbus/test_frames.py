@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from drivers.errors import DriverLoss
 from drivers.modbus.answers import Refusal
-from drivers.modbus.frames import LATEST_ANSWER_S, ReadRequest, RtuFraming, TcpFraming
+from drivers.modbus.frames import LATEST_ANSWER_S, RtuFraming, TcpFraming
+from drivers.modbus.requests import ReadRequest
 from simulators.substation.frames import crc
 
 REQUEST = ReadRequest(unit=7, fc=3, address=0x0BF3, count=2)

@@ -7,7 +7,8 @@ import struct
 from collections.abc import Callable
 
 from drivers.errors import DriverLoss
-from drivers.modbus.frames import Framing, ReadRequest, RtuFraming, TcpFraming
+from drivers.modbus.frames import Framing, RtuFraming, TcpFraming
+from drivers.modbus.requests import ReadRequest
 from simulators.substation.frames import crc
 
 #: The kind of piece that is the answer as it should be.
