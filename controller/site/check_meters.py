@@ -72,7 +72,7 @@ def _twice(meters: Sequence[MeterEntry]) -> Iterator[Problem]:
         source = meter.modbus
         if source is None or source is UNKNOWN:
             continue
-        before = first.setdefault((source.host, source.port, source.serial, source.unit, source.profile), index)
+        before = first.setdefault(_identity(source), index)
         if before != index:
             yield Problem(
                 loc=("meters", index, "modbus"),
@@ -80,6 +80,11 @@ def _twice(meters: Sequence[MeterEntry]) -> Iterator[Problem]:
                 allowed="every meter once",
                 at_key=True,
             )
+
+
+def _identity(source: ModbusSource) -> tuple[object, ...]:
+    """Return what two sources have in common only if they are the same meter."""
+    return (source.host, source.port, source.serial, source.unit, source.profile, source.model, source.nth)
 
 
 def surplus_problems(site: SiteFile) -> Iterator[Problem]:

@@ -23,6 +23,7 @@ from drivers.errors import ConfigError
 from drivers.meters.codec import Register
 from drivers.meters.encodings import TYPES
 from drivers.meters.strict_file import Rule, StrictFile, integer, list_of, number, number_range, one_of, text
+from drivers.nearest import nearest
 from drivers.quantities import UNITS, QuantityKind
 
 #: Registers of one read request that Modbus allows (Modbus application protocol 1.1b3, section 6.3).
@@ -66,7 +67,8 @@ class Profile:
     `shortest_poll_s`: polling faster brings nothing new. `unit_id`: the meter's own default. `secondary`: it shows what its
     transformers put out, so that the site's ratio is needed. `zero_not_ready`: answers that are all zero mean that there is
     no reading yet. `identity`: any one that matches identifies the meter. `sunspec_models`: not empty where addresses are
-    offsets from the ID register of the first of these SunSpec models.
+    offsets from the ID register of the first of these SunSpec models. `turned_makers`: those that count power out of the site
+    as positive, beside counters that are named as SunSpec has them.
     """
 
     id: str
@@ -84,6 +86,7 @@ class Profile:
     zero_not_ready: bool = False
     identity: tuple[Identity, ...] = ()
     sunspec_models: tuple[int, ...] = ()
+    turned_makers: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -110,10 +113,11 @@ def load_profile(name_or_path: str) -> Profile:
     try:
         content = Path(name_or_path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        known = ", ".join(bundled_profiles())
-        raise ConfigError(
-            f"profile: found {name_or_path!r} ({error}), allowed is one of {known}, or the path of a profile file"
-        ) from error
+        near = nearest(bundled_profiles(), name_or_path)
+        meant = f"{near} (did you mean that?), " if near else ""
+        others = ", ".join(name for name in bundled_profiles() if name != near)
+        allowed = f"one of {meant}{others}, or the path of a profile file"
+        raise ConfigError(f"profile: found {name_or_path!r} ({error}), allowed is {allowed}") from error
     return parse_profile(content, name_or_path)
 
 
@@ -199,6 +203,7 @@ _PROFILE: Final[Mapping[str, Rule]] = {
     "identity": Rule(_node(yaml.SequenceNode), "a list of {fc, address, words}", default=None, nested=True),
     "invalid": Rule(_markers, f"lists of bit patterns or [low, high] ranges of them, by type ({_TYPES})", default={}),
     "sunspec_models": Rule(list_of(integer(1, 65534)), "a list of SunSpec model ids", default=[]),
+    "turned_makers": Rule(list_of(text), "a list of makers as the meter names them", default=[]),
     "registers": Rule(_node(yaml.MappingNode), "registers by quantity", nested=True),
 }
 
@@ -261,6 +266,7 @@ def _profile(file: StrictFile, root: yaml.Node) -> Profile | None:
         zero_not_ready=fields["zero_not_ready"],
         identity=tuple(each for each in identity if each is not None),
         sunspec_models=tuple(fields["sunspec_models"]),
+        turned_makers=tuple(fields["turned_makers"]),
         sources=tuple(fields["sources"]),
         notes=tuple(fields["notes"]),
     )

@@ -26,6 +26,9 @@ class ModbusRequest(Protocol):
     def fc(self) -> int:
         """The function code."""
 
+    def accepts(self, unit: int) -> bool:
+        """Return whether an answer as `unit` may be its answer."""
+
     def message(self, transaction: int = 0) -> ModbusPDU:
         """Return what pymodbus makes a frame of."""
 
@@ -38,16 +41,24 @@ class ModbusRequest(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """A read of `count` registers from `address` of `unit`; `fc` is 3 or 4."""
+    """A read of `count` registers from `address` of `unit`; `fc` is 3 or 4.
+
+    `any_unit`: the answer may come as another unit, from one that is alone at its address.
+    """
 
     unit: int
     fc: int
     address: int
     count: int
+    any_unit: bool = False
 
     def __str__(self) -> str:
         """Return what it is about."""
         return f"{self.count} registers at {self.address}"
+
+    def accepts(self, unit: int) -> bool:
+        """Return whether it is the unit that was asked, or any will do."""
+        return self.any_unit or unit == self.unit
 
     def message(self, transaction: int = 0) -> ModbusPDU:
         """Return what pymodbus makes a frame of."""
@@ -74,6 +85,10 @@ class ReadBit:
     def __str__(self) -> str:
         """Return what it is about."""
         return f"{'coil' if self.fc == 1 else 'discrete input'} {self.address}"
+
+    def accepts(self, unit: int) -> bool:
+        """Return whether it is the unit that was asked."""
+        return unit == self.unit
 
     def message(self, transaction: int = 0) -> ModbusPDU:
         """Return what pymodbus makes a frame of."""
@@ -105,6 +120,10 @@ class WriteCoil:
     def __str__(self) -> str:
         """Return what it is about."""
         return f"coil {self.address} to be {'on' if self.on else 'off'}"
+
+    def accepts(self, unit: int) -> bool:
+        """Return whether it is the unit that was asked."""
+        return unit == self.unit
 
     def message(self, transaction: int = 0) -> ModbusPDU:
         """Return what pymodbus makes a frame of."""

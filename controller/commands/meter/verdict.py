@@ -69,7 +69,7 @@ async def _ask(address: Address, options: ProbeOptions, profiles: Sequence[Profi
         if identity:
             line.log.append(f"fc 43 = {' | '.join(identity)}")
         try:
-            probed = await probe(line.read, identity, profiles, thorough=options.show_all, patient=options.patient)
+            probed = await probe(line, identity, profiles, thorough=options.show_all, patient=options.patient)
         finally:
             if options.capture is not None:
                 write_capture(options.capture, line.log)
@@ -90,7 +90,7 @@ def told(address: Address, requests: int, probed: Probed, *, show_all: bool) -> 
         yield from table([("NOT", "WHY"), *probed.failed.items()])
     else:
         yield f"{len(probed.failed)} other profiles do not fit; --all says why"
-    yield from _advice(address, probed.candidates)
+    yield from _advice(address, probed)
 
 
 def _table(candidates: Sequence[Candidate]) -> Iterator[str]:
@@ -108,7 +108,8 @@ def _why(candidate: Candidate) -> str:
     return "; ".join(text for text in (candidate.identified, *candidate.agree, missing) if text)
 
 
-def _advice(address: Address, candidates: Sequence[Candidate]) -> Iterator[str]:
+def _advice(address: Address, probed: Probed) -> Iterator[str]:
+    candidates = probed.candidates
     best = [each for each in candidates if each.rank[:2] == candidates[0].rank[:2] and not each.wrong]
     if not best:
         yield "None fits. Is it the right unit id? `surplusd meter new FILE` describes a meter that is not known yet."
@@ -118,9 +119,26 @@ def _advice(address: Address, candidates: Sequence[Candidate]) -> Iterator[str]:
         yield from note("?", apart(best[0], other) or same, indent=0)
     for text in (*_needs(best[0].profile), *doubts(best[0].profile)):
         yield from note("?", text, indent=0)
+    if turned := _turned(best[0].profile, probed.maker):
+        yield from note("i", f"{turned} counts power out of the site as positive: sign -1 turns it", indent=0)
     others = f", or with {', '.join(each.profile.id for each in best[1:])} instead" if best[1:] else ""
+    more = [each for each in probed.further if each.profile.id == best[0].profile.id]
     yield from fold(f"For the site file{others}:")
-    yield f"    modbus: {{{_keys(address)}, profile: {best[0].profile.id}}}"
+    for each in (best[0], *more):
+        yield f"    modbus: {{{_keys(address)}, {_of_profile(each, probed, alone=not more)}}}"
+
+
+def _of_profile(candidate: Candidate, probed: Probed, *, alone: bool) -> str:
+    """Return the keys that say how the meter is read."""
+    place, keys = candidate.place, f"profile: {candidate.profile.id}"
+    if not alone:
+        keys += f", model: {place.model}, nth: {place.nth}"
+    return f"{keys}, sign: -1, swap_counters: false" if _turned(candidate.profile, probed.maker) else keys
+
+
+def _turned(profile: Profile, maker: str) -> str:
+    """Return the maker, where it counts power the other way round."""
+    return next((each for each in profile.turned_makers if maker.lower().startswith(each.lower())), "")
 
 
 def _needs(profile: Profile) -> Iterator[str]:
@@ -137,7 +155,9 @@ def _keys(address: Address) -> str:
         serial = place.serial
         port = f"device: {serial.device}, baud: {serial.baud}, parity: {serial.parity}, stop_bits: {serial.stop_bits}"
         return f"transport: rtu, serial: {{{port}}}, unit: {address.unit}"
-    keys = f"host: {place.host}, port: {place.port}, unit: {address.unit}"
+    keys = f"host: {place.host}, port: {place.port}, unit: {'any' if address.any_unit else address.unit}"
+    if place.ignore_transaction:
+        keys += ", ignore_transaction: true"
     if place.tls is not None:
         files = {"ca": place.tls.ca, "certificate": place.tls.certificate, "private_key": place.tls.private_key}
         keys += f", tls: {{{', '.join(f'{name}: {path}' for name, path in files.items() if path)}}}"

@@ -43,7 +43,7 @@ def bus_meters(sources: Mapping[str, ModbusSource], quantities: Mapping[str, str
 
 
 def _meter(name: str, source: ModbusSource, quantity: str) -> ModbusMeter:
-    serial, tls = source.serial, source.tls
+    serial, tls, profile = source.serial, source.tls, load_profile(str(source.profile))
     return ModbusMeter(
         id=name,
         transport=source.transport,
@@ -51,12 +51,17 @@ def _meter(name: str, source: ModbusSource, quantity: str) -> ModbusMeter:
         port=source.port if serial is None else 0,
         serial=None if serial is None else Serial(**dict(serial)),
         tls=None if tls is None else MeterTls(**dict(tls)),
-        unit=source.unit,
-        profile=bind(load_profile(str(source.profile)), source.full_scale_w),
+        unit=profile.unit_id if source.unit == "any" else source.unit,
+        any_unit=source.unit == "any",
+        ignore_transaction=source.ignore_transaction,
+        model=source.model,
+        nth=source.nth,
+        profile=bind(profile, source.full_scale_w),
         poll_s=source.poll_s,
         poll_slow_s=source.poll_slow_s,
         timeout_s=source.timeout_s,
         sign=source.sign,
+        swap_counters=source.swap_counters,
         ct_ratio=source.ct_ratio,
         quantity=quantity,
     )

@@ -77,7 +77,10 @@ def test_the_surplus_is_watched_by_its_name(
 def test_a_name_that_is_not_there(substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = site(substation, tmp_path, unit("schneider_pm5xxx"))
     assert main(["meter", "watch", "mian", "--file", path]) == 1
-    assert "found no meter 'mian' in the site file, allowed is one of main, surplus" in capsys.readouterr().err
+    assert (
+        "found no meter 'mian' in the site file, allowed is one of main (did you mean that?), surplus"
+        in capsys.readouterr().err
+    )
 
 
 def test_on_a_terminal_the_table_is_drawn_anew(substation: Substation, tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_a_meter_cannot_take_the_name_of_the_surplus(tmp_path):
 
 def test_meters_at_one_place_share_a_driver_and_one_alone_can_be_asked_for(tmp_path):
     made = site_file(tmp_path, ("port: 15021, unit: 1", "port: 15020, unit: 2"))
-    names = [{driver.name for driver in drivers(made, nothing, only)} for only in (None, "pcc-check")]
+    names = [{driver.name for driver in drivers(made, nothing, only)} for only in (None, ("pcc-check",))]
     assert names == [{"pcc-main, pcc-check", "feeder-b-main", SURPLUS}, {"pcc-check"}]
 
 
