@@ -88,12 +88,30 @@ def _profile_problems(loc: Loc, source: ModbusSource) -> Iterator[Problem]:
         found = f"no ct_ratio for {profile.id}, which shows what its transformers put out"
         yield Problem(loc=loc, found=found, allowed="ct_ratio, 1 where the meter knows its transformers", at_key=True)
     yield from _model_problems(loc, source, profile)
+    yield from _doubt_problems(loc, source, profile)
     if profile.needs_full_scale and source.full_scale_w is None:
         found = f"no full_scale for {profile.id}, whose powers are shares of it"
         yield Problem(loc=loc, found=found, allowed="full_scale as it is set in the meter", at_key=True)
     if not profile.needs_full_scale and source.full_scale_w is not None:
         found = f"full_scale for {profile.id}, which shows watts"
         yield Problem(loc=(*loc, "full_scale"), found=found, allowed="none", at_key=True)
+
+
+def _doubt_problems(loc: Loc, source: ModbusSource, profile: Profile) -> Iterator[Problem]:
+    """Report a profile whose power is in doubt that nobody has settled: a factor of 1000 may pass every other check."""
+    given = [key for key in ("confirmed", "power_unit") if key in source.model_fields_set]
+    if profile.power_doubt and source.confirmed is False and source.power_unit is None:
+        yield Problem(
+            loc=(*loc, "profile"),
+            found=f"{profile.id!r}, whose power is in doubt ({profile.power_doubt})",
+            allowed="confirmed: true or power_unit: … beside it, when the power was compared with the meter's display, or by "
+            "`surplusd meter probe`, which compares it with volts times amperes",
+        )
+    for key in given:
+        if not profile.power_doubt:
+            yield Problem(
+                loc=(*loc, key), found=f"{key} for {profile.id}, whose power is sure", allowed="none", at_key=True
+            )
 
 
 def _model_problems(loc: Loc, source: ModbusSource, profile: Profile) -> Iterator[Problem]:

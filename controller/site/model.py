@@ -141,6 +141,12 @@ class ModbusSource(Part):
     ct_ratio: TransformerRatio = key(
         "ct_ratio", "factor of the current (and voltage) transformers that the meter itself does not know", 1.0
     )
+    confirmed: Flag = key(
+        "confirmed", "a person has compared the power that a doubtful profile shows with the meter's display", False
+    )
+    power_unit: Literal["W", "kW", "MW", "GW"] | None = key(
+        "power_unit", "what the meter counts power in, for profiles whose unit is in doubt", None
+    )
     full_scale_w: PositivePower | None = key(
         "full_scale", "power at the end of the meter's scale, for profiles that need it alone", None
     )

@@ -91,6 +91,11 @@ class Profile:
     notes: tuple[str, ...] = ()
 
     @property
+    def power_doubt(self) -> str:
+        """What is not sure about the power that is controlled; empty where it is."""
+        return self.registers[REQUIRED].doubt
+
+    @property
     def needs_full_scale(self) -> bool:
         """Whether its numbers mean nothing without the full scale that is set in the meter."""
         return any(register.of_full_scale for register in self.registers.values())
@@ -157,6 +162,33 @@ def bind(profile: Profile, full_scale_w: float | None = None) -> Profile:
         for name, each in profile.registers.items()
     }
     return replace(profile, registers=registers)
+
+
+def settle(profile: Profile, *, confirmed: bool = False, power_unit: str | None = None) -> Profile:
+    """Return `profile` where a person has settled what is in doubt about the power.
+
+    `confirmed`: it is as the profile has it. `power_unit`: what all that is in the same doubt counts in, in thousands as W,
+    kW, MW or GW do. Raises ConfigError where nothing is in doubt.
+    """
+    if not confirmed and power_unit is None:
+        return profile
+    if not profile.power_doubt:
+        raise ConfigError(f"confirmed, power_unit: allowed with the profile {profile.id}, whose power is sure, is none")
+    registers = {
+        name: replace(each, doubt="", factor=each.factor * _ratio(power_unit, each))
+        if each.doubt == profile.power_doubt
+        else each
+        for name, each in profile.registers.items()
+    }
+    return replace(profile, registers=registers)
+
+
+def _ratio(power_unit: str | None, register: Register) -> Fraction:
+    """Return by how much more the register counts when its power is in `power_unit`."""
+    if power_unit is None:
+        return Fraction(1)
+    own = next(units[register.unit] for units in UNITS.values() if register.unit in units)
+    return _exact(UNITS[QuantityKind.POWER][power_unit]) / _exact(own)
 
 
 def _markers(value: object) -> bool:
@@ -297,6 +329,7 @@ def _register(file: StrictFile, node: yaml.Node, name: str, profile: Mapping[str
         invalid=tuple(_bounds(marker) for marker in profile.get("invalid", {}).get(fields["type"], ())),
         plausible=tuple(fields["plausible"]) or None,
         doubt=fields["doubt"],
+        unit=fields["unit"],
     )
     faults = _misplaced(register, profile) + _misused_lin3(register, fields)
     for found, allowed in faults:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from controller.commands.meter.asked_meter import AskedMeter
@@ -17,7 +17,7 @@ from controller.commands.meter.layout import LINES, one, together
 from controller.commands.meter.profile_reading import meter_of, read_by
 from controller.core.trust.plausibility import OFF_GRID_HZ, vouched
 from drivers.meters.modbus.poll import Asks
-from drivers.meters.profiles import REQUIRED, Profile
+from drivers.meters.profiles import REQUIRED, Profile, settle
 from drivers.meters.sunspec import ChainSearch, ModelChain, maker_and_model
 from drivers.modbus.line import NoAnswer
 
@@ -28,6 +28,7 @@ _TELLING: Final = (
     ("voltage_l1_l2_v", *VOLTAGE_V),
 )
 _VOLTAGES: Final = (LINES["voltage L-N"], LINES["voltage L-L"])
+_VOUCHED: Final = "P = U * I"
 #: The phases speak for the total where they add up to it within this share.
 _PHASES_SHARE: Final = 0.02
 
@@ -45,12 +46,13 @@ class InMeter:
 class Candidate:
     """A profile, tried on the meter.
 
-    `place`: where in the meter.     `identified`: how the meter says itself that it is this one; empty where it does not. `agree`: what speaks for it.
+    `place`: where in the meter. `turned`: its maker, where that one counts power out of the site as positive.     `identified`: how the meter says itself that it is this one; empty where it does not. `agree`: what speaks for it.
     `wrong`: what speaks against it. `missing`: how many of its quantities the meter refuses. `values`: what it would show.
     """
 
     profile: Profile
     place: InMeter
+    turned: str = ""
     identified: str = ""
     agree: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
@@ -63,6 +65,16 @@ class Candidate:
         if self.wrong:
             return "no"
         return "yes" if self.identified or len(self.agree) > 1 else "maybe"
+
+    @property
+    def settled(self) -> bool:
+        """Whether its power was in doubt, and what the meter shows vouches for it."""
+        return bool(self.profile.power_doubt) and _VOUCHED in self.agree
+
+    @property
+    def shown(self) -> Profile:
+        """The profile without the doubts that the meter has settled."""
+        return settle(self.profile, confirmed=True) if self.settled else self.profile
 
     @property
     def rank(self) -> tuple[bool, bool, int, int]:
@@ -117,7 +129,7 @@ async def probe(
         if why:
             failed[profile.id] = why
             continue
-        candidate, *more = [await _tried(meter, profile, place, identified[profile.id]) for place in places]
+        candidate, *more = [await _tried(meter, profile, place, identified[profile.id], maker) for place in places]
         further += more
         if candidate.identified or REQUIRED in candidate.values or profile.needs_full_scale:
             candidates.append(candidate)
@@ -202,16 +214,19 @@ async def _telling(meter: AskedMeter, profile: Profile, start: int) -> str:
     return "it has neither frequency nor voltage to know it by"
 
 
-async def _tried(meter: AskedMeter, profile: Profile, place: InMeter, identified: str) -> Candidate:
+async def _tried(meter: AskedMeter, profile: Profile, place: InMeter, identified: str, maker: str) -> Candidate:
     """Read all of the profile and judge it."""
+    turned = next((each for each in profile.turned_makers if maker.lower().startswith(each.lower())), "")
+    wired = replace(meter_of(profile), sign=-1 if turned else 1, swap_counters=not turned)
     known = [name for name, register in profile.registers.items() if not register.of_full_scale]
     try:
-        values, invalid = await read_by(meter, meter_of(profile), start=place.start, only=known)
+        values, invalid = await read_by(meter, wired, start=place.start, only=known)
     except NoAnswer as silence:
         values, invalid = {}, dict.fromkeys(known, str(silence))
     return Candidate(
         profile=profile,
         place=place,
+        turned=turned,
         identified=identified,
         agree=tuple(_agreements(values)),
         wrong=tuple(look(values, invalid)),
@@ -231,7 +246,7 @@ def _agreements(values: Mapping[str, float]) -> list[str]:
             said.append(together("_v", volts))
             break
     if values.get(REQUIRED) and vouched(values, 0.0):
-        said.append("P = U * I")
+        said.append(_VOUCHED)
     phases_w = [values[name] for name in LINES["power L1 L2 L3"] if name in values]
     power_w = values.get(REQUIRED, 0.0)
     if power_w and len(phases_w) == 3 and abs(sum(phases_w) - power_w) <= _PHASES_SHARE * abs(power_w):

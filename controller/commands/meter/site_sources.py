@@ -15,6 +15,7 @@ from controller.core.trust.judge import Judgement, judge, no_trust
 from controller.daemon.mailbox import as_heard
 from controller.daemon.meters.drivers import drivers
 from controller.daemon.meters.supervision import run_drivers
+from controller.site.meter_profile import settled
 from controller.site.model import ModbusSource, OpcuaSource, SiteFile
 from controller.site.problems import one_of
 from drivers.clock import Clock, boottime_s
@@ -53,7 +54,7 @@ def sources(site_file: SiteFile) -> dict[str, Source]:
 
 
 def _profile(modbus: ModbusSource | None) -> Profile | None:
-    return None if modbus is None else load_profile(str(modbus.profile))
+    return None if modbus is None else settled(modbus)
 
 
 def _where(modbus: ModbusSource | None, opcua: OpcuaSource | None) -> str:

@@ -117,28 +117,30 @@ def _advice(address: Address, probed: Probed) -> Iterator[str]:
     for other in best[1 : 1 + _MOST_PAIRS]:
         same = f"{best[0].profile.id} and {other.profile.id} read the same here: see the type plate, or take either"
         yield from note("?", apart(best[0], other) or same, indent=0)
-    for text in (*_needs(best[0].profile), *doubts(best[0].profile)):
+    for text in (*_needs(best[0].profile), *doubts(best[0].shown)):
         yield from note("?", text, indent=0)
-    if turned := _turned(best[0].profile, probed.maker):
-        yield from note("i", f"{turned} counts power out of the site as positive: sign -1 turns it", indent=0)
+    if best[0].settled:
+        yield from note("i", "volts times amperes confirm its power, which the profile is not sure of", indent=0)
+    elif best[0].profile.power_doubt:
+        text = "ask again under load: volts times amperes then settle the power, or its display does (confirmed: true)"
+        yield from note("?", text, indent=0)
+    if best[0].turned:
+        yield from note("i", f"{best[0].turned} counts power out of the site as positive: sign -1 turns it", indent=0)
     others = f", or with {', '.join(each.profile.id for each in best[1:])} instead" if best[1:] else ""
     more = [each for each in probed.further if each.profile.id == best[0].profile.id]
     yield from fold(f"For the site file{others}:")
     for each in (best[0], *more):
-        yield f"    modbus: {{{_keys(address)}, {_of_profile(each, probed, alone=not more)}}}"
+        yield f"    modbus: {{{_keys(address)}, {_of_profile(each, alone=not more)}}}"
 
 
-def _of_profile(candidate: Candidate, probed: Probed, *, alone: bool) -> str:
+def _of_profile(candidate: Candidate, *, alone: bool) -> str:
     """Return the keys that say how the meter is read."""
     place, keys = candidate.place, f"profile: {candidate.profile.id}"
     if not alone:
         keys += f", model: {place.model}, nth: {place.nth}"
-    return f"{keys}, sign: -1, swap_counters: false" if _turned(candidate.profile, probed.maker) else keys
-
-
-def _turned(profile: Profile, maker: str) -> str:
-    """Return the maker, where it counts power the other way round."""
-    return next((each for each in profile.turned_makers if maker.lower().startswith(each.lower())), "")
+    if candidate.settled:
+        keys += ", confirmed: true"
+    return f"{keys}, sign: -1, swap_counters: false" if candidate.turned else keys
 
 
 def _needs(profile: Profile) -> Iterator[str]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 
 from controller.daemon.meters.supervision import Driver
+from controller.site.meter_profile import bound
 from controller.site.model import ModbusSource
 from drivers.meters.modbus import MeterTls, ModbusMeter, Serial, buses, read_bus
-from drivers.meters.profiles import REQUIRED, bind, load_profile
+from drivers.meters.profiles import REQUIRED
 from drivers.readings import Publish
 
 
@@ -43,7 +44,7 @@ def bus_meters(sources: Mapping[str, ModbusSource], quantities: Mapping[str, str
 
 
 def _meter(name: str, source: ModbusSource, quantity: str) -> ModbusMeter:
-    serial, tls, profile = source.serial, source.tls, load_profile(str(source.profile))
+    serial, tls, profile = source.serial, source.tls, bound(source)
     return ModbusMeter(
         id=name,
         transport=source.transport,
@@ -56,7 +57,7 @@ def _meter(name: str, source: ModbusSource, quantity: str) -> ModbusMeter:
         ignore_transaction=source.ignore_transaction,
         model=source.model,
         nth=source.nth,
-        profile=bind(profile, source.full_scale_w),
+        profile=profile,
         poll_s=source.poll_s,
         poll_slow_s=source.poll_slow_s,
         timeout_s=source.timeout_s,

@@ -47,6 +47,7 @@ def test_every_bundled_profile_makes_a_driver(tmp_path, profile):
     needs = (
         ", ct_ratio: 40" * load_profile(profile).secondary
         + ", full_scale: 2 MW" * load_profile(profile).needs_full_scale
+        + ", confirmed: true" * bool(load_profile(profile).power_doubt)
     )
     polled = f"profile: {profile}, poll: 2 s{needs}"
     assert drivers(site_file(tmp_path, ("profile: schneider_pm5xxx, poll: 500 ms", polled)), nothing)
