@@ -70,6 +70,7 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
     """Read all sources and inventories once and print what they show; the status says whether all is well."""
     from controller.commands.inventories import look_at_fleet
     from controller.commands.meter.layout import fold, note
+    from controller.commands.meter.line_times import too_slow
     from controller.commands.meter.site_sources import Judge, read_once
     from controller.commands.meter.source_table import report
     from controller.commands.signals import run_until_signal
@@ -77,8 +78,12 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
     from drivers.clock import boottime_s
 
     judge = Judge(site)
-    told = report(run_until_signal(read_once(site_file, judge, within_s)), boottime_s())
+    seen = run_until_signal(read_once(site_file, judge, within_s))
+    told = report(seen, boottime_s())
     print(*told.lines, sep="\n")
+    late = tuple(too_slow(site_file, seen))
+    for words in late:
+        print(*note("!", words, indent=0), sep="\n")
     judged = judge.hear()
     fleet = look_at_fleet(site_file, site, min(within_s, _INVENTORIES_S))
     for words in (*fleet.findings, *([f"the fleet was not asked: {fleet.unasked}"] if fleet.unasked else [])):
@@ -87,7 +92,7 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
     apart = [reason for reason in judged.doubts.doubts if reason not in under_a_source]
     for reason in apart:
         print(*note("!", text(reason), indent=0), sep="\n")
-    if not told.bad and not apart and not fleet.findings:
+    if not told.bad and not late and not apart and not fleet.findings:
         print("all were read, and nothing looks wrong")
         return DONE
     if told.bad:

@@ -132,6 +132,9 @@ class ModbusSource(Part):
     poll_s: Seconds = key("poll", "time from one poll of power and frequency to the next", "1 s")
     poll_slow_s: Seconds = key("poll_slow", "time from one poll of all quantities to the next", "10 s")
     timeout_s: Seconds = key("timeout", "how long an answer may take", "500 ms")
+    answer_time_s: Seconds | None = key(
+        "answer_time", "how long an answer takes: `check` adds it up over all meters of a connection", None
+    )
     sign: Sign = key("sign", "-1 turns the direction of a meter that was wired the other way round", 1)
     swap_counters: Flag = key(
         "swap_counters",

@@ -21,7 +21,8 @@ _SURPLUS: Final = "surplus_w"
 class Source:
     """One meter of the site file, or the source of the surplus, and what it has shown so far.
 
-    `values`: quantity to its newest value and when it was taken. `lost`: why it is not read, empty while it is; `trying`: it is asked in another way next.
+    `values`: quantity to its newest value and when it was taken. `lost`: why it is not read, empty while it is; `trying`: it is asked in another way next. `power_took_s`: what the
+    requests for its power took.
     `rating_w`, `profile`: None where there is none. `grids_hz`: the frequencies that its grid may have. `reasons`: all that the daemon
     would say of it. `for_surplus`: the only value is the surplus. `suspect_s`: age from which the daemon lets nothing rise on it.
     """
@@ -37,6 +38,7 @@ class Source:
     quality: Quality = Quality.BAD
     lost: str = NOT_HEARD
     trying: bool = False
+    power_took_s: float = 0.0
     reasons: tuple[Reason, ...] = ()
     grids_hz: tuple[float, ...] = GRIDS_HZ
 
@@ -59,6 +61,7 @@ class Source:
             quality=item.quality,
             lost="",
             trying=item.trying,
+            power_took_s=item.power_took_s,
             reasons=reasons,
         )
 

@@ -67,7 +67,13 @@ class ModbusMeter:
 
 
 def judged(
-    meter: ModbusMeter, plan: Plan, answers: Mapping[Block, Answer], taken_at_s: float, arrived_at_s: float
+    meter: ModbusMeter,
+    plan: Plan,
+    answers: Mapping[Block, Answer],
+    taken_at_s: float,
+    arrived_at_s: float,
+    *,
+    power_took_s: float = 0.0,
 ) -> Sample | Loss:
     """Return what a poll saw, from the answers to all blocks of its plan."""
     words = [answer for answer in answers.values() if not isinstance(answer, str)]
@@ -87,6 +93,7 @@ def judged(
         arrived_at_s=arrived_at_s,
         invalid={name: value.reason for name, value in shown.items() if isinstance(value, Dropped)},
         trying=not plan.settled,
+        power_took_s=power_took_s,
     )
 
 

@@ -25,12 +25,13 @@ class Asks(Protocol):
 
 
 class Poll:
-    """The answers to the blocks of a plan. `taken_s`: when the meter took its power and frequency."""
+    """The answers to the blocks of a plan. `taken_s`: when the meter took its power and frequency; `took_s`: how long they took."""
 
     def __init__(self, plan: Plan, request: Callable[[Block], ReadRequest], clock: Clock) -> None:
         self._plan, self._request, self._clock = plan, request, clock
         self._answers: dict[Block, Answer] = {}
         self.taken_s = clock()
+        self.took_s = 0.0
 
     @property
     def answers(self) -> dict[Block, Answer]:
@@ -67,7 +68,8 @@ class Poll:
                 plan.answered(block)
             self._answers[block] = answer
             if urgent:
-                self.taken_s = (started_s + self._clock()) / 2
+                self.took_s = self._clock() - started_s
+                self.taken_s = started_s + self.took_s / 2
 
     async def _ask(self, asks: Asks, block: Block, within_s: float, since_s: float | None) -> Answer:
         """Ask once more where it is refused for now: only what is refused again is narrowed."""

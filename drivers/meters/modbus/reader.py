@@ -88,7 +88,7 @@ class Reader:
 
         poll = Poll(plan, request, clock)
         await poll.run(asks, within_s)
-        return judged(meter, plan, poll.answers, poll.taken_s, clock())
+        return judged(meter, plan, poll.answers, poll.taken_s, clock(), power_took_s=poll.took_s)
 
     async def _found(self, asks: Asks, within_s: float) -> int:
         profile, wanted = self.meter.profile, self.meter.model

@@ -208,3 +208,19 @@ def test_a_broken_site_file_is_not_read_by(tmp_path: Path, capsys: pytest.Captur
     out, err = capsys.readouterr()
     assert out == ""
     assert "grid.contract" in err
+
+
+def test_meters_of_one_connection_that_answer_too_slowly_for_their_polls_are_told(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    units = {number: unit("siemens_pac3200_4200", delay_s=0.15) for number in range(1, 7)}
+    slow, sound = substation.serve(units), modbus(substation.serve(unit("schneider_pm5xxx")))
+    meters = {
+        f"m{number}": modbus(slow, number, "siemens_pac3200_4200", ", poll: 500 ms, timeout: 2 s") for number in units
+    }
+    assert check(tmp_path, meters, sound) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"! 127.0.0.1:{slow}: one round of power and frequency of m1, m2, m3, m4, m5, m6 took " in out
+    assert "which is longer than there is between two; a poll of " in out
+    slower = {name: each.replace("poll: 500 ms", "poll: 4 s") for name, each in meters.items()}
+    assert check(tmp_path, slower, sound) == 0
