@@ -52,14 +52,14 @@ class Connection:
                 raise
             except DriverLoss as loss:
                 if not asked.answers:
-                    raise NoAnswer(_HUNG_UP) from loss
+                    raise NoAnswer(_hung_up(asked)) from loss
         asked = await self._opened_again()
         try:
             return await asked.ask(request, within_s, since_s=since_s)
         except NoAnswer:
             raise
         except DriverLoss as loss:
-            raise NoAnswer(_HUNG_UP) from loss
+            raise NoAnswer(_hung_up(asked)) from loss
 
     async def _opened_again(self) -> ModbusLine[ReadRequest]:
         loop = asyncio.get_running_loop()
@@ -77,6 +77,10 @@ class Connection:
         if self._line is not None:
             self._line.close()
             self._line = None
+
+
+def _hung_up(line: ModbusLine[ReadRequest]) -> str:
+    return f"the other side closed the connection after {line.strange}" if line.strange else _HUNG_UP
 
 
 @asynccontextmanager

@@ -31,14 +31,15 @@ class NoAnswer(DriverLoss):
 class ModbusLine(asyncio.Protocol, Generic[Q]):
     """A connected bus; `ask` raises DriverLoss once the connection is gone.
 
-    `unheard`: what may be wrong where not a byte ever comes. `answers`: how many it has brought.
+    `unheard`: what may be wrong where not a byte ever comes. `answers`: how many it has brought. `strange`: in words, what
+    came instead of the answer that was waited for when the connection ended.
     """
 
     def __init__(self, framing: Framing[Q], silence_s: float, unheard: str = "") -> None:
         self._framing = framing
         self._silence_s = silence_s
         self._unheard = unheard
-        self.answers = 0
+        self.answers, self.strange = 0, ""
         self._heard_s = 0.0
         self._transport: asyncio.WriteTransport | None = None
         self._lost: str | None = None
@@ -108,6 +109,7 @@ class ModbusLine(asyncio.Protocol, Generic[Q]):
     def _end(self, reason: str) -> None:
         self._lost = self._lost or reason
         if self._answer is not None and not self._answer.done():
+            self.strange = self._framing.dropped
             self._answer.set_exception(DriverLoss(self._lost))
         self.close()
 
