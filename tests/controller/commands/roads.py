@@ -38,7 +38,7 @@ class Way:
     def site(self) -> Path:
         """The site file with this meter as `main`, and a sound source of the surplus."""
         more = f", {self.keys}" if self.keys else ""
-        main_meter = f"{{host: 127.0.0.1, port: {self.port}, profile: {self.profile}{more}, poll: 200 ms, timeout: {self.timeout}}}"
+        main_meter = f"{{host: 127.0.0.1, port: {self.port}, profile: {self.profile}{more}, poll: 500 ms, timeout: {self.timeout}}}"
         surplus = f"{{host: 127.0.0.1, port: {self.surplus_port}, profile: schneider_pm5xxx, poll: 100 ms}}"
         return site_file(self.folder, {"main": main_meter}, surplus)
 
@@ -64,7 +64,7 @@ def check_live(way: Way) -> int:
 
 
 def watch(way: Way) -> int:
-    return main(["meter", "watch", "main", "--file", str(way.site), "--for", "700 ms"])
+    return main(["meter", "watch", "main", "--file", str(way.site), "--for", "1100 ms"])
 
 
 def daemon(way: Way) -> int:

@@ -227,7 +227,7 @@ def test_what_is_missing_for_good_and_what_is_missing_for_now_are_told_apart(
     assert "230.5 / 230.5 / 230.5 V" in out, "the neighbours stay"
 
 
-@pytest.mark.parametrize("road", ["test", "check --live", "watch", "daemon"])
+@pytest.mark.parametrize("road", ["probe", "test", "check --live", "watch", "daemon"])
 @pytest.mark.parametrize(
     ("another", "told"),
     [

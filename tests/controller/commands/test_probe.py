@@ -7,6 +7,7 @@ import itertools
 import ssl
 import struct
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from controller.commands.meter.candidates import Probed, probe
 from controller.commands.meter.capture import read_capture
 from drivers.meters.profiles import bundled_profiles, load_profile
 from drivers.modbus.answers import Answer, Refusal
+from drivers.modbus.requests import ReadRequest
 from simulators.substation.encoder import SunspecChain, encode, read_data
 from simulators.substation.modbus_server import Unit, serve_serial
 from tests.controller.commands.substation import SOUND, Speaking, Substation, site_file, unit
@@ -31,15 +33,20 @@ UNKNOWABLE = {"abb_reu615"}
 
 def found_by_name(profile: str, values: dict[str, float] = SMALL) -> Probed:
     """What the probe says of a simulated meter that is asked without a wire."""
-    meter = unit(profile, values)
+    return asyncio.run(probe(Wireless(unit(profile, values)), (), [load_profile(name) for name in bundled_profiles()]))
 
-    async def read(fc: int, address: int, count: int) -> Answer:
-        pdu = meter.answer(struct.pack(">BHH", fc, address, count))
+
+@dataclass(frozen=True)
+class Wireless:
+    """A simulated meter that is asked without a wire."""
+
+    meter: Unit
+
+    async def ask(self, request: ReadRequest, within_s: float, *, since_s: float | None = None) -> Answer:
+        pdu = self.meter.answer(struct.pack(">BHH", request.fc, request.address, request.count))
         if pdu[0] & 0x80:
-            return Refusal(pdu[1], f"exception {pdu[1]} (as it says) for {count} registers at {address}")
-        return list(struct.unpack(f">{count}H", pdu[2:]))
-
-    return asyncio.run(probe(read, (), [load_profile(name) for name in bundled_profiles()]))
+            return Refusal(pdu[1], f"exception {pdu[1]} (as it says) for {request}")
+        return list(struct.unpack(f">{request.count}H", pdu[2:]))
 
 
 @pytest.mark.parametrize("profile", sorted(set(bundled_profiles()) - UNKNOWABLE))
