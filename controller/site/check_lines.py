@@ -102,7 +102,7 @@ def _answer_s(source: ModbusSource, block: Block) -> float:
     """Return what one request takes: as the site file says, else what the bits take on the serial line, else nothing."""
     if source.answer_time_s is not None:
         return source.answer_time_s
-    if source.serial is None:
+    if source.serial is None or source.serial.baud is UNKNOWN:
         return 0.0
     serial = Serial(device="", baud=source.serial.baud)
     return (_REQUEST + _AROUND + 2 * block.count) * _BITS / serial.baud + 2 * serial.silence_s
