@@ -71,6 +71,7 @@ class Plan:
         self._narrowed = True
         self._power_refused = self._parted = False
         self._torn: dict[Block, set[Block]] = {}
+        self._known_urgent: dict[Block, bool] = {}
         self._spoken: set[Block] = set()
         self._silent: set[Block] = set()
         self.refused: dict[Block, Answer] = {}
@@ -96,7 +97,9 @@ class Plan:
 
     def urgent(self, block: Block) -> bool:
         """Whether the block brings power or frequency."""
-        return self._brings(block, self._urgent)
+        if (known := self._known_urgent.get(block)) is None:
+            known = self._known_urgent[block] = self._brings(block, self._urgent)
+        return known
 
     def needed(self, block: Block) -> bool:
         """Whether the block brings the power that is controlled."""
@@ -175,6 +178,7 @@ class Plan:
             parts += [scale, *values, replace(scale, again=True)]
         for part in parts:
             self._torn.setdefault(part, set()).add(block)
+            self._known_urgent.pop(part, None)
         again = [part for part in dict.fromkeys(parts) if part.again]
         first = [part for part in dict.fromkeys(parts) if not part.again and part not in self._blocks]
         return (*first, *again)
@@ -242,7 +246,7 @@ def _decode_one(
 ) -> float | Dropped:
     parts: list[Sequence[int]] = []
     for address, count, span in reads:
-        words = _words(span, Block(register.fc, address, count), answers)
+        words = _words(span, address, count, answers)
         if isinstance(words, str):
             return _decode_torn(register, reads, answers) if register.scale_address is not None else Dropped(words)
         parts.append(words)
@@ -255,10 +259,9 @@ def _decode_torn(
     """Decode a value whose scale was read before and after it."""
     parts: list[Sequence[int]] = []
     for address, count, span in reads:
-        read = Block(register.fc, address, count)
-        words = _words(read, read, answers)
+        words = _words(Block(register.fc, address, count), address, count, answers)
         if isinstance(words, str):
-            whole = _words(span, span, answers)
+            whole = _words(span, span.address, span.count, answers)
             return Dropped(words or (whole if isinstance(whole, str) else ""))
         parts.append(words)
     scale = Block(register.fc, reads[-1][0], reads[-1][1], again=True)
@@ -268,14 +271,14 @@ def _decode_torn(
     return decode(register, parts)
 
 
-def _words(held: Block, read: Block, answers: Mapping[Block, Answer]) -> Sequence[int] | str:
-    """Return the words of `read` from an answer to a block that holds `held`; without one why there is none."""
+def _words(held: Block, address: int, count: int, answers: Mapping[Block, Answer]) -> Sequence[int] | str:
+    """Return the words from `address` out of an answer to a block that holds `held`; without one why there is none."""
     refused = ""
     for block, answer in answers.items():
-        if block.again or not block.holds(held):
+        if not block.holds(held) or block.again:
             continue
         if not isinstance(answer, str):
-            return answer[read.address - block.address : read.address - block.address + read.count]
+            return answer[address - block.address : address - block.address + count]
         refused = answer
     return refused
 

@@ -11,7 +11,6 @@ Sources: Modbus application protocol 1.1b3; Modbus messaging on TCP/IP 1.0b; Mod
 
 from __future__ import annotations
 
-import struct
 from collections import deque
 from collections.abc import Iterator
 from typing import Final, Protocol
@@ -61,7 +60,7 @@ class TcpFraming:
     """Frames behind the header of Modbus TCP."""
 
     def __init__(self) -> None:
-        self._transaction = 0
+        self._transaction, self._head = 0, b""
         self._waits: ModbusRequest | None = None
         self._buffer = bytearray()
         self._late: deque[int] = deque(maxlen=_REMEMBERED)
@@ -80,26 +79,25 @@ class TcpFraming:
         self._buffer.clear()
         self._transaction = self._transaction % 0xFFFF + 1
         self._waits = request
-        return _SOCKET.buildFrame(request.message(self._transaction))
+        asked = _SOCKET.buildFrame(request.message(self._transaction))
+        self._head = asked[:4]
+        return asked
 
     def receive(self, data: bytes) -> Answer | None:
         """Look for the frame with the number of the request."""
         if (request := self._waits) is None:
             return None
         self._buffer += data
-        for pdu in self._candidates(request):
-            answer = _answer(request, pdu)
-            if answer is not None:
-                self._waits = None
-                return answer
+        at = self._buffer.find(self._head)
+        while at >= 0:
+            for pdu in tcp_frames(self._buffer, at, request):
+                if (answer := _answer(request, pdu)) is not None:
+                    self._waits = None
+                    return answer
+            at = self._buffer.find(self._head, at + 1)
         # Before the last frame's length, nothing can be the beginning of an answer that is still incomplete.
         del self._buffer[: -2 * _LONGEST_FRAME]
         return None
-
-    def _candidates(self, request: ModbusRequest) -> Iterator[bytes]:
-        head, at = struct.pack(">HH", self._transaction, 0), -1
-        while (at := self._buffer.find(head, at + 1)) >= 0:
-            yield from tcp_frames(self._buffer, at, request)
 
     def give_up(self, now_s: float) -> None:
         """Drop the answer when it comes."""

@@ -16,20 +16,21 @@ _LONGEST: Final = 254
 _CHECKSUM: Final = 2
 
 
-def tcp_frames(data: bytes | bytearray, at: int, request: ModbusRequest) -> Iterator[bytes]:
-    """Yield what the whole frame of Modbus TCP that begins at `at` says, if it comes from whom `request` asks.
+def tcp_frames(data: bytes | bytearray, at: int, request: ModbusRequest) -> tuple[bytes, ...]:
+    """Return what the whole frame of Modbus TCP that begins at `at` says, if it comes from whom `request` asks.
 
-    Some gateways leave the checksum of the serial line behind it and count it in: then it is yielded without, too.
+    Some gateways leave the checksum of the serial line behind it and count it in: then it is returned without, too.
     """
     if len(data) < at + HEADER.size:
-        return
+        return ()
     _, protocol, length, unit = HEADER.unpack_from(data, at)
     end = at + 6 + length
     if protocol != 0 or not 2 <= length <= _LONGEST + _CHECKSUM or end > len(data) or not request.accepts(unit):
-        return
-    yield bytes(data[at + HEADER.size : end])
-    if length > 1 + _CHECKSUM and checked(bytes(data[at + 6 : end])):
-        yield bytes(data[at + HEADER.size : end - _CHECKSUM])
+        return ()
+    pdu = bytes(data[at + HEADER.size : end])
+    if has_form(request, pdu) or not checked(bytes(data[at + 6 : end])):
+        return (pdu,)
+    return pdu, pdu[:-_CHECKSUM]
 
 
 def rtu_frames(data: bytes | bytearray, head: bytes, size: int) -> Iterator[bytes]:

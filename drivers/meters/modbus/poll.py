@@ -49,7 +49,10 @@ class Poll:
             block = todo.popleft()
             urgent = plan.urgent(block)
             try:
-                answer = await self._ask(asks, block, within_s, begun_s if urgent else None)
+                request, since_s = self._request(block), begun_s if urgent else None
+                answer = await asks.ask(request, within_s, since_s=since_s)
+                if isinstance(answer, Refusal) and not answer.for_good:  # only what is refused again is narrowed
+                    answer = await asks.ask(request, within_s, since_s=since_s)
             except NoAnswer as silence:
                 plan.silence(block, str(silence))
                 if plan.needed(block):
@@ -70,11 +73,3 @@ class Poll:
             if urgent:
                 self.took_s = self._clock() - started_s
                 self.taken_s = started_s + self.took_s / 2
-
-    async def _ask(self, asks: Asks, block: Block, within_s: float, since_s: float | None) -> Answer:
-        """Ask once more where it is refused for now: only what is refused again is narrowed."""
-        request = self._request(block)
-        answer = await asks.ask(request, within_s, since_s=since_s)
-        if isinstance(answer, Refusal) and not answer.for_good:
-            answer = await asks.ask(request, within_s, since_s=since_s)
-        return answer
