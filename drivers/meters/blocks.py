@@ -139,7 +139,7 @@ class Plan:
             if block in self._torn or block in self._spoken:
                 return
             parts = self._smaller(block, self._runs(block) or self._around_power(block), reason)
-            if not parts:
+            if not parts and self._power_alone(block):
                 return
             parts = tuple(sorted(parts, key=lambda part: (part.again, not self.needed(part), not self.urgent(part))))
         elif block not in self._silent:

@@ -15,7 +15,8 @@ RTU: Final[Form] = "rtu"
 
 #: So many bytes of what nobody understands are shown.
 _SHOWN: Final = 16
-_SHORTEST_RTU: Final = 5
+#: Bytes of an RTU frame around its data, and of one with an exception.
+_AROUND_RTU: Final = 5
 
 
 def strange(
@@ -39,9 +40,19 @@ def strange(
         return f"{len(data)} bytes that are none of unit {request.unit}"
     if framed:
         return _of_frame(*framed[-1], request, transaction, late)
-    if any(checked(data[at:end]) for at in range(len(data)) for end in range(at + _SHORTEST_RTU, len(data) + 1)):
+    if _holds_rtu(data, request.fc):
         return "an RTU frame: with `transport: rtu_over_tcp` it is read"
     return f"{len(data)} bytes that are not Modbus TCP: 0x{data[:_SHOWN].hex()}"
+
+
+def _holds_rtu(data: bytes, fc: int) -> bool:
+    """Return whether a whole RTU frame of this function, or of its exception, stands in `data`."""
+    for at in range(len(data) - _AROUND_RTU + 1):
+        if data[at + 1] & 0x7F == fc:
+            size = _AROUND_RTU if data[at + 1] & 0x80 else _AROUND_RTU + data[at + 2]
+            if at + size <= len(data) and checked(data[at : at + size]):
+                return True
+    return False
 
 
 def _framed(data: bytes) -> list[tuple[int, int, bytes]]:

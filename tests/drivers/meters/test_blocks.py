@@ -178,6 +178,17 @@ def test_a_silence_about_anything_else_leaves_the_others_first_and_is_given_up_w
     assert plans.blocks(3.0 + SILENCE_RENEWED_AFTER_S) == (power, b, a)
 
 
+def test_a_quantity_that_holds_the_power_and_is_silent_leaves_the_power():
+    """One that begins where the power does, and is longer."""
+    registers = {"active_power_w": at(22, type_name="int16"), "longer": at(22, type_name="int32")}
+    plans = Plan(profile(registers), tuple(registers))
+    longer = Block(3, 22, 2)
+    assert longer in plans.blocks(1.0)
+    plans.silence(longer, "no answer")
+    assert plans.learned
+    assert plans.blocks(2.0) == (Block(3, 22, 1),)
+
+
 @given(st.sets(st.integers(0, 68), max_size=20))
 def test_whatever_registers_a_meter_is_silent_about_cost_their_own_quantities_alone(silent):
     plans = Plan(profile(GAPS, largest_gap=60), tuple(GAPS))
