@@ -74,13 +74,17 @@ class Faults:
         return self.exception if self.refused >= 0 else None
 
 
+class HangUp(Exception):
+    """The unit has the connection closed instead of answering."""
+
+
 @dataclass(slots=True)
 class Unit:
     """One meter on the bus.
 
     `largest_block`: registers that a request may ask for. `unmapped`: what registers that the image lacks read as: a
     request that touches one is refused (``exception``), is refused if it begins or ends with one and else shows 0
-    (``gaps``), or shows 0 (``zero``). `refusal`: the exception by which it is refused; None where nothing is answered.
+    (``gaps``), or shows 0 (``zero``). `refusal`: the exception by which it is refused; None where nothing is answered, ``close`` where the connection is closed.
     `alone`: requests that are answered with these words when they ask for exactly
     this, as for a model code that shares its address with a measurement. `alike`: function codes 3 and 4 read the same.
     `asked`: the newest requests.
@@ -90,13 +94,13 @@ class Unit:
     faults: Faults = field(default_factory=Faults)
     largest_block: int = 125
     unmapped: Literal["exception", "gaps", "zero"] = "gaps"
-    refusal: int | None = ILLEGAL_ADDRESS
+    refusal: int | Literal["close"] | None = ILLEGAL_ADDRESS
     alone: Mapping[Asked, tuple[int, ...]] = field(default_factory=dict)
     alike: bool = False
     asked: deque[Asked] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
     def answer(self, pdu: bytes) -> bytes | None:
-        """Return what the unit answers to `pdu`, None for nothing."""
+        """Return what the unit answers to `pdu`, None for nothing; raises HangUp where it answers by that."""
         if len(pdu) != _REQUEST.size or pdu[0] not in {3, 4}:
             return failed(pdu, ILLEGAL_FUNCTION)
         fc, address, count = asked = _REQUEST.unpack(pdu)
@@ -112,6 +116,8 @@ class Unit:
         words = words or self._words(image, fc, range(address, address + count))
         if words:
             return struct.pack(f">BB{count}H", fc, 2 * count, *words)
+        if self.refusal == "close":
+            raise HangUp
         return None if self.refusal is None else failed(pdu, self.refusal)
 
     def _words(self, image: Mapping[tuple[int, int], int], fc: int, wanted: range) -> tuple[int, ...] | None:
@@ -163,7 +169,10 @@ class Bus:
             while asked != most and (request := await _next(requests, idle_s)) is not None:
                 asked += 1
                 unit = self.units.get(request.unit, _NOBODY)
-                frame = await self._frame(request, unit)
+                try:
+                    frame = await self._frame(request, unit)
+                except HangUp:
+                    return
                 self._before, sent = frame, self._before if unit.faults.crossed else frame
                 if sent is not None and unit.faults.late_s:
                     late.create_task(_send(send, sent, unit.faults))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from typing import Any
+from typing import Any, Literal
 
 from simulators.substation.encoder import SUNSPEC_BASE, SunspecChain
 from simulators.substation.modbus_server import Faults, Habits
@@ -62,12 +62,14 @@ def add_habit_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--connections", type=int, metavar="N", help="have no more than so many at a time")
     group.add_argument("--another", choices=["closed", "left"], default="closed", help="what is done with one more")
     group.add_argument("--refusal", type=_refusal, default=2, metavar="CODE",
-                       help="what refuses registers without a meaning: an exception, or `silence`")  # fmt: skip
+                       help="what refuses registers without a meaning: an exception, `silence`, or `close`")  # fmt: skip
     group.add_argument("--banner", type=bytes.fromhex, default=b"", metavar="HEX", help="greet each with these bytes")
     group.add_argument("--answers", choices=["tcp", "rtu"], help="frames of the answers (default: those of requests)")
 
 
-def _refusal(text: str) -> int | None:
+def _refusal(text: str) -> int | Literal["close"] | None:
+    if text == "close":
+        return "close"
     return None if text == "silence" else int(text)
 
 

@@ -81,7 +81,17 @@ CASES: dict[str, Case] = {
             image=sunspec(SunspecChain(base=base)),
             timeout="100 ms" if refusal is None else "300 ms",
         )
-        for base, refusal in ((0, 2), (0, 4), (0, 10), (0, 11), (0, None), (40000, None), (50000, 4), (50000, None))
+        for base, refusal in (
+            (0, "close"),
+            (0, 2),
+            (0, 4),
+            (0, 10),
+            (0, 11),
+            (0, None),
+            (40000, None),
+            (50000, 4),
+            (50000, None),
+        )
     },
     "the second of two SunSpec meters": Case(
         profile="sunspec_203",
@@ -106,9 +116,9 @@ CASES: dict[str, Case] = {
             profile=PAC,
             meter={"unmapped": "exception", "refusal": refusal},
             timeout="100 ms" if refusal is None else "300 ms",
-            probe_options=("--patient",) if refusal in {None, 10, 11} else (),
+            probe_options=("--patient",) if refusal in {None, 10, 11, "close"} else (),
         )
-        for refusal in (1, 2, 3, 4, 5, 6, 8, 10, 11, None)
+        for refusal in (1, 2, 3, 4, 5, 6, 8, 10, 11, None, "close")
     },
     "is busy at first": Case(meter={"exception": 6, "refused": 1}),
     # Frames
