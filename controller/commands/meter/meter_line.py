@@ -38,11 +38,11 @@ class Address:
 
 
 class MeterLine:
-    """A connected meter. `log`: every request with its answer, as the lines of a capture."""
+    """A connected meter. `log`: every request with its answer, as the lines of a capture; `requests`, `answers`: how many."""
 
     def __init__(self, address: Address, connection: Connection, pause_s: float) -> None:
         self.address = address
-        self.requests = 0
+        self.requests = self.answers = 0
         self.log: list[str] = [HEADER, f"# {address}, {time.strftime('%Y-%m-%d %H:%M:%S %z')}"]
         self._connection = connection
         self._pause_s = pause_s
@@ -63,6 +63,7 @@ class MeterLine:
         except NoAnswer as silence:
             self._note(request, f"{SILENCE}: {silence}")
             raise
+        self.answers += 1
         self._note(request, answer)
         return answer
 

@@ -16,6 +16,7 @@ from controller.commands.meter.findings import doubts
 from controller.commands.meter.identification import identify
 from controller.commands.meter.layout import fold, note, table
 from controller.commands.meter.meter_line import Address, opened
+from controller.commands.meter.second_look import other_way
 from controller.commands.signals import run_until_signal
 from drivers.errors import ConfigError, DriverLoss
 from drivers.meters.profiles import Profile, bundled_profiles, load_profile
@@ -65,14 +66,20 @@ def _clear(candidates: Sequence[Candidate]) -> bool:
 async def _ask(address: Address, options: ProbeOptions, profiles: Sequence[Profile]) -> tuple[int, Probed]:
     identity = await identify(address)
     await asyncio.sleep(options.pause_s)  # the meter may have one connection only, and be slow to give it back
-    async with opened(address, options.pause_s) as line:
-        if identity:
-            line.log.append(f"fc 43 = {' | '.join(identity)}")
-        try:
-            probed = await probe(line, identity, profiles, thorough=options.show_all, patient=options.patient)
-        finally:
-            if options.capture is not None:
-                write_capture(options.capture, line.log)
+    heard = False
+    try:
+        async with opened(address, options.pause_s) as line:
+            if identity:
+                line.log.append(f"fc 43 = {' | '.join(identity)}")
+            try:
+                probed = await probe(line, identity, profiles, thorough=options.show_all, patient=options.patient)
+            finally:
+                heard = line.answers > 0
+                if options.capture is not None:
+                    write_capture(options.capture, line.log)
+    except DriverLoss as loss:
+        way = "" if heard else await other_way(address)
+        raise DriverLoss(f"{loss}. It answers with {way}" if way else str(loss)) from loss
     return line.requests, probed
 
 

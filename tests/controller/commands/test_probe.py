@@ -227,6 +227,26 @@ def test_a_silent_meter_is_given_up_with_what_to_look_at(
     assert len(meter.asked) < 8
 
 
+@pytest.mark.parametrize(
+    ("units", "server", "options", "way"),
+    [
+        ({1: {}}, {"framing": "rtu"}, (), "--transport rtu_over_tcp"),
+        ({1: {}}, {}, ("--transport", "rtu_over_tcp"), "--transport tcp"),
+        ({1: {"mute": True}, 255: {}}, {}, (), "--unit 255"),
+        ({0: {}}, {}, ("--unit", "7"), "--unit 0"),
+        ({1: {"number": 0}}, {}, (), "--ignore-transaction"),
+        ({1: {"unit_shift": -1}}, {}, (), "--unit any"),
+    ],
+)
+def test_a_meter_that_says_nothing_is_asked_in_other_ways_and_the_one_that_it_answers_is_told(
+    substation: Substation, capsys: pytest.CaptureFixture[str], units, server, options, way
+) -> None:
+    served = {number: unit("eastron_sdm630", **faults) for number, faults in units.items()}
+    port = substation.serve(served, **server)
+    assert main(["meter", "probe", f"127.0.0.1:{port}", "--pause", "1 ms", "--timeout", "100 ms", *options]) == 1
+    assert capsys.readouterr().err.strip().endswith(f"It answers with {way}")
+
+
 class Shy(Speaking):
     """A meter that is silent where it has no register: the request is answered as if to another unit."""
 
