@@ -72,8 +72,11 @@ class ChainSearch:
         """Whether the next attempt asks at a place that was not asked yet."""
         return 0 < self._tried < len(BASES)
 
-    async def chain(self, read: Read) -> ModelChain:
-        """Return the meter's models, none where there is no marker; raises NoAnswer and DriverLoss."""
+    async def chain(self, read: Read, models: Collection[int] = (), nth: int = 1) -> ModelChain:
+        """Return the meter's models, none where there is no marker; raises NoAnswer and DriverLoss.
+
+        `models`, `nth`: how many of which are enough, so that the chain is followed no further; all of it where none is named.
+        """
         self._tried %= len(BASES)
         while self._tried < len(BASES):
             base = self._bases[0]
@@ -84,7 +87,7 @@ class ChainSearch:
                 raise
             if found:
                 self._tried = 0
-                return await _walk(read, base + len(MARKER))
+                return await _walk(read, base + len(MARKER), models, nth)
             self._next()
         self._tried = 0
         return ModelChain()
@@ -116,15 +119,22 @@ async def maker_and_model(read: Read, chain: ModelChain) -> str:
     return " ".join(_text(words) for words in texts if not isinstance(words, str)).strip()
 
 
-async def _walk(read: Read, address: int) -> ModelChain:
-    models: list[ModelPlace] = []
-    while address < END and len(models) < _MOST_MODELS:
-        answer = await read(3, address, 2)
+async def _walk(read: Read, address: int, wanted: Collection[int], nth: int) -> ModelChain:
+    found: list[ModelPlace] = []
+    while address < END and len(found) < _MOST_MODELS:
+        try:
+            answer = await read(3, address, 2)
+        except NoAnswer:
+            if not found:
+                raise
+            break  # some are silent where the chain ends
         if isinstance(answer, str) or answer[0] == END:
             break
-        models.append(ModelPlace(answer[0], address))
+        found.append(ModelPlace(answer[0], address))
+        if wanted and sum(model.id in wanted for model in found) == nth:
+            break
         address += 2 + answer[1]
-    return ModelChain(tuple(models))
+    return ModelChain(tuple(found))
 
 
 def _text(words: Sequence[int]) -> str:

@@ -38,6 +38,7 @@ class Reader:
         self._start = start if meter.profile.sunspec_models else 0
         self._fast, self._full = self._plans()
         self._last = self._full
+        self._in_vain = False
 
     def _plans(self) -> tuple[Plan, Plan]:
         profile = self.meter.profile
@@ -59,7 +60,7 @@ class Reader:
     @property
     def hopeful(self) -> bool:
         """Whether the next attempt asks in another way than the last one, which brought nothing."""
-        return self._last.learned or self._search.hopeful
+        return self._in_vain and (self._last.learned or self._search.hopeful)
 
     @property
     def spoken(self) -> bool:
@@ -78,6 +79,7 @@ class Reader:
         request. Raises NoAnswer where the meter is silent about its power or is no meter of its profile, DriverLoss where
         the connection is gone.
         """
+        self._in_vain = True
         if self._start is None:
             self._start = await self._found(asks, within_s)
         start, meter = self._start, self.meter
@@ -88,13 +90,16 @@ class Reader:
 
         poll = Poll(plan, request, clock)
         await poll.run(asks, within_s)
+        self._in_vain = False
         return judged(meter, plan, poll.answers, poll.taken_s, clock(), power_took_s=poll.took_s)
 
     async def _found(self, asks: Asks, within_s: float) -> int:
-        profile, wanted = self.meter.profile, self.meter.model
-        chain = await self._search.chain(reading(asks, self.meter.unit, within_s, any_unit=self.meter.any_unit))
+        meter = self.meter
+        models = (meter.model,) if meter.model else meter.profile.sunspec_models
+        read = reading(asks, meter.unit, within_s, any_unit=meter.any_unit)
+        chain = await self._search.chain(read, models, meter.nth)
         try:
-            return pick(chain, (wanted,) if wanted else profile.sunspec_models, self.meter.nth)
+            return pick(chain, models, meter.nth)
         except NoModel as lack:
             raise NoAnswer(str(lack), told=True) from lack
 

@@ -125,3 +125,21 @@ def test_the_meter_says_who_made_it():
         return await maker_and_model(read, await ChainSearch().chain(read))
 
     assert asyncio.run(scenario()) == "SolarEdge WND"
+
+
+def test_a_chain_is_followed_no_further_than_to_the_model_that_is_wanted_and_may_end_in_silence():
+    words, asked = chain(40000, (1, 66), (203, 105), (203, 105), end=False), []
+
+    async def read(fc: int, address: int, count: int):
+        asked.append(address)
+        if address not in words:
+            raise NoAnswer("nothing")
+        return await reader(words)(fc, address, count)
+
+    async def scenario() -> None:
+        assert (await ChainSearch().chain(read, (203,))).ids == (1, 203)
+        assert max(asked) == 40070
+        assert (await ChainSearch().chain(read, (203,), 2)).ids == (1, 203, 203)
+        assert (await ChainSearch().chain(read)).ids == (1, 203, 203), "it ends in silence"
+
+    asyncio.run(scenario())
