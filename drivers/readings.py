@@ -28,7 +28,8 @@ class Sample:
     that the name carries; always finite; positive power flows from the grid into the site.
     `invalid`: quantity name to the reason why the meter's value was dropped.
     `notes`: quantity name to what a person should know about a value that is used.
-    `taken_at_s`, `arrived_at_s`: CLOCK_BOOTTIME seconds at which the meter took, and this machine got, the values.
+    `trying`: some of what is missing is asked for in another way next. `power_took_s`: what the requests took that
+    brought power and frequency. `taken_at_s`, `arrived_at_s`: CLOCK_BOOTTIME seconds at which the meter took, and this machine got, the values.
     """
 
     meter: str
@@ -38,15 +39,21 @@ class Sample:
     arrived_at_s: float
     invalid: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
+    trying: bool = False
+    power_took_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """The meter did not answer, or its answer was no reading at all."""
+    """The meter did not answer, or its answer was no reading at all.
+
+    `trying`: it is asked in another way next, so that this does not say yet that it cannot be read.
+    """
 
     meter: str
     reason: str
     at_s: float
+    trying: bool = False
 
 
 #: Takes what a driver saw, at once and without blocking; called from the driver's asyncio loop.

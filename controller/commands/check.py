@@ -92,6 +92,7 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
     """Read all sources and inventories once and print what they show; the status says whether all is well."""
     from controller.commands.inventories import look_at_fleet
     from controller.commands.meter.layout import fold, note
+    from controller.commands.meter.line_times import too_slow
     from controller.commands.meter.site_sources import Judge, read_once
     from controller.commands.meter.source_table import report
     from controller.commands.signals import run_until_signal
@@ -99,8 +100,12 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
     from drivers.clock import boottime_s
 
     judge = Judge(site)
-    told = report(run_until_signal(read_once(site_file, judge, within_s)), boottime_s())
+    seen = run_until_signal(read_once(site_file, judge, within_s))
+    told = report(seen, boottime_s())
     tell(*told.lines)
+    late = tuple(too_slow(site_file, seen))
+    for words in late:
+        tell(*note("!", words, indent=0))
     judged = judge.hear()
     fleet = look_at_fleet(site_file, site, min(within_s, _INVENTORIES_S))
     for words in (*fleet.findings, *([f"the fleet was not asked: {fleet.unasked}"] if fleet.unasked else [])):
@@ -109,7 +114,7 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
     apart = [reason for reason in judged.doubts.doubts if reason not in under_a_source]
     for reason in apart:
         tell(*note("!", text(reason), indent=0))
-    if not told.bad and not apart and not fleet.findings:
+    if not told.bad and not late and not apart and not fleet.findings:
         tell("all were read, and nothing looks wrong")
         return DONE
     if told.bad:

@@ -33,7 +33,7 @@ TAKES: Final[Takes] = {
     "orders": {"tokens": None},
 }
 #: These say how a source is asked, and not what its answer means.
-_HOW_OFTEN: Final = frozenset({"poll", "poll_slow", "timeout", "publish_interval"})
+_HOW_OFTEN: Final = frozenset({"poll", "poll_slow", "timeout", "answer_time", "publish_interval"})
 
 
 def taking(running: LoadedSite, new: LoadedSite) -> LoadedSite:

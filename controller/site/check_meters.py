@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from controller.core.site import SURPLUS
 from controller.site.check_access import opcua_problems
@@ -11,6 +12,9 @@ from controller.site.problems import Loc, Problem, kw, repeated, unless_known, u
 from controller.site.ranges import power_range
 from controller.site.tree import all_named, nodes_by_id, parents_of, root_of, way_up
 from controller.site.unknown import UNKNOWN
+
+#: One count of a meter is at most this share of its rating.
+_COARSEST: Final = 0.05
 
 
 def meter_problems(site: SiteFile) -> Iterator[Problem]:
@@ -44,6 +48,10 @@ def _range_problems(loc: Loc, meter: MeterEntry, most_w: float) -> Iterator[Prob
             found=f"{meter.modbus.profile!r}, which ends at {kw(reach.highest_w)}",
             allowed=allowed,
         )
+    elif reach.count_w > _COARSEST * meter.rating_w:
+        steps = f"{meter.modbus.profile!r}, which counts in steps of {kw(reach.count_w)}"
+        allowed = f"one whose steps are at most {_COARSEST:.0%} of the rating: it stands still where the site moves"
+        yield Problem(loc=(*loc, "modbus", "profile"), found=steps, allowed=allowed)
     elif reach.highest_w < meter.rating_w:
         yield Problem(loc=(*loc, "rating"), allowed=f"at most {kw(reach.highest_w)}, where its profile ends")
 
@@ -72,7 +80,7 @@ def _twice(meters: Sequence[MeterEntry]) -> Iterator[Problem]:
         source = meter.modbus
         if source is None or source is UNKNOWN:
             continue
-        before = first.setdefault((source.host, source.port, source.serial, source.unit, source.profile), index)
+        before = first.setdefault(_identity(source), index)
         if before != index:
             yield Problem(
                 loc=("meters", index, "modbus"),
@@ -80,6 +88,11 @@ def _twice(meters: Sequence[MeterEntry]) -> Iterator[Problem]:
                 allowed="every meter once",
                 at_key=True,
             )
+
+
+def _identity(source: ModbusSource) -> tuple[object, ...]:
+    """Return what two sources have in common only if they are the same meter."""
+    return (source.host, source.port, source.serial, source.unit, source.profile, source.model, source.nth)
 
 
 def surplus_problems(site: SiteFile) -> Iterator[Problem]:

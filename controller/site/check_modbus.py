@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import Final
 
 from controller.site.model import ModbusSource, SiteFile
 from controller.site.problems import Loc, Problem, path_text, unless_one
 from controller.site.unknown import UNKNOWN
 from drivers.errors import ConfigError
 from drivers.meters.profiles import Profile, load_profile
+
+#: The last unit id of a serial line (Modbus over serial line 1.02, section 2.2); 0 is for all, and nobody answers.
+_LAST_SERIAL_UNIT: Final = 247
 
 
 def modbus_problems(site: SiteFile) -> Iterator[Problem]:
@@ -20,9 +25,11 @@ def modbus_problems(site: SiteFile) -> Iterator[Problem]:
     given = [(loc, source) for loc, source in sources if source is not None and source is not UNKNOWN]
     for loc, source in given:
         yield from _place_problems(loc, source)
+        yield from _unit_problems(loc, source)
         yield from _time_problems(loc, source)
         yield from _profile_problems(loc, source)
     yield from _shared_problems(given)
+    yield from _company_problems(given)
 
 
 def _place_problems(loc: Loc, source: ModbusSource) -> Iterator[Problem]:
@@ -43,6 +50,28 @@ def _place_problems(loc: Loc, source: ModbusSource) -> Iterator[Problem]:
         )
 
 
+def _unit_problems(loc: Loc, source: ModbusSource) -> Iterator[Problem]:
+    if source.transport in {"rtu", "rtu_over_tcp"} and source.unit is not UNKNOWN:
+        if source.unit == "any" or not 1 <= source.unit <= _LAST_SERIAL_UNIT:
+            allowed = f"1 to {_LAST_SERIAL_UNIT} on a serial line, where the unit alone says who answers"
+            yield Problem(loc=(*loc, "unit"), allowed=allowed)
+        if source.ignore_transaction is True:
+            yield Problem(
+                loc=(*loc, "ignore_transaction"),
+                found=f"true for the transport {source.transport}, which has no transactions",
+                allowed="false",
+                at_key=True,
+            )
+
+
+def _company_problems(given: list[tuple[Loc, ModbusSource]]) -> Iterator[Problem]:
+    """Report a meter that answers as any unit where others answer, too."""
+    there = Counter((source.host, source.port) for _, source in given)
+    for loc, source in given:
+        if source.unit == "any" and there[source.host, source.port] > 1:
+            yield Problem(loc=(*loc, "unit"), allowed="a number: other meters are read at this address, too")
+
+
 def _time_problems(loc: Loc, source: ModbusSource) -> Iterator[Problem]:
     if source.poll_slow_s < source.poll_s:
         yield Problem(loc=(*loc, "poll_slow"), allowed=f"at least poll, {source.poll_s:g} s")
@@ -58,12 +87,40 @@ def _profile_problems(loc: Loc, source: ModbusSource) -> Iterator[Problem]:
     if profile.secondary and "ct_ratio" not in source.model_fields_set:
         found = f"no ct_ratio for {profile.id}, which shows what its transformers put out"
         yield Problem(loc=loc, found=found, allowed="ct_ratio, 1 where the meter knows its transformers", at_key=True)
+    yield from _model_problems(loc, source, profile)
+    yield from _doubt_problems(loc, source, profile)
     if profile.needs_full_scale and source.full_scale_w is None:
         found = f"no full_scale for {profile.id}, whose powers are shares of it"
         yield Problem(loc=loc, found=found, allowed="full_scale as it is set in the meter", at_key=True)
     if not profile.needs_full_scale and source.full_scale_w is not None:
         found = f"full_scale for {profile.id}, which shows watts"
         yield Problem(loc=(*loc, "full_scale"), found=found, allowed="none", at_key=True)
+
+
+def _doubt_problems(loc: Loc, source: ModbusSource, profile: Profile) -> Iterator[Problem]:
+    """Report a profile whose power is in doubt that nobody has settled: a factor of 1000 may pass every other check."""
+    given = [key for key in ("confirmed", "power_unit") if key in source.model_fields_set]
+    if profile.power_doubt and source.confirmed is False and source.power_unit is None:
+        yield Problem(
+            loc=(*loc, "profile"),
+            found=f"{profile.id!r}, whose power is in doubt ({profile.power_doubt})",
+            allowed="confirmed: true or power_unit: … beside it, when the power was compared with the meter's display, or by "
+            "`surplusd meter probe`, which compares it with volts times amperes",
+        )
+    for key in given:
+        if not profile.power_doubt:
+            yield Problem(
+                loc=(*loc, key), found=f"{key} for {profile.id}, whose power is sure", allowed="none", at_key=True
+            )
+
+
+def _model_problems(loc: Loc, source: ModbusSource, profile: Profile) -> Iterator[Problem]:
+    for key in ("model", "nth"):
+        if not profile.sunspec_models and key in source.model_fields_set:
+            found = f"{key} for {profile.id}, which is no profile of SunSpec"
+            yield Problem(loc=(*loc, key), found=found, allowed="none", at_key=True)
+    if profile.sunspec_models and source.model is not None and source.model not in profile.sunspec_models:
+        yield Problem(loc=(*loc, "model"), allowed=f"one of {', '.join(map(str, profile.sunspec_models))}")
 
 
 def _profile(source: ModbusSource) -> Profile | None:
@@ -81,10 +138,15 @@ def _shared_problems(given: list[tuple[Loc, ModbusSource]]) -> Iterator[Problem]
     for loc, source in given:
         port = (source.host, source.port) if source.serial is None else source.serial.device
         before, other = first.setdefault(port, (loc, source))
-        if (other.transport, other.serial, other.tls) != (source.transport, source.serial, source.tls):
+        if _connection(other) != _connection(source):
             yield Problem(
                 loc=loc,
-                found=f"another transport, serial or tls than {path_text(before)} has at the same place",
+                found=f"another transport, serial, tls or ignore_transaction than {path_text(before)} has at the same place",
                 allowed="the same, for they share one connection",
                 at_key=True,
             )
+
+
+def _connection(source: ModbusSource) -> tuple[object, ...]:
+    """Return what all meters of one connection have in common."""
+    return source.transport, source.serial, source.tls, source.ignore_transaction

@@ -44,7 +44,7 @@ from controller.site.texts import (
     Id,
     IpAddress,
     ListenAddress,
-    ModbusUnit,
+    MeterUnit,
     Name,
     Port,
     Sha256,
@@ -124,14 +124,38 @@ class ModbusSource(Part):
     port: Port = key("port", "TCP port", 502)
     serial: SerialPort | None = key("serial", "the serial port, for `rtu` alone", None)
     tls: ModbusTls | None = key("tls", "the certificates, for `tls` alone", None)
-    unit: ModbusUnit = key("unit", "unit id behind the address", 1)
+    unit: MeterUnit = key(
+        "unit",
+        "unit id behind the address: 1 to 247 on a serial line; `any` for a meter that is alone at its address and answers "
+        "as another unit than the one that was asked",
+        1,
+    )
+    ignore_transaction: Flag = key(
+        "ignore_transaction", "for a server of Modbus TCP that does not echo the transaction number", False
+    )
     profile: ProfileName = key("profile", "register map: a bundled profile, or the path of a profile file")
+    model: Count | None = key("model", "of a SunSpec meter: the model, where there are several in it", None)
+    nth: Count = key("nth", "of a SunSpec meter: which of several of that model, counted from 1", 1)
     poll_s: Seconds = key("poll", "time from one poll of power and frequency to the next", "1 s")
     poll_slow_s: Seconds = key("poll_slow", "time from one poll of all quantities to the next", "10 s")
     timeout_s: Seconds = key("timeout", "how long an answer may take", "500 ms")
+    answer_time_s: Seconds | None = key(
+        "answer_time", "how long an answer takes: `check` adds it up over all meters of a connection", None
+    )
     sign: Sign = key("sign", "-1 turns the direction of a meter that was wired the other way round", 1)
+    swap_counters: Flag = key(
+        "swap_counters",
+        "with sign -1 the two energy counters change places; false where only its power is turned",
+        True,
+    )
     ct_ratio: TransformerRatio = key(
         "ct_ratio", "factor of the current (and voltage) transformers that the meter itself does not know", 1.0
+    )
+    confirmed: Flag = key(
+        "confirmed", "a person has compared the power that a doubtful profile shows with the meter's display", False
+    )
+    power_unit: Literal["W", "kW", "MW", "GW"] | None = key(
+        "power_unit", "what the meter counts power in, for profiles whose unit is in doubt", None
     )
     full_scale_w: PositivePower | None = key(
         "full_scale", "power at the end of the meter's scale, for profiles that need it alone", None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from controller.site.unknown import UNKNOWN
+from drivers.nearest import nearest
 
 #: The way from the root of a file to a value: keys and list positions.
 Loc = tuple[str | int, ...]
@@ -52,12 +52,6 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return repr(value) if isinstance(value, str) else str(value)
-
-
-def nearest(names: Iterable[str], wanted: object) -> str | None:
-    """Return the one of `names` that `wanted` may be a slip of."""
-    near = difflib.get_close_matches(str(wanted), list(names), n=1)
-    return near[0] if near else None
 
 
 def one_of(names: Iterable[str], wanted: object) -> str:

@@ -11,9 +11,10 @@ from pydantic_core import ErrorDetails
 
 from controller.site.document import Document
 from controller.site.part import Part
-from controller.site.problems import Loc, Problem, nearest, one_of, path_text, shown
+from controller.site.problems import Loc, Problem, one_of, path_text, shown
 from controller.site.schema import allowed_at, needed_at, schema_at, schema_of
 from controller.site.unknown import UNKNOWN
+from drivers.nearest import nearest
 
 _File = TypeVar("_File", bound=Part)
 #: How pydantic ends the way to a key that is itself wrong.

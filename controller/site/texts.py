@@ -45,6 +45,7 @@ def ratio(low: float, high: float) -> ValueType:
     return ValueType(parse=parse, allowed=f"a number from {low:g} to {high:g}", json=json)
 
 
+_UNIT = whole(0, 255)
 _HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
 
 Id = Annotated[
@@ -60,7 +61,15 @@ Sha256 = Annotated[str, matching("[0-9a-f]{64}", "a SHA-256 as 64 hexadecimal di
 Port = Annotated[int, whole(1, 65535)]
 Baud = Annotated[int, whole(300, 4_000_000)]
 StopBits = Annotated[int, whole(1, 2)]
-ModbusUnit = Annotated[int, whole(0, 247)]
+ModbusUnit = Annotated[int, whole(0, 255)]
+MeterUnit = Annotated[
+    int | Literal["any"],
+    ValueType(
+        parse=lambda value: "any" if value == "any" else _UNIT.parse(value),
+        allowed=f"{_UNIT.allowed}, or the word any",
+        json={"anyOf": [{"const": "any"}, _UNIT.json]},
+    ),
+]
 ModbusAddress = Annotated[int, whole(0, 65535)]
 Count = Annotated[int, whole(1, 100_000)]
 Factor = Annotated[float, ratio(1e-6, 1e6)]

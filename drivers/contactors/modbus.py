@@ -16,9 +16,10 @@ from typing import Final
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
 from drivers.modbus.answers import Answer, Refusal
-from drivers.modbus.frames import ModbusRequest, ReadBit, TcpFraming, WriteCoil
+from drivers.modbus.frames import TcpFraming
 from drivers.modbus.line import ModbusLine, NoAnswer, connect
 from drivers.modbus.place import Place
+from drivers.modbus.requests import ModbusRequest, ReadBit, WriteCoil
 
 #: Exceptions after which nothing was done: no such function, address or value; the unit is busy.
 _NOT_DONE: Final = frozenset({1, 2, 3, 6})

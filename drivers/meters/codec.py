@@ -38,7 +38,7 @@ class Register:
     with. `lin3`: raw 0 to 9999 means low to high, times `factor`; `of_full_scale`: in parts of a full scale that only the
     site knows, so that there is no value before `profiles.bind`. `invalid`: closed ranges of bit patterns, as unsigned
     numbers, that mean "no value". `plausible`: closed range of SI values that the quantity can have, where one is known.
-    `doubt`: what must be verified on the device.
+    `doubt`: what must be verified on the device. `unit`: as the profile has it.
     """
 
     fc: int
@@ -54,6 +54,7 @@ class Register:
     invalid: tuple[tuple[int, int], ...] = ()
     plausible: tuple[float, float] | None = None
     doubt: str = ""
+    unit: str = ""
 
     @property
     def words(self) -> int:

@@ -23,6 +23,7 @@ from drivers.errors import ConfigError
 from drivers.meters.codec import Register
 from drivers.meters.encodings import TYPES
 from drivers.meters.strict_file import Rule, StrictFile, integer, list_of, number, number_range, one_of, text
+from drivers.nearest import nearest
 from drivers.quantities import UNITS, QuantityKind
 
 #: Registers of one read request that Modbus allows (Modbus application protocol 1.1b3, section 6.3).
@@ -66,7 +67,8 @@ class Profile:
     `shortest_poll_s`: polling faster brings nothing new. `unit_id`: the meter's own default. `secondary`: it shows what its
     transformers put out, so that the site's ratio is needed. `zero_not_ready`: answers that are all zero mean that there is
     no reading yet. `identity`: any one that matches identifies the meter. `sunspec_models`: not empty where addresses are
-    offsets from the ID register of the first of these SunSpec models.
+    offsets from the ID register of the first of these SunSpec models. `turned_makers`: those that count power out of the site
+    as positive, beside counters that are named as SunSpec has them.
     """
 
     id: str
@@ -84,8 +86,14 @@ class Profile:
     zero_not_ready: bool = False
     identity: tuple[Identity, ...] = ()
     sunspec_models: tuple[int, ...] = ()
+    turned_makers: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def power_doubt(self) -> str:
+        """What is not sure about the power that is controlled; empty where it is."""
+        return self.registers[REQUIRED].doubt
 
     @property
     def needs_full_scale(self) -> bool:
@@ -110,10 +118,11 @@ def load_profile(name_or_path: str) -> Profile:
     try:
         content = Path(name_or_path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        known = ", ".join(bundled_profiles())
-        raise ConfigError(
-            f"profile: found {name_or_path!r} ({error}), allowed is one of {known}, or the path of a profile file"
-        ) from error
+        near = nearest(bundled_profiles(), name_or_path)
+        meant = f"{near} (did you mean that?), " if near else ""
+        others = ", ".join(name for name in bundled_profiles() if name != near)
+        allowed = f"one of {meant}{others}, or the path of a profile file"
+        raise ConfigError(f"profile: found {name_or_path!r} ({error}), allowed is {allowed}") from error
     return parse_profile(content, name_or_path)
 
 
@@ -153,6 +162,33 @@ def bind(profile: Profile, full_scale_w: float | None = None) -> Profile:
         for name, each in profile.registers.items()
     }
     return replace(profile, registers=registers)
+
+
+def settle(profile: Profile, *, confirmed: bool = False, power_unit: str | None = None) -> Profile:
+    """Return `profile` where a person has settled what is in doubt about the power.
+
+    `confirmed`: it is as the profile has it. `power_unit`: what all that is in the same doubt counts in, in thousands as W,
+    kW, MW or GW do. Raises ConfigError where nothing is in doubt.
+    """
+    if not confirmed and power_unit is None:
+        return profile
+    if not profile.power_doubt:
+        raise ConfigError(f"confirmed, power_unit: allowed with the profile {profile.id}, whose power is sure, is none")
+    registers = {
+        name: replace(each, doubt="", factor=each.factor * _ratio(power_unit, each))
+        if each.doubt == profile.power_doubt
+        else each
+        for name, each in profile.registers.items()
+    }
+    return replace(profile, registers=registers)
+
+
+def _ratio(power_unit: str | None, register: Register) -> Fraction:
+    """Return by how much more the register counts when its power is in `power_unit`."""
+    if power_unit is None:
+        return Fraction(1)
+    own = next(units[register.unit] for units in UNITS.values() if register.unit in units)
+    return _exact(UNITS[QuantityKind.POWER][power_unit]) / _exact(own)
 
 
 def _markers(value: object) -> bool:
@@ -199,6 +235,7 @@ _PROFILE: Final[Mapping[str, Rule]] = {
     "identity": Rule(_node(yaml.SequenceNode), "a list of {fc, address, words}", default=None, nested=True),
     "invalid": Rule(_markers, f"lists of bit patterns or [low, high] ranges of them, by type ({_TYPES})", default={}),
     "sunspec_models": Rule(list_of(integer(1, 65534)), "a list of SunSpec model ids", default=[]),
+    "turned_makers": Rule(list_of(text), "a list of makers as the meter names them", default=[]),
     "registers": Rule(_node(yaml.MappingNode), "registers by quantity", nested=True),
 }
 
@@ -261,6 +298,7 @@ def _profile(file: StrictFile, root: yaml.Node) -> Profile | None:
         zero_not_ready=fields["zero_not_ready"],
         identity=tuple(each for each in identity if each is not None),
         sunspec_models=tuple(fields["sunspec_models"]),
+        turned_makers=tuple(fields["turned_makers"]),
         sources=tuple(fields["sources"]),
         notes=tuple(fields["notes"]),
     )
@@ -291,6 +329,7 @@ def _register(file: StrictFile, node: yaml.Node, name: str, profile: Mapping[str
         invalid=tuple(_bounds(marker) for marker in profile.get("invalid", {}).get(fields["type"], ())),
         plausible=tuple(fields["plausible"]) or None,
         doubt=fields["doubt"],
+        unit=fields["unit"],
     )
     faults = _misplaced(register, profile) + _misused_lin3(register, fields)
     for found, allowed in faults:

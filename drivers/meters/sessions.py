@@ -53,7 +53,10 @@ class Watched:
         self.lost = False
 
     def __call__(self, seen: Sample | Loss) -> None:
-        """Publish `seen`; a sample without a single value counts as a loss."""
+        """Publish `seen`; a sample without a single value counts as a loss, one that goes on trying is not logged yet."""
+        if isinstance(seen, Loss) and seen.trying:
+            self._publish(seen)
+            return
         reason = _why_lost(seen)
         if reason is None:
             for pause in self._pauses:

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Final, Self
+
+#: Names of the exception codes (Modbus application protocol 1.1b3, section 7).
+EXCEPTIONS: Final[Mapping[int, str]] = {
+    1: "illegal function",
+    2: "illegal data address",
+    3: "illegal data value",
+    4: "server device failure",
+    5: "acknowledged, still working on it",
+    6: "server device busy",
+    8: "memory parity error",
+    10: "gateway path unavailable",
+    11: "gateway target did not respond",
+}
+
+
+#: Exceptions that say what a unit has not got: this function, address or value. Any other is about now.
+_FOR_GOOD: Final = frozenset({1, 2, 3})
 
 
 class Refusal(str):
@@ -18,6 +35,11 @@ class Refusal(str):
         return made
 
     code: int
+
+    @property
+    def for_good(self) -> bool:
+        """Whether the unit has not got what it was asked for; else it may have it later."""
+        return self.code in _FOR_GOOD
 
 
 #: What a request brought: its registers or bits, or the reason why there are none.

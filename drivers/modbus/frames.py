@@ -1,175 +1,44 @@
 """Which bytes ask a Modbus request, and what of the bytes that come back is its answer. Pure: no socket, no clock.
 
-Frames, checksums and messages are pymodbus's; what is the answer is decided here. Whatever is not the answer to the request
-that waits is dropped: another unit's, another function's, one of another length, one that comes too late. With Modbus TCP
-the transaction number tells a late answer. RTU frames carry no such number, so that a late answer looks like one to the next
-request of the same unit, function and length; `RtuFraming` therefore remembers what each unit still owes:
-
-- While a unit may still owe an answer of some length, it is asked for nothing of that length. Where a request would be,
-  a *fence* goes first: a read of a length that is not owed, whose values are thrown away.
-- A unit answers in the order in which it is asked. Registers of a length that was not owed are therefore the answer to the
-  newest request, and with them nothing is owed any more.
-- An exception has no length. While something is owed it may belong to any request, and is dropped.
-- What is owed for `LATEST_ANSWER_S` will not come any more.
-
-Such a fence is a read of registers. Bits are therefore asked with Modbus TCP alone, where no answer needs one.
+Frames, checksums and messages are pymodbus's; what is the answer is decided here. The answer is looked for wherever it
+begins, for anything may stand before it: a banner, zero bytes, noise, an echo, another frame. Whatever is not the answer to
+the request that waits is dropped: another unit's, another function's, one of another length, one that comes too late. With
+Modbus TCP the transaction number tells a late answer; where there is none, or a server does not echo it, `drivers.modbus.owed`
+does.
 
 Sources: Modbus application protocol 1.1b3; Modbus messaging on TCP/IP 1.0b; Modbus over serial line 1.02.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeVar
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, Protocol
 
 from pymodbus.framer import FramerRTU, FramerSocket
-from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
-from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest, WriteSingleCoilRequest
-from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
+from pymodbus.pdu import DecodePDU, ExceptionResponse
 
-from drivers.errors import DriverLoss
-from drivers.modbus.answers import Answer, Refusal
+from drivers.modbus.answers import EXCEPTIONS, Answer, Refusal
+from drivers.modbus.diagnosis import MBAP, RTU, strange
+from drivers.modbus.owed import Owed
+from drivers.modbus.pieces import has_form, rtu_frames, tcp_frames
+from drivers.modbus.requests import ModbusRequest, Q, ReadRequest
 
-#: Names of the exception codes (Modbus application protocol 1.1b3, section 7).
-EXCEPTIONS: Final[Mapping[int, str]] = {
-    1: "illegal function",
-    2: "illegal data address",
-    3: "illegal data value",
-    4: "server device failure",
-    6: "server device busy",
-    10: "gateway path unavailable",
-    11: "gateway target did not respond",
-}
-
-#: An answer that is this old is lost for good: longer than gateways wait and queue.
-LATEST_ANSWER_S: Final = 10.0
-
-_HEADER: Final = struct.Struct(">HHHB")
-_LONGEST_FRAME: Final = 256
+_LONGEST_FRAME: Final = 260
+#: How many requests that nobody waits for any longer are remembered, to tell a late answer by its number.
+_REMEMBERED: Final = 64
 
 _DECODER: Final = DecodePDU(is_server=False)
 _SOCKET: Final = FramerSocket(_DECODER)
 _SERIAL: Final = FramerRTU(_DECODER)
 
 
-class ModbusRequest(Protocol):
-    """One request to one unit; as a text, what it is about."""
-
-    @property
-    def unit(self) -> int:
-        """The unit that is asked."""
-
-    @property
-    def fc(self) -> int:
-        """The function code."""
-
-    def message(self, transaction: int = 0) -> ModbusPDU:
-        """Return what pymodbus makes a frame of."""
-
-    def is_answered(self, pdu: bytes) -> bool:
-        """Return whether `pdu` has the form of its answer, as far as that can be told from the bytes."""
-
-    def said(self, message: ModbusPDU) -> Sequence[int]:
-        """Return what the answer says."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadRequest:
-    """A read of `count` registers from `address` of `unit`; `fc` is 3 or 4."""
-
-    unit: int
-    fc: int
-    address: int
-    count: int
-
-    def __str__(self) -> str:
-        """Return what it is about."""
-        return f"{self.count} registers at {self.address}"
-
-    def message(self, transaction: int = 0) -> ModbusPDU:
-        """Return what pymodbus makes a frame of."""
-        kind = ReadHoldingRegistersRequest if self.fc == 3 else ReadInputRegistersRequest
-        return kind(address=self.address, count=self.count, dev_id=self.unit, transaction_id=transaction)
-
-    def is_answered(self, pdu: bytes) -> bool:
-        """Return whether it is as many registers."""
-        return len(pdu) == 2 + 2 * self.count and pdu[:2] == bytes([self.fc, 2 * self.count])
-
-    def said(self, message: ModbusPDU) -> Sequence[int]:
-        """Return the registers."""
-        return message.registers
-
-
-@dataclass(frozen=True, slots=True)
-class ReadBit:
-    """A read of one coil (`fc` 1) or discrete input (`fc` 2) of `unit`."""
-
-    unit: int
-    fc: int
-    address: int
-
-    def __str__(self) -> str:
-        """Return what it is about."""
-        return f"{'coil' if self.fc == 1 else 'discrete input'} {self.address}"
-
-    def message(self, transaction: int = 0) -> ModbusPDU:
-        """Return what pymodbus makes a frame of."""
-        kind = ReadCoilsRequest if self.fc == 1 else ReadDiscreteInputsRequest
-        return kind(address=self.address, count=1, dev_id=self.unit, transaction_id=transaction)
-
-    def is_answered(self, pdu: bytes) -> bool:
-        """Return whether it is one byte of bits; what stands beside the first bit is nobody's."""
-        return len(pdu) == 3 and pdu[:2] == bytes([self.fc, 1])
-
-    def said(self, message: ModbusPDU) -> Sequence[int]:
-        """Return the bit as 0 or 1."""
-        return [int(message.bits[0])]
-
-
-@dataclass(frozen=True, slots=True)
-class WriteCoil:
-    """Have one coil of `unit` on or off."""
-
-    unit: int
-    address: int
-    on: bool
-
-    @property
-    def fc(self) -> int:
-        """The function code."""
-        return 5
-
-    def __str__(self) -> str:
-        """Return what it is about."""
-        return f"coil {self.address} to be {'on' if self.on else 'off'}"
-
-    def message(self, transaction: int = 0) -> ModbusPDU:
-        """Return what pymodbus makes a frame of."""
-        return WriteSingleCoilRequest(
-            address=self.address, bits=[self.on], dev_id=self.unit, transaction_id=transaction
-        )
-
-    def is_answered(self, pdu: bytes) -> bool:
-        """Return whether it is the request itself: nothing else says that the coil was written so."""
-        return pdu == struct.pack(">BHH", self.fc, self.address, 0xFF00 if self.on else 0)
-
-    def said(self, message: ModbusPDU) -> Sequence[int]:
-        """Return the state that was written as 0 or 1."""
-        return [int(message.bits[0])]
-
-
-Q = TypeVar("Q", bound=ModbusRequest)
-
-
 class Framing(Protocol[Q]):
-    """One line's frames. It outlives connections: an answer may come over the next one.
+    """One line's frames. It outlives connections: an answer may come over the next one."""
 
-    `dropped`: in words, what came last and is not the answer to the request that waits; empty where nothing did.
-    """
-
-    dropped: str
+    @property
+    def dropped(self) -> str:
+        """In words, what has come that is not the answer to the request that waits; empty where nothing has."""
 
     def begin(self) -> None:
         """Start with a new connection."""
@@ -178,7 +47,7 @@ class Framing(Protocol[Q]):
         """Return the bytes that ask `request`, which waits for its answer from now on."""
 
     def receive(self, data: bytes) -> Answer | None:
-        """Return the answer to the request that waits, if it is complete; raises DriverLoss for what is not Modbus."""
+        """Return the answer to the request that waits, if it is complete."""
 
     def give_up(self, now_s: float) -> None:
         """Wait no longer."""
@@ -191,45 +60,50 @@ class TcpFraming:
     """Frames behind the header of Modbus TCP."""
 
     def __init__(self) -> None:
-        self.dropped = ""
-        self._transaction = 0
+        self._transaction, self._head = 0, b""
         self._waits: ModbusRequest | None = None
         self._buffer = bytearray()
+        self._late: deque[int] = deque(maxlen=_REMEMBERED)
+
+    @property
+    def dropped(self) -> str:
+        """In words, what has come that is not the answer to the request that waits."""
+        return strange(bytes(self._buffer), self._waits, MBAP, transaction=self._transaction, late=self._late)
 
     def begin(self) -> None:
         """Forget half a frame."""
         self._buffer.clear()
 
     def ask(self, request: ModbusRequest) -> bytes:
-        """Return the request behind a transaction number of its own."""
+        """Return the request behind a transaction number of its own; what came before it is no answer to it."""
+        self._buffer.clear()
         self._transaction = self._transaction % 0xFFFF + 1
-        self._waits, self.dropped = request, ""
-        return _SOCKET.buildFrame(request.message(self._transaction))
+        self._waits = request
+        asked = _SOCKET.buildFrame(request.message(self._transaction))
+        self._head = asked[:4]
+        return asked
 
     def receive(self, data: bytes) -> Answer | None:
-        """Take whole frames out of what has come; only one of them can be the answer."""
-        buffer, found = self._buffer, None
-        buffer += data
-        while len(buffer) > _HEADER.size:
-            transaction, protocol, length, unit = _HEADER.unpack_from(buffer)
-            if protocol != 0 or not 2 <= length <= _LONGEST_FRAME - 2:
-                raise DriverLoss(f"what comes is not Modbus TCP: 0x{buffer[: _HEADER.size].hex()}")
-            if len(buffer) < 6 + length:
-                break
-            pdu = bytes(buffer[_HEADER.size : 6 + length])
-            del buffer[: 6 + length]
-            if self._waits and (transaction, unit) == (self._transaction, self._waits.unit):
-                found = _answer(self._waits, pdu)
-                if found is not None:
+        """Look for the frame with the number of the request."""
+        if (request := self._waits) is None:
+            return None
+        self._buffer += data
+        at = self._buffer.find(self._head)
+        while at >= 0:
+            for pdu in tcp_frames(self._buffer, at, request):
+                if (answer := _answer(request, pdu)) is not None:
                     self._waits = None
-                    continue
-            late = "a late one" if transaction != self._transaction else f"{len(pdu)} bytes of function {pdu[0]}"
-            self.dropped = f"{late} of unit {unit}"
-        return found
+                    return answer
+            at = self._buffer.find(self._head, at + 1)
+        # Before the last frame's length, nothing can be the beginning of an answer that is still incomplete.
+        del self._buffer[: -2 * _LONGEST_FRAME]
+        return None
 
     def give_up(self, now_s: float) -> None:
         """Drop the answer when it comes."""
         del now_s
+        if self._waits is not None:
+            self._late.append(self._transaction)
         self._waits = None
 
     def fence(self, request: ModbusRequest, now_s: float) -> None:
@@ -237,14 +111,20 @@ class TcpFraming:
         del request, now_s
 
 
-class RtuFraming:
-    """RTU frames with their checksum, on a serial port or over TCP. For reads of registers alone: see above."""
+class _OwingFraming:
+    """Frames that do not say which request they answer, so that what units owe is remembered. For reads of registers alone."""
+
+    form = RTU
 
     def __init__(self) -> None:
-        self.dropped = ""
         self._waits: ReadRequest | None = None
         self._buffer = bytearray()
-        self._owed: dict[int, list[tuple[int, float]]] = {}
+        self._owed = Owed()
+
+    @property
+    def dropped(self) -> str:
+        """In words, what has come that is not the answer to the request that waits."""
+        return strange(bytes(self._buffer), self._waits, self.form)
 
     def begin(self) -> None:
         """Keep what is owed: a gateway passes a late answer on to whoever is connected."""
@@ -253,61 +133,80 @@ class RtuFraming:
     def ask(self, request: ReadRequest) -> bytes:
         """Return the request; what came before it is no answer to it."""
         self._buffer.clear()
-        self._waits, self.dropped = request, ""
-        return _SERIAL.buildFrame(request.message())
+        self._waits = request
+        return self._bytes(request)
 
     def receive(self, data: bytes) -> Answer | None:
-        """Look for the answer wherever it begins: noise, an echo or another frame may stand before it."""
+        """Look for what has the form of the answer."""
         if (request := self._waits) is None:
             return None
         self._buffer += data
+        for pdu in self._candidates(request):
+            answer = _answer(request, pdu)
+            if isinstance(answer, str) and request.unit in self._owed:
+                continue
+            if answer is not None:
+                return self._taken(request, answer)
         # Before the last frame's length, nothing can be the beginning of an answer that is still incomplete.
         del self._buffer[: -2 * _LONGEST_FRAME]
-        size = 2 * request.count
-        pdu = self._find(bytes([request.unit, request.fc, size]), size + 5)
-        if request.unit not in self._owed:
-            pdu = pdu or self._find(bytes([request.unit, request.fc | 0x80]), 5)
-        answer = None if pdu is None else _answer(request, pdu)
-        self.dropped = f"{len(self._buffer)} bytes that are none of unit {request.unit}" if answer is None else ""
-        if answer is not None:
-            self._waits = None
-            if not isinstance(answer, str):
-                self._owed.pop(request.unit, None)
-        return answer
-
-    def _find(self, head: bytes, size: int) -> bytes | None:
-        at = self._buffer.find(head)
-        while at >= 0:
-            frame = bytes(self._buffer[at : at + size])
-            if len(frame) == size and FramerRTU.check_CRC(frame[:-2], int.from_bytes(frame[-2:], "big")):
-                return frame[1:-2]
-            at = self._buffer.find(head, at + 1)
         return None
+
+    def _taken(self, request: ReadRequest, answer: Answer) -> Answer:
+        self._waits = None
+        if not isinstance(answer, str):
+            self._owed.settle(request.unit)
+        return answer
 
     def give_up(self, now_s: float) -> None:
         """Remember what the unit owes."""
         if self._waits is not None:
-            self._owed.setdefault(self._waits.unit, []).append((self._waits.count, now_s))
+            self._owed.add(self._waits, now_s)
             self._waits = None
 
     def fence(self, request: ReadRequest, now_s: float) -> ReadRequest | None:
         """Return the shortest read whose answer is not owed, where one of this length is."""
-        owed = self._lengths(request.unit, now_s)
-        if request.count not in owed:
-            return None
-        return replace(request, count=next(count for count in range(1, 126) if count not in owed))
+        return self._owed.fence(request, now_s)
 
-    def _lengths(self, unit: int, now_s: float) -> set[int]:
-        owed = [(count, since_s) for count, since_s in self._owed.get(unit, ()) if now_s < since_s + LATEST_ANSWER_S]
-        if not owed:
-            self._owed.pop(unit, None)
-        return {count for count, _ in owed}
+    def _bytes(self, request: ReadRequest) -> bytes:
+        raise NotImplementedError
+
+    def _candidates(self, request: ReadRequest) -> Iterator[bytes]:
+        raise NotImplementedError
+
+
+class RtuFraming(_OwingFraming):
+    """RTU frames with their checksum, on a serial port or over TCP."""
+
+    def _bytes(self, request: ReadRequest) -> bytes:
+        return _SERIAL.buildFrame(request.message())
+
+    def _candidates(self, request: ReadRequest) -> Iterator[bytes]:
+        size = 2 * request.count
+        yield from rtu_frames(self._buffer, bytes([request.unit, request.fc, size]), size + 5)
+        yield from rtu_frames(self._buffer, bytes([request.unit, request.fc | 0x80]), 5)
+
+
+class NumberlessFraming(_OwingFraming):
+    """Frames behind the header of Modbus TCP, of a server that does not echo the transaction number."""
+
+    form = MBAP
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._transaction = 0
+
+    def _bytes(self, request: ReadRequest) -> bytes:
+        self._transaction = self._transaction % 0xFFFF + 1
+        return _SOCKET.buildFrame(request.message(self._transaction))
+
+    def _candidates(self, request: ReadRequest) -> Iterator[bytes]:
+        for at in range(len(self._buffer)):
+            yield from tcp_frames(self._buffer, at, request)
 
 
 def _answer(request: ModbusRequest, pdu: bytes) -> Answer | None:
     """Return what `pdu` says, or the exception in it; None where it answers something else."""
-    refused = len(pdu) == 2 and pdu[0] == request.fc | 0x80
-    if not refused and not request.is_answered(pdu):
+    if not has_form(request, pdu):
         return None
     message = _DECODER.decode(pdu)
     if isinstance(message, ExceptionResponse):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import termios
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final, Generic, cast
 
 from drivers.errors import ConfigError, DriverLoss
 from drivers.modbus.answers import Answer, Refusal
-from drivers.modbus.frames import Framing, Q, ReadRequest, RtuFraming, TcpFraming
+from drivers.modbus.frames import Framing, NumberlessFraming, RtuFraming, TcpFraming
 from drivers.modbus.place import Place, Serial
+from drivers.modbus.requests import Q, ReadRequest
 
 #: Exception codes with which a gateway says that the unit behind it does not answer.
 _GATEWAY_SILENCE: Final = (10, 11)
@@ -30,11 +29,17 @@ class NoAnswer(DriverLoss):
 
 
 class ModbusLine(asyncio.Protocol, Generic[Q]):
-    """A connected bus; `ask` raises DriverLoss once the connection is gone."""
+    """A connected bus; `ask` raises DriverLoss once the connection is gone.
 
-    def __init__(self, framing: Framing[Q], silence_s: float) -> None:
+    `unheard`: what may be wrong where not a byte ever comes. `answers`: how many it has brought. `strange`: in words, what
+    came instead of the answer that was waited for when the connection ended.
+    """
+
+    def __init__(self, framing: Framing[Q], silence_s: float, unheard: str = "") -> None:
         self._framing = framing
         self._silence_s = silence_s
+        self._unheard = unheard
+        self.answers, self.strange = 0, ""
         self._heard_s = 0.0
         self._transport: asyncio.WriteTransport | None = None
         self._lost: str | None = None
@@ -74,14 +79,17 @@ class ModbusLine(asyncio.Protocol, Generic[Q]):
         finally:
             timer.cancel()
             self._answer = None
+        self.answers += 1
         if isinstance(answer, Refusal) and answer.code in _GATEWAY_SILENCE:
             raise NoAnswer(answer, told=True)
         return answer
 
     def _give_up(self, within_s: float) -> None:
         if self._answer is not None and not self._answer.done():
-            dropped = f", only {self._framing.dropped}" if self._framing.dropped else ""
-            self._answer.set_exception(NoAnswer(f"no complete answer within {within_s:g} s{dropped}"))
+            dropped = self._framing.dropped
+            unheard = f": {self._unheard}" if self._unheard and not self._heard_s else ""
+            came = f"only {dropped}" if dropped else f"not a byte{unheard}"
+            self._answer.set_exception(NoAnswer(f"no complete answer within {within_s:g} s, {came}"))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Write there from now on."""
@@ -90,11 +98,7 @@ class ModbusLine(asyncio.Protocol, Generic[Q]):
     def data_received(self, data: bytes) -> None:
         """Hand the answer over when it is complete."""
         self._heard_s = asyncio.get_running_loop().time()
-        try:
-            answer = self._framing.receive(data)
-        except DriverLoss as loss:
-            self._end(str(loss))
-            return
+        answer = self._framing.receive(data)
         if answer is not None and self._answer is not None and not self._answer.done():
             self._answer.set_result(answer)
 
@@ -105,6 +109,7 @@ class ModbusLine(asyncio.Protocol, Generic[Q]):
     def _end(self, reason: str) -> None:
         self._lost = self._lost or reason
         if self._answer is not None and not self._answer.done():
+            self.strange = self._framing.dropped
             self._answer.set_exception(DriverLoss(self._lost))
         self.close()
 
@@ -128,35 +133,27 @@ async def connect(place: Place, framing: Framing[Q], timeout_s: float) -> Modbus
         raise DriverLoss(f"{place} accepts no connection: {error}") from error
 
 
-@asynccontextmanager
-async def connected(place: Place, framing: Framing[Q], timeout_s: float) -> AsyncIterator[ModbusLine[Q]]:
-    """Connect for a while; raises DriverLoss as `connect` does."""
-    line = await connect(place, framing, timeout_s)
-    try:
-        yield line
-    finally:
-        line.close()
-
-
 def framing_of(place: Place) -> Framing[ReadRequest]:
     """Return the framing of a bus of meters."""
-    return RtuFraming() if place.transport in {"rtu", "rtu_over_tcp"} else TcpFraming()
+    if place.transport in {"rtu", "rtu_over_tcp"}:
+        return RtuFraming()
+    return NumberlessFraming() if place.ignore_transaction else TcpFraming()
 
 
 async def _open(place: Place, framing: Framing[Q]) -> ModbusLine[Q]:
     loop = asyncio.get_running_loop()
     if place.serial is not None:
-        return await _open_serial(place.serial, framing)
-    line = ModbusLine(framing, _GATEWAY_SERIAL.silence_s if place.transport == "rtu_over_tcp" else 0.0)
+        return await _open_serial(place.serial, framing, place.unheard)
+    line = ModbusLine(framing, _GATEWAY_SERIAL.silence_s if place.transport == "rtu_over_tcp" else 0.0, place.unheard)
     context = place.tls.context() if place.tls else None
     await loop.create_connection(lambda: line, place.host, place.port, ssl=context)
     return line
 
 
-async def _open_serial(serial: Serial, framing: Framing[Q]) -> ModbusLine[Q]:
+async def _open_serial(serial: Serial, framing: Framing[Q], unheard: str) -> ModbusLine[Q]:
     from pymodbus.transport.serialtransport import create_serial_connection  # noqa: PLC0415 (pyserial, for rtu alone)
 
-    line = ModbusLine(framing, serial.silence_s)
+    line = ModbusLine(framing, serial.silence_s, unheard)
     try:
         transport, _ = await create_serial_connection(
             asyncio.get_running_loop(),

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from drivers.errors import ConfigError
 
 Transport = Literal["tcp", "rtu_over_tcp", "rtu", "tls"]
 Parity = Literal["none", "even", "odd"]
+
+#: What may be wrong where there is a connection, and not a byte ever comes over it.
+_UNHEARD: Final[Mapping[Transport, str]] = {
+    "tcp": "another unit, `transport: rtu_over_tcp`, or another client on its only connection?",
+    "tls": "another unit, or another client on its only connection?",
+    "rtu_over_tcp": "another unit, `transport: tcp`, or another baud rate or parity in the device server?",
+    "rtu": "another unit, baud rate or parity, or A and B exchanged?",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +59,22 @@ class MeterTls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """One bus. `serial` belongs to the transport ``rtu`` alone, host and port to the others, `tls` to ``tls``."""
+    """One bus. `serial` belongs to the transport ``rtu`` alone, host and port to the others, `tls` to ``tls``.
+
+    `ignore_transaction`: for a server of Modbus TCP that does not echo the transaction number.
+    """
 
     transport: Transport = "tcp"
     host: str = ""
     port: int = 502
     serial: Serial | None = None
     tls: MeterTls | None = None
+    ignore_transaction: bool = False
+
+    @property
+    def unheard(self) -> str:
+        """What may be wrong where not a byte ever comes from there."""
+        return _UNHEARD[self.transport]
 
     def __str__(self) -> str:
         """Return how a person calls it."""

@@ -22,7 +22,14 @@ from simulators.substation.contactor_unit import FORM, ContactorUnit, WiredConta
 from simulators.substation.encoder import identity, read_data
 from simulators.substation.meter import SimulatedMeter
 from simulators.substation.modbus_server import Faults, Unit, WaitingUnit, serve_gateway, serve_serial
-from simulators.substation.options import add_fault_options, add_trap_options, faults_of, traps_of
+from simulators.substation.options import (
+    add_fault_options,
+    add_habit_options,
+    add_trap_options,
+    faults_of,
+    habits_of,
+    traps_of,
+)
 from simulators.substation.scada_options import add_scada_options, scada_of
 from simulators.substation.traps import Traps
 from simulators.worldlink import AsyncWorldClient
@@ -82,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     modbus.add_argument("--start-wh", type=float, default=1e6, metavar="WH", help="what the import counter starts at")
     modbus.add_argument("--full-scale", type=float, default=10e6, metavar="W", help="of the powers of a LIN3 meter")
     add_fault_options(modbus)
+    add_habit_options(modbus)
     add_trap_options(modbus)
     opcua = kinds.add_parser("opcua", help="SCADA on OPC UA")
     opcua.set_defaults(serve=_serve_opcua)
@@ -155,6 +163,7 @@ def _simulated(args: argparse.Namespace, wanted: MeterArgument) -> tuple[Simulat
         faults_of(args) if misled else Faults(),
         args.largest_block or wanted.data.get("largest_block", 125),
         args.unmapped,
+        args.refusal,
         alone=identity(wanted.data),
         alike=args.alike,
     )
@@ -177,6 +186,8 @@ async def _serve_bus(
             *(args.host, int(port)),
             units=units,
             framing=args.framing,
+            answers=args.answers,
+            habits=habits_of(args),
             tls=tls,
             turn_s=args.turn,
             timeout_s=args.gateway_timeout,

@@ -10,6 +10,7 @@ import math
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from importlib.resources import files
@@ -44,11 +45,46 @@ _ONE: Final = Fraction(1)
 #: Where the SunSpec chain starts unless it is named, and the length of model 1 (common) that comes before the meter's.
 SUNSPEC_BASE: Final = 40000
 _COMMON_LENGTH: Final = 66
+_MAKER_WORDS: Final = 16
 #: Length of the meter models with floats, and with integers and scale factors.
 _FLOAT_LENGTH: Final = 124
 _INTEGER_LENGTH: Final = 105
 #: Points of an integer model that are 0 where there is no value (accumulators, events); the others are 0x8000.
 _ZERO_POINTS: Final = frozenset({*range(38, 54), *range(55, 71), *range(72, 104), 105, 106})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SunspecChain:
+    """Marker, common model, `meters` models of meters, and the end; the values are those of the `nth`, counted from 1."""
+
+    base: int = SUNSPEC_BASE
+    maker: str = ""
+    meters: int = 1
+    nth: int = 1
+
+    def start(self, model: int) -> int:
+        """Return the address of the ID register of the meter's model."""
+        return self.base + 4 + _COMMON_LENGTH + (self.nth - 1) * (2 + _length(model))
+
+    def words(self, model: int) -> Iterator[tuple[tuple[int, int], int]]:
+        """Yield the words of the chain; its meters have no values."""
+        floats, length = _floats(model), _length(model)
+        points = [
+            (0x7FC0, 0)[index % 2] if floats else 0x8000 * (index not in _ZERO_POINTS) for index in range(2, length + 2)
+        ]
+        maker = words_of(self.maker.encode().ljust(2 * _MAKER_WORDS, b"\0"), "big")
+        common = [*maker, *[0] * (_COMMON_LENGTH - _MAKER_WORDS)]
+        meters = [model, length, *points] * self.meters
+        chain = [*words_of(b"SunS", "big"), 1, _COMMON_LENGTH, *common, *meters, 0xFFFF, 0]
+        yield from (((3, self.base + index), word) for index, word in enumerate(chain))
+
+
+def _floats(model: int) -> bool:
+    return 211 <= model <= 214
+
+
+def _length(model: int) -> int:
+    return _FLOAT_LENGTH if _floats(model) else _INTEGER_LENGTH
 
 
 def read_data(name_or_path: str) -> dict[str, Any]:
@@ -65,17 +101,18 @@ def encode(
     *,
     full_scale_w: float | None = None,
     coarser: int = 0,
-    sunspec_base: int = SUNSPEC_BASE,
+    sunspec: SunspecChain | None = None,
 ) -> Words:
     """Return the words of a meter that shows `values` (SI, by quantity); one that is NaN or missing shows no value.
 
     A quantity that is the sum of several addresses is spread over them, 3 : 1, as two tariffs would be; one that others
     are subtracted from stands in either the first or the subtracted ones. `full_scale_w`: what LIN3 powers reach.
-    `coarser`: how much greater scale factors are than the finest with which the values fit.
+    `coarser`: how much greater scale factors are than the finest with which the values fit. `sunspec`: where in which chain
+    the meter is, if it is one of SunSpec.
     """
-    models = data.get("sunspec_models")
-    words = dict(_sunspec_chain(models[0], sunspec_base)) if models else {}
-    start = sunspec_base + 4 + _COMMON_LENGTH if models else 0
+    models, sunspec = data.get("sunspec_models"), sunspec or SunspecChain()
+    words = dict(sunspec.words(models[0])) if models else {}
+    start = sunspec.start(models[0]) if models else 0
     for (fc, address, _), shown in identity(data).items():
         words |= {(fc, address + index): word for index, word in enumerate(shown)}
     raws = {name: _raw(row, values.get(name, math.nan), full_scale_w) for name, row in data["registers"].items()}
@@ -218,15 +255,3 @@ def _marker(data: Mapping[str, Any], row: Mapping[str, Any]) -> bytes:
         return int(own[0][0] if isinstance(own[0], list) else own[0]).to_bytes(bits // 8, "big")
     ones = (1 << bits) - 1
     return {"int": 1 << bits - 1, "sm": ones >> 1, "acc": 0}.get(kind, ones).to_bytes(bits // 8, "big")
-
-
-def _sunspec_chain(model: int, base: int) -> Iterator[tuple[tuple[int, int], int]]:
-    """Yield marker, common model, a meter model without values, and the end of the chain."""
-    floats = 211 <= model <= 214
-    length = _FLOAT_LENGTH if floats else _INTEGER_LENGTH
-    points = [
-        (0x7FC0, 0)[index % 2] if floats else 0x8000 * (index not in _ZERO_POINTS) for index in range(2, length + 2)
-    ]
-    marker = words_of(b"SunS", "big")
-    chain = [*marker, 1, _COMMON_LENGTH, *[0] * _COMMON_LENGTH, model, length, *points, 0xFFFF, 0]
-    yield from (((3, base + index), word) for index, word in enumerate(chain))

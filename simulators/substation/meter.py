@@ -75,7 +75,7 @@ class SimulatedMeter:
         coarser = traps.coarser + (traps.restless and self._measurements % 2)
         layout = traps.laid_out(self.data)
         self._write_power_factor(layout, values)
-        image = encode(layout, values, full_scale_w=self.full_scale_w, coarser=coarser)
+        image = encode(layout, values, full_scale_w=self.full_scale_w, coarser=coarser, sunspec=traps.sunspec)
         ready = now_s - self._started_s >= traps.zero_for_s
         self.image = image if ready else dict.fromkeys(image, 0)
 

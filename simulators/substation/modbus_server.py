@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, runtime_checkable
 
-from simulators.substation.frames import RtuFrames, ServedRequest, TcpFrames
+from simulators.substation.frames import RtuFrames, ServedRequest, TcpFrames, crc
 
 _REQUEST: Final = struct.Struct(">BHH")
 #: How many requests a unit remembers.
@@ -44,7 +44,9 @@ class Faults:
     holds up what is asked after it. `late_s`: the answer is under way for so long while others pass it. `unit_shift`,
     `transaction_shift`: added to the ids of each answer. `crossed`: each request is answered with the answer to the one
     before it on the bus, of whatever unit (the first with none). `cut_to`: so many bytes of each answer are sent. `split_s`:
-    pause in the middle of an answer. `extra`: bytes after each answer. `spoilt`: wrong checksum (RTU), wrong length (TCP).
+    pause in the middle of an answer. `extra`: bytes after each answer; `leading`: before it. `spoilt`: wrong checksum (RTU),
+    wrong length (TCP). `number`: stands in every answer instead of the transaction. `checksum`: stands behind each frame of
+    Modbus TCP, ``counted`` in its length or not. `refused`: so many requests are refused with `exception`, the next ones not.
     """
 
     exception: int | None = None
@@ -58,7 +60,22 @@ class Faults:
     cut_to: int | None = None
     split_s: float = 0.0
     extra: bytes = b""
+    leading: bytes = b""
     spoilt: bool = False
+    number: int | None = None
+    checksum: Literal["counted", "uncounted"] | None = None
+    refused: int | None = None
+
+    def exception_now(self) -> int | None:
+        """Return the exception that answers this request."""
+        if self.refused is None or self.exception is None:
+            return self.exception
+        self.refused -= 1
+        return self.exception if self.refused >= 0 else None
+
+
+class HangUp(Exception):
+    """The unit has the connection closed instead of answering."""
 
 
 @dataclass(slots=True)
@@ -67,7 +84,8 @@ class Unit:
 
     `largest_block`: registers that a request may ask for. `unmapped`: what registers that the image lacks read as: a
     request that touches one is refused (``exception``), is refused if it begins or ends with one and else shows 0
-    (``gaps``), or shows 0 (``zero``). `alone`: requests that are answered with these words when they ask for exactly
+    (``gaps``), or shows 0 (``zero``). `refusal`: the exception by which it is refused; None where nothing is answered, ``close`` where the connection is closed.
+    `alone`: requests that are answered with these words when they ask for exactly
     this, as for a model code that shares its address with a measurement. `alike`: function codes 3 and 4 read the same.
     `asked`: the newest requests.
     """
@@ -76,18 +94,19 @@ class Unit:
     faults: Faults = field(default_factory=Faults)
     largest_block: int = 125
     unmapped: Literal["exception", "gaps", "zero"] = "gaps"
+    refusal: int | Literal["close"] | None = ILLEGAL_ADDRESS
     alone: Mapping[Asked, tuple[int, ...]] = field(default_factory=dict)
     alike: bool = False
     asked: deque[Asked] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
-    def answer(self, pdu: bytes) -> bytes:
-        """Return what the unit answers to `pdu`."""
+    def answer(self, pdu: bytes) -> bytes | None:
+        """Return what the unit answers to `pdu`, None for nothing; raises HangUp where it answers by that."""
         if len(pdu) != _REQUEST.size or pdu[0] not in {3, 4}:
             return failed(pdu, ILLEGAL_FUNCTION)
         fc, address, count = asked = _REQUEST.unpack(pdu)
         self.asked.append(asked)
-        if self.faults.exception is not None:
-            return failed(pdu, self.faults.exception)
+        if (exception := self.faults.exception_now()) is not None:
+            return failed(pdu, exception)
         if not 1 <= count <= self.largest_block:
             return failed(pdu, ILLEGAL_VALUE)
         image = self.image()
@@ -95,7 +114,11 @@ class Unit:
             return failed(pdu, DEVICE_FAILURE)
         words = self.alone.get(asked) or (self.alone.get((7 - fc, address, count)) if self.alike else None)
         words = words or self._words(image, fc, range(address, address + count))
-        return struct.pack(f">BB{count}H", fc, 2 * count, *words) if words else failed(pdu, ILLEGAL_ADDRESS)
+        if words:
+            return struct.pack(f">BB{count}H", fc, 2 * count, *words)
+        if self.refusal == "close":
+            raise HangUp
+        return None if self.refusal is None else failed(pdu, self.refusal)
 
     def _words(self, image: Mapping[tuple[int, int], int], fc: int, wanted: range) -> tuple[int, ...] | None:
         """Return the words at these addresses; None where the unit refuses to tell."""
@@ -125,22 +148,31 @@ Send = Callable[[bytes], None]
 class Bus:
     """The serial side of a gateway: one request at a time, of all connections together.
 
-    `turn_s`: what each request takes on it. `timeout_s`: how long the gateway waits for a dead unit.
+    `answers`: the frames of the answers, where they are not those of the requests. `turn_s`: what each request takes on it. `timeout_s`: how long the gateway waits for a dead unit.
     """
 
     units: Mapping[int, Unit | WaitingUnit]
     framing: type[TcpFrames | RtuFrames]
+    answers: type[TcpFrames | RtuFrames] | None = None
     turn_s: float = 0.0
     timeout_s: float = 1.0
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _before: bytes | None = None
 
-    async def converse(self, reader: asyncio.StreamReader, send: Send) -> None:
-        """Answer the requests of one connection until it ends."""
+    async def converse(
+        self, reader: asyncio.StreamReader, send: Send, *, most: int | None = None, idle_s: float | None = None
+    ) -> None:
+        """Answer the requests of one connection until it ends, after `most` of them, or `idle_s` without any."""
+        asked = 0
         async with asyncio.TaskGroup() as late:
-            async for request in self.framing.requests(reader):
+            requests = self.framing.requests(reader)
+            while asked != most and (request := await _next(requests, idle_s)) is not None:
+                asked += 1
                 unit = self.units.get(request.unit, _NOBODY)
-                frame = await self._frame(request, unit)
+                try:
+                    frame = await self._frame(request, unit)
+                except HangUp:
+                    return
                 self._before, sent = frame, self._before if unit.faults.crossed else frame
                 if sent is not None and unit.faults.late_s:
                     late.create_task(_send(send, sent, unit.faults))
@@ -157,8 +189,46 @@ class Bus:
             pdu = failed(request.pdu, NO_TARGET) if faults.dead else await _answer(unit, request.pdu)
         if pdu is None:
             return None
-        ids = (request.transaction + faults.transaction_shift) % 65536, (request.unit + faults.unit_shift) % 256
-        return self.framing.frame(*ids, pdu, spoilt=faults.spoilt)
+        number = request.transaction + faults.transaction_shift if faults.number is None else faults.number
+        ids = number % 65536, (request.unit + faults.unit_shift) % 256
+        frames = self.answers or self.framing
+        behind = crc(bytes([ids[1]]) + pdu) if faults.checksum and frames is TcpFrames else b""
+        if faults.checksum == "counted" and behind:
+            return frames.frame(*ids, pdu + behind, spoilt=faults.spoilt)
+        return frames.frame(*ids, pdu, spoilt=faults.spoilt) + behind
+
+
+_FRAMES: Final[Mapping[str, type[TcpFrames | RtuFrames]]] = {"tcp": TcpFrames, "rtu": RtuFrames}
+
+
+@dataclass(slots=True, kw_only=True)
+class Habits:
+    """What a server does with connections.
+
+    `close_after`: so many answers it closes one. `idle_s`: after so long without a request, too. `connections`: so many it
+    has at a time; what it does with another: it is ``closed`` at once, or ``left`` without an answer. `banner`: what it
+    greets with. `there`: how many it has now.
+    """
+
+    close_after: int | None = None
+    idle_s: float | None = None
+    connections: int | None = None
+    another: Literal["closed", "left"] = "closed"
+    banner: bytes = b""
+    there: int = field(default=0, init=False)
+
+    async def serve(self, bus: Bus, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one connection for as long as it lasts."""
+        if self.connections is not None and self.there >= self.connections:
+            if self.another == "left":
+                await reader.read()
+            return
+        self.there += 1
+        try:
+            writer.write(self.banner)
+            await bus.converse(reader, writer.write, most=self.close_after, idle_s=self.idle_s)
+        finally:
+            self.there -= 1
 
 
 async def serve_gateway(
@@ -167,19 +237,28 @@ async def serve_gateway(
     *,
     units: Mapping[int, Unit | WaitingUnit],
     framing: Literal["tcp", "rtu"] = "tcp",
+    answers: Literal["tcp", "rtu"] | None = None,
     tls: ssl.SSLContext | None = None,
     turn_s: float = 0.0,
     timeout_s: float = 1.0,
+    habits: Habits | None = None,
 ) -> asyncio.Server:
     """Listen on host:port (0: any free one) and answer for `units`; others are answered with exception 11 at once.
 
-    See `Bus` for `turn_s` and `timeout_s`. `framing`: ``rtu`` is RTU over TCP.
+    See `Bus` for `answers`, `turn_s` and `timeout_s`. `framing`: ``rtu`` is RTU over TCP.
     """
-    bus = Bus(units=units, framing=TcpFrames if framing == "tcp" else RtuFrames, turn_s=turn_s, timeout_s=timeout_s)
+    bus = Bus(
+        units=units,
+        framing=_FRAMES[framing],
+        answers=_FRAMES[answers] if answers else None,
+        turn_s=turn_s,
+        timeout_s=timeout_s,
+    )
+    habits = habits or Habits()
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.CancelledError):
-            await bus.converse(reader, writer.write)
+            await habits.serve(bus, reader, writer)
         writer.close()
 
     return await asyncio.start_server(converse, host, port, ssl=tls)
@@ -213,13 +292,21 @@ async def serve_serial(
         os.close(theirs)
 
 
+async def _next(requests: AsyncIterator[ServedRequest], within_s: float | None) -> ServedRequest | None:
+    try:
+        async with asyncio.timeout(within_s):
+            return await anext(requests, None)
+    except TimeoutError:
+        return None
+
+
 async def _answer(unit: Unit | WaitingUnit, pdu: bytes) -> bytes | None:
     return await unit.respond(pdu) if isinstance(unit, WaitingUnit) else unit.answer(pdu)
 
 
 async def _send(send: Send, frame: bytes, faults: Faults) -> None:
     await asyncio.sleep(faults.late_s)
-    shown = frame[: faults.cut_to] + faults.extra
+    shown = faults.leading + frame[: faults.cut_to] + faults.extra
     half = len(shown) // 2 if faults.split_s else len(shown)
     send(shown[:half])
     if half < len(shown):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
-from typing import Any
+from typing import Any, Literal
 
-from simulators.substation.modbus_server import Faults
+from simulators.substation.encoder import SUNSPEC_BASE, SunspecChain
+from simulators.substation.modbus_server import Faults, Habits
 from simulators.substation.traps import Traps
 
 
@@ -24,6 +25,10 @@ def add_fault_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--cut-to", type=int, metavar="BYTES", help="send so much of each answer")
     group.add_argument("--split", type=float, default=0.0, metavar="S", help="pause in the middle of each answer")
     group.add_argument("--extra", type=bytes.fromhex, default=b"", metavar="HEX", help="bytes after each answer")
+    group.add_argument("--leading", type=bytes.fromhex, default=b"", metavar="HEX", help="bytes before each answer")
+    group.add_argument("--number", type=int, metavar="N", help="in each answer instead of the transaction")
+    group.add_argument("--checksum", choices=["counted", "uncounted"], help="behind each frame of Modbus TCP")
+    group.add_argument("--refused", type=int, metavar="N", help="so many requests get the exception, the others not")
     group.add_argument("--spoilt", action="store_true", help="wrong checksum (RTU) or length (TCP)")
 
 
@@ -41,7 +46,41 @@ def faults_of(args: argparse.Namespace) -> Faults:
         cut_to=args.cut_to,
         split_s=args.split,
         extra=args.extra,
+        leading=args.leading,
+        number=args.number,
+        checksum=args.checksum,
+        refused=args.refused,
         spoilt=args.spoilt,
+    )
+
+
+def add_habit_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `habits_of` reads."""
+    group = parser.add_argument_group("what the server does with connections and refusals")
+    group.add_argument("--close-after", type=int, metavar="N", help="close each after so many answers")
+    group.add_argument("--idle", type=float, metavar="S", help="close each after so long without a request")
+    group.add_argument("--connections", type=int, metavar="N", help="have no more than so many at a time")
+    group.add_argument("--another", choices=["closed", "left"], default="closed", help="what is done with one more")
+    group.add_argument("--refusal", type=_refusal, default=2, metavar="CODE",
+                       help="what refuses registers without a meaning: an exception, `silence`, or `close`")  # fmt: skip
+    group.add_argument("--banner", type=bytes.fromhex, default=b"", metavar="HEX", help="greet each with these bytes")
+    group.add_argument("--answers", choices=["tcp", "rtu"], help="frames of the answers (default: those of requests)")
+
+
+def _refusal(text: str) -> int | Literal["close"] | None:
+    if text == "close":
+        return "close"
+    return None if text == "silence" else int(text)
+
+
+def habits_of(args: argparse.Namespace) -> Habits:
+    """Return what the options ask for."""
+    return Habits(
+        close_after=args.close_after,
+        idle_s=args.idle,
+        connections=args.connections,
+        another=args.another,
+        banner=args.banner,
     )
 
 
@@ -75,6 +114,10 @@ def add_trap_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--swap-bytes", action="store_true", help="the other byte order")
     group.add_argument("--coarser", type=int, default=0, metavar="N", help="added to SunSpec scale factors")
     group.add_argument("--restless", action="store_true", help="scale factors change with every measurement")
+    group.add_argument("--sunspec-base", type=int, default=SUNSPEC_BASE, metavar="ADDRESS", help="where SunS stands")
+    group.add_argument("--sunspec-maker", default="", metavar="NAME", help="the maker in the common model")
+    group.add_argument("--sunspec-meters", type=int, default=1, metavar="N", help="models of meters in the chain")
+    group.add_argument("--sunspec-nth", type=int, default=1, metavar="N", help="which of them shows the values")
     group.add_argument(
         "--trap-on-signal", action="store_true", help="none at first; SIGUSR1 sets the traps, or clears them"
     )
@@ -89,6 +132,9 @@ def traps_of(args: argparse.Namespace) -> Traps:
         swap_words=args.swap_words,
         swap_bytes=args.swap_bytes,
         power_factor=args.power_factor,
+        sunspec=SunspecChain(
+            base=args.sunspec_base, maker=args.sunspec_maker, meters=args.sunspec_meters, nth=args.sunspec_nth
+        ),
         factors=dict(args.factor) | {"active_power_w": args.scale_error * dict(args.factor).get("active_power_w", 1.0)},
         limits=dict(args.limit),
         resolution=dict(args.resolution),

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from simulators.substation.encoder import SunspecChain
 from simulators.substation.neighbours import NEIGHBOURS
 
 #: How a power factor is written: with the sign of active power (IEC), of the reactive power's direction (IEEE), in
@@ -29,6 +30,7 @@ class Traps:
 
     Layout: `address_shift` added to every address; `moved`: quantities at another address; `swap_words`, `swap_bytes`:
     the other order than the profile's. `power_factor`: how the register beside the others writes it; None: its own way.
+    `sunspec`: where in which chain of models the meter is, if it is one of SunSpec.
 
     Values: `factors`: what they are multiplied with before they are shown (a wrong prefix, a scaled float, secondary
     values, a scale that was configured otherwise). `limits`: the largest size that is shown. `resolution`: step of what
@@ -47,6 +49,7 @@ class Traps:
     swap_words: bool = False
     swap_bytes: bool = False
     power_factor: PowerFactor | None = None
+    sunspec: SunspecChain = field(default_factory=SunspecChain)
     factors: Mapping[str, float] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
     resolution: Mapping[str, float] = field(default_factory=dict)

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from controller.commands.meter.capture import NOT_CAPTURED, CapturedMeter
+from controller.commands.meter.asked_meter import AskedMeter
 from controller.commands.meter.findings import GRIDS_HZ, VOLTAGE_V, absent, labels, look, of_a_grid
 from controller.commands.meter.layout import LINES, one, together
-from controller.commands.meter.meter_line import SILENCE
-from controller.commands.meter.profile_reading import read_by
+from controller.commands.meter.profile_reading import meter_of, read_by
 from controller.core.trust.plausibility import OFF_GRID_HZ, vouched
-from drivers.errors import DriverLoss
-from drivers.meters.profiles import REQUIRED, Profile
-from drivers.meters.sunspec import BASES, END, MARKER, Read
-from drivers.modbus.answers import Answer
+from drivers.meters.modbus.poll import Asks
+from drivers.meters.profiles import REQUIRED, Profile, settle
+from drivers.meters.sunspec import ChainSearch, ModelChain, maker_and_model
+from drivers.modbus.line import NoAnswer
 
 #: What gives a profile away with one request, the surest first, and between which values (SI).
 _TELLING: Final = (
@@ -29,25 +28,31 @@ _TELLING: Final = (
     ("voltage_l1_l2_v", *VOLTAGE_V),
 )
 _VOLTAGES: Final = (LINES["voltage L-N"], LINES["voltage L-L"])
+_VOUCHED: Final = "P = U * I"
 #: The phases speak for the total where they add up to it within this share.
 _PHASES_SHARE: Final = 0.02
-#: How many questions in a row may stay without any answer before the meter is given up.
-_MOST_SILENT: Final = 4
-#: SunSpec common model: registers of maker and model, 16 words each, from the ID register.
-_MAKER, _MODEL = 2, 18
-#: The longest chain of SunSpec models that is walked.
-_MOST_MODELS: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class InMeter:
+    """Where the addresses of a profile count from; in a SunSpec meter with the model, and the how manieth of it that is."""
+
+    start: int = 0
+    model: int | None = None
+    nth: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A profile, tried on the meter.
 
-    `identified`: how the meter says itself that it is this one; empty where it does not. `agree`: what speaks for it.
+    `place`: where in the meter. `turned`: its maker, where that one counts power out of the site as positive.     `identified`: how the meter says itself that it is this one; empty where it does not. `agree`: what speaks for it.
     `wrong`: what speaks against it. `missing`: how many of its quantities the meter refuses. `values`: what it would show.
     """
 
     profile: Profile
+    place: InMeter
+    turned: str = ""
     identified: str = ""
     agree: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
@@ -62,6 +67,16 @@ class Candidate:
         return "yes" if self.identified or len(self.agree) > 1 else "maybe"
 
     @property
+    def settled(self) -> bool:
+        """Whether its power was in doubt, and what the meter shows vouches for it."""
+        return bool(self.profile.power_doubt) and _VOUCHED in self.agree
+
+    @property
+    def shown(self) -> Profile:
+        """The profile without the doubts that the meter has settled."""
+        return settle(self.profile, confirmed=True) if self.settled else self.profile
+
+    @property
     def rank(self) -> tuple[bool, bool, int, int]:
         """The best is the largest."""
         return (not self.wrong, bool(self.identified), len(self.agree) - self.missing, -len(self.wrong))
@@ -71,85 +86,57 @@ class Candidate:
 class Probed:
     """What was found: `identity` by function 43, `chain` the SunSpec models, `candidates` the best first.
 
-    `failed`: profile ids whose telling register does not fit, with the reason.
+    `further`: more meters of the same profile on the same unit. `failed`: profile ids whose telling register does not fit, with the reason.
     """
 
     identity: tuple[str, ...]
     chain: tuple[int, ...]
     maker: str
     candidates: Sequence[Candidate]
+    further: Sequence[Candidate]
     failed: Mapping[str, str]
 
 
-class AskedMeter:
-    """The meter that is asked, with a memory: a question is asked once."""
-
-    def __init__(self, read: Read, *, patient: bool) -> None:
-        self._read = read
-        self._patient = patient
-        self._known = CapturedMeter()
-        self._silent = 0
-
-    async def read(self, fc: int, address: int, count: int) -> Answer:
-        """Return the registers or why there are none. Raises DriverLoss where the meter has fallen silent."""
-        known = await self._known.read(fc, address, count)
-        if not (isinstance(known, str) and known.startswith(NOT_CAPTURED)):
-            return known
-        return await self.alone(fc, address, count)
-
-    async def alone(self, fc: int, address: int, count: int) -> Answer:
-        """Return the answer to exactly this request."""
-        if (known := self._known.exact(fc, address, count)) is not None:
-            return known
-        answer = await self._read(fc, address, count)
-        self._known.take(fc, address, count, answer)
-        self._silent = self._silent + 1 if _is_silence(answer) else 0
-        if self._silent >= _MOST_SILENT and not self._patient:
-            raise DriverLoss(
-                f"{_MOST_SILENT} questions in a row without an answer (the last: {answer}): is the unit id right, "
-                "is the meter behind the gateway on, are baud rate and parity those of the meter? Some meters are silent "
-                "where they have no register: --patient goes on"
-            )
-        return answer
-
-
 async def probe(
-    read: Read,
+    asks: Asks,
     identity: tuple[str, ...],
     profiles: Sequence[Profile],
     *,
     thorough: bool = False,
     patient: bool = False,
 ) -> Probed:
-    """Ask the meter behind `read`, which calls itself `identity`, what it is.
+    """Ask the meter behind `asks`, which calls itself `identity`, what it is.
 
     Once it has said itself what it is, and shows what such a meter can show, no other profile is tried, unless `thorough`.
     Raises DriverLoss where it is silent, unless `patient`.
     """
-    meter = AskedMeter(read, patient=patient)
-    starts, chain, maker = await _sunspec(meter)
+    meter = AskedMeter(asks, patient=patient)
+    chain = await _chain(meter)
+    maker = await maker_and_model(meter.read, chain)
     said = " ".join((*identity, maker))
     candidates: list[Candidate] = []
+    further: list[Candidate] = []
     failed: dict[str, str] = {}
-    identified = {each.id: await _identified(meter, each, said, starts) for each in profiles}
+    identified = {each.id: await _identified(meter, each, said, chain) for each in profiles}
     for profile in sorted(profiles, key=lambda each: not identified[each.id]):
         known = any(each.identified and not each.wrong for each in candidates)
         if known and not thorough and not identified[profile.id]:
             failed[profile.id] = "not tried, since the meter says what it is"
             continue
-        start, why = _start(profile, starts, chain)
+        places, why = _places(profile, chain)
         if not why and not identified[profile.id]:
-            why = await _telling(meter, profile, start)
+            why = await _telling(meter, profile, places[0].start)
         if why:
             failed[profile.id] = why
             continue
-        candidate = await _tried(meter, profile, start, identified[profile.id])
+        candidate, *more = [await _tried(meter, profile, place, identified[profile.id], maker) for place in places]
+        further += more
         if candidate.identified or REQUIRED in candidate.values or profile.needs_full_scale:
             candidates.append(candidate)
         else:
             failed[profile.id] = candidate.wrong[0]
     ranked = sorted(candidates, key=lambda each: each.rank, reverse=True)
-    return Probed(identity=identity, chain=tuple(chain), maker=maker, candidates=ranked, failed=failed)
+    return Probed(identity=identity, chain=chain.ids, maker=maker, candidates=ranked, further=further, failed=failed)
 
 
 def apart(first: Candidate, second: Candidate) -> str:
@@ -171,53 +158,38 @@ def apart(first: Candidate, second: Candidate) -> str:
     return ""
 
 
-async def _sunspec(meter: AskedMeter) -> tuple[dict[int, int], list[int], str]:
-    """Return the address of each model in the meter's SunSpec chain, the models in order, and maker and model."""
-    for base in BASES:
-        if await meter.read(3, base, len(MARKER)) == MARKER:
-            break
-    else:
-        return {}, [], ""
-    starts: dict[int, int] = {}
-    chain: list[int] = []
-    address = base + len(MARKER)
-    while address < 0xFFFF and len(chain) < _MOST_MODELS:
-        answer = await meter.read(3, address, 2)
-        if isinstance(answer, str) or answer[0] == END:
-            break
-        chain.append(answer[0])
-        starts.setdefault(answer[0], address)
-        address += 2 + answer[1]
-    texts = [await meter.read(3, starts[1] + offset, 16) for offset in (_MAKER, _MODEL)] if 1 in starts else []
-    return starts, chain, " ".join(_text(words) for words in texts if not isinstance(words, str)).strip()
+async def _chain(meter: AskedMeter) -> ModelChain:
+    """Return the SunSpec models of the meter, wherever its marker stands and whatever it does with the other places."""
+    search = ChainSearch()
+    while True:
+        try:
+            return await search.chain(meter.read)
+        except NoAnswer:
+            if not search.hopeful:
+                return ModelChain()
 
 
-def _text(words: Sequence[int]) -> str:
-    return b"".join(word.to_bytes(2, "big") for word in words).decode("latin-1").strip("\0 ")
-
-
-def _is_silence(answer: Answer) -> bool:
-    return isinstance(answer, str) and answer.startswith(SILENCE)
-
-
-def _start(profile: Profile, starts: Mapping[int, int], chain: Sequence[int]) -> tuple[int, str]:
-    """Return the address that those of the profile count from, or why the profile cannot be the meter's."""
+def _places(profile: Profile, chain: ModelChain) -> tuple[Sequence[InMeter], str]:
+    """Return where meters of this profile stand, or why the profile cannot be the meter's."""
     if not profile.sunspec_models:
-        return 0, ""
-    start = next((starts[model] for model in profile.sunspec_models if model in starts), None)
-    if start is not None:
-        return start, ""
-    has = f"the chain has {', '.join(map(str, chain))}" if chain else "there is no SunSpec marker"
-    return 0, f"no SunSpec model {', '.join(map(str, profile.sunspec_models))}: {has}"
+        return (InMeter(),), ""
+    there = chain.of(profile.sunspec_models)
+    if not there:
+        has = f"the chain has {', '.join(map(str, chain.ids))}" if chain.ids else "there is no SunSpec marker"
+        return (), f"no SunSpec model {', '.join(map(str, profile.sunspec_models))}: {has}"
+    nth = [chain.of((model.id,)).index(model) + 1 for model in there]
+    return tuple(InMeter(model.address, model.id, which) for model, which in zip(there, nth, strict=True)), ""
 
 
-async def _identified(meter: AskedMeter, profile: Profile, said: str, starts: Mapping[int, int]) -> str:
+async def _identified(meter: AskedMeter, profile: Profile, said: str, chain: ModelChain) -> str:
     """Return how the meter says that it is the one of this profile; empty where it does not."""
-    model = next((model for model in profile.sunspec_models if model in starts), None)
-    if model is not None:
-        return f"SunSpec model {model}"
+    if there := chain.of(profile.sunspec_models):
+        return f"SunSpec model {there[0].id}"
     for mark in profile.identity:
-        answer = await meter.alone(mark.fc, mark.address, len(mark.words))
+        try:
+            answer = await meter.alone(mark.fc, mark.address, len(mark.words))
+        except NoAnswer:  # some are silent where they have no register
+            continue
         if not isinstance(answer, str) and tuple(answer) == tuple(mark.words):
             return f"identity registers at {mark.address}"
     if profile.vendor.split()[0].lower() in said.lower():
@@ -232,19 +204,29 @@ async def _telling(meter: AskedMeter, profile: Profile, start: int) -> str:
     for quantity, low, high in _TELLING:
         if quantity not in profile.registers:
             continue
-        values, invalid = await read_by(meter.read, profile, start=start, only=(quantity,))
+        try:
+            values, invalid = await read_by(meter, meter_of(profile), start=start, only=(quantity,))
+        except NoAnswer as silence:
+            return f"{quantity}: {silence}"
         if quantity in invalid:
             return f"{quantity}: {invalid[quantity]}"
         return "" if low <= values[quantity] <= high else f"{quantity} would be {values[quantity]:.4g}"
     return "it has neither frequency nor voltage to know it by"
 
 
-async def _tried(meter: AskedMeter, profile: Profile, start: int, identified: str) -> Candidate:
+async def _tried(meter: AskedMeter, profile: Profile, place: InMeter, identified: str, maker: str) -> Candidate:
     """Read all of the profile and judge it."""
+    turned = next((each for each in profile.turned_makers if maker.lower().startswith(each.lower())), "")
+    wired = replace(meter_of(profile), sign=-1 if turned else 1, swap_counters=not turned)
     known = [name for name, register in profile.registers.items() if not register.of_full_scale]
-    values, invalid = await read_by(meter.read, profile, start=start, only=known)
+    try:
+        values, invalid = await read_by(meter, wired, start=place.start, only=known)
+    except NoAnswer as silence:
+        values, invalid = {}, dict.fromkeys(known, str(silence))
     return Candidate(
         profile=profile,
+        place=place,
+        turned=turned,
         identified=identified,
         agree=tuple(_agreements(values)),
         wrong=tuple(look(values, invalid)),
@@ -264,7 +246,7 @@ def _agreements(values: Mapping[str, float]) -> list[str]:
             said.append(together("_v", volts))
             break
     if values.get(REQUIRED) and vouched(values, 0.0):
-        said.append("P = U * I")
+        said.append(_VOUCHED)
     phases_w = [values[name] for name in LINES["power L1 L2 L3"] if name in values]
     power_w = values.get(REQUIRED, 0.0)
     if power_w and len(phases_w) == 3 and abs(sum(phases_w) - power_w) <= _PHASES_SHARE * abs(power_w):

@@ -20,10 +20,14 @@ from typing import Final
 
 from drivers.errors import ConfigError
 from drivers.modbus.answers import Answer, Refusal
+from drivers.modbus.line import NoAnswer
+from drivers.modbus.requests import ReadRequest
 
 HEADER: Final = "# surplusd capture 1"
 #: Why a replay has no registers for a request.
 NOT_CAPTURED: Final = "not in the capture"
+#: What a request brought to which the meter said nothing at all.
+SILENCE: Final = "no answer"
 
 _READ: Final = re.compile(r"^(?:\d+\.\d+\s+)?fc\s+([34])\s+address\s+(\d+)\s+count\s+(\d+)\s*=\s*(\S.*)$")
 _IDENTITY: Final = re.compile(r"^(?:\d+\.\d+\s+)?fc\s+43\s*=\s*(\S.*)$")
@@ -45,6 +49,14 @@ class CapturedMeter:
         self._answers: dict[tuple[int, int, int], Answer] = {}
         self._words: dict[tuple[int, int], int] = {}
         self.identity: tuple[str, ...] = ()
+
+    async def ask(self, request: ReadRequest, within_s: float, *, since_s: float | None = None) -> Answer:
+        """Return the same as `read`; raises NoAnswer where there was none."""
+        del within_s, since_s
+        answer = await self.read(request.fc, request.address, request.count)
+        if isinstance(answer, str) and answer.startswith(SILENCE):
+            raise NoAnswer(answer.removeprefix(f"{SILENCE}: "), told=True)
+        return answer
 
     async def read(self, fc: int, address: int, count: int) -> Answer:
         """Return what was answered to this request, else its words from other requests, else why there are none."""

@@ -18,6 +18,7 @@ from controller.core.trust.columns import PLAUSIBLE
 from controller.core.trust.plausibility import OFF_GRID_HZ, contradiction, off_grid, unready
 from controller.texts.english import PROFILE_QUESTION, predicate
 from drivers.meters.profiles import REQUIRED, Profile
+from drivers.modbus.answers import Refusal
 
 #: Frequencies of the grids of the world.
 GRIDS_HZ: Final = (50.0, 60.0)
@@ -33,9 +34,6 @@ _BETWEEN: Final = (math.sqrt(3), 0.15)
 #: that power hardly ever takes.
 _COUNTER_SHARE: Final = 0.001
 _COUNTED_WH: Final = 1e3
-#: How the reason begins where a meter has refused a register rather than shown something strange.
-_REFUSED: Final = "exception "
-
 #: Where the meter refused it is of no interest in a sum.
 _WHERE: Final = re.compile(r" for \d+ registers at \d+$")
 
@@ -53,7 +51,7 @@ def look(
     `values`: by quantity, in the unit that its name carries. `invalid`: quantity to the reason why it has no value.
     `rating_w`: of the meter with its transformers, where it is known. `grids_hz`: the frequencies that its grid may have.
     """
-    strange = {name: reason for name, reason in invalid.items() if name not in absent(values, invalid)}
+    strange = {name: _told(reason) for name, reason in invalid.items() if name not in absent(values, invalid)}
     if unready(values):
         return [
             *_grouped(strange),
@@ -70,10 +68,17 @@ def look(
 
 
 def absent(values: Values, invalid: Mapping[str, str]) -> dict[str, str]:
-    """Return the quantities that this meter does not have, with the reason: it works without them."""
+    """Return the quantities that this meter does not have, with the reason: it works without them.
+
+    What it refuses for now, or is silent about, is not among them: the profile promises it, and nobody knows why it is missing.
+    """
     if REQUIRED not in values:
         return {}
-    return {name: reason for name, reason in invalid.items() if reason.startswith(_REFUSED)}
+    return {name: reason for name, reason in invalid.items() if isinstance(reason, Refusal) and reason.for_good}
+
+
+def _told(reason: str) -> str:
+    return f"refused for now, {reason}" if isinstance(reason, Refusal) and not reason.for_good else reason
 
 
 def doubts(profile: Profile | None) -> list[str]:

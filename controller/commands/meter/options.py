@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def add_meter_or_capture(verb: argparse.ArgumentParser) -> None:
     """Add where a meter is, or where a capture of one is, and what is known of it."""
-    verb.add_argument("--host", help="the meter to test it on; the device for --transport rtu")
+    verb.add_argument("--host", metavar="HOST[:PORT]", help="the meter to test it on; the device for --transport rtu")
     verb.add_argument(
         "--capture",
         type=Path,
@@ -24,6 +25,10 @@ def add_meter_or_capture(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--rating", type=watts, metavar="POWER", help="the most that the meter can measure, as in '1.2 MW'"
     )
+    verb.add_argument(
+        "--sunspec-model", type=_within(1, 65534), metavar="ID", help="of a SunSpec meter: the model that is meant"
+    )
+    verb.add_argument("--nth", type=_within(1, 100), default=1, help="which of several of it (default: %(default)s)")
     verb.add_argument("--full-scale", type=watts, metavar="POWER", help="of a meter whose numbers are shares of it")
     verb.set_defaults(wrong=verb.error)
     add_address(verb)
@@ -32,7 +37,8 @@ def add_meter_or_capture(verb: argparse.ArgumentParser) -> None:
 def add_address(verb: argparse.ArgumentParser) -> None:
     """Add where a meter is, but for its host."""
     verb.add_argument("--port", type=_within(1, 65535), default=None, help="TCP port (default: 502, TLS 802)")
-    verb.add_argument("--unit", type=_within(0, 255), default=1, help="unit id (default: %(default)s)")
+    verb.add_argument("--unit", type=_unit, default=1, help="unit id, or `any` (default: %(default)s)")
+    verb.add_argument("--ignore-transaction", action="store_true", help="the server does not echo its number")
     verb.add_argument("--transport", choices=("tcp", "rtu_over_tcp", "rtu", "tls"), default="tcp")
     verb.add_argument("--timeout", type=seconds, default=1.0, metavar="TIME", help="for an answer (default: 1 s)")
     verb.add_argument("--baud", type=_within(300, 921_600), default=9600, help="of rtu (default: %(default)s)")
@@ -52,6 +58,31 @@ def _within(low: int, high: int) -> type[int]:
     return integer  # type: ignore[return-value]  # argparse takes any callable
 
 
+def _unit(text: str) -> int | str:
+    return text if text == "any" else _within(0, 255)(text)
+
+
+def host_and_port(host: str, port: int | None) -> tuple[str, int | None]:
+    """Return both apart, also where they stand in one word; CommandLineWrong where the port stands twice and differs.
+
+    >>> host_and_port("10.0.0.5:1502", None)
+    ('10.0.0.5', 1502)
+    >>> host_and_port("[::1]:1502", None)
+    ('::1', 1502)
+    >>> host_and_port("::1", 502)
+    ('::1', 502)
+    """
+    from drivers.errors import CommandLineWrong
+
+    found = re.fullmatch(r"(?:\[([^\]]+)\]|([^:\[\]]+)):(\d{1,5})", host)
+    if found is None:
+        return host.strip("[]"), port
+    beside = int(found[3])
+    if not 1 <= beside <= 65535 or port not in {None, beside}:
+        raise CommandLineWrong(f"found {host} with --port {port}, allowed is one port from 1 to 65535")
+    return found[1] or found[2], beside
+
+
 def address_of(arguments: argparse.Namespace) -> Address:
     """Return where the meter is; CommandLineWrong where the options contradict one another."""
     from controller.commands.meter.meter_line import Address
@@ -63,6 +94,8 @@ def address_of(arguments: argparse.Namespace) -> Address:
         raise CommandLineWrong(
             f"--ca: found {arguments.ca or 'none'} with --transport {transport}, allowed is one with tls"
         )
+    if transport in {"rtu", "rtu_over_tcp"} and not (arguments.unit != "any" and 1 <= arguments.unit <= 247):
+        raise CommandLineWrong(f"--unit: found {arguments.unit} with --transport {transport}, allowed is 1 to 247")
     serial = None
     if transport == "rtu":
         serial = Serial(
@@ -73,6 +106,15 @@ def address_of(arguments: argparse.Namespace) -> Address:
         if arguments.ca
         else None
     )
-    port = arguments.port or (802 if transport == "tls" else 502)
-    place = Place(transport=transport, host=arguments.host, port=port, serial=serial, tls=tls)
-    return Address(place=place, unit=arguments.unit, timeout_s=arguments.timeout)
+    host, port = (arguments.host, arguments.port) if serial else host_and_port(arguments.host, arguments.port)
+    port = port or (802 if transport == "tls" else 502)
+    place = Place(
+        transport=transport,
+        host=host,
+        port=port,
+        serial=serial,
+        tls=tls,
+        ignore_transaction=arguments.ignore_transaction,
+    )
+    any_unit = arguments.unit == "any"
+    return Address(place=place, unit=1 if any_unit else arguments.unit, any_unit=any_unit, timeout_s=arguments.timeout)

@@ -13,7 +13,9 @@ def add(verbs: Verbs) -> None:
     """Add the verb."""
     verb = verbs.add_parser("probe", help="say which profile fits the meter at HOST; reads only, and slowly")
     verb.add_argument(
-        "host", metavar="HOST", help="address of the meter or its gateway; the device for --transport rtu"
+        "host",
+        metavar="HOST[:PORT]",
+        help="address of the meter or its gateway; the device for --transport rtu",
     )
     add_address(verb)
     verb.add_argument("--pause", type=seconds, default=0.1, metavar="TIME", help="between requests (default: 100 ms)")

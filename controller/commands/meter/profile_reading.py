@@ -1,39 +1,38 @@
-"""A meter read once by a profile, whether it is there or was captured."""
+"""A meter read once by a profile, whether it is there or was captured: by the reader of the daemon."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from drivers.meters.blocks import Block, Plan, decode_all
-from drivers.meters.codec import Dropped
+from drivers.meters.modbus import ModbusMeter, Reader, read_fully
+from drivers.meters.modbus.poll import Asks
 from drivers.meters.profiles import Profile
-from drivers.meters.sunspec import Read, find_model
-from drivers.modbus.answers import Answer, Refusal
+from drivers.readings import Loss, Sample
 
 #: Values by quantity, and why the others have none.
 Shown = tuple[dict[str, float], dict[str, str]]
 
 
-async def read_by(
-    read: Read, profile: Profile, *, start: int | None = None, only: Collection[str] | None = None
-) -> Shown:
-    """Return the values of the profile's quantities (of `only` these), and why the others have none.
+def meter_of(profile: Profile) -> ModbusMeter:
+    """Return a meter of this profile; where it is, is known to whoever asks it."""
+    return ModbusMeter(id=profile.id, profile=profile, poll_s=1.0, timeout_s=1.0)
 
-    `start`: where the addresses count from; looked for where it is not given. Raises DriverLoss.
+
+async def read_by(
+    asks: Asks, meter: ModbusMeter, *, start: int | None = None, only: Collection[str] | None = None
+) -> Shown:
+    """Return the values of the quantities of the meter's profile (of `only` these), and why the others have none.
+
+    `start`: where the addresses count from; looked for where it is not given. Raises NoAnswer and DriverLoss.
     """
-    if start is None:
-        start = await find_model(read, profile.sunspec_models) if profile.sunspec_models else 0
-    quantities = tuple(profile.registers) if only is None else tuple(only)
-    plan = Plan(profile, quantities)
-    answers: dict[Block, Answer] = {}
-    todo = list(plan.blocks(0.0))
-    while todo:
-        block = todo.pop(0)
-        answer = await read(block.fc, start + block.address, block.count)
-        if isinstance(answer, Refusal) and (parts := plan.narrow(block, answer)):
-            todo = [*parts, *todo]
-        else:
-            answers[block] = answer
-    decoded = decode_all(profile, plan.refused | answers, quantities)
-    values = {name: value for name, value in decoded.items() if not isinstance(value, Dropped)}
-    return values, {name: value.reason for name, value in decoded.items() if isinstance(value, Dropped)}
+    seen = await reading_of(asks, meter, start=start, only=only)
+    if isinstance(seen, Loss):
+        return {}, dict.fromkeys(meter.profile.registers if only is None else only, seen.reason)
+    return dict(seen.values), dict(seen.invalid)
+
+
+async def reading_of(
+    asks: Asks, meter: ModbusMeter, *, start: int | None = None, only: Collection[str] | None = None
+) -> Sample | Loss:
+    """Return the same as the daemon would see it."""
+    return await read_fully(Reader(meter, start=start, only=only), asks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Final
 
 from controller.commands.meter.source import NOT_HEARD, Source
@@ -15,7 +15,9 @@ from controller.core.trust.judge import Judgement, judge, no_trust
 from controller.daemon.mailbox import as_heard
 from controller.daemon.meters.drivers import drivers
 from controller.daemon.meters.supervision import run_drivers
+from controller.site.meter_profile import settled
 from controller.site.model import ModbusSource, OpcuaSource, SiteFile
+from controller.site.problems import one_of
 from drivers.clock import Clock, boottime_s
 from drivers.ending import end
 from drivers.errors import ConfigError
@@ -52,7 +54,7 @@ def sources(site_file: SiteFile) -> dict[str, Source]:
 
 
 def _profile(modbus: ModbusSource | None) -> Profile | None:
-    return None if modbus is None else load_profile(str(modbus.profile))
+    return None if modbus is None else settled(modbus)
 
 
 def _where(modbus: ModbusSource | None, opcua: OpcuaSource | None) -> str:
@@ -81,15 +83,16 @@ class Judge:
 
 @contextlib.asynccontextmanager
 async def reading(
-    site_file: SiteFile, hear: Hear, judge: Judge, only: str | None = None
+    site_file: SiteFile, hear: Hear, judge: Judge, only: Collection[str] | None = None
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """Run the drivers of all sources, or of the one called `only`, beside the block; `judge` hears what they say.
+    """Run the drivers of all sources, or of `only` those with these names, beside the block; `judge` hears what they say.
 
     Yields their task, which ends only where it must. Raises ConfigError.
     """
     known = sources(site_file)
-    if only is not None and only not in known:
-        raise ConfigError(f"found no meter {only!r} in the site file, allowed is one of {', '.join(known)}")
+    for name in only or ():
+        if name not in known:
+            raise ConfigError(f"found no meter {name!r} in the site file, allowed is one of {one_of(known, name)}")
 
     def publish(item: Sample | Loss) -> None:
         reasons = judge.hear(item).reasons[item.meter]
@@ -129,4 +132,4 @@ async def read_once(site_file: SiteFile, judge: Judge, within_s: float) -> dict[
 
 
 def _said(source: Source) -> bool:
-    return source.complete or source.lost not in {"", NOT_HEARD}
+    return not source.trying and (source.complete or source.lost not in {"", NOT_HEARD})

@@ -64,8 +64,7 @@ def rows(source: Source, now_s: float) -> Iterator[tuple[str, str, str, str, str
         known = [each for each in quantities if each in source.values or each in source.invalid]
         values = [source.values[each][0] if each in source.values else float("nan") for each in known]
         oldest_s = min(taken_s for _, taken_s in there)
-        quality = "lost" if source.lost else source.quality.name.lower()
-        yield name, label, together(quantities[0], values), age(now_s - oldest_s), quality
+        yield name, label, together(quantities[0], values), age(now_s - oldest_s), source.verdict
         name = ""
     if name:
         yield name, "-", "-", "-", "lost" if source.lost else "no value"

@@ -24,8 +24,12 @@ def _carry_out(arguments: argparse.Namespace) -> int:
 
 def try_profile(arguments: argparse.Namespace, profile: str) -> int:
     """Read the meter or the capture that the options name by `profile`, print what it shows, return the exit status."""
+    from dataclasses import replace
+
+    from controller.commands.meter.profile_reading import meter_of
     from controller.commands.meter.profile_trial import run
     from drivers.meters.profiles import bind, load_profile
 
     bound = bind(load_profile(profile), arguments.full_scale)
-    return run(bound, address_of(arguments) if arguments.host else None, arguments.capture, arguments.rating)
+    meter = replace(meter_of(bound), model=arguments.sunspec_model, nth=arguments.nth)
+    return run(meter, address_of(arguments) if arguments.host else None, arguments.capture, arguments.rating)

@@ -16,6 +16,7 @@ from controller.commands.meter.findings import doubts
 from controller.commands.meter.identification import identify
 from controller.commands.meter.layout import fold, note, table
 from controller.commands.meter.meter_line import Address, opened
+from controller.commands.meter.second_look import other_way
 from controller.commands.signals import run_until_signal
 from controller.terminal.telling import tell
 from drivers.errors import ConfigError, DriverLoss
@@ -66,14 +67,20 @@ def _clear(candidates: Sequence[Candidate]) -> bool:
 async def _ask(address: Address, options: ProbeOptions, profiles: Sequence[Profile]) -> tuple[int, Probed]:
     identity = await identify(address)
     await asyncio.sleep(options.pause_s)  # the meter may have one connection only, and be slow to give it back
-    async with opened(address, options.pause_s) as line:
-        if identity:
-            line.log.append(f"fc 43 = {' | '.join(identity)}")
-        try:
-            probed = await probe(line.read, identity, profiles, thorough=options.show_all, patient=options.patient)
-        finally:
-            if options.capture is not None:
-                write_capture(options.capture, line.log)
+    heard = False
+    try:
+        async with opened(address, options.pause_s) as line:
+            if identity:
+                line.log.append(f"fc 43 = {' | '.join(identity)}")
+            try:
+                probed = await probe(line, identity, profiles, thorough=options.show_all, patient=options.patient)
+            finally:
+                heard = line.answers > 0
+                if options.capture is not None:
+                    write_capture(options.capture, line.log)
+    except DriverLoss as loss:
+        way = "" if heard else await other_way(address)
+        raise DriverLoss(f"{loss}. It answers with {way}" if way else str(loss)) from loss
     return line.requests, probed
 
 
@@ -91,7 +98,7 @@ def told(address: Address, requests: int, probed: Probed, *, show_all: bool) -> 
         yield from table([("NOT", "WHY"), *probed.failed.items()])
     else:
         yield f"{len(probed.failed)} other profiles do not fit; --all says why"
-    yield from _advice(address, probed.candidates)
+    yield from _advice(address, probed)
 
 
 def _table(candidates: Sequence[Candidate]) -> Iterator[str]:
@@ -109,7 +116,8 @@ def _why(candidate: Candidate) -> str:
     return "; ".join(text for text in (candidate.identified, *candidate.agree, missing) if text)
 
 
-def _advice(address: Address, candidates: Sequence[Candidate]) -> Iterator[str]:
+def _advice(address: Address, probed: Probed) -> Iterator[str]:
+    candidates = probed.candidates
     best = [each for each in candidates if each.rank[:2] == candidates[0].rank[:2] and not each.wrong]
     if not best:
         yield "None fits. Is it the right unit id? `surplusd meter new FILE` describes a meter that is not known yet."
@@ -117,11 +125,30 @@ def _advice(address: Address, candidates: Sequence[Candidate]) -> Iterator[str]:
     for other in best[1 : 1 + _MOST_PAIRS]:
         same = f"{best[0].profile.id} and {other.profile.id} read the same here: see the type plate, or take either"
         yield from note("?", apart(best[0], other) or same, indent=0)
-    for text in (*_needs(best[0].profile), *doubts(best[0].profile)):
+    for text in (*_needs(best[0].profile), *doubts(best[0].shown)):
         yield from note("?", text, indent=0)
+    if best[0].settled:
+        yield from note("i", "volts times amperes confirm its power, which the profile is not sure of", indent=0)
+    elif best[0].profile.power_doubt:
+        text = "ask again under load: volts times amperes then settle the power, or its display does (confirmed: true)"
+        yield from note("?", text, indent=0)
+    if best[0].turned:
+        yield from note("i", f"{best[0].turned} counts power out of the site as positive: sign -1 turns it", indent=0)
     others = f", or with {', '.join(each.profile.id for each in best[1:])} instead" if best[1:] else ""
+    more = [each for each in probed.further if each.profile.id == best[0].profile.id]
     yield from fold(f"For the site file{others}:")
-    yield f"    modbus: {{{_keys(address)}, profile: {best[0].profile.id}}}"
+    for each in (best[0], *more):
+        yield f"    modbus: {{{_keys(address)}, {_of_profile(each, alone=not more)}}}"
+
+
+def _of_profile(candidate: Candidate, *, alone: bool) -> str:
+    """Return the keys that say how the meter is read."""
+    place, keys = candidate.place, f"profile: {candidate.profile.id}"
+    if not alone:
+        keys += f", model: {place.model}, nth: {place.nth}"
+    if candidate.settled:
+        keys += ", confirmed: true"
+    return f"{keys}, sign: -1, swap_counters: false" if candidate.turned else keys
 
 
 def _needs(profile: Profile) -> Iterator[str]:
@@ -138,7 +165,9 @@ def _keys(address: Address) -> str:
         serial = place.serial
         port = f"device: {serial.device}, baud: {serial.baud}, parity: {serial.parity}, stop_bits: {serial.stop_bits}"
         return f"transport: rtu, serial: {{{port}}}, unit: {address.unit}"
-    keys = f"host: {place.host}, port: {place.port}, unit: {address.unit}"
+    keys = f"host: {place.host}, port: {place.port}, unit: {'any' if address.any_unit else address.unit}"
+    if place.ignore_transaction:
+        keys += ", ignore_transaction: true"
     if place.tls is not None:
         files = {"ca": place.tls.ca, "certificate": place.tls.certificate, "private_key": place.tls.private_key}
         keys += f", tls: {{{', '.join(f'{name}: {path}' for name, path in files.items() if path)}}}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from controller.core.limits.carrying import phase_quantities
 from controller.core.site import SURPLUS
@@ -13,16 +13,16 @@ from drivers.errors import ConfigError
 from drivers.readings import Publish
 
 
-def drivers(site_file: SiteFile, publish: Publish, only: str | None = None) -> tuple[Driver, ...]:
+def drivers(site_file: SiteFile, publish: Publish, only: Collection[str] | None = None) -> tuple[Driver, ...]:
     """Return the drivers of all meters and of the surplus.
 
-    Meters on one bus share a driver, and so do those behind one OPC UA server. `only`: the name of the one that is wanted.
+    Meters on one bus share a driver, and so do those behind one OPC UA server. `only`: the names of those that are wanted.
     Raises ConfigError, before anything is started, for a profile, certificate or password that cannot be used.
     """
     surplus = site_file.surplus
     sources = {meter.id: (meter.modbus, meter.opcua) for meter in site_file.meters}
     sources[SURPLUS] = surplus.modbus, surplus.opcua
-    wanted = {name: source for name, source in sources.items() if only in {None, name}}
+    wanted = {name: source for name, source in sources.items() if only is None or name in only}
     of_modbus = {name: modbus for name, (modbus, _) in wanted.items() if modbus is not None}
     of_opcua = {name: opcua for name, (_, opcua) in wanted.items() if opcua is not None}
     for name in wanted.keys() - of_modbus.keys() - of_opcua.keys():

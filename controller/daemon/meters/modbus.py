@@ -7,9 +7,10 @@ from functools import partial
 from typing import Final
 
 from controller.daemon.meters.supervision import Driver
+from controller.site.meter_profile import bound
 from controller.site.model import ModbusSource
 from drivers.meters.modbus import MeterTls, ModbusMeter, Serial, buses, read_bus
-from drivers.meters.profiles import REQUIRED, bind, load_profile
+from drivers.meters.profiles import REQUIRED
 from drivers.readings import Publish
 
 #: Of meters of which power and frequency are enough.
@@ -57,7 +58,7 @@ def bus_meters(
 
 
 def _meter(name: str, source: ModbusSource, quantity: str, each_poll: tuple[str, ...]) -> ModbusMeter:
-    serial, tls = source.serial, source.tls
+    serial, tls, profile = source.serial, source.tls, bound(source)
     return ModbusMeter(
         id=name,
         transport=source.transport,
@@ -65,12 +66,17 @@ def _meter(name: str, source: ModbusSource, quantity: str, each_poll: tuple[str,
         port=source.port if serial is None else 0,
         serial=None if serial is None else Serial(**dict(serial)),
         tls=None if tls is None else MeterTls(**dict(tls)),
-        unit=source.unit,
-        profile=bind(load_profile(str(source.profile)), source.full_scale_w),
+        unit=profile.unit_id if source.unit == "any" else source.unit,
+        any_unit=source.unit == "any",
+        ignore_transaction=source.ignore_transaction,
+        model=source.model,
+        nth=source.nth,
+        profile=profile,
         poll_s=source.poll_s,
         poll_slow_s=source.poll_slow_s,
         timeout_s=source.timeout_s,
         sign=source.sign,
+        swap_counters=source.swap_counters,
         ct_ratio=source.ct_ratio,
         quantity=quantity,
         each_poll=each_poll,

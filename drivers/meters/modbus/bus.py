@@ -12,8 +12,8 @@ from drivers.meters.modbus.meter import ModbusMeter
 from drivers.meters.modbus.reader import Reader
 from drivers.meters.modbus.turns import MeterTurns, QueuedMeter
 from drivers.meters.sessions import Pause, Watched, run_sessions
-from drivers.modbus.frames import ReadRequest
-from drivers.modbus.line import ModbusLine, NoAnswer, connected, framing_of
+from drivers.modbus.connection import Connection, connected
+from drivers.modbus.line import NoAnswer, framing_of
 from drivers.modbus.place import Place
 from drivers.readings import Loss, Publish, Sample
 
@@ -73,17 +73,15 @@ class _Worker:
     async def session(self) -> None:
         """Ask the units in turn until the connection is lost, or nobody on it answers."""
         timeout_s = max(unit.meter.timeout_s for unit in self._turns.units)
-        while True:
-            async with connected(self._place, self._framing, timeout_s) as line:
-                await self._ask_in_turn(line)
+        async with connected(self._place, self._framing, timeout_s) as line:
+            await self._ask_in_turn(line)
 
-    async def _ask_in_turn(self, line: ModbusLine[ReadRequest]) -> None:
-        """Return where the other side closed the connection after it had answered, as some do when nothing is asked."""
+    async def _ask_in_turn(self, line: Connection) -> None:
         units = self._turns.units
         for unit in units:
             unit.begin_anew(self._clock())
-        patience_s, in_vain, answers = 0.0, 0, 0
-        while not (line.ended and answers):
+        patience_s, in_vain = 0.0, 0
+        while True:
             unit, due_s = self._turns.next(self._clock())
             if (wait_s := due_s - self._clock()) > _SOON_S:
                 await asyncio.sleep(wait_s)
@@ -94,20 +92,20 @@ class _Worker:
                 seen = await self._read(unit, line, full=full, within_s=within_s)
             except NoAnswer as silence:
                 unit.unanswered(self._clock())
-                in_vain = 0 if silence.told else in_vain + 1
+                hopeful = unit.reader.hopeful
+                in_vain = 0 if silence.told or hopeful else in_vain + 1
                 if in_vain == len(units):
                     raise
-                unit.watched(Loss(meter=unit.meter.id, reason=str(silence), at_s=self._clock()))
+                if not (hopeful and unit.reader.spoken):
+                    unit.watched(Loss(meter=unit.meter.id, reason=str(silence), at_s=self._clock(), trying=hopeful))
                 # Its gateway may go on waiting for it, and keep the next one waiting.
                 patience_s = 0.0 if silence.told else unit.meter.timeout_s
             else:
-                unit.answered(self._clock(), full=full)
+                unit.answered(self._clock(), full=full and unit.reader.settled)
                 unit.watched(seen)
-                patience_s, in_vain, answers = 0.0, 0, answers + 1
+                patience_s, in_vain = 0.0, 0
 
-    async def _read(
-        self, unit: QueuedMeter, line: ModbusLine[ReadRequest], *, full: bool, within_s: float
-    ) -> Sample | Loss:
+    async def _read(self, unit: QueuedMeter, line: Connection, *, full: bool, within_s: float) -> Sample | Loss:
         try:
             return await unit.reader.read(line, self._clock, full=full, within_s=within_s)
         except DriverLoss:
@@ -117,12 +115,3 @@ class _Worker:
                 fields = {"event": "driver_failed", "meter": unit.meter.id}
                 log.exception("meter %s: the driver failed", unit.meter.id, extra=fields)
             raise NoAnswer(f"the driver failed: {error!r}", told=True) from error
-
-
-async def read_once(meter: ModbusMeter, clock: Clock = boottime_s) -> Sample | Loss:
-    """Read all quantities of one meter once, over a connection of its own."""
-    try:
-        async with connected(meter.place, framing_of(meter.place), meter.timeout_s) as line:
-            return await Reader(meter).read(line, clock, full=True, within_s=meter.timeout_s)
-    except DriverLoss as loss:
-        return Loss(meter=meter.id, reason=str(loss), at_s=clock())

@@ -22,12 +22,14 @@ _REVERSED: Final = {"energy_import_wh": "energy_export_wh", "energy_export_wh": 
 class ModbusMeter:
     """One meter on Modbus.
 
-    `transport`, `host`, `port`, `serial`, `tls`: see `Place`; meters at the same place share one connection. `unit`: unit
-    id 0 to 247. `poll_s`: from one poll of power and frequency to the next, and of `each_poll`, other quantities that are read as often;
-    `poll_slow_s`: the same for all quantities.
+    `transport`, `host`, `port`, `serial`, `tls`, `ignore_transaction`: see `Place`; meters at the same place share one
+    connection. `unit`: unit id 0 to 255; `any_unit`: the answer may come as another one. `model`, `nth`: which SunSpec model
+    it is and which of several of that id, counted from 1; without a model the first that its profile is for. `poll_s`: from one poll of power and frequency to the next,
+    and of `each_poll`, other quantities that are read as often; `poll_slow_s`: the same for all quantities.
     `timeout_s`: for connecting, for all requests of a poll together that bring power and frequency, and for each other
     request. `sign`: -1 where the current transformers are mounted backwards: active and reactive powers are negated and the
-    energy counters change places. `ct_ratio`: what powers, energies and currents are multiplied with, for a meter that
+    energy counters change places; `swap_counters`: they do not where the maker counts power the other way round and names the
+    counters rightly. `ct_ratio`: what powers, energies and currents are multiplied with, for a meter that
     shows secondary values. `quantity`: name under which active power is published; `surplus_w` makes the meter a surplus
     source, which carries nothing else.
     """
@@ -38,12 +40,17 @@ class ModbusMeter:
     transport: Transport = "tcp"
     serial: Serial | None = None
     tls: MeterTls | None = None
+    ignore_transaction: bool = False
     unit: int = 1
+    any_unit: bool = False
+    model: int | None = None
+    nth: int = 1
     profile: Profile
     poll_s: float
     poll_slow_s: float = 10.0
     timeout_s: float
     sign: int = 1
+    swap_counters: bool = True
     ct_ratio: float = 1.0
     quantity: str = REQUIRED
     each_poll: tuple[str, ...] = ()
@@ -51,11 +58,24 @@ class ModbusMeter:
     @property
     def place(self) -> Place:
         """Where it is."""
-        return Place(transport=self.transport, host=self.host, port=self.port, serial=self.serial, tls=self.tls)
+        return Place(
+            transport=self.transport,
+            host=self.host,
+            port=self.port,
+            serial=self.serial,
+            tls=self.tls,
+            ignore_transaction=self.ignore_transaction,
+        )
 
 
 def judged(
-    meter: ModbusMeter, plan: Plan, answers: Mapping[Block, Answer], taken_at_s: float, arrived_at_s: float
+    meter: ModbusMeter,
+    plan: Plan,
+    answers: Mapping[Block, Answer],
+    taken_at_s: float,
+    arrived_at_s: float,
+    *,
+    power_took_s: float = 0.0,
 ) -> Sample | Loss:
     """Return what a poll saw, from the answers to all blocks of its plan."""
     words = [answer for answer in answers.values() if not isinstance(answer, str)]
@@ -74,6 +94,8 @@ def judged(
         taken_at_s=taken_at_s,
         arrived_at_s=arrived_at_s,
         invalid={name: value.reason for name, value in shown.items() if isinstance(value, Dropped)},
+        trying=not plan.settled,
+        power_took_s=power_took_s,
     )
 
 
@@ -84,7 +106,8 @@ def _oriented(meter: ModbusMeter, decoded: Mapping[str, float | Dropped]) -> dic
         return {meter.quantity: _scaled(decoded[REQUIRED], directed)}
     factors = {"_w": directed, "_var": directed, "_wh": meter.ct_ratio, "_a": meter.ct_ratio}
     scaled = {name: _scaled(value, factors.get(name[name.rindex("_") :], 1.0)) for name, value in decoded.items()}
-    return {_REVERSED.get(name, name) if meter.sign < 0 else name: value for name, value in scaled.items()}
+    swapped = _REVERSED if meter.sign < 0 and meter.swap_counters else {}
+    return {swapped.get(name, name): value for name, value in scaled.items()}
 
 
 def _scaled(value: float | Dropped, factor: float) -> float | Dropped:

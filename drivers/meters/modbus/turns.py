@@ -60,10 +60,10 @@ class QueuedMeter:
             self.slow_s = _next(self.begin_s + (self.share - 1.0) * slow_s, slow_s, now_s)
 
     def unanswered(self, now_s: float) -> None:
-        """Wait longer from time to time, and then begin from the beginning."""
+        """Wait longer from time to time, and then begin from the beginning; where it can be asked in another way, now."""
         self.silent = True
         self.begin_anew(now_s)
-        self.due_s = now_s + self.pause.next_s()
+        self.due_s = now_s if self.reader.hopeful else now_s + self.pause.next_s()
 
 
 class MeterTurns:

@@ -78,7 +78,10 @@ class Substation:
     def serve(self, units: Mapping[int, Unit] | Unit | Speaking, **options: Any) -> int:
         """Serve `units` and return the port."""
         by_id = {1: units} if isinstance(units, (Unit, Speaking)) else units
-        server = self.call(serve_gateway("127.0.0.1", 0, units=by_id, **options))
+        return self.keep(self.call(serve_gateway("127.0.0.1", 0, units=by_id, **options)))
+
+    def keep(self, server: asyncio.Server) -> int:
+        """Have a server of this thread ended with the others; return its port."""
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 

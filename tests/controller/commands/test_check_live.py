@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.cli import main
+from drivers.meters.profiles import bundled_profiles, load_profile
 from simulators.substation.modbus_server import Unit
 from simulators.substation.opcua_server import Behaviour, Scada
 from tests.controller.commands.substation import SOUND, Substation, site_file, unit
@@ -15,7 +16,9 @@ from tests.drivers.meters.opcua.serving import METER, SURPLUS, endpoint, serving
 
 
 def modbus(port: int, unit_id: int = 1, profile: str = "schneider_pm5xxx", more: str = "") -> str:
-    return f"{{host: 127.0.0.1, port: {port}, unit: {unit_id}, profile: {profile}{more}}}"
+    doubted = profile in bundled_profiles() and load_profile(profile).power_doubt
+    settled = ", confirmed: true" if doubted else ""
+    return f"{{host: 127.0.0.1, port: {port}, unit: {unit_id}, profile: {profile}{settled}{more}}}"
 
 
 def check(folder: Path, meters: dict[str, str], surplus: str, *options: str) -> int:
@@ -75,7 +78,7 @@ NEGATIVE = {name: -value for name, value in SOUND.items() if name.startswith("ac
         ("a fuse", unit("schneider_pm5xxx", SOUND | {"voltage_l3_n_v": 1.0}), "schneider_pm5xxx", "the phases are uneven"),
         ("a busy meter", unit("schneider_pm5xxx", exception=6), "schneider_pm5xxx", "not read: exception 6 (server device busy)"),
         ("nobody behind the gateway", unit("schneider_pm5xxx", dead="exception"), "schneider_pm5xxx", "not read: exception 11"),
-        ("mute", unit("schneider_pm5xxx", mute=True), "schneider_pm5xxx", "not read: no complete answer within 0.5 s"),
+        ("mute", unit("schneider_pm5xxx", mute=True), "schneider_pm5xxx", "not read: no complete answer within 1 s, not a byte: another unit"),
     ],
 )  # fmt: skip
 def test_what_looks_wrong_stands_under_the_meter(
@@ -104,12 +107,29 @@ def test_what_looks_wrong_stands_under_the_meter(
 def test_what_the_profile_is_not_sure_of_is_said_and_is_not_wrong(
     substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    port = substation.serve(unit("schneider_pm8000"))
-    assert (
-        check(tmp_path, {"main": modbus(port, profile="schneider_pm8000")}, modbus(port, profile="schneider_pm8000"))
-        == 0
-    )
-    assert "? verify active power, power L1 L2 L3, reactive power: W" in " ".join(capsys.readouterr().out.split())
+    port = substation.serve(unit("janitza_umg801"))
+    meter = modbus(port, profile="janitza_umg801")
+    assert check(tmp_path, {"main": meter}, meter) == 0
+    assert "? verify import counter, export counter: the sum by analogy" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_power_that_is_in_doubt_is_not_read_until_somebody_has_settled_it(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load = {name: value / 200 if name.endswith(("_w", "_a", "_var")) else value for name, value in SOUND.items()}
+    in_kw = {name: value / 1000 if name.endswith(("_w", "_var")) else value for name, value in load.items()}
+    port, sound = substation.serve(unit("schneider_pm8000", in_kw)), modbus(substation.serve(unit("schneider_pm5xxx")))
+    plain = f"host: 127.0.0.1, port: {port}, profile: schneider_pm8000"
+    assert check(tmp_path, {"main": f"{{{plain}}}"}, sound) == 1
+    err = capsys.readouterr().err
+    assert "meters[0].modbus.profile: found 'schneider_pm8000', whose power is in doubt (W: one list says kW" in err
+    assert "allowed is confirmed: true or power_unit" in err
+    assert check(tmp_path, {"main": f"{{{plain}, power_unit: kW}}"}, sound) == 0
+    out = capsys.readouterr().out
+    assert "4.0625 kW" in out
+    assert "verify active power" not in out
+    assert check(tmp_path, {"main": "{host: h, profile: schneider_pm5xxx, confirmed: true}"}, sound) == 1
+    assert "confirmed for schneider_pm5xxx, whose power is sure" in capsys.readouterr().err
 
 
 def test_registers_that_the_meter_lacks_are_said_and_are_not_wrong(
@@ -188,3 +208,19 @@ def test_a_broken_site_file_is_not_read_by(tmp_path: Path, capsys: pytest.Captur
     out, err = capsys.readouterr()
     assert out == ""
     assert "grid.contract" in err
+
+
+def test_meters_of_one_connection_that_answer_too_slowly_for_their_polls_are_told(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    units = {number: unit("siemens_pac3200_4200", delay_s=0.15) for number in range(1, 7)}
+    slow, sound = substation.serve(units), modbus(substation.serve(unit("schneider_pm5xxx")))
+    meters = {
+        f"m{number}": modbus(slow, number, "siemens_pac3200_4200", ", poll: 500 ms, timeout: 2 s") for number in units
+    }
+    assert check(tmp_path, meters, sound) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"! 127.0.0.1:{slow}: one round of power and frequency of m1, m2, m3, m4, m5, m6 took " in out
+    assert "which is longer than there is between two; a poll of " in out
+    slower = {name: each.replace("poll: 500 ms", "poll: 4 s") for name, each in meters.items()}
+    assert check(tmp_path, slower, sound) == 0

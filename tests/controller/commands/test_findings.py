@@ -6,10 +6,12 @@ import pytest
 
 from controller.commands.meter.findings import absent, doubts, look
 from drivers.meters.profiles import load_profile
+from drivers.modbus.answers import Refusal
 from tests.controller.commands.substation import SOUND
 
 RATING_W = 1.2e6
-REFUSED = "exception 2 (illegal data address) for 2 registers at 3059"
+REFUSED = Refusal(2, "exception 2 (illegal data address) for 2 registers at 3059")
+BUSY = Refusal(6, "exception 6 (server device busy) for 2 registers at 3059")
 
 
 def test_a_sound_meter_looks_right() -> None:
@@ -79,6 +81,14 @@ def test_what_a_meter_does_not_have_is_not_wrong_unless_it_is_its_power() -> Non
     assert look({"frequency_hz": 50.0}, {"active_power_w": REFUSED}) == [
         "active power: exception 2 (illegal data address)"
     ]
+
+
+@pytest.mark.parametrize("reason", [BUSY, "no complete answer within 1 s, not a byte"])
+def test_what_a_meter_does_not_give_now_is_not_said_to_be_missing_for_good(reason: str) -> None:
+    values = {name: value for name, value in SOUND.items() if name != "energy_export_wh"}
+    assert absent(values, {"energy_export_wh": reason}) == {}
+    (told,) = look(values, {"energy_export_wh": reason})
+    assert told in {"export counter: refused for now, exception 6 (server device busy)", f"export counter: {reason}"}
 
 
 def test_the_doubts_of_a_profile_name_what_they_are_about() -> None:

@@ -7,6 +7,7 @@ import itertools
 import ssl
 import struct
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from controller.commands.meter.candidates import Probed, probe
 from controller.commands.meter.capture import read_capture
 from drivers.meters.profiles import bundled_profiles, load_profile
 from drivers.modbus.answers import Answer, Refusal
+from drivers.modbus.requests import ReadRequest
+from simulators.substation.encoder import SunspecChain, encode, read_data
 from simulators.substation.modbus_server import Unit, serve_serial
 from tests.controller.commands.substation import SOUND, Speaking, Substation, site_file, unit
 
@@ -30,15 +33,20 @@ UNKNOWABLE = {"abb_reu615"}
 
 def found_by_name(profile: str, values: dict[str, float] = SMALL) -> Probed:
     """What the probe says of a simulated meter that is asked without a wire."""
-    meter = unit(profile, values)
+    return asyncio.run(probe(Wireless(unit(profile, values)), (), [load_profile(name) for name in bundled_profiles()]))
 
-    async def read(fc: int, address: int, count: int) -> Answer:
-        pdu = meter.answer(struct.pack(">BHH", fc, address, count))
+
+@dataclass(frozen=True)
+class Wireless:
+    """A simulated meter that is asked without a wire."""
+
+    meter: Unit
+
+    async def ask(self, request: ReadRequest, within_s: float, *, since_s: float | None = None) -> Answer:
+        pdu = self.meter.answer(struct.pack(">BHH", request.fc, request.address, request.count))
         if pdu[0] & 0x80:
-            return Refusal(pdu[1], f"exception {pdu[1]} (as it says) for {count} registers at {address}")
-        return list(struct.unpack(f">{count}H", pdu[2:]))
-
-    return asyncio.run(probe(read, (), [load_profile(name) for name in bundled_profiles()]))
+            return Refusal(pdu[1], f"exception {pdu[1]} (as it says) for {request}")
+        return list(struct.unpack(f">{request.count}H", pdu[2:]))
 
 
 @pytest.mark.parametrize("profile", sorted(set(bundled_profiles()) - UNKNOWABLE))
@@ -85,6 +93,64 @@ def test_under_load_a_factor_of_1000_decides(substation: Substation, capsys: pyt
     assert "schneider_pm5xxx   no" in out
     assert "schneider_pm8000   yes" in out
     assert "1000 times less" in out
+
+
+def test_a_power_in_doubt_is_settled_by_volts_times_amperes_while_there_is_a_load(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert say(substation, unit("elster_a1140_a1700")) == 0
+    out = capsys.readouterr().out
+    assert "i volts times amperes confirm its power, which the profile is not sure of" in out
+    assert out.splitlines()[-1].endswith("profile: elster_a1140_a1700, confirmed: true}")
+    assert "verify active power" not in out
+    assert is_taken_by_a_site_file(out, tmp_path)
+
+
+def test_without_load_a_power_in_doubt_stays_so(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    idle = {name: 0.0 if name.endswith(("_w", "_a", "_var")) else value for name, value in SOUND.items()}
+    say(substation, unit("elster_a1140_a1700", idle))
+    out = capsys.readouterr().out
+    assert "? ask again under load: volts times amperes then settle the power" in " ".join(out.split())
+    assert "confirmed: true}" not in out
+    assert not is_taken_by_a_site_file(out, tmp_path)
+
+
+def test_of_a_maker_that_counts_the_other_way_round_the_line_turns_the_power_and_not_the_counters(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meter = unit("sunspec_203")
+    away = SOUND | {name: -value for name, value in SOUND.items() if name.endswith(("_w", "_var"))}
+    image = encode(read_data("sunspec_203"), away, sunspec=SunspecChain(maker="SolarEdge "))
+    meter.image = lambda: image
+    port = substation.serve(meter)
+    assert main(["meter", "probe", f"127.0.0.1:{port}", "--pause", "1 ms"]) == 0
+    out = capsys.readouterr().out
+    assert "SunSpec       models 1, 201 SolarEdge" in out
+    assert "i SolarEdge counts power out of the site as positive: sign -1 turns it" in out
+    line = out.splitlines()[-1].strip().removeprefix("modbus: ")
+    assert line.endswith("profile: sunspec_203, sign: -1, swap_counters: false}")
+    assert main(["check", "--live", str(site_file(tmp_path, {"main": line}, line))]) == 0
+    out = capsys.readouterr().out
+    assert "active power    812.5 kW" in out
+    assert "import counter  12.34" in out
+    assert "export counter  1." in out
+
+
+def test_of_several_meters_in_one_unit_each_has_a_line(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meter, data = unit("sunspec_203"), read_data("sunspec_203")
+    image = encode(data, SOUND, sunspec=SunspecChain(meters=2))
+    second = encode(data, SOUND, sunspec=SunspecChain(meters=2, nth=2))
+    meter.image = lambda: image | {key: word for key, word in second.items() if key[1] >= 40177}
+    assert say(substation, meter) == 0
+    out = capsys.readouterr().out
+    lines = [line.strip().removeprefix("modbus: ") for line in out.splitlines()[-2:]]
+    assert [line[-20:] for line in lines] == [" model: 201, nth: 1}", " model: 201, nth: 2}"]
+    site = site_file(tmp_path, {"first": lines[0], "second": lines[1]}, lines[0])
+    assert main(["check", "--live", str(site)]) == 0
 
 
 def test_without_load_it_is_said_that_nothing_tells_them_apart(
@@ -159,6 +225,26 @@ def test_a_silent_meter_is_given_up_with_what_to_look_at(
     assert "is the unit id right" in err
     assert "Traceback" not in err
     assert len(meter.asked) < 8
+
+
+@pytest.mark.parametrize(
+    ("units", "server", "options", "way"),
+    [
+        ({1: {}}, {"framing": "rtu"}, (), "--transport rtu_over_tcp"),
+        ({1: {}}, {}, ("--transport", "rtu_over_tcp"), "--transport tcp"),
+        ({1: {"mute": True}, 255: {}}, {}, (), "--unit 255"),
+        ({0: {}}, {}, ("--unit", "7"), "--unit 0"),
+        ({1: {"number": 0}}, {}, (), "--ignore-transaction"),
+        ({1: {"unit_shift": -1}}, {}, (), "--unit any"),
+    ],
+)
+def test_a_meter_that_says_nothing_is_asked_in_other_ways_and_the_one_that_it_answers_is_told(
+    substation: Substation, capsys: pytest.CaptureFixture[str], units, server, options, way
+) -> None:
+    served = {number: unit("eastron_sdm630", **faults) for number, faults in units.items()}
+    port = substation.serve(served, **server)
+    assert main(["meter", "probe", f"127.0.0.1:{port}", "--pause", "1 ms", "--timeout", "100 ms", *options]) == 1
+    assert capsys.readouterr().err.strip().endswith(f"It answers with {way}")
 
 
 class Shy(Speaking):

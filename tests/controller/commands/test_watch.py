@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from controller.cli import main
-from tests.controller.commands.substation import Substation, site_file, unit
+from tests.controller.commands.substation import SOUND, Substation, site_file, unit
+from tests.ports import free_port
 from tests.waiting import DEADLINE_S, until
 
 
@@ -66,6 +67,35 @@ def test_a_meter_that_is_lost_at_the_end_is_status_1(
     assert "LOST  " in out
 
 
+def test_several_meters_are_watched_at_once_and_one_that_is_lost_is_status_1(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ports = [substation.serve(unit("schneider_pm5xxx")) for _ in range(2)]
+    modbus = [f"{{host: 127.0.0.1, port: {port}, profile: schneider_pm5xxx, poll: 200 ms}}" for port in ports]
+    gone = modbus[0].replace(str(ports[0]), str(free_port()))
+    path = str(site_file(tmp_path, {"main": modbus[0], "check": modbus[1], "gone": gone}, modbus[0]))
+    assert main(["meter", "watch", "main", "check", "--file", path, "--for", "1500 ms"]) == 0
+    out = capsys.readouterr().out
+    assert "  main  812.5 kW" in out
+    assert "  check  812.5 kW" in out
+    assert "gone" not in out
+    assert main(["meter", "watch", "main", "gone", "--file", path, "--for", "1500 ms"]) == 1
+    assert "  gone  LOST  " in capsys.readouterr().out
+    capture = ["--capture", str(tmp_path / "c.txt")]
+    assert main(["meter", "watch", "main", "check", "--file", path, *capture]) == 2
+    assert "--capture: found 2 meters, allowed is one" in capsys.readouterr().err
+
+
+def test_a_line_without_the_power_is_never_good(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meter = unit("schneider_pm5xxx", SOUND | {"active_power_w": float("nan")})
+    assert main(["meter", "watch", "main", "--file", site(substation, tmp_path, meter), "--for", "1 s"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "50 Hz" in line]
+    assert lines
+    assert all("  no power  ! active power: " in line and "good" not in line for line in lines)
+
+
 def test_the_surplus_is_watched_by_its_name(
     substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,7 +107,10 @@ def test_the_surplus_is_watched_by_its_name(
 def test_a_name_that_is_not_there(substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = site(substation, tmp_path, unit("schneider_pm5xxx"))
     assert main(["meter", "watch", "mian", "--file", path]) == 1
-    assert "found no meter 'mian' in the site file, allowed is one of main, surplus" in capsys.readouterr().err
+    assert (
+        "found no meter 'mian' in the site file, allowed is one of main (did you mean that?), surplus"
+        in capsys.readouterr().err
+    )
 
 
 def test_on_a_terminal_the_table_is_drawn_anew(substation: Substation, tmp_path: Path) -> None:

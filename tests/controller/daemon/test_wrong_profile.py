@@ -96,7 +96,6 @@ def test_a_wrong_profile_stays_in_init_with_a_reason(name, why):
     [
         ("schneider_pm5xxx", "janitza_umg96rm"),
         ("schneider_pm8000", "schneider_pm5xxx"),
-        ("siemens_pac1600", "lovato_dmg610"),
         ("abb_b23_b24", "abb_m4m_m1m"),
         ("carlo_gavazzi_em24", "carlo_gavazzi_em340_em530_em24e1"),
         ("chint_dtsu666", "eastron_sdm630"),

@@ -1,11 +1,45 @@
 """Mistakes of a Modbus source: one line each, with its place and what is allowed."""
 
+import re
+
 import pytest
 
 MAIN = "modbus: {host: 10.0.0.1, profile: schneider_pm5xxx}"
 SERIAL = "serial: {device: /dev/ttyUSB0}"
 
 BROKEN = {
+    "unit 0 on a serial line": (
+        f"{{transport: rtu, {SERIAL}, unit: 0, profile: schneider_pm5xxx}}",
+        ["meters[0].modbus.unit: found 0", "1 to 247 on a serial line"],
+    ),
+    "unit 255 through a device server": (
+        "{transport: rtu_over_tcp, host: h, unit: 255, profile: schneider_pm5xxx}",
+        ["meters[0].modbus.unit: found 255", "1 to 247 on a serial line"],
+    ),
+    "any unit on a serial line": (
+        f"{{transport: rtu, {SERIAL}, unit: any, profile: schneider_pm5xxx}}",
+        ["meters[0].modbus.unit: found 'any'", "1 to 247 on a serial line"],
+    ),
+    "transactions on a serial line": (
+        f"{{transport: rtu, {SERIAL}, ignore_transaction: true, profile: schneider_pm5xxx}}",
+        ["meters[0].modbus.ignore_transaction: found true for the transport rtu, which has no transactions"],
+    ),
+    "a model of another profile": (
+        "{host: h, profile: sunspec_203, model: 213}",
+        ["meters[0].modbus.model: found 213", "one of 201, 202, 203, 204"],
+    ),
+    "a model without SunSpec": (
+        "{host: h, profile: schneider_pm5xxx, nth: 2}",
+        ["meters[0].modbus.nth: found nth for schneider_pm5xxx, which is no profile of SunSpec"],
+    ),
+    "a power in doubt": (
+        "{host: h, profile: schneider_ion7400}",
+        ["meters[0].modbus.profile: found 'schneider_ion7400', whose power is in doubt", "power_unit"],
+    ),
+    "a unit for a power that is sure": (
+        "{host: h, profile: schneider_pm5xxx, power_unit: kW}",
+        ["meters[0].modbus.power_unit: found power_unit for schneider_pm5xxx, whose power is sure"],
+    ),
     "neither host nor serial": ("{profile: schneider_pm5xxx}", ["neither host nor serial", "exactly one"]),
     "host and serial": (f"{{host: h, {SERIAL}, profile: schneider_pm5xxx}}", ["both host and serial"]),
     "serial without its transport": (
@@ -107,4 +141,15 @@ def test_a_meter_that_shows_secondary_values_needs_its_ratio(small, complaints, 
 def test_meters_that_share_a_connection_agree_on_how_it_speaks(small, complaints):
     text = small.replace("{host: 10.0.0.3,", "{host: 10.0.0.1, transport: rtu_over_tcp, unit: 2,")
     [line] = complaints(text)
-    assert "surplus.modbus: found another transport, serial or tls than meters[0].modbus" in line
+    assert "surplus.modbus: found another transport, serial, tls or ignore_transaction than meters[0].modbus" in line
+
+
+def test_a_meter_that_answers_as_any_unit_is_alone_at_its_address(small, complaints):
+    [line] = complaints(small.replace("{host: 10.0.0.3,", "{host: 10.0.0.1, unit: any,"))
+    assert "surplus.modbus.unit: found 'any'; allowed is a number: other meters are read at this address" in line
+
+
+def test_two_meters_in_one_unit_are_two(small, load_text):
+    one = "{host: 10.0.0.3, profile: sunspec_203}"
+    text = re.sub(r"modbus: \{host: 10\.0\.0\.[13][^}]*\}", f"modbus: {one}", small)
+    assert load_text(text.replace(one, one.replace("}", ", nth: 2}"), 1))

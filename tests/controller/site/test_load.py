@@ -123,7 +123,7 @@ BROKEN = {
     "count of true": ("count: 2,", "count: §true,", ["found true"]),
     "count of text": ("count: 2,", "count: §'2',", ["found '2'"]),
     "port": ("10.0.0.1,", "10.0.0.1, port: §65536,", ["meters[0].modbus.port", "65535"]),
-    "unit id": ("10.0.0.1,", "10.0.0.1, unit: §248,", ["meters[0].modbus.unit", "0 to 247"]),
+    "unit id": ("10.0.0.1,", "10.0.0.1, unit: §256,", ["meters[0].modbus.unit", "0 to 255, or the word any"]),
     "sign of zero": ("sign: -1", "sign: §0", ["surplus.modbus.sign", "1 or -1"]),
     "sign of true": ("sign: -1", "sign: §true", ["surplus.modbus.sign", "1 or -1"]),
     "ratio of zero": ("ct_ratio: 200", "ct_ratio: §0", ["surplus.modbus.ct_ratio"]),

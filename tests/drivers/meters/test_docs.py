@@ -40,7 +40,7 @@ def test_every_quantity_is_named(quantity):
         ("satec_pm180", ("LIN3", "full scale", "mod10000_32 kWh")),
         ("sunspec_203", ("int16 * 10^SF W", "-", "acc32 * 10^SF Wh")),
         ("dzg_dvh4013", ("uint32 * 0.1 W, less another", "429.497 MW", "uint32 * 0.001 kWh")),
-        ("ccs_wattnode", ("float32 W", "-", "float32 kWh, import only")),
+        ("ccs_wattnode", ("float32 W", "-", "float32 kWh")),
         ("artemes_am2", ("int64 * 0.001 W", "-", "uint64 * 0.1 Wh")),
     ],
 )

@@ -13,7 +13,7 @@ from tests.verify.fuzz import campaign as campaigns
 from tests.verify.fuzz import files, values
 from tests.verify.fuzz.campaign import KINDS, campaign, run_batch
 
-SHORT = {"values": 40_000, "answers": 1_000, "frames": 20_000, "files": 300}
+SHORT = {"values": 40_000, "answers": 1_000, "frames": 20_000, "plans": 300, "files": 300}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -63,6 +63,6 @@ def test_the_campaign_counts_what_its_processes_did(tmp_path, capsys):
     small = {name: replace(kind, inputs=20, batch=10) for name, kind in KINDS.items()}
     assert campaign(tmp_path, kinds=small) == dict.fromkeys(KINDS, "passed")
     report = json.loads((tmp_path / "fuzz.json").read_text())
-    assert report["inputs"] == 80
+    assert report["inputs"] == 100
     assert {row["inputs"] for row in report["kinds"].values()} == {20}
-    assert "80 inputs in all" in capsys.readouterr().out
+    assert "100 inputs in all" in capsys.readouterr().out

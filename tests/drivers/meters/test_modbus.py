@@ -292,10 +292,12 @@ def test_another_unit_behind_a_gateway_answers_with_its_exception():
 def test_nonsense_is_a_loss(answer):
     async def scenario() -> None:
         async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.read(12)
-            writer.write(answer)
-            await reader.read()
-            writer.close()
+            try:
+                await reader.read(12)
+                writer.write(answer)
+                await reader.read()
+            finally:
+                writer.close()
 
         server = await asyncio.start_server(converse, "127.0.0.1", 0)
         meter = Meter()

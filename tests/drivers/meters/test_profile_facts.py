@@ -53,6 +53,11 @@ DEVIATIONS = {
     **{("satec_pm180", f"active_power_l{n}_w"): OWN_SCALE for n in (1, 2, 3)},
     ("satec_pm180", "energy_import_wh"): "the type of two decimal words has another name, low word first",
     ("satec_pm180", "energy_export_wh"): "the type of two decimal words has another name, low word first",
+    ("siemens_pac1600", "frequency_hz"): "as in its twin, by two sources",
+    **{
+        ("ccs_wattnode", name): "the facts are a sample of the map"
+        for name in ("frequency_hz", "energy_export_wh", "current_l2_a", "current_l3_a")
+    },
     ("dzg_dvh4013", "active_power_w"): "two unsigned registers, one taken from the other",
 }
 

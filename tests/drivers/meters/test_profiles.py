@@ -8,7 +8,7 @@ import pytest
 from drivers.errors import ConfigError
 from drivers.meters.blocks import decode_all, plan
 from drivers.meters.codec import Dropped, decode
-from drivers.meters.profiles import Identity, Profile, bind, bundled_profiles, load_profile, parse_profile
+from drivers.meters.profiles import Identity, Profile, bind, bundled_profiles, load_profile, parse_profile, settle
 
 GOOD = """\
 id: own_meter
@@ -33,7 +33,7 @@ for _line in Path(__file__).with_name("vectors.txt").read_text().splitlines():
         VECTORS.setdefault(_profile, {})[_name] = (float(_value), _bytes)
 
 #: Profiles whose sources name no frequency.
-NO_FREQUENCY = {"abb_reu615", "acrel_adw300", "ccs_wattnode"}
+NO_FREQUENCY = {"abb_reu615", "acrel_adw300"}
 
 SATEC_FULL_SCALE_W = 108_682_560
 
@@ -317,5 +317,34 @@ def test_all_faults_are_told_at_once_in_order_of_their_lines():
 
 
 def test_an_unknown_profile_names_the_ones_there_are():
-    with pytest.raises(ConfigError, match=r"found 'schneider_pm9'.*allowed is one of abb_b23_b24, "):
+    with pytest.raises(
+        ConfigError,
+        match=r"found 'schneider_pm9'.*allowed is one of schneider_pm5xxx \(did you mean that\?\), abb_b23_b24, ",
+    ):
         load_profile("schneider_pm9")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("siemens_pac320", "siemens_pac3200_4200"),
+        ("Janitza_UMG96", "janitza_umg96rm"),
+        ("shneider_pm5xxx", "schneider_pm5xxx"),
+        ("sunspec_302", "sunspec_203"),
+    ],
+)
+def test_a_mistyped_profile_is_answered_with_the_one_that_begins_so_or_has_the_fewest_slips(wrong, meant):
+    with pytest.raises(ConfigError, match=rf"allowed is one of {meant} \(did you mean that\?\), "):
+        load_profile(wrong)
+
+
+def test_what_a_person_says_about_a_power_in_doubt_counts_for_all_that_is_in_the_same_doubt():
+    profile = load_profile("schneider_pm8000")
+    in_kw = settle(profile, power_unit="kW").registers
+    for name, register in profile.registers.items():
+        assert in_kw[name].factor == register.factor * (1000 if register.doubt else 1)
+        assert not in_kw[name].doubt
+    assert settle(profile, confirmed=True).registers["active_power_w"].factor == 1
+    assert settle(load_profile("schneider_p3u30"), power_unit="W").registers["active_power_w"].factor == 1
+    with pytest.raises(ConfigError, match="whose power is sure"):
+        settle(load_profile("schneider_pm5xxx"), confirmed=True)

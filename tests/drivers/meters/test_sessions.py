@@ -28,6 +28,18 @@ def test_a_loss_is_logged_once_and_its_return_once(caplog):
     assert seen == [GOOD, LOSS, LOSS, EMPTY, GOOD, GOOD, EMPTY]
 
 
+def test_a_loss_after_which_the_meter_is_asked_in_another_way_is_published_and_not_logged_yet(caplog):
+    caplog.set_level(logging.INFO, "drivers.meters.sessions")
+    seen = Seen()
+    watched = Watched(seen)
+    trying = Loss(meter="m", reason="not a byte", at_s=1.0, trying=True)
+    for each in (trying, trying, GOOD, trying, LOSS):
+        watched(each)
+    assert [record.event for record in caplog.records] == ["meter_lost"]
+    assert caplog.records[0].reason == "gone"
+    assert seen == [trying, trying, GOOD, trying, LOSS]
+
+
 def test_pauses_double_with_jitter_up_to_the_longest_and_start_over_with_a_reading():
     pause = Pause()
     watched = Watched(Seen(), pause)

@@ -24,6 +24,11 @@ FAULTS = (
     {"spoilt": True},
     {"extra": b"\x02\x03\x02\x00\x05"},
     {"extra": b"\xff"},
+    {"leading": bytes(5)},
+    {"leading": b"\x00\x01\x00\x00\x00\x06\x02\x03"},
+    {"number": 0},
+    {"checksum": "counted"},
+    {"checksum": "uncounted"},
     {"cut_to": 7},
     {"split_s": 0.03},
     {"split_s": 0.3},
@@ -42,11 +47,12 @@ FAULTS = (
     {"exception": 6},
 )
 
-#: What breaks the stream of a TCP connection, so that the other units on it are lost with the one that does it.
-BREAKS_TCP = ("spoilt", "extra", "cut_to")
-#: What a reader gets over: slowness within its time-out, and in RTU bytes that fit nowhere and ids that it has none of.
+#: What a reader gets over: slowness within its time-out, bytes that fit nowhere, and in RTU ids that it has none of.
 HARMLESS = ({"split_s": 0.03}, {"late_s": 0.03})
-NONE_IN_RTU = {"extra", "transaction_shift"}
+NONE_IN = {
+    "tcp": {"extra", "leading", "checksum"},
+    "rtu": {"extra", "leading", "transaction_shift", "number", "checksum"},
+}
 #: How often the unit with the fault is asked at least.
 POLLS = 3
 
@@ -80,15 +86,10 @@ class Gateway:
         return [each for each in self.seen if each.meter == f"m{unit}" and isinstance(each, kind)]
 
     @property
-    def breaks(self) -> bool:
-        """Whether the fault costs its neighbour the connection."""
-        return self.framing == "tcp" and any(name in BREAKS_TCP for name in self.told)
-
-    @property
     def bites(self) -> bool:
         """Whether the fault costs the unit that has it a reading."""
         harmless = not self.told or self.told in HARMLESS
-        return not (harmless or (self.framing == "rtu" and {*self.told} & NONE_IN_RTU))
+        return not (harmless or {*self.told} & NONE_IN[self.framing])
 
     @property
     def bitten(self) -> bool:
@@ -103,7 +104,7 @@ class Gateway:
     def felt(self) -> bool:
         """Whether the fault has done all that it may, and the unit that has it was asked a few times."""
         asked = len(self.of(2)) >= POLLS
-        return asked and (self.bitten or not self.bites) and (self.neighbour_read or self.breaks)
+        return asked and (self.bitten or not self.bites) and self.neighbour_read
 
     async def watch(self) -> None:
         """Read with the fault, and then without."""

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.errors import DriverLoss
 from drivers.modbus.answers import Refusal
-from drivers.modbus.frames import LATEST_ANSWER_S, ReadRequest, RtuFraming, TcpFraming
+from drivers.modbus.frames import NumberlessFraming, RtuFraming, TcpFraming
+from drivers.modbus.owed import LATEST_ANSWER_S
+from drivers.modbus.requests import ReadRequest
 from simulators.substation.frames import crc
 
 REQUEST = ReadRequest(unit=7, fc=3, address=0x0BF3, count=2)
@@ -72,13 +73,72 @@ def test_what_is_no_answer_over_tcp_is_dropped_and_the_answer_after_it_is_found(
 
 
 @pytest.mark.parametrize(
-    "noise", [b"HTTP/1.1 400", bytes.fromhex("0001 0000 0001 07 03"), bytes.fromhex("0001 0000 0100 07 03")]
+    "before",
+    [
+        b"HTTP/1.1 400",
+        b"Welcome to the device server\r\n",
+        *(bytes(count) for count in range(1, 9)),
+        bytes.fromhex("0001 0000 0001 07 03"),  # a length that cannot be
+        bytes.fromhex("0001 0000 0100 07 03"),
+        rtu(7, PDU),
+    ],
 )
-def test_what_is_not_modbus_ends_the_connection(noise):
+@pytest.mark.parametrize("framing", [TcpFraming, NumberlessFraming])
+def test_the_answer_is_found_behind_whatever_stands_before_it_over_tcp(framing, before):
+    for number in (1, 5, 0x0203, 0xFFFF):
+        one = framing()
+        one._transaction = number - 1
+        one.ask(REQUEST)
+        assert one.receive(before) is None
+        assert one.dropped
+        assert one.receive(tcp(number, 7, PDU)) == WORDS
+
+
+def test_a_checksum_behind_a_tcp_frame_is_passed_over_whether_the_length_counts_it_or_not():
+    behind = crc(b"\x07" + PDU)
+    for framing in (TcpFraming(), NumberlessFraming()):
+        for number in (1, 3):
+            framing.ask(REQUEST)
+            assert framing.receive(tcp(number, 7, PDU + behind)) == WORDS
+            framing.ask(REQUEST)
+            assert framing.receive(tcp(number + 1, 7, PDU) + behind) == WORDS
+            framing.receive(behind)
+        framing.ask(REQUEST)
+        assert framing.receive(tcp(5, 7, PDU + b"\0\0")) is None, "no checksum of it"
+
+
+def test_an_answer_as_another_unit_is_taken_where_any_will_do():
+    anybody = ReadRequest(unit=1, fc=3, address=0, count=2, any_unit=True)
+    for framing in (TcpFraming(), NumberlessFraming()):
+        for number, unit in enumerate((0, 1, 255), start=1):
+            framing.ask(anybody)
+            assert framing.receive(tcp(number, unit, PDU)) == WORDS
+
+
+@pytest.mark.parametrize(
+    ("framing", "came", "said"),
+    [
+        (TcpFraming(), tcp(1, 0, PDU), "6 bytes of function 3 of unit 0: with `unit: any` they are taken"),
+        (TcpFraming(), tcp(0, 7, PDU), "the transaction number 0 instead of 1: with `ignore_transaction: true`"),
+        (TcpFraming(), rtu(7, PDU), "an RTU frame: with `transport: rtu_over_tcp` it is read"),
+        (TcpFraming(), b"220 ready\r\n", "11 bytes that are not Modbus TCP: 0x3232302072656164790d0a"),
+        (RtuFraming(), tcp(1, 7, PDU), "a frame of Modbus TCP: with `transport: tcp` it is read"),
+        (RtuFraming(), rtu(8, PDU), "9 bytes that are none of unit 7"),
+    ],
+)
+def test_what_is_strange_is_said_with_the_line_by_which_it_is_read(framing, came, said):
+    framing.ask(REQUEST)
+    assert framing.receive(came) is None
+    assert said in framing.dropped
+
+
+def test_an_answer_that_nobody_waits_for_any_longer_is_late_and_no_strange_number():
     framing = TcpFraming()
     framing.ask(REQUEST)
-    with pytest.raises(DriverLoss, match="not Modbus TCP"):
-        framing.receive(noise)
+    framing.give_up(0.0)
+    framing.ask(REQUEST)
+    assert framing.receive(tcp(1, 7, PDU)) is None
+    assert framing.dropped == "a late one of unit 7"
 
 
 @pytest.mark.parametrize(
@@ -148,21 +208,26 @@ def test_an_exception_is_no_answer_while_another_one_is_owed():
     assert framing.receive(rtu(7, b"\x83\x06")) is not None
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from([1, 2, 3]), st.booleans(), st.integers(0, 3), st.integers(0, 3)), max_size=40)
+@pytest.mark.parametrize(
+    ("kind", "frame"), [(RtuFraming, rtu), (NumberlessFraming, lambda unit, pdu: tcp(0, unit, pdu))]
 )
-def test_a_unit_that_answers_in_order_but_late_is_never_misunderstood(steps):
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from([1, 2, 3]), st.booleans(), st.integers(0, 3), st.integers(0, 3)), max_size=40
+    )
+)
+def test_a_unit_that_answers_in_order_but_late_is_never_misunderstood(kind, frame, steps):
     """Each request asks a unit that answers every one of them, in order, at any later time, with the request's number."""
-    framing, due = RtuFraming(), []
+    framing, due = kind(), []
     for asked, (count, refuses, until_given_up, after) in enumerate(steps):
         wanted = ReadRequest(7, 3, 0, count)
         request = framing.fence(wanted, 0.0) or wanted
         framing.ask(request)
-        due.append((asked, rtu(7, b"\x83\x06" if refuses else registers(3, [asked] * request.count))))
+        due.append((asked, frame(7, b"\x83\x06" if refuses else registers(3, [asked] * request.count))))
         answer = None
         for _ in range(min(until_given_up, len(due))):
-            _, frame = due.pop(0)
-            answer = framing.receive(frame)
+            _, sent = due.pop(0)
+            answer = framing.receive(sent)
             if answer is not None:
                 break
         if isinstance(answer, list):

@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 
 from drivers.meters.profiles import bundled_profiles
-from simulators.substation.encoder import SUNSPEC_BASE, encode, identity, image_of, read_data, words_of
+from simulators.substation.encoder import SUNSPEC_BASE, SunspecChain, encode, identity, image_of, read_data, words_of
 
 VALUES = {
     "active_power_w": 812_500.0,
@@ -154,7 +154,7 @@ def test_the_sunspec_chain_leads_to_the_meter_and_ends():
 
 
 def test_the_chain_may_stand_elsewhere():
-    image = encode(SUNSPEC_INTEGERS, VALUES, sunspec_base=0)
+    image = encode(SUNSPEC_INTEGERS, VALUES, sunspec=SunspecChain(base=0))
     assert [image[3, each] for each in (0, 1, 70, 71, 70 + 107, 70 + 108)] == [0x5375, 0x6E53, 203, 105, 0xFFFF, 0]
 
 

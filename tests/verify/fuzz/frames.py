@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Final
 
-from drivers.errors import DriverLoss
-from drivers.modbus.frames import Framing, ReadRequest, RtuFraming, TcpFraming
+from drivers.modbus.frames import Framing, NumberlessFraming, RtuFraming, TcpFraming
+from drivers.modbus.requests import ReadRequest
 from simulators.substation.frames import crc
 
 #: The kind of piece that is the answer as it should be.
@@ -27,11 +28,14 @@ def rtu_frame(_transaction: int, unit: int, pdu: bytes) -> bytes:
     return body + crc(body)
 
 
+_KINDS: Final = ((TcpFraming, tcp_frame), (NumberlessFraming, tcp_frame), (RtuFraming, rtu_frame))
+
+
 def frames(seed: int, inputs: int) -> int:
     """Feed `inputs` streams to the framings, in pieces; return how many brought an answer."""
     dice, accepted = random.Random(seed), 0
     for _ in range(inputs):
-        framing, frame = dice.choice(((TcpFraming, tcp_frame), (RtuFraming, rtu_frame)))
+        framing, frame = dice.choice(_KINDS)
         accepted += _one(dice, framing(), frame)
     return accepted
 
@@ -42,6 +46,7 @@ def _one(dice: random.Random, framing: Framing, frame: Frame) -> bool:
         fc=dice.choice((3, 4)),
         address=dice.randrange(65536),
         count=dice.choice((1, 2, 4, 11, 125)),
+        any_unit=dice.random() < 0.05,
     )
     framing.begin()
     framing.ask(request)
@@ -50,11 +55,9 @@ def _one(dice: random.Random, framing: Framing, frame: Frame) -> bool:
     answer, at = None, 0
     while at < len(stream) and answer is None:
         size = dice.choice((1, 3, 8, 300, 300))
-        try:
-            answer = framing.receive(stream[at : at + size])
-        except DriverLoss:
-            break
+        answer = framing.receive(stream[at : at + size])
         at += size
+    assert answer is not None or framing.dropped or not stream, "what came is told"
     if answer is None:
         assert len(pieces) > 1 or not pieces[0][1], f"{request}: the plain answer {stream.hex()} was not taken"
         return False
@@ -64,13 +67,27 @@ def _one(dice: random.Random, framing: Framing, frame: Frame) -> bool:
         assert len(answer) == request.count, f"{request}: {len(answer)} registers out of {stream.hex()}"
         words = struct.pack(f">{request.count}H", *answer)
         sent = frame(1, request.unit, bytes([request.fc, len(words)]) + words)
-    assert sent in stream, f"{request}: {answer} was not sent in {stream.hex()}"
+    assert any(each in stream for each in _as_sent(framing, request, sent)), (
+        f"{request}: {answer} was not sent in {stream.hex()}"
+    )
     return True
+
+
+def _as_sent(framing: Framing, request: ReadRequest, sent: bytes) -> Iterator[bytes]:
+    """Yield all forms in which the answer may have stood in the stream."""
+    if isinstance(framing, RtuFraming):
+        yield sent
+        return
+    begin = 2 if isinstance(framing, NumberlessFraming) else 0
+    for unit in range(256) if request.any_unit else (request.unit,):
+        body = bytes([unit]) + sent[7:]
+        for each in (body, body + crc(body)):
+            yield sent[begin:4] + len(each).to_bytes(2, "big") + each
 
 
 def _piece(dice: random.Random, request: ReadRequest, frame: Frame) -> tuple[bytes, bool]:
     """Return the answer, one that is not, or noise; and whether it is the plain answer."""
-    kind = dice.randrange(10)
+    kind = dice.randrange(13)
     return _bytes(dice, request, frame, kind), kind == PLAIN
 
 
@@ -86,6 +103,9 @@ def _bytes(dice: random.Random, request: ReadRequest, frame: Frame, kind: int) -
             1, request.unit, bytes([request.fc, dice.randrange(256)]) + dice.randbytes(dice.randrange(252))
         ),
         5: lambda: frame(1, request.unit, bytes([dice.randrange(256)]) + dice.randbytes(dice.randrange(252))),
+        10: lambda: frame(1, request.unit, pdu + crc(bytes([request.unit]) + pdu)),
+        11: lambda: bytes(dice.randrange(20)),
+        12: lambda: dice.choice((tcp_frame, rtu_frame))(1, request.unit, pdu),
     }
     if kind in others:
         return others[kind]()

@@ -48,6 +48,7 @@ def test_every_bundled_profile_makes_a_driver(tmp_path, profile):
     needs = (
         ", ct_ratio: 40" * load_profile(profile).secondary
         + ", full_scale: 2 MW" * load_profile(profile).needs_full_scale
+        + ", confirmed: true" * bool(load_profile(profile).power_doubt)
     )
     polled = f"profile: {profile}, poll: 2 s{needs}"
     assert drivers(site_file(tmp_path, ("profile: schneider_pm5xxx, poll: 500 ms", polled)), nothing)
@@ -134,7 +135,7 @@ def test_a_meter_cannot_take_the_name_of_the_surplus(tmp_path):
 
 def test_meters_at_one_place_share_a_driver_and_one_alone_can_be_asked_for(tmp_path):
     made = site_file(tmp_path, ("port: 15021, unit: 1", "port: 15020, unit: 2"))
-    names = [{driver.name for driver in drivers(made, nothing, only)} for only in (None, "pcc-check")]
+    names = [{driver.name for driver in drivers(made, nothing, only)} for only in (None, ("pcc-check",))]
     assert names == [{"pcc-main, pcc-check", "feeder-b-main", SURPLUS}, {"pcc-check"}]
 
 
