@@ -23,9 +23,9 @@ def _sites(*names: str) -> tuple[str, ...]:
 #: waits for an agent or a bus.
 _LANES: Final = {
     "yard": _sites("lost_orders", "reload", "site", "start"),
-    "trip": _sites("second_controller", "trip"),
+    "trip": _sites("carrying", "second_controller", "trip"),
     "agents": (*_sites("clock", "leases", "real_agent", "scenes"), "tests/controller/agent/test_kill.py"),
-    "demos": _sites("demo", "verdict"),
+    "demos": _sites("demo", "tutorial", "verdict"),
     "waits": (
         *_sites("agent"),
         "tests/controller/commands/agent/test_verify.py",

@@ -15,7 +15,8 @@ from drivers.errors import ConfigError, DriverLoss
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from controller.site.model import OpcuaSecurity, OpcuaSource, SiteFile
+    from controller.site.model import SiteFile
+    from controller.site.sources import OpcuaSecurity, OpcuaSource
     from drivers.meters.opcua.certificates import CertificatePair
 
 _WITHIN_S = 5.0

@@ -66,7 +66,7 @@ def allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limi
         mode_value=values_now(tables, leases.current_w, values_with_power(tables, sensed.cut)),
     )  # fmt: skip
     calm = is_calm(state, tables.site.rules, float(limited.bounds.limit_w[0]), snapshot.now_s)
-    answer = with_room_to_rise(tables, solve, room_w, leases.high_w, calm=calm)
+    answer = with_room_to_rise(tables, solve, room_w, leases, calm=calm)
     allotment = _of_those_led(tables, sensed, answer, upper_w)
     demand = with_cost(limited.demand, tables.allocator, float(room_w[0]) + reserve_w, without_w, float(upper_w.sum()))
     return Allotted(

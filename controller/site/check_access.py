@@ -6,8 +6,9 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from controller.site.model import MqttSection, OpcuaSource, OrdersSection
+from controller.site.model import MqttSection, OrdersSection
 from controller.site.problems import Loc, Problem, repeated, unless_one
+from controller.site.sources import OpcuaSource
 from controller.site.unknown import UNKNOWN
 
 _LOOPBACK_ONLY = "none on loopback alone; elsewhere the certificates"

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from controller.site.meter_profile import settled
-from controller.site.model import ModbusSource, SiteFile
+from controller.site.model import SiteFile
 from controller.site.problems import Loc, Problem
+from controller.site.sources import ModbusSource
 from controller.site.unknown import UNKNOWN
 from drivers.errors import ConfigError
 from drivers.meters.blocks import Block, plan

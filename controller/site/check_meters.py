@@ -7,9 +7,10 @@ from typing import Final
 
 from controller.core.site import SURPLUS
 from controller.site.check_access import opcua_problems
-from controller.site.model import MeterEntry, ModbusSource, OpcuaSource, SiteFile, SurplusSection
+from controller.site.model import MeterEntry, SiteFile, SurplusSection
 from controller.site.problems import Loc, Problem, kw, repeated, unless_known, unless_one
 from controller.site.ranges import power_range
+from controller.site.sources import ModbusSource, OpcuaSource
 from controller.site.tree import all_named, nodes_by_id, parents_of, root_of, way_up
 from controller.site.unknown import UNKNOWN
 

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from controller.site.model import ModbusSource, SiteFile
+from controller.site.model import SiteFile
 from controller.site.problems import Loc, Problem, path_text, unless_one
+from controller.site.sources import ModbusSource
 from controller.site.unknown import UNKNOWN
 from drivers.errors import ConfigError
 from drivers.meters.profiles import Profile, load_profile

@@ -12,9 +12,10 @@ import yaml
 
 from controller.site.document import Document, read_document
 from controller.site.load import checked
-from controller.site.model import ModbusSource, SiteFile
+from controller.site.model import SiteFile
 from controller.site.own_models import OwnModels
 from controller.site.problems import Loc
+from controller.site.sources import ModbusSource
 from drivers.errors import ConfigError
 from drivers.meters.profiles import bundled_profiles
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.site.model import ModbusSource
+from controller.site.sources import ModbusSource
 from drivers.meters.profiles import Profile, bind, load_profile, settle
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.site.meter_profile import bound
-from controller.site.model import ModbusSource
+from controller.site.sources import ModbusSource
 from controller.site.unknown import UNKNOWN
 from drivers.errors import ConfigError
 from drivers.meters.codec import LIN3_TOP, Register

@@ -15,7 +15,7 @@ from typing import Any
 
 from controller.daemon.meters.modbus import bus_drivers
 from controller.daemon.meters.supervision import run_drivers
-from controller.site.model import ModbusSource
+from controller.site.sources import ModbusSource
 from drivers.clock import boottime_s
 from drivers.meters.blocks import plan
 from drivers.meters.modbus import ModbusMeter, connected, framing_of

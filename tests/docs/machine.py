@@ -32,7 +32,7 @@ _LAUNCHER: Final = """\
 import sys
 from pathlib import Path
 from controller.commands import asking, clock
-asking._SITE = clock._SITE = Path({site!r})
+asking.SITE = clock.SITE = Path({site!r})
 from controller.cli import main
 status = main()
 sys.exit(0 if status == 1 and sys.argv[1] in {{"status", "doctor"}} else status)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from controller.commands.meter.source import Source
 from controller.core.site import SURPLUS
-from controller.site.model import ModbusSource, SiteFile
+from controller.site.model import SiteFile
+from controller.site.sources import ModbusSource
 
 
 def too_slow(site_file: SiteFile, seen: Mapping[str, Source]) -> Iterator[str]:

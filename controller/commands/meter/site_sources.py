@@ -16,8 +16,9 @@ from controller.daemon.mailbox import as_heard
 from controller.daemon.meters.drivers import drivers
 from controller.daemon.meters.supervision import run_drivers
 from controller.site.meter_profile import settled
-from controller.site.model import ModbusSource, OpcuaSource, SiteFile
+from controller.site.model import SiteFile
 from controller.site.problems import one_of
+from controller.site.sources import ModbusSource, OpcuaSource
 from drivers.clock import Clock, boottime_s
 from drivers.ending import end
 from drivers.errors import ConfigError

@@ -15,9 +15,10 @@ import numpy as np
 
 from controller.core.allocation.allocator import Allotment
 from controller.core.allocation.tables import Tables
+from controller.core.fleet.leases import Leases
 from controller.core.kernels.columns import EPS_W
 from controller.core.kernels.tree import PathSums
-from controller.core.masks import some
+from controller.core.masks import every, some
 from controller.core.site import F64, Rules
 from controller.core.state import State
 
@@ -37,17 +38,18 @@ def is_calm(state: State, rules: Rules, envelope_w: float, now_s: float) -> bool
 
 
 def with_room_to_rise(
-    tables: Tables, solve: Callable[..., Allotment], room_w: F64, high_w: F64, *, calm: bool
+    tables: Tables, solve: Callable[..., Allotment], room_w: F64, leases: Leases, *, calm: bool
 ) -> Allotment:
     """Return an allotment whose raises all have room where it is `calm`; elsewhere there is other room in the next ticks anyway.
 
-    `solve` allots within `limit_w` (N,), watts for the devices below each node, here `room_w`. `high_w` (D,): the most that each device may be
-    drawing already. The bound is that of all the room.
+    `solve` allots within `limit_w` (N,), watts for the devices below each node, here `room_w`. The bound is that of all the room.
     """
+    steady = tables.site.devices.steady
+    shown_w = leases.high_w if every(steady) else np.where(steady, leases.high_w, leases.seen_w)
     first = found = solve(limit_w=room_w)
     kept_w = np.zeros(room_w.size)
     for _ in range(_TRIES if calm else 0):
-        more_w = np.maximum(found.watts - high_w, 0.0)
+        more_w = np.maximum(found.watts - shown_w, 0.0)
         if not some(more_w):
             break
         unseen_w, watts = PathSums(tables.paths).each(more_w * tables.site.devices.tolerance, found.watts)

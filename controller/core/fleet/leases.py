@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from controller.core.fleet.seen_draw import RisingDraw, no_rising_draw, seen_draw
 from controller.core.fleet.waiting import Waiting, nobody_waits, reported, sent
 from controller.core.masks import every, infinite, some, spread
 from controller.core.modes import Doubts
@@ -41,7 +42,7 @@ class Leases:
     they do not. `owing_s`: since when it may draw more than it was told to without a proof that it does not, ``inf`` while
     it need not prove anything. `low_w`, `high_w`: the least and the most that the meter may be seeing of the device; of one that was
     never heard its residual watts, the rest of it counts as house load. `seen_w`: the setpoint that the meter has last
-    seen in full.
+    seen in full; of one that its setpoint only caps, what it has surely drawn of it, and `rising`: what is drawn beyond that.
     `current_w`: the setpoint that the device is taken to run on. `known`: its agent has been heard. `begun_s`: since when
     the fleet is listened to. `contact_s` (A,), of one for all before the first reports: since when each agent is in contact without a gap,
     ``inf`` while it is not. `waiting`: which do not come up when they are asked to.
@@ -55,6 +56,7 @@ class Leases:
     low_w: F64
     high_w: F64
     seen_w: F64
+    rising: RisingDraw
     current_w: F64
     known: Bool
     begun_s: float
@@ -74,6 +76,7 @@ def no_leases(devices: Devices, now_s: float) -> Leases:
         low_w=off_w.copy(),
         high_w=off_w.copy(),
         seen_w=off_w.copy(),
+        rising=no_rising_draw(count),
         current_w=devices.failsafe_w.copy(),
         known=np.zeros(count, dtype=np.bool_),
         begun_s=now_s,
@@ -151,6 +154,7 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
         np.putmask(low_w, ~answers, devices.off_w)
     np.putmask(high_w, proven & (stable_s >= fleet.down_seen_s), applied_w)
     _raise_by_themselves(devices, fleet, answers, high_w)
+    seen_w, rising = _seen(leases, devices, fleet, low_w, high_w, now_s)
     led = np.isfinite(leases.changed_s)
     owes = ~proven & led & (high_w > leases.setpoint_w + _SLACK_W)
     current_w = np.minimum(leases.setpoint_w, applied_w)
@@ -164,13 +168,26 @@ def observe(leases: Leases, devices: Devices, snapshot: Snapshot) -> Leases:
         owing_s=np.where(owes, np.minimum(leases.owing_s, now_s), np.inf) if some(owes) else infinite(owes.size),
         low_w=low_w,
         high_w=high_w,
-        seen_w=np.where(low_w >= high_w, high_w, leases.seen_w),
+        seen_w=seen_w,
+        rising=rising,
         current_w=current_w,
         known=known,
         begun_s=leases.begun_s,
         contact_s=_in_contact_s(leases, fleet, now_s),
         waiting=reported(leases.waiting, applied_w, fleet.follow, now_s, confirmed=confirmed, rests=fleet.rests),
     )
+
+
+def _seen(
+    leases: Leases, devices: Devices, fleet: FleetColumns, low_w: F64, high_w: F64, now_s: float
+) -> tuple[F64, RisingDraw]:
+    """Return what the meter has seen of each device (D,), and what it may not have seen yet of those that are only capped."""
+    seen_w = np.where(low_w >= high_w, high_w, leases.seen_w)
+    if every(devices.steady):
+        return seen_w, leases.rising
+    drawn_w = _drawn_w(low_w, devices, fleet.measured_w)
+    capped_w, rising = seen_draw(leases.rising, leases.seen_w, drawn_w, fleet.up_seen_s, now_s)
+    return np.where(devices.steady, seen_w, capped_w), rising
 
 
 def _steady_s(leases: Leases, applied_w: F64, has_it: Bool, now_s: float) -> F64:
@@ -231,10 +248,14 @@ def least_w(leases: Leases, devices: Devices, measured_w: F64) -> F64:
 
     Of one that its setpoint only caps, and of which nothing is measured, nothing is sure.
     """
+    return _drawn_w(leases.low_w, devices, measured_w)
+
+
+def _drawn_w(low_w: F64, devices: Devices, measured_w: F64) -> F64:
     if every(devices.steady):
-        return leases.low_w
-    drawn_w = np.minimum(leases.low_w, np.where(np.isnan(measured_w), 0.0, measured_w) * (1.0 - devices.report_error))
-    return np.asarray(np.where(devices.steady, leases.low_w, np.maximum(drawn_w, 0.0)), dtype=np.float64)
+        return low_w
+    drawn_w = np.minimum(low_w, np.where(np.isnan(measured_w), 0.0, measured_w) * (1.0 - devices.report_error))
+    return np.asarray(np.where(devices.steady, low_w, np.maximum(drawn_w, 0.0)), dtype=np.float64)
 
 
 def send(leases: Leases, setpoint_w: F64, now_s: float) -> Leases:
@@ -253,6 +274,7 @@ def send(leases: Leases, setpoint_w: F64, now_s: float) -> Leases:
         low_w=np.minimum(leases.low_w, setpoint_w),
         high_w=np.maximum(leases.high_w, setpoint_w),
         seen_w=leases.seen_w,
+        rising=leases.rising,
         current_w=leases.current_w,
         known=leases.known,
         begun_s=leases.begun_s,

@@ -8,7 +8,7 @@ from typing import Final
 
 from controller.daemon.meters.supervision import Driver
 from controller.site.meter_profile import bound
-from controller.site.model import ModbusSource
+from controller.site.sources import ModbusSource
 from drivers.meters.modbus import MeterTls, ModbusMeter, Serial, buses, read_bus
 from drivers.meters.profiles import REQUIRED
 from drivers.readings import Publish

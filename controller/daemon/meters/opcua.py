@@ -11,7 +11,7 @@ from typing import Final
 
 from controller.daemon.meters.supervision import Driver
 from controller.daemon.secret import read_secret
-from controller.site.model import OpcuaSecurity, OpcuaSource
+from controller.site.sources import OpcuaSecurity, OpcuaSource
 from drivers.meters.opcua.driver import watch_forever
 from drivers.meters.opcua.points import Point, Security, Server
 from drivers.meters.profiles import REQUIRED

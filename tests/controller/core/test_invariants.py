@@ -247,3 +247,18 @@ def test_doubt_may_tighten(share):
     decision = world.run(15)
     assert decision.mode is Mode.HOLD
     assert world.site_w <= max(share * 100e3, decision.floor_w[0]) * 1.01
+
+
+@pytest.mark.parametrize("use", [0.0, 0.3])
+@pytest.mark.parametrize("surplus_w", [60e3, 90e3, 120e3])
+def test_i1_holds_where_jobs_that_rested_reach_their_caps_at_once_and_devices_go_above_them(use, surplus_w):
+    """Of a cap that no job has reached no meter has shown by how much its device goes above it."""
+    built = site(miners=12, stepped=4, gpus=8)
+    bias = np.where(built.devices.steady, 1.0, 1.05)
+    world = World(built, surplus_w=surplus_w, bias=bias, gpu_use=1.0)
+    world.run(60)
+    world.gpu_use = use
+    world.run(400)
+    world.gpu_use = 1.0
+    world.run(30)
+    assert world.violations() == []

@@ -74,7 +74,15 @@ def test_what_a_node_carries_is_shown_and_what_that_lets_it_draw(tmp_path):
         Carrying(node=1, meters=(), most=63e3, apparent=True, phases=3, imbalance=0.1, least_w=0.9),
     )
     site, journal = replace(make_site(), carries=carries), journal_at(tmp_path / "journal.db")
-    made = Metrics(site, make_latest(), OrderBook(journal, site), journal, terms=make_terms(), clock=lambda: 1001.5)
+    made = Metrics(
+        site,
+        make_latest(),
+        OrderBook(journal, site),
+        journal,
+        terms=make_terms(),
+        holding=Holding(),
+        clock=lambda: 1001.5,
+    )
     pcc, feeder = site.tree.ids
     carried = (CarriedNow(limit_w=82e3, shown=120.0, least_w=600.0), CarriedNow(limit_w=56.7e3))
     made.observe_tick(ticked(replace(make_decision(), carried=carried)))

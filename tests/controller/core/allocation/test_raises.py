@@ -8,11 +8,12 @@ import pytest
 from controller.core.allocation.allocator import Allotment
 from controller.core.allocation.raises import with_room_to_rise
 from controller.core.allocation.tables import make_tables
+from controller.core.fleet.leases import no_leases
 from controller.core.limits.house_load import HOUSE_DRIFT
 from tests.controller.core.world import MINER, STEPS, settled, site, with_rules
 
 TABLES = make_tables(site(miners=2, stepped=0, gpus=0))
-HIGH_W = np.array([3500.0, 25.0])
+LEASES = replace(no_leases(TABLES.site.devices, 0.0), high_w=np.array([3500.0, 25.0]))
 
 
 def allotted(rooms, *answers_w, calm=True):
@@ -32,7 +33,7 @@ def allotted(rooms, *answers_w, calm=True):
             released=0,
         )
 
-    return with_room_to_rise(TABLES, solve, np.array(rooms, dtype=np.float64), HIGH_W, calm=calm), asked
+    return with_room_to_rise(TABLES, solve, np.array(rooms, dtype=np.float64), LEASES, calm=calm), asked
 
 
 def test_a_raise_that_fits_with_its_tolerance_is_left_as_it_is():
