@@ -7,21 +7,20 @@ may be raised now is granted: down first, by the ramp, and never while committed
 from __future__ import annotations
 
 from controller.core.allocation.minimum_times import minimum_times_after
-from controller.core.allocation.parts import Offered, use_of
+from controller.core.allocation.parts import Offered, UseOfTick
 from controller.core.allocation.tables import Tables
 from controller.core.allotting import Allotted, allot
 from controller.core.decision import Decision
 from controller.core.fleet.bounds import SumBelow
 from controller.core.fleet.cap_memory import caps_now
 from controller.core.fleet.cap_turns import earned_elsewhere
-from controller.core.fleet.leases import Leases, send
+from controller.core.fleet.leases import Leases, committed_w, send
 from controller.core.granting import Granted, grant_raises
 from controller.core.kernels.tree import PathSums
 from controller.core.limiting import Limited, limit
 from controller.core.limits.carrying import worse_than_declared
 from controller.core.limits.compliance import orders_now, unseen
 from controller.core.limits.contactors import Trips
-from controller.core.limits.envelope_use import EnvelopeUse
 from controller.core.limits.orders import OrderNow
 from controller.core.limits.overrun import allow
 from controller.core.limits.reclosing import close_where_it_fits
@@ -98,7 +97,7 @@ def _decision(
     below: SumBelow,
 ) -> Decision:
     bounds, allotment, orders = limited.bounds, allotted.allotment, _orders_now(state, snapshot, sensed, limited)
-    use = _use(tables, snapshot, sensed, limited, allotted, sent, below)
+    planned_w, committed_below_w = below.each(sent.setpoint_w, committed_w(sent, tables.site.devices))
     return Decision(
         at_s=snapshot.now_s,
         seq=state.seq + 1,
@@ -114,7 +113,8 @@ def _decision(
         achievable_w=bounds.achievable_w,
         infeasible=bounds.infeasible,
         house_w=limited.house.watts,
-        planned_w=use.planned_w, committed_w=use.committed_w, parts=use,
+        planned_w=planned_w, committed_w=committed_below_w,
+        parts=_use(tables, snapshot, sensed, limited, allotted, sent),
         setpoint_w=sent.setpoint_w,
         value_per_h=allotment.value_per_h, worth_per_h=allotment.worth_per_h, bound_per_h=allotment.bound_per_h,
         overruled=allotted.overruled,
@@ -128,14 +128,8 @@ def _decision(
 
 
 def _use(
-    tables: Tables,
-    snapshot: Snapshot,
-    sensed: Sensed,
-    limited: Limited,
-    allotted: Allotted,
-    sent: Leases,
-    below: SumBelow,
-) -> EnvelopeUse:
+    tables: Tables, snapshot: Snapshot, sensed: Sensed, limited: Limited, allotted: Allotted, sent: Leases
+) -> UseOfTick:
     """Return what is made of the envelopes."""
     offered = Offered(
         limit_w=limited.bounds.limit_w, house_w=limited.house.watts, unheard_w=limited.unheard_w,
@@ -143,7 +137,10 @@ def _use(
         allotted_w=allotted.between_w[0], upper_w=allotted.between_w[1],
         stuck_w=limited.stuck_w,
     )  # fmt: skip
-    return use_of(tables, snapshot, sensed.judgement.power, limited.recent.cut_from_w, offered, sent, below)
+    return UseOfTick(
+        tables=tables, snapshot=snapshot, power=sensed.judgement.power, least_w=limited.recent.cut_from_w,
+        offered=offered, sent=sent, price_per_h=tables.allocator.limit_prices(),
+    )  # fmt: skip
 
 
 def _orders_now(state: State, snapshot: Snapshot, sensed: Sensed, limited: Limited) -> tuple[OrderNow, ...]:

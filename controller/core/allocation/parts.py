@@ -1,4 +1,4 @@
-"""Sums what was made of the envelopes in a tick, from what the step has worked out anyway."""
+"""What was made of the envelopes in a tick, from what the step has worked out anyway."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from controller.core.allocation.tables import Tables
 from controller.core.fleet.bounds import SumBelow
 from controller.core.fleet.leases import CONTACT_S, Leases, committed_w
+from controller.core.kernels.tree import PathSums
 from controller.core.limits.envelope_use import EnvelopeUse
 from controller.core.limits.parts import EnvelopePart
 from controller.core.masks import every, some
@@ -37,26 +38,45 @@ class Offered:
     stuck_w: F64
 
 
-def use_of(
-    tables: Tables, snapshot: Snapshot, power: NodePower, least_w: F64, offered: Offered, sent: Leases, below: SumBelow
-) -> EnvelopeUse:
-    """Return what `sent` makes of the envelopes. `least_w` (N,): the smallest that a trusted meter of each node shows."""
-    planned_w, committed_below_w, taken_w, could_w = below.each(
-        sent.setpoint_w,
-        committed_w(sent, tables.site.devices),
-        np.maximum(offered.allotted_w, offered.stuck_w),
-        np.minimum(offered.upper_w, tables.pays_w),
-    )
-    return EnvelopeUse(
-        limit_w=offered.limit_w,
-        power_w=power.watts, least_w=least_w, known=power.known,
-        house_w=offered.house_w, metered=tables.metered,
-        room_w=offered.room_w, reserve_w=offered.reserve_w, demand_w=offered.demand_w, unheard_w=offered.unheard_w,
-        most_w=tables.max_below_w, pays_w=tables.pays_below_w, could_w=could_w, taken_w=taken_w,
-        planned_w=planned_w, committed_w=committed_below_w,
-        price_per_h=tables.allocator.limit_prices(),
-        under_way_w=_under_way(tables, snapshot, offered, sent, below, short=some(taken_w > planned_w)),
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseOfTick:
+    """What a tick made of the envelopes: the columns that it left, which nobody changes any more. Whoever asks sums them.
+
+    `least_w` (N,): the smallest that a trusted meter of each node shows; `price_per_h` (N,): what a watt more of its limit would have earned.
+    `sent`: the leases after it.
+    """
+
+    tables: Tables
+    snapshot: Snapshot
+    power: NodePower
+    least_w: F64
+    offered: Offered
+    sent: Leases
+    price_per_h: F64
+
+    def by_node(self) -> dict[int, dict[EnvelopePart, float]]:
+        """Return the watts by node and part."""
+        return self.use().by_node()
+
+    def use(self) -> EnvelopeUse:
+        """Return what was made of the envelopes."""
+        tables, offered, sent, below = self.tables, self.offered, self.sent, PathSums(self.tables.paths)
+        planned_w, committed_below_w, taken_w, could_w = below.each(
+            sent.setpoint_w,
+            committed_w(sent, tables.site.devices),
+            np.maximum(offered.allotted_w, offered.stuck_w),
+            np.minimum(offered.upper_w, tables.pays_w),
+        )
+        return EnvelopeUse(
+            limit_w=offered.limit_w,
+            power_w=self.power.watts, least_w=self.least_w, known=self.power.known,
+            house_w=offered.house_w, metered=tables.metered,
+            room_w=offered.room_w, reserve_w=offered.reserve_w, demand_w=offered.demand_w, unheard_w=offered.unheard_w,
+            most_w=tables.max_below_w, pays_w=tables.pays_below_w, could_w=could_w, taken_w=taken_w,
+            planned_w=planned_w, committed_w=committed_below_w,
+            price_per_h=self.price_per_h,
+            under_way_w=_under_way(tables, self.snapshot, offered, sent, below, short=some(taken_w > planned_w)),
+        )  # fmt: skip
 
 
 def use_at_rest(tables: Tables, offered: Offered, price_per_h: F64, below: SumBelow) -> EnvelopeUse:

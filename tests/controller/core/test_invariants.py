@@ -102,7 +102,7 @@ def planned_power_fits_and_committed_power_stops_raises(world):
 
 def every_watt_of_an_envelope_goes_somewhere(world):
     for *_, decision in world.history:
-        parts = decision.parts.parts()
+        parts = decision.parts.use().parts()
         assert parts.watts().sum(axis=0) == pytest.approx(decision.envelope_w[parts.nodes], abs=1e-6)
         assert parts.nodes[0] == 0
         negative = (parts.watts() < 0.0).any(axis=1)
