@@ -122,5 +122,6 @@ def test_above_the_envelope_is_told_and_nothing_is_left_over():
 def test_of_very_many_nodes_the_site_is_told_and_those_where_a_watt_is_worth_the_most():
     many = 3 * MOST_NODES
     limit_w = np.where(np.arange(many) == many - 1, np.inf, 1e5)
-    use = replace(settled(60, FEW, surplus_w=40e3).decided.parts, price_per_h=np.arange(many) * 1.0, limit_w=limit_w)
+    settled_use = settled(60, FEW, surplus_w=40e3).decided.parts.use()
+    use = replace(settled_use, price_per_h=np.arange(many) * 1.0, limit_w=limit_w)
     assert use.told_of().tolist() == [0, *range(many - MOST_NODES, many - 1)]
