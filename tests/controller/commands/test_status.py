@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import pytest
 
 from controller import cli
-from controller.commands import following, top
+from controller.commands import asking, clock, following, top
 from controller.commands.daemon_client import DaemonClient
 from controller.commands.following import Happening
 from controller.commands.site_panel import SiteLook, panel_of
+from controller.commands.trip import reset
 from controller.daemon.service import Health
 from tests.controller.api.conftest import server_at
 from tests.controller.api.page.serving import page_in
@@ -150,3 +151,15 @@ def test_a_site_that_ceases_to_answer_is_said_to(tmp_path, token):
     top._watch(iter(found), lambda panel, told: shown.append((panel, told)), daemon.place)
     assert "NO ANSWER" in shown[1][0].facts[0].words
     assert "does not answer" in shown[1][1]["error"]
+
+
+@pytest.mark.parametrize("words", [["status"], ["top"], ["clock", "confirm", "--utc", "2026-11-21T18:00:00Z", "--reason", "seen", "--token-file", "TOKEN"], ["trip", "reset", "pcc", "--reason", "seen"], ["doctor"]], ids=lambda words: words[0])  # fmt: skip
+def test_where_this_machine_has_no_site_file_it_is_said_how_another_is_named(
+    words, tmp_path, token, capsys, monkeypatch
+):
+    monkeypatch.setattr(asking, "SITE", tmp_path / "none.yaml")
+    monkeypatch.setattr(clock, "SITE", tmp_path / "none.yaml")
+    monkeypatch.setattr(reset, "SITE", tmp_path / "none.yaml")
+    assert cli.main([token if word == "TOKEN" else word for word in words]) == 1
+    said = capsys.readouterr()
+    assert "--site FILE names another one" in " ".join((said.out + said.err).split())
