@@ -19,7 +19,7 @@ from tests.controller.api.page.serving import page_in
 
 #: By state: what stands in the answer, in its sequence.
 SAID = {
-    "normal": ["state       NORMAL", "mode        NORMAL, since", "620.9 kW", "690.0 kW  by surplus", "6, none silent"],
+    "normal": ["state       NORMAL", "mode        NORMAL, since", "620.9 kW", "690.0 kW  by surplus", "6, none silent", "sources     "],
     "over": [
         "state       OVER THE LIMIT", "620.9 kW  above the envelope", "6, 1 silent: hall-a1 (47 s)",
         "! pcc has drawn more than it may for 32 s, 38.4 kW too much now, since 2026-11-18 11:05:05Z (0:01:35)", "  > At once:",
