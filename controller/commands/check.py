@@ -118,5 +118,7 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
         tell("all were read, and nothing looks wrong")
         return DONE
     if told.bad:
+        if any(meter.modbus is not None and meter.id in told.bad for meter in site_file.meters):
+            tell("meter-not-read.md of the manual goes from what is said of a meter to the line that mends it")
         tell(*fold(f"look at: {', '.join(told.bad)}"))
     return NOT_GOOD

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.commands import DONE, NOT_GOOD, Verbs
-from controller.commands.asking import SITE
+from controller.commands.asking import SITE, site_file_of
 from controller.terminal.telling import tell
 
 _ABOUT = """After a step of the wall clock that was right, or a start of the machine that no agent's clock has seen, no order ends by its
@@ -29,9 +29,8 @@ def add(verbs: Verbs) -> None:
 def _carry_out(arguments: argparse.Namespace) -> int:
     from controller.commands.daemon_client import DaemonClient
     from controller.daemon.secret import read_secret
-    from controller.site.load import load
 
-    daemon = DaemonClient.of(load(arguments.site), read_secret(arguments.token_file))
+    daemon = DaemonClient.of(site_file_of(arguments), read_secret(arguments.token_file))
     said = {"utc": arguments.utc, "reason": arguments.reason}
     answer = daemon.ask("POST", "/api/v1/clock/confirm", said)
     tell(f"the daemon's wall clock, {answer['utc']}, is taken for right from now on; this is on record")

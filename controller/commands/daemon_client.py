@@ -35,11 +35,16 @@ class Answer:
         return self.status == http.HTTPStatus.OK
 
     @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of why it did not."""
+        return tuple(str(reason["code"]) for reason in self.body.get("error", {}).get("reasons", ()))
+
+    @property
     def refusal(self) -> str:
         """Why it did not, in words, with the codes that the manual has."""
         error = self.body.get("error", {})
         details = "; ".join(escaped(str(each)) for each in error.get("details", ())) or f"HTTP {self.status}"
-        codes = dict.fromkeys(escaped(str(reason["code"])) for reason in error.get("reasons", ()))
+        codes = dict.fromkeys(escaped(code) for code in self.codes)
         return f"refused ({', '.join(codes) or escaped(str(error.get('reason', self.status)))}): {details}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from controller.commands import DONE, NOT_GOOD, Verbs
-from controller.commands.asking import READERS, add_options, client
+from controller.commands.asking import READERS, add_options, client, site_file_of
 from controller.terminal.telling import tell_json
 
 if TYPE_CHECKING:
@@ -55,11 +55,10 @@ def _of_machine(arguments: argparse.Namespace, *, answers: bool) -> Iterator[Fin
     """Yield what the site file and this machine lack; a daemon that answers has the port, and knows more of the clock."""
     from controller.commands.here import findings, warnings
     from controller.site.compile import compile_site
-    from controller.site.load import load
     from drivers.errors import ConfigError
 
     try:
-        site_file = load(arguments.site)
+        site_file = site_file_of(arguments)
         site = compile_site(site_file)
     except ConfigError as error:
         yield from (Finding("site file", line, "correct it; `surplusd check FILE`") for line in str(error).splitlines())

@@ -131,7 +131,7 @@ def _sources(status: dict[str, Any]) -> list[Fact]:
     )
     return [
         Fact(name="agents", words=_of(len(agents), "silent", silent), look=Style.BAD if silent else Style.PLAIN),
-        Fact(name="meters", words=judged, look=Style.BAD if doubted else Style.PLAIN),
+        Fact(name="sources", words=judged, look=Style.BAD if doubted else Style.PLAIN),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from controller.commands import DONE, NOT_GOOD, Verbs
 from controller.commands.asking import OPERATOR, add_options, client
@@ -26,7 +27,7 @@ def add(verbs: Verbs) -> None:
 def _carry_out(arguments: argparse.Namespace) -> int:
     body = {"subject": arguments.subject, "by": arguments.by} | ({"of": arguments.of} if arguments.of else {})
     daemon = client(arguments, *OPERATOR)
-    answer = daemon.ask("POST", "/api/v1/locks/lift", body)
+    answer = _lifted(daemon, body)
     if arguments.json:
         tell_json(answer)
     elif answer["lifted"]:
@@ -38,6 +39,18 @@ def _carry_out(arguments: argparse.Namespace) -> int:
             "within ten minutes, with a token of their own"
         )
     return DONE if answer["lifted"] else NOT_GOOD
+
+
+def _lifted(daemon: DaemonClient, body: dict[str, str]) -> dict[str, Any]:
+    """Return the answer to the lifting of a lock; ConfigError where it is refused, with how another's lock is named."""
+    from controller.core.reasons import Code
+    from drivers.errors import ConfigError
+
+    answer = daemon.get("POST", "/api/v1/locks/lift", body)
+    if answer.is_good:
+        return answer.body
+    how = "\n--of NAME says whose lock is to be lifted" if Code.LOCK_UNKNOWN in answer.codes else ""
+    raise ConfigError(f"{answer.refusal}{how}")
 
 
 def _what_stands(daemon: DaemonClient, subject: str) -> str:

@@ -59,7 +59,12 @@ def make_token(entry: TokenEntry) -> Token:
 
 
 def _read(path: Path) -> str:
-    text = read_secret(path)
+    try:
+        text = read_secret(path)
+    except ConfigError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise ConfigError(f"{error}; `openssl rand -hex 32` makes a token") from error
+        raise
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o027:
         raise ConfigError(f"{path}: has the mode {mode:04o}, allowed is 0600, or 0640 for a group of its own")

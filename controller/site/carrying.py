@@ -20,12 +20,14 @@ class CarriesEntry(Part):
     phases: PhaseCount = key("phases", "phases that feed the node: 3 or 1", 3)
     volts: Volts | None = key(
         "volts",
-        "lowest voltage that it will see: between two phases, or with one phase between its conductors; for `current` alone",
+        "lowest voltage that it will see: between two phases, or with one phase between its conductors; needed for `current`, and for it alone",
         None,
     )
     power_factor: PowerFactor = key("power_factor", "lowest power factor that it will see, harmonics included")
     imbalance: Imbalance | None = key(
-        "imbalance", "most by which the highest of three phases will be above their mean", None
+        "imbalance",
+        "most by which the highest of three phases will be above their mean; needed for three phases, and for them alone",
+        None,
     )
 
     @property

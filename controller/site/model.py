@@ -110,7 +110,9 @@ class SurplusSection(Part):
         "`direct`: the reading is the surplus; `export`: the reading is what flows back, surplus = reading + site power; "
         "`headroom`: the reading is a feeder's load, surplus = rating - (reading - site power)",
     )
-    rating_w: PositivePower | None = key("rating", "rating of the feeder, for `headroom` alone", None)
+    rating_w: PositivePower | None = key(
+        "rating", "rating of the feeder; needed for `headroom`, and for it alone", None
+    )
     suspect_after_s: Seconds = key("suspect_after", "age from which a reading no longer lets anything rise", "6 s")
     stale_after_s: Seconds = key("stale_after", "age from which there is no surplus", "60 s")
     skew_s: Seconds = key("skew", "most that the clocks of this source and of the site's meter may differ", "2 s")
@@ -220,7 +222,7 @@ class MqttTls(Part):
     """Mutual TLS to the broker."""
 
     ca: FilePath = key("ca", "certificate that signed the broker's (PEM)")
-    certificate: FilePath = key("certificate", "certificate of the controller (PEM)")
+    certificate: FilePath = key("certificate", "certificate of this client (PEM)")
     private_key: FilePath = key("private_key", "its private key (PEM)")
 
 

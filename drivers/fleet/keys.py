@@ -116,6 +116,8 @@ def load_public(path: Path) -> PublicKey:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: {error.strerror}; keys.md of the manual says which machine makes it") from error
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
 

@@ -46,7 +46,7 @@ def read_fleet(path: Path) -> FleetSite:
             contactors[device_id] = node["id"]
         return FleetSite(
             id=raw["site"],
-            settle_s=parse_quantity(raw["grid"]["settle"], QuantityKind.TIME),
+            settle_s=parse_quantity(raw["grid"].get("settle", "15 s"), QuantityKind.TIME),
             protocol=raw["mqtt"].get("protocol", "5"),
             agents=agents,
             contactors=contactors,
@@ -80,7 +80,7 @@ def _device(entry: Mapping[str, Any], models: Mapping[str, Model]) -> LeasedDevi
     by = wire.MeasuredBy[measured_by(model).upper()]
     return LeasedDevice(
         model=model,
-        failsafe_w=_failsafe_w(entry["failsafe"]),
+        failsafe_w=_failsafe_w(entry.get("failsafe", "off")),
         proof=wire.Proof.READ_BACK if by is wire.MeasuredBy.ESTIMATE else wire.Proof.BOTH,
         measured_by=by,
     )

@@ -95,7 +95,7 @@ def _site(raw: Mapping[str, Any], models: Mapping[str, Model]) -> WorldSite:
         firm_w=_power(grid["firm"]),
         ramp_up_w_s=parse_quantity(grid["ramp_up"], QuantityKind.POWER_RATE),
         settle_s=parse_quantity(grid.get("settle", "15 s"), QuantityKind.TIME),
-        lease_s=parse_quantity(raw["fleet"]["lease"], QuantityKind.TIME),
+        lease_s=parse_quantity(raw["fleet"].get("lease", "30 s"), QuantityKind.TIME),
         frequency_hz=parse_quantity(grid.get("frequency", "50 Hz"), QuantityKind.FREQUENCY),
         contactors=tuple(node["id"] for node in nodes if "contactor" in node),
         feeder_rating_w=_power(raw["surplus"].get("rating", f"{2.0 * contract_w} W")),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from controller.commands import Verbs
 from controller.commands.asking import GIVERS, add_options, client
 from controller.commands.order.asking import PATH, conclude, path_of, size
+from controller.terminal.telling import tell
 
 if TYPE_CHECKING:
     from drivers.quantities import QuantityKind
@@ -76,6 +78,8 @@ def _quantity(text: str, kind: QuantityKind) -> float:
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
+    from controller.core.reasons import Code
+
     terms = {
         "limit_w": arguments.limit,
         "limit_percent": arguments.percent,
@@ -97,4 +101,8 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         if answer.is_good
         else ""
     )
-    return conclude(answer, arguments, words)
+    status = conclude(answer, arguments, words)
+    if Code.ORDER_CONFLICT in answer.codes and not arguments.json:
+        revision = order["error"]["order"]["revision"] + 1
+        tell(f"--revision {revision} changes it; another order needs another id", out=sys.stderr)
+    return status

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from controller.commands import DONE, NOT_GOOD, Verbs
-from controller.commands.asking import OPERATOR, SITE
+from controller.commands.asking import OPERATOR, SITE, site_file_of
 from controller.commands.daemon_client import DaemonClient, sender_of
 from controller.commands.following import Happening, follow
 from controller.terminal.telling import tell
@@ -43,10 +43,9 @@ def add(verbs: Verbs) -> None:
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
-    from controller.site.load import load
     from drivers.errors import ConfigError
 
-    site_file = load(arguments.site)
+    site_file = site_file_of(arguments)
     daemon = DaemonClient.of(site_file, sender_of(site_file, OPERATOR, arguments.token_file).token)
     node = _plain(arguments.node)
     with contextlib.closing(follow(daemon, within_s=2.0 * site_file.grid.settle_s + _BEYOND_S)) as events:

@@ -101,6 +101,10 @@ def test_what_looks_wrong_stands_under_the_meter(
     assert err == ""
     assert said in " ".join(out.split()), trap
     assert out.splitlines()[-1] == "look at: main"
+    assert (
+        out.splitlines()[-2]
+        == "meter-not-read.md of the manual goes from what is said of a meter to the line that mends it"
+    )
     assert max(map(len, out.splitlines()[1:])) <= 120
 
 

@@ -75,6 +75,16 @@ def test_each_thing_that_is_missing_is_named(file, monkeypatch, capsys, tmp_path
         assert words in said
 
 
+def test_a_key_or_a_token_that_is_not_there_is_named_with_how_it_comes_there(file, tmp_path):
+    keys = Path(load(file).mqtt.keys)
+    (keys / "hall-a1.pub").unlink()
+    (tmp_path / "operator.token").unlink()
+    assert found(file) == [
+        f"{keys}/hall-a1.pub: No such file or directory; keys.md of the manual says which machine makes it",
+        f"{tmp_path}/operator.token: No such file or directory; `openssl rand -hex 32` makes a token",
+    ]
+
+
 def test_a_clock_that_is_not_trusted_is_a_warning_for_the_daemon_would_run(file, monkeypatch, capsys, tmp_path):
     machine = Machine(tmp_path)
     machine.kernel = UNSYNCHRONISED

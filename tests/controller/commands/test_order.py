@@ -94,6 +94,16 @@ def test_with_json_the_answer_is_as_the_daemon_gave_it_also_where_it_refuses(ord
     assert json.loads("\n".join(order("list", "--json")[1]))["orders"][0]["id"] == "o-1"
 
 
+def test_an_id_that_is_taken_is_refused_with_how_the_order_is_changed(order):
+    order("send", "o-1", "--limit", "40 kW")
+    order("send", "o-1", "--limit", "30 kW", "--revision", "2")
+    status, said, errors = order("send", "o-1", "--limit", "50 kW")
+    assert (status, said) == (1, [])
+    assert errors[0].startswith("refused (order_conflict): id: order o-1 exists with other content, at revision 2")
+    assert errors[1] == "--revision 3 changes it; another order needs another id"
+    assert order("send", "o-1", "--limit", "50 kW", "--revision", "3")[0] == 0
+
+
 def test_an_operator_names_whose_order_it_is(order):
     order("send", "o-1", "--limit", "40 kW")
     order("send", "o-1", "--limit", "50 kW", by="operator")

@@ -58,6 +58,9 @@ def test_a_lock_that_the_disk_does_not_take_is_not_good(verb, monkeypatch):
 
 def test_the_same_person_unlocks_and_another_one_does_not(verb):
     lock(verb)
+    assert verb("unlock", "feeder", "--by", "Sara") == (
+        1, "refused (lock_unknown): Sara has no lock on feeder; locked by: Ali\n--of NAME says whose lock is to be lifted"
+    )  # fmt: skip
     status, said = verb("unlock", "feeder", "--by", "Sara", "--of", "Ali")
     assert (status, said) == (
         1, "the lock of Ali on feeder stays: Sara wants it lifted; another operator has to agree within ten minutes, with a token of their own"
@@ -68,7 +71,7 @@ def test_the_same_person_unlocks_and_another_one_does_not(verb):
     nobody = "nobody locks it now, and it may come up"
     assert verb("unlock", "feeder", "--by", "Omar") == (0, lifted.format("Omar", nobody))
     assert verb("unlock", "feeder", "--by", "Ali") == (
-        1, "refused (lock_unknown): Ali has no lock on feeder; locked by: nobody"
+        1, "refused (lock_unknown): Ali has no lock on feeder; locked by: nobody\n--of NAME says whose lock is to be lifted"
     )  # fmt: skip
 
 

@@ -8,17 +8,18 @@ from datetime import UTC, datetime
 import pytest
 
 from controller import cli
-from controller.commands import following, top
+from controller.commands import asking, clock, following, top
 from controller.commands.daemon_client import DaemonClient
 from controller.commands.following import Happening
 from controller.commands.site_panel import SiteLook, panel_of
+from controller.commands.trip import reset
 from controller.daemon.service import Health
 from tests.controller.api.conftest import server_at
 from tests.controller.api.page.serving import page_in
 
 #: By state: what stands in the answer, in its sequence.
 SAID = {
-    "normal": ["state       NORMAL", "mode        NORMAL, since", "620.9 kW", "690.0 kW  by surplus", "6, none silent"],
+    "normal": ["state       NORMAL", "mode        NORMAL, since", "620.9 kW", "690.0 kW  by surplus", "6, none silent", "sources     "],
     "over": [
         "state       OVER THE LIMIT", "620.9 kW  above the envelope", "6, 1 silent: hall-a1 (47 s)",
         "! pcc has drawn more than it may for 32 s, 38.4 kW too much now, since 2026-11-18 11:05:05Z (0:01:35)", "  > At once:",
@@ -150,3 +151,15 @@ def test_a_site_that_ceases_to_answer_is_said_to(tmp_path, token):
     top._watch(iter(found), lambda panel, told: shown.append((panel, told)), daemon.place)
     assert "NO ANSWER" in shown[1][0].facts[0].words
     assert "does not answer" in shown[1][1]["error"]
+
+
+@pytest.mark.parametrize("words", [["status"], ["top"], ["clock", "confirm", "--utc", "2026-11-21T18:00:00Z", "--reason", "seen", "--token-file", "TOKEN"], ["trip", "reset", "pcc", "--reason", "seen"], ["doctor"]], ids=lambda words: words[0])  # fmt: skip
+def test_where_this_machine_has_no_site_file_it_is_said_how_another_is_named(
+    words, tmp_path, token, capsys, monkeypatch
+):
+    monkeypatch.setattr(asking, "SITE", tmp_path / "none.yaml")
+    monkeypatch.setattr(clock, "SITE", tmp_path / "none.yaml")
+    monkeypatch.setattr(reset, "SITE", tmp_path / "none.yaml")
+    assert cli.main([token if word == "TOKEN" else word for word in words]) == 1
+    said = capsys.readouterr()
+    assert "--site FILE names another one" in " ".join((said.out + said.err).split())

@@ -13,6 +13,7 @@ from typing import Self
 
 import pytest
 
+from controller.site.load import load
 from drivers.errors import ConfigError, DriverLoss, Refused
 from drivers.fleet import wire
 from drivers.fleet.agent.device import CommandOutcome
@@ -25,6 +26,7 @@ from tests.brokers import BrokerProcess, amqtt_broker
 from tests.drivers.fleet.fakes import SITE, FakeController
 from tests.drivers.fleet.test_own_models import EXAMPLE, OWN
 from tests.ports import free_port
+from tests.simulators.world.left_out import LEFT_OUT
 from tests.waiting import DEADLINE_S, until
 
 SITE_FILE = f"""\
@@ -300,6 +302,14 @@ def test_the_demo_site_is_read() -> None:
     site = read_fleet(Path("configs/demo.yaml"))
     assert sum(len(devices) for devices in site.agents.values()) == 208
     assert site.agents["rack-b3"]["gpu-008"].at_most(site.agents["rack-b3"]["gpu-008"].failsafe_w) == 4000
+
+
+def test_what_a_site_file_may_leave_out_is_as_the_daemon_has_it(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(LEFT_OUT)
+    whole, fleet = read_fleet(Path("configs/demo.yaml")), read_fleet(path)
+    assert fleet.settle_s == load(path).grid.settle_s
+    assert fleet.agents == whole.agents, "what is off there by its words is off here by default"
 
 
 def test_the_models_of_the_site_s_own_are_led_too(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from controller.site.load import load
 from drivers.errors import ConfigError
 from simulators.world.site import WorldSite, read_site
 from tests.drivers.fleet.test_own_models import EXAMPLE, OWN
+from tests.simulators.world.left_out import LEFT_OUT
 
 REVERSED = """
 site: small
@@ -60,7 +62,7 @@ def test_the_models_of_the_site_s_own_are_simulated_too(tmp_path: Path) -> None:
         ("parent: pcc", "parent: nowhere"),
         ("1 MW", "1 lightyear"),
         ("antminer-s21", "abacus"),
-        ("lease: 30 s", ""),
+        ("lease: 30 s", "lease: 30"),
         ("nodes:", "nodes: 1\nx:"),
     ],
 )
@@ -69,3 +71,11 @@ def test_a_site_that_is_no_use_is_refused(tmp_path: Path, old: str, new: str) ->
     path.write_text(REVERSED.replace(old, new))
     with pytest.raises(ConfigError):
         read_site(path)
+
+
+def test_what_a_site_file_may_leave_out_is_as_the_daemon_has_it(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(LEFT_OUT)
+    asked, site = load(path), read_site(path)
+    assert (site.settle_s, site.lease_s) == (asked.grid.settle_s, asked.fleet.lease_s)
+    assert site.frequency_hz == asked.grid.frequency_hz
