@@ -91,13 +91,13 @@ def limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, belo
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
     cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
     recent = remember(state.recent, least_trusted_w(site, sensed.judgement.meters, snapshot.now_s), snapshot.now_s)
-    ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, (recent.cut_from_w, least_below_w))
+    unheard_w, seen_w = unheard_below_w(site, sensed, below), (recent.cut_from_w, least_below_w)
+    ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, seen_w, unheard_w * ~power.known)
     electrical = follow_electrical(state.electrical, site, snapshot, sensed.trusted, house_w, committed_below_w)
     limits = [*order_limits, *locked_limits(snapshot.locks, most_house_w, off_below_w)]
     limits += _found(site, sensed, electrical, cap_w)
     steps = step_limits(site, sensed.judgement.step_to_w, most_house_w, off_below_w)
     lasting, bounds = envelopes(tables.standing, limits, steps, house_w + off_below_w, house_w + stuck_below_w)
-    unheard_w = unheard_below_w(site, sensed, below)
     return Limited(
         house=house,
         current_w=current_below_w,
