@@ -177,6 +177,18 @@ def test_what_is_first_heard_of_in_failsafe_comes_down_and_is_not_told_to_rise_a
     assert np.max(np.diff(told_w, axis=0)) <= 0.0
 
 
+@pytest.mark.parametrize("late", ["agent-a", "agent-b"])
+def test_a_start_that_hears_an_agent_after_the_meters_lowers_nothing(running, late):
+    """Until then what its devices draw would look like house load, and count twice once it is heard."""
+    before_w = running.decided.planned_w[0]
+    running.reboot(house_w=running.decided.house_w)
+    running.silent, running.heard_s[running.site.agents.index(late)] = {late}, -np.inf
+    assert running.cycle(2).mode is Mode.INIT
+    running.silent = set()
+    running.pending.clear()
+    assert min(float(running.cycle().planned_w[0]) for _ in range(40)) > 0.97 * before_w
+
+
 def test_an_order_with_a_ramp_is_no_step_where_the_controller_starts_before_it_has_heard_of_anything(running):
     running.orders = (order(40e3, running, ramp_w_s=500.0),)
     running.run(20)
