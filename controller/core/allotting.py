@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from controller.core.allocation.allocator import Allotment
-from controller.core.allocation.economic import fitting_economic_w, with_cost
+from controller.core.allocation.economic import fitting_economic_w, on_the_way_w, with_cost
 from controller.core.allocation.minimum_times import kept_w
 from controller.core.allocation.raises import is_calm, with_room_to_rise
 from controller.core.allocation.tables import Tables
@@ -33,7 +33,8 @@ class Allotted:
 
     `room_w` (N,): watts for the devices below each node. `reserve_w`: those beside that only caps may be raised by; `demand_w`: those that are kept
     free for what is billed. `demand`: with what it costs.
-    `fall_left_w`: what is left of the emergency ramp, ``inf`` outside FAILSAFE.
+    `fall_left_w`: what is left of the emergency ramp, ``inf`` outside FAILSAFE. `economic_w`: what devices have come to on their way down to
+    what is billed, else ``inf``.
     """
 
     allotment: Allotment
@@ -42,6 +43,7 @@ class Allotted:
     reserve_w: float
     demand_w: float
     fall_left_w: float
+    economic_w: float
     demand: DemandNow | None
     overruled: tuple[Reason, ...]
 
@@ -54,9 +56,8 @@ def allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limi
     upper_w, fall_left_w = _upper(tables.site, state, sensed, caps, most_w, snapshot.now_s)
     room_w = within_cut_w(limited.usable_w, limited.current_w, tables.tolerance)
     without_w, bounds_w = float(room_w[0]), (limited.stuck_w, upper_w)
-    room_w, base_w, overruled = fitting_economic_w(
-        tables, kept, bounds_w, room_w, limited.bounds.binding, limited.economic_w
-    )
+    allowed_w, economic_w = _economic_w(tables.site, state, sensed, limited, snapshot.now_s)
+    room_w, base_w, overruled = fitting_economic_w(tables, kept, bounds_w, room_w, limited.bounds.binding, allowed_w)
     demand_w, reserve_w = without_w - float(room_w[0]), _reserve_w(sensed, caps, float(room_w[0] - base_w.sum()))
     if reserve_w > 0.0:
         room_w = room_w.copy()
@@ -66,7 +67,7 @@ def allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limi
         mode_value=values_now(tables, leases.current_w, values_with_power(tables, sensed.cut)),
     )  # fmt: skip
     calm = is_calm(state, tables.site.rules, float(limited.bounds.limit_w[0]), snapshot.now_s)
-    answer = with_room_to_rise(tables, solve, room_w, leases, calm=calm)
+    answer = with_room_to_rise(tables, solve, room_w, base_w, leases, calm=calm)
     allotment = _of_those_led(tables, sensed, answer, upper_w)
     demand = with_cost(limited.demand, tables.allocator, float(room_w[0]) + reserve_w, without_w, float(upper_w.sum()))
     return Allotted(
@@ -76,9 +77,17 @@ def allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limi
         reserve_w=reserve_w,
         demand_w=demand_w,
         fall_left_w=fall_left_w,
+        economic_w=economic_w,
         demand=demand,
         overruled=overruled,
     )
+
+
+def _economic_w(site: Site, state: State, sensed: Sensed, limited: Limited, now_s: float) -> tuple[float, float]:
+    """Return what all devices may be set to for what is billed, by the ramp of the mode, and what they have come to on their way there."""
+    failing, elapsed_s = sensed.mode.mode is Mode.FAILSAFE, state.elapsed_s(now_s)
+    ramp_w_s = site.rules.emergency_ramp_w_s if failing else site.rules.ramp_down_w_s
+    return on_the_way_w(state.economic_w, limited.economic_w, float(limited.current_w[0]), ramp_w_s * elapsed_s)
 
 
 def _of_those_led(tables: Tables, sensed: Sensed, answer: Allotment, upper_w: F64) -> Allotment:

@@ -47,7 +47,7 @@ def grant_raises(
     rise_w, fall_w = ramp_rooms(tables.site.rules, saved_w, tables.largest_start_w, elapsed_s, forced=forced)
     room_w = limited.room_w
     room_w[0] = min(room_w[0], limited.economic_w - limited.committed_w[0])
-    current_w, idle = without_slack(caps, leases.current_w, allotted.allotment.watts)
+    current_w, idle = without_slack(caps, tables.site.devices, leases.current_w, allotted.allotment.watts)
     asked = Asked(
         current_w=current_w,
         target_w=allotted.allotment.watts,

@@ -84,20 +84,19 @@ def limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, belo
     committed_below_w, current_below_w, least_below_w, stuck_below_w = below.each(
         committed_w(leases, devices), leases.current_w, least_w(leases, devices, snapshot.fleet.measured_w), held_w
     )
-    house = estimate_house(
-        state.house, compared(sensed), taught(sensed), least_below_w, committed_below_w, snapshot.now_s, elapsed_s
-    )
+    unheard_w = unheard_below_w(site, sensed, below)
+    house = _house(state, snapshot, sensed, least_below_w, committed_below_w, unheard_w)
     house_w, most_house_w, off_below_w = house.watts, house.watts * (1.0 + HOUSE_DRIFT), tables.off_below_w
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
     cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
     recent = remember(state.recent, least_trusted_w(site, sensed.judgement.meters, snapshot.now_s), snapshot.now_s)
-    ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, (recent.cut_from_w, least_below_w))
+    seen_w = recent.cut_from_w, least_below_w
+    ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, seen_w, unheard_w * ~power.known)
     electrical = follow_electrical(state.electrical, site, snapshot, sensed.trusted, house_w, committed_below_w)
     limits = [*order_limits, *locked_limits(snapshot.locks, most_house_w, off_below_w)]
     limits += _found(site, sensed, electrical, cap_w)
     steps = step_limits(site, sensed.judgement.step_to_w, most_house_w, off_below_w)
     lasting, bounds = envelopes(tables.standing, limits, steps, house_w + off_below_w, house_w + stuck_below_w)
-    unheard_w = unheard_below_w(site, sensed, below)
     return Limited(
         house=house,
         current_w=current_below_w,
@@ -117,6 +116,18 @@ def limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, belo
         electrical=electrical,
         demand=demand_now(electrical.demand, site, float(house_w[0]), snapshot),
     )
+
+
+def _house(
+    state: State, snapshot: Snapshot, sensed: Sensed, least_w: F64, committed_w: F64, unheard_w: F64
+) -> HouseLoad:
+    """Return the house load; per node (N,), what its devices draw at least, may be drawing, and may draw of which nobody has heard.
+
+    While the control starts agents may be heard later than meters: what they lead is not taken for house load yet, and nothing is raised.
+    """
+    most_w = committed_w + unheard_w if sensed.trusted.starting else committed_w
+    elapsed_s = state.elapsed_s(snapshot.now_s)
+    return estimate_house(state.house, compared(sensed), taught(sensed), least_w, most_w, snapshot.now_s, elapsed_s)
 
 
 def _found(site: Site, sensed: Sensed, electrical: Electrical, failsafe_w: float) -> list[Limit]:

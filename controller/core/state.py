@@ -43,7 +43,7 @@ class State:
     of what is not a device. `rise_room_w`, `fall_room_w`: what the ramps have left over. `failsafe_cap_w`: the
     site's limit while it comes down to failsafe, else ``inf``. `orders`: how those in force were kept. `recent`: what nodes drew lately. `overrun`: which nodes draw more than they may. `trips`: which contactors are
     told what. `electrical`: what nodes carry, and what is billed. `caps`: what jobs on capped devices want. `elsewhere_per_wh`: what one more watt hour would have earned by the
-    other devices in the last tick.
+    other devices in the last tick. `economic_w`: what devices have come to on their way down to what is billed, else ``inf``.
     """
 
     seq: int
@@ -65,6 +65,7 @@ class State:
     electrical: Electrical
     caps: Caps
     elsewhere_per_wh: float
+    economic_w: float
 
     def elapsed_s(self, now_s: float) -> float:
         """Return the seconds since the last tick by which ramps and filters go on; a long pause counts as a short one."""
@@ -105,6 +106,7 @@ def initial_state(
         electrical=first_electrical(site, demand),
         caps=no_caps(site),
         elsewhere_per_wh=0.0,
+        economic_w=np.inf,
     )
 
 

@@ -68,6 +68,7 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         electrical=limited.electrical,
         caps=limited.caps,
         elsewhere_per_wh=earned_elsewhere(limited.caps, tables.site, allotted.between_w, allotted.room_w, below),
+        economic_w=allotted.economic_w,
     )
     return state, decision
 

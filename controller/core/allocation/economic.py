@@ -22,6 +22,17 @@ def economic_w(demand: DemandNow | None, house_w: float) -> float:
     return math.inf if demand is None else demand.cap_w - house_w * (1.0 + HOUSE_DRIFT)
 
 
+def on_the_way_w(reached_w: float, economic_w: float, current_w: float, fall_w: float) -> tuple[float, float]:
+    """Return what all devices may be set to on their way down to `economic_w` by a ramp, and what of it they have reached.
+
+    `reached_w`: by the last tick, ``inf`` where they were not on their way, as it is once they are there; `current_w`: what they run on;
+    `fall_w`: the ramp's share of this tick. A limit that lowers others without any ramp so takes none of these along.
+    """
+    from_w = current_w if math.isinf(reached_w) else reached_w
+    allowed_w = max(economic_w, from_w - fall_w)
+    return allowed_w, allowed_w if allowed_w > economic_w else math.inf
+
+
 def fitting_economic_w(
     tables: Tables, kept: Kept, bounds_w: tuple[F64, F64], room_w: F64, binding: Sequence[str], most_w: float
 ) -> tuple[F64, F64, tuple[Reason, ...]]:
@@ -36,7 +47,7 @@ def fitting_economic_w(
     less_room_w[0] = most_w
     less_w, given_up = fitting_w(tables, kept, bounds_w, less_room_w, ("demand", *binding[1:]))
     base_w = np.where(tables.site.devices.protected, base_w, np.minimum(base_w, less_w))
-    less_room_w[0] = max(most_w, float(base_w.sum()))
+    less_room_w[0] = min(max(most_w, float(base_w.sum())), float(room_w[0]))
     by_demand = [reason for reason in given_up if reason.code is Code.TIMES_OVERRULED]
     return less_room_w, base_w, (*overruled, *(reason for reason in by_demand if reason not in overruled))
 

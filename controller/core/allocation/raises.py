@@ -38,11 +38,12 @@ def is_calm(state: State, rules: Rules, envelope_w: float, now_s: float) -> bool
 
 
 def with_room_to_rise(
-    tables: Tables, solve: Callable[..., Allotment], room_w: F64, leases: Leases, *, calm: bool
+    tables: Tables, solve: Callable[..., Allotment], room_w: F64, base_w: F64, leases: Leases, *, calm: bool
 ) -> Allotment:
     """Return an allotment whose raises all have room where it is `calm`; elsewhere there is other room in the next ticks anyway.
 
-    `solve` allots within `limit_w` (N,), watts for the devices below each node, here `room_w`. The bound is that of all the room.
+    `solve` allots within `limit_w` (N,), watts for the devices below each node, here `room_w`; what has to run, `base_w` (D,), fits as
+    before. The bound is that of all the room.
     """
     steady = tables.site.devices.steady
     shown_w = leases.high_w if every(steady) else np.where(steady, leases.high_w, leases.seen_w)
@@ -52,13 +53,15 @@ def with_room_to_rise(
         more_w = np.maximum(found.watts - shown_w, 0.0)
         if not some(more_w):
             break
-        unseen_w, watts = PathSums(tables.paths).each(more_w * tables.site.devices.tolerance, found.watts)
+        unseen_w, watts, has_to_run_w = PathSums(tables.paths).each(
+            more_w * tables.site.devices.tolerance, found.watts, base_w
+        )
         short = (unseen_w > 0.0) & (watts + unseen_w > room_w + EPS_W)
         if not some(short):
             break
-        # What has to run fits as before: of each raise, most is left.
         kept_w = np.maximum(kept_w, np.where(short, unseen_w, 0.0))
-        found = solve(limit_w=room_w - kept_w)
+        # What no job has drawn yet of a cap that has to run is no raise: nothing makes room for it.
+        found = solve(limit_w=np.maximum(room_w - kept_w, np.minimum(room_w, has_to_run_w)))
     if found is first:
         return found
     return replace(found, bound_per_h=first.bound_per_h, program_per_h=first.program_per_h)

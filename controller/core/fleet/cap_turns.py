@@ -11,7 +11,7 @@ from controller.core.fleet.bounds import SumBelow
 from controller.core.fleet.cap_memory import Caps
 from controller.core.floor import nodes_below
 from controller.core.masks import some
-from controller.core.site import F64, I64, Bool, Site
+from controller.core.site import F64, I64, Bool, Devices, Site
 
 #: A node is full that has less than these watts left; a site whose rest is more than so many of its largest devices is not.
 _FULL_W: Final = 30.0
@@ -38,8 +38,10 @@ def earned_elsewhere(caps: Caps, site: Site, allotted_w: tuple[F64, F64], room_w
     return float(gain.max(where=wants, initial=0.0))
 
 
-def without_slack(caps: Caps, current_w: F64, target_w: F64) -> tuple[F64, Bool]:
+def without_slack(caps: Caps, devices: Devices, current_w: F64, target_w: F64) -> tuple[F64, Bool]:
     """Return what devices (D,) run on, where what a cap is lowered by above the draw of its job is gone at once: nobody draws it.
+
+    What is left of it is a setpoint that lets the job draw what it does: where the ramp has no room for more, the device stays on that.
 
     And which devices are only given a higher cap than their jobs use: the site does not draw more by that, and may at any moment.
     """
@@ -49,9 +51,20 @@ def without_slack(caps: Caps, current_w: F64, target_w: F64) -> tuple[F64, Bool]
     mine, wanted_w = caps.devices, caps.wanted_w[0]
     was_w, goal_w = current_w[mine], target_w[mine]
     less_w = current_w.copy()
-    less_w[mine] = np.where(goal_w < was_w, np.maximum(goal_w, np.minimum(was_w, wanted_w)), was_w)
+    used_w = np.minimum(was_w, _least_setpoint_w(devices, mine, wanted_w))
+    less_w[mine] = np.where(goal_w < was_w, np.maximum(goal_w, used_w), was_w)
     idle[mine] = (goal_w > was_w) & caps.loose & (wanted_w < was_w) & (was_w >= caps.least_w)
     return less_w, idle
+
+
+def _least_setpoint_w(devices: Devices, mine: I64, wanted_w: F64) -> F64:
+    """Return the lowest running setpoint of each of `mine` (C,) that lets it draw `wanted_w` (C,); its most where none does."""
+    lowest, row = devices.mode_start[mine] + 1, devices.mode_start[mine + 1] - 1
+    for _ in range(int((row - lowest).max(initial=0))):
+        below = np.maximum(row - 1, np.minimum(lowest, row))
+        row = np.where(devices.mode_w[below] >= wanted_w, below, row)
+    at_w = devices.mode_w[row]
+    return np.where(devices.mode_continuous[row], np.minimum(np.ceil(wanted_w), at_w), at_w)
 
 
 def turns(caps: Caps, order: I64, idle: Bool, reserve_w: float) -> Iterator[tuple[I64, float]]:

@@ -262,6 +262,8 @@ def send(leases: Leases, setpoint_w: F64, now_s: float) -> Leases:
     """Return the leases after `setpoint_w` (D,) has been handed to the fleet."""
     # A device that has fallen from its setpoint, by the end of its lease, is raised by sending the same setpoint again.
     changed = (setpoint_w != leases.setpoint_w) | (setpoint_w > leases.current_w)
+    # One that was never led is lowered by whatever it is told for the first time, its failsafe watts too.
+    changed |= np.isinf(leases.changed_s) & (setpoint_w < leases.current_w)
     changed_s, steady_s = leases.changed_s.copy(), leases.steady_s.copy()
     np.putmask(changed_s, changed, now_s)
     np.putmask(steady_s, changed, np.inf)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,21 +79,29 @@ def step_limits(site: Site, step_to_w: F64, house_w: F64, off_w: F64) -> list[Li
 
 
 def failsafe_cap_w(previous_w: float, site: Site, mode: Mode, site_w: float, elapsed_s: float) -> float:
-    """Return the site's failsafe limit: ``inf`` outside FAILSAFE, else coming down by the emergency ramp."""
+    """Return the site's failsafe limit: ``inf`` outside FAILSAFE, else coming down by the emergency ramp from what the site drew at first.
+
+    So a device that falls whole, and takes the share of several ticks, takes it from the next ones.
+    """
     if mode is not Mode.FAILSAFE:
         return float("inf")
     rules = site.rules
-    start_w = min(previous_w, max(site_w, rules.failsafe_w))
+    start_w = previous_w if np.isfinite(previous_w) else max(site_w, rules.failsafe_w)
     return max(rules.failsafe_w, start_w - rules.emergency_ramp_w_s * elapsed_s)
 
 
 def follow_orders(
-    ramps: tuple[OrderRamp, ...], snapshot: Snapshot, node_w: F64, seen_w: tuple[F64, F64] | None = None
+    ramps: tuple[OrderRamp, ...],
+    snapshot: Snapshot,
+    node_w: F64,
+    seen_w: tuple[F64, F64] | None = None,
+    unheard_w: F64 | None = None,
 ) -> tuple[tuple[OrderRamp, ...], list[Limit]]:
     """Return the orders in force, with what their node drew when they began, and their limits of this tick.
 
     Per node (N,): `node_w` that it draws; `seen_w`: what was seen that it draws, which an order to reduce is worked out from,
     ``inf`` where nobody has seen it since the start, and what its devices draw at least, of which alone one is sure then. None: `node_w`.
+    `unheard_w`: what it may draw beside `node_w`, by devices that nobody has heard of and no meter shows. None: nothing.
     """
     if not snapshot.orders:
         return (), []
@@ -104,25 +112,38 @@ def follow_orders(
     for order in snapshot.orders:
         if not in_force(order, snapshot):
             continue
-        ramp = known.get(order.id)
-        if ramp is None or ramp.revision != order.revision:
-            ramp = _begun(order, ramp, snapshot.now_s, float(node_w[order.node]), float(from_w[order.node]))
+        n, ramp = order.node, known.get(order.id)
+        more_w = 0.0 if unheard_w is None else float(unheard_w[n])
+        if ramp is None or (ramp.revision, ramp.node) != (order.revision, n):
+            ramp = _begun(order, ramp, snapshot.now_s, (float(node_w[n]), more_w), float(from_w[n]))
+        elif not ramp.sure and more_w <= 0.0:
+            reached_w = min(ramp.cap_w(snapshot.now_s), float(node_w[n]))
+            ramp = replace(ramp, begun_s=snapshot.now_s, from_w=reached_w, sure=True)
         active.append(ramp)
         limits.append(Limit(node=order.node, limit_w=ramp.cap_w(snapshot.now_s), name=f"order:{order.id}"))
     return tuple(active), limits
 
 
-def _begun(order: OrderLimit, before: OrderRamp | None, now_s: float, node_w: float, from_w: float) -> OrderRamp:
-    """Return the beginning of an order, or of its next revision, which goes on from where the one before has come to."""
+def _begun(
+    order: OrderLimit, before: OrderRamp | None, now_s: float, drawn_w: tuple[float, float], from_w: float
+) -> OrderRamp:
+    """Return the beginning of an order, or of its next revision, which goes on from where the one before has come to at the same node.
+
+    `drawn_w`: what the node draws, and what it may draw beside that.
+    """
     limit_w = order.limit_w if order.reduce_by_w is None else max(0.0, from_w - order.reduce_by_w)
-    reached_w = node_w if before is None else min(node_w, max(before.cap_w(now_s), limit_w))
+    reached_w = sum(drawn_w)
+    if before is not None and before.node == order.node:
+        reached_w = min(reached_w, max(before.cap_w(now_s), limit_w))
     return OrderRamp(
         id=order.id,
         revision=order.revision,
+        node=order.node,
         begun_s=now_s,
         from_w=reached_w,
         limit_w=limit_w,
         ramp_w_s=order.ramp_w_s,
+        sure=drawn_w[1] <= 0.0,
     )
 
 

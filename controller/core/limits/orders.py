@@ -11,14 +11,19 @@ from controller.core.snapshot import OrderLimit, Snapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRamp:
-    """A revision of an order that came into force at `begun_s` and goes from `from_w` to `limit_w`, by `ramp_w_s`."""
+    """A revision of an order that came into force at `begun_s` and goes from `from_w` to `limit_w`, by `ramp_w_s`.
+
+    `sure`: that was drawn then, and not the most that may have been.
+    """
 
     id: str
     revision: int
+    node: int
     begun_s: float
     from_w: float
     limit_w: float
     ramp_w_s: float
+    sure: bool
 
     def cap_w(self, now_s: float) -> float:
         """Return what it asks for now."""

@@ -152,6 +152,57 @@ def test_losing_every_meter_of_the_site_ends_in_failsafe_by_the_emergency_ramp(r
     assert running.site_w > 92e3
 
 
+def test_i6_the_emergency_ramp_holds_where_nobody_sees_what_each_device_takes_of_it():
+    """Each device that falls takes the share of several ticks; the failsafe limit waits for it as the ramp of the devices does."""
+    ramp_w_s = 500.0
+    world = settled(60, site(with_rules(emergency_ramp_w_s=ramp_w_s)), surplus_w=150e3).fork()
+    world.silent = {"main", "check"}
+    world.until(lambda decision: decision.mode is Mode.FAILSAFE, 12.0)
+    before_w, seconds = world.decided.planned_w[0], np.arange(1, 101) * world.tick_s
+    fallen_w = before_w - np.array([world.cycle().planned_w[0] for _ in seconds])
+    assert np.max(fallen_w - ramp_w_s * seconds) <= 2 * world.site.devices.max_w.max()
+    assert fallen_w[-1] >= 0.9 * ramp_w_s * seconds[-1]
+
+
+def test_what_is_first_heard_of_in_failsafe_comes_down_and_is_not_told_to_rise_again():
+    """Reports come later than ticks: what was told to come down is still said to run on what it did."""
+    world = World(site(with_rules(emergency_ramp_w_s=2e3, failsafe_w=190e3), gpus=0), surplus_w=150e3, tick_s=0.05)
+    world.applied_w[:40] = world.draw_w[:40] = 3500.0
+    world.silent = {"agent-a", "main", "check"}
+    assert world.run(12).mode is Mode.FAILSAFE
+    world.silent = {"main", "check"}
+    world.pending.clear()
+    told_w = np.array([world.cycle().setpoint_w for _ in range(200)])
+    assert told_w[-1].sum() < told_w[0].sum() - 10e3
+    assert np.max(np.diff(told_w, axis=0)) <= 0.0
+
+
+@pytest.mark.parametrize("late", ["agent-a", "agent-b"])
+def test_a_start_that_hears_an_agent_after_the_meters_lowers_nothing(running, late):
+    """Until then what its devices draw would look like house load, and count twice once it is heard."""
+    before_w = running.decided.planned_w[0]
+    running.reboot(house_w=running.decided.house_w)
+    running.silent, running.heard_s[running.site.agents.index(late)] = {late}, -np.inf
+    assert running.cycle(2).mode is Mode.INIT
+    running.silent = set()
+    running.pending.clear()
+    assert min(float(running.cycle().planned_w[0]) for _ in range(40)) > 0.97 * before_w
+
+
+def test_an_order_with_a_ramp_is_no_step_where_the_controller_starts_before_it_has_heard_of_anything(running):
+    running.orders = (order(40e3, running, ramp_w_s=500.0),)
+    running.run(20)
+    before_w = running.decided.planned_w[0]
+    running.reboot(house_w=running.decided.house_w)
+    heard_s, running.silent = running.heard_s.copy(), {"main", "check", "agent-a", "agent-b"}
+    running.heard_s[:] = -np.inf
+    running.cycle(2)
+    running.silent, running.heard_s = set(), heard_s
+    running.pending.clear()
+    least_w = min(float(running.cycle().planned_w[0]) for _ in range(20))
+    assert least_w >= before_w - 12.0 * 500.0 - 5e3
+
+
 def test_stale_surplus_leaves_the_firm_power_only(running):
     running.silent.add("surplus")
     decision = running.run(75)

@@ -33,7 +33,9 @@ def allotted(rooms, *answers_w, calm=True):
             released=0,
         )
 
-    return with_room_to_rise(TABLES, solve, np.array(rooms, dtype=np.float64), LEASES, calm=calm), asked
+    return with_room_to_rise(
+        TABLES, solve, np.array(rooms, dtype=np.float64), TABLES.site.devices.off_w, LEASES, calm=calm
+    ), asked
 
 
 def test_a_raise_that_fits_with_its_tolerance_is_left_as_it_is():

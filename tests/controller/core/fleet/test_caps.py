@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from controller.core.allocation.tables import make_tables
 from controller.core.fleet.cap_memory import caps_under, no_caps
 from controller.core.fleet.cap_turns import turns, without_slack
-from controller.core.site import CapGroup
+from controller.core.site import CapGroup, DemandTerms
 from controller.core.takeover import taken_over
-from tests.controller.core.world import World, played_once, site, with_rules
+from tests.controller.core.world import World, devices, played_once, site, with_rules
 from tests.examples import examples
 
 MINERS, GPUS, LIMIT_W = 26, 4, 80e3
@@ -25,6 +25,9 @@ def hall(headroom_w, gpu_value=20.0, miners=MINERS):
     values[-3 * GPUS :] *= gpu_value / 20.0
     group = CapGroup(id="gpu", devices=np.arange(miners, miners + GPUS), headroom_w=headroom_w)
     return replace(built, devices=replace(built.devices, mode_value=values), caps=(group,))
+
+
+HALL = hall(None)
 
 
 def jobs(watts_at, miners=MINERS):
@@ -120,19 +123,50 @@ def test_where_miners_have_all_they_want_caps_stay_full():
 def test_what_a_cap_is_lowered_by_above_its_job_is_no_fall():
     caps = replace(no_caps(hall(None)), wanted_w=np.full((80, GPUS), 5_000.0))
     current_w = np.full(MINERS + GPUS, 10_200.0)
-    less_w, idle = without_slack(caps, current_w, np.full(MINERS + GPUS, 4_000.0))
+    less_w, idle = without_slack(caps, HALL.devices, current_w, np.full(MINERS + GPUS, 4_000.0))
     assert less_w[CAPPED] == pytest.approx(5_000.0)
     assert less_w[:MINERS] == pytest.approx(10_200.0)
     assert not idle.any()
 
 
+@pytest.mark.parametrize(
+    ("why", "modes", "wanted_w", "less_w"),
+    [
+        ("a range is set to whole watts", (3600.0, 10200.0), 5_000.3, 5_001.0),
+        ("no job runs below the lowest mode", (3600.0, 10200.0), 900.0, 3_600.0),
+        ("between modes the upper one lets it draw that", (3600.0, 7000.0, 10200.0), 5_000.3, 7_000.0),
+    ],
+)
+def test_the_rest_of_a_cap_is_a_setpoint_that_lets_its_job_draw_what_it_does(why, modes, wanted_w, less_w):
+    """Where the ramp has no room for more the device is left on it, and not on the mode below."""
+    whole = len(modes) == 2
+    rows = [(150.0, 0.0, False), *((watts, watts, whole and watts == modes[-1]) for watts in modes)]
+    built = replace(hall(None), devices=devices([{"modes": tuple(rows), "steady": False}] * 2))
+    built = replace(built, caps=(replace(built.caps[0], devices=np.arange(2)),))
+    caps = replace(no_caps(built), wanted_w=np.full((80, 2), wanted_w))
+    left_w, _ = without_slack(caps, built.devices, np.full(2, 10_200.0), np.full(2, 150.0))
+    assert left_w.tolist() == [less_w] * 2, why
+
+
+def test_jobs_that_rest_go_off_for_the_demand_by_the_ramp():
+    ramp_w_s, world = 100.0, in_hall(300.0, lambda _: 1_000.0)
+    world.run(60)
+    terms = DemandTerms(window_s=300.0, limit_w=9e3)
+    world.site = replace(world.site, demand=terms, rules=replace(world.site.rules, ramp_down_w_s=ramp_w_s))
+    world.tables, world.state = make_tables(world.site), taken_over(world.state, world.site, ())
+    before_w = world.decided.setpoint_w.sum()
+    world.run(30)
+    assert before_w - world.decided.setpoint_w.sum() <= 30 * ramp_w_s + world.tables.max_below_w.max() / 20
+    assert (world.decided.setpoint_w[CAPPED] > 150.0).all()
+
+
 def test_a_cap_that_is_raised_above_its_job_is_known():
     caps = replace(no_caps(hall(None)), wanted_w=np.full((80, GPUS), 5_000.0), loose=np.ones(GPUS, dtype=np.bool_))
     current_w, target_w = np.full(MINERS + GPUS, 6_000.0), np.full(MINERS + GPUS, 8_000.0)
-    _, idle = without_slack(caps, current_w, target_w)
+    _, idle = without_slack(caps, HALL.devices, current_w, target_w)
     assert idle.tolist() == [False] * MINERS + [True] * GPUS
     unsure = replace(caps, loose=np.zeros(GPUS, dtype=np.bool_))
-    assert not without_slack(unsure, current_w, target_w)[1].any()
+    assert not without_slack(unsure, HALL.devices, current_w, target_w)[1].any()
 
 
 @pytest.mark.parametrize(("late_s", "use"), [(1, 1.0), (2, 1.0), (0, 0.92)])

@@ -198,6 +198,15 @@ def test_raising_a_lapsed_device_to_its_former_setpoint_commits_it_until_the_age
     assert np.array_equal(leases.high_w, FULL), "and so is the one that takes it back"
 
 
+def test_what_was_never_led_is_lowered_by_being_told_its_failsafe_watts():
+    """That is what it was taken to be set to before it was heard of; told so, it is on its way down, whatever it has reported."""
+    leases = observe(unknown(), DEVICES, seen(1.0, FULL))
+    leases = send(leases, DEVICES.failsafe_w, 1.0)
+    leases = observe(leases, DEVICES, seen(1.1, FULL))
+    assert np.array_equal(leases.current_w, DEVICES.failsafe_w)
+    assert np.array_equal(leases.high_w, FULL)
+
+
 def test_a_repeated_setpoint_changes_nothing():
     leases = settled(HALF)
     again = send(leases, HALF, 200.0)

@@ -11,12 +11,12 @@ from controller.core.limits.demand import NO_DEMAND_USE, DemandUse, demand_now, 
 from controller.core.modes import Mode
 from controller.core.reasons import Code
 from controller.core.site import DemandTerms
-from controller.core.snapshot import Grade, SourceSample
+from controller.core.snapshot import Grade, Lock, SourceSample
 from controller.core.trust.columns import meter_columns
 from controller.core.trust.judge import no_trust
 from controller.core.trust.meter_trust import hear
 from controller.core.trust.node_power import node_power
-from tests.controller.core.world import RULES, World, devices, order, site
+from tests.controller.core.world import GPU, RULES, World, devices, order, site
 
 HOUSE_W, LIMIT_W, WINDOW_S, MARGIN_W = 8e3, 100e3, 300.0, 1.5e3
 TERMS = DemandTerms(window_s=WINDOW_S, limit_w=LIMIT_W)
@@ -303,6 +303,56 @@ def test_devices_come_down_for_it_by_the_ramp():
     world.run(20)
     assert before_w - world.decided.planned_w[0] <= 20 * 500.0 + 8000.0
     assert world.decided.planned_w[0] < before_w
+
+
+def about_to_come_down(ramp_w_s):
+    """Return a site that draws about 100 kW, and whose demand lets it draw 30 kW from now on; both its ramps are the same."""
+    rules = replace(RULES, ramp_down_w_s=ramp_w_s, emergency_ramp_w_s=ramp_w_s)
+    world = World(replace(BILLED, rules=rules), 250e3, tick_s=0.5)
+    world.run(100)
+    world.site = replace(world.site, demand=replace(TERMS, limit_w=30e3))
+    world.tables = replace(world.tables, site=world.site)
+    return world
+
+
+def one_is_locked(world):
+    world.locks = (Lock(id="l", node=2, device=0),)
+
+
+def a_feeder_is_ordered_down_a_little(world):
+    world.orders = (order(float(world.decided.planned_w[3]) - 2e3, world, node=3),)
+
+
+def all_meters_are_lost(world):
+    world.silent = {"main", "check"}
+
+
+@pytest.mark.parametrize("happens", [one_is_locked, a_feeder_is_ordered_down_a_little, all_meters_are_lost])
+def test_devices_come_down_for_it_by_the_ramp_whatever_else_comes_down_at_once(happens):
+    """A limit lowers without any ramp what is below it; what is only billed waits for its own all the while."""
+    ramp_w_s = 500.0
+    world = about_to_come_down(ramp_w_s)
+    happens(world)
+    before_w, at_once_w = world.decided.planned_w[0], 4e3
+    fallen_w = before_w - np.array([world.cycle().planned_w[0] for _ in range(100)])
+    by_ramp_w = ramp_w_s * world.tick_s * np.arange(1, 101)
+    # Beside that what was asked for at once, and one device more.
+    assert np.max(fallen_w - by_ramp_w) <= at_once_w + 10.2e3
+    assert fallen_w[-1] > 0.5 * by_ramp_w[-1]
+
+
+def test_a_protected_job_is_not_switched_off_for_it():
+    """What a protected job has not drawn of its cap yet needs room for raises; nothing is taken from what has to run for that."""
+    rows = [{"modes": GPU, "node": 3, "agent": 1, "steady": False, "protected": True} for _ in range(6)]
+    rows += [{"modes": ((25.0, 0.0, False), (3000.0, 0.2, False)), "node": 2, "agent": 0} for _ in range(6)]
+    world = World(replace(site(), devices=devices(rows), demand=replace(TERMS, limit_w=500e3)), 250e3, tick_s=1.0)
+    world.gpu_use = 0.5
+    world.run(60)
+    world.site = replace(world.site, demand=replace(TERMS, limit_w=20e3))
+    world.tables = replace(world.tables, site=world.site)
+    least_w = np.min([world.cycle().setpoint_w[:6] for _ in range(60)], axis=0)
+    assert (least_w >= 3600.0).all()
+    assert (world.decided.setpoint_w[6:] == 25.0).all()
 
 
 def test_ticks_that_the_safe_step_decides_are_counted_after_it():

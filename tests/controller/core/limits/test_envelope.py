@@ -202,3 +202,23 @@ def test_a_revision_that_tightens_an_order_on_its_way_goes_on_from_there_by_its_
     assert limits[0].limit_w == 80e3
     _, limits = follow_orders(ramps, snapshot(tighter, now_s=1050.0), node_w)
     assert limits[0].limit_w == later_w
+
+
+def test_a_revision_for_another_node_begins_with_what_that_draws():
+    node_w = np.where(np.arange(NODES) == 0, 120e3, 30e3)
+    ramps, _ = follow_orders((), snapshot(made(10e3, node=2, ramp_w_s=1e3)), node_w)
+    _, limits = follow_orders(ramps, snapshot(made(50e3, ramp_w_s=1e3, revision=2), now_s=1020.0), node_w)
+    assert limits[0].limit_w == 120e3
+
+
+def test_a_ramp_that_begins_unseen_begins_with_the_most_that_may_be_drawn_and_goes_on_with_what_is_seen():
+    one, node_w, unheard_w = made(50e3, ramp_w_s=1e3), np.full(NODES, 20e3), np.full(NODES, 100e3)
+    ramps, (limit,) = follow_orders((), snapshot(one), node_w, None, unheard_w)
+    assert limit.limit_w == 120e3
+    _, (limit,) = follow_orders(ramps, snapshot(one, now_s=1002.0), node_w, None, unheard_w)
+    assert limit.limit_w == 118e3
+    seen_w = np.full(NODES, 90e3)
+    ramps, (limit,) = follow_orders(ramps, snapshot(one, now_s=1002.0), seen_w, None, np.zeros(NODES))
+    assert limit.limit_w == 90e3
+    _, (limit,) = follow_orders(ramps, snapshot(one, now_s=1012.0), seen_w, None, np.zeros(NODES))
+    assert limit.limit_w == 80e3
