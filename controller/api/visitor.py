@@ -75,7 +75,7 @@ class Visitor(H11Protocol):
             return past_s > BODY_S
         return past_s > ANSWER_S and not self.is_known
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Come in."""
         super().connection_made(transport)
         self.peer = self.client[0] if self.client else ""

@@ -84,7 +84,7 @@ class FleetLoad:
         while boottime_s() < begun_s + seconds:
             if scraped:
                 scrapes.append(scrape(self.site.url))
-            time.sleep(1.0)
+            time.sleep(1.0)  # as often as a Prometheus that looks closely
         took_s = boottime_s() - begun_s
         cores = {f"{name}_cores": (cpu_s(pid) - used_s[name]) / took_s for name, pid in pids.items()}
         after = scrape(self.site.url)
@@ -151,7 +151,7 @@ class FleetLoad:
         data = b"" if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.site.token}", "Content-Type": "application/json"}
         request = urllib.request.Request(self.site.url + path, data=data, headers=headers, method="POST")  # noqa: S310  our own URL
-        with urllib.request.urlopen(request, timeout=30.0) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30.0) as answer:  # noqa: S310  as above
             answer.read()
 
 

@@ -31,4 +31,4 @@ def verbs_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
 
 def options_of(parser: argparse.ArgumentParser) -> list[str]:
     """Return the long options of a verb."""
-    return [option for action in parser._actions for option in action.option_strings if option.startswith("--")]  # noqa: SLF001
+    return [option for action in parser._actions for option in action.option_strings if option.startswith("--")]  # noqa: SLF001  as above

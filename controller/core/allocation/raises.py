@@ -45,11 +45,13 @@ def with_room_to_rise(
     `solve` allots within `limit_w` (N,), watts for the devices below each node, here `room_w`; what has to run, `base_w` (D,), fits as
     before. The bound is that of all the room.
     """
+    first = found = solve(limit_w=room_w)
+    if not calm:
+        return first
     steady = tables.site.devices.steady
     shown_w = leases.high_w if every(steady) else np.where(steady, leases.high_w, leases.seen_w)
-    first = found = solve(limit_w=room_w)
     kept_w = np.zeros(room_w.size)
-    for _ in range(_TRIES if calm else 0):
+    for _ in range(_TRIES):
         more_w = np.maximum(found.watts - shown_w, 0.0)
         if not some(more_w):
             break
