@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -136,10 +136,17 @@ def _rounds(nodes: int, best_w: F64, most: int) -> Rounds:
 def _state_lists(nodes: int, buckets: int) -> StateLists:
     return StateLists(
         spans=np.zeros((3, nodes), dtype=np.int64),
-        states=np.zeros((4, STATES)),
-        links=np.zeros((2, STATES), dtype=np.int32),
-        points=np.zeros((3, buckets)),
-        sources=np.zeros((2, buckets), dtype=np.int32),
-        pieces=np.zeros(buckets, dtype=np.int32),
+        states=_taken((4, STATES), np.float64),
+        links=_taken((2, STATES), np.int32),
+        points=_taken((3, buckets), np.float64),
+        sources=_taken((2, buckets), np.int32),
+        pieces=_taken((buckets,), np.int32),
         room_w=np.zeros(nodes),
     )
+
+
+def _taken(shape: tuple[int, ...], dtype: type[np.generic]) -> Any:
+    """Return zeros that have their memory: numpy's own get it page by page, from the first tick that writes there."""
+    column = np.empty(shape, dtype)
+    column.fill(0)
+    return column

@@ -1,3 +1,6 @@
+import resource
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -26,6 +29,19 @@ def test_a_small_site_is_proven():
     for seed in range(4):
         answer = certified(*random_site(seed, 24, 4, modes=3))
         assert answer.bound_per_h == pytest.approx(answer.worth_per_h, rel=1e-12)
+
+
+def resident_bytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def test_the_first_solve_takes_no_memory():
+    certified(*random_site(0, 24, 4, modes=3))  # loads the kernels
+    site, columns = random_site(0, 24, 4, modes=3)
+    allocator, off = make_allocator(site, columns), columns.off_w.copy()
+    made = resident_bytes()
+    allocator.solve(limit_w=site.limit_w, base_w=off, upper_w=columns.max_w.copy(), held_w=off)
+    assert resident_bytes() - made < 1 << 20
 
 
 def asked(case):
