@@ -19,15 +19,20 @@ from tests.controller.api.page.serving import page_in
 
 #: By state: what stands in the answer, in its sequence.
 SAID = {
-    "normal": ["state       NORMAL", "mode        NORMAL, since", "620.9 kW", "690.0 kW  by surplus", "6, none silent", "sources     "],
+    "normal": ["state       NORMAL: everything is trusted, and nothing is to be done, since 2026-11-18 10:51:40Z (0:15:00)", "mode        NORMAL, since", "620.9 kW", "690.0 kW  allowed by surplus", "6, none silent", "sources     ", "21.37 USD an hour"],
     "over": [
-        "state       OVER THE LIMIT", "620.9 kW  above the envelope", "6, 1 silent: hall-a1 (47 s)",
+        "state       OVER THE LIMIT, since 2026-11-18 11:05:05Z (0:01:35)",
         "! pcc has drawn more than it may for 32 s, 38.4 kW too much now, since 2026-11-18 11:05:05Z (0:01:35)", "  > At once:",
         "! agent hall-a1 has been silent", "  > Look at the agent's machine",
+        "620.9 kW  38.4 kW above the envelope", "6, 1 silent: hall-a1 (47 s)",
     ],
-    "not_met": ["AN ORDER IS NOT MET", "by order:authority/cut-7", "NOT MET by 31.2 kW", "! agent hall-b1 has no proof"],
-    "doubted": ["HOLD: nothing is raised", "1 doubted: pcc-check", "! meters pcc-check and pcc-main disagree", "clamp meter"],
-    "failsafe": ["FAILSAFE", "site power  unknown", "2 doubted: pcc-check (74 s), pcc-main (74 s)", "! no trusted meter"],
+    "not_met": [
+        "AN ORDER IS NOT MET, since 2026-11-18 11:05:05Z",
+        "! order authority/cut-7 is not met: pcc is 31.2 kW above it, since 2026-11-18 11:05:05Z", "  > Wait a minute",
+        "! agent hall-b1 has no proof", "by order:authority/cut-7", "NOT MET by 31.2 kW",
+    ],
+    "doubted": ["HOLD: nothing is raised, since", "! meters pcc-check and pcc-main disagree", "clamp meter", "1 doubted: pcc-check"],
+    "failsafe": ["FAILSAFE: power goes down", "! no trusted meter", "site power  unknown", "2 doubted: pcc-check (74 s), pcc-main (74 s)"],
 }  # fmt: skip
 
 

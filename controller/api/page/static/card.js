@@ -34,21 +34,11 @@ const unmet = (order) => order.state === "not_met" || order.compliance === "part
 
 const missed = (order, utc_s) => row(
   say(words.order_missed, { order: name(`${order.issuer}/${order.id}`), power: power(order.shortfall_w), node: name(order.node) }),
-  order.since, "", utc_s);
-
-// Since when the state is what it is: its first reason's, an order's, or the mode's.
-const since_of = (told, reasons) => {
-  const { status, orders } = told, first = FIRST[status.state];
-  if (status.state === "not_met") return orders.find((order) => order.state === "not_met")?.since ?? null;
-  if (first) return reasons.find((reason) => reason.code === first)?.since ?? null;
-  if (status.state === "unseen" || status.state === "unknown") return null;
-  if (status.state === "warned") return reasons.map((reason) => reason.since).filter(Boolean).sort()[0] ?? null;
-  return status.mode_since;
-};
+  order.since, words.order_do, utc_s);
 
 export const show_card = (told) => {
   const { status, orders } = told, card = document.getElementById("card");
-  const [glyph, look] = LOOKS[status.state], reasons = all_reasons(status), since = since_of(told, reasons);
+  const [glyph, look] = LOOKS[status.state], reasons = all_reasons(status), since = status.state_since;
   card.className = look;
   document.getElementById("glyph").textContent = glyph;
   const state = document.getElementById("state"), word = words[`state_${status.state}`];
