@@ -21,6 +21,7 @@ from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.limits.parts import EnvelopePart
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
+from controller.core.site import SurplusModel
 from controller.core.snapshot import Position
 from controller.daemon.access import Principal, Role
 from controller.daemon.latest import DEVICE_STATES, LatestAgent, LatestMeter, before_first_tick, tick_stands
@@ -162,7 +163,7 @@ class SiteBody(BaseModel):
     Where the newest tick is too old to speak of now, the reason says so, the mode is the last one, and every figure of it is
     gone. `warnings`: what else is to be known, whether or not it holds the site, in `warning` in words.
     `journal_failure`: why the journal cannot be written, null while it can. `reasons`: the same by code. `utc_doubt`, `utc_reasons`: why the wall clock ends no order. `site_file_doubt`, `site_file_reasons`: why the site file is not what runs. `overruled`: which limits come before which minimum times and protected devices, in
-    `overruled_reasons` by code; empty where none have to. `value_per_h`, `bound_per_h`: in `currency`. `demand`: what is billed, null where the tariff bills no demand.
+    `overruled_reasons` by code; empty where none have to. `value_per_h`, `bound_per_h`: in `currency`. `surplus_model`: what the meter `surplus` shows: the surplus itself, the export, or the load of the feeder, of which `surplus_w` is made. `demand`: what is billed, null where the tariff bills no demand.
     """
 
     site: str
@@ -192,6 +193,7 @@ class SiteBody(BaseModel):
     value_per_h: float | None
     bound_per_h: float | None
     currency: str
+    surplus_model: Literal["direct", "export", "headroom"]
     demand: DemandBody | None
     overruled: str
     overruled_reasons: list[HeldReasonBody]
@@ -204,6 +206,11 @@ class StatusBody(SiteBody):
     orders: list[OrderNowBody]
 
 
+_MODELS: Final[Mapping[SurplusModel, Literal["direct", "export", "headroom"]]] = {
+    SurplusModel.DIRECT: "direct",
+    SurplusModel.EXPORT: "export",
+    SurplusModel.HEADROOM: "headroom",
+}
 _POSITIONS: Final[Mapping[Position, Literal["open", "closed"]]] = {Position.OPEN: "open", Position.CLOSED: "closed"}
 
 
@@ -262,6 +269,7 @@ def site_of(service: Service, language: Language = Language.ENGLISH) -> SiteBody
         agents={name: _agent(agent, bodies(agent.reasons)) for name, agent in agents.items()},
         devices=_by_state(latest.devices().state.tolist()),
         currency=service.currency(),
+        surplus_model=_MODELS[service.site.rules.surplus_model],
         overruled=words(overruled := decision.overruled if decision else ()),
         overruled_reasons=bodies(overruled),
         **_figures(service.site.tree.ids, decision),

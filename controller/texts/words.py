@@ -114,6 +114,9 @@ WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "meters": ("Meters", "میٹر", "Meter"),
     "meter": ("meter", "میٹر", "meter"),
     "shows": ("shows", "دکھاتا ہے", "menunjukkan"),
+    "source_direct": ("what the grid can spare", "گرڈ جتنی بجلی دے سکتا ہے", "yang dapat diberikan jaringan"),
+    "source_export": ("export meter", "برآمد کا میٹر", "meter ekspor"),
+    "source_headroom": ("load of the feeder", "فیڈر کا بوجھ", "beban penyulang"),
     "trusted": ("trusted", "قابلِ اعتماد", "dipercaya"),
     "doubted": ("doubted", "مشکوک", "diragukan"),
     # Today, people at work, records.

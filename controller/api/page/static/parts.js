@@ -90,7 +90,8 @@ export const show_agents = ({ status }, tree, columns) => put(part("agents", "tb
 
 export const show_meters = ({ status }) => put(part("meters", "tbody"), Object.entries(status.meters).map(([id, meter]) => {
   const judged = status.state !== "unknown", good = judged && meter.quality === "good" && !meter.problem;
-  return el("tr", {}, el("td", {}, name(id)),
+  const shows = id === "surplus" ? el("div", { class: "dim" }, words[`source_${status.surplus_model}`]) : null;
+  return el("tr", {}, el("td", {}, name(id), shows),
     el("td", {}, el("span", { class: good ? "good" : "bad" }, good ? "● " : "✕ "), power(meter.value_w), " ", el("span", { class: good ? "dim" : "bad" }, good ? words.trusted : judged ? words.doubted : words.unknown)),
     el("td", {}, span(meter.age_s)));
 }));
