@@ -48,6 +48,10 @@ class Meaning(NamedTuple):
     colour: str
 
 
+#: Well at nothing, wrong above.
+NONE_IS_WELL: Final = (Step(None, GOOD), Step(1, BAD))
+#: The age in s of what an agent reports: out of contact after five.
+OLD: Final = (Step(None, GOOD), Step(3, DOUBT), Step(5, BAD))
 #: For values that mean nothing good and nothing bad.
 PLAIN: Final = (Step(None, NEUTRAL),)
 

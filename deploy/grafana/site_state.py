@@ -10,19 +10,18 @@ from deploy.grafana.charts import (
     DOUBT,
     GOOD,
     NEUTRAL,
+    NONE_IS_WELL,
+    OLD,
     Chart,
     Column,
     Draw,
     Meaning,
     Query,
     Row,
-    Step,
     of_site,
 )
 
 NODE: Final = 'node="$node"'
-#: Well at nothing, wrong above.
-NONE_IS_WELL: Final = (Step(None, GOOD), Step(1, BAD))
 MODES: Final = (
     Meaning(1, "NORMAL", GOOD),
     Meaning(2, "INIT", NEUTRAL),
@@ -112,7 +111,7 @@ STATE: Final = Row(
             title="Oldest reports of agents",
             description="The eight that have been quiet for longest; out of contact after five seconds.",
             queries=(Query(f"topk(8, {of_site('surplusd_agent_age_seconds')})", "{{agent}}"),),
-            draw=Draw.BARS, unit="s", steps=(Step(None, GOOD), Step(3, DOUBT), Step(5, BAD)), width=6, height=7,
+            draw=Draw.BARS, unit="s", steps=OLD, width=6, height=7,
             leads_to="/d/surplusd-fleet?var-site=${site}&var-agent=${__field.labels.agent}",
         ),
         Chart(

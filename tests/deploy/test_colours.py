@@ -19,7 +19,7 @@ NONE_IS_WELL = {0: GOOD, 0.4: GOOD, 1: BAD, 3500: BAD}
 OLD = {0.5: GOOD, 2.9: GOOD, 3: DOUBT, 5: BAD, 1e4: BAD}
 LEASE = {0: BAD, 4: BAD, 6: DOUBT, 29: GOOD}
 MODE = {1: GOOD, 2: NEUTRAL, 3: DOUBT, 4: BAD}
-STATES = {0: DIM, 1: NEUTRAL, 2: GOOD, 3: NEUTRAL, 4: BAD, 5: DOUBT, 6: DOUBT}
+STATES = {0: DIM, 1: NEUTRAL, 2: GOOD, 3: "yellow", 4: BAD, 5: DOUBT, 6: DOUBT}
 
 #: By dashboard and panel what each value means; of a table by column.
 VALUES = {
