@@ -22,7 +22,7 @@ STATES: Final = {
 BY_NUMBER: Final = tuple(sorted(STATES.values()))
 
 
-def by_state(title: str, description: str, count: Callable[[str], str]) -> Chart:
+def by_state(title: str, description: str, count: Callable[[str], str], *, width: int = 8) -> Chart:
     """Return the number of devices in each state; `count`: the expression for a state."""
     return Chart(
         title=title,
@@ -30,6 +30,7 @@ def by_state(title: str, description: str, count: Callable[[str], str]) -> Chart
         queries=tuple(Query(count(state), state) for state in STATES),
         colours={state: meaning.colour for state, meaning in STATES.items()},
         stacked=True,
+        width=width,
     )
 
 

@@ -20,6 +20,7 @@ from deploy.grafana.charts import (
     of_site,
 )
 from deploy.grafana.device_charts import BY_NUMBER, by_state, told_and_said
+from deploy.grafana.reason_charts import reasons
 
 _AGENT: Final = 'agent="$agent"'
 _DEVICE: Final = 'agent="$agent",device="$device"'
@@ -94,23 +95,27 @@ _ONE: Final = Row(
                 ("defiant", "Above what was told", "What its devices may draw beyond what they were told."),
             )
         ),
-        Chart(
-            title="What is to be said of $agent",
-            description="What is to be said of this agent, and for how long. Section 5 of the manual says what to do.",
-            queries=(Query(of_site("surplusd_reason_age_seconds", subject="$agent"), "for"),),
-            draw=Draw.TABLE, width=8, empty="nothing",
-            columns={"code": Column(), "for": Column(unit="dthms", width=110)}, hidden=("subject",),
+        reasons(
+            "What is to be said of $agent",
+            "What is to be said of this agent, for how long, and what to do.",
+            of_site("surplusd_reason_age_seconds", subject="$agent"),
+            empty="nothing",
+            width=24,
+            height=5,
+            hidden=("subject",),
         ),
         by_state(
             "Its devices by state",
             "As it reports them.",
             lambda state: of_site("surplusd_agent_devices", _AGENT, state=state),
+            width=12,
         ),
         told_and_said(
             "Setpoints and reports of its devices",
             "What they may draw and what they say they draw; reports are off by 5-20 %.",
             told=of_site("agent:surplusd_device_setpoint_watts:sum", _AGENT),
             said=of_site("agent:surplusd_device_power_watts:sum", _AGENT),
+            width=12,
         ),
         Chart(
             title="Devices of $agent",
