@@ -32,7 +32,7 @@ body{background:#111217;color:#ccccdc;font:14px Inter,Arial,sans-serif;margin:0;
 #g{position:relative}.p{position:absolute;background:#181b1f;border:1px solid #2a2d33;box-sizing:border-box;overflow:hidden;padding:6px}
 .p h2{font-size:14px;font-weight:500;margin:0 0 4px}.r{position:absolute;font-weight:500;padding-top:8px}
 .s{display:flex;align-items:center;justify-content:center;font-size:30px;position:absolute;inset:30px 6px 6px;border-radius:3px;text-align:center}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:3px 8px;border-bottom:1px solid #2a2d33;font-size:13px}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:3px 8px;border-bottom:1px solid #2a2d33;font-size:13px;white-space:nowrap}
 .l{font-size:12px;line-height:16px}.b{display:flex;gap:8px;align-items:center;height:22px}.b i{display:block;height:16px}
 """
 

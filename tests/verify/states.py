@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,9 +29,10 @@ _SCREEN_PX: Final = 1080
 _LASTS_S: Final = 25.0
 _SHOWN_S: Final = 180.0
 #: The surplus as the states begin, and what is left of it where it falls: below what the hung agent's devices draw.
-_SURPLUS_W, _LEFT_W = 560e3, 80e3
+SURPLUS_W, LEFT_W = 560e3, 80e3
 #: Samples of a recording that is replayed thirty times faster: half a minute each, an hour and more in all.
 _SAMPLES, _SAMPLE_MIN, _FALLS_AFTER = 140, 15, 1
+STARTS: Final = "2026-01-01T00:00:00"
 _DEFIANT: Final = 40
 _LIVE: Final = "document.body.className === 'live' && !main.hidden && document.querySelector('#chart canvas') && document.querySelector('#devices tbody tr')"
 
@@ -78,7 +79,7 @@ STATES: Final = {
 }
 
 
-def states_shown(out: Path, only: frozenset[str] = frozenset(STATES)) -> dict[str, str]:
+def states_shown(out: Path, only: Iterable[str] = STATES) -> dict[str, str]:
     """Bring each state about, and write its pictures and texts into ``OUT/states``."""
     folder, found = out / "states", {}
     folder.mkdir(parents=True, exist_ok=True)
@@ -95,17 +96,17 @@ def states_shown(out: Path, only: frozenset[str] = frozenset(STATES)) -> dict[st
 
 def _shown(name: str, state: State, folder: Path) -> None:
     recording = folder / "surplus.csv"
-    recording.write_text(_falling())
+    recording.write_text(falling())
     words = (
         f"--surplus-csv={recording}",
         "--column=surplus_w",
-        "--start=2026-01-01T00:00:00",
-        f"--scale={_SURPLUS_W} W",
+        f"--start={STARTS}",
+        f"--scale={SURPLUS_W} W",
     )
     with demo_site(*words) as scene, prometheus(scene.yard.setup.url.removeprefix("http://"), RECORDS) as api:
         state.begin(scene)
         told = scene.watch(
-            lambda look: look.status["state"] == state.called and state.codes <= _codes(look.status), name
+            lambda look: look.status["state"] == state.called and state.codes <= codes_of(look.status), name
         )
         scene.watch_for(_LASTS_S)
         assert scene.looks[-1].status["state"] == state.called, scene.tell()
@@ -117,15 +118,15 @@ def _shown(name: str, state: State, folder: Path) -> None:
             photograph(page, folder / f"{name}.{path.stem}.png", _SCREEN_PX)
 
 
-def _falling() -> str:
+def falling() -> str:
     """Return a recording of a surplus that falls once, and stays so."""
-    levels_w = [_SURPLUS_W] * _FALLS_AFTER + [_LEFT_W + each % 3 for each in range(_SAMPLES)]
+    levels_w = [SURPLUS_W] * _FALLS_AFTER + [LEFT_W + each % 3 for each in range(_SAMPLES)]
     minutes = (each * _SAMPLE_MIN for each in range(len(levels_w)))
     times = (f"2026-01-{1 + at // 1440:02d}T{at % 1440 // 60:02d}:{at % 60:02d}:00" for at in minutes)
     return "time,surplus_w\n" + "".join(f"{at},{watts}\n" for at, watts in zip(times, levels_w, strict=True))
 
 
-def _codes(status: dict[str, object]) -> set[str]:
+def codes_of(status: dict[str, object]) -> set[str]:
     """Return every code that stands anywhere in a status."""
     found, left = set(), [status]
     while left:
