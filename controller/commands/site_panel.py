@@ -168,11 +168,13 @@ def _missed(look: SiteLook) -> Iterable[Note]:
     from controller.texts.words import words_of
 
     say = words_of(Language.ENGLISH)
+    # Where the site is over its limit, the reason below says what to do at once.
+    does = "" if look.status["state"] == "over" else say["order_do"]
     for order in look.orders:
         if order["state"] == "not_met":
             name, missing = f"{order['issuer']}/{order['id']}", format_power(order["shortfall_w"])
             words = say["order_missed"].format(order=name, node=order["node"], power=missing)
-            yield Note(words=words + _since(order["since"], look.utc), remedy=say["order_do"])
+            yield Note(words=words + _since(order["since"], look.utc), remedy=does)
 
 
 def _since(iso: str | None, now: datetime) -> str:

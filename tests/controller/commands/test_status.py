@@ -58,6 +58,19 @@ def test_what_is_wrong_since_when_and_what_to_do_is_said(state, tmp_path, token,
     assert max(map(len, said.splitlines())) <= 120
 
 
+def test_of_a_site_that_is_over_its_limit_an_order_that_is_not_met_says_nothing_of_waiting(tmp_path, token, capsys):
+    with page_in("not_met", tmp_path) as (url, _):
+        cli.main(["status", "--url", url, "--token-file", token, "--json"])
+        status = json.loads(capsys.readouterr().out)
+        orders = DaemonClient(url, "viewer-secret").ask("GET", "/api/v1/orders")["orders"]
+    notes = {}
+    for state in ("over", "not_met"):
+        look = SiteLook(status=status | {"state": state}, orders=orders, utc=datetime(2026, 1, 1, tzinfo=UTC))
+        notes[state] = panel_of(look).notes[0]
+    assert notes["over"].words == notes["not_met"].words
+    assert (notes["over"].remedy, notes["not_met"].remedy[:13]) == ("", "Wait a minute")
+
+
 def test_as_json_it_is_the_status_of_the_daemon(tmp_path, token, capsys):
     with page_in("over", tmp_path) as (url, _):
         assert cli.main(["status", "--url", url, "--token-file", token, "--json"]) == 1
