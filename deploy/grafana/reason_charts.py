@@ -17,11 +17,11 @@ _REMEDIES: Final = {code.value: remedy(code, Language.ENGLISH).replace("`", "") 
 def reasons(
     title: str, description: str, series: str, *, empty: str, width: int, height: int, hidden: tuple[str, ...] = ()
 ) -> Chart:
-    """Return the table of the reasons in `series`, which have a `code`; `hidden`: labels that say nothing there."""
+    """Return the table of the reasons in `series`, which have a `code`; `hidden`: labels that say nothing there. The newest stands first."""
     return Chart(
         title=title,
         description=f"{description} Section 5 of the manual has more on each code.",
-        queries=(Query(f'label_join({series}, "do", "", "code")', "for"),),
+        queries=(Query(f'sort(label_join({series}, "do", "", "code"))', "for"),),
         draw=Draw.TABLE,
         width=width,
         height=height,
