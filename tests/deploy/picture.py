@@ -114,8 +114,8 @@ def _bars(panel: dict[str, Any], columns: list[Drawn]) -> str:
     most = max(*(float(column.looks[-1].value) for column in columns), 1e-9)
     return "".join(
         f"<div class=b><span style='width:90px'>{escape(column.name)}</span>"
-        f"<i style='width:{200 * float(column.looks[-1].value) / most:.0f}px;background:{column.looks[-1].colour}'></i>"
-        f"<span>{escape(column.looks[-1].text)}</span></div>"
+        f"<i style='width:{120 * float(column.looks[-1].value) / most:.0f}px;background:{column.looks[-1].colour}'></i>"
+        f"<span style='white-space:nowrap'>{escape(column.looks[-1].text)}</span></div>"
         for column in columns
     )
 

@@ -78,8 +78,8 @@ class Yard:
         self.world = WorldClient(*self.setup.world, timeout_s=10.0)
         apart = frozenset(self.setup.agents if options.agents_apart else ())
         children = processes_of(self.setup, options, duration_s=3600.0, orders=0, broker=False, apart=apart)
-        self._argv = {child.name: child._argv for child in children}
         parts = [part for child in children if child.name != "authority" for part in self._parts(child)]
+        self._argv = {part.name: part._argv for part in parts}
         self.processes = DemoProcesses(self.setup, self.world, parts, restart_s=math.inf)
 
     def _parts(self, child: Child) -> Iterator[Child]:
