@@ -53,6 +53,8 @@ ORDERS: Final = "max({})".format(
 )
 #: Nodes without a reason to tell have zero, as far as anything is known of them at all.
 OVER: Final = f"{of_site('surplusd_node_over_watts')} or 0 * {of_site('surplusd_node_infeasible')}"
+#: Of the whole site; nobody knows it where no trusted meter shows what the site draws.
+SITE_OVER: Final = f"max({of_site('surplusd_node_over_watts')}) or 0 * max({of_site('surplusd_site_power_watts')})"
 CANNOT_BE_LED: Final = ("silent", "deaf", "lost", "defiant")
 NOT_LED: Final = " + ".join(
     (
@@ -78,8 +80,8 @@ STATE: Final = Row(
         ),
         Chart(
             title="Over the limit by",
-            description="The most that a trusted meter has shown above what its node may draw, for longer than the settle time.",
-            queries=(Query(f"max({OVER})", "over"),),
+            description="The most that a trusted meter has shown above what its node may draw, for longer than the settle time. Not known while no trusted meter shows the site.",
+            queries=(Query(SITE_OVER, "over"),),
             draw=Draw.STAT, unit="watt", steps=NONE_IS_WELL, width=4, height=4,
         ),
         Chart(
