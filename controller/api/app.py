@@ -24,6 +24,7 @@ from controller.daemon.service import Service
 def create_app(service: Service) -> FastAPI:
     """Return the application over `service`; its description is at ``/api/openapi.json``."""
     app = DescribedApp(
+        most_w=lambda: service.intake.most_w,
         title="surplusd",
         summary=f"Site controller of {service.site.id}",
         openapi_url="/api/openapi.json",

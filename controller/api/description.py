@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI
 
+from controller.api.order_schemas import believe
 from controller.daemon.access import Role
 
 _METHODS: Final = frozenset({"get", "put", "post", "delete", "patch"})
@@ -21,19 +22,35 @@ _OF_BODIES: Final = (
 
 
 class DescribedApp(FastAPI):
-    """An application whose document names every answer, and the roles that each operation is for."""
+    """An application whose document names every answer, and the roles that each operation is for.
+
+    `most_w`: the largest power that an order is believed to mean; it may change while the application runs.
+    """
+
+    def __init__(self, most_w: Callable[[], float], **about: Any) -> None:
+        super().__init__(**about)
+        self._most_w = most_w
 
     def openapi(self) -> dict[str, Any]:
-        """Return the document; it is made once."""
+        """Return the document; it is made once, but for what may change."""
         if self.openapi_schema is None:
             for operation in _operations(super().openapi()):
                 _complete(operation)
-        return super().openapi()
+        document = super().openapi()
+        for operation in _operations(document):
+            believe(_body_of(operation), self._most_w())
+        return document
 
 
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for path in document["paths"].values():
         yield from (path[method] for method in path if method in _METHODS)
+
+
+def _body_of(operation: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an operation's body, empty where it takes none."""
+    content: dict[str, Any] = operation.get("requestBody", {}).get("content", {})
+    return content["application/json"]["schema"] if content else {}
 
 
 def _complete(operation: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from controller.api.auth import require
 from controller.api.people import LockBody, shown_locks
 from controller.api.readers import Readers
 from controller.api.reason_bodies import HeldReasonBody, held_bodies, instant_of
-from controller.api.site_state import SiteState, site_state
+from controller.api.site_state import SiteState, site_state, state_since_s
 from controller.core.decision import Decision
 from controller.core.limits.contactors import ContactorState, Phase, Trip
 from controller.core.limits.demand import DemandNow
@@ -21,6 +21,7 @@ from controller.core.limits.orders import Compliance, OrderNow
 from controller.core.limits.parts import EnvelopePart
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
+from controller.core.site import SurplusModel
 from controller.core.snapshot import Position
 from controller.daemon.access import Principal, Role
 from controller.daemon.latest import DEVICE_STATES, LatestAgent, LatestMeter, before_first_tick, tick_stands
@@ -157,16 +158,17 @@ class DemandBody(BaseModel):
 
 
 class SiteBody(BaseModel):
-    """The site now. `state`: the worst that holds, in a word. `mode_since`: since when the mode is what it is, as far as this process has seen; null before the first tick. `reason`: why the mode is not normal. Before the first tick the mode is init and nodes is empty.
+    """The site now. `state`: the worst that holds, in a word; `state_since`: since when that holds which makes it, null where no tick has seen it. `mode_since`: since when the mode is what it is, as far as this process has seen; null before the first tick. `reason`: why the mode is not normal. Before the first tick the mode is init and nodes is empty.
 
     Where the newest tick is too old to speak of now, the reason says so, the mode is the last one, and every figure of it is
     gone. `warnings`: what else is to be known, whether or not it holds the site, in `warning` in words.
     `journal_failure`: why the journal cannot be written, null while it can. `reasons`: the same by code. `utc_doubt`, `utc_reasons`: why the wall clock ends no order. `site_file_doubt`, `site_file_reasons`: why the site file is not what runs. `overruled`: which limits come before which minimum times and protected devices, in
-    `overruled_reasons` by code; empty where none have to. `demand`: what is billed, null where the tariff bills no demand.
+    `overruled_reasons` by code; empty where none have to. `value_per_h`, `bound_per_h`: in `currency`. `surplus_model`: what the meter `surplus` shows: the surplus itself, the export, or the load of the feeder, of which `surplus_w` is made. `demand`: what is billed, null where the tariff bills no demand.
     """
 
     site: str
     state: SiteState
+    state_since: datetime | None
     mode: Mode
     mode_since: datetime | None
     reason: str
@@ -190,6 +192,8 @@ class SiteBody(BaseModel):
     devices: dict[str, int]
     value_per_h: float | None
     bound_per_h: float | None
+    currency: str
+    surplus_model: Literal["direct", "export", "headroom"]
     demand: DemandBody | None
     overruled: str
     overruled_reasons: list[HeldReasonBody]
@@ -202,6 +206,11 @@ class StatusBody(SiteBody):
     orders: list[OrderNowBody]
 
 
+_MODELS: Final[Mapping[SurplusModel, Literal["direct", "export", "headroom"]]] = {
+    SurplusModel.DIRECT: "direct",
+    SurplusModel.EXPORT: "export",
+    SurplusModel.HEADROOM: "headroom",
+}
 _POSITIONS: Final[Mapping[Position, Literal["open", "closed"]]] = {Position.OPEN: "open", Position.CLOSED: "closed"}
 
 
@@ -236,9 +245,11 @@ def site_of(service: Service, language: Language = Language.ENGLISH) -> SiteBody
     bodies = partial(held_bodies, since_utc_s=service.holding.since_utc_s, language=language)
     words = partial(all_told, language=language)
     problems = (*(each.problem for each in agents.values()), *(each.problem for each in meters.values()))
+    state = site_state(decision, findings=any((unsure, utc_doubt, service.feed.failure, *findings, *problems)))
     return SiteBody(
         site=service.site.id,
-        state=site_state(decision, findings=any((unsure, utc_doubt, service.feed.failure, *findings, *problems))),
+        state=state,
+        state_since=instant_of(service.holding.utc_s(state_since_s(state, decision, service.holding.held))),
         mode=newest.mode if newest else Mode.INIT,
         mode_since=instant_of(service.holding.mode_since_utc_s()),
         reason=words(reasons),
@@ -257,6 +268,8 @@ def site_of(service: Service, language: Language = Language.ENGLISH) -> SiteBody
         meters={name: _meter(meter, bodies(meter.reasons)) for name, meter in meters.items()},
         agents={name: _agent(agent, bodies(agent.reasons)) for name, agent in agents.items()},
         devices=_by_state(latest.devices().state.tolist()),
+        currency=service.currency(),
+        surplus_model=_MODELS[service.site.rules.surplus_model],
         overruled=words(overruled := decision.overruled if decision else ()),
         overruled_reasons=bodies(overruled),
         **_figures(service.site.tree.ids, decision),

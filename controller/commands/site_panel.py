@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _STATES: Final = {
     "unknown": ("UNKNOWN: no news of the control", Style.BAD),
     "over": ("OVER THE LIMIT", Style.BAD),
-    "failsafe": ("FAILSAFE", Style.BAD),
+    "failsafe": ("FAILSAFE: power goes down to the safe level", Style.BAD),
     "not_met": ("AN ORDER IS NOT MET", Style.BAD),
     "tripped": ("A NODE IS CUT OFF", Style.BAD),
     "stopped": ("STOPPED by an operator", Style.WARN),
@@ -25,13 +25,13 @@ _STATES: Final = {
     "hold": ("HOLD: nothing is raised", Style.WARN),
     "unseen": ("AN ORDER IS NOT SEEN TO BE MET IN FULL", Style.WARN),
     "warned": ("NORMAL, with warnings", Style.WARN),
-    "normal": ("NORMAL", Style.GOOD),
+    "normal": ("NORMAL: everything is trusted, and nothing is to be done", Style.GOOD),
 }
 #: What to do about a journal that cannot be written.
 JOURNAL_REMEDY: Final = "make room on the disk, or replace it; it recovers without a restart"
 #: Without one of these in its status a daemon is of another build than what asks.
 _NEEDED: Final = frozenset(
-    {"state", "mode", "mode_since", "site", "site_w", "surplus_w", "nodes", "devices", "agents", "meters", "locks", "value_per_h"}
+    {"state", "state_since", "mode", "mode_since", "site", "currency", "site_w", "surplus_w", "nodes", "devices", "agents", "meters", "locks", "value_per_h"}
     | {"reasons", "warnings", "utc_reasons", "site_file_reasons", "orders_doubt", "journal_failure"}
 )  # fmt: skip
 
@@ -72,10 +72,9 @@ def panel_of(look: SiteLook, course: Sequence[tuple[str, Sequence[float]]] = ())
     """Return what is drawn of a site."""
     status = look.status
     words, drawn = _STATES.get(status["state"], (status["state"], Style.BAD))
-    since = status["mode_since"]
     facts = [
-        Fact(name="state", words=words, look=drawn),
-        Fact(name="mode", words=status["mode"].upper() + (_since(since, look.utc) if since else "")),
+        Fact(name="state", words=words + _since(status["state_since"], look.utc), look=drawn),
+        Fact(name="mode", words=status["mode"].upper() + _since(status["mode_since"], look.utc)),
         *_power(status),
         *_demand(status),
         Fact(name="orders", words="; ".join(_order(order) for order in look.orders) or "none"),
@@ -84,7 +83,7 @@ def panel_of(look: SiteLook, course: Sequence[tuple[str, Sequence[float]]] = ())
         *_people(status),
         Fact(name="value", words=_value(status)),
     ]
-    return Panel(title=f"site {status['site']}", facts=facts, course=course, notes=list(_notes(look)))
+    return Panel(title=f"site {status['site']}", facts=facts, course=course, notes=list(_notes(look)), above=1)
 
 
 def _power(status: dict[str, Any]) -> list[Fact]:
@@ -92,10 +91,11 @@ def _power(status: dict[str, Any]) -> list[Fact]:
         return [Fact(name="power", words="unknown")]
     node = next(iter(status["nodes"].values()))
     site_w, envelope_w = status["site_w"], node["envelope_w"]
-    over = isinstance(envelope_w, float | int) and site_w is not None and site_w > envelope_w
+    over_w = site_w - envelope_w if isinstance(envelope_w, float | int) and site_w is not None else 0.0
+    over = f"  {format_power(over_w)} above the envelope" if over_w > 0.0 else ""
     return [
-        Fact(name="site power", words=_watts(site_w) + ("  above the envelope" if over else ""), look=Style.BAD if over else Style.STRONG),
-        Fact(name="envelope", words=f"{_watts(envelope_w)}  by {node['binding']}", look=Style.STRONG),
+        Fact(name="site power", words=_watts(site_w) + over, look=Style.BAD if over else Style.STRONG),
+        Fact(name="envelope", words=f"{_watts(envelope_w)}  allowed by {node['binding']}", look=Style.STRONG),
         Fact(name="surplus", words=_watts(status["surplus_w"])),
     ]  # fmt: skip
 
@@ -144,25 +144,42 @@ def _people(status: dict[str, Any]) -> list[Fact]:
 
 
 def _notes(look: SiteLook) -> Iterable[Note]:
-    """Yield every reason once, with what can be done about it."""
+    """Yield every order that is not met and every reason once, with what can be done about it."""
     from controller.core.reasons import Code
     from controller.texts.catalogue import remedy
     from controller.texts.phrases import Language
 
     status = look.status
+    yield from _missed(look)
     sources = (*status["meters"].values(), *status["agents"].values())
     lists = [status[name] for name in ("reasons", "warnings", "utc_reasons", "site_file_reasons")]
     found = [reason for reasons in (*lists, *(each["reasons"] for each in sources)) for reason in reasons]
     for reason in {(each["code"], each["subject"]): each for each in found}.values():
         does = remedy(Code(reason["code"]), Language.ENGLISH) if reason["code"] in set(Code) else ""
-        yield Note(words=reason["text"] + (_since(reason["since"], look.utc) if reason["since"] else ""), remedy=does)
+        yield Note(words=reason["text"] + _since(reason["since"], look.utc), remedy=does)
     if status["journal_failure"]:
         yield Note(words=f"the journal cannot be written: {status['journal_failure']}", remedy=JOURNAL_REMEDY)
     if status["orders_doubt"] and not any(each["code"] == Code.ORDERS_MAY_BE_MISSING for each in found):
         yield Note(words=status["orders_doubt"], remedy=remedy(Code.ORDERS_MAY_BE_MISSING, Language.ENGLISH))
 
 
-def _since(iso: str, now: datetime) -> str:
+def _missed(look: SiteLook) -> Iterable[Note]:
+    from controller.texts.phrases import Language
+    from controller.texts.words import words_of
+
+    say = words_of(Language.ENGLISH)
+    # Where the site is over its limit, the reason below says what to do at once.
+    does = "" if look.status["state"] == "over" else say["order_do"]
+    for order in look.orders:
+        if order["state"] == "not_met":
+            name, missing = f"{order['issuer']}/{order['id']}", format_power(order["shortfall_w"])
+            words = say["order_missed"].format(order=name, node=order["node"], power=missing)
+            yield Note(words=words + _since(order["since"], look.utc), remedy=does)
+
+
+def _since(iso: str | None, now: datetime) -> str:
+    if iso is None:
+        return ""
     since = _instant(iso)
     lasted = timedelta(seconds=max(0, round((now - since).total_seconds())))
     return f", since {since:%Y-%m-%d %H:%M:%S}Z ({lasted})"
@@ -181,7 +198,8 @@ def _counts(devices: dict[str, int]) -> str:
 
 
 def _value(status: dict[str, Any]) -> str:
-    return "unknown" if status["value_per_h"] is None else f"{status['value_per_h']:.2f} an hour, as allotted"
+    value = status["value_per_h"]
+    return "unknown" if value is None else f"{value:.2f} {status['currency']} an hour, as allotted"
 
 
 def _watts(watts: float | str | None) -> str:

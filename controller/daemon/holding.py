@@ -64,12 +64,13 @@ class Holding:
     def since_utc_s(self, reason: Reason) -> float | None:
         """Return since when a reason holds without a gap, by the wall clock of now; None where no tick has seen it."""
         held = self._held
-        return self._utc_s(held.since_s.get((reason.code, reason.subject)) if held else None)
+        return self.utc_s(held.since_s.get((reason.code, reason.subject)) if held else None)
 
     def mode_since_utc_s(self) -> float | None:
         """Return since when the mode is what it is, None before the first tick."""
         held = self._held
-        return self._utc_s(held.mode_since_s if held else None)
+        return self.utc_s(held.mode_since_s if held else None)
 
-    def _utc_s(self, at_s: float | None) -> float | None:
+    def utc_s(self, at_s: float | None) -> float | None:
+        """Return a time of decisions by the wall clock of now; None for none, and before the first tick."""
         return None if at_s is None or self._ahead_s is None else at_s + self._ahead_s

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 from typing import Final
 
 from controller.terminal.escaped import escaped
@@ -45,12 +46,16 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """A site as it is drawn. `course`: by name, watts of the last looks, the newest last."""
+    """A site as it is drawn. `course`: by name, watts of the last looks, the newest last.
+
+    `above`: so many facts stand above the notes; None: all of them, and the course.
+    """
 
     title: str
     facts: Sequence[Fact]
     course: Sequence[tuple[str, Sequence[float]]] = ()
     notes: Sequence[Note] = ()
+    above: int | None = None
 
 
 def drawn(panel: Panel, width: int, *, colour: bool) -> Iterator[str]:
@@ -58,16 +63,13 @@ def drawn(panel: Panel, width: int, *, colour: bool) -> Iterator[str]:
     yield _painted(escaped(panel.title)[:width], Style.STRONG, colour)
     names = [fact.name for fact in panel.facts] + [name for name, _ in panel.course]
     indent = max(map(len, names), default=0) + 2
-    for fact in panel.facts:
-        head, *rest = textwrap.wrap(escaped(fact.words), max(20, width - indent)) or [""]
-        yield f"{fact.name:<{indent}}{_painted(head, fact.look, colour)}"
-        yield from (" " * indent + _painted(line, fact.look, colour) for line in rest)
-    highest = max((max(values, default=0.0) for _, values in panel.course), default=0.0)
-    for name, values in panel.course:
-        yield f"{name:<{indent}}{sparkline(values, highest, min(SPARK_WIDTH, width - indent))}"
-    for note in panel.notes:
-        yield from (_painted(line, note.look, colour) for line in _folded("! ", note.words, width))
-        yield from _folded("  > ", note.remedy, width)
+    facts = [list(_fact(fact, indent, width, colour=colour)) for fact in panel.facts]
+    course = list(_course(panel, indent, width))
+    notes = [line for note in panel.notes for line in _note(note, width, colour=colour)]
+    if panel.above is None:
+        yield from chain(*facts, course, notes)
+    else:
+        yield from chain(*facts[: panel.above], notes, *facts[panel.above :], course)
 
 
 def sparkline(values: Sequence[float], highest: float, width: int = SPARK_WIDTH) -> str:
@@ -78,6 +80,23 @@ def sparkline(values: Sequence[float], highest: float, width: int = SPARK_WIDTH)
     """
     top, whole = len(_BARS) - 1, highest or 1.0
     return "".join(_BARS[round(top * min(max(value / whole, 0.0), 1.0))] for value in values[-width:])
+
+
+def _fact(fact: Fact, indent: int, width: int, *, colour: bool) -> Iterator[str]:
+    head, *rest = textwrap.wrap(escaped(fact.words), max(20, width - indent)) or [""]
+    yield f"{fact.name:<{indent}}{_painted(head, fact.look, colour)}"
+    yield from (" " * indent + _painted(line, fact.look, colour) for line in rest)
+
+
+def _course(panel: Panel, indent: int, width: int) -> Iterator[str]:
+    highest = max((max(values, default=0.0) for _, values in panel.course), default=0.0)
+    for name, values in panel.course:
+        yield f"{name:<{indent}}{sparkline(values, highest, min(SPARK_WIDTH, width - indent))}"
+
+
+def _note(note: Note, width: int, *, colour: bool) -> Iterator[str]:
+    yield from (_painted(line, note.look, colour) for line in _folded("! ", note.words, width))
+    yield from _folded("  > ", note.remedy, width)
 
 
 def _folded(mark: str, words: str, width: int) -> list[str]:

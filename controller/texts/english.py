@@ -71,7 +71,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.CONTACTOR_LOST: "the contactor of {subject} cannot be told or read: {error}",
     Code.CONTACTOR_OPEN: "the contactor of {subject} is open, and no trip is why",
     Code.RESET_VOID: "the reset of {subject} is void, and its contactor is not seen to be closed: {why}",
-    Code.LOCK_SUBJECT_UNKNOWN: "subject: there is no device and no node {lock!r}; the nodes are {nodes}",
+    Code.LOCK_SUBJECT_UNKNOWN: "subject: there is no device and no node {lock!r}; there are {nodes} and the devices",
     Code.LOCK_UNKNOWN: "{of} has no lock on {lock}; locked by: {held}",
     Code.LOCKED: "people work at {subject}: {count:device} locked off",
     Code.LOCK_UNPROVEN: "{count:device} of {subject} locked, and not proven to be off: {most_w:drawing}",

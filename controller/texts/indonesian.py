@@ -68,7 +68,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.CONTACTOR_LOST: "kontaktor {subject} tidak dapat disuruh atau dibaca: {error}",
     Code.CONTACTOR_OPEN: "kontaktor {subject} terbuka, bukan karena pemutusan",
     Code.RESET_VOID: "reset {subject} batal, dan kontaktornya tidak terlihat menutup: {why}",
-    Code.LOCK_SUBJECT_UNKNOWN: "subject: tidak ada perangkat atau simpul {lock!r}; simpulnya {nodes}",
+    Code.LOCK_SUBJECT_UNKNOWN: "subject: tidak ada perangkat atau simpul {lock!r}; yang ada {nodes} dan perangkat",
     Code.LOCK_UNKNOWN: "{of} tidak punya kunci pada {lock}; dikunci oleh: {held}",
     Code.LOCKED: "ada orang bekerja di {subject}: {count:device} dikunci mati",
     Code.LOCK_UNPROVEN: "{count:device} di {subject} dikunci, belum terbukti mati: {most_w:drawing}",

@@ -69,7 +69,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.CONTACTOR_LOST: "{subject} کے کنٹیکٹر کو نہ حکم دیا جا سکتا ہے نہ پڑھا جا سکتا ہے: {error}",
     Code.CONTACTOR_OPEN: "{subject} کا کنٹیکٹر کھلا ہے، اور وجہ کوئی ٹرپ نہیں",
     Code.RESET_VOID: "{subject} کی بحالی بے اثر ہے، اور اُس کا کنٹیکٹر بند نظر نہیں آتا: {why}",
-    Code.LOCK_SUBJECT_UNKNOWN: "subject: {lock!r} نام کی کوئی مشین یا نوڈ نہیں؛ نوڈ یہ ہیں: {nodes}",
+    Code.LOCK_SUBJECT_UNKNOWN: "subject: {lock!r} نام کی کوئی مشین یا نوڈ نہیں؛ یہ ہیں: {nodes} اور مشینیں",
     Code.LOCK_UNKNOWN: "{lock} پر {of} کا کوئی تالا نہیں؛ تالا لگانے والے: {held}",
     Code.LOCKED: "{subject} پر لوگ کام کر رہے ہیں: {count:device} تالے سے بند",
     Code.LOCK_UNPROVEN: "{subject} کی {count:device} پر تالا ہے، بند ہونا ثابت نہیں: {most_w:drawing}",

@@ -48,17 +48,22 @@ class Meaning(NamedTuple):
     colour: str
 
 
+#: Well at nothing, wrong above.
+NONE_IS_WELL: Final = (Step(None, GOOD), Step(1, BAD))
+#: The age in s of what an agent reports: out of contact after five.
+OLD: Final = (Step(None, GOOD), Step(3, DOUBT), Step(5, BAD))
 #: For values that mean nothing good and nothing bad.
 PLAIN: Final = (Step(None, NEUTRAL),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """How a column of a table is shown, where not as the panel says."""
+    """How a column of a table is shown, where not as the panel says; `texts`: what stands there for a text."""
 
     unit: str = ""
     steps: tuple[Step, ...] = ()
     meanings: tuple[Meaning, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
     width: int = 0
 
 
@@ -68,6 +73,7 @@ class Chart:
 
     `steps`, `meanings`: colours by value; `colours`: of lines, by the names of their series. `empty`: what stands there while nothing is known.
     `leads_to`: where a click on a value goes. `columns`: of a table, by name; `hidden`: labels that are no column.
+    `sequence`: where columns stand otherwise than Grafana puts them, labels and ``Value`` with what each is called.
     """
 
     title: str
@@ -87,6 +93,7 @@ class Chart:
     columns: Mapping[str, Column] = field(default_factory=dict)
     leads_to: str = ""
     hidden: tuple[str, ...] = ()
+    sequence: Mapping[str, str] = field(default_factory=dict)
 
 
 class Row(NamedTuple):

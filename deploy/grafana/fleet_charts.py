@@ -6,10 +6,10 @@ from typing import Final
 
 from deploy.grafana.charts import (
     BAD,
-    DIM,
     DOUBT,
     GOOD,
-    NEUTRAL,
+    NONE_IS_WELL,
+    OLD,
     Chart,
     Column,
     Draw,
@@ -19,25 +19,13 @@ from deploy.grafana.charts import (
     Step,
     of_site,
 )
+from deploy.grafana.device_charts import BY_NUMBER, by_state, told_and_said
+from deploy.grafana.reason_charts import reasons
 
 _AGENT: Final = 'agent="$agent"'
 _DEVICE: Final = 'agent="$agent",device="$device"'
 _CONTACT: Final = (Meaning(0, "SILENT", BAD), Meaning(1, "in contact", GOOD))
-_OLD: Final = (Step(None, GOOD), Step(3, DOUBT), Step(5, BAD))
 _SHORT: Final = (Step(None, BAD), Step(5, DOUBT), Step(10, GOOD))
-_NONE_IS_WELL: Final = (Step(None, GOOD), Step(1, BAD))
-_STATES: Final = (
-    Meaning(0, "off", DIM),
-    Meaning(1, "starting", NEUTRAL),
-    Meaning(2, "running", GOOD),
-    Meaning(3, "stopping", NEUTRAL),
-    Meaning(4, "LOST", BAD),
-    Meaning(5, "not known", DOUBT),
-    Meaning(6, "resting", DOUBT),
-)
-_BY_STATE: Final = {
-    "running": GOOD, "starting": NEUTRAL, "stopping": "yellow", "off": DIM, "resting": DOUBT, "unknown": DOUBT, "lost": BAD,
-}  # fmt: skip
 
 
 def _watts(why: str) -> str:
@@ -64,9 +52,9 @@ _ALL: Final = Row(
             ),
             columns={
                 "contact": Column(meanings=_CONTACT),
-                "report": Column(unit="s", steps=_OLD),
+                "report": Column(unit="s", steps=OLD),
                 "lease left": Column(unit="s", steps=_SHORT),
-                "lost": Column(steps=_NONE_IS_WELL),
+                "lost": Column(steps=NONE_IS_WELL),
                 "setpoints": Column(unit="watt"),
                 "reports": Column(unit="watt"),
             },
@@ -87,7 +75,7 @@ _ONE: Final = Row(
             title="Age of its report",
             description="From the arrival of the last one.",
             queries=(Query(of_site("surplusd_agent_age_seconds", _AGENT), "age"),),
-            draw=Draw.STAT, unit="s", steps=_OLD, width=4, height=4, empty="never heard",
+            draw=Draw.STAT, unit="s", steps=OLD, width=4, height=4, empty="never heard",
         ),
         Chart(
             title="Lease left",
@@ -98,7 +86,7 @@ _ONE: Final = Row(
         *(
             Chart(
                 title=title, description=description, queries=(Query(_watts(why), why),),
-                draw=Draw.STAT, unit="watt", steps=_NONE_IS_WELL, width=3, height=4,
+                draw=Draw.STAT, unit="watt", steps=NONE_IS_WELL, width=3, height=4,
             )
             for why, title, description in (
                 ("silent", "Silent: may draw", "What its devices may be drawing while it says nothing."),
@@ -107,30 +95,27 @@ _ONE: Final = Row(
                 ("defiant", "Above what was told", "What its devices may draw beyond what they were told."),
             )
         ),
-        Chart(
-            title="What is to be said of $agent",
-            description="What is to be said of this agent, and for how long. Section 5 of the manual says what to do.",
-            queries=(Query(of_site("surplusd_reason_age_seconds", subject="$agent"), "for"),),
-            draw=Draw.TABLE, width=8, empty="nothing",
-            columns={"code": Column(), "for": Column(unit="dthms", width=110)}, hidden=("subject",),
+        reasons(
+            "What is to be said of $agent",
+            "What is to be said of this agent, for how long, and what to do.",
+            of_site("surplusd_reason_age_seconds", subject="$agent"),
+            empty="nothing",
+            width=24,
+            height=5,
+            hidden=("subject",),
         ),
-        Chart(
-            title="Its devices by state",
-            description="As it reports them.",
-            queries=tuple(
-                Query(of_site("surplusd_agent_devices", _AGENT, state=state), state) for state in _BY_STATE
-            ),
-            colours=_BY_STATE, stacked=True,
+        by_state(
+            "Its devices by state",
+            "As it reports them.",
+            lambda state: of_site("surplusd_agent_devices", _AGENT, state=state),
+            width=12,
         ),
-        Chart(
-            title="Setpoints and reports of its devices",
-            description="What they may draw and what they say they draw; reports are off by 5-20 %.",
-            unit="watt",
-            queries=(
-                Query(of_site("agent:surplusd_device_setpoint_watts:sum", _AGENT), "setpoints"),
-                Query(of_site("agent:surplusd_device_power_watts:sum", _AGENT), "reports"),
-            ),
-            colours={"setpoints": "light-blue", "reports": NEUTRAL},
+        told_and_said(
+            "Setpoints and reports of its devices",
+            "What they may draw and what they say they draw; reports are off by 5-20 %.",
+            told=of_site("agent:surplusd_device_setpoint_watts:sum", _AGENT),
+            said=of_site("agent:surplusd_device_power_watts:sum", _AGENT),
+            width=12,
         ),
         Chart(
             title="Devices of $agent",
@@ -146,7 +131,7 @@ _ONE: Final = Row(
                 ),
             ),
             columns={
-                "state": Column(meanings=_STATES),
+                "state": Column(meanings=BY_NUMBER),
                 "setpoint": Column(unit="watt"), "reported": Column(unit="watt"), "above": Column(unit="watt"),
             },
         ),
@@ -160,17 +145,13 @@ _DEVICE_ROW: Final = Row(
             title="State",
             description="As its agent reports it.",
             queries=(Query(of_site("surplusd_device_state", _DEVICE), "{{device}}"),),
-            draw=Draw.TIMELINE, meanings=_STATES, width=24, height=4,
+            draw=Draw.TIMELINE, meanings=BY_NUMBER, width=24, height=4,
         ),
-        Chart(
-            title="Setpoint and report",
-            description="What it may draw, and what it says it draws.",
-            unit="watt",
-            queries=(
-                Query(of_site("surplusd_device_setpoint_watts", _DEVICE), "setpoint"),
-                Query(f"{of_site('surplusd_device_power_watts', _DEVICE)} >= 0", "report"),
-            ),
-            colours={"setpoint": "light-blue", "report": NEUTRAL},
+        told_and_said(
+            "Setpoint and report",
+            "What it may draw, and what it says it draws.",
+            told=of_site("surplusd_device_setpoint_watts", _DEVICE),
+            said=f"{of_site('surplusd_device_power_watts', _DEVICE)} >= 0",
             width=24,
         ),
     ),

@@ -138,8 +138,9 @@ def _table(chart: Chart) -> Table:
     panel.with_transformation(DataTransformerConfig(id_val="merge", options={}))
     values = [f"Value #{letter}" for letter, _ in zip(ascii_uppercase, chart.queries, strict=False)]
     named = dict(zip(values if len(values) > 1 else ["Value"], (query.legend for query in chart.queries), strict=True))
+    places = {name: place for place, name in enumerate(chart.sequence)}
     hidden = dict.fromkeys((*_EVERYWHERE, *chart.hidden), True)
-    organize = {"excludeByName": hidden, "renameByName": named, "indexByName": {}}
+    organize = {"excludeByName": hidden, "renameByName": named | chart.sequence, "indexByName": places}
     panel.with_transformation(DataTransformerConfig(id_val="organize", options=organize))
     for name, column in chart.columns.items():
         panel.override_by_name(name, _column(column))
@@ -156,6 +157,9 @@ def _column(column: Column) -> list[DynamicConfigValue]:
         properties["thresholds"] = _thresholds(column.steps).build()
     if column.meanings:
         properties["mappings"] = _mappings(column.meanings)
+    if column.texts:
+        shown = {text: ValueMappingResult(text=instead) for text, instead in column.texts.items()}
+        properties["mappings"] = [ValueMap(options=shown)]
     if column.steps or column.meanings:
         properties["custom.cellOptions"] = {"type": "color-text"}
     return [DynamicConfigValue(id_val=name, value=value) for name, value in properties.items()]

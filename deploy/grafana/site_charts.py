@@ -6,10 +6,10 @@ from typing import Final
 
 from deploy.grafana.charts import (
     BAD,
-    DIM,
     DOUBT,
     GOOD,
     NEUTRAL,
+    NONE_IS_WELL,
     Chart,
     Column,
     Draw,
@@ -19,13 +19,13 @@ from deploy.grafana.charts import (
     kilo_watt_hours,
     of_site,
 )  # fmt: skip
+from deploy.grafana.device_charts import by_state, told_and_said
 from deploy.grafana.site_state import (
     CANNOT_BE_LED,
     COMPLIANCE,
     MODE,
     MODES,
     NODE,
-    NONE_IS_WELL,
     OF_NODE,
     OVER,
     STATE,
@@ -36,6 +36,18 @@ from deploy.grafana.site_state import (
 def _by_node(expr: str) -> str:
     """Return the expression without the name of its metric: rows of a table are merged where all labels are the same."""
     return f"sum by (node) ({expr})"
+
+
+def _energy(title: str, watts: str, by: str = "") -> Chart:
+    """Return the energy over the time that the dashboard shows; `by`: what shows it."""
+    return Chart(
+        title=title,
+        description=f"Over the time that is shown, {by}as far as it is known.",
+        queries=(Query(kilo_watt_hours(watts), "energy"),),
+        draw=Draw.STAT,
+        unit="kwatth",
+        width=4,
+    )
 
 
 _LIMITS: Final = Row(
@@ -127,44 +139,24 @@ _SURPLUS: Final = Row(
             colours={"offered": "purple", "used": NEUTRAL},
             width=16,
         ),
-        Chart(
-            title="Surplus energy offered",
-            description="Over the time that is shown, as far as it is known.",
-            queries=(Query(kilo_watt_hours(of_site("surplusd_surplus_watts")), "offered"),),
-            draw=Draw.STAT, unit="kwatth", width=4,
-        ),
-        Chart(
-            title="Surplus energy used",
-            description="Over the time that is shown, as far as it is known.",
-            queries=(Query(kilo_watt_hours(of_site("surplusd_surplus_used_watts")), "used"),),
-            draw=Draw.STAT, unit="kwatth", width=4,
-        ),
+        _energy("Surplus energy offered", of_site("surplusd_surplus_watts")),
+        _energy("Surplus energy used", of_site("surplusd_surplus_used_watts")),
     ),
 )  # fmt: skip
 
-_STATE_COLOURS: Final = {
-    "running": GOOD, "starting": NEUTRAL, "stopping": "yellow", "off": DIM, "resting": DOUBT, "unknown": DOUBT, "lost": BAD,
-}  # fmt: skip
 _DEVICES: Final = Row(
     "Devices",
     (
-        Chart(
-            title="Devices by state",
-            description="As the agents report them; lost are those that do not answer, and all of a silent agent.",
-            queries=tuple(
-                Query(f"sum({of_site('surplusd_agent_devices', state=state)})", state) for state in _STATE_COLOURS
-            ),
-            colours=_STATE_COLOURS, stacked=True,
+        by_state(
+            "Devices by state",
+            "As the agents report them; lost are those that do not answer, and all of a silent agent.",
+            lambda state: f"sum({of_site('surplusd_agent_devices', state=state)})",
         ),
-        Chart(
-            title="Setpoints and reports",
-            description="What devices may draw and what they say they draw; reports are off by 5-20 %, the meter decides.",
-            unit="watt",
-            queries=(
-                Query(f"sum({of_site('agent:surplusd_device_setpoint_watts:sum')})", "setpoints"),
-                Query(f"sum({of_site('agent:surplusd_device_power_watts:sum')})", "reports"),
-            ),
-            colours={"setpoints": "light-blue", "reports": NEUTRAL},
+        told_and_said(
+            "Setpoints and reports",
+            "What devices may draw and what they say they draw; reports are off by 5-20 %, the meter decides.",
+            told=f"sum({of_site('agent:surplusd_device_setpoint_watts:sum')})",
+            said=f"sum({of_site('agent:surplusd_device_power_watts:sum')})",
         ),
         Chart(
             title="Watts that cannot be led",
@@ -239,12 +231,7 @@ _VALUE: Final = Row(
             ),
             draw=Draw.STAT, named=True, decimals=2, width=3,
         ),
-        Chart(
-            title="Energy of $node",
-            description="Over the time that is shown, by the node's trusted meter, as far as it is known.",
-            queries=(Query(kilo_watt_hours(of_site("surplusd_node_power_watts", NODE)), "energy"),),
-            draw=Draw.STAT, unit="kwatth", width=4,
-        ),
+        _energy("Energy of $node", of_site("surplusd_node_power_watts", NODE), "by the node's trusted meter, "),
         Chart(
             title="Demand that is billed",
             description="The limit of each window's mean power, what may be drawn from now on to stay under it, and what devices are kept from for that.",

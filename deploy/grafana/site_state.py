@@ -10,19 +10,18 @@ from deploy.grafana.charts import (
     DOUBT,
     GOOD,
     NEUTRAL,
+    NONE_IS_WELL,
+    OLD,
     Chart,
-    Column,
     Draw,
     Meaning,
     Query,
     Row,
-    Step,
     of_site,
 )
+from deploy.grafana.reason_charts import reasons
 
 NODE: Final = 'node="$node"'
-#: Well at nothing, wrong above.
-NONE_IS_WELL: Final = (Step(None, GOOD), Step(1, BAD))
 MODES: Final = (
     Meaning(1, "NORMAL", GOOD),
     Meaning(2, "INIT", NEUTRAL),
@@ -54,6 +53,8 @@ ORDERS: Final = "max({})".format(
 )
 #: Nodes without a reason to tell have zero, as far as anything is known of them at all.
 OVER: Final = f"{of_site('surplusd_node_over_watts')} or 0 * {of_site('surplusd_node_infeasible')}"
+#: Of the whole site; nobody knows it where no trusted meter shows what the site draws.
+SITE_OVER: Final = f"max({of_site('surplusd_node_over_watts')}) or 0 * max({of_site('surplusd_site_power_watts')})"
 CANNOT_BE_LED: Final = ("silent", "deaf", "lost", "defiant")
 NOT_LED: Final = " + ".join(
     (
@@ -79,8 +80,8 @@ STATE: Final = Row(
         ),
         Chart(
             title="Over the limit by",
-            description="The most that a trusted meter has shown above what its node may draw, for longer than the settle time.",
-            queries=(Query(f"max({OVER})", "over"),),
+            description="The most that a trusted meter has shown above what its node may draw, for longer than the settle time. Not known while no trusted meter shows the site.",
+            queries=(Query(SITE_OVER, "over"),),
             draw=Draw.STAT, unit="watt", steps=NONE_IS_WELL, width=4, height=4,
         ),
         Chart(
@@ -101,31 +102,32 @@ STATE: Final = Row(
             queries=(Query(f"sum(1 - {of_site('surplusd_agent_online')})", "silent"),),
             draw=Draw.STAT, steps=NONE_IS_WELL, width=4, height=4,
         ),
-        Chart(
-            title="Reasons that hold now",
-            description="What is doubted, limited or wrong, what it is about, and for how long. Section 5 of the manual says for each code what to do. Empty: nothing is to be said.",
-            queries=(Query(of_site("surplusd_reason_age_seconds"), "for"),),
-            draw=Draw.TABLE, width=12, height=7, empty="nothing is wrong, or the daemon says nothing: look at the mode",
-            columns={"code": Column(width=230), "subject": Column(), "for": Column(unit="dthms", width=110)},
+        reasons(
+            "Reasons that hold now",
+            "What is doubted, limited or wrong, what it is about, for how long, and what to do.",
+            of_site("surplusd_reason_age_seconds"),
+            empty="nothing is wrong, or the daemon says nothing: look at the mode",
+            width=16,
+            height=7,
         ),
         Chart(
             title="Oldest reports of agents",
             description="The eight that have been quiet for longest; out of contact after five seconds.",
             queries=(Query(f"topk(8, {of_site('surplusd_agent_age_seconds')})", "{{agent}}"),),
-            draw=Draw.BARS, unit="s", steps=(Step(None, GOOD), Step(3, DOUBT), Step(5, BAD)), width=6, height=7,
+            draw=Draw.BARS, unit="s", steps=OLD, width=4, height=7,
             leads_to="/d/surplusd-fleet?var-site=${site}&var-agent=${__field.labels.agent}",
         ),
         Chart(
             title="May draw unled",
             description="Watts that devices may be drawing beyond what they were told: of silent and deaf agents, lost and defiant devices.",
             queries=(Query(NOT_LED, "unled"),),
-            draw=Draw.STAT, unit="watt", steps=NONE_IS_WELL, width=3, height=7,
+            draw=Draw.STAT, unit="watt", steps=NONE_IS_WELL, width=2, height=7,
         ),
         Chart(
             title="Orders on the disk",
             description="Whether orders outlive a power cut now.",
             queries=(Query(of_site("surplusd_journal_usable"), "journal"),),
-            draw=Draw.STAT, meanings=(Meaning(0, "NOT DURABLE", BAD), Meaning(1, "durable", GOOD)), width=3, height=7,
+            draw=Draw.STAT, meanings=(Meaning(0, "NOT DURABLE", BAD), Meaning(1, "durable", GOOD)), width=2, height=7,
         ),
     ),
 )  # fmt: skip

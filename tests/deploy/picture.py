@@ -32,7 +32,7 @@ body{background:#111217;color:#ccccdc;font:14px Inter,Arial,sans-serif;margin:0;
 #g{position:relative}.p{position:absolute;background:#181b1f;border:1px solid #2a2d33;box-sizing:border-box;overflow:hidden;padding:6px}
 .p h2{font-size:14px;font-weight:500;margin:0 0 4px}.r{position:absolute;font-weight:500;padding-top:8px}
 .s{display:flex;align-items:center;justify-content:center;font-size:30px;position:absolute;inset:30px 6px 6px;border-radius:3px;text-align:center}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:3px 8px;border-bottom:1px solid #2a2d33;font-size:13px}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:3px 8px;border-bottom:1px solid #2a2d33;font-size:13px;white-space:nowrap}
 .l{font-size:12px;line-height:16px}.b{display:flex;gap:8px;align-items:center;height:22px}.b i{display:block;height:16px}
 """
 
@@ -114,8 +114,8 @@ def _bars(panel: dict[str, Any], columns: list[Drawn]) -> str:
     most = max(*(float(column.looks[-1].value) for column in columns), 1e-9)
     return "".join(
         f"<div class=b><span style='width:90px'>{escape(column.name)}</span>"
-        f"<i style='width:{200 * float(column.looks[-1].value) / most:.0f}px;background:{column.looks[-1].colour}'></i>"
-        f"<span>{escape(column.looks[-1].text)}</span></div>"
+        f"<i style='width:{120 * float(column.looks[-1].value) / most:.0f}px;background:{column.looks[-1].colour}'></i>"
+        f"<span style='white-space:nowrap'>{escape(column.looks[-1].text)}</span></div>"
         for column in columns
     )
 

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from controller.core.reasons import STATES as HELD
+from controller.core.reasons import Code
+from controller.texts.catalogue import remedy
+from controller.texts.phrases import Language
 from tests.deploy.grafana_data import draw
 
 DASHBOARDS = Path(__file__).resolve().parents[2] / "deploy" / "grafana" / "dashboards"
@@ -19,7 +23,7 @@ NONE_IS_WELL = {0: GOOD, 0.4: GOOD, 1: BAD, 3500: BAD}
 OLD = {0.5: GOOD, 2.9: GOOD, 3: DOUBT, 5: BAD, 1e4: BAD}
 LEASE = {0: BAD, 4: BAD, 6: DOUBT, 29: GOOD}
 MODE = {1: GOOD, 2: NEUTRAL, 3: DOUBT, 4: BAD}
-STATES = {0: DIM, 1: NEUTRAL, 2: GOOD, 3: NEUTRAL, 4: BAD, 5: DOUBT, 6: DOUBT}
+STATES = {0: DIM, 1: NEUTRAL, 2: GOOD, 3: "yellow", 4: BAD, 5: DOUBT, 6: DOUBT}
 
 #: By dashboard and panel what each value means; of a table by column.
 VALUES = {
@@ -163,3 +167,16 @@ def test_a_panel_that_says_nothing_of_colours_paints_the_healthy_red_and_failsaf
     (contact, shown) = draw([(bare, answers_of(bare, [1, 0])), (mode, answers_of(mode, [4]))])
     assert [column.looks[0].colour for column in contact] == ["red", "green"], "1: in contact, 0: silent"
     assert shown[0].looks[0].colour == "green"
+
+
+@pytest.mark.parametrize(
+    ("uid", "title"), [("surplusd", "Reasons that hold now"), ("surplusd-fleet", "What is to be said of $agent")]
+)
+def test_every_reason_that_holds_stands_there_with_what_to_do(uid, title):
+    reasons = [({"code": code, "do": code, "subject": "pcc"}, [(1.0, 75.0)]) for code in sorted(HELD)]
+    (columns,) = draw([(panels(uid)[title], {"A": reasons})])
+    names = [column.name for column in columns]
+    assert names == ["code", *(["subject"] if uid == "surplusd" else []), "for", "what to do"]
+    does = [look.text for look in columns[-1].looks]
+    assert does == [remedy(Code(code), Language.ENGLISH).replace("`", "") for code in sorted(HELD)]
+    assert all(does)

@@ -95,7 +95,8 @@ def test_every_query_is_about_the_chosen_site_alone(dashboards):
 
 def test_no_panel_shows_the_power_of_the_site_under_the_limit_of_a_node(dashboards):
     text = dashboards[0].read_text()
-    assert "surplusd_site_power_watts" not in text
+    asked = {each["title"] for each in panels(dashboards[0]) if "surplusd_site_power_watts" in json.dumps(each)}
+    assert asked == {"Over the limit by"}, "which is not known where that power is not"
     assert 'surplusd_node_power_watts{instance=\\"$site\\",node=\\"$node\\"}' in text
 
 

@@ -64,6 +64,19 @@ def test_the_user_of_the_unit_is_the_one_that_is_made(deploy: Path, unit: Path):
     assert "\nu surplusd - " in (deploy / "systemd" / "surplusd.sysusers").read_text()
 
 
+def test_systemd_finds_nothing_wrong_with_the_backup(deploy: Path, tmp_path: Path, installed):
+    program, command = installed("systemd-analyze"), "/opt/surplusd/backup.sh"
+    text = (deploy / "systemd/surplusd-backup.service").read_text()
+    assert text.count(f"ExecStart={command}\n") == 1
+    (tmp_path / "surplusd-backup.service").write_text(text.replace(command, "/bin/true"))
+    timer = tmp_path / "surplusd-backup.timer"
+    timer.write_text((deploy / "systemd/surplusd-backup.timer").read_text())
+    done = subprocess.run([program, "verify", timer], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    unit = tmp_path / "surplusd-backup.service"
+    subprocess.run([program, "security", "--offline=yes", "--threshold=30", "--no-pager", unit], check=True)
+
+
 AGENT_COMMAND = "/opt/surplusd/venv/bin/surplusd"
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -208,8 +210,28 @@ class TestBackup:
         for name in ("site.yaml", "operator.token", "keys/controller.key", "keys/hall-a1.pub"):
             assert f"etc/surplusd/{name}\n" in inside
 
+    def test_the_one_of_every_night_is_that_of_the_page_and_takes_away_only_what_is_old(
+        self, copied: Path, site: Site
+    ) -> None:
+        make, enable, *_ = blocks(ROOT / "docs/backup.md")
+        script = (ROOT / "deploy/package/backup.sh").read_text()
+        assert make in script
+        old, young, other = (copied.parent / name for name in ("2020-01-31", "2020-02-01", "of-mine"))
+        for folder, days in ((old, 31), (young, 30), (other, 31)):
+            folder.mkdir()
+            os.utime(folder, (time.time() - (days + 0.5) * 86_400,) * 2)
+        assert "stands in it: records 1 to" in site.type(script)
+        assert {path.name for path in copied.parent.iterdir()} == {copied.name, young.name, other.name}
+        os.utime(young, (0, 0))
+        (site.state / HEAD).write_text("nothing")
+        with pytest.raises(AssertionError):
+            site.type(script)
+        assert young.exists(), "a copy that is not whole takes nothing away"
+        site.type(enable)
+        assert "systemctl enable --now surplusd-backup.timer" in site.asked()
+
     def test_an_old_journal_holds_what_it_knows_and_asks_for_the_rest(self, copied: Path, site: Site) -> None:
-        _, restore, confirm = blocks(ROOT / "docs/backup.md")
+        _, _, restore, confirm = blocks(ROOT / "docs/backup.md")
         *lines, status = restore.splitlines(keepends=True)
         site.site.unlink()
         said = site.type("".join(lines), within=copied)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from controller.demo.children import Child
 from tests.e2e.synchronised import SYNCHRONISED
 from tests.e2e.yard import Yard, until
 
@@ -21,20 +19,14 @@ LATE_S = 2.0
 @pytest.fixture
 def kernel(yard: Yard) -> Iterator[Path]:
     """The file by which the daemon's machine is synchronised; afterwards the daemon runs as it did."""
-    said = yard.folder / "kernel"
-    said.write_text(SYNCHRONISED)
     yard.calm()
     argv = yard._argv["surplusd"]
-    verb = argv[argv.index("controller.cli") + 1 :]
     yard.kill("surplusd")
-    yard.processes.children["surplusd"] = Child(
-        "surplusd", [sys.executable, "-m", "tests.e2e.synchronised", str(said), *verb], yard.folder / "surplusd.log"
-    )
-    child, yard._argv = yard.processes.children["surplusd"], {k: v for k, v in yard._argv.items() if k != "surplusd"}
+    said = yard.synchronise()
     yard.start("surplusd")
     yield said
     yard._argv["surplusd"] = argv
-    child.stop()
+    yard.processes.children["surplusd"].stop()
     yard.start("surplusd")
 
 

@@ -9,6 +9,7 @@ import math
 import os
 import re
 import signal
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,7 @@ from controller.site.load import load
 from drivers.clock import boottime_s
 from simulators.worldlink import WorldClient
 from tests.brokers import BrokerProcess
+from tests.e2e.synchronised import SYNCHRONISED
 from tests.simulated_devices import states_of
 from tests.waiting import DEADLINE_S
 from tests.waiting import until as waited_for
@@ -76,8 +78,8 @@ class Yard:
         self.world = WorldClient(*self.setup.world, timeout_s=10.0)
         apart = frozenset(self.setup.agents if options.agents_apart else ())
         children = processes_of(self.setup, options, duration_s=3600.0, orders=0, broker=False, apart=apart)
-        self._argv = {child.name: child._argv for child in children}
         parts = [part for child in children if child.name != "authority" for part in self._parts(child)]
+        self._argv = {part.name: part._argv for part in parts}
         self.processes = DemoProcesses(self.setup, self.world, parts, restart_s=math.inf)
 
     def _parts(self, child: Child) -> Iterator[Child]:
@@ -125,6 +127,15 @@ class Yard:
     def restart(self, name: str, *more: str) -> None:
         self.kill(name)
         self.start(name, *more)
+
+    def synchronise(self) -> Path:
+        """Have the daemon's next start be on a machine whose kernel says of its clock what stands in the file that is returned: it is synchronised."""
+        said, argv = self.folder / "kernel", self._argv.pop("surplusd")
+        said.write_text(SYNCHRONISED)
+        verb = argv[argv.index("controller.cli") + 1 :]
+        command = [sys.executable, "-m", "tests.e2e.synchronised", str(said), *verb]
+        self.processes.children["surplusd"] = Child("surplusd", command, self.folder / "surplusd.log")
+        return said
 
     def renew(self) -> None:
         """End the daemon in good order and start it by its site file: after a crash it would run what it ran."""

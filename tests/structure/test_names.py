@@ -1,4 +1,4 @@
-"""Every name that a file imports from the project is there: no test imports the long campaigns, and they were once broken so."""
+"""What no test runs can at least begin: every name that a file imports from the project is there, and every campaign says what it does."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.structure.sources import REPOSITORY
+from tests.verify.__main__ import CAMPAIGNS
 
 FOLDERS = ("controller", "drivers", "simulators", "tests", "docs", "deploy")
 
@@ -57,3 +58,7 @@ def test_every_imported_name_of_ours_is_there() -> None:
                 and not (there.parent / alias.name).is_dir()
             ]
     assert missing == []
+
+
+def test_every_campaign_says_what_it_does() -> None:
+    assert all(campaign.__doc__ for campaign in CAMPAIGNS.values())

@@ -1,4 +1,4 @@
-"""`make verify`: demos on every surplus, thorough properties, mutants, fuzzing, a server that dies, agents and devices that defy, simulated miners read by others, the cost of real protocols, clocks, the document of the interface."""
+"""`make verify`: demos on every surplus, thorough properties, mutants, fuzzing, a server that dies, agents and devices that defy, pictures of five states, simulated miners read by others, the cost of real protocols, clocks, the document of the interface."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from tests.verify.protocols import report as protocols_cost
 from tests.verify.readers import report as readers_read
 from tests.verify.scenes import scenes_played
 from tests.verify.schema import conforms
+from tests.verify.states import states_shown
 
 RECORDINGS = Path(__file__).parents[3] / "shared/data/liander_substations_15min"
 
@@ -86,6 +87,11 @@ def lies(out: Path) -> dict[str, str]:
 def scenes(out: Path) -> dict[str, str]:
     """Let agents hang and die and devices ignore their orders on a site of processes, and see that it is told."""
     return scenes_played(out)
+
+
+def states(out: Path) -> dict[str, str]:
+    """Bring a site into five states, from normal to failsafe, and photograph how page, dashboards and `surplusd status` show each."""
+    return states_shown(out)
 
 
 def door(out: Path) -> dict[str, str]:
@@ -172,6 +178,7 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "opcua": opcua,
     "lies": lies,
     "scenes": scenes,
+    "states": states,
     "door": door,
     "orders": orders,
     "controllers": controllers,

@@ -35,6 +35,8 @@ def demo_site(*words: str) -> Iterator[Scene]:
         text = (ROOT / "configs/demo.yaml").read_text(encoding="utf-8")
         yard = Yard(Path(name), broker, options(PLENTY, "--agents-apart", *words), text)
         try:
+            # What the kernel of this machine says of its clock is no part of a scene.
+            yard.synchronise()
             yard.processes.open()
             scene, most = Scene(yard), [0.0, 0.0]
             scene.watch(lambda look: look.mode == "normal" and _has_all(most, look.site_w, look.at_s), "full power")

@@ -72,7 +72,7 @@ class Structure:
 
     def __init__(self, site: Site) -> None:
         devices, tree = site.devices, site.tree
-        self._text = _text(
+        text = _text(
             {
                 "ids": devices.ids,
                 "agents": site.agents,
@@ -84,11 +84,9 @@ class Structure:
                 "states": DEVICE_STATES,
             }
         )
-        self.mark = hashlib.sha256(self._text.encode()).hexdigest()[:16]
-
-    def told(self, currency: str) -> str:
-        """Return it as JSON, with the currency of all values."""
-        return f"{self._text[:-1]},{_text({'mark': self.mark, 'currency': currency})[1:]}"
+        self.mark = hashlib.sha256(text.encode()).hexdigest()[:16]
+        #: All of it as JSON.
+        self.told = f"{text[:-1]},{_text({'mark': self.mark})[1:]}"
 
 
 def columns_of(service: Service, mark: str) -> str:

@@ -112,7 +112,9 @@ def line(source: Source, now_s: float, wall: str) -> str:
     """Return the newest reading of a source in one line."""
     if source.lost:
         return f"{wall}  {source.name}  LOST  {source.lost}"
-    shown = [one(quantity, source.values[quantity][0]) for quantity in _IN_LINE if quantity in source.values]
+    # Where the name of the source is not what it shows, that is said.
+    of = [source.gives] if source.gives not in {"", source.name} else []
+    shown = [*of, *(one(quantity, source.values[quantity][0]) for quantity in _IN_LINE if quantity in source.values)]
     newest_s = max((taken_s for _, taken_s in source.values.values()), default=now_s)
     wrong = [f"! {text}" for text in findings(source, now_s)]
     return "  ".join([wall, source.name, *shown, f"age {age(now_s - newest_s)}", source.verdict, *wrong])

@@ -28,6 +28,9 @@ from drivers.readings import Loss, Sample
 #: What a server has besides its first value follows within this time.
 _REST_S: Final = 0.5
 
+#: What the source of the surplus shows, by the model that makes a surplus of it.
+_GIVES: Final = {"direct": "surplus", "export": "export", "headroom": "feeder load"}
+
 
 def sources(site_file: SiteFile) -> dict[str, Source]:
     """Return every meter of the site file and the source of its surplus, by name; none has been read."""
@@ -49,7 +52,7 @@ def sources(site_file: SiteFile) -> dict[str, Source]:
         suspect_s=surplus.suspect_after_s,
         grids_hz=grids_hz,
         profile=_profile(surplus.modbus),
-        for_surplus=True,
+        gives=_GIVES[surplus.model],
     )
     return made | {SURPLUS: of_surplus}
 

@@ -64,7 +64,8 @@ def rows(source: Source, now_s: float) -> Iterator[tuple[str, str, str, str, str
         known = [each for each in quantities if each in source.values or each in source.invalid]
         values = [source.values[each][0] if each in source.values else float("nan") for each in known]
         oldest_s = min(taken_s for _, taken_s in there)
-        yield name, label, together(quantities[0], values), age(now_s - oldest_s), source.verdict
+        called = source.gives if source.gives and label == "surplus" else label
+        yield name, called, together(quantities[0], values), age(now_s - oldest_s), source.verdict
         name = ""
     if name:
         yield name, "-", "-", "-", "lost" if source.lost else "no value"

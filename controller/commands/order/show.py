@@ -53,10 +53,11 @@ def _state(order: dict[str, Any]) -> str:
 def _event(event: dict[str, Any]) -> str:
     from drivers.quantities import format_power
 
-    words = [event["at"], event["event"]]
+    words = [event["at"], event["event"].replace("_", " ")]
     words += [f"revision {event['revision']}"] if event["revision"] is not None else []
     words += [f"by {event['by']}"] if event["by"] is not None else []
     words += [f"at most {format_power(event['limit_w'])}"] if event["limit_w"] is not None else []
     words += [f"drawing {format_power(event['power_w'])}"] if event["power_w"] is not None else []
+    words += [f"{format_power(event['shortfall_w'])} too much"] if event["shortfall_w"] else []
     words += [f"because {event['why']}"] if event["why"] else []
     return ", ".join(words)

@@ -16,7 +16,7 @@ from controller.core.reasons import Code, Reason
 from controller.core.site import Site
 from controller.daemon.access import Principal, Role
 from controller.daemon.journal.journal import STORED_S
-from controller.daemon.orders.admission import PowerNow, Reach, admit, reach
+from controller.daemon.orders.admission import ABSURD, PowerNow, Reach, admit, reach
 from controller.daemon.orders.book import OrderBook
 from controller.daemon.orders.causes import Causes
 from controller.daemon.orders.finding import has_ended
@@ -103,6 +103,11 @@ class OrderIntake:
     def take_over(self, site: Site) -> None:
         """Work by a site of the same structure from now on."""
         self._site = site
+
+    @property
+    def most_w(self) -> float:
+        """The largest limit or cut in W that is believed, by the contract that holds now."""
+        return ABSURD * self._site.rules.contract_w
 
     def accept(self, request: OrderRequest, by: Principal) -> OrderAnswer:
         """Apply and store an order; the same request again changes nothing, and is answered by what is known now.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -23,11 +24,14 @@ from controller.daemon.orders.lock_certainty import LockCertainty
 from controller.daemon.orders.refusal import Cause
 from controller.daemon.people.refusal import WorkRefused
 from drivers.clock import Clock, boottime_s
+from drivers.nearest import nearest
 
 _log = logging.getLogger(__name__)
 
 #: Seconds within which a second operator has to agree that another one's lock is lifted.
 AGREE_S: Final = 600.0
+#: Of a site's devices, which stand by their names, so many on either side are looked at for one that was meant.
+_BESIDE: Final = 1000
 #: The name of a lock whose record cannot be understood.
 _UNKNOWN: Final = "unknown"
 #: What is locked where the site file has no such device and no such node any more: nobody knows where that person works.
@@ -203,7 +207,11 @@ class LockDesk:
         return ", ".join(lock.by for lock in self.held if lock.subject == subject) or "nobody"
 
     def _unknown(self, subject: str, operator: Principal) -> WorkRefused:
-        parameters = {"lock": subject, "nodes": ", ".join(self._site.tree.ids)}
+        nodes, devices = self._site.tree.ids, self._site.devices.ids
+        place = bisect_left(devices, subject)
+        near = nearest((*nodes, *devices[max(0, place - _BESIDE) : place + _BESIDE]), subject)
+        first = () if near is None else (f"{near} (did you mean that?)",)
+        parameters = {"lock": subject, "nodes": ", ".join((*first, *(node for node in nodes if node != near)))}
         return WorkRefused(Cause.UNKNOWN, Reason(Code.LOCK_SUBJECT_UNKNOWN, operator.name, parameters))
 
     def _swap(self, held: Iterable[PersonalLock]) -> None:

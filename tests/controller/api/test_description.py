@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jsonschema
 import pytest
 
+from controller.api.app import create_app
 from controller.daemon.access import Role
 from tests.controller.api.schemathesis_runs import operations
+from tests.controller.api.server import World, make_service
 
 ORDERS = "/api/v1/orders"
 
@@ -111,3 +115,20 @@ def test_what_the_schema_of_an_order_says_is_what_is_taken(document, running, bo
     assert jsonschema.Draft202012Validator(schema).is_valid(body) == fits
     with running.client() as http:
         assert http.post(ORDERS, json=body).status_code == (200 if fits else 422)
+
+
+def test_the_most_that_an_order_is_believed_to_mean_follows_a_contract_that_is_reloaded(tmp_path):
+    service, journal = make_service(tmp_path / "journal.db", World())
+    app, rules = create_app(service), service.site.rules
+
+    def most_w() -> set[float]:
+        paths = app.openapi()["paths"]
+        body = paths[ORDERS]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
+        listed = paths[f"{ORDERS}/statement"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        each = listed["properties"]["orders"]["items"]["properties"]
+        return {part["limit_w"]["anyOf"][0]["maximum"] for part in (body, each)}
+
+    assert most_w() == {10.0 * rules.contract_w}
+    service.intake.take_over(replace(service.site, rules=replace(rules, contract_w=2.0 * rules.contract_w)))
+    assert most_w() == {20.0 * rules.contract_w}
+    journal.close()

@@ -9,6 +9,7 @@ import pytest
 
 from controller.cli import main
 from controller.core.limits.orders import Compliance
+from controller.daemon.journal.journal import RecordKind
 from tests.controller.api.conftest import server_at
 from tests.controller.api.test_orders import SOON, kept
 from tests.controller.site.conftest import SMALL
@@ -51,6 +52,16 @@ def test_an_order_is_sent_shown_changed_and_released(order):
     assert len(order("list")[1]) == 1
     assert order("list", "--all")[1][1].split()[2] == "ended"
     assert order("show", "o-1")[1][1].startswith("ended: released at ")
+
+
+def test_the_history_says_in_plain_words_how_an_order_was_kept_and_by_how_much_not(order):
+    order("send", "o-1", "--limit", "20 kW")
+    told = {"id": "o-1", "issuer": "authority", "power_w": 25e3, "reasons": []}
+    for compliance, missing_w in (("not_met", 5e3), ("met", 0.0)):
+        body = told | {"compliance": compliance, "shortfall_w": missing_w}
+        order.running.journal.append(RecordKind.COMPLIANCE, body)
+    said = [line.partition(", ")[2] for line in order("show", "o-1")[1][3:]]
+    assert said == ["not met, drawing 25.0 kW, 5.0 kW too much", "met, drawing 25.0 kW"]
 
 
 def test_what_is_refused_partial_or_not_durable_ends_with_1_and_says_why(order, monkeypatch):

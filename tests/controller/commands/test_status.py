@@ -19,15 +19,20 @@ from tests.controller.api.page.serving import page_in
 
 #: By state: what stands in the answer, in its sequence.
 SAID = {
-    "normal": ["state       NORMAL", "mode        NORMAL, since", "620.9 kW", "690.0 kW  by surplus", "6, none silent", "sources     "],
+    "normal": ["state       NORMAL: everything is trusted, and nothing is to be done, since 2026-11-18 10:51:40Z (0:15:00)", "mode        NORMAL, since", "620.9 kW", "690.0 kW  allowed by surplus", "6, none silent", "sources     ", "21.37 USD an hour"],
     "over": [
-        "state       OVER THE LIMIT", "620.9 kW  above the envelope", "6, 1 silent: hall-a1 (47 s)",
+        "state       OVER THE LIMIT, since 2026-11-18 11:05:05Z (0:01:35)",
         "! pcc has drawn more than it may for 32 s, 38.4 kW too much now, since 2026-11-18 11:05:05Z (0:01:35)", "  > At once:",
         "! agent hall-a1 has been silent", "  > Look at the agent's machine",
+        "620.9 kW  38.4 kW above the envelope", "6, 1 silent: hall-a1 (47 s)",
     ],
-    "not_met": ["AN ORDER IS NOT MET", "by order:authority/cut-7", "NOT MET by 31.2 kW", "! agent hall-b1 has no proof"],
-    "doubted": ["HOLD: nothing is raised", "1 doubted: pcc-check", "! meters pcc-check and pcc-main disagree", "clamp meter"],
-    "failsafe": ["FAILSAFE", "site power  unknown", "2 doubted: pcc-check (74 s), pcc-main (74 s)", "! no trusted meter"],
+    "not_met": [
+        "AN ORDER IS NOT MET, since 2026-11-18 11:05:05Z",
+        "! order authority/cut-7 is not met: pcc is 31.2 kW above it, since 2026-11-18 11:05:05Z", "  > Wait a minute",
+        "! agent hall-b1 has no proof", "by order:authority/cut-7", "NOT MET by 31.2 kW",
+    ],
+    "doubted": ["HOLD: nothing is raised, since", "! meters pcc-check and pcc-main disagree", "clamp meter", "1 doubted: pcc-check"],
+    "failsafe": ["FAILSAFE: power goes down", "! no trusted meter", "site power  unknown", "2 doubted: pcc-check (74 s), pcc-main (74 s)"],
 }  # fmt: skip
 
 
@@ -51,6 +56,19 @@ def test_what_is_wrong_since_when_and_what_to_do_is_said(state, tmp_path, token,
     assert status == (0 if state == "normal" else 1)
     assert "\x1b" not in said
     assert max(map(len, said.splitlines())) <= 120
+
+
+def test_of_a_site_that_is_over_its_limit_an_order_that_is_not_met_says_nothing_of_waiting(tmp_path, token, capsys):
+    with page_in("not_met", tmp_path) as (url, _):
+        cli.main(["status", "--url", url, "--token-file", token, "--json"])
+        status = json.loads(capsys.readouterr().out)
+        orders = DaemonClient(url, "viewer-secret").ask("GET", "/api/v1/orders")["orders"]
+    notes = {}
+    for state in ("over", "not_met"):
+        look = SiteLook(status=status | {"state": state}, orders=orders, utc=datetime(2026, 1, 1, tzinfo=UTC))
+        notes[state] = panel_of(look).notes[0]
+    assert notes["over"].words == notes["not_met"].words
+    assert (notes["over"].remedy, notes["not_met"].remedy[:13]) == ("", "Wait a minute")
 
 
 def test_as_json_it_is_the_status_of_the_daemon(tmp_path, token, capsys):

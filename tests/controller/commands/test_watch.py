@@ -16,6 +16,11 @@ from pathlib import Path
 import pytest
 
 from controller.cli import main
+from controller.commands.meter.live_view import line
+from controller.commands.meter.site_sources import sources
+from controller.commands.meter.source_table import rows
+from controller.site.load import load
+from drivers.readings import Quality, Sample
 from tests.controller.commands.substation import SOUND, Substation, site_file, unit
 from tests.ports import free_port
 from tests.waiting import DEADLINE_S, until
@@ -102,6 +107,30 @@ def test_the_surplus_is_watched_by_its_name(
     path = site(substation, tmp_path, unit("schneider_pm5xxx"))
     assert main(["meter", "watch", "surplus", "--file", path, "--for", "2 s"]) == 0
     assert "surplus  812.5 kW" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("model", "gives", "in_line"),
+    [
+        ("direct", "surplus", "surplus  90 kW"),
+        ("export", "export", "surplus  export  90 kW"),
+        ("headroom\n  rating: 1 MW", "feeder load", "surplus  feeder load  90 kW"),
+    ],
+)
+def test_what_the_source_of_the_surplus_shows_is_called_what_it_is(
+    tmp_path: Path, model: str, gives: str, in_line: str
+) -> None:
+    modbus = "{host: 127.0.0.1, port: 1, profile: schneider_pm5xxx}"
+    path = site_file(tmp_path, {"main": modbus}, modbus)
+    path.write_text(path.read_text().replace("model: direct", f"model: {model}"))
+    of_surplus = sources(load(path))["surplus"]
+    assert of_surplus.complete is False
+    shown = of_surplus.taken(
+        Sample(meter="surplus", taken_at_s=1.0, arrived_at_s=1.0, values={"surplus_w": 90e3}, quality=Quality.GOOD), ()
+    )
+    assert [row[:3] for row in rows(shown, 1.0)] == [("surplus", gives, "90 kW")]
+    assert in_line in line(shown, 1.0, "12:00:00")
+    assert shown.complete
 
 
 def test_a_name_that_is_not_there(substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

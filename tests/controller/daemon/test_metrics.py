@@ -3,6 +3,7 @@
 import math
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -54,47 +55,42 @@ def make_latest(measured_w=(3400.0, math.nan), state=(2, 4)):
 
 
 @pytest.fixture
-def metrics(tmp_path):
-    site, journal = make_site(), journal_at(tmp_path / "journal.db")
-    yield Metrics(
-        site,
-        make_latest(),
-        OrderBook(journal, site),
-        journal,
-        terms=make_terms(),
-        holding=Holding(),
-        clock=lambda: 1001.5,
-    )
+def made(tmp_path) -> Iterator[Callable[..., Metrics]]:
+    """Makes the metrics of a site over one journal; what is named is otherwise than usual."""
+    journal = journal_at(tmp_path / "journal.db")
+
+    def make(site=None, **others) -> Metrics:
+        site, latest = site or make_site(), others.pop("latest", make_latest())
+        usual = {"terms": make_terms(), "holding": Holding(), "clock": lambda: 1001.5}
+        return Metrics(site, latest, OrderBook(journal, site), journal, **usual | others)
+
+    yield make
     journal.close()
 
 
-def test_what_a_node_carries_is_shown_and_what_that_lets_it_draw(tmp_path):
+@pytest.fixture
+def metrics(made) -> Metrics:
+    return made()
+
+
+def test_what_a_node_carries_is_shown_and_what_that_lets_it_draw(made):
     carries = (
         Carrying(node=0, meters=(0,), most=160.0, apparent=False, phases=3, imbalance=0.1, least_w=500.0),
         Carrying(node=1, meters=(), most=63e3, apparent=True, phases=3, imbalance=0.1, least_w=0.9),
     )
-    site, journal = replace(make_site(), carries=carries), journal_at(tmp_path / "journal.db")
-    made = Metrics(
-        site,
-        make_latest(),
-        OrderBook(journal, site),
-        journal,
-        terms=make_terms(),
-        holding=Holding(),
-        clock=lambda: 1001.5,
-    )
+    site = replace(make_site(), carries=carries)
+    metrics = made(site)
     pcc, feeder = site.tree.ids
     carried = (CarriedNow(limit_w=82e3, shown=120.0, least_w=600.0), CarriedNow(limit_w=56.7e3))
-    made.observe_tick(ticked(replace(make_decision(), carried=carried)))
-    got = samples(made.render())
+    metrics.observe_tick(ticked(replace(make_decision(), carried=carried)))
+    got = samples(metrics.render())
     assert (got["surplusd_node_amperes", pcc], got["surplusd_node_amperes_limit", pcc]) == (120.0, 160.0)
     assert ("surplusd_node_volt_amperes", feeder) not in got, "nobody sees it"
     assert got["surplusd_node_volt_amperes_limit", feeder] == 63e3
     assert got["surplusd_node_limit_watts", "amperes", pcc] == 82e3
     assert got["surplusd_node_limit_watts", "kva", feeder] == 56.7e3
-    made.observe_tick(ticked())
-    assert not [key for key in samples(made.render()) if key[0].startswith("surplusd_node_amperes")]
-    journal.close()
+    metrics.observe_tick(ticked())
+    assert not [key for key in samples(metrics.render()) if key[0].startswith("surplusd_node_amperes")]
 
 
 def test_a_demand_that_is_billed_is_shown_with_what_it_costs(metrics):
@@ -220,17 +216,11 @@ def test_what_was_decided_too_long_ago_is_absent_and_the_reason_says_so(metrics)
     assert samples(metrics.render())["surplusd_mode", "normal"] == 1
 
 
-def test_an_old_value_of_a_meter_is_absent_and_its_age_is_not(tmp_path):
-    site, journal = make_site(), journal_at(tmp_path / "other.db")
+def test_an_old_value_of_a_meter_is_absent_and_its_age_is_not(made):
     then = {"frequency_hz": (50.01, OLD_S + 0.1), "energy_import_wh": (5e6, 60.0)}
     old = {"main": replace(METERS["main"], age_s=OLD_S + 0.1, quantities=then)}
     latest = replace(make_latest(), meters=lambda: old)
-    got = samples(
-        Metrics(
-            site, latest, OrderBook(journal, site), journal, terms=make_terms(), holding=Holding(), clock=lambda: 1001.5
-        ).render()
-    )
-    journal.close()
+    got = samples(made(latest=latest).render())
     assert ("surplusd_meter_watts", "main") not in got
     assert not [key for key in got if key[0].startswith("surplusd_meter_quantity")]
     assert got["surplusd_meter_age_seconds", "main"] == OLD_S + 0.1
@@ -352,10 +342,9 @@ def test_money_is_in_the_currency_of_the_site_file_that_was_taken_over(metrics):
     assert got["surplusd_surplus_used_watts",] == 50e3
 
 
-def test_reasons_and_the_mode_say_for_how_long_they_hold(tmp_path):
-    site, journal, now_s = make_site(), journal_at(tmp_path / "other.db"), 1000.0
-    book = OrderBook(journal, site)
-    metrics = Metrics(site, make_latest(), book, journal, terms=make_terms(), holding=Holding(), clock=lambda: now_s)
+def test_reasons_and_the_mode_say_for_how_long_they_hold(made):
+    now_s = 1000.0
+    metrics = made(clock=lambda: now_s)
 
     def after(at_s, mode, *codes):
         nonlocal now_s
@@ -371,7 +360,6 @@ def test_reasons_and_the_mode_say_for_how_long_they_hold(tmp_path):
     assert after(1009.0, Mode.HOLD, Code.LINK_DOWN, Code.NO_SITE_METER) == (5, {"link_down": 5, "no_site_meter": 0})
     assert after(1010.0, Mode.FAILSAFE, Code.NO_SITE_METER) == (0, {"no_site_meter": 1})
     assert after(1011.0, Mode.FAILSAFE, Code.LINK_DOWN) == (1, {"link_down": 0}), "it began anew"
-    journal.close()
 
 
 def test_every_reason_that_holds_has_a_series_by_code_and_subject(metrics):
@@ -434,20 +422,9 @@ def of_the_site(text: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize("detail", [DeviceDetail.NODES, DeviceDetail.NONE])
-def test_single_devices_are_not_shown_where_the_site_file_says_so(tmp_path, detail):
-    site, journal = make_site(), journal_at(tmp_path / "journal.db")
-    metrics = Metrics(
-        site,
-        make_latest(),
-        OrderBook(journal, site),
-        journal,
-        terms=make_terms(),
-        holding=Holding(),
-        detail=detail,
-        clock=lambda: 1001.5,
-    )
+def test_single_devices_are_not_shown_where_the_site_file_says_so(made, detail):
+    metrics = made(detail=detail)
     got = samples(metrics.render())
-    journal.close()
     assert metrics.pages == 0
     assert not [key for key in got if key[0].startswith("surplusd_device_")]
     nodes = {key: value for key, value in got.items() if key[0].startswith("surplusd_node_devices")}
@@ -458,18 +435,6 @@ def test_single_devices_are_not_shown_where_the_site_file_says_so(tmp_path, deta
         assert nodes["surplusd_node_devices", "feeder", "lost"] == 1
 
 
-def test_reports_that_were_left_out_are_counted(tmp_path):
-    site, journal = make_site(), journal_at(tmp_path / "journal.db")
-    metrics = Metrics(
-        site,
-        make_latest(),
-        OrderBook(journal, site),
-        journal,
-        terms=make_terms(),
-        holding=Holding(),
-        shed=lambda: 7,
-        clock=lambda: 1001.5,
-    )
-    got = samples(metrics.render())
-    journal.close()
+def test_reports_that_were_left_out_are_counted(made):
+    got = samples(made(shed=lambda: 7).render())
     assert got["surplusd_reports_shed_total",] == 7

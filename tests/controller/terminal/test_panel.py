@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from controller.terminal.panel import Fact, Note, Panel, Style, drawn, sparkline
 
@@ -41,6 +42,14 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_is_left_out():
     assert "  > switch it off by hand" in lines
     together = " ".join(" ".join(lines).split())
     assert all(f"authority/o{n}" in together for n in range(9))
+
+
+def test_what_is_to_be_told_may_stand_above_the_figures():
+    lines = list(drawn(replace(PANEL, above=1), 120, colour=False))
+    told = [line.split()[0] for line in lines]
+    assert told.index("!") < told.index(">") < told.index("orders") < told.index("site", 1)
+    assert told.index("state") < told.index("!")
+    assert sorted(lines) == sorted(drawn(PANEL, 120, colour=False))
 
 
 def test_without_colour_there_is_none_and_with_it_the_words_are_the_same():

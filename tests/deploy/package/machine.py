@@ -14,7 +14,7 @@ from typing import Any
 from tests.waiting import until
 
 #: Besides the essential packages: what the package wants and recommends.
-_PACKAGES = "python3,systemd,systemd-sysv,mosquitto,openssl,init-system-helpers"
+_PACKAGES = "python3,systemd,systemd-sysv,mosquitto,openssl,init-system-helpers,sqlite3"
 #: To download and unpack Debian, on a slow line.
 _PATIENCE_S = 900.0
 _ASK = """

@@ -130,6 +130,17 @@ def test_a_site_is_set_up_and_led_by_the_manual(machine: Machine) -> None:
     assert "active (running)" in machine.run("systemctl status --no-pager surplusd")
 
 
+def test_a_backup_is_made_by_its_unit_and_every_night_once_somebody_says_so(machine: Machine) -> None:
+    assert machine.run("systemctl is-enabled surplusd-backup.timer", fails=True).strip() == "disabled"
+    machine.run("systemctl start surplusd-backup")
+    assert "stands in it: records 1 to" in machine.run("journalctl --no-pager -u surplusd-backup")
+    found = machine.run("stat -c '%U %a %n' /var/backups/surplusd/*/*").splitlines()
+    assert [line.rpartition("/")[2] for line in found] == ["etc.tar.gz", "journal.db", "journal.head"]
+    assert all(line.split()[1] == "600" for line in found), found
+    machine.run("systemctl enable --now surplusd-backup.timer")
+    assert "surplusd-backup.service" in machine.run("systemctl list-timers --no-pager")
+
+
 def simulators(machine: Machine) -> None:
     """Start the other ends of every wire, as units, so that they run on."""
     machine.run(

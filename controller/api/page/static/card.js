@@ -32,23 +32,14 @@ const commands = (text) => text.split("`").map((part, k) => (k % 2 ? el("bdi", {
 
 const unmet = (order) => order.state === "not_met" || order.compliance === "partial";
 
-const missed = (order, utc_s) => row(
+// Where the site is over its limit, the reason below says what to do at once.
+const missed = (order, { status, utc_s }) => row(
   say(words.order_missed, { order: name(`${order.issuer}/${order.id}`), power: power(order.shortfall_w), node: name(order.node) }),
-  order.since, "", utc_s);
-
-// Since when the state is what it is: its first reason's, an order's, or the mode's.
-const since_of = (told, reasons) => {
-  const { status, orders } = told, first = FIRST[status.state];
-  if (status.state === "not_met") return orders.find((order) => order.state === "not_met")?.since ?? null;
-  if (first) return reasons.find((reason) => reason.code === first)?.since ?? null;
-  if (status.state === "unseen" || status.state === "unknown") return null;
-  if (status.state === "warned") return reasons.map((reason) => reason.since).filter(Boolean).sort()[0] ?? null;
-  return status.mode_since;
-};
+  order.since, status.state === "over" ? "" : words.order_do, utc_s);
 
 export const show_card = (told) => {
   const { status, orders } = told, card = document.getElementById("card");
-  const [glyph, look] = LOOKS[status.state], reasons = all_reasons(status), since = since_of(told, reasons);
+  const [glyph, look] = LOOKS[status.state], reasons = all_reasons(status), since = status.state_since;
   card.className = look;
   document.getElementById("glyph").textContent = glyph;
   const state = document.getElementById("state"), word = words[`state_${status.state}`];
@@ -57,7 +48,7 @@ export const show_card = (told) => {
   put(document.getElementById("since"),
     since ? [words.since, " ", instant(since), " ", lasted(since, told.utc_s), " · "] : [],
     words[`mode_${status.mode}`]);
-  const rows = [...orders.filter(unmet).map((order) => missed(order, told.utc_s)), ...reasons.map((reason) => row(reason.text, reason.since, told.do[reason.code], told.utc_s))];
+  const rows = [...orders.filter(unmet).map((order) => missed(order, told)), ...reasons.map((reason) => row(reason.text, reason.since, told.do[reason.code], told.utc_s))];
   if (status.journal_failure) rows.push(row([words.journal_unusable, ": ", name(status.journal_failure)], null, words.journal_do, told.utc_s));
   if (status.orders_doubt && !reasons.some((reason) => reason.code === "orders_may_be_missing")) rows.push(row(status.orders_doubt, null, told.do.orders_may_be_missing, told.utc_s));
   put(document.getElementById("why"), rows.length ? rows : el("li", { class: "dim" }, words.nothing_to_do));

@@ -56,7 +56,7 @@ const show = () => {
   show_tree(told, tree);
   show_agents(told, tree, columns);
   show_meters(told);
-  show_today(told, tree.currency);
+  show_today(told);
   show_work(told);
   show_acts(told, who?.role);
   add_to_chart(told.utc_s, status.site_w ?? null, status.nodes[root]?.envelope_w ?? null, status.surplus_w ?? null);

@@ -90,15 +90,16 @@ export const show_agents = ({ status }, tree, columns) => put(part("agents", "tb
 
 export const show_meters = ({ status }) => put(part("meters", "tbody"), Object.entries(status.meters).map(([id, meter]) => {
   const judged = status.state !== "unknown", good = judged && meter.quality === "good" && !meter.problem;
-  return el("tr", {}, el("td", {}, name(id)),
+  const shows = id === "surplus" ? el("div", { class: "dim" }, words[`source_${status.surplus_model}`]) : null;
+  return el("tr", {}, el("td", {}, name(id), shows),
     el("td", {}, el("span", { class: good ? "good" : "bad" }, good ? "● " : "✕ "), power(meter.value_w), " ", el("span", { class: good ? "dim" : "bad" }, good ? words.trusted : judged ? words.doubted : words.unknown)),
     el("td", {}, span(meter.age_s)));
 }));
 
-export const show_today = ({ status, today }, currency) => put(part("today", "dl"),
+export const show_today = ({ status, today }) => put(part("today", "dl"),
   pair(words.energy, today ? figure(energy_text(today.energy_wh)) : words.unknown),
-  pair(words.value, today ? figure(`${number_text(today.value, 2)} ${currency}`) : words.unknown),
-  pair(words.value_now, status.value_per_h === null ? words.unknown : figure(`${number_text(status.value_per_h, 2)} ${currency}/h`)),
+  pair(words.value, today ? figure(`${number_text(today.value, 2)} ${status.currency}`) : words.unknown),
+  pair(words.value_now, status.value_per_h === null ? words.unknown : figure(`${number_text(status.value_per_h, 2)} ${status.currency}/h`)),
   today ? pair(words.counted_since, instant(new Date(1000 * today.since))) : null,
   today && today.unseen_s >= 1 ? pair(words.unseen_for, figure(span_text(today.unseen_s))) : null);
 

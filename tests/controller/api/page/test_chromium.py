@@ -102,6 +102,16 @@ def test_what_is_wrong_since_when_and_what_to_do_stands_on_the_card(browser, tmp
         assert words in card
 
 
+def test_an_order_that_is_not_met_says_what_to_do(browser, tmp_path):
+    with page_in("not_met", tmp_path) as (url, _):
+        page = browser.page(*SIZES["desk"])
+        signed_in(page, url)
+        card = shown(page, "#card")
+    assert "An order is not met\n\nsince 2026-11-18 11:05:05 (1:35 min)" in card
+    assert "order authority/cut-7 is not met: pcc is 31.2 kW above it" in card
+    assert "What to do: Wait a minute" in card
+
+
 def test_each_node_stands_below_what_it_hangs_on(browser, tmp_path):
     with page_in("normal", tmp_path) as (url, _):
         page = browser.page(*SIZES["desk"])

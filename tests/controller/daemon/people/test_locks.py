@@ -1,6 +1,7 @@
 """Locks of people at work: who may lift them, what survives a restart, and what a broken disk changes."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +16,7 @@ from controller.daemon.orders.lock_certainty import OF_CERTAINTY, LockCertainty
 from controller.daemon.people.locks import AGREE_S, LockDesk
 from controller.daemon.people.refusal import WorkRefused
 from controller.daemon.people.stop import StopDesk
+from controller.texts.english import text
 from drivers.errors import JournalUnusable
 from tests.controller.daemon.journal.journals import journal_at
 from tests.controller.north import make_site
@@ -128,9 +130,37 @@ def test_what_does_not_exist_is_neither_locked_nor_unlocked(locked):
     with pytest.raises(WorkRefused) as refused:
         locked.desk.lock("moon", "Ali", "why not", DAY)
     assert (refused.value.reason.code, refused.value.reason.subject) == (Code.LOCK_SUBJECT_UNKNOWN, DAY.name)
+    assert refused.value.reason.parameters["nodes"] == "pcc, feeder"
     with pytest.raises(WorkRefused) as refused:
         locked.unlock("Ali", of="Sara")
     assert refused.value.reason.parameters["held"] == "Ali"
+
+
+@pytest.mark.parametrize(
+    ("typed", "known"),
+    [
+        ("m-01", "m-001 (did you mean that?), pcc, feeder"),
+        ("M-002", "m-002 (did you mean that?), pcc, feeder"),
+        ("feder", "feeder (did you mean that?), pcc"),
+    ],
+)
+def test_whoever_mistypes_what_to_lock_is_told_the_nearest(place, typed, known):
+    with pytest.raises(WorkRefused) as refused:
+        place.desk.lock(typed, "Ali", "new busbar", DAY)
+    assert (
+        text(refused.value.reason)
+        == f"subject: there is no device and no node {typed!r}; there are {known} and the devices"
+    )
+
+
+def test_of_a_hundred_thousand_devices_the_nearest_is_looked_for_among_few(place):
+    ids = tuple(sorted(f"m-{k:06d}" for k in range(100_000)))
+    place.desk._site = replace(SITE, devices=replace(SITE.devices, ids=ids))
+    before_s = time.thread_time()
+    with pytest.raises(WorkRefused) as refused:
+        place.desk.lock("m-0501234", "Ali", "new busbar", DAY)
+    assert refused.value.reason.parameters["nodes"].startswith("m-050123 (did you mean that?)")
+    assert time.thread_time() - before_s < 1.0
 
 
 def test_a_lock_that_cannot_be_understood_locks_the_site(place):
