@@ -113,7 +113,7 @@ def _decision(
         floor_w=bounds.floor_w,
         achievable_w=bounds.achievable_w,
         infeasible=bounds.infeasible,
-        house_w=limited.house.watts,
+        house_w=limited.house.watts, sure_house_w=limited.house.sure_w,
         planned_w=planned_w, committed_w=committed_below_w,
         parts=_use(tables, snapshot, sensed, limited, allotted, sent),
         setpoint_w=sent.setpoint_w,
