@@ -29,7 +29,8 @@ class Decision:
     ``amperes:NODE``, ``kva:NODE``, ``surplus``, ``order:ISSUER/ID``, ``failsafe``, ``step_test:NODE``, ``lock``), `floor_w` (draw with everything off), `achievable_w` (the
     least that it can be brought to now: the floor, and beyond it what those may draw that cannot be led), `infeasible`
     (envelope < that),
-    `house_w` (estimate of what is not a device), `planned_w`, `committed_w` (devices only, without house load).
+    `house_w` (estimate of what is not a device, and of what those draw that were never heard of), `sure_house_w` (the part of it that is no device's; None where nothing is learnt),
+    `planned_w`, `committed_w` (devices only, without house load).
     `setpoint_w` (D,): the watts that each device may draw from now on.
     `value_per_h`: what the allocation earns by the devices that are led, currency per hour: what is silent, lost or does not
     obey earns nothing that is known. `worth_per_h`: that of all devices with a bonus of what runs already, less
@@ -68,6 +69,7 @@ class Decision:
     worth_per_h: float
     bound_per_h: float
     orders_in_force: tuple[str, ...]
+    sure_house_w: F64 | None = None
     overruled: tuple[Reason, ...] = ()
     warnings: tuple[Reason, ...] = ()
     orders: tuple[OrderNow, ...] = ()

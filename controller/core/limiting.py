@@ -11,7 +11,7 @@ from controller.core.allocation.tables import Tables
 from controller.core.fleet.bounds import SumBelow
 from controller.core.fleet.cap_memory import Caps
 from controller.core.fleet.caps import follow_jobs
-from controller.core.fleet.leases import committed_w, least_w
+from controller.core.fleet.leases import committed_w, first_heard_w, least_w
 from controller.core.limits.carrying import carrying_limits
 from controller.core.limits.demand import DemandNow, demand_now
 from controller.core.limits.electrical import Electrical, follow_electrical
@@ -24,11 +24,12 @@ from controller.core.limits.envelope import (
     step_limits,
     surplus_limit,
 )
-from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_house
+from controller.core.limits.house_load import HOUSE_DRIFT, HouseLoad, estimate_house, sure_of, without_heard
 from controller.core.limits.locked import locked_limits
 from controller.core.limits.orders import OrderRamp
 from controller.core.limits.recent_power import RecentPower, remember
 from controller.core.limits.usable import usable_w
+from controller.core.masks import every
 from controller.core.sensing import Sensed, compared, stuck_w, taught, unheard_below_w
 from controller.core.site import F64, Site
 from controller.core.snapshot import Snapshot
@@ -85,7 +86,8 @@ def limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, belo
         committed_w(leases, devices), leases.current_w, least_w(leases, devices, snapshot.fleet.measured_w), held_w
     )
     unheard_w = unheard_below_w(site, sensed, below)
-    house = _house(state, snapshot, sensed, least_below_w, committed_below_w, unheard_w)
+    house = _without_heard(site, state, snapshot, sensed, below)
+    house = _estimated(house, state, snapshot, sensed, (least_below_w, committed_below_w, unheard_w))
     house_w, most_house_w, off_below_w = house.watts, house.watts * (1.0 + HOUSE_DRIFT), tables.off_below_w
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
     cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
@@ -118,16 +120,26 @@ def limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, belo
     )
 
 
-def _house(
-    state: State, snapshot: Snapshot, sensed: Sensed, least_w: F64, committed_w: F64, unheard_w: F64
+def _without_heard(site: Site, state: State, snapshot: Snapshot, sensed: Sensed, below: SumBelow) -> HouseLoad:
+    """Return the house load as of the last tick, without what devices draw of which this one hears for the first time."""
+    if every(state.leases.known):
+        return state.house
+    return without_heard(state.house, below(first_heard_w(state.leases, sensed.leases, site.devices, snapshot.fleet)))
+
+
+def _estimated(
+    house: HouseLoad, state: State, snapshot: Snapshot, sensed: Sensed, devices_w: tuple[F64, F64, F64]
 ) -> HouseLoad:
     """Return the house load; per node (N,), what its devices draw at least, may be drawing, and may draw of which nobody has heard.
 
     While the control starts agents may be heard later than meters: what they lead is not taken for house load yet, and nothing is raised.
     """
-    most_w = committed_w + unheard_w if sensed.trusted.starting else committed_w
-    elapsed_s = state.elapsed_s(snapshot.now_s)
-    return estimate_house(state.house, compared(sensed), taught(sensed), least_w, most_w, snapshot.now_s, elapsed_s)
+    least_w, committed_w, unheard_w = devices_w
+    most_w = committed_w + unheard_w
+    power, elapsed_s = compared(sensed), state.elapsed_s(snapshot.now_s)
+    counted_w = most_w if sensed.trusted.starting else committed_w
+    house = estimate_house(house, power, taught(sensed), least_w, counted_w, snapshot.now_s, elapsed_s)
+    return sure_of(house, power, most_w)
 
 
 def _found(site: Site, sensed: Sensed, electrical: Electrical, failsafe_w: float) -> list[Limit]:

@@ -73,7 +73,9 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
     trouble = no_news(find_trouble(leases, site.devices, snapshot, site.rules.lease_s), site.devices, cut)
     over = over_envelope(overrun, site, power, now_s)
     of_fleet, fleet_doubts = told_of(trouble, site, leases, unshown(overrun, power))
-    found = judgement.doubts + over + fleet_doubts + of_surplus + _of_the_daemon(root, rules, snapshot)
+    # A start that finds a node above what it may says so, and brings it down; nothing is raised meanwhile, and no failsafe needed.
+    of_reality = Doubts() if starting else over
+    found = judgement.doubts + of_reality + fleet_doubts + of_surplus + _of_the_daemon(root, rules, snapshot)
     mode = next_mode(state.mode, found, root, rules, now_s)
     seen = None
     if state.trips.contactors:

@@ -18,7 +18,7 @@ from controller.core.fleet.leases import Leases, committed_w, send
 from controller.core.granting import Granted, grant_raises
 from controller.core.kernels.tree import PathSums
 from controller.core.limiting import Limited, limit
-from controller.core.limits.carrying import worse_than_declared
+from controller.core.limits.carrying import ceiling_w, worse_than_declared
 from controller.core.limits.compliance import orders_now, unseen
 from controller.core.limits.contactors import Trips
 from controller.core.limits.orders import OrderNow
@@ -27,6 +27,7 @@ from controller.core.limits.reclosing import close_where_it_fits
 from controller.core.limits.trip import hold_to
 from controller.core.self_check import Claims, check
 from controller.core.sensing import Sensed, sense
+from controller.core.site import F64
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
 
@@ -63,7 +64,14 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         order_ramps=limited.order_ramps,
         orders=decision.orders,
         recent=limited.recent,
-        overrun=allow(sensed.overrun, tables.site, limited.bounds, limited.sure_floor_w, snapshot.now_s),
+        overrun=allow(
+            sensed.overrun,
+            tables.site,
+            limited.bounds,
+            limited.sure_floor_w,
+            _ceiling_w(tables, limited),
+            snapshot.now_s,
+        ),
         trips=hold_to(trips, tables.site, limited.lasting, limited.sure_floor_w, snapshot.now_s),
         electrical=limited.electrical,
         caps=limited.caps,
@@ -71,6 +79,10 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         economic_w=allotted.economic_w,
     )
     return state, decision
+
+
+def _ceiling_w(tables: Tables, limited: Limited) -> F64:
+    return ceiling_w(tables.site, limited.electrical.carried, tables.standing.limit_w)
 
 
 def _claims(snapshot: Snapshot, sensed: Sensed, limited: Limited, granted: Granted) -> Claims:
@@ -113,7 +125,7 @@ def _decision(
         floor_w=bounds.floor_w,
         achievable_w=bounds.achievable_w,
         infeasible=bounds.infeasible,
-        house_w=limited.house.watts,
+        house_w=limited.house.watts, sure_house_w=limited.house.sure_w,
         planned_w=planned_w, committed_w=committed_below_w,
         parts=_use(tables, snapshot, sensed, limited, allotted, sent),
         setpoint_w=sent.setpoint_w,

@@ -34,7 +34,7 @@ class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HouseMemory:
-    """Keeps the house load of a site while it is NORMAL; not safe from several threads."""
+    """Keeps the house load of a site while it is NORMAL, without what may be of devices that nobody has heard of; not safe from several threads."""
 
     def __init__(self, path: Path, site: Site, clock: Clock = boottime_s) -> None:
         self._path, self._site, self._clock = path, site, clock
@@ -69,10 +69,11 @@ class HouseMemory:
     def store(self, decision: Decision | None) -> None:
         """Write down what the newest decision has, where it is time to and it has changed; a disk that fails is logged once."""
         now_s = self._clock()
-        if decision is None or decision.mode is not Mode.NORMAL or now_s < self._due_s:
+        house_w = None if decision is None or decision.mode is not Mode.NORMAL else decision.sure_house_w
+        if house_w is None or now_s < self._due_s:
             return
         self._due_s = now_s + _EACH_S
-        site, house_w, written = self._site, decision.house_w, self._written
+        site, written = self._site, self._written
         if written is not None and written[0] is site and np.abs(house_w - written[1]).max() < _FAR_W:
             return
         names = site.tree.ids

@@ -25,7 +25,7 @@ _CONFIRM_S = 4.0
 #: Watts that differ by less than this, beyond all errors, tell nothing.
 _SLACK_W = 30.0
 #: As plain numbers: to compare a column with an enum takes six times as long.
-_LOST, _DEFIANT = int(Followed.LOST), int(Followed.DEFIANT)
+_LOST, _DEFIANT, _PROVEN = int(Followed.LOST), int(Followed.DEFIANT), int(Followed.PROVEN)
 #: By `Followed`: the device has its setpoint; it has proven that it does it; it does something else.
 _TAKEN = {Followed.ACCEPTED, Followed.SETTLING, Followed.PROVEN, Followed.DRIFTED, Followed.STOPPED}
 _HAS_IT = np.array([code in _TAKEN for code in Followed])
@@ -235,6 +235,18 @@ def unheard_w(leases: Leases, devices: Devices) -> F64:
     It cannot be led, so where there is a meter it is part of what the meter shows; elsewhere its nameplate counts.
     """
     return np.asarray(np.where(leases.known, 0.0, devices.max_w - devices.off_w), dtype=np.float64)
+
+
+def first_heard_w(before: Leases, leases: Leases, devices: Devices, fleet: FleetColumns) -> F64:
+    """Return what each device (D,) surely draws beyond its residual watts that was never heard of `before`, 0 of all others.
+
+    That is what it has proven, where it draws that; else what is measured of it, but for the error of such reports.
+    """
+    told_w = np.fmax(fleet.measured_w * (1.0 - devices.report_error), 0.0)
+    proven = devices.steady & (fleet.follow == _PROVEN)
+    drawn_w = np.where(proven, np.fmin(leases.applied_w, fleet.measured_w), told_w)
+    theirs_w = np.maximum(np.minimum(drawn_w, leases.high_w) - devices.off_w, 0.0)
+    return np.asarray(np.where(leases.known & ~before.known, theirs_w, 0.0), dtype=np.float64)
 
 
 def committed_w(leases: Leases, devices: Devices) -> F64:

@@ -12,7 +12,7 @@ Above M it is ``P * M / I``. Nothing is learnt that a doubt could leave behind: 
 - What the meter may err, its class, is kept free.
 - The limit falls at once. It rises only by a proven meter that nothing speaks against, and stays a little under what that shows, so that
   volts that waver move no device.
-- While the control starts nothing is raised, and what runs was inside the limit: until its meter has spoken it runs on.
+- While the control starts nothing is raised, and what runs was inside the limit: until its meter has spoken that is the limit.
 - A meter that falls silent takes the limit down to the declared worst between the ages of `Rules.suspect_s` and `Rules.bad_s`; one
   that is found false, at once.
 
@@ -29,7 +29,7 @@ from typing import Final
 
 from controller.core.limits.envelope import Limit
 from controller.core.reasons import Code, Reason
-from controller.core.site import Carrying, Site
+from controller.core.site import F64, Carrying, Site
 from controller.core.trust.columns import usable
 from controller.core.trust.judge import Judgement, Trust
 from controller.core.trust.meter_trust import Shown
@@ -92,15 +92,25 @@ def carrying_limits(site: Site, carried: Sequence[CarriedNow]) -> list[Limit]:
     return [_limit(site, each, now.limit_w) for each, now in zip(site.carries, carried, strict=True)]
 
 
+def ceiling_w(site: Site, carried: Sequence[CarriedNow], standing_w: F64) -> F64:
+    """Return what the nodes (N,) ever may: the limits that never change, and the watts that what they may carry is now, ``inf`` while no meter shows that."""
+    if not site.carries:
+        return standing_w
+    ever_w = standing_w.copy()
+    for each, now in zip(site.carries, carried, strict=True):
+        ever_w[each.node] = math.inf if now.least_w is None else min(ever_w[each.node], now.least_w * each.most)
+    return ever_w
+
+
 def _limit(site: Site, carrying: Carrying, limit_w: float) -> Limit:
     kind = "kva" if carrying.apparent else "amperes"
     return Limit(node=carrying.node, limit_w=limit_w, name=f"{kind}:{site.tree.ids[carrying.node]}")
 
 
 def follow_carried(
-    carried: Sequence[CarriedNow], site: Site, trust: Trust, judgement: Judgement, now_s: float, *, starting: bool
+    carried: Sequence[CarriedNow], site: Site, trust: Trust, judgement: Judgement, now_s: float, runs_w: F64 | None
 ) -> tuple[CarriedNow, ...]:
-    """Return what the nodes carry by all that may be believed now; `starting`: nothing is raised yet."""
+    """Return what the nodes carry by all that may be believed now; `runs_w` (N,): what runs below them while the control starts, None later."""
     if not site.carries:
         return ()
     counting, nodes = usable(site, judgement.meters, now_s).tolist(), judgement.nodes
@@ -113,10 +123,16 @@ def follow_carried(
         seen = [_flow(carrying, trust.sources[site.meters.ids[k]].shown, class_w[k]) for k in mine]
         flows = [flow for flow in seen if flow is not None]
         if flows:
-            at_most_w = math.inf if starting else before.limit_w if proven[n] else min(before.limit_w, carrying.worst_w)
+            at_most_w = (
+                math.inf
+                if runs_w is not None
+                else before.limit_w
+                if proven[n]
+                else min(before.limit_w, carrying.worst_w)
+            )
             found.append(_followed(carrying, at_most_w, flows, may_rise=proven[n] and not still[n]))
-        elif starting and math.isinf(before.taken_s):
-            found.append(replace(before, limit_w=math.inf))
+        elif runs_w is not None and math.isinf(before.taken_s):
+            found.append(replace(before, limit_w=max(carrying.worst_w, float(runs_w[n]))))
         else:
             age_s = math.inf if false[n] else now_s - before.taken_s
             found.append(_unseen(carrying, before, site, age_s))

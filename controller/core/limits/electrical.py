@@ -48,9 +48,10 @@ def follow_electrical(
     been drawn, and of the house no less than is declared.
     """
     trust, judgement, starting = trusted
+    runs_w = committed_w + house_w * (1.0 + HOUSE_DRIFT) if starting else None
     most_house_w = max(float(house_w[0]), float(site.tree.house_w[0])) * (1.0 + HOUSE_DRIFT)
     most_w = min(float(committed_w[0]) + most_house_w, site.rules.contract_w)
     return Electrical(
-        carried=follow_carried(before.carried, site, trust, judgement, snapshot.now_s, starting=starting),
+        carried=follow_carried(before.carried, site, trust, judgement, snapshot.now_s, runs_w),
         demand=follow_demand(before.demand, site, snapshot, judgement.power, trust, judgement.meters, most_w),
     )

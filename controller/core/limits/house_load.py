@@ -6,6 +6,10 @@ towards P - L when that is below it: never under what has held at some time of t
 for a while, found out or not, leaves nothing behind once it is right again; see `docs/decisions/house-load-under-doubt.md`.
 It also carries the error of the devices' setpoints. It is never negative: that needs generation behind the meter, which
 no site declares.
+
+Of devices that were never heard of nothing is known but their nameplate, so what they draw counts as house load, too: `sure_w`
+is what of it they cannot explain. Once they are heard of, what they surely draw counts as theirs, and no more as house load:
+of both together nothing is freed by that.
 """
 
 from __future__ import annotations
@@ -41,10 +45,11 @@ class HouseLoad:
 
     `watts`: the estimate. `declared_w`: by the site file. `least_w` (stretches, N): the least that was possible in each of the
     last stretches, the newest first, ``-inf`` before the first; that began at `since_s`. `shown_w`, taken at `shown_s`: what a
-    sample has shown that measures it, ``inf`` where none has.
+    sample has shown that measures it, ``inf`` where none has. `sure_w`: what of the estimate is no device's that was never heard of.
     """
 
     watts: F64
+    sure_w: F64
     declared_w: F64
     least_w: F64
     since_s: float
@@ -57,6 +62,7 @@ def declared_house(house_w: F64) -> HouseLoad:
     unknown_w = np.full((_STRETCHES, house_w.size), -np.inf)
     return HouseLoad(
         watts=house_w.copy(),
+        sure_w=house_w.copy(),
         declared_w=house_w,
         least_w=unknown_w,
         since_s=-math.inf,
@@ -67,7 +73,8 @@ def declared_house(house_w: F64) -> HouseLoad:
 
 def remembered_house(declared_w: F64, watts: F64) -> HouseLoad:
     """Return the house load (N,) that was known before a restart, as if it had held in every stretch: less counts late, as ever."""
-    return replace(declared_house(declared_w), watts=watts.copy(), least_w=np.tile(watts, (_STRETCHES, 1)))
+    known_w = watts.copy()
+    return replace(declared_house(declared_w), watts=known_w, sure_w=known_w, least_w=np.tile(watts, (_STRETCHES, 1)))
 
 
 def declared_otherwise(house: HouseLoad, declared_w: F64, metered: I64) -> HouseLoad:
@@ -82,7 +89,26 @@ def declared_otherwise(house: HouseLoad, declared_w: F64, metered: I64) -> House
     shown = np.zeros(declared_w.size, dtype=np.bool_)
     shown[metered] = True
     watts = np.where(other, np.where(shown, np.maximum(house.watts, declared_w), declared_w), house.watts)
-    return replace(house, watts=watts, declared_w=declared_w, least_w=np.where(other, watts, house.least_w))
+    sure_w = np.where(other, watts, house.sure_w)
+    return replace(
+        house, watts=watts, sure_w=sure_w, declared_w=declared_w, least_w=np.where(other, watts, house.least_w)
+    )
+
+
+def without_heard(house: HouseLoad, heard_w: F64) -> HouseLoad:
+    """Return the house load (N,) once devices are heard of for the first time; `heard_w` (N,): what those below surely draw.
+
+    What counts as theirs from now on is house load no more, nor has it been, as far as nothing else explained it.
+    """
+    theirs_w = np.minimum(house.watts - house.sure_w, heard_w)
+    least_w = np.maximum(house.least_w - theirs_w, np.minimum(house.least_w, house.sure_w))
+    return replace(house, watts=house.watts - theirs_w, least_w=least_w)
+
+
+def sure_of(house: HouseLoad, power: NodePower, most_w: F64) -> HouseLoad:
+    """Return the house load with what of it is sure; `most_w` (N,): what the devices below may draw, heard of or not."""
+    shown_w = np.where(power.known, power.watts - most_w, 0.0)
+    return replace(house, sure_w=np.minimum(np.maximum(house.sure_w, shown_w), house.watts))
 
 
 def estimate_house(
@@ -128,6 +154,7 @@ def _forgetting(house: HouseLoad, false: Bool) -> HouseLoad:
     return replace(
         house,
         watts=np.where(false, before_w, house.watts),
+        sure_w=np.where(false, before_w, house.sure_w),
         least_w=np.where(false, before_w, house.least_w),
     )
 
@@ -143,6 +170,7 @@ def _remembered(house: HouseLoad, watts: F64, possible_w: F64, still: Bool, now_
         least_w = np.where(still, house.least_w, least_w)
     return HouseLoad(
         watts=watts,
+        sure_w=house.sure_w,
         declared_w=house.declared_w,
         least_w=least_w,
         since_s=now_s if begins else house.since_s,

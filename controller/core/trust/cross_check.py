@@ -5,6 +5,7 @@ What differs for a moment may be two clocks and a ramp; so a contradiction count
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
@@ -34,16 +35,14 @@ def contradictions(
 
 
 def lasting(
-    since_s: float, found: tuple[Reason, ...], now_s: float, *, starting: bool
-) -> tuple[float, tuple[Reason, ...]]:
-    """Return since when there have been contradictions (``inf``: there are none), and those that count now.
+    before_s: Mapping[str, float], found: tuple[Reason, ...], now_s: float, *, starting: bool
+) -> tuple[Mapping[str, float], tuple[Reason, ...]]:
+    """Return since when there have been contradictions, by node, and those that count now; `before_s`: as of the last tick.
 
     `starting`: nothing is raised yet, so that they count at once.
     """
-    if not found:
-        return float("inf"), ()
-    since_s = min(since_s, now_s)
-    return since_s, found if starting or now_s - since_s >= _LASTING_S else ()
+    since_s = {reason.subject: before_s.get(reason.subject, now_s) for reason in found}
+    return since_s, tuple(each for each in found if starting or now_s - since_s[each.subject] >= _LASTING_S)
 
 
 def _disagreements(site: Site, meters: MeterColumns, now_s: float) -> list[Reason]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
@@ -48,13 +48,13 @@ class Trust:
 
     `sources`: by name, the meters and the surplus. `steps`: what the fleet's steps have said of the meters (K,).
     `redundancy`: how meters of one node have differed.
-    `contradicted_s`: since when readings have contradicted each other, ``inf`` while they do not.
+    `contradicted_s`: by node, since when readings of it have contradicted each other, or the devices below it.
     """
 
     sources: Mapping[str, MeterTrust]
     steps: StepTests
     redundancy: Redundancy
-    contradicted_s: float = float("inf")
+    contradicted_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

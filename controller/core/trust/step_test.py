@@ -39,6 +39,10 @@ _LASTING_S = 15.0
 #: One that falls silent meanwhile has to be wrong for so long yet when it speaks again: what it showed before is not forgotten, or one
 #: that speaks and is silent by turns would never be found out.
 _YET_S = 5.0
+#: But one that was wrong for so long whenever it spoke, and never right, need not be wrong for that long again: else one that never speaks
+#: for longer is never found out. A tick counts for no more than the second of these.
+_BY_TURNS_S = 30.0
+_TICK_S = 1.0
 #: An earlier instant is good for this long, for the other load drifts; its bounds are at most this share apart.
 _GOOD_S = 120.0
 #: An instant that is no older when a meter is found false may be one of its lies: it takes up to 25 s to find that out.
@@ -54,15 +58,18 @@ class StepTests:
 
     `passed`: it followed. `agreed_s`: when it last followed a step that proves, ``-inf`` if it never did. `refuted_s`: since
     when it does not count, because it did not; ``inf`` where it does. `against_s`: since when it has been off, ``inf`` while
-    it is not. `false_s`: since when something else speaks against it. The instant to compare with: `since_s`, ``-inf`` before
+    it is not, and later after a silence; `wrong_s`: for how long it has been while it spoke, which it last did at `seen_s`. `false_s`: since when something else speaks against it. The instant to compare with: `since_s`, ``-inf`` before
     the first, what the meter showed then, and the least and the most that the fleet below it drew. `defied_s`, `defied_w`:
-    when it and another one last agreed that devices had not done a step, ``-inf`` if never, and the watts that were missing.
+    when it and another one last agreed that devices had not done a step, ``-inf`` if never, and the watts that were missing; 0 of
+    one that the step was too small for, and that shows what the other does.
     """
 
     passed: Bool
     agreed_s: F64
     refuted_s: F64
     against_s: F64
+    wrong_s: F64
+    seen_s: F64
     false_s: F64
     since_s: F64
     power_w: F64
@@ -87,6 +94,8 @@ def no_step_tests(count: int) -> StepTests:
         agreed_s=np.full(count, -np.inf),
         refuted_s=np.full(count, np.inf),
         against_s=np.full(count, np.inf),
+        wrong_s=np.zeros(count),
+        seen_s=np.full(count, -np.inf),
         false_s=np.full(count, np.inf),
         since_s=np.full(count, -np.inf),
         power_w=np.zeros(count),
@@ -143,6 +152,8 @@ def run_step_tests(
         agreed_s=np.where(found.agrees, now_s, tests.agreed_s) if is_step else tests.agreed_s,
         refuted_s=refuted_s,
         against_s=found.against_s,
+        wrong_s=found.wrong_s,
+        seen_s=np.where(fresh, now_s, tests.seen_s),
         false_s=tests.false_s,
         since_s=since_s,
         power_w=power_w,
@@ -163,7 +174,7 @@ class _Bounds(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """What the newest step says of each meter (K,); `against_s`, `defied_s`, `defied_w` as in `StepTests`.
+    """What the newest step says of each meter (K,); `against_s`, `wrong_s`, `defied_s`, `defied_w` as in `StepTests`.
 
     `agrees`: it did the step. `off`: it did not, whoever is to blame. `seen`: it did, was off for long enough, or has others
     that speak for it, so that the step is over.
@@ -173,6 +184,7 @@ class _Found(NamedTuple):
     off: Bool
     seen: Bool
     against_s: F64
+    wrong_s: F64
     defied_s: F64
     defied_w: F64
 
@@ -185,7 +197,8 @@ def _held(tests: StepTests, fresh: Bool, now_s: float) -> StepTests:
 
 def _no_step(tests: StepTests, fresh: Bool) -> _Found:
     nobody, against_s = np.zeros(tests.passed.size, dtype=np.bool_), np.where(fresh, np.inf, tests.against_s)
-    return _Found(nobody, np.isfinite(against_s), nobody, against_s, tests.defied_s, tests.defied_w)
+    wrong_s = np.where(fresh, 0.0, tests.wrong_s) if some(tests.wrong_s) else tests.wrong_s
+    return _Found(nobody, np.isfinite(against_s), nobody, against_s, wrong_s, tests.defied_s, tests.defied_w)
 
 
 def _compared(
@@ -204,21 +217,34 @@ def _compared(
     moved_w = np.where(rose, meters.power_w - tests.power_w, tests.power_w - meters.power_w)
     least_w, most_w = np.where(rose, least_w, -most_w), np.where(rose, most_w, -least_w)
     fits = (moved_w >= _LEAST * least_w - slack_w) & (moved_w <= _MOST * most_w + slack_w + other_w)
-    against_s = np.where(stepped & ~fits, np.minimum(tests.against_s, now_s), np.where(fresh, np.inf, tests.against_s))
+    against_s, wrong_s = _wrong(tests, stepped & ~fits, fresh, now_s)
     agrees, lasting = stepped & _certainly(moved_w, least_w, most_w, slack_w, other_w), now_s - against_s >= _LASTING_S
-    found = _Found(agrees, np.isfinite(against_s), agrees | lasting, against_s, tests.defied_s, tests.defied_w)
+    found = _Found(agrees, np.isfinite(against_s), agrees | lasting, against_s, wrong_s, tests.defied_s, tests.defied_w)
     if not some(lasting):
         return found
     speaks = fresh & (tests.passed | meters.vouched) & np.isinf(tests.refuted_s)
     agreeing, missing_w = _devices_to_blame(tests, site, meters, bounds, speaks, lasting, rose, now_s)
     off_w = np.maximum(least_w - moved_w, moved_w - most_w)
-    acquitted = agreeing | shows_the_same(site, meters.power_w, off_w, speaks & np.isinf(against_s))
+    alike = shows_the_same(site, meters.power_w, off_w, speaks & np.isinf(against_s)) & lasting & ~agreeing
+    # The one that speaks has not followed the step either: both are right together, or wrong together.
+    missing_w = np.where(alike, np.maximum(least_w - moved_w, 0.0), missing_w)
+    questioned = agreeing | alike | (speaks & np.isin(site.meters.node, site.meters.node[alike]))
     return found._replace(
         seen=found.seen | agreeing,
-        against_s=np.where(acquitted, np.inf, against_s),
-        defied_s=np.where(agreeing, now_s, tests.defied_s),
-        defied_w=np.where(agreeing, missing_w, tests.defied_w),
+        against_s=np.where(agreeing | alike, np.inf, against_s),
+        wrong_s=np.where(agreeing | alike, 0.0, wrong_s),
+        defied_s=np.where(questioned, now_s, tests.defied_s),
+        defied_w=np.where(questioned, missing_w, tests.defied_w),
     )
+
+
+def _wrong(tests: StepTests, wrong: Bool, fresh: Bool, now_s: float) -> tuple[F64, F64]:
+    """Return since when each meter (K,) has been off, and for how long it was while it spoke; `wrong`: it is now."""
+    against_s = np.where(wrong, np.minimum(tests.against_s, now_s), np.where(fresh, np.inf, tests.against_s))
+    spoken_s = tests.wrong_s + np.minimum(now_s - tests.seen_s, _TICK_S)
+    wrong_s = np.where(wrong, spoken_s, np.where(fresh, 0.0, tests.wrong_s))
+    by_turns = wrong & (wrong_s >= _BY_TURNS_S)
+    return np.where(by_turns, np.minimum(against_s, now_s - _LASTING_S), against_s), wrong_s
 
 
 def _refuted_s(tests: StepTests, found: _Found, now_s: float) -> F64:
@@ -267,7 +293,7 @@ def _devices_to_blame(
 
 def defied(site: Site, tests: StepTests, now_s: float) -> tuple[Reason, ...]:
     """Name the nodes whose meters agreed of late that devices had not done a step, and none above one of them."""
-    recent = (now_s - tests.defied_s <= _GOOD_S).nonzero()[0].tolist()
+    recent = ((now_s - tests.defied_s <= _GOOD_S) & (tests.defied_w > 0.0)).nonzero()[0].tolist()
     missing_w: dict[int, float] = {}
     for k in recent:
         node = int(site.meters.node[k])
@@ -313,6 +339,7 @@ def without_switched(tests: StepTests, switched: Bool) -> StepTests:
     return replace(
         tests,
         against_s=np.where(switched, np.inf, tests.against_s),
+        wrong_s=np.where(switched, 0.0, tests.wrong_s),
         since_s=np.where(switched, -np.inf, tests.since_s),
         low_w=np.where(switched, -np.inf, tests.low_w),
         high_w=np.where(switched, np.inf, tests.high_w),

@@ -91,6 +91,22 @@ def test_meters_of_a_node_that_are_wrong_alike_and_blame_the_devices_for_a_step_
     assert above_contract_s(world) == 0.0
 
 
+def test_meters_that_are_wrong_alike_and_found_out_by_nothing_lift_the_site_by_no_more_than_house_and_tolerance():
+    """Both show a third too little. Devices measure nothing, so they may as well draw that much less than they are set to."""
+    built = paired_site(with_rules(contract_w=CONTRACT_W))
+    built = replace(built, tree=replace(built.tree, house_w=np.array([10e3, 0.0, 0.0, 0.0])))
+    too_much = np.full(len(built.devices.ids), 1.05)
+    world = _Unmeasured(built, surplus_w=40e3, tick_s=1.0, house_w=HOUSE_W, bias=too_much, gpu_use=1.0)
+    world.run(100.0)
+    world.shown_as = dict.fromkeys(built.meters.ids, lambda power_w: 0.66 * power_w)
+    for surplus_w in (300e3, 80e3, 300e3):
+        world.surplus_w = surplus_w
+        world.run(150.0)
+    most_w = max(site_w for _, site_w, _, _ in world.history)
+    assert most_w > CONTRACT_W, "else it would show nothing"
+    assert most_w <= 1.05 * CONTRACT_W + HOUSE_W
+
+
 @pytest.mark.parametrize("lie", sorted(LIES))
 def test_a_daemon_that_starts_anew_while_both_meters_lie_goes_by_the_house_that_it_knew(lie):
     """Under an order of next to nothing everything is off, so that a wrong reading looks like a small house."""

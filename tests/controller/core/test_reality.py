@@ -57,6 +57,19 @@ def test_agents_that_all_hang_under_an_order_are_told_and_the_order_is_not_met()
     assert decision.orders[0].shortfall_w == 0.0
 
 
+def test_a_site_that_a_start_finds_above_its_contract_is_told_from_the_first_look_on():
+    """And is brought down as ever: nothing is raised, and no failsafe is needed for that."""
+    world = running()
+    world.surplus_w, world.house_w = 190e3, 8e3 + world.site.rules.contract_w - world.draw_w.sum()
+    world.cycle()
+    world.reboot(house_w=world.decided.sure_house_w)
+    decisions = [world.cycle() for _ in range(20)]
+    told = [(Code.OVER_ENVELOPE, "pcc") in codes(decision) for decision in decisions]
+    assert told[0]
+    assert not told[-1]
+    assert {decision.mode for decision in decisions} <= {Mode.INIT, Mode.HOLD, Mode.NORMAL}
+
+
 def test_where_every_agent_is_silent_nobody_is_led_and_it_is_said_though_the_link_stands():
     """As with a broker that hangs: its connections stand, and no lease can be renewed."""
     world = running()

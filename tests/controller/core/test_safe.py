@@ -169,6 +169,25 @@ def test_the_control_takes_over_again_only_after_steady_trust(running):
     running.until(lambda d: d.mode is Mode.NORMAL, running.site.rules.recover_s + 1.0)
 
 
+def test_what_a_failed_control_has_switched_off_stays_off_for_its_minimum_time():
+    rested_s = 60.0
+    built = site()
+    built = replace(built, devices=replace(built.devices, min_down_s=np.full(len(built.devices.ids), rested_s)))
+    world = settled(150, built, surplus_w=90e3)
+    off_w, off_s = built.devices.off_w, np.where(world.state.leases.current_w > built.devices.off_w, np.inf, -np.inf)
+    for decision in failing(world, 15.0):
+        off_s = np.where(decision.setpoint_w <= off_w, np.minimum(off_s, decision.at_s), off_s)
+    assert np.all(off_s < world.now_s)
+    ran, rises = np.isfinite(off_s), False
+    while not rises:
+        decision = world.cycle()
+        on = ran & (decision.setpoint_w > off_w)
+        rises = bool(on.any())
+        assert world.now_s < off_s[ran].max() + 2 * rested_s
+    assert world.now_s >= off_s[on].max() + rested_s
+    assert decision.mode is Mode.NORMAL
+
+
 def test_a_control_that_fails_now_and_then_never_gets_to_normal(running):
     for _ in range(20):
         failing(running, 0.5)

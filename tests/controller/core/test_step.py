@@ -177,16 +177,33 @@ def test_what_is_first_heard_of_in_failsafe_comes_down_and_is_not_told_to_rise_a
     assert np.max(np.diff(told_w, axis=0)) <= 0.0
 
 
+def start_without(world, late, seconds):
+    """Start the controller anew, hear nothing of an agent for a while, and hear it again; nothing that was sent meanwhile reaches it."""
+    world.reboot(house_w=world.decided.sure_house_w)
+    world.silent, world.heard_s[world.site.agents.index(late)] = {late}, -np.inf
+    decision = world.run(seconds)
+    world.silent = set()
+    world.pending.clear()
+    return decision
+
+
+@pytest.mark.parametrize(("seconds", "mode"), [(1.0, Mode.INIT), (3.0, Mode.NORMAL), (15.0, Mode.NORMAL)])
 @pytest.mark.parametrize("late", ["agent-a", "agent-b"])
-def test_a_start_that_hears_an_agent_after_the_meters_lowers_nothing(running, late):
-    """Until then what its devices draw would look like house load, and count twice once it is heard."""
+def test_a_start_that_hears_an_agent_after_the_meters_lowers_nothing(running, late, seconds, mode):
+    """Until then what its devices draw may be house load; once it is heard, it does not count twice."""
     before_w = running.decided.planned_w[0]
-    running.reboot(house_w=running.decided.house_w)
-    running.silent, running.heard_s[running.site.agents.index(late)] = {late}, -np.inf
-    assert running.cycle(2).mode is Mode.INIT
-    running.silent = set()
-    running.pending.clear()
-    assert min(float(running.cycle().planned_w[0]) for _ in range(40)) > 0.97 * before_w
+    assert start_without(running, late, seconds).mode is mode
+    assert min(float(running.cycle().planned_w[0]) for _ in range(60)) > 0.97 * before_w
+    assert running.violations() == []
+
+
+def test_a_start_after_a_start_that_has_not_heard_an_agent_takes_nothing_of_it_for_house_load(running):
+    """What is written down for the next start is what no device may be drawing."""
+    before_w = running.decided.planned_w[0]
+    start_without(running, "agent-a", 3.0)
+    running.cycle()
+    start_without(running, "agent-a", 3.0)
+    assert min(float(running.cycle().planned_w[0]) for _ in range(60)) > 0.97 * before_w
 
 
 def test_an_order_with_a_ramp_is_no_step_where_the_controller_starts_before_it_has_heard_of_anything(running):

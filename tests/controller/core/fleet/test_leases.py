@@ -12,6 +12,7 @@ from controller.core.fleet.leases import (
     Leases,
     committed_w,
     defiant,
+    first_heard_w,
     in_contact,
     in_step,
     least_w,
@@ -347,3 +348,26 @@ def test_a_device_is_defiant_by_its_agents_word_or_when_no_proof_comes_in_time(w
 def test_a_device_that_does_not_answer_is_lost_while_its_agent_is_there():
     assert lost(DEVICES, seen(50.0, FULL, follow=[Followed.LOST, Followed.PROVEN])).tolist() == [True, False]
     assert lost(DEVICES, seen(50.0, FULL, follow=Followed.LOST, heard_s=44.0)).tolist() == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("said", "watts"),
+    [
+        ({}, [3500.0, 0.92 * 5100.0]),
+        ({"measured_w": [3300.0, 9000.0]}, [3300.0, 0.92 * 9000.0]),
+        ({"measured_w": [np.nan, np.nan]}, [3500.0, 0.0]),
+        ({"follow": Followed.SETTLING}, [0.92 * 3500.0, 0.92 * 5100.0]),
+        ({"follow": Followed.SETTLING, "measured_w": [np.nan, -1.0]}, [0.0, 0.0]),
+        ({"heard_s": -np.inf}, [0.0, 0.0]),
+    ],
+)
+def test_what_is_heard_of_for_the_first_time_surely_draws_what_it_has_proven_or_what_is_measured(said, watts):
+    """And never more than counts as its own from now on."""
+    before, snapshot = unknown(), seen(100.0, [3500.0, 5100.0], **said)
+    leases = observe(before, DEVICES, snapshot)
+    surely_w = first_heard_w(before, leases, DEVICES, snapshot.fleet)
+    assert surely_w == pytest.approx(np.maximum(np.array(watts) - OFF, 0.0))
+    assert np.all(surely_w <= committed_w(leases, DEVICES) - committed_w(before, DEVICES))
+    without_power = replace(leases, high_w=np.zeros(2))
+    for now, then in ((without_power, before), (observe(leases, DEVICES, snapshot), leases)):
+        assert not np.any(first_heard_w(then, now, DEVICES, snapshot.fleet) * leases.known)

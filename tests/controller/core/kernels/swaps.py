@@ -20,7 +20,7 @@ import numpy as np
 import controller.core.kernels as package
 from controller.core.allocation.allocator import make_allocator
 from controller.core.allocation.merit import by_value
-from controller.core.kernels import changes, grant, tree
+from controller.core.kernels import changes, grant, sorting, tree
 from controller.core.kernels.columns import ModeTable, PathsUp
 from controller.core.kernels.signatures import signature_of
 from tests.bench.trees import random_site
@@ -65,6 +65,7 @@ def decided() -> Iterator[np.ndarray]:
         limits, devices = random_site(seed, count, per_pdu, modes=4, continuous=continuous, pdus_per_feeder=4)
         yield from _granted(limits, devices, random)
         yield from _allotted(limits, devices, random)
+    yield _sorted(random)
 
 
 def _a_mode(devices, random) -> np.ndarray:
@@ -95,6 +96,13 @@ def _allotted(limits, devices, random) -> list[np.ndarray]:
     )
     found.append(allocator.refined().watts.copy())
     return found
+
+
+def _sorted(random) -> np.ndarray:
+    """Return items that are sorted by more bits than they have below these, as those of no small site are."""
+    items = random.integers(0, 1 << 14, 50).astype(np.uint64)
+    spare, tally = np.zeros_like(items), np.zeros((sorting.PASSES, 1 << sorting.DIGIT), dtype=np.int32)
+    return spare if sorting.sort_items(items, spare, items.size, 4, tally) else items
 
 
 def _granted(limits, devices, random) -> list[np.ndarray]:

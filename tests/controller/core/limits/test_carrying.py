@@ -44,6 +44,8 @@ ONE_PHASE = replace(AMPERES, most=32.0, phases=1, imbalance=0.0, least_w=200 * 0
 #: The meter may err by half a kW.
 CLASS_W = 500.0
 UNPROVEN, DOUBTED, FALSE, SILENT = {"proven": False}, {"still": True}, {"false": True}, {"silent": True, "still": True}
+#: What runs below the node while the control starts.
+RUNS_W = 60e3
 WITHOUT, STARTING = {"amperes": False}, {"starting": True}
 
 
@@ -81,7 +83,8 @@ def course(carrying, *legs):
                 meters=columns, power=node_power(built, columns, now_s), nodes=nodes,
                 step_to_w=np.full(4, np.inf), doubts=Doubts(), reasons={},
             )  # fmt: skip
-            carried = follow_carried(carried, built, trust, judgement, now_s, starting=leg["starting"])
+            runs_w = np.full(4, RUNS_W) if leg["starting"] else None
+            carried = follow_carried(carried, built, trust, judgement, now_s, runs_w)
         found.append(carried[0])
     return built, found
 
@@ -135,11 +138,11 @@ STILL_W = 0.01 * WORST_W
         ("to the worst by when it is bad", [(5, 50e3, GOOD), (10, 0.0, GOOD, SILENT)], [SEEN_W - STILL_W, WORST_W]),
         ("and never above where it was", [(5, 60e3, WORSE), (60, 0.0, GOOD, SILENT)], [WORSE_W] * 2),
         ("so does one that has lost its amperes", [(5, 50e3, GOOD), (12, 50e3, GOOD, WITHOUT)], [SEEN_W - STILL_W, WORST_W]),
-        ("a start lets run on what runs until its meter speaks", [(3, 0.0, GOOD, STARTING | SILENT)], [math.inf]),
+        ("a start lets run on what runs until its meter speaks", [(3, 0.0, GOOD, STARTING | SILENT)], [RUNS_W]),
         ("then it may draw what the meter allows", [(3, 50e3, GOOD, STARTING)], [SEEN_W]),
         ("and goes on so", [(3, 50e3, GOOD, STARTING), (1, 50e3, GOOD)], [SEEN_W] * 2),
         ("but not by a meter that nothing has proven", [(3, 50e3, GOOD, STARTING | UNPROVEN), (1, 50e3, GOOD, UNPROVEN)], [SEEN_W, WORST_W]),
-        ("nor without one, once it has started", [(3, 0.0, GOOD, STARTING | SILENT), (1, 0.0, GOOD, SILENT)], [math.inf, WORST_W]),
+        ("nor without one, once it has started", [(3, 0.0, GOOD, STARTING | SILENT), (1, 0.0, GOOD, SILENT)], [RUNS_W, WORST_W]),
         ("nothing flows, and nothing is learnt", [(5, 0.0, GOOD)], [WORST_W - CLASS_W]),
         ("generation lifts nothing", [(5, -20e3, GOOD)], [-20e3 + (100 - 0.4 * USED_A) * LEAST_W - CLASS_W]),
     ],
@@ -274,6 +277,28 @@ def test_a_restart_lowers_nothing_that_the_meter_allows():
     world.reboot(house_w=world.decided.house_w)
     least_w = min(float(world.cycle().planned_w[2]) for _ in range(30))
     assert least_w > 0.97 * before_w
+
+
+def test_a_start_that_finds_a_node_above_what_it_carries_says_so_at_once_and_needs_no_failsafe_for_it():
+    """Its devices do not come down. While the control starts no limit is infinite."""
+    world = World(metered(FEEDER), 300e3, tick_s=1.0, wiring=lambda _: UNEVEN)
+    course_a(world, 200)
+    world.wiring = lambda _: replace(UNEVEN, volts=0.9 * UNEVEN.volts)
+    world.reboot(house_w=world.decided.sure_house_w)
+    world.deaf, world.silent = world.site.devices.node == 2, {"a-main"}
+    decision = world.cycle()
+    assert decision.envelope_w[2] == pytest.approx(decision.committed_w[2], rel=0.01)
+    world.silent = set()
+    found = []
+    for _ in range(12):
+        decision = world.cycle()
+        said = {(each.code, each.subject) for each in decision.warnings}
+        found.append(((Code.OVER_ENVELOPE, "a") in said, decision.mode))
+    assert all(told for told, _ in found[1:])
+    assert found[-1][1] is Mode.HOLD
+    world.deaf = world.nobody
+    assert Mode.FAILSAFE not in {world.cycle().mode for _ in range(20)}
+    assert world.decided.mode is Mode.NORMAL
 
 
 def test_a_sag_is_followed_within_the_settle_time():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.limits.house_load import declared_house, estimate_house
+from controller.core.limits.house_load import declared_house, estimate_house, remembered_house, sure_of, without_heard
 from controller.core.trust.node_power import NodePower
 from controller.core.trust.node_trust import NodeTrust
 
@@ -124,3 +124,60 @@ def test_a_lie_of_two_minutes_leaves_no_less_than_there_was(legs, lasts_s, shown
     )
     assert during >= min(before, DECLARED_W) - 1e-6
     assert after >= min(before, DECLARED_W) - 1e-6
+
+
+TRUSTED = NodeTrust(proven=np.array([True]), still=np.array([False]), false=np.array([False]))
+#: Watts that devices draw which nobody has heard of, and that they may draw.
+UNHEARD_W, NAMEPLATE_W = 60.0, 90.0
+
+
+def shown(house, now_s, power_w, most_w, unheard_w):
+    """Return the house load after one more second; devices that were heard draw up to `most_w`, the others up to `unheard_w`."""
+    power = NodePower(watts=np.array([power_w]), known=np.array([True]), taken_s=np.array([now_s]))
+    house = estimate_house(house, power, TRUSTED, np.array([most_w]), np.array([most_w]), now_s, 1.0)
+    return sure_of(house, power, np.array([most_w + unheard_w]))
+
+
+def unheard_for(seconds, house_w=DECLARED_W):
+    """Return the house load after a start that knew it and hears nothing of some devices; others draw 100 W, and the house `house_w`."""
+    house = remembered_house(np.array([DECLARED_W]), np.array([DECLARED_W]))
+    for now_s in range(seconds):
+        house = shown(house, float(now_s), 100.0 + house_w + UNHEARD_W, 100.0, NAMEPLATE_W)
+    return house
+
+
+@pytest.mark.parametrize("seconds", [2, 30, 300])
+def test_what_devices_draw_that_were_never_heard_of_is_house_load_until_they_are(seconds):
+    house = unheard_for(seconds)
+    assert (house.watts[0], house.sure_w[0]) == (DECLARED_W + UNHEARD_W, DECLARED_W)
+    house = shown(
+        without_heard(house, np.array([UNHEARD_W])), seconds, 100.0 + DECLARED_W + UNHEARD_W, 100.0 + UNHEARD_W, 0.0
+    )
+    assert (house.watts[0], house.sure_w[0]) == (DECLARED_W, DECLARED_W)
+
+
+def test_what_devices_cannot_draw_that_were_never_heard_of_stays_house_load():
+    house = unheard_for(30, house_w=DECLARED_W + 50.0)
+    assert (house.watts[0], house.sure_w[0]) == (
+        DECLARED_W + 50.0 + UNHEARD_W,
+        DECLARED_W + 50.0 + UNHEARD_W - NAMEPLATE_W,
+    )
+
+
+@given(
+    st.floats(0.0, 200.0),
+    st.floats(0.0, 200.0),
+    st.floats(0.0, NAMEPLATE_W),
+    st.floats(0.0, NAMEPLATE_W),
+    st.integers(1, 60),
+)
+def test_nothing_is_freed_by_hearing_of_a_device(house_w, later_w, drawn_w, more_w, seconds):
+    """Whatever the house does meanwhile, and whatever is said of the device: what counts as its own beside the house is no less than before."""
+    house = unheard_for(seconds, house_w=house_w)
+    before, counts_w = house.watts[0], drawn_w + more_w
+    power_w = 100.0 + later_w + UNHEARD_W
+    house = without_heard(house, np.array([drawn_w]))
+    assert house.watts[0] + counts_w >= before - 1e-6
+    assert house.watts[0] >= house.sure_w[0] - 1e-6
+    house = shown(house, seconds, power_w, 100.0 + counts_w, 0.0)
+    assert house.watts[0] + 100.0 + counts_w >= power_w - 1e-6, "the loop stays closed on the meter"

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from controller.core.limits.envelope import Envelope
+from controller.core.limits.envelope import Envelope, standing_limits
 from controller.core.limits.orders import Compliance, OrderNow, kept
 from controller.core.limits.overrun import allow, look, no_overrun, over_envelope, tolerance_w, unshown
 from controller.core.trust.node_power import NodePower
 from tests.controller.core.world import RULES, site
 
 SITE = site(miners=1, stepped=0, gpus=0)
+CEILING_W = standing_limits(SITE).limit_w
 #: Nothing is told before this, and everything that is to be told four ticks later.
 SPAN_S = RULES.settle_s + RULES.skew_s
 TOLD_S = SPAN_S + 2.0
@@ -41,7 +42,7 @@ def told(ticks, floor_w=0.0) -> list[float]:
             if doubts := over_envelope(overrun, SITE, power(watts), now_s).doubts:
                 assert [reason.subject for reason in doubts] == ["pcc"]
                 found.append(now_s)
-            overrun = allow(overrun, SITE, bounds(limit_w), np.array([floor_w, 0.0, 0.0, 0.0]), now_s)
+            overrun = allow(overrun, SITE, bounds(limit_w), np.array([floor_w, 0.0, 0.0, 0.0]), CEILING_W, now_s)
     return found
 
 
@@ -84,11 +85,30 @@ def test_what_is_told_after_the_settle_time_and_until_it_is_over(why, ticks):
         assert found[-1] == pytest.approx(before_s + 90.0, abs=1.0), why
 
 
+@pytest.mark.parametrize("unseen_s", [0.0, 20.0])
+def test_what_the_first_look_finds_above_its_rating_is_told_at_once_and_until_it_is_over(unseen_s):
+    """For how long it has been nobody knows; and no limit that was there before was higher."""
+    found = told([(unseen_s, 90e3, None), (5, 90e3, 230e3), (60, 90e3, 80e3)])
+    assert found == [unseen_s + 0.5 * (k + 1) for k in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("why", "ticks"),
+    [
+        ("above what it may now, and not above its rating", [(15, 90e3, 180e3), (30, 90e3, 80e3)]),
+        ("within the tolerance", [(15, 90e3, 201.9e3), (30, 90e3, 80e3)]),
+        ("found inside at first", [(0.5, 90e3, 80e3), (15, 90e3, 230e3), (30, 90e3, 80e3)]),
+    ],
+)
+def test_what_a_start_has_time_to_bring_down(why, ticks):
+    assert told(ticks) == [], why
+
+
 def test_a_node_that_cannot_be_brought_down_is_shown_inside_by_a_meter_alone():
-    overrun = allow(no_overrun(SITE), SITE, bounds(50e3, infeasible=True), np.zeros(4), 1.0)
+    overrun = allow(no_overrun(SITE), SITE, bounds(50e3, infeasible=True), np.zeros(4), CEILING_W, 1.0)
     for watts, hidden in ((40e3, False), (80e3, True), (None, True)):
         assert unshown(look(overrun, power(watts), 2.0), power(watts)).tolist() == [hidden, False, False, False]
-    overrun = allow(overrun, SITE, bounds(50e3), np.zeros(4), 3.0)
+    overrun = allow(overrun, SITE, bounds(50e3), np.zeros(4), CEILING_W, 3.0)
     assert not unshown(look(overrun, power(80e3), 4.0), power(80e3)).any()
 
 

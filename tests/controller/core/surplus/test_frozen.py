@@ -185,6 +185,18 @@ def test_i1_holds_when_the_source_freezes_at_any_moment(case):
     assert world.violations() == []
 
 
+@BOTH
+def test_i1_holds_when_the_source_freezes_just_before_the_site_may_rise(rules):
+    """Else each watt that the site rises by would be one more that the grid seems to spare."""
+    world = frozen_world(rules)
+    world.orders = (order(30e3, world),)
+    world.run(40)
+    world.frozen, world.orders = True, ()
+    world.run(40)
+    assert world.violations() == []
+    assert world.site_w > 60e3, "it does rise"
+
+
 @given(freezes(), st.sampled_from([1e3, 10e3]))
 @settings(max_examples=examples(8), deadline=None)
 def test_a_coarse_source_that_freezes_lets_the_surplus_rise_by_no_more_than_its_step(case, grain_w):

@@ -89,8 +89,10 @@ def test_meters_that_disagree_hold_a_running_site_once_it_has_lasted_and_a_start
     heard = (sample("check", 92e3), sample("main", 130e3))
     trust, judgement = judged(*heard)
     assert codes(judgement.doubts.doubts) == []
-    assert trust.contradicted_s == NOW_S
-    _, later = judge(replace(trust, contradicted_s=NOW_S - 5.0), SITE, (), nobody_below(SITE), NOW_S, starting=False)
+    assert trust.contradicted_s == {"pcc": NOW_S}
+    _, later = judge(
+        replace(trust, contradicted_s={"pcc": NOW_S - 5.0}), SITE, (), nobody_below(SITE), NOW_S, starting=False
+    )
     assert codes(later.doubts.doubts) == [(Code.METERS_DISAGREE, "pcc")]
     assert codes(judged(*heard, starting=True)[1].doubts.doubts) == [(Code.METERS_DISAGREE, "pcc")]
 

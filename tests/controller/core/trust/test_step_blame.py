@@ -16,7 +16,7 @@ from controller.core.fleet.bounds import FleetBelow
 from controller.core.site import Site
 from controller.core.state import initial_state
 from controller.core.trust.step_blame import Missing, agreeing_meters, shows_the_same
-from controller.core.trust.step_test import StepTests, run_step_tests
+from controller.core.trust.step_test import StepTests, defied, proven_nodes, run_step_tests
 from tests.controller.core.trust.test_step_test import meter_columns
 from tests.controller.core.world import site
 from tests.examples import examples
@@ -94,6 +94,38 @@ def test_a_meter_that_is_refuted_speaks_for_no_other_one_whatever_vouches_for_it
             tests = replace(tests, refuted_s=np.array([now_s, np.inf]))
         tests = run_step_tests(tests, built, meters, fleet, now_s)
     assert np.isfinite(tests.refuted_s).all()
+
+
+@pytest.mark.parametrize(
+    ("why", "lied", "shown", "defied_w"),
+    [
+        ("both stand still", 0.0, lambda before_w, _: before_w, 7.9e3),
+        ("both show what is so, and the devices do not do it", 1.0, lambda _, true_w: true_w, 7.9e3),
+        ("both show what is so, and the devices do it", 0.0, lambda _, true_w: true_w, 0.0),
+    ],
+)
+def test_a_meter_that_only_a_coarser_one_speaks_for_is_questioned_and_so_is_that_one(why, lied, shown, defied_w):
+    """The step is too small for the coarser one. Both may be right, or wrong alike: until they follow another step they teach no smaller house."""
+    built, now_s, house_w = pair(0.002, 0.02), START_S, np.full(2, HOUSE_W)
+    tests = initial_state(built, START_S).trust.steps
+
+    def run(said_w, drawn_w, seconds, reads=lambda _, true_w: true_w):
+        nonlocal tests, now_s
+        said, before_w = np.full(len(built.tree.ids), said_w), tests.power_w
+        fleet = FleetBelow(least_w=said, most_w=said, told_w=0 * said, told_least_w=0 * said)
+        for _ in range(seconds):
+            now_s += 1.0
+            meters = meter_columns(reads(before_w, house_w + drawn_w), (now_s, now_s))
+            tests = run_step_tests(tests, built, meters, fleet, now_s)
+        return proven_nodes(built, meters, tests, now_s)[0]
+
+    assert run(4e3, 4e3, 20) or run(70e3, 70e3, 30)
+    proven = run(62.1e3, 62.1e3 + 7.9e3 * lied, 30, shown)
+    assert np.isinf(tests.refuted_s).all(), why
+    assert tests.defied_w.max() == pytest.approx(defied_w), why
+    assert len(defied(built, tests, now_s)) == int(defied_w > 0.0), why
+    assert proven == (defied_w == 0.0), why
+    assert run(130e3, 130e3 + 7.9e3 * lied, 30), "once they have followed another step"
 
 
 def hall_site() -> Site:
