@@ -90,7 +90,7 @@ def written(folder: Path, family: str, unit: BenchUnit, server: Any) -> AgentFil
         (folder / "login").write_text(f"{user}password: {served.login.password}\n")
         (folder / "login").chmod(0o600)
         device["login"] = "login"
-    device |= {"outlet": 1} if family == "snmp-outlet" else {}
+    device |= {} if served.outlet is None else {"outlet": served.outlet}
     device |= {"tls": {"plain": True}} if facts.tls else {}
     make_keys(folder / "keys", (CONTROLLER, "hall"))
     mqtt = {"host": "127.0.0.1", "port": 1, "protocol": "5", "keys": "keys", "tls": "none"}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
-from drivers.fleet.agent.contact import HURRIED_S, READ_S, Contact
+from drivers.fleet.agent.contact import HURRIED_S, LEAST_PAUSE_S, READ_S, SILENT_S, Contact
 from drivers.fleet.agent.device import DeviceReading
 from drivers.fleet.wire import Activity, MeasuredBy
 
@@ -41,6 +43,18 @@ def test_what_had_to_wait_longer_for_its_turn_has_a_beat_of_its_own_from_then_on
     contact.asked(100.6)
     contact.read_next(100.7, hurried=False)
     assert contact.read_due_s == pytest.approx(101.5)
+
+
+@pytest.mark.parametrize("waits_s", [0.0, 1.5, 4.0])
+def test_what_is_silent_is_asked_every_five_seconds_however_long_no_answer_is_waited_for(waits_s: float) -> None:
+    contact, asked = Contact(100.0), []
+    for _ in range(12):
+        now_s = contact.read_due_s
+        asked.append(now_s)
+        contact.asked(now_s)
+        contact.missed(now_s + waits_s)
+    assert [later - earlier for earlier, later in pairwise(asked)][6:] == pytest.approx([SILENT_S] * 5)
+    assert all(later - earlier >= waits_s + LEAST_PAUSE_S for earlier, later in pairwise(asked))
 
 
 def test_what_comes_down_is_read_again_soon() -> None:
