@@ -253,7 +253,7 @@ def _names(info: Any) -> tuple[str | None, str | None]:
 
 def _outcome(answer: HttpAnswer) -> CommandOutcome:
     """Return its yes or no; a body may be empty, but no page."""
-    if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+    if answer.is_refusal:
         return CommandOutcome.REFUSED
     if answer.status != HTTPStatus.OK:
         return CommandOutcome.UNKNOWN
