@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from drivers.devices.bounded import bounded, number_of, text_of
-from drivers.devices.driver import CALL_S, DeviceIdentity, DeviceSettings, Pool, Target, least_mode_over
+from drivers.devices import answers
+from drivers.devices.bounded import bounded
+from drivers.devices.driver import CALL_S, DeviceIdentity, DeviceSettings, Target, least_mode_over
 from drivers.devices.transports import cgminer
 from drivers.devices.transports.cgminer import CgminerReply
 from drivers.errors import ConfigError, DriverLoss
@@ -44,7 +45,7 @@ class _State:
     def activity(self) -> Activity:
         if self.asleep:
             return Activity.OFF
-        status = text_of(self.raw.get("SystemStatus"))
+        status = answers.text(self.raw, "SystemStatus")
         return Activity.UNKNOWN if status is None else Activity.RUNNING if status == "Normal" else Activity.STARTING
 
 
@@ -73,7 +74,7 @@ class LuxOs:
             watts=watts,
             measured_by=measured_by,
             activity=state.activity,
-            serial=text_of(state.raw.get("SerialNumber")) or text_of(state.raw.get("MACAddr")),
+            serial=answers.text(state.raw, "SerialNumber") or answers.text(state.raw, "MACAddr"),
         )
 
     async def command(self, watts: int) -> CommandOutcome:
@@ -93,10 +94,10 @@ class LuxOs:
             version = (await self._ask("version")).part("VERSION")
         return DeviceIdentity(
             family="luxos",
-            model=text_of(raw.get("Model")),
-            firmware=text_of(version.get("LUXminer")),
-            serial=text_of(raw.get("SerialNumber")),
-            mac=text_of(raw.get("MACAddr")),
+            model=answers.text(raw, "Model"),
+            firmware=answers.text(version, "LUXminer"),
+            serial=answers.text(raw, "SerialNumber"),
+            mac=answers.text(raw, "MACAddr"),
         )
 
     async def settings(self) -> DeviceSettings:
@@ -108,7 +109,7 @@ class LuxOs:
             mode=state.profile,
             asleep=state.asleep,
             moves_itself=(ATM,) if state.atm else (),
-            pools=tuple(Pool(url=str(pool.get("URL", "")), user=str(pool.get("User", ""))) for pool in pools),
+            pools=answers.pools(pools, url="URL", user="User"),
         )
 
     async def restore(self, found: DeviceSettings) -> CommandOutcome:
@@ -205,7 +206,7 @@ class LuxOs:
     async def _power(self) -> tuple[float | None, MeasuredBy]:
         reply = await self._ask("power")
         power = reply.part("POWER") if reply.outcome is CommandOutcome.ACCEPTED else {}
-        watts = number_of(power.get("Watts"))
+        watts = answers.watts(power, "Watts")
         if watts is None:
             return None, MeasuredBy.NOTHING
         return watts, MeasuredBy.PSU if power.get("PSU") is True else MeasuredBy.ESTIMATE
@@ -236,11 +237,11 @@ class LuxOs:
 
 
 def _session_id(reply: CgminerReply) -> str:
-    return text_of(reply.part("SESSION").get("SessionID")) or ""
+    return answers.text(reply.part("SESSION"), "SessionID") or ""
 
 
 def _profile(raw: dict[str, Any], place: str) -> _Profile:
-    name, watts = raw.get("Profile Name"), number_of(raw.get("Watts"))
+    name, watts = raw.get("Profile Name"), answers.watts(raw, "Watts")
     if not isinstance(name, str) or watts is None:
         raise DriverLoss(f"{place} lists the profile {name!r} with the watts {raw.get('Watts')!r}")
     return _Profile(name=name, watts=watts, tuned=raw.get("IsTuned") is True)
