@@ -119,6 +119,19 @@ def test_a_network_of_254_addresses_with_40_devices_is_scanned_in_time_and_no_wr
     assert all(unit.log for unit in units.values()), "each was asked"
 
 
+def test_only_ports_that_take_connections_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = set[int]()
+
+    async def note(_host: str, port: int) -> bool:
+        tried.add(port)
+        return False
+
+    monkeypatch.setattr(scanning, "_listens", note)
+    assert asyncio.run(scan(ip_network("127.0.79.0/30"))) == []
+    families = load_families()
+    assert tried == {families[name].port for name in ("luxos", "whatsminer-v3", "vnish", "redfish")}
+
+
 def test_what_listens_and_says_nothing_known_is_an_address() -> None:
     async def look() -> None:
         server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
