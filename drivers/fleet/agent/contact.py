@@ -16,6 +16,8 @@ SILENT_S: Final = 5.0
 LEAST_PAUSE_S: Final = 0.5
 #: An agent looks so often at what is due.
 TURN_S: Final = 0.1
+#: What is read so late, by turns of an agent that has much to do, is read again as if it had not been late.
+LATE_S: Final = READ_S / 2
 #: What was said longer ago is no longer said of now.
 FRESH_S: Final = 5.0
 
@@ -71,8 +73,8 @@ class Contact:
         return begins_anew
 
     def asked(self, now_s: float) -> None:
-        """Note that it is being read: one turn late is still the beat, more than that begins another one, so that devices spread."""
-        self._beat_s = max(self.read_due_s, now_s - TURN_S)
+        """Note that it is being read: a little late is still in the beat; more than that begins another one, so that devices spread."""
+        self._beat_s = max(self.read_due_s, now_s - LATE_S)
 
     def read_next(self, now_s: float, *, hurried: bool) -> None:
         """Have it read again: soon, or in the beat in which it is read, which its time to answer does not stretch."""

@@ -27,7 +27,7 @@ def reads(contact: Contact, begin_s: float, *, late_s: float, takes_s: float, co
     return asked
 
 
-@pytest.mark.parametrize(("late_s", "takes_s"), [(0.0, 0.0), (0.09, 0.0), (0.0, 0.4), (0.05, 0.7)])
+@pytest.mark.parametrize(("late_s", "takes_s"), [(0.0, 0.0), (0.09, 0.0), (0.45, 0.1), (0.0, 0.4), (0.05, 0.7)])
 def test_neither_its_answer_nor_a_turn_of_the_agent_stretches_the_second(late_s: float, takes_s: float) -> None:
     asked = reads(Contact(100.0), 100.0, late_s=late_s, takes_s=takes_s, count=61)
     assert asked[-1] - asked[0] == pytest.approx(60 * READ_S, abs=0.1)
@@ -40,9 +40,9 @@ def test_one_that_answers_slowly_has_a_pause_nevertheless() -> None:
 
 def test_what_had_to_wait_longer_for_its_turn_has_a_beat_of_its_own_from_then_on() -> None:
     contact = Contact(100.0)
-    contact.asked(100.6)
-    contact.read_next(100.7, hurried=False)
-    assert contact.read_due_s == pytest.approx(101.5)
+    contact.asked(100.9)
+    contact.read_next(101.0, hurried=False)
+    assert contact.read_due_s == pytest.approx(101.4)
 
 
 @pytest.mark.parametrize("waits_s", [0.0, 1.5, 4.0])
