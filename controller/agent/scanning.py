@@ -76,7 +76,7 @@ async def scan(
 
 
 def _scanned() -> list[Family]:
-    return [family for family in load_families().values() if not family.is_local]
+    return [family for family in load_families().values() if family.listens]
 
 
 def _of_port(port: int) -> list[Family]:

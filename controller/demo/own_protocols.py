@@ -197,7 +197,7 @@ def _device(id_: str, family: Family, port: int, group: Raw, folder: Path) -> Ra
         if served.by_serial or family.login is not LoginKind.OPTIONAL
         else {"mac": mac_of(id_)}
     )
-    outlet = {"outlet": 1} if family.name == "snmp-outlet" else {}
+    outlet = {} if served.outlet is None else {"outlet": served.outlet}
     tls = {"tls": {"plain": True}} if family.tls else {}
     return device | {"host": "127.0.0.1", "port": port, **name, **outlet, **tls}
 

@@ -154,7 +154,7 @@ class Braiins:
     def _put(self, what: str, body: object, kind: type, *, names: int | None = None) -> Write:
         async def write() -> CommandOutcome:
             answer = await self._line.request("PUT", f"{_API}/{what}", body)
-            if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            if answer.is_refusal:
                 return CommandOutcome.REFUSED
             said = answer.json() if answer.status == HTTPStatus.OK else None
             as_asked = type(said) is kind and (names is None or answers.number(said, "watt") == names)

@@ -110,6 +110,11 @@ class Family:
         """Whether its devices are in the agent's own machine, so that they have no address."""
         return self.port == 0
 
+    @property
+    def listens(self) -> bool:
+        """Whether its devices take connections, so that a scan finds them."""
+        return not self.is_local and self.transport != "pysnmp"
+
     def driver(self) -> OpenDevice:
         """Return what opens a device of it; raises ConfigError where what it needs is not installed."""
         opened: OpenDevice = self._imported().open_device

@@ -2,18 +2,20 @@
 
 What a setpoint is: the profile of the most watts that are not above it, or sleep. Advanced thermal management (ATM) moves the
 profile by itself, so it is switched off before a profile is set; while it is on, the device is said to run on its highest
-profile. A session that somebody else has opened is used and left open; one of our own is closed after each write.
+profile. What a session is about is in `luxos_session`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
-from drivers.devices.bounded import bounded, number_of, text_of
-from drivers.devices.driver import CALL_S, DeviceIdentity, DeviceSettings, Pool, Target, least_mode_over
+from drivers.devices import answers
+from drivers.devices.bounded import bounded
+from drivers.devices.driver import CALL_S, DeviceIdentity, DeviceSettings, Target, least_mode_over
+from drivers.devices.luxos_session import Step, write_in_session
 from drivers.devices.transports import cgminer
 from drivers.devices.transports.cgminer import CgminerReply
 from drivers.errors import ConfigError, DriverLoss
@@ -44,7 +46,7 @@ class _State:
     def activity(self) -> Activity:
         if self.asleep:
             return Activity.OFF
-        status = text_of(self.raw.get("SystemStatus"))
+        status = answers.text(self.raw, "SystemStatus")
         return Activity.UNKNOWN if status is None else Activity.RUNNING if status == "Normal" else Activity.STARTING
 
 
@@ -73,18 +75,16 @@ class LuxOs:
             watts=watts,
             measured_by=measured_by,
             activity=state.activity,
-            serial=text_of(state.raw.get("SerialNumber")) or text_of(state.raw.get("MACAddr")),
+            serial=answers.text(state.raw, "SerialNumber") or answers.text(state.raw, "MACAddr"),
         )
 
     async def command(self, watts: int) -> CommandOutcome:
         """Set the profile of the most watts that are not above `watts`; have it sleep where there is none."""
-        if watts <= self._model.off_w:
-            return await self._in_session(self._sleep)
-        return await self._in_session(lambda session: self._run(session, watts))
+        return await self._write(self._to_sleep if watts <= self._model.off_w else partial(self._to_run, watts))
 
     async def stop(self) -> CommandOutcome:
         """Have it sleep in a session of our own, whoever had one: no other way leaves its boards as they are."""
-        return await self._in_session(self._sleep, take_over=True)
+        return await self._write(self._to_sleep, take_over=True)
 
     async def identity(self) -> DeviceIdentity:
         """Return what it is."""
@@ -93,10 +93,10 @@ class LuxOs:
             version = (await self._ask("version")).part("VERSION")
         return DeviceIdentity(
             family="luxos",
-            model=text_of(raw.get("Model")),
-            firmware=text_of(version.get("LUXminer")),
-            serial=text_of(raw.get("SerialNumber")),
-            mac=text_of(raw.get("MACAddr")),
+            model=answers.text(raw, "Model"),
+            firmware=answers.text(version, "LUXminer"),
+            serial=answers.text(raw, "SerialNumber"),
+            mac=answers.text(raw, "MACAddr"),
         )
 
     async def settings(self) -> DeviceSettings:
@@ -108,18 +108,12 @@ class LuxOs:
             mode=state.profile,
             asleep=state.asleep,
             moves_itself=(ATM,) if state.atm else (),
-            pools=tuple(Pool(url=str(pool.get("URL", "")), user=str(pool.get("User", ""))) for pool in pools),
+            pools=answers.pools(pools, url="URL", user="User"),
         )
 
     async def restore(self, found: DeviceSettings) -> CommandOutcome:
         """Set profile and sleep as they were found, and ATM last."""
-        asleep, atm = "sleep" if found.asleep else "wakeup", str(ATM in found.moves_itself).lower()
-
-        async def write(session: str) -> CommandOutcome:
-            steps = [("atmset", "enabled=false"), ("profileset", str(found.mode)), ("curtail", asleep)]
-            return await self._write(session, [*steps, ("atmset", f"enabled={atm}")])
-
-        return await self._in_session(write)
+        return await self._write(partial(self._to_be, found))
 
     async def findings(self) -> Sequence[str]:
         """Return what looks wrong about leading it."""
@@ -143,55 +137,28 @@ class LuxOs:
     async def close(self) -> None:
         """Hold nothing: each request has a connection of its own, each write a session."""
 
-    async def _run(self, session: str, watts: int) -> CommandOutcome:
+    async def _to_run(self, watts: int) -> Sequence[Step]:
         state = await self._state()
         await self._load_profiles()
         fitting = [profile for profile in self._usable() if profile.watts <= watts]
         if not fitting:
-            return await self._sleep(session)
+            return await self._to_sleep()
         profile = max(fitting, key=lambda one: one.watts)
         steps = [("atmset", "enabled=false")] if state.atm else []
         steps.append(("profileset", profile.name))  # before it wakes: it does not come up on another one
-        return await self._write(session, [*steps, ("curtail", "wakeup")] if state.asleep else steps)
+        return [*steps, ("curtail", "wakeup")] if state.asleep else steps
 
-    async def _sleep(self, session: str) -> CommandOutcome:
-        return await self._write(session, [("curtail", "sleep")])
+    async def _to_sleep(self) -> Sequence[Step]:
+        return [("curtail", "sleep")]
 
-    async def _write(self, session: str, steps: Sequence[tuple[str, str]]) -> CommandOutcome:
-        """Take the steps in turn, up to the first that is not accepted."""
-        for verb, words in steps:
-            outcome = (await self._ask(verb, f"{session},{words}")).outcome
-            if outcome is not CommandOutcome.ACCEPTED:
-                return outcome
-        return CommandOutcome.ACCEPTED
+    async def _to_be(self, found: DeviceSettings) -> Sequence[Step]:
+        asleep, atm = "sleep" if found.asleep else "wakeup", str(ATM in found.moves_itself).lower()
+        steps = [("atmset", "enabled=false"), ("profileset", str(found.mode)), ("curtail", asleep)]
+        return [*steps, ("atmset", f"enabled={atm}")]
 
-    async def _in_session(
-        self, write: Callable[[str], Awaitable[CommandOutcome]], *, take_over: bool = False
-    ) -> CommandOutcome:
-        ours = ""
-        try:
-            async with asyncio.timeout(CALL_S - self._target.timeout_s):
-                if take_over and (other := await self._session()):
-                    await self._ask("logoff", other)
-                logon = await self._ask("logon")
-                ours = _session_id(logon) if logon.outcome is CommandOutcome.ACCEPTED else ""
-                session = ours or await self._session()
-                return await write(session) if session else CommandOutcome.REFUSED
-        except (DriverLoss, TimeoutError):
-            return CommandOutcome.UNKNOWN
-        finally:
-            if ours:
-                await self._log_off(ours)
-
-    async def _session(self) -> str:
-        """Return the id of the session that there is; empty for none."""
-        return _session_id(await self._ask("session"))
-
-    async def _log_off(self, session: str) -> None:
-        try:
-            await self._ask("logoff", session)
-        except DriverLoss:
-            return  # the device ends it by itself when nobody has used it for a minute
+    async def _write(self, plan: Callable[[], Awaitable[Sequence[Step]]], *, take_over: bool = False) -> CommandOutcome:
+        within_s = CALL_S - self._target.timeout_s  # the rest is for the end of the session
+        return await write_in_session(self._ask, plan, within_s=within_s, take_over=take_over)
 
     async def _state(self) -> _State:
         raw = (await self._ask("config")).part("CONFIG")
@@ -205,7 +172,7 @@ class LuxOs:
     async def _power(self) -> tuple[float | None, MeasuredBy]:
         reply = await self._ask("power")
         power = reply.part("POWER") if reply.outcome is CommandOutcome.ACCEPTED else {}
-        watts = number_of(power.get("Watts"))
+        watts = answers.watts(power, "Watts")
         if watts is None:
             return None, MeasuredBy.NOTHING
         return watts, MeasuredBy.PSU if power.get("PSU") is True else MeasuredBy.ESTIMATE
@@ -235,12 +202,8 @@ class LuxOs:
         return await cgminer.command(target.host, target.port, verb, parameter, timeout_s=target.timeout_s)
 
 
-def _session_id(reply: CgminerReply) -> str:
-    return text_of(reply.part("SESSION").get("SessionID")) or ""
-
-
 def _profile(raw: dict[str, Any], place: str) -> _Profile:
-    name, watts = raw.get("Profile Name"), number_of(raw.get("Watts"))
+    name, watts = raw.get("Profile Name"), answers.watts(raw, "Watts")
     if not isinstance(name, str) or watts is None:
         raise DriverLoss(f"{place} lists the profile {name!r} with the watts {raw.get('Watts')!r}")
     return _Profile(name=name, watts=watts, tuned=raw.get("IsTuned") is True)

@@ -1,15 +1,12 @@
 """GPUs of a server by the Redfish of its BMC, in the shape of NVIDIA's HGX: a power limit for each, in its EnvironmentMetrics.
 
 A limit acts only in the control mode Automatic; in any other, and where the mode is not said, the GPU counts with its highest limit,
-whatever its SetPoint shows. Each GPU is asked over a connection of its own, for a BMC is slow. A session is opened by the first request
-that wants one, and closed at the end; a BMC that opens none is asked with the login in each request.
+whatever its SetPoint shows. Each GPU is asked over a connection of its own, for a BMC is slow.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -20,15 +17,13 @@ from drivers.devices import answers
 from drivers.devices.driver import DeviceIdentity, Target
 from drivers.devices.gpu_machine import GpuMachine, GpuSight
 from drivers.devices.gpu_shares import GpuRange
-from drivers.devices.transports.ends import NotSent, Unanswered
+from drivers.devices.redfish_session import JSON, RedfishSession
 from drivers.devices.transports.http import HttpAnswer, HttpLine
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
 
-_SESSIONS: Final = "/redfish/v1/SessionService/Sessions"
 _SYSTEMS: Final = "/redfish/v1/Systems"
 _ACTS: Final = "Automatic"
-_JSON: Final = {"Content-Type": "application/json"}
 
 
 def open_device(target: Target) -> GpuMachine:
@@ -41,7 +36,7 @@ class RedfishGpus:
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._service = _Service(target)
+        self._service = RedfishSession(target)
         self._lines: dict[str, HttpLine] = {}
         self._system = ""
         self._etags: dict[str, str | None] = {}
@@ -141,82 +136,13 @@ class RedfishGpus:
 
     async def _patch_one(self, name: str, body: object) -> CommandOutcome:
         etag = self._etags.get(name)
-        headers = {**_JSON, "If-Match": etag} if etag else _JSON
+        headers = {**JSON, "If-Match": etag} if etag else JSON
         text = msgspec.json.encode({"PowerLimitWatts": body})
         try:
             answer = await self._service.ask("PATCH", self._path(name), headers, text, line=self._lines[name])
             return _outcome(answer)
         except DriverLoss:
             return CommandOutcome.UNKNOWN
-
-
-class _Service:
-    """The login of one BMC, and a line to it."""
-
-    def __init__(self, target: Target) -> None:
-        self._target, self._login = target, target.login
-        self._line = self.line()
-        self._token: str | None = None
-        self._session = ""
-        self._opens_none = False
-        self._one, self._logging_in = asyncio.Lock(), asyncio.Lock()
-
-    def line(self) -> HttpLine:
-        """Return one more line."""
-        target = self._target
-        return HttpLine(target.host, target.port, timeout_s=target.timeout_s, tls=target.tls)
-
-    async def read(self, path: str) -> Any:
-        """Return what `path` says; raises DriverLoss for anything but JSON with status 200."""
-        async with self._one:
-            answer = await self.ask("GET", path, line=self._line)
-        if answer.status != HTTPStatus.OK:
-            raise DriverLoss(f"{self._target.place} answers {path} with status {answer.status}")
-        return answer.json()
-
-    async def ask(
-        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"", *, line: HttpLine
-    ) -> HttpAnswer:
-        """Return the answer to one request; after a 401, which says that nothing was done, asked once more in a new session."""
-        token = self._token
-        answer = await line.request(method, path, headers={**(headers or {}), **self._authority()}, body=body)
-        if answer.status == HTTPStatus.UNAUTHORIZED and self._login is not None and not self._opens_none:
-            async with self._logging_in:
-                if token == self._token:
-                    await self._log_in()
-            answer = await line.request(method, path, headers={**(headers or {}), **self._authority()}, body=body)
-        return answer
-
-    async def close(self) -> None:
-        """Close the session; one that cannot be closed ends by itself."""
-        if self._token is not None and self._session:
-            with contextlib.suppress(NotSent, Unanswered):
-                await self._line.request("DELETE", self._session, headers=self._authority())
-        self._token = None
-        self._line.close()
-
-    def _authority(self) -> dict[str, str]:
-        if self._token is not None:
-            return {"X-Auth-Token": self._token}
-        if self._login is None or not self._opens_none:
-            return {}
-        pair = f"{self._login.username or 'root'}:{self._login.password}".encode()
-        return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-
-    async def _log_in(self) -> None:
-        if self._login is None:
-            return
-        said = {"UserName": self._login.username or "root", "Password": self._login.password}
-        line = self.line()
-        try:
-            answer = await line.request("POST", _SESSIONS, headers=_JSON, body=msgspec.json.encode(said))
-        finally:
-            line.close()
-        self._token, self._session = answer.headers.get("x-auth-token"), answer.headers.get("location", "")
-        if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST}:
-            self._token = None
-            raise DriverLoss(f"{self._target.place} refuses the login with status {answer.status}")
-        self._opens_none = self._token is None
 
 
 def _members(said: Any) -> list[str]:
@@ -241,7 +167,7 @@ def _words(watts: float, mode: str) -> str:
 
 def _outcome(answer: HttpAnswer) -> CommandOutcome:
     """Return what an answer to a write says; a task that is only accepted (202), or a page, is neither yes nor no."""
-    if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+    if answer.is_refusal:
         return CommandOutcome.REFUSED
     if answer.status == HTTPStatus.NO_CONTENT:
         return CommandOutcome.ACCEPTED

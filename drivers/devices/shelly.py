@@ -7,7 +7,7 @@ timer under way is not said to be open, for the timer would close it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from drivers.devices.bounded import bounded
 from drivers.devices.driver import DeviceIdentity, Target
 from drivers.devices.switched import SwitchedDevice, seen_closed
 from drivers.devices.transports.digest import DigestAuth
-from drivers.devices.transports.http import HttpLine
+from drivers.devices.transports.http import HttpAnswer, HttpLine
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
 
@@ -54,7 +54,7 @@ class ShellyOutlet:
         try:
             answer = await self._line.request("POST", "/rpc/Switch.Set", headers=_JSON, body=msgspec.json.encode(asked))
             if answer.status != HTTPStatus.OK:
-                return _refusal(answer.status, answer.body)
+                return _refusal(answer)
             said = answer.json()
         except DriverLoss:
             return CommandOutcome.UNKNOWN
@@ -103,17 +103,13 @@ class ShellyOutlet:
     async def _ask(self, method: str, **asked: object) -> Any:
         query = "&".join(f"{name}={value}" for name, value in asked.items())
         answer = await self._line.get(f"/rpc/{method}{'?' if query else ''}{query}")
-        if answer.status != HTTPStatus.OK:
-            raise DriverLoss(f"{self._target.place} answers {method} with status {answer.status}")
-        said: Mapping[str, Any] = answer.json()
-        return said
+        return answer.said(self._target.place, method)
 
 
-def _refusal(status: int, body: bytes) -> CommandOutcome:
+def _refusal(answer: HttpAnswer) -> CommandOutcome:
     """Return what an error says: with a code of its own it is a no, whatever its status."""
     try:
-        code = answers.number(msgspec.json.decode(body), "code")
-    except msgspec.DecodeError:
+        code = answers.number(answer.json(), "code")
+    except DriverLoss:
         code = None
-    refused = code is not None or HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-    return CommandOutcome.REFUSED if refused else CommandOutcome.UNKNOWN
+    return CommandOutcome.REFUSED if code is not None or answer.is_refusal else CommandOutcome.UNKNOWN

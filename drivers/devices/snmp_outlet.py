@@ -21,7 +21,7 @@ from pysnmp.hlapi.v3arch.asyncio import (
     set_cmd,
 )
 
-from drivers.devices.bounded import bounded, text_of
+from drivers.devices.bounded import bounded
 from drivers.devices.driver import DeviceIdentity, Target
 from drivers.devices.switched import SwitchedDevice
 from drivers.errors import ConfigError, DriverLoss
@@ -86,7 +86,7 @@ class SnmpOutlet:
         """Return what it is."""
         firmware, model, serial = await self._values(_FIRMWARE, _MODEL, _SERIAL)
         return DeviceIdentity(
-            family="snmp-outlet", model=text_of(model), firmware=text_of(firmware), serial=text_of(serial)
+            family="snmp-outlet", model=model or None, firmware=firmware or None, serial=serial or None
         )
 
     async def findings(self) -> Sequence[str]:
@@ -103,7 +103,7 @@ class SnmpOutlet:
         status, said = await self._ask(get_cmd, *(ObjectType(ObjectIdentity(oid)) for oid in oids))
         if status or len(said) != len(oids):
             raise DriverLoss(f"{self._target.place} answers with the error {status}")
-        return [one[1].prettyPrint() for one in said]
+        return [one[1].prettyPrint().strip() for one in said]
 
     async def _ask(self, verb: Any, *objects: ObjectType) -> tuple[int, Sequence[Any]]:
         """Return the error of an answer, and its objects; raises DriverLoss where there is none."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -129,9 +128,7 @@ class TasmotaOutlet:
     async def _tell(self, command: str) -> Any:
         """Return the answer to a command; raises DriverLoss, which does not show the login."""
         answer = await self._line.request("GET", f"/cm?{self._login}cmnd={quote(command)}")
-        if answer.status != HTTPStatus.OK:
-            raise DriverLoss(f"{self._target.place} answers {command} with status {answer.status}")
-        return answer.json()
+        return answer.said(self._target.place, command)
 
 
 def _pulse_of(said: Any, number: int) -> int | None:

@@ -8,7 +8,6 @@ long and perhaps with more watts than it is named after: it is used only where t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -17,43 +16,19 @@ import msgspec
 from drivers.devices import answers
 from drivers.devices.bounded import bounded
 from drivers.devices.calls import Write, carry_out
-from drivers.devices.driver import DeviceIdentity, DeviceSettings, Target, least_mode_over
+from drivers.devices.driver import DeviceIdentity, DeviceSettings, Target
 from drivers.devices.transports.http import HttpAnswer, HttpLine
 from drivers.devices.transports.token_http import TokenLine, TokenLogin
+from drivers.devices.vnish_state import SWITCHER, VnishState, usable_presets
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
-from drivers.fleet.wire import Activity, MeasuredBy
 
 _API: Final = "/api/v1"
-_SWITCHER: Final = "preset_switcher"
-_ACTIVITIES: Final = {
-    "mining": Activity.RUNNING,
-    "auto-tuning": Activity.STARTING,
-    "initializing": Activity.STARTING,
-    "starting": Activity.STARTING,
-    "restarting": Activity.STARTING,
-    "shutting-down": Activity.STOPPING,
-    "stopped": Activity.OFF,
-    "failure": Activity.OFF,
-}
-#: It may begin to mine again by itself after any other.
-_STOPPED: Final = frozenset({"stopped", "shutting-down"})
 
 
 def open_device(target: Target) -> Vnish:
     """Return the driver of the device at `target`; without a login it can be read in part, and not told."""
     return Vnish(target)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _State:
-    """What it does by its own word; `preset`: the name of the one it runs, None where it does not say."""
-
-    stopped: bool
-    activity: Activity
-    preset: str | None
-    switcher: Mapping[str, Any]
-    miner: Mapping[str, Any]
 
 
 class Vnish:
@@ -72,13 +47,10 @@ class Vnish:
         async with bounded(self._target.place):
             state = await self._state()
             serial, mac = _names(await self._read("info"))
-        metered = answers.at(state.miner, "psu", "psu_power_metering") is True
-        watts = answers.watts(state.miner, "power_consumption")
-        measured_by = MeasuredBy.PSU if metered else MeasuredBy.ESTIMATE
         return DeviceReading(
-            setpoint_w=self._setpoint_w(state),
-            watts=watts,
-            measured_by=MeasuredBy.NOTHING if watts is None else measured_by,
+            setpoint_w=state.setpoint_w(self._target.model),
+            watts=state.watts,
+            measured_by=state.measured_by,
             activity=state.activity,
             serial=serial or mac,
         )
@@ -114,7 +86,7 @@ class Vnish:
         return DeviceSettings(
             mode=answers.text(overclock, "preset"),
             asleep=state.stopped,
-            moves_itself=(_SWITCHER,) if answers.at(overclock, _SWITCHER, "enabled") else (),
+            moves_itself=(SWITCHER,) if answers.at(overclock, SWITCHER, "enabled") else (),
             pools=answers.pools(miner.get("pools"), url="url", user="user"),
         )
 
@@ -126,19 +98,13 @@ class Vnish:
         """Return what looks wrong about leading it."""
         async with bounded(self._target.place):
             state = await self._state()
-            usable = self._usable(await self._read("autotune/presets")) if self._target.login is not None else {}
+            presets = await self._presets() if self._target.login is not None else None
         said = {
-            "its preset switcher is on: it is switched off while the device is led": bool(
-                state.switcher.get("enabled")
-            ),
-            f"its preset is {state.preset}, which names no watts": answers.digits([state.preset], 0) is None,
-            "no preset is tuned: `untuned: true` lets the others be used": not usable
-            and self._target.login is not None,
-            "it tells a power that its firmware works out, and that proves nothing": answers.at(
-                state.miner, "psu", "psu_power_metering"
-            )
-            is not True,
-            "the file has no login for it: it can only be read": self._target.login is None,
+            "its preset switcher is on: it is switched off while the device is led": state.switches,
+            f"its preset is {state.preset}, which names no watts": state.preset_w is None,
+            "no preset is tuned: `untuned: true` lets the others be used": presets == {},
+            "it tells a power that its firmware works out, and that proves nothing": not state.metered,
+            "the file has no login for it: it can only be read": presets is None,
         }
         return [words for words, holds in said.items() if holds]
 
@@ -153,7 +119,7 @@ class Vnish:
         self._line.forget()
 
     async def _plan(self, watts: int) -> Sequence[Write]:
-        usable = self._usable(await self._read("autotune/presets"))
+        usable = await self._presets()
         fitting = [preset_w for preset_w in usable if preset_w <= watts]
         if not fitting:
             return await self._plan_to("stop")
@@ -167,15 +133,13 @@ class Vnish:
         preset = found.mode or answers.text(overclock, "preset")
         stops = [self._mining("stop")] if found.asleep else []
         stopped = state.stopped and not found.asleep
-        return [*stops, *self._writes(overclock, preset, switcher=_SWITCHER in found.moves_itself, stopped=stopped)]
+        return [*stops, *self._writes(overclock, preset, switcher=SWITCHER in found.moves_itself, stopped=stopped)]
 
     def _writes(
         self, overclock: Mapping[str, Any], preset: str | None, *, switcher: bool, stopped: bool
     ) -> Sequence[Write]:
         moves = (
-            {_SWITCHER: {**answers.mapping(overclock, _SWITCHER), "enabled": switcher}}
-            if _SWITCHER in overclock
-            else {}
+            {SWITCHER: {**answers.mapping(overclock, SWITCHER), "enabled": switcher}} if SWITCHER in overclock else {}
         )
         body = {"miner": {"overclock": {**overclock, **moves, "preset": preset}}}
 
@@ -197,46 +161,17 @@ class Vnish:
 
         return write
 
-    def _setpoint_w(self, state: _State) -> int | None:
-        if state.stopped:
-            return self._target.model.off_w
-        runs_w = answers.digits([state.preset], 0)
-        goes_w = answers.digits(state.switcher, "top_preset") if state.switcher.get("enabled") else 0
-        if runs_w is None or goes_w is None:
-            return None
-        return least_mode_over(self._target.model, max(runs_w, goes_w))
+    async def _presets(self) -> dict[int, str]:
+        return usable_presets(await self._read("autotune/presets"), untuned=self._target.untuned)
 
-    def _usable(self, listed: Any) -> dict[int, str]:
-        """Return the names of the presets that may be set, by their watts."""
-        if not isinstance(listed, list):
-            raise DriverLoss(f"{self._target.place} lists no presets")
-        return {
-            preset_w: str(preset["name"])
-            for preset in listed
-            if (preset_w := answers.digits(preset, "name")) is not None
-            and (answers.at(preset, "status") == "tuned" or self._target.untuned)
-            and answers.at(preset, "modded_psu_required") is False
-        }
-
-    async def _state(self) -> _State:
-        miner = answers.at(await self._read("summary"), "miner")
-        perf = await self._read("perf-summary")
-        word = answers.text(miner, "miner_status", "miner_state")
-        if not isinstance(miner, dict) or word not in _ACTIVITIES:
-            raise DriverLoss(f"{self._target.place} is in a state {word!r} that is not known")
-        return _State(
-            stopped=word in _STOPPED,
-            activity=_ACTIVITIES[word],
-            preset=answers.text(perf, "current_preset", "name"),
-            switcher=answers.mapping(perf, _SWITCHER),
-            miner=miner,
-        )
+    async def _state(self) -> VnishState:
+        return VnishState.of(await self._read("summary"), await self._read("perf-summary"))
 
     async def _overclock(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return its overclocking, whole, and what it stands in; raises DriverLoss where it lacks what is to be changed."""
         miner = answers.at(await self._read("settings"), "miner")
         overclock = answers.at(miner, "overclock")
-        is_whole = answers.text(overclock, "preset") is not None and isinstance(overclock.get(_SWITCHER, {}), dict)
+        is_whole = answers.text(overclock, "preset") is not None and isinstance(overclock.get(SWITCHER, {}), dict)
         if not is_whole:
             raise DriverLoss(f"{self._target.place} gives no settings with a preset")
         return overclock, miner
@@ -253,7 +188,7 @@ def _names(info: Any) -> tuple[str | None, str | None]:
 
 def _outcome(answer: HttpAnswer) -> CommandOutcome:
     """Return its yes or no; a body may be empty, but no page."""
-    if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+    if answer.is_refusal:
         return CommandOutcome.REFUSED
     if answer.status != HTTPStatus.OK:
         return CommandOutcome.UNKNOWN

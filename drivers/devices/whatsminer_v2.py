@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from drivers.devices import answers
+from drivers.devices import answers, whatsminer
 from drivers.devices.bounded import bounded
 from drivers.devices.calls import Write, carry_out
 from drivers.devices.driver import DeviceIdentity, DeviceSettings, Target
@@ -21,7 +21,7 @@ from drivers.devices.transports.line_json import ask
 from drivers.devices.transports.whatsminer_token import WhatsminerToken
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
-from drivers.fleet.wire import Activity, MeasuredBy
+from drivers.fleet.wire import MeasuredBy
 
 _DONE: Final = 131
 #: The token, or what is encrypted with it, is not the device's any more: a new one is made, and the command said once more.
@@ -46,14 +46,11 @@ class WhatsminerV2:
         async with bounded(self._target.place):
             summary = await self._summary()
             mines = await self._mines()
-        limit_w = round(answers.watts(summary, "Power Limit") or 0)  # a limit of 0 is none that is known
-        tuning = answers.at(summary, "Hash Stable") is False
-        running = Activity.STARTING if tuning else Activity.RUNNING
         return DeviceReading(
-            setpoint_w=(limit_w or None) if mines else self._target.model.off_w,
+            setpoint_w=whatsminer.setpoint_w(answers.watts(summary, "Power Limit"), self._target.model, mines=mines),
             watts=answers.watts(summary, "Power"),
             measured_by=MeasuredBy.PSU,
-            activity=running if mines else Activity.OFF,
+            activity=whatsminer.activity(mines=mines, tunes=_tunes(summary)),
             uptime_s=answers.number(summary, "Uptime"),
             serial=answers.text(summary, "MAC"),
         )
@@ -89,11 +86,8 @@ class WhatsminerV2:
             summary = await self._summary()
             mines = await self._mines()
             listed = answers.at(await self._reply("pools"), "POOLS")
-        limit_w = answers.watts(summary, "Power Limit")
-        if limit_w is None:
-            raise DriverLoss(f"{self._target.place} names no power limit")
         pools = answers.pools(listed, url="URL", user="User")
-        return DeviceSettings(limit_w=round(limit_w), asleep=not mines, pools=pools)
+        return whatsminer.settings(answers.watts(summary, "Power Limit"), pools, mines=mines)
 
     async def restore(self, found: DeviceSettings) -> CommandOutcome:
         """Set limit and mining as they were found."""
@@ -106,10 +100,7 @@ class WhatsminerV2:
             version = answers.text(await self._said("get_version"), "fw_ver") or ""
         said = {
             f"its firmware {version} is to be led by the family whatsminer-v3": version[:6] >= "202411",
-            "it is tuning its boards": answers.at(summary, "Hash Stable") is False,
-            "it does not tell its watts": answers.watts(summary, "Power") is None,
-            "the file has no login for it: it can only be read": self._target.login is None,
-            "no reading asks for its password: a wrong one shows when it is first told": self._target.login is not None,
+            **whatsminer.findings(self._target, tunes=_tunes(summary), watts=answers.watts(summary, "Power")),
         }
         return [words for words, holds in said.items() if holds]
 
@@ -187,3 +178,7 @@ class WhatsminerV2:
     async def _reply(self, verb: str) -> dict[str, Any]:
         target = self._target
         return await ask(target.host, target.port, {"cmd": verb}, timeout_s=target.timeout_s)
+
+
+def _tunes(summary: Any) -> bool:
+    return answers.at(summary, "Hash Stable") is False

@@ -12,14 +12,14 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from drivers.devices import answers
+from drivers.devices import answers, whatsminer
 from drivers.devices.bounded import bounded
 from drivers.devices.calls import Write, carry_out, whatever_it_says
 from drivers.devices.driver import DeviceIdentity, DeviceSettings, Target
 from drivers.devices.transports import framed_json
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
-from drivers.fleet.wire import Activity, MeasuredBy
+from drivers.fleet.wire import MeasuredBy
 
 _SERVICE: Final = "set.miner.service"
 _ACCOUNT: Final = "super"
@@ -45,15 +45,12 @@ class WhatsminerV3:
         async with bounded(self._target.place):
             miner = await self._get("get.device.info", "miner")
             summary = await self._get("get.miner.status", "summary")
-        works = _works(miner)
-        limit_w = round(answers.watts(summary, "summary", "power-limit") or 0)  # a limit of 0 is none that is known
-        tuning = answers.number(summary, "summary", "up-freq-finish") == 0
-        running = Activity.STARTING if tuning else Activity.RUNNING
+        works, limit_w = _works(miner), answers.watts(summary, "summary", "power-limit")
         return DeviceReading(
-            setpoint_w=(limit_w or None) if works else self._target.model.off_w,
-            watts=answers.watts(summary, "summary", "power-realtime"),
+            setpoint_w=whatsminer.setpoint_w(limit_w, self._target.model, mines=works),
+            watts=_watts(summary),
             measured_by=MeasuredBy.PSU,
-            activity=running if works else Activity.OFF,
+            activity=whatsminer.activity(mines=works, tunes=_tunes(summary)),
             serial=answers.text(miner, "miner", "miner-sn"),
         )
 
@@ -85,14 +82,8 @@ class WhatsminerV3:
             miner = await self._get("get.device.info", "miner")
             summary = await self._get("get.miner.status", "summary")
             listed = await self._get("get.miner.status", "pools")
-        limit_w = answers.watts(summary, "summary", "power-limit")
-        if limit_w is None:
-            raise DriverLoss(f"{self._target.place} names no power-limit")
-        return DeviceSettings(
-            limit_w=round(limit_w),
-            asleep=not _works(miner),
-            pools=answers.pools(answers.at(listed, "pools"), url="url", user="account"),
-        )
+        pools = answers.pools(answers.at(listed, "pools"), url="url", user="account")
+        return whatsminer.settings(answers.watts(summary, "summary", "power-limit"), pools, mines=_works(miner))
 
     async def restore(self, found: DeviceSettings) -> CommandOutcome:
         """Set limit and service as they were found."""
@@ -109,11 +100,8 @@ class WhatsminerV3:
             "its write API is switched off": answers.text(info, "msg", "system", "apiswitch") == "0",
             f"its clock differs from the agent's by {skew_s:.0f} s, so that it may refuse tokens": abs(skew_s)
             > _SKEW_S,
-            "it is tuning its boards": answers.number(summary, "summary", "up-freq-finish") == 0,
             f"it tells {len(codes or ())} error codes": bool(codes),
-            "it does not tell its watts": answers.watts(summary, "summary", "power-realtime") is None,
-            "the file has no login for it: it can only be read": self._target.login is None,
-            "no reading asks for its password: a wrong one shows when it is first told": self._target.login is not None,
+            **whatsminer.findings(self._target, tunes=_tunes(summary), watts=_watts(summary)),
         }
         return [words for words, holds in said.items() if holds]
 
@@ -172,3 +160,11 @@ def _works(info: Any) -> bool:
     if works is None:
         raise DriverLoss("it does not say whether it works")
     return works
+
+
+def _tunes(summary: Any) -> bool:
+    return answers.number(summary, "summary", "up-freq-finish") == 0
+
+
+def _watts(summary: Any) -> float | None:
+    return answers.watts(summary, "summary", "power-realtime")

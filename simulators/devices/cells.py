@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Final, cast
 
 from drivers.devices.driver import Pool, Target
-from drivers.devices.families import Instrument, load_families
+from drivers.devices.families import Instrument, Wakes, load_families
 from drivers.devices.found import FoundSettings
 from drivers.devices.guard import Guard
 from drivers.fleet.agent.device import CommandOutcome, Device, DeviceReading, Ports
@@ -23,7 +23,7 @@ from drivers.fleet.agent.driving import Driving
 from drivers.fleet.agent.keeping import Keeper
 from drivers.fleet.agent.lease import Held, LeasedDevice
 from drivers.fleet.agent.proof import most_w
-from drivers.fleet.catalogue import Model, load_catalogue
+from drivers.fleet.catalogue import DeviceKind, Model, load_catalogue
 from drivers.fleet.wire import Follow, MeasuredBy
 from simulators.devices.bench_unit import BenchUnit, Pace
 from simulators.devices.served import ALL_SERVED, Served
@@ -67,26 +67,36 @@ async def play(family: str, trap: Trap, *, relay: bool = True, served: Served | 
         return await scene.lower(trap, scene.model.off_w if least_w == scene.model.max_w else least_w)
 
 
-async def restart(family: str) -> Cell:
-    """Return what becomes of a device without a relay that was told to be off, and then reboots; times count from there."""
+async def restart(family: str, wakes: Wakes, *, served: Served | None = None) -> Cell:
+    """Return what becomes of a device without a relay that was told to be off, and then reboots; times count from there.
+
+    `wakes`: what its start comes up with. GPUs, which no limit switches off, were told their least.
+    """
     facts = load_families()[family]
-    async with _scene_of(family, relay=False) as scene:
-        await scene.lower(Trap.OK, scene.model.off_w)
+    async with _scene_of(family, relay=False, served=served, wakes=wakes) as scene:
+        is_gpu = facts.kind is DeviceKind.GPU
+        aim_w = int(scene.model.modes[1].watts) if is_gpu else scene.model.off_w
+        await scene.lower(Trap.OK, aim_w)
         scene.unit.reboot()
-        return await scene.watch(scene.model.off_w, facts.boot_s + SCENE_S)
+        return await scene.watch(aim_w, facts.boot_s + SCENE_S)
 
 
 @asynccontextmanager
-async def _scene_of(family: str, *, relay: bool, served: Served | None = None) -> AsyncIterator[_Scene]:
-    """Give a device that runs on its most, and is proven to."""
+async def _scene_of(
+    family: str, *, relay: bool, served: Served | None = None, wakes: Wakes | None = None
+) -> AsyncIterator[_Scene]:
+    """Give a device that runs on its most, and is proven to; `wakes`: None for as its family says."""
     clock = asyncio.get_running_loop().time
     served = served or ALL_SERVED[family]
     facts, model = load_families()[family], model_of(family, served)
-    unit = BenchUnit(model=model, pace=Pace.of(facts), clock=clock, told_w=model.max_w, wakes=facts.wakes)
+    wakes = wakes or facts.wakes
+    unit = BenchUnit(model=model, pace=Pace.of(facts), clock=clock, told_w=model.max_w, wakes=wakes)
     by = MeasuredBy.PSU if facts.measured_by is Instrument.PSU else MeasuredBy.METER
     async with served.serve(unit, clock) as server:
         names = served.gpus(server)
-        target = Target(host="127.0.0.1", port=server.port, model=model, login=served.login, gpus=names)
+        target = Target(
+            host="127.0.0.1", port=server.port, model=model, login=served.login, gpus=names, outlet=served.outlet
+        )
         with TemporaryDirectory() as folder:
             found = FoundSettings(Path(folder) / "found.json")
             expected = next(iter(names), unit.serial if served.by_serial else unit.mac)

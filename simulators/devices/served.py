@@ -48,6 +48,7 @@ class Served:
     """How a family is simulated: its server, the login that this takes (None: none), and a model of the catalogue.
 
     `gpus`: what the GPUs behind a server are called, for families whose devices are named by them. `by_serial`: they have no MAC.
+    `outlet`: which one, of those that have several.
     """
 
     model: str
@@ -55,6 +56,7 @@ class Served:
     serve: Serve
     gpus: Callable[[Any], tuple[str, ...]] = lambda _server: ()
     by_serial: bool = False
+    outlet: int | None = None
 
 
 def _gpus_of(model: Model) -> int:
@@ -137,6 +139,7 @@ _SERVED_APART: Final[Mapping[str, Served]] = {
         login=Login(password="private"),  # noqa: S106  the default of APC
         serve=_snmp_outlet,
         by_serial=True,
+        outlet=1,
     ),
 }
 #: All that a world can serve.

@@ -9,7 +9,6 @@ nobody keeps room for it.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 
@@ -18,9 +17,6 @@ from controller.core.limits.contactors import ContactorState, Phase, SeenNodes, 
 from controller.core.modes import Mode
 from controller.core.site import F64, Site
 from controller.core.snapshot import Snapshot
-
-#: Share by which a device may take longer to start than its model says.
-_START_FACTOR: Final = 1.25
 
 
 def with_resets(state: ContactorState, snapshot: Snapshot, mode: Mode, *, is_fed: bool) -> ContactorState:
@@ -42,8 +38,11 @@ def _why_not(mode: Mode, *, is_fed: bool) -> Void | None:
     return None if is_fed else Void.OPEN_ABOVE
 
 
-def with_reclosing(state: ContactorState, site: Site, seen: SeenNodes, mode: Mode, now_s: float) -> ContactorState:
+def with_reclosing(
+    state: ContactorState, site: Site, snapshot: Snapshot, seen: SeenNodes, mode: Mode
+) -> ContactorState:
     """Take in whether it is seen to be closed now, and end the time that devices have to start."""
+    now_s = snapshot.now_s
     closed = state.now.seems_closed or (bool(seen.trusted[state.node]) and seen.draws(state.node))
     if state.phase is Phase.CLOSED and state.void is not None and closed:
         return replace(state, void=None)
@@ -54,7 +53,7 @@ def with_reclosing(state: ContactorState, site: Site, seen: SeenNodes, mode: Mod
             return _void(state, Void.IN_DOUBT, now_s)
         if now_s - state.since_s >= site.rules.settle_s:
             return _void(state, Void.NOT_SEEN, now_s)
-    if state.phase is Phase.STARTING and now_s - state.since_s >= _start_s(site, state.node):
+    if state.phase is Phase.STARTING and now_s - state.since_s >= _start_s(site, snapshot, state.node):
         return state.to(Phase.CLOSED, now_s)
     return state
 
@@ -66,12 +65,12 @@ def _void(state: ContactorState, why: Void, now_s: float) -> ContactorState:
     return replace(state, phase=before, since_s=now_s, proven_s=proven_s, void=why)
 
 
-def _start_s(site: Site, node: int) -> float:
+def _start_s(site: Site, snapshot: Snapshot, node: int) -> float:
     here = np.zeros(len(site.tree.ids), dtype=np.bool_)
     here[node] = True
     below = nodes_below(site, here)[site.devices.node]
-    slowest_s = float(np.max(site.devices.up_s, initial=0.0, where=below))
-    return max(_START_FACTOR * slowest_s, site.rules.settle_s)
+    slowest_s = float(np.max(snapshot.fleet.up_seen_s, initial=0.0, where=below))
+    return max(slowest_s, site.rules.settle_s)
 
 
 def close_where_it_fits(trips: Trips, site: Site, room_w: F64, mode: Mode, now_s: float) -> Trips:

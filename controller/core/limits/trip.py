@@ -65,7 +65,7 @@ def next_trips(
         else:
             state = _timed(state, trips, site, seen, mode, elapsed_s)
             state = _tripped(state, trips, site, snapshot, seen, after_s[k], float(most_w[old.node]))
-        new.append(with_reclosing(state, site, seen, mode, snapshot.now_s))
+        new.append(with_reclosing(state, site, snapshot, seen, mode))
     return replace(trips, contactors=tuple(new))
 
 

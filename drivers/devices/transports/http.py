@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -23,7 +24,6 @@ from drivers.errors import DriverLoss
 #: The most bytes of a head and of a body; what is longer is no answer of a device.
 MOST_HEAD: Final = 16_384
 MOST_BODY: Final = 1 << 20
-_UNAUTHORIZED: Final = 401
 _BODILESS: Final = frozenset({204, 304})
 
 
@@ -34,6 +34,17 @@ class HttpAnswer:
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether its status is the device's own no, after which nothing was done."""
+        return HTTPStatus.BAD_REQUEST <= self.status < HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def said(self, place: str, asked: str) -> Any:
+        """Return the JSON that answers what was `asked` of a `place`; raises DriverLoss for any status but 200."""
+        if self.status != HTTPStatus.OK:
+            raise DriverLoss(f"{place} answers {asked} with status {self.status}")
+        return self.json()
 
     def json(self) -> Any:
         """Return the body as JSON; raises DriverLoss where it is none: a page, half an answer, nothing."""
@@ -139,7 +150,7 @@ class HttpLine:
         digest = self._digest
         ask = headers if digest is None or digest.challenge is None else {**headers, **digest.header(method, path)}
         head, answer = await self._ask(method, path, ask, body)
-        if head.status != _UNAUTHORIZED or digest is None or not digest.take(head.challenges):
+        if head.status != HTTPStatus.UNAUTHORIZED or digest is None or not digest.take(head.challenges):
             return answer
         await self._connect()
         return (await self._ask(method, path, {**headers, **digest.header(method, path)}, body))[1]

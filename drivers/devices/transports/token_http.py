@@ -40,10 +40,7 @@ class TokenLine:
 
     async def read(self, path: str) -> Any:
         """Return what `path` says in JSON; raises DriverLoss for anything but that."""
-        answer = await self.request("GET", path)
-        if answer.status != HTTPStatus.OK:
-            raise DriverLoss(f"it answers {path} with status {answer.status}")
-        return answer.json()
+        return (await self.request("GET", path)).said("it", path)
 
     async def request(self, method: str, path: str, body: object = None) -> HttpAnswer:
         """Return the answer to one request; raises DriverLoss, as `HttpLine` does, and where the login is refused.

@@ -12,8 +12,12 @@ from drivers.fleet.agent.steps import Doubt
 READ_S: Final = 1.0
 HURRIED_S: Final = 0.25
 SILENT_S: Final = 5.0
+#: One that does not answer is left alone for so long at least.
+LEAST_PAUSE_S: Final = 0.5
 #: An agent looks so often at what is due.
 TURN_S: Final = 0.1
+#: What is read so late, by turns of an agent that has much to do, is read again as if it had not been late.
+LATE_S: Final = READ_S / 2
 #: What was said longer ago is no longer said of now.
 FRESH_S: Final = 5.0
 
@@ -51,9 +55,10 @@ class Contact:
         self.read_due_s = now_s
 
     def missed(self, now_s: float) -> None:
-        """Note that a reading has failed."""
+        """Note that a reading has failed: it is tried ever more seldom, and the time that no answer took is a part of the pause."""
         self.doubt = Doubt.SILENT
-        self.read_due_s = now_s + min(SILENT_S, 0.5 * 2 ** min(self._misses, 5))
+        pause_s = min(SILENT_S, LEAST_PAUSE_S * 2 ** min(self._misses, 5))
+        self.read_due_s = max(self._beat_s + pause_s, now_s + LEAST_PAUSE_S)
         self._misses += 1
 
     def awoke(self, now_s: float) -> None:
@@ -68,8 +73,8 @@ class Contact:
         return begins_anew
 
     def asked(self, now_s: float) -> None:
-        """Note that it is being read: one turn late is still the beat, more than that begins another one, so that devices spread."""
-        self._beat_s = max(self.read_due_s, now_s - TURN_S)
+        """Note that it is being read: a little late is still in the beat; more than that begins another one, so that devices spread."""
+        self._beat_s = max(self.read_due_s, now_s - LATE_S)
 
     def read_next(self, now_s: float, *, hurried: bool) -> None:
         """Have it read again: soon, or in the beat in which it is read, which its time to answer does not stretch."""

@@ -1,4 +1,4 @@
-"""An agent that is killed, before devices whose relays are their dead-man: they fall by themselves, and come back as is stored."""
+"""An agent that is killed, and one whose machine loses its power: what has a dead-man falls by itself, and all comes back as is stored."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,81 +38,83 @@ FAILSAFE_W = 784
 HOLD_S = 12.0
 #: Faster than the real thing, so that a test need not wait for it.
 PACE = Pace(down_s=0.5, up_s=0.5, boot_s=0.5)
-PLUGS = {"s19k-001": ("shelly", ShellyServer), "s19k-002": ("tasmota", TasmotaServer)}
+PLUGS: dict[str, tuple[str, Any]] = {
+    "s19k-001": ("shelly", ShellyServer),
+    "s19k-002": ("tasmota", TasmotaServer),
+}
+#: Before this one nothing stands.
+BARE = "s19k-003"
+STORED_W = {"s19k-001": MINER.max_w, "s19k-002": FAILSAFE_W, BARE: MINER.max_w}
 
 
-class PluggedHall:
-    """Miners before which plugs stand; `heard`: the newest report of their agent, None before the first."""
+class Hall:
+    """Three miners, before two of which plugs stand; `heard`, `inventory`: the newest of their agent, None before the first."""
 
-    def __init__(self, folder: Path, broker: BrokerProcess) -> None:
-        self.folder, self.broker = folder, broker
+    def __init__(self, name: str, folder: Path, broker: BrokerProcess) -> None:
+        self.name, self.folder, self.broker = name, folder, broker
         self.miners = {
             id_: BenchUnit(
-                model=MINER,
-                pace=PACE,
-                clock=boottime_s,
-                told_w=MINER.max_w,
-                serial=id_,
+                model=MINER, pace=PACE, clock=boottime_s, told_w=MINER.max_w, serial=id_,
                 mac=f"02:00:00:00:02:0{number}",
             )
-            for number, id_ in enumerate(PLUGS)
-        }
+            for number, id_ in enumerate(STORED_W)
+        }  # fmt: skip
         self.contacts: dict[str, RelayContact] = {}
         self.devices: list[dict[str, Any]] = []
         self.relays: list[dict[str, Any]] = []
         self.heard: Report | None = None
         self.inventory: Inventory | None = None
+        self.highest_w = 0.0
 
-    async def serve(self, up: threading.Event, down: asyncio.Event) -> None:
-        async with AsyncExitStack() as stack:
-            for number, (id_, (family, server_of)) in enumerate(PLUGS.items()):
-                miner = self.miners[id_]
-                server = await stack.enter_async_context(LuxOsServer(miner, clock=boottime_s))
-                mac = f"02:00:00:00:03:0{number}"
-                plug = await stack.enter_async_context(server_of(PlugUnit(miner, clock=boottime_s, mac=mac)))
-                self.contacts[id_] = plug.contact
-                outlet = {"family": family, "host": "127.0.0.1", "port": plug.port, "mac": mac, "hold": f"{HOLD_S:g} s"}
-                self.relays.append({"id": f"relay-{id_}", "outlet": outlet})
-                self.devices.append(
-                    {"id": id_, "family": "luxos", "host": "127.0.0.1", "port": server.port, "serial": id_,
-                     "model": MINER.id, "relay": f"relay-{id_}", "failsafe": f"{FAILSAFE_W} W"}
-                )  # fmt: skip
-            up.set()
-            await down.wait()
+    async def serve(self, stack: AsyncExitStack) -> None:
+        for id_, miner in self.miners.items():
+            server = await stack.enter_async_context(LuxOsServer(miner, clock=boottime_s))
+            self.devices.append(
+                {"id": id_, "family": "luxos", "host": "127.0.0.1", "port": server.port, "serial": id_,
+                 "model": MINER.id, "failsafe": f"{FAILSAFE_W} W"}
+            )  # fmt: skip
+            if id_ in PLUGS:
+                self.devices[-1]["relay"] = f"relay-{id_}"
+                self.relays.append(await self._plug(stack, id_, miner))
+
+    async def _plug(self, stack: AsyncExitStack, id_: str, miner: BenchUnit) -> dict[str, Any]:
+        family, server_of = PLUGS[id_]
+        mac = f"02:00:00:00:03:0{len(self.relays)}"
+        plug = await stack.enter_async_context(server_of(PlugUnit(miner, clock=boottime_s, mac=mac)))
+        self.contacts[id_] = plug.contact
+        outlet = {"family": family, "host": "127.0.0.1", "port": plug.port, "mac": mac, "hold": f"{HOLD_S:g} s"}
+        return {"id": f"relay-{id_}", "outlet": outlet}
 
     def write(self) -> Path:
         """Write the agent's file, its keys, and what an agent before it has stored: more than the failsafe, and as much."""
-        make_keys(self.folder / "keys", (CONTROLLER, "hall"))
+        make_keys(self.folder / "keys", (CONTROLLER, self.name))
         (self.folder / "agents").mkdir(mode=0o700)
-        applied = dict(zip(self.miners, (MINER.max_w, FAILSAFE_W), strict=True))
-        Store(self.folder / "agents" / "hall.json").save(Held(applied=applied))
+        self.store.save(Held(applied=STORED_W))
+        mqtt = {"host": "127.0.0.1", "port": self.broker.port, "protocol": self.broker.protocol}
         raw = {
             "version": 1,
             "site": "yard",
-            "agent": "hall",
+            "agent": self.name,
             "settle": "6 s",
-            "mqtt": {
-                "host": "127.0.0.1", "port": self.broker.port, "protocol": self.broker.protocol, "keys": "keys",
-                "tls": "none",
-            },
+            "mqtt": {**mqtt, "keys": "keys", "tls": "none"},
             "state": "agents",
             "devices": self.devices,
             "relays": self.relays,
-        }  # fmt: skip
+        }
         path = self.folder / "agent.yaml"
         path.write_text(yaml.safe_dump(raw, sort_keys=False))
         return path
 
-    def take(self, name: str, payload: bytes, _retained: bool) -> None:
-        keys = {"hall": load_public(self.folder / "keys" / "hall.pub")}
-        if name.endswith("inventory"):
-            self.inventory = open_inventory(payload, keys, site="yard", agent="hall")
-        else:
-            self.heard = open_report(payload, keys, site="yard", agent="hall")
+    @property
+    def store(self) -> Store:
+        return Store(self.folder / "agents" / f"{self.name}.json")
 
-    def tell(self) -> str:
-        """Return all there is to see, for the message of a failure."""
-        return f"{self.shown()} {self.draws()} {(self.folder / 'agent.log').read_text()[-3000:]}"
+    def take(self, name: str, payload: bytes, _retained: bool) -> None:
+        keys = {self.name: load_public(self.folder / "keys" / f"{self.name}.pub")}
+        if name.endswith("inventory"):
+            self.inventory = open_inventory(payload, keys, site="yard", agent=self.name)
+        else:
+            self.heard = open_report(payload, keys, site="yard", agent=self.name)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -120,9 +122,9 @@ class PluggedHall:
         link = MqttLink(
             host="127.0.0.1",
             port=self.broker.port,
-            client_id="listener",
+            client_id=f"listener-{self.name}",
             on_message=self.take,
-            subscriptions=[topic("yard", "hall", leaf) for leaf in (Leaf.REPORT, Leaf.INVENTORY)],
+            subscriptions=[topic("yard", self.name, leaf) for leaf in (Leaf.REPORT, Leaf.INVENTORY)],
             protocol=self.broker.protocol,  # type: ignore[arg-type]
         )
         link.start()
@@ -131,32 +133,53 @@ class PluggedHall:
         finally:
             link.stop()
 
-    def draws(self) -> set[int]:
-        return {round(miner.draw_w) for miner in self.miners.values()}
+    @contextmanager
+    def running(self) -> Iterator[subprocess.Popen[bytes]]:
+        with (self.folder / "agent.log").open("ab") as log:
+            argv = [sys.executable, "-m", "controller.cli", "agent", "run", str(self.folder / "agent.yaml")]
+            process = subprocess.Popen(argv, stdout=log, stderr=subprocess.STDOUT)
+            try:
+                yield process
+            finally:
+                process.kill()
+                process.wait(DEADLINE_S)
 
-    def shown(self) -> tuple[set[int], set[str]]:
-        """Return the setpoints and the states of the newest report."""
-        report = self.heard
-        return (set(), set()) if report is None else (set(report.applied_w), set(report.state))
+    @property
+    def plugged_w(self) -> set[int]:
+        """What the miners behind plugs draw."""
+        return {round(self.miners[id_].draw_w) for id_ in PLUGS}
+
+    def is_proven(self) -> bool:
+        """Return whether all that the agent reports is proven, and true."""
+        self.highest_w = max(self.highest_w, *(miner.draw_w for miner in self.miners.values()))
+        heard = self.heard
+        if heard is None or set(heard.state) != {Follow.PROVEN}:
+            return False
+        draws = [round(self.miners[id_].draw_w) for id_ in sorted(self.miners)]
+        return draws == list(heard.applied_w) and set(heard.proof) <= {Proof.READ_BACK, Proof.BOTH, Proof.WATTS}
+
+    def is_held(self) -> bool:
+        return all(contact.opens_s for contact in self.contacts.values())
+
+    def tell(self) -> str:
+        """Return all there is to see, for the message of a failure."""
+        draws = {id_: miner.draw_w for id_, miner in self.miners.items()}
+        return f"{self.name}: {self.heard} {draws} {(self.folder / 'agent.log').read_text()[-3000:]}"
 
 
 @contextmanager
-def running(path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with (path.parent / "agent.log").open("ab") as log:
-        argv = [sys.executable, "-m", "controller.cli", "agent", "run", str(path)]
-        process = subprocess.Popen(argv, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait(DEADLINE_S)
-
-
-@contextmanager
-def served(hall: PluggedHall) -> Iterator[None]:
-    """Let the devices of a hall be spoken to, by a thread of their own."""
+def served(halls: Sequence[Hall]) -> Iterator[None]:
+    """Let the devices of halls be spoken to, by a thread of their own."""
     loop, up, down = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-    thread = threading.Thread(target=loop.run_until_complete, args=(hall.serve(up, down),), daemon=True)
+
+    async def serve() -> None:
+        async with AsyncExitStack() as stack:
+            for hall in halls:
+                await hall.serve(stack)
+            up.set()
+            await down.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
     thread.start()
     assert up.wait(DEADLINE_S)
     yield
@@ -166,119 +189,61 @@ def served(hall: PluggedHall) -> Iterator[None]:
 
 
 @pytest.fixture
-def hall(tmp_path: Path) -> Iterator[PluggedHall]:
+def halls(tmp_path: Path) -> Iterator[tuple[Hall, Hall]]:
+    """Give a hall whose agent is to be killed, and one whose agent's machine is to lose its power."""
     with mosquitto_broker(tmp_path) as broker:
-        hall = PluggedHall(tmp_path, broker)
-        with served(hall):
-            yield hall
+        both = Hall("killed", tmp_path / "killed", broker), Hall("cut", tmp_path / "cut", broker)
+        for hall in both:
+            hall.folder.mkdir()
+        with served(both), ExitStack() as stack:
+            for hall in both:
+                hall.write()
+                stack.enter_context(hall.listening())
+            yield both
 
 
-def test_devices_fall_by_their_relays_when_the_agent_is_killed_and_come_back_at_no_more_than_stored_and_failsafe(
-    hall: PluggedHall,
+def test_without_its_agent_what_has_a_dead_man_falls_the_rest_is_named_and_all_come_back_at_no_more_than_stored_and_failsafe(
+    halls: tuple[Hall, Hall],
 ) -> None:
-    path = hall.write()
-    proven = ({FAILSAFE_W}, {Follow.PROVEN})
+    """An agent that stands still says no more to anybody: no connection ends, no last word comes, as when its machine has lost its power."""
+    killed, cut = halls
 
-    with hall.listening():
-        with running(path) as process:
-            until(
-                lambda: hall.shown() == proven and hall.draws() == {FAILSAFE_W},
-                "all are at failsafe, proven",
-                tell=hall.tell,
-            )
-            until(lambda: all(one.opens_s for one in hall.contacts.values()), "all are held", tell=hall.tell)
-            held = {id_: contact.opens_s for id_, contact in hall.contacts.items()}
-            until(
-                lambda: all((one.opens_s or 0) > (held[id_] or 0) for id_, one in hall.contacts.items()),
-                "all are held anew",
-                tell=hall.tell,
-            )
-            assert hall.draws() == {FAILSAFE_W}
-            process.send_signal(signal.SIGKILL)
-            killed_s = boottime_s()
-            process.wait(DEADLINE_S)
-        until(lambda: hall.draws() == {0}, "all are cut off", tell=hall.tell)
-        assert boottime_s() - killed_s < HOLD_S + 2.0
-        assert [contact.is_closed for contact in hall.contacts.values()] == [False, False]
-        hall.heard = None
-        highest_w = 0
-
-        def are_back() -> bool:
-            nonlocal highest_w
-            highest_w = max(highest_w, *hall.draws())
-            closed = all(contact.is_closed for contact in hall.contacts.values())
-            return closed and hall.shown()[1] == {Follow.PROVEN} and hall.draws() == hall.shown()[0]
-
-        with running(path):
-            # What was dark has been off, and without a lease nobody may raise it.
-            until(are_back, "all are back, proven", tell=hall.tell)
-            assert hall.shown()[0] == {MINER.off_w}
-            assert hall.heard is not None
-            assert set(hall.heard.proof) <= {Proof.READ_BACK, Proof.BOTH, Proof.WATTS}
-            assert highest_w <= FAILSAFE_W
-
-
-class BareHall(PluggedHall):
-    """The same, and a miner before which nothing stands."""
-
-    def __init__(self, folder: Path, broker: BrokerProcess) -> None:
-        super().__init__(folder, broker)
-        self.bare = BenchUnit(
-            model=MINER, pace=PACE, clock=boottime_s, told_w=MINER.max_w, serial="s19k-003", mac="02:00:00:00:02:09"
+    def both(holds: Callable[[Hall], bool], what: str) -> None:
+        until(
+            lambda: False not in [holds(hall) for hall in halls],
+            what,
+            tell=lambda: "\n".join(hall.tell() for hall in halls),
         )
 
-    async def serve(self, up: threading.Event, down: asyncio.Event) -> None:
-        async with LuxOsServer(self.bare, clock=boottime_s) as server:
-            self.devices.append(
-                {"id": "s19k-003", "family": "luxos", "host": "127.0.0.1", "port": server.port, "serial": "s19k-003",
-                 "model": MINER.id, "failsafe": f"{FAILSAFE_W} W"}
-            )  # fmt: skip
-            await super().serve(up, down)
-
-
-@pytest.fixture
-def bare_hall(tmp_path: Path) -> Iterator[BareHall]:
-    with mosquitto_broker(tmp_path) as broker:
-        hall = BareHall(tmp_path, broker)
-        with served(hall):
-            yield hall
-
-
-@pytest.mark.slow
-def test_when_the_machine_of_the_agent_loses_its_power_what_has_a_dead_man_falls_and_the_rest_stays_and_is_known_to(
-    bare_hall: BareHall,
-) -> None:
-    """A process that stands still says no more to anybody: no connection ends, no last word comes, as when power is gone."""
-    hall, path = bare_hall, bare_hall.write()
-    with hall.listening():
-        with running(path) as process:
-            until(
-                lambda: hall.shown() == ({FAILSAFE_W, MINER.off_w}, {Follow.PROVEN}), "all are proven", tell=hall.tell
-            )
-            until(lambda: all(one.opens_s for one in hall.contacts.values()), "all are held", tell=hall.tell)
-            hall.bare.tell(FAILSAFE_W)  # what a controller had it run on
-            process.send_signal(signal.SIGSTOP)
-            gone_s = boottime_s()
-            until(lambda: hall.draws() == {0}, "all with a dead-man are cut off", tell=hall.tell)
-            assert boottime_s() - gone_s < HOLD_S + 2.0
-            assert round(hall.bare.draw_w) == FAILSAFE_W, "nothing takes it down"
-        inventory = hall.inventory
-        assert inventory is not None
-        assert [device.id for device in inventory.devices if device.dead_man is None] == ["s19k-003"]
-        hall.heard, highest_w = None, 0.0
-
-        def are_back() -> bool:
-            nonlocal highest_w
-            highest_w = max(highest_w, hall.bare.draw_w, *hall.draws())
-            return hall.shown()[1] == {Follow.PROVEN} and all(one.is_closed for one in hall.contacts.values())
-
-        with running(path):
-            until(are_back, "all are back, proven", tell=hall.tell)
-            assert hall.heard is not None
-            stored = Store(hall.folder / "agents" / "hall.json").load().applied
-            assert all(
-                watts <= min(stored[id_], FAILSAFE_W)
-                for id_, watts in zip(sorted(stored), hall.heard.applied_w, strict=True)
-            )
-            assert set(hall.heard.proof) <= {Proof.READ_BACK, Proof.BOTH, Proof.WATTS}
-            assert highest_w <= FAILSAFE_W * 1.01
+    with killed.running() as of_killed, cut.running() as of_cut:
+        both(lambda hall: hall.is_proven() and hall.plugged_w == {FAILSAFE_W}, "all are at failsafe, proven")
+        both(Hall.is_held, "all are held")
+        held = {id(one): one.opens_s or 0 for hall in halls for one in hall.contacts.values()}
+        both(
+            lambda hall: all((one.opens_s or 0) > held[id(one)] for one in hall.contacts.values()), "all are held anew"
+        )
+        of_killed.send_signal(signal.SIGKILL)
+        of_cut.send_signal(signal.SIGSTOP)
+        gone_s = boottime_s()
+        both(lambda hall: hall.plugged_w == {0}, "all with a dead-man are cut off")
+        assert boottime_s() - gone_s < HOLD_S + 2.0
+    for hall in halls:
+        assert [contact.is_closed for contact in hall.contacts.values()] == [False, False]
+        assert round(hall.miners[BARE].draw_w) == FAILSAFE_W, "nothing takes it down"
+        assert hall.inventory is not None
+        assert [device.id for device in hall.inventory.devices if device.dead_man is None] == [BARE]
+        hall.heard, hall.highest_w = None, 0.0
+    stored = {hall.name: hall.store.load().applied for hall in halls}
+    closed = {True}
+    with killed.running(), cut.running():
+        # What was dark has been off, and without a lease nobody may raise it.
+        both(
+            lambda hall: hall.is_proven() and {one.is_closed for one in hall.contacts.values()} == closed,
+            "all are back",
+        )
+    for hall in halls:
+        assert hall.heard is not None
+        at_most = [min(watts, FAILSAFE_W) for _, watts in sorted(stored[hall.name].items())]
+        assert all(now <= most for now, most in zip(hall.heard.applied_w, at_most, strict=True))
+        assert hall.plugged_w == {MINER.off_w}
+        assert hall.highest_w <= FAILSAFE_W

@@ -9,15 +9,16 @@ import pytest
 
 from drivers.devices import nvml
 from drivers.devices.driver import Target
+from drivers.devices.families import Wakes
 from drivers.devices.job_hook import JobCommands
 from drivers.errors import ConfigError, DriverLoss
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
 from drivers.fleet.wire import Activity, MeasuredBy
-from simulators.devices.cells import play
+from simulators.devices.cells import play, restart
 from simulators.devices.nvml_library import COMPILER
 from simulators.devices.traps import Trap
 from tests.drivers.devices.gpu_bench import CARD, FAMILY, NODE, SERVED_NVML, GpuBench, library, run_with_nvml, with_gpus
-from tests.simulators.devices.judging import judge
+from tests.simulators.devices.judging import judge, judge_restart
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="cc is not installed")
 
@@ -231,6 +232,11 @@ def test_a_command_that_fails_is_refused_at_the_lowest_limit(caplog: pytest.LogC
         assert "exit status 3" in caplog.text
 
     with_gpus(scene, jobs=jobs(drain_code=3), run=in_real_time)
+
+
+@pytest.mark.parametrize("wakes", Wakes)
+def test_its_limits_stand_again_after_a_reboot(wakes: Wakes) -> None:
+    judge_restart("nvml", wakes, run_with_nvml(restart("nvml", wakes, served=SERVED_NVML)))
 
 
 @pytest.mark.parametrize("trap", Trap)

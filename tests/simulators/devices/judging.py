@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from drivers.fleet.agent.contact import READ_S
+from drivers.devices.families import Wakes, load_families
+from drivers.fleet.agent.contact import READ_S, SILENT_S
 from drivers.fleet.agent.device import CommandOutcome
+from drivers.fleet.catalogue import DeviceKind
 from drivers.fleet.wire import Follow
 from simulators.devices.bench_unit import POOLS
 from simulators.devices.cells import TURN_S, Cell, model_of
@@ -33,3 +35,15 @@ def judge(family: str, trap: Trap, cell: Cell, served: Served | None = None) -> 
     assert cell.down_s <= (2 * down_s + 21.0 if trap is Trap.MOVES_BACK else down_s + 6.5)
     if trap is Trap.OK:
         assert (cell.state, cell.relayed) == (Follow.PROVEN, False)
+
+
+def judge_restart(family: str, wakes: Wakes, cell: Cell) -> None:
+    """Hold that stop means stop: within one poll of a silent device, and the time of its own, it is down again, proven."""
+    facts = load_families()[family]
+    assert cell.state in {Follow.PROVEN, Follow.STOPPED}
+    assert cell.late_s <= READ_S + TURN_S
+    assert cell.pools == POOLS
+    assert cell.down_s is not None
+    forgets = wakes is Wakes.FULL or facts.kind is DeviceKind.GPU  # limits of GPUs outlive no start
+    comes_back_s = facts.boot_s if forgets else 0.0
+    assert cell.down_s <= comes_back_s + SILENT_S + TURN_S + facts.down_s

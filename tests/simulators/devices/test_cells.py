@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.devices.families import Wakes, load_families
-from drivers.fleet.agent.contact import READ_S, SILENT_S
-from drivers.fleet.catalogue import DeviceKind
-from drivers.fleet.wire import Follow
+from drivers.devices.families import Wakes
+from drivers.fleet.agent.contact import READ_S
 from simulators.devices import timeless
 from simulators.devices.bench_unit import POOLS
 from simulators.devices.cells import TURN_S, play, restart
-from simulators.devices.served import ALL_SERVED
+from simulators.devices.served import ALL_SERVED, EVERY_SERVED
 from simulators.devices.traps import Trap
-from tests.simulators.devices.judging import judge
+from tests.simulators.devices.judging import judge, judge_restart
 
 
 @pytest.mark.parametrize("trap", Trap)
@@ -22,15 +20,10 @@ def test_a_cell(family: str, trap: Trap) -> None:
     judge(family, trap, timeless.run(play(family, trap)))
 
 
-@pytest.mark.parametrize("family", [one for one in ALL_SERVED if load_families()[one].kind is not DeviceKind.GPU])
-def test_stop_means_stop_after_a_reboot(family: str) -> None:
-    facts = load_families()[family]
-    cell = timeless.run(restart(family))
-    assert cell.down_s is not None
-    assert cell.state in {Follow.PROVEN, Follow.STOPPED}
-    assert cell.late_s <= READ_S + TURN_S
-    comes_back_s = 0.0 if facts.wakes is Wakes.AS_SET else facts.boot_s
-    assert cell.down_s <= comes_back_s + SILENT_S + TURN_S + facts.down_s
+@pytest.mark.parametrize("wakes", Wakes)
+@pytest.mark.parametrize("family", [*ALL_SERVED, "snmp-outlet"])
+def test_stop_means_stop_after_a_reboot(family: str, wakes: Wakes) -> None:
+    judge_restart(family, wakes, timeless.run(restart(family, wakes, served=EVERY_SERVED[family])))
 
 
 @pytest.mark.parametrize("trap", Trap)

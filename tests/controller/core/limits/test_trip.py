@@ -262,6 +262,18 @@ def test_an_agent_without_power_is_no_news():
     assert decision.mode is Mode.NORMAL
 
 
+def test_a_hall_whose_agent_has_lost_its_machine_is_cut_off_by_the_contactor_that_somebody_else_switches():
+    world = running()
+    world.silent = {"agent-a"}  # and its devices draw on
+    world.orders = (order(8e3, world, node=HALL, begun=True),)
+    took_s = world.until(lambda decision: decision.contactors[0].wanted is Wanted.OPEN, TRIP_S + 20)
+    assert took_s <= TRIP_S + world.site.rules.settle_s
+    decision = world.run(15)
+    assert np.all(world.draw_w[in_hall(world)] == 0.0)
+    assert decision.contactors[0].proven
+    assert (decision.mode, codes(decision)) == (Mode.NORMAL, {(Code.NODE_TRIPPED, "hall")})
+
+
 def test_it_is_not_proven_while_the_contactor_says_that_it_is_closed_or_nothing():
     world = tripped()
     world.orders = ()

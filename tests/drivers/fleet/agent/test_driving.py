@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.clock import boottime_s
+from drivers.fleet.agent.agent import CROWDED_S
+from drivers.fleet.agent.contact import TURN_S
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading, Ports
 from drivers.fleet.agent.driving import Driving
 from drivers.fleet.agent.keeping import LATE_S, Keeper
 from drivers.fleet.agent.lease import Held, LeasedDevice
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.wire import Activity, AlarmedDevice, DeviceAlarm, Follow, MeasuredBy
+from simulators.devices import timeless
 from tests.drivers.fleet.fakes import FakeDevice
 from tests.examples import examples
 from tests.waiting import DEADLINE_S
@@ -343,3 +347,50 @@ def test_an_answer_that_was_asked_for_before_the_agent_was_away_is_not_of_now() 
         await bench.until(lambda: bench.driving.states()[0] == Follow.PROVEN)
 
     bench.run(scene)
+
+
+class Slow(FakeDevice):
+    """A device that takes so long to answer, and counts how often it is asked."""
+
+    def __init__(self, takes_s: float) -> None:
+        super().__init__(S21.off_w)
+        self._takes_s, self.asked = takes_s, 0
+
+    async def read(self) -> DeviceReading:
+        self.asked += 1
+        await asyncio.sleep(self._takes_s)
+        return await super().read()
+
+
+class NoDisk:
+    """In place of a keeper: what is there is stored."""
+
+    def __init__(self, ids: Collection[str]) -> None:
+        self.stored = Held(epoch=1, applied=dict.fromkeys(ids, S21.off_w))
+
+    async def kept(self) -> None:
+        """Wait for nothing."""
+
+
+def test_three_hundred_devices_are_each_read_once_a_second_whatever_they_and_the_turns_of_a_busy_agent_take() -> None:
+    devices = {f"m-{k:03d}": Slow(0.02 + 0.2 * k / 300) for k in range(300)}
+
+    async def scene() -> list[int]:
+        driving = Driving(
+            agent="hall",
+            devices=dict.fromkeys(devices, LEASED),
+            ports={id_: Ports(device=device) for id_, device in devices.items()},
+            clock=asyncio.get_running_loop().time,
+            keeper=cast("Keeper", NoDisk(devices)),
+        )
+        before: list[int] = []
+        while asyncio.get_running_loop().time() < 26.0:
+            if not before and asyncio.get_running_loop().time() >= 6.0:
+                before = [device.asked for device in devices.values()]
+            driving.begin(may_raise=True)
+            await asyncio.sleep(CROWDED_S if driving.is_crowded else 2 * TURN_S)
+        await driving.end()
+        return [device.asked - asked for device, asked in zip(devices.values(), before, strict=True)]
+
+    reads = timeless.run(scene())
+    assert 19 <= min(reads) <= max(reads) <= 21
