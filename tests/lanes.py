@@ -34,8 +34,12 @@ _LANES: Final = {
     ),
 }
 #: One after the other, because they share what is slow to make; they work more than they wait.
-_SHARED: Final = (*_sites("wheel"), "tests/controller/api/page/test_chromium.py")
-_SCOPE_OF: Final = {path: lane for lane, paths in _LANES.items() for path in paths} | {path: path for path in _SHARED}
+_SHARED: Final = {
+    "wheel": _sites("wheel"),
+    "browser": ("tests/controller/api/page/test_chromium.py",),
+    "cells": ("tests/docs/test_generate.py", "tests/simulators/devices/test_cells.py"),
+}
+_SCOPE_OF: Final = {path: scope for scope, paths in (_LANES | _SHARED).items() for path in paths}
 
 
 def scope_of(nodeid: str) -> str:
