@@ -18,14 +18,14 @@ def _sites(*names: str) -> tuple[str, ...]:
     return tuple(f"{_E2E}test_{name}.py" for name in names)
 
 
-#: Each takes about as long as the others: those that share the yard over one broker, so that it is started once a lane; the sites
-#: that are their own; those whose agents are what they are about; the demos; and what waits for an agent or a bus.
+#: Each takes about as long as the others: those that share the yard over one broker, so that it is started once a lane; those that
+#: have sites of their own; those whose agents are what they are about; the demos; and what waits for an agent or a bus.
 LANES: Final = {
     "orders": _sites("lost_orders", "start"),
     "yard": _sites("clock", "reload", "second_controller", "site"),
-    "trip": (*_sites("carrying", "trip"), "tests/controller/agent/test_kill.py"),
+    "trip": (*_sites("carrying", "trip", "tutorial"), "tests/controller/agent/test_kill.py"),
     "agents": _sites("leases", "real_agent", "scenes"),
-    "demos": _sites("demo", "tutorial", "verdict"),
+    "demos": _sites("demo", "verdict"),
     "waits": (
         *_sites("agent"),
         "tests/controller/commands/agent/test_verify.py",
