@@ -12,8 +12,8 @@ from typing import Final
 
 import pytest
 
-#: Workers that mostly wait, besides one for each core: the lanes (`tests.lanes`).
-_WAITING: Final = 5
+from tests.lanes import LANES
+
 #: Kernels to which `warmup` comes last, and that need none of those to which it comes first.
 _AHEAD: Final = ("leaves", "bound", "changes", "grant", "tree")
 _PYTEST: Final = (sys.executable, "-m", "pytest")
@@ -27,7 +27,8 @@ def main(words: Sequence[str]) -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     _compile(words)
     os.environ[COMPILED] = "1"
-    workers = len(os.sched_getaffinity(0)) + _WAITING
+    # Those of the lanes mostly wait.
+    workers = len(os.sched_getaffinity(0)) + len(LANES)
     parallel = ("-n", str(workers), "--no-loadscope-reorder", "-m", "not slow and not alone")
     # To collect all tests for the few that are alone would take as long as these.
     alone = ("-m", "alone and not slow", *(() if words else _with_marker()))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.examples import THOROUGH, examples
-from tests.lanes import Lanes, is_beside
+from tests.lanes import Lanes, turn_of
 from tests.skips import judged
 
 # Whoever started this in the background of a script has made it deaf to Ctrl-C, and with it all that the tests start.
@@ -42,8 +42,8 @@ gc.disable()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of the lanes first."""
-    items.sort(key=lambda item: is_beside(item.nodeid))
+    """Put first what takes long."""
+    items.sort(key=lambda item: turn_of(item.nodeid))
 
 
 def pytest_collection_finish() -> None:

@@ -1,4 +1,4 @@
-"""Which tests a worker of pytest-xdist runs: any one, but those that need time and no cores stand in five lanes.
+"""Which tests a worker of pytest-xdist runs: any one, but those that need time and no cores stand in lanes.
 
 A site of processes needs time: with more of them at once each would only be slower. So do the waits of the contract and of a
 field bus. The lanes come first in the order of the tests, so that they are under way while all others run beside them, and nobody
@@ -18,14 +18,14 @@ def _sites(*names: str) -> tuple[str, ...]:
     return tuple(f"{_E2E}test_{name}.py" for name in names)
 
 
-#: Each takes about as long as the others, and as all the tests beside them: the sites that share the yard over one broker, so that
-#: it is started once; the one whose devices rest for minutes; those whose agents are what they are about; the demos; and what
-#: waits for an agent or a bus.
-_LANES: Final = {
-    "yard": _sites("lost_orders", "reload", "site", "start"),
-    "trip": _sites("carrying", "second_controller", "trip"),
-    "agents": (*_sites("clock", "leases", "real_agent", "scenes"), "tests/controller/agent/test_kill.py"),
-    "demos": _sites("demo", "tutorial", "verdict"),
+#: Each takes about as long as the others: those that share the yard over one broker, so that it is started once a lane; those that
+#: have sites of their own; those whose agents are what they are about; the demos; and what waits for an agent or a bus.
+LANES: Final = {
+    "orders": _sites("lost_orders", "start"),
+    "yard": _sites("clock", "reload", "second_controller", "site"),
+    "trip": (*_sites("carrying", "trip", "tutorial"), "tests/controller/agent/test_kill.py"),
+    "agents": _sites("leases", "real_agent", "scenes"),
+    "demos": _sites("demo", "verdict"),
     "waits": (
         *_sites("agent"),
         "tests/controller/commands/agent/test_verify.py",
@@ -34,8 +34,12 @@ _LANES: Final = {
     ),
 }
 #: One after the other, because they share what is slow to make; they work more than they wait.
-_SHARED: Final = (*_sites("wheel"), "tests/controller/api/page/test_chromium.py")
-_SCOPE_OF: Final = {path: lane for lane, paths in _LANES.items() for path in paths} | {path: path for path in _SHARED}
+_SHARED: Final = {
+    "wheel": _sites("wheel"),
+    "browser": ("tests/controller/api/page/test_chromium.py",),
+    "cells": ("tests/docs/test_generate.py", "tests/simulators/devices/test_cells.py"),
+}
+_SCOPE_OF: Final = {path: scope for scope, paths in (LANES | _SHARED).items() for path in paths}
 
 
 def scope_of(nodeid: str) -> str:
@@ -44,9 +48,10 @@ def scope_of(nodeid: str) -> str:
     return _SCOPE_OF.get(path, "demos" if path.startswith(_E2E) else nodeid)
 
 
-def is_beside(nodeid: str) -> bool:
-    """Return whether a test stands in no lane, and so begins after these."""
-    return scope_of(nodeid) not in _LANES
+def turn_of(nodeid: str) -> int:
+    """Return in which turn a test begins: the lanes, then what stays together, then all others, so that nothing long begins late."""
+    scope = scope_of(nodeid)
+    return 0 if scope in LANES else 1 if scope in _SHARED else 2
 
 
 class Lanes(LoadScopeScheduling):

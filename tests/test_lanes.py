@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.lanes import _LANES, _SCOPE_OF, is_beside, scope_of
+from tests.lanes import _SCOPE_OF, LANES, scope_of, turn_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,12 +19,12 @@ def test_every_site_of_processes_has_a_lane():
 
 
 def test_a_lane_is_handed_out_as_one_and_any_other_test_by_itself():
-    assert scope_of("tests/e2e/test_site.py::test_a") == scope_of("tests/e2e/test_start.py::test_b[1]") == "yard"
-    assert scope_of("tests/e2e/test_of_a_new_file.py::test_a") in _LANES
+    assert scope_of("tests/e2e/test_site.py::test_a") == scope_of("tests/e2e/test_reload.py::test_b[1]") == "yard"
+    assert scope_of("tests/e2e/test_of_a_new_file.py::test_a") in LANES
     assert scope_of("tests/test_lanes.py::test_a") == "tests/test_lanes.py::test_a"
 
 
-def test_the_lanes_begin_before_all_others():
+def test_the_lanes_begin_before_what_stays_together_and_that_before_all_others():
     lanes = ["tests/e2e/test_new.py::test_b", "tests/drivers/meters/modbus/test_bus.py::test_c"]
-    others = ["tests/a.py::test_a", "tests/e2e/test_wheel.py::test_d"]
-    assert sorted((others[0], *lanes, others[1]), key=is_beside) == [*lanes, *others]
+    together, others = ["tests/e2e/test_wheel.py::test_d"], ["tests/a.py::test_a"]
+    assert sorted([*others, *together, *lanes], key=turn_of) == [*lanes, *together, *others]

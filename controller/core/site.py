@@ -13,20 +13,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.core.figures import SETTLE_FACTOR, SURPLUS_SOURCE
+
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 I8 = NDArray[np.int8]
 Bool = NDArray[np.bool_]
 
 
-#: Name of the surplus source where it stands among the meters.
-SURPLUS: Final = "surplus"
+#: The surplus source, where it stands among the meters.
+SURPLUS: Final = SURPLUS_SOURCE
 #: What goes on with time goes on by no more than this in a tick, however long the pause before it was.
 LONGEST_TICK_S: Final = 5.0
-#: The leases of a site's agents are from this share of its lease to all of it, so that their ends are no step.
-SHORTEST_LEASE: Final = 0.8
-#: Share by which a settled device may still be moving after its stated time.
-SETTLE_FACTOR: Final = 1.25
 #: From a device's settling to a meter reading that shows all of it: a poll, a refresh of the meter, a tick.
 VISIBLE_S: Final = 1.5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from controller.core.site import SURPLUS
+from controller.core.figures import SURPLUS_SOURCE
 from controller.site.check_access import opcua_problems
 from controller.site.model import MeterEntry, SiteFile, SurplusSection
 from controller.site.problems import Loc, Problem, kw, repeated, unless_known, unless_one
@@ -26,7 +26,7 @@ def meter_problems(site: SiteFile) -> Iterator[Problem]:
     yield from _twice(site.meters)
     for index, meter in enumerate(site.meters):
         loc: Loc = ("meters", index)
-        if meter.id == SURPLUS:
+        if meter.id == SURPLUS_SOURCE:
             yield Problem(loc=(*loc, "id"), allowed="any other name: the source of the surplus is called so")
         yield from unless_known((*loc, "node"), meter.node, parents, "nodes", complete=complete)
         yield from _source_problems(loc, meter.modbus, meter.opcua, site.control.suspect_after_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from controller.core.site import SHORTEST_LEASE
+from controller.core.figures import SHORTEST_LEASE
 from controller.site.devices import Load, declared_failsafe_w
 from controller.site.model import NodeEntry, SiteFile
 from controller.site.problems import Loc, Problem, kw

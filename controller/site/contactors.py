@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from controller.core.site import SETTLE_FACTOR
+from controller.core.figures import SETTLE_FACTOR
 from controller.site.contactor_parts import ContactorEntry
 from controller.site.devices import Load
 from controller.site.model import NodeEntry, SiteFile

@@ -58,6 +58,8 @@ class SnmpOutlet:
         self._oid = f"{_OUTLET}.{target.outlet}"
         self._engine: SnmpEngine | None = None
         self._transport: UdpTransportTarget | None = None
+        #: What is read. To look an object up in the library's own table takes as long as to ask for it.
+        self._read = {oid: ObjectType(ObjectIdentity(oid)) for oid in (self._oid, _FIRMWARE, _MODEL, _SERIAL)}
         self._one = asyncio.Lock()
 
     async def switch(self, *, closed: bool, hold_s: float | None) -> CommandOutcome:
@@ -100,7 +102,7 @@ class SnmpOutlet:
         self._engine = self._transport = None
 
     async def _values(self, *oids: str) -> list[str]:
-        status, said = await self._ask(get_cmd, *(ObjectType(ObjectIdentity(oid)) for oid in oids))
+        status, said = await self._ask(get_cmd, *(self._read[oid] for oid in oids))
         if status or len(said) != len(oids):
             raise DriverLoss(f"{self._target.place} answers with the error {status}")
         return [one[1].prettyPrint().strip() for one in said]

@@ -22,6 +22,8 @@ import yaml
 #: (function code, PDU address) to word.
 Words = dict[tuple[int, int], int]
 
+#: libyaml is ten times faster, where PyYAML has it.
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PREFIX: Final = {"m": Fraction(1, 1000), "k": Fraction(1000), "M": Fraction(10**6), "G": Fraction(10**9)}
 _UNITS: Final[Mapping[str, int | Fraction]] = {
     "Wh": 1,
@@ -91,7 +93,7 @@ def read_data(name_or_path: str) -> dict[str, Any]:
     """Return the plain data of a profile file, bundled or at a path."""
     bundled = files("drivers.meters") / "profiles" / f"{name_or_path}.yaml"
     text = bundled.read_text(encoding="utf-8") if bundled.is_file() else Path(name_or_path).read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
+    data: dict[str, Any] = yaml.load(text, _LOADER)  # noqa: S506  a SafeLoader, whichever
     return data
 
 

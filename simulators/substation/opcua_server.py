@@ -22,6 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from drivers.errors import DriverLoss
+from simulators.substation.address_space import SmallServer
 from simulators.substation.meter import ReadTruth
 from simulators.substation.scada_units import UNITS
 from simulators.worldlink import Truth
@@ -103,7 +104,7 @@ class Scada:
     fastest_publishing_s: float = 0.0
     fastest_sampling_s: float = 0.0
     max_sessions: int | None = None
-    _server: Server = field(init=False, default_factory=Server)
+    _server: Server = field(init=False, default_factory=lambda: Server(SmallServer()))
     _index: int = field(init=False, default=0)
     _grid: Node | None = field(init=False, default=None)
     _nodes: dict[str, ua.NodeId] = field(init=False, default_factory=dict)
@@ -147,7 +148,7 @@ class Scada:
 
     async def _prepare(self) -> None:
         self._server.disable_clock()
-        # Of the six thousand standard nodes none is ever garbage: to look for it takes as long as to make them.
+        # Of the standard nodes none is ever garbage: to look for it takes as long as to make them.
         gc.disable()
         await self._server.init()
         gc.enable()

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from tests.e2e.two_controllers import live_together
-from tests.e2e.yard import Yard
-
-pytestmark = pytest.mark.parametrize("yard", ["real"], indirect=True, scope="module")
+from tests.brokers import mosquitto_broker
+from tests.e2e.two_controllers import live_together, two_over
 
 
-def test_f63_two_controllers_with_one_certificate_are_named_and_the_last_one_leads_within_a_lease(yard: Yard) -> None:
-    live_together(yard, 10.0, {})
+def test_f63_two_controllers_with_one_certificate_are_named_and_the_last_one_leads_within_a_lease(
+    tmp_path: Path,
+) -> None:
+    with mosquitto_broker(tmp_path) as broker, two_over(broker, tmp_path) as yard:
+        live_together(yard, 10.0, {})

@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from itertools import pairwise
+from pathlib import Path
 from typing import Final
 
 import yaml
@@ -14,14 +16,23 @@ import yaml
 from controller.daemon.journal.beginning import HEAD
 from controller.demo.children import Child
 from drivers.clock import boottime_s
-from tests.e2e.yard import Sample, Yard, until
+from tests.brokers import BrokerProcess
+from tests.e2e.yard import SITE, Sample, Yard, until, yard_over
 from tests.ports import free_port
 from tests.waiting import DEADLINE_S
 
+#: So long that the start of a second one on a busy machine does not outlast it.
 LEASE_S: Final = 20.0
 #: How far above the contract the meter of the site may be: I1.
 TOLERANCE: Final = 0.01
 _SECOND: Final = "second_controller"
+
+
+def two_over(broker: BrokerProcess, folder: Path) -> AbstractContextManager[Yard]:
+    """A yard with leases of `LEASE_S`."""
+    text, lease = SITE.read_text(encoding="utf-8"), "  lease: 5 s\n"
+    assert text.count(lease) == 1
+    return yard_over(broker, folder, text=text.replace(lease, f"  lease: {LEASE_S:.0f} s\n"))
 
 
 def clone(yard: Yard) -> Child:
@@ -43,13 +54,9 @@ def live_together(
     yard: Yard, both_s: float, figures: dict[str, object], is_alerted: Callable[[], bool] = lambda: True
 ) -> None:
     """Have both live for so long, and then one; AssertionError where one is not named or alerted, anything rises, or it is not led again."""
-    undo = yard.reconfigure(lambda raw: raw["fleet"].update(lease=f"{LEASE_S:.0f} s"))
-    yard.calm()
-    yard.renew()
     set_w = sum(yard.calm(drawing=True).applied_w.values())
     log_before = (yard.folder / "surplusd.log").stat().st_size
     second = clone(yard)
-    undo()
     second.start()
     try:
         until(lambda: _SECOND in _reasons(yard), "the second one is named", tell=yard.tell)

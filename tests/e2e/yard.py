@@ -40,8 +40,10 @@ SITE = Path(__file__).with_name("site.yaml")
 PLENTY = "--scale=300 %"
 #: An order, or a surplus that is gone, is followed within this time: the settle time, and what a busy machine may add.
 MET_S = 60.0
-#: Each look asks the processes of the site: five times as often as their fastest tick, and no more.
-until = partial(waited_for, look_s=0.05)
+#: Each look asks the processes of the site, and costs the daemon as much as two ticks: as often as the world moves, and no more.
+until = partial(waited_for, look_s=0.1)
+#: Looks of which each is kept see steps between them.
+_WATCHED_S = 0.05
 #: Within this the site is at full power again: a device that a busy machine has kept from coming up rests for up to four minutes
 #: before it is asked again (`controller/core/fleet/waiting.py`).
 RESTED_S = 300.0
@@ -188,7 +190,7 @@ class Yard:
             seen.append(self.look())
             return condition(seen[-1])
 
-        until(fulfilled, what, deadline_s)
+        waited_for(fulfilled, what, deadline_s, look_s=_WATCHED_S)
         return seen
 
     def watch_for(self, seconds: float) -> list[Sample]:
@@ -284,9 +286,9 @@ def options(*words: str) -> argparse.Namespace:
 
 
 @contextlib.contextmanager
-def yard_over(broker: BrokerProcess, folder: Path, *words: str) -> Iterator[Yard]:
-    """A yard with all its parts started and the site at full power."""
-    yard = Yard(folder, broker, options(*(words or (PLENTY,))))
+def yard_over(broker: BrokerProcess, folder: Path, *words: str, text: str = "") -> Iterator[Yard]:
+    """A yard with all its parts started; `text`: of another site file."""
+    yard = Yard(folder, broker, options(*(words or (PLENTY,))), text)
     try:
         yard.processes.open()
         yield yard

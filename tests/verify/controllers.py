@@ -9,8 +9,7 @@ from typing import Final
 
 from tests.brokers import mosquitto_broker
 from tests.deploy.prometheus import firing, prometheus
-from tests.e2e.two_controllers import live_together
-from tests.e2e.yard import PLENTY, Yard, options
+from tests.e2e.two_controllers import live_together, two_over
 
 LASTS_S: Final = 60.0
 ALERT: Final = "SurplusdSecondController"
@@ -21,14 +20,13 @@ def live_and_leave(out: Path, lasts_s: float = LASTS_S) -> dict[str, str]:
     """Have both live, with what was seen in ``OUT/controllers.json``."""
     figures: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as name, mosquitto_broker(Path(name)) as broker:
-        yard = Yard(Path(name), broker, options(PLENTY))
         try:
-            yard.processes.open()
-            with prometheus(yard.setup.url.removeprefix("http://"), RULES) as api:
+            with (
+                two_over(broker, Path(name)) as yard,
+                prometheus(yard.setup.url.removeprefix("http://"), RULES) as api,
+            ):
                 live_together(yard, lasts_s, figures, lambda: any(alert == ALERT for alert, _ in firing(api)))
         except AssertionError as error:
             figures["wrong"] = str(error)
-        finally:
-            yard.close()
     (out / "controllers.json").write_text(json.dumps(figures, indent=2) + "\n")
     return {"controllers": "failed" if "wrong" in figures else "passed"}

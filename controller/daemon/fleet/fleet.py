@@ -16,10 +16,11 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from controller.core.decision import Decision
+from controller.core.figures import SHORTEST_LEASE
 from controller.core.fleet.leases import CONTACT_S
 from controller.core.limits.contactors import Wanted
 from controller.core.reasons import Code, Reason
-from controller.core.site import F64, SHORTEST_LEASE, Site
+from controller.core.site import F64, Site
 from controller.core.snapshot import ContactorNow, FleetColumns
 from controller.daemon.clock.anchor import AgentClock
 from controller.daemon.fleet.inbox import MakeFleetLink

@@ -11,11 +11,12 @@ from controller.core.modes import Mode
 from controller.core.site import SURPLUS, DemandTerms
 from controller.core.takeover import has_same_structure, taken_over
 from controller.core.trust.judge import no_trust
-from tests.controller.core.world import RULES, World, order, site
+from tests.controller.core.world import RULES, World, order, played_once, site
 
 PLENTY_W = 500e3
 
 
+@played_once
 def running(**rules) -> World:
     """A world at rest under its contract."""
     world = World(site(replace(RULES, contract_w=80e3, **rules)), surplus_w=PLENTY_W)
@@ -172,6 +173,7 @@ def test_a_house_load_that_meters_show_is_kept_free_as_it_is_declared_now_until_
     assert world.cycle().house_w[0] == pytest.approx(learnt_w, rel=0.05), "less is no reason to forget what was seen"
     reload_house(world, "pcc", learnt_w + 20e3)
     assert world.cycle().house_w[0] == pytest.approx(learnt_w + 20e3)
+    world.tick_s = 1.0
     assert world.run(600).house_w[0] == pytest.approx(learnt_w, rel=0.2)
 
 

@@ -10,6 +10,7 @@ from simulators.devices import timeless
 from simulators.devices.bench_unit import POOLS
 from simulators.devices.cells import TURN_S, play, restart
 from simulators.devices.served import ALL_SERVED, EVERY_SERVED
+from simulators.devices.table import cell
 from simulators.devices.traps import Trap
 from tests.simulators.devices.judging import judge, judge_restart
 
@@ -17,7 +18,7 @@ from tests.simulators.devices.judging import judge, judge_restart
 @pytest.mark.parametrize("trap", Trap)
 @pytest.mark.parametrize("family", ALL_SERVED)
 def test_a_cell(family: str, trap: Trap) -> None:
-    judge(family, trap, timeless.run(play(family, trap)))
+    judge(family, trap, cell(family, trap))
 
 
 @pytest.mark.parametrize("wakes", Wakes)

@@ -67,13 +67,17 @@ class Admitted:
 
     def admit_all(self, limit_w):
         """Admit all edges at these limits of the nodes."""
-        used = np.bincount(self.home, weights=self.choices.base_w, minlength=limit_w.size)
-        for n in range(limit_w.size - 1, 0, -1):
-            used[self.parent[n]] += used[n]
         self.branches.limit_w[:] = self.branches.asked_w[:] = limit_w
-        self.room, self.watts = limit_w - used, self.choices.base_w.copy()
+        self.room, self.watts = limit_w - self.must_w(), self.choices.base_w.copy()
         self.level = Draft(self.watts, self.room.copy())
         admit(self.branches, 0, self.choices, self.order, self.level, self.closings, self.ahead)
+
+    def must_w(self):
+        """Return what the devices below each node must draw; a limit that is less is taken for as much."""
+        used = np.bincount(self.home, weights=self.choices.base_w, minlength=self.parent.size)
+        for n in range(used.size - 1, 0, -1):
+            used[self.parent[n]] += used[n]
+        return used
 
     def decide_anew(self, node, watts):
         """Have the branch of a node admitted once more, with room for all of the order; return the order after it."""

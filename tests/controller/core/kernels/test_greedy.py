@@ -86,12 +86,14 @@ def test_a_branch_that_is_admitted_again_stands_as_if_all_of_the_tree_were(case,
     below_site = [n for n in range(1, case.parent.size) if case.parent[n] == 0]
     assume(below_site)
     branch = data.draw(st.sampled_from(below_site))
-    limit_w = case.branches.limit_w.copy()
+    asked_w, must_w = case.branches.limit_w.copy(), case.must_w()
+    limit_w = asked_w.copy()
     for n in range(branch, branch + case.size[branch]):
-        limit_w[n] *= data.draw(st.sampled_from([0.5, 0.9, 1.0, 1.2, 2.0]))
+        asked_w[n] *= data.draw(st.sampled_from([0.5, 0.9, 1.0, 1.2, 2.0]))
+        limit_w[n] = max(asked_w[n], must_w[n])
     anew, watts = copy.deepcopy(case), case.watts.copy()
     anew.admit_all(limit_w)
-    case.branches.asked_w[:] = limit_w
+    case.branches.asked_w[:] = asked_w
     order = case.decide_anew(branch, watts)
     end = order.end
     assert end == order.length

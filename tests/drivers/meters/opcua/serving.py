@@ -22,11 +22,8 @@ from drivers.meters.opcua.points import Point, Server
 from drivers.readings import Loss, Sample
 from simulators.substation.opcua_server import APPLICATION, NAMESPACE, Scada
 from simulators.worldlink import Truth
-from tests.drivers.meters.opcua import address_space
 from tests.drivers.meters.watching import running
 from tests.ports import free_port
-
-address_space.share()
 
 SURPLUS = f"nsu={NAMESPACE};s=Grid.Surplus"
 METER = f"/nsu={NAMESPACE};Meter"

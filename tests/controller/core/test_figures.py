@@ -1,4 +1,4 @@
-from controller.core.site import SHORTEST_LEASE
+from controller.core.figures import SHORTEST_LEASE
 
 
 def test_no_lease_of_a_site_is_longer_than_the_site_file_says():
