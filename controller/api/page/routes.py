@@ -87,7 +87,7 @@ def _add_live(router: APIRouter, service: Service) -> None:
 
     @router.get("/page/devices", dependencies=[Depends(require(service.tokens, *Role))])
     async def devices() -> Response:
-        return Response(structure.told, media_type="application/json", headers=_FRESH)
+        return Response(structure.told(), media_type="application/json", headers=_FRESH)
 
     @router.get("/page/stream")
     async def stream(request: Request, by: Reader, lang: str = "") -> EventStream:

@@ -85,8 +85,11 @@ class Structure:
             }
         )
         self.mark = hashlib.sha256(text.encode()).hexdigest()[:16]
-        #: All of it as JSON.
-        self.told = f"{text[:-1]},{_text({'mark': self.mark})[1:]}"
+        self._text = f"{text[:-1]},{_text({'mark': self.mark})[1:]}"
+
+    def told(self) -> str:
+        """Return it as JSON."""
+        return self._text
 
 
 def columns_of(service: Service, mark: str) -> str:
