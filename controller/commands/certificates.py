@@ -147,7 +147,7 @@ async def _presented(source: OpcuaSource, security: OpcuaSecurity) -> tuple[x509
     from drivers.meters.opcua.trust import UntrustedError, check, load_trust
 
     server = Server(endpoint=source.endpoint, timeout_s=_WITHIN_S)
-    chain = await presented_certificates(server, security.policy)
+    chain = await presented_certificates(server, security.policy, security.mode)
     try:
         check(chain[0], load_trust(_trusted(security)), urlsplit(source.endpoint).hostname or "", chain[1:])
     except UntrustedError as error:

@@ -12,7 +12,7 @@ from asyncua.ua.object_ids import ObjectIds
 
 from drivers.meters.opcua.line import OpcuaLine
 from drivers.meters.opcua.points import Step, parse_node
-from drivers.meters.opcua.status import CODE
+from drivers.meters.opcua.status import name_of
 from drivers.meters.opcua.units import UnitRefusedError, factor
 from drivers.meters.opcua.watch import Item, PointWatch
 
@@ -85,8 +85,7 @@ class Resolver:
             elif kind.raw == ua.NodeClass.Object:
                 objects.append((watch, node))
             else:
-                name = ua.StatusCode(ua.UInt32(kind.status & CODE)).name
-                _fail(watch, f"{point.node} is neither a variable nor an object: {name}")
+                _fail(watch, f"{point.node} is neither a variable nor an object: {name_of(kind.status)}")
         return found + await self._of_model(objects)
 
     async def _nodes(self, watches: Sequence[PointWatch]) -> dict[PointWatch, ua.NodeId]:
@@ -191,7 +190,7 @@ def _items(watch: PointWatch, found: Sequence[tuple[_Found, object]]) -> tuple[l
         # ECM fixes the units of its variables, so that one that states none is not in doubt.
         wanted = each.wanted or (si if each.of_model and stated is None else None)
         try:
-            by_unit = factor(stated, wanted, si)
+            by_unit = factor(stated, wanted, si, point.unit_stated_as if counts else None)
         except UnitRefusedError as error:
             if counts:
                 return [], f"{point.node}: {error}"

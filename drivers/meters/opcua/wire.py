@@ -39,6 +39,8 @@ _INT, _UINT, _TICKS, _HANDLE = (struct.Struct(code) for code in ("<i", "<I", "<q
 #: From 1601 to 1970, in the ticks of 100 ns that OPC UA counts.
 _EPOCH_TICKS: Final = 116_444_736_000_000_000
 _TICKS_A_SECOND: Final = 1e7
+#: The end of the year 9999, by which OPC UA says "never" (OPC 10000-6, 5.2.2.5).
+_NEVER_TICKS: Final = 2_650_467_743_990_000_000
 
 _DATA_CHANGE: Final = ObjectIds.DataChangeNotification_Encoding_DefaultBinary
 _STATUS_CHANGE: Final = ObjectIds.StatusChangeNotification_Encoding_DefaultBinary
@@ -112,7 +114,7 @@ def data_value(data: bytes, at: int) -> tuple[Value, int]:
         at += 4
     if mask & 0x04:
         (ticks,) = _TICKS.unpack_from(data, at)
-        source_s = (ticks - _EPOCH_TICKS) / _TICKS_A_SECOND if ticks > 0 else None
+        source_s = (ticks - _EPOCH_TICKS) / _TICKS_A_SECOND if 0 < ticks < _NEVER_TICKS else None
         at += 8
     if mask & 0x38:  # picoseconds of the source's stamp, the server's stamp, picoseconds of that
         at += 2 * bool(mask & 0x10) + 8 * bool(mask & 0x08) + 2 * bool(mask & 0x20)
