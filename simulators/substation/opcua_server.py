@@ -199,10 +199,10 @@ class Scada:
         kind = ua.VariantType.Double if self.counts is None else ua.VariantType.Int32
         browse_name = ua.QualifiedName(name.rpartition(".")[2], ua.Int16(self._index))
         node = await self._grid.add_variable(node_id, browse_name, ua.Variant(0, kind) if self.counts else 0.0)
-        name = self.unit_name or self.stated_unit
-        if name is not None:
+        called = self.unit_name or self.stated_unit
+        if called is not None:
             of_name = UNITS[self.stated_unit][1] if self.stated_unit else -1
-            await _state_unit(node, of_name if self.unit_id is None else self.unit_id, name)
+            await _state_unit(node, of_name if self.unit_id is None else self.unit_id, called)
         await self._wait(node_id, kind)
         self._nodes[name] = node_id
 

@@ -10,6 +10,7 @@ from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 
+from drivers.errors import DriverLoss
 from drivers.meters.opcua.line import OpcuaLine
 from drivers.meters.opcua.points import Step, parse_node
 from drivers.meters.opcua.status import name_of
@@ -51,6 +52,14 @@ class _LookupFailedError(Exception):
     """One point cannot be looked up; the text says why."""
 
 
+async def namespaces_of(line: OpcuaLine) -> list[str]:
+    """Return the URIs of the server's namespaces in the order of their indices; raises DriverLoss where it tells none."""
+    (told,) = await line.read([_NAMESPACES])
+    if not isinstance(told.raw, list):
+        raise DriverLoss("the server does not tell its namespaces")
+    return [str(each) for each in told.raw]
+
+
 class Resolver:
     """Looks up points in one session; what is wrong with one of them stays with it."""
 
@@ -61,8 +70,7 @@ class Resolver:
     @classmethod
     async def ask(cls, line: OpcuaLine) -> Resolver:
         """Ask the server for its namespaces, whose indices may change with a restart."""
-        (told,) = await line.read([_NAMESPACES])
-        return cls(line, [str(each) for each in told.raw or ()])
+        return cls(line, await namespaces_of(line))
 
     async def resolve(self, watches: Sequence[PointWatch]) -> None:
         """Give every point its items, or the reason why it has none."""
