@@ -79,7 +79,7 @@ def _told(asked: OpcuaKeys, found: Found, seen: Mapping[str, Source]) -> Iterato
     if powers:
         yield from table([("NODE", "POWER"), *((each.name, one(REQUIRED, each.plain[REQUIRED])) for each in powers)])
     for each in lost:
-        yield from note("!", f"{each.name}: {_why(each)}", indent=0)
+        yield from note("!", f"{each.name}: {_why(each).removeprefix(f'{each.name}: ')}", indent=0)
     for text in dict.fromkeys(_noted(powers)):
         yield from note("i", text, indent=0)
     others = len(seen) - len(powers) - len(lost) + (0 if asked.source.unit else len(found.unstated))

@@ -39,13 +39,13 @@ _SUSPECT_S: Final = 6.0
 class OpcuaKeys:
     """The endpoint, and the keys that a person has given for it: `given` as they stand, without `endpoint` and `node`."""
 
-    def __init__(self, endpoint: str, text: str) -> None:
-        """Read the keys, a mapping as it stands behind `opcua:`; raises ConfigError."""
-        inner = text.strip().removeprefix("{").removesuffix("}")
-        document = document_of(Path("--keys"), f"{{{inner}}}")
+    def __init__(self, endpoint: str, text: str, node: str | None = None) -> None:
+        """Read the keys, a mapping as it stands behind `opcua:`, with or without its braces; raises ConfigError."""
+        bare = text.strip()
+        document = document_of(Path("--keys"), bare if bare.startswith("{") else f"{{{bare}}}")
         given = document.data if isinstance(document.data, dict) else {}
         self.given: Mapping[str, Any] = {key: each for key, each in given.items() if key not in {"endpoint", "node"}}
-        self.node = given.get("node")
+        self.node = node or given.get("node")
         document.data = {"security": "none", **given, "endpoint": endpoint, "node": self.node or _ANY_NODE}
         if document.data["security"] == "none":
             document.data.setdefault("unprotected", UNPROTECTED)

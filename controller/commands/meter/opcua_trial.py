@@ -16,8 +16,7 @@ _WITHIN_S = 10.0
 
 def run(node: str, endpoint: str, keys: str, rating_w: float | None) -> int:
     """Read the node and print what it shows; raises ConfigError."""
-    asked = OpcuaKeys(endpoint, f"{keys.strip().removeprefix('{').removesuffix('}')}{', ' if keys else ''}node: '{node}'")
-    seen = run_until_signal(read(asked, [node], _WITHIN_S))
+    seen = run_until_signal(read(OpcuaKeys(endpoint, keys, node), [node], _WITHIN_S))
     told = report({name: replace(each, rating_w=rating_w) for name, each in seen.items()}, boottime_s())
     tell(*told.lines)
     tell("look at the lines with !" if told.bad else "nothing looks wrong; compare with what the meter displays")
