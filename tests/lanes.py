@@ -34,7 +34,11 @@ _LANES: Final = {
     ),
 }
 #: One after the other, because they share what is slow to make; they work more than they wait.
-_SHARED: Final = (*_sites("wheel"), "tests/controller/api/page/test_chromium.py")
+_SHARED: Final = (
+    *_sites("wheel"),
+    "tests/controller/api/page/test_chromium.py",
+    "tests/controller/commands/test_opcua_of_the_world.py",
+)
 _SCOPE_OF: Final = {path: lane for lane, paths in _LANES.items() for path in paths} | {path: path for path in _SHARED}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from controller.commands.meter.source import Source
+from controller.commands.meter.source import NOT_HEARD, Source
 from controller.core.reasons import Code, Reason
 from controller.daemon.meters.opcua import server_drivers, server_of
 from controller.daemon.meters.supervision import run_drivers
@@ -31,8 +31,7 @@ _KEYS: Final = FileKind(OpcuaSource, "keys of an OPC UA source")
 _ANY_NODE: Final = "i=85"
 #: What a server has besides its first value follows within this time.
 _REST_S: Final = 0.5
-#: So many losses one after the other say that a value cannot be read.
-_LOSSES: Final = 2
+
 _SUSPECT_S: Final = 6.0
 
 
@@ -76,10 +75,9 @@ async def read(keys: OpcuaKeys, nodes: Sequence[str], within_s: float) -> dict[s
     """Return what each node shows, read by the driver of the daemon; one that says nothing in time is lost."""
     sources = {node: keys.source.model_copy(update={"node": node}) for node in nodes}
     seen = {node: Source(name=node, where=keys.source.endpoint, suspect_s=_SUSPECT_S) for node in nodes}
-    losses, heard = dict.fromkeys(nodes, 0), asyncio.Event()
+    heard = asyncio.Event()
 
     def publish(item: Sample | Loss) -> None:
-        losses[item.meter] += isinstance(item, Loss)
         seen[item.meter] = seen[item.meter].taken(item, tuple(_notes(item)))
         heard.set()
 
@@ -90,7 +88,7 @@ async def read(keys: OpcuaKeys, nodes: Sequence[str], within_s: float) -> dict[s
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while not all(not seen[node].lost or losses[node] >= _LOSSES for node in nodes):
+                while any(source.lost == NOT_HEARD for source in seen.values()):
                     heard.clear()
                     await heard.wait()
                 await asyncio.sleep(_REST_S)
