@@ -74,7 +74,7 @@ def _powers(seen: Mapping[str, Source]) -> list[Source]:
 
 def _told(asked: OpcuaKeys, found: Found, seen: Mapping[str, Source]) -> Iterator[str]:
     powers = _powers(seen)
-    lost = [each for each in seen.values() if each not in powers and not any(text in _why(each) for text in _OTHER)]
+    lost = [each for each in seen.values() if each not in powers and (asked.node or not _is_other(each))]
     yield ""
     if powers:
         yield from table([("NODE", "POWER"), *((each.name, one(REQUIRED, each.plain[REQUIRED])) for each in powers)])
@@ -91,6 +91,10 @@ def _told(asked: OpcuaKeys, found: Found, seen: Mapping[str, Source]) -> Iterato
         yield from fold("For the site file:")
     for each in powers[:_MOST_LINES]:
         yield f"    {asked.line(each.name)}"
+
+
+def _is_other(source: Source) -> bool:
+    return any(text in _why(source) for text in _OTHER)
 
 
 def _why(source: Source) -> str:

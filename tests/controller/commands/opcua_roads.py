@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from controller.cli import main
+from controller.commands.meter import live_view
+from controller.commands.meter.source import NOT_HEARD, Source
 from tests.controller.commands.roads import check_live, daemon
 from tests.controller.commands.substation import site_file
+from tests.waiting import DEADLINE_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +49,18 @@ def trial(way: OpcuaWay) -> int:
 
 
 def watch(way: OpcuaWay) -> int:
-    return main(["meter", "watch", "main", "--file", str(way.site), "--for", "300 ms"])
+    """Watch until the first reading or loss, as by Ctrl-C."""
+    hear, told = live_view._Lines.hear, list[Source]()
+
+    def hear_once(view: live_view._Lines, source: Source) -> None:
+        hear(view, source)
+        if source.lost != NOT_HEARD and not told:
+            told.append(source)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live_view._Lines, "hear", hear_once)
+        return main(["meter", "watch", "main", "--file", str(way.site), "--for", f"{DEADLINE_S:g} s"])
 
 
 #: By name.
