@@ -89,7 +89,8 @@ class Scada:
     `unit`: of the values of `POINTS`. `stated_unit`: what their EngineeringUnits say, which may be a lie; None for no such
     property. `unit_name`, `unit_id`: name and UnitId in them, where they are others. `counts`: values are int32, this many counts a unit; None for doubles. `fastest_publishing_s`,
     `fastest_sampling_s`: shorter intervals are revised to these. `max_sessions`, `max_items`: more are
-    refused. `no_subscriptions`: the status code by which it refuses a subscription, by its name.
+    refused. `no_subscriptions`: the status code by which it refuses a subscription, by its name; `mute_subscriptions`: it
+    makes them and publishes nothing.
     With `certificate`, only secure policies are served, in `modes`; `trusted_clients`: the certificates (DER) of clients that
     somebody has accepted, None where all are; `users`: those of the users who may log in, by a certificate alone.
     """
@@ -112,6 +113,7 @@ class Scada:
     max_sessions: int | None = None
     max_items: int | None = None
     no_subscriptions: str = ""
+    mute_subscriptions: bool = False
     _server: Server = field(init=False, default_factory=Server)
     _index: int = field(init=False, default=0)
     _grid: Node | None = field(init=False, default=None)
@@ -227,12 +229,15 @@ class Scada:
         service = self._server.iserver.subscription_service
         subscribe, monitor = service.create_subscription, service.create_monitored_items
 
-        async def slower(params: ua.CreateSubscriptionParameters, *rest: Any, **more: Any) -> Any:
+        async def say_nothing(*_: object) -> None:
+            """Take what should be published."""
+
+        async def slower(params: ua.CreateSubscriptionParameters, publish: Any, *rest: Any, **more: Any) -> Any:
             if self.no_subscriptions:
                 raise ServiceError(getattr(StatusCodes, self.no_subscriptions))
             fastest_ms = 1000 * self.fastest_publishing_s
             params.RequestedPublishingInterval = max(params.RequestedPublishingInterval, fastest_ms)
-            return await subscribe(params, *rest, **more)
+            return await subscribe(params, say_nothing if self.mute_subscriptions else publish, *rest, **more)
 
         async def sampled(params: ua.CreateMonitoredItemsParameters) -> Any:
             more = params.ItemsToCreate

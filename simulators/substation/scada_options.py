@@ -48,6 +48,7 @@ def add_scada_options(parser: argparse.ArgumentParser) -> None:
     server.add_argument("--max-sessions", type=int, metavar="N", help="more are refused")
     server.add_argument("--max-items", type=int, metavar="N", help="more are not monitored")
     server.add_argument("--no-subscriptions", type=_status, metavar="STATUS", help="how they are refused")
+    server.add_argument("--mute-subscriptions", action="store_true", help="they are made, and say nothing")
     server.add_argument("--sign-only", action="store_true", help="messages are signed and not encrypted")
     server.add_argument(
         "--user", action="append", type=Path, default=[], metavar="FILE", help="certificate (.der) of one who may log in"
@@ -87,6 +88,7 @@ def scada_of(args: argparse.Namespace) -> Scada:
         max_sessions=args.max_sessions,
         max_items=args.max_items,
         no_subscriptions=args.no_subscriptions or "",
+        mute_subscriptions=args.mute_subscriptions,
         modes=("Sign",) if args.sign_only else ("SignAndEncrypt",),
         users=frozenset(path.read_bytes() for path in args.user) or None,
     )

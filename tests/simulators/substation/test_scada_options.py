@@ -17,7 +17,7 @@ EVERY = (
     "--endpoint opc.tcp://127.0.0.1:1/ --certificate c.der --private-key k.pem --status BadSensorFailure --stamp-age 1 "
     "--utc-offset 2 --on-change --frozen --stuck --deadband 3 --overflow --waiting 4 --unit MW --stated-unit W --counts 10 "
     "--publishing 5 --sampling 6 --max-sessions 7 --max-items 8 --no-subscriptions BadServiceUnsupported "
-    "--sign-only --unit-name KW --unit-id 9 --clock 11 --namespace urn:a --namespace urn:b"
+    "--mute-subscriptions --sign-only --unit-name KW --unit-id 9 --clock 11 --namespace urn:a --namespace urn:b"
 )
 
 
@@ -52,7 +52,8 @@ def test_every_option_arrives():
     assert (scada.unit, scada.stated_unit, scada.counts) == ("MW", "W", 10.0)
     assert (scada.fastest_publishing_s, scada.fastest_sampling_s, scada.max_sessions) == (5.0, 6.0, 7)
     assert (scada.unit_name, scada.unit_id, scada.max_items, scada.modes) == ("KW", 9, 8, ("Sign",))
-    assert (scada.no_subscriptions, scada.users) == ("BadServiceUnsupported", None)
+    assert (scada.no_subscriptions, scada.mute_subscriptions) == ("BadServiceUnsupported", True)
+    assert scada.users is None
     assert scada.namespaces_before == ("urn:a", "urn:b")
 
 

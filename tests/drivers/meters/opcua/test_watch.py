@@ -323,3 +323,13 @@ def test_a_loss_forgets_what_rode_along():
     bench.watch.lose("gone", 1000.0)
     assert bench.seen[-1] == Loss(meter="scada", reason="gone", at_s=1000.0)
     assert bench.confirm(data_value(1.0)).values == {"surplus_w": 1_000.0}
+
+
+def test_a_value_that_is_polled_is_due_at_the_pace_of_its_point_and_another_when_it_is_silent():
+    bench = Bench(publish_interval_s=2.0)
+    bench.confirm(data_value())
+    due = [bench.item.due(1000.0 + tenth / 10, heartbeat_s=1.0, grain_s=0.5) for tenth in range(30)]
+    assert due.index(True) == 13  # silent for 1.25 heartbeats
+    bench.item.poll("it has no room")
+    due = [bench.item.due(1000.0 + tenth / 10, heartbeat_s=1.0, grain_s=0.5) for tenth in range(30)]
+    assert due.index(True) == 18  # the next time that somebody comes, it would be too late
