@@ -56,7 +56,9 @@ def _user_problems(loc: Loc, opcua: OpcuaSource) -> Iterator[Problem]:
     elif certificate is not None and opcua.username is not None:
         yield Problem(loc=(*loc, "user_certificate"), allowed="instead of username, not beside it", at_key=True)
     elif certificate is not None and opcua.security is None:
-        yield Problem(loc=(*loc, "user_certificate"), allowed="only with security: the server's proves the key", at_key=True)
+        yield Problem(
+            loc=(*loc, "user_certificate"), allowed="only with security: the server's proves the key", at_key=True
+        )
 
 
 def _unprotected_problems(loc: Loc, opcua: OpcuaSource) -> Iterator[Problem]:

@@ -104,7 +104,9 @@ class OpcuaSecurity(Part):
         "policy", "security policy", "Basic256Sha256"
     )
     mode: Literal["SignAndEncrypt", "Sign"] = key(
-        "mode", "`Sign` for a server that offers nothing better: anybody on the way can read the values", "SignAndEncrypt"
+        "mode",
+        "`Sign` for a server that offers nothing better: anybody on the way can read the values",
+        "SignAndEncrypt",
     )
     certificate: CertificatePath = key("certificate", "certificate of this client")
     private_key: CertificatePath = key("private_key", "its private key")

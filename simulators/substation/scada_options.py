@@ -51,7 +51,12 @@ def add_scada_options(parser: argparse.ArgumentParser) -> None:
     server.add_argument("--mute-subscriptions", action="store_true", help="they are made, and say nothing")
     server.add_argument("--sign-only", action="store_true", help="messages are signed and not encrypted")
     server.add_argument(
-        "--user", action="append", type=Path, default=[], metavar="FILE", help="certificate (.der) of one who may log in"
+        "--user",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="certificate (.der) of one who may log in",
     )
     server.add_argument("--namespace", action="append", default=[], metavar="URI", help="one that comes before ours")
 

@@ -59,7 +59,9 @@ async def _found(asked: OpcuaKeys) -> Found:
 
 def _offers(endpoints: Sequence[ua.EndpointDescription]) -> Iterator[str]:
     """Yield how the server may be reached, and by whom."""
-    ways = {policy_and_mode(each): sorted({token.TokenType.name for token in each.UserIdentityTokens}) for each in endpoints}
+    ways = {
+        policy_and_mode(each): sorted({token.TokenType.name for token in each.UserIdentityTokens}) for each in endpoints
+    }
     for way, users in sorted(ways.items()):
         yield f"{way}: {', '.join(users) or 'nobody'}"
 

@@ -52,7 +52,9 @@ def add_address(verb: argparse.ArgumentParser) -> None:
 def add_keys(verb: argparse.ArgumentParser) -> None:
     """Add how a value of an OPC UA server is read."""
     verb.add_argument(
-        "--keys", metavar="'KEY: VALUE, ...'", help="of OPC UA: more keys, as they stand behind `opcua:` in the site file"
+        "--keys",
+        metavar="'KEY: VALUE, ...'",
+        help="of OPC UA: more keys, as they stand behind `opcua:` in the site file",
     )
 
 
@@ -62,7 +64,9 @@ def is_opcua(arguments: argparse.Namespace) -> bool:
 
     found = str(arguments.host or "").startswith("opc.tcp://")
     if arguments.keys is not None and not found:
-        raise CommandLineWrong(f"found --keys with {arguments.host}, allowed is a server such as opc.tcp://10.0.0.9:4840/")
+        raise CommandLineWrong(
+            f"found --keys with {arguments.host}, allowed is a server such as opc.tcp://10.0.0.9:4840/"
+        )
     return found
 
 

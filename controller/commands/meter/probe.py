@@ -11,7 +11,9 @@ from controller.commands.meter.options import add_address, add_keys, address_of,
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""
-    verb = verbs.add_parser("probe", help="say which profile fits the meter at HOST, or what an OPC UA server has; reads only")
+    verb = verbs.add_parser(
+        "probe", help="say which profile fits the meter at HOST, or what an OPC UA server has; reads only"
+    )
     verb.add_argument(
         "host",
         metavar="HOST[:PORT]",

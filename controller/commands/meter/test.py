@@ -11,7 +11,11 @@ from controller.commands.meter.options import add_keys, add_meter_or_capture, ad
 def add(verbs: Verbs) -> None:
     """Add the verb."""
     verb = verbs.add_parser("test", help="read a meter, or a capture of one, by a profile and say what looks wrong")
-    verb.add_argument("profile", metavar="PROFILE", help="a bundled profile, the path of a profile file, or a node of an OPC UA server")
+    verb.add_argument(
+        "profile",
+        metavar="PROFILE",
+        help="a bundled profile, the path of a profile file, or a node of an OPC UA server",
+    )
     add_meter_or_capture(verb)
     add_keys(verb)
     verb.set_defaults(carry_out=_carry_out)

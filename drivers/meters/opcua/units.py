@@ -88,7 +88,9 @@ def factor(stated: object, wanted: str | None, si: str, stated_as: str | None = 
     if said is None and wanted is None:
         raise UnitRefusedError(f"the server states no unit that is known{_found(stated)}: the site file must name it")
     if said is not None and said not in units:
-        raise UnitRefusedError(f"the server states the unit {said}, which is none of {', '.join(units)}{_way_out(said)}")
+        raise UnitRefusedError(
+            f"the server states the unit {said}, which is none of {', '.join(units)}{_way_out(said)}"
+        )
     if said is not None and wanted is not None and said != wanted:
         raise UnitRefusedError(f"the server states the unit {said}, the site file says {wanted}: one of them is wrong")
     return units[said or wanted or ""][0]

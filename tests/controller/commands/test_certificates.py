@@ -69,7 +69,9 @@ def the_site_of(site: Path, at: str, keys: str = KEYS) -> str:
 
 
 @pytest.mark.parametrize("modes", [("SignAndEncrypt",), ("Sign",)])
-@pytest.mark.parametrize("kept", ["trust: keys/trusted", "server_certificate: keys/scada.der", "server_certificate: scada.pem"])
+@pytest.mark.parametrize(
+    "kept", ["trust: keys/trusted", "server_certificate: keys/scada.der", "server_certificate: scada.pem"]
+)
 def test_the_first_use_needs_nothing_but_the_site_file(site, tmp_path, capsys, kept, modes):
     made, at = make(tmp_path, "server"), endpoint()
     keys = KEYS.replace("trust: keys/trusted", f"{kept}, mode: {modes[0]}")

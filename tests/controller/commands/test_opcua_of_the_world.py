@@ -21,8 +21,8 @@ from simulators.substation.opcua_server import NAMESPACE, Behaviour, Scada
 from tests.controller.commands.opcua_roads import ROADS, OpcuaWay
 from tests.controller.commands.substation import SOUND, Substation, unit
 from tests.drivers.meters.opcua.node_opcua_server import STATION, Another, another_maker
-from tests.drivers.meters.opcua.serving import Grid, Made, endpoint, make
 from tests.drivers.meters.opcua.serving import METER as ECM_METER
+from tests.drivers.meters.opcua.serving import Grid, Made, endpoint, make
 
 LOAD = f"nsu={NAMESPACE};s=Grid.Surplus"
 #: What the source of the surplus shows, so that nobody takes it for the meter.

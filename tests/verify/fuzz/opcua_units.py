@@ -12,10 +12,34 @@ from asyncua import ua
 from drivers.meters.opcua.units import UNECE, UNITS, UnitRefusedError, factor, unit_id
 
 CODES: Final = {unit: code for units in UNITS.values() for unit, (_, code) in units.items()}
-WORDS: Final = {"watt": "W", "kilowatt": "kW", "megawatt": "MW", "gigawatt": "GW", "kilowatt hour": "kWh", "hertz": "Hz"}
+WORDS: Final = {
+    "watt": "W",
+    "kilowatt": "kW",
+    "megawatt": "MW",
+    "gigawatt": "GW",
+    "kilowatt hour": "kWh",
+    "hertz": "Hz",
+}
 #: UNECE codes of something else: degree Celsius, kilovar, kilovolt ampere, volt, ampere, bar, percent.
 OTHERS: Final = ("CEL", "KVR", "KVA", "VLT", "AMP", "BAR", "P1")
-NOISE: Final = ("kvar", "MVA", "MW th", "°C", "%", "P", "m", "M", "k", "MWp", "kW/h", "W/m²", "\x00", "mW W", "1 kW", "🔌")
+NOISE: Final = (
+    "kvar",
+    "MVA",
+    "MW th",
+    "°C",
+    "%",
+    "P",
+    "m",
+    "M",
+    "k",
+    "MWp",
+    "kW/h",
+    "W/m²",
+    "\x00",
+    "mW W",
+    "1 kW",
+    "🔌",
+)
 ELECTRICAL: Final = (" el", "el", "_el", " EL", "(el)", "e", " el.")
 BRACKETS: Final = ("{}", "[{}]", "({})", " {} ", "[ {} ]", "<{}>", "{{{}}}")
 
@@ -34,7 +58,9 @@ def meanings(spelt: str) -> frozenset[str]:
         return frozenset({spelt})
     found = {unit for unit in CODES if unit.lower() == spelt.lower()}
     found |= {"m" + unit[1:] for unit in found if unit[0] == "M"}
-    return frozenset(unit for unit in found if unit[0] == "M") if spelt[0] == "M" and len(found) > 1 else frozenset(found)
+    return (
+        frozenset(unit for unit in found if unit[0] == "M") if spelt[0] == "M" and len(found) > 1 else frozenset(found)
+    )
 
 
 def every_name() -> tuple[Said, ...]:
@@ -94,21 +120,20 @@ def _one(dice: random.Random) -> bool:
     si = dice.choice(("W", "W", "Wh", "Hz"))
     wanted = dice.choice((None, None, *UNITS[si]))
     quoted = dice.choice((None, None, None, name.text or None, "mw", "MW gross")) if wanted else None
+    what = f"{stated} {wanted} {quoted} {si}"
     try:
         got = factor(stated, wanted, si, quoted)
     except UnitRefusedError as error:
-        assert str(error), "a refusal says why"
-        assert not _clear(name, described, of_id, wanted, quoted, si), f"{stated} {wanted} {quoted} {si}: {error}"
+        if not str(error) or _clear(name, described, of_id, wanted, quoted, si):
+            raise AssertionError(f"{what} is clear, and is refused") from error
         return False
     same = [unit for unit, (size, _) in UNITS[si].items() if size == got]  # Ws and J are one
     unit = next((each for each in same if each in {wanted, of_id, *name.means, *described.means}), same[0])
-    _agrees(unit, name, described, of_id, wanted, quoted, f"{stated} {wanted} {quoted} {si}")
+    _agrees(unit, name, described, of_id, wanted, quoted, what)
     return True
 
 
-def _clear(
-    name: Said, described: Said, of_id: str | None, wanted: str | None, quoted: str | None, si: str
-) -> bool:
+def _clear(name: Said, described: Said, of_id: str | None, wanted: str | None, quoted: str | None, si: str) -> bool:
     """Whether everything that is said says the same, of a unit of this kind."""
     said = [each for each in (name.means, described.means, frozenset({of_id} if of_id else ())) if each]
     if not said or quoted is not None or (name.text and not name.means) or len(name.means) > 1 or name.means == {"mW"}:

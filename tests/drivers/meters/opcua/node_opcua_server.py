@@ -68,9 +68,15 @@ def another_maker(folder: Path) -> Iterator[Another]:
         "applicationUri": "urn:another:server",
         "servers": [{"port": port, **kind} for port, kind in zip(ports, kinds, strict=True)],
     }
-    with (folder / "node.log").open("w") as log, subprocess.Popen(
-        [node, str(HERE / "server.cjs"), json.dumps(wanted)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
-    ) as process:
+    with (
+        (folder / "node.log").open("w") as log,
+        subprocess.Popen(
+            [node, str(HERE / "server.cjs"), json.dumps(wanted)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        ) as process,
+    ):
         assert process.stdout is not None
         assert process.stdin is not None
         try:

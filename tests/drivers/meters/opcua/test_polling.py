@@ -52,7 +52,10 @@ def test_where_there_is_room_for_one_the_others_are_polled_beside_it(caplog):
     async def scenario() -> None:
         scada, seen = polled(max_items=1)
         points = (point(), FEEDER)
-        async with serving(scada) as grid, running(watch_forever(server(scada.endpoint, heartbeat_s=60.0), points, seen)):
+        async with (
+            serving(scada) as grid,
+            running(watch_forever(server(scada.endpoint, heartbeat_s=60.0), points, seen)),
+        ):
             await seen.until(of("scada", shows(500_000.0)))
             noted = await seen.until(of("feeder", lambda each: bool(each.notes)))
             assert "BadTooManyMonitoredItems" in noted.notes["surplus_w"]

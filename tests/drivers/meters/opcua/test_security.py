@@ -364,7 +364,9 @@ def test_what_follows_a_certificate_is_left_alone_and_what_is_none_is_refused(si
 )
 def test_a_password_is_never_sent_where_anybody_may_read_it(mode, token, password, refused):
     policies = {"None": security_policies.SecurityPolicyNone, "Basic256Sha256": SecurityPolicyBasic256Sha256}
-    endpoint = ua.EndpointDescription(SecurityMode=ua.MessageSecurityMode[mode], SecurityPolicyUri="http://x#Basic256Sha256")
+    endpoint = ua.EndpointDescription(
+        SecurityMode=ua.MessageSecurityMode[mode], SecurityPolicyUri="http://x#Basic256Sha256"
+    )
     endpoint.UserIdentityTokens = [
         ua.UserTokenPolicy(TokenType=ua.UserTokenType.UserName, SecurityPolicyUri=policies[token].URI)
     ]

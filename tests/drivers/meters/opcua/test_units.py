@@ -36,9 +36,15 @@ def described(name: str, description: str) -> ua.EUInformation:
         (stated("milliwatts"), None, "W", 1e-3),
         # As plants write them
         *((stated(name), None, "W", 1e3) for name in ("KW", "kw", "Kw", "[kW]", "( kW )", "k W", "㎾", "Kilowatts")),
-        *((stated(name), None, "W", 1e6) for name in ("MW el", "MWel", "MW_el.", "MWe", "[MW(el)]", "Mw", "㎿", "MEGAWATT")),
+        *(
+            (stated(name), None, "W", 1e6)
+            for name in ("MW el", "MWel", "MW_el.", "MWe", "[MW(el)]", "Mw", "㎿", "MEGAWATT")
+        ),
         *((stated(name), None, "W", 1e9) for name in ("gw", "[GW]")),
-        *((stated(name), None, "Wh", 1e6) for name in ("MWH", "Mwh", "[MW*h]", "MW.h", "Megawatt-hours".replace("-", " "))),
+        *(
+            (stated(name), None, "Wh", 1e6)
+            for name in ("MWH", "Mwh", "[MW*h]", "MW.h", "Megawatt-hours".replace("-", " "))
+        ),
         (stated("HZ"), None, "Hz", 1.0),
         (stated("mw", "MAW"), None, "W", 1e6),
         (described("mw", "megawatt"), None, "W", 1e6),
@@ -70,13 +76,18 @@ def test_the_factor_of_what_is_stated(unit, wanted, si, expected):
         (stated("kvar"), "kW", "W", "states the unit kvar, which is none of mW, W, kW"),
         (stated("kWh", "KWH"), None, "W", "states the unit kWh, which is none of"),
         (stated("W", "WTT"), None, "Wh", "states the unit W, which is none of"),
-        (stated("mw"), None, "W", "calls the unit 'mw', which may be MW or mW; who knows writes it beside the quoted name"),
+        (
+            stated("mw"),
+            None,
+            "W",
+            "calls the unit 'mw', which may be MW or mW; who knows writes it beside the quoted name",
+        ),
         (stated("mW"), "MW", "W", "'mW', which may be MW or mW.* unit_stated_as: \"mW\""),
         (stated("mwh"), None, "Wh", "'mwh', which may be MWh or mWh"),
         (stated("MW", "CEL"), None, "W", r"UnitId 4408652 \(UNECE CEL\) that is not MW as it is called"),
         (stated("MW", "CEL"), "MW", "W", "must be put right at the server"),
         (described("MW", "kilowatt"), None, "W", "calls the unit 'MW' and describes it as 'kilowatt'"),
-        (stated("MW th"), "MW", "W", "states the unit MW th, which is none of .* unit_stated_as: \"MW th\""),
+        (stated("MW th"), "MW", "W", 'states the unit MW th, which is none of .* unit_stated_as: "MW th"'),
         (stated("MVA"), "MW", "W", "states the unit MVA"),
         ("mw", None, "W", "may be MW or mW"),
     ],
@@ -94,7 +105,10 @@ def test_a_name_that_a_person_has_quoted_means_the_unit_that_the_person_names(na
 @pytest.mark.parametrize(
     ("unit", "reason"),
     [
-        (stated("MW el"), "calls the unit 'MW el', the site file says unit_stated_as: 'mw'"),  # it has been put right since
+        (
+            stated("MW el"),
+            "calls the unit 'MW el', the site file says unit_stated_as: 'mw'",
+        ),  # it has been put right since
         (stated("mw", "KWT"), "the unit kW by its UnitId and MW by its name"),
         (stated("mw", "CEL"), "UNECE CEL"),
         (None, "calls the unit ''"),
