@@ -232,12 +232,15 @@ class Scada:
         async def say_nothing(*_: object) -> None:
             """Take what should be published."""
 
-        async def slower(params: ua.CreateSubscriptionParameters, publish: Any, *rest: Any, **more: Any) -> Any:
+        async def slower(
+            params: ua.CreateSubscriptionParameters, callback: Any, session_id: Any, request_callback: Any = None
+        ) -> Any:
             if self.no_subscriptions:
                 raise ServiceError(getattr(StatusCodes, self.no_subscriptions))
             fastest_ms = 1000 * self.fastest_publishing_s
             params.RequestedPublishingInterval = max(params.RequestedPublishingInterval, fastest_ms)
-            return await subscribe(params, say_nothing if self.mute_subscriptions else publish, *rest, **more)
+            publish = say_nothing if self.mute_subscriptions else callback
+            return await subscribe(params, publish, session_id, request_callback)
 
         async def sampled(params: ua.CreateMonitoredItemsParameters) -> Any:
             more = params.ItemsToCreate

@@ -20,7 +20,11 @@ def add_scada_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--endpoint", default="opc.tcp://127.0.0.1:14840/")
     parser.add_argument("--certificate", type=Path, help=".pem or .der; with it, only secure policies are served")
     parser.add_argument("--private-key", type=Path, help=".pem or .der")
-    values = parser.add_argument_group("values")
+    _add_values(parser.add_argument_group("values"))
+    _add_room(parser.add_argument_group("server"))
+
+
+def _add_values(values: argparse._ArgumentGroup) -> None:
     values.add_argument("--status", type=_status, default="Good", help="of the values, such as BadNoCommunication")
     values.add_argument("--stamp-age", type=float, default=0.0, metavar="S", help="age of SourceTimestamp")
     values.add_argument(
@@ -40,7 +44,9 @@ def add_scada_options(parser: argparse.ArgumentParser) -> None:
     values.add_argument("--unit-id", type=int, metavar="N", help="the UnitId in them, where it is another")
     values.add_argument("--clock", type=float, default=0.0, metavar="S", help="how seldom its CurrentTime moves")
     values.add_argument("--counts", type=float, metavar="N", help="int32 values, N a unit")
-    server = parser.add_argument_group("server")
+
+
+def _add_room(server: argparse._ArgumentGroup) -> None:
     server.add_argument(
         "--publishing", type=float, default=0.0, metavar="S", help="shorter intervals are revised to it"
     )
