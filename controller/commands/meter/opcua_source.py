@@ -24,14 +24,12 @@ from drivers.errors import ConfigError
 from drivers.meters.opcua.points import Server, parse_node
 from drivers.readings import Loss, Sample
 
-#: How an address begins that is one of OPC UA.
-OPCUA: Final = "opc.tcp://"
 _KEYS: Final = FileKind(OpcuaSource, "keys of an OPC UA source")
 #: What stands for a node where the server is asked what it has.
 _ANY_NODE: Final = "i=85"
 #: What a server has besides its first value follows within this time.
 _REST_S: Final = 0.5
-
+#: By which a server is told to be slow, as by a site file that says nothing else.
 _SUSPECT_S: Final = 6.0
 
 
@@ -46,7 +44,7 @@ class OpcuaKeys:
         self.given: Mapping[str, Any] = {key: each for key, each in given.items() if key not in {"endpoint", "node"}}
         self.node = node or given.get("node")
         document.data = {"security": "none", **given, "endpoint": endpoint, "node": self.node or _ANY_NODE}
-        if document.data["security"] == "none":
+        if document.data["security"] == "none" and "username" not in given:  # a password is not to be read by others
             document.data.setdefault("unprotected", UNPROTECTED)
         self.source = _KEYS.read(document)
         problems = [*document.problems, *opcua_problems((), self.source)]

@@ -51,16 +51,17 @@ async def find(line: OpcuaLine) -> Found:
     """Look through what stands below Objects; raises DriverLoss and UaError."""
     namespaces = await namespaces_of(line)
     ecm = namespaces.index(ECM) if ECM in namespaces else -1
-    seen, level, steps = {_OBJECTS}, [_OBJECTS], list[_Step]()
+    seen, level, steps, whole = {_OBJECTS}, [_OBJECTS], list[_Step](), True
     for _ in range(DEEPEST):
-        below = [each for each in await _below(line, level) if each.node not in seen]
+        told, all_of_it = await _below(line, level)
+        below, whole = [each for each in told if each.node not in seen], whole and all_of_it
         steps += below[: MOST - len(steps)]
         seen.update(each.node for each in below)
         # What stands below OPC UA's own nodes is about the server.
         level = [each.node for each in below if each.node.NamespaceIndex]
         if not level or len(steps) >= MOST:
             break
-    return _sorted(steps, ecm, namespaces, complete=not level)
+    return _sorted(steps, ecm, namespaces, complete=whole and not level)
 
 
 def _sorted(steps: Sequence[_Step], ecm: int, namespaces: Sequence[str], *, complete: bool) -> Found:
@@ -87,16 +88,17 @@ def _texts(nodes: Iterable[ua.NodeId], namespaces: Sequence[str]) -> tuple[str, 
     return tuple(text for text in texts if text.isprintable())
 
 
-async def _below(line: OpcuaLine, nodes: Sequence[ua.NodeId]) -> list[_Step]:
-    """Return what stands one level below the nodes."""
-    found: list[_Step] = []
+async def _below(line: OpcuaLine, nodes: Sequence[ua.NodeId]) -> tuple[list[_Step], bool]:
+    """Return what stands one level below the nodes, and whether that is all."""
+    found, whole = list[_Step](), True
     async for part in line.in_chunks(nodes):
         request = ua.BrowseRequest()
         request.Parameters.NodesToBrowse = [_description(node) for node in part]
         request.Parameters.RequestedMaxReferencesPerNode = MOST
         for node, result in zip(part, (await line.ask(request)).Results, strict=True):
             found += [_step(node, each) for each in result.References or ()]
-    return found
+            whole = whole and not result.ContinuationPoint
+    return found, whole
 
 
 def _step(parent: ua.NodeId, reference: ua.ReferenceDescription) -> _Step:

@@ -46,6 +46,11 @@ _WORDS: Final = {
     "watthour": "Wh", "kilowatthour": "kWh", "megawatthour": "MWh", "gigawatthour": "GWh",
     "hertz": "Hz", "kilohertz": "kHz",
 }  # fmt: skip
+#: Without their case: names of what is no power, energy or frequency.
+_OTHERS: Final = frozenset({
+    "°c", "degc", "°f", "k", "v", "kv", "mv", "a", "ka", "ma", "var", "kvar", "mvar", "va", "kva", "mva", "varh", "kvarh",
+    "mvarh", "vah", "kvah", "mvah", "%", "bar", "pa", "kpa", "rpm", "m", "m3", "l", "kg", "t", "s", "min", "h",
+})  # fmt: skip
 #: Electrical, as opposed to thermal, power.
 _ELECTRICAL: Final = re.compile(r"(?<=[Ww])[ _]?[(\[]?el?\.?[)\]]?$", re.IGNORECASE)
 _BRACKETS: Final = re.compile(r"[\[({<](.*)[\])}>]")
@@ -107,6 +112,8 @@ def _unit(stated: object, wanted: str | None, stated_as: str | None) -> str | No
     by_id = _by_id(stated, name, known=bool(by_name))
     if by_id is not None and name and by_name and by_id not in by_name:
         raise UnitRefusedError(f"the server states the unit {by_id} by its UnitId and {_either(by_name)} by its name")
+    if by_id is not None and stated_as is None and _plain(name).lower() in _OTHERS:
+        raise UnitRefusedError(f"the server states the unit {by_id} by its UnitId and {name} by its name")
     if by_id is not None:
         return by_id
     if len(by_name) > 1 or (by_name == {"mW"} and stated_as is None and _plain(name) == "mW"):

@@ -39,7 +39,7 @@ class Opaque(NamedTuple):
 
     def __repr__(self) -> str:
         """Return it as it stands in the reason why there is no number."""
-        return f"a {self.type}"
+        return f"a value of type {self.type}"
 
 
 _Read = Callable[[bytes, int, int], tuple[Any, int]]

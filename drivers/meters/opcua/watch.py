@@ -59,7 +59,9 @@ class Clockwork:
         self._offsets_s: deque[float] = deque(maxlen=OFFSETS)
         self._server_time: datetime | None = None
         self._moved_s = -math.inf
-        self._refresh_s = 0.0
+        #: How long it has stood between two moves, as far as was seen; None where nothing is known of it yet.
+        self._refresh_s: float | None = None
+        self._stood_s = 0.0
         self._moves = 0
 
     def begin(self) -> None:
@@ -74,14 +76,15 @@ class Clockwork:
             raise DriverLoss("the server does not tell its CurrentTime")
         if server_time != self._server_time:
             self._move(server_time, at_s)
-        elif at_s - self._moved_s > self._patience_s:
+        self._stood_s = at_s - self._moved_s
+        if self._stood_s > self._patience_s:
             raise DriverLoss(f"the server's clock stands still at {server_time}")
         if not self._offsets_s:
             self._offsets_s.append(server_time.timestamp() - at_s)
 
     def _move(self, server_time: datetime, at_s: float) -> None:
         if self._moves > 1:  # the first is that of the connection, and may come at any time between two
-            self._refresh_s = max(self._refresh_s, at_s - self._moved_s)
+            self._refresh_s = max(self._refresh_s or 0.0, self._stood_s)
         self._moves += 1
         self._server_time, self._moved_s = server_time, at_s
         self._offsets_s.append(server_time.timestamp() - at_s)
@@ -89,7 +92,7 @@ class Clockwork:
     @property
     def _patience_s(self) -> float:
         """For how long the server's clock may stand still."""
-        if not self._refresh_s:
+        if self._refresh_s is None:
             return LONGEST_STANDSTILL_S
         return min(LONGEST_STANDSTILL_S, max(STANDSTILL_S, REFRESHES * self._refresh_s))
 
@@ -133,7 +136,7 @@ class Item:
     def poll(self, why: str) -> None:
         """Have it read at the pace of its point, since the server tells no changes of it."""
         self.polled = True
-        self.point.polled(why)
+        self.point.polled(self.quantity, why)
 
     def due(self, now_s: float, heartbeat_s: float, grain_s: float) -> bool:
         """Tell whether it is to be read; whoever asks comes again after `grain_s`."""
@@ -191,13 +194,14 @@ class PointWatch:
         self._others: dict[str, tuple[float, float]] = {}
         self._invalid: dict[str, str] = {}
         self._notes: dict[str, str] = {}
-        self._manner = ""
+        #: Quantity -> how the server serves it, where that is not as it was asked.
+        self._manners: dict[str, str] = {}
         self._fresh: tuple[float | None, str | None, Quality, float, bool] | None = None
 
     def begin(self) -> None:
         """Forget what a former session brought."""
         self.items, self.unresolved, self.lookup_s = [], "not looked up yet", -math.inf
-        self._manner = ""
+        self._manners.clear()
         self._forget()
 
     def _forget(self) -> None:
@@ -250,17 +254,17 @@ class PointWatch:
             taken_at_s=taken_s,
             arrived_at_s=arrived_s,
             invalid=invalid,
-            notes=self._all_notes() if self._notes or self._manner else {},
+            notes=self._all_notes() if self._notes or self._manners else {},
         )
         # A server that has just started has no values yet; that is no loss of the meter.
         early = waiting and arrived_s - clockwork.began_s < WAITING_S
         (self._publish if early else self._watched)(sample)
 
     def _all_notes(self) -> dict[str, str]:
-        if not self._manner:
-            return dict(self._notes)
-        name = self.point.quantity
-        return self._notes | {name: "; ".join(filter(None, (self._notes.get(name), self._manner)))}
+        manners = {
+            name: "; ".join(filter(None, (self._notes.get(name), manner))) for name, manner in self._manners.items()
+        }
+        return self._notes | manners
 
     def lose(self, reason: str, at_s: float) -> None:
         """Say that the point is lost."""
@@ -276,16 +280,18 @@ class PointWatch:
         """Say so where the intervals that the server revised are too slow for the age at which the site doubts."""
         if publishing_s + sampling_s > self.point.suspect_after_s:
             self._serves(
+                self.point.quantity,
                 f"the server samples every {sampling_s:g} s and publishes every {publishing_s:g} s, "
-                f"too slow for a value that is suspect after {self.point.suspect_after_s:g} s"
+                f"too slow for a value that is suspect after {self.point.suspect_after_s:g} s",
             )
 
-    def polled(self, why: str) -> None:
-        """Say that the server tells no changes of it."""
-        self._serves(f"the server tells no changes ({why}): read every {self.point.publish_interval_s:g} s")
+    def polled(self, quantity: str, why: str) -> None:
+        """Say that the server tells no changes of a quantity."""
+        text = f"the server tells no changes ({why}): read every {self.point.publish_interval_s:g} s"
+        self._serves(quantity, text)
 
-    def _serves(self, manner: str) -> None:
-        self._manner = manner
+    def _serves(self, quantity: str, manner: str) -> None:
+        self._manners[quantity] = manner
         self.tell(manner)
 
     def tell(self, text: str) -> None:

@@ -50,6 +50,7 @@ def described(name: str, description: str) -> ua.EUInformation:
         (described("mw", "megawatt"), None, "W", 1e6),
         ("kW", None, "W", 1e3),  # a property that is a plain text
         (ua.LocalizedText("KW"), None, "W", 1e3),
+        (stated("active power", "MAW"), None, "W", 1e6),
         (stated("MW", 0), None, "W", 1e6),  # 0 and -1: the server has no number
         (stated("MW", 7), None, "W", 1e6),  # no code of UNECE
         (stated("MW", "CEL", "urn:vendor"), None, "W", 1e6),
@@ -85,6 +86,8 @@ def test_the_factor_of_what_is_stated(unit, wanted, si, expected):
         (stated("mW"), "MW", "W", "'mW', which may be MW or mW.* unit_stated_as: \"mW\""),
         (stated("mwh"), None, "Wh", "'mwh', which may be MWh or mWh"),
         (stated("MW", "CEL"), None, "W", r"UnitId 4408652 \(UNECE CEL\) that is not MW as it is called"),
+        (stated("°C", "MAW"), None, "W", "the unit MW by its UnitId and °C by its name"),
+        (stated("[Mvar]", "MAW"), "MW", "W", r"the unit MW by its UnitId and \[Mvar\] by its name"),
         (stated("MW", "CEL"), "MW", "W", "must be put right at the server"),
         (described("MW", "kilowatt"), None, "W", "calls the unit 'MW' and describes it as 'kilowatt'"),
         (stated("MW th"), "MW", "W", 'states the unit MW th, which is none of .* unit_stated_as: "MW th"'),

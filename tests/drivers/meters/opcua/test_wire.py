@@ -169,12 +169,12 @@ def test_no_count_keeps_the_driver_busy_for_longer_than_the_answer_is(variant):
 @pytest.mark.parametrize(
     ("sent", "shown"),
     [
-        (ua.Variant(ua.StatusCode(ua.UInt32(7))), "a StatusCode"),
-        (ua.Variant(ua.NodeId(ua.Int32(7))), "a NodeId"),
-        (ua.Variant(b"7"), "a ByteString"),
-        (ua.Variant(ua.QualifiedName("7", ua.UInt16(1))), "a QualifiedName"),
-        (ua.Variant(ua.Range(1.0, 2.0)), "a ExtensionObject"),
-        (ua.Variant([ua.Variant(7)], ua.VariantType.Variant, is_array=True), "[a Variant]"),
+        (ua.Variant(ua.StatusCode(ua.UInt32(7))), "a value of type StatusCode"),
+        (ua.Variant(ua.NodeId(ua.Int32(7))), "a value of type NodeId"),
+        (ua.Variant(b"7"), "a value of type ByteString"),
+        (ua.Variant(ua.QualifiedName("7", ua.UInt16(1))), "a value of type QualifiedName"),
+        (ua.Variant(ua.Range(1.0, 2.0)), "a value of type ExtensionObject"),
+        (ua.Variant([ua.Variant(7)], ua.VariantType.Variant, is_array=True), "[a value of type Variant]"),
         (ua.Variant([[1, 2], [3, 4]], ua.VariantType.Int32), "[1, 2, 3, 4]"),
         (ua.Variant(None, ua.VariantType.Null), "None"),
         (ua.Variant(ua.LocalizedText("7")), "LocalizedText(Locale=None, Text='7')"),
