@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from drivers.errors import DriverLoss
+from drivers.meters.opcua import connect
 from drivers.meters.opcua.certificates import CertificatePair, make, retire, rotate
-from drivers.meters.opcua.connect import _check_password, _split, presented_certificates
+from drivers.meters.opcua.connect import Door, _check_password, _split, presented_certificates
 from drivers.meters.opcua.driver import watch_forever
 from drivers.meters.opcua.points import POLICIES, Security, Server
 from drivers.meters.opcua.trust import thumbprint
@@ -376,3 +378,28 @@ def test_a_password_is_never_sent_where_anybody_may_read_it(mode, token, passwor
         return
     with pytest.raises(DriverLoss, match="wants the password unencrypted over Basic256Sha256 Sign"):
         _check_password(asked, endpoint)
+
+
+def test_no_session_is_begun_where_the_password_would_be_readable(site, monkeypatch):
+    made = certify(site.elsewhere, "scada")
+    site.trust(made)
+    offered = ua.EndpointDescription(
+        SecurityMode=ua.MessageSecurityMode.Sign,
+        SecurityPolicyUri=SecurityPolicyBasic256Sha256.URI,
+        ServerCertificate=made.path.read_bytes(),
+    )
+    plain = security_policies.SecurityPolicyNone.URI
+    offered.UserIdentityTokens = [ua.UserTokenPolicy(TokenType=ua.UserTokenType.UserName, SecurityPolicyUri=plain)]
+
+    async def offer(*_: object) -> ua.EndpointDescription:
+        return offered
+
+    monkeypatch.setattr(connect, "_endpoint", offer)
+    asked = replace(site.server("opc.tcp://127.0.0.1:1/", mode="Sign"), username="u", password="secret")
+
+    async def scenario() -> None:
+        async with Door(asked).open():
+            """It is never open."""
+
+    with pytest.raises(DriverLoss, match="wants the password unencrypted"):
+        asyncio.run(scenario())
