@@ -37,6 +37,7 @@ LANES: Final = {
 _SHARED: Final = {
     "wheel": _sites("wheel"),
     "browser": ("tests/controller/api/page/test_chromium.py",),
+    "scada": ("tests/controller/commands/test_opcua_of_the_world.py",),
     "cells": ("tests/docs/test_generate.py", "tests/simulators/devices/test_cells.py"),
 }
 _SCOPE_OF: Final = {path: scope for scope, paths in (LANES | _SHARED).items() for path in paths}

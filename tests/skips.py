@@ -19,6 +19,7 @@ ALLOWED: Final[Mapping[str, str]] = {
     "openssl is not installed": "it makes the keys and certificates as the manual says",
     "node is not installed": "an agent in another language than ours, written from the contract",
     "@grafana/data is not installed: npm ci --prefix tests/deploy/grafana": "Grafana's own library, from the registry of npm; where that is not reached no colour of a panel is judged",
+    "node-opcua is not installed: npm ci --prefix tests/drivers/meters/opcua/node_opcua": "OPC UA servers of another maker, from the registry of npm; where that is not reached they are asyncua's alone",
     "prometheus-alertmanager is not installed": "it takes the shipped file, and sends what it would send",
     "chromium is not installed": "a real browser that draws the page",
     "cc is not installed": "it builds the simulated NVML, over which nvidia-ml-py runs without a GPU",

@@ -101,8 +101,10 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
-    good = True
-    for source, security in _secured(_load(arguments.file)):
+    good, places = True, list(_secured(_load(arguments.file)))
+    if not places:
+        raise _nothing_secured()
+    for source, security in places:
         try:
             certificate, doubt = run_until_signal(_presented(source, security))
         except DriverLoss as error:
@@ -112,6 +114,8 @@ def _fetch(arguments: argparse.Namespace) -> int:
         tell(f"{source.endpoint}: {_line(certificate)}")
         tell(f"  {doubt}" if doubt else "  trusted")
         good = good and not doubt
+    if not good:
+        tell("what is as the server's own tools show it: surplusd certificates trust SITE.yaml THUMBPRINT")
     return DONE if good else NOT_GOOD
 
 
@@ -122,20 +126,28 @@ def _trust(arguments: argparse.Namespace) -> int:
 
     wanted = arguments.thumbprint.replace(":", "").replace(" ", "").upper()
     for source, security in _secured(_load(arguments.file)):
-        if security.trust is None:
-            continue
         try:
             certificate, _ = run_until_signal(_presented(source, security))
         except DriverLoss as error:
             tell(str(error))
             continue
         if thumbprint(certificate) == wanted:
-            security.trust.mkdir(parents=True, exist_ok=True)
-            path = security.trust / f"{wanted.lower()}.der"
-            path.write_bytes(certificate.public_bytes(Encoding.DER))
+            path = _place(security, wanted)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(certificate.public_bytes(Encoding.DER if path.suffix == ".der" else Encoding.PEM))
             tell(f"{path}: {_line(certificate)}")
             return DONE
     raise ConfigError(f"found no server that presents {wanted}, allowed is what surplusd certificates fetch shows")
+
+
+def _place(security: OpcuaSecurity, thumbprint: str) -> Path:
+    """Return where a trusted certificate goes; raises ConfigError where another is the only one that is trusted."""
+    if security.trust is not None:
+        return security.trust / f"{thumbprint.lower()}.der"
+    path = _trusted(security)
+    if path.exists():
+        raise ConfigError(f"{path} is there already, and the site file trusts no other; delete it first")
+    return path
 
 
 async def _presented(source: OpcuaSource, security: OpcuaSecurity) -> tuple[x509.Certificate, str]:
@@ -147,9 +159,12 @@ async def _presented(source: OpcuaSource, security: OpcuaSecurity) -> tuple[x509
     from drivers.meters.opcua.trust import UntrustedError, check, load_trust
 
     server = Server(endpoint=source.endpoint, timeout_s=_WITHIN_S)
-    chain = await presented_certificates(server, security.policy)
+    chain = await presented_certificates(server, security.policy, security.mode)
+    place = _trusted(security)
+    if not place.exists():
+        return chain[0], f"nothing is trusted yet: {place} is not there"
     try:
-        check(chain[0], load_trust(_trusted(security)), urlsplit(source.endpoint).hostname or "", chain[1:])
+        check(chain[0], load_trust(place), urlsplit(source.endpoint).hostname or "", chain[1:])
     except UntrustedError as error:
         return chain[0], str(error)
     return chain[0], ""
@@ -184,8 +199,12 @@ def _own(site_file: SiteFile) -> list[CertificatePair]:
 
     own = dict.fromkeys(CertificatePair(each.certificate, each.private_key) for each in _securities(site_file))
     if not own:
-        raise ConfigError("found no opcua source with security, allowed is a site file that names certificates")
+        raise _nothing_secured()
     return list(own)
+
+
+def _nothing_secured() -> ConfigError:
+    return ConfigError("found no opcua source with security, allowed is a site file that names certificates")
 
 
 def _line(certificate: x509.Certificate) -> str:

@@ -96,6 +96,7 @@ def _certificates(site_file: SiteFile) -> Iterator[str]:
     opcua = [source.security for source in sources if source and source.security]
     paths = [path for part in (site_file.mqtt.tls, *modbus) if part for path in (part.ca, part.certificate)]
     paths += [path for part in opcua for path in (part.certificate, part.server_certificate)]
+    paths += [source.user_certificate for source in sources if source]
     for path in dict.fromkeys(path for path in paths if path is not None and path.is_file()):
         yield from _raised(partial(_in_time, path))
 

@@ -35,6 +35,7 @@ def mqtt_problems(mqtt: MqttSection) -> Iterator[Problem]:
 def opcua_problems(loc: Loc, opcua: OpcuaSource) -> Iterator[Problem]:
     """Report half a login, two trust lists or none, and an open connection to another machine that nobody vouches for."""
     yield from _login_problems(loc, opcua)
+    yield from _user_problems(loc, opcua)
     security = opcua.security
     if security is None:
         yield from _unprotected_problems(loc, opcua)
@@ -44,6 +45,20 @@ def opcua_problems(loc: Loc, opcua: OpcuaSource) -> Iterator[Problem]:
         yield from unless_one((*loc, "security"), choices)
     if opcua.unprotected is not None and opcua.unprotected is not UNKNOWN:
         yield Problem(loc=(*loc, "unprotected"), allowed="only beside security: none", at_key=True)
+
+
+def _user_problems(loc: Loc, opcua: OpcuaSource) -> Iterator[Problem]:
+    """Report half a certificate of a user, one beside a name, and one that nothing proves."""
+    certificate = opcua.user_certificate
+    if (certificate is None) != (opcua.user_private_key is None):
+        allowed = "both user_certificate and user_private_key, or neither"
+        yield Problem(loc=loc, found="half a certificate of a user", allowed=allowed, at_key=True)
+    elif certificate is not None and opcua.username is not None:
+        yield Problem(loc=(*loc, "user_certificate"), allowed="instead of username, not beside it", at_key=True)
+    elif certificate is not None and opcua.security is None:
+        yield Problem(
+            loc=(*loc, "user_certificate"), allowed="only with security: the server's proves the key", at_key=True
+        )
 
 
 def _unprotected_problems(loc: Loc, opcua: OpcuaSource) -> Iterator[Problem]:

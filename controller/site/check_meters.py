@@ -129,4 +129,6 @@ def _source_problems(
     if opcua is not None and opcua.publish_interval_s + opcua.timeout_s > suspect_after_s:
         yield Problem(loc=(*loc, "opcua", "publish_interval"), allowed=within)
     if opcua is not None:
+        if opcua.unit_stated_as is not None and opcua.unit is None:
+            yield Problem(loc=(*loc, "opcua", "unit_stated_as"), allowed="only beside unit, which says what it means")
         yield from opcua_problems((*loc, "opcua"), opcua)

@@ -98,10 +98,15 @@ class ModbusSource(Part):
 
 
 class OpcuaSecurity(Part):
-    """Signed and encrypted OPC UA."""
+    """Signed, and as a rule encrypted, OPC UA."""
 
     policy: Literal["Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss"] = key(
-        "policy", "security policy; the mode is always sign and encrypt", "Basic256Sha256"
+        "policy", "security policy", "Basic256Sha256"
+    )
+    mode: Literal["SignAndEncrypt", "Sign"] = key(
+        "mode",
+        "`Sign` for a server that offers nothing better: anybody on the way can read the values",
+        "SignAndEncrypt",
     )
     certificate: CertificatePath = key("certificate", "certificate of this client")
     private_key: CertificatePath = key("private_key", "its private key")
@@ -127,9 +132,19 @@ class OpcuaSource(Part):
         "unit of the variable; absent where the server states it (EngineeringUnits), which it may not contradict",
         None,
     )
+    unit_stated_as: Text | None = key(
+        "unit_stated_as",
+        "what the server calls the unit, word by word, where that is not clear (`mw`) or not known (`MW gross`): a person "
+        "has seen to it that it means `unit`",
+        None,
+    )
     scale: Factor = key("scale", "factor of a variable that counts in parts of its unit", 1.0)
     sign: Sign = key("sign", "-1 turns the direction of the variable", 1)
-    publish_interval_s: Seconds = key("publish_interval", "how often the server is asked to publish", "500 ms")
+    publish_interval_s: Seconds = key(
+        "publish_interval",
+        "how often the server is asked to publish; a server that tells no changes is read as often",
+        "500 ms",
+    )
     timeout_s: Seconds = key("timeout", "how long an answer may take", "2 s")
     source_max_age_s: Seconds | None = key(
         "source_max_age",
@@ -144,3 +159,7 @@ class OpcuaSource(Part):
     )
     username: Text | None = key("username", "user of the session; absent for an anonymous one", None)
     password_file: FilePath | None = key("password_file", "file with the user's password", None)
+    user_certificate: CertificatePath | None = key(
+        "user_certificate", "instead of a name and a password: certificate of the user of the session", None
+    )
+    user_private_key: CertificatePath | None = key("user_private_key", "its private key", None)

@@ -14,7 +14,10 @@ from typing import Any, Final
 from asyncua import ua
 from asyncua.common.node import Node
 from asyncua.common.utils import ServiceError
+from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server.internal_server import InternalServer
 from asyncua.server.server import Server
+from asyncua.server.user_managers import UserManager
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
@@ -52,11 +55,8 @@ _UNECE: Final = "http://www.opcfoundation.org/UA/units/un/cefact"
 #: Info type "data value" with the overflow bit.
 _OVERFLOW: Final = 0x0480
 
-POLICIES: Final = (
-    ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
-    ua.SecurityPolicyType.Aes128Sha256RsaOaep_SignAndEncrypt,
-    ua.SecurityPolicyType.Aes256Sha256RsaPss_SignAndEncrypt,
-)
+POLICIES: Final = ("Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss")
+MODES: Final = ("SignAndEncrypt", "Sign")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,7 +67,8 @@ class Behaviour:
     `frozen`: values and their stamps stay as they are. `stuck`: values stay, Good and with fresh stamps, though the field
     has moved on. `stamp_age_s`: how old SourceTimestamp is. `utc_offset_s`: how far the server's clock is ahead.
     `on_change`: stamps move with the value only. `deadband_w`: smaller changes are not shown. `overflow`: the flag that the
-    server's queue has lost values. `waiting_s`: BadWaitingForInitialData for so long after the start.
+    server's queue has lost values. `waiting_s`: BadWaitingForInitialData for so long after the start. `clock_refresh_s`: how
+    seldom its CurrentTime moves; 0: with every read.
     """
 
     status: str = "Good"
@@ -79,6 +80,7 @@ class Behaviour:
     deadband_w: float = 0.0
     overflow: bool = False
     waiting_s: float = 0.0
+    clock_refresh_s: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,10 +88,12 @@ class Scada:
     """One server. `namespaces_before` take the indices before its own, and may differ after a restart.
 
     `unit`: of the values of `POINTS`. `stated_unit`: what their EngineeringUnits say, which may be a lie; None for no such
-    property. `counts`: values are int32, this many counts a unit; None for doubles. `fastest_publishing_s`,
-    `fastest_sampling_s`: shorter intervals are revised to these. `max_sessions`: more are refused.
-    With `certificate`, only secure policies are served; `trusted_clients`: the certificates (DER) of clients that somebody
-    has accepted, None where all are.
+    property. `unit_name`, `unit_id`: name and UnitId in them, where they are others. `counts`: values are int32, this many counts a unit; None for doubles. `fastest_publishing_s`,
+    `fastest_sampling_s`: shorter intervals are revised to these. `max_sessions`, `max_items`: more are
+    refused. `no_subscriptions`: the status code by which it refuses a subscription, by its name; `mute_subscriptions`: it
+    makes them and publishes nothing.
+    With `certificate`, only secure policies are served, in `modes`; `trusted_clients`: the certificates (DER) of clients that
+    somebody has accepted, None where all are; `users`: those of the users who may log in, by a certificate alone.
     """
 
     endpoint: str
@@ -97,13 +101,20 @@ class Scada:
     certificate: Path | None = None
     private_key: Path | None = None
     trusted_clients: set[bytes] | None = None
+    modes: tuple[str, ...] = MODES[:1]
+    users: frozenset[bytes] | None = None
     namespaces_before: tuple[str, ...] = ()
     unit: str = "kW"
     stated_unit: str | None = None
+    unit_name: str | None = None
+    unit_id: int | None = None
     counts: float | None = None
     fastest_publishing_s: float = 0.0
     fastest_sampling_s: float = 0.0
     max_sessions: int | None = None
+    max_items: int | None = None
+    no_subscriptions: str = ""
+    mute_subscriptions: bool = False
     _server: Server = field(init=False, default_factory=lambda: Server(SmallServer()))
     _index: int = field(init=False, default=0)
     _grid: Node | None = field(init=False, default=None)
@@ -138,8 +149,7 @@ class Scada:
 
     def watchers(self, name: str) -> int:
         """Return how many monitored items watch a node."""
-        attributes = self._server.iserver.aspace[self._nodes[name]].attributes
-        return len(attributes[AttributeIds.Value].datachange_callbacks)
+        return self._watching(self._nodes[name])
 
     async def lose_subscriptions(self) -> None:
         """Forget every subscription, and leave the sessions as they are."""
@@ -166,14 +176,18 @@ class Scada:
         self._limit_sessions()
         self._server.set_attribute_value_callback(
             ua.NodeId(ua.Int32(ObjectIds.Server_ServerStatus_CurrentTime)),
-            lambda *_: ua.DataValue(ua.Variant(self._utc())),
+            lambda *_: ua.DataValue(ua.Variant(self._current_time())),
         )
 
     async def _secure(self) -> None:
         if self.certificate is None or self.private_key is None:
             self._server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
             return
-        self._server.set_security_policy(list(POLICIES))
+        kinds = [ua.SecurityPolicyType[f"{policy}_{mode}"] for policy in POLICIES for mode in self.modes]
+        self._server.set_security_policy(kinds)
+        if self.users is not None:
+            self._server.set_identity_tokens([ua.X509IdentityToken])
+            self._server.iserver.set_user_manager(_Users(self.users))
         await self._server.load_certificate(self.certificate)
         await self._server.load_private_key(self.private_key)
         self._server.set_certificate_validator(self._check_client)
@@ -188,8 +202,10 @@ class Scada:
         kind = ua.VariantType.Double if self.counts is None else ua.VariantType.Int32
         browse_name = ua.QualifiedName(name.rpartition(".")[2], ua.Int16(self._index))
         node = await self._grid.add_variable(node_id, browse_name, ua.Variant(0, kind) if self.counts else 0.0)
-        if self.stated_unit is not None:
-            await _state_unit(node, UNITS[self.stated_unit][1], self.stated_unit)
+        called = self.unit_name or self.stated_unit
+        if called is not None:
+            of_name = UNITS[self.stated_unit][1] if self.stated_unit else -1
+            await _state_unit(node, of_name if self.unit_id is None else self.unit_id, called)
         await self._wait(node_id, kind)
         self._nodes[name] = node_id
 
@@ -214,17 +230,29 @@ class Scada:
         service = self._server.iserver.subscription_service
         subscribe, monitor = service.create_subscription, service.create_monitored_items
 
-        async def slower(params: ua.CreateSubscriptionParameters, *rest: Any, **more: Any) -> Any:
+        async def say_nothing(*_: object) -> None:
+            """Take what should be published."""
+
+        async def slower(
+            params: ua.CreateSubscriptionParameters, callback: Any, session_id: Any, request_callback: Any = None
+        ) -> Any:
+            if self.no_subscriptions:
+                raise ServiceError(getattr(StatusCodes, self.no_subscriptions))
             fastest_ms = 1000 * self.fastest_publishing_s
             params.RequestedPublishingInterval = max(params.RequestedPublishingInterval, fastest_ms)
-            return await subscribe(params, *rest, **more)
+            publish = say_nothing if self.mute_subscriptions else callback
+            return await subscribe(params, publish, session_id, request_callback)
 
         async def sampled(params: ua.CreateMonitoredItemsParameters) -> Any:
+            more = params.ItemsToCreate
+            room = len(more) if self.max_items is None else max(self.max_items - self._items(), 0)
+            params.ItemsToCreate = more[:room]
             results = await monitor(params)
             for result in results:
                 fastest_ms = 1000 * self.fastest_sampling_s
                 result.RevisedSamplingInterval = max(result.RevisedSamplingInterval, fastest_ms)
-            return results
+            refused = ua.StatusCode(ua.UInt32(StatusCodes.BadTooManyMonitoredItems))
+            return results + [ua.MonitoredItemCreateResult(StatusCode=refused) for _ in more[room:]]
 
         service.create_subscription = slower  # type: ignore[method-assign]
         service.create_monitored_items = sampled  # type: ignore[method-assign]
@@ -239,6 +267,13 @@ class Scada:
             return create(*arguments, **more)
 
         server.create_session = limited  # type: ignore[method-assign]
+
+    def _items(self) -> int:
+        return sum(map(self._watching, (*self._nodes.values(), *self._ecm.values())))
+
+    def _watching(self, node_id: ua.NodeId) -> int:
+        attributes = self._server.iserver.aspace[node_id].attributes
+        return len(attributes[AttributeIds.Value].datachange_callbacks)
 
     def sessions(self) -> int:
         """Return how many sessions the server keeps, left ones included."""
@@ -301,8 +336,25 @@ class Scada:
         self._shown[name] = (shown, now)
         return now
 
+    def _current_time(self) -> ua.DateTime:
+        now, every_s = self._utc(), self.behaviour.clock_refresh_s
+        return now - timedelta(seconds=now.timestamp() % every_s) if every_s else now
+
     def _utc(self) -> ua.DateTime:
         return ua.DateTime.now(UTC) + timedelta(seconds=self.behaviour.utc_offset_s)
+
+
+class _Users(UserManager):
+    """Lets those in who show one of these certificates (DER) and have its key."""
+
+    def __init__(self, certificates: frozenset[bytes]) -> None:
+        self._certificates = certificates
+
+    def get_user(
+        self, iserver: InternalServer, username: str | None = None, password: str | None = None, certificate: Any = None
+    ) -> User | None:
+        del iserver, username, password
+        return User(role=UserRole.User) if certificate in self._certificates else None
 
 
 async def _state_unit(node: Node, unit_id: int, name: str) -> None:

@@ -20,7 +20,11 @@ def add_scada_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--endpoint", default="opc.tcp://127.0.0.1:14840/")
     parser.add_argument("--certificate", type=Path, help=".pem or .der; with it, only secure policies are served")
     parser.add_argument("--private-key", type=Path, help=".pem or .der")
-    values = parser.add_argument_group("values")
+    _add_values(parser.add_argument_group("values"))
+    _add_room(parser.add_argument_group("server"))
+
+
+def _add_values(values: argparse._ArgumentGroup) -> None:
     values.add_argument("--status", type=_status, default="Good", help="of the values, such as BadNoCommunication")
     values.add_argument("--stamp-age", type=float, default=0.0, metavar="S", help="age of SourceTimestamp")
     values.add_argument(
@@ -36,13 +40,30 @@ def add_scada_options(parser: argparse.ArgumentParser) -> None:
     values.add_argument(
         "--stated-unit", choices=list(UNITS), help="what their EngineeringUnits say, which may be a lie"
     )
+    values.add_argument("--unit-name", metavar="TEXT", help="how their EngineeringUnits call it, where otherwise")
+    values.add_argument("--unit-id", type=int, metavar="N", help="the UnitId in them, where it is another")
+    values.add_argument("--clock", type=float, default=0.0, metavar="S", help="how seldom its CurrentTime moves")
     values.add_argument("--counts", type=float, metavar="N", help="int32 values, N a unit")
-    server = parser.add_argument_group("server")
+
+
+def _add_room(server: argparse._ArgumentGroup) -> None:
     server.add_argument(
         "--publishing", type=float, default=0.0, metavar="S", help="shorter intervals are revised to it"
     )
     server.add_argument("--sampling", type=float, default=0.0, metavar="S", help="shorter intervals are revised to it")
     server.add_argument("--max-sessions", type=int, metavar="N", help="more are refused")
+    server.add_argument("--max-items", type=int, metavar="N", help="more are not monitored")
+    server.add_argument("--no-subscriptions", type=_status, metavar="STATUS", help="how they are refused")
+    server.add_argument("--mute-subscriptions", action="store_true", help="they are made, and say nothing")
+    server.add_argument("--sign-only", action="store_true", help="messages are signed and not encrypted")
+    server.add_argument(
+        "--user",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="certificate (.der) of one who may log in",
+    )
     server.add_argument("--namespace", action="append", default=[], metavar="URI", help="one that comes before ours")
 
 
@@ -60,6 +81,7 @@ def scada_of(args: argparse.Namespace) -> Scada:
         deadband_w=args.deadband,
         overflow=args.overflow,
         waiting_s=args.waiting,
+        clock_refresh_s=args.clock,
     )
     return Scada(
         endpoint=args.endpoint,
@@ -69,10 +91,17 @@ def scada_of(args: argparse.Namespace) -> Scada:
         namespaces_before=tuple(args.namespace),
         unit=args.unit,
         stated_unit=args.stated_unit,
+        unit_name=args.unit_name,
+        unit_id=args.unit_id,
         counts=args.counts,
         fastest_publishing_s=args.publishing,
         fastest_sampling_s=args.sampling,
         max_sessions=args.max_sessions,
+        max_items=args.max_items,
+        no_subscriptions=args.no_subscriptions or "",
+        mute_subscriptions=args.mute_subscriptions,
+        modes=("Sign",) if args.sign_only else ("SignAndEncrypt",),
+        users=frozenset(path.read_bytes() for path in args.user) or None,
     )
 
 

@@ -70,7 +70,7 @@ def properties(out: Path) -> dict[str, str]:
 
 
 def fuzz(out: Path) -> dict[str, str]:
-    """Feed ten million inputs to the decoder of meters, to the framing that carries them and to the loader of profiles."""
+    """Feed ten million inputs to the decoders of meters (Modbus, OPC UA), to the framing that carries them and to the loader of profiles."""
     return campaign(out)
 
 

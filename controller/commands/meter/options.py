@@ -49,6 +49,27 @@ def add_address(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--private-key", type=Path, metavar="FILE", help="of tls: its key (PEM)")
 
 
+def add_keys(verb: argparse.ArgumentParser) -> None:
+    """Add how a value of an OPC UA server is read."""
+    verb.add_argument(
+        "--keys",
+        metavar="'KEY: VALUE, ...'",
+        help="of OPC UA: more keys, as they stand behind `opcua:` in the site file",
+    )
+
+
+def is_opcua(arguments: argparse.Namespace) -> bool:
+    """Tell whether the host is an OPC UA server; CommandLineWrong where there are keys for one, and it is none."""
+    from drivers.errors import CommandLineWrong
+
+    found = str(arguments.host or "").startswith("opc.tcp://")
+    if arguments.keys is not None and not found:
+        raise CommandLineWrong(
+            f"found --keys with {arguments.host}, allowed is a server such as opc.tcp://10.0.0.9:4840/"
+        )
+    return found
+
+
 def _within(low: int, high: int) -> type[int]:
     def integer(text: str) -> int:
         if not text.isdecimal() or not low <= int(text) <= high:

@@ -6,18 +6,21 @@ import argparse
 from pathlib import Path
 
 from controller.commands import Verbs, seconds
-from controller.commands.meter.options import add_address, address_of
+from controller.commands.meter.options import add_address, add_keys, address_of, is_opcua
 
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""
-    verb = verbs.add_parser("probe", help="say which profile fits the meter at HOST; reads only, and slowly")
+    verb = verbs.add_parser(
+        "probe", help="say which profile fits the meter at HOST, or what an OPC UA server has; reads only"
+    )
     verb.add_argument(
         "host",
         metavar="HOST[:PORT]",
-        help="address of the meter or its gateway; the device for --transport rtu",
+        help="address of the meter or its gateway; the device for --transport rtu; opc.tcp://HOST:PORT/ of an OPC UA server",
     )
     add_address(verb)
+    add_keys(verb)
     verb.add_argument("--pause", type=seconds, default=0.1, metavar="TIME", help="between requests (default: 100 ms)")
     verb.add_argument("--profile", action="append", metavar="FILE", help="try this profile file, too")
     verb.add_argument(
@@ -29,6 +32,10 @@ def add(verbs: Verbs) -> None:
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
+    if is_opcua(arguments):
+        from controller.commands.meter import opcua_probe
+
+        return opcua_probe.run(arguments.host, arguments.keys or "")
     from controller.commands.meter.verdict import ProbeOptions, run
 
     options = ProbeOptions(

@@ -5,20 +5,29 @@ from __future__ import annotations
 import argparse
 
 from controller.commands import Verbs
-from controller.commands.meter.options import add_meter_or_capture, address_of
+from controller.commands.meter.options import add_keys, add_meter_or_capture, address_of, is_opcua
 
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""
     verb = verbs.add_parser("test", help="read a meter, or a capture of one, by a profile and say what looks wrong")
-    verb.add_argument("profile", metavar="PROFILE", help="a bundled profile, or the path of a profile file")
+    verb.add_argument(
+        "profile",
+        metavar="PROFILE",
+        help="a bundled profile, the path of a profile file, or a node of an OPC UA server",
+    )
     add_meter_or_capture(verb)
+    add_keys(verb)
     verb.set_defaults(carry_out=_carry_out)
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
     if not (arguments.host or arguments.capture):
         arguments.wrong("found neither --host nor --capture, allowed is at least one of them")
+    if is_opcua(arguments):
+        from controller.commands.meter import opcua_trial
+
+        return opcua_trial.run(arguments.profile, arguments.host, arguments.keys or "", arguments.rating)
     return try_profile(arguments, arguments.profile)
 
 

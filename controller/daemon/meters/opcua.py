@@ -12,6 +12,7 @@ from typing import Final
 from controller.daemon.meters.supervision import Driver
 from controller.daemon.secret import read_secret
 from controller.site.sources import OpcuaSecurity, OpcuaSource
+from drivers.meters.opcua.certificates import CertificatePair
 from drivers.meters.opcua.driver import watch_forever
 from drivers.meters.opcua.points import Point, Security, Server
 from drivers.meters.profiles import REQUIRED
@@ -58,8 +59,15 @@ def server_of(source: OpcuaSource) -> Server:
         security=_security(source.security),
         username=source.username,
         password=read_secret(source.password_file) if source.password_file else None,
+        user=_user(source),
         timeout_s=source.timeout_s,
     )
+
+
+def _user(source: OpcuaSource) -> CertificatePair | None:
+    if source.user_certificate is None or source.user_private_key is None:
+        return None
+    return CertificatePair(source.user_certificate, source.user_private_key)
 
 
 def _security(security: OpcuaSecurity | None) -> Security | None:
@@ -70,6 +78,7 @@ def _security(security: OpcuaSecurity | None) -> Security | None:
         certificate=security.certificate,
         private_key=security.private_key,
         trusted=security.trust or security.server_certificate or Path(),
+        mode=security.mode,
     )
 
 
@@ -79,6 +88,7 @@ def _point(name: str, source: OpcuaSource, quantity: str, suspect_after_s: float
         node=source.node,
         quantity=quantity,
         unit=source.unit,
+        unit_stated_as=source.unit_stated_as,
         scale=source.scale,
         sign=source.sign,
         publish_interval_s=source.publish_interval_s,

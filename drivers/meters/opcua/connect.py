@@ -65,13 +65,16 @@ class Door:
             async with _said(server):
                 await client.connect()
             return
-        self._presented = await presented_certificates(server, server.security.policy)
+        endpoint = await _endpoint(server, server.security.policy, server.security.mode)
+        self._presented = _split(endpoint.ServerCertificate)
         self._check(server.security)
+        _check_password(server, endpoint)
         own = identities(server.security.certificate, server.security.private_key)
         turn = self._refused % len(own)
         try:
             async with _said(server):
                 await _secure(client, server.security, own[turn], self._presented[0])
+                await _log_in(client, server.user)
                 await client.connect()
         except DriverLoss as loss:
             if not isinstance(loss.__cause__, TimeoutError):
@@ -115,35 +118,75 @@ async def _said(server: Server, *, timed: bool = True) -> AsyncIterator[None]:
         raise DriverLoss(f"{server.endpoint}: {error or type(error).__name__}") from error
 
 
-async def presented_certificates(server: Server, policy: str) -> list[x509.Certificate]:
-    """Ask the server for the certificate of its endpoint with `policy`; issuers that it sends along follow.
+async def presented_certificates(server: Server, policy: str, mode: str) -> list[x509.Certificate]:
+    """Ask the server for the certificate of its endpoint with `policy` and `mode`; issuers that it sends along follow.
 
     Nobody answers for what is said here: the secure channel then proves that the server has the key.
     """
+    return _split((await _endpoint(server, policy, mode)).ServerCertificate)
+
+
+async def offered_endpoints(server: Server) -> list[ua.EndpointDescription]:
+    """Return what the server offers to everybody who asks; raises DriverLoss."""
     client = _client(server)
     try:
         async with _said(server):
-            endpoints = await client.connect_and_get_server_endpoints()
+            return list(await client.connect_and_get_server_endpoints())
     finally:
         client.disconnect_socket()
-    wanted = (getattr(security_policies, f"SecurityPolicy{policy}").URI, ua.MessageSecurityMode.SignAndEncrypt)
+
+
+def policy_and_mode(endpoint: ua.EndpointDescription) -> str:
+    """Return how an endpoint protects its messages, in words."""
+    return f"{str(endpoint.SecurityPolicyUri).rpartition('#')[2]} {endpoint.SecurityMode.name.rstrip('_')}"
+
+
+async def _endpoint(server: Server, policy: str, mode: str) -> ua.EndpointDescription:
+    endpoints = await offered_endpoints(server)
+    wanted = (getattr(security_policies, f"SecurityPolicy{policy}").URI, ua.MessageSecurityMode[mode])
     for endpoint in endpoints:
         if (endpoint.SecurityPolicyUri, endpoint.SecurityMode) == wanted and endpoint.ServerCertificate:
-            return _split(endpoint.ServerCertificate)
-    offered = sorted(
-        {f"{each.SecurityPolicyUri.rpartition('#')[2]} {each.SecurityMode.name.rstrip('_')}" for each in endpoints}
-    )
-    raise DriverLoss(f"{server.endpoint} offers no {policy} SignAndEncrypt, only {', '.join(offered) or 'nothing'}")
+            return endpoint
+    offered = sorted({policy_and_mode(each) for each in endpoints})
+    raise DriverLoss(f"{server.endpoint} offers no {policy} {mode}, only {', '.join(offered) or 'nothing'}")
 
 
 def _split(chain: bytes) -> list[x509.Certificate]:
-    """Return the certificates that stand one after the other, each with its length in bytes 2 and 3."""
-    found = []
-    while chain:
+    """Return the certificates that stand one after the other, each with its length in bytes 2 and 3.
+
+    What follows the last is left alone: some servers fill up with zeros. Raises DriverLoss where the first is none.
+    """
+    found: list[x509.Certificate] = []
+    while chain[:1] == b"\x30":
         size = int.from_bytes(chain[2:4], "big") + 4
-        found.append(x509.load_der_x509_certificate(chain[:size]))
+        try:
+            found.append(x509.load_der_x509_certificate(chain[:size]))
+        except ValueError as error:
+            raise DriverLoss(f"the server presents a certificate that is none: {error}") from error
         chain = chain[size:]
+    if not found:
+        raise DriverLoss("the server presents a certificate that is none")
     return found
+
+
+def _check_password(server: Server, endpoint: ua.EndpointDescription) -> None:
+    """Refuse to send a password that anybody on the way could read."""
+    signed_only = endpoint.SecurityMode == ua.MessageSecurityMode.Sign
+    plain = security_policies.SecurityPolicyNone.URI
+    for token in endpoint.UserIdentityTokens if signed_only and server.password else ():
+        if token.TokenType == ua.UserTokenType.UserName and token.SecurityPolicyUri == plain:
+            raise DriverLoss(
+                f"{server.endpoint} wants the password unencrypted over {policy_and_mode(endpoint)}: "
+                "mode: SignAndEncrypt, or a certificate of the user"
+            )
+
+
+async def _log_in(client: Client, user: CertificatePair | None) -> None:
+    """Have the session opened by the certificate of a user, where there is one."""
+    if user is not None:
+        user.load()  # says what is wrong with the file
+        await client.load_client_certificate(str(user.certificate))
+        await client.load_private_key(user.private_key)
 
 
 def _client(server: Server) -> Client:
@@ -167,6 +210,7 @@ async def _secure(client: Client, security: Security, own: CertificatePair, pres
         certificate=own.certificate,
         private_key=own.private_key,
         server_certificate=CertProperties(presented.public_bytes(Encoding.DER), "der"),
+        mode=ua.MessageSecurityMode[security.mode],
     )
 
 

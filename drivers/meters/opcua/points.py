@@ -12,10 +12,13 @@ from asyncua import ua
 from asyncua.ua.uaerrors import UaError
 
 from drivers.errors import ConfigError
+from drivers.meters.opcua.certificates import CertificatePair
 from drivers.meters.opcua.units import UNITS
 
 #: Policies that are not deprecated (OPC 10000-7).
 POLICIES: Final = ("Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss")
+#: `Sign`: nobody can forge the messages, anybody on the way can read them.
+MODES: Final = ("SignAndEncrypt", "Sign")
 
 #: One name of a browse path: `nsu=URI;` where the namespace is another than before, `&` before a slash that belongs to it.
 _STEP: Final = re.compile(r"/(?:nsu=([^;]+);)?(?!nsu=)((?:&.|[^/&])+)")
@@ -23,7 +26,7 @@ _STEP: Final = re.compile(r"/(?:nsu=([^;]+);)?(?!nsu=)((?:&.|[^/&])+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Security:
-    """Signed and encrypted messages with mutual certificates.
+    """Signed messages with mutual certificates, encrypted unless `mode` is ``Sign``.
 
     `trusted`: the one server certificate that is trusted, or a folder of them, of their issuers and of revocation lists.
     Own certificate and key end in ``.pem`` or ``.der``: asyncua tells the format by the name alone.
@@ -33,11 +36,14 @@ class Security:
     certificate: Path
     private_key: Path
     trusted: Path
+    mode: str = "SignAndEncrypt"
 
     def __post_init__(self) -> None:
         """Raise ConfigError for what asyncua would misread."""
         if self.policy not in POLICIES:
             raise ConfigError(f"security policy: found {self.policy!r}, allowed is {', '.join(POLICIES)}")
+        if self.mode not in MODES:
+            raise ConfigError(f"security mode: found {self.mode!r}, allowed is {', '.join(MODES)}")
         for path in (self.certificate, self.private_key):
             if path.suffix not in {".pem", ".der"}:
                 raise ConfigError(f"security: found {str(path)!r}, allowed is a file that ends in .pem or .der")
@@ -47,13 +53,15 @@ class Security:
 class Server:
     """One endpoint, reached over one connection. `timeout_s`: for every step of connecting, and for every request.
 
-    `heartbeat_s`: within which every value that does not move is read again. `password` is never shown.
+    `heartbeat_s`: within which every value that does not move is read again. `password` is never shown. `user`: certificate
+    and key by which the user logs in, instead of name and password; files as those of `Security`.
     """
 
     endpoint: str
     security: Security | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    user: CertificatePair | None = None
     heartbeat_s: float = 1.0
     timeout_s: float = 2.0
 
@@ -64,9 +72,9 @@ class Point:
 
     `node`: ``nsu=URI;s=...`` (the namespace is looked up at every connect), ``ns=2;s=...``, or a browse path from the
     Objects folder, ``/nsu=URI;Feeder7/Power``. `quantity`: name under which the value, or an object's active power, is
-    published, in W. `unit`: unit of the server's value, None where the server says it (EngineeringUnits). `scale`: factor
-    of raw counts. `sign`: -1 where power into the site counts as negative. `publish_interval_s`: asked for changes, the
-    server may make it longer. `source_max_age_s`: see `Clockwork`; None where the server stamps changes only.
+    published, in W. `unit`: unit of the server's value, None where the server says it (EngineeringUnits). `unit_stated_as`:
+    how the server calls it, quoted by a person who knows that this means `unit`. `scale`: factor of raw counts. `sign`: -1 where power into the site counts as negative. `publish_interval_s`: asked for changes, the
+    server may make it longer; also between two reads of a value of which the server tells no changes. `source_max_age_s`: see `Clockwork`; None where the server stamps changes only.
     `suspect_after_s`: age at which the value would be doubted; a server that is slower is reported.
     """
 
@@ -74,6 +82,7 @@ class Point:
     node: str
     quantity: str = "active_power_w"
     unit: str | None = None
+    unit_stated_as: str | None = None
     scale: float = 1.0
     sign: int = 1
     publish_interval_s: float = 0.2

@@ -10,9 +10,10 @@ from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 
+from drivers.errors import DriverLoss
 from drivers.meters.opcua.line import OpcuaLine
 from drivers.meters.opcua.points import Step, parse_node
-from drivers.meters.opcua.status import CODE
+from drivers.meters.opcua.status import name_of
 from drivers.meters.opcua.units import UnitRefusedError, factor
 from drivers.meters.opcua.watch import Item, PointWatch
 
@@ -51,6 +52,14 @@ class _LookupFailedError(Exception):
     """One point cannot be looked up; the text says why."""
 
 
+async def namespaces_of(line: OpcuaLine) -> list[str]:
+    """Return the URIs of the server's namespaces in the order of their indices; raises DriverLoss where it tells none."""
+    (told,) = await line.read([_NAMESPACES])
+    if not isinstance(told.raw, list):
+        raise DriverLoss("the server does not tell its namespaces")
+    return [str(each) for each in told.raw]
+
+
 class Resolver:
     """Looks up points in one session; what is wrong with one of them stays with it."""
 
@@ -61,8 +70,7 @@ class Resolver:
     @classmethod
     async def ask(cls, line: OpcuaLine) -> Resolver:
         """Ask the server for its namespaces, whose indices may change with a restart."""
-        (told,) = await line.read([_NAMESPACES])
-        return cls(line, [str(each) for each in told.raw or ()])
+        return cls(line, await namespaces_of(line))
 
     async def resolve(self, watches: Sequence[PointWatch]) -> None:
         """Give every point its items, or the reason why it has none."""
@@ -85,8 +93,7 @@ class Resolver:
             elif kind.raw == ua.NodeClass.Object:
                 objects.append((watch, node))
             else:
-                name = ua.StatusCode(ua.UInt32(kind.status & CODE)).name
-                _fail(watch, f"{point.node} is neither a variable nor an object: {name}")
+                _fail(watch, f"{point.node} is neither a variable nor an object: {name_of(kind.status)}")
         return found + await self._of_model(objects)
 
     async def _nodes(self, watches: Sequence[PointWatch]) -> dict[PointWatch, ua.NodeId]:
@@ -191,7 +198,7 @@ def _items(watch: PointWatch, found: Sequence[tuple[_Found, object]]) -> tuple[l
         # ECM fixes the units of its variables, so that one that states none is not in doubt.
         wanted = each.wanted or (si if each.of_model and stated is None else None)
         try:
-            by_unit = factor(stated, wanted, si)
+            by_unit = factor(stated, wanted, si, point.unit_stated_as if counts else None)
         except UnitRefusedError as error:
             if counts:
                 return [], f"{point.node}: {error}"

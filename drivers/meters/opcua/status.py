@@ -20,6 +20,24 @@ _LIMITS: Final = {0x0100: "low", 0x0200: "high", 0x0300: "constant"}
 WAITING: Final = int(StatusCodes.BadWaitingForInitialData)
 UNKNOWN_NODES: Final = frozenset({int(StatusCodes.BadNodeIdUnknown), int(StatusCodes.BadNodeIdInvalid)})
 
+#: By which a server says that it tells no changes, or has no room for more of whom it tells them.
+NO_ROOM: Final = frozenset(
+    int(code)
+    for code in (
+        StatusCodes.BadServiceUnsupported,
+        StatusCodes.BadNotImplemented,
+        StatusCodes.BadNotSupported,
+        StatusCodes.BadTooManySubscriptions,
+        StatusCodes.BadTooManyMonitoredItems,
+        StatusCodes.BadTooManyPublishRequests,
+    )
+)
+
+
+def name_of(status: int) -> str:
+    """Return the name of a status code without its flags."""
+    return str(ua.StatusCode(ua.UInt32(status & CODE)).name)
+
 
 class Meaning(NamedTuple):
     """What a status code lets us do: `why` there is no value (None where there is one), and a `note` beside a value."""
@@ -34,7 +52,7 @@ def meaning(status: int) -> Meaning:
     """Return what a status code with its flags means."""
     code = status & CODE
     severity = status >> 30
-    name = ua.StatusCode(ua.UInt32(code)).name
+    name = name_of(code)
     if severity > 1:
         return Meaning(Quality.BAD, why=f"the server says {name}")
     if code == StatusCodes.UncertainSubstituteValue:

@@ -12,10 +12,11 @@ from typing import Any, Final, NamedTuple
 from asyncua import ua
 from asyncua.common.utils import Buffer
 from asyncua.ua.object_ids import ObjectIds
-from asyncua.ua.ua_binary import nodeid_from_binary, struct_from_binary, variant_from_binary
+from asyncua.ua.ua_binary import nodeid_from_binary, struct_from_binary
 from asyncua.ua.uaerrors import UaError
 
 from drivers.errors import DriverLoss
+from drivers.meters.opcua.variants import EPOCH_TICKS, NEVER_TICKS, SCALARS, TICKS_A_SECOND, variant
 
 #: What decoding raises for bytes that are no answer.
 _NONSENSE: Final = (
@@ -29,16 +30,7 @@ _NONSENSE: Final = (
     RecursionError,
 )
 
-#: Built-in type -> how a scalar of it is packed.
-_SCALARS: Final = {
-    kind: struct.Struct(f"<{code}")
-    for kind, code in {1: "?", 2: "b", 3: "B", 4: "h", 5: "H", 6: "i", 7: "I", 8: "q", 9: "Q", 10: "f", 11: "d"}.items()
-}
 _INT, _UINT, _TICKS, _HANDLE = (struct.Struct(code) for code in ("<i", "<I", "<q", "<I"))
-
-#: From 1601 to 1970, in the ticks of 100 ns that OPC UA counts.
-_EPOCH_TICKS: Final = 116_444_736_000_000_000
-_TICKS_A_SECOND: Final = 1e7
 
 _DATA_CHANGE: Final = ObjectIds.DataChangeNotification_Encoding_DefaultBinary
 _STATUS_CHANGE: Final = ObjectIds.StatusChangeNotification_Encoding_DefaultBinary
@@ -112,7 +104,7 @@ def data_value(data: bytes, at: int) -> tuple[Value, int]:
         at += 4
     if mask & 0x04:
         (ticks,) = _TICKS.unpack_from(data, at)
-        source_s = (ticks - _EPOCH_TICKS) / _TICKS_A_SECOND if ticks > 0 else None
+        source_s = (ticks - EPOCH_TICKS) / TICKS_A_SECOND if 0 < ticks < NEVER_TICKS else None
         at += 8
     if mask & 0x38:  # picoseconds of the source's stamp, the server's stamp, picoseconds of that
         at += 2 * bool(mask & 0x10) + 8 * bool(mask & 0x08) + 2 * bool(mask & 0x20)
@@ -120,11 +112,10 @@ def data_value(data: bytes, at: int) -> tuple[Value, int]:
 
 
 def _variant(data: bytes, at: int) -> tuple[Any, int]:
-    scalar = _SCALARS.get(data[at])
+    scalar = SCALARS.get(data[at])
     if scalar is not None:
         return scalar.unpack_from(data, at + 1)[0], at + 1 + scalar.size
-    buffer = Buffer(data, at)
-    return variant_from_binary(buffer).Value, buffer.cur_pos
+    return variant(data, at)
 
 
 def _changes(data: bytes, at: int) -> Iterator[tuple[int, Value]]:

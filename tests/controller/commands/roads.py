@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from controller.cli import main
 from controller.commands.meter.layout import one
@@ -18,6 +19,13 @@ from controller.site.load import load
 from drivers.readings import Loss, Sample
 from tests.controller.commands.substation import site_file
 from tests.waiting import DEADLINE_S
+
+
+class HasSite(Protocol):
+    """Whatever way leads to a meter, it has a site file in which that is `main`."""
+
+    @property
+    def site(self) -> Path: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,15 +67,15 @@ def trial(way: Way) -> int:
     )
 
 
-def check_live(way: Way) -> int:
+def check_live(way: HasSite) -> int:
     return main(["check", "--live", str(way.site), "--within", "8 s"])
 
 
-def watch(way: Way) -> int:
+def watch(way: HasSite) -> int:
     return main(["meter", "watch", "main", "--file", str(way.site), "--for", "1100 ms"])
 
 
-def daemon(way: Way) -> int:
+def daemon(way: HasSite) -> int:
     """Run the daemon's drivers into its mailbox until the meter has given its power, or has been lost for good."""
     item = asyncio.run(_first_of(way))
     if isinstance(item, Loss):
@@ -77,7 +85,7 @@ def daemon(way: Way) -> int:
     return 0
 
 
-async def _first_of(way: Way) -> Sample | Loss:
+async def _first_of(way: HasSite) -> Sample | Loss:
     box, seen = Mailbox(), list[Sample | Loss]()
     told = asyncio.Event()
 

@@ -63,6 +63,38 @@ def test_made_shown_rotated_retired(site, capsys):
     assert "deleted" in capsys.readouterr().out
 
 
+def the_site_of(site: Path, at: str, keys: str = KEYS) -> str:
+    site.write_text(site.read_text().replace("opc.tcp://127.0.0.1:14840/", at).replace(KEYS, keys))
+    return str(site)
+
+
+@pytest.mark.parametrize("modes", [("SignAndEncrypt",), ("Sign",)])
+@pytest.mark.parametrize(
+    "kept", ["trust: keys/trusted", "server_certificate: keys/scada.der", "server_certificate: scada.pem"]
+)
+def test_the_first_use_needs_nothing_but_the_site_file(site, tmp_path, capsys, kept, modes):
+    made, at = make(tmp_path, "server"), endpoint()
+    keys = KEYS.replace("trust: keys/trusted", f"{kept}, mode: {modes[0]}")
+    file = the_site_of(site, at, keys)
+    with served(Scada(endpoint=at, certificate=made.path, private_key=made.key_path, modes=modes)):
+        assert main(["certificates", "fetch", file]) == 1
+        out = capsys.readouterr().out
+        assert f"{thumbprint(made.certificate)}), valid until" in out
+        assert "nothing is trusted yet" in out
+        assert "surplusd certificates trust SITE.yaml THUMBPRINT" in out
+        assert main(["certificates", "trust", file, thumbprint(made.certificate)]) == 0
+        capsys.readouterr()
+        assert main(["certificates", "fetch", file]) == 0
+        assert "  trusted" in capsys.readouterr().out
+        assert (main(["certificates", "trust", file, thumbprint(made.certificate)]) == 0) is ("keys/trusted" in kept)
+
+
+def test_where_nothing_is_secured_there_is_nothing_to_fetch(site, capsys):
+    site.write_text(site.read_text().replace(f"security: {KEYS}", "security: none"))
+    assert main(["certificates", "fetch", str(site)]) == 1
+    assert "found no opcua source with security" in capsys.readouterr().err
+
+
 def test_a_server_is_trusted_by_the_thumbprint_that_its_owner_names(site, tmp_path, capsys):
     made, at = make(tmp_path, "scada"), endpoint()
     site.write_text(site.read_text().replace("opc.tcp://127.0.0.1:14840/", at))

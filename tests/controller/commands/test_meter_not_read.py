@@ -20,6 +20,8 @@ from tests.ports import free_port
 from tests.waiting import until
 
 PAGE = Path(__file__).parents[3] / "docs/meter-not-read.md"
+#: The part that `test_opcua_not_read.py` tries.
+OPCUA = "## OPC UA servers"
 PM, PAC = "schneider_pm5xxx", "siemens_pac3200_4200"
 
 
@@ -34,9 +36,10 @@ class Ill:
 Made = Callable[[Substation], Ill]
 
 
-def rows() -> Iterator[tuple[str, str]]:
+def rows(*, of_opcua: bool = False) -> Iterator[tuple[str, str]]:
     """Yield what is said, and the line that mends it, of each row of the page."""
-    for line in PAGE.read_text().splitlines():
+    parts = re.split(r"^(?=## )", PAGE.read_text(), flags=re.MULTILINE)
+    for line in "".join(part for part in parts if part.startswith(OPCUA) is of_opcua).splitlines():
         cells = re.split(r"(?<=\s)\|(?=\s)|^\|\s|\s\|$", line)
         if line.startswith("| `") and len(cells) == 5:
             yield cells[1].strip(), cells[3].strip().strip("`")

@@ -336,6 +336,26 @@ BROKEN = {
         ["meters[1].opcua.security", "neither trust nor server_certificate", "exactly one"],
     ),
     "half a login at a server": ("unit: kW,", "unit: kW, username: x,", ["meters[1].opcua", "half a login"]),
+    "half a certificate of a user": (
+        "unit: kW,",
+        "unit: kW, user_certificate: u.der,",
+        ["meters[1].opcua", "half a certificate of a user", "both user_certificate and user_private_key"],
+    ),
+    "two ways to log in": (
+        "unit: kW,",
+        "unit: kW, username: x, password_file: p, §user_certificate: u.der, user_private_key: u.pem,",
+        ["meters[1].opcua.user_certificate", "instead of username"],
+    ),
+    "a certificate of a user without security": (
+        "unit: kW,",
+        "unit: kW, §user_certificate: u.der, user_private_key: u.pem,",
+        ["meters[1].opcua.user_certificate", "only with security"],
+    ),
+    "a quoted unit that is said to mean nothing": (
+        "unit: kW,",
+        'unit_stated_as: §"MW el",',
+        ["meters[1].opcua.unit_stated_as", "only beside unit, which says what it means"],
+    ),
     "open OPC UA": (
         "opc.tcp://127.0.0.1:4840",
         "opc.tcp://scada.example:4840",

@@ -16,7 +16,8 @@ from simulators.substation.scada_options import add_scada_options, scada_of
 EVERY = (
     "--endpoint opc.tcp://127.0.0.1:1/ --certificate c.der --private-key k.pem --status BadSensorFailure --stamp-age 1 "
     "--utc-offset 2 --on-change --frozen --stuck --deadband 3 --overflow --waiting 4 --unit MW --stated-unit W --counts 10 "
-    "--publishing 5 --sampling 6 --max-sessions 7 --namespace urn:a --namespace urn:b"
+    "--publishing 5 --sampling 6 --max-sessions 7 --max-items 8 --no-subscriptions BadServiceUnsupported "
+    "--mute-subscriptions --sign-only --unit-name KW --unit-id 9 --clock 11 --namespace urn:a --namespace urn:b"
 )
 
 
@@ -44,12 +45,21 @@ def test_every_option_arrives():
         deadband_w=3.0,
         overflow=True,
         waiting_s=4.0,
+        clock_refresh_s=11.0,
     )
     assert all(getattr(scada.behaviour, each.name) != each.default for each in fields(Behaviour))
     assert (scada.certificate, scada.private_key) == (Path("c.der"), Path("k.pem"))
     assert (scada.unit, scada.stated_unit, scada.counts) == ("MW", "W", 10.0)
     assert (scada.fastest_publishing_s, scada.fastest_sampling_s, scada.max_sessions) == (5.0, 6.0, 7)
+    assert (scada.unit_name, scada.unit_id, scada.max_items, scada.modes) == ("KW", 9, 8, ("Sign",))
+    assert (scada.no_subscriptions, scada.mute_subscriptions) == ("BadServiceUnsupported", True)
+    assert scada.users is None
     assert scada.namespaces_before == ("urn:a", "urn:b")
+
+
+def test_the_certificates_of_users_are_read(tmp_path):
+    (tmp_path / "user.der").write_bytes(b"0")
+    assert parsed(f"--user {tmp_path / 'user.der'}").users == {b"0"}
 
 
 def test_a_status_that_is_none_is_refused(capsys):

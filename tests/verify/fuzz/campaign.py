@@ -15,6 +15,8 @@ from typing import Final
 
 from tests.verify.fuzz.files import files
 from tests.verify.fuzz.frames import frames
+from tests.verify.fuzz.opcua_units import units
+from tests.verify.fuzz.opcua_values import opcua_values
 from tests.verify.fuzz.plans import plans
 from tests.verify.fuzz.values import answers, values
 
@@ -37,6 +39,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "answers": Kind(answers, inputs=200_000, batch=5_000),
     "frames": Kind(frames, inputs=2_000_000, batch=50_000),
     "plans": Kind(plans, inputs=500_000, batch=5_000),
+    "opcua_units": Kind(units, inputs=2_000_000, batch=100_000),
+    "opcua_values": Kind(opcua_values, inputs=500_000, batch=10_000),
     "files": Kind(files, inputs=100_000, batch=2_000),
 }
 

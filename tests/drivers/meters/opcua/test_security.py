@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from asyncua import ua
+from asyncua.crypto import security_policies
+from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from drivers.errors import DriverLoss
+from drivers.meters.opcua import connect
 from drivers.meters.opcua.certificates import CertificatePair, make, retire, rotate
-from drivers.meters.opcua.connect import presented_certificates
+from drivers.meters.opcua.connect import Door, _check_password, _split, presented_certificates
 from drivers.meters.opcua.driver import watch_forever
 from drivers.meters.opcua.points import POLICIES, Security, Server
 from drivers.meters.opcua.trust import thumbprint
@@ -41,14 +47,23 @@ class Site:
         self.trust(self.authority.root)
         (self.trusted / "authority.crl").write_bytes(self.authority.revoke(*revoked, days=days))
 
-    def server(self, at: str, policy: str = "Basic256Sha256", trusted: Path | None = None) -> Server:
+    def server(
+        self,
+        at: str,
+        policy: str = "Basic256Sha256",
+        trusted: Path | None = None,
+        mode: str = "SignAndEncrypt",
+        user: Made | None = None,
+    ) -> Server:
         security = Security(
             policy=policy,
             certificate=self.own.certificate,
             private_key=self.own.private_key,
             trusted=trusted or self.trusted,
+            mode=mode,
         )
-        return server(at, security=security, timeout_s=3.0)
+        pair = CertificatePair(user.path, user.key_path) if user else None
+        return server(at, security=security, timeout_s=3.0, user=pair)
 
 
 @pytest.fixture
@@ -74,6 +89,38 @@ async def refused(site: Site, scada: Scada, says: str = "", **changes) -> str:
 
 def shown(made: Made) -> Scada:
     return Scada(endpoint=endpoint(), certificate=made.path, private_key=made.key_path)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_server_that_signs_only_connects_with_every_policy_where_the_site_file_says_so(site, policy):
+    async def scenario() -> None:
+        scada = shown(made := site.authority.issue("scada"))
+        scada.modes = ("Sign",)
+        site.trust(made)
+        async with serving(scada):
+            await connects(site, scada, policy=policy, mode="Sign")
+            reason = await refused(site, scada, policy=policy)
+            assert f"offers no {policy} SignAndEncrypt, only" in reason
+
+    asyncio.run(scenario())
+
+
+def test_users_log_in_by_their_certificates_and_nobody_else(site):
+    async def scenario() -> None:
+        scada = shown(made := site.authority.issue("scada"))
+        user, stranger = certify(site.elsewhere, "user"), certify(site.elsewhere, "stranger")
+        scada.users = frozenset({user.path.read_bytes()})
+        site.trust(made)
+        async with serving(scada):
+            await connects(site, scada, user=user)
+            assert "BadUserAccessDenied" in await refused(site, scada, "BadUserAccessDenied", user=stranger)
+            forged = Made(user.certificate, stranger.key, user.path, stranger.key_path)
+            assert "BadIdentityTokenInvalid" in await refused(site, scada, "BadIdentityToken", user=forged)
+            await refused(site, scada, "BadIdentityTokenRejected|BadIdentityTokenInvalid")
+            gone = Made(user.certificate, user.key, user.path.with_name("gone.der"), user.key_path)
+            assert "gone.der cannot be read" in await refused(site, scada, "cannot be read", user=gone)
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -293,7 +340,66 @@ def test_what_a_server_presents_can_be_looked_at_before_it_is_trusted(site):
         made = certify(site.elsewhere, "scada")
         scada = shown(made)
         async with serving(scada):
-            (certificate,) = await presented_certificates(server(scada.endpoint), "Basic256Sha256")
+            (certificate,) = await presented_certificates(server(scada.endpoint), "Basic256Sha256", "SignAndEncrypt")
             assert certificate == made.certificate
 
     asyncio.run(scenario())
+
+
+def test_what_follows_a_certificate_is_left_alone_and_what_is_none_is_refused(site):
+    """Some servers fill up with zeros."""
+    der = certify(site.elsewhere, "scada").certificate.public_bytes(Encoding.DER)
+    assert [each.subject for each in _split(der + der + bytes(7))] == 2 * [_split(der)[0].subject]
+    for nonsense in (b"", bytes(40), b"\x30\x82\x00\x08nonsense", der[:200]):
+        with pytest.raises(DriverLoss, match="presents a certificate that is none"):
+            _split(nonsense)
+
+
+@pytest.mark.parametrize(
+    ("mode", "token", "password", "refused"),
+    [
+        ("Sign", "None", "secret", True),
+        ("Sign", "Basic256Sha256", "secret", False),
+        ("Sign", "None", None, False),
+        ("SignAndEncrypt", "None", "secret", False),
+    ],
+)
+def test_a_password_is_never_sent_where_anybody_may_read_it(mode, token, password, refused):
+    policies = {"None": security_policies.SecurityPolicyNone, "Basic256Sha256": SecurityPolicyBasic256Sha256}
+    endpoint = ua.EndpointDescription(
+        SecurityMode=ua.MessageSecurityMode[mode], SecurityPolicyUri="http://x#Basic256Sha256"
+    )
+    endpoint.UserIdentityTokens = [
+        ua.UserTokenPolicy(TokenType=ua.UserTokenType.UserName, SecurityPolicyUri=policies[token].URI)
+    ]
+    asked = server("opc.tcp://127.0.0.1:1/", username="u", password=password)
+    if not refused:
+        _check_password(asked, endpoint)
+        return
+    with pytest.raises(DriverLoss, match="wants the password unencrypted over Basic256Sha256 Sign"):
+        _check_password(asked, endpoint)
+
+
+def test_no_session_is_begun_where_the_password_would_be_readable(site, monkeypatch):
+    made = certify(site.elsewhere, "scada")
+    site.trust(made)
+    offered = ua.EndpointDescription(
+        SecurityMode=ua.MessageSecurityMode.Sign,
+        SecurityPolicyUri=SecurityPolicyBasic256Sha256.URI,
+        ServerCertificate=made.path.read_bytes(),
+    )
+    plain = security_policies.SecurityPolicyNone.URI
+    offered.UserIdentityTokens = [ua.UserTokenPolicy(TokenType=ua.UserTokenType.UserName, SecurityPolicyUri=plain)]
+
+    async def offer(*_: object) -> ua.EndpointDescription:
+        return offered
+
+    monkeypatch.setattr(connect, "_endpoint", offer)
+    asked = replace(site.server("opc.tcp://127.0.0.1:1/", mode="Sign"), username="u", password="secret")
+
+    async def scenario() -> None:
+        async with Door(asked).open():
+            """It is never open."""
+
+    with pytest.raises(DriverLoss, match="wants the password unencrypted"):
+        asyncio.run(scenario())

@@ -15,6 +15,12 @@ def stated(name: str | None, code: str | int | None = None, namespace: str | Non
     )
 
 
+def described(name: str, description: str) -> ua.EUInformation:
+    return ua.EUInformation(
+        NamespaceUri=UNECE, UnitId=-1, DisplayName=ua.LocalizedText(name), Description=ua.LocalizedText(description)
+    )
+
+
 @pytest.mark.parametrize(
     ("unit", "wanted", "si", "expected"),
     [
@@ -26,7 +32,28 @@ def stated(name: str | None, code: str | int | None = None, namespace: str | Non
         (stated("kW"), None, "W", 1e3),  # the name alone
         (stated("kW", 7, "urn:vendor"), None, "W", 1e3),  # a vendor's numbers mean nothing to us
         (stated("kilowatt"), None, "W", 1e3),
-        (stated("mW"), None, "W", 1e-3),
+        (stated("mW", "C31"), None, "W", 1e-3),
+        (stated("milliwatts"), None, "W", 1e-3),
+        # As plants write them
+        *((stated(name), None, "W", 1e3) for name in ("KW", "kw", "Kw", "[kW]", "( kW )", "k W", "㎾", "Kilowatts")),
+        *(
+            (stated(name), None, "W", 1e6)
+            for name in ("MW el", "MWel", "MW_el.", "MWe", "[MW(el)]", "Mw", "㎿", "MEGAWATT")
+        ),
+        *((stated(name), None, "W", 1e9) for name in ("gw", "[GW]")),
+        *(
+            (stated(name), None, "Wh", 1e6)
+            for name in ("MWH", "Mwh", "[MW*h]", "MW.h", "Megawatt-hours".replace("-", " "))
+        ),
+        (stated("HZ"), None, "Hz", 1.0),
+        (stated("mw", "MAW"), None, "W", 1e6),
+        (described("mw", "megawatt"), None, "W", 1e6),
+        ("kW", None, "W", 1e3),  # a property that is a plain text
+        (ua.LocalizedText("KW"), None, "W", 1e3),
+        (stated("active power", "MAW"), None, "W", 1e6),
+        (stated("MW", 0), None, "W", 1e6),  # 0 and -1: the server has no number
+        (stated("MW", 7), None, "W", 1e6),  # no code of UNECE
+        (stated("MW", "CEL", "urn:vendor"), None, "W", 1e6),
         (stated("MW"), None, "W", 1e6),
         (stated("kW·h"), None, "Wh", 1e3),
         (stated("kWh", "KWH"), None, "Wh", 1e3),
@@ -50,8 +77,51 @@ def test_the_factor_of_what_is_stated(unit, wanted, si, expected):
         (stated("kvar"), "kW", "W", "states the unit kvar, which is none of mW, W, kW"),
         (stated("kWh", "KWH"), None, "W", "states the unit kWh, which is none of"),
         (stated("W", "WTT"), None, "Wh", "states the unit W, which is none of"),
+        (
+            stated("mw"),
+            None,
+            "W",
+            "calls the unit 'mw', which may be MW or mW; who knows writes it beside the quoted name",
+        ),
+        (stated("mW"), "MW", "W", "'mW', which may be MW or mW.* unit_stated_as: \"mW\""),
+        (stated("mwh"), None, "Wh", "'mwh', which may be MWh or mWh"),
+        (stated("MW", "CEL"), None, "W", r"UnitId 4408652 \(UNECE CEL\) that is not MW as it is called"),
+        (stated("°C", "MAW"), None, "W", "the unit MW by its UnitId and °C by its name"),
+        (stated("[Mvar]", "MAW"), "MW", "W", r"the unit MW by its UnitId and \[Mvar\] by its name"),
+        (stated("MW", "CEL"), "MW", "W", "must be put right at the server"),
+        (described("MW", "kilowatt"), None, "W", "calls the unit 'MW' and describes it as 'kilowatt'"),
+        (stated("MW th"), "MW", "W", 'states the unit MW th, which is none of .* unit_stated_as: "MW th"'),
+        (stated("MVA"), "MW", "W", "states the unit MVA"),
+        ("mw", None, "W", "may be MW or mW"),
     ],
 )
 def test_a_unit_that_is_not_clear_is_refused(unit, wanted, si, reason):
     with pytest.raises(UnitRefusedError, match=reason):
         factor(unit, wanted, si)
+
+
+@pytest.mark.parametrize("name", ["mw", "mW", "MW brutto", "P [MW]", "MW th"])
+def test_a_name_that_a_person_has_quoted_means_the_unit_that_the_person_names(name):
+    assert factor(stated(name), "MW", "W", name) == 1e6
+
+
+@pytest.mark.parametrize(
+    ("unit", "reason"),
+    [
+        (
+            stated("MW el"),
+            "calls the unit 'MW el', the site file says unit_stated_as: 'mw'",
+        ),  # it has been put right since
+        (stated("mw", "KWT"), "the unit kW by its UnitId and MW by its name"),
+        (stated("mw", "CEL"), "UNECE CEL"),
+        (None, "calls the unit ''"),
+    ],
+)
+def test_a_quoted_name_settles_nothing_else(unit, reason):
+    with pytest.raises(UnitRefusedError, match=reason):
+        factor(unit, "MW", "W", "mw")
+
+
+def test_a_quoted_name_that_is_clear_means_what_it_says():
+    with pytest.raises(UnitRefusedError, match="states the unit kW, the site file says MW"):
+        factor(stated("kW"), "MW", "W", "kW")

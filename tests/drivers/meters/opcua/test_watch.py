@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 
 import pytest
 from asyncua import ua
@@ -13,7 +14,15 @@ from hypothesis import strategies as st
 
 from drivers.errors import DriverLoss
 from drivers.meters.opcua.points import Point
-from drivers.meters.opcua.watch import RIDES_S, STANDSTILL_S, WAITING_S, Clockwork, Item, PointWatch
+from drivers.meters.opcua.watch import (
+    LONGEST_STANDSTILL_S,
+    RIDES_S,
+    STANDSTILL_S,
+    WAITING_S,
+    Clockwork,
+    Item,
+    PointWatch,
+)
 from drivers.meters.opcua.wire import Value
 from drivers.readings import Loss, Quality, Sample
 from tests.drivers.meters.watching import Seen
@@ -67,6 +76,8 @@ def test_kilowatts_become_watts_with_the_sign_of_the_point():
         (1.7e308, "1.7e+308 is not finite"),  # in kW
         (True, "True is not a number"),
         ("500", "'500' is not a number"),
+        ([500.0] * 9, "[500.0, 500.0, 500.0, 500.0, 500.0, 500.0, ...] is not a number"),
+        (ua.StatusCode(), "StatusCode(value=0) is not a number"),
         (None, "None is not a number"),
     ],
 )
@@ -152,14 +163,95 @@ def test_a_server_that_refreshes_its_clock_once_a_second_only_is_mapped_by_its_n
     assert bench.seen[-1].taken_at_s == pytest.approx(1000.85)
 
 
-def test_a_server_whose_clock_stands_still_is_lost():
-    bench = Bench()
-    bench.confirm(data_value(), SERVER_NOON)
-    bench.now_s += STANDSTILL_S
-    bench.confirm(data_value(), SERVER_NOON)
+def stands_still(bench: Bench, after_s: float) -> None:
+    """The clock of the server stands from now on; that is a loss after this time and not before."""
+    stood = bench.utc(bench.now_s)
+    bench.now_s += after_s
+    bench.confirm(data_value(), stood)
     bench.now_s += 0.1
     with pytest.raises(DriverLoss, match="stands still"):
-        bench.confirm(data_value(), SERVER_NOON)
+        bench.confirm(data_value(), stood)
+
+
+def moved(bench: Bench, *, every_s: float) -> Bench:
+    for _ in range(4):
+        bench.confirm(data_value())
+        bench.now_s += every_s
+    bench.confirm(data_value())
+    return bench
+
+
+def test_a_server_whose_clock_stands_still_is_lost():
+    stands_still(moved(Bench(), every_s=1.0), STANDSTILL_S)
+
+
+def test_a_server_that_refreshes_its_clock_every_ten_seconds_is_none_that_stands_still():
+    bench = Bench()
+    for second in range(60):
+        bench.now_s = 1000.0 + second
+        bench.confirm(data_value(), bench.utc(1000.0 + second - second % 10))
+    bench.now_s = 1060.0
+    bench.confirm(data_value(), bench.utc(1060.0))
+    stands_still(bench, 22.5)  # it was seen to stand for 9 s
+
+
+def test_a_clock_of_which_nothing_is_known_yet_may_stand_for_longer_and_not_for_ever():
+    bench = Bench()
+    bench.confirm(data_value())
+    stands_still(bench, LONGEST_STANDSTILL_S)
+
+
+def test_a_clock_that_stands_still_is_no_other_in_the_next_session():
+    bench = moved(Bench(), every_s=1.0)
+    stood = bench.utc(bench.now_s)
+    bench.now_s += STANDSTILL_S + 0.1
+    bench.clockwork.begin()
+    with pytest.raises(DriverLoss, match="stands still"):
+        bench.confirm(data_value(), stood)
+
+
+def test_a_rest_of_our_own_says_nothing_of_how_seldom_a_clock_is_refreshed():
+    bench = moved(Bench(), every_s=1.0)
+    bench.now_s += 20.0  # the machine was suspended
+    stands_still(moved(bench, every_s=1.0), STANDSTILL_S)
+
+
+def test_the_time_between_two_sessions_says_nothing_of_how_seldom_a_clock_is_refreshed():
+    bench = moved(Bench(), every_s=1.0)
+    bench.now_s += 20.0
+    bench.clockwork.begin()
+    stands_still(moved(bench, every_s=1.0), STANDSTILL_S)
+
+
+@pytest.mark.parametrize(
+    ("behind", "told"),
+    [
+        (dt.timedelta(days=6.1 * 365), "its source stamped it on 2020-10-1., 6 years behind the server's clock"),
+        (dt.timedelta(days=3), "3 days behind"),
+        (dt.timedelta(days=-30), "30 days ahead of the server's clock"),
+    ],
+)
+def test_a_stamp_that_is_years_off_is_told_once_and_says_nothing_of_the_age(behind, told, caplog):
+    bench = Bench()
+    for _ in range(3):
+        bench.now_s += 1.0
+        sample = bench.confirm(data_value(stamp=bench.utc(bench.now_s) - behind))
+        assert (sample.quality, sample.taken_at_s) == (Quality.GOOD, bench.now_s)
+        assert re.search(told, sample.notes["surplus_w"])
+    bench.now_s += 1.0
+    bench.change(data_value(400.0, stamp=bench.utc(bench.now_s) - behind))
+    assert bench.seen[-1].values == {"surplus_w": 400_000.0}
+    assert bench.seen[-1].taken_at_s == bench.now_s
+    assert len(caplog.records) == 1
+    assert not bench.confirm(data_value(stamp=bench.utc(bench.now_s))).notes
+
+
+def test_where_every_scan_is_stamped_a_stamp_that_is_years_old_is_an_old_value():
+    bench = Bench(source_max_age_s=5.0)
+    old = SERVER_NOON - dt.timedelta(days=1000)
+    sample = bench.confirm(data_value(stamp=old))
+    assert sample.quality is Quality.UNCERTAIN
+    assert sample.taken_at_s < -8e7
 
 
 @given(
@@ -237,3 +329,13 @@ def test_a_loss_forgets_what_rode_along():
     bench.watch.lose("gone", 1000.0)
     assert bench.seen[-1] == Loss(meter="scada", reason="gone", at_s=1000.0)
     assert bench.confirm(data_value(1.0)).values == {"surplus_w": 1_000.0}
+
+
+def test_a_value_that_is_polled_is_due_at_the_pace_of_its_point_and_another_when_it_is_silent():
+    bench = Bench(publish_interval_s=2.0)
+    bench.confirm(data_value())
+    due = [bench.item.due(1000.0 + tenth / 10, heartbeat_s=1.0, grain_s=0.5) for tenth in range(30)]
+    assert due.index(True) == 13  # silent for 1.25 heartbeats
+    bench.item.poll("it has no room")
+    due = [bench.item.due(1000.0 + tenth / 10, heartbeat_s=1.0, grain_s=0.5) for tenth in range(30)]
+    assert due.index(True) == 18  # the next time that somebody comes, it would be too late

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import struct
 from contextlib import suppress
 
 import pytest
@@ -135,3 +136,53 @@ def test_nonsense_is_a_loss_or_a_refusal_and_never_anything_else(cut, changed):
     for decode in (wire.published, lambda answer: wire.read(answer, 3)):
         with suppress(DriverLoss, UaError):
             decode(Buffer(bytes(data[:cut])))
+
+
+def answered(variant: bytes) -> Buffer:
+    """A ReadResponse with one value, which these bytes are."""
+    response = ua.ReadResponse()
+    response.Results = [ua.DataValue(ua.Variant(812.5))]
+    whole, sent = struct_to_binary(response), b"\x0b" + struct.pack("<d", 812.5)
+    assert whole.count(sent) == 1
+    return Buffer(whole.replace(sent, variant))
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        b"\x80\xff\xff\xff\x7f",  # two thousand million elements that take no room
+        b"\x98\x01\x00\x00\x00\x80\xff\xff\xff\x7f",
+        b"\x97\x01\x00\x00\x00\x01\x80\xff\xff\xff\x7f",
+        b"\x98\x01\x00\x00\x00" * 20,  # values in values
+        b"\x19" + b"\x40" * 90,  # diagnostics in diagnostics
+        b"\x8c\xff\xff\xff\x7f",
+        b"\x1a\x00",
+        b"\x0c\xff\xff\xff\x7fabc",
+        b"\x16\x06\x00",
+    ],
+)
+def test_no_count_keeps_the_driver_busy_for_longer_than_the_answer_is(variant):
+    with pytest.raises(DriverLoss, match="nonsense to a read"):
+        wire.read(answered(variant), 1)
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        (ua.Variant(ua.StatusCode(ua.UInt32(7))), "a value of type StatusCode"),
+        (ua.Variant(ua.NodeId(ua.Int32(7))), "a value of type NodeId"),
+        (ua.Variant(b"7"), "a value of type ByteString"),
+        (ua.Variant(ua.QualifiedName("7", ua.UInt16(1))), "a value of type QualifiedName"),
+        (ua.Variant(ua.Range(1.0, 2.0)), "a value of type ExtensionObject"),
+        (ua.Variant([ua.Variant(7)], ua.VariantType.Variant, is_array=True), "[a value of type Variant]"),
+        (ua.Variant([[1, 2], [3, 4]], ua.VariantType.Int32), "[1, 2, 3, 4]"),
+        (ua.Variant(None, ua.VariantType.Null), "None"),
+        (ua.Variant(ua.LocalizedText("7")), "LocalizedText(Locale=None, Text='7')"),
+    ],
+)
+def test_a_value_that_no_point_can_use_is_passed_over_and_the_next_is_read(sent, shown):
+    response = ua.ReadResponse()
+    response.Results = [ua.DataValue(sent), ua.DataValue(ua.Variant(812.5))]
+    first, second = wire.read(Buffer(struct_to_binary(response)), 2)
+    assert repr(first.raw) == shown
+    assert second.raw == 812.5
