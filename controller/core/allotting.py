@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from controller.core.allocation.allocator import Allotment
+from controller.core.allocation.answers import Question
 from controller.core.allocation.economic import fitting_economic_w, on_the_way_w, with_cost
 from controller.core.allocation.minimum_times import kept_w
 from controller.core.allocation.raises import is_calm, with_room_to_rise
@@ -18,6 +20,7 @@ from controller.core.fleet.trouble import unled
 from controller.core.limiting import Limited
 from controller.core.limits.demand import DemandNow
 from controller.core.limits.usable import within_cut_w
+from controller.core.masks import either
 from controller.core.modes import Mode
 from controller.core.reasons import Reason
 from controller.core.safe import emergency_fall, failsafe_setpoints
@@ -62,14 +65,12 @@ def allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limi
     if reserve_w > 0.0:
         room_w = room_w.copy()
         room_w[0] -= reserve_w
-    solve = partial(
-        tables.allocator.solve, base_w=base_w, upper_w=upper_w, held_w=leases.current_w, stuck_w=limited.stuck_w,
-        mode_value=values_now(tables, leases.current_w, values_with_power(tables, sensed.cut)),
-    )  # fmt: skip
+    solve = _solver(tables, sensed, Question(room_w, base_w, upper_w, leases.current_w, limited.stuck_w))
     calm = is_calm(state, tables.site.rules, float(limited.bounds.limit_w[0]), snapshot.now_s)
     answer = with_room_to_rise(tables, solve, room_w, base_w, leases, calm=calm)
     allotment = _of_those_led(tables, sensed, answer, upper_w)
-    demand = with_cost(limited.demand, tables.allocator, float(room_w[0]) + reserve_w, without_w, float(upper_w.sum()))
+    used_w, most_useful_w = float(room_w[0]) + reserve_w, float(upper_w.sum())
+    demand = with_cost(limited.demand, tables.allocator, answer, used_w, without_w, most_useful_w)
     return Allotted(
         allotment=allotment,
         between_w=(allotment.watts, upper_w),
@@ -81,6 +82,20 @@ def allot(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, limi
         demand=demand,
         overruled=overruled,
     )
+
+
+def _solver(tables: Tables, sensed: Sensed, question: Question) -> Callable[..., Allotment]:
+    """Return what answers the `question` at any limits."""
+    powered = values_with_power(tables, sensed.cut)
+    values = partial(values_now, tables, question.held_w, powered)
+
+    def solve(*, limit_w: F64) -> Allotment:
+        asked = question._replace(limit_w=limit_w)
+        if powered is None:
+            return tables.answers.to(asked, values)
+        return tables.allocator.solve(**asked._asdict(), mode_value=values())
+
+    return solve
 
 
 def _economic_w(site: Site, state: State, sensed: Sensed, limited: Limited, now_s: float) -> tuple[float, float]:
@@ -101,6 +116,7 @@ def _of_those_led(tables: Tables, sensed: Sensed, answer: Allotment, upper_w: F6
         bound_per_h=answer.bound_per_h,
         program_per_h=answer.program_per_h,
         released=answer.released,
+        price_below=answer.price_below,
     )
 
 
@@ -116,6 +132,7 @@ def _upper(site: Site, state: State, sensed: Sensed, caps: Caps, most_w: F64, no
     """
     upper_w, fall_left_w = _by_mode(site, state, sensed, most_w, now_s)
     if sensed.mode.mode is Mode.NORMAL and caps.devices.size:
+        upper_w = upper_w.copy()
         upper_w[caps.devices] = np.minimum(upper_w[caps.devices], caps.cap_w)
     if sensed.cut is not None:
         upper_w = np.where(sensed.cut.held, failsafe_setpoints(site.devices, upper_w), upper_w)
@@ -130,4 +147,4 @@ def _by_mode(site: Site, state: State, sensed: Sensed, most_w: F64, now_s: float
         return emergency_fall(site, state, current_w, now_s)
     if sensed.mode.mode is not Mode.NORMAL:
         return current_w, np.inf
-    return np.where(sensed.trouble.asked, most_w, current_w), np.inf
+    return either(sensed.trouble.asked, most_w, current_w), np.inf

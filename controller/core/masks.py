@@ -24,6 +24,17 @@ def every(column: NDArray[Any]) -> bool:
     return bool(count_nonzero(column) == column.size)
 
 
+def either(which: NDArray[np.bool_], one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the entries of `one` column where `which` says so, else those of the `other`.
+
+    Mostly it says the same of all: then that column itself is returned, so nobody may write to it.
+    """
+    count = count_nonzero(which)
+    if count == 0:
+        return other
+    return one if count == which.size else np.where(which, one, other)
+
+
 def spread(column: NDArray[np.bool_], owner: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return for each that has an `owner` what the column says of that; mostly that is the same for all."""
     if every(column):

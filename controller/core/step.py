@@ -152,7 +152,7 @@ def _use(
     )  # fmt: skip
     return UseOfTick(
         tables=tables, snapshot=snapshot, power=sensed.judgement.power, least_w=limited.recent.cut_from_w,
-        offered=offered, sent=sent, price_per_h=tables.allocator.limit_prices(),
+        offered=offered, sent=sent, allotment=allotted.allotment,
     )  # fmt: skip
 
 

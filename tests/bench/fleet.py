@@ -65,7 +65,8 @@ class Loop:
         self.now_s = 1000.0
         self.state: State = initial_state(site, self.now_s)
         self._draw_w = site.devices.off_w.copy()
-        self._random = np.random.default_rng(1)
+        # One of its own for the surplus: whatever else is drawn, that moves the same in every version of this loop.
+        self._random, self._surplus_random = np.random.default_rng(2), np.random.default_rng(1)
 
     def snapshot(self) -> Snapshot:
         """Return the inputs of the next tick."""
@@ -73,7 +74,7 @@ class Loop:
         self.now_s += 1.0
         site_w = float(self._draw_w.sum()) + 40e3
         agents = len(site.agents)
-        surplus = {"surplus_w": float(self._random.uniform(0.3, 0.9)) * site.rules.contract_w}
+        surplus = {"surplus_w": float(self._surplus_random.uniform(0.3, 0.9)) * site.rules.contract_w}
         return Snapshot(
             now_s=self.now_s,
             utc_s=self.now_s,

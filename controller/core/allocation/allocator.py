@@ -19,6 +19,7 @@ from controller.core.site import F64, Devices, Tree
 
 #: How often an answer that is not good yet is improved.
 ROUNDS: Final = 6
+_NO_WATTS: Final = (np.zeros(0),) * 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,8 @@ class Allotment:
 
     `value_per_h` is what they earn. `worth_per_h` counts the bonus of what runs already and the cost of starts too: it is
     what is maximised. No allocation is worth more than `bound_per_h`; `program_per_h` is the bound with every mode
-    divisible, the optimum of the linear program. `released`: devices whose lower limit did not fit and was given up.
+    divisible, the optimum of the linear program. `released`: devices whose lower limit did not fit and was given up. `price_below` (N,):
+    what a watt below each node was worth to that program, in its own order of the nodes (`Allocator.limit_prices`).
     """
 
     watts: F64
@@ -36,17 +38,21 @@ class Allotment:
     bound_per_h: float
     program_per_h: float
     released: int
+    price_below: F64
 
 
 class Allocator:
-    """The allocator of one site, made by `make_allocator`."""
+    """The allocator of one site, made by `make_allocator`.
+
+    `orders`: how often the edges of the devices have been put in order.
+    """
 
     def __init__(self, tree: Tree, devices: Devices, rounds: int) -> None:
         self._node_ids, self._device_ids = tree.ids, devices.ids
         self._program = Program(tree, devices)
         self._refinement = Refinement(self._program, rounds)
         self._watts = self._refinement.watts
-        self._released = 0
+        self._released, self.orders = 0, 0
 
     def solve(
         self,
@@ -66,7 +72,15 @@ class Allocator:
         from now on.
         """
         self._check(limit_w, base_w, upper_w, held_w)
+        self.orders += 1
         self._released = self._program.solve(limit_w, (base_w, upper_w), held_w, stuck_w, mode_value)
+        return self.refined()
+
+    def at_other_limits(self, limit_w: F64) -> Allotment | None:
+        """Decide at other limits (N,), all else as in the last `solve`, whose order of edges stands. None where not all bases fit, now or then."""
+        self._check(limit_w)
+        if self._released or not self._program.other_limits(limit_w):
+            return None
         return self.refined()
 
     def site_limit(self, limit_w: float) -> F64:
@@ -83,6 +97,7 @@ class Allocator:
 
     def device(self, device: int, *, base_w: float, upper_w: float, held_w: float) -> F64:
         """Return the watts (D,) with other limits of one device, as `node_limit`. A base that does not fit is kept."""
+        self.orders += 1
         self._program.device(device, (base_w, upper_w), held_w, self._watts)
         return self._watts
 
@@ -96,16 +111,17 @@ class Allocator:
             bound_per_h=found.bound,
             program_per_h=found.program,
             released=self._released,
+            price_below=self._refinement.prices(),
         )
 
-    def limit_prices(self) -> F64:
-        """Return what a watt more of each node's limit (N,) was worth an hour to the last answer, with every mode divisible."""
-        return self._program.in_site_order(self._refinement.own_prices())
+    def limit_prices(self, answer: Allotment) -> F64:
+        """Return what a watt more of each node's limit (N,) was worth an hour to an answer, with every mode divisible."""
+        return self._program.own_prices(answer.price_below)
 
     def _check(self, limit_w: F64, *device_w: F64) -> None:
         if limit_w.shape != (len(self._node_ids),) or any(column.shape != self._watts.shape for column in device_w):
             raise BadSite("the limits are not one a node, or the watts not one a device")
-        if usable(limit_w, *device_w):
+        if usable(limit_w, *(device_w or _NO_WATTS)):
             return
         for n in np.flatnonzero(np.isnan(limit_w)):
             raise BadSite(f"the limit of node {self._node_ids[n]} is no number")

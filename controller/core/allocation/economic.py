@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from controller.core.allocation.allocator import Allocator
+from controller.core.allocation.allocator import Allocator, Allotment
 from controller.core.allocation.minimum_times import Kept, fitting_w
 from controller.core.allocation.tables import Tables
 from controller.core.limits.demand import DemandNow
@@ -53,13 +53,18 @@ def fitting_economic_w(
 
 
 def with_cost(
-    demand: DemandNow | None, allocator: Allocator, room_w: float, other_room_w: float, most_w: float
+    demand: DemandNow | None,
+    allocator: Allocator,
+    answer: Allotment,
+    room_w: float,
+    other_room_w: float,
+    most_w: float,
 ) -> DemandNow | None:
     """Return the demand with what it keeps from devices, which use `room_w` of `other_room_w` and could use `most_w`.
 
-    The cost is that of the last answer of the allocator: each watt more is worth no more than the one before.
+    The cost is that of the allocator's `answer`: each watt more is worth no more than the one before.
     """
     if demand is None or room_w >= min(other_room_w, most_w):
         return demand
     held_back_w = min(other_room_w, most_w) - room_w
-    return replace(demand, held_back_w=held_back_w, cost_per_h=held_back_w * float(allocator.limit_prices()[0]))
+    return replace(demand, held_back_w=held_back_w, cost_per_h=held_back_w * float(allocator.limit_prices(answer)[0]))

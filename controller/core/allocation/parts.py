@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from controller.core.allocation.allocator import Allotment
 from controller.core.allocation.tables import Tables
 from controller.core.fleet.bounds import SumBelow
 from controller.core.fleet.leases import CONTACT_S, Leases, committed_w
@@ -42,7 +43,7 @@ class Offered:
 class UseOfTick:
     """What a tick made of the envelopes: the columns that it left, which nobody changes any more. Whoever asks sums them.
 
-    `least_w` (N,): the smallest that a trusted meter of each node shows; `price_per_h` (N,): what a watt more of its limit would have earned.
+    `least_w` (N,): the smallest that a trusted meter of each node shows. `allotment`: with what a watt more of each limit would have earned.
     `sent`: the leases after it.
     """
 
@@ -52,7 +53,7 @@ class UseOfTick:
     least_w: F64
     offered: Offered
     sent: Leases
-    price_per_h: F64
+    allotment: Allotment
 
     def by_node(self) -> dict[int, dict[EnvelopePart, float]]:
         """Return the watts by node and part."""
@@ -74,7 +75,7 @@ class UseOfTick:
             room_w=offered.room_w, reserve_w=offered.reserve_w, demand_w=offered.demand_w, unheard_w=offered.unheard_w,
             most_w=tables.max_below_w, pays_w=tables.pays_below_w, could_w=could_w, taken_w=taken_w,
             planned_w=planned_w, committed_w=committed_below_w,
-            price_per_h=self.price_per_h,
+            price_per_h=tables.allocator.limit_prices(self.allotment),
             under_way_w=_under_way(tables, self.snapshot, offered, sent, below, short=some(taken_w > planned_w)),
         )  # fmt: skip
 

@@ -12,7 +12,7 @@ from controller.core.kernels.columns import Choices, Closings, Draft
 from controller.core.kernels.crossing import Edges, bare
 from controller.core.kernels.greedy import AHEAD, Ahead
 from controller.core.kernels.hull import ROWS, Corners
-from controller.core.kernels.program import Desk, Sorting, device_limits, node_limit, site_limit, solve
+from controller.core.kernels.program import Desk, Sorting, device_limits, node_limit, other_limits, site_limit, solve
 from controller.core.kernels.sorting import DIGIT, PASSES
 from controller.core.site import F64, I64, Devices, Tree
 
@@ -62,6 +62,11 @@ class Program:
             released = self._solve(bounds_w, held_w, least_w, by_value(self._devices, self.choices.value))
         return released
 
+    def other_limits(self, limit_w: F64) -> bool:
+        """Solve with other limits (N,), all else as in the last `solve`; return whether that could be done: all bases fit, now and then."""
+        np.take(limit_w, self._preorder, out=self.branches.asked_w)
+        return bool(other_limits(self.bare, self.bare_branches, self._desk))
+
     def site_limit(self, limit_w: float, watts: F64) -> None:
         """Write into `watts` (D,) what is whole at another limit of the site, and what still fits beside it."""
         site_limit(self.bare, self.bare_branches, limit_w, watts)
@@ -77,9 +82,11 @@ class Program:
         device_limits(self.bare, self.bare_branches, self._desk, device, *limits_w, held_w)
         node_limit(self.bare, self.bare_branches, self._desk, int(self.branches.home[device]), watts)
 
-    def in_site_order(self, of_nodes: F64) -> F64:
-        """Return a column of the nodes (N,) in the order of the site's tree."""
-        return of_nodes[self._place]
+    def own_prices(self, price_below: F64) -> F64:
+        """Return what a watt of each node's own limit is worth, in the order of the site's tree (N,); `price_below`: one below it, in preorder."""
+        own: F64 = price_below.copy()
+        own[1:] -= price_below[self.branches.parent[1:]]
+        return own[self._place]
 
     def _solve(self, bounds_w: tuple[F64, F64], held_w: F64, stuck_w: F64, by_value: I64) -> int:
         released = solve(self.bare, self.bare_branches, self._desk, *bounds_w, held_w, stuck_w, by_value)

@@ -8,7 +8,7 @@ import numpy as np
 
 from controller.core.allocation.program import Program
 from controller.core.kernels.columns import ChangeSets
-from controller.core.kernels.exact import best_settings
+from controller.core.kernels.exact import BareStates, best_settings
 from controller.core.kernels.rounds import GOOD_GAP, Rounds, refine
 from controller.core.kernels.search import CHANGES, SETS
 from controller.core.kernels.states import StateLists
@@ -18,16 +18,20 @@ from controller.core.site import F64
 #: Sites of no more devices have the time to try all settings that could be the best, in windows of these shares of what is
 #: lost against the linear program.
 SMALL: Final = 128
-WINDOWS: Final = (1 / 32, 1 / 8, 1 / 2, 1.0)
+WINDOWS: Final = np.array([1 / 32, 1 / 8, 1 / 2, 1.0])
 #: Sites of no more devices have it too where the rounds have left more than this share.
 MID: Final = 1_000
 MID_GAP: Final = 1e-4
-#: Room for states; how many buckets of watts a site has; and how many where that leaves whole modes unproven, times the square of
-#: its devices: as many as these have the time for.
+#: Room for states; how many buckets of watts a site has; how many where there is no place for the states of these; and how many where
+#: whole modes are left unproven, times the square of its devices: as many as these have the time for.
 STATES: Final = 1 << 18
 BUCKETS: Final = 1 << 10
+FEW_BUCKETS: Final = 1 << 8
 FINE: Final = 1 << 27
 _MOST_BUCKETS: Final = 1 << 18
+#: So many pairs of states, and buckets of them, are looked at at most, which bounds the time.
+TRIES: Final = 3 << 20
+_TRIES_AT: Final = StateLists._fields.index("tries")
 #: The linear program is worth what its prices say, but for this share.
 _ROUNDING: Final = 1e-9
 
@@ -63,7 +67,7 @@ class Refinement:
         self._bare_rounds, self._bare_sets = tuple(self._rounds), tuple(sets)
         self._fair_gap = GOOD_GAP if devices <= SMALL else MID_GAP
         self._fine = min(FINE // max(devices, 1) ** 2, _MOST_BUCKETS)
-        self._states = _state_lists(nodes, max(BUCKETS, self._fine) + 2) if devices <= MID else None
+        self._states = tuple(_state_lists(nodes, devices, max(BUCKETS, self._fine) + 2)) if devices <= MID else None
 
     def refine(self) -> Certified:
         """Find the best whole modes for the program as it stands, and certify them."""
@@ -73,42 +77,44 @@ class Refinement:
             found = self._try_all(self._states, found)
         return found._replace(bound=found.worth) if found.worth > found.bound else found
 
-    def own_prices(self) -> F64:
-        """Return what a watt of each node's own limit (N,) is worth to the linear program of the last refinement."""
-        price, parent = self._rounds.program_price, self._program.branches.parent
-        own: F64 = price.copy()
-        own[1:] -= price[parent[1:]]
-        return own
+    def prices(self) -> F64:
+        """Return what a watt below each node (N,) is worth to the linear program of the last refinement."""
+        return self._rounds.program_price.copy()
 
-    def _try_all(self, states: StateLists, found: Certified) -> Certified:
+    def _try_all(self, states: BareStates, found: Certified) -> Certified:
         """Return what the best settings of a small site come to; what was `found` if none are better."""
         most_loss = found.program - found.worth + _ROUNDING * abs(found.program)
-        for share in WINDOWS:
-            loss, better = self._tried(states, found, (share * most_loss, most_loss), BUCKETS)
-            if loss < 0.0:
-                break
-            if loss < np.inf:
-                # Sums of whole modes fall into one bucket less often where it is small; of ranges the bound gains little.
-                if better.bound > better.worth and self._fine > BUCKETS and not self._program.branches.divisible.any():
-                    _, better = self._tried(states, better, (share * most_loss, most_loss), self._fine)
-                return better
-        return found
+        windows = WINDOWS * most_loss, most_loss
+        loss, window, better = self._tried(states, found, windows, BUCKETS)
+        if loss < 0.0:
+            loss, window, better = self._tried(states, found, windows, FEW_BUCKETS)
+        if not 0.0 <= loss < np.inf or better.bound <= better.worth:
+            return better
+        # Sums of whole modes fall into one bucket less often where it is small; of ranges the bound gains little.
+        if self._fine <= BUCKETS or self._program.branches.divisible.any():
+            return better
+        return self._tried(states, better, (np.array([window]), most_loss), self._fine)[-1]
 
     def _tried(
-        self, states: StateLists, found: Certified, windows: tuple[float, float], buckets: int
-    ) -> tuple[float, Certified]:
-        """Return what the best settings inside a window lose, negative or inf as `best_settings`, and what they come to."""
+        self, states: BareStates, found: Certified, windows: tuple[F64, float], buckets: int
+    ) -> tuple[float, float, Certified]:
+        """Return what the best settings lose and the window that they are in, both as `best_settings`, and what they come to.
+
+        What was `found` where no window has any, or there was no place to try.
+        """
         program, watts = self._program, self._rounds.watts
-        loss, least, worth_lost_of = best_settings(
-            program.branches, program.choices, self._rounds.program_price, *windows, watts, states, buckets
+        states[_TRIES_AT][0] = TRIES
+        loss, least, worth_lost_of, window = best_settings(
+            program.bare_branches, program.bare[0], self._rounds.program_price, *windows, watts, states, buckets
         )
         if not 0.0 <= loss < np.inf:
-            return loss, found
+            return loss, window, found
         worth, value = earnings(program.choices, watts)
         if worth > found.worth:
             found = found._replace(worth=worth, value=value)
             self.watts[:] = watts
-        return loss, found._replace(bound=min(found.bound, max(worth_lost_of - least, found.worth)))
+        bound = min(found.bound, max(worth_lost_of - least, found.worth))
+        return loss, window, found._replace(bound=bound)
 
 
 def _rounds(nodes: int, best_w: F64, most: int) -> Rounds:
@@ -133,7 +139,7 @@ def _rounds(nodes: int, best_w: F64, most: int) -> Rounds:
     )
 
 
-def _state_lists(nodes: int, buckets: int) -> StateLists:
+def _state_lists(nodes: int, devices: int, buckets: int) -> StateLists:
     return StateLists(
         spans=np.zeros((3, nodes), dtype=np.int64),
         states=_taken((4, STATES), np.float64),
@@ -142,6 +148,10 @@ def _state_lists(nodes: int, buckets: int) -> StateLists:
         sources=_taken((2, buckets), np.int32),
         pieces=_taken((buckets,), np.int32),
         room_w=np.zeros(nodes),
+        tries=np.zeros(1, dtype=np.int64),
+        leaves=np.zeros((3, nodes), dtype=np.int64),
+        left_out=np.zeros(nodes),
+        gains=np.zeros(devices),
     )
 
 

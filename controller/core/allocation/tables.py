@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from controller.core.allocation.allocator import ROUNDS, Allocator, make_allocator
+from controller.core.allocation.answers import Answers
 from controller.core.allocation.merit import by_value, start_share
 from controller.core.floor import declared_floor_w, watts_below
 from controller.core.kernels.changes import ChangeCosts, levels
@@ -27,7 +28,7 @@ _MANY = 2_000
 class Tables:
     """The site and what is derived from it.
 
-    `allocator`: with the working memory of one thread. `device_order` (D,): devices by value per watt, the best first.
+    `allocator`: with the working memory of one thread; `answers`: what it has answered of late. `device_order` (D,): devices by value per watt, the best first.
     `on_w` (D,): watts of each device's lowest running mode; `kept_on_w` (D,): those down to which a protected one may be lowered,
     ``inf`` where that restarts it, which is no better than to switch it off. `least_step_w` (D,): no smaller raise. `in_place` (D,):
     every running mode is reached from every other without a step. `change_costs`: of a
@@ -42,6 +43,7 @@ class Tables:
     paths: PathsUp
     modes: ModeTable
     allocator: Allocator
+    answers: Answers
     device_order: I64
     on_w: F64
     kept_on_w: F64
@@ -68,11 +70,13 @@ def make_tables(site: Site) -> Tables:
     modes = ModeTable(devices.mode_start, devices.mode_w, devices.mode_value, devices.mode_continuous)
     metered, pays_w = np.zeros(count, dtype=np.bool_), _pays_w(devices)
     metered[site.meters.node] = True
+    allocator = make_allocator(site.tree, devices, rounds=ROUNDS if len(devices.ids) <= _MANY else 1)
     return Tables(
         site=site,
         paths=PathsUp(parent=site.tree.parent, node=devices.node),
         modes=modes,
-        allocator=make_allocator(site.tree, devices, rounds=ROUNDS if len(devices.ids) <= _MANY else 1),
+        allocator=allocator,
+        answers=Answers(allocator),
         device_order=by_value(devices, devices.mode_value),
         on_w=on_w,
         kept_on_w=np.where(devices.restarts & devices.protected, np.inf, on_w),

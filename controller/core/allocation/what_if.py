@@ -51,7 +51,7 @@ def what_if(tables: Tables, supposed: Supposed) -> SupposedAllotment:
     off_w = devices.off_w
     upper_w = np.where(supposed.off, off_w, devices.max_w)
     found = allocator.solve(limit_w=room_w, base_w=off_w, upper_w=upper_w, held_w=off_w)
-    prices, used_w = allocator.limit_prices(), watts_below(site, found.watts)
+    prices, used_w = allocator.limit_prices(found), watts_below(site, found.watts)
     offered = Offered(
         limit_w=supposed.limit_w,
         house_w=supposed.house_w,

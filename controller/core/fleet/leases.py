@@ -276,9 +276,11 @@ def send(leases: Leases, setpoint_w: F64, now_s: float) -> Leases:
     changed = (setpoint_w != leases.setpoint_w) | (setpoint_w > leases.current_w)
     # One that was never led is lowered by whatever it is told for the first time, its failsafe watts too.
     changed |= np.isinf(leases.changed_s) & (setpoint_w < leases.current_w)
-    changed_s, steady_s = leases.changed_s.copy(), leases.steady_s.copy()
-    np.putmask(changed_s, changed, now_s)
-    np.putmask(steady_s, changed, np.inf)
+    changed_s, steady_s = leases.changed_s, leases.steady_s
+    if some(changed):
+        changed_s, steady_s = changed_s.copy(), steady_s.copy()
+        np.putmask(changed_s, changed, now_s)
+        np.putmask(steady_s, changed, np.inf)
     return Leases(
         setpoint_w=setpoint_w,
         changed_s=changed_s,

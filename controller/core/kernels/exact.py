@@ -8,21 +8,36 @@ remainder. If the site's best state is inside the window and nothing as good was
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 
 from controller.core.kernels import kernel
 from controller.core.kernels.columns import EPS_W, Branches, Choices, at
+from controller.core.kernels.crossing import BareBranches
 from controller.core.kernels.hull import row_at, worth_at
 from controller.core.kernels.states import CLOSED, OWN, Piece, Span, StateLists, Sums, loss_at, merge, piece_of, put
 from controller.core.kernels.stock import rooms
-from controller.core.site import F64
+from controller.core.site import F64, I64
 
 #: No device has as many options.
 OPTIONS: Final = 128
 #: No bucket is smaller.
 LEAST_WIDTH_W: Final = 1e-3
+
+BareChoices = Annotated[tuple[Any, ...], Choices]
+BareStates = Annotated[tuple[Any, ...], StateLists]
+
+
+class Sought(NamedTuple):
+    """What is looked for: settings that lose no more than the `window` beyond what the leaf nodes must, and `most_loss` in all.
+
+    `width_w`: of the buckets.
+    """
+
+    window: float
+    most_loss: float
+    width_w: float
 
 
 class NodeLimit(NamedTuple):
@@ -154,77 +169,107 @@ def _rooms(branches: Branches, choices: Choices, lists: StateLists) -> float:
 
 
 @kernel
-def best_settings(  # noqa: PLR0911  # found, nothing found, no place
-    branches: Branches,
-    choices: Choices,
-    node_price: F64,
-    window: float,
-    most_loss: float,
-    watts: F64,
-    lists: StateLists,
-    buckets: int,
-) -> tuple[float, float, float]:
-    """Write the best settings into `watts` (D,); return what they lose, what any must lose, and the worth that is lost of.
+def _most_w(n: int, parent: I64, room_w: F64) -> float:
+    """Return the most that is left for the devices below a node, by its limit and by all above it."""
+    most_w = room_w[at(n)]
+    m = parent[at(n)]
+    while m >= 0:
+        most_w = min(most_w, room_w[at(m)])
+        m = parent[at(m)]
+    return float(most_w)
 
-    A site has so many `buckets`. `node_price` (N,) are the prices; settings that lose more than `most_loss` in all are of no interest. The first answer is
-    inf where nothing was found that loses at most `window` beyond what the leaf nodes must, and negative where there was no
-    place to try; the others then mean nothing.
+
+@kernel
+def _all_below(
+    n: int, sums: Sums, branches: Branches, choices: Choices, free: int, lists: StateLists
+) -> tuple[Span, int, float]:
+    """Append what all below a node come to, from `free` on, as its own limit has not closed it yet.
+
+    Return the states, none where nothing is worth keeping, the end, negative where there is no place, and the least that anything loses
+    that was left out for no better one.
     """
-    parent, member_start, spans = branches.parent, branches.member_start, lists.spans
-    states, room_w = lists.states, lists.room_w
-    width_w = _rooms(branches, choices, lists) / buckets
-    width_w = max(width_w, LEAST_WIDTH_W)
-    # Of a leaf some states are left out; what it must lose is sure only where those lose no less.
-    dual, musts, sure, left_out, free = 0.0, 0.0, 0.0, window, 0
-    for n in range(parent.size - 1, -1, -1):
-        price, most_w, m = node_price[n], room_w[n], parent[n]
-        while m >= 0:
-            most_w = min(most_w, room_w[at(m)])
-            m = parent[at(m)]
-        leaf = branches.size[n] == 1 and n > 0
-        sums = Sums(price, most_loss if leaf else window, most_w, width_w)
-        left_out_here = np.inf
-        if free + OPTIONS >= states.shape[1]:
-            return -1.0, 0.0, 0.0
-        now = Span(free, free, free)
-        child = n + 1
-        for k in range(member_start[n], member_start[n + 1] + parent.size):
-            if k < member_start[n + 1]:
-                if free + OPTIONS >= states.shape[1]:
-                    return -1.0, 0.0, 0.0
-                piece, end, gain = _options(choices, int(branches.member[at(k)]), price, free, lists)
-                dual += gain
-                theirs = Span(free, piece, end)
-                free = end
-            else:
-                if child >= n + branches.size[n]:
-                    break
-                theirs = Span(spans[0, at(child)], spans[1, at(child)], spans[2, at(child)])
-                child += branches.size[at(child)]
-            if now.last == now.first:
-                now = theirs
-                continue
-            piece, end, more = merge(sums, now, theirs, free, lists)
-            if end < 0:
-                return -1.0, 0.0, 0.0
-            if end == free:
-                return np.inf, 0.0, 0.0
-            left_out_here = min(left_out_here, more)
-            now, free = Span(free, piece, end), end
+    member_start, spans, most = branches.member_start, lists.spans, lists.states.shape[1]
+    left_out = np.inf
+    now = Span(free, free, free)
+    if free + OPTIONS >= most:
+        return now, -1, 0.0
+    child = n + 1
+    for k in range(member_start[at(n)], member_start[at(n + 1)] + branches.parent.size):
+        if k < member_start[at(n + 1)]:
+            if free + OPTIONS >= most:
+                return now, -1, 0.0
+            device = int(branches.member[at(k)])
+            piece, end, gain = _options(choices, device, sums.price, free, lists)
+            lists.gains[at(device)] = gain
+            theirs = Span(free, piece, end)
+            free = end
+        else:
+            if child >= n + branches.size[at(n)]:
+                break
+            theirs = Span(spans[0, at(child)], spans[1, at(child)], spans[2, at(child)])
+            child += branches.size[at(child)]
         if now.last == now.first:
-            # There is nothing below the node: no watts, and nothing lost.
-            put(free, Piece(0.0, 0.0, 0.0, 0.0), OWN, OWN, lists)
-            now, free = Span(free, free + 1, free + 1), free + 1
-        own_price = price - (node_price[at(parent[n])] if n > 0 else 0.0)
-        if own_price > 0.0:
-            dual += own_price * room_w[n]
+            now = theirs
+            continue
+        piece, end, more = merge(sums, now, theirs, free, lists)
+        if end < 0:
+            return now, -1, 0.0
+        if end == free:
+            return Span(free, free, free), free, 0.0
+        left_out = min(left_out, more)
+        now, free = Span(free, piece, end), end
+    if now.last == now.first:
+        # There is nothing below the node: no watts, and nothing lost.
+        put(free, Piece(0.0, 0.0, 0.0, 0.0), OWN, OWN, lists)
+        now, free = Span(free, free + 1, free + 1), free + 1
+    return now, free, left_out
+
+
+@kernel
+def _leaf(
+    n: int, sums: Sums, branches: Branches, choices: Choices, free: int, lists: StateLists
+) -> tuple[Span, int, float]:
+    """Return what the devices of a leaf node come to, as `_all_below`; whatever the window is, so it is listed once."""
+    if lists.leaves[0, at(n)] < 0:
+        now, free, left_out = _all_below(n, sums, branches, choices, free, lists)
+        if free < 0:
+            return now, -1, 0.0
+        lists.leaves[0, at(n)], lists.leaves[1, at(n)], lists.leaves[2, at(n)] = now.first, now.piece, now.last
+        lists.left_out[at(n)] = left_out
+    now = Span(lists.leaves[0, at(n)], lists.leaves[1, at(n)], lists.leaves[2, at(n)])
+    return now, free, lists.left_out[at(n)]
+
+
+@kernel
+def _inside(
+    branches: Branches, choices: Choices, node_price: F64, sought: Sought, free: int, watts: F64, lists: StateLists
+) -> tuple[float, float, int]:
+    """Write the best settings that are `sought` into `watts`; states are appended from `free` on.
+
+    Return what they lose and what any must, as `best_settings`, and the end.
+    """
+    parent, spans, states, room_w = branches.parent, lists.spans, lists.states, lists.room_w
+    # Of a leaf some states are left out; what it must lose is sure only where those lose no less.
+    musts, sure, left_out, least = 0.0, 0.0, sought.window, 0.0
+    for n in range(parent.size - 1, -1, -1):
+        price, most_w = node_price[n], _most_w(n, parent, room_w)
+        leaf = branches.size[n] == 1 and n > 0
+        sums = Sums(price, sought.most_loss if leaf else sought.window, most_w, sought.width_w)
+        if leaf:
+            now, free, left_out_here = _leaf(n, sums, branches, choices, free, lists)
+        else:
+            now, free, left_out_here = _all_below(n, sums, branches, choices, free, lists)
+        if free < 0:
+            return -1.0, 0.0, free
+        if now.last == now.first:
+            return np.inf, 0.0, free
         if free + now.last - now.first + 1 > states.shape[1]:
-            return -1.0, 0.0, 0.0
-        limit = NodeLimit(own_price, room_w[n], most_w, window, leaf)
-        piece, end, least = _close(limit, now, free, lists)
+            return -1.0, 0.0, free
+        own_price = price - (node_price[at(parent[n])] if n > 0 else 0.0)
+        piece, end, least = _close(NodeLimit(own_price, room_w[n], most_w, sought.window, leaf), now, free, lists)
         must = least if leaf else 0.0
         if end == free or least > sums.most_loss:
-            return np.inf, 0.0, 0.0
+            return np.inf, 0.0, end
         least_here = min(must, left_out_here)
         musts, sure = musts + must, sure + least_here
         left_out = min(left_out, left_out_here - least_here)
@@ -233,5 +278,49 @@ def best_settings(  # noqa: PLR0911  # found, nothing found, no place
     for s in range(spans[0, 0], spans[1, 0]):
         if states[2, at(s)] == least:
             _take(s, choices, lists, watts)
-            return least + musts, min(left_out + sure, least + musts), dual
-    return np.inf, 0.0, 0.0
+            return least + musts, min(left_out + sure, least + musts), free
+    return np.inf, 0.0, free
+
+
+@kernel
+def _lost_of(branches: Branches, node_price: F64, lists: StateLists) -> float:
+    """Return the worth that settings lose of: what the devices gain at most, and what the limits are worth."""
+    parent, member_start, member = branches.parent, branches.member_start, branches.member
+    total = 0.0
+    for n in range(parent.size - 1, -1, -1):
+        for k in range(member_start[n], member_start[n + 1]):
+            total += lists.gains[at(member[at(k)])]
+        own_price = node_price[n] - (node_price[at(parent[n])] if n > 0 else 0.0)
+        if own_price > 0.0:
+            total += own_price * lists.room_w[n]
+    return total
+
+
+@kernel
+def best_settings(
+    branches: BareBranches,
+    choices: BareChoices,
+    node_price: F64,
+    windows: F64,
+    most_loss: float,
+    watts: F64,
+    lists: BareStates,
+    buckets: int,
+) -> tuple[float, float, float, float]:
+    """Write the best settings into `watts` (D,); return what they lose, what any must lose, the worth that is lost of, and the window.
+
+    A site has so many `buckets`. `node_price` (N,) are the prices; settings that lose more than `most_loss` in all are of no interest.
+    The first of the `windows`, ascending, counts inside which something is: settings that lose at most that beyond what the leaf nodes
+    must. The first answer is inf where nothing was found in any, and negative where there was no place or no time to try; the others
+    then mean nothing.
+    """
+    branches, choices, lists = Branches(*branches), Choices(*choices), StateLists(*lists)
+    width_w = max(_rooms(branches, choices, lists) / buckets, LEAST_WIDTH_W)
+    lists.leaves[0, :] = -1
+    free = 0
+    for window in windows:
+        sought = Sought(window, most_loss, width_w)
+        loss, least, free = _inside(branches, choices, node_price, sought, free, watts, lists)
+        if loss < np.inf:
+            return loss, least, _lost_of(branches, node_price, lists), window
+    return np.inf, 0.0, 0.0, 0.0

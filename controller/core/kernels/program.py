@@ -5,8 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any, NamedTuple
 
 from controller.core.kernels import inlined, kernel
-from controller.core.kernels.columns import U64, Branches, I32x2, MeritOrder, at
-from controller.core.kernels.crossing import BASES, END, LENGTH, LIST, ROOM, BareBranches, BareSolution, named, order_of
+from controller.core.kernels.columns import U64, Branches, Choices, Closings, Draft, I32x2, MeritOrder, at
+from controller.core.kernels.crossing import (
+    BASES,
+    END,
+    LENGTH,
+    LIST,
+    ROOM,
+    BareBranches,
+    BareSolution,
+    Edges,
+    named,
+    order_of,
+)
 from controller.core.kernels.greedy import Ahead, admit, branch_of, cut, quick, release
 from controller.core.kernels.hull import Corners, hulls
 from controller.core.kernels.sorting import replace_items, sort_items
@@ -30,6 +41,19 @@ class Desk(NamedTuple):
 
 
 BareDesk = Annotated[tuple[Any, ...], Desk]
+
+
+@inlined
+def _admit_all(
+    choices: Choices, edges: Edges, closings: Closings, level: Draft, branches: Branches, ahead: Ahead
+) -> None:
+    """Admit all edges, in their order, from the bases up."""
+    edges.place[END] = edges.place[LENGTH]
+    edges.site_w[ROOM] = level.room_w[0]
+    copy(choices.base_w, level.watts)
+    order = order_of(edges)
+    admit(branches, 0, choices, order, level, closings, ahead)
+    edges.place[END] = cut(choices, order, level.watts)
 
 
 @kernel
@@ -66,13 +90,23 @@ def solve(
     if sort_items(items, spare, length, edges.low_bits, sorting[0]):
         edges.place[LIST] = 1 - edges.place[LIST]
     edges.place[LENGTH] = length
-    edges.place[END] = length
-    edges.site_w[ROOM] = level.room_w[0]
-    copy(choices.base_w, level.watts)
-    order = order_of(edges)
-    admit(branches, 0, choices, order, level, closings, Ahead(*ahead))
-    edges.place[END] = cut(choices, order, level.watts)
+    _admit_all(choices, edges, closings, level, branches, Ahead(*ahead))
     return released
+
+
+@kernel
+def other_limits(solution: BareSolution, branches: BareBranches, desk: BareDesk) -> bool:
+    """Solve with other limits, as they were asked, and all else as in the last `solve`, whose order stands; return whether the bases fit.
+
+    Where they do not, nothing is solved.
+    """
+    choices, edges, closings, level = named(solution)
+    branches = Branches(*branches)
+    edges.site_w[BASES] = base_rooms(branches, 0, choices.base_w, level.room_w)
+    if least_of(level.room_w) < 0.0:
+        return False
+    _admit_all(choices, edges, closings, level, branches, Ahead(*desk[0]))
+    return True
 
 
 @inlined

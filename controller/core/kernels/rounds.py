@@ -148,6 +148,12 @@ def refine(
         if gap <= GOOD_GAP * abs(bound) or GOOD_ROUND * last_gap < gap <= FAIR_GAP * abs(bound):
             break
         # Leaves filled at too high a price leave room above, at too low a one they leave none: go between.
+        moved = False
         for n in range(rounds.node_price.size):
-            rounds.node_price[n] = 0.5 * (rounds.node_price[n] + rounds.next_price[n])
+            between = 0.5 * (rounds.node_price[n] + rounds.next_price[n])
+            moved |= between != rounds.node_price[n]
+            rounds.node_price[n] = between
+        # At the same prices a round finds the same.
+        if not moved:
+            break
     return worth, value, bound, divisible

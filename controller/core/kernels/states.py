@@ -13,7 +13,7 @@ import numpy as np
 
 from controller.core.kernels import joined, kernel
 from controller.core.kernels.columns import EPS_W, I32, F64x2, I32x2, I64x2, at
-from controller.core.site import F64
+from controller.core.site import F64, I64
 
 #: Losses that differ by less are the same.
 EPS_LOSS: Final = 1e-12
@@ -31,7 +31,8 @@ class StateLists(NamedTuple):
     much more a watt. `links` (2, S): the two states that each is the sum of, the piece first; a piece and CLOSED; or OWN and
     a device, or OWN for none. Of each bucket: `points` (3, B), watts and loss of the best point, and the most that any
     point of fewer watts gains; `sources` (2, B), what it is the sum of; `pieces` (B,), the best piece. `room_w` (N,): what
-    the bases leave of the limits.
+    the bases leave of the limits. `tries` (1,): so many more pairs of points, and buckets of pieces, may be looked at. Of the leaf nodes (N,), before their limits close them: `leaves` (3, N), the states, from -1 on where
+    they are not listed yet, and `left_out`, the least that others lose. `gains` (D,): the most that each device gains.
     """
 
     spans: I64x2
@@ -41,6 +42,10 @@ class StateLists(NamedTuple):
     sources: I32x2
     pieces: I32
     room_w: F64
+    tries: I64
+    leaves: I64x2
+    left_out: F64
+    gains: F64
 
 
 class Span(NamedTuple):
@@ -141,7 +146,7 @@ def _keep_points(sums: Sums, buckets: int, free: int, lists: StateLists) -> int:
     return free
 
 
-@kernel
+@joined
 def _contest(piece: Piece, bucket: int, sums: Sums, lists: StateLists) -> tuple[bool, float]:
     """Return whether a piece is the best of a bucket, and what the worse one loses at least; inf where it is needless."""
     low_w, high_w = bucket * sums.width_w, (bucket + 1) * sums.width_w
@@ -171,10 +176,11 @@ def _contest(piece: Piece, bucket: int, sums: Sums, lists: StateLists) -> tuple[
 def _sum_pieces(sums: Sums, some: Span, others: Span, begin: int, free: int, lists: StateLists) -> tuple[int, float]:
     """Append the sums of pieces of `some` and points of `others` that are the best of a bucket as yet, behind those from `begin` on.
 
-    Return the new end, -1 where there is no place, and the least loss of what is left out for no better one.
+    Return the new end, -1 where there is no place or no time, and the least loss of what is left out for no better one.
     """
     left_out = np.inf
     few = begin + FEW
+    tries = lists.tries[0]
     for a in range(some.piece, some.last):
         piece = piece_of(a, lists)
         for b in range(others.first, others.piece):
@@ -195,7 +201,9 @@ def _sum_pieces(sums: Sums, some: Span, others: Span, begin: int, free: int, lis
                 return -1, left_out
             whole = Piece(low_w, high_w, loss, piece.slope)
             best = False
-            for k in range(int(low_w / sums.width_w), int(high_w / sums.width_w) + 1):
+            lowest, highest = int(low_w / sums.width_w), int(high_w / sums.width_w)
+            tries -= highest - lowest + 1
+            for k in range(lowest, highest + 1):
                 wins, worse = _contest(whole, k, sums, lists)
                 if free >= few:
                     left_out = min(left_out, worse)
@@ -205,6 +213,9 @@ def _sum_pieces(sums: Sums, some: Span, others: Span, begin: int, free: int, lis
             if best:
                 put(free, whole, a, b, lists)
                 free += 1
+        if tries < 0:
+            return -1, left_out
+    lists.tries[0] = tries
     return free, left_out
 
 
@@ -236,11 +247,12 @@ def merge(sums: Sums, some: Span, others: Span, free: int, lists: StateLists) ->
     """Append every sum of one of `some` states and one of the `others` that is worth keeping, from `free` on.
 
     Return where their pieces begin, their end, and the least that anything loses that was left out for no better one. The end
-    is -1 where there is no place for them.
+    is -1 where there is no place for them, or no time to try them.
     """
+    lists.tries[0] -= (some.piece - some.first) * (others.piece - others.first)
     most_w = min(_most_w(some, lists) + _most_w(others, lists), sums.most_w)
     buckets = int((most_w + EPS_W) / sums.width_w) + 1
-    if free + buckets >= lists.states.shape[1]:
+    if free + buckets >= lists.states.shape[1] or lists.tries[0] < 0:
         return free, -1, 0.0
     for k in range(buckets):
         lists.points[1, at(k)] = np.inf

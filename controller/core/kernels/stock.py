@@ -40,6 +40,15 @@ def usable(limit_w: F64, base_w: F64, upper_w: F64, held_w: F64) -> bool:
 
 
 @kernel
+def alike(one: F64, other: F64) -> bool:
+    """Return whether two columns are as long and have the same entries; what is no number is like nothing."""
+    k = 0
+    while k < min(one.size, other.size) and one[k] == other[k]:
+        k += 1
+    return k == one.size == other.size
+
+
+@kernel
 def rooms(branches: Branches, branch: int, watts: F64, room_w: F64) -> float:
     """Write into `room_w` (N,) what `watts` (D,) leaves of the limits of the node `branch` and of all below it.
 

@@ -29,10 +29,8 @@ _SMALL: Final = 0.02
 
 _PHASES: Final = ("l1", "l2", "l3")
 _POWERS: Final = tuple(f"active_power_{phase}_w" for phase in _PHASES)
-_VOLTAGES: Final = tuple(f"voltage_{phase}_n_v" for phase in _PHASES)
-_CURRENTS: Final = tuple(f"current_{phase}_a" for phase in _PHASES)
+_PHASE_PAIRS: Final = tuple((f"voltage_{phase}_n_v", f"current_{phase}_a") for phase in _PHASES)
 _POWERS_SET: Final = frozenset(_POWERS)
-_VOLTAGES_AND_CURRENTS: Final = frozenset(_VOLTAGES + _CURRENTS)
 
 
 def unready(values: Mapping[str, float]) -> bool:
@@ -93,9 +91,13 @@ def agrees_in_scale(carried_va: float, power_w: float) -> bool:
 
 def _carried_va(values: Mapping[str, float]) -> float | None:
     """Return volts times amperes; None where some are missing, or where a meter with two elements shows no volts to neutral."""
-    if not _VOLTAGES_AND_CURRENTS.issubset(values) or not all(values[name] for name in _VOLTAGES):
-        return None
-    return sum(abs(values[volts] * values[amperes]) for volts, amperes in zip(_VOLTAGES, _CURRENTS, strict=True))
+    carried_va = 0.0
+    for volts_name, amperes_name in _PHASE_PAIRS:
+        volts, amperes = values.get(volts_name), values.get(amperes_name)
+        if not volts or amperes is None:
+            return None
+        carried_va += abs(volts * amperes)
+    return carried_va
 
 
 def _total_w(values: Mapping[str, float]) -> float | None:

@@ -31,6 +31,7 @@ def allotted(rooms, *answers_w, calm=True):
             bound_per_h=worth + 1,
             program_per_h=worth + 2,
             released=0,
+            price_below=np.zeros(4),
         )
 
     return with_room_to_rise(

@@ -121,3 +121,16 @@ def test_what_the_last_refinement_wrote_is_no_part_of_the_next():
 @pytest.mark.parametrize(("devices", "tries_all"), [(MID, True), (MID + 1, False)])
 def test_a_large_site_has_no_time_to_try_all(devices, tries_all):
     assert (Refinement(Program(*random_site(0, devices, 10)), 1)._states is not None) == tries_all
+
+
+@pytest.mark.parametrize("bound", ["STATES", "TRIES"])
+def test_where_there_is_no_place_or_no_time_for_all_settings_a_coarser_search_is_made(monkeypatch, bound):
+    """A mid site whose search of all settings ends early: it was left with what the rounds had found."""
+    case = small_case(15, Kind.ANY, least=130, most=1_000)
+    monkeypatch.setattr(refinement, bound, {"STATES": 1 << 18, "TRIES": 1 << 21}[bound])
+    coarse = asked(case).worth_per_h
+    monkeypatch.setattr(refinement, "FEW_BUCKETS", 1)
+    coarsest = asked(case).worth_per_h
+    monkeypatch.setattr(refinement, "MID", 0)
+    assert coarse > coarsest
+    assert coarse > 1.002 * asked(case).worth_per_h

@@ -20,7 +20,7 @@ INF = float("inf")
 WIDE = 1e9
 
 
-def lists_for(nodes, states=1 << 14, buckets=1024):
+def lists_for(nodes, devices, states=1 << 14, buckets=1024, tries=1 << 30):
     return StateLists(
         spans=np.zeros((3, nodes), np.int64),
         states=np.zeros((4, states)),
@@ -29,6 +29,10 @@ def lists_for(nodes, states=1 << 14, buckets=1024):
         sources=np.zeros((2, buckets + 2), np.int32),
         pieces=np.zeros(buckets + 2, np.int32),
         room_w=np.zeros(nodes),
+        tries=np.array([tries]),
+        leaves=np.zeros((3, nodes), np.int64),
+        left_out=np.zeros(nodes),
+        gains=np.zeros(devices),
     )
 
 
@@ -46,9 +50,15 @@ class Case:
 
     def searched(self, window=WIDE, most_loss=WIDE, buckets=1024, **sizes):
         """Return what is lost, what must be, the worth that it is lost of, and the watts of the devices."""
-        watts = np.full(len(self.columns.ids), -1.0)
-        lists = lists_for(len(self.parent), buckets=buckets, **sizes)
-        found = best_settings(self.branches, self.choices, self.price, window, most_loss, watts, lists, buckets)
+        *found, _, watts = self.searched_in([window], most_loss, buckets, **sizes)
+        return (*found, watts)
+
+    def searched_in(self, windows, most_loss=WIDE, buckets=1024, **sizes):
+        """Return the same of the first of the windows that has something, with that window before the watts."""
+        devices = len(self.columns.ids)
+        watts, lists = np.full(devices, -1.0), lists_for(len(self.parent), devices, buckets=buckets, **sizes)
+        bare = tuple(self.branches), tuple(self.choices)
+        found = best_settings(*bare, self.price, np.array(windows), most_loss, watts, tuple(lists), buckets)
         return (*found, watts)
 
     def worth(self, watts):
@@ -113,6 +123,22 @@ def test_a_window_never_claims_more_than_holds(case, share):
         assert dual - least >= case.worth(watts) - 1e-9
 
 
+@given(cases(), st.lists(st.floats(0.0, 1.2), min_size=2, max_size=4))
+@settings(max_examples=examples(40))
+def test_of_several_windows_the_first_that_has_something_is_searched_as_if_it_were_the_only_one(case, shares):
+    most_loss = case.searched()[0] + 1e-9
+    windows = [share * most_loss for share in sorted(shares)]
+    *found, window, watts = case.searched_in(windows, most_loss)
+    alone = [case.searched(window=each, most_loss=most_loss) for each in windows]
+    having = [k for k, each in enumerate(alone) if each[0] < INF]
+    if not having:
+        assert found[0] == INF
+        return
+    first = having[0]
+    assert (found, window) == (list(alone[first][:3]), windows[first])
+    assert watts.tolist() == alone[first][3].tolist()
+
+
 def test_where_all_lose_more_than_the_window_nothing_is_found():
     columns = devices([{"modes": steps(0)}])
     case = Case(tree(("n", -1, 15.0, 0.0)), columns, columns.off_w, columns.max_w, [1e-3])
@@ -126,6 +152,11 @@ def steps(k):
     return tuple((10.0 * step * 3**k, 0.01 * step * 3**k, False) for step in range(3))
 
 
+def three_devices():
+    columns = devices([{"modes": steps(k)} for k in range(3)])
+    return Case(tree(("n", -1, 1500.0, 0.0)), columns, columns.off_w, columns.max_w, [1e-3])
+
+
 @pytest.mark.parametrize(
     ("why", "states", "found"),
     [
@@ -135,10 +166,15 @@ def steps(k):
     ],
 )
 def test_where_there_is_no_place_for_all_that_could_be_the_best_it_says_so(why, states, found):
-    columns = devices([{"modes": steps(k)} for k in range(3)])
-    case = Case(tree(("n", -1, 1500.0, 0.0)), columns, columns.off_w, columns.max_w, [1e-3])
-    loss, *_ = case.searched(states=states)
+    loss, *_ = three_devices().searched(states=states)
     assert (loss >= 0.0) == found, why
+
+
+#: Three modes and three, and nine sums of these and three.
+@pytest.mark.parametrize(("tries", "found"), [(9 + 27, True), (9 + 26, False)])
+def test_no_more_pairs_are_tried_than_there_is_time_for(tries, found):
+    loss, *_ = three_devices().searched(tries=tries)
+    assert (loss >= 0.0) == found
 
 
 def ranges(*rows):
