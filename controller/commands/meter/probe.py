@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from controller.commands import Verbs, seconds
+from controller.commands.meter.dlms_options import TRANSPORTS, add_dlms, dlms_of
 from controller.commands.meter.options import add_address, address_of
 
 
@@ -15,9 +16,10 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "host",
         metavar="HOST[:PORT]",
-        help="address of the meter or its gateway; the device for --transport rtu",
+        help="address of the meter or its gateway; the device for --transport rtu and hdlc",
     )
     add_address(verb)
+    add_dlms(verb)
     verb.add_argument("--pause", type=seconds, default=0.1, metavar="TIME", help="between requests (default: 100 ms)")
     verb.add_argument("--profile", action="append", metavar="FILE", help="try this profile file, too")
     verb.add_argument(
@@ -29,6 +31,10 @@ def add(verbs: Verbs) -> None:
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
+    if arguments.transport in TRANSPORTS:
+        from controller.commands.meter.dlms_probe import probe_dlms
+
+        return probe_dlms(dlms_of(arguments), arguments.profile or ())
     from controller.commands.meter.verdict import ProbeOptions, run
 
     options = ProbeOptions(

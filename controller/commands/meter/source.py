@@ -23,7 +23,7 @@ class Source:
 
     `values`: quantity to its newest value and when it was taken. `lost`: why it is not read, empty while it is; `trying`: it is asked in another way next. `power_took_s`: what the
     requests for its power took.
-    `rating_w`, `profile`: None where there is none. `grids_hz`: the frequencies that its grid may have. `reasons`: all that the daemon
+    `rating_w`, `profile`: None where there is none. `expects`: how many quantities it has to say something of, None where nobody knows. `grids_hz`: the frequencies that its grid may have. `reasons`: all that the daemon
     would say of it. `for_surplus`: the only value is the surplus. `suspect_s`: age from which the daemon lets nothing rise on it.
     """
 
@@ -32,6 +32,7 @@ class Source:
     suspect_s: float
     rating_w: float | None = None
     profile: Profile | None = None
+    expects: int | None = None
     for_surplus: bool = False
     values: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     invalid: Mapping[str, str] = field(default_factory=dict)
@@ -75,5 +76,5 @@ class Source:
     @property
     def complete(self) -> bool:
         """Whether everything has been said that the meter has to say."""
-        expected = 1 if self.profile is None or self.for_surplus else len(self.profile.registers)
+        expected = 1 if self.expects is None or self.for_surplus else self.expects
         return len(self.values) + len(self.invalid) >= expected

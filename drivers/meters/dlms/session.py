@@ -21,6 +21,7 @@ PUBLIC: Final = 16
 #: A meter with one connection only may need a moment before it listens again.
 _LISTENS_AGAIN_S: Final = 0.3
 _RETRY_S: Final = 0.02
+_SETTLES_S: Final = 0.1
 _DATA_CLASS: Final = 1
 
 
@@ -65,6 +66,7 @@ class Session:
         self._over: Stream | None = None
         self._association: Association | None = None
         self._one_by_one = False
+        # No counter is used twice, whatever the meter says: with a title that stays, that would open our messages.
         self._counter = 0
 
     async def get(self, wanted: Sequence[Attribute]) -> dict[Attribute, Got]:
@@ -104,23 +106,29 @@ class Session:
     async def _associated(self) -> Association:
         stream = await self._line.stream()
         if self._association is None or stream is not self._over:
-            self._association = None
+            self._association = await self._begun_soon()
+        return self._association
+
+    async def _begun_soon(self) -> Association:
+        """Associate; a meter that ends the connection at once may not know yet that the one before has ended."""
+        counter = 0 if self._access.keys is None else await self._next_counter()
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + min(_LISTENS_AGAIN_S, self._timeout_s)
+        while True:
             try:
-                self._association = await self._begun(stream)
+                return await self._begun(await self._line.stream(), max(counter, self._counter))
             except Closed as closed:
                 self.drop(gone=True)
-                raise Closed(f"{closed} instead of an association: is another client connected?") from closed
+                if loop.time() + _SETTLES_S > until_s:
+                    raise Closed(f"{closed} instead of an association: is another client connected?") from closed
             except DriverLoss:
                 self.drop()
                 raise
-        return self._association
+            await asyncio.sleep(_SETTLES_S)
 
-    async def _begun(self, stream: Stream) -> Association:
-        access, protection = self._access, None
-        if access.keys is not None:
-            counter = await self._next_counter()
-            stream = await self._line.stream()
-            protection = Protection(access.keys, counter, access.title)
+    async def _begun(self, stream: Stream, counter: int) -> Association:
+        access = self._access
+        protection = None if access.keys is None else Protection(access.keys, counter, access.title)
         self._over, self._link = stream, self._link_to(stream, self._address)
         association = Association(self._link, protection, self._timeout_s)
         try:
@@ -132,10 +140,7 @@ class Session:
         return association
 
     async def _next_counter(self) -> int:
-        """Return the first invocation counter that the meter takes: read by the public client, in an association of its own.
-
-        Never one that was used before, whatever the meter says: with a title that stays, that would open our messages.
-        """
+        """Return the first invocation counter that the meter takes: read by the public client, in an association of its own."""
         address = Address(
             client=PUBLIC, server=self._address.server, physical=self._address.physical, length=self._address.length
         )
@@ -147,7 +152,7 @@ class Session:
             public.drop()
         if isinstance(newest, Denied) or not isinstance(newest, int):
             raise DriverLoss(f"the public client finds no counter in {attribute}: {newest}")
-        return max(newest + 1, self._counter)
+        return newest + 1
 
     def _link_to(self, stream: Stream, address: Address) -> Link:
         made = WrapperLink if self._line.place.transport == "wrapper" else HdlcLink
