@@ -45,11 +45,13 @@ def _carry_out(arguments: argparse.Namespace) -> int:
 
     site_file = load(arguments.file)
     site = compile_site(site_file)
-    for entry in (site_file.surplus, *site_file.meters):
-        if entry.modbus is not None:
-            load_profile(str(entry.modbus.profile))
-        if entry.dlms is not None:
-            load_dlms_profile(entry.dlms.profile)
+    meters, surplus = site_file.meters, site_file.surplus
+    for modbus in (surplus.modbus, *(meter.modbus for meter in meters)):
+        if modbus is not None:
+            load_profile(str(modbus.profile))
+    for dlms in (surplus.dlms, *(meter.dlms for meter in meters)):
+        if dlms is not None:
+            load_dlms_profile(dlms.profile)
     counts = f"{len(site.tree.ids)} nodes, {len(site.meters.ids)} meters, {len(site.devices.ids)} devices"
     tell(f"{arguments.file}: site {site.id} is good: {counts}, {len(site.agents)} agents")
     tell(*_carrying(site_file, site))

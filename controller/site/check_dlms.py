@@ -62,9 +62,9 @@ def _address_problems(loc: Loc, source: DlmsSource) -> Iterator[Problem]:
     if source.physical is None and (source.server > _ON_HDLC or source.address_bytes in {2, 4}):
         found = "an address of more than one byte without a physical one"
         yield Problem(loc=loc, found=found, allowed="physical beside server", at_key=True)
-    elif source.physical is not None and source.address_bytes is not None:
-        if source.address_bytes == 1 or (source.address_bytes == 2 and max(source.server, source.physical) > _ON_HDLC):
-            yield Problem(loc=(*loc, "address_bytes"), allowed="2 for server and physical to 127, 4 for higher ones")
+    most = {1: 0, 2: _ON_HDLC}.get(source.address_bytes or 4)
+    if source.physical is not None and most is not None and max(source.server, source.physical) > most:
+        yield Problem(loc=(*loc, "address_bytes"), allowed="2 for server and physical to 127, 4 for higher ones")
 
 
 def _access_problems(loc: Loc, source: DlmsSource) -> Iterator[Problem]:
@@ -85,11 +85,8 @@ def _shared_problems(site: SiteFile, given: list[tuple[Loc, DlmsSource]]) -> Ite
     """Report two that are one meter, and lines that are set in two ways or belong to Modbus already."""
     first: dict[object, tuple[Loc, DlmsSource]] = {}
     meters: dict[object, Loc] = {}
-    modbus = {
-        meter.modbus.serial.device
-        for meter in (*site.meters, site.surplus)
-        if meter.modbus is not None and meter.modbus.serial is not None
-    }
+    of_modbus = [site.surplus.modbus, *(meter.modbus for meter in site.meters)]
+    modbus = {source.serial.device for source in of_modbus if source and source.serial}
     for loc, source in given:
         port = (source.host, source.port) if source.serial is None else source.serial.device
         before, other = first.setdefault(port, (loc, source))

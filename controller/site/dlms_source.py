@@ -50,16 +50,22 @@ class DlmsSource(Part):
     )
     password_file: FilePath | None = key("password_file", "file with the password, for `low` alone", None)
     encryption_key_file: FilePath | None = key(
-        "encryption_key_file", "file with the global unicast encryption key, 32 hexadecimal digits, for `high` alone", None
+        "encryption_key_file",
+        "file with the global unicast encryption key, 32 hexadecimal digits, for `high` alone",
+        None,
     )
     authentication_key_file: FilePath | None = key(
         "authentication_key_file", "file with the authentication key, 32 hexadecimal digits, for `high` alone", None
     )
     system_title: _SystemTitle | None = key(
-        "system_title", "of `high`: what this client calls itself, where the meter insists on it; else a new one each time", None
+        "system_title",
+        "of `high`: what this client calls itself, where the meter insists on it; else a new one each time",
+        None,
     )
     counter: _ObisCode = key(
-        "counter", "of `high`: the object with the newest invocation counter, which the public client reads", "0-0:43.1.0"
+        "counter",
+        "of `high`: the object with the newest invocation counter, which the public client reads",
+        "0-0:43.1.0",
     )
     profile: _ProfileName = key("profile", "objects: a bundled profile of DLMS, or the path of a profile file")
     poll_s: Seconds = key("poll", "time from one poll of power, frequency and clock to the next", "1 s")

@@ -13,7 +13,7 @@ TITLE: Final = b"SIM\x00\x00\x00\x00\x01"
 _TAG: Final = 12
 
 
-class NotOurs(Exception):  # noqa: N818
+class NotOurs(Exception):
     """A message that the meter cannot open."""
 
 

@@ -148,7 +148,11 @@ class Associated:
 
     def _initiated(self) -> bytes:
         granted = _GET | _BLOCKS | _ACTION | (_LISTS if self.manners.grants_lists else 0)
-        return b"\x08\x00\x06\x5f\x1f\x04\x00" + granted.to_bytes(3, "big") + struct.pack(">HH", self.manners.most_bytes, 7)
+        return (
+            b"\x08\x00\x06\x5f\x1f\x04\x00"
+            + granted.to_bytes(3, "big")
+            + struct.pack(">HH", self.manners.most_bytes, 7)
+        )
 
 
 def _short(content: bytes) -> bytes:

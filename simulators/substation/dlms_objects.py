@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -45,13 +45,16 @@ class Objects:
 
     def shown(self, key: Key) -> bytes | int:
         """Return what stands at an attribute, or the data-access-result with which it is refused."""
+        others: dict[Key, Callable[[], bytes]] = {
+            _NAME: lambda: bytes([9, len(self.name)]) + self.name.encode(),
+            COUNTER: lambda: bytes([_UNSIGNED_LONG]) + self.counter.to_bytes(4, "big"),
+        }
+        if self.clock is not None:
+            others[_CLOCK] = self._time
+        return others[key]() if key in others else self._number(key)
+
+    def _number(self, key: Key) -> bytes | int:
         class_id, code, attribute = key
-        if key == _CLOCK and self.clock is not None:
-            return self._time()
-        if key == _NAME:
-            return bytes([9, len(self.name)]) + self.name.encode()
-        if key == COUNTER:
-            return bytes([_UNSIGNED_LONG]) + self.counter.to_bytes(4, "big")
         text = "{}-{}:{}.{}.{}".format(*code)
         if text in self.busy:
             return 2

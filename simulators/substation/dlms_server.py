@@ -149,6 +149,7 @@ class _HdlcUnit:
         self._find, self._segment = find, segment
         self._sent = self._taken = 0
         self._left: list[bytes] = []
+        self._asked = b""
 
     def frame(self, body: bytes) -> Iterator[bytes]:
         """Yield what is said to a frame with right checks."""
@@ -162,7 +163,7 @@ class _HdlcUnit:
         if unit is None:
             return
         if control == 0x93:
-            self._sent, self._taken, self._left = 0, 0, []
+            self._sent, self._taken, self._left, self._asked = 0, 0, [], b""
             most = bytes([0x05, 1, self._segment, 0x06, 1, 128, 0x07, 4, 0, 0, 0, 1, 0x08, 4, 0, 0, 0, 1])
             yield framed(client, to, 0x73, b"\x81\x80" + bytes([len(most)]) + most)
         elif control == 0x53:
@@ -171,7 +172,12 @@ class _HdlcUnit:
             yield from self._next(client, to)
         elif not control & 1:
             self._taken = ((control >> 1 & 7) + 1) % 8
-            said = b"\xe6\xe7\x00" + (unit.answer(body[end + 4 : -2][3:]) or b"")
+            self._asked += body[end + 4 : -2]
+            if body[0] & 0x08:  # one more part follows
+                yield framed(client, to, self._taken << 5 | 0x11)
+                return
+            said = b"\xe6\xe7\x00" + (unit.answer(self._asked[3:]) or b"")
+            self._asked = b""
             self._left = [said[at : at + self._segment] for at in range(0, len(said), self._segment)]
             yield from self._next(client, to)
 

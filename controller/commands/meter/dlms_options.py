@@ -24,7 +24,9 @@ def add_dlms(verb: argparse.ArgumentParser) -> None:
     """Add as whom a meter on DLMS is read."""
     group = verb.add_argument_group("of DLMS/COSEM (the transports wrapper, hdlc_over_tcp and hdlc)")
     station = whole_number(1, 16383)
-    group.add_argument("--client", type=station, default=16, metavar="N", help="as which it is read (default: 16, public)")
+    group.add_argument(
+        "--client", type=station, default=16, metavar="N", help="as which it is read (default: 16, public)"
+    )
     group.add_argument("--server", type=station, default=1, metavar="N", help="logical device (default: %(default)s)")
     group.add_argument("--physical", type=station, metavar="N", help="address on an HDLC line")
     group.add_argument("--address-bytes", type=int, choices=(1, 2, 4), help="length of both in a frame of HDLC")
@@ -73,7 +75,9 @@ def dlms_of(arguments: argparse.Namespace) -> DlmsAsked:
     from drivers.modbus.place import Serial
 
     if arguments.capture is not None:
-        raise CommandLineWrong(f"--capture: found {arguments.capture} with --transport {arguments.transport}, allowed is none")
+        raise CommandLineWrong(
+            f"--capture: found {arguments.capture} with --transport {arguments.transport}, allowed is none"
+        )
     _refuse_half(arguments)
     serial = None
     host, port = arguments.host, arguments.port

@@ -20,6 +20,7 @@ from drivers.clock import boottime_s
 from drivers.errors import ConfigError, DriverLoss
 from drivers.meters.codec import Dropped
 from drivers.meters.dlms.meter import read_dlms_once
+from drivers.meters.dlms.place import Transport
 from drivers.meters.dlms.profiles import LOGICAL_NAME, DlmsProfile, bundled_dlms_profiles, load_dlms_profile
 from drivers.meters.dlms.session import Line, Session
 from drivers.meters.dlms.stream import Closed, Silent
@@ -27,7 +28,7 @@ from drivers.meters.dlms.values import value_of
 from drivers.meters.dlms.xdlms import Attribute, Got
 from drivers.meters.profiles import QUANTITIES, REQUIRED
 
-_OTHER: Final = {"wrapper": "hdlc_over_tcp", "hdlc_over_tcp": "wrapper"}
+_OTHER: Final[Mapping[Transport, Transport]] = {"wrapper": "hdlc_over_tcp", "hdlc_over_tcp": "wrapper"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from drivers.errors import DriverLoss
 from drivers.meters.dlms import acse, xdlms
 from drivers.meters.dlms.access import Access
 from drivers.meters.dlms.cursor import Cursor, Malformed
+from drivers.meters.dlms.data import data
 from drivers.meters.dlms.protection import AROUND, NotGenuine, Protection
 from drivers.meters.dlms.stream import Silent
 from drivers.meters.dlms.xdlms import Acted, Attribute, Got, Negotiated, NotServed, Part, Response, Values
@@ -18,6 +19,7 @@ from drivers.meters.dlms.xdlms import Acted, Attribute, Got, Negotiated, NotServ
 #: The association that is open is this object of class 15; its method 1 takes our answer to the meter's challenge.
 _REPLY_TO_CHALLENGE: Final = Attribute(15, bytes([0, 0, 40, 0, 0, 255]), 1)
 _CHALLENGE_BYTES: Final = 16
+_REFUSED: Final = "the meter refuses our answer to its challenge: wrong keys, or another client"
 #: What a request for several attributes has around them, and what each of them takes.
 _AROUND_LIST, _EACH = 8, 10
 #: The longest answer in parts, and the most parts.
@@ -29,7 +31,9 @@ T = TypeVar("T")
 class Link(Protocol):
     """What carries messages between one client and one server."""
 
-    most_bytes: int
+    @property
+    def most_bytes(self) -> int:
+        """The longest message that it carries to the meter."""
 
     async def open(self, within_s: float) -> None:
         """Set it up."""
@@ -71,48 +75,42 @@ class Association:
         Raises NoSuchService where the meter does not serve this kind of request, Silent, Closed and DriverLoss.
         """
         self._invoke = self._invoke % 15 + 1
-        answer = await self._exchange(xdlms.get_request(self._invoke, attributes), self._ours)
-        if isinstance(answer, Part):
-            return await self._together(answer, len(attributes))
-        return self._counted(answer.values, len(attributes))
-
-    def _counted(self, values: tuple[Got, ...], wanted: int) -> tuple[Got, ...]:
-        if len(values) != wanted:
-            raise Malformed(f"{len(values)} values for {wanted} attributes")
+        answer = await self._exchange(xdlms.get_request(self._invoke, attributes))
+        values = answer.values if isinstance(answer, Values) else await self._together(answer, len(attributes))
+        if len(values) != len(attributes):
+            raise Malformed(f"{len(values)} values for {len(attributes)} attributes")
         self.answers += 1
         return values
 
-    async def _together(self, part: Part, wanted: int) -> tuple[Got, ...]:
+    async def _together(self, answer: Response, wanted: int) -> tuple[Got, ...]:
         """Fetch all parts of a long answer."""
         raw, number = bytearray(), 1
         while True:
-            if part.refused is not None:
-                raise DriverLoss(f"the meter cuts its answer off: {part.refused}")
-            if part.number != number or len(raw) > _LONGEST or number > _MOST_PARTS:
-                raise Malformed(f"part {part.number} of a long answer, where {number} was asked for")
-            raw += part.raw
-            if part.last:
-                break
-            following = await self._exchange(xdlms.next_request(self._invoke, number), self._ours)
-            if isinstance(following, Values):
+            if not isinstance(answer, Part):
                 raise Malformed("an answer as a whole, where a part was asked for")
-            part, number = following, number + 1
+            if answer.refused is not None:
+                raise DriverLoss(f"the meter cuts its answer off: {answer.refused}")
+            if answer.number != number or len(raw) > _LONGEST or number > _MOST_PARTS:
+                raise Malformed(f"part {answer.number} of a long answer, where {number} was asked for")
+            raw += answer.raw
+            if answer.last:
+                break
+            answer = await self._exchange(xdlms.next_request(self._invoke, number))
+            number += 1
         cursor = Cursor(bytes(raw))
-        values = (xdlms.data(cursor),) if wanted == 1 else xdlms.results(cursor)
-        return self._counted(values, wanted)
+        return (data(cursor),) if wanted == 1 else xdlms.results(cursor)
 
-    def _ours(self, answer: Response) -> Values | Part | None:
-        if isinstance(answer, NotServed):
-            raise NoSuchService(answer.text)
-        return answer if isinstance(answer, (Values, Part)) and answer.invoke == self._invoke else None
-
-    async def _exchange(self, request: bytes, fitting: Callable[[Response], T | None]) -> T:
+    async def _exchange(self, request: bytes) -> Response:
+        """Return the answer to this request; late ones to others are dropped."""
         self._link.send(self._protection.seal(request) if self._protection else request)
 
-        def read(apdu: bytes) -> T | None:
+        def read(apdu: bytes) -> Response | None:
             if apdu[:1] == bytes([acse.AARE]):
-                return None  # a late one
-            return fitting(xdlms.response(self._protection.open(apdu) if self._protection else apdu))
+                return None
+            answer = xdlms.response(self._protection.open(apdu) if self._protection else apdu)
+            if isinstance(answer, NotServed):
+                raise NoSuchService(answer.text)
+            return answer if answer.invoke == self._invoke else None
 
         return await _first(self._link, read, self._within_s)
 
@@ -140,9 +138,12 @@ class Association:
             raise NotGenuine("the meter has asked nothing of us that only the right keys answer")
         self._invoke = 1
         request = xdlms.action_request(self._invoke, _REPLY_TO_CHALLENGE, protection.answer(theirs))
-        acted = await self._exchange(request, lambda answer: answer if isinstance(answer, (Acted, NotServed)) else None)
-        if isinstance(acted, NotServed) or acted.result != 0 or not isinstance(acted.returned, bytes):
-            raise acse.AssociationRefused("the meter refuses our answer to its challenge: wrong keys, or another client")
+        try:
+            acted = await self._exchange(request)
+        except NoSuchService as refusal:
+            raise acse.AssociationRefused(_REFUSED) from refusal
+        if not isinstance(acted, Acted) or acted.result != 0 or not isinstance(acted.returned, bytes):
+            raise acse.AssociationRefused(_REFUSED)
         protection.check(acted.returned, ours)
 
 

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from drivers.meters.dlms.cursor import Cursor, Malformed, length_of
 
 #: None: null-data. bytes: an octet-string, a date or a time. A tuple: the elements of an array or a structure.
-Data: TypeAlias = "None | bool | int | float | str | bytes | tuple[Data, ...]"
+Data: TypeAlias = "bool | int | float | str | bytes | tuple[Data, ...] | None"
 
 #: No attribute that is read here is as deep.
 _DEEPEST: Final = 8

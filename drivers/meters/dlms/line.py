@@ -66,7 +66,9 @@ async def read_line(
     for meter in meters:
         pause = Pause()
         begin_s = clock() + share * meter.poll_s
-        turns.append(_Turn(reader=DlmsReader(meter, line), watched=Watched(publish, pause), pause=pause, begin_s=begin_s))
+        turns.append(
+            _Turn(reader=DlmsReader(meter, line), watched=Watched(publish, pause), pause=pause, begin_s=begin_s)
+        )
     try:
         while True:
             turn = min(turns, key=lambda each: each.due_s)

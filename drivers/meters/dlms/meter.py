@@ -9,10 +9,10 @@ from drivers.clock import Clock, boottime_s
 from drivers.errors import DriverLoss
 from drivers.meters.codec import Dropped
 from drivers.meters.dlms.access import Access
-from drivers.meters.dlms.values import MeterClock, value_of
 from drivers.meters.dlms.place import Address, DlmsPlace
 from drivers.meters.dlms.profiles import CLOCK, DlmsProfile
 from drivers.meters.dlms.session import Line, Session
+from drivers.meters.dlms.values import MeterClock, value_of
 from drivers.meters.dlms.xdlms import Attribute, Denied, Got
 from drivers.meters.mounting import oriented
 from drivers.meters.profiles import FAST, QUANTITIES, REQUIRED
@@ -67,7 +67,7 @@ class DlmsReader:
         arrived_s = clock()
         lacking = frozenset(each for each, value in got.items() if isinstance(value, Denied) and value.for_good)
         self._lacks = lacking if full else self._lacks | lacking
-        answered: dict[Attribute, Got] = {each: _ABSENT for each in wanted} | got
+        answered: dict[Attribute, Got] = dict.fromkeys(wanted, _ABSENT) | got
         taken_s = self._clock.taken_s(answered[CLOCK], (started_s + arrived_s) / 2)
         return self._judged(names, answered, taken_s, arrived_s, took_s=arrived_s - started_s)
 

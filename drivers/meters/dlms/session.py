@@ -151,7 +151,7 @@ class Session:
         finally:
             public.drop()
         if isinstance(newest, Denied) or not isinstance(newest, int):
-            raise DriverLoss(f"the public client finds no counter in {attribute}: {newest}")
+            raise DriverLoss(f"the public client finds no counter in {attribute}: {newest!r}")
         return newest + 1
 
     def _link_to(self, stream: Stream, address: Address) -> Link:

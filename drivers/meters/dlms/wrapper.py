@@ -43,7 +43,7 @@ def take(received: bytearray) -> tuple[int, int, bytes] | None:
 class WrapperLink:
     """One client and one server on a line. `most_bytes`: the longest message that it carries to the meter."""
 
-    most_bytes: Final = 0xFFFF
+    most_bytes = 0xFFFF
 
     def __init__(self, stream: Stream, address: Address) -> None:
         self._stream, self._address = stream, address

@@ -113,7 +113,7 @@ class NotServed:
     text: str
 
 
-Response: TypeAlias = Values | Part | Acted | NotServed
+Response: TypeAlias = Values | Part | Acted
 
 
 def initiate_request(wanted: int) -> bytes:
@@ -156,7 +156,7 @@ def action_request(invoke: int, method: Attribute, argument: bytes) -> bytes:
     return bytes([ACTION_REQUEST, _NORMAL, invoke]) + method.written + b"\x01" + octets(argument)
 
 
-def response(apdu: bytes) -> Response:
+def response(apdu: bytes) -> Response | NotServed:
     """Return what an answer says; raises Malformed."""
     cursor = Cursor(apdu)
     tag = cursor.byte()

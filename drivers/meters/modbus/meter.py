@@ -13,6 +13,7 @@ from drivers.modbus.answers import Answer
 from drivers.modbus.place import MeterTls, Place, Serial, Transport
 from drivers.readings import Loss, Quality, Sample
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModbusMeter:
     """One meter on Modbus.

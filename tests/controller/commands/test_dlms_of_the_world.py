@@ -96,7 +96,9 @@ def way(case: Case, substation: Substation, folder: Path) -> DlmsWay:
     (folder / "pw").write_text("right\n")
     for name, key in zip(("e.key", "a.key"), KEYS, strict=True):
         (folder / name).write_text(f"{key.hex()}\n")
-    meter = DlmsUnit(objects=Objects(profile=case.profile, values=SOUND, **case.objects), manners=Manners(**case.manners))
+    meter = DlmsUnit(
+        objects=Objects(profile=case.profile, values=SOUND, **case.objects), manners=Manners(**case.manners)
+    )
     port = substation.serve_dlms({case.physical or 1: meter}, framing=case.framing, habits=case.habits())
     options = [("--transport", "hdlc_over_tcp" if case.framing == "hdlc" else "wrapper")]
     options += [(f"--{key.replace('_', '-')}", value) for key, value in _pairs(case.keys) if key != "transport"]
@@ -158,7 +160,10 @@ LOST: dict[str, tuple[Case, str]] = {
         Case(manners={"keys": KEYS, "in_the_clear": True}, keys=f"client: 1, {HIGH}"),
         "a message in the clear",
     ),
-    "a banner": (Case(habits=lambda: LineHabits(banner=b"HTTP/1.1 400")), "bytes that are not DLMS: 0x485454502f312e31"),
+    "a banner": (
+        Case(habits=lambda: LineHabits(banner=b"HTTP/1.1 400")),
+        "bytes that are not DLMS: 0x485454502f312e31",
+    ),
 }
 
 
@@ -211,7 +216,9 @@ def test_what_it_has_not_got_and_what_it_does_not_give_now_are_told_apart(
 def test_the_other_transport_is_named_where_that_one_is_answered(
     transport: str, substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    there = way(on_hdlc(timeout="300 ms") if transport == "hdlc_over_tcp" else Case(timeout="300 ms"), substation, tmp_path)
+    there = way(
+        on_hdlc(timeout="300 ms") if transport == "hdlc_over_tcp" else Case(timeout="300 ms"), substation, tmp_path
+    )
     other = "wrapper" if transport == "hdlc_over_tcp" else "hdlc_over_tcp"
     assert main(["meter", "probe", there.at, "--transport", other, "--client", "1", "--timeout", "300 ms"]) == 1
     assert f"It answers with --transport {transport}" in " ".join(capsys.readouterr().err.split())
