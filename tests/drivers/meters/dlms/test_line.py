@@ -1,0 +1,236 @@
+"""Meters on DLMS/COSEM over real sockets, poll after poll: what happens to a line, and to what a meter says of itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from drivers.meters.dlms.access import Access
+from drivers.meters.dlms.line import lines, read_line
+from drivers.meters.dlms.meter import DlmsMeter
+from drivers.meters.dlms.place import Address, DlmsPlace
+from drivers.meters.dlms.protection import Keys
+from drivers.readings import Loss, Sample
+from simulators.substation.dlms_server import DlmsUnit, LineHabits, Manners, Objects
+from tests.drivers.meters.dlms.serving import BOTH, VALUES, served
+from tests.waiting import DEADLINE_S
+
+
+def unit(**changes: object) -> DlmsUnit:
+    return DlmsUnit(objects=Objects(profile="dlms_electricity", values=dict(VALUES), **changes))  # type: ignore[arg-type]
+
+
+class Heard:
+    """What the line has published, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.items: list[Sample | Loss] = []
+        self._news = asyncio.Event()
+
+    def __call__(self, item: Sample | Loss) -> None:
+        self.items.append(item)
+        self._news.set()
+
+    async def until(self, fits: Callable[[Sample | Loss], bool], after: int = 0) -> Sample | Loss:
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                found = next((item for item in self.items[after:] if fits(item)), None)
+                if found is not None:
+                    return found
+                self._news.clear()
+                await self._news.wait()
+
+
+async def reading(meters: list[DlmsMeter], heard: Heard) -> asyncio.Task[None]:
+    return asyncio.create_task(read_line(meters, heard))
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def power(watts: float, of: str = "m") -> Callable[[Sample | Loss], bool]:
+    return lambda item: isinstance(item, Sample) and item.meter == of and item.values.get("active_power_w") == watts
+
+
+def test_a_scaler_that_changes_while_it_is_read_is_seen_with_the_next_value() -> None:
+    async def run() -> None:
+        meter = unit()
+        async with served({1: meter}) as there:
+            heard = Heard()
+            task = await reading([there], heard)
+            await heard.until(power(1_000.0))
+            meter.objects.scalers["active_power_w"] = -2
+            count = len(heard.items)
+            meter.objects.values = {**VALUES, "active_power_w": 1_234.56}
+            await heard.until(power(1_234.56), count)
+            watts = {item.values["active_power_w"] for item in heard.items[count:] if isinstance(item, Sample)}
+            assert watts <= {1_000.0, 1_234.56}
+            await ended(task)
+
+    asyncio.run(run())
+
+
+def test_values_beside_a_clock_that_stands_still_grow_old() -> None:
+    async def run() -> None:
+        meter = unit(runs=False)
+        async with served({1: meter}) as there:
+            heard = Heard()
+            task = await reading([there], heard)
+            first = await heard.until(power(1_000.0))
+            later = await heard.until(
+                lambda item: isinstance(item, Sample) and item.arrived_at_s > first.arrived_at_s + 0.1
+            )  # type: ignore[union-attr]
+            assert isinstance(later, Sample)
+            assert later.taken_at_s == first.taken_at_s  # type: ignore[union-attr]
+            meter.objects.runs = True
+            await heard.until(lambda item: isinstance(item, Sample) and item.taken_at_s > later.taken_at_s)
+            await ended(task)
+
+    asyncio.run(run())
+
+
+def test_without_a_clock_values_are_of_when_they_were_asked_for() -> None:
+    async def run() -> None:
+        async with served({1: unit(clock=None)}) as there:
+            heard = Heard()
+            task = await reading([there], heard)
+            first = await heard.until(power(1_000.0))
+            await heard.until(lambda item: isinstance(item, Sample) and item.taken_at_s > first.taken_at_s)  # type: ignore[union-attr]
+            await ended(task)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("physical", [None, 17])
+def test_a_late_answer_is_a_loss_and_never_the_answer_to_the_next_question(physical: int | None) -> None:
+    async def run() -> None:
+        meter, habits = unit(), LineHabits()
+        async with served({physical or 1: meter}, physical=physical, habits=habits) as there:
+            heard = Heard()
+            task = await reading([there], heard)
+            await heard.until(power(1_000.0))
+            habits.late_s.append(0.3)
+            loss = await heard.until(lambda item: isinstance(item, Loss))
+            assert "no answer within 0.2 s" in loss.reason  # type: ignore[union-attr]
+            count = len(heard.items)
+            meter.objects.values = {**VALUES, "active_power_w": 2_000.0}
+            back = await heard.until(lambda item: isinstance(item, Sample), count)
+            assert back.values["active_power_w"] == 2_000.0  # type: ignore[union-attr]
+            await ended(task)
+
+    asyncio.run(run())
+
+
+def test_a_silent_meter_on_a_line_does_not_take_the_others_away() -> None:
+    async def run() -> None:
+        async with served({17: unit()}, physical=17) as there:
+            silent = replace(there, id="silent", address=Address(client=1, server=1, physical=18))
+            heard = Heard()
+            task = await reading([silent, there], heard)
+            loss = await heard.until(lambda item: item.meter == "silent")
+            assert isinstance(loss, Loss)
+            for _ in range(3):
+                await heard.until(power(1_000.0), len(heard.items))
+            await ended(task)
+
+    asyncio.run(run())
+
+
+def test_two_meters_on_one_line_are_told_apart() -> None:
+    async def run() -> None:
+        other = unit()
+        other.objects.values = {**VALUES, "active_power_w": -70.0}
+        async with served({17: unit(), 300: other}, physical=17, habits=LineHabits(connections=1)) as there:
+            second = replace(there, id="second", address=Address(client=1, server=1, physical=300))
+            heard = Heard()
+            task = await reading([there, second], heard)
+            await heard.until(power(1_000.0))
+            await heard.until(power(-70.0, "second"))
+            await ended(task)
+
+    asyncio.run(run())
+
+
+def test_what_a_meter_has_not_got_is_asked_for_with_all_the_rest_only() -> None:
+    async def run() -> None:
+        meter = unit(lacks=frozenset({"1-0:14.7.0"}))
+        async with served({1: meter}) as there:
+            heard = Heard()
+            task = await reading([there], heard)
+            await heard.until(power(1_000.0))
+            meter.objects.lacks = frozenset()
+            await heard.until(lambda item: isinstance(item, Sample) and "frequency_hz" in item.values)
+            await ended(task)
+
+    asyncio.run(run())
+
+
+def test_the_counter_never_goes_back_with_a_title_that_stays() -> None:
+    """A meter that says an old counter, as anybody can who stands between, does not have us use a number twice."""
+    keys = bytes(range(16)), bytes(range(16, 32))
+    access = Access(
+        authentication="high",
+        keys=Keys(encryption=keys[0], authentication=keys[1]),
+        title=b"SPD\x00\x00\x00\x00\x01",
+        counter_code=bytes([0, 0, 43, 1, 0, 255]),
+    )
+
+    async def run() -> None:
+        meter = unit()
+        meter.manners = Manners(keys=keys)
+        async with served({1: meter}, habits=LineHabits(close_after=3)) as there:
+            heard, seen = Heard(), list[int]()
+            task = await reading([replace(there, access=access)], heard)
+            for _ in range(8):
+                await heard.until(power(1_000.0), len(heard.items))
+                seen.append(meter.objects.counter)
+                meter.objects.counter = 0
+            await ended(task)
+            assert seen == sorted(set(seen)), seen
+
+    asyncio.run(run())
+
+
+def test_a_meter_mounted_backwards_and_behind_transformers() -> None:
+    async def run() -> None:
+        async with served({1: unit()}) as there:
+            heard = Heard()
+            task = await reading([replace(there, sign=-1, ct_ratio=40.0)], heard)
+            item = await heard.until(power(-40_000.0))
+            assert isinstance(item, Sample)
+            full = await heard.until(lambda each: isinstance(each, Sample) and "energy_import_wh" in each.values)
+            assert isinstance(full, Sample)
+            assert (full.values["energy_import_wh"], full.values["energy_export_wh"]) == (280.0, 200_000.0)
+            await ended(task)
+
+    asyncio.run(run())
+
+
+def test_meters_share_a_line_on_hdlc_alone() -> None:
+    def at(name: str, place: DlmsPlace, physical: int | None) -> DlmsMeter:
+        address = Address(client=1, server=1, physical=physical)
+        return DlmsMeter(id=name, place=place, address=address, profile=BOTH, poll_s=1.0, timeout_s=1.0)
+
+    hdlc, tcp = DlmsPlace(transport="hdlc_over_tcp", host="h", port=1), DlmsPlace(host="h", port=2)
+    made = lines([at("a", hdlc, 1), at("b", tcp, None), at("c", hdlc, 2), at("d", tcp, None)])
+    assert [[meter.id for meter in line] for line in made] == [["a", "c"], ["b"], ["d"]]
+
+
+def test_nobody_at_the_address_is_a_loss_and_is_found_later() -> None:
+    async def run() -> None:
+        async with served({1: unit()}) as there:
+            pass
+        heard = Heard()
+        task = await reading([there], heard)
+        loss = await heard.until(lambda item: isinstance(item, Loss))
+        assert "accepts no connection" in loss.reason  # type: ignore[union-attr]
+        await ended(task)
+
+    asyncio.run(run())
