@@ -28,7 +28,8 @@ class Manners:
     `client`: the one that it knows beside the public one. `password`: of authentication low. `keys`: encryption and
     authentication key, for authentication high. `lists`: it answers requests for several attributes; `grants_lists`: it says so,
     whether it does or not. `block_bytes`: an answer that is longer comes in blocks. `most_bytes`: of a message to it. `refuses`:
-    diagnostic with which it refuses every association. `in_the_clear`: it answers so where it should cipher.
+    diagnostic with which it refuses every association. `in_the_clear`: it answers so where it should cipher. `challenge`: what it
+    asks of a client; `proves`: it answers the client's own one rightly.
     """
 
     client: int = 1
@@ -40,6 +41,8 @@ class Manners:
     most_bytes: int = 1024
     refuses: int = 0
     in_the_clear: bool = False
+    challenge: bytes = b"sixteen  or more"
+    proves: bool = True
 
 
 @dataclass(slots=True)
@@ -113,7 +116,7 @@ class Associated:
         self.proven = self.cipher is not None and self.cipher.right(answered)
         if self.cipher is None or not self.proven:
             return bytes([0xC7, 1, apdu[2], 3, 0])
-        theirs = self.cipher.answer()
+        theirs = self.cipher.answer() if self.manners.proves else bytes(17)
         return bytes([0xC7, 1, apdu[2], 0, 1, 0, 9, len(theirs)]) + theirs
 
     def _associate(self, apdu: bytes) -> bytes:
@@ -127,13 +130,18 @@ class Associated:
             self.open = True
             return _aare(1, 0, 0, self._initiated())
         cipher = Cipher(*self.manners.keys, heard=self.objects.counter, their_title=fields[0xA6][2:], theirs=value)
+        cipher.challenge = self.manners.challenge
         try:
             cipher.open(_content(user))
         except NotOurs:
             return _aare(3, 1, 13, b"\x0e\x01\x06\x01")
         self.open, self.cipher = True, cipher
         title = b"\xa4\x0a\x04\x08" + TITLE
-        challenge = b"\x88\x02\x07\x80\x89\x07" + _ARC + b"\x02\x05\xaa" + _short(b"\x80" + _short(cipher.challenge))
+        challenge = (
+            b""
+            if not cipher.challenge
+            else b"\x88\x02\x07\x80\x89\x07" + _ARC + b"\x02\x05\xaa" + _short(b"\x80" + _short(cipher.challenge))
+        )
         return _aare(3, 0, 14, cipher.seal(0x28, self._initiated()), title + challenge)
 
     def _refused(self, mechanism: int, value: bytes) -> int:

@@ -53,10 +53,8 @@ def data(cursor: Cursor, depth: int = 0) -> Data:
         return _OTHERS[tag](cursor)
     if tag not in {_ARRAY, _STRUCTURE} or depth >= _DEEPEST:
         raise Malformed(f"a value of the unknown type {tag}" if depth < _DEEPEST else "a value in too many layers")
-    count = cursor.length()
-    if count > cursor.left:  # each element has a byte at least
-        raise Malformed(f"{count} elements in {cursor.left} bytes")
-    return tuple(data(cursor, depth + 1) for _ in range(count))
+    # However many there are said to be: each takes a byte at least, so that it ends with what has come.
+    return tuple(data(cursor, depth + 1) for _ in range(cursor.length()))
 
 
 def octets(content: bytes) -> bytes:

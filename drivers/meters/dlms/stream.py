@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import termios
+from collections.abc import Mapping
 from typing import Final, cast
 
 from drivers.errors import DriverLoss
-from drivers.meters.dlms.place import DlmsPlace
+from drivers.meters.dlms.place import DlmsPlace, Transport
 from drivers.modbus.place import Serial
 
-#: More than any message that is waited for, with all that may stand before it.
-_MOST_BYTES: Final = 1 << 20
+#: More than any message that is waited for, with all that may stand before it: looking for frames in noise takes time.
+_MOST_BYTES: Final[Mapping[Transport, int]] = {"wrapper": 1 << 17, "hdlc_over_tcp": 1 << 14, "hdlc": 1 << 14}
 
 
 class Closed(DriverLoss):
@@ -29,9 +30,9 @@ class Silent(DriverLoss):
 class Stream(asyncio.Protocol):
     """A connected line. `received`: what has come and was not taken yet."""
 
-    def __init__(self, unheard: str = "") -> None:
+    def __init__(self, place: DlmsPlace) -> None:
         self.received = bytearray()
-        self._unheard = unheard
+        self._unheard, self._most_bytes = place.unheard, _MOST_BYTES[place.transport]
         self._ever = False
         self._news = asyncio.Event()
         self._lost = ""
@@ -69,7 +70,7 @@ class Stream(asyncio.Protocol):
         """Keep what has come."""
         self._ever = True
         self.received += data
-        if len(self.received) > _MOST_BYTES:
+        if len(self.received) > self._most_bytes:
             self._end("it sends without an end")
         self._news.set()
 
@@ -94,9 +95,9 @@ async def connect(place: DlmsPlace, timeout_s: float) -> Stream:
     try:
         async with asyncio.timeout(timeout_s):
             if place.serial is not None:
-                return await _open_serial(place.serial, place.unheard)
+                return await _open_serial(place, place.serial)
             loop = asyncio.get_running_loop()
-            _, stream = await loop.create_connection(lambda: Stream(place.unheard), place.host, place.port)
+            _, stream = await loop.create_connection(lambda: Stream(place), place.host, place.port)
             return stream
     except TimeoutError as error:
         raise DriverLoss(f"{place} accepts no connection within {timeout_s:g} s") from error
@@ -104,10 +105,10 @@ async def connect(place: DlmsPlace, timeout_s: float) -> Stream:
         raise DriverLoss(f"{place} accepts no connection: {error}") from error
 
 
-async def _open_serial(serial: Serial, unheard: str) -> Stream:
+async def _open_serial(place: DlmsPlace, serial: Serial) -> Stream:
     from pymodbus.transport.serialtransport import create_serial_connection  # noqa: PLC0415 (pyserial, for hdlc alone)
 
-    stream = Stream(unheard)
+    stream = Stream(place)
     try:
         transport, _ = await create_serial_connection(
             asyncio.get_running_loop(),

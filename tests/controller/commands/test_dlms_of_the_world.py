@@ -160,6 +160,14 @@ LOST: dict[str, tuple[Case, str]] = {
         Case(manners={"keys": KEYS, "in_the_clear": True}, keys=f"client: 1, {HIGH}"),
         "a message in the clear",
     ),
+    "asks nothing of us that only the keys answer": (
+        Case(manners={"keys": KEYS, "challenge": b""}, keys=f"client: 1, {HIGH}"),
+        "has asked nothing of us that only the right keys answer",
+    ),
+    "does not prove that it knows the keys": (
+        Case(manners={"keys": KEYS, "proves": False}, keys=f"client: 1, {HIGH}"),
+        "it has answered our challenge wrongly",
+    ),
     "a banner": (
         Case(habits=lambda: LineHabits(banner=b"HTTP/1.1 400")),
         "bytes that are not DLMS: 0x485454502f312e31",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -15,6 +17,7 @@ from drivers.meters.dlms.meter import DlmsMeter
 from drivers.meters.dlms.place import Address, DlmsPlace
 from drivers.meters.dlms.protection import Keys
 from drivers.readings import Loss, Sample
+from simulators.substation.dlms_objects import Key
 from simulators.substation.dlms_server import DlmsUnit, LineHabits, Manners, Objects
 from tests.drivers.meters.dlms.serving import BOTH, VALUES, served
 from tests.waiting import DEADLINE_S
@@ -158,15 +161,27 @@ def test_two_meters_on_one_line_are_told_apart() -> None:
     asyncio.run(run())
 
 
+class Counting(Objects):
+    """Objects that count how often each code is asked for."""
+
+    def shown(self, key: Key) -> bytes | int:
+        self.asked[key[1]] += 1
+        return Objects.shown(self, key)
+
+    asked: ClassVar[Counter[bytes]] = Counter()
+
+
 def test_what_a_meter_has_not_got_is_asked_for_with_all_the_rest_only() -> None:
     async def run() -> None:
-        meter = unit(lacks=frozenset({"1-0:14.7.0"}))
+        meter = unit()
+        meter.objects = Counting(profile="dlms_electricity", values=dict(VALUES), lacks=frozenset({"1-0:14.7.0"}))
         async with served({1: meter}) as there:
             heard = Heard()
-            task = await reading([there], heard)
-            await heard.until(power(1_000.0))
-            meter.objects.lacks = frozenset()
-            await heard.until(lambda item: isinstance(item, Sample) and "frequency_hz" in item.values)
+            task = await reading([replace(there, poll_slow_s=30.0)], heard)
+            for _ in range(4):
+                await heard.until(power(1_000.0), len(heard.items))
+            assert Counting.asked[bytes([1, 0, 14, 7, 0, 255])] == 2  # its value and its unit, once
+            assert Counting.asked[bytes([1, 0, 1, 7, 0, 255])] >= 8
             await ended(task)
 
     asyncio.run(run())
