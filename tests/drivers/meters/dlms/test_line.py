@@ -187,6 +187,21 @@ def test_what_a_meter_has_not_got_is_asked_for_with_all_the_rest_only() -> None:
     asyncio.run(run())
 
 
+def test_what_it_has_got_after_all_is_read_at_every_poll_again() -> None:
+    async def run() -> None:
+        meter = unit(lacks=frozenset({"1-0:14.7.0"}))
+        async with served({1: meter}) as there:
+            heard = Heard()
+            task = await reading([there], heard)
+            await heard.until(power(1_000.0))
+            meter.objects.lacks = frozenset()
+            fast = {"active_power_w", "frequency_hz"}
+            await heard.until(lambda item: isinstance(item, Sample) and item.values.keys() == fast)
+            await ended(task)
+
+    asyncio.run(run())
+
+
 def test_the_counter_never_goes_back_with_a_title_that_stays() -> None:
     """A meter that says an old counter, as anybody can who stands between, does not have us use a number twice."""
     keys = bytes(range(16)), bytes(range(16, 32))
