@@ -17,7 +17,6 @@ Key = tuple[int, bytes, int]
 _LONG, _UNSIGNED_LONG, _LONG64_UNSIGNED = 5, 6, 21
 _CLOCK: Final[Key] = (8, bytes([0, 0, 1, 0, 0, 255]), 2)
 _NAME: Final[Key] = (1, bytes([0, 0, 42, 0, 0, 255]), 2)
-COUNTER: Final[Key] = (1, bytes([0, 0, 43, 1, 0, 255]), 2)
 #: The unit that a quantity is sent in, by the end of its name, and the exponent of ten that it counts in.
 _UNITS: Final = {"w": (27, 0), "var": (29, 0), "wh": (30, 0), "v": (35, -1), "a": (33, -2), "hz": (44, -2)}
 _VALUE, _SCALER_UNIT, _SCALER_UNIT_OF_DEMAND = 2, 3, 4
@@ -29,7 +28,8 @@ class Objects:
     """What a meter shows. `values`: by quantity in the unit of its name; what is not there, the meter has not got.
 
     `scalers`, `units`: by quantity, where they are others than usual. `lacks`: codes that it has not got; `busy`: codes that it
-    does not give now. `clock`: None for a meter without one; `runs`: else it stands still. `name`: its logical device name.
+    does not give now. `clock`: None for a meter without one; `runs`: else it stands still. `name`: its logical device name. `counter`: the newest
+    invocation counter that it has taken, which stands in 0-0:43.1.`counter_object`.
     """
 
     profile: str
@@ -42,12 +42,15 @@ class Objects:
     runs: bool = True
     name: str = "SIM0000000000001"
     counter: int = 0
+    counter_object: int = 0
 
     def shown(self, key: Key) -> bytes | int:
         """Return what stands at an attribute, or the data-access-result with which it is refused."""
         others: dict[Key, Callable[[], bytes]] = {
             _NAME: lambda: bytes([9, len(self.name)]) + self.name.encode(),
-            COUNTER: lambda: bytes([_UNSIGNED_LONG]) + self.counter.to_bytes(4, "big"),
+            (1, bytes([0, 0, 43, 1, self.counter_object, 255]), 2): lambda: (
+                bytes([_UNSIGNED_LONG]) + self.counter.to_bytes(4, "big")
+            ),
         }
         if self.clock is not None:
             others[_CLOCK] = self._time

@@ -49,7 +49,7 @@ def test_the_safety_case_names_campaigns_that_there_are_and_leaves_out_none_that
     assert len(campaigns) > 10
     assert named <= campaigns
     # What the others try is speed, value or what is not ours.
-    assert campaigns - named == {"readers", "polling", "protocols", "caps"}
+    assert campaigns - named == {"readers", "dlms", "polling", "protocols", "caps"}
 
 
 def test_every_promise_of_the_safety_case_names_a_test_or_a_campaign():

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from drivers.meters.dlms.access import Access
 from drivers.meters.dlms.meter import DlmsMeter, read_dlms_once
-from drivers.meters.dlms.place import Address, DlmsPlace
+from drivers.meters.dlms.place import DlmsPlace, Station
 from drivers.meters.dlms.profiles import load_dlms_profile
 from drivers.meters.dlms.protection import Keys
 from drivers.readings import Loss
@@ -81,7 +81,7 @@ def _reads_theirs(python: Path, framing: str, kind: str) -> str:
                     host="127.0.0.1",
                     port=int(peer.stdout.readline()),
                 ),
-                address=Address(client=1, server=1),
+                address=Station(client=1, server=1),
                 access=ACCESS[kind],
                 profile=load_dlms_profile("dlms_electricity"),
                 poll_s=1.0,

@@ -13,7 +13,7 @@ from controller.commands.meter.options import host_and_port, whole_number
 if TYPE_CHECKING:
     from drivers.meters.dlms.access import Access
     from drivers.meters.dlms.meter import DlmsMeter
-    from drivers.meters.dlms.place import Address, DlmsPlace
+    from drivers.meters.dlms.place import DlmsPlace, Station
     from drivers.meters.dlms.profiles import DlmsProfile
 
 #: The transports that are DLMS.
@@ -43,7 +43,7 @@ class DlmsAsked:
     """Where a meter on DLMS is, and as whom it is read; `keys`: what the site file says for that, beyond the place."""
 
     place: DlmsPlace
-    address: Address
+    address: Station
     access: Access
     timeout_s: float
     keys: str
@@ -71,7 +71,7 @@ def dlms_of(arguments: argparse.Namespace) -> DlmsAsked:
     """Return where the meter is; CommandLineWrong where the options contradict one another, ConfigError for secrets."""
     from controller.daemon.meters.dlms import access
     from drivers.errors import CommandLineWrong
-    from drivers.meters.dlms.place import PORT, Address, DlmsPlace
+    from drivers.meters.dlms.place import PORT, DlmsPlace, Station
     from drivers.modbus.place import Serial
 
     if arguments.capture is not None:
@@ -90,7 +90,7 @@ def dlms_of(arguments: argparse.Namespace) -> DlmsAsked:
         host, port = host_and_port(host, port)
     return DlmsAsked(
         place=DlmsPlace(transport=arguments.transport, host=host, port=port or (0 if serial else PORT), serial=serial),
-        address=Address(
+        address=Station(
             client=arguments.client,
             server=arguments.server,
             physical=arguments.physical,

@@ -15,7 +15,7 @@ from drivers.meters.dlms.access import Access
 from drivers.meters.dlms.line import lines, read_line
 from drivers.meters.dlms.meter import DlmsMeter
 from drivers.meters.dlms.obis import obis
-from drivers.meters.dlms.place import Address, DlmsPlace
+from drivers.meters.dlms.place import DlmsPlace, Station
 from drivers.meters.dlms.profiles import load_dlms_profile
 from drivers.meters.dlms.protection import KEY_BYTES, Keys
 from drivers.meters.profiles import REQUIRED
@@ -59,7 +59,7 @@ def dlms_meter(name: str, source: DlmsSource, quantity: str = REQUIRED, each_pol
             port=source.port if source.serial is None else 0,
             serial=None if source.serial is None else Serial(**dict(source.serial)),
         ),
-        address=Address(
+        address=Station(
             client=source.client,
             server=source.server,
             physical=source.physical,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drivers.errors import DriverLoss
-from drivers.meters.dlms.cursor import Cursor, Malformed, tagged
+from drivers.meters.dlms.cursor import ByteCursor, Malformed, tagged
 
 AARQ, AARE = 0x60, 0x61
 #: 2.16.756.5.8: the arc of the DLMS user association, coded.
@@ -63,10 +63,10 @@ def request(mechanism: int, value: bytes, title: bytes, user: bytes) -> bytes:
 
 def answer(apdu: bytes) -> Accepted:
     """Return what the meter accepted; raises AssociationRefused with the reason, and Malformed."""
-    outer = Cursor(apdu)
+    outer = ByteCursor(apdu)
     if (tag := outer.byte()) != AARE:
         raise Malformed(f"no answer to an association, but 0x{tag:02x}")
-    cursor, fields = Cursor(outer.take(outer.length())), dict[int, bytes]()
+    cursor, fields = ByteCursor(outer.take(outer.length())), dict[int, bytes]()
     while cursor.left:
         field = cursor.byte()
         fields[field] = cursor.take(cursor.length())
@@ -79,7 +79,7 @@ def answer(apdu: bytes) -> Accepted:
 
 
 def _inside(content: bytes, tag: int) -> bytes:
-    cursor = Cursor(content)
+    cursor = ByteCursor(content)
     if (found := cursor.byte()) != tag:
         raise Malformed(f"a field of the type 0x{found:02x}, not 0x{tag:02x}")
     return cursor.take(cursor.length())

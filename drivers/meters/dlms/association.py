@@ -10,11 +10,11 @@ from typing import Final, Protocol, TypeVar
 from drivers.errors import DriverLoss
 from drivers.meters.dlms import acse, xdlms
 from drivers.meters.dlms.access import Access
-from drivers.meters.dlms.cursor import Cursor, Malformed
+from drivers.meters.dlms.cursor import ByteCursor, Malformed
 from drivers.meters.dlms.data import data
 from drivers.meters.dlms.protection import AROUND, NotGenuine, Protection
 from drivers.meters.dlms.stream import Silent
-from drivers.meters.dlms.xdlms import Acted, Attribute, Got, Negotiated, NotServed, Part, Response, Values
+from drivers.meters.dlms.xdlms import Acted, AnswerPart, Attribute, Got, Negotiated, NotServed, Response, Values
 
 #: The association that is open is this object of class 15; its method 1 takes our answer to the meter's challenge.
 _REPLY_TO_CHALLENGE: Final = Attribute(15, bytes([0, 0, 40, 0, 0, 255]), 1)
@@ -28,7 +28,7 @@ _LONGEST, _MOST_PARTS = 1 << 17, 2048
 T = TypeVar("T")
 
 
-class Link(Protocol):
+class DlmsLink(Protocol):
     """What carries messages between one client and one server."""
 
     @property
@@ -55,7 +55,7 @@ class NoSuchService(DriverLoss):
 class Association:
     """An open association. `answers`: how many GETs it has brought."""
 
-    def __init__(self, link: Link, protection: Protection | None, within_s: float) -> None:
+    def __init__(self, link: DlmsLink, protection: Protection | None, within_s: float) -> None:
         self._link, self._protection, self._within_s = link, protection, within_s
         self._granted = Negotiated(0, 0)
         self._invoke = 0
@@ -86,7 +86,7 @@ class Association:
         """Fetch all parts of a long answer."""
         raw, number = bytearray(), 1
         while True:
-            if not isinstance(answer, Part):
+            if not isinstance(answer, AnswerPart):
                 raise Malformed("an answer as a whole, where a part was asked for")
             if answer.refused is not None:
                 raise DriverLoss(f"the meter cuts its answer off: {answer.refused}")
@@ -97,7 +97,7 @@ class Association:
                 break
             answer = await self._exchange(xdlms.next_request(self._invoke, number))
             number += 1
-        cursor = Cursor(bytes(raw))
+        cursor = ByteCursor(bytes(raw))
         return (data(cursor),) if wanted == 1 else xdlms.results(cursor)
 
     async def _exchange(self, request: bytes) -> Response:
@@ -152,7 +152,7 @@ def _accepted(apdu: bytes) -> acse.Accepted | None:
     return acse.answer(apdu) if apdu[:1] == bytes([acse.AARE]) else None
 
 
-async def _first(link: Link, read: Callable[[bytes], T | None], within_s: float) -> T:
+async def _first(link: DlmsLink, read: Callable[[bytes], T | None], within_s: float) -> T:
     """Return the first message that `read` makes something of; raises Silent where there is none in time."""
     loop = asyncio.get_running_loop()
     until_s = loop.time() + within_s

@@ -9,7 +9,7 @@ class Malformed(DriverLoss):
     """What came is not DLMS/COSEM as it can be written; the text says where it ends to be."""
 
 
-class Cursor:
+class ByteCursor:
     """A place in `data`, which has come from a meter: nothing in it is true before it is looked at."""
 
     __slots__ = ("_at", "_data")

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from drivers.meters.dlms.cursor import Cursor, Malformed, length_of
+from drivers.meters.dlms.cursor import ByteCursor, Malformed, length_of
 
 #: None: null-data. bytes: an octet-string, a date or a time. A tuple: the elements of an array or a structure.
 Data: TypeAlias = "bool | int | float | str | bytes | tuple[Data, ...] | None"
@@ -29,7 +29,7 @@ _WHOLE: Final[Mapping[int, tuple[int, bool]]] = {
 }
 #: Tag to the bytes of date-time, date and time.
 _DATES: Final[Mapping[int, int]] = {25: 12, 26: 5, 27: 4}
-_OTHERS: Final[Mapping[int, Callable[[Cursor], Data]]] = {
+_OTHERS: Final[Mapping[int, Callable[[ByteCursor], Data]]] = {
     0: lambda _: None,
     3: lambda cursor: cursor.byte() != 0,
     4: lambda cursor: cursor.take((cursor.length() + 7) // 8),
@@ -41,7 +41,7 @@ _OTHERS: Final[Mapping[int, Callable[[Cursor], Data]]] = {
 }
 
 
-def data(cursor: Cursor, depth: int = 0) -> Data:
+def data(cursor: ByteCursor, depth: int = 0) -> Data:
     """Return the value that begins at the cursor; raises Malformed, also for a compact array, which nobody asks for."""
     tag = cursor.byte()
     if tag in _WHOLE:

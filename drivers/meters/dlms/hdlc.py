@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drivers.errors import DriverLoss
-from drivers.meters.dlms.place import Address
+from drivers.meters.dlms.place import Station
 
 FLAG: Final = 0x7E
 #: Control bytes: set up, disconnect, their answers, and the bit that asks for an answer.
@@ -60,12 +60,12 @@ def _of_byte(byte: int) -> int:
 _TABLE: Final = tuple(_of_byte(byte) for byte in range(256))
 
 
-def client_address(address: Address) -> bytes:
+def client_address(address: Station) -> bytes:
     """Return the client as a frame has it."""
     return bytes([address.client << 1 & 0xFE | 1])
 
 
-def server_address(address: Address) -> bytes:
+def server_address(address: Station) -> bytes:
     """Return the server, and the physical device where there is one, as a frame has them."""
     parts = [address.server] + ([] if address.physical is None else [address.physical])
     length = address.length or (len(parts) if max(parts) < 1 << 7 else 4)

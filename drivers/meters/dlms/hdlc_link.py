@@ -8,8 +8,8 @@ from typing import Final
 
 from drivers.errors import DriverLoss
 from drivers.meters.dlms import hdlc
-from drivers.meters.dlms.place import Address
-from drivers.meters.dlms.stream import Silent, Stream
+from drivers.meters.dlms.place import Station
+from drivers.meters.dlms.stream import ByteStream, Silent
 
 #: The longest message that is put together, in bytes.
 _LONGEST: Final = 1 << 17
@@ -19,7 +19,7 @@ _NOT_NOW: Final = "the meter refuses the link (disconnected mode): another clien
 class HdlcLink:
     """The link; what it raises ends it, and `open` begins it anew."""
 
-    def __init__(self, stream: Stream, address: Address) -> None:
+    def __init__(self, stream: ByteStream, address: Station) -> None:
         self._stream = stream
         self._server, self._client = hdlc.server_address(address), hdlc.client_address(address)
         self._send_number = self._receive_number = 0

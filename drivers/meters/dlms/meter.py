@@ -9,7 +9,7 @@ from drivers.clock import Clock, boottime_s
 from drivers.errors import DriverLoss
 from drivers.meters.codec import Dropped
 from drivers.meters.dlms.access import Access
-from drivers.meters.dlms.place import Address, DlmsPlace
+from drivers.meters.dlms.place import DlmsPlace, Station
 from drivers.meters.dlms.profiles import CLOCK, DlmsProfile
 from drivers.meters.dlms.session import Line, Session
 from drivers.meters.dlms.values import MeterClock, value_of
@@ -31,7 +31,7 @@ class DlmsMeter:
 
     id: str
     place: DlmsPlace
-    address: Address
+    address: Station
     access: Access = field(default_factory=Access)
     profile: DlmsProfile
     poll_s: float

@@ -41,7 +41,7 @@ class DlmsPlace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Station:
     """Who asks whom on a line: the client, and the server (the logical device), as numbers.
 
     `physical`: of the meter on an HDLC line, None where it is alone on it. `length`: bytes of the server's HDLC address, 1, 2

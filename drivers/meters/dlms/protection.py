@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from drivers.errors import DriverLoss
 from drivers.meters.dlms import xdlms
-from drivers.meters.dlms.cursor import Cursor, Malformed, tagged
+from drivers.meters.dlms.cursor import ByteCursor, Malformed, tagged
 
 KEY_BYTES: Final = 16
 TITLE_BYTES: Final = 8
@@ -82,13 +82,13 @@ class Protection:
 
         That the meter could not read ours, it can only say in the clear; such a one says nothing else.
         """
-        cursor = Cursor(apdu)
+        cursor = ByteCursor(apdu)
         tag = cursor.byte()
         if tag in {xdlms.EXCEPTION, xdlms.SERVICE_ERROR}:
             return apdu
         if tag not in _CLEAR:
             raise NotGenuine(f"a message in the clear (0x{tag:02x}) where all have to be ciphered")
-        inside = Cursor(cursor.take(cursor.length()))
+        inside = ByteCursor(cursor.take(cursor.length()))
         control, counter, content = inside.byte(), inside.take(4), inside.rest()
         if control != _BOTH or len(content) < _TAG_BYTES:
             raise NotGenuine(f"a message with the security control 0x{control:02x}, not 0x{_BOTH:02x}")

@@ -8,11 +8,11 @@ from typing import Final
 
 from drivers.errors import DriverLoss
 from drivers.meters.dlms.access import Access
-from drivers.meters.dlms.association import Association, Link, NoSuchService
+from drivers.meters.dlms.association import Association, DlmsLink, NoSuchService
 from drivers.meters.dlms.hdlc_link import HdlcLink
-from drivers.meters.dlms.place import Address, DlmsPlace
+from drivers.meters.dlms.place import DlmsPlace, Station
 from drivers.meters.dlms.protection import Protection
-from drivers.meters.dlms.stream import Closed, Stream, connect
+from drivers.meters.dlms.stream import ByteStream, Closed, connect
 from drivers.meters.dlms.wrapper import WrapperLink
 from drivers.meters.dlms.xdlms import Attribute, Denied, Got
 
@@ -31,15 +31,15 @@ class Line:
     def __init__(self, place: DlmsPlace, timeout_s: float) -> None:
         self.place = place
         self._timeout_s = timeout_s
-        self._stream: Stream | None = None
+        self._stream: ByteStream | None = None
 
-    async def stream(self) -> Stream:
+    async def stream(self) -> ByteStream:
         """Return the connection; raises DriverLoss where nobody accepts in time."""
         if self._stream is None:
             self._stream = await self._connected()
         return self._stream
 
-    async def _connected(self) -> Stream:
+    async def _connected(self) -> ByteStream:
         loop = asyncio.get_running_loop()
         until_s = loop.time() + min(_LISTENS_AGAIN_S, self._timeout_s)
         while True:
@@ -60,10 +60,10 @@ class Line:
 class Session:
     """One meter on a line."""
 
-    def __init__(self, line: Line, address: Address, access: Access, timeout_s: float) -> None:
+    def __init__(self, line: Line, address: Station, access: Access, timeout_s: float) -> None:
         self._line, self._address, self._access, self._timeout_s = line, address, access, timeout_s
-        self._link: Link | None = None
-        self._over: Stream | None = None
+        self._link: DlmsLink | None = None
+        self._over: ByteStream | None = None
         self._association: Association | None = None
         self._one_by_one = False
         # No counter is used twice, whatever the meter says: with a title that stays, that would open our messages.
@@ -126,7 +126,7 @@ class Session:
                 raise
             await asyncio.sleep(_SETTLES_S)
 
-    async def _begun(self, stream: Stream, counter: int) -> Association:
+    async def _begun(self, stream: ByteStream, counter: int) -> Association:
         access = self._access
         protection = None if access.keys is None else Protection(access.keys, counter, access.title)
         self._over, self._link = stream, self._link_to(stream, self._address)
@@ -141,7 +141,7 @@ class Session:
 
     async def _next_counter(self) -> int:
         """Return the first invocation counter that the meter takes: read by the public client, in an association of its own."""
-        address = Address(
+        address = Station(
             client=PUBLIC, server=self._address.server, physical=self._address.physical, length=self._address.length
         )
         public = Session(self._line, address, Access(), self._timeout_s)
@@ -154,6 +154,6 @@ class Session:
             raise DriverLoss(f"the public client finds no counter in {attribute}: {newest!r}")
         return newest + 1
 
-    def _link_to(self, stream: Stream, address: Address) -> Link:
+    def _link_to(self, stream: ByteStream, address: Station) -> DlmsLink:
         made = WrapperLink if self._line.place.transport == "wrapper" else HdlcLink
         return made(stream, address)

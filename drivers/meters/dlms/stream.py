@@ -27,7 +27,7 @@ class Silent(DriverLoss):
         self.heard = heard
 
 
-class Stream(asyncio.Protocol):
+class ByteStream(asyncio.Protocol):
     """A connected line. `received`: what has come and was not taken yet."""
 
     def __init__(self, place: DlmsPlace) -> None:
@@ -90,14 +90,14 @@ class Stream(asyncio.Protocol):
             self._transport = None
 
 
-async def connect(place: DlmsPlace, timeout_s: float) -> Stream:
+async def connect(place: DlmsPlace, timeout_s: float) -> ByteStream:
     """Return a connected line, which whoever asks for it closes; raises DriverLoss where nobody accepts in time."""
     try:
         async with asyncio.timeout(timeout_s):
             if place.serial is not None:
                 return await _open_serial(place, place.serial)
             loop = asyncio.get_running_loop()
-            _, stream = await loop.create_connection(lambda: Stream(place), place.host, place.port)
+            _, stream = await loop.create_connection(lambda: ByteStream(place), place.host, place.port)
             return stream
     except TimeoutError as error:
         raise DriverLoss(f"{place} accepts no connection within {timeout_s:g} s") from error
@@ -105,10 +105,10 @@ async def connect(place: DlmsPlace, timeout_s: float) -> Stream:
         raise DriverLoss(f"{place} accepts no connection: {error}") from error
 
 
-async def _open_serial(place: DlmsPlace, serial: Serial) -> Stream:
+async def _open_serial(place: DlmsPlace, serial: Serial) -> ByteStream:
     from pymodbus.transport.serialtransport import create_serial_connection  # noqa: PLC0415 (pyserial, for hdlc alone)
 
-    stream = Stream(place)
+    stream = ByteStream(place)
     try:
         transport, _ = await create_serial_connection(
             asyncio.get_running_loop(),

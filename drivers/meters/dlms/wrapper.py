@@ -6,8 +6,8 @@ import struct
 from typing import Final
 
 from drivers.errors import DriverLoss
-from drivers.meters.dlms.place import Address
-from drivers.meters.dlms.stream import Stream
+from drivers.meters.dlms.place import Station
+from drivers.meters.dlms.stream import ByteStream
 
 _HEAD: Final = struct.Struct(">HHHH")
 _VERSION: Final = 1
@@ -45,7 +45,7 @@ class WrapperLink:
 
     most_bytes = 0xFFFF
 
-    def __init__(self, stream: Stream, address: Address) -> None:
+    def __init__(self, stream: ByteStream, address: Station) -> None:
         self._stream, self._address = stream, address
 
     async def open(self, within_s: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from drivers.meters.dlms.cursor import Cursor, Malformed, length_of
+from drivers.meters.dlms.cursor import ByteCursor, Malformed, length_of
 from drivers.meters.dlms.data import Data, data, octets
 from drivers.meters.dlms.obis import shown
 from drivers.modbus.answers import Refusal
@@ -87,7 +87,7 @@ class Values:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class AnswerPart:
     """A part of an answer to a GET. `refused`: why there are no more."""
 
     invoke: int
@@ -113,7 +113,7 @@ class NotServed:
     text: str
 
 
-Response: TypeAlias = Values | Part | Acted
+Response: TypeAlias = Values | AnswerPart | Acted
 
 
 def initiate_request(wanted: int) -> bytes:
@@ -124,7 +124,7 @@ def initiate_request(wanted: int) -> bytes:
 
 def initiate_response(apdu: bytes) -> Negotiated:
     """Return what the meter granted; raises Malformed."""
-    cursor = Cursor(apdu)
+    cursor = ByteCursor(apdu)
     tag = cursor.byte()
     if tag == SERVICE_ERROR:
         raise Malformed(f"a refused initiation ({apdu.hex()})")
@@ -158,7 +158,7 @@ def action_request(invoke: int, method: Attribute, argument: bytes) -> bytes:
 
 def response(apdu: bytes) -> Response | NotServed:
     """Return what an answer says; raises Malformed."""
-    cursor = Cursor(apdu)
+    cursor = ByteCursor(apdu)
     tag = cursor.byte()
     if tag == GET_RESPONSE:
         return _got(cursor)
@@ -172,7 +172,7 @@ def response(apdu: bytes) -> Response | NotServed:
     raise Malformed(f"an answer that begins with 0x{tag:02x}")
 
 
-def _got(cursor: Cursor) -> Values | Part:
+def _got(cursor: ByteCursor) -> Values | AnswerPart:
     kind, invoke = cursor.byte(), cursor.byte() & 0x0F
     if kind == _NORMAL:
         return Values(invoke, (result(cursor),))
@@ -182,11 +182,11 @@ def _got(cursor: Cursor) -> Values | Part:
         raise Malformed(f"an answer of the unknown kind {kind}")
     last, number = cursor.byte() != 0, cursor.number(4)
     if cursor.byte():
-        return Part(invoke, last, number, b"", refused=_denied(cursor.byte()))
-    return Part(invoke, last, number, cursor.take(cursor.length()))
+        return AnswerPart(invoke, last, number, b"", refused=_denied(cursor.byte()))
+    return AnswerPart(invoke, last, number, cursor.take(cursor.length()))
 
 
-def result(cursor: Cursor) -> Got:
+def result(cursor: ByteCursor) -> Got:
     """Return one value, or why there is none; raises Malformed."""
     choice = cursor.byte()
     if choice == 0:
@@ -196,7 +196,7 @@ def result(cursor: Cursor) -> Got:
     return _denied(cursor.byte())
 
 
-def results(cursor: Cursor) -> tuple[Got, ...]:
+def results(cursor: ByteCursor) -> tuple[Got, ...]:
     """Return a list of them."""
     return tuple(result(cursor) for _ in range(cursor.length()))
 
@@ -205,7 +205,7 @@ def _denied(code: int) -> Denied:
     return Denied(code, f"{_ACCESS.get(code, 'unknown reason')} (access result {code})")
 
 
-def _acted(cursor: Cursor) -> Acted:
+def _acted(cursor: ByteCursor) -> Acted:
     kind, invoke, status = cursor.byte(), cursor.byte() & 0x0F, cursor.byte()
     if kind != _NORMAL:
         raise Malformed(f"an answer of the unknown kind {kind}")

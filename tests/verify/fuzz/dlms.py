@@ -9,7 +9,7 @@ from typing import Final
 from drivers.errors import ConfigError, DriverLoss
 from drivers.meters.codec import Dropped
 from drivers.meters.dlms import acse, hdlc, wrapper, xdlms
-from drivers.meters.dlms.cursor import Cursor
+from drivers.meters.dlms.cursor import ByteCursor
 from drivers.meters.dlms.data import data
 from drivers.meters.dlms.profiles import load_dlms_profile, parse_dlms_profile
 from drivers.meters.dlms.protection import Keys, NotGenuine, Protection
@@ -84,7 +84,7 @@ def _piece(dice: random.Random) -> bytes:
 
 def _value(dice: random.Random) -> bool:
     content = _piece(dice)
-    cursor = Cursor(content)
+    cursor = ByteCursor(content)
     try:
         data(cursor)
     except DriverLoss:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from drivers.meters.dlms.meter import DlmsMeter
-from drivers.meters.dlms.place import Address, DlmsPlace
+from drivers.meters.dlms.place import DlmsPlace, Station
 from drivers.meters.dlms.profiles import load_dlms_profile
 from simulators.substation.dlms_server import DlmsUnit, serve_dlms
 
@@ -30,7 +30,7 @@ async def served(
                 host="127.0.0.1",
                 port=server.sockets[0].getsockname()[1],
             ),
-            address=Address(client=1, server=1, physical=physical),
+            address=Station(client=1, server=1, physical=physical),
             profile=BOTH,
             poll_s=0.02,
             poll_slow_s=0.04,

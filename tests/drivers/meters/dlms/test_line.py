@@ -14,7 +14,7 @@ import pytest
 from drivers.meters.dlms.access import Access
 from drivers.meters.dlms.line import lines, read_line
 from drivers.meters.dlms.meter import DlmsMeter
-from drivers.meters.dlms.place import Address, DlmsPlace
+from drivers.meters.dlms.place import DlmsPlace, Station
 from drivers.meters.dlms.protection import Keys
 from drivers.readings import Loss, Sample
 from simulators.substation.dlms_objects import Key
@@ -134,7 +134,7 @@ def test_a_late_answer_is_a_loss_and_never_the_answer_to_the_next_question(physi
 def test_a_silent_meter_on_a_line_does_not_take_the_others_away() -> None:
     async def run() -> None:
         async with served({17: unit()}, physical=17) as there:
-            silent = replace(there, id="silent", address=Address(client=1, server=1, physical=18))
+            silent = replace(there, id="silent", address=Station(client=1, server=1, physical=18))
             heard = Heard()
             task = await reading([silent, there], heard)
             loss = await heard.until(lambda item: item.meter == "silent")
@@ -151,7 +151,7 @@ def test_two_meters_on_one_line_are_told_apart() -> None:
         other = unit()
         other.objects.values = {**VALUES, "active_power_w": -70.0}
         async with served({17: unit(), 300: other}, physical=17, habits=LineHabits(connections=1)) as there:
-            second = replace(there, id="second", address=Address(client=1, server=1, physical=300))
+            second = replace(there, id="second", address=Station(client=1, server=1, physical=300))
             heard = Heard()
             task = await reading([there, second], heard)
             await heard.until(power(1_000.0))
@@ -245,7 +245,7 @@ def test_a_meter_mounted_backwards_and_behind_transformers() -> None:
 
 def test_meters_share_a_line_on_hdlc_alone() -> None:
     def at(name: str, place: DlmsPlace, physical: int | None) -> DlmsMeter:
-        address = Address(client=1, server=1, physical=physical)
+        address = Station(client=1, server=1, physical=physical)
         return DlmsMeter(id=name, place=place, address=address, profile=BOTH, poll_s=1.0, timeout_s=1.0)
 
     hdlc, tcp = DlmsPlace(transport="hdlc_over_tcp", host="h", port=1), DlmsPlace(host="h", port=2)

@@ -11,8 +11,8 @@ from drivers.errors import DriverLoss
 from drivers.meters.dlms import hdlc
 from drivers.meters.dlms.association import Association
 from drivers.meters.dlms.hdlc_link import HdlcLink
-from drivers.meters.dlms.place import Address, DlmsPlace, Transport
-from drivers.meters.dlms.stream import Closed, Silent, Stream
+from drivers.meters.dlms.place import DlmsPlace, Station, Transport
+from drivers.meters.dlms.stream import ByteStream, Closed, Silent
 from drivers.meters.dlms.wrapper import WrapperLink, wrapped
 from drivers.meters.dlms.xdlms import Attribute
 
@@ -33,8 +33,8 @@ class Wire:
         pass
 
 
-def connected(transport: Transport = "hdlc_over_tcp") -> tuple[Stream, Wire]:
-    stream, wire = Stream(DlmsPlace(transport=transport)), Wire()
+def connected(transport: Transport = "hdlc_over_tcp") -> tuple[ByteStream, Wire]:
+    stream, wire = ByteStream(DlmsPlace(transport=transport)), Wire()
     stream.connection_made(cast("asyncio.BaseTransport", wire))
     return stream, wire
 
@@ -46,8 +46,8 @@ def numbered(number: int, info: bytes, **more: bool) -> bytes:
 UA = hdlc.framed(CLIENT, METER, hdlc.UA)
 
 
-async def linked(stream: Stream) -> HdlcLink:
-    link = HdlcLink(stream, Address(client=16, server=1))
+async def linked(stream: ByteStream) -> HdlcLink:
+    link = HdlcLink(stream, Station(client=16, server=1))
     opening = asyncio.create_task(link.open(1.0))
     await asyncio.sleep(0)
     stream.data_received(UA)
@@ -134,7 +134,7 @@ def test_a_question_that_no_frame_holds_is_not_sent() -> None:
 def test_the_answer_to_another_question_is_left_alone() -> None:
     async def run() -> None:
         stream, _ = connected()
-        link = WrapperLink(stream, Address(client=16, server=1))
+        link = WrapperLink(stream, Station(client=16, server=1))
         asking = asyncio.create_task(Association(link, None, 1.0).ask([POWER]))
         await asyncio.sleep(0)
         for source, invoke, value in ((1, 9, 7), (2, 1, 8), (1, 1, 42)):
@@ -148,7 +148,7 @@ def test_the_answer_to_another_question_is_left_alone() -> None:
 def test_parts_out_of_order_are_no_answer(told: str) -> None:
     async def run() -> None:
         stream, _ = connected()
-        link = WrapperLink(stream, Address(client=16, server=1))
+        link = WrapperLink(stream, Station(client=16, server=1))
         asking = asyncio.create_task(Association(link, None, 0.05).ask([POWER]))
         await asyncio.sleep(0)
         stream.data_received(wrapped(1, 16, bytes.fromhex(told)))

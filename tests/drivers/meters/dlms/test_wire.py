@@ -6,13 +6,13 @@ import pytest
 
 from drivers.errors import DriverLoss
 from drivers.meters.dlms import acse, hdlc, wrapper, xdlms
-from drivers.meters.dlms.cursor import Cursor, Malformed, length_of
+from drivers.meters.dlms.cursor import ByteCursor, Malformed, length_of
 from drivers.meters.dlms.data import data
 from drivers.meters.dlms.hdlc import Frame
 from drivers.meters.dlms.obis import is_obis, obis, shown
-from drivers.meters.dlms.place import Address
+from drivers.meters.dlms.place import Station
 from drivers.meters.dlms.protection import Keys, NotGenuine, Protection
-from drivers.meters.dlms.xdlms import Attribute, Denied, Part, Values
+from drivers.meters.dlms.xdlms import AnswerPart, Attribute, Denied, Values
 
 POWER = Attribute(3, bytes([1, 0, 1, 7, 0, 255]), 2)
 
@@ -40,7 +40,7 @@ POWER = Attribute(3, bytes([1, 0, 1, 7, 0, 255]), 2)
     ],
 )
 def test_a_value_is_what_its_bytes_are(written: str, value: object) -> None:
-    cursor = Cursor(bytes.fromhex(written))
+    cursor = ByteCursor(bytes.fromhex(written))
     assert data(cursor) == value
     assert cursor.left == 0
 
@@ -50,13 +50,13 @@ def test_a_value_is_what_its_bytes_are(written: str, value: object) -> None:
 )
 def test_what_is_no_value_is_refused_before_it_takes_memory(written: str) -> None:
     with pytest.raises(Malformed):
-        data(Cursor(bytes.fromhex(written)))
+        data(ByteCursor(bytes.fromhex(written)))
 
 
 @pytest.mark.parametrize(("count", "written"), [(0, "00"), (127, "7f"), (128, "8180"), (256, "820100")])
 def test_a_length_is_written_as_it_is_read(count: int, written: str) -> None:
     assert length_of(count).hex() == written
-    assert Cursor(length_of(count)).length() == count
+    assert ByteCursor(length_of(count)).length() == count
 
 
 def test_obis_codes() -> None:
@@ -96,7 +96,7 @@ def test_what_a_meter_grants_is_read() -> None:
     [
         ("c401c10006000004d2", Values(1, (1234,))),
         ("c403c202001105001106", Values(2, (5, 6))),
-        ("c402c1000000000100020102", Part(1, last=False, number=1, raw=b"\x01\x02")),
+        ("c402c1000000000100020102", AnswerPart(1, last=False, number=1, raw=b"\x01\x02")),
     ],
 )
 def test_an_answer_is_read(apdu: str, answer: object) -> None:
@@ -118,13 +118,13 @@ def test_a_value_that_is_refused_says_why_and_whether_for_good(code: int, for_go
 @pytest.mark.parametrize(
     ("address", "written"),
     [
-        (Address(client=16, server=1), "03"),
-        (Address(client=16, server=1, physical=17), "0223"),
-        (Address(client=16, server=1, physical=300), "00020459"),
-        (Address(client=16, server=1, physical=17, length=4), "00020023"),
+        (Station(client=16, server=1), "03"),
+        (Station(client=16, server=1, physical=17), "0223"),
+        (Station(client=16, server=1, physical=300), "00020459"),
+        (Station(client=16, server=1, physical=17, length=4), "00020023"),
     ],
 )
-def test_addresses_on_hdlc(address: Address, written: str) -> None:
+def test_addresses_on_hdlc(address: Station, written: str) -> None:
     assert hdlc.server_address(address).hex() == written
     assert hdlc.client_address(address).hex() == "21"
 
