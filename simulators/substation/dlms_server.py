@@ -1,10 +1,14 @@
-"""Simulated meters on DLMS/COSEM behind a TCP port: in the wrapper, or in HDLC frames. With switches for what real ones do."""
+"""Simulated meters on DLMS/COSEM behind a TCP port: in the wrapper, or in HDLC frames; or on a serial line. With switches for what real ones do."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import struct
-from collections.abc import Callable, Iterator, Mapping
+import tty
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -61,7 +65,7 @@ async def serve_dlms(
             return
         ways.there += 1
         try:
-            await _Served(reader, writer, units, ways).run(framing)
+            await _Served(reader, writer.write, units, ways).run(framing)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -71,22 +75,47 @@ async def serve_dlms(
     return await asyncio.start_server(serve, host, port)
 
 
+@asynccontextmanager
+async def serve_dlms_serial(units: Mapping[int, DlmsUnit], habits: LineHabits | None = None) -> AsyncIterator[str]:
+    """Answer for `units` with HDLC frames on a pseudo terminal; yields the path of the device that a client opens."""
+    ours, theirs = os.openpty()  # theirs stays open here too: without it, ours would end whenever a client leaves
+    tty.setraw(theirs)
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", buffering=0)
+    )
+
+    def send(content: bytes) -> None:
+        with contextlib.suppress(BlockingIOError):  # nobody reads: a line has no memory
+            os.write(ours, content)
+
+    task = asyncio.ensure_future(_Served(reader, send, units, habits or LineHabits()).run("hdlc"))
+    try:
+        yield os.ttyname(theirs)
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        transport.close()
+        os.close(theirs)
+
+
 class _Served:
     """One connection: each client and unit on it has an association of its own."""
 
     def __init__(
         self,
         reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        send: Callable[[bytes], None],
         units: Mapping[int, DlmsUnit],
         habits: LineHabits,
     ) -> None:
-        self._reader, self._writer, self._units, self._habits = reader, writer, units, habits
+        self._reader, self._write, self._units, self._habits = reader, send, units, habits
         self._open: dict[tuple[int, int], Associated] = {}
 
     async def run(self, framing: str) -> None:
         if self._habits.banner:
-            self._writer.write(self._habits.banner)
+            self._write(self._habits.banner)
         await (self._wrapped() if framing == "wrapper" else self._frames())
 
     def _with(self, client: int, number: int) -> Associated | None:
@@ -100,13 +129,11 @@ class _Served:
         if self._habits.late_s:
             await asyncio.sleep(self._habits.late_s.pop(0))
         if not self._habits.split_s:
-            self._writer.write(content)
-            await self._writer.drain()
+            self._write(content)
             return
         half = len(content) // 2
         for part in (content[:half], content[half:]):
-            self._writer.write(part)
-            await self._writer.drain()
+            self._write(part)
             await asyncio.sleep(self._habits.split_s)
 
     def _over(self) -> bool:
@@ -215,4 +242,4 @@ def framed(to: bytes, sender: bytes, control: int, info: bytes = b"", *, segment
     return bytes([_FLAG]) + body + crc(body) + bytes([_FLAG])
 
 
-__all__ = ["DlmsUnit", "LineHabits", "Manners", "Objects", "serve_dlms"]
+__all__ = ["DlmsUnit", "LineHabits", "Manners", "Objects", "serve_dlms", "serve_dlms_serial"]

@@ -13,42 +13,22 @@ import pytest
 
 from drivers.meters.dlms.access import Access
 from drivers.meters.dlms.line import lines, read_line
-from drivers.meters.dlms.meter import DlmsMeter
+from drivers.meters.dlms.meter import DlmsMeter, read_dlms_once
 from drivers.meters.dlms.place import DlmsPlace, Station
 from drivers.meters.dlms.protection import Keys
+from drivers.modbus.place import Serial
 from drivers.readings import Loss, Sample
 from simulators.substation.dlms_objects import Key
-from simulators.substation.dlms_server import DlmsUnit, LineHabits, Manners, Objects
+from simulators.substation.dlms_server import DlmsUnit, LineHabits, Manners, Objects, serve_dlms_serial
 from tests.drivers.meters.dlms.serving import BOTH, VALUES, served
-from tests.waiting import DEADLINE_S
+from tests.drivers.meters.watching import Seen
 
 
 def unit(**changes: object) -> DlmsUnit:
     return DlmsUnit(objects=Objects(profile="dlms_electricity", values=dict(VALUES), **changes))  # type: ignore[arg-type]
 
 
-class Heard:
-    """What the line has published, and a way to wait for it."""
-
-    def __init__(self) -> None:
-        self.items: list[Sample | Loss] = []
-        self._news = asyncio.Event()
-
-    def __call__(self, item: Sample | Loss) -> None:
-        self.items.append(item)
-        self._news.set()
-
-    async def until(self, fits: Callable[[Sample | Loss], bool], after: int = 0) -> Sample | Loss:
-        async with asyncio.timeout(DEADLINE_S):
-            while True:
-                found = next((item for item in self.items[after:] if fits(item)), None)
-                if found is not None:
-                    return found
-                self._news.clear()
-                await self._news.wait()
-
-
-async def reading(meters: list[DlmsMeter], heard: Heard) -> asyncio.Task[None]:
+async def reading(meters: list[DlmsMeter], heard: Seen) -> asyncio.Task[None]:
     return asyncio.create_task(read_line(meters, heard))
 
 
@@ -66,14 +46,14 @@ def test_a_scaler_that_changes_while_it_is_read_is_seen_with_the_next_value() ->
     async def run() -> None:
         meter = unit()
         async with served({1: meter}) as there:
-            heard = Heard()
+            heard = Seen()
             task = await reading([there], heard)
             await heard.until(power(1_000.0))
             meter.objects.scalers["active_power_w"] = -2
-            count = len(heard.items)
+            count = len(heard)
             meter.objects.values = {**VALUES, "active_power_w": 1_234.56}
-            await heard.until(power(1_234.56), count)
-            watts = {item.values["active_power_w"] for item in heard.items[count:] if isinstance(item, Sample)}
+            await heard.until(power(1_234.56), after=count)
+            watts = {item.values["active_power_w"] for item in heard[count:] if isinstance(item, Sample)}
             assert watts <= {1_000.0, 1_234.56}
             await ended(task)
 
@@ -84,7 +64,7 @@ def test_values_beside_a_clock_that_stands_still_grow_old() -> None:
     async def run() -> None:
         meter = unit(runs=False)
         async with served({1: meter}) as there:
-            heard = Heard()
+            heard = Seen()
             task = await reading([there], heard)
             first = await heard.until(power(1_000.0))
             later = await heard.until(
@@ -102,7 +82,7 @@ def test_values_beside_a_clock_that_stands_still_grow_old() -> None:
 def test_without_a_clock_values_are_of_when_they_were_asked_for() -> None:
     async def run() -> None:
         async with served({1: unit(clock=None)}) as there:
-            heard = Heard()
+            heard = Seen()
             task = await reading([there], heard)
             first = await heard.until(power(1_000.0))
             await heard.until(lambda item: isinstance(item, Sample) and item.taken_at_s > first.taken_at_s)  # type: ignore[union-attr]
@@ -116,15 +96,15 @@ def test_a_late_answer_is_a_loss_and_never_the_answer_to_the_next_question(physi
     async def run() -> None:
         meter, habits = unit(), LineHabits()
         async with served({physical or 1: meter}, physical=physical, habits=habits) as there:
-            heard = Heard()
+            heard = Seen()
             task = await reading([there], heard)
             await heard.until(power(1_000.0))
             habits.late_s.append(0.3)
             loss = await heard.until(lambda item: isinstance(item, Loss))
             assert "no answer within 0.2 s" in loss.reason  # type: ignore[union-attr]
-            count = len(heard.items)
+            count = len(heard)
             meter.objects.values = {**VALUES, "active_power_w": 2_000.0}
-            back = await heard.until(lambda item: isinstance(item, Sample), count)
+            back = await heard.until(lambda item: isinstance(item, Sample), after=count)
             assert back.values["active_power_w"] == 2_000.0  # type: ignore[union-attr]
             await ended(task)
 
@@ -135,13 +115,50 @@ def test_a_silent_meter_on_a_line_does_not_take_the_others_away() -> None:
     async def run() -> None:
         async with served({17: unit()}, physical=17) as there:
             silent = replace(there, id="silent", address=Station(client=1, server=1, physical=18))
-            heard = Heard()
+            heard = Seen()
             task = await reading([silent, there], heard)
             loss = await heard.until(lambda item: item.meter == "silent")
             assert isinstance(loss, Loss)
             for _ in range(3):
-                await heard.until(power(1_000.0), len(heard.items))
+                await heard.until(power(1_000.0), after=len(heard))
             await ended(task)
+
+    asyncio.run(run())
+
+
+def test_meters_on_a_serial_line() -> None:
+    async def run() -> None:
+        async with serve_dlms_serial({17: unit(), 300: unit()}) as device:
+            place = DlmsPlace(transport="hdlc", serial=Serial(device=device, baud=19200))
+            first, second = (
+                DlmsMeter(
+                    id=name,
+                    place=place,
+                    address=Station(client=1, server=1, physical=physical),
+                    profile=BOTH,
+                    poll_s=0.05,
+                    timeout_s=1.0,
+                )
+                for name, physical in (("m", 17), ("second", 300))
+            )
+            heard = Seen()
+            task = await reading([first, second], heard)
+            await heard.until(power(1_000.0))
+            await heard.until(power(1_000.0, "second"))
+            await ended(task)
+
+    asyncio.run(run())
+
+
+def test_a_serial_port_that_is_not_there_is_a_loss_that_says_so() -> None:
+    async def run() -> None:
+        place = DlmsPlace(transport="hdlc", serial=Serial(device="/dev/none"))
+        meter = DlmsMeter(
+            id="m", place=place, address=Station(client=1, server=1), profile=BOTH, poll_s=1.0, timeout_s=0.3
+        )
+        item = await read_dlms_once(meter)
+        assert isinstance(item, Loss)
+        assert "/dev/none accepts no connection" in item.reason
 
     asyncio.run(run())
 
@@ -152,7 +169,7 @@ def test_two_meters_on_one_line_are_told_apart() -> None:
         other.objects.values = {**VALUES, "active_power_w": -70.0}
         async with served({17: unit(), 300: other}, physical=17, habits=LineHabits(connections=1)) as there:
             second = replace(there, id="second", address=Station(client=1, server=1, physical=300))
-            heard = Heard()
+            heard = Seen()
             task = await reading([there, second], heard)
             await heard.until(power(1_000.0))
             await heard.until(power(-70.0, "second"))
@@ -176,10 +193,10 @@ def test_what_a_meter_has_not_got_is_asked_for_with_all_the_rest_only() -> None:
         meter = unit()
         meter.objects = Counting(profile="dlms_electricity", values=dict(VALUES), lacks=frozenset({"1-0:14.7.0"}))
         async with served({1: meter}) as there:
-            heard = Heard()
+            heard = Seen()
             task = await reading([replace(there, poll_slow_s=30.0)], heard)
             for _ in range(4):
-                await heard.until(power(1_000.0), len(heard.items))
+                await heard.until(power(1_000.0), after=len(heard))
             assert Counting.asked[bytes([1, 0, 14, 7, 0, 255])] == 2  # its value and its unit, once
             assert Counting.asked[bytes([1, 0, 1, 7, 0, 255])] >= 8
             await ended(task)
@@ -191,7 +208,7 @@ def test_what_it_has_got_after_all_is_read_at_every_poll_again() -> None:
     async def run() -> None:
         meter = unit(lacks=frozenset({"1-0:14.7.0"}))
         async with served({1: meter}) as there:
-            heard = Heard()
+            heard = Seen()
             task = await reading([there], heard)
             await heard.until(power(1_000.0))
             meter.objects.lacks = frozenset()
@@ -216,10 +233,10 @@ def test_the_counter_never_goes_back_with_a_title_that_stays() -> None:
         meter = unit()
         meter.manners = Manners(keys=keys)
         async with served({1: meter}, habits=LineHabits(close_after=3)) as there:
-            heard, seen = Heard(), list[int]()
+            heard, seen = Seen(), list[int]()
             task = await reading([replace(there, access=access)], heard)
             for _ in range(8):
-                await heard.until(power(1_000.0), len(heard.items))
+                await heard.until(power(1_000.0), after=len(heard))
                 seen.append(meter.objects.counter)
                 meter.objects.counter = 0
             await ended(task)
@@ -231,7 +248,7 @@ def test_the_counter_never_goes_back_with_a_title_that_stays() -> None:
 def test_a_meter_mounted_backwards_and_behind_transformers() -> None:
     async def run() -> None:
         async with served({1: unit()}) as there:
-            heard = Heard()
+            heard = Seen()
             task = await reading([replace(there, sign=-1, ct_ratio=40.0)], heard)
             item = await heard.until(power(-40_000.0))
             assert isinstance(item, Sample)
@@ -257,7 +274,7 @@ def test_nobody_at_the_address_is_a_loss_and_is_found_later() -> None:
     async def run() -> None:
         async with served({1: unit()}) as there:
             pass
-        heard = Heard()
+        heard = Seen()
         task = await reading([there], heard)
         loss = await heard.until(lambda item: isinstance(item, Loss))
         assert "accepts no connection" in loss.reason  # type: ignore[union-attr]
