@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from drivers.clock import Clock, boottime_s
@@ -47,29 +47,33 @@ class DlmsMeter:
 class DlmsReader:
     """Reads one meter over a line. What it has not got is asked for again with all quantities only."""
 
-    def __init__(self, meter: DlmsMeter, line: Line, only: Collection[str] | None = None) -> None:
-        """Know the meter; `only`: the quantities that are wanted, where not all are."""
+    def __init__(self, meter: DlmsMeter, line: Line) -> None:
         self.meter = meter
         self._session = Session(line, meter.address, meter.access, meter.timeout_s)
-        wanted = [name for name in meter.profile.quantities if only is None or name in only]
-        self._fast = [name for name in wanted if name in {*FAST, *meter.each_poll}]
-        self._all = wanted if meter.quantity == REQUIRED else [REQUIRED]
+        # A surplus source carries its power alone.
+        self._all = tuple(meter.profile.quantities) if meter.quantity == REQUIRED else (REQUIRED,)
+        self._fast = tuple(name for name in self._all if name in {*FAST, *meter.each_poll})
         self._lacks: frozenset[Attribute] = frozenset()
         self._clock = MeterClock()
 
     async def read(self, clock: Clock, *, full: bool) -> Sample | Loss:
         """Return what one poll saw; `full`: of all quantities. Raises DriverLoss where the meter is not read."""
-        names = self._all if full else [name for name in self._fast if name in self._all]
-        wanted = list(dict.fromkeys([*self._needed(names), CLOCK]))
-        skipped = frozenset() if full else self._lacks
+        names = self._all if full else self._fast
+        await self._session.begin()
         started_s = clock()
-        got = await self._session.get([each for each in wanted if each not in skipped])
-        arrived_s = clock()
+        got = await self._asked([*self._needed(self._fast), CLOCK], full=full)
+        took_s = clock() - started_s
+        got |= await self._asked([each for each in self._needed(names) if each not in got], full=full)
         lacking = frozenset(each for each, value in got.items() if isinstance(value, Denied) and value.for_good)
         self._lacks = lacking if full else self._lacks | lacking
-        answered: dict[Attribute, Got] = dict.fromkeys(wanted, _ABSENT) | got
-        taken_s = self._clock.taken_s(answered[CLOCK], (started_s + arrived_s) / 2)
-        return self._judged(names, answered, taken_s, arrived_s, took_s=arrived_s - started_s)
+        taken_s = self._clock.taken_s(got[CLOCK], started_s + took_s / 2)
+        return self._judged(names, got, taken_s, clock(), took_s=took_s)
+
+    async def _asked(self, wanted: Sequence[Attribute], *, full: bool) -> dict[Attribute, Got]:
+        """Return the answers to these; what the meter has not got is asked for with all quantities only."""
+        skipped = frozenset() if full else self._lacks
+        absent: dict[Attribute, Got] = {each: _ABSENT for each in wanted if each in skipped}
+        return absent | await self._session.get([each for each in dict.fromkeys(wanted) if each not in skipped])
 
     def _needed(self, names: Collection[str]) -> Iterator[Attribute]:
         for name in names:

@@ -76,7 +76,7 @@ class Session:
         """
         found: dict[Attribute, Got] = {}
         while missing := [each for each in wanted if each not in found]:
-            association = await self._associated()
+            association = await self.begin()
             asked = missing[: 1 if self._one_by_one else association.most]
             try:
                 found |= zip(asked, await association.ask(asked), strict=True)
@@ -103,7 +103,8 @@ class Session:
         if gone or self._line.place.transport == "wrapper":
             self._line.close()  # with it goes what may still come for the old association
 
-    async def _associated(self) -> Association:
+    async def begin(self) -> Association:
+        """Associate where that has not been done over this connection; raises DriverLoss."""
         stream = await self._line.stream()
         if self._association is None or stream is not self._over:
             self._association = await self._begun_soon()

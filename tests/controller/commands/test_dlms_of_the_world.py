@@ -244,6 +244,14 @@ def test_a_meter_whose_only_connection_is_taken_is_said_to_be(
     assert "is another client connected?" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_meter_that_cannot_be_asked_so_often_is_told(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = way(Case(habits=lambda: LineHabits(split_s=0.4), timeout="2 s"), substation, tmp_path)
+    assert ROADS["check --live"](slow) == 1
+    assert "one round of power and frequency of main took 0.8" in " ".join(capsys.readouterr().out.split())
+
+
 def test_the_secrets_are_not_told(substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     there = way(CASES["challenges and ciphered messages"], substation, tmp_path)
     (tmp_path / "e.key").write_text("0123456789abcdef0123456789abcdeX\n")
