@@ -29,7 +29,8 @@ class DlmsArgument:
 
 
 def add_dlms_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that `serve_dlms_of` reads."""
+    """Add the options of meters on DLMS, and what serves them."""
+    parser.set_defaults(serve=_serve)
     parser.add_argument("--meter", type=_meter, action="append", required=True, metavar="NODE:PROFILE:PORT[:PHYSICAL]")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--framing", choices=["wrapper", "hdlc"], default="wrapper")
@@ -99,7 +100,7 @@ def unit_of(args: argparse.Namespace, profile: str) -> DlmsUnit:
     return DlmsUnit(objects=objects, manners=manners)
 
 
-async def serve_dlms_of(args: argparse.Namespace) -> None:
+async def _serve(args: argparse.Namespace) -> None:
     """Serve the meters of the options, which measure their nodes of the world. Never returns; cancel it to stop."""
     world, lines = AsyncWorldClient(*args.world), defaultdict[int, dict[int, DlmsUnit]](dict)
     async with AsyncExitStack() as serving, asyncio.TaskGroup() as group:
