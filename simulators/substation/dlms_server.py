@@ -24,7 +24,8 @@ class LineHabits:
 
     `silent`: it takes what comes and says nothing. `split_s`: answers come in two parts so far apart. `late_s`: each time that
     is taken out of it, the next answer waits for so long. `close_after`: answers to a GET after which it ends the connection.
-    `connections`: how many it has room for, others are closed. `segment`: bytes of an information field on HDLC. `banner`: what
+    `mute_after`: the same, after which
+    it says nothing more on that connection. `connections`: how many it has room for, others are closed. `segment`: bytes of an information field on HDLC. `banner`: what
     it says before anything else. `there`: connections that are open.
     """
 
@@ -32,6 +33,7 @@ class LineHabits:
     split_s: float = 0.0
     late_s: list[float] = field(default_factory=list)
     close_after: int | None = None
+    mute_after: int | None = None
     connections: int | None = None
     segment: int = 128
     banner: bytes = b""
@@ -136,20 +138,23 @@ class _Served:
             self._write(part)
             await asyncio.sleep(self._habits.split_s)
 
-    def _over(self) -> bool:
-        gets = sum(each.gets for each in self._open.values())
-        return self._habits.close_after is not None and gets >= self._habits.close_after
+    def _over(self, most: int | None) -> bool:
+        return most is not None and sum(each.gets for each in self._open.values()) >= most
+
+    @property
+    def _mute(self) -> bool:
+        return self._habits.silent or self._over(self._habits.mute_after)
 
     async def _wrapped(self) -> None:
         while True:
             _, client, server, length = struct.unpack(">HHHH", await self._reader.readexactly(8))
             apdu = await self._reader.readexactly(length)
             with_client = self._with(client, server)
-            if self._habits.silent or with_client is None:
+            if self._mute or with_client is None:
                 continue
             if said := with_client.answer(apdu):
                 await self._send(struct.pack(">HHHH", 1, server, client, len(said)) + said)
-            if self._over():
+            if self._over(self._habits.close_after):
                 return
 
     async def _frames(self) -> None:
@@ -160,12 +165,12 @@ class _Served:
                 head = await self._reader.readexactly(1)
             head += await self._reader.readexactly(1)
             body = head + await self._reader.readexactly((int.from_bytes(head, "big") & 0x7FF) - 2)
-            if self._habits.silent or crc(body[:-2]) != body[-2:]:
+            if self._mute or crc(body[:-2]) != body[-2:]:
                 continue
             link = links.setdefault(_addresses(body), _HdlcUnit(self._with, self._habits.segment))
             for said in link.frame(body):
                 await self._send(said)
-            if self._over():
+            if self._over(self._habits.close_after):
                 return
 
 

@@ -19,6 +19,7 @@ NONE, LOW, HIGH_GMAC = 0, 1, 5
 _OBJECT_ID, _OCTETS, _INTEGER = 0x06, 0x04, 0x02
 _CONTEXT, _RESULT, _DIAGNOSTIC, _THEIR_TITLE, _THEIR_CHALLENGE, _USER = 0xA1, 0xA2, 0xA3, 0xA4, 0xAA, 0xBE
 _OUR_TITLE, _REQUIREMENTS, _MECHANISM, _OUR_VALUE = 0xA6, 0x8A, 0x8B, 0xAC
+_WRONG_SECRET: Final = 13
 #: Why an association is refused: what the meter says, and what that usually is.
 _WHY: Final[Mapping[int, str]] = {
     1: "no reason given; is the client one that the meter knows?",
@@ -26,13 +27,17 @@ _WHY: Final[Mapping[int, str]] = {
     3: "it does not know this client's title",
     11: "it does not know this kind of authentication",
     12: "it wants an authentication: `authentication: low` with a password, or `high`?",
-    13: "the authentication failed: wrong password or key, or another client",
+    _WRONG_SECRET: "the authentication failed: wrong password or key, or another client",
     14: "it wants an authentication: `authentication: low` with a password, or `high`?",
 }
 
 
 class AssociationRefused(DriverLoss):
-    """The meter lets nobody read with this client and this authentication; asking again changes nothing."""
+    """The meter does not let this client in."""
+
+
+class WrongSecret(AssociationRefused):
+    """It has looked at our password or key, and it is another one: a meter may lock itself after some of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def answer(apdu: bytes) -> Accepted:
         fields[field] = cursor.take(cursor.length())
     verdict = _inside(fields.get(_RESULT, b""), _INTEGER)
     if verdict != b"\x00":
-        raise AssociationRefused(f"the meter refuses the association: {_why(fields.get(_DIAGNOSTIC, b''))}")
+        raise _refused(fields.get(_DIAGNOSTIC, b""))
     title = _inside(fields[_THEIR_TITLE], _OCTETS) if _THEIR_TITLE in fields else b""
     challenge = _inside(fields[_THEIR_CHALLENGE], 0x80) if _THEIR_CHALLENGE in fields else b""
     return Accepted(title, challenge, _inside(fields.get(_USER, b""), _OCTETS))
@@ -85,9 +90,9 @@ def _inside(content: bytes, tag: int) -> bytes:
     return cursor.take(cursor.length())
 
 
-def _why(diagnostic: bytes) -> str:
-    if not diagnostic:
-        return "no reason given"
-    by_user = diagnostic[0] == 0xA1
-    code = int.from_bytes(diagnostic[4:], "big") if len(diagnostic) <= 8 else 0
-    return _WHY.get(code, f"reason {code}") if by_user else f"its service says {code}"
+def _refused(diagnostic: bytes) -> AssociationRefused:
+    by_user = diagnostic[:1] == b"\xa1"
+    code = int.from_bytes(diagnostic[4:8], "big")
+    why = _WHY.get(code, f"reason {code}") if by_user else f"its service says {code}"
+    kind = WrongSecret if by_user and code == _WRONG_SECRET else AssociationRefused
+    return kind(f"the meter refuses the association: {why}")

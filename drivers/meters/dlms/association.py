@@ -141,9 +141,9 @@ class Association:
         try:
             acted = await self._exchange(request)
         except NoSuchService as refusal:
-            raise acse.AssociationRefused(_REFUSED) from refusal
+            raise acse.WrongSecret(_REFUSED) from refusal
         if not isinstance(acted, Acted) or acted.result != 0 or not isinstance(acted.returned, bytes):
-            raise acse.AssociationRefused(_REFUSED)
+            raise acse.WrongSecret(_REFUSED)
         protection.check(acted.returned, ours)
 
 

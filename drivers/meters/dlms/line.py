@@ -7,15 +7,20 @@ import logging
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from drivers.clock import Clock, boottime_s
 from drivers.errors import DriverLoss
+from drivers.meters.dlms.acse import WrongSecret
 from drivers.meters.dlms.meter import DlmsMeter, DlmsReader
 from drivers.meters.dlms.session import Line
 from drivers.meters.sessions import Pause, Watched
-from drivers.readings import Loss, Publish
+from drivers.readings import Loss, Publish, Sample
 
 log = logging.getLogger(__name__)
+
+#: Meters lock themselves after some wrong passwords, for minutes or until somebody comes.
+_AFTER_A_WRONG_SECRET_S: Final = 60.0
 
 
 def lines(meters: Iterable[DlmsMeter]) -> list[list[DlmsMeter]]:
@@ -48,9 +53,9 @@ class _Turn:
         if full:
             self.slow_s = _next(self.begin_s, meter.poll_slow_s, now_s)
 
-    def lost(self, now_s: float) -> None:
-        """Wait longer from time to time, and then begin with all quantities."""
-        self.due_s = now_s + self.pause.next_s()
+    def lost(self, now_s: float, least_s: float = 0.0) -> None:
+        """Wait longer from time to time, `least_s` at least, and then begin with all quantities."""
+        self.due_s = now_s + max(least_s, self.pause.next_s())
         self.slow_s = min(self.slow_s, now_s)
 
 
@@ -62,7 +67,7 @@ async def read_line(
     `share`: 0 to below 1, where in their periods the polls of this line lie.
     """
     line = Line(meters[0].place, max(meter.timeout_s for meter in meters))
-    turns = []
+    turns, in_vain = [], 0
     for meter in meters:
         pause = Pause()
         begin_s = clock() + share * meter.poll_s
@@ -73,18 +78,24 @@ async def read_line(
         while True:
             turn = min(turns, key=lambda each: each.due_s)
             await asyncio.sleep(max(0.0, turn.due_s - clock()))
-            await _take(turn, clock)
+            in_vain = 0 if await _take(turn, clock) else in_vain + 1
+            if in_vain >= len(turns):  # the other end may be gone without having said so
+                in_vain = 0
+                line.close()
     finally:
         for turn in turns:
             turn.reader.drop()
         line.close()
 
 
-async def _take(turn: _Turn, clock: Clock) -> None:
-    """Read one meter; a loss is published, and never ends the line."""
-    meter, full = turn.reader.meter, turn.slow_s <= turn.due_s
+async def _take(turn: _Turn, clock: Clock) -> bool:
+    """Read one meter, and return whether it was; a loss is published, and never ends the line."""
+    meter, full, least_s = turn.reader.meter, turn.slow_s <= turn.due_s, 0.0
     try:
         seen = await turn.reader.read(clock, full=full)
+    except WrongSecret as refusal:
+        least_s = _AFTER_A_WRONG_SECRET_S
+        seen = Loss(meter=meter.id, reason=str(refusal), at_s=clock())
     except DriverLoss as loss:
         seen = Loss(meter=meter.id, reason=str(loss), at_s=clock())
     except Exception as error:  # a fault with one meter must not end the line: it is lost until it works again
@@ -93,10 +104,11 @@ async def _take(turn: _Turn, clock: Clock) -> None:
         turn.reader.drop()
         seen = Loss(meter=meter.id, reason=f"the driver failed: {error!r}", at_s=clock())
     if isinstance(seen, Loss):
-        turn.lost(clock())
+        turn.lost(clock(), least_s)
     else:
         turn.read(clock(), full=full)
     turn.watched(seen)
+    return isinstance(seen, Sample)
 
 
 def _next(begin_s: float, period_s: float, now_s: float) -> float:

@@ -58,7 +58,7 @@ class ByteStream(asyncio.Protocol):
     def _came(self) -> str:
         if not self._ever:
             return f"not a byte: {self._unheard}"
-        if not self.received:
+        if not self.received.strip(b"\x7e"):  # between two frames a flag may be left
             return "only what is no answer to the question"
         return f"only a part of one: 0x{bytes(self.received[:8]).hex()}"
 

@@ -15,6 +15,8 @@ GET_REQUEST, ACTION_REQUEST, GET_RESPONSE, ACTION_RESPONSE = 0xC0, 0xC3, 0xC4, 0
 INITIATE_REQUEST, INITIATE_RESPONSE, SERVICE_ERROR, EXCEPTION = 0x01, 0x08, 0x0E, 0xD8
 _NORMAL, _BLOCK, _LIST = 1, 2, 3
 _VERSION: Final = 6
+#: With each invoke id of a request: of high priority, and to be answered.
+_ANSWERED: Final = 0xC0
 #: Bits of the conformance block, of 24, the first the most significant: block transfer of GET, several attributes in one, GET, ACTION.
 BLOCKS, LISTS, GET, ACTION = (1 << 23 - bit for bit in (11, 14, 19, 23))
 #: The largest message that we take.
@@ -141,19 +143,19 @@ def initiate_response(apdu: bytes) -> Negotiated:
 def get_request(invoke: int, attributes: Sequence[Attribute]) -> bytes:
     """Return what asks for one attribute, or for several where the meter grants LISTS."""
     if len(attributes) == 1:
-        return bytes([GET_REQUEST, _NORMAL, invoke]) + attributes[0].written + b"\x00"
+        return bytes([GET_REQUEST, _NORMAL, _ANSWERED | invoke]) + attributes[0].written + b"\x00"
     listed = b"".join(attribute.written + b"\x00" for attribute in attributes)
-    return bytes([GET_REQUEST, _LIST, invoke]) + length_of(len(attributes)) + listed
+    return bytes([GET_REQUEST, _LIST, _ANSWERED | invoke]) + length_of(len(attributes)) + listed
 
 
 def next_request(invoke: int, number: int) -> bytes:
     """Return what asks for the part after this one."""
-    return bytes([GET_REQUEST, _BLOCK, invoke]) + number.to_bytes(4, "big")
+    return bytes([GET_REQUEST, _BLOCK, _ANSWERED | invoke]) + number.to_bytes(4, "big")
 
 
 def action_request(invoke: int, method: Attribute, argument: bytes) -> bytes:
     """Return what calls a method with an octet-string."""
-    return bytes([ACTION_REQUEST, _NORMAL, invoke]) + method.written + b"\x01" + octets(argument)
+    return bytes([ACTION_REQUEST, _NORMAL, _ANSWERED | invoke]) + method.written + b"\x01" + octets(argument)
 
 
 def response(apdu: bytes) -> Response | NotServed:

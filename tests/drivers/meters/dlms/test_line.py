@@ -163,6 +163,37 @@ def test_a_serial_port_that_is_not_there_is_a_loss_that_says_so() -> None:
     asyncio.run(run())
 
 
+def test_a_line_whose_other_end_is_gone_without_a_word_is_connected_again() -> None:
+    async def run() -> None:
+        habits = LineHabits(mute_after=6)
+        async with served({17: unit()}, physical=17, habits=habits) as there:
+            heard = Seen()
+            task = await reading([there], heard)
+            await heard.loss("no answer within 0.2 s")
+            await heard.until(power(1_000.0), after=len(heard))
+            await ended(task)
+
+    asyncio.run(run())
+
+
+def test_after_a_wrong_password_a_meter_is_left_alone_for_a_minute() -> None:
+    async def run() -> None:
+        meter = unit()
+        meter.manners = Manners(password=b"right")
+        now_s = 0.0
+        async with served({1: meter}) as there:
+            heard, access = Seen(), Access(authentication="low", password=b"wrong")
+            task = asyncio.create_task(read_line([replace(there, access=access)], heard, lambda: now_s))
+            await heard.loss("the authentication failed")
+            meter.manners.password = b"wrong"
+            now_s = 59.0
+            with pytest.raises(TimeoutError):
+                await heard.until(lambda item: isinstance(item, Sample), deadline_s=0.5)
+            await ended(task)
+
+    asyncio.run(run())
+
+
 def test_two_meters_on_one_line_are_told_apart() -> None:
     async def run() -> None:
         other = unit()

@@ -66,7 +66,7 @@ def test_obis_codes() -> None:
 
 
 def test_a_request_for_one_attribute() -> None:
-    assert xdlms.get_request(0xC1, [POWER]).hex() == "c001c100030100010700ff0200"
+    assert xdlms.get_request(1, [POWER]).hex() == "c001c100030100010700ff0200"
     assert xdlms.initiate_request(0x007E1F).hex() == "01000000065f1f0400007e1fffff"
 
 
