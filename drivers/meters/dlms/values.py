@@ -48,7 +48,10 @@ def value_of(where: Measured, kind: QuantityKind, got: Mapping[Attribute, Got]) 
     if isinstance(first, Dropped) or where.subtract is None:
         return first
     second = _number(where.subtract, kind, got)
-    return second if isinstance(second, Dropped) else first - second
+    if isinstance(second, Dropped):
+        return second
+    difference = first - second
+    return difference if math.isfinite(difference) else Dropped(f"{first:g} less {second:g} is not finite")
 
 
 def _number(number: Number, kind: QuantityKind, got: Mapping[Attribute, Got]) -> float | Dropped:
