@@ -15,7 +15,7 @@ from controller.site.part import Part
 #: Keys that may change while the site runs: by key what is below it, None: all of it. In lists, of each element.
 Takes: TypeAlias = Mapping[str, "Takes | None"]
 
-_SOURCE: Final[Takes] = {"modbus": None, "opcua": None}
+_SOURCE: Final[Takes] = {"modbus": None, "opcua": None, "dlms": None}
 _LOADS: Final[Takes] = dict.fromkeys(
     ("priority", "protected", "cap", "min_up", "min_down", "settle", "start_cost", "change_cost"), None
 )
@@ -115,9 +115,9 @@ def read_otherwise(changes: Sequence[str]) -> frozenset[str]:
         match change.split("."):
             case [*_, last] if last in _HOW_OFTEN:
                 continue
-            case ["meters", meter, "modbus" | "opcua", *_]:
+            case ["meters", meter, "modbus" | "opcua" | "dlms", *_]:
                 found.add(meter)
-            case ["surplus", "modbus" | "opcua", *_]:
+            case ["surplus", "modbus" | "opcua" | "dlms", *_]:
                 found.add(SURPLUS)
     return frozenset(found)
 
@@ -126,9 +126,10 @@ def read_as(site: LoadedSite) -> Mapping[str, str]:
     """Return by meter a hash of what says what its samples mean: another one where `read_otherwise` would name it."""
     found = {}
     for meter in site.site_file.meters:
-        said = meter.model_dump(mode="json", by_alias=True, include={"modbus", "opcua"})
-        source = {key: value for key, value in (said["modbus"] or said["opcua"]).items() if key not in _HOW_OFTEN}
+        said = meter.model_dump(mode="json", by_alias=True, include=set(_SOURCE))
+        kind = next(name for name in _SOURCE if said[name])
+        source = {key: value for key, value in said[kind].items() if key not in _HOW_OFTEN}
         profile = site.profiles.get(source.get("profile", ""))
-        meaning = json.dumps([bool(said["modbus"]), source, profile], sort_keys=True)
+        meaning = json.dumps([kind, source, profile], sort_keys=True)
         found[meter.id] = hashlib.sha256(meaning.encode()).hexdigest()
     return found

@@ -10,7 +10,7 @@ from controller.site.check_access import opcua_problems
 from controller.site.model import MeterEntry, SiteFile, SurplusSection
 from controller.site.problems import Loc, Problem, kw, repeated, unless_known, unless_one
 from controller.site.ranges import power_range
-from controller.site.sources import ModbusSource, OpcuaSource
+from controller.site.sources import ModbusSource
 from controller.site.tree import all_named, nodes_by_id, parents_of, root_of, way_up
 from controller.site.unknown import UNKNOWN
 
@@ -29,7 +29,7 @@ def meter_problems(site: SiteFile) -> Iterator[Problem]:
         if meter.id == SURPLUS_SOURCE:
             yield Problem(loc=(*loc, "id"), allowed="any other name: the source of the surplus is called so")
         yield from unless_known((*loc, "node"), meter.node, parents, "nodes", complete=complete)
-        yield from _source_problems(loc, meter.modbus, meter.opcua, site.control.suspect_after_s)
+        yield from _source_problems(loc, meter, site.control.suspect_after_s)
         most_w = _most_w(site, meter.node)
         if meter.rating_w < most_w:
             yield Problem(loc=(*loc, "rating"), allowed=f"at least what its node may draw, {kw(most_w)}")
@@ -99,7 +99,7 @@ def _identity(source: ModbusSource) -> tuple[object, ...]:
 def surplus_problems(site: SiteFile) -> Iterator[Problem]:
     """Report a surplus without exactly one source, or with a rating where none belongs."""
     surplus = site.surplus
-    yield from _source_problems(("surplus",), surplus.modbus, surplus.opcua, surplus.suspect_after_s)
+    yield from _source_problems(("surplus",), surplus, surplus.suspect_after_s)
     yield from _rating_problems(surplus)
 
 
@@ -119,13 +119,14 @@ def _rating_problems(surplus: SurplusSection) -> Iterator[Problem]:
         )
 
 
-def _source_problems(
-    loc: Loc, modbus: ModbusSource | None, opcua: OpcuaSource | None, suspect_after_s: float
-) -> Iterator[Problem]:
-    yield from unless_one(loc, {"modbus": modbus, "opcua": opcua})
+def _source_problems(loc: Loc, source: MeterEntry | SurplusSection, suspect_after_s: float) -> Iterator[Problem]:
+    modbus, opcua, dlms = source.modbus, source.opcua, source.dlms
+    yield from unless_one(loc, {"modbus": modbus, "opcua": opcua, "dlms": dlms})
     within = f"with its timeout at most suspect_after, {suspect_after_s:g} s: else sound readings are suspect"
     if modbus is not None and modbus.poll_s + modbus.timeout_s > suspect_after_s:
         yield Problem(loc=(*loc, "modbus", "poll"), allowed=within)
+    if dlms is not None and dlms.poll_s + dlms.timeout_s > suspect_after_s:
+        yield Problem(loc=(*loc, "dlms", "poll"), allowed=within)
     if opcua is not None and opcua.publish_interval_s + opcua.timeout_s > suspect_after_s:
         yield Problem(loc=(*loc, "opcua", "publish_interval"), allowed=within)
     if opcua is not None:

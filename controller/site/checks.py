@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from controller.site.check_access import mqtt_problems, token_problems
 from controller.site.check_carrying import carrying_problems
 from controller.site.check_contactors import contactor_problems
+from controller.site.check_dlms import dlms_problems
 from controller.site.check_fleet import fleet_problems, price_problems
 from controller.site.check_lines import line_problems
 from controller.site.check_meters import meter_problems, surplus_problems
@@ -36,6 +37,7 @@ def site_problems(site: SiteFile, catalogue: Mapping[str, Model]) -> Iterator[Pr
     yield from meter_problems(site)
     yield from surplus_problems(site)
     yield from modbus_problems(site)
+    yield from dlms_problems(site)
     yield from carrying_problems(site)
     yield from line_problems(site)
     yield from fleet_problems(site, fleet, catalogue)

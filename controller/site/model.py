@@ -11,6 +11,7 @@ from pydantic import Field
 
 from controller.site.carrying import CarriesEntry
 from controller.site.contactor_parts import ContactorEntry
+from controller.site.dlms_source import DlmsSource
 from controller.site.measures import (
     BilledWindow,
     Cap,
@@ -87,7 +88,7 @@ class NodeEntry(Part):
 
 
 class MeterEntry(Part):
-    """A meter of active power at a node; exactly one of `modbus` and `opcua`."""
+    """A meter of active power at a node; exactly one of `modbus`, `opcua` and `dlms`."""
 
     id: Id = key("id", "name of the meter")
     node: Id = key("node", "the node whose power it sees")
@@ -100,10 +101,11 @@ class MeterEntry(Part):
     )
     modbus: ModbusSource | None = key("modbus", "the meter speaks Modbus", None)
     opcua: OpcuaSource | None = key("opcua", "the meter's power is a variable of an OPC UA server", None)
+    dlms: DlmsSource | None = key("dlms", "the meter speaks DLMS/COSEM", None)
 
 
 class SurplusSection(Part):
-    """Where the grid's surplus is read; exactly one of `modbus` and `opcua`."""
+    """Where the grid's surplus is read; exactly one of `modbus`, `opcua` and `dlms`."""
 
     model: Literal["direct", "export", "headroom"] = key(
         "model",
@@ -118,6 +120,7 @@ class SurplusSection(Part):
     skew_s: Seconds = key("skew", "most that the clocks of this source and of the site's meter may differ", "2 s")
     modbus: ModbusSource | None = key("modbus", "the source is a meter on Modbus", None)
     opcua: OpcuaSource | None = key("opcua", "the source is a variable of an OPC UA server", None)
+    dlms: DlmsSource | None = key("dlms", "the source is a meter on DLMS/COSEM", None)
 
 
 class ControlSection(Part):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -33,18 +35,19 @@ class CertificateLeaf(PathLeaf):
         return super().read(value, folder)
 
 
+@dataclass(frozen=True, slots=True)
 class ProfileLeaf(ValueType):
-    """A meter profile: the id of a bundled one, or the path of a YAML file that exists."""
+    """A meter profile: the id of one of those that are `bundled`, or the path of a YAML file that exists."""
 
-    __slots__ = ()
+    bundled: Callable[[], Collection[str]] = bundled_profiles
 
     def read(self, value: object, folder: Path) -> str:
         """Return the id, or the path as text."""
         name = path_text(value)
-        if name in bundled_profiles():
+        if name in self.bundled():
             return name
         if not name.endswith((".yaml", ".yml")) or not _is_file(folder / name):
-            raise NotAllowedError(f"a YAML file that exists, or one of {one_of(bundled_profiles(), name)}")
+            raise NotAllowedError(f"a YAML file that exists, or one of {one_of(self.bundled(), name)}")
         return str(folder / name)
 
 

@@ -1,4 +1,4 @@
-"""``python -m simulators.substation modbus|opcua``: meters and contactors, or the SCADA, in a process of their own."""
+"""``python -m simulators.substation modbus|dlms|opcua``: meters and contactors, or the SCADA, in a process of their own."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import Any, Final
 from simulators.devicewire import DeviceWire
 from simulators.process import announce_ready, split_address, until_signalled
 from simulators.substation.contactor_unit import FORM, ContactorUnit, WiredContactor, parse_contactor, parse_relay
+from simulators.substation.dlms_options import add_dlms_options
 from simulators.substation.encoder import identity, read_data
 from simulators.substation.meter import SimulatedMeter
 from simulators.substation.modbus_server import Faults, Unit, WaitingUnit, serve_gateway, serve_serial
@@ -94,7 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     opcua = kinds.add_parser("opcua", help="SCADA on OPC UA")
     opcua.set_defaults(serve=_serve_opcua)
     add_scada_options(opcua)
-    for kind in (modbus, opcua):
+    add_dlms_options(kinds.add_parser("dlms", help="meters on DLMS/COSEM; those of one port share an HDLC line"))
+    for kind in kinds.choices.values():
         kind.add_argument("--world", type=split_address, required=True, metavar="HOST:PORT", help="the world link")
         kind.add_argument("--refresh", type=float, default=0.2, help="seconds between measurements")
     return parser

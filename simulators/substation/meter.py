@@ -27,7 +27,7 @@ _PHASES: Final = ("l1", "l2", "l3")
 class SimulatedMeter:
     """Meter of the node `node`, laid out as the profile data `data` say; `image` is None while the world is gone.
 
-    `start_wh`: what the import counter shows at first. `full_scale_w`: what the powers of a LIN3 meter reach.
+    `values`: what it shows in SI units, by quantity; empty then. `start_wh`: what the import counter shows at first. `full_scale_w`: what the powers of a LIN3 meter reach.
     """
 
     node: str
@@ -37,6 +37,7 @@ class SimulatedMeter:
     full_scale_w: float = 10e6
     clock: Clock = boottime_s
     image: Words | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
     _counted_wh: dict[str, float] = field(default_factory=lambda: {"import": 0.0, "export": 0.0})
     _reset_wh: dict[str, float] = field(default_factory=lambda: {"import": 0.0, "export": 0.0})
     _reset_s: float = math.inf
@@ -59,7 +60,7 @@ class SimulatedMeter:
             try:
                 self.measure(await read_truth())
             except DriverLoss:
-                self.image = None
+                self.image, self.values = None, {}
             await asyncio.sleep(refresh_s)
 
     def measure(self, truth: Truth) -> None:
@@ -78,6 +79,7 @@ class SimulatedMeter:
         image = encode(layout, values, full_scale_w=self.full_scale_w, coarser=coarser, sunspec=traps.sunspec)
         ready = now_s - self._started_s >= traps.zero_for_s
         self.image = image if ready else dict.fromkeys(image, 0)
+        self.values = values if ready else dict.fromkeys(values, 0.0)
 
     def _values(self, power_w: float, frequency_hz: float) -> dict[str, float]:
         partial_wh = {way: counted_wh - self._reset_wh[way] for way, counted_wh in self._counted_wh.items()}

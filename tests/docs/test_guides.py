@@ -60,7 +60,7 @@ def test_the_safety_case_names_campaigns_that_there_are_and_leaves_out_none_that
     assert len(campaigns) > 10
     assert named <= campaigns
     # What the others try is looks, speed, value or what is not ours.
-    assert campaigns - named == {"states", "readers", "polling", "protocols", "caps"}
+    assert campaigns - named == {"states", "readers", "dlms", "polling", "protocols", "caps"}
 
 
 def test_every_promise_of_the_safety_case_names_a_test_or_a_campaign():

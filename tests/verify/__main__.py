@@ -1,4 +1,4 @@
-"""`make verify`: demos on every surplus, thorough properties, mutants, fuzzing, a server that dies, agents and devices that defy, pictures of five states, simulated miners read by others, the cost of real protocols, clocks, the document of the interface."""
+"""`make verify`: demos on every surplus, thorough properties, mutants, fuzzing, a server that dies, agents and devices that defy, pictures of five states, simulated miners read by others, meters on DLMS/COSEM with others at the other end, the cost of real protocols, clocks, the document of the interface."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.verify.allocator import walked
 from tests.verify.caps.report import capped
 from tests.verify.clocks import ends_in_time
 from tests.verify.controllers import live_and_leave
+from tests.verify.dlms import report as dlms_read
 from tests.verify.door import withstood
 from tests.verify.fuzz.campaign import campaign
 from tests.verify.journal import report as orders_kept
@@ -119,6 +120,11 @@ def readers(out: Path) -> dict[str, str]:
     return readers_read(out)
 
 
+def dlms(out: Path) -> dict[str, str]:
+    """Read a meter on DLMS/COSEM that a library of others simulates, and have another one read our simulated meter."""
+    return dlms_read(out)
+
+
 def polling(out: Path) -> dict[str, str]:
     """Have one agent read three hundred simulated miners once a second, and then with a tenth of them gone."""
     return polled(out)
@@ -184,6 +190,7 @@ CAMPAIGNS: dict[str, Callable[[Path], dict[str, str]]] = {
     "controllers": controllers,
     "schema": schema,
     "readers": readers,
+    "dlms": dlms,
     "polling": polling,
     "protocols": protocols,
     "caps": caps,

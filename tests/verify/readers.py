@@ -61,7 +61,7 @@ BLIND: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
 
 def report(out: Path) -> dict[str, str]:
     """Return what each library made of each family, by ``LIBRARY/FAMILY``; the details are in ``OUT/readers.json``."""
-    environments = {name: _environment(out / f"env-{name}", packages) for name, packages in LIBRARIES.items()}
+    environments = {name: environment(out / f"env-{name}", packages) for name, packages in LIBRARIES.items()}
     asks = json.dumps({name: str(python) for name, python in environments.items()})
     inside = f"ip link set lo up && exec {sys.executable} -m tests.verify.readers '{asks}'"
     command = ["unshare", "--map-root-user", "--net", "sh", "-c", inside]
@@ -73,7 +73,7 @@ def report(out: Path) -> dict[str, str]:
     return {f"{library}/{family}": "failed" if words else "passed" for (library, family), words in wrong.items()}
 
 
-def _environment(folder: Path, packages: Sequence[str]) -> Path:
+def environment(folder: Path, packages: Sequence[str]) -> Path:
     """Return the Python of an environment with a library in it."""
     python = folder.resolve() / "bin/python"
     uv = Path(sys.executable).with_name("uv")

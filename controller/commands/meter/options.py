@@ -26,9 +26,11 @@ def add_meter_or_capture(verb: argparse.ArgumentParser) -> None:
         "--rating", type=watts, metavar="POWER", help="the most that the meter can measure, as in '1.2 MW'"
     )
     verb.add_argument(
-        "--sunspec-model", type=_within(1, 65534), metavar="ID", help="of a SunSpec meter: the model that is meant"
+        "--sunspec-model", type=whole_number(1, 65534), metavar="ID", help="of a SunSpec meter: the model that is meant"
     )
-    verb.add_argument("--nth", type=_within(1, 100), default=1, help="which of several of it (default: %(default)s)")
+    verb.add_argument(
+        "--nth", type=whole_number(1, 100), default=1, help="which of several of it (default: %(default)s)"
+    )
     verb.add_argument("--full-scale", type=watts, metavar="POWER", help="of a meter whose numbers are shares of it")
     verb.set_defaults(wrong=verb.error)
     add_address(verb)
@@ -36,14 +38,25 @@ def add_meter_or_capture(verb: argparse.ArgumentParser) -> None:
 
 def add_address(verb: argparse.ArgumentParser) -> None:
     """Add where a meter is, but for its host."""
-    verb.add_argument("--port", type=_within(1, 65535), default=None, help="TCP port (default: 502, TLS 802)")
+    verb.add_argument(
+        "--port", type=whole_number(1, 65535), default=None, help="TCP port (default: 502, TLS 802, DLMS 4059)"
+    )
     verb.add_argument("--unit", type=_unit, default=1, help="unit id, or `any` (default: %(default)s)")
     verb.add_argument("--ignore-transaction", action="store_true", help="the server does not echo its number")
-    verb.add_argument("--transport", choices=("tcp", "rtu_over_tcp", "rtu", "tls"), default="tcp")
+    verb.add_argument(
+        "--transport",
+        choices=("tcp", "rtu_over_tcp", "rtu", "tls", "wrapper", "hdlc_over_tcp", "hdlc"),
+        default="tcp",
+        help="the first four are Modbus, the others DLMS/COSEM (default: %(default)s)",
+    )
     verb.add_argument("--timeout", type=seconds, default=1.0, metavar="TIME", help="for an answer (default: 1 s)")
-    verb.add_argument("--baud", type=_within(300, 921_600), default=9600, help="of rtu (default: %(default)s)")
-    verb.add_argument("--parity", choices=("none", "even", "odd"), default="none", help="of rtu (default: %(default)s)")
-    verb.add_argument("--stop-bits", type=_within(1, 2), default=1, help="of rtu (default: %(default)s)")
+    verb.add_argument(
+        "--baud", type=whole_number(300, 921_600), default=9600, help="of a serial port (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--parity", choices=("none", "even", "odd"), default="none", help="of a serial port (default: %(default)s)"
+    )
+    verb.add_argument("--stop-bits", type=whole_number(1, 2), default=1, help="of a serial port (default: %(default)s)")
     verb.add_argument("--ca", type=Path, metavar="FILE", help="of tls: certificate that signed the meter's (PEM)")
     verb.add_argument("--certificate", type=Path, metavar="FILE", help="of tls: our certificate (PEM)")
     verb.add_argument("--private-key", type=Path, metavar="FILE", help="of tls: its key (PEM)")
@@ -70,7 +83,9 @@ def is_opcua(arguments: argparse.Namespace) -> bool:
     return found
 
 
-def _within(low: int, high: int) -> type[int]:
+def whole_number(low: int, high: int) -> type[int]:
+    """Return what reads a whole number between the bounds."""
+
     def integer(text: str) -> int:
         if not text.isdecimal() or not low <= int(text) <= high:
             raise argparse.ArgumentTypeError(f"found {text!r}, allowed is {low} to {high}")
@@ -80,7 +95,7 @@ def _within(low: int, high: int) -> type[int]:
 
 
 def _unit(text: str) -> int | str:
-    return text if text == "any" else _within(0, 255)(text)
+    return text if text == "any" else whole_number(0, 255)(text)
 
 
 def host_and_port(host: str, port: int | None) -> tuple[str, int | None]:
@@ -111,6 +126,10 @@ def address_of(arguments: argparse.Namespace) -> Address:
     from drivers.meters.modbus import MeterTls, Place, Serial
 
     transport = arguments.transport
+    if transport in {"wrapper", "hdlc_over_tcp", "hdlc"}:
+        raise CommandLineWrong(
+            f"--transport: found {transport}, allowed here is one of Modbus: tcp, rtu_over_tcp, rtu, tls"
+        )
     if (transport == "tls") is not bool(arguments.ca):
         raise CommandLineWrong(
             f"--ca: found {arguments.ca or 'none'} with --transport {transport}, allowed is one with tls"

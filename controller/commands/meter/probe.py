@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from controller.commands import Verbs, seconds
+from controller.commands.meter.dlms_options import TRANSPORTS, add_dlms, dlms_of
 from controller.commands.meter.options import add_address, add_keys, address_of, is_opcua
 
 
@@ -17,10 +18,11 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "host",
         metavar="HOST[:PORT]",
-        help="address of the meter or its gateway; the device for --transport rtu; opc.tcp://HOST:PORT/ of an OPC UA server",
+        help="address of the meter or its gateway; the device for --transport rtu and hdlc; opc.tcp://HOST:PORT/ of an OPC UA server",
     )
     add_address(verb)
     add_keys(verb)
+    add_dlms(verb)
     verb.add_argument("--pause", type=seconds, default=0.1, metavar="TIME", help="between requests (default: 100 ms)")
     verb.add_argument("--profile", action="append", metavar="FILE", help="try this profile file, too")
     verb.add_argument(
@@ -36,6 +38,10 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         from controller.commands.meter import opcua_probe
 
         return opcua_probe.run(arguments.host, arguments.keys or "")
+    if arguments.transport in TRANSPORTS:
+        from controller.commands.meter.dlms_probe import probe_dlms
+
+        return probe_dlms(dlms_of(arguments), arguments.profile or ())
     from controller.commands.meter.verdict import ProbeOptions, run
 
     options = ProbeOptions(

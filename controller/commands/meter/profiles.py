@@ -17,12 +17,14 @@ def add(verbs: Verbs) -> None:
 
 def _carry_out(arguments: argparse.Namespace) -> int:
     from controller.commands.meter.layout import table
-    from drivers.meters.profiles import bundled_profiles, load_profile
+    from drivers.meters.dlms.profiles import DlmsProfile, bundled_dlms_profiles, load_dlms_profile
+    from drivers.meters.profiles import Profile, bundled_profiles, load_profile
 
     words = arguments.words
     rows = []
-    for name in bundled_profiles():
-        profile = load_profile(name)
+    profiles: list[Profile | DlmsProfile] = [load_profile(name) for name in bundled_profiles()]
+    profiles += [load_dlms_profile(name) for name in bundled_dlms_profiles()]
+    for profile in profiles:
         text = f"{profile.id} {profile.vendor} {profile.model}".lower()
         if all(word.lower() in text for word in words):
             rows.append((profile.id, profile.confidence, f"{profile.vendor} {profile.model}"))

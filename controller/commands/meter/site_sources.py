@@ -15,13 +15,15 @@ from controller.core.trust.judge import Judgement, judge, no_trust
 from controller.daemon.mailbox import as_heard
 from controller.daemon.meters.drivers import drivers
 from controller.daemon.meters.supervision import run_drivers
+from controller.site.dlms_source import DlmsSource
 from controller.site.meter_profile import settled
-from controller.site.model import SiteFile
+from controller.site.model import MeterEntry, SiteFile, SurplusSection
 from controller.site.problems import one_of
-from controller.site.sources import ModbusSource, OpcuaSource
+from controller.site.sources import ModbusSource
 from drivers.clock import Clock, boottime_s
 from drivers.ending import end
 from drivers.errors import ConfigError
+from drivers.meters.dlms.profiles import load_dlms_profile
 from drivers.meters.profiles import Profile, load_profile
 from drivers.readings import Loss, Sample
 
@@ -38,21 +40,23 @@ def sources(site_file: SiteFile) -> dict[str, Source]:
     made = {
         meter.id: Source(
             name=meter.id,
-            where=_where(meter.modbus, meter.opcua),
+            where=_where(meter),
             suspect_s=site_file.control.suspect_after_s,
             grids_hz=grids_hz,
             rating_w=meter.rating_w,
             profile=_profile(meter.modbus),
+            expects=_expects(meter),
         )
         for meter in site_file.meters
     }
     of_surplus = Source(
         name=SURPLUS,
-        where=_where(surplus.modbus, surplus.opcua),
+        where=_where(surplus),
         suspect_s=surplus.suspect_after_s,
         grids_hz=grids_hz,
         profile=_profile(surplus.modbus),
         gives=_GIVES[surplus.model],
+        expects=_expects(surplus),
     )
     return made | {SURPLUS: of_surplus}
 
@@ -61,11 +65,23 @@ def _profile(modbus: ModbusSource | None) -> Profile | None:
     return None if modbus is None else settled(modbus)
 
 
-def _where(modbus: ModbusSource | None, opcua: OpcuaSource | None) -> str:
-    if modbus is None:
-        return f"{opcua.endpoint} {opcua.node}" if opcua else ""
-    place = modbus.serial.device if modbus.serial else f"{modbus.host}:{modbus.port}"
-    return f"{place} unit {modbus.unit}, {load_profile(str(modbus.profile)).id}"
+def _expects(entry: MeterEntry | SurplusSection) -> int | None:
+    """Return of how many quantities it has to say something; None where only its server knows."""
+    if entry.dlms is not None:
+        return len(load_dlms_profile(entry.dlms.profile).quantities)
+    return None if entry.modbus is None else len(settled(entry.modbus).registers)
+
+
+def _where(entry: MeterEntry | SurplusSection) -> str:
+    if entry.opcua is not None:
+        return f"{entry.opcua.endpoint} {entry.opcua.node}"
+    source = entry.modbus or entry.dlms
+    if source is None:
+        return ""
+    place = source.serial.device if source.serial else f"{source.host}:{source.port}"
+    if isinstance(source, DlmsSource):
+        return f"{place} client {source.client}, server {source.server}, {load_dlms_profile(source.profile).id}"
+    return f"{place} unit {source.unit}, {load_profile(str(source.profile)).id}"
 
 
 #: Hears of a source whenever its driver has said something.
@@ -130,7 +146,7 @@ async def read_once(site_file: SiteFile, judge: Judge, within_s: float) -> dict[
                 while not (running.done() or all(_said(source) for source in seen.values())):
                     heard.clear()
                     await heard.wait()
-                if any(source.profile is None for source in seen.values()):
+                if any(source.expects is None for source in seen.values()):
                     await asyncio.sleep(_REST_S)
     return seen
 

@@ -23,7 +23,7 @@ class Source:
 
     `values`: quantity to its newest value and when it was taken. `lost`: why it is not read, empty while it is; `trying`: it is asked in another way next. `power_took_s`: what the
     requests for its power took.
-    `rating_w`, `profile`: None where there is none. `grids_hz`: the frequencies that its grid may have. `reasons`: all that the daemon
+    `rating_w`, `profile`: None where there is none. `expects`: how many quantities it has to say something of, None where nobody knows. `grids_hz`: the frequencies that its grid may have. `reasons`: all that the daemon
     would say of it. `gives`: what the only value of the surplus's source is by its model; empty for a meter. `suspect_s`: age from which the daemon lets nothing rise on it.
     """
 
@@ -33,6 +33,7 @@ class Source:
     rating_w: float | None = None
     profile: Profile | None = None
     gives: str = ""
+    expects: int | None = None
     values: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     invalid: Mapping[str, str] = field(default_factory=dict)
     quality: Quality = Quality.BAD
@@ -75,5 +76,5 @@ class Source:
     @property
     def complete(self) -> bool:
         """Whether everything has been said that the meter has to say."""
-        expected = 1 if self.profile is None or self.gives else len(self.profile.registers)
+        expected = 1 if self.expects is None or self.gives else self.expects
         return len(self.values) + len(self.invalid) >= expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from controller.commands import Verbs
+from controller.commands.meter.dlms_options import TRANSPORTS, add_dlms, dlms_of
 from controller.commands.meter.options import add_keys, add_meter_or_capture, address_of, is_opcua
 
 
@@ -18,6 +19,7 @@ def add(verbs: Verbs) -> None:
     )
     add_meter_or_capture(verb)
     add_keys(verb)
+    add_dlms(verb)
     verb.set_defaults(carry_out=_carry_out)
 
 
@@ -28,6 +30,10 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         from controller.commands.meter import opcua_trial
 
         return opcua_trial.run(arguments.profile, arguments.host, arguments.keys or "", arguments.rating)
+    if arguments.transport in TRANSPORTS:
+        from controller.commands.meter.dlms_probe import try_dlms
+
+        return try_dlms(dlms_of(arguments), arguments.profile, arguments.rating)
     return try_profile(arguments, arguments.profile)
 
 

@@ -8,7 +8,7 @@ from controller.core.limits.carrying import phase_quantities
 from controller.core.site import SURPLUS
 from controller.daemon.meters.modbus import bus_drivers
 from controller.daemon.meters.supervision import Driver
-from controller.site.model import SiteFile
+from controller.site.model import MeterEntry, SiteFile, SurplusSection
 from drivers.errors import ConfigError
 from drivers.readings import Publish
 
@@ -20,23 +20,29 @@ def drivers(site_file: SiteFile, publish: Publish, only: Collection[str] | None 
     Raises ConfigError, before anything is started, for a profile, certificate or password that cannot be used.
     """
     surplus = site_file.surplus
-    sources = {meter.id: (meter.modbus, meter.opcua) for meter in site_file.meters}
-    sources[SURPLUS] = surplus.modbus, surplus.opcua
+    sources: dict[str, MeterEntry | SurplusSection] = {meter.id: meter for meter in site_file.meters}
+    sources[SURPLUS] = surplus
     wanted = {name: source for name, source in sources.items() if only is None or name in only}
-    of_modbus = {name: modbus for name, (modbus, _) in wanted.items() if modbus is not None}
-    of_opcua = {name: opcua for name, (_, opcua) in wanted.items() if opcua is not None}
-    for name in wanted.keys() - of_modbus.keys() - of_opcua.keys():
-        raise ConfigError(f"{name}: found neither modbus nor opcua, allowed is exactly one of them")
+    of_modbus = {name: source.modbus for name, source in wanted.items() if source.modbus is not None}
+    of_opcua = {name: source.opcua for name, source in wanted.items() if source.opcua is not None}
+    of_dlms = {name: source.dlms for name, source in wanted.items() if source.dlms is not None}
+    for name in wanted.keys() - of_modbus.keys() - of_opcua.keys() - of_dlms.keys():
+        raise ConfigError(f"{name}: found neither modbus nor opcua nor dlms, allowed is exactly one of them")
     quantities = {SURPLUS: "surplus_w"}
     suspect_after_s = dict.fromkeys(wanted, site_file.control.suspect_after_s)
     suspect_after_s[SURPLUS] = surplus.suspect_after_s
-    of_buses = bus_drivers(of_modbus, quantities, publish, _each_poll(site_file))
+    each_poll = _each_poll(site_file)
+    made = bus_drivers(of_modbus, quantities, publish, each_poll)
+    if of_dlms:
+        from controller.daemon.meters.dlms import line_drivers  # noqa: PLC0415 (for a site with such a meter alone)
+
+        made += line_drivers(of_dlms, quantities, publish, each_poll)
     if not of_opcua:
-        return of_buses
+        return made
     # Only a site with such a server pays for what speaks to it: 60 MB, and a second of the start.
     from controller.daemon.meters.opcua import server_drivers  # noqa: PLC0415
 
-    return (*of_buses, *server_drivers(of_opcua, quantities, suspect_after_s, publish))
+    return (*made, *server_drivers(of_opcua, quantities, suspect_after_s, publish))
 
 
 def _each_poll(site_file: SiteFile) -> Mapping[str, tuple[str, ...]]:

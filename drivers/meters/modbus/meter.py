@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from drivers.meters.blocks import Block, Plan
 from drivers.meters.codec import Dropped
+from drivers.meters.mounting import oriented
 from drivers.meters.profiles import REQUIRED, Profile
 from drivers.modbus.answers import Answer
 from drivers.modbus.place import MeterTls, Place, Serial, Transport
 from drivers.readings import Loss, Quality, Sample
-
-#: Reversing the direction of power turns one counter into the other.
-_REVERSED: Final = {"energy_import_wh": "energy_export_wh", "energy_export_wh": "energy_import_wh"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +82,7 @@ def judged(
         return Loss(meter=meter.id, reason="shows zeros only: it has no reading yet", at_s=arrived_at_s)
     decoded = plan.decode(answers)
     doubtful = any(isinstance(value, Dropped) and value.implausible for value in decoded.values())
-    shown = _oriented(meter, decoded)
+    shown = oriented(decoded, meter)
     return Sample(
         meter=meter.id,
         values={name: value for name, value in shown.items() if not isinstance(value, Dropped)},
@@ -97,21 +93,3 @@ def judged(
         trying=not plan.settled,
         power_took_s=power_took_s,
     )
-
-
-def _oriented(meter: ModbusMeter, decoded: Mapping[str, float | Dropped]) -> dict[str, float | Dropped]:
-    """Apply the meter's sign, transformer ratio and quantity."""
-    directed = meter.sign * meter.ct_ratio
-    if meter.quantity != REQUIRED:
-        return {meter.quantity: _scaled(decoded[REQUIRED], directed)}
-    factors = {"_w": directed, "_var": directed, "_wh": meter.ct_ratio, "_a": meter.ct_ratio}
-    scaled = {name: _scaled(value, factors.get(name[name.rindex("_") :], 1.0)) for name, value in decoded.items()}
-    swapped = _REVERSED if meter.sign < 0 and meter.swap_counters else {}
-    return {swapped.get(name, name): value for name, value in scaled.items()}
-
-
-def _scaled(value: float | Dropped, factor: float) -> float | Dropped:
-    if factor == 1.0 or isinstance(value, Dropped):
-        return value
-    scaled = value * factor
-    return scaled if math.isfinite(scaled) else Dropped(f"{value:g} times {factor:g} is not finite")

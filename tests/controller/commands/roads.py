@@ -45,10 +45,15 @@ class Way:
     @property
     def site(self) -> Path:
         """The site file with this meter as `main`, and a sound source of the surplus."""
-        more = f", {self.keys}" if self.keys else ""
-        main_meter = f"{{host: 127.0.0.1, port: {self.port}, profile: {self.profile}{more}, poll: 500 ms, timeout: {self.timeout}}}"
+        main_meter = self.main_meter
         surplus = f"{{host: 127.0.0.1, port: {self.surplus_port}, profile: schneider_pm5xxx, poll: 100 ms}}"
         return site_file(self.folder, {"main": main_meter}, surplus)
+
+    @property
+    def main_meter(self) -> str:
+        """What the site file says of this meter."""
+        more = f", {self.keys}" if self.keys else ""
+        return f"{{host: 127.0.0.1, port: {self.port}, profile: {self.profile}{more}, poll: 500 ms, timeout: {self.timeout}}}"
 
     @property
     def at(self) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from simulators.substation.dlms_server import DlmsUnit, serve_dlms
 from simulators.substation.encoder import encode, read_data
 from simulators.substation.modbus_server import Faults, Unit, serve_gateway
 from tests.waiting import DEADLINE_S
@@ -80,6 +81,11 @@ class Substation:
         by_id = {1: units} if isinstance(units, (Unit, Speaking)) else units
         return self.keep(self.call(serve_gateway("127.0.0.1", 0, units=by_id, **options)))
 
+    def serve_dlms(self, units: Mapping[int, DlmsUnit] | DlmsUnit, **options: Any) -> int:
+        """Serve meters on DLMS/COSEM and return the port."""
+        by_number = {1: units} if isinstance(units, DlmsUnit) else units
+        return self.keep(self.call(serve_dlms("127.0.0.1", 0, by_number, **options)))
+
     def keep(self, server: asyncio.Server) -> int:
         """Have a server of this thread ended with the others; return its port."""
         self._servers.append(server)
@@ -106,7 +112,7 @@ class Substation:
 def site_file(folder: Path, meters: Mapping[str, str], surplus: str) -> Path:
     """Write a site whose meters, by name, and whose surplus have these mappings; return its file.
 
-    A mapping is one of `modbus`, or of `opcua` where it has an endpoint.
+    A mapping is one of `modbus`, of `opcua` where it has an endpoint, of `dlms` where it has a client.
     """
     listed = "\n".join(
         f"  - {{id: {name}, node: pcc, rating: 1.2 MW, class: 0.5 %, {_source(mapping)}}}"
@@ -118,7 +124,8 @@ def site_file(folder: Path, meters: Mapping[str, str], surplus: str) -> Path:
 
 
 def _source(mapping: str) -> str:
-    return f"{'opcua' if 'endpoint' in mapping else 'modbus'}: {mapping}"
+    kind = "opcua" if "endpoint" in mapping else "dlms" if "client:" in mapping else "modbus"
+    return f"{kind}: {mapping}"
 
 
 _SITE = """\

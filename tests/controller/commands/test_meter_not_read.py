@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from controller.cli import main
+from simulators.substation.dlms_server import DlmsUnit, LineHabits, Manners, Objects
 from simulators.substation.encoder import SunspecChain, encode, read_data
 from simulators.substation.modbus_server import Habits, Unit
 from tests.controller.commands.substation import SOUND, Substation, site_file, unit
@@ -131,6 +133,40 @@ def slow(substation: Substation) -> Ill:
     return Ill(keys={"port": str(substation.serve(units)), "profile": PAC, "poll": "500 ms", "meters": "6"})
 
 
+def dlms(
+    keys: str = "client: 1",
+    /,
+    *,
+    shown: Mapping[str, object] = MappingProxyType({}),
+    physical: int | None = None,
+    **manners: object,
+) -> Made:
+    """A meter on DLMS: what it shows, and how it behaves."""
+
+    def made(substation: Substation) -> Ill:
+        port = substation.serve_dlms(
+            {physical or 1: _dlms_unit(shown, manners)}, framing="wrapper" if physical is None else "hdlc"
+        )
+        mended = substation.serve_dlms(_dlms_unit({}, {}))
+        given = dict(each.split(": ", 1) for each in keys.split(", "))
+        return Ill(keys={"port": str(port), "profile": "dlms_electricity"} | given | {"sound": str(mended)})
+
+    return made
+
+
+def _dlms_unit(shown: Mapping[str, object], manners: Mapping[str, object]) -> DlmsUnit:
+    objects = Objects(**{"profile": "dlms_electricity", "values": SOUND, **shown})  # type: ignore[arg-type]
+    return DlmsUnit(objects=objects, manners=Manners(**manners))  # type: ignore[arg-type]
+
+
+def slow_dlms(substation: Substation) -> Ill:
+    port = substation.serve_dlms(_dlms_unit({}, {}), habits=LineHabits(late_s=[0.6] * 500))
+    return Ill(keys={"port": str(port), "profile": "dlms_electricity", "client": "1"})
+
+
+KEYS = bytes(range(16)), bytes(range(16, 32))
+HIGH = "client: 1, authentication: high, encryption_key_file: e.key, authentication_key_file: a.key"
+
 #: Row of the page, by its first cell (and the line, where that stands twice) -> a meter of which it is said.
 ROWS: dict[tuple[str, str], Made] = {
     ("accepts no connection:", "port: PORT"): elsewhere,
@@ -172,6 +208,24 @@ ROWS: dict[tuple[str, str], Made] = {
     ("whose power is in doubt", "power_unit: kW"): meter(PM, keys="profile: schneider_pm8000"),
     ("whose power is in doubt", "confirmed: true"): meter("schneider_pm8000"),
     ("one round of power and frequency of", "poll: 4 s"): slow,
+    ("not a byte: another client or server address,", "transport: hdlc_over_tcp"): dlms("client: 1", physical=1),
+    ("not a byte: another client, server or physical address,", "physical: 17"): dlms(
+        "client: 1, transport: hdlc_over_tcp", physical=17
+    ),
+    ("is the client one that the meter knows?", "client: 1"): dlms("client: 5"),
+    ("it wants an authentication:", "authentication: low, password_file: right.password"): dlms(password=b"right"),
+    (
+        "the authentication failed: wrong password or key, or another client",
+        "password_file: right.password",
+    ): dlms("client: 1, authentication: low, password_file: wrong.password", password=b"right"),
+    ("the public client finds no counter in", "counter: 0-0:43.1.1"): dlms(
+        HIGH, shown={"counter_object": 1}, keys=KEYS
+    ),
+    ("active power: no such object (access result 4)", "profile: dlms_electricity_net"): dlms(
+        shown={"profile": "dlms_electricity_net"}
+    ),
+    ("the meter counts it in VA, and it has to be W", "-"): dlms(shown={"units": {"active_power_w": 28}}),
+    ("no answer within 0.3 s, not a byte: another client or server address", "timeout: 2 s"): slow_dlms,
 }
 
 
@@ -185,6 +239,13 @@ def test_a_row_of_the_page_is_said_and_its_line_mends_the_meter(
 ) -> None:
     said, line = row
     ill = ROWS[row](substation)
+    for name, content in (
+        ("right.password", "right"),
+        ("wrong.password", "wrong"),
+        ("e.key", KEYS[0].hex()),
+        ("a.key", KEYS[1].hex()),
+    ):
+        (tmp_path / name).write_text(content)
     with ill.ends:
         status = main(["check", "--live", str(_site(substation, tmp_path, ill.keys))])
         out = " ".join("".join(capsys.readouterr()).split())
@@ -192,6 +253,8 @@ def test_a_row_of_the_page_is_said_and_its_line_mends_the_meter(
         assert status == (0 if row == ("not in this meter:", "-") else 1)
     key, _, value = line.partition(": ")
     mended = {**ill.keys, "port": ill.keys.get("mended", ill.keys["port"])} | ({key: value} if value else {})
+    if line == "-" and "sound" in ill.keys:
+        mended["port"] = ill.keys["sound"]
     if value == "PORT":
         mended["port"] = ill.keys["mended"]
     assert main(["check", "--live", str(_site(substation, tmp_path, mended))]) == 0, capsys.readouterr()
@@ -199,7 +262,7 @@ def test_a_row_of_the_page_is_said_and_its_line_mends_the_meter(
 
 def _site(substation: Substation, folder: Path, keys: Mapping[str, str]) -> Path:
     plain = {"timeout": "300 ms", "poll": "1 s"} | {
-        name: each for name, each in keys.items() if name not in {"mended", "meters"}
+        name: each for name, each in keys.items() if name not in {"mended", "meters", "sound"}
     }
     count = int(keys.get("meters", "1"))
     meters = {

@@ -14,7 +14,10 @@ from drivers.readings import Loss, Quality, Sample
 from tests.controller.commands.substation import SOUND
 from tests.controller.core.world import site
 
-EMPTY = Source(name="main", where="there", suspect_s=6.0, rating_w=1.2e6, profile=load_profile("schneider_pm5xxx"))
+PROFILE = load_profile("schneider_pm5xxx")
+EMPTY = Source(
+    name="main", where="there", suspect_s=6.0, rating_w=1.2e6, profile=PROFILE, expects=len(PROFILE.registers)
+)
 
 
 SITE = site()

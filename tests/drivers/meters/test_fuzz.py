@@ -6,14 +6,30 @@ import json
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from drivers.meters.codec import decode
+from drivers.meters.dlms import hdlc
+from drivers.meters.dlms.protection import Protection
 from drivers.modbus import frames as framing
 from tests.verify.fuzz import campaign as campaigns
 from tests.verify.fuzz import files, values
 from tests.verify.fuzz.campaign import KINDS, campaign, run_batch
 
-SHORT = {"values": 40_000, "answers": 1_000, "frames": 20_000, "plans": 300, "files": 300}
+
+class Everything(bytes):
+    """A checksum that is equal to all."""
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = None
+
+    def __ne__(self, other):
+        return False
+
+
+SHORT = {"values": 40_000, "answers": 1_000, "frames": 20_000, "dlms": 5_000, "plans": 300, "files": 300}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -40,6 +56,20 @@ def test_a_framing_that_does_not_check_is_found(monkeypatch):
     assert "was not" in run_batch("frames", seed=7, inputs=5_000).finding
 
 
+def test_a_message_that_is_opened_unchecked_is_found(monkeypatch):
+    def opened(self, counter: bytes, content: bytes) -> bytes:
+        mode = modes.GCM(self._their_title + counter)
+        return Cipher(algorithms.AES(self._keys.encryption), mode).encryptor().update(content[:-12])
+
+    monkeypatch.setattr(Protection, "_opened", opened)
+    assert "AssertionError" in run_batch("dlms", seed=7, inputs=2_000).finding
+
+
+def test_a_frame_whose_checksum_nobody_looks_at_is_found(monkeypatch):
+    monkeypatch.setattr(hdlc, "checksum", lambda content: Everything())
+    assert "was not sent" in run_batch("dlms", seed=7, inputs=5_000).finding
+
+
 def test_a_loader_that_raises_something_else_is_found(monkeypatch):
     def parse(text: str, name: str) -> None:
         raise KeyError(name)
@@ -63,6 +93,6 @@ def test_the_campaign_counts_what_its_processes_did(tmp_path, capsys):
     small = {name: replace(kind, inputs=20, batch=10) for name, kind in KINDS.items()}
     assert campaign(tmp_path, kinds=small) == dict.fromkeys(KINDS, "passed")
     report = json.loads((tmp_path / "fuzz.json").read_text())
-    assert report["inputs"] == 100
+    assert report["inputs"] == 120
     assert {row["inputs"] for row in report["kinds"].values()} == {20}
-    assert "100 inputs in all" in capsys.readouterr().out
+    assert "120 inputs in all" in capsys.readouterr().out

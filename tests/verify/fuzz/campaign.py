@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from tests.verify.fuzz.dlms import dlms
 from tests.verify.fuzz.files import files
 from tests.verify.fuzz.frames import frames
 from tests.verify.fuzz.opcua_units import units
@@ -38,6 +39,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "values": Kind(values, inputs=12_000_000, batch=100_000),
     "answers": Kind(answers, inputs=200_000, batch=5_000),
     "frames": Kind(frames, inputs=2_000_000, batch=50_000),
+    "dlms": Kind(dlms, inputs=2_000_000, batch=20_000),
     "plans": Kind(plans, inputs=500_000, batch=5_000),
     "opcua_units": Kind(units, inputs=2_000_000, batch=100_000),
     "opcua_values": Kind(opcua_values, inputs=500_000, batch=10_000),

@@ -94,7 +94,11 @@ def test_columns_of_one_type_that_are_swapped_are_noticed():
     # To drop no piece that nobody needs makes no difference to what is found, but to the place that it takes. `usable` says no more
     # than whether to look closer, at the columns themselves. Which of two columns is compared with the other makes no difference.
     of_usable = ("limit_w, base_w", "base_w, upper_w", "base_w, held_w", "upper_w, held_w")
-    pairs = ["states._keep_pieces: begin, end", *(f"stock.usable: {pair}" for pair in of_usable), "stock.alike: one, other"]
+    pairs = [
+        "states._keep_pieces: begin, end",
+        *(f"stock.usable: {pair}" for pair in of_usable),
+        "stock.alike: one, other",
+    ]
     assert done.stdout.splitlines() == pairs
 
 
