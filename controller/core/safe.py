@@ -59,8 +59,7 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
     trust, sources = (state.trust, {}) if blind else _judged(site, state, leases, snapshot)
     orders = tuple(order.id for order in snapshot.orders if in_force(order, snapshot))
     limit_w, trouble = _limit_w(site), find_trouble(leases, devices, snapshot, site.rules.lease_s)
-    current_w = leases.current_w
-    setpoint_w, left_w = _one_tick_down(site, state, snapshot, current_w, all_off=bool(orders))
+    setpoint_w, left_w = _one_tick_down(site, state, snapshot, leases.current_w, all_off=bool(orders))
     leases = send(leases, setpoint_w, now_s)
     achievable_w = site.tree.house_w + watts_below(site, stuck_w(leases, devices, trouble))
     mode, unshown = _failed(site, state.mode, now_s), np.zeros(len(limit_w), dtype=np.bool_)
@@ -89,7 +88,7 @@ def safe_step(site: Site, state: State, snapshot: Snapshot, *, blind: bool = Fal
         locks=locked.locks if locked else (),
     )  # fmt: skip
     after = replace(state, seq=decision.seq, now_s=now_s, mode=mode, trust=trust, leases=leases, fall_room_w=left_w)
-    return replace(after, minimum_times=_stays_off(devices, state, current_w, setpoint_w, now_s)), decision
+    return replace(after, minimum_times=_stays_off(devices, state, leases.current_w, setpoint_w, now_s)), decision
 
 
 def _stays_off(devices: Devices, state: State, before_w: F64, setpoint_w: F64, now_s: float) -> MinimumTimes:

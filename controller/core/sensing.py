@@ -73,9 +73,7 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
     trouble = no_news(find_trouble(leases, site.devices, snapshot, site.rules.lease_s), site.devices, cut)
     over = over_envelope(overrun, site, power, now_s)
     of_fleet, fleet_doubts = told_of(trouble, site, leases, unshown(overrun, power))
-    # A start that finds a node above what it may says so, and brings it down; nothing is raised meanwhile, and no failsafe needed.
-    of_reality = Doubts() if starting else over
-    found = judgement.doubts + of_reality + fleet_doubts + of_surplus + _of_the_daemon(root, rules, snapshot)
+    found = judgement.doubts + _holding(over, state) + fleet_doubts + of_surplus + _of_the_daemon(root, rules, snapshot)
     mode = next_mode(state.mode, found, root, rules, now_s)
     seen = None
     if state.trips.contactors:
@@ -99,6 +97,11 @@ def sense(site: Site, state: State, snapshot: Snapshot, below: SumBelow) -> Sens
         reasons=_with_surplus(judgement.reasons, of_surplus.doubts),
         warnings=(*over.doubts, *of_fleet, *told_of_trips(trips, site, seen, now_s), *of_locks),
     )
+
+
+def _holding(over: Doubts, state: State) -> Doubts:
+    """Return what holds the site of nodes that are `over` what they may: a start says so, and brings them down without a failsafe."""
+    return Doubts() if state.mode.mode is Mode.INIT else over
 
 
 def _with_surplus(

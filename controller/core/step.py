@@ -22,12 +22,11 @@ from controller.core.limits.carrying import ceiling_w, worse_than_declared
 from controller.core.limits.compliance import orders_now, unseen
 from controller.core.limits.contactors import Trips
 from controller.core.limits.orders import OrderNow
-from controller.core.limits.overrun import allow
+from controller.core.limits.overrun import Overrun, allow
 from controller.core.limits.reclosing import close_where_it_fits
 from controller.core.limits.trip import hold_to
 from controller.core.self_check import Claims, check
 from controller.core.sensing import Sensed, sense
-from controller.core.site import F64
 from controller.core.snapshot import Snapshot
 from controller.core.state import State
 
@@ -64,14 +63,7 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
         order_ramps=limited.order_ramps,
         orders=decision.orders,
         recent=limited.recent,
-        overrun=allow(
-            sensed.overrun,
-            tables.site,
-            limited.bounds,
-            limited.sure_floor_w,
-            _ceiling_w(tables, limited),
-            snapshot.now_s,
-        ),
+        overrun=_allowed(tables, snapshot, sensed, limited),
         trips=hold_to(trips, tables.site, limited.lasting, limited.sure_floor_w, snapshot.now_s),
         electrical=limited.electrical,
         caps=limited.caps,
@@ -81,8 +73,9 @@ def step(tables: Tables, state: State, snapshot: Snapshot) -> tuple[State, Decis
     return state, decision
 
 
-def _ceiling_w(tables: Tables, limited: Limited) -> F64:
-    return ceiling_w(tables.site, limited.electrical.carried, tables.standing.limit_w)
+def _allowed(tables: Tables, snapshot: Snapshot, sensed: Sensed, limited: Limited) -> Overrun:
+    ever_w = ceiling_w(tables.site, limited.electrical.carried, tables.standing.limit_w)
+    return allow(sensed.overrun, tables.site, limited.bounds, limited.sure_floor_w, ever_w, snapshot.now_s)
 
 
 def _claims(snapshot: Snapshot, sensed: Sensed, limited: Limited, granted: Granted) -> Claims:
