@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from drivers.devices.bounded import bounded, number_of, text_of
 from drivers.devices.driver import CALL_S, DeviceIdentity, DeviceSettings, Pool, Target, least_mode_over
-from drivers.devices.transports import cgminer
-from drivers.devices.transports.cgminer import CgminerReply
 from drivers.errors import ConfigError, DriverLoss
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
 from drivers.fleet.wire import Activity, MeasuredBy
+from drivers.transports import cgminer
+from drivers.transports.cgminer import CgminerReply
 
 ATM: Final = "atm"
 _SLEEP: Final = {"sleep": True, "none": False}

@@ -20,10 +20,10 @@ from drivers.devices import answers
 from drivers.devices.driver import DeviceIdentity, Target
 from drivers.devices.gpu_machine import GpuMachine, GpuSight
 from drivers.devices.gpu_shares import GpuRange
-from drivers.devices.transports.ends import NotSent, Unanswered
-from drivers.devices.transports.http import HttpAnswer, HttpLine
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
+from drivers.transports.ends import NotSent, Unanswered
+from drivers.transports.http import HttpAnswer, HttpLine
 
 _SESSIONS: Final = "/redfish/v1/SessionService/Sessions"
 _SYSTEMS: Final = "/redfish/v1/Systems"

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from drivers.devices.transports import framed_json
-from drivers.devices.transports.ends import NotSent, Unanswered
-from tests.drivers.devices.transports.peer import with_peer
+from drivers.transports import framed_json
+from drivers.transports.ends import NotSent, Unanswered
+from tests.drivers.transports.peer import with_peer
 from tests.ports import free_port
 
 YES = b'{"code":0}'

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from drivers.devices.transports import http
-from drivers.devices.transports.digest import DigestAuth
-from drivers.devices.transports.ends import NotSent, Unanswered
-from drivers.devices.transports.http import HttpLine
-from drivers.devices.transports.tls import PinnedTls
 from drivers.errors import DriverLoss
+from drivers.transports import http
+from drivers.transports.digest import DigestAuth
+from drivers.transports.ends import NotSent, Unanswered
+from drivers.transports.http import HttpLine
+from drivers.transports.tls import PinnedTls
 from tests.certificates import issue
-from tests.drivers.devices.transports.peer import with_peer
+from tests.drivers.transports.peer import with_peer
 from tests.ports import free_port
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{"a":1}'

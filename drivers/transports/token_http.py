@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from drivers.devices.transports.http import HttpAnswer, HttpLine
 from drivers.errors import DriverLoss
+from drivers.transports.http import HttpAnswer, HttpLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import msgspec
 
-from drivers.devices.transports.digest import DigestAuth
-from drivers.devices.transports.ends import NotSent, Unanswered
-from drivers.devices.transports.tls import PinnedTls
 from drivers.errors import DriverLoss
+from drivers.transports.digest import DigestAuth
+from drivers.transports.ends import NotSent, Unanswered
+from drivers.transports.tls import PinnedTls
 
 #: The most bytes of a head and of a body; what is longer is no answer of a device.
 MOST_HEAD: Final = 16_384

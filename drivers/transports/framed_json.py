@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from drivers.devices.transports.ends import NotSent, Unanswered
+from drivers.transports.ends import NotSent, Unanswered
 
 #: The most bytes of an answer; what claims to be longer is something else than a frame.
 MOST_BYTES: Final = 1 << 20

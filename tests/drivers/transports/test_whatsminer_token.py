@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.devices.transports.whatsminer_token import WhatsminerToken, md5_crypt
+from drivers.transports.whatsminer_token import WhatsminerToken, md5_crypt
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from drivers.devices.transports.ends import NotSent, Unanswered
+from drivers.transports.ends import NotSent, Unanswered
 
 #: No answer is longer; more is not read.
 _MOST_BYTES: Final = 1 << 20

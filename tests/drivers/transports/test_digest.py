@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.devices.transports import digest
-from drivers.devices.transports.digest import DigestAuth
+from drivers.transports import digest
+from drivers.transports.digest import DigestAuth
 
 #: The example of RFC 7616, section 3.9.1, for both hashes.
 CHALLENGE = (

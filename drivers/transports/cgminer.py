@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from drivers.devices.transports.line_json import ask
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
+from drivers.transports.line_json import ask
 
 #: Letters of a status: done, or for information; not done. A warning (W), and any other, says neither.
 _DONE: Final = frozenset({"S", "I"})
