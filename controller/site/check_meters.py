@@ -8,9 +8,11 @@ from typing import Final
 from controller.core.site import SURPLUS
 from controller.site.check_access import opcua_problems
 from controller.site.model import MeterEntry, SiteFile, SurplusSection
+from controller.site.payload_meter import expected_every_s
+from controller.site.payload_sources import HttpSource, MqttSource
 from controller.site.problems import Loc, Problem, kw, repeated, unless_known, unless_one
 from controller.site.ranges import power_range
-from controller.site.sources import ModbusSource, OpcuaSource
+from controller.site.sources import ModbusSource
 from controller.site.tree import all_named, nodes_by_id, parents_of, root_of, way_up
 from controller.site.unknown import UNKNOWN
 
@@ -29,7 +31,7 @@ def meter_problems(site: SiteFile) -> Iterator[Problem]:
         if meter.id == SURPLUS:
             yield Problem(loc=(*loc, "id"), allowed="any other name: the source of the surplus is called so")
         yield from unless_known((*loc, "node"), meter.node, parents, "nodes", complete=complete)
-        yield from _source_problems(loc, meter.modbus, meter.opcua, site.control.suspect_after_s)
+        yield from _source_problems(loc, meter, site.control.suspect_after_s)
         most_w = _most_w(site, meter.node)
         if meter.rating_w < most_w:
             yield Problem(loc=(*loc, "rating"), allowed=f"at least what its node may draw, {kw(most_w)}")
@@ -78,28 +80,36 @@ def _twice(meters: Sequence[MeterEntry]) -> Iterator[Problem]:
     """Report a meter that is another one's copy: two meters that agree must be two."""
     first: dict[tuple[object, ...], int] = {}
     for index, meter in enumerate(meters):
-        source = meter.modbus
-        if source is None or source is UNKNOWN:
-            continue
-        before = first.setdefault(_identity(source), index)
-        if before != index:
-            yield Problem(
-                loc=("meters", index, "modbus"),
-                found=f"the host, port, unit and profile of {meters[before].id!r}",
-                allowed="every meter once",
-                at_key=True,
-            )
+        for key, source, same in (
+            ("modbus", meter.modbus, "the host, port, unit and profile"),
+            ("http", meter.http, "the url and the place"),
+            ("mqtt", meter.mqtt, "the broker, the topic and the place"),
+        ):
+            if source is None or source is UNKNOWN:
+                continue
+            before = first.setdefault((key, *_identity(source)), index)
+            if before != index:
+                yield Problem(
+                    loc=("meters", index, key),
+                    found=f"{same} of {meters[before].id!r}",
+                    allowed="every meter once",
+                    at_key=True,
+                )
 
 
-def _identity(source: ModbusSource) -> tuple[object, ...]:
+def _identity(source: ModbusSource | HttpSource | MqttSource) -> tuple[object, ...]:
     """Return what two sources have in common only if they are the same meter."""
+    if isinstance(source, HttpSource):
+        return (source.url, source.profile, source.at)
+    if isinstance(source, MqttSource):
+        return (source.host, source.port, source.topic, source.profile, source.at)
     return (source.host, source.port, source.serial, source.unit, source.profile, source.model, source.nth)
 
 
 def surplus_problems(site: SiteFile) -> Iterator[Problem]:
     """Report a surplus without exactly one source, or with a rating where none belongs."""
     surplus = site.surplus
-    yield from _source_problems(("surplus",), surplus.modbus, surplus.opcua, surplus.suspect_after_s)
+    yield from _source_problems(("surplus",), surplus, surplus.suspect_after_s)
     yield from _rating_problems(surplus)
 
 
@@ -119,10 +129,9 @@ def _rating_problems(surplus: SurplusSection) -> Iterator[Problem]:
         )
 
 
-def _source_problems(
-    loc: Loc, modbus: ModbusSource | None, opcua: OpcuaSource | None, suspect_after_s: float
-) -> Iterator[Problem]:
-    yield from unless_one(loc, {"modbus": modbus, "opcua": opcua})
+def _source_problems(loc: Loc, entry: MeterEntry | SurplusSection, suspect_after_s: float) -> Iterator[Problem]:
+    modbus, opcua, http, mqtt = entry.modbus, entry.opcua, entry.http, entry.mqtt
+    yield from unless_one(loc, {"modbus": modbus, "opcua": opcua, "http": http, "mqtt": mqtt})
     within = f"with its timeout at most suspect_after, {suspect_after_s:g} s: else sound readings are suspect"
     if modbus is not None and modbus.poll_s + modbus.timeout_s > suspect_after_s:
         yield Problem(loc=(*loc, "modbus", "poll"), allowed=within)
@@ -130,3 +139,16 @@ def _source_problems(
         yield Problem(loc=(*loc, "opcua", "publish_interval"), allowed=within)
     if opcua is not None:
         yield from opcua_problems((*loc, "opcua"), opcua)
+    if http is not None and http.poll_s + http.timeout_s > suspect_after_s:
+        yield Problem(loc=(*loc, "http", "poll"), allowed=within)
+    if mqtt is not None and mqtt is not UNKNOWN:
+        yield from _interval_problems((*loc, "mqtt"), mqtt, suspect_after_s)
+
+
+def _interval_problems(loc: Loc, mqtt: MqttSource, suspect_after_s: float) -> Iterator[Problem]:
+    """Report messages that come less often than readings grow suspect."""
+    every_s = expected_every_s(mqtt)
+    if every_s > suspect_after_s:
+        at = (*loc, "every") if mqtt.every_s is not None else loc
+        allowed = f"at most suspect_after, {suspect_after_s:g} s: else sound readings are suspect"
+        yield Problem(loc=at, found=f"a message every {every_s:g} s", allowed=allowed, at_key=mqtt.every_s is None)

@@ -11,12 +11,13 @@ from typing import Any
 import yaml
 
 from controller.site.document import Document, read_document
+from controller.site.entries import read_entries
 from controller.site.load import checked
 from controller.site.model import SiteFile
 from controller.site.own_models import OwnModels
 from controller.site.problems import Loc
-from controller.site.sources import ModbusSource
 from drivers.errors import ConfigError
+from drivers.meters.payloads.profiles import bundled_payloads
 from drivers.meters.profiles import bundled_profiles
 
 
@@ -50,7 +51,8 @@ def site_of(path: Path, raw: Mapping[str, Any], models: OwnModels | None) -> Loa
 
 def _loaded(document: Document, raw: Mapping[str, Any]) -> LoadedSite:
     site_file = checked(document)
-    paths = {profile for _, profile in profiles_of(site_file) if profile not in bundled_profiles()}
+    bundled = {*bundled_profiles(), *bundled_payloads()}
+    paths = {profile for _, profile in profiles_of(site_file) if profile not in bundled}
     return LoadedSite(
         path=document.path,
         raw=raw,
@@ -61,12 +63,10 @@ def _loaded(document: Document, raw: Mapping[str, Any]) -> LoadedSite:
 
 def profiles_of(site_file: SiteFile) -> Iterator[tuple[Loc, str]]:
     """Yield where the file names a meter profile, and which: its id, or its path."""
-    named: list[tuple[Loc, ModbusSource | None]] = [
-        (("meters", index, "modbus"), meter.modbus) for index, meter in enumerate(site_file.meters)
-    ]
-    for loc, modbus in (*named, (("surplus", "modbus"), site_file.surplus.modbus)):
-        if modbus is not None:
-            yield (*loc, "profile"), modbus.profile
+    for loc, entry in read_entries(site_file):
+        for way, source in (("modbus", entry.modbus), ("http", entry.http), ("mqtt", entry.mqtt)):
+            if source is not None and source.profile is not None:
+                yield (*loc, way, "profile"), source.profile
 
 
 def _text(path: str) -> str:

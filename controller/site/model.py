@@ -34,6 +34,7 @@ from controller.site.measures import (
 from controller.site.own_models import ModelsFile
 from controller.site.part import Part, key
 from controller.site.paths import FilePath
+from controller.site.payload_sources import HttpSource, MqttSource
 from controller.site.sources import ModbusSource, OpcuaSource
 from controller.site.texts import (
     Count,
@@ -87,7 +88,7 @@ class NodeEntry(Part):
 
 
 class MeterEntry(Part):
-    """A meter of active power at a node; exactly one of `modbus` and `opcua`."""
+    """A meter of active power at a node; exactly one of `modbus`, `opcua`, `http` and `mqtt`."""
 
     id: Id = key("id", "name of the meter")
     node: Id = key("node", "the node whose power it sees")
@@ -100,10 +101,12 @@ class MeterEntry(Part):
     )
     modbus: ModbusSource | None = key("modbus", "the meter speaks Modbus", None)
     opcua: OpcuaSource | None = key("opcua", "the meter's power is a variable of an OPC UA server", None)
+    http: HttpSource | None = key("http", "the meter, or a gateway, answers HTTP with JSON", None)
+    mqtt: MqttSource | None = key("mqtt", "the meter, or a gateway, sends to an MQTT broker", None)
 
 
 class SurplusSection(Part):
-    """Where the grid's surplus is read; exactly one of `modbus` and `opcua`."""
+    """Where the grid's surplus is read; exactly one of `modbus`, `opcua`, `http` and `mqtt`."""
 
     model: Literal["direct", "export", "headroom"] = key(
         "model",
@@ -118,6 +121,8 @@ class SurplusSection(Part):
     skew_s: Seconds = key("skew", "most that the clocks of this source and of the site's meter may differ", "2 s")
     modbus: ModbusSource | None = key("modbus", "the source is a meter on Modbus", None)
     opcua: OpcuaSource | None = key("opcua", "the source is a variable of an OPC UA server", None)
+    http: HttpSource | None = key("http", "the source answers HTTP with JSON", None)
+    mqtt: MqttSource | None = key("mqtt", "the source sends to an MQTT broker", None)
 
 
 class ControlSection(Part):

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from controller.site.problems import one_of
 from controller.site.texts import matching
 from controller.site.value_type import NotAllowedError, ValueType
+from drivers.meters.payloads.profiles import bundled_payloads
 from drivers.meters.profiles import bundled_profiles
 
 
@@ -40,12 +41,28 @@ class ProfileLeaf(ValueType):
 
     def read(self, value: object, folder: Path) -> str:
         """Return the id, or the path as text."""
-        name = path_text(value)
-        if name in bundled_profiles():
+        name, known = path_text(value), self.bundled()
+        if name in known:
             return name
         if not name.endswith((".yaml", ".yml")) or not _is_file(folder / name):
-            raise NotAllowedError(f"a YAML file that exists, or one of {one_of(bundled_profiles(), name)}")
+            raise NotAllowedError(f"a YAML file that exists, or one of {one_of(known, name)}")
         return str(folder / name)
+
+    @staticmethod
+    def bundled() -> tuple[str, ...]:
+        """Return the ids of those that come with surplusd."""
+        return bundled_profiles()
+
+
+class PayloadLeaf(ProfileLeaf):
+    """The same of a meter that sends messages."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def bundled() -> tuple[str, ...]:
+        """Return the ids of those that come with surplusd."""
+        return bundled_payloads()
 
 
 def path_text(value: object) -> str:
@@ -74,4 +91,7 @@ CertificatePath = Annotated[
 ]
 ProfileName = Annotated[
     str, ProfileLeaf(parse=str, allowed=f"a bundled profile, or the path of a YAML file {FROM}", json=_TEXT)
+]
+PayloadName = Annotated[
+    str, PayloadLeaf(parse=str, allowed=f"a bundled profile, or the path of a YAML file {FROM}", json=_TEXT)
 ]

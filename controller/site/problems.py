@@ -78,11 +78,12 @@ def repeated(ids: Iterable[tuple[Loc, str]]) -> Iterator[Problem]:
 
 
 def unless_one(loc: Loc, choices: Mapping[str, object]) -> Iterator[Problem]:
-    """Report two keys of which both or neither are given; where nothing is known, neither is that."""
-    given = [value for value in choices.values() if value is not None]
+    """Report keys of which several or none are given; where nothing is known, neither is that."""
+    given = [name for name, value in choices.items() if value is not None]
     if len(given) != 1 and not all(value is UNKNOWN for value in choices.values()):
-        found = f"both {' and '.join(choices)}" if given else f"neither {' nor '.join(choices)}"
-        yield Problem(loc=loc, found=found, allowed="exactly one of the two", at_key=True)
+        found = f"both {' and '.join(given)}" if given else f"neither {' nor '.join(choices)}"
+        them = "the two" if len(choices) == 2 else "them"
+        yield Problem(loc=loc, found=found, allowed=f"exactly one of {them}", at_key=True)
 
 
 def unless_known(loc: Loc, name: str, known: Collection[str], what: str, *, complete: bool = True) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from controller.commands import Verbs, seconds
+from controller.commands.meter.message_options import add_message_options, is_message_address, reach_of
 from controller.commands.meter.options import add_address, address_of
 
 
@@ -15,9 +16,11 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "host",
         metavar="HOST[:PORT]",
-        help="address of the meter or its gateway; the device for --transport rtu",
+        help="address of the meter or its gateway; the device for --transport rtu; http://HOST or mqtt://BROKER/TOPIC of one "
+        "that sends JSON",
     )
     add_address(verb)
+    add_message_options(verb)
     verb.add_argument("--pause", type=seconds, default=0.1, metavar="TIME", help="between requests (default: 100 ms)")
     verb.add_argument("--profile", action="append", metavar="FILE", help="try this profile file, too")
     verb.add_argument(
@@ -29,6 +32,10 @@ def add(verbs: Verbs) -> None:
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
+    if is_message_address(arguments.host):
+        from controller.commands.meter.message_verdict import probe
+
+        return probe(reach_of(arguments, arguments.host), arguments.profile or (), show_all=arguments.all)
     from controller.commands.meter.verdict import ProbeOptions, run
 
     options = ProbeOptions(

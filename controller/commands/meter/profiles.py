@@ -17,12 +17,14 @@ def add(verbs: Verbs) -> None:
 
 def _carry_out(arguments: argparse.Namespace) -> int:
     from controller.commands.meter.layout import table
-    from drivers.meters.profiles import bundled_profiles, load_profile
+    from drivers.meters.payloads.profiles import PayloadProfile, bundled_payloads, load_payload
+    from drivers.meters.profiles import Profile, bundled_profiles, load_profile
 
     words = arguments.words
     rows = []
-    for name in bundled_profiles():
-        profile = load_profile(name)
+    known: list[Profile | PayloadProfile] = [load_profile(name) for name in bundled_profiles()]
+    known += [load_payload(name) for name in bundled_payloads()]
+    for profile in known:
         text = f"{profile.id} {profile.vendor} {profile.model}".lower()
         if all(word.lower() in text for word in words):
             rows.append((profile.id, profile.confidence, f"{profile.vendor} {profile.model}"))

@@ -16,12 +16,13 @@ from controller.daemon.mailbox import as_heard
 from controller.daemon.meters.drivers import drivers
 from controller.daemon.meters.supervision import run_drivers
 from controller.site.meter_profile import settled
-from controller.site.model import SiteFile
+from controller.site.model import MeterEntry, SiteFile, SurplusSection
+from controller.site.payload_meter import profile_of
 from controller.site.problems import one_of
-from controller.site.sources import ModbusSource, OpcuaSource
 from drivers.clock import Clock, boottime_s
 from drivers.ending import end
 from drivers.errors import ConfigError
+from drivers.meters.payloads.profiles import PayloadProfile
 from drivers.meters.profiles import Profile, load_profile
 from drivers.readings import Loss, Sample
 
@@ -35,30 +36,39 @@ def sources(site_file: SiteFile) -> dict[str, Source]:
     made = {
         meter.id: Source(
             name=meter.id,
-            where=_where(meter.modbus, meter.opcua),
+            where=_where(meter),
             suspect_s=site_file.control.suspect_after_s,
             grids_hz=grids_hz,
             rating_w=meter.rating_w,
-            profile=_profile(meter.modbus),
+            profile=_profile(meter),
         )
         for meter in site_file.meters
     }
     of_surplus = Source(
         name=SURPLUS,
-        where=_where(surplus.modbus, surplus.opcua),
+        where=_where(surplus),
         suspect_s=surplus.suspect_after_s,
         grids_hz=grids_hz,
-        profile=_profile(surplus.modbus),
+        profile=_profile(surplus),
         for_surplus=True,
     )
     return made | {SURPLUS: of_surplus}
 
 
-def _profile(modbus: ModbusSource | None) -> Profile | None:
-    return None if modbus is None else settled(modbus)
+def _profile(entry: MeterEntry | SurplusSection) -> Profile | PayloadProfile | None:
+    if entry.modbus is not None:
+        return settled(entry.modbus)
+    sent = entry.http or entry.mqtt
+    return None if sent is None else profile_of(sent)
 
 
-def _where(modbus: ModbusSource | None, opcua: OpcuaSource | None) -> str:
+def _where(entry: MeterEntry | SurplusSection) -> str:
+    modbus, opcua = entry.modbus, entry.opcua
+    if entry.http is not None:
+        return f"{entry.http.url}, {profile_of(entry.http).id}"
+    if entry.mqtt is not None:
+        mqtt = entry.mqtt
+        return f"{mqtt.host}:{mqtt.port} {mqtt.topic}, {profile_of(mqtt).id}"
     if modbus is None:
         return f"{opcua.endpoint} {opcua.node}" if opcua else ""
     place = modbus.serial.device if modbus.serial else f"{modbus.host}:{modbus.port}"

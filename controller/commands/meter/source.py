@@ -8,6 +8,7 @@ from typing import Final
 
 from controller.commands.meter.findings import GRIDS_HZ
 from controller.core.reasons import Reason
+from drivers.meters.payloads.profiles import PayloadProfile
 from drivers.meters.profiles import REQUIRED, Profile
 from drivers.readings import Loss, Quality, Sample
 
@@ -31,7 +32,7 @@ class Source:
     where: str
     suspect_s: float
     rating_w: float | None = None
-    profile: Profile | None = None
+    profile: Profile | PayloadProfile | None = None
     for_surplus: bool = False
     values: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     invalid: Mapping[str, str] = field(default_factory=dict)
@@ -75,5 +76,5 @@ class Source:
     @property
     def complete(self) -> bool:
         """Whether everything has been said that the meter has to say."""
-        expected = 1 if self.profile is None or self.for_surplus else len(self.profile.registers)
+        expected = 1 if self.profile is None or self.for_surplus else self.profile.promised
         return len(self.values) + len(self.invalid) >= expected

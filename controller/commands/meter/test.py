@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from controller.commands import Verbs
+from controller.commands.meter.message_options import add_message_options, is_message_address, reach_of
 from controller.commands.meter.options import add_meter_or_capture, address_of
 
 
@@ -13,12 +14,17 @@ def add(verbs: Verbs) -> None:
     verb = verbs.add_parser("test", help="read a meter, or a capture of one, by a profile and say what looks wrong")
     verb.add_argument("profile", metavar="PROFILE", help="a bundled profile, or the path of a profile file")
     add_meter_or_capture(verb)
+    add_message_options(verb)
     verb.set_defaults(carry_out=_carry_out)
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
     if not (arguments.host or arguments.capture):
         arguments.wrong("found neither --host nor --capture, allowed is at least one of them")
+    if is_message_address(arguments.host):
+        from controller.commands.meter.message_verdict import test
+
+        return test(reach_of(arguments, arguments.host), arguments.profile, arguments.rating)
     return try_profile(arguments, arguments.profile)
 
 

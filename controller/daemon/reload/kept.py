@@ -75,10 +75,10 @@ class KeptSite:
         copies = {path: self._copied(text) for path, text in profiles.items() if not _stands(Path(path), text)}
         folder = self._path.absolute().parent
         for source in (*raw["meters"], raw["surplus"]):
-            modbus = source.get("modbus", {})
-            copy = copies.get(str(folder / modbus.get("profile", "")))
-            if copy is not None:
-                modbus["profile"] = str(copy)
+            for named in (source.get(way, {}) for way in ("modbus", "http", "mqtt")):
+                copy = copies.get(str(folder / named.get("profile", "")))
+                if copy is not None:
+                    named["profile"] = str(copy)
         return site_of(self._path, raw, models)
 
     def _copied(self, text: str) -> Path:

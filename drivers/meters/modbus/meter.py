@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from drivers.meters.blocks import Block, Plan
 from drivers.meters.codec import Dropped
+from drivers.meters.orientation import Orientation
 from drivers.meters.profiles import REQUIRED, Profile
 from drivers.modbus.answers import Answer
 from drivers.modbus.place import MeterTls, Place, Serial, Transport
 from drivers.readings import Loss, Quality, Sample
-
-#: Reversing the direction of power turns one counter into the other.
-_REVERSED: Final = {"energy_import_wh": "energy_export_wh", "energy_export_wh": "energy_import_wh"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +23,7 @@ class ModbusMeter:
     it is and which of several of that id, counted from 1; without a model the first that its profile is for. `poll_s`: from one poll of power and frequency to the next,
     and of `each_poll`, other quantities that are read as often; `poll_slow_s`: the same for all quantities.
     `timeout_s`: for connecting, for all requests of a poll together that bring power and frequency, and for each other
-    request. `sign`: -1 where the current transformers are mounted backwards: active and reactive powers are negated and the
-    energy counters change places; `swap_counters`: they do not where the maker counts power the other way round and names the
-    counters rightly. `ct_ratio`: what powers, energies and currents are multiplied with, for a meter that
-    shows secondary values. `quantity`: name under which active power is published; `surplus_w` makes the meter a surplus
-    source, which carries nothing else.
+    request. `sign`, `swap_counters`, `ct_ratio`, `quantity`: see `Orientation`.
     """
 
     id: str
@@ -54,6 +46,13 @@ class ModbusMeter:
     ct_ratio: float = 1.0
     quantity: str = REQUIRED
     each_poll: tuple[str, ...] = ()
+
+    @property
+    def orientation(self) -> Orientation:
+        """Which way its power counts, and under which name."""
+        return Orientation(
+            sign=self.sign, swap_counters=self.swap_counters, ct_ratio=self.ct_ratio, quantity=self.quantity
+        )
 
     @property
     def place(self) -> Place:
@@ -86,7 +85,7 @@ def judged(
         return Loss(meter=meter.id, reason="shows zeros only: it has no reading yet", at_s=arrived_at_s)
     decoded = plan.decode(answers)
     doubtful = any(isinstance(value, Dropped) and value.implausible for value in decoded.values())
-    shown = _oriented(meter, decoded)
+    shown = meter.orientation.apply(decoded)
     return Sample(
         meter=meter.id,
         values={name: value for name, value in shown.items() if not isinstance(value, Dropped)},
@@ -97,21 +96,3 @@ def judged(
         trying=not plan.settled,
         power_took_s=power_took_s,
     )
-
-
-def _oriented(meter: ModbusMeter, decoded: Mapping[str, float | Dropped]) -> dict[str, float | Dropped]:
-    """Apply the meter's sign, transformer ratio and quantity."""
-    directed = meter.sign * meter.ct_ratio
-    if meter.quantity != REQUIRED:
-        return {meter.quantity: _scaled(decoded[REQUIRED], directed)}
-    factors = {"_w": directed, "_var": directed, "_wh": meter.ct_ratio, "_a": meter.ct_ratio}
-    scaled = {name: _scaled(value, factors.get(name[name.rindex("_") :], 1.0)) for name, value in decoded.items()}
-    swapped = _REVERSED if meter.sign < 0 and meter.swap_counters else {}
-    return {swapped.get(name, name): value for name, value in scaled.items()}
-
-
-def _scaled(value: float | Dropped, factor: float) -> float | Dropped:
-    if factor == 1.0 or isinstance(value, Dropped):
-        return value
-    scaled = value * factor
-    return scaled if math.isfinite(scaled) else Dropped(f"{value:g} times {factor:g} is not finite")

@@ -33,6 +33,7 @@ class Way:
     probe_options: Sequence[str] = ()
     test_options: Sequence[str] = ()
     timeout: str = "300 ms"
+    watched_for: str = "1100 ms"
 
     @property
     def site(self) -> Path:
@@ -64,7 +65,7 @@ def check_live(way: Way) -> int:
 
 
 def watch(way: Way) -> int:
-    return main(["meter", "watch", "main", "--file", str(way.site), "--for", "1100 ms"])
+    return main(["meter", "watch", "main", "--file", str(way.site), "--for", way.watched_for])
 
 
 def daemon(way: Way) -> int:
