@@ -25,7 +25,8 @@ async def serve_http(
     """Serve what the gateway says at every path that its profile has, or at any where that has none."""
 
     async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        # A server that is closed cancels whoever still waits here.
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while await _answer(gateway, reader, writer):
                 pass
         writer.close()

@@ -17,6 +17,8 @@ from tests.controller.commands.substation import SOUND, Substation, site_file, u
 
 #: The feeder of `SOUND` as a meter of one phase shows it.
 ONE_PHASE: dict[str, float] = {**SOUND, "current_l1_a": 3_600.0, "reactive_power_var": 120_000.0}
+#: What the source of the surplus shows, which no case looks at.
+OTHER: dict[str, float] = {name: value / 4 if name[-2:] in {"_w", "_a"} else value for name, value in SOUND.items()}
 #: Where a simulated gateway sends to.
 TOPIC = "site/feeder"
 SENDS_EVERY_S = 0.1
@@ -62,10 +64,10 @@ def over_http(
     profile = served.data["id"]
     return GatewayWay(
         port=port,
-        surplus_port=substation.serve(unit("schneider_pm5xxx")),
+        surplus_port=substation.serve(unit("schneider_pm5xxx", OTHER)),
         folder=folder,
         profile=profile,
-        source={"url": f'"{url}"', "profile": profile, "poll": "200 ms", "timeout": "300 ms", **keys},
+        source={"url": f'"{url}"', "profile": profile, "poll": "200 ms", "timeout": "2 s"} | keys,
         address=url,
         **more,  # type: ignore[arg-type]
     )
@@ -82,7 +84,7 @@ def over_mqtt(
     try:
         yield GatewayWay(
             port=port,
-            surplus_port=substation.serve(unit("schneider_pm5xxx")),
+            surplus_port=substation.serve(unit("schneider_pm5xxx", OTHER)),
             folder=folder,
             profile=profile,
             source={"host": "127.0.0.1", "port": str(port), "topic": TOPIC, "tls": "none", "profile": profile}

@@ -32,7 +32,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
 def test_what_answers_http_is_read_by_every_road(
     profile: str, substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reads_all_by(over_http(substation, tmp_path, gateway(profile), {}, watched_for="400 ms"), capsys)
+    reads_all_by(over_http(substation, tmp_path, gateway(profile), {}), capsys)
 
 
 @pytest.mark.parametrize("profile", MQTT)
@@ -47,7 +47,6 @@ def test_what_sends_to_a_broker_is_read_by_every_road(
         options=options,
         probe_options=("--listen", "2 s"),
         test_options=("--listen", "2 s"),
-        watched_for="600 ms",
     ) as way:
         reads_all_by(way, capsys)
 
@@ -108,7 +107,7 @@ def test_what_is_odd_and_sound_is_read_by_every_road(
     secret.write_text("s3cret\n")
     options = tuple(str(secret) if each == "SECRET" else each for each in case.options)
     served = gateway(case.profile, login=case.login, **case.faults)
-    reads_all_by(over_http(substation, tmp_path, served, case.keys, options=options, watched_for="400 ms"), capsys)
+    reads_all_by(over_http(substation, tmp_path, served, case.keys, options=options), capsys)
 
 
 NOT_READ: dict[str, Case] = {
@@ -123,7 +122,7 @@ NOT_READ: dict[str, Case] = {
         faults={"redirect": "https://elsewhere/"},
         told="status 302: it sends on to 'https://elsewhere/', which is not followed",
     ),
-    "too slow": Case(faults={"delay_s": 0.6}, told="no whole answer within 0.3 s"),
+    "too slow": Case(faults={"delay_s": 0.6}, keys={"timeout": "300 ms"}, told="no whole answer within 0.3 s"),
     "a huge body": Case(faults={"padding": 300_000}, told="allowed are 262144"),
     "no number": Case(faults={"power": "nan"}, told="nan is not finite"),
     "no finite number": Case(faults={"power": "infinite"}, told="inf is not finite"),
@@ -150,7 +149,6 @@ def test_what_is_no_reading_is_none_by_any_road_and_each_says_why(
     way = over_http(
         *(substation, tmp_path, gateway(case.profile, login=case.login, **case.faults), case.keys),
         timeout="300 ms",
-        watched_for="700 ms",
         probe_options=("--all",),
     )
     not_read_by_any(way, case.told, capsys)
