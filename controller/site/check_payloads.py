@@ -60,7 +60,7 @@ def _payload_problems(loc: Loc, source: PayloadSource, way: Way) -> Iterator[Pro
 
 
 def _topic_problems(loc: Loc, profile: PayloadProfile, way: Way) -> Iterator[Problem]:
-    if way == "http" and profile.topics != {""}:
+    if way == "http" and way in profile.ways and profile.topics != {""}:
         yield Problem(
             loc=loc,
             found="a topic in the place of a value",

@@ -133,9 +133,8 @@ class MqttLink:
         # Of this connection: messages handed to it, and written or acknowledged. Each is counted by one thread alone.
         self._handed = self._written = 0
         self._told_up: bool | None = None
-        self._short = 0
+        self._short, self._refused = 0, ""
         self._refusals: set[str] = set()
-        self._refused = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"mqtt-{client_id}", daemon=True)
 

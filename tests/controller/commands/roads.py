@@ -19,7 +19,6 @@ from drivers.readings import Loss, Sample
 from tests.controller.commands.substation import site_file
 from tests.waiting import DEADLINE_S
 
-
 _POWER = "active_power_w"
 
 

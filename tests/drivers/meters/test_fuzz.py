@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from drivers.meters.codec import decode
+from drivers.meters.payloads import fields
 from drivers.modbus import frames as framing
 from tests.verify.fuzz import campaign as campaigns
 from tests.verify.fuzz import files, values
 from tests.verify.fuzz.campaign import KINDS, campaign, run_batch
 
-SHORT = {"values": 40_000, "answers": 1_000, "frames": 20_000, "plans": 300, "files": 300}
+SHORT = {"values": 40_000, "answers": 1_000, "frames": 20_000, "payloads": 500, "plans": 300, "files": 300}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -33,6 +34,12 @@ def test_a_decoder_that_takes_a_marker_for_a_value_is_found(monkeypatch):
     finding = run_batch("values", seed=7, inputs=40_000).finding
     assert finding.startswith("python -m tests.verify.fuzz values --seed 7 --inputs 40000: AssertionError: Register(")
     assert finding.endswith("the meter shows None")
+
+
+def test_a_reader_that_takes_a_text_for_a_number_is_found(monkeypatch):
+    read = fields._number
+    monkeypatch.setattr(fields, "_number", lambda raw, written, spot: read(raw, True, spot))
+    assert "AssertionError" in run_batch("payloads", seed=7, inputs=500).finding
 
 
 def test_a_framing_that_does_not_check_is_found(monkeypatch):
@@ -63,6 +70,6 @@ def test_the_campaign_counts_what_its_processes_did(tmp_path, capsys):
     small = {name: replace(kind, inputs=20, batch=10) for name, kind in KINDS.items()}
     assert campaign(tmp_path, kinds=small) == dict.fromkeys(KINDS, "passed")
     report = json.loads((tmp_path / "fuzz.json").read_text())
-    assert report["inputs"] == 100
+    assert report["inputs"] == 120
     assert {row["inputs"] for row in report["kinds"].values()} == {20}
-    assert "100 inputs in all" in capsys.readouterr().out
+    assert "120 inputs in all" in capsys.readouterr().out

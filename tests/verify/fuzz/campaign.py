@@ -15,6 +15,7 @@ from typing import Final
 
 from tests.verify.fuzz.files import files
 from tests.verify.fuzz.frames import frames
+from tests.verify.fuzz.payloads import payloads
 from tests.verify.fuzz.plans import plans
 from tests.verify.fuzz.values import answers, values
 
@@ -36,6 +37,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "values": Kind(values, inputs=12_000_000, batch=100_000),
     "answers": Kind(answers, inputs=200_000, batch=5_000),
     "frames": Kind(frames, inputs=2_000_000, batch=50_000),
+    "payloads": Kind(payloads, inputs=2_000_000, batch=10_000),
     "plans": Kind(plans, inputs=500_000, batch=5_000),
     "files": Kind(files, inputs=100_000, batch=2_000),
 }
