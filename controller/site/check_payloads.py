@@ -92,7 +92,7 @@ def _http_problems(loc: Loc, source: HttpSource) -> Iterator[Problem]:
     if source.url is UNKNOWN:
         return
     url, profile = Url.parse(source.url), known_profile(source)
-    if profile is not None and not url.path and not profile.path:
+    if profile is not None and source.profile is not None and not url.path and not profile.path:
         yield Problem(
             loc=(*loc, "url"), allowed="one with a path, as in http://10.0.0.5:8123/api/states/sensor.grid_power"
         )

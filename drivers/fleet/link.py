@@ -51,7 +51,7 @@ OnTrouble = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Subscribing:
     """How messages are subscribed to.
 
     `as_published`: a live message that its sender had retained is told as retained, too; else only the broker's stored copies
@@ -107,7 +107,7 @@ class MqttLink:
         on_connection: OnConnection = lambda _up: None,
         on_trouble: OnTrouble = lambda _reason: None,
         subscriptions: Sequence[str] = (),
-        wanted: Wanted = Wanted(),
+        wanted: Subscribing = Subscribing(),
         will: tuple[str, bytes] | None = None,
         protocol: Literal["5", "3.1.1"] = "5",
         tls: BrokerTls | None = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from controller.commands import seconds
 
 if TYPE_CHECKING:
-    from controller.commands.meter.message_reach import Reach
+    from controller.commands.meter.message_reach import MessageReach
 
 SCHEMES: Final = ("http://", "https://", "mqtt://", "mqtts://")
 
@@ -32,11 +32,11 @@ def is_message_address(host: str | None) -> bool:
     return host is not None and host.startswith(SCHEMES)
 
 
-def reach_of(arguments: argparse.Namespace, address: str) -> Reach:
+def reach_of(arguments: argparse.Namespace, address: str) -> MessageReach:
     """Return where the meter is; CommandLineWrong for an address that is none, ConfigError for secrets that cannot be used."""
-    from controller.commands.meter.message_reach import Reach
+    from controller.commands.meter.message_reach import MessageReach
 
-    return Reach.of(
+    return MessageReach.of(
         address,
         token_file=arguments.token_file,
         username=arguments.username,

@@ -28,7 +28,7 @@ _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
+class MessageReach:
     """Where it is. `keys`: of the site file, but for the profile, as they stand there; `listen_s`: of MQTT, how long."""
 
     way: Way

@@ -9,7 +9,7 @@ from controller.commands import DONE, NOT_GOOD
 from controller.commands.meter.candidates import agreements
 from controller.commands.meter.findings import absent, doubts, look
 from controller.commands.meter.layout import fold, note, one, table
-from controller.commands.meter.message_reach import Reach
+from controller.commands.meter.message_reach import MessageReach
 from controller.commands.meter.source import Source
 from controller.commands.meter.source_table import report
 from controller.commands.signals import run_until_signal
@@ -37,7 +37,7 @@ class Tried:
         return (not self.wrong, len(self.sample.values), -self.missing)
 
 
-def probe(reach: Reach, own: Sequence[str], *, show_all: bool) -> int:
+def probe(reach: MessageReach, own: Sequence[str], *, show_all: bool) -> int:
     """Read the meter by every profile and print the verdict; status 0 where one fits best."""
     profiles = {name: load_payload(name) for name in (*own, *bundled_payloads())}
     failed = {name: why for name, profile in profiles.items() if (why := reach.fits(profile))}
@@ -66,7 +66,7 @@ def _judged(name: str, profile: PayloadProfile, sample: Sample) -> Tried:
     )
 
 
-def _told(reach: Reach, tried: Sequence[Tried], failed: Mapping[str, str], *, show_all: bool) -> Iterator[str]:
+def _told(reach: MessageReach, tried: Sequence[Tried], failed: Mapping[str, str], *, show_all: bool) -> Iterator[str]:
     yield f"{reach.address}: nothing is written to it"
     yield ""
     if tried:
@@ -91,7 +91,7 @@ def _why(each: Tried) -> str:
     return "; ".join(filter(None, (power, *agreements(each.sample.values), missing)))
 
 
-def _advice(reach: Reach, tried: Sequence[Tried]) -> Iterator[str]:
+def _advice(reach: MessageReach, tried: Sequence[Tried]) -> Iterator[str]:
     good = [each for each in tried if not each.wrong]
     if not good:
         yield from fold(
@@ -109,7 +109,7 @@ def _advice(reach: Reach, tried: Sequence[Tried]) -> Iterator[str]:
     yield f"    {reach.line(good[0].name)}"
 
 
-def test(reach: Reach, name: str, rating_w: float | None) -> int:
+def test(reach: MessageReach, name: str, rating_w: float | None) -> int:
     """Read the meter once by a profile, and print what it shows and what looks wrong."""
     profile = load_payload(name)
     if why := reach.fits(profile):

@@ -17,7 +17,7 @@ class Message:
     arrived_s: float
 
 
-class Inbox:
+class MessageInbox:
     """Takes in from the broker's thread, and wakes the loop once for all that came.
 
     The broker's stored copies are not kept, since nobody knows how old they are: `stored` names their topics.

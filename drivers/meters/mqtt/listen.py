@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from drivers.clock import Clock, boottime_s
-from drivers.fleet.link import MqttLink, Wanted
-from drivers.meters.mqtt.inbox import Inbox, Message
+from drivers.fleet.link import MqttLink, Subscribing
+from drivers.meters.mqtt.inbox import Message, MessageInbox
 from drivers.meters.mqtt.meter import MeterBroker, MqttMeter
 from drivers.meters.payloads.document import MOST_BYTES
 from drivers.meters.payloads.reading import Arrival, PayloadReader, WallClock
@@ -43,7 +43,7 @@ async def listen_forever(
     wall_s: WallClock = time.time,
 ) -> None:
     """Publish a Sample for each reading of the meters, a Loss where there is none. Never returns; cancel it to stop."""
-    inbox = Inbox(asyncio.get_running_loop(), clock)
+    inbox = MessageInbox(asyncio.get_running_loop(), clock)
     hearings = [Hearing(meter, Watched(publish), clock, wall_s) for meter in meters]
     topics = sorted({topic for hearing in hearings for topic in hearing.topics})
     link = MqttLink(
@@ -55,7 +55,7 @@ async def listen_forever(
         on_connection=inbox.connection,
         on_trouble=inbox.trouble,
         subscriptions=topics,
-        wanted=Wanted(qos=0, as_published=False, most_bytes=MOST_BYTES + _ENVELOPE_BYTES),
+        wanted=Subscribing(qos=0, as_published=False, most_bytes=MOST_BYTES + _ENVELOPE_BYTES),
         protocol=broker.protocol,
         tls=broker.tls,
         username=broker.username,
@@ -68,7 +68,7 @@ async def listen_forever(
         await asyncio.to_thread(link.stop)
 
 
-async def _hand_over(inbox: Inbox, hearings: Sequence[Hearing], broker: MeterBroker, clock: Clock) -> None:
+async def _hand_over(inbox: MessageInbox, hearings: Sequence[Hearing], broker: MeterBroker, clock: Clock) -> None:
     while True:
         soonest_s = min(hearing.silent_s for hearing in hearings)
         with contextlib.suppress(TimeoutError):

@@ -11,7 +11,7 @@ from drivers.meters.orientation import Orientation
 from drivers.meters.payloads.document import NoDocument, read_json, read_text
 from drivers.meters.payloads.fields import Documents, Field
 from drivers.meters.payloads.profiles import Form, PayloadProfile
-from drivers.meters.payloads.stamps import FarClock, NoStamp, Stamp, StampMemory, Taken, stamp_of
+from drivers.meters.payloads.stamps import FarClock, NoStamp, ReadingTime, Stamp, StampMemory, stamp_of
 from drivers.meters.profiles import REQUIRED
 from drivers.readings import Loss, Quality, Sample
 
@@ -90,13 +90,13 @@ class PayloadReader:
             taken = self._taken(documents, arrival)
         except NoStamp as wrong:
             decoded = dict.fromkeys(decoded, Dropped(str(wrong)))
-            taken = Taken(at_s=arrival.asked_s)
+            taken = ReadingTime(at_s=arrival.asked_s)
         return self._judged(decoded, taken, arrival)
 
-    def _taken(self, documents: Documents, arrival: Arrival) -> Taken:
+    def _taken(self, documents: Documents, arrival: Arrival) -> ReadingTime:
         stamp = self.profile.stamp
         if stamp is None:
-            return Taken(at_s=arrival.asked_s)
+            return ReadingTime(at_s=arrival.asked_s)
         stamp_s = stamp_of(stamp, documents)
         if arrival.date_s is not None:
             self._far.hear(arrival.date_s, arrival.arrived_s)
@@ -105,7 +105,7 @@ class PayloadReader:
             mapped_s = stamp_s - self._wall_s() + arrival.arrived_s
         return self._stamps.taken(stamp, stamp_s, mapped_s, arrival.arrived_s)
 
-    def _judged(self, decoded: Mapping[str, float | Dropped], taken: Taken, arrival: Arrival) -> Sample:
+    def _judged(self, decoded: Mapping[str, float | Dropped], taken: ReadingTime, arrival: Arrival) -> Sample:
         shown = self.meter.orientation.apply(decoded)
         doubtful = taken.old or any(isinstance(value, Dropped) and value.implausible for value in decoded.values())
         values = {name: value for name, value in shown.items() if not isinstance(value, Dropped)}

@@ -122,7 +122,7 @@ class FarClock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class ReadingTime:
     """When a reading was taken. `old`: why it is uncertain; empty where it is not."""
 
     at_s: float
@@ -136,7 +136,7 @@ class StampMemory:
         self._stamp_s = math.nan
         self._first_s = math.inf
 
-    def taken(self, stamp: Stamp, stamp_s: float, mapped_s: float, arrived_s: float) -> Taken:
+    def taken(self, stamp: Stamp, stamp_s: float, mapped_s: float, arrived_s: float) -> ReadingTime:
         """Return when the reading was taken that has this stamp; raises NoStamp where that is to come.
 
         `stamp_s`: in UTC; `mapped_s`, `arrived_s`: on CLOCK_BOOTTIME.
@@ -147,10 +147,10 @@ class StampMemory:
             self._stamp_s, self._first_s = stamp_s, arrived_s
         at_s = min(mapped_s, self._first_s)
         if stamp.of == "measurement":
-            return Taken(at_s=at_s)
+            return ReadingTime(at_s=at_s)
         if arrived_s - at_s <= stamp.max_age_s:
-            return Taken(at_s=arrived_s)
-        return Taken(
+            return ReadingTime(at_s=arrived_s)
+        return ReadingTime(
             at_s=at_s, old=f"it has not changed for {arrived_s - at_s:.0f} s, allowed are {stamp.max_age_s:g} s"
         )
 

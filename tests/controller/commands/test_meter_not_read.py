@@ -35,8 +35,14 @@ Made = Callable[[Substation], Ill]
 
 
 def rows() -> Iterator[tuple[str, str]]:
-    """Yield what is said, and the line that mends it, of each row of the page."""
-    for line in PAGE.read_text().splitlines():
+    """Yield what is said, and the line that mends it, of each row of the page about Modbus."""
+    before, _, rest = PAGE.read_text().partition("## It sends JSON")
+    yield from table_rows(before + rest.partition("\n## ")[2])
+
+
+def table_rows(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the first and the last cell of each row of the tables in a text."""
+    for line in text.splitlines():
         cells = re.split(r"(?<=\s)\|(?=\s)|^\|\s|\s\|$", line)
         if line.startswith("| `") and len(cells) == 5:
             yield cells[1].strip(), cells[3].strip().strip("`")

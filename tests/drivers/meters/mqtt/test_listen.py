@@ -12,7 +12,7 @@ import paho.mqtt.client as paho
 import pytest
 
 from drivers.fleet.link import BrokerTls
-from drivers.meters.mqtt.inbox import Inbox, Message
+from drivers.meters.mqtt.inbox import Message, MessageInbox
 from drivers.meters.mqtt.listen import RIDES_S, Hearing, listen_forever
 from drivers.meters.mqtt.meter import MeterBroker, MqttMeter
 from drivers.meters.payloads.profiles import load_payload
@@ -212,7 +212,7 @@ def test_silence_is_a_loss_after_three_intervals_and_is_told_again() -> None:
 
 @in_loop
 async def test_of_a_flood_the_newest_is_kept_and_the_loop_is_woken_once() -> None:
-    inbox = Inbox(asyncio.get_running_loop(), lambda: 1.0)
+    inbox = MessageInbox(asyncio.get_running_loop(), lambda: 1.0)
     for number in range(10_000):
         inbox.put("t", str(number).encode(), False)
     inbox.put("t", b"stored", True)
