@@ -47,6 +47,7 @@ def test_what_sends_to_a_broker_is_read_by_every_road(
         options=options,
         probe_options=("--listen", "2 s"),
         test_options=("--listen", "2 s"),
+        watched_for="3 s",  # a connection to the broker may take its time
     ) as way:
         reads_all_by(way, capsys)
 
