@@ -20,6 +20,7 @@ from drivers.devices import reference as families
 from drivers.fleet import schema as contract
 from drivers.fleet.models_schema import file_schema as models_file_schema
 from drivers.meters import reference as profiles
+from drivers.meters.payloads import reference as messages
 from simulators.devices import table as traps
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -72,6 +73,7 @@ GENERATED: Final = (
     Generated(path="docs/agent.md", text=lambda: tables(AGENT_FILE.schema), page=True),
     Generated(path="docs/families.md", text=_families, page=True),
     Generated(path="docs/meters.md", text=profiles.table, page=True),
+    Generated(path="docs/json-meters.md", text=messages.table, page=True),
     Generated(path="docs/metrics.md", text=_metrics, page=True),
     Generated(path="docs/contract/schemas.json", text=contract.render),
     Generated(path="docs/contract/vectors.json", text=_vectors),

@@ -20,13 +20,13 @@ from drivers.devices.guard import Guard
 from drivers.devices.job_hook import JobCommands
 from drivers.devices.login import read_login
 from drivers.devices.switched import GuardedOutlet
-from drivers.devices.transports.tls import PinnedTls
 from drivers.devices.unopened import UnopenedDevice
 from drivers.errors import ConfigError
 from drivers.fleet.agent.device import Ports
 from drivers.fleet.agent.lease import LeasedDevice
 from drivers.fleet.catalogue import Model, load_catalogue
 from drivers.fleet.wire import MAX_SERIAL, DeadMan, MeasuredBy, Proof
+from drivers.transports.tls import PinnedTls
 
 _log = logging.getLogger(__name__)
 

@@ -39,19 +39,13 @@ def add(verbs: Verbs) -> None:
 
 def _carry_out(arguments: argparse.Namespace) -> int:
     from controller.site.compile import compile_site
+    from controller.site.entries import read_entries, shown_quantities
     from controller.site.load import load
-    from drivers.meters.dlms.profiles import load_dlms_profile
-    from drivers.meters.profiles import load_profile
 
     site_file = load(arguments.file)
     site = compile_site(site_file)
-    meters, surplus = site_file.meters, site_file.surplus
-    for modbus in (surplus.modbus, *(meter.modbus for meter in meters)):
-        if modbus is not None:
-            load_profile(str(modbus.profile))
-    for dlms in (surplus.dlms, *(meter.dlms for meter in meters)):
-        if dlms is not None:
-            load_dlms_profile(dlms.profile)
+    for _, entry in read_entries(site_file):
+        shown_quantities(entry)  # for a profile that cannot be used
     counts = f"{len(site.tree.ids)} nodes, {len(site.meters.ids)} meters, {len(site.devices.ids)} devices"
     tell(f"{arguments.file}: site {site.id} is good: {counts}, {len(site.agents)} agents")
     tell(*_carrying(site_file, site))
@@ -62,14 +56,13 @@ def _carry_out(arguments: argparse.Namespace) -> int:
 def _carrying(site_file: SiteFile, site: Site) -> Iterator[str]:
     """Yield a line for each node that may carry so many A or VA: what that is in W, and what follows its meter."""
     from controller.core.limits.carrying import phase_quantities
-    from controller.site.meter_profile import shown_by
+    from controller.site.entries import shown_quantities
     from drivers.quantities import format_power
 
-    entries = {meter.id: meter for meter in site_file.meters}
+    shown = {meter.id: shown_quantities(meter) for meter in site_file.meters}
     for each in site.carries:
         needed = set(phase_quantities(each.phases))
-        names = [site.meters.ids[k] for k in each.meters]
-        showing = [name for name in names if needed <= shown_by(entries[name])]
+        showing = [site.meters.ids[k] for k in each.meters if needed <= shown[site.meters.ids[k]]]
         follows = (
             f"it follows {', '.join(showing)}"
             if showing
@@ -121,7 +114,7 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
         tell("all were read, and nothing looks wrong")
         return DONE
     if told.bad:
-        if any((meter.modbus or meter.dlms) and meter.id in told.bad for meter in site_file.meters):
+        if any(meter.opcua is None and meter.id in told.bad for meter in site_file.meters):
             tell("meter-not-read.md of the manual goes from what is said of a meter to the line that mends it")
         tell(*fold(f"look at: {', '.join(told.bad)}"))
     return NOT_GOOD

@@ -94,7 +94,10 @@ def _certificates(site_file: SiteFile) -> Iterator[str]:
     modbus = [source.tls for source in (surplus.modbus, *(meter.modbus for meter in meters)) if source and source.tls]
     sources = (surplus.opcua, *(meter.opcua for meter in meters))
     opcua = [source.security for source in sources if source and source.security]
-    paths = [path for part in (site_file.mqtt.tls, *modbus) if part for path in (part.ca, part.certificate)]
+    mqtt = [source.tls for source in (surplus.mqtt, *(meter.mqtt for meter in meters)) if source and source.tls]
+    http = [source.tls for source in (surplus.http, *(meter.http for meter in meters)) if source and source.tls]
+    paths = [path for part in (site_file.mqtt.tls, *modbus, *mqtt) if part for path in (part.ca, part.certificate)]
+    paths += [part.ca for part in http]
     paths += [path for part in opcua for path in (part.certificate, part.server_certificate)]
     paths += [source.user_certificate for source in sources if source]
     for path in dict.fromkeys(path for path in paths if path is not None and path.is_file()):

@@ -9,13 +9,14 @@ from typing import Any, Final, TypeAlias
 
 from controller.core.site import SURPLUS
 from controller.site.loaded import LoadedSite, profiles_of, site_of
+from controller.site.model import WAYS
 from controller.site.own_models import OwnModels
 from controller.site.part import Part
 
 #: Keys that may change while the site runs: by key what is below it, None: all of it. In lists, of each element.
 Takes: TypeAlias = Mapping[str, "Takes | None"]
 
-_SOURCE: Final[Takes] = {"modbus": None, "opcua": None, "dlms": None}
+_SOURCE: Final[Takes] = dict.fromkeys(WAYS, None)
 _LOADS: Final[Takes] = dict.fromkeys(
     ("priority", "protected", "cap", "min_up", "min_down", "settle", "start_cost", "change_cost"), None
 )
@@ -33,7 +34,7 @@ TAKES: Final[Takes] = {
     "orders": {"tokens": None},
 }
 #: These say how a source is asked, and not what its answer means.
-_HOW_OFTEN: Final = frozenset({"poll", "poll_slow", "timeout", "answer_time", "publish_interval"})
+_HOW_OFTEN: Final = frozenset({"poll", "poll_slow", "timeout", "answer_time", "publish_interval", "every"})
 
 
 def taking(running: LoadedSite, new: LoadedSite) -> LoadedSite:
@@ -115,9 +116,9 @@ def read_otherwise(changes: Sequence[str]) -> frozenset[str]:
         match change.split("."):
             case [*_, last] if last in _HOW_OFTEN:
                 continue
-            case ["meters", meter, "modbus" | "opcua" | "dlms", *_]:
+            case ["meters", meter, way, *_] if way in WAYS:
                 found.add(meter)
-            case ["surplus", "modbus" | "opcua" | "dlms", *_]:
+            case ["surplus", way, *_] if way in WAYS:
                 found.add(SURPLUS)
     return frozenset(found)
 
@@ -126,10 +127,12 @@ def read_as(site: LoadedSite) -> Mapping[str, str]:
     """Return by meter a hash of what says what its samples mean: another one where `read_otherwise` would name it."""
     found = {}
     for meter in site.site_file.meters:
-        said = meter.model_dump(mode="json", by_alias=True, include=set(_SOURCE))
-        kind = next(name for name in _SOURCE if said[name])
-        source = {key: value for key, value in said[kind].items() if key not in _HOW_OFTEN}
-        profile = site.profiles.get(source.get("profile", ""))
-        meaning = json.dumps([kind, source, profile], sort_keys=True)
+        said = meter.model_dump(mode="json", by_alias=True, include=set(WAYS))
+        way, spoken = next((way, spoken) for way, spoken in said.items() if spoken)
+        source = {key: value for key, value in spoken.items() if key not in _HOW_OFTEN}
+        profile = site.profiles.get(source.get("profile") or "")
+        # The first two are called so for what was confirmed before there were others.
+        known = {"modbus": True, "opcua": False}.get(way, way)
+        meaning = json.dumps([known, source, profile], sort_keys=True)
         found[meter.id] = hashlib.sha256(meaning.encode()).hexdigest()
     return found

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from controller.site.model import MqttSection, OrdersSection
 from controller.site.problems import Loc, Problem, repeated, unless_one
 from controller.site.sources import OpcuaSource
 from controller.site.unknown import UNKNOWN
 
-_LOOPBACK_ONLY = "none on loopback alone; elsewhere the certificates"
+#: Where connections may go without protection.
+LOOPBACK_ONLY = "none on loopback alone; elsewhere the certificates"
 
 #: What a person must write to go without; the model takes it word by word.
 UNPROTECTED = "anyone on this network may read and forge these values"
@@ -27,14 +29,14 @@ def token_problems(orders: OrdersSection) -> Iterator[Problem]:
 
 def mqtt_problems(mqtt: MqttSection) -> Iterator[Problem]:
     """Report half a login, and an open connection to another machine."""
-    yield from _login_problems(("mqtt",), mqtt)
-    if mqtt.tls is None and mqtt.host is not UNKNOWN and not _is_loopback(mqtt.host):
-        yield Problem(loc=("mqtt", "tls"), found=f"none for the host {mqtt.host}", allowed=_LOOPBACK_ONLY)
+    yield from login_problems(("mqtt",), mqtt.username, mqtt.password_file)
+    if mqtt.tls is None and mqtt.host is not UNKNOWN and not is_loopback(mqtt.host):
+        yield Problem(loc=("mqtt", "tls"), found=f"none for the host {mqtt.host}", allowed=LOOPBACK_ONLY)
 
 
 def opcua_problems(loc: Loc, opcua: OpcuaSource) -> Iterator[Problem]:
     """Report half a login, two trust lists or none, and an open connection to another machine that nobody vouches for."""
-    yield from _login_problems(loc, opcua)
+    yield from login_problems(loc, opcua.username, opcua.password_file)
     yield from _user_problems(loc, opcua)
     security = opcua.security
     if security is None:
@@ -62,14 +64,15 @@ def _user_problems(loc: Loc, opcua: OpcuaSource) -> Iterator[Problem]:
 
 
 def _unprotected_problems(loc: Loc, opcua: OpcuaSource) -> Iterator[Problem]:
-    if opcua.endpoint is UNKNOWN or opcua.unprotected is not None or _is_loopback(_host(opcua.endpoint)):
+    if opcua.endpoint is UNKNOWN or opcua.unprotected is not None or is_loopback(_host(opcua.endpoint)):
         return
-    allowed = f"{_LOOPBACK_ONLY}, or beside it unprotected: {UNPROTECTED}"
+    allowed = f"{LOOPBACK_ONLY}, or beside it unprotected: {UNPROTECTED}"
     yield Problem(loc=(*loc, "security"), found=f"none for {opcua.endpoint}", allowed=allowed)
 
 
-def _login_problems(loc: Loc, login: MqttSection | OpcuaSource) -> Iterator[Problem]:
-    if (login.username is None) != (login.password_file is None):
+def login_problems(loc: Loc, username: str | None, password_file: Path | None) -> Iterator[Problem]:
+    """Report half a login."""
+    if (username is None) != (password_file is None):
         allowed = "both username and password_file, or neither"
         yield Problem(loc=loc, found="half a login", allowed=allowed, at_key=True)
 
@@ -79,7 +82,8 @@ def _host(endpoint: str) -> str:
     return match[1] if match else endpoint
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether an address or a name is this machine's own."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name

@@ -7,7 +7,9 @@ from typing import Final
 
 from controller.core.figures import SURPLUS_SOURCE
 from controller.site.check_access import opcua_problems
-from controller.site.model import MeterEntry, SiteFile, SurplusSection
+from controller.site.model import WAYS, MeterEntry, SiteFile, SurplusSection
+from controller.site.payload_meter import expected_every_s
+from controller.site.payload_sources import HttpSource, MqttSource
 from controller.site.problems import Loc, Problem, kw, repeated, unless_known, unless_one
 from controller.site.ranges import power_range
 from controller.site.sources import ModbusSource
@@ -78,21 +80,29 @@ def _twice(meters: Sequence[MeterEntry]) -> Iterator[Problem]:
     """Report a meter that is another one's copy: two meters that agree must be two."""
     first: dict[tuple[object, ...], int] = {}
     for index, meter in enumerate(meters):
-        source = meter.modbus
-        if source is None or source is UNKNOWN:
-            continue
-        before = first.setdefault(_identity(source), index)
-        if before != index:
-            yield Problem(
-                loc=("meters", index, "modbus"),
-                found=f"the host, port, unit and profile of {meters[before].id!r}",
-                allowed="every meter once",
-                at_key=True,
-            )
+        for key, source, same in (
+            ("modbus", meter.modbus, "the host, port, unit and profile"),
+            ("http", meter.http, "the url and the place"),
+            ("mqtt", meter.mqtt, "the broker, the topic and the place"),
+        ):
+            if source is None or source is UNKNOWN:
+                continue
+            before = first.setdefault((key, *_identity(source)), index)
+            if before != index:
+                yield Problem(
+                    loc=("meters", index, key),
+                    found=f"{same} of {meters[before].id!r}",
+                    allowed="every meter once",
+                    at_key=True,
+                )
 
 
-def _identity(source: ModbusSource) -> tuple[object, ...]:
+def _identity(source: ModbusSource | HttpSource | MqttSource) -> tuple[object, ...]:
     """Return what two sources have in common only if they are the same meter."""
+    if isinstance(source, HttpSource):
+        return (source.url, source.profile, source.at)
+    if isinstance(source, MqttSource):
+        return (source.host, source.port, source.topic, source.profile, source.at)
     return (source.host, source.port, source.serial, source.unit, source.profile, source.model, source.nth)
 
 
@@ -119,9 +129,9 @@ def _rating_problems(surplus: SurplusSection) -> Iterator[Problem]:
         )
 
 
-def _source_problems(loc: Loc, source: MeterEntry | SurplusSection, suspect_after_s: float) -> Iterator[Problem]:
-    modbus, opcua, dlms = source.modbus, source.opcua, source.dlms
-    yield from unless_one(loc, {"modbus": modbus, "opcua": opcua, "dlms": dlms})
+def _source_problems(loc: Loc, entry: MeterEntry | SurplusSection, suspect_after_s: float) -> Iterator[Problem]:
+    modbus, opcua, dlms, http, mqtt = entry.modbus, entry.opcua, entry.dlms, entry.http, entry.mqtt
+    yield from unless_one(loc, {way: getattr(entry, way) for way in WAYS})
     within = f"with its timeout at most suspect_after, {suspect_after_s:g} s: else sound readings are suspect"
     if modbus is not None and modbus.poll_s + modbus.timeout_s > suspect_after_s:
         yield Problem(loc=(*loc, "modbus", "poll"), allowed=within)
@@ -133,3 +143,16 @@ def _source_problems(loc: Loc, source: MeterEntry | SurplusSection, suspect_afte
         if opcua.unit_stated_as is not None and opcua.unit is None:
             yield Problem(loc=(*loc, "opcua", "unit_stated_as"), allowed="only beside unit, which says what it means")
         yield from opcua_problems((*loc, "opcua"), opcua)
+    if http is not None and http.poll_s + http.timeout_s > suspect_after_s:
+        yield Problem(loc=(*loc, "http", "poll"), allowed=within)
+    if mqtt is not None and mqtt is not UNKNOWN:
+        yield from _interval_problems((*loc, "mqtt"), mqtt, suspect_after_s)
+
+
+def _interval_problems(loc: Loc, mqtt: MqttSource, suspect_after_s: float) -> Iterator[Problem]:
+    """Report messages that come less often than readings grow suspect."""
+    every_s = expected_every_s(mqtt)
+    if every_s > suspect_after_s:
+        at = (*loc, "every") if mqtt.every_s is not None else loc
+        allowed = f"at most suspect_after, {suspect_after_s:g} s: else sound readings are suspect"
+        yield Problem(loc=at, found=f"a message every {every_s:g} s", allowed=allowed, at_key=mqtt.every_s is None)

@@ -15,6 +15,7 @@ from controller.site.check_fleet import fleet_problems, price_problems
 from controller.site.check_lines import line_problems
 from controller.site.check_meters import meter_problems, surplus_problems
 from controller.site.check_modbus import modbus_problems
+from controller.site.check_payloads import payload_problems
 from controller.site.check_sums import sum_problems
 from controller.site.devices import loads
 from controller.site.model import DemandSection, GridSection, SiteFile
@@ -38,6 +39,7 @@ def site_problems(site: SiteFile, catalogue: Mapping[str, Model]) -> Iterator[Pr
     yield from surplus_problems(site)
     yield from modbus_problems(site)
     yield from dlms_problems(site)
+    yield from payload_problems(site)
     yield from carrying_problems(site)
     yield from line_problems(site)
     yield from fleet_problems(site, fleet, catalogue)

@@ -11,12 +11,14 @@ from typing import Any
 import yaml
 
 from controller.site.document import Document, read_document
+from controller.site.entries import read_entries
 from controller.site.load import checked
-from controller.site.model import MeterEntry, SiteFile, SurplusSection
+from controller.site.model import SiteFile
 from controller.site.own_models import OwnModels
 from controller.site.problems import Loc
 from drivers.errors import ConfigError
 from drivers.meters.dlms.profiles import bundled_dlms_profiles
+from drivers.meters.payloads.profiles import bundled_payloads
 from drivers.meters.profiles import bundled_profiles
 
 
@@ -50,7 +52,7 @@ def site_of(path: Path, raw: Mapping[str, Any], models: OwnModels | None) -> Loa
 
 def _loaded(document: Document, raw: Mapping[str, Any]) -> LoadedSite:
     site_file = checked(document)
-    bundled = {*bundled_profiles(), *bundled_dlms_profiles()}
+    bundled = {*bundled_profiles(), *bundled_dlms_profiles(), *bundled_payloads()}
     paths = {profile for _, profile in profiles_of(site_file) if profile not in bundled}
     return LoadedSite(
         path=document.path,
@@ -62,13 +64,10 @@ def _loaded(document: Document, raw: Mapping[str, Any]) -> LoadedSite:
 
 def profiles_of(site_file: SiteFile) -> Iterator[tuple[Loc, str]]:
     """Yield where the file names a meter profile, and which: its id, or its path."""
-    named: list[tuple[Loc, MeterEntry | SurplusSection]] = [
-        (("meters", index), meter) for index, meter in enumerate(site_file.meters)
-    ]
-    for loc, entry in (*named, (("surplus",), site_file.surplus)):
-        for kind, source in (("modbus", entry.modbus), ("dlms", entry.dlms)):
-            if source is not None:
-                yield (*loc, kind, "profile"), source.profile
+    for loc, entry in read_entries(site_file):
+        for way, source in (("modbus", entry.modbus), ("dlms", entry.dlms), ("http", entry.http), ("mqtt", entry.mqtt)):
+            if source is not None and source.profile is not None:
+                yield (*loc, way, "profile"), source.profile
 
 
 def _text(path: str) -> str:

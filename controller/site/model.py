@@ -5,7 +5,7 @@ Names in the file are the aliases; the attributes carry their unit. A default st
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -35,6 +35,7 @@ from controller.site.measures import (
 from controller.site.own_models import ModelsFile
 from controller.site.part import Part, key
 from controller.site.paths import FilePath
+from controller.site.payload_sources import HttpSource, MqttSource
 from controller.site.sources import ModbusSource, OpcuaSource
 from controller.site.texts import (
     Count,
@@ -87,8 +88,12 @@ class NodeEntry(Part):
     contactor: ContactorEntry | None = key("contactor", "what cuts the node off when nothing else helps", None)
 
 
+#: In which ways a meter or the surplus can be read; an entry has the key of one of them.
+WAYS: Final = ("modbus", "opcua", "dlms", "http", "mqtt")
+
+
 class MeterEntry(Part):
-    """A meter of active power at a node; exactly one of `modbus`, `opcua` and `dlms`."""
+    """A meter of active power at a node; exactly one of `modbus`, `opcua`, `dlms`, `http` and `mqtt`."""
 
     id: Id = key("id", "name of the meter")
     node: Id = key("node", "the node whose power it sees")
@@ -102,10 +107,12 @@ class MeterEntry(Part):
     modbus: ModbusSource | None = key("modbus", "the meter speaks Modbus", None)
     opcua: OpcuaSource | None = key("opcua", "the meter's power is a variable of an OPC UA server", None)
     dlms: DlmsSource | None = key("dlms", "the meter speaks DLMS/COSEM", None)
+    http: HttpSource | None = key("http", "the meter, or a gateway, answers HTTP with JSON", None)
+    mqtt: MqttSource | None = key("mqtt", "the meter, or a gateway, sends to an MQTT broker", None)
 
 
 class SurplusSection(Part):
-    """Where the grid's surplus is read; exactly one of `modbus`, `opcua` and `dlms`."""
+    """Where the grid's surplus is read; exactly one of `modbus`, `opcua`, `dlms`, `http` and `mqtt`."""
 
     model: Literal["direct", "export", "headroom"] = key(
         "model",
@@ -121,6 +128,8 @@ class SurplusSection(Part):
     modbus: ModbusSource | None = key("modbus", "the source is a meter on Modbus", None)
     opcua: OpcuaSource | None = key("opcua", "the source is a variable of an OPC UA server", None)
     dlms: DlmsSource | None = key("dlms", "the source is a meter on DLMS/COSEM", None)
+    http: HttpSource | None = key("http", "the source answers HTTP with JSON", None)
+    mqtt: MqttSource | None = key("mqtt", "the source sends to an MQTT broker", None)
 
 
 class ControlSection(Part):

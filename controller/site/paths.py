@@ -10,6 +10,7 @@ from typing import Annotated, Final
 from controller.site.problems import one_of
 from controller.site.texts import matching
 from controller.site.value_type import NotAllowedError, ValueType
+from drivers.meters.payloads.profiles import bundled_payloads
 from drivers.meters.profiles import bundled_profiles
 
 
@@ -35,7 +36,7 @@ class CertificateLeaf(PathLeaf):
         return super().read(value, folder)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ProfileLeaf(ValueType):
     """A meter profile: the id of one of those that are `bundled`, or the path of a YAML file that exists."""
 
@@ -43,11 +44,11 @@ class ProfileLeaf(ValueType):
 
     def read(self, value: object, folder: Path) -> str:
         """Return the id, or the path as text."""
-        name = path_text(value)
-        if name in self.bundled():
+        name, known = path_text(value), self.bundled()
+        if name in known:
             return name
         if not name.endswith((".yaml", ".yml")) or not _is_file(folder / name):
-            raise NotAllowedError(f"a YAML file that exists, or one of {one_of(self.bundled(), name)}")
+            raise NotAllowedError(f"a YAML file that exists, or one of {one_of(known, name)}")
         return str(folder / name)
 
 
@@ -77,4 +78,10 @@ CertificatePath = Annotated[
 ]
 ProfileName = Annotated[
     str, ProfileLeaf(parse=str, allowed=f"a bundled profile, or the path of a YAML file {FROM}", json=_TEXT)
+]
+PayloadName = Annotated[
+    str,
+    ProfileLeaf(
+        parse=str, allowed=f"a bundled profile, or the path of a YAML file {FROM}", json=_TEXT, bundled=bundled_payloads
+    ),
 ]

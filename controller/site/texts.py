@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from controller.site.value_type import NotAllowedError, ValueType, require, text_schema
+from drivers.meters.http.address import Url
+from drivers.meters.payloads.profiles import is_spot
 
 
 def matching(pattern: str, allowed: str) -> ValueType:
@@ -139,3 +141,37 @@ ListenAddress = Annotated[
         json=text_schema(r"^\S+:[0-9]{1,5}$"),
     ),
 ]
+
+
+def _web_address(text: object) -> str:
+    require(isinstance(text, str))
+    try:
+        return str(Url.parse(str(text)))
+    except ValueError as error:
+        raise NotAllowedError from error
+
+
+WebAddress = Annotated[
+    str,
+    ValueType(
+        parse=_web_address,
+        allowed="an address such as http://10.0.0.5/status, without user and password",
+        json=text_schema(r"^https?://\S+$"),
+    ),
+]
+
+
+def _value_place(text: object) -> str:
+    require(is_spot(text))
+    return str(text)
+
+
+ValuePlace = Annotated[
+    str,
+    ValueType(
+        parse=_value_place,
+        allowed="a JSON pointer, such as /grid/power; of MQTT also a topic below the meter's, a space and a pointer",
+        json={"type": "string"},
+    ),
+]
+Topic = Annotated[str, matching(r"[^#+\x00-\x1f\x7f]{1,250}(?<!/)", "a topic without wildcards that does not end in /")]

@@ -18,9 +18,9 @@ import msgspec
 from drivers import ending
 from drivers.devices import answers
 from drivers.devices.calls import Write
-from drivers.devices.transports.http import HttpLine
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
+from drivers.transports.http import HttpLine
 
 _log = logging.getLogger(__name__)
 

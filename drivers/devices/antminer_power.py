@@ -10,8 +10,8 @@ import math
 from typing import Final
 
 from drivers.devices import answers
-from drivers.devices.transports.http import HttpLine
 from drivers.errors import DriverLoss
+from drivers.transports.http import HttpLine
 
 PORT: Final = 6060
 PATH: Final = "/miner_power"

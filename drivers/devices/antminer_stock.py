@@ -14,12 +14,12 @@ from drivers.devices.antminer_power import PowerPage
 from drivers.devices.bounded import bounded
 from drivers.devices.calls import carry_out
 from drivers.devices.driver import DeviceIdentity, DeviceSettings, Target
-from drivers.devices.transports.digest import DigestAuth
-from drivers.devices.transports.http import HttpLine
 from drivers.errors import ConfigError, DriverLoss
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
 from drivers.fleet.catalogue import Model
 from drivers.fleet.wire import Activity, MeasuredBy
+from drivers.transports.digest import DigestAuth
+from drivers.transports.http import HttpLine
 
 _SLEEP, _LOW, _NORMAL = "1", "3", "0"
 _WATTS_KEYS: Final = ("chain_power", "power", "watt")

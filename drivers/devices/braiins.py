@@ -16,11 +16,11 @@ from drivers.devices import answers
 from drivers.devices.bounded import bounded
 from drivers.devices.calls import Write, carry_out
 from drivers.devices.driver import DeviceIdentity, DeviceSettings, Target
-from drivers.devices.transports.http import HttpLine
-from drivers.devices.transports.token_http import TokenLine, TokenLogin
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
 from drivers.fleet.wire import Activity, MeasuredBy
+from drivers.transports.http import HttpLine
+from drivers.transports.token_http import TokenLine, TokenLogin
 
 _API: Final = "/api/v1"
 _DPS: Final = "dps"

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from drivers.devices.driver import CALL_S
-from drivers.devices.transports.ends import NotSent, Unanswered
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
+from drivers.transports.ends import NotSent, Unanswered
 
 #: One write. It returns the device's own yes or no, UNKNOWN for an answer that is neither; raises DriverLoss where there is none.
 Write = Callable[[], Awaitable[CommandOutcome]]

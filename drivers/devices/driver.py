@@ -23,9 +23,9 @@ from typing import Final, Protocol
 
 from drivers.devices.job_hook import JobCommands
 from drivers.devices.login import Login
-from drivers.devices.transports.tls import PinnedTls
 from drivers.fleet.agent.device import CommandOutcome, Device
 from drivers.fleet.catalogue import Model
+from drivers.transports.tls import PinnedTls
 
 #: A call to a device is over after so long at most, whatever the device does.
 CALL_S: Final = 4.0

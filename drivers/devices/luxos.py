@@ -16,11 +16,11 @@ from drivers.devices import answers
 from drivers.devices.bounded import bounded
 from drivers.devices.driver import CALL_S, DeviceIdentity, DeviceSettings, Target, least_mode_over
 from drivers.devices.luxos_session import Step, write_in_session
-from drivers.devices.transports import cgminer
-from drivers.devices.transports.cgminer import CgminerReply
 from drivers.errors import ConfigError, DriverLoss
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
 from drivers.fleet.wire import Activity, MeasuredBy
+from drivers.transports import cgminer
+from drivers.transports.cgminer import CgminerReply
 
 ATM: Final = "atm"
 _SLEEP: Final = {"sleep": True, "none": False}

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from drivers.devices import answers
-from drivers.devices.transports.cgminer import CgminerReply
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
+from drivers.transports.cgminer import CgminerReply
 
 #: A verb, and its words behind the id of the session.
 Step = tuple[str, str]

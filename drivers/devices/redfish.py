@@ -18,9 +18,9 @@ from drivers.devices.driver import DeviceIdentity, Target
 from drivers.devices.gpu_machine import GpuMachine, GpuSight
 from drivers.devices.gpu_shares import GpuRange
 from drivers.devices.redfish_session import JSON, RedfishSession
-from drivers.devices.transports.http import HttpAnswer, HttpLine
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
+from drivers.transports.http import HttpAnswer, HttpLine
 
 _SYSTEMS: Final = "/redfish/v1/Systems"
 _ACTS: Final = "Automatic"

@@ -15,9 +15,9 @@ from typing import Any, Final
 import msgspec
 
 from drivers.devices.driver import Target
-from drivers.devices.transports.ends import NotSent, Unanswered
-from drivers.devices.transports.http import HttpAnswer, HttpLine
 from drivers.errors import DriverLoss
+from drivers.transports.ends import NotSent, Unanswered
+from drivers.transports.http import HttpAnswer, HttpLine
 
 JSON: Final = {"Content-Type": "application/json"}
 _SESSIONS: Final = "/redfish/v1/SessionService/Sessions"

@@ -17,10 +17,10 @@ from drivers.devices import answers
 from drivers.devices.bounded import bounded
 from drivers.devices.driver import DeviceIdentity, Target
 from drivers.devices.switched import SwitchedDevice, seen_closed
-from drivers.devices.transports.digest import DigestAuth
-from drivers.devices.transports.http import HttpAnswer, HttpLine
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
+from drivers.transports.digest import DigestAuth
+from drivers.transports.http import HttpAnswer, HttpLine
 
 _USER: Final = "admin"
 _JSON: Final = {"Content-Type": "application/json"}

@@ -15,9 +15,9 @@ from drivers.devices import answers
 from drivers.devices.bounded import bounded
 from drivers.devices.driver import CALL_S, DeviceIdentity, Target
 from drivers.devices.switched import SwitchedDevice, seen_closed
-from drivers.devices.transports.http import HttpLine
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
+from drivers.transports.http import HttpLine
 
 _USER: Final = "admin"
 _STATES: Final = {"ON": True, "OFF": False}

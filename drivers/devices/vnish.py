@@ -17,11 +17,11 @@ from drivers.devices import answers
 from drivers.devices.bounded import bounded
 from drivers.devices.calls import Write, carry_out
 from drivers.devices.driver import DeviceIdentity, DeviceSettings, Target
-from drivers.devices.transports.http import HttpAnswer, HttpLine
-from drivers.devices.transports.token_http import TokenLine, TokenLogin
 from drivers.devices.vnish_state import SWITCHER, VnishState, usable_presets
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
+from drivers.transports.http import HttpAnswer, HttpLine
+from drivers.transports.token_http import TokenLine, TokenLogin
 
 _API: Final = "/api/v1"
 

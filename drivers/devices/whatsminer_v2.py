@@ -16,12 +16,12 @@ from drivers.devices import answers, whatsminer
 from drivers.devices.bounded import bounded
 from drivers.devices.calls import Write, carry_out
 from drivers.devices.driver import DeviceIdentity, DeviceSettings, Target
-from drivers.devices.transports.ends import Unanswered
-from drivers.devices.transports.line_json import ask
-from drivers.devices.transports.whatsminer_token import WhatsminerToken
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
 from drivers.fleet.wire import MeasuredBy
+from drivers.transports.ends import Unanswered
+from drivers.transports.line_json import ask
+from drivers.transports.whatsminer_token import WhatsminerToken
 
 _DONE: Final = 131
 #: The token, or what is encrypted with it, is not the device's any more: a new one is made, and the command said once more.

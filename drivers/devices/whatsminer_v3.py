@@ -16,10 +16,10 @@ from drivers.devices import answers, whatsminer
 from drivers.devices.bounded import bounded
 from drivers.devices.calls import Write, carry_out, whatever_it_says
 from drivers.devices.driver import DeviceIdentity, DeviceSettings, Target
-from drivers.devices.transports import framed_json
 from drivers.errors import DriverLoss
 from drivers.fleet.agent.device import CommandOutcome, DeviceReading
 from drivers.fleet.wire import MeasuredBy
+from drivers.transports import framed_json
 
 _SERVICE: Final = "set.miner.service"
 _ACCOUNT: Final = "super"

@@ -46,6 +46,21 @@ _STEADY_S: Final = 60.0
 OnMessage = Callable[[str, bytes, bool], None]
 #: Takes True when the link is up with its subscriptions granted, False when it is lost; from the link's thread.
 OnConnection = Callable[[bool], None]
+#: Takes in words why there is no connection, at every attempt; from the link's thread.
+OnTrouble = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribing:
+    """How messages are subscribed to.
+
+    `as_published`: a live message that its sender had retained is told as retained, too; else only the broker's stored copies
+    are. MQTT 3.1.1 knows the latter alone. `most_bytes`: of a message, where the broker speaks MQTT 5; None: any.
+    """
+
+    qos: int = 1
+    as_published: bool = True
+    most_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +105,9 @@ class MqttLink:
         client_id: str,
         on_message: OnMessage,
         on_connection: OnConnection = lambda _up: None,
+        on_trouble: OnTrouble = lambda _reason: None,
         subscriptions: Sequence[str] = (),
+        wanted: Subscribing = Subscribing(),
         will: tuple[str, bytes] | None = None,
         protocol: Literal["5", "3.1.1"] = "5",
         tls: BrokerTls | None = None,
@@ -101,12 +118,12 @@ class MqttLink:
     ) -> None:
         self._host, self._port = host, port
         self._client_id = client_id
-        self._on_message, self._on_connection = on_message, on_connection
-        self._subscriptions = tuple(subscriptions)
+        self._on_message, self._on_connection, self._on_trouble = on_message, on_connection, on_trouble
+        self._subscriptions, self._wanted = tuple(subscriptions), wanted
         self._is_wanted = lru_cache(maxsize=_TOPICS)(self._matches)
         self._will = will
         self._version = MQTTProtocolVersion.MQTTv5 if protocol == "5" else MQTTProtocolVersion.MQTTv311
-        self._tls = _context(tls) if tls else None
+        self._tls = tls_context(tls) if tls else None
         self._username, self._password = username, password
         self._keepalive_s = keepalive_s
         self._retry_s, self._delay_s = retry_s, retry_s[0]
@@ -116,7 +133,7 @@ class MqttLink:
         # Of this connection: messages handed to it, and written or acknowledged. Each is counted by one thread alone.
         self._handed = self._written = 0
         self._told_up: bool | None = None
-        self._short = 0
+        self._short, self._refused = 0, ""
         self._refusals: set[str] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"mqtt-{client_id}", daemon=True)
@@ -167,10 +184,10 @@ class MqttLink:
     def _connection(self) -> None:
         """Live through one connection."""
         client = self._client()
-        self._open = client
+        self._open, self._refused = client, ""
         reason = "stopped"
         try:
-            client.connect(self._host, self._port, self._keepalive_s)
+            client.connect(self._host, self._port, self._keepalive_s, properties=self._asked())
             while (code := client.loop(1.0)) == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 if self._stopping.is_set():
                     client.disconnect()
@@ -185,6 +202,14 @@ class MqttLink:
         finally:
             self._open = None
         self._down(reason)
+
+    def _asked(self) -> Properties | None:
+        """Return what the broker is asked for with a connection."""
+        if self._wanted.most_bytes is None or self._version != MQTTProtocolVersion.MQTTv5:
+            return None
+        asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        asked.MaximumPacketSize = self._wanted.most_bytes
+        return asked
 
     def _note_steady(self) -> None:
         """Take a connection for good once it has lived for long enough; one after a short one is not yet told of."""
@@ -223,22 +248,24 @@ class MqttLink:
         self, client: paho.Client, _data: Any, _flags: paho.ConnectFlags, reason: ReasonCode, _properties: Any
     ) -> None:
         if reason.is_failure:
-            self._log_loss(f"refused: {reason}")
+            self._refused = f"refused: {reason}"
+            self._log_loss(self._refused)
         elif not self._subscriptions:
             self._rise(client)
         elif self._version == MQTTProtocolVersion.MQTTv5:
             # Retain as published: a retained set is known as one even when it arrives live.
-            options = SubscribeOptions(qos=1, retainAsPublished=True)
+            options = SubscribeOptions(qos=self._wanted.qos, retainAsPublished=self._wanted.as_published)
             client.subscribe([(topic, options) for topic in self._subscriptions])
         else:
-            client.subscribe([(topic, 1) for topic in self._subscriptions])
+            client.subscribe([(topic, self._wanted.qos) for topic in self._subscriptions])
 
     def _subscribed(
         self, client: paho.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
     ) -> None:
         refused = [str(reason) for reason in reasons if reason.is_failure]
         if refused:
-            self._log_loss(f"subscription refused: {', '.join(refused)}")
+            self._refused = f"subscription refused: {', '.join(refused)}"
+            self._log_loss(self._refused)
             client.disconnect()
         else:
             self._rise(client)
@@ -277,7 +304,7 @@ class MqttLink:
         was_up, self._up = self._up is not None, None
         self._short += was_up and time.monotonic() - self._up_since_s < _STEADY_S
         if not self._stopping.is_set():
-            self._log_loss(reason)
+            self._log_loss(self._refused or reason)
         if was_up:
             self._tell(up=False)
 
@@ -288,6 +315,10 @@ class MqttLink:
             _log.exception("connection callback failed", extra={"event": "callback_failed"} | self._who)
 
     def _log_loss(self, reason: str) -> None:
+        try:
+            self._on_trouble(reason)
+        except Exception:  # noqa: BLE001  as with messages, the link outlives its user's mistakes
+            _log.exception("connection callback failed", extra={"event": "callback_failed"} | self._who)
         if self._told_up is not False:
             self._told_up = False
             extra = {"event": "broker_lost"} | self._who
@@ -303,7 +334,8 @@ class MqttLink:
         return {"client": self._client_id}
 
 
-def _context(tls: BrokerTls) -> ssl.SSLContext:
+def tls_context(tls: BrokerTls) -> ssl.SSLContext:
+    """Return what a connection is made with; raises ConfigError where the files are not usable."""
     try:
         context = ssl.create_default_context(cafile=str(tls.ca))
         if tls.certificate is not None:

@@ -91,6 +91,16 @@ class Profile:
     notes: tuple[str, ...] = ()
 
     @property
+    def promised(self) -> int:
+        """How many quantities every reading of all that it has brings."""
+        return len(self.registers)
+
+    @property
+    def doubts(self) -> Mapping[str, str]:
+        """By quantity what must be verified on the device."""
+        return {name: register.doubt for name, register in self.registers.items() if register.doubt}
+
+    @property
     def power_doubt(self) -> str:
         """What is not sure about the power that is controlled; empty where it is."""
         return self.registers[REQUIRED].doubt

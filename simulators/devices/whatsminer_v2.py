@@ -15,8 +15,8 @@ from typing import Any, Final
 import msgspec
 
 from drivers.clock import Clock
-from drivers.devices.transports.whatsminer_token import WhatsminerToken
 from drivers.fleet.wire import Activity
+from drivers.transports.whatsminer_token import WhatsminerToken
 from simulators.devices.replies import Words, say
 from simulators.devices.server import UnitServer
 from simulators.devices.traps import ReplyForm

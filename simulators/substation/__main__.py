@@ -1,4 +1,4 @@
-"""``python -m simulators.substation modbus|dlms|opcua``: meters and contactors, or the SCADA, in a process of their own."""
+"""``python -m simulators.substation modbus|dlms|opcua|http|mqtt``: meters and contactors, or the SCADA, in a process of their own."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ from simulators.process import announce_ready, split_address, until_signalled
 from simulators.substation.contactor_unit import FORM, ContactorUnit, WiredContactor, parse_contactor, parse_relay
 from simulators.substation.dlms_options import add_dlms_options
 from simulators.substation.encoder import identity, read_data
+from simulators.substation.gateway_options import add_gateway_options, gateway_of
+from simulators.substation.http_gateway import serve_http
 from simulators.substation.meter import SimulatedMeter
 from simulators.substation.modbus_server import Faults, Unit, WaitingUnit, serve_gateway, serve_serial
+from simulators.substation.mqtt_gateway import connected, send_forever
 from simulators.substation.options import (
     add_fault_options,
     add_habit_options,
@@ -96,10 +99,24 @@ def _parser() -> argparse.ArgumentParser:
     opcua.set_defaults(serve=_serve_opcua)
     add_scada_options(opcua)
     add_dlms_options(kinds.add_parser("dlms", help="meters on DLMS/COSEM; those of one port share an HDLC line"))
+    _gateway_parsers(kinds)
     for kind in kinds.choices.values():
         kind.add_argument("--world", type=split_address, required=True, metavar="HOST:PORT", help="the world link")
         kind.add_argument("--refresh", type=float, default=0.2, help="seconds between measurements")
     return parser
+
+
+def _gateway_parsers(kinds: Any) -> None:
+    """Add the verbs of gateways over HTTP and over MQTT."""
+    http = kinds.add_parser("http", help="meters and gateways that answer HTTP with JSON, a port each")
+    http.set_defaults(serve=_serve_http)
+    http.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    mqtt = kinds.add_parser("mqtt", help="meters and gateways that send JSON to an MQTT broker, a topic each")
+    mqtt.set_defaults(serve=_serve_mqtt)
+    mqtt.add_argument("--broker", type=split_address, required=True, metavar="HOST:PORT")
+    mqtt.add_argument("--every", type=float, default=1.0, metavar="S", help="between messages")
+    for kind in (http, mqtt):
+        add_gateway_options(kind)
 
 
 def _meter(text: str) -> MeterArgument:
@@ -225,6 +242,26 @@ async def _serve_opcua(args: argparse.Namespace) -> None:
         group.create_task(scada_of(args).run(world.truth, args.refresh, started), name="scada")
         await started.wait()
         announce_ready(f"scada at {args.endpoint}")
+
+
+async def _serve_http(args: argparse.Namespace) -> None:
+    world = AsyncWorldClient(*args.world)
+    async with asyncio.TaskGroup() as group:
+        for wanted in args.meter:
+            gateway = gateway_of(args, wanted)
+            await serve_http(gateway, args.host, int(wanted.place))
+            group.create_task(gateway.run(world.truth, args.refresh), name=f"gateway of {wanted.node}")
+        announce_ready(f"gateways at {args.host}")
+
+
+async def _serve_mqtt(args: argparse.Namespace) -> None:
+    world, client = AsyncWorldClient(*args.world), connected(*args.broker)
+    async with asyncio.TaskGroup() as group:
+        for wanted in args.meter:
+            gateway = gateway_of(args, wanted)
+            group.create_task(gateway.run(world.truth, args.refresh), name=f"gateway of {wanted.node}")
+            group.create_task(send_forever(gateway, client, wanted.place, args.every), name=f"sender of {wanted.node}")
+        announce_ready(f"gateways at {args.broker[0]}")
 
 
 if __name__ == "__main__":

@@ -85,16 +85,10 @@ class SimulatedMeter:
         partial_wh = {way: counted_wh - self._reset_wh[way] for way, counted_wh in self._counted_wh.items()}
         total_wh = {"import": self.start_wh + self._counted_wh["import"], "export": self._counted_wh["export"]}
         return {
-            "active_power_w": power_w,
-            "reactive_power_var": _REACTIVE_SHARE * power_w,
-            "frequency_hz": frequency_hz,
+            **momentary(power_w, frequency_hz),
             **{f"energy_{way}_wh": wh for way, wh in total_wh.items()},
             **{f"energy_{way}_l1_wh": wh / 3 for way, wh in total_wh.items()},
             **{f"energy_{way}_partial_wh": wh for way, wh in partial_wh.items()},
-            **{f"voltage_{phase}_n_v": PHASE_VOLTAGE_V for phase in _PHASES},
-            **{f"voltage_{pair}_v": math.sqrt(3) * PHASE_VOLTAGE_V for pair in ("l1_l2", "l2_l3", "l3_l1")},
-            **{f"current_{phase}_a": abs(power_w) / 3 / PHASE_VOLTAGE_V for phase in _PHASES},
-            **{f"active_power_{phase}_w": power_w / 3 for phase in _PHASES},
         }
 
     def _write_power_factor(self, layout: Mapping[str, Any], values: dict[str, float]) -> None:
@@ -108,3 +102,16 @@ class SimulatedMeter:
         hours = max(0.0, now_s - self._counted_s) / 3600
         self._counted_wh["import" if power_w >= 0 else "export"] += abs(power_w) * hours
         self._counted_s = now_s
+
+
+def momentary(power_w: float, frequency_hz: float) -> dict[str, float]:
+    """Return all that a meter of a balanced load measures now, by quantity."""
+    return {
+        "active_power_w": power_w,
+        "reactive_power_var": _REACTIVE_SHARE * power_w,
+        "frequency_hz": frequency_hz,
+        **{f"voltage_{phase}_n_v": PHASE_VOLTAGE_V for phase in _PHASES},
+        **{f"voltage_{pair}_v": math.sqrt(3) * PHASE_VOLTAGE_V for pair in ("l1_l2", "l2_l3", "l3_l1")},
+        **{f"current_{phase}_a": abs(power_w) / 3 / PHASE_VOLTAGE_V for phase in _PHASES},
+        **{f"active_power_{phase}_w": power_w / 3 for phase in _PHASES},
+    }

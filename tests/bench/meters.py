@@ -6,10 +6,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.bench.report import Row, Scale, show
+from tests.brokers import mosquitto_broker
 
 #: Servers, units behind each, dead units (of all where each server has one, else behind each), time of a request on the bus.
 _SITES: Mapping[str, tuple[int, int, int, float]] = {
@@ -42,6 +45,10 @@ def run(scale: Scale) -> list[Row]:
             with _far(servers, units, dead, turn_s, how) as ports:
                 given = {"ports": ports, "units": units, "dead": dead, "seconds": seconds}
                 ages.append({"site": site, "dead": how if dead else "-"} | _near("watch", given))
+    for way in ("http", "mqtt"):
+        with _sending(way, 100) as ports:
+            sent = _near("watch_sent", {"way": way, "ports": ports, "seconds": seconds})
+        ages.append({"site": f"100 meters by {way.upper()}", "dead": "-"} | sent)
     show("meters at 1 Hz: age of the living ones' power, CPU and memory of the reading process", _COLUMNS, ages)
     return rows + ages
 
@@ -59,8 +66,27 @@ def _near(what: str, given: Mapping[str, Any]) -> Row:
 
 
 @contextmanager
-def _far(*given: object) -> Iterator[list[int]]:
-    command = [sys.executable, "-m", "tests.bench.meters_far", *map(str, given)]
+def _sending(way: str, count: int) -> Iterator[list[int]]:
+    """Serve meters that send JSON; yields their ports, or that of their broker."""
+    if way == "http":
+        with _served("tests.bench.meters_sending", "http", count) as ports:
+            yield ports
+        return
+    with (
+        TemporaryDirectory() as folder,
+        mosquitto_broker(Path(folder)) as broker,
+        _served("tests.bench.meters_sending", "mqtt", count, broker.port) as ports,
+    ):
+        yield ports
+
+
+def _far(*given: object) -> AbstractContextManager[list[int]]:
+    return _served("tests.bench.meters_far", *given)
+
+
+@contextmanager
+def _served(*given: object) -> Iterator[list[int]]:
+    command = [sys.executable, "-m", *map(str, given)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         assert server.stdin is not None
         assert server.stdout is not None

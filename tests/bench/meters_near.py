@@ -9,20 +9,23 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from controller.daemon.meters.modbus import bus_drivers
-from controller.daemon.meters.supervision import run_drivers
+from controller.daemon.meters.payloads import http_drivers, mqtt_drivers
+from controller.daemon.meters.supervision import Driver, run_drivers
+from controller.site.payload_sources import HttpSource, MqttSource
 from controller.site.sources import ModbusSource
 from drivers.clock import boottime_s
 from drivers.meters.blocks import plan
 from drivers.meters.modbus import ModbusMeter, connected, framing_of
 from drivers.meters.modbus.reader import Reader
 from drivers.meters.profiles import FAST, load_profile
-from drivers.readings import Loss, Sample
+from drivers.readings import Loss, Publish, Sample
 from tests.bench.meters_far import PROFILE, SHOWN
+from tests.bench.meters_sending import PROFILES
 
 #: Before figures count: all meters are read, the dead ones are known and probed at their longest distance.
 SETTLE_S = 8.0
@@ -31,15 +34,6 @@ SAMPLE_S = 0.05
 
 async def watch(ports: Sequence[int], units: int, dead: int, seconds: float) -> dict[str, Any]:
     """Read all meters at 1 Hz; age in ms of the power of those that live, looked at as a tick would."""
-    newest: dict[str, float] = {}
-    counted = {"samples": 0, "wrong": 0}
-
-    def publish(seen: Sample | Loss) -> None:
-        if isinstance(seen, Sample):
-            newest[seen.meter] = seen.taken_at_s
-            counted["samples"] += 1
-            counted["wrong"] += not math.isclose(seen.values["active_power_w"], SHOWN["active_power_w"], rel_tol=1e-6)
-
     sources, live = {}, []
     for index, port in enumerate(ports):
         for unit in range(1, units + 1):
@@ -48,7 +42,38 @@ async def watch(ports: Sequence[int], units: int, dead: int, seconds: float) -> 
             sources[name] = ModbusSource.model_validate(given)
             if (unit if units > 1 else index + 1) > dead:
                 live.append(name)
-    running = asyncio.create_task(run_drivers(bus_drivers(sources, {}, publish), publish))
+    return await _watched(lambda publish: bus_drivers(sources, {}, publish), live, seconds)
+
+
+async def watch_sent(way: str, ports: Sequence[int], seconds: float) -> dict[str, Any]:
+    """The same of meters that send JSON, over HTTP or MQTT."""
+    names = [f"m{index}" for index in range(len(ports))]
+    if way == "http":
+        given = {
+            name: {"url": f"http://127.0.0.1:{port}", "profile": PROFILES[way]}
+            for name, port in zip(names, ports, strict=True)
+        }
+        asked = {name: HttpSource.model_validate(each) for name, each in given.items()}
+        return await _watched(lambda publish: http_drivers(asked, {}, publish), names, seconds)
+    broker = {"host": "127.0.0.1", "port": ports[0], "tls": "none", "profile": PROFILES[way], "every": "1 s"}
+    sent = {name: MqttSource.model_validate({**broker, "topic": name}) for name in names}
+    return await _watched(lambda publish: mqtt_drivers(sent, {}, publish), names, seconds, within=1e-2)
+
+
+async def _watched(
+    drivers: Callable[[Publish], Sequence[Driver]], live: Sequence[str], seconds: float, *, within: float = 1e-6
+) -> dict[str, Any]:
+    """`within`: the share of the power by which a reading may be off."""
+    newest: dict[str, float] = {}
+    counted = {"samples": 0, "wrong": 0}
+
+    def publish(seen: Sample | Loss) -> None:
+        if isinstance(seen, Sample):
+            newest[seen.meter] = seen.taken_at_s
+            counted["samples"] += 1
+            counted["wrong"] += not math.isclose(seen.values["active_power_w"], SHOWN["active_power_w"], rel_tol=within)
+
+    running = asyncio.create_task(run_drivers(drivers(publish), publish))
     await asyncio.sleep(SETTLE_S)
     counted["samples"] = 0
     ages_s: list[float] = []
@@ -107,5 +132,5 @@ async def compare(port: int, reads: int, rounds: int) -> dict[str, Any]:
 if __name__ == "__main__":
     logging.disable()
     arguments = json.loads(sys.argv[2])
-    work = watch(**arguments) if sys.argv[1] == "watch" else compare(**arguments)
-    json.dump(asyncio.run(work), sys.stdout)
+    work = {"watch": watch, "watch_sent": watch_sent, "compare": compare}[sys.argv[1]]
+    json.dump(asyncio.run(work(**arguments)), sys.stdout)

@@ -15,8 +15,8 @@ import yaml
 from controller.cli import main
 from controller.demo.children import Child
 from drivers.clock import boottime_s
-from drivers.devices.transports.line_json import ask
 from drivers.fleet.catalogue import load_catalogue
+from drivers.transports.line_json import ask
 from tests.brokers import MOSQUITTO, mosquitto_broker
 from tests.e2e.yard import MET_S, PLENTY, SITE, SLACK_S, Yard, options, until
 from tests.ports import free_port

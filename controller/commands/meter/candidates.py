@@ -228,14 +228,14 @@ async def _tried(meter: AskedMeter, profile: Profile, place: InMeter, identified
         place=place,
         turned=turned,
         identified=identified,
-        agree=tuple(_agreements(values)),
+        agree=tuple(agreements(values)),
         wrong=tuple(look(values, invalid)),
         missing=len(absent(values, invalid)),
         values=values,
     )
 
 
-def _agreements(values: Mapping[str, float]) -> list[str]:
+def agreements(values: Mapping[str, float]) -> list[str]:
     """Return what speaks for a profile: quantities that no wrong one would show, and those that confirm each other."""
     said = []
     if "frequency_hz" in values and of_a_grid(values):

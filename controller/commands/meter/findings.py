@@ -17,6 +17,8 @@ from controller.core.reasons import Reason
 from controller.core.trust.columns import PLAUSIBLE
 from controller.core.trust.plausibility import OFF_GRID_HZ, contradiction, off_grid, unready
 from controller.texts.english import PROFILE_QUESTION, predicate
+from drivers.meters.payloads.fields import NotThere
+from drivers.meters.payloads.profiles import PayloadProfile
 from drivers.meters.profiles import REQUIRED, Profile
 from drivers.modbus.answers import Refusal
 
@@ -74,20 +76,20 @@ def absent(values: Values, invalid: Mapping[str, str]) -> dict[str, str]:
     """
     if REQUIRED not in values:
         return {}
-    return {name: reason for name, reason in invalid.items() if isinstance(reason, Refusal) and reason.for_good}
+    return {name: reason for name, reason in invalid.items() if _for_good(reason)}
+
+
+def _for_good(reason: str) -> bool:
+    return reason.for_good if isinstance(reason, Refusal) else isinstance(reason, NotThere)
 
 
 def _told(reason: str) -> str:
     return f"refused for now, {reason}" if isinstance(reason, Refusal) and not reason.for_good else reason
 
 
-def doubts(profile: Profile | None) -> list[str]:
+def doubts(profile: Profile | PayloadProfile | None) -> list[str]:
     """Return what the author of a profile could not be sure of, each text once with the quantities that it is about."""
-    registers = profile.registers if profile else {}
-    return [
-        f"verify {text}"
-        for text in _grouped({name: register.doubt for name, register in registers.items() if register.doubt})
-    ]
+    return [f"verify {text}" for text in _grouped(profile.doubts)] if profile else []
 
 
 def _grouped(texts: Mapping[str, str]) -> list[str]:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 def add_meter_or_capture(verb: argparse.ArgumentParser) -> None:
     """Add where a meter is, or where a capture of one is, and what is known of it."""
-    verb.add_argument("--host", metavar="HOST[:PORT]", help="the meter to test it on; the device for --transport rtu")
+    verb.add_argument(
+        "--host",
+        metavar="HOST[:PORT]",
+        help="the meter to test it on; the device for --transport rtu; http://HOST or mqtt://BROKER/TOPIC of one that sends JSON",
+    )
     verb.add_argument(
         "--capture",
         type=Path,

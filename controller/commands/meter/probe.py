@@ -7,6 +7,7 @@ from pathlib import Path
 
 from controller.commands import Verbs, seconds
 from controller.commands.meter.dlms_options import TRANSPORTS, add_dlms, dlms_of
+from controller.commands.meter.message_options import add_message_options, is_message_address, reach_of
 from controller.commands.meter.options import add_address, add_keys, address_of, is_opcua
 
 
@@ -18,11 +19,13 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "host",
         metavar="HOST[:PORT]",
-        help="address of the meter or its gateway; the device for --transport rtu and hdlc; opc.tcp://HOST:PORT/ of an OPC UA server",
+        help="address of the meter or its gateway; the device for --transport rtu and hdlc; opc.tcp://HOST:PORT/ of an OPC UA server; "
+        "http://HOST or mqtt://BROKER/TOPIC of one that sends JSON",
     )
     add_address(verb)
     add_keys(verb)
     add_dlms(verb)
+    add_message_options(verb)
     verb.add_argument("--pause", type=seconds, default=0.1, metavar="TIME", help="between requests (default: 100 ms)")
     verb.add_argument("--profile", action="append", metavar="FILE", help="try this profile file, too")
     verb.add_argument(
@@ -42,6 +45,10 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         from controller.commands.meter.dlms_probe import probe_dlms
 
         return probe_dlms(dlms_of(arguments), arguments.profile or ())
+    if is_message_address(arguments.host):
+        from controller.commands.meter.message_verdict import probe
+
+        return probe(reach_of(arguments, arguments.host), arguments.profile or (), show_all=arguments.all)
     from controller.commands.meter.verdict import ProbeOptions, run
 
     options = ProbeOptions(

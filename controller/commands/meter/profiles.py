@@ -18,12 +18,14 @@ def add(verbs: Verbs) -> None:
 def _carry_out(arguments: argparse.Namespace) -> int:
     from controller.commands.meter.layout import table
     from drivers.meters.dlms.profiles import DlmsProfile, bundled_dlms_profiles, load_dlms_profile
+    from drivers.meters.payloads.profiles import PayloadProfile, bundled_payloads, load_payload
     from drivers.meters.profiles import Profile, bundled_profiles, load_profile
 
     words = arguments.words
     rows = []
-    profiles: list[Profile | DlmsProfile] = [load_profile(name) for name in bundled_profiles()]
+    profiles: list[Profile | DlmsProfile | PayloadProfile] = [load_profile(name) for name in bundled_profiles()]
     profiles += [load_dlms_profile(name) for name in bundled_dlms_profiles()]
+    profiles += [load_payload(name) for name in bundled_payloads()]
     for profile in profiles:
         text = f"{profile.id} {profile.vendor} {profile.model}".lower()
         if all(word.lower() in text for word in words):

@@ -18,12 +18,13 @@ from controller.daemon.meters.supervision import run_drivers
 from controller.site.dlms_source import DlmsSource
 from controller.site.meter_profile import settled
 from controller.site.model import MeterEntry, SiteFile, SurplusSection
+from controller.site.payload_meter import profile_of
 from controller.site.problems import one_of
-from controller.site.sources import ModbusSource
 from drivers.clock import Clock, boottime_s
 from drivers.ending import end
 from drivers.errors import ConfigError
 from drivers.meters.dlms.profiles import load_dlms_profile
+from drivers.meters.payloads.profiles import PayloadProfile
 from drivers.meters.profiles import Profile, load_profile
 from drivers.readings import Loss, Sample
 
@@ -44,7 +45,7 @@ def sources(site_file: SiteFile) -> dict[str, Source]:
             suspect_s=site_file.control.suspect_after_s,
             grids_hz=grids_hz,
             rating_w=meter.rating_w,
-            profile=_profile(meter.modbus),
+            profile=_profile(meter),
             expects=_expects(meter),
         )
         for meter in site_file.meters
@@ -54,27 +55,36 @@ def sources(site_file: SiteFile) -> dict[str, Source]:
         where=_where(surplus),
         suspect_s=surplus.suspect_after_s,
         grids_hz=grids_hz,
-        profile=_profile(surplus.modbus),
+        profile=_profile(surplus),
         gives=_GIVES[surplus.model],
         expects=_expects(surplus),
     )
     return made | {SURPLUS: of_surplus}
 
 
-def _profile(modbus: ModbusSource | None) -> Profile | None:
-    return None if modbus is None else settled(modbus)
+def _profile(entry: MeterEntry | SurplusSection) -> Profile | PayloadProfile | None:
+    if entry.modbus is not None:
+        return settled(entry.modbus)
+    sent = entry.http or entry.mqtt
+    return None if sent is None else profile_of(sent)
 
 
 def _expects(entry: MeterEntry | SurplusSection) -> int | None:
     """Return of how many quantities it has to say something; None where only its server knows."""
     if entry.dlms is not None:
         return len(load_dlms_profile(entry.dlms.profile).quantities)
-    return None if entry.modbus is None else len(settled(entry.modbus).registers)
+    profile = _profile(entry)
+    return None if profile is None else profile.promised
 
 
 def _where(entry: MeterEntry | SurplusSection) -> str:
     if entry.opcua is not None:
         return f"{entry.opcua.endpoint} {entry.opcua.node}"
+    if entry.http is not None:
+        return f"{entry.http.url}, {profile_of(entry.http).id}"
+    if entry.mqtt is not None:
+        mqtt = entry.mqtt
+        return f"{mqtt.host}:{mqtt.port} {mqtt.topic}, {profile_of(mqtt).id}"
     source = entry.modbus or entry.dlms
     if source is None:
         return ""

@@ -8,6 +8,7 @@ from typing import Final
 
 from controller.commands.meter.findings import GRIDS_HZ
 from controller.core.reasons import Reason
+from drivers.meters.payloads.profiles import PayloadProfile
 from drivers.meters.profiles import REQUIRED, Profile
 from drivers.readings import Loss, Quality, Sample
 
@@ -31,7 +32,7 @@ class Source:
     where: str
     suspect_s: float
     rating_w: float | None = None
-    profile: Profile | None = None
+    profile: Profile | PayloadProfile | None = None
     gives: str = ""
     expects: int | None = None
     values: Mapping[str, tuple[float, float]] = field(default_factory=dict)

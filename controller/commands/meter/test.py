@@ -6,6 +6,7 @@ import argparse
 
 from controller.commands import Verbs
 from controller.commands.meter.dlms_options import TRANSPORTS, add_dlms, dlms_of
+from controller.commands.meter.message_options import add_message_options, is_message_address, reach_of
 from controller.commands.meter.options import add_keys, add_meter_or_capture, address_of, is_opcua
 
 
@@ -20,6 +21,7 @@ def add(verbs: Verbs) -> None:
     add_meter_or_capture(verb)
     add_keys(verb)
     add_dlms(verb)
+    add_message_options(verb)
     verb.set_defaults(carry_out=_carry_out)
 
 
@@ -34,6 +36,10 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         from controller.commands.meter.dlms_probe import try_dlms
 
         return try_dlms(dlms_of(arguments), arguments.profile, arguments.rating)
+    if is_message_address(arguments.host):
+        from controller.commands.meter.message_verdict import test
+
+        return test(reach_of(arguments, arguments.host), arguments.profile, arguments.rating)
     return try_profile(arguments, arguments.profile)
 
 

@@ -18,6 +18,7 @@ from drivers.meters.dlms.obis import obis
 from drivers.meters.dlms.place import DlmsPlace, Station
 from drivers.meters.dlms.profiles import load_dlms_profile
 from drivers.meters.dlms.protection import KEY_BYTES, Keys
+from drivers.meters.orientation import Orientation
 from drivers.meters.profiles import REQUIRED
 from drivers.modbus.place import Serial
 from drivers.readings import Publish
@@ -70,10 +71,9 @@ def dlms_meter(name: str, source: DlmsSource, quantity: str = REQUIRED, each_pol
         poll_s=source.poll_s,
         poll_slow_s=source.poll_slow_s,
         timeout_s=source.timeout_s,
-        sign=source.sign,
-        swap_counters=source.swap_counters,
-        ct_ratio=source.ct_ratio,
-        quantity=quantity,
+        orientation=Orientation(
+            sign=source.sign, swap_counters=source.swap_counters, ct_ratio=source.ct_ratio, quantity=quantity
+        ),
         each_poll=each_poll,
     )
 

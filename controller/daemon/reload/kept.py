@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from controller.site.loaded import LoadedSite, site_of
+from controller.site.model import WAYS
 from controller.site.own_models import OwnModels, read_models
 from drivers.durable import replace_file, sync_folder
 from drivers.errors import ConfigError, Refused
@@ -75,11 +76,10 @@ class KeptSite:
         copies = {path: self._copied(text) for path, text in profiles.items() if not _stands(Path(path), text)}
         folder = self._path.absolute().parent
         for source in (*raw["meters"], raw["surplus"]):
-            for kind in ("modbus", "dlms"):
-                read_by = source.get(kind, {})
-                copy = copies.get(str(folder / read_by.get("profile", "")))
+            for named in (source.get(way, {}) for way in WAYS):
+                copy = copies.get(str(folder / named.get("profile", "")))
                 if copy is not None:
-                    read_by["profile"] = str(copy)
+                    named["profile"] = str(copy)
         return site_of(self._path, raw, models)
 
     def _copied(self, text: str) -> Path:

@@ -14,7 +14,7 @@ from drivers.meters.dlms.profiles import CLOCK, DlmsProfile
 from drivers.meters.dlms.session import Line, Session
 from drivers.meters.dlms.values import MeterClock, value_of
 from drivers.meters.dlms.xdlms import Attribute, Denied, Got
-from drivers.meters.mounting import oriented
+from drivers.meters.orientation import Orientation
 from drivers.meters.profiles import FAST, QUANTITIES, REQUIRED
 from drivers.readings import Loss, Quality, Sample
 
@@ -25,8 +25,8 @@ class DlmsMeter:
 
     `place`, `address`: where it is; meters on one HDLC line share its connection. `access`: as whom it is read. `poll_s`: from
     one poll of power, frequency and clock to the next, and of `each_poll`, other quantities that are read as often;
-    `poll_slow_s`: the same for all quantities. `timeout_s`: for connecting, and for each answer. `sign`, `swap_counters`,
-    `ct_ratio`, `quantity`: as of a `ModbusMeter`.
+    `poll_slow_s`: the same for all quantities. `timeout_s`: for connecting, and for each answer. `orientation`: which way its
+    power counts, and under which name.
     """
 
     id: str
@@ -37,10 +37,7 @@ class DlmsMeter:
     poll_s: float
     poll_slow_s: float = 10.0
     timeout_s: float
-    sign: int = 1
-    swap_counters: bool = True
-    ct_ratio: float = 1.0
-    quantity: str = REQUIRED
+    orientation: Orientation = field(default_factory=Orientation)
     each_poll: tuple[str, ...] = ()
 
 
@@ -51,7 +48,7 @@ class DlmsReader:
         self.meter = meter
         self._session = Session(line, meter.address, meter.access, meter.timeout_s)
         # A surplus source carries its power alone.
-        self._all = tuple(meter.profile.quantities) if meter.quantity == REQUIRED else (REQUIRED,)
+        self._all = tuple(meter.profile.quantities) if meter.orientation.quantity == REQUIRED else (REQUIRED,)
         self._fast = tuple(name for name in self._all if name in {*FAST, *meter.each_poll})
         self._lacks: frozenset[Attribute] = frozenset()
         self._clock = MeterClock()
@@ -90,7 +87,7 @@ class DlmsReader:
             power = decoded[REQUIRED]
             return Loss(meter=meter.id, reason=power.reason if isinstance(power, Dropped) else "", at_s=arrived_s)
         doubtful = any(isinstance(value, Dropped) and value.implausible for value in decoded.values())
-        shown = oriented(decoded, meter)
+        shown = meter.orientation.apply(decoded)
         return Sample(
             meter=meter.id,
             values={name: value for name, value in shown.items() if not isinstance(value, Dropped)},

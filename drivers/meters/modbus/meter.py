@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from drivers.meters.blocks import Block, Plan
 from drivers.meters.codec import Dropped
-from drivers.meters.mounting import oriented
+from drivers.meters.orientation import Orientation
 from drivers.meters.profiles import REQUIRED, Profile
 from drivers.modbus.answers import Answer
 from drivers.modbus.place import MeterTls, Place, Serial, Transport
@@ -23,11 +23,7 @@ class ModbusMeter:
     it is and which of several of that id, counted from 1; without a model the first that its profile is for. `poll_s`: from one poll of power and frequency to the next,
     and of `each_poll`, other quantities that are read as often; `poll_slow_s`: the same for all quantities.
     `timeout_s`: for connecting, for all requests of a poll together that bring power and frequency, and for each other
-    request. `sign`: -1 where the current transformers are mounted backwards: active and reactive powers are negated and the
-    energy counters change places; `swap_counters`: they do not where the maker counts power the other way round and names the
-    counters rightly. `ct_ratio`: what powers, energies and currents are multiplied with, for a meter that
-    shows secondary values. `quantity`: name under which active power is published; `surplus_w` makes the meter a surplus
-    source, which carries nothing else.
+    request. `sign`, `swap_counters`, `ct_ratio`, `quantity`: see `Orientation`.
     """
 
     id: str
@@ -50,6 +46,13 @@ class ModbusMeter:
     ct_ratio: float = 1.0
     quantity: str = REQUIRED
     each_poll: tuple[str, ...] = ()
+
+    @property
+    def orientation(self) -> Orientation:
+        """Which way its power counts, and under which name."""
+        return Orientation(
+            sign=self.sign, swap_counters=self.swap_counters, ct_ratio=self.ct_ratio, quantity=self.quantity
+        )
 
     @property
     def place(self) -> Place:
@@ -82,7 +85,7 @@ def judged(
         return Loss(meter=meter.id, reason="shows zeros only: it has no reading yet", at_s=arrived_at_s)
     decoded = plan.decode(answers)
     doubtful = any(isinstance(value, Dropped) and value.implausible for value in decoded.values())
-    shown = oriented(decoded, meter)
+    shown = meter.orientation.apply(decoded)
     return Sample(
         meter=meter.id,
         values={name: value for name, value in shown.items() if not isinstance(value, Dropped)},

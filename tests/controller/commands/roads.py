@@ -20,12 +20,17 @@ from drivers.readings import Loss, Sample
 from tests.controller.commands.substation import site_file
 from tests.waiting import DEADLINE_S
 
+_POWER = "active_power_w"
+
 
 class HasSite(Protocol):
     """Whatever way leads to a meter, it has a site file in which that is `main`."""
 
     @property
     def site(self) -> Path: ...
+
+    @property
+    def watched_for(self) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +46,7 @@ class Way:
     probe_options: Sequence[str] = ()
     test_options: Sequence[str] = ()
     timeout: str = "300 ms"
+    watched_for: str = "1100 ms"
 
     @property
     def site(self) -> Path:
@@ -77,14 +83,14 @@ def check_live(way: HasSite) -> int:
 
 
 def watch(way: HasSite) -> int:
-    return main(["meter", "watch", "main", "--file", str(way.site), "--for", "1100 ms"])
+    return main(["meter", "watch", "main", "--file", str(way.site), "--for", way.watched_for])
 
 
 def daemon(way: HasSite) -> int:
     """Run the daemon's drivers into its mailbox until the meter has given its power, or has been lost for good."""
     item = asyncio.run(_first_of(way))
-    if isinstance(item, Loss):
-        sys.stdout.write(f"main: {item.reason}\n")
+    if isinstance(item, Loss) or _POWER in item.invalid:
+        sys.stdout.write(f"main: {item.reason if isinstance(item, Loss) else item.invalid[_POWER]}\n")
         return 1
     sys.stdout.write(f"main: {one('active_power_w', item.values['active_power_w'])}\n")
     return 0
@@ -114,10 +120,10 @@ async def _first_of(way: HasSite) -> Sample | Loss:
 
 
 def _decided(seen: Sequence[Sample | Loss]) -> Sample | Loss | None:
-    """The first reading with the power; a loss where three have come one after the other that promise nothing."""
+    """The first reading with the power; what has none where three have come that promise nothing."""
     of_main = [item for item in seen if item.meter == "main"]
-    read = next((item for item in of_main if isinstance(item, Sample) and "active_power_w" in item.values), None)
-    lost = [item for item in of_main if isinstance(item, Loss) and not item.trying]
+    read = next((item for item in of_main if isinstance(item, Sample) and _POWER in item.values), None)
+    lost = [item for item in of_main if not item.trying and (isinstance(item, Loss) or _POWER in item.invalid)]
     return read or (lost[-1] if len(lost) >= 3 else None)
 
 

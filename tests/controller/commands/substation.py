@@ -112,7 +112,8 @@ class Substation:
 def site_file(folder: Path, meters: Mapping[str, str], surplus: str) -> Path:
     """Write a site whose meters, by name, and whose surplus have these mappings; return its file.
 
-    A mapping is one of `modbus`, of `opcua` where it has an endpoint, of `dlms` where it has a client.
+    A mapping is one of `modbus`, or of `opcua` where it has an endpoint, of `dlms` where it has a client, of `http` where it has an url,
+    of `mqtt` where it has a topic.
     """
     listed = "\n".join(
         f"  - {{id: {name}, node: pcc, rating: 1.2 MW, class: 0.5 %, {_source(mapping)}}}"
@@ -124,8 +125,8 @@ def site_file(folder: Path, meters: Mapping[str, str], surplus: str) -> Path:
 
 
 def _source(mapping: str) -> str:
-    kind = "opcua" if "endpoint" in mapping else "dlms" if "client:" in mapping else "modbus"
-    return f"{kind}: {mapping}"
+    told_by = {"endpoint: ": "opcua", "client: ": "dlms", "url: ": "http", "topic: ": "mqtt"}
+    return f"{next((way for key, way in told_by.items() if key in mapping), 'modbus')}: {mapping}"
 
 
 _SITE = """\

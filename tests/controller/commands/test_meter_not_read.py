@@ -24,6 +24,7 @@ from tests.waiting import until
 PAGE = Path(__file__).parents[3] / "docs/meter-not-read.md"
 #: The part that `test_opcua_not_read.py` tries.
 OPCUA = "## OPC UA servers"
+JSON = "## It sends JSON"
 PM, PAC = "schneider_pm5xxx", "siemens_pac3200_4200"
 
 
@@ -38,10 +39,16 @@ class Ill:
 Made = Callable[[Substation], Ill]
 
 
-def rows(*, of_opcua: bool = False) -> Iterator[tuple[str, str]]:
-    """Yield what is said, and the line that mends it, of each row of the page."""
+def rows(of: str = "") -> Iterator[tuple[str, str]]:
+    """Yield what is said, and the line that mends it, of each row of the page: of one part, else of all without tests of their own."""
     parts = re.split(r"^(?=## )", PAGE.read_text(), flags=re.MULTILINE)
-    for line in "".join(part for part in parts if part.startswith(OPCUA) is of_opcua).splitlines():
+    wanted = (part for part in parts if (part.startswith(of) if of else not part.startswith((OPCUA, JSON))))
+    yield from table_rows("".join(wanted))
+
+
+def table_rows(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the first and the last cell of each row of the tables in a text."""
+    for line in text.splitlines():
         cells = re.split(r"(?<=\s)\|(?=\s)|^\|\s|\s\|$", line)
         if line.startswith("| `") and len(cells) == 5:
             yield cells[1].strip(), cells[3].strip().strip("`")

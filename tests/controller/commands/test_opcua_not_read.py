@@ -13,7 +13,7 @@ from controller.cli import main
 from drivers.meters.opcua.units import unit_id
 from simulators.substation.opcua_server import NAMESPACE, Behaviour, Scada
 from tests.controller.commands.substation import Substation
-from tests.controller.commands.test_meter_not_read import quoted, rows
+from tests.controller.commands.test_meter_not_read import OPCUA, quoted, rows
 from tests.controller.commands.test_opcua_of_the_world import LOAD, OLD_S, begun, of_user, own, way_to
 from tests.drivers.meters.opcua.serving import endpoint, make
 
@@ -72,7 +72,7 @@ ROWS: dict[tuple[str, str], Ill] = {
 
 
 def test_every_row_of_the_part_is_tried() -> None:
-    assert {(quoted(cell), line) for cell, line in rows(of_opcua=True)} == set(ROWS)
+    assert {(quoted(cell), line) for cell, line in rows(OPCUA)} == set(ROWS)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[" -> ".join(row) for row in ROWS])

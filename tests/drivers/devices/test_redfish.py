@@ -15,11 +15,11 @@ from drivers.devices.families import load_families
 from drivers.devices.gpu_machine import GpuMachine
 from drivers.devices.login import Login
 from drivers.devices.redfish import open_device
-from drivers.devices.transports.tls import PinnedTls
 from drivers.errors import ConfigError, DriverLoss
 from drivers.fleet.agent.device import CommandOutcome
 from drivers.fleet.catalogue import load_catalogue
 from drivers.fleet.wire import MeasuredBy
+from drivers.transports.tls import PinnedTls
 from simulators.devices import timeless
 from simulators.devices.bench_unit import BenchUnit, Pace
 from simulators.devices.redfish import RedfishServer, tls_of

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from drivers.meters.codec import decode
 from drivers.meters.dlms import hdlc
 from drivers.meters.dlms.protection import Protection
+from drivers.meters.payloads import fields
 from drivers.modbus import frames as framing
 from tests.verify.fuzz import campaign as campaigns
 from tests.verify.fuzz import files, values
@@ -29,7 +30,15 @@ class Everything(bytes):
         return False
 
 
-SHORT = {"values": 40_000, "answers": 1_000, "frames": 20_000, "dlms": 5_000, "plans": 300, "files": 300}
+SHORT = {
+    "values": 40_000,
+    "answers": 1_000,
+    "frames": 20_000,
+    "dlms": 5_000,
+    "payloads": 500,
+    "plans": 300,
+    "files": 300,
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -49,6 +58,12 @@ def test_a_decoder_that_takes_a_marker_for_a_value_is_found(monkeypatch):
     finding = run_batch("values", seed=7, inputs=40_000).finding
     assert finding.startswith("python -m tests.verify.fuzz values --seed 7 --inputs 40000: AssertionError: Register(")
     assert finding.endswith("the meter shows None")
+
+
+def test_a_reader_that_takes_a_text_for_a_number_is_found(monkeypatch):
+    read = fields._number
+    monkeypatch.setattr(fields, "_number", lambda raw, written, spot: read(raw, True, spot))
+    assert "AssertionError" in run_batch("payloads", seed=7, inputs=500).finding
 
 
 def test_a_framing_that_does_not_check_is_found(monkeypatch):

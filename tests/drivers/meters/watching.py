@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final, Self
@@ -83,3 +84,17 @@ async def running(work: Awaitable[None]) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Make a test of a coroutine, which runs in a loop of its own."""
+
+    @functools.wraps(test)
+    def run(*arguments: object, **named: object) -> None:
+        asyncio.run(_awaited(test(*arguments, **named)))
+
+    return run
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 
 from drivers.devices.families import load_families
-from drivers.devices.transports.line_json import ask
+from drivers.transports.line_json import ask
 from simulators.devices import timeless
 from simulators.devices.bench_unit import BenchUnit, Pace
 from simulators.devices.cells import model_of

@@ -18,6 +18,7 @@ from tests.verify.fuzz.files import files
 from tests.verify.fuzz.frames import frames
 from tests.verify.fuzz.opcua_units import units
 from tests.verify.fuzz.opcua_values import opcua_values
+from tests.verify.fuzz.payloads import payloads
 from tests.verify.fuzz.plans import plans
 from tests.verify.fuzz.values import answers, values
 
@@ -40,6 +41,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "answers": Kind(answers, inputs=200_000, batch=5_000),
     "frames": Kind(frames, inputs=2_000_000, batch=50_000),
     "dlms": Kind(dlms, inputs=2_000_000, batch=20_000),
+    "payloads": Kind(payloads, inputs=2_000_000, batch=10_000),
     "plans": Kind(plans, inputs=500_000, batch=5_000),
     "opcua_units": Kind(units, inputs=2_000_000, batch=100_000),
     "opcua_values": Kind(opcua_values, inputs=500_000, batch=10_000),

@@ -16,6 +16,7 @@ from drivers.meters.dlms.line import lines, read_line
 from drivers.meters.dlms.meter import DlmsMeter, read_dlms_once
 from drivers.meters.dlms.place import DlmsPlace, Station
 from drivers.meters.dlms.protection import Keys
+from drivers.meters.orientation import Orientation
 from drivers.modbus.place import Serial
 from drivers.readings import Loss, Sample
 from simulators.substation.dlms_objects import Key
@@ -280,7 +281,7 @@ def test_a_meter_mounted_backwards_and_behind_transformers() -> None:
     async def run() -> None:
         async with served({1: unit()}) as there:
             heard = Seen()
-            task = await reading([replace(there, sign=-1, ct_ratio=40.0)], heard)
+            task = await reading([replace(there, orientation=Orientation(sign=-1, ct_ratio=40.0))], heard)
             item = await heard.until(power(-40_000.0))
             assert isinstance(item, Sample)
             full = await heard.until(lambda each: isinstance(each, Sample) and "energy_import_wh" in each.values)
