@@ -102,7 +102,7 @@ BROKEN = {
     ),
     "two ways": (
         f"{MAIN}\n    http: {{url: http://h, profile: evcc}}",
-        ["found both modbus and http", "exactly one of them"],
+        ["found both modbus and http", "exactly one of modbus, opcua"],
     ),
 }
 
