@@ -30,8 +30,9 @@ def add_dlms(verb: argparse.ArgumentParser) -> None:
     group.add_argument("--server", type=station, default=1, metavar="N", help="logical device (default: %(default)s)")
     group.add_argument("--physical", type=station, metavar="N", help="address on an HDLC line")
     group.add_argument("--address-bytes", type=int, choices=(1, 2, 4), help="length of both in a frame of HDLC")
-    group.add_argument("--authentication", choices=("none", "low", "high"), default="none")
-    group.add_argument("--password-file", type=Path, metavar="FILE", help="of low")
+    group.add_argument(
+        "--authentication", choices=("none", "low", "high"), default="none", help="low: with --password-file"
+    )
     group.add_argument("--encryption-key-file", type=Path, metavar="FILE", help="of high: 32 hexadecimal digits")
     group.add_argument("--authentication-key-file", type=Path, metavar="FILE", help="of high: 32 hexadecimal digits")
     group.add_argument("--system-title", metavar="HEX", help="of high: what we call ourselves, 16 hexadecimal digits")

@@ -66,6 +66,11 @@ def add_address(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--private-key", type=Path, metavar="FILE", help="of tls: its key (PEM)")
 
 
+def add_password(verb: argparse.ArgumentParser) -> None:
+    """Add the password of whoever asks, whatever the meter speaks."""
+    verb.add_argument("--password-file", type=Path, metavar="FILE", help="of http, mqtt and DLMS")
+
+
 def add_keys(verb: argparse.ArgumentParser) -> None:
     """Add how a value of an OPC UA server is read."""
     verb.add_argument(

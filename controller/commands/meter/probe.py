@@ -8,7 +8,7 @@ from pathlib import Path
 from controller.commands import Verbs, seconds
 from controller.commands.meter.dlms_options import TRANSPORTS, add_dlms, dlms_of
 from controller.commands.meter.message_options import add_message_options, is_message_address, reach_of
-from controller.commands.meter.options import add_address, add_keys, address_of, is_opcua
+from controller.commands.meter.options import add_address, add_keys, add_password, address_of, is_opcua
 
 
 def add(verbs: Verbs) -> None:
@@ -26,6 +26,7 @@ def add(verbs: Verbs) -> None:
     add_keys(verb)
     add_dlms(verb)
     add_message_options(verb)
+    add_password(verb)
     verb.add_argument("--pause", type=seconds, default=0.1, metavar="TIME", help="between requests (default: 100 ms)")
     verb.add_argument("--profile", action="append", metavar="FILE", help="try this profile file, too")
     verb.add_argument(

@@ -7,7 +7,7 @@ import argparse
 from controller.commands import Verbs
 from controller.commands.meter.dlms_options import TRANSPORTS, add_dlms, dlms_of
 from controller.commands.meter.message_options import add_message_options, is_message_address, reach_of
-from controller.commands.meter.options import add_keys, add_meter_or_capture, address_of, is_opcua
+from controller.commands.meter.options import add_keys, add_meter_or_capture, add_password, address_of, is_opcua
 
 
 def add(verbs: Verbs) -> None:
@@ -22,6 +22,7 @@ def add(verbs: Verbs) -> None:
     add_keys(verb)
     add_dlms(verb)
     add_message_options(verb)
+    add_password(verb)
     verb.set_defaults(carry_out=_carry_out)
 
 
