@@ -20,6 +20,8 @@ ALLOWED: Final[Mapping[str, str]] = {
     "node is not installed": "an agent in another language than ours, written from the contract",
     "@grafana/data is not installed: npm ci --prefix tests/deploy/grafana": "Grafana's own library, from the registry of npm; where that is not reached no colour of a panel is judged",
     "node-opcua is not installed: npm ci --prefix tests/drivers/meters/opcua/node_opcua": "OPC UA servers of another maker, from the registry of npm; where that is not reached they are asyncua's alone",
+    "libmodbus is not installed": "a Modbus server of another maker; mbpoll brings it",
+    "modbus-serial is not installed: npm ci --prefix tests/controller/commands/modbus_serial": "another one, from the registry of npm",
     "prometheus-alertmanager is not installed": "it takes the shipped file, and sends what it would send",
     "chromium is not installed": "a real browser that draws the page",
     "cc is not installed": "it builds the simulated NVML, over which nvidia-ml-py runs without a GPU",

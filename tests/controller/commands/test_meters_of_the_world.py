@@ -14,7 +14,7 @@ from controller.cli import main
 from controller.commands.meter import verdict
 from simulators.substation.encoder import SunspecChain, encode, read_data
 from simulators.substation.modbus_server import Habits
-from tests.controller.commands.foreign import pymodbustcp
+from tests.controller.commands.foreign import FOREIGN
 from tests.controller.commands.roads import ROADS, Way
 from tests.controller.commands.substation import SOUND, Substation, unit
 from tests.waiting import until
@@ -189,10 +189,11 @@ def reads_all_by(way: Way, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("few_profiles")
 @pytest.mark.parametrize("profile", [PM, PAC, "sunspec_203", "sunspec_213", "eastron_sdm630"])
+@pytest.mark.parametrize("maker", FOREIGN)
 def test_a_server_of_another_maker_is_read_by_every_road(
-    profile: str, substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    maker: str, profile: str, substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pymodbustcp(encode(read_data(profile), SOUND)) as port:
+    with FOREIGN[maker](encode(read_data(profile), SOUND)) as port:
         reads_all_by(Way(port=port, surplus_port=substation.serve(unit(PM)), folder=tmp_path, profile=profile), capsys)
 
 
