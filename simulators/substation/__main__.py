@@ -66,6 +66,19 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simulators.substation", description=__doc__)
     kinds = parser.add_subparsers(required=True)
+    _add_modbus(kinds)
+    opcua = kinds.add_parser("opcua", help="SCADA on OPC UA")
+    opcua.set_defaults(serve=_serve_opcua)
+    add_scada_options(opcua)
+    add_dlms_options(kinds.add_parser("dlms", help="meters on DLMS/COSEM; those of one port share an HDLC line"))
+    _add_gateways(kinds)
+    for kind in kinds.choices.values():
+        kind.add_argument("--world", type=split_address, required=True, metavar="HOST:PORT", help="the world link")
+        kind.add_argument("--refresh", type=float, default=0.2, help="seconds between measurements")
+    return parser
+
+
+def _add_modbus(kinds: Any) -> None:
     modbus = kinds.add_parser(
         "modbus", help="meters and contactors on Modbus; those of one port are units behind one gateway"
     )
@@ -95,18 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     add_fault_options(modbus)
     add_habit_options(modbus)
     add_trap_options(modbus)
-    opcua = kinds.add_parser("opcua", help="SCADA on OPC UA")
-    opcua.set_defaults(serve=_serve_opcua)
-    add_scada_options(opcua)
-    add_dlms_options(kinds.add_parser("dlms", help="meters on DLMS/COSEM; those of one port share an HDLC line"))
-    _gateway_parsers(kinds)
-    for kind in kinds.choices.values():
-        kind.add_argument("--world", type=split_address, required=True, metavar="HOST:PORT", help="the world link")
-        kind.add_argument("--refresh", type=float, default=0.2, help="seconds between measurements")
-    return parser
 
 
-def _gateway_parsers(kinds: Any) -> None:
+def _add_gateways(kinds: Any) -> None:
     """Add the verbs of gateways over HTTP and over MQTT."""
     http = kinds.add_parser("http", help="meters and gateways that answer HTTP with JSON, a port each")
     http.set_defaults(serve=_serve_http)
