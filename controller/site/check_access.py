@@ -52,6 +52,8 @@ def opcua_problems(loc: Loc, opcua: OpcuaSource) -> Iterator[Problem]:
 def _user_problems(loc: Loc, opcua: OpcuaSource) -> Iterator[Problem]:
     """Report half a certificate of a user, one beside a name, and one that nothing proves."""
     certificate = opcua.user_certificate
+    if certificate is UNKNOWN:
+        return
     if (certificate is None) != (opcua.user_private_key is None):
         allowed = "both user_certificate and user_private_key, or neither"
         yield Problem(loc=loc, found="half a certificate of a user", allowed=allowed, at_key=True)

@@ -10,6 +10,8 @@ import pytest
 from controller.cli import main
 from controller.commands.meter.profile_writer import ProfileOptions, ask, profile_text
 from drivers.errors import ConfigError
+from drivers.meters.dlms.profiles import bundled_dlms_profiles
+from drivers.meters.payloads.profiles import bundled_payloads
 from drivers.meters.profiles import bundled_profiles, load_profile, parse_profile
 from tests.controller.commands.substation import FULL_SCALE_W, Substation, unit
 
@@ -185,7 +187,12 @@ def test_a_meter_of_shares_needs_its_full_scale(substation: Substation, capsys: 
 def test_the_meters_that_are_known_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["meter", "profiles"]) == 0
     out = capsys.readouterr().out
-    assert [line.split()[0] for line in out.splitlines()] == ["PROFILE", *bundled_profiles()]
+    assert [line.split()[0] for line in out.splitlines()] == [
+        "PROFILE",
+        *bundled_profiles(),
+        *bundled_dlms_profiles(),
+        *bundled_payloads(),
+    ]
     assert main(["meter", "profiles", "SCHNEIDER", "pm5560"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["PROFILE", "schneider_pm5xxx"]
     assert main(["meter", "profiles", "nobody"]) == 1

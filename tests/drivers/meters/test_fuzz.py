@@ -36,6 +36,8 @@ SHORT = {
     "frames": 20_000,
     "dlms": 5_000,
     "payloads": 500,
+    "opcua_units": 20_000,
+    "opcua_values": 2_000,
     "plans": 300,
     "files": 300,
 }
@@ -108,6 +110,6 @@ def test_the_campaign_counts_what_its_processes_did(tmp_path, capsys):
     small = {name: replace(kind, inputs=20, batch=10) for name, kind in KINDS.items()}
     assert campaign(tmp_path, kinds=small) == dict.fromkeys(KINDS, "passed")
     report = json.loads((tmp_path / "fuzz.json").read_text())
-    assert report["inputs"] == 120
+    assert report["inputs"] == 20 * len(KINDS)
     assert {row["inputs"] for row in report["kinds"].values()} == {20}
-    assert "120 inputs in all" in capsys.readouterr().out
+    assert f"{20 * len(KINDS)} inputs in all" in capsys.readouterr().out

@@ -123,6 +123,8 @@ def test_a_process_shows_the_power_of_its_node() -> None:
             )
             seen = Seen()
             async with running(read_line([meter], seen)):
-                return await seen.sample()
+                found = await seen.until(lambda each: isinstance(each, Sample) and "active_power_w" in each.values)
+                assert isinstance(found, Sample)
+                return found
 
     assert asyncio.run(run()).values["active_power_w"] == -20_000.0
