@@ -174,7 +174,7 @@ def test_one_that_is_ended_by_a_signal_hands_the_device_back(hall: Hall, number:
     drill.send_signal(number)
     drill.send_signal(number)
     _, said = drill.communicate(timeout=DEADLINE_S)
-    assert unit.told_w == 784
+    assert unit.told_w == 784, said
     assert drill.returncode == 1
     assert "ended before it was done" in said
 
