@@ -16,9 +16,14 @@ MAX_BODY: Final = 4096
 BODY_TIMEOUT_S: Final = 5.0
 
 
+#: The first and the last character of a name: no space, as every dialect of regular expressions has it.
+_END: Final = r"[^\s\x00-\x1f\x85\ufeff]"
 #: What a person says, and the name of one.
 Words = Annotated[str, Field(min_length=1, max_length=500, description="for the journal")]
-PersonName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$", description="of a person")]
+PersonName = Annotated[
+    str,
+    Field(min_length=1, max_length=64, pattern=f"^{_END}([^\\n\\r\\u2028\\u2029]*{_END})?$", description="of a person"),
+]
 
 
 class RequestBody(BaseModel):

@@ -55,6 +55,10 @@ def test_only_operators_may(running, name, path):
     [
         ("locks", LOCK | {"subject": "moon"}, 404, "no device and no node"),
         ("locks", LOCK | {"by": " "}, 422, "by"),
+        *(
+            ("locks", LOCK | {"by": name}, 422, "by")
+            for name in ("Ali\x85", "\ufeffAli", "\x1fAli", "A\u2028i", "A\ri")
+        ),
         ("locks", LOCK | {"until": "noon"}, 422, "until"),
         ("locks/lift", {"subject": "feeder", "by": "Ali"}, 404, "nobody"),
         ("locks/statement", {"reason": "asked both halls"}, 422, "by"),
@@ -67,6 +71,15 @@ def test_a_wrong_request_is_answered_with_what_is_wrong(operator, path, body, st
     answer: httpx.Response = operator.post(f"/api/v1/{path}", json=body)
     assert answer.status_code == status
     assert word in " ".join(answer.json()["error"]["details"])
+
+
+@pytest.mark.parametrize(
+    "address", ["metrics?page=%2B0.0", "metrics?page=1_0", "api/v1/journal?after=1.0", "api/v1/journal?limit=%201"]
+)
+def test_a_whole_number_is_digits_alone(operator, address):
+    answer: httpx.Response = operator.get(f"/{address}")
+    assert answer.status_code == 422
+    assert "a whole number" in answer.text
 
 
 def test_a_site_is_stopped_and_resumed(operator):
