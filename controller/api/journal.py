@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from controller.api.auth import require
 from controller.api.errors import ErrorBody
-from controller.api.numbers import WholeNumber
+from controller.api.numbers import DIGITS
 from controller.api.readers import Readers
 from controller.daemon.access import Principal, Role
 from controller.daemon.journal.chain import Record
@@ -48,8 +48,8 @@ def routes(service: Service, readers: Readers) -> APIRouter:
     async def list_records(
         request: Request,
         by: Reader,
-        after: Annotated[WholeNumber, Query(ge=0, le=_LAST, description="the number of a record")] = 0,
-        limit: Annotated[WholeNumber, Query(ge=1, le=MOST)] = 100,
+        after: Annotated[int, Query(ge=0, le=_LAST, description="the number of a record"), DIGITS] = 0,
+        limit: Annotated[int, Query(ge=1, le=MOST), DIGITS] = 100,
     ) -> Response:
         def records(found: tuple[Record, ...]) -> RecordsBody:
             return RecordsBody(newest=service.feed.place.seq, records=[_shown(record) for record in found])

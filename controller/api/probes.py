@@ -11,7 +11,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.responses import StreamingResponse
 
 from controller.api.errors import ErrorBody
-from controller.api.numbers import WholeNumber
+from controller.api.numbers import DIGITS
 from controller.daemon.metrics import CONTENT_TYPE
 from controller.daemon.service import Health, Readiness, Service
 
@@ -33,7 +33,7 @@ def routes(service: Service) -> APIRouter:
         return readiness
 
     @router.get("/metrics", response_class=Response, responses={404: {"model": ErrorBody}})
-    async def metrics(page: Annotated[WholeNumber | None, Query(ge=0)] = None) -> Response:
+    async def metrics(page: Annotated[int | None, Query(ge=0), DIGITS] = None) -> Response:
         """All of it; `page` 0: all but the single devices, from 1 on: 10,000 of these."""
         if page is not None and page > service.metric_pages:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"page: found {page}, allowed is {service.metric_pages} at most")
