@@ -44,8 +44,11 @@ OVER_HTTP: dict[tuple[str, str], Ill] = {
     ("it refuses the login, and wants digest", "login: digest"): Ill(
         login=GatewayLogin(way="digest", secret="s3cret"), keys=login("basic")
     ),
+    ("it refuses this user or password", "password_file: secret"): Ill(
+        login=GatewayLogin(way="digest", secret="s3cret"), keys={**login("digest"), "password_file": "other"}
+    ),
     ("it refuses the login, and wants bearer", "token_file: secret"): Ill(profile="home_assistant", login=SECRET),
-    ("status 404: it has nothing at this path", "profile: shelly_3em_gen1"): Ill(
+    ("status 404: it has nothing at", "profile: shelly_3em_gen1"): Ill(
         profile="shelly_3em_gen1", keys={"profile": "shelly_em_gen2"}
     ),
     ("which is not followed", "-"): Ill(faults={"redirect": "https://127.0.0.1/"}),
@@ -93,6 +96,7 @@ def test_a_row_about_http_is_said_and_its_line_mends_the_gateway(
 ) -> None:
     (said, line), ill = row, OVER_HTTP[row]
     (tmp_path / "secret").write_text("s3cret\n")
+    (tmp_path / "other").write_text("another\n")
     served = gateway(ill.profile, login=ill.login, **ill.faults)
     way = over_http(substation, tmp_path, served, {})
     if ill.form:
