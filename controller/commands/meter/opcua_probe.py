@@ -60,10 +60,15 @@ async def _found(asked: OpcuaKeys) -> Found:
 def _offers(endpoints: Sequence[ua.EndpointDescription]) -> Iterator[str]:
     """Yield how the server may be reached, and by whom."""
     ways = {
-        policy_and_mode(each): sorted({token.TokenType.name for token in each.UserIdentityTokens}) for each in endpoints
+        _way(each): sorted({token.TokenType.name for token in each.UserIdentityTokens}) for each in endpoints
     }
     for way, users in sorted(ways.items()):
         yield f"{way}: {', '.join(users) or 'nobody'}"
+
+
+def _way(endpoint: ua.EndpointDescription) -> str:
+    plain = endpoint.SecurityMode == ua.MessageSecurityMode.None_
+    return "nothing is protected (security: none)" if plain else policy_and_mode(endpoint)
 
 
 def _remedy(asked: OpcuaKeys) -> str:
