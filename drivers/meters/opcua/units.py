@@ -168,6 +168,11 @@ def _quoted(name: str, meant: frozenset[str], wanted: str | None, stated_as: str
     return meant if wanted is None or clear else frozenset({wanted})
 
 
+def is_known(name: str) -> bool:
+    """Return whether this is the name of a unit, of power or of something else."""
+    return _plain(name) in _BY_ID.values() or _plain(name).lower() in _OTHERS
+
+
 def _named(text: str) -> frozenset[str]:
     """Return the units that a name may mean."""
     name = _plain(text)
