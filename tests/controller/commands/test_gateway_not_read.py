@@ -53,6 +53,9 @@ OVER_HTTP: dict[tuple[str, str], Ill] = {
     ),
     ("which is not followed", "-"): Ill(faults={"redirect": "https://127.0.0.1/"}),
     ("an HTML page instead of JSON", "url: ADDRESS"): Ill(faults={"html": True}),
+    ("nothing at /grid/power", "at: /state"): Ill(
+        profile="home_assistant", keys={"profile": "", "at": "/grid/power", "unit": "W", "written": "true"}
+    ),
     ("nothing at /em:0/total_act_power", "profile: shelly_em1_gen2"): Ill(
         profile="shelly_em1_gen2", keys={"profile": "shelly_em_gen2"}
     ),
@@ -67,6 +70,7 @@ OVER_HTTP: dict[tuple[str, str], Ill] = {
 #: The same over MQTT.
 OVER_MQTT: dict[tuple[str, str], Ill] = {
     ("is the topic right, and does its sender send?", "topic: TOPIC"): Ill(profile="evcc_mqtt", keys={"topic": "evc"}),
+    ("Connection refused", "port: PORT"): Ill(profile="evcc_mqtt", keys={"port": str(free_port())}),
     ("only the broker's stored copy", "-"): Ill(profile="evcc_mqtt", faults={"retained": True}),
     ("refused: Not authorized", "-"): Ill(profile="evcc_mqtt", keys={"username": "me", "password_file": "secret"}),
     ("no unit for home_assistant_statestream", "unit: W"): Ill(profile="home_assistant_statestream"),
@@ -140,7 +144,9 @@ def test_a_row_about_mqtt_is_said_and_its_line_mends_the_gateway(
         assert (status, said in out) == (1, True), out
         if line != "-":
             key, _, value = line.partition(": ")
-            status, out = checked(way, {**ill.keys, key: TOPIC if value == "TOPIC" else value}, capsys)
+            status, out = checked(
+                way, {**ill.keys, key: {"TOPIC": TOPIC, "PORT": way.source["port"]}.get(value, value)}, capsys
+            )
             assert status == 0, out
 
 
