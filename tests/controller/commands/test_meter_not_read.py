@@ -221,7 +221,7 @@ ROWS: dict[tuple[str, str], Made] = {
     ),
     ("is the client one that the meter knows?", "client: 1"): dlms("client: 5"),
     ("it does not know this kind of authentication for this client", "client: 1"): dlms(
-        "authentication: low, password_file: right.password", password=b"right"
+        "client: 16, authentication: low, password_file: right.password", password=b"right"
     ),
     ("it wants an authentication:", "authentication: low, password_file: right.password"): dlms(password=b"right"),
     (
