@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +11,8 @@ from controller.commands import DONE, NOT_GOOD, Verbs, seconds
 from controller.terminal.telling import tell
 
 if TYPE_CHECKING:
+    from controller.commands.meter.source import Source
+    from controller.core.reasons import Reason
     from controller.core.site import Site
     from controller.site.model import SiteFile
 
@@ -109,12 +111,23 @@ def _look(site_file: SiteFile, site: Site, within_s: float) -> int:
     under_a_source = {reason for reasons in judged.reasons.values() for reason in reasons}
     apart = [reason for reason in judged.doubts.doubts if reason not in under_a_source]
     for reason in apart:
-        tell(*note("!", text(reason), indent=0))
+        tell(*note("!", text(reason) + _turned(reason, site_file, seen), indent=0))
     if not told.bad and not late and not apart and not fleet.findings:
         tell("all were read, and nothing looks wrong")
         return DONE
     if told.bad:
-        if any(meter.opcua is None and meter.id in told.bad for meter in site_file.meters):
-            tell("meter-not-read.md of the manual goes from what is said of a meter to the line that mends it")
+        tell("meter-not-read.md of the manual goes from what is said of a meter to the line that mends it")
         tell(*fold(f"look at: {', '.join(told.bad)}"))
     return NOT_GOOD
+
+
+def _turned(reason: Reason, site_file: SiteFile, seen: Mapping[str, Source]) -> str:
+    """Return which meters of a node that shows too little show power out of the site: there `sign` is most likely wrong."""
+    from controller.core.reasons import Code
+    from drivers.meters.profiles import REQUIRED
+
+    here = [meter.id for meter in site_file.meters if meter.node == reason.subject]
+    names = [name for name in here if seen[name].plain.get(REQUIRED, 0.0) < 0.0]
+    if reason.code is not Code.METERS_SHORT or not names:
+        return ""
+    return f"; power out of the site is what {' and '.join(names)} shows: is `sign` right?"

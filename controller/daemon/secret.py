@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from drivers.errors import ConfigError
+
+_ALLOWED: Final = "a file that holds one password, token or key alone"
 
 
 def is_token(text: str) -> bool:
@@ -17,9 +20,9 @@ def read_secret(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
+        raise ConfigError(f"{path}: {error.strerror}; allowed is {_ALLOWED}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: found bytes that are no UTF-8 text") from error
     if not text:
-        raise ConfigError(f"{path}: the file is empty")
+        raise ConfigError(f"{path}: the file is empty; allowed is {_ALLOWED}")
     return text

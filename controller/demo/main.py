@@ -133,6 +133,10 @@ def _play(setup: DemoSetup, args: argparse.Namespace, books: Books | None = None
         _say(
             f"running {', '.join(f'{name} ({child.pid})' for name, child in processes.children.items())}; surplus: {label}"
         )
+        _say(
+            f"in a second terminal: surplusd status --site {setup.site_file} (or top); in a browser {setup.url}/, "
+            f"signed in with the text in {setup.token_file('operator')}"
+        )
         _say(f"open {setup.url}/metrics, or {_curl(setup)}")
         faults = FaultSchedule(struck, world, processes)
         trips = TripWatch(processes.events)

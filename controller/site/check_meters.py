@@ -34,7 +34,10 @@ def meter_problems(site: SiteFile) -> Iterator[Problem]:
         yield from _source_problems(loc, meter, site.control.suspect_after_s)
         most_w = _most_w(site, meter.node)
         if meter.rating_w < most_w:
-            yield Problem(loc=(*loc, "rating"), allowed=f"at least what its node may draw, {kw(most_w)}")
+            yield Problem(
+                loc=(*loc, "rating"),
+                allowed=f"at least what its node may draw, {kw(most_w)}; a `limit` of the node makes that less",
+            )
         yield from _range_problems(loc, meter, most_w)
     yield from _unseen(site)
 

@@ -14,6 +14,7 @@ from controller.site.problems import Loc, Problem, one_of, unless_one
 from controller.site.unknown import UNKNOWN
 from drivers.meters.http.address import Url
 from drivers.meters.payloads.profiles import PayloadProfile, Way, bundled_payloads, load_payload
+from drivers.meters.profiles import REQUIRED
 
 #: Keys that say of a power without a profile how it stands in the message.
 _OF_PLACE: Final = ("form", "unit_at", "written")
@@ -55,18 +56,32 @@ def _payload_problems(loc: Loc, source: PayloadSource, way: Way) -> Iterator[Pro
             allowed="unit: W, kW, MW or GW",
             at_key=True,
         )
-    yield from _topic_problems(loc, profile, way)
+    yield from _unit_problems(loc, source, profile)
+    yield from _topic_problems(loc, source, profile, way)
     yield from _stamp_problems((*loc, "stamp"), source)
 
 
-def _topic_problems(loc: Loc, profile: PayloadProfile, way: Way) -> Iterator[Problem]:
-    if way == "http" and way in profile.ways and profile.topics != {""}:
+def _unit_problems(loc: Loc, source: PayloadSource, profile: PayloadProfile) -> Iterator[Problem]:
+    """Report a unit beside a profile that knows another: one of the two is wrong by a factor of 1000."""
+    known = profile.fields[REQUIRED].unit
+    if source.unit is not None and source.unit is not UNKNOWN and known not in {None, source.unit}:
         yield Problem(
-            loc=loc,
-            found="a topic in the place of a value",
-            allowed="a JSON pointer alone: HTTP has no topics",
-            at_key=True,
+            loc=(*loc, "unit"), found=f"{source.unit}, where {profile.id} says {known}", allowed=f"{known}, or none"
         )
+
+
+def _topic_problems(loc: Loc, source: PayloadSource, profile: PayloadProfile, way: Way) -> Iterator[Problem]:
+    if way == "http" and way in profile.ways and profile.topics != {""}:
+        allowed = "a JSON pointer alone, such as /grid/power: HTTP has no topics"
+        if source.at is None:
+            yield Problem(loc=loc, found="a topic in the place of a value", allowed=allowed, at_key=True)
+        else:
+            yield Problem(loc=(*loc, "at"), found=f"{source.at!r}, which does not begin with /", allowed=allowed)
+    if isinstance(source, MqttSource) and source.topic is not UNKNOWN:
+        for topic in filter(None, sorted(profile.topics)):
+            if source.topic.endswith(f"/{topic}"):
+                found = f"{source.topic!r}, to which {profile.id} adds {topic}"
+                yield Problem(loc=(*loc, "topic"), found=found, allowed=source.topic.removesuffix(f"/{topic}"))
 
 
 def _stamp_problems(loc: Loc, source: PayloadSource) -> Iterator[Problem]:

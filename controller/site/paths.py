@@ -12,6 +12,7 @@ from controller.site.texts import matching
 from controller.site.value_type import NotAllowedError, ValueType
 from drivers.meters.payloads.profiles import bundled_payloads
 from drivers.meters.profiles import bundled_profiles
+from drivers.meters.ways import ways_of
 
 
 class PathLeaf(ValueType):
@@ -48,7 +49,8 @@ class ProfileLeaf(ValueType):
         if name in known:
             return name
         if not name.endswith((".yaml", ".yml")) or not _is_file(folder / name):
-            raise NotAllowedError(f"a YAML file that exists, or one of {one_of(known, name)}")
+            elsewhere = f"beside `{ways[0]}:` alone; here " if (ways := ways_of(name)) else ""
+            raise NotAllowedError(f"{elsewhere}a YAML file that exists, or one of {one_of(known, name)}")
         return str(folder / name)
 
 

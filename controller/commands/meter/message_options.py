@@ -16,12 +16,13 @@ SCHEMES: Final = ("http://", "https://", "mqtt://", "mqtts://")
 
 def add_message_options(verb: argparse.ArgumentParser) -> None:
     """Add what is needed to reach a meter at an address that begins with one of `SCHEMES`."""
-    verb.add_argument("--token-file", type=Path, metavar="FILE", help="of http: a bearer token")
-    verb.add_argument("--username", metavar="NAME", help="of http and mqtt")
-    verb.add_argument("--login", choices=("basic", "digest", "query"), default="basic", help="of http")
-    verb.add_argument("--sha256", metavar="DIGITS", help="of https: of the server's own certificate, instead of --ca")
-    verb.add_argument("--listen", type=seconds, default=5.0, metavar="TIME", help="of mqtt: how long (default: 5 s)")
-    verb.add_argument(
+    group = verb.add_argument_group("of meters that send JSON (http, https, mqtt and mqtts)")
+    group.add_argument("--token-file", type=Path, metavar="FILE", help="of http: a bearer token")
+    group.add_argument("--username", metavar="NAME", help="of http and mqtt")
+    group.add_argument("--login", choices=("basic", "digest", "query"), default="basic", help="of http")
+    group.add_argument("--sha256", metavar="DIGITS", help="of https: of the server's own certificate, instead of --ca")
+    group.add_argument("--listen", type=seconds, default=5.0, metavar="TIME", help="of mqtt: how long (default: 5 s)")
+    group.add_argument(
         "--power-unit", choices=("W", "kW", "MW", "GW"), help="of http and mqtt, where nobody else says it"
     )
 

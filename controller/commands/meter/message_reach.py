@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,8 @@ class MessageReach:
             if len(seen) == len(sources) or (isinstance(item, Sample) and REQUIRED in item.values):
                 came.set()
 
+        # What the driver logs of losses is told by whoever asked.
+        logging.getLogger().addHandler(logging.NullHandler())
         meters = tuple(mqtt_meter(name, source) for name, source in sources.items())
         listening = asyncio.create_task(listen_forever(broker_of(next(iter(sources.values()))), meters, publish))
         try:
@@ -126,8 +129,11 @@ class MessageReach:
             return f"it is read over {' and '.join(profile.ways)}"
         if self.way == "http" and not self.path and not profile.path:
             return "it needs a path in the address"
-        if profile.needs_unit and "unit" not in self.keys:
+        known, said = profile.fields[REQUIRED].unit, self.keys.get("unit")
+        if profile.needs_unit and said is None:
             return "nobody says its unit: --power-unit does"
+        if said is not None and known not in {None, said}:
+            return f"it says {known} itself, and --power-unit {said}"
         return ""
 
 

@@ -44,6 +44,8 @@ def probe(reach: MessageReach, own: Sequence[str], *, show_all: bool) -> int:
     failed = {name: why for name, profile in profiles.items() if (why := reach.fits(profile))}
     asked = [name for name in profiles if name not in failed]
     seen = run_until_signal(reach.read(asked)) if asked else {}
+    if asked and (alike := _alike(seen)):
+        raise ConfigError(f"{reach.address}: {alike}")
     tried = []
     for name, item in seen.items():
         if isinstance(item, Sample) and REQUIRED in item.values:
@@ -54,6 +56,12 @@ def probe(reach: MessageReach, own: Sequence[str], *, show_all: bool) -> int:
     tell(*_told(reach, tried, failed, show_all=show_all))
     clear = tried and not tried[0].wrong and (len(tried) == 1 or tried[1].rank < tried[0].rank)
     return DONE if clear else NOT_GOOD
+
+
+def _alike(seen: Mapping[str, Sample | Loss]) -> str:
+    """Return what is said of all alike, where no answer came that a profile could fit; empty else."""
+    reasons = {item.reason if isinstance(item, Loss) else "" for item in seen.values()}
+    return reasons.pop() if len(reasons) == 1 else ""
 
 
 def _judged(name: str, profile: PayloadProfile, sample: Sample) -> Tried:

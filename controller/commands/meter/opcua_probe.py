@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -20,6 +22,7 @@ from drivers.errors import ConfigError, DriverLoss
 from drivers.meters.opcua.browse import Found, find
 from drivers.meters.opcua.connect import Door, offered_endpoints, policy_and_mode
 from drivers.meters.opcua.line import OpcuaLine
+from drivers.meters.opcua.units import is_known
 from drivers.meters.profiles import REQUIRED
 
 #: Nodes that are read, and lines that are proposed.
@@ -27,6 +30,7 @@ _MOST: Final = 100
 _MOST_LINES: Final = 10
 _WITHIN_S: Final = 10.0
 #: How the driver says that a variable is of another kind than power, or no number.
+_STATED: Final = re.compile(r"states the unit (.+), which is none of")
 _OTHER: Final = ("which is none of", "is not a number", "states no unit that is known")
 
 
@@ -59,11 +63,14 @@ async def _found(asked: OpcuaKeys) -> Found:
 
 def _offers(endpoints: Sequence[ua.EndpointDescription]) -> Iterator[str]:
     """Yield how the server may be reached, and by whom."""
-    ways = {
-        policy_and_mode(each): sorted({token.TokenType.name for token in each.UserIdentityTokens}) for each in endpoints
-    }
+    ways = {_way(each): sorted({token.TokenType.name for token in each.UserIdentityTokens}) for each in endpoints}
     for way, users in sorted(ways.items()):
         yield f"{way}: {', '.join(users) or 'nobody'}"
+
+
+def _way(endpoint: ua.EndpointDescription) -> str:
+    plain = endpoint.SecurityMode == ua.MessageSecurityMode.None_
+    return "nothing is protected (security: none)" if plain else policy_and_mode(endpoint)
 
 
 def _remedy(asked: OpcuaKeys) -> str:
@@ -84,6 +91,8 @@ def _told(asked: OpcuaKeys, found: Found, seen: Mapping[str, Source]) -> Iterato
         yield from note("!", f"{each.name}: {_why(each).removeprefix(f'{each.name}: ')}", indent=0)
     for text in dict.fromkeys(_noted(powers)):
         yield from note("i", text, indent=0)
+    for text in _unknown(seen):
+        yield from note("i", text, indent=0)
     others = len(seen) - len(powers) - len(lost) + (0 if asked.source.unit else len(found.unstated))
     if others:
         yield f"{others} other variables state no unit of power; --keys 'unit: kW' tries those that state none"
@@ -101,6 +110,17 @@ def _is_other(source: Source) -> bool:
 
 def _why(source: Source) -> str:
     return source.lost or "; ".join(source.invalid.values())
+
+
+def _unknown(seen: Mapping[str, Source]) -> Iterator[str]:
+    """Yield each unit that nobody but the plant knows, with a variable that states it: perhaps it means a power."""
+    nodes = defaultdict[str, list[str]](list)
+    for each in seen.values():
+        if (found := _STATED.search(_why(each))) and not is_known(found[1]):
+            nodes[found[1]].append(each.name)
+    for name, stating in list(nodes.items())[:_MOST_LINES]:
+        more = f" and {len(stating) - 1} more" if len(stating) > 1 else ""
+        yield f"{stating[0]}{more}: the unit {name!r} is unknown; where it is a power, unit and unit_stated_as say so"
 
 
 def _noted(powers: Sequence[Source]) -> Iterator[str]:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from typing import Final
 
 from controller.commands import Verbs
 from controller.commands.meter.dlms_options import TRANSPORTS, add_dlms, dlms_of
 from controller.commands.meter.message_options import add_message_options, is_message_address, reach_of
 from controller.commands.meter.options import add_keys, add_meter_or_capture, add_password, address_of, is_opcua
+
+#: What reaches a meter over each way, in words of the command line.
+_REACHED: Final = {
+    "modbus": "--host HOST[:PORT], with no other transport than those of Modbus",
+    "dlms": f"--transport {', '.join(TRANSPORTS[:-1])} or {TRANSPORTS[-1]}",
+    "http": "--host http://HOST",
+    "mqtt": "--host mqtt://BROKER/TOPIC",
+}
 
 
 def add(verbs: Verbs) -> None:
@@ -33,6 +42,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         from controller.commands.meter import opcua_trial
 
         return opcua_trial.run(arguments.profile, arguments.host, arguments.keys or "", arguments.rating)
+    _refuse_other_way(arguments)
     if arguments.transport in TRANSPORTS:
         from controller.commands.meter.dlms_probe import try_dlms
 
@@ -42,6 +52,21 @@ def _carry_out(arguments: argparse.Namespace) -> int:
 
         return test(reach_of(arguments, arguments.host), arguments.profile, arguments.rating)
     return try_profile(arguments, arguments.profile)
+
+
+def _refuse_other_way(arguments: argparse.Namespace) -> None:
+    """Refuse a bundled profile of another protocol than the one that is to be spoken, by its own name."""
+    from drivers.errors import CommandLineWrong
+    from drivers.meters.ways import ways_of
+
+    spoken = {"modbus"}
+    if arguments.transport in TRANSPORTS:
+        spoken = {"dlms"}
+    elif is_message_address(arguments.host):
+        spoken = {"http", "mqtt"}
+    ways = ways_of(arguments.profile)
+    if ways and not spoken.intersection(ways):
+        raise CommandLineWrong(f"{arguments.profile} is read over {ways[0]}: allowed is {_REACHED[ways[0]]}")
 
 
 def try_profile(arguments: argparse.Namespace, profile: str) -> int:

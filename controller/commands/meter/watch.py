@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 
 from controller.commands import Verbs, seconds
-
-_DEFAULT_SITE = Path("/etc/surplusd/site.yaml")
+from controller.commands.asking import SITE
 
 
 def add(verbs: Verbs) -> None:
@@ -16,7 +15,9 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "names", nargs="+", metavar="NAME", help="the ids of the meters in the site file; `surplus` is its source"
     )
-    verb.add_argument("--file", type=Path, default=_DEFAULT_SITE, help="the site file (default: %(default)s)")
+    verb.add_argument(
+        "--site", "--file", type=Path, default=SITE, metavar="FILE", help="the site file (default: %(default)s)"
+    )
     verb.add_argument("--for", dest="for_s", type=seconds, metavar="TIME", help="end after so long")
     verb.add_argument(
         "--capture", type=Path, metavar="FILE", help="first write down what the one answers to one reading"
@@ -27,4 +28,4 @@ def add(verbs: Verbs) -> None:
 def _carry_out(arguments: argparse.Namespace) -> int:
     from controller.commands.meter.live_view import run
 
-    return run(tuple(dict.fromkeys(arguments.names)), arguments.file, arguments.for_s, arguments.capture)
+    return run(tuple(dict.fromkeys(arguments.names)), arguments.site, arguments.for_s, arguments.capture)

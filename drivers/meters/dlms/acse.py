@@ -25,7 +25,7 @@ _WHY: Final[Mapping[int, str]] = {
     1: "no reason given; is the client one that the meter knows?",
     2: "it does not know objects by OBIS codes, or wants them ciphered: `authentication: high`?",
     3: "it does not know this client's title",
-    11: "it does not know this kind of authentication",
+    11: "it does not know this kind of authentication for this client: is the client right?",
     12: "it wants an authentication: `authentication: low` with a password, or `high`?",
     _WRONG_SECRET: "the authentication failed: wrong password or key, or another client",
     14: "it wants an authentication: `authentication: low` with a password, or `high`?",

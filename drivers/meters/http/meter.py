@@ -53,6 +53,11 @@ class HttpMeter:
     tls: HttpTls | None = None
 
     @property
+    def place(self) -> str:
+        """What is asked for, without what stands behind a question mark: that may hold a secret."""
+        return (self.url.path or self.payload.profile.path or "/").partition("?")[0]
+
+    @property
     def path(self) -> str:
         """What is asked for; with the login, where that is said so, and so never shown."""
         path = self.url.path or self.payload.profile.path or "/"

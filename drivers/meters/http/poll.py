@@ -11,7 +11,7 @@ from typing import Final
 
 from drivers.clock import Clock, boottime_s
 from drivers.errors import DriverLoss
-from drivers.meters.http.meter import HttpMeter
+from drivers.meters.http.meter import HttpLogin, HttpMeter
 from drivers.meters.payloads.reading import Arrival, PayloadReader, WallClock
 from drivers.meters.payloads.stamps import date_s
 from drivers.meters.sessions import Pause, Watched, run_sessions
@@ -73,7 +73,7 @@ class HttpAsking:
         asked_s = self._clock()
         answer = await self._line.get(self._path, self._headers)
         if answer.status != HTTPStatus.OK:
-            raise DriverLoss(f"{self._meter.url.host}: {refusal(answer)}")
+            raise DriverLoss(f"{self._meter.url.host}: {refusal(answer, self._meter)}")
         arrival = Arrival(asked_s=asked_s, arrived_s=self._clock(), date_s=date_s(answer.headers.get("date")))
         return self._reader.read({"": answer.body}, arrival)
 
@@ -82,19 +82,22 @@ class HttpAsking:
         self._line.close()
 
 
-def refusal(answer: HttpAnswer) -> str:
+def refusal(answer: HttpAnswer, meter: HttpMeter) -> str:
     """Return in words what a status says that is not 200."""
     status, headers = answer.status, answer.headers
     if status in _REFUSED:
-        return f"status {status}: it refuses the login{_wanted(headers)}"
+        return f"status {status}: it refuses {_refused(headers, meter.login)}"
     if status == HTTPStatus.NOT_FOUND:
-        return "status 404: it has nothing at this path"
+        return f"status 404: it has nothing at {meter.place}"
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         where = headers.get("location", "elsewhere")
         return f"status {status}: it sends on to {where[:80]!r}, which is not followed"
     return f"status {status}"
 
 
-def _wanted(headers: Mapping[str, str]) -> str:
+def _refused(headers: Mapping[str, str], login: HttpLogin) -> str:
+    """Return what it does not take: the kind of login where it wants another, else who asks."""
     scheme = headers.get("www-authenticate", "").partition(" ")[0].lower()
-    return f", and wants {scheme}" if scheme else ""
+    if login.username is not None and scheme == login.form:
+        return "this user or password"
+    return f"the login, and wants {scheme}" if scheme else "the login"

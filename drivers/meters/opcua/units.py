@@ -94,7 +94,7 @@ def factor(stated: object, wanted: str | None, si: str, stated_as: str | None = 
         raise UnitRefusedError(f"the server states no unit that is known{_found(stated)}: the site file must name it")
     if said is not None and said not in units:
         raise UnitRefusedError(
-            f"the server states the unit {said}, which is none of {', '.join(units)}{_way_out(said)}"
+            f"the server states the unit {said}, which is none of {', '.join(units)}{_way_out(said, wanted)}"
         )
     if said is not None and wanted is not None and said != wanted:
         raise UnitRefusedError(f"the server states the unit {said}, the site file says {wanted}: one of them is wrong")
@@ -118,7 +118,7 @@ def _unit(stated: object, wanted: str | None, stated_as: str | None) -> str | No
         return by_id
     if len(by_name) > 1 or (by_name == {"mW"} and stated_as is None and _plain(name) == "mW"):
         meant = _either(_in_letters(name))
-        raise UnitRefusedError(f"the server calls the unit {name!r}, which may be {meant}{_way_out(name)}")
+        raise UnitRefusedError(f"the server calls the unit {name!r}, which may be {meant}{_way_out(name, wanted)}")
     return next(iter(by_name), name or None)
 
 
@@ -168,6 +168,11 @@ def _quoted(name: str, meant: frozenset[str], wanted: str | None, stated_as: str
     return meant if wanted is None or clear else frozenset({wanted})
 
 
+def is_known(name: str) -> bool:
+    """Return whether this is the name of a unit, of power or of something else."""
+    return _plain(name) in _BY_ID.values() or _plain(name).lower() in _OTHERS
+
+
 def _named(text: str) -> frozenset[str]:
     """Return the units that a name may mean."""
     name = _plain(text)
@@ -202,8 +207,12 @@ def _either(units: frozenset[str]) -> str:
     return " or ".join(sorted(units))
 
 
-def _way_out(name: str) -> str:
-    return f"; who knows writes it beside the quoted name, as in unit: MW, unit_stated_as: {json.dumps(name)}"
+def _way_out(name: str, wanted: str | None) -> str:
+    """Return what a person writes who knows what the name means: the unit that the site file has, never one of ours."""
+    quoted = f"unit_stated_as: {json.dumps(name)}"
+    if wanted is not None:
+        return f"; if it is {wanted} all the same, beside unit: {wanted} {quoted}"
+    return f"; who knows writes which of W, kW, MW, GW it is, and beside it {quoted}"
 
 
 def _found(stated: object) -> str:

@@ -61,6 +61,15 @@ def test_a_meter_is_held_against_the_frequency_of_its_grid(
     assert (said or "nothing looks wrong") in " ".join(capsys.readouterr().out.split())
 
 
+def test_meters_that_are_all_turned_are_asked_for_their_sign(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = substation.serve({1: unit("schneider_pm5xxx")})
+    assert check(tmp_path, {"main": modbus(port, 1, "schneider_pm5xxx", ", sign: -1")}, modbus(port)) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "; power out of the site is what main shows: is `sign` right?" in told
+
+
 NEGATIVE = {name: -value for name, value in SOUND.items() if name.startswith("active_power")}
 
 

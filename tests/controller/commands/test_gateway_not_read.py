@@ -44,12 +44,18 @@ OVER_HTTP: dict[tuple[str, str], Ill] = {
     ("it refuses the login, and wants digest", "login: digest"): Ill(
         login=GatewayLogin(way="digest", secret="s3cret"), keys=login("basic")
     ),
+    ("it refuses this user or password", "password_file: secret"): Ill(
+        login=GatewayLogin(way="digest", secret="s3cret"), keys={**login("digest"), "password_file": "other"}
+    ),
     ("it refuses the login, and wants bearer", "token_file: secret"): Ill(profile="home_assistant", login=SECRET),
-    ("status 404: it has nothing at this path", "profile: shelly_3em_gen1"): Ill(
+    ("status 404: it has nothing at", "profile: shelly_3em_gen1"): Ill(
         profile="shelly_3em_gen1", keys={"profile": "shelly_em_gen2"}
     ),
     ("which is not followed", "-"): Ill(faults={"redirect": "https://127.0.0.1/"}),
     ("an HTML page instead of JSON", "url: ADDRESS"): Ill(faults={"html": True}),
+    ("nothing at /grid/power", "at: /state"): Ill(
+        profile="home_assistant", keys={"profile": "", "at": "/grid/power", "unit": "W", "written": "true"}
+    ),
     ("nothing at /em:0/total_act_power", "profile: shelly_em1_gen2"): Ill(
         profile="shelly_em1_gen2", keys={"profile": "shelly_em_gen2"}
     ),
@@ -64,6 +70,7 @@ OVER_HTTP: dict[tuple[str, str], Ill] = {
 #: The same over MQTT.
 OVER_MQTT: dict[tuple[str, str], Ill] = {
     ("is the topic right, and does its sender send?", "topic: TOPIC"): Ill(profile="evcc_mqtt", keys={"topic": "evc"}),
+    ("Connection refused", "port: PORT"): Ill(profile="evcc_mqtt", keys={"port": str(free_port())}),
     ("only the broker's stored copy", "-"): Ill(profile="evcc_mqtt", faults={"retained": True}),
     ("refused: Not authorized", "-"): Ill(profile="evcc_mqtt", keys={"username": "me", "password_file": "secret"}),
     ("no unit for home_assistant_statestream", "unit: W"): Ill(profile="home_assistant_statestream"),
@@ -93,6 +100,7 @@ def test_a_row_about_http_is_said_and_its_line_mends_the_gateway(
 ) -> None:
     (said, line), ill = row, OVER_HTTP[row]
     (tmp_path / "secret").write_text("s3cret\n")
+    (tmp_path / "other").write_text("another\n")
     served = gateway(ill.profile, login=ill.login, **ill.faults)
     way = over_http(substation, tmp_path, served, {})
     if ill.form:
@@ -136,7 +144,9 @@ def test_a_row_about_mqtt_is_said_and_its_line_mends_the_gateway(
         assert (status, said in out) == (1, True), out
         if line != "-":
             key, _, value = line.partition(": ")
-            status, out = checked(way, {**ill.keys, key: TOPIC if value == "TOPIC" else value}, capsys)
+            status, out = checked(
+                way, {**ill.keys, key: {"TOPIC": TOPIC, "PORT": way.source["port"]}.get(value, value)}, capsys
+            )
             assert status == 0, out
 
 

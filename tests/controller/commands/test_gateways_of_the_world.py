@@ -115,7 +115,7 @@ NOT_READ: dict[str, Case] = {
     "another login": Case(
         login=GatewayLogin(way="digest", secret="other"), told="status 401: it refuses the login, and wants digest"
     ),
-    "nothing at this path": Case(faults={"status": 404}, told="status 404: it has nothing at this path"),
+    "nothing at this path": Case(faults={"status": 404}, told="status 404: it has nothing at /rpc/Shelly.GetStatus"),
     "an error of its own": Case(faults={"status": 500}, told="status 500"),
     "a page": Case(faults={"html": True}, told="an HTML page instead of JSON"),
     "half an answer": Case(faults={"cut_to": 40}, told="bytes read on a total of"),

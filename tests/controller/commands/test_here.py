@@ -81,7 +81,7 @@ def test_a_key_or_a_token_that_is_not_there_is_named_with_how_it_comes_there(fil
     (tmp_path / "operator.token").unlink()
     assert found(file) == [
         f"{keys}/hall-a1.pub: No such file or directory; keys.md of the manual says which machine makes it",
-        f"{tmp_path}/operator.token: No such file or directory; `openssl rand -hex 32` makes a token",
+        f"{tmp_path}/operator.token: No such file or directory; allowed is a file that holds one password, token or key alone; `openssl rand -hex 32` makes a token",
     ]
 
 

@@ -58,7 +58,7 @@ def test_each_line_is_taken_by_check(line: str, tmp_path: Path, capsys: pytest.C
 
 
 def test_the_page_has_a_line_for_each_kind_of_gateway() -> None:
-    assert len(LINES) == 8
+    assert len(LINES) == 9
 
 
 def test_the_example_profile_is_a_profile() -> None:

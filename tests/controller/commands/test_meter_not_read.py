@@ -220,6 +220,9 @@ ROWS: dict[tuple[str, str], Made] = {
         "client: 1, transport: hdlc_over_tcp", physical=17
     ),
     ("is the client one that the meter knows?", "client: 1"): dlms("client: 5"),
+    ("it does not know this kind of authentication for this client", "client: 1"): dlms(
+        "client: 16, authentication: low, password_file: right.password", password=b"right"
+    ),
     ("it wants an authentication:", "authentication: low, password_file: right.password"): dlms(password=b"right"),
     (
         "the authentication failed: wrong password or key, or another client",

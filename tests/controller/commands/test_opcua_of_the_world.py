@@ -155,6 +155,18 @@ def reads_all_by(way: OpcuaWay, capsys: pytest.CaptureFixture[str], told: str = 
             capsys.readouterr()
 
 
+def test_a_probe_shows_units_that_only_the_plant_knows_and_no_security_in_words(
+    substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    probe = ROADS["probe"]
+    probe(served(substation, named("kilo watt netto"), tmp_path))
+    told = " ".join(capsys.readouterr().out.split())
+    assert "and 2 more: the unit 'kilo watt netto' is unknown; where it is a power, unit and unit_stated_as" in told
+    assert "nothing is protected (security: none): Anonymous" in told
+    probe(served(substation, named("kvar"), tmp_path))
+    assert "is unknown" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_what_one_road_reads_every_road_reads(
     name: str, substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -66,7 +66,7 @@ def test_a_meter_that_is_lost_at_the_end_is_status_1(
     substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = site(substation, tmp_path, unit("schneider_pm5xxx", mute=True), timeout="300 ms")
-    assert main(["meter", "watch", "main", "--file", path, "--for", "1500 ms"]) == 1
+    assert main(["meter", "watch", "main", "--site", path, "--for", "1500 ms"]) == 1
     out, err = capsys.readouterr()
     assert err == ""
     assert "LOST  " in out

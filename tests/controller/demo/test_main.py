@@ -76,6 +76,7 @@ def test_a_run_from_the_first_process_to_the_verdict_with_faults_and_contactors(
     assert picture.stat().st_size > 1000
     assert "no order in this run" in printed
     assert printed.count("open http://127.0.0.1:") == 1
+    assert printed.count(f"surplusd status --site {kept}/site.yaml ") == 1
     assert ("PASSED" if raw["passed"] else "FAILED") in printed
     assert {path.stem for path in kept.glob("*.log")} >= {"world", "meters", "scada", "broker", "fleet", "surplusd"}
 

@@ -22,10 +22,29 @@ BROKEN = {
     ),
     "a profile of Modbus": (
         "http: {url: http://h, profile: schneider_pm5xxx}",
-        ["http.profile: found 'schneider_pm5xxx'"],
+        ["http.profile: found 'schneider_pm5xxx'; allowed is beside `modbus:` alone; here", "evcc"],
     ),
     "no pointer": ("http: {url: http://h/x, at: /a~2, unit: W}", ["http.at: found '/a~2'", "a JSON pointer"]),
-    "a topic over HTTP": ("http: {url: http://h/x, at: grid /p, unit: W}", ["found a topic in the place of a value"]),
+    "a topic over HTTP": (
+        "http: {url: http://h/x, at: grid /p, unit: W}",
+        ["http.at: found 'grid /p', which does not begin with /", "such as /grid/power", "HTTP has no topics"],
+    ),
+    "points instead of slashes": (
+        "http: {url: http://h/x, at: em:0.total_act_power, unit: W}",
+        ["http.at: found 'em:0.total_act_power', which does not begin with /"],
+    ),
+    "another unit than the profile's": (
+        "http: {url: http://h, profile: shelly_em_gen2, unit: kW}",
+        ["http.unit: found kW, where shelly_em_gen2 says W", "allowed is W, or none"],
+    ),
+    "the topic with its end": (
+        "mqtt: {host: localhost, topic: shelly-aabb/status/em:0, tls: none, profile: shelly_em_gen2_mqtt}",
+        [
+            "mqtt.topic: found 'shelly-aabb/status/em:0'",
+            "to which shelly_em_gen2_mqtt adds status/em:0",
+            "allowed is shelly-aabb",
+        ],
+    ),
     "no unit": (
         "http: {url: http://h/x, at: /p}",
         ["meters[0].http: found no unit for the power", "unit: W, kW, MW or GW"],
@@ -135,6 +154,7 @@ def test_one_mistake_is_one_line(name, small, complaints):
         "mqtt: {host: h, topic: evcc, tls: {ca: a, certificate: b, private_key: c}, profile: evcc_mqtt, every: 2 s}",
         "mqtt: {host: h, topic: ha/sensor/p, tls: {ca: a}, profile: home_assistant_statestream, unit: kW}",
         "mqtt: {host: localhost, topic: t, tls: none, at: a/b /power, unit_at: a/b /unit}",
+        "http: {url: http://h, profile: shelly_em_gen2, unit: W}",
         "http: {url: http://h/x, at: /p, unit: W, stamp: {at: /t, form: iso8601, of: change, max_age: 60 s}}",
     ],
 )

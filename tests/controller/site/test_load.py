@@ -276,7 +276,11 @@ BROKEN = {
     "failsafe as a boolean": ("failsafe: 2 kW", "failsafe: §false", ["fleet.groups[0].failsafe", "off, or"]),
     "root without a meter": ("node: pcc\n    rating", "node: annex\n    rating", ["meters", "no meter at 'pcc'"]),
     "rating below the contract": ("rating: 120 kW", "rating: §99 kW", ["meters[0].rating", "100 kW"]),
-    "rating below the node's limit": ("rating: 60 kW", "rating: §59 kW", ["meters[1].rating", "60 kW"]),
+    "rating below the node's limit": (
+        "rating: 60 kW",
+        "rating: §59 kW",
+        ["meters[1].rating", "60 kW", "a `limit` of the node"],
+    ),
     "no source": (
         "    modbus: {host: 10.0.0.1, profile: schneider_pm5xxx}\n",
         "",
