@@ -396,6 +396,25 @@ def test_while_a_doubt_is_not_on_the_disk_no_head_goes_out_that_would_replace_wh
         assert disk.doubted()
 
 
+def test_a_crash_while_a_head_of_our_epoch_is_outranked_hides_nothing_of_what_it_showed(disk):
+    """As soon as there is a higher epoch its head goes out, and takes the place of the one that tells of what is missing."""
+    kept = []
+    with disk.running() as memory:
+        disk.settle()
+
+        def lead(_epoch):
+            disk.tell(ALL)
+            kept.append(disk.copy())
+
+        disk.agents[0] = structs.replace(disk.agents[0], seq=99, epoch=memory.journal.epoch)
+        memory.witness(lead).hear("agent 0", disk.agents[0])
+    (files,) = kept
+    disk.restore(files)
+    with disk.running():
+        disk.hear(ALL)
+        assert disk.doubted()
+
+
 def test_a_head_in_the_journal_of_an_epoch_above_ours_is_no_doubt_but_raises_ours(disk):
     with disk.running() as memory:
         disk.agents[0] = structs.replace(disk.agents[0], epoch=memory.journal.epoch + 7)
