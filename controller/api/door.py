@@ -163,7 +163,7 @@ class Doorkeeper:
     def make_room(self, count: int) -> None:
         """Send away so many of those that have waited longest; where no file is left, of whichever token has the most."""
         for _ in range(count):
-            self._make_room(self._guests, Role)
+            self._make_room(self._guests, tuple(Role))
 
     def sweep(self, now_s: float) -> None:
         """Send away all that take too long."""
