@@ -332,8 +332,9 @@ class Journal:
             self._note_failure(str(error) or type(error).__name__)
             for pending in batch:
                 pending.settle(str(error) or type(error).__name__)
-            kept, dropped = _worth_keeping(batch)
-            self.dropped += dropped
+            wanted = [pending for pending in batch if pending.keep and not pending.superseded]
+            kept = _newest_of(wanted)
+            self.dropped += sum(pending.line.kind in TELEMETRY for pending in batch) + len(wanted) - len(kept)
             return kept
         self._hashes |= {record.seq: record.hash for record in records if record.kind in OF_ORDERS}
         self._unwitnessed += zip(batch, records, strict=True)
@@ -353,7 +354,9 @@ class Journal:
             for pending, record in self._unwitnessed:
                 # What only relaxes may be lost; it is on the disk, and its sender is told so.
                 pending.settle(f"its head cannot be written: {error}" if pending.keep else record)
-            self._unwitnessed = [(p, r) for p, r in self._unwitnessed if r.kind not in TELEMETRY]
+            told = [p for p, r in self._unwitnessed if r.kind not in TELEMETRY and not p.superseded]
+            waits = {id(pending) for pending in _newest_of(told)}
+            self._unwitnessed = [each for each in self._unwitnessed if id(each[0]) in waits]
             return
         self._note_success()
         self.head = newest or self.head
@@ -381,17 +384,11 @@ class Journal:
         self.failure = None
 
 
-def _worth_keeping(failed: Sequence[Pending]) -> tuple[list[Pending], int]:
-    """Return what is tried again of what could not be stored, and how many records are given up that nobody was refused.
+def _newest_of(waiting: Sequence[Pending]) -> list[Pending]:
+    """Return what goes on waiting for the disk: all that tells of orders and locks, and of the rest the newest `MOST_KEPT`.
 
-    All of it is tried each time, and a disk may be full for days: so of what says nothing of orders and locks the newest are enough.
+    All of it is gone through at each try, and a disk may be full for days.
     """
-    kept = [pending for pending in failed if pending.keep and not pending.superseded]
-    more = max(0, sum(pending.line.kind not in OF_ORDERS for pending in kept) - MOST_KEPT)
-    told = 0
-    worth = []
-    for pending in kept:
-        told += pending.line.kind not in OF_ORDERS
-        if told > more or pending.line.kind in OF_ORDERS:
-            worth.append(pending)
-    return worth, more + sum(pending.line.kind in TELEMETRY for pending in failed)
+    others = [pending for pending in waiting if pending.line.kind not in OF_ORDERS]
+    gone = {id(pending) for pending in others[: max(0, len(others) - MOST_KEPT)]}
+    return [pending for pending in waiting if id(pending) not in gone]

@@ -420,6 +420,21 @@ def test_f58_of_an_order_that_is_changed_again_and_again_on_a_full_disk_its_newe
         assert disk.limits()["o-1"] == 20e3 - 39
 
 
+def test_while_no_head_can_be_written_what_waits_for_it_is_bounded(disk, monkeypatch):
+    monkeypatch.setattr("controller.daemon.journal.journal.MOST_KEPT", 3)
+    with disk.running() as memory:
+        disk.settle()
+        with monkeypatch.context() as broken:
+            broken.setattr(memory.journal._head_file, "write", lambda head: 1 / 0)
+            for revision in range(2, 20):
+                change = OrderChange(revision=revision, limit_w=20e3 - revision)
+                assert not disk.intake().change("o-1", change, issuer("grid")).durable
+                memory.journal.post("mode", {"k": revision}).durable(None)
+            assert len(memory.journal._unwitnessed) <= 3 + 2
+        until(lambda: memory.book.durable(OrderKey("grid", "o-1")), "the head is written")
+        assert memory.journal.newest_head().seq == memory.journal.length - 1
+
+
 def test_a_crash_while_a_head_of_our_epoch_is_outranked_hides_nothing_of_what_it_showed(disk):
     """As soon as there is a higher epoch its head goes out, and takes the place of the one that tells of what is missing."""
     kept = []
