@@ -90,9 +90,9 @@ def test_a_name_that_has_another_role_by_now_lifts_nothing_of_before(path):
         send(book, OLGA, limit_w=40e3)
     with book_at(path) as (book, _):
         now_operator, now_authority = Principal(name="dso", role=OLGA.role), Principal(name="olga", role=DSO.role)
+        later = OrderChange(revision=2, limit_w=99e3)
         for by in (now_operator, now_authority):
             assert refusal_of(lambda by=by: book.release("o-1", by, NOW_S, by.name)).cause is Cause.FORBIDDEN
-            later = OrderChange(revision=2, limit_w=99e3)
             assert refusal_of(lambda by=by: intake_of(book).change("o-1", later, by, by.name)).cause is Cause.FORBIDDEN
         assert intake_of(book).state((), now_authority).ended == ()
         assert limits(book) == {"dso/o-1": 30e3, "olga/o-1": 40e3}
