@@ -70,7 +70,7 @@ def guarded(app: FastAPI, door: Doorkeeper) -> ASGIApp:
                 # What a browser shows by its cookie counts from here on as what others show by their header.
                 if b"authorization" not in headers:
                     scope = {**scope, "headers": [*scope["headers"], (b"authorization", shown)]}
-                await turns.take(holder, partial(answer, scope, await heard(receive), send))
+                await turns.take(holder.name, partial(answer, scope, await heard(receive), send))
                 return
             if not door.may_ask(peer, scope["path"], now_s):
                 await errors.refused_tries()(scope, receive, send)

@@ -1,7 +1,8 @@
 """The door: who may hold a connection, and how often somebody without a valid token may ask. Time comes in, in s.
 
 Whoever waits without having asked anything has to go when others come, the longest first; so idle connections keep nobody out.
-No limit ever refuses a request with a valid token.
+No limit by peer ever refuses a request with a valid token, and no other one an authority's: where all who are inside have one and are
+being answered, of the viewers and operators the token goes back that has the most connections. So no token keeps another out.
 """
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ _TARGET: Final = re.compile(rb"[A-Z]+ ([^ ?]*)")
 
 
 class Guest(Protocol):
-    """A connection. `is_known`: what it asks now has a valid token."""
+    """A connection. `by`: who holds the valid token of what it asks now, None where it has none."""
 
     peer: str
-    is_known: bool
+    by: Principal | None
 
     @property
     def is_waiting(self) -> bool:
@@ -115,7 +116,7 @@ class Doorkeeper:
         if len(mine) >= self._most_of_peer and guest.peer not in self._proxies:
             self._make_room(mine)
         if len(self._guests) >= self._most:
-            self._make_room(self._guests)
+            self._make_room(self._guests, (Role.VIEWER, Role.OPERATOR))
         self._guests[guest] = mine[guest] = None
 
     def stay(self, guest: Guest, by: Principal) -> bool:
@@ -160,9 +161,9 @@ class Doorkeeper:
             self._of_peer.pop(guest.peer, None)
 
     def make_room(self, count: int) -> None:
-        """Send away so many of those that have waited longest."""
+        """Send away so many of those that have waited longest; where no file is left, of whichever token has the most."""
         for _ in range(count):
-            self._make_room(self._guests)
+            self._make_room(self._guests, tuple(Role))
 
     def sweep(self, now_s: float) -> None:
         """Send away all that take too long."""
@@ -175,11 +176,11 @@ class Doorkeeper:
             return address
         return forwarded.rpartition(b",")[2].strip().decode("latin-1")
 
-    def knows(self, headers: Mapping[bytes, bytes]) -> bool:
-        """Return whether a request with these headers has a valid token."""
-        return self.holder(authorization(headers, "GET", self.cookie)) is not None
+    def asker(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+        """Return whose valid token a request with these headers has, None where it has none."""
+        return self.holder(authorization(headers, "GET", self.cookie))
 
-    def holder(self, value: bytes) -> str | None:
+    def holder(self, value: bytes) -> Principal | None:
         """Return whose token this value of the header Authorization has, None where it has no valid one."""
         scheme, _, token = value.partition(b" ")
         return self._holder(token.strip()) if scheme.lower() == b"bearer" else None
@@ -208,20 +209,27 @@ class Doorkeeper:
             self._refused("too_many_tries")
         return passes
 
-    def _holder(self, token: bytes) -> str | None:
-        principal = principal_of(token.decode("latin-1"), self._tokens)
-        return principal.name if principal else None
+    def _holder(self, token: bytes) -> Principal | None:
+        return principal_of(token.decode("latin-1"), self._tokens)
 
-    def _make_room(self, guests: Collection[Guest]) -> None:
+    def _make_room(self, guests: Collection[Guest], roles: Collection[Role] = ()) -> None:
+        """Send one away; of those with a valid token that are being answered, one of these roles."""
         waiting = next((guest for guest in guests if guest.is_waiting), None)
         # Where nobody waits, whoever has no valid token and takes long over it.
-        goes = waiting or next((guest for guest in guests if not guest.is_known), None)
+        goes = waiting or next((guest for guest in guests if guest.by is None), None) or _of_the_most(guests, roles)
         if goes is not None:
             self._send_away(goes)
 
     def _send_away(self, guest: Guest) -> None:
         self.left(guest)
         guest.leave()
+
+
+def _of_the_most(guests: Iterable[Guest], roles: Collection[Role]) -> Guest | None:
+    """Return of the token of these roles that has the most connections the one that is longest about it, None where there is none."""
+    theirs = [guest for guest in guests if guest.by is not None and guest.by.role in roles]
+    counts = Counter(guest.by for guest in theirs)
+    return max(theirs, key=lambda guest: counts[guest.by], default=None)
 
 
 def _is_open(path: str) -> bool:

@@ -1,7 +1,9 @@
 """``/api/v1/locks``, ``/api/v1/stop``, ``/api/v1/resume``: people at work lock what they work on, and stop a site."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import anyio
@@ -12,8 +14,10 @@ from pydantic import BaseModel, Field
 from controller.api.auth import require
 from controller.api.body import PersonName, RequestBody, Words, parsed, read_body, takes
 from controller.api.errors import ErrorBody
+from controller.api.turns import end_turn
 from controller.core.limits.locked import LockNow
 from controller.daemon.access import Principal, Role
+from controller.daemon.journal.journal import STORED_S
 from controller.daemon.people.locks import LockAnswer, PersonalLock
 from controller.daemon.people.stop import StopAnswer
 from controller.daemon.service import Service
@@ -115,13 +119,18 @@ def routes(service: Service) -> APIRouter:
 
 
 class _WorkRooms:
-    """Who waits where: what waits for a dead disk to let anything up keeps nobody from locking and stopping."""
+    """Who waits where: what waits for a dead disk, be it to let anything up or to be answered, keeps nobody from locking and stopping."""
 
     def __init__(self) -> None:
-        self._tightening, self._relaxing = anyio.CapacityLimiter(16), anyio.CapacityLimiter(4)
+        self._tightening, self._answering = anyio.CapacityLimiter(4), anyio.CapacityLimiter(16)
+        self._relaxing = anyio.CapacityLimiter(4)
 
     async def tighten(self, call: Callable[[], _T]) -> _T:
         return await to_thread.run_sync(call, limiter=self._tightening)
+
+    async def stored(self, request: Request, durable: Callable[[float], bool]) -> bool:
+        end_turn(request.scope)
+        return await to_thread.run_sync(durable, STORED_S, limiter=self._answering)
 
     async def relax(self, call: Callable[[], _T]) -> _T:
         return await to_thread.run_sync(call, limiter=self._relaxing)
@@ -138,8 +147,10 @@ def _add_locks(router: APIRouter, service: Service, rooms: _WorkRooms) -> None:
     @router.post("/locks", responses=_NAMED_ERRORS, openapi_extra=takes(LockRequest.model_json_schema()))
     async def lock(request: Request, by: Operator) -> LockAnswerBody:
         asked = parsed(LockRequest, await read_body(request))
-        answer = await rooms.tighten(lambda: service.desks.locks.lock(asked.subject, asked.by, asked.reason, by))
-        return LockAnswerBody(lock=_shown(answer.lock, answer.durable, None), again=answer.again)
+        desk = service.desks.locks
+        answer = await rooms.tighten(lambda: desk.lock(asked.subject, asked.by, asked.reason, by, 0.0))
+        durable = await rooms.stored(request, partial(desk.durable, answer.lock.id))
+        return LockAnswerBody(lock=_shown(answer.lock, durable, None), again=answer.again)
 
     @router.post("/locks/lift", responses=_NAMED_ERRORS, openapi_extra=takes(LiftRequest.model_json_schema()))
     async def lift(request: Request, by: Operator) -> LiftAnswerBody:
@@ -161,7 +172,9 @@ def _add_stop(router: APIRouter, service: Service, rooms: _WorkRooms) -> None:
     @router.post("/stop", responses=_ERRORS, openapi_extra=takes(ReasonRequest.model_json_schema()))
     async def stop(request: Request, by: Operator) -> StopAnswerBody:
         asked = parsed(ReasonRequest, await read_body(request))
-        return _stopped(await rooms.tighten(lambda: service.desks.stops.stop(asked.reason, by)))
+        desk = service.desks.stops
+        answer = await rooms.tighten(lambda: desk.stop(asked.reason, by, 0.0))
+        return _stopped(replace(answer, durable=await rooms.stored(request, desk.durable)))
 
     @router.post("/resume", responses=_ERRORS, openapi_extra=takes(ReasonRequest.model_json_schema()))
     async def resume(request: Request, by: Operator) -> StopAnswerBody:

@@ -30,7 +30,7 @@ _AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 
 class Visitor(H11Protocol):
-    """One connection; `peer` is its address. `is_known`: what it asks now has a valid token."""
+    """One connection; `peer` is its address. `by`: who holds the valid token of what it asks now, None where it has none."""
 
     def __init__(self, door: Doorkeeper, **given: Any) -> None:
         super().__init__(**given)
@@ -40,7 +40,7 @@ class Visitor(H11Protocol):
         self._stalled_s: float | None = None
         self._follows = False
         self.peer = ""
-        self.is_known = False
+        self.by: Principal | None = None
         self.app_state = {**self.app_state, "visitor": self}
 
     def stay(self, by: Principal) -> bool:
@@ -73,7 +73,7 @@ class Visitor(H11Protocol):
             return past_s > HEAD_S
         if self.conn.their_state is h11.SEND_BODY:
             return past_s > BODY_S
-        return past_s > ANSWER_S and not self.is_known
+        return past_s > ANSWER_S and self.by is None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Come in."""
@@ -98,7 +98,7 @@ class Visitor(H11Protocol):
         super().data_received(data)
         if self.cycle is not before:
             self._since_s = self.loop.time()
-            self.is_known = self._door.knows(dict(self.headers))
+            self.by = self._door.asker(dict(self.headers))
 
     def pause_writing(self) -> None:
         """Note that the client takes nothing now."""

@@ -259,7 +259,11 @@ class Metrics(Collector):
         journal = self._journal
         yield gauge("surplusd_journal_usable", "1 while the journal can be written.", journal.usable)
         yield gauge("surplusd_journal_waiting", "Records that wait for the disk.", journal.waiting)
-        yield CounterMetricFamily("surplusd_journal_dropped", "Telemetry records lost.", value=journal.dropped)
+        yield CounterMetricFamily(
+            "surplusd_journal_dropped",
+            "Records lost of telemetry, and of modes and compliance while the disk takes none.",
+            value=journal.dropped,
+        )
 
 
 #: What is not known is absent.

@@ -105,9 +105,10 @@ async def operate(
     either: set[asyncio.Future[Any]] = {http, listening}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     _settle_memory()
-    parts.ticker.start()
     try:
+        # The first tick tells systemd that the daemon is ready: not one that nobody can reach.
         if not http.done():
+            parts.ticker.start()
             await asyncio.to_thread(reloads.keep)
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, reloads.reload_by_signal))

@@ -87,9 +87,10 @@ class Ticker:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the tick that is under way."""
+        """End after the tick that is under way, if there has been any."""
         self._alarm.stop()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def take_over(self, control: Control) -> Future[None]:
         """Decide by this from the next tick on, which begins soon; returns at once. The answer is done when it is so, and raises where it cannot be."""

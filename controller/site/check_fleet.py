@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from controller.site.devices import Load
 from controller.site.measures import Price
@@ -23,7 +23,7 @@ def fleet_problems(site: SiteFile, fleet: Sequence[Load], catalogue: Mapping[str
     complete = all_named(site.nodes)
     if not fleet and UNKNOWN not in {site.fleet, site.fleet.groups, site.fleet.devices}:
         yield Problem(loc=("fleet",), found="no device", allowed="groups or devices", at_key=True)
-    yield from _id_problems(fleet)
+    yield from _id_problems(fleet, nodes)
     for load in fleet:
         yield from unless_known((*load.loc, "node"), load.entry.node, nodes, "nodes", complete=complete)
         yield from unless_known(
@@ -35,7 +35,8 @@ def fleet_problems(site: SiteFile, fleet: Sequence[Load], catalogue: Mapping[str
         yield from _change_problems(load, catalogue)
 
 
-def _id_problems(fleet: Sequence[Load]) -> Iterator[Problem]:
+def _id_problems(fleet: Sequence[Load], nodes: Collection[str]) -> Iterator[Problem]:
+    """Report devices that stand twice, names that are too long, and those that a node has too: a lock names the one or the other."""
     owners: dict[str, Load] = {}
     for load in fleet:
         loc = (*load.loc, "id")
@@ -46,6 +47,10 @@ def _id_problems(fleet: Sequence[Load]) -> Iterator[Problem]:
             found = f"the device {clash!r}, which {path_text(owners[clash].loc)} has too"
             yield Problem(loc=loc, found=found, allowed="every device once")
         owners.update(dict.fromkeys(load.ids, load))
+        node = next((name for name in load.ids if name in nodes), None)
+        if node is not None:
+            found = f"the device {node!r}, as a node is called"
+            yield Problem(loc=loc, found=found, allowed="an id that no node has: people lock either by its id")
 
 
 def _failsafe_problems(load: Load, catalogue: Mapping[str, Model]) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from tests.brokers import mosquitto_broker
 from tests.e2e.two_controllers import live_together, two_over
 
 
-def test_f63_two_controllers_with_one_certificate_are_named_and_the_last_one_leads_within_a_lease(
+def test_f45_two_controllers_with_one_certificate_are_named_and_the_last_one_leads_within_a_lease(
     tmp_path: Path,
 ) -> None:
     with mosquitto_broker(tmp_path) as broker, two_over(broker, tmp_path) as yard:

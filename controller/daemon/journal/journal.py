@@ -1,8 +1,8 @@
 """The durable, hash-chained record of orders, decisions, mode changes and compliance.
 
 One writer thread owns the file and stores whatever waits in one transaction, so that many callers share one fsync.
-While the file cannot be written, telemetry is dropped, everything else that was posted is kept in memory and stored
-when the file comes back; both are logged once.
+While the file cannot be written, telemetry is dropped. What was posted of orders and locks is kept in memory and stored when
+the file comes back, and of all else the newest `MOST_KEPT`; both are logged once.
 """
 
 from __future__ import annotations
@@ -83,6 +83,8 @@ OF_ORDERS: Final = frozenset(
     | {RecordKind.TRIP, RecordKind.TRIP_RESET, RecordKind.TRIP_ENDED, RecordKind.QUARANTINE}
     | {RecordKind.LOCK, RecordKind.UNLOCK, RecordKind.LOCKS_STATED, RecordKind.STOP, RecordKind.RESUME}
 )
+#: Records of other kinds that wait at most for a file that cannot be written.
+MOST_KEPT: Final = 1000
 #: Characters of the first record's hash that name a journal.
 ID_CHARACTERS: Final = 16
 
@@ -90,12 +92,13 @@ ID_CHARACTERS: Final = 16
 class Pending:
     """A record on its way to the disk."""
 
-    __slots__ = ("_claim", "_claimed", "_failure", "_settled", "keep", "line", "record")
+    __slots__ = ("_claim", "_claimed", "_failure", "_settled", "keep", "line", "record", "superseded")
 
     def __init__(self, line: ChainLine, *, keep: bool) -> None:
-        """`keep`: it waits for the file to come back, instead of failing for good."""
+        """`keep`: it waits for the file to come back, instead of failing for good; unless it is `superseded` by one that says all that it does."""
         self.line = line
         self.keep = keep
+        self.superseded = False
         self.record: Record | None = None
         self._failure = "not stored yet"
         self._settled = threading.Event()
@@ -143,7 +146,7 @@ class Pending:
 class Journal:
     """A journal; every method may be called from any thread.
 
-    `failure`: why the file cannot be written now, None while it can. `dropped`: telemetry records lost so far.
+    `failure`: why the file cannot be written now, None while it can. `dropped`: records lost so far, of telemetry and beyond `MOST_KEPT`.
     `head`: the newest record on the disk that matters to orders; None before the first since it was opened, which is that
     of the start. `epoch`: that of the controller, 0 before `begin_epoch`.
     `on_posted` is called with each record that waits for the file to come back, `on_stored` with those that are on the disk,
@@ -329,8 +332,10 @@ class Journal:
             self._note_failure(str(error) or type(error).__name__)
             for pending in batch:
                 pending.settle(str(error) or type(error).__name__)
-            self.dropped += sum(pending.line.kind in TELEMETRY for pending in batch)
-            return [pending for pending in batch if pending.keep]
+            wanted = [pending for pending in batch if pending.keep and not pending.superseded]
+            kept = _newest_of(wanted)
+            self.dropped += sum(pending.line.kind in TELEMETRY for pending in batch) + len(wanted) - len(kept)
+            return kept
         self._hashes |= {record.seq: record.hash for record in records if record.kind in OF_ORDERS}
         self._unwitnessed += zip(batch, records, strict=True)
         return []
@@ -349,7 +354,9 @@ class Journal:
             for pending, record in self._unwitnessed:
                 # What only relaxes may be lost; it is on the disk, and its sender is told so.
                 pending.settle(f"its head cannot be written: {error}" if pending.keep else record)
-            self._unwitnessed = [(p, r) for p, r in self._unwitnessed if r.kind not in TELEMETRY]
+            told = [p for p, r in self._unwitnessed if r.kind not in TELEMETRY and not p.superseded]
+            waits = {id(pending) for pending in _newest_of(told)}
+            self._unwitnessed = [each for each in self._unwitnessed if id(each[0]) in waits]
             return
         self._note_success()
         self.head = newest or self.head
@@ -375,3 +382,13 @@ class Journal:
         if self.failure is not None:
             _log.info("journal can be written again", extra={"event": "journal_returned"})
         self.failure = None
+
+
+def _newest_of(waiting: Sequence[Pending]) -> list[Pending]:
+    """Return what goes on waiting for the disk: all that tells of orders and locks, and of the rest the newest `MOST_KEPT`.
+
+    All of it is gone through at each try, and a disk may be full for days.
+    """
+    others = [pending for pending in waiting if pending.line.kind not in OF_ORDERS]
+    gone = {id(pending) for pending in others[: max(0, len(others) - MOST_KEPT)]}
+    return [pending for pending in waiting if id(pending) not in gone]

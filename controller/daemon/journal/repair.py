@@ -75,12 +75,19 @@ def _free_name(path: Path) -> Path:
 
 def _quarantine(path: Path) -> Path:
     copy = _free_name(path)
-    for source, target in zip((path, *companions(path)), (copy, *companions(copy)), strict=True):
-        if source.exists():
-            shutil.copyfile(source, target)
-            target.chmod(0o600)
-            _sync(target)
-    sync_folder(path)
+    targets = (copy, *companions(copy))
+    try:
+        for source, target in zip((path, *companions(path)), targets, strict=True):
+            if source.exists():
+                shutil.copyfile(source, target)
+                target.chmod(0o600)
+                _sync(target)
+        sync_folder(path)
+    except OSError:
+        # It is tried again and again: half a copy each time would take the last room there is.
+        for target in targets:
+            target.unlink(missing_ok=True)
+        raise
     return copy
 
 

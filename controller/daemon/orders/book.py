@@ -213,7 +213,8 @@ class OrderBook:
         """
         with self._lock:
             fresh, relaxing = self._take_stated(wanted, by)
-            ends = sorted({order.key.id for order in self._ledger.open(by.name)} - wanted.keys())
+            mine = {order.key.id for order in self._ledger.open(by.name) if order.may_be_changed_by(by)}
+            ends = sorted(mine - wanted.keys())
         for order in fresh:
             note_accepted(order)
         finish_all(relaxing)

@@ -81,8 +81,11 @@ class OpenOrder:
         return self.limit.revision
 
     def may_be_changed_by(self, by: Principal) -> bool:
-        """Return whether somebody may relax or end it: its issuer, or of a limit that an operator set, any operator."""
-        return by.name == self.by or by.role is self.role is Role.OPERATOR
+        """Return whether somebody may relax or end it: its issuer, or of a limit that an operator set, any operator.
+
+        A name that the site file has given another role since is not its issuer.
+        """
+        return by.role is self.role and (by.name == self.by or self.role is Role.OPERATOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

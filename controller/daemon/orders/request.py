@@ -67,6 +67,11 @@ Instant = Annotated[
 ]
 
 
+def _unsigned(watts: float) -> float:
+    """Return a zero without its sign: some libraries write -0.0, and it is the same limit."""
+    return watts + 0.0
+
+
 _Model = TypeVar("_Model", bound=BaseModel)
 #: What a schema says of an order's size: one is given, and the others are left out or null.
 _SIZES: Final = ("limit_w", "limit_percent", "reduce_by_w")
@@ -80,8 +85,10 @@ class _Terms(BaseModel):
         strict=True, frozen=True, extra="forbid", allow_inf_nan=False, json_schema_extra={"oneOf": _ONE_SIZE}
     )
 
-    limit_w: Annotated[float, Field(ge=0)] | None = Field(None, description="the node's power is to stay at or below")
-    limit_percent: Annotated[float, Field(ge=0, le=100)] | None = Field(
+    limit_w: Annotated[float, Field(ge=0), AfterValidator(_unsigned)] | None = Field(
+        None, description="the node's power is to stay at or below"
+    )
+    limit_percent: Annotated[float, Field(ge=0, le=100), AfterValidator(_unsigned)] | None = Field(
         None, description="the same in percent of the site's contract"
     )
     reduce_by_w: Annotated[float, Field(gt=0)] | None = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from controller.daemon.journal.journal import Pending
+from controller.daemon.journal.journal import Pending, RecordKind
 from controller.daemon.orders.records import OrderKey
 
 
@@ -19,8 +19,14 @@ class Unstored:
         self._newest: dict[OrderKey, Pending] = {}
 
     def note(self, key: OrderKey, record: Pending) -> None:
-        """Take a record of an order that is on its way to the disk; those of before are there before it."""
+        """Take a record of an order that is on its way to the disk; those of before are there before it.
+
+        A change says all of the order. So while the disk takes nothing, the ones before it need not wait as well.
+        """
         with self._lock:
+            before = self._newest.get(key)
+            if before is not None and before.line.kind == record.line.kind == RecordKind.ORDER_CHANGED:
+                before.superseded = True
             self._newest[key] = record
 
     def durable(self, key: OrderKey, timeout_s: float = 0.0) -> bool:

@@ -76,10 +76,11 @@ class Witness:
         told = why if head.epoch >= self._memory.covered_epoch else None
         if (above or told is not None) and not self._may_note(head.epoch):
             return
-        if above:
-            self._lead_above(head.epoch)
+        # On record first: the head of an epoch above would take the place of this one, which alone shows what is missing.
         if told is not None:
             self._memory.doubt(told, head.epoch)
+        if above:
+            self._lead_above(head.epoch)
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known.add(head)

@@ -94,8 +94,8 @@ class LockDesk:
         self._swap(_replay(journal, site))
         self._tell_of_gone_subjects()
 
-    def lock(self, subject: str, by: str, reason: str, operator: Principal) -> LockAnswer:
-        """Lock a device or a node; it counts from the next tick on, whether or not the disk takes it.
+    def lock(self, subject: str, by: str, reason: str, operator: Principal, within_s: float = STORED_S) -> LockAnswer:
+        """Lock a device or a node; it counts from the next tick on, whether or not the disk takes it, which has `within_s` for that.
 
         WorkRefused: there is no such device or node.
         """
@@ -113,7 +113,7 @@ class LockDesk:
                 self._swap((*(lock for lock in self.held if lock.id != wanted.id), wanted))
         if known is None:
             _log.warning("%s is locked by %s: %s", subject, by, reason, extra=_facts("locked", wanted))
-        return LockAnswer(lock=known or wanted, durable=self.durable(wanted.id, STORED_S), again=known is not None)
+        return LockAnswer(lock=known or wanted, durable=self.durable(wanted.id, within_s), again=known is not None)
 
     def unlock(self, subject: str, by: str, of: str, operator: Principal) -> LockAnswer:
         """Lift the lock of the person `of`; of another than the one who asks, once two operators want it.

@@ -38,8 +38,8 @@ class StopDesk:
             by, why = record.body.get("by", "nobody known"), record.body.get("reason", "no reason on record")
             self.reason = None if record.kind == RecordKind.RESUME else self._stopped(str(by), str(why))
 
-    def stop(self, reason: str, operator: Principal) -> StopAnswer:
-        """Stop the site; it counts from the next tick on, whether or not the disk takes it."""
+    def stop(self, reason: str, operator: Principal, within_s: float = STORED_S) -> StopAnswer:
+        """Stop the site; it counts from the next tick on, whether or not the disk takes it, which has `within_s` for that."""
         with self._one:
             # One that is being resumed is over as soon as the disk has that: this is another one, and behind it on the disk.
             again = self.reason is not None and not any(self.reason is resumed for resumed in self._resuming)
@@ -50,7 +50,7 @@ class StopDesk:
         if not again:
             extra = {"event": "site_stopped", "by": operator.name}
             _log.warning("the site is stopped by %s: %s", operator.name, reason, extra=extra)
-        return StopAnswer(stopped=True, durable=self._durable(), again=again)
+        return StopAnswer(stopped=True, durable=self.durable(within_s), again=again)
 
     def resume(self, reason: str, operator: Principal) -> StopAnswer:
         """Let the site rise again, on the disk first; JournalUnusable: it stays stopped."""
@@ -75,11 +75,12 @@ class StopDesk:
             extra = {"event": "site_resumed", "by": operator.name}
             _log.warning("the site is resumed by %s: %s", operator.name, reason, extra=extra)
         stopped_anew = self.reason is not None
-        return StopAnswer(stopped=stopped_anew, durable=not stopped_anew or self._durable(), again=False)
+        return StopAnswer(stopped=stopped_anew, durable=not stopped_anew or self.durable(STORED_S), again=False)
 
-    def _durable(self) -> bool:
+    def durable(self, within_s: float = 0.0) -> bool:
+        """Return whether the stop, if there is one, is on the disk, after waiting for the first attempt."""
         pending = self._pending
-        return pending is None or pending.durable(STORED_S)
+        return pending is None or pending.durable(within_s)
 
     def _stopped(self, by: str, why: str) -> Reason:
         return Reason(Code.SITE_STOPPED, self._root, {"by": by, "why": why})

@@ -32,8 +32,8 @@ GRID = holder("grid", Role.AUTHORITY)
 
 
 class Guest:
-    def __init__(self, door, peer="10.0.0.1", *, waiting=True, known=False):
-        self.peer, self.is_waiting, self.is_known, self.gone = peer, waiting, known, False
+    def __init__(self, door, peer="10.0.0.1", *, waiting=True, by=None):
+        self.peer, self.is_waiting, self.by, self.gone = peer, waiting, by, False
         door.enter(self)
 
     def leave(self):
@@ -60,14 +60,38 @@ def test_when_it_is_full_the_one_goes_that_has_waited_longest():
 
 def test_one_that_is_being_answered_goes_only_where_nobody_waits_and_it_has_no_valid_token():
     door, _ = make_door()
-    busy = [Guest(door, f"10.0.0.{k}", waiting=False, known=k != 5) for k in range(7)]
+    busy = [Guest(door, f"10.0.0.{k}", waiting=False, by=GRID if k != 5 else None) for k in range(7)]
     waits = Guest(door, "10.0.1.1")
-    Guest(door, "10.0.1.2", waiting=False, known=True)
+    Guest(door, "10.0.1.2", waiting=False, by=GRID)
     assert [guest.gone for guest in (*busy, waits)] == [False] * 7 + [True]
-    Guest(door, "10.0.1.3", waiting=False, known=True)
+    Guest(door, "10.0.1.3", waiting=False, by=GRID)
     assert [guest.gone for guest in busy] == [k == 5 for k in range(7)]
-    Guest(door, "10.0.1.4", waiting=False, known=True)
+    Guest(door, "10.0.1.4", waiting=False, by=GRID)
     assert sum(guest.gone for guest in busy) == 1, "whoever has a valid token is answered"
+
+
+def busy(door, by, count):
+    """Return so many guests of a token whose requests do not end."""
+    return [Guest(door, f"10.0.2.{k}", waiting=False, by=by) for k in range(count)]
+
+
+def test_no_token_but_an_authority_s_takes_all_the_room():
+    door, _ = make_door(most=8)
+    grid, ops, walls = busy(door, GRID, 2), busy(door, holder("ops", Role.OPERATOR), 2), busy(door, holder("walls"), 50)
+    assert len(door) == 8
+    assert [sum(guest.gone for guest in each) for each in (grid, ops, walls)] == [0, 0, 46]
+    late = busy(door, holder("halls"), 1)
+    assert [guest.gone for guest in (*late, *walls)].count(False) == 4, "who has fewer is let in"
+    assert not late[0].gone
+    assert not any(guest.gone for guest in busy(door, GRID, 12))
+    assert len(door) == 14, "an authority is answered, whoever else has to go"
+
+
+def test_out_of_file_descriptors_the_token_goes_back_that_has_the_most():
+    door, _ = make_door(most=8)
+    flood, other = busy(door, GRID, 12), busy(door, holder("other", Role.AUTHORITY), 3)
+    door.make_room(9)
+    assert [sum(guest.gone for guest in each) for each in (flood, other)] == [9, 0]
 
 
 def test_whoever_reads_no_answer_is_sent_away(running, monkeypatch):
@@ -94,21 +118,21 @@ def is_away(guest: socket.socket) -> bool:
 
 def test_those_who_follow_take_the_room_of_nobody_and_nobody_takes_theirs():
     door, _ = make_door(most=8)
-    following = [Guest(door, waiting=False, known=True) for _ in range(2)]
+    following = [Guest(door, waiting=False, by=GRID) for _ in range(2)]
     assert [door.stay(guest, GRID) for guest in following] == [True, True]
     assert len(door) == 0
     others = [Guest(door, f"10.0.0.{k}") for k in range(8)]
     assert not any(guest.gone for guest in (*following, *others))
     door.make_room(99)
     assert not any(guest.gone for guest in following)
-    assert not door.stay(Guest(door, waiting=False, known=True), GRID), "a quarter of all that fit"
+    assert not door.stay(Guest(door, waiting=False, by=GRID), GRID), "a quarter of all that fit"
 
 
 def test_a_token_has_so_many_streams_and_each_that_ends_makes_room():
     door, _ = make_door(most=512)
-    following = [Guest(door, known=True) for _ in range(FOLLOWERS_EACH)]
+    following = [Guest(door, by=GRID) for _ in range(FOLLOWERS_EACH)]
     assert all(door.stay(guest, GRID) for guest in following)
-    late, other = Guest(door, known=True), Guest(door, known=True)
+    late, other = Guest(door, by=GRID), Guest(door, by=GRID)
     assert not door.stay(late, GRID)
     assert door.stay(other, holder("ops", Role.OPERATOR))
     door.left(following[0])
@@ -117,7 +141,7 @@ def test_a_token_has_so_many_streams_and_each_that_ends_makes_room():
 
 def followers(door, of, count):
     """Return so many guests of a token that wanted to follow, each with whether it may."""
-    guests = [Guest(door, known=True) for _ in range(count)]
+    guests = [Guest(door, by=GRID) for _ in range(count)]
     return [(guest, door.stay(guest, of)) for guest in guests]
 
 
@@ -281,6 +305,26 @@ def test_requests_of_its_own_token_that_are_never_finished_keep_no_authority_wai
             guest.sendall(half)
         obeys(running)
         assert select.select(guests, [], [], 0.0)[0] == []
+
+
+def test_requests_of_a_viewer_that_are_never_finished_keep_no_authority_out(running, monkeypatch):
+    """Without a bound they would take file descriptors without end, and with these the authority's way in."""
+    monkeypatch.setattr("controller.api.heard.BODY_TIMEOUT_S", 3600.0)
+    monkeypatch.setattr(visitor, "BODY_S", 3600.0)
+    half = (
+        b"POST /api/v1/orders HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer viewer-secret\r\nContent-Length: 9\r\n\r\n{"
+    )
+    with ExitStack() as stack:
+        guests = [connect(running, stack, f"127.0.0.{1 + k % 3}") for k in range(most_connections())]
+        for guest in guests:
+            guest.sendall(half)
+        for _ in range(20):
+            # One that is not heard yet when the next one comes goes first, as if it said nothing.
+            connect(running, stack).sendall(half)
+            obeys(running)
+        guests[0].setblocking(False)
+        with pytest.raises(ConnectionResetError):
+            guests[0].recv(1)
 
 
 def test_an_authority_s_body_that_comes_too_slowly_is_answered_so(running, monkeypatch):

@@ -1,5 +1,6 @@
 """Locks, stop and resume over HTTP: who may, what is answered, and what stands in the status."""
 
+import threading
 from dataclasses import replace
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 
 from controller.core.limits.locked import LockNow
 from tests.controller.north import make_decision
+from tests.waiting import DEADLINE_S, until
 
 LOCK = {"subject": "feeder", "by": "Ali", "reason": "new busbar"}
 
@@ -33,6 +35,35 @@ def test_an_operator_locks_and_the_same_person_lifts(running, operator):
     lifted = operator.post("/api/v1/locks/lift", json={"subject": "feeder", "by": "Ali"}).json()
     assert lifted == {"subject": "feeder", "of": "Ali", "lifted": True, "agreed": []}
     assert operator.get("/api/v1/locks").json()["locks"] == []
+
+
+def test_while_answers_wait_for_the_disk_every_lock_counts_at_once_and_so_does_a_stop(running, monkeypatch):
+    for where in ("daemon.people.locks", "daemon.people.stop", "api.people"):
+        monkeypatch.setattr(f"controller.{where}.STORED_S", DEADLINE_S, raising=False)
+    disk, store = threading.Event(), running.journal._storage.append
+    monkeypatch.setattr(running.journal._storage, "append", lambda lines: disk.wait(DEADLINE_S) and store(lines))
+
+    def post(path: str, body: dict[str, str]) -> None:
+        with running.client("operator") as http:
+            http.post(f"/api/v1/{path}", json=body)
+
+    flood = [threading.Thread(target=post, args=("locks", LOCK | {"by": f"worker {k}"})) for k in range(30)]
+    stop = threading.Thread(target=post, args=("stop", {"reason": "fire"}))
+    for sender in flood:
+        sender.start()
+    with running.client("viewer") as viewer:
+
+        def listed() -> dict[str, object]:
+            return viewer.get("/api/v1/locks").json()
+
+        try:
+            until(lambda: len(listed()["locks"]) == 30, "all locks count, and wait for their answers", 20.0, look_s=0.1)
+            stop.start()
+            until(lambda: listed()["stopped"], "the site is stopped", 20.0, look_s=0.1)
+        finally:
+            disk.set()
+    for sender in (*flood, stop):
+        sender.join(DEADLINE_S)
 
 
 def test_the_lock_of_another_person_takes_two_operators(operator):

@@ -191,6 +191,12 @@ def test_ticks_come_until_stop_and_none_after_it():
     assert len(control.ticks) == count
 
 
+def test_stop_ends_what_never_began():
+    control = Control()
+    control.ticker.stop()
+    assert control.ticks == []
+
+
 def test_stop_does_not_wait_for_the_period():
     control = Control(period_s=3600.0)
     control.ticker.start()

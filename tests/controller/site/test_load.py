@@ -246,6 +246,7 @@ BROKEN = {
     ),
     "meter twice": ("id: hall-meter", "id: §main", ["meters[1].id", "meters[0].id has too"]),
     "device twice": ("id: lone", "id: §s21-002", ["fleet.devices[0].id", "'s21-002'", "fleet.groups[0] has too"]),
+    "a device is called as a node": ("id: lone", "id: §row", ["fleet.devices[0].id", "'row'", "people lock either"]),
     "group twice": ("id: gpu", "id: §s21", ["fleet.groups[1].id", "'s21-001'"]),
     "token twice": (
         "token_file: authority.token}",

@@ -1,5 +1,6 @@
 """The journal: durable, chained, and never lost to a crash, a full disk or a damaged file."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -18,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from controller.daemon.journal import chain
+from controller.daemon.journal import chain, repair
 from controller.daemon.journal.journal import Journal, RecordKind
 from controller.daemon.journal.storage import JournalInUse, find
 from drivers.errors import JournalUnusable
@@ -166,6 +167,25 @@ def test_f58_a_full_disk_drops_telemetry_and_keeps_orders(path, caplog):
         assert [record.body.get("id") for record in journal.records()] == [None, "kept"]
         assert chain.verify(path) == 2
     assert [record.event for record in caplog.records] == ["journal_lost", "journal_returned"]
+
+
+def test_f58_a_disk_that_is_full_for_days_fills_no_memory_and_loses_nothing_of_orders(path, monkeypatch):
+    monkeypatch.setattr("controller.daemon.journal.journal.MOST_KEPT", 3)
+    with opened(path, retry_s=0.02) as journal:
+        journal.append(RecordKind.MODE, {"k": 0})
+        with full_disk(path):
+            posted = [
+                (
+                    journal.post(RecordKind.ORDER, {"id": k, "pad": "x" * 20_000}),
+                    journal.post(RecordKind.MODE, {"k": k}),
+                )
+                for k in range(1, 8)
+            ]
+            assert not any(pending.durable(DEADLINE_S) for pair in posted for pending in pair)
+            until(lambda: journal.dropped == 4, "the oldest modes are given up")
+        until(lambda: all(order.durable() for order, _ in posted))
+        found = [record.body.get("k", record.body.get("id")) for record in journal.records()]
+        assert found == [0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 7]
 
 
 def test_a_journal_that_was_taken_away_is_unusable(path):
@@ -372,6 +392,23 @@ def test_f59_what_verifies_is_replayed(path, statement, lost):
         assert [record.body for record in kept] == [record.body for record in before if record.seq not in lost]
         assert note.body["kept"] == 40 - len(lost)
         assert chain.verify(path) == 41 - len(lost)
+
+
+def test_f58_a_repair_that_finds_no_room_leaves_no_half_copies_behind(path, monkeypatch):
+    fill(path)
+    path.write_bytes(path.read_bytes()[:5000])
+
+    def copy(source, target):
+        Path(target).write_bytes(Path(source).read_bytes()[:100])
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as full:
+        full.setattr("controller.daemon.journal.repair.shutil.copyfile", copy)
+        for _ in range(3):
+            with pytest.raises(OSError, match="no space"):
+                repair.mend(path)
+    assert list(path.parent.glob("*quarantine*")) == []
+    assert repair.mend(path)
 
 
 def test_f59_pages_that_would_take_no_more_records_are_damage_though_every_row_is_right(path):

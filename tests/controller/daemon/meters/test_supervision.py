@@ -71,7 +71,7 @@ def test_a_driver_that_ends_is_started_anew_and_its_sources_are_told_as_lost(end
     assert all("is started anew" in loss.reason for loss in told)
 
 
-def test_a_driver_that_ends_500_times_ends_nothing(caplog):
+def test_f63_a_driver_that_ends_500_times_ends_nothing(caplog):
     chosen = random.Random(10)
     meters = [Meter(*chosen.choices(ENDS, k=250)) for _ in range(2)]
     supervise(*meters, Meter())

@@ -67,6 +67,14 @@ def test_when_it_was_sent_is_no_part_of_an_order(book):
     assert intake.accept(order(sent_at="2026-11-21T18:00:07Z"), GRID).durable
 
 
+@pytest.mark.parametrize("size", ["limit_w", "limit_percent"])
+def test_a_zero_with_a_sign_is_the_same_order(book, size):
+    intake = intake_of(book)
+    for zero in ("0", "-0.0", "0.0"):
+        request = OrderRequest.parse(f'{{"id": "o-0", "{size}": {zero}}}'.encode(), "grid")
+        assert str(intake.accept(request, GRID).limit_w) == "0.0"
+
+
 def test_an_end_that_the_disk_has_not_taken_is_not_called_durable(book, monkeypatch):
     """After a power cut the order would be there again, and by a clock in doubt it would not end."""
     intake = intake_of(book)

@@ -83,6 +83,24 @@ def test_a_limit_that_an_operator_set_is_an_operators_to_lift(path):
         assert limits(book) == {}
 
 
+def test_a_name_that_has_another_role_by_now_lifts_nothing_of_before(path):
+    """The site file made an operator of an authority, and the other way round; each may still tighten by an order of its own."""
+    with book_at(path) as (book, _):
+        send(book, DSO, limit_w=30e3)
+        send(book, OLGA, limit_w=40e3)
+    with book_at(path) as (book, _):
+        now_operator, now_authority = Principal(name="dso", role=OLGA.role), Principal(name="olga", role=DSO.role)
+        later = OrderChange(revision=2, limit_w=99e3)
+        for by in (now_operator, now_authority):
+            assert refusal_of(lambda by=by: book.release("o-1", by, NOW_S, by.name)).cause is Cause.FORBIDDEN
+            assert refusal_of(lambda by=by: intake_of(book).change("o-1", later, by, by.name)).cause is Cause.FORBIDDEN
+        assert intake_of(book).state((), now_authority).ended == ()
+        assert limits(book) == {"dso/o-1": 30e3, "olga/o-1": 40e3}
+        book.release("o-1", OMAR, NOW_S, "olga")
+        book.release("o-1", DSO, NOW_S)
+        assert limits(book) == {}
+
+
 def test_an_operator_names_the_issuer_where_an_id_is_ambiguous(path):
     with book_at(path) as (book, _):
         for by in (OLGA, Principal(name="otto", role=Role.OPERATOR), GRID):

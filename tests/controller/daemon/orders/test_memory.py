@@ -13,6 +13,7 @@ from controller.core.reasons import Code
 from controller.daemon.journal import chain
 from controller.daemon.journal.beginning import HEAD, JOURNAL
 from controller.daemon.orders.records import OrderKey
+from controller.daemon.orders.request import OrderChange
 from controller.daemon.orders.witness import differs
 from drivers.errors import JournalUnusable
 from tests.controller.daemon.orders.disk import ISSUERS, WAL, Disk, issuer
@@ -393,6 +394,63 @@ def test_while_a_doubt_is_not_on_the_disk_no_head_goes_out_that_would_replace_wh
         until(lambda: memory.journal.newest_head() is not None, "the doubt is on the disk")
     with disk.running():
         disk.hear((1, 2))
+        assert disk.doubted()
+
+
+def test_f58_of_an_order_that_is_changed_again_and_again_on_a_full_disk_its_newest_change_waits_alone(
+    disk, monkeypatch
+):
+    tried = []
+
+    def fail(lines):
+        tried.append(sum(line.kind == "order_changed" for line in lines))
+        raise OSError(28, "no space left")
+
+    with disk.running() as memory:
+        disk.settle()
+        with monkeypatch.context() as broken:
+            broken.setattr(memory.journal._storage, "append", fail)
+            for revision in range(2, 40):
+                change = OrderChange(revision=revision, limit_w=20e3 - revision)
+                assert not disk.intake().change("o-1", change, issuer("grid")).durable
+        until(lambda: memory.book.durable(OrderKey("grid", "o-1")), "the newest one is on the disk")
+        assert max(tried) <= 3
+        disk.crash()
+    with disk.running():
+        assert disk.limits()["o-1"] == 20e3 - 39
+
+
+def test_while_no_head_can_be_written_what_waits_for_it_is_bounded(disk, monkeypatch):
+    monkeypatch.setattr("controller.daemon.journal.journal.MOST_KEPT", 3)
+    with disk.running() as memory:
+        disk.settle()
+        with monkeypatch.context() as broken:
+            broken.setattr(memory.journal._head_file, "write", lambda head: 1 / 0)
+            for revision in range(2, 20):
+                change = OrderChange(revision=revision, limit_w=20e3 - revision)
+                assert not disk.intake().change("o-1", change, issuer("grid")).durable
+                memory.journal.post("mode", {"k": revision}).durable(None)
+            assert len(memory.journal._unwitnessed) <= 3 + 2
+        until(lambda: memory.book.durable(OrderKey("grid", "o-1")), "the head is written")
+        assert memory.journal.newest_head().seq == memory.journal.length - 1
+
+
+def test_a_crash_while_a_head_of_our_epoch_is_outranked_hides_nothing_of_what_it_showed(disk):
+    """As soon as there is a higher epoch its head goes out, and takes the place of the one that tells of what is missing."""
+    kept = []
+    with disk.running() as memory:
+        disk.settle()
+
+        def lead(_epoch):
+            disk.tell(ALL)
+            kept.append(disk.copy())
+
+        disk.agents[0] = structs.replace(disk.agents[0], seq=99, epoch=memory.journal.epoch)
+        memory.witness(lead).hear("agent 0", disk.agents[0])
+    (files,) = kept
+    disk.restore(files)
+    with disk.running():
+        disk.hear(ALL)
         assert disk.doubted()
 
 
