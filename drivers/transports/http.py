@@ -3,12 +3,14 @@
 A request ends in one of three ways: with an `HttpAnswer`, whatever its status; with `NotSent`, the device has certainly
 not heard it; or with `Unanswered`, nobody knows. A request that changes something goes out on a new connection, since a
 kept one that breaks leaves open whether the request was heard; and it is never sent twice, but after a 401, which says
-that it was not carried out. A read over a kept connection that the device has closed meanwhile is asked over a new one.
+that it was not carried out. A read over a kept connection that the device has closed meanwhile is asked over a new one, and
+so is one over a connection on which something came without a question: it would be taken for the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -135,7 +137,7 @@ class HttpLine:
 
     async def _connect(self) -> bool:
         """Have a connection; return whether it is one that was kept."""
-        if self._streams is not None and self._streams[0].at_eof():
+        if self._streams is not None and not await _is_quiet(self._streams[0]):
             self.close()
         if self._streams is not None:
             return True
@@ -167,11 +169,21 @@ class HttpLine:
         return head, answer
 
     def _wire(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {self._host}:{self._port}"]
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {host}:{self._port}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if body or method != "GET":
             lines.append(f"Content-Length: {len(body)}")
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+async def _is_quiet(reader: asyncio.StreamReader) -> bool:
+    """Return whether nothing has come that nobody asked for, the end included."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0):
+            await reader.read(1)
+            return False
+    return True
 
 
 def _parsed(head: bytes) -> _Head:

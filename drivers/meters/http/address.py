@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 _URL: Final = re.compile(r"(https?)://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?(/[!-~]*)?")
+_LOGIN: Final = re.compile(r"[^/]*//[^/?#]*@")
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -21,11 +22,15 @@ class Url:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the address that is written so; raises ValueError where it is none.
+        """Return the address that is written so; raises ValueError where it is none, which repeats no login.
 
         >>> Url.parse("http://10.0.0.5/status").port
         80
         """
+        if _LOGIN.match(text):
+            raise ValueError(
+                "an address with a login is no address such as http://10.0.0.5/status, without user and password"
+            )
         match = _URL.fullmatch(text)
         port = int(match[3]) if match and match[3] else 0
         if match is None or port > 65535 or (match[3] and not port) or "#" in (match[4] or ""):

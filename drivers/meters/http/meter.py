@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import quote
 
 from drivers.meters.http.address import Url
@@ -17,6 +17,8 @@ from drivers.transports.tls import PinnedTls
 
 #: How a login is said: in a header as it is, as the answer to a challenge, or in the address, as Tasmota wants it.
 LoginForm = Literal["basic", "digest", "query"]
+
+_FRESH: Final[Mapping[str, str]] = {"Cache-Control": "no-cache"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +70,13 @@ class HttpMeter:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What is said in every request."""
+        """What is said in every request: who asks, and that no copy is wanted that something on the way has kept."""
         if self.login.token is not None:
-            return {"Authorization": f"Bearer {self.login.token}"}
+            return {**_FRESH, "Authorization": f"Bearer {self.login.token}"}
         if self.login.username is None or self.login.form != "basic":
-            return {}
+            return _FRESH
         both = b64encode(f"{self.login.username}:{self.login.password}".encode()).decode()
-        return {"Authorization": f"Basic {both}"}
+        return {**_FRESH, "Authorization": f"Basic {both}"}
 
     def line(self) -> HttpLine:
         """Return a line to it; raises ConfigError for a file that is no certificate."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -20,6 +21,8 @@ from drivers.transports.http import HttpAnswer, HttpLine
 
 #: A poll that is due sooner than this is made at once: timers are no finer.
 _SOON_S: Final = 1e-3
+#: Whatever a cache says.
+_LONGEST_KEPT_S: Final = 1e9
 _REFUSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
@@ -74,7 +77,12 @@ class HttpAsking:
         answer = await self._line.get(self._path, self._headers)
         if answer.status != HTTPStatus.OK:
             raise DriverLoss(f"{self._meter.url.host}: {refusal(answer, self._meter)}")
-        arrival = Arrival(asked_s=asked_s, arrived_s=self._clock(), date_s=date_s(answer.headers.get("date")))
+        arrival = Arrival(
+            asked_s=asked_s,
+            arrived_s=self._clock(),
+            date_s=date_s(answer.headers.get("date")),
+            kept_s=_kept_s(answer.headers.get("age", "")),
+        )
         return self._reader.read({"": answer.body}, arrival)
 
     def close(self) -> None:
@@ -90,9 +98,14 @@ def refusal(answer: HttpAnswer, meter: HttpMeter) -> str:
     if status == HTTPStatus.NOT_FOUND:
         return f"status 404: it has nothing at {meter.place}"
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        where = headers.get("location", "elsewhere")
+        where = headers.get("location", "elsewhere").partition("?")[0]  # behind it a login may stand
         return f"status {status}: it sends on to {where[:80]!r}, which is not followed"
     return f"status {status}"
+
+
+def _kept_s(age: str) -> float:
+    """Return for how long a cache says that it had kept an answer (RFC 9111, 5.1), 0 where none does."""
+    return min(float(age), _LONGEST_KEPT_S) if re.fullmatch(r"[0-9]{1,400}", age) else 0.0
 
 
 def _refused(headers: Mapping[str, str], login: HttpLogin) -> str:

@@ -47,12 +47,19 @@ class PayloadMeter:
 class Arrival:
     """When messages came, in s on CLOCK_BOOTTIME. `asked_s`: when they were asked for, at the latest when they arrived.
 
-    `date_s`: what the clock of the other side said meanwhile, in s since 1970; None where it did not.
+    `date_s`: what the clock of the other side said meanwhile, in s since 1970; None where it did not. `kept_s`: for how long
+    something on the way had kept the answer by then, which is a copy of what was said so long ago.
     """
 
     asked_s: float
     arrived_s: float
     date_s: float | None = None
+    kept_s: float = 0.0
+
+    @property
+    def oldest_s(self) -> float:
+        """How old a reading is at least that says nothing of its age."""
+        return self.asked_s - self.kept_s
 
 
 class PayloadReader:
@@ -90,20 +97,20 @@ class PayloadReader:
             taken = self._taken(documents, arrival)
         except NoStamp as wrong:
             decoded = dict.fromkeys(decoded, Dropped(str(wrong)))
-            taken = ReadingTime(at_s=arrival.asked_s)
+            taken = ReadingTime(at_s=arrival.oldest_s)
         return self._judged(decoded, taken, arrival)
 
     def _taken(self, documents: Documents, arrival: Arrival) -> ReadingTime:
         stamp = self.profile.stamp
         if stamp is None:
-            return ReadingTime(at_s=arrival.asked_s)
+            return ReadingTime(at_s=arrival.oldest_s)
         stamp_s = stamp_of(stamp, documents)
         if arrival.date_s is not None:
-            self._far.hear(arrival.date_s, arrival.arrived_s)
+            self._far.hear(arrival.date_s, arrival.arrived_s - arrival.kept_s)
             mapped_s = self._far.boottime_s(stamp_s)
         else:
             mapped_s = stamp_s - self._wall_s() + arrival.arrived_s
-        return self._stamps.taken(stamp, stamp_s, mapped_s, arrival.arrived_s)
+        return self._stamps.taken(stamp, stamp_s, mapped_s, arrival.arrived_s, arrival.oldest_s)
 
     def _judged(self, decoded: Mapping[str, float | Dropped], taken: ReadingTime, arrival: Arrival) -> Sample:
         shown = self.meter.orientation.apply(decoded)

@@ -3,7 +3,7 @@
 A reading without a stamp is as old as its arrival at best. One with a stamp is as old as that says on the clock of whoever
 made it: an HTTP answer names that clock's time beside it (`Date`), so that it does not matter by how much the clocks differ.
 Where nobody names it, the stamp is held against this machine's clock. Whatever a stamp says, a reading is never younger
-than its arrival, nor than the first arrival of the same stamp; and one from the future makes it no reading.
+than one without, nor than the first arrival of the same stamp; and one from the future makes it no reading.
 """
 
 from __future__ import annotations
@@ -96,11 +96,12 @@ def _shown(raw: object) -> str:
 
 
 def date_s(header: str | None) -> float | None:
-    """Return the time in a header `Date` in seconds since 1970; None where there is none."""
+    """Return the time in a header `Date` in seconds since 1970; None where there is none. It is in UTC, whether it says so or not."""
     try:
-        return None if header is None else parsedate_to_datetime(header).timestamp()
+        when = parsedate_to_datetime(header or "")
     except (ValueError, TypeError, OverflowError):
         return None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
 
 
 class FarClock:
@@ -136,20 +137,24 @@ class StampMemory:
         self._stamp_s = math.nan
         self._first_s = math.inf
 
-    def taken(self, stamp: Stamp, stamp_s: float, mapped_s: float, arrived_s: float) -> ReadingTime:
+    def taken(
+        self, stamp: Stamp, stamp_s: float, mapped_s: float, arrived_s: float, oldest_s: float = math.inf
+    ) -> ReadingTime:
         """Return when the reading was taken that has this stamp; raises NoStamp where that is to come.
 
-        `stamp_s`: in UTC; `mapped_s`, `arrived_s`: on CLOCK_BOOTTIME.
+        `stamp_s`: in UTC; `mapped_s`, `arrived_s`: on CLOCK_BOOTTIME. `oldest_s`: how old the reading is at least, whatever
+        its stamp says.
         """
+        oldest_s = min(oldest_s, arrived_s)
         if mapped_s > arrived_s + AHEAD_S:
             raise NoStamp(f"its stamp is {mapped_s - arrived_s:.0f} s ahead: one of the two clocks is wrong")
         if stamp_s != self._stamp_s:
-            self._stamp_s, self._first_s = stamp_s, arrived_s
+            self._stamp_s, self._first_s = stamp_s, oldest_s
         at_s = min(mapped_s, self._first_s)
         if stamp.of == "measurement":
             return ReadingTime(at_s=at_s)
         if arrived_s - at_s <= stamp.max_age_s:
-            return ReadingTime(at_s=arrived_s)
+            return ReadingTime(at_s=oldest_s)
         return ReadingTime(
             at_s=at_s, old=f"it has not changed for {arrived_s - at_s:.0f} s, allowed are {stamp.max_age_s:g} s"
         )

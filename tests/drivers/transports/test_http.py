@@ -192,3 +192,18 @@ def test_a_device_with_tls_is_asked_over_it_and_one_that_is_not_trusted_is_told_
             assert (await device.get("/")).status == 200
 
     with_peer([OK], scene, tls=theirs)
+
+
+def test_what_came_without_a_question_is_never_taken_for_an_answer() -> None:
+    """A server that says each answer twice would otherwise be one question further behind with every second one."""
+    answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % number for number in range(4)]
+
+    async def scene(port: int, _asked: list[bytes]) -> None:
+        with line(port) as device:
+            assert [(await device.get("/")).body for _ in answers] == [b"0", b"1", b"2", b"3"]
+
+    with_peer([2 * answer for answer in answers], scene)
+
+
+def test_an_address_of_ipv6_stands_in_brackets_where_the_host_is_named() -> None:
+    assert b"Host: [fe80::1]:80\r\n" in HttpLine("fe80::1", 80, timeout_s=1.0)._wire("GET", "/", {}, b"")

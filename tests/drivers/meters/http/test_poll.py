@@ -14,10 +14,11 @@ import pytest
 from drivers.errors import ConfigError
 from drivers.meters.http.address import Url
 from drivers.meters.http.meter import HttpLogin, HttpMeter, HttpTls
-from drivers.meters.http.poll import poll_forever
+from drivers.meters.http.poll import HttpAsking, poll_forever, refusal
 from drivers.meters.payloads.profiles import load_payload
 from drivers.meters.payloads.reading import PayloadMeter
 from drivers.readings import Sample
+from drivers.transports.http import HttpAnswer
 from simulators.substation.gateway import Gateway, GatewayFaults
 from simulators.substation.http_gateway import serve_http
 from simulators.substation.messages import read_message_data
@@ -140,3 +141,38 @@ def test_an_address_is_taken_apart_and_put_together_again(text: str, told: tuple
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no address such as"):
         Url.parse(text)
+
+
+def test_a_password_in_an_address_is_not_repeated_by_what_refuses_it() -> None:
+    with pytest.raises(ValueError, match="without user and password") as raised:
+        Url.parse("http://admin:hunter2@10.0.0.5/status")
+    assert "hunter2" not in str(raised.value)
+
+
+def test_where_a_meter_sends_on_to_is_told_without_what_is_asked_there() -> None:
+    told = refusal(HttpAnswer(302, b"", {"location": "http://10.0.0.5/login?user=admin&password=hunter2"}))
+    assert "http://10.0.0.5/login" in told
+    assert "hunter2" not in told
+
+
+@pytest.mark.parametrize(("age", "kept_s"), [("30", 30.0), (None, 0.0), ("-1", 0.0), ("soon", 0.0), ("9" * 400, 1e9)])
+@in_loop
+async def test_an_answer_that_was_kept_on_the_way_is_as_old_as_it_says(age: str | None, kept_s: float) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        assert b"Cache-Control: no-cache\r\n" in asked
+        body = b'{"grid": {"power": 700}}'
+        head = "" if age is None else f"Age: {age}\r\n"
+        writer.write(f"HTTP/1.1 200 OK\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = Url.parse(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    asking = HttpAsking(
+        HttpMeter(payload=PayloadMeter(id="m", profile=load_payload("evcc")), url=url, timeout_s=5.0), lambda: 50.0
+    )
+    seen = await asking.once()
+    asking.close()
+    server.close()
+    assert isinstance(seen, Sample)
+    assert seen.taken_at_s == 50.0 - kept_s

@@ -9,8 +9,9 @@ from controller.core.reasons import Code
 from controller.core.snapshot import Grade, SourceSample
 from controller.core.trust.meter_trust import hear, unheard
 from drivers.meters.orientation import Orientation
-from drivers.meters.payloads.profiles import load_payload
+from drivers.meters.payloads.profiles import load_payload, spot_of
 from drivers.meters.payloads.reading import Arrival, PayloadMeter, PayloadReader
+from drivers.meters.payloads.stamps import Stamp
 from drivers.readings import Loss, Quality, Sample
 from simulators.substation.gateway import Gateway, GatewayFaults
 from simulators.substation.messages import read_message_data
@@ -133,4 +134,29 @@ def test_one_whose_stamp_stands_still_grows_old() -> None:
         seen = reading.read(gateway.messages(), arrived(float(second)))
         assert isinstance(seen, Sample)
         taken_s.append(seen.taken_at_s)
-    assert taken_s == pytest.approx([0.0] * 5)
+    assert taken_s == pytest.approx([-0.2] * 5)
+
+
+def test_a_copy_that_something_on_the_way_has_kept_is_as_old_as_it_says() -> None:
+    kept = Arrival(asked_s=49.8, arrived_s=50.0, kept_s=30.0)
+    seen = reader("evcc").read({"": b'{"grid": {"power": 700}}'}, kept)
+    assert isinstance(seen, Sample)
+    assert seen.taken_at_s == pytest.approx(19.8)
+
+
+def test_the_date_of_a_kept_copy_is_that_of_its_making() -> None:
+    kept = Arrival(asked_s=49.8, arrived_s=50.0, date_s=NOON_S - 30.0, kept_s=30.0)
+    seen = reader("home_assistant").read(entity("812.5", 34.0), kept)
+    assert isinstance(seen, Sample)
+    assert seen.taken_at_s == pytest.approx(16.0)
+
+
+@pytest.mark.parametrize("of", ["measurement", "change"])
+def test_a_stamp_makes_no_reading_younger_than_its_oldest_message(of: Any) -> None:
+    """The stamp of another topic may come long after the power that waited for it."""
+    stamp = Stamp(spot=spot_of("last_updated"), form="unix_s", of=of, max_age_s=60.0)
+    read = reader("home_assistant_statestream", unit="kW", stamp=stamp)
+    waited = Arrival(asked_s=20.0, arrived_s=50.0)
+    seen = read.read({"state": b"5", "last_updated": b"%.1f" % NOON_S}, waited)
+    assert isinstance(seen, Sample)
+    assert seen.taken_at_s == 20.0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -95,3 +96,14 @@ def test_the_clock_of_the_other_side_is_known_to_less_than_the_second_that_it_te
 def test_the_date_of_an_answer_is_read_and_nonsense_is_none() -> None:
     assert date_s("Sun, 30 Nov 2025 12:00:00 GMT") == NOON_S
     assert [date_s(text) for text in (None, "", "yesterday", "Sun, 99 Nov 2025 12:00:00 GMT")] == [None] * 4
+
+
+def test_a_date_that_names_no_zone_is_in_utc_wherever_this_machine_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Karachi")
+    time.tzset()
+    try:
+        for text in ("Sun, 30 Nov 2025 12:00:00", "Sun, 30 Nov 2025 12:00:00 -0000", "Sun Nov 30 12:00:00 2025"):
+            assert date_s(text) == NOON_S
+    finally:
+        monkeypatch.undo()
+        time.tzset()
