@@ -52,7 +52,7 @@ def opcua_problems(loc: Loc, opcua: OpcuaSource) -> Iterator[Problem]:
 def _user_problems(loc: Loc, opcua: OpcuaSource) -> Iterator[Problem]:
     """Report half a certificate of a user, one beside a name, and one that nothing proves."""
     certificate = opcua.user_certificate
-    if certificate is UNKNOWN:
+    if UNKNOWN in {certificate, opcua.user_private_key, opcua.username}:
         return
     if (certificate is None) != (opcua.user_private_key is None):
         allowed = "both user_certificate and user_private_key, or neither"

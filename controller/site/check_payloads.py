@@ -13,7 +13,7 @@ from controller.site.payload_sources import HttpSource, MqttSource, PayloadSourc
 from controller.site.problems import Loc, Problem, one_of, unless_one
 from controller.site.unknown import UNKNOWN
 from drivers.meters.http.address import Url
-from drivers.meters.payloads.profiles import PayloadProfile, Way, bundled_payloads, load_payload
+from drivers.meters.payloads.profiles import PayloadProfile, Way, bundled_payloads, load_payload, spot_of
 from drivers.meters.profiles import REQUIRED
 
 #: Keys that say of a power without a profile how it stands in the message.
@@ -58,6 +58,7 @@ def _payload_problems(loc: Loc, source: PayloadSource, way: Way) -> Iterator[Pro
         )
     yield from _unit_problems(loc, source, profile)
     yield from _topic_problems(loc, source, profile, way)
+    yield from _place_problems(loc, source, profile, way)
     yield from _stamp_problems((*loc, "stamp"), source)
 
 
@@ -82,6 +83,27 @@ def _topic_problems(loc: Loc, source: PayloadSource, profile: PayloadProfile, wa
             if source.topic.endswith(f"/{topic}"):
                 found = f"{source.topic!r}, to which {profile.id} adds {topic}"
                 yield Problem(loc=(*loc, "topic"), found=found, allowed=source.topic.removesuffix(f"/{topic}"))
+
+
+def _place_problems(loc: Loc, source: PayloadSource, profile: PayloadProfile, way: Way) -> Iterator[Problem]:
+    """Report a stamp in a topic of its own where there are none, and places in a message that has no parts."""
+    stamp = source.stamp
+    spot = None if stamp is None or stamp is UNKNOWN or stamp.at is UNKNOWN else spot_of(stamp.at)
+    if way == "http" and spot is not None and spot.topic:
+        yield Problem(
+            loc=(*loc, "stamp"),
+            found="a topic in the place of a value",
+            allowed="a JSON pointer alone: HTTP has no topics",
+            at_key=True,
+        )
+    spots = profile.spots | ({spot} if spot is not None else set())
+    if profile.form == "text" and (into := sorted(str(each) for each in spots if each.pointer.steps)):
+        yield Problem(
+            loc=loc,
+            found=f"the pointer {', '.join(into)} into a bare text",
+            allowed="none: a text has no parts",
+            at_key=True,
+        )
 
 
 def _stamp_problems(loc: Loc, source: PayloadSource) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from drivers.nearest import nearest
 Loc = tuple[str | int, ...]
 
 _MOST_NAMES = 20
+_LOGIN = re.compile(r"//[^/@]*@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +46,14 @@ def _printable(key: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value of the file in the words of an error message."""
+    """Return a value of the file in the words of an error message, without the login that an address may have in it."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
         return "a list"
     if isinstance(value, bool):
         return str(value).lower()
-    return repr(value) if isinstance(value, str) else str(value)
+    return _LOGIN.sub("//…@", repr(value)) if isinstance(value, str) else str(value)
 
 
 def one_of(names: Iterable[str], wanted: object) -> str:

@@ -61,8 +61,12 @@ class Field:
     @property
     def topics(self) -> frozenset[str]:
         """All that must have come for it."""
-        spots = (*self.spots, *self.valid_at, *((self.unit_at,) if self.unit_at else ()))
-        return frozenset(spot.topic for spot in spots)
+        return frozenset(spot.topic for spot in self.all_spots)
+
+    @property
+    def all_spots(self) -> tuple[Spot, ...]:
+        """All places that say something of it."""
+        return (*self.spots, *self.valid_at, *((self.unit_at,) if self.unit_at else ()))
 
     def decode(self, documents: Documents) -> float | Dropped:
         """Return the value in the SI unit of its kind, or why there is none."""

@@ -81,8 +81,13 @@ class PayloadProfile:
     @property
     def topics(self) -> frozenset[str]:
         """All topics below that of the meter that it is read from."""
-        stamp = {self.stamp.spot.topic} if self.stamp else set()
-        return frozenset[str]().union(*(each.topics for each in self.fields.values())) | stamp
+        return frozenset(spot.topic for spot in self.spots)
+
+    @property
+    def spots(self) -> frozenset[Spot]:
+        """All places that it is read from."""
+        stamp = {self.stamp.spot} if self.stamp else set()
+        return frozenset[Spot]().union(*(each.all_spots for each in self.fields.values())) | stamp
 
     @property
     def needed_topics(self) -> frozenset[str]:

@@ -45,6 +45,18 @@ BROKEN = {
             "allowed is shelly-aabb",
         ],
     ),
+    "a stamp in a topic over HTTP": (
+        "http: {url: http://h/x, at: /p, unit: W, stamp: {at: a /t, form: unix_s}}",
+        ["found a topic in the place of a value"],
+    ),
+    "a pointer into a bare text": (
+        "http: {url: http://h/x, at: /p, form: text, unit: W}",
+        ["found the pointer /p into a bare text", "none: a text has no parts"],
+    ),
+    "a stamp in a bare text": (
+        "mqtt: {host: localhost, topic: t, tls: none, at: p, form: text, unit: W, stamp: {at: s /t, form: unix_s}}",
+        ["found the pointer s /t into a bare text"],
+    ),
     "no unit": (
         "http: {url: http://h/x, at: /p}",
         ["meters[0].http: found no unit for the power", "unit: W, kW, MW or GW"],
@@ -60,7 +72,7 @@ BROKEN = {
     "no address": ("http: {url: 10.0.0.5, profile: evcc}", ["http.url: found '10.0.0.5'", "http://10.0.0.5/status"]),
     "a user in the address": (
         "http: {url: http://a:b@h/, profile: evcc}",
-        ["http.url: found", "without user and password"],
+        ["http.url: found 'http://…@h/'", "without user and password"],
     ),
     "no path": ("http: {url: http://h:8123, profile: home_assistant}", ["http.url: found", "one with a path"]),
     "https without tls": ("http: {url: https://h, profile: evcc}", ["found https without tls", "both or neither"]),
