@@ -6,11 +6,14 @@ thread of a link connects, runs the network loop and waits with jitter; a callba
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import math
 import random
 import socket
 import ssl
+import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -143,6 +146,18 @@ class MqttLink:
         """Whether the link is up with its subscriptions granted."""
         return self._up is not None
 
+    @property
+    def waiting(self) -> int:
+        """How many bytes have come from the broker that are not read yet."""
+        client = self._open
+        connected = None if client is None else client.socket()
+        if connected is None:
+            return 0
+        try:
+            return int.from_bytes(fcntl.ioctl(connected.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
+        except (OSError, ValueError):  # closed by its thread meanwhile
+            return 0
+
     def start(self) -> None:
         """Begin to connect, and to reconnect."""
         self._thread.start()
@@ -154,7 +169,7 @@ class MqttLink:
         if client is not None:
             client.disconnect()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(CONNECT_TIMEOUT_S)  # it may hang for much longer where a name is looked up
 
     def publish(
         self, topic: str, payload: bytes, *, retain: bool = False, qos: int = 1, expiry_s: float | None = None

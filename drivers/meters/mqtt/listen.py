@@ -5,19 +5,23 @@
 - A reading is made of messages that have all come since the last one: of several topics none is used twice, and the
   reading is as old as the oldest of those that its power needs.
 - Silence is a loss: nobody can be asked.
+- Whatever the rate at which messages come, readings are made ten times a second at most, and never for more than half of the
+  time. Where more comes than can be read, a message has waited, and is as old as that; for too long, and there is no reading.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from drivers.clock import Clock, boottime_s
 from drivers.fleet.link import MqttLink, Subscribing
+from drivers.meters.mqtt.backlog import Backlog
 from drivers.meters.mqtt.inbox import Message, MessageInbox
 from drivers.meters.mqtt.meter import MeterBroker, MqttMeter
 from drivers.meters.payloads.document import MOST_BYTES
@@ -32,6 +36,8 @@ GRACE_S: Final = 0.5
 RIDES_S: Final = 5.0
 #: What stands around the body of a message.
 _ENVELOPE_BYTES: Final = 1024
+#: From one look at what has come to the next, at least.
+_BREATH_S: Final = 0.1
 
 
 async def listen_forever(
@@ -63,22 +69,33 @@ async def listen_forever(
     )
     link.start()
     try:
-        await _hand_over(inbox, hearings, broker, clock)
+        await hand_over(inbox, hearings, broker, clock, lambda: link.waiting)
     finally:
         await asyncio.to_thread(link.stop)
 
 
-async def _hand_over(inbox: MessageInbox, hearings: Sequence[Hearing], broker: MeterBroker, clock: Clock) -> None:
+async def hand_over(
+    inbox: MessageInbox, hearings: Sequence[Hearing], broker: MeterBroker, clock: Clock, waiting: Callable[[], int]
+) -> None:
+    """Let the meters hear what comes, for ever. `waiting`: how many bytes have come that are not read yet."""
+    backlog, behind = Backlog(), ""
     while True:
         soonest_s = min(hearing.silent_s for hearing in hearings)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, soonest_s - clock())):
                 await inbox.came.wait()
-        came = inbox.take()
-        down = "" if inbox.up else f"broker {broker}: {inbox.why_down}"
+        began_s = clock()
+        backlog.look(waiting(), began_s)
+        came, down = inbox.take(), "" if inbox.up else f"broker {broker}: {inbox.why_down}"
+        if came and backlog.is_long(began_s):
+            behind = behind or f"broker {broker}: more comes than can be read, as on {min(came)}"
+            came, down = {}, behind
+        else:
+            behind = ""
         for hearing in hearings:
-            hearing.hear(came)
+            hearing.hear(came, backlog.since_s)
             hearing.judge_silence(down, inbox.stored)
+        await asyncio.sleep(max(_BREATH_S, clock() - began_s))
 
 
 class Hearing:
@@ -99,8 +116,11 @@ class Hearing:
     def _patience_s(self) -> float:
         return SILENT * self._meter.every_s + GRACE_S
 
-    def hear(self, came: Mapping[str, Message]) -> None:
-        """Take the messages that are this meter's, and hand over a reading where all that it needs has come."""
+    def hear(self, came: Mapping[str, Message], waited_s: float = math.inf) -> None:
+        """Take the messages that are this meter's, and hand over a reading where all that it needs has come.
+
+        `waited_s`: since when they may have been waiting, where that is longer than since their arrival.
+        """
         mine = {self._below[topic]: message for topic, message in came.items() if topic in self._below}
         if not mine:
             return
@@ -116,7 +136,7 @@ class Hearing:
         }
         self._waiting.clear()
         self._down, self.silent_s = "", newest_s + self._patience_s
-        self._watched(self._reader.read(bodies, Arrival(asked_s=min(of_power_s), arrived_s=newest_s)))
+        self._watched(self._reader.read(bodies, Arrival(asked_s=min(*of_power_s, waited_s), arrived_s=newest_s)))
 
     def judge_silence(self, down: str, stored: frozenset[str] | set[str]) -> None:
         """Say that the meter is lost where it has been silent for too long, or where the broker is newly lost. `down`: why it is."""

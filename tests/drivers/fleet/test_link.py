@@ -309,3 +309,35 @@ def test_stop_ends_at_once_while_nothing_listens() -> None:
 def test_unusable_tls_files_are_a_config_error(tmp_path) -> None:
     with pytest.raises(ConfigError, match="TLS files"):
         Peer(1, "5", "x", tls=BrokerTls(ca=tmp_path / "none.pem"))
+
+
+def test_what_has_come_and_is_not_read_yet_is_counted(broker: BrokerProcess) -> None:
+    first, go_on = threading.Event(), threading.Event()
+
+    def hang(_topic: str, _payload: bytes, _retained: bool) -> None:
+        first.set()
+        assert go_on.wait(DEADLINE_S)
+
+    link = MqttLink(
+        host="127.0.0.1",
+        port=broker.port,
+        protocol=broker.protocol,
+        client_id="slow",
+        on_message=hang,
+        subscriptions=["a"],
+    )
+    assert link.waiting == 0
+    link.start()
+    try:
+        with peer(broker, "pub") as pub:
+            pub.wait(True)
+            until(lambda: link.connected, "the slow one is up")
+            assert pub.link.publish("a", b"1")
+            assert first.wait(DEADLINE_S)
+            assert pub.link.publish("a", 1000 * b"2")
+            until(lambda: link.waiting > 1000, "it waits")
+            go_on.set()
+            until(lambda: link.waiting == 0, "it is read")
+    finally:
+        go_on.set()
+        link.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -13,12 +13,13 @@ import pytest
 
 from drivers.fleet.link import BrokerTls
 from drivers.meters.mqtt.inbox import Message, MessageInbox
-from drivers.meters.mqtt.listen import RIDES_S, Hearing, listen_forever
+from drivers.meters.mqtt.listen import RIDES_S, Hearing, hand_over, listen_forever
 from drivers.meters.mqtt.meter import MeterBroker, MqttMeter
 from drivers.meters.payloads.profiles import load_payload
 from drivers.meters.payloads.reading import PayloadMeter
 from drivers.meters.sessions import Watched
 from drivers.readings import Loss, Sample
+from simulators.devices import timeless
 from simulators.substation.mqtt_gateway import connected
 from tests.brokers import MOSQUITTO, BrokerProcess, mosquitto_broker
 from tests.certificates import issue
@@ -235,3 +236,48 @@ def test_names_of_clients_are_never_the_same_so_that_check_takes_no_connection_f
 
     asyncio.run(both())
     until(sender.is_connected, "the sender is there")
+
+
+def handed_over(put_at_s: Sequence[float], waiting: Callable[[], int] = lambda: 0) -> list[Sample | Loss]:
+    """Return what becomes of messages that are put in at these times, on a clock that only counts waits."""
+    seen: list[Sample | Loss] = []
+
+    async def play() -> None:
+        loop = asyncio.get_running_loop()
+        inbox = MessageInbox(loop, loop.time)
+        inbox.up = True
+        hearing = Hearing(meter(every_s=60.0), Watched(seen.append), loop.time, lambda: 1_764_504_000.0)
+        broker = MeterBroker(host="127.0.0.1")
+        task = asyncio.create_task(hand_over(inbox, [hearing], broker, loop.time, waiting))
+        for at_s in put_at_s:
+            await asyncio.sleep(at_s - loop.time())
+            inbox.put(TOPIC, f"{at_s}".encode(), False)
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    timeless.run(play())
+    return seen
+
+
+def test_a_flood_makes_no_more_than_ten_readings_a_second_and_the_newest_is_among_them() -> None:
+    seen = handed_over([number / 1000 for number in range(1, 1000)])
+    assert 5 <= len(seen) <= 11
+    assert isinstance(seen[-1], Sample)
+    assert seen[-1].values == {"active_power_w": 0.999}
+
+
+def test_what_waits_to_be_read_is_as_old_as_the_wait_and_no_reading_after_two_seconds() -> None:
+    seen = handed_over([number / 20 for number in range(1, 80)], waiting=lambda: 1)
+    samples = [each for each in seen if isinstance(each, Sample)]
+    losses = [each for each in seen if isinstance(each, Loss)]
+    assert {each.taken_at_s for each in samples} == {0.05}
+    assert samples[-1].arrived_at_s == pytest.approx(2.05, abs=0.11)
+    assert [f"more comes than can be read, as on {TOPIC}" in each.reason for each in losses] == [True]
+
+
+def test_what_waited_for_a_moment_leaves_no_trace() -> None:
+    waits = iter([0, 0, 5, 0] * 100)
+    seen = handed_over([number / 10 for number in range(1, 60)], waiting=lambda: next(waits))
+    assert all(isinstance(each, Sample) and each.arrived_at_s - each.taken_at_s < 0.2 for each in seen)
