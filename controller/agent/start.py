@@ -14,6 +14,7 @@ from controller.agent.model import AgentFile
 from controller.agent.owned import owned
 from controller.daemon.logs import configure
 from controller.daemon.secret import read_secret
+from drivers import names
 from drivers.devices.found import FoundSettings
 from drivers.fleet.agent.agent import Agent, Connect
 from drivers.fleet.agent.store import Store
@@ -35,7 +36,7 @@ def run(path: Path, *, level: str = "INFO", json_logs: bool = False) -> int:
             equipment = equipment_of(file, FoundSettings(found_file(file)))
             agent = agent_of(file, equipment)
             with kept.until_an_orderly_end():
-                asyncio.run(_serve(agent, equipment))
+                names.run(_serve(agent, equipment))
     finally:
         logs.stop()
     return 0

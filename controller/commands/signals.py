@@ -7,6 +7,7 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from drivers import names
 from drivers.ending import until_cancelled
 
 _T = TypeVar("_T")
@@ -22,7 +23,7 @@ def run_until_signal(work: Coroutine[Any, Any, _T]) -> _T:
         return await until_cancelled(work)
 
     try:
-        return asyncio.run(main())
+        return names.run(main())
     except asyncio.CancelledError as cancelled:  # of SIGTERM; of Ctrl-C, asyncio makes KeyboardInterrupt itself
         raise KeyboardInterrupt from cancelled
 
@@ -48,6 +49,6 @@ def run_to_its_end(work: Coroutine[Any, Any, _T]) -> _T:
         return await work
 
     try:
-        return asyncio.run(main())
+        return names.run(main())
     except asyncio.CancelledError as cancelled:
         raise KeyboardInterrupt from cancelled

@@ -29,6 +29,7 @@ from controller.daemon.service import Serve
 from controller.site.compile import compile_site
 from controller.site.devices import models_by_device
 from controller.site.model import SiteFile
+from drivers import names
 from drivers.errors import ConfigError
 from drivers.fleet.keys import CONTROLLER, PrivateKey, load_private, load_public
 
@@ -77,7 +78,7 @@ def _run(beginning: Beginning, kept: KeptSite, site: Site, import_serve: Callabl
         fleet.start()
         try:
             with kept.until_an_orderly_end():
-                asyncio.run(_operate(site_file, site, memory, fleet, reloads, import_serve))
+                names.run(_operate(site_file, site, memory, fleet, reloads, import_serve))
         finally:
             fleet.stop()
     finally:
