@@ -24,6 +24,8 @@ _REFUSED: Final = "the meter refuses our answer to its challenge: wrong keys, or
 _AROUND_LIST, _EACH = 8, 10
 #: The longest answer in parts, and the most parts.
 _LONGEST, _MOST_PARTS = 1 << 17, 2048
+#: So many times what one answer may take is there for a long one: on a line, others wait meanwhile.
+_TOGETHER: Final = 5
 
 T = TypeVar("T")
 
@@ -83,8 +85,10 @@ class Association:
         return values
 
     async def _together(self, answer: Response, wanted: int) -> tuple[Got, ...]:
-        """Fetch all parts of a long answer."""
+        """Fetch all parts of a long answer; raises DriverLoss where they come too slowly."""
         raw, number = bytearray(), 1
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + _TOGETHER * self._within_s
         while True:
             if not isinstance(answer, AnswerPart):
                 raise Malformed("an answer as a whole, where a part was asked for")
@@ -95,6 +99,8 @@ class Association:
             raw += answer.raw
             if answer.last:
                 break
+            if loop.time() > until_s:
+                raise DriverLoss(f"no whole answer within {_TOGETHER * self._within_s:g} s, only {number} parts of one")
             answer = await self._exchange(xdlms.next_request(self._invoke, number))
             number += 1
         cursor = ByteCursor(bytes(raw))
