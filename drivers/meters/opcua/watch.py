@@ -46,6 +46,8 @@ SILENT: Final = 1.25
 OFFSETS: Final = 10
 #: For how long after a connection a server may wait for its own field before that is a loss.
 WAITING_S: Final = 30.0
+#: So many different things are told of a point.
+MOST_TOLD: Final = 20
 #: Age from which another quantity no longer rides along with the power.
 RIDES_S: Final = 5.0
 
@@ -295,8 +297,8 @@ class PointWatch:
         self.tell(manner)
 
     def tell(self, text: str) -> None:
-        """Warn of something, once."""
-        if text not in self._told:
+        """Warn of something, once; of a server that says ever other things, of the first ones."""
+        if text not in self._told and len(self._told) < MOST_TOLD:
             self._told.add(text)
             fields = {"event": "meter_note", "meter": self.point.id, "reason": text}
             log.warning("meter %s: %s", self.point.id, text, extra=fields)

@@ -339,3 +339,10 @@ def test_a_value_that_is_polled_is_due_at_the_pace_of_its_point_and_another_when
     bench.item.poll("it has no room")
     due = [bench.item.due(1000.0 + tenth / 10, heartbeat_s=1.0, grain_s=0.5) for tenth in range(30)]
     assert due.index(True) == 18  # the next time that somebody comes, it would be too late
+
+
+def test_a_source_whose_stamps_are_all_different_nonsense_fills_neither_log_nor_memory(caplog):
+    bench = Bench()
+    for day in range(1000):
+        bench.confirm(data_value(stamp=SERVER_NOON - dt.timedelta(days=400 + day)))
+    assert 1 <= len(caplog.records) <= 20
