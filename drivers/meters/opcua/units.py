@@ -124,7 +124,7 @@ def _unit(stated: object, wanted: str | None, stated_as: str | None) -> str | No
 
 def _by_id(stated: object, name: str, *, known: bool) -> str | None:
     """Return the unit of the UnitId; raises UnitRefusedError where it is a code of something else than the name says."""
-    if not isinstance(stated, ua.EUInformation) or stated.NamespaceUri not in {None, "", UNECE}:
+    if not isinstance(stated, ua.EUInformation) or not _of_unece(stated.NamespaceUri):
         return None
     unit = _BY_ID.get(stated.UnitId)
     if unit is None and known and (code := _code(stated.UnitId)):
@@ -133,6 +133,12 @@ def _by_id(stated: object, name: str, *, known: bool) -> str | None:
             "one of the two is wrong, and must be put right at the server"
         )
     return unit
+
+
+def _of_unece(namespace: object) -> bool:
+    """Tell whether UnitIds of a namespace are UNECE's: also where none is named, or that one is not written to the letter."""
+    written = str(namespace or UNECE).strip().lower().rstrip("/")
+    return written.replace("//opcfoundation.", "//www.opcfoundation.") == UNECE.lower()
 
 
 def _code(number: object) -> str:

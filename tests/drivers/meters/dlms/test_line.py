@@ -318,7 +318,9 @@ def test_nobody_at_the_address_is_a_loss_and_is_found_later() -> None:
 def test_a_long_answer_that_comes_too_slowly_in_parts_is_given_up() -> None:
     async def run() -> None:
         habits = LineHabits(late_s=[0.1] * 400)
-        slow = DlmsUnit(objects=Objects(profile="dlms_electricity", values=dict(VALUES)), manners=Manners(block_bytes=2))
+        slow = DlmsUnit(
+            objects=Objects(profile="dlms_electricity", values=dict(VALUES)), manners=Manners(block_bytes=2)
+        )
         async with served({1: slow}, habits=habits) as there:
             heard = Seen()
             task = await reading([there], heard)

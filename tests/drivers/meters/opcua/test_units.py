@@ -85,7 +85,10 @@ def test_the_factor_of_what_is_stated(unit, wanted, si, expected):
         ),
         (stated("mW"), "MW", "W", "'mW', which may be MW or mW.* unit_stated_as: \"mW\""),
         (stated("mwh"), None, "Wh", "'mwh', which may be MWh or mWh"),
-        (stated("MW", "CEL"), None, "W", r"UnitId 4408652 \(UNECE CEL\) that is not MW as it is called"),
+        *(
+            (stated("MW", "CEL", namespace), None, "W", r"UnitId 4408652 \(UNECE CEL\) that is not MW as it is called")
+            for namespace in (UNECE, None, "", f"{UNECE}/", UNECE.replace("www.", ""), UNECE.upper(), f" {UNECE}")
+        ),
         (stated("°C", "MAW"), None, "W", "the unit MW by its UnitId and °C by its name"),
         (stated("[Mvar]", "MAW"), "MW", "W", r"the unit MW by its UnitId and \[Mvar\] by its name"),
         (stated("MW", "CEL"), "MW", "W", "must be put right at the server"),
