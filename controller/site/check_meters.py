@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from controller.core.figures import SURPLUS_SOURCE
 from controller.site.check_access import opcua_problems
+from controller.site.check_copies import copy_problems
 from controller.site.model import WAYS, MeterEntry, SiteFile, SurplusSection
 from controller.site.payload_meter import expected_every_s
-from controller.site.payload_sources import HttpSource, MqttSource
+from controller.site.payload_sources import MqttSource
 from controller.site.problems import Loc, Problem, kw, repeated, unless_known, unless_one
 from controller.site.ranges import power_range
-from controller.site.sources import ModbusSource
 from controller.site.tree import all_named, nodes_by_id, parents_of, root_of, way_up
 from controller.site.unknown import UNKNOWN
 
@@ -25,7 +25,7 @@ def meter_problems(site: SiteFile) -> Iterator[Problem]:
     parents = parents_of(site.nodes)
     complete = all_named(site.nodes)
     yield from repeated((("meters", index, "id"), meter.id) for index, meter in enumerate(site.meters))
-    yield from _twice(site.meters)
+    yield from copy_problems(site.meters)
     for index, meter in enumerate(site.meters):
         loc: Loc = ("meters", index)
         if meter.id == SURPLUS_SOURCE:
@@ -77,36 +77,6 @@ def _most_w(site: SiteFile, node: str) -> float:
     way = way_up(node, parents_of(site.nodes))
     limits_w = [site.grid.contract_w, *(by_id[name].limit_w for name in way)]
     return min(limits_w) if way and UNKNOWN not in limits_w else UNKNOWN
-
-
-def _twice(meters: Sequence[MeterEntry]) -> Iterator[Problem]:
-    """Report a meter that is another one's copy: two meters that agree must be two."""
-    first: dict[tuple[object, ...], int] = {}
-    for index, meter in enumerate(meters):
-        for key, source, same in (
-            ("modbus", meter.modbus, "the host, port, unit and profile"),
-            ("http", meter.http, "the url and the place"),
-            ("mqtt", meter.mqtt, "the broker, the topic and the place"),
-        ):
-            if source is None or source is UNKNOWN:
-                continue
-            before = first.setdefault((key, *_identity(source)), index)
-            if before != index:
-                yield Problem(
-                    loc=("meters", index, key),
-                    found=f"{same} of {meters[before].id!r}",
-                    allowed="every meter once",
-                    at_key=True,
-                )
-
-
-def _identity(source: ModbusSource | HttpSource | MqttSource) -> tuple[object, ...]:
-    """Return what two sources have in common only if they are the same meter."""
-    if isinstance(source, HttpSource):
-        return (source.url, source.profile, source.at)
-    if isinstance(source, MqttSource):
-        return (source.host, source.port, source.topic, source.profile, source.at)
-    return (source.host, source.port, source.serial, source.unit, source.profile, source.model, source.nth)
 
 
 def surplus_problems(site: SiteFile) -> Iterator[Problem]:

@@ -197,7 +197,10 @@ _STAMP: Final[Mapping[str, Rule]] = {
 }
 
 _FIELD: Final[Mapping[str, Rule]] = {
-    "at": Rule(lambda value: is_spot(value) or list_of(is_spot)(value), f"{_SPOT}; or a list of them to add up"),
+    "at": Rule(
+        lambda value: is_spot(value) or (list_of(is_spot)(value) and len(set(value)) == len(value)),
+        f"{_SPOT}; or a list of different ones to add up",
+    ),
     "unit_at": Rule(is_spot, _SPOT, default=None),
     "scale": Rule(lambda value: number(value) and 1e-12 <= abs(value) <= 1e12, "a number that is not 0", default=1),
     "sign": Rule(one_of(1, -1), "1, or -1 where the meter counts power into the site as negative", default=1),
@@ -247,6 +250,8 @@ def _stamp(file: StrictFile, node: yaml.Node) -> Stamp | None:
     known = file.fields(node, _STAMP, "stamp")
     if known is None:
         return None
+    if (known["of"] == "change") is math.isinf(known["max_age"]):
+        file.fault(node, "stamp", f"of: {known['of']}, max_age {known['max_age']:g}", "max_age beside of: change alone")
     return Stamp(spot=spot_of(known["at"]), form=known["form"], of=known["of"], max_age_s=float(known["max_age"]))
 
 

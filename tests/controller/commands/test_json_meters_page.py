@@ -76,6 +76,13 @@ def test_the_example_profile_is_a_profile() -> None:
         ("form: iso8601", "form: rfc", "stamp.form: found 'rfc', allowed is iso8601, iso8601_utc, unix_s, unix_ms"),
         ("unit: Hz", "unit: rpm", "frequency_hz.unit: found 'rpm', allowed is Hz, mHz"),
         ("active_power_w", "power", "the unknown key 'power'"),
+        ("[/l1/p, /l2/p, /l3/p]", "[/l1/p, /l2/p, /l1/p]", "active_power_w.at: found ['/l1/p', '/l2/p', '/l1/p']"),
+        (
+            "form: iso8601}",
+            "form: iso8601, of: change}",
+            "stamp: found of: change, max_age inf, allowed is max_age beside",
+        ),
+        ("form: iso8601}", "form: iso8601, max_age: 5}", "stamp: found of: measurement, max_age 5, allowed is max_age"),
     ],
 )
 def test_a_mistake_in_a_profile_is_told_with_its_line(before: str, after: str, told: str) -> None:

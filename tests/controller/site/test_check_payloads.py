@@ -174,8 +174,43 @@ def test_sound_sources(source, small, load_text):
     assert load_text(changed(small, source))
 
 
-def test_two_meters_that_are_read_at_one_place_are_one(small, complaints):
-    source = "http: {url: http://h, profile: evcc}"
-    copy = f"{source}\n  - {{id: copy, node: pcc, rating: 120 kW, class: 0.5 %, {source}}}"
-    [line] = complaints(changed(small, copy))
-    assert "meters[1].http: found the url and the place of 'main'; allowed is every meter once" in line
+OPCUA = "opcua: {endpoint: 'opc.tcp://localhost:4840', node: 'ns=2;s=P', unit: kW, security: none"
+MQTT = "mqtt: {host: localhost, tls: none, topic"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (
+            "http: {url: http://h, profile: evcc}",
+            "http: {url: http://h, profile: evcc}",
+            "http: found the url and the place",
+        ),
+        (
+            "http: {url: http://h, profile: evcc}",
+            "http: {url: http://H:80/api/state, at: /grid/power, unit: kW}",
+            "http: found the url and the place",
+        ),
+        (
+            f"{MQTT}: evcc, profile: evcc_mqtt}}",
+            f'{MQTT}: evcc/site/grid/power, at: "", form: text, unit: W}}',
+            "mqtt: found the broker, the topic and the place",
+        ),
+        (f"{OPCUA}}}", f"{OPCUA}, sign: -1}}", "opcua: found the endpoint and the node"),
+        (
+            "dlms: {host: localhost, profile: dlms_electricity}",
+            "dlms: {host: localhost, profile: dlms_electricity_net}",
+            "dlms: found the place and the address",
+        ),
+    ],
+)
+def test_two_meters_that_are_read_at_one_place_are_one(one, other, same, small, complaints):
+    copy = f"{one}\n  - {{id: copy, node: pcc, rating: 120 kW, class: 0.5 %, {other}}}"
+    lines = complaints(changed(small, copy))
+    assert sum(f"meters[1].{same} of 'main'; allowed is every meter once" in line for line in lines) == 1
+
+
+def test_two_meters_behind_one_address_are_two_where_they_are_read_at_different_places(small, load_text):
+    one = f"{MQTT}: a, at: /l1, unit: W}}"
+    other = f"\n  - {{id: other, node: pcc, rating: 120 kW, class: 0.5 %, {MQTT}: a, at: /l2, unit: W}}}}"
+    assert load_text(changed(small, one + other))
