@@ -1,7 +1,8 @@
 """What every meter driver does around its protocol: tell losses, log each once, and come back.
 
 A session is one connection: it hands over what it sees until it is lost, and then raises DriverLoss. Sessions follow
-one another for ever, at jittered distances that double from 0.2 s to at most 5 s and start over with every reading.
+one another for ever, at jittered distances that double from 0.2 s to at most 5 s and start over with every reading. After a
+login that was refused it is a minute: who asks on is locked out for longer, or for ever.
 """
 
 from __future__ import annotations
@@ -20,8 +21,13 @@ log = logging.getLogger(__name__)
 
 SHORTEST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
+AFTER_A_REFUSED_LOGIN_S: Final = 60.0
 
 _random = SystemRandom()
+
+
+class LoginRefused(DriverLoss):
+    """It has looked at our login, and does not take it."""
 
 
 class Pause:
@@ -78,10 +84,11 @@ async def run_sessions(
     Never returns; cancel it to stop.
     """
     while True:
+        least_s = 0.0
         try:
             await session()
         except DriverLoss as loss:
-            reason = str(loss)
+            reason, least_s = str(loss), AFTER_A_REFUSED_LOGIN_S if isinstance(loss, LoginRefused) else 0.0
         except Exception as error:  # a fault in one driver must not end it: its meter is lost until it works again
             reason = f"the driver failed: {error!r}"
             if not all(watched.lost for watched in meters.values()):
@@ -91,7 +98,7 @@ async def run_sessions(
             reason = "the session ended"
         for meter, watched in meters.items():
             watched(Loss(meter=meter, reason=reason, at_s=clock()))
-        await asyncio.sleep(pause.next_s())
+        await asyncio.sleep(max(least_s, pause.next_s()))
 
 
 def _why_lost(seen: Sample | Loss) -> str | None:

@@ -15,7 +15,7 @@ from drivers.errors import DriverLoss
 from drivers.meters.http.meter import HttpLogin, HttpMeter
 from drivers.meters.payloads.reading import Arrival, PayloadReader, WallClock
 from drivers.meters.payloads.stamps import date_s
-from drivers.meters.sessions import Pause, Watched, run_sessions
+from drivers.meters.sessions import LoginRefused, Pause, Watched, run_sessions
 from drivers.readings import Loss, Publish, Sample
 from drivers.transports.http import HttpAnswer, HttpLine
 
@@ -35,6 +35,8 @@ async def poll_forever(
     wall_s: WallClock = time.time,
 ) -> None:
     """Poll a meter and publish a Sample a poll, a Loss when there is none. Never returns; cancel it to stop.
+
+    One that refuses the login is left alone for a minute.
 
     `share`: 0 to below 1, where in its period its polls lie.
     """
@@ -76,7 +78,8 @@ class HttpAsking:
         asked_s = self._clock()
         answer = await self._line.get(self._path, self._headers)
         if answer.status != HTTPStatus.OK:
-            raise DriverLoss(f"{self._meter.url.host}: {refusal(answer, self._meter)}")
+            kind = LoginRefused if answer.status in _REFUSED else DriverLoss
+            raise kind(f"{self._meter.url.host}: {refusal(answer, self._meter)}")
         arrival = Arrival(
             asked_s=asked_s,
             arrived_s=self._clock(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from drivers.meters.payloads.profiles import load_payload
 from drivers.meters.payloads.reading import PayloadMeter
 from drivers.readings import Sample
 from drivers.transports.http import HttpAnswer
+from simulators.devices import timeless
 from simulators.substation.gateway import Gateway, GatewayFaults
 from simulators.substation.http_gateway import serve_http
 from simulators.substation.messages import read_message_data
@@ -176,3 +178,30 @@ async def test_an_answer_that_was_kept_on_the_way_is_as_old_as_it_says(age: str 
     server.close()
     assert isinstance(seen, Sample)
     assert seen.taken_at_s == 50.0 - kept_s
+
+
+def test_a_login_that_is_refused_is_not_tried_again_for_a_minute_lest_it_be_locked() -> None:
+    asked_s: list[float] = []
+
+    async def play() -> None:
+        loop = asyncio.get_running_loop()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(asyncio.IncompleteReadError):
+                await reader.readuntil(b"\r\n\r\n")
+                asked_s.append(loop.time())
+                writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            url = Url.parse(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            meter = HttpMeter(payload=PayloadMeter(id="m", profile=load_payload("evcc")), url=url)
+            task = asyncio.create_task(poll_forever(meter, Seen(), loop.time))
+            await asyncio.sleep(130.0)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    timeless.run(play())
+    assert len(asked_s) == 3
+    assert all(later - before >= 60.0 for before, later in itertools.pairwise(asked_s))
