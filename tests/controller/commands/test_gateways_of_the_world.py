@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from drivers.meters import sessions
 from drivers.meters.payloads.profiles import bundled_payloads, load_payload
 from simulators.substation.gateway import GatewayLogin
 from tests.brokers import BrokerProcess, mosquitto_broker
@@ -142,6 +143,13 @@ NOT_READ: dict[str, Case] = {
 }
 
 
+@pytest.fixture
+def asks_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No rest after a login that was refused: a road waits for three losses."""
+    monkeypatch.setattr(sessions, "AFTER_A_REFUSED_LOGIN_S", 0.0)
+
+
+@pytest.mark.usefixtures("asks_on")
 @pytest.mark.parametrize("name", NOT_READ)
 def test_what_is_no_reading_is_none_by_any_road_and_each_says_why(
     name: str, substation: Substation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
