@@ -152,7 +152,8 @@ def test_a_password_in_an_address_is_not_repeated_by_what_refuses_it() -> None:
 
 
 def test_where_a_meter_sends_on_to_is_told_without_what_is_asked_there() -> None:
-    told = refusal(HttpAnswer(302, b"", {"location": "http://10.0.0.5/login?user=admin&password=hunter2"}))
+    meter = HttpMeter(payload=PayloadMeter(id="m", profile=load_payload("evcc")), url=Url.parse("http://10.0.0.5"))
+    told = refusal(HttpAnswer(302, b"", {"location": "http://10.0.0.5/login?user=admin&password=hunter2"}), meter)
     assert "http://10.0.0.5/login" in told
     assert "hunter2" not in told
 
