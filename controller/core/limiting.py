@@ -11,7 +11,7 @@ from controller.core.allocation.tables import Tables
 from controller.core.fleet.bounds import SumBelow
 from controller.core.fleet.cap_memory import Caps
 from controller.core.fleet.caps import follow_jobs
-from controller.core.fleet.leases import committed_w, first_heard_w, least_w
+from controller.core.fleet.leases import Leases, committed_w, first_heard_w, least_w
 from controller.core.limits.carrying import carrying_limits
 from controller.core.limits.demand import DemandNow, demand_now
 from controller.core.limits.electrical import Electrical, follow_electrical
@@ -44,7 +44,7 @@ class Limited:
     `current_w`: setpoints that devices run on, `committed_w`: the most that they may be drawing, both below each node.
     `lasting`: the envelope without the steps that prove meters, which nobody is cut off for. `sure_floor_w`: with everything off, of the
     house load that is estimated no more than what is declared: what devices draw against their word looks like house load.
-    `usable_w`: watts that they may be set to; `unheard_w`: what those may draw that were never heard of. `stuck_w` (D,): watts of each device that cannot be freed; `stuck_below_w`: their sum below each node. `order_limits`:
+    `usable_w`: watts that they may be set to, of which raises leave `hidden_w`; `unheard_w`: what those may draw that were never heard of. `stuck_w` (D,): watts of each device that cannot be freed; `stuck_below_w`: their sum below each node. `order_limits`:
     what each order in force asks for now. `recent`: what nodes drew lately. `caps`: what jobs on
     capped devices may be set to. `electrical`: what nodes carry, and what is billed; `demand`: what may be drawn for that.
     """
@@ -56,6 +56,7 @@ class Limited:
     lasting: Envelope
     sure_floor_w: F64
     usable_w: F64
+    hidden_w: F64
     unheard_w: F64
     stuck_w: F64
     stuck_below_w: F64
@@ -70,7 +71,7 @@ class Limited:
     @property
     def room_w(self) -> F64:
         """Watts that the devices below each node (N,) may be raised by."""
-        return self.usable_w - self.committed_w
+        return self.usable_w - self.hidden_w - self.committed_w
 
     @property
     def economic_w(self) -> float:
@@ -86,19 +87,18 @@ def limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, belo
         committed_w(leases, devices), leases.current_w, least_w(leases, devices, snapshot.fleet.measured_w), held_w
     )
     unheard_w = unheard_below_w(site, sensed, below)
-    house = _without_heard(site, state, snapshot, sensed, below)
-    house = _estimated(house, state, snapshot, sensed, (least_below_w, committed_below_w, unheard_w))
-    house_w, most_house_w, off_below_w = house.watts, house.watts * (1.0 + HOUSE_DRIFT), tables.off_below_w
+    house = _house(site, state, snapshot, sensed, (least_below_w, committed_below_w, unheard_w), below)
+    house_w, with_off_w = house.watts, (house.watts * (1.0 + HOUSE_DRIFT), tables.off_below_w)
     drawn_w = np.where(power.known, power.watts, house_w + current_below_w)
     cap_w = failsafe_cap_w(state.failsafe_cap_w, site, sensed.mode.mode, float(drawn_w[0]), elapsed_s)
     recent = remember(state.recent, least_trusted_w(site, sensed.judgement.meters, snapshot.now_s), snapshot.now_s)
     seen_w = recent.cut_from_w, least_below_w
     ramps, order_limits = follow_orders(state.order_ramps, snapshot, drawn_w, seen_w, unheard_w * ~power.known)
     electrical = follow_electrical(state.electrical, site, snapshot, sensed.trusted, house_w, committed_below_w)
-    limits = [*order_limits, *locked_limits(snapshot.locks, most_house_w, off_below_w)]
-    limits += _found(site, sensed, electrical, cap_w)
-    steps = step_limits(site, sensed.judgement.step_to_w, most_house_w, off_below_w)
-    lasting, bounds = envelopes(tables.standing, limits, steps, house_w + off_below_w, house_w + stuck_below_w)
+    locks = locked_limits(snapshot.locks, *with_off_w)
+    steps = step_limits(site, sensed.judgement.step_to_w, *with_off_w)
+    limits = [*order_limits, *locks, *_found(site, sensed, electrical, cap_w)]
+    lasting, bounds = envelopes(tables.standing, limits, steps, house_w + tables.off_below_w, house_w + stuck_below_w)
     return Limited(
         house=house,
         current_w=current_below_w,
@@ -107,6 +107,7 @@ def limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, belo
         lasting=lasting,
         sure_floor_w=np.minimum(bounds.floor_w, tables.declared_floor_w),
         usable_w=usable_w(bounds.limit_w, house_w, unheard_w, tables.metered, tables.tolerance),
+        hidden_w=_hidden_w(tables, snapshot, leases, unheard_w, below),
         unheard_w=unheard_w,
         stuck_w=held_w,
         stuck_below_w=stuck_below_w,
@@ -120,6 +121,19 @@ def limit(tables: Tables, state: State, snapshot: Snapshot, sensed: Sensed, belo
     )
 
 
+def _hidden_w(tables: Tables, snapshot: Snapshot, leases: Leases, unheard_w: F64, below: SumBelow) -> F64:
+    """Return what the devices below each metered node (N,) that were never heard of may draw beyond what counts as house load.
+
+    What a meter shows is explained by caps first; what their jobs do not draw of them, the others may.
+    """
+    devices = tables.site.devices
+    if every(leases.known) or every(devices.steady):
+        return np.zeros_like(unheard_w)
+    drawn_w = np.fmax(snapshot.fleet.measured_w * (1.0 - devices.report_error), 0.0)
+    free_w = np.where(leases.known & ~devices.steady, np.maximum(committed_w(leases, devices) - drawn_w, 0.0), 0.0)
+    return np.where(tables.metered, np.minimum(below(free_w), unheard_w), 0.0)
+
+
 def _without_heard(site: Site, state: State, snapshot: Snapshot, sensed: Sensed, below: SumBelow) -> HouseLoad:
     """Return the house load as of the last tick, without what devices draw of which this one hears for the first time."""
     if every(state.leases.known):
@@ -127,8 +141,8 @@ def _without_heard(site: Site, state: State, snapshot: Snapshot, sensed: Sensed,
     return without_heard(state.house, below(first_heard_w(state.leases, sensed.leases, site.devices, snapshot.fleet)))
 
 
-def _estimated(
-    house: HouseLoad, state: State, snapshot: Snapshot, sensed: Sensed, devices_w: tuple[F64, F64, F64]
+def _house(
+    site: Site, state: State, snapshot: Snapshot, sensed: Sensed, devices_w: tuple[F64, F64, F64], below: SumBelow
 ) -> HouseLoad:
     """Return the house load; per node (N,), what its devices draw at least, may be drawing, and may draw of which nobody has heard.
 
@@ -138,7 +152,8 @@ def _estimated(
     most_w = committed_w + unheard_w
     power, elapsed_s = compared(sensed), state.elapsed_s(snapshot.now_s)
     counted_w = most_w if sensed.trusted.starting else committed_w
-    house = estimate_house(house, power, taught(sensed), least_w, counted_w, snapshot.now_s, elapsed_s)
+    before = _without_heard(site, state, snapshot, sensed, below)
+    house = estimate_house(before, power, taught(sensed), least_w, counted_w, snapshot.now_s, elapsed_s)
     return sure_of(house, power, most_w)
 
 

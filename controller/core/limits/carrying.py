@@ -93,12 +93,16 @@ def carrying_limits(site: Site, carried: Sequence[CarriedNow]) -> list[Limit]:
 
 
 def ceiling_w(site: Site, carried: Sequence[CarriedNow], standing_w: F64) -> F64:
-    """Return what the nodes (N,) ever may: the limits that never change, and the watts that what they may carry is now, ``inf`` while no meter shows that."""
+    """Return what the nodes (N,) ever may: the limits that never change, and the watts that what they may carry is now, ``inf`` while no meter shows that.
+
+    Of one that carries nothing now those are the declared worst.
+    """
     if not site.carries:
         return standing_w
     ever_w = standing_w.copy()
     for each, now in zip(site.carries, carried, strict=True):
-        ever_w[each.node] = math.inf if now.least_w is None else min(ever_w[each.node], now.least_w * each.most)
+        least_w = each.least_w if now.shown == 0.0 else now.least_w
+        ever_w[each.node] = math.inf if least_w is None else min(ever_w[each.node], least_w * each.most)
     return ever_w
 
 

@@ -146,6 +146,23 @@ def test_i1_holds_where_a_start_hears_agents_late_that_lie_or_whose_devices_and_
     assert len(above) <= 2 * built.rules.settle_s / world.tick_s
 
 
+@pytest.mark.parametrize("hears", [False, True])
+def test_i1_holds_where_jobs_wake_up_while_an_agent_was_not_heard_since_the_start(hears):
+    """Of what the meter shows its devices may draw what the jobs do not draw of their caps: nobody is raised by that."""
+    world = settled(50, site(miners=20, stepped=6, gpus=2), surplus_w=90e3, gpu_use=0.4, tick_s=1.0)
+    before_w = world.decided.planned_w[0]
+    world.reboot(house_w=world.decided.sure_house_w)
+    world.silent, world.heard_s[0] = {"agent-a"}, -np.inf
+    assert world.run(15).mode is Mode.NORMAL
+    if hears:
+        world.silent = set()
+        world.pending.clear()
+    world.gpu_use = 1.0
+    world.run(40)
+    assert world.violations() == []
+    assert not hears or world.decided.planned_w[0] > 0.95 * before_w
+
+
 class Woken(World):
     """A world whose controller is woken between the ticks of its period, at these shares of it, one tuple a period in turn.
 

@@ -10,6 +10,7 @@ from numpy.random import default_rng
 
 from controller.core.limits.carrying import (
     carrying_limits,
+    ceiling_w,
     follow_carried,
     nothing_carried,
     phase_quantities,
@@ -299,6 +300,15 @@ def test_a_start_that_finds_a_node_above_what_it_carries_says_so_at_once_and_nee
     world.deaf = world.nobody
     assert Mode.FAILSAFE not in {world.cycle().mode for _ in range(20)}
     assert world.decided.mode is Mode.NORMAL
+
+
+def test_a_node_that_carries_nothing_is_inside_though_its_meter_does_not_say_what_its_amperes_are_worth():
+    """Else one that rests for hours after a start would be told as soon as it goes above, as if it had always been there."""
+    ever_w = np.full(4, np.inf)
+    built, (resting, unseen) = course(AMPERES, (3, 0.0, GOOD), (20, 0.0, GOOD, SILENT))
+    assert ceiling_w(built, [resting], ever_w)[2] == pytest.approx(WORST_W)
+    assert math.isinf(ceiling_w(built, [unseen], ever_w)[2])
+    assert ceiling_w(built, [resting], np.full(4, 20e3))[2] == 20e3
 
 
 def test_a_sag_is_followed_within_the_settle_time():
