@@ -135,14 +135,16 @@ def modbus_serial(image: Image) -> Iterator[int]:
     words: dict[int, dict[int, int]] = {3: {}, 4: {}}
     for (fc, address), word in image.items():
         words[fc][address] = word
-    command = [node, str(MODBUS_SERIAL / "server.cjs")]
+    port = free_port()
+    command = [node, str(MODBUS_SERIAL / "server.cjs"), str(port)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps(words) + "\n")
         process.stdin.flush()
         try:
-            yield int(process.stdout.readline())
+            assert process.stdout.readline() == "listens\n"
+            yield port
         finally:
             process.stdin.close()
 

@@ -27,7 +27,7 @@ surplus:
 """
 
 
-def site_file(folder: Path, node: str = "/nsu=urn:x;Meter"):
+def site_file(folder: Path, node: str = "/nsu=urn:x;Other"):
     (folder / "password").write_text("secret\n")
     (folder / "site.yaml").write_text(DEMO.read_text().replace("\nsurplus:\n", METER.replace("NODE", node)))
     return load(folder / "site.yaml")
