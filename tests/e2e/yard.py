@@ -165,9 +165,13 @@ class Yard:
         until(lambda: self.mode() == "normal", "normal mode", tell=self.tell)
         return self.full_power(drawing=drawing)
 
+    def most_w(self) -> dict[str, int]:
+        return dict(zip(self.site.devices.ids, self.site.devices.max_w.astype(int).tolist(), strict=True))
+
     def full_power(self, *, drawing: bool = False) -> Sample:
-        most_w = dict(zip(self.site.devices.ids, self.site.devices.max_w.astype(int).tolist(), strict=True))
-        until(lambda: nearly(self.applied_w(), most_w), "every device near its maximum", RESTED_S, tell=self.tell)
+        until(
+            lambda: nearly(self.applied_w(), self.most_w()), "every device near its maximum", RESTED_S, tell=self.tell
+        )
         hall_w = drawing * sum(watts for id_, watts in most_w.items() if id_ != "gpu")
         until(lambda: self.world.truth().node_w["hall"] > 0.9 * hall_w, "every device draws it", tell=self.tell)
         return self.look()
