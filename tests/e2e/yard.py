@@ -172,7 +172,7 @@ class Yard:
         until(
             lambda: nearly(self.applied_w(), self.most_w()), "every device near its maximum", RESTED_S, tell=self.tell
         )
-        hall_w = drawing * sum(watts for id_, watts in most_w.items() if id_ != "gpu")
+        hall_w = drawing * sum(watts for id_, watts in self.most_w().items() if id_ != "gpu")
         until(lambda: self.world.truth().node_w["hall"] > 0.9 * hall_w, "every device draws it", tell=self.tell)
         return self.look()
 
