@@ -22,7 +22,17 @@ import yaml
 from drivers.errors import ConfigError
 from drivers.meters.codec import Register
 from drivers.meters.encodings import TYPES
-from drivers.meters.strict_file import Rule, StrictFile, integer, list_of, number, number_range, one_of, text
+from drivers.meters.strict_file import (
+    Rule,
+    StrictFile,
+    integer,
+    list_of,
+    number,
+    number_range,
+    one_of,
+    parse_strictly,
+    text,
+)
 from drivers.nearest import nearest
 from drivers.quantities import UNITS, QuantityKind
 
@@ -139,21 +149,7 @@ def load_profile(name_or_path: str) -> Profile:
 @lru_cache(maxsize=64)  # a site has many meters of few models
 def parse_profile(content: str, name: str) -> Profile:
     """Return the profile written in `content`; `name` is how errors call the file. Raises ConfigError."""
-    try:
-        file = StrictFile(content, name)
-        root = file.loader.get_single_node()
-        profile = _profile(file, root) if root else None
-    except yaml.MarkedYAMLError as error:
-        place = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{name}{place}: not YAML: {error.problem}") from error
-    except yaml.reader.ReaderError as error:
-        line = content.count("\n", 0, error.position) + 1
-        raise ConfigError(f"{name}:{line}: not YAML: the character #x{error.character:04x}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{name}: not a profile: nested too deeply") from error
-    if file.faults or profile is None:
-        raise ConfigError("\n".join(fault for _, fault in sorted(file.faults)) or f"{name}:1: the file is empty")
-    return profile
+    return parse_strictly(content, name, _profile)
 
 
 def bind(profile: Profile, full_scale_w: float | None = None) -> Profile:

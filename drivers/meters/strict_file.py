@@ -6,9 +6,13 @@ import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import yaml
+
+from drivers.errors import ConfigError
+
+_T = TypeVar("_T")
 
 #: The default of a key that must be there.
 NEEDED: Final = object()
@@ -161,3 +165,25 @@ class StrictFile:
         except yaml.constructor.ConstructorError as error:
             self.fault(node, key, error.problem, "plain values, each key once")
             return None
+
+
+def parse_strictly(content: str, name: str, read: Callable[[StrictFile, yaml.Node], _T | None]) -> _T:
+    """Return what `read` makes of a file; `name` is how errors call it.
+
+    Raises ConfigError that lists every fault of the file at once as ``file:line``, what was found, what is allowed.
+    """
+    try:
+        file = StrictFile(content, name)
+        root = file.loader.get_single_node()
+        made = read(file, root) if root else None
+    except yaml.MarkedYAMLError as error:
+        place = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{name}{place}: not YAML: {error.problem}") from error
+    except yaml.reader.ReaderError as error:
+        line = content.count("\n", 0, error.position) + 1
+        raise ConfigError(f"{name}:{line}: not YAML: the character #x{error.character:04x}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{name}: not a profile: nested too deeply") from error
+    if file.faults or made is None:
+        raise ConfigError("\n".join(fault for _, fault in sorted(file.faults)) or f"{name}:1: the file is empty")
+    return made

@@ -19,7 +19,7 @@ from drivers.errors import ConfigError
 from drivers.meters.dlms.obis import is_obis, obis
 from drivers.meters.dlms.xdlms import Attribute
 from drivers.meters.profiles import QUANTITIES, REQUIRED
-from drivers.meters.strict_file import Rule, StrictFile, list_of, one_of, text
+from drivers.meters.strict_file import Rule, StrictFile, list_of, one_of, parse_strictly, text
 from drivers.nearest import nearest
 
 #: The classes of objects that carry a number: the attributes with its value, and with its scaler and unit (IEC 62056-6-2).
@@ -94,20 +94,7 @@ def load_dlms_profile(name_or_path: str) -> DlmsProfile:
 @lru_cache(maxsize=64)  # a site has many meters of few models
 def parse_dlms_profile(content: str, name: str) -> DlmsProfile:
     """Return the profile written in `content`; `name` is how errors call the file. Raises ConfigError."""
-    try:
-        file = StrictFile(content, name)
-        root = file.loader.get_single_node()
-        profile = _profile(file, root) if root else None
-    except yaml.MarkedYAMLError as error:
-        place = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{name}{place}: not YAML: {error.problem}") from error
-    except yaml.reader.ReaderError as error:
-        raise ConfigError(f"{name}: not YAML: the character #x{error.character:04x}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{name}: not a profile: nested too deeply") from error
-    if file.faults or profile is None:
-        raise ConfigError("\n".join(fault for _, fault in sorted(file.faults)) or f"{name}:1: the file is empty")
-    return profile
+    return parse_strictly(content, name, _profile)
 
 
 _OBIS: Final = "an OBIS code such as 1-0:1.7.0"

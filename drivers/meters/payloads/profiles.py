@@ -22,7 +22,7 @@ from drivers.meters.payloads.fields import Field, Spot
 from drivers.meters.payloads.pointer import Pointer
 from drivers.meters.payloads.stamps import Stamp, StampForm, StampOf
 from drivers.meters.profiles import QUANTITIES, REQUIRED
-from drivers.meters.strict_file import Rule, StrictFile, list_of, number, number_range, one_of, text
+from drivers.meters.strict_file import Rule, StrictFile, list_of, number, number_range, one_of, parse_strictly, text
 from drivers.nearest import nearest
 from drivers.quantities import UNITS
 
@@ -125,21 +125,7 @@ def load_payload(name_or_path: str) -> PayloadProfile:
 @lru_cache(maxsize=64)  # a site has many meters of few models
 def parse_payload(content: str, name: str) -> PayloadProfile:
     """Return the profile written in `content`; `name` is how errors call the file. Raises ConfigError."""
-    try:
-        file = StrictFile(content, name)
-        root = file.loader.get_single_node()
-        profile = _profile(file, root) if root else None
-    except yaml.MarkedYAMLError as error:
-        place = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{name}{place}: not YAML: {error.problem}") from error
-    except yaml.reader.ReaderError as error:
-        line = content.count("\n", 0, error.position) + 1
-        raise ConfigError(f"{name}:{line}: not YAML: the character #x{error.character:04x}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{name}: not a profile: nested too deeply") from error
-    if file.faults or profile is None:
-        raise ConfigError("\n".join(fault for _, fault in sorted(file.faults)) or f"{name}:1: the file is empty")
-    return profile
+    return parse_strictly(content, name, _profile)
 
 
 def spot_of(value: str) -> Spot:
